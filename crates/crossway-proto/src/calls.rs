@@ -1,0 +1,252 @@
+//! Calls in flight on one upstream connection: whose they are, and under which ids the upstream knows them.
+
+use slab::Slab;
+
+use crate::{Limits, Message, RequestId};
+
+/// The name of a call on its upstream connection; also the id under which the upstream knows it.
+///
+/// A slot's number in the low bits and a count above them, so that a late answer never meets a newer call in the
+/// same slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallKey(u64);
+
+const SLOT_BITS: u32 = Limits::CALLS_IN_FLIGHT.trailing_zeros();
+/// JavaScript servers carry whole numbers below 2^53.
+const COUNT_LIMIT: u64 = 1 << (53 - SLOT_BITS);
+
+impl CallKey {
+    fn new(count: u64, slot: usize) -> Self {
+        Self(count << SLOT_BITS | slot as u64)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the slot's bits alone are kept")]
+    fn slot(self) -> usize {
+        (self.0 & ((1 << SLOT_BITS) - 1)) as usize
+    }
+
+    fn id(self) -> RequestId {
+        RequestId::from(self.0)
+    }
+
+    fn of(id: &RequestId) -> Option<Self> {
+        id.as_u64().map(Self)
+    }
+}
+
+/// The table of the calls in flight on one upstream connection, each with some state of the owner's.
+///
+/// Requests go out under ids of the connection's own, so that two clients with the same id never meet, and so that
+/// an id which a server could not carry (above 2^53, fractional) comes back as it was. The same holds for progress
+/// tokens, for the ids in cancellations and for subscription ids (2026-07-28, basic/utilities/subscriptions: the id
+/// of the listen request names the subscription).
+///
+/// ```
+/// use bytes::Bytes;
+/// use crossway_proto::{Calls, Limits, Message};
+///
+/// let parse = |text: &'static str| Message::parse(Bytes::from(text), &Limits::default());
+/// let mut calls = Calls::new(100);
+/// let mut request = parse(r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#)?;
+/// let key = calls.open(1, &mut request, ()).unwrap();
+/// let upstream_id = request.id().unwrap();
+///
+/// let mut answer = Message::result_of(&upstream_id, b"{}")?;
+/// assert_eq!(calls.answered(&mut answer), Some(key));
+/// assert_eq!(answer.to_bytes(), r#"{"jsonrpc":"2.0","id":"a","result":{}}"#);
+/// # Ok::<(), crossway_proto::ParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Calls<T> {
+    slots: Slab<Slot<T>>,
+    count: u64,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    key: CallKey,
+    origin: u64,
+    id: RequestId,
+    token: Option<RequestId>,
+    is_listen: bool,
+    is_answered: bool,
+    state: T,
+}
+
+impl<T> Calls<T> {
+    /// A table for at most `limit` calls, and never more than [`Limits::CALLS_IN_FLIGHT`].
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { slots: Slab::new(), count: 0, limit: limit.min(Limits::CALLS_IN_FLIGHT) }
+    }
+
+    /// Takes up a request of the client `origin` and writes the upstream's id and progress token into it.
+    ///
+    /// # Errors
+    ///
+    /// Gives `state` back when the table is full, or when the message is no request.
+    pub fn open(&mut self, origin: u64, request: &mut Message, state: T) -> Result<CallKey, T> {
+        let Some(id) = request.id().filter(|_| request.is_request() && self.slots.len() < self.limit) else {
+            return Err(state);
+        };
+        self.count = (self.count + 1) % COUNT_LIMIT;
+        let entry = self.slots.vacant_entry();
+        let key = CallKey::new(self.count.max(1), entry.key());
+        let token = request.progress_token();
+        let is_listen = request.is_method("subscriptions/listen");
+        request.set_id(&key.id());
+        if token.is_some() {
+            request.set_progress_token(&key.id());
+        }
+        entry.insert(Slot { key, origin, id, token, is_listen, is_answered: false, state });
+        Ok(key)
+    }
+
+    /// Finds the call that a response answers, and writes the client's id into it. `None` for an answer to no
+    /// question, and for a second answer to the same.
+    ///
+    /// The call stays in the table until it is [closed](Calls::close).
+    pub fn answered(&mut self, response: &mut Message) -> Option<CallKey> {
+        let key = CallKey::of(&response.id()?)?;
+        let slot = self.slot_mut(key).filter(|slot| !slot.is_answered)?;
+        slot.is_answered = true;
+        response.set_id(&slot.id);
+        if response.subscription_id().is_some() {
+            response.set_subscription_id(&slot.id);
+        }
+        Some(key)
+    }
+
+    /// Finds the call to which a notification of the upstream belongs by its progress token or subscription id,
+    /// and writes the client's into it.
+    pub fn owner(&self, notification: &mut Message) -> Owner {
+        if notification.is_method("notifications/progress") {
+            let key = notification.progress_token().and_then(|token| CallKey::of(&token));
+            return match key.and_then(|key| self.slot(key)) {
+                Some(Slot { key, token: Some(token), is_answered: false, .. }) => {
+                    notification.set_progress_token(token);
+                    Owner::Call(*key)
+                }
+                // Progress of a call that has ended, or that never asked for it.
+                _ => Owner::Late,
+            };
+        }
+        if let Some(subscription) = notification.subscription_id() {
+            return match CallKey::of(&subscription).and_then(|key| self.slot(key)) {
+                Some(slot) if !slot.is_answered => {
+                    notification.set_subscription_id(&slot.id);
+                    Owner::Call(slot.key)
+                }
+                _ => Owner::Late,
+            };
+        }
+        // A modern server ends a subscription by cancelling the listen request (2026-07-28, basic/utilities/
+        // cancellation); a legacy one cancels requests of its own, which are none of ours.
+        let cancelled = notification.cancelled_id().and_then(|id| CallKey::of(&id));
+        match cancelled.and_then(|key| self.slot(key)).filter(|slot| slot.is_listen && !slot.is_answered) {
+            Some(slot) if notification.is_method("notifications/cancelled") => {
+                notification.set_cancelled_id(&slot.id);
+                Owner::Call(slot.key)
+            }
+            _ => Owner::Nobody,
+        }
+    }
+
+    /// Finds the call that the client `origin` cancels, and writes the upstream's id into the notification.
+    pub fn cancelled(&self, origin: u64, notification: &mut Message) -> Option<CallKey> {
+        let id = notification.cancelled_id()?;
+        let mut slots = self.slots.iter().map(|(_, slot)| slot);
+        let key = slots.find(|slot| slot.origin == origin && !slot.is_answered && slot.id == id)?.key;
+        notification.set_cancelled_id(&key.id());
+        Some(key)
+    }
+
+    /// The newest call that is still without an answer, and whether it is the only one.
+    #[must_use]
+    pub fn newest(&self) -> Option<(CallKey, bool)> {
+        let mut open = self.slots.iter().map(|(_, slot)| slot).filter(|slot| !slot.is_answered && !slot.is_listen);
+        let first = open.next()?.key;
+        let (newest, others) = open.fold((first, 0), |(newest, others), slot| {
+            (if slot.key.0 >> SLOT_BITS > newest.0 >> SLOT_BITS { slot.key } else { newest }, others + 1)
+        });
+        Some((newest, others == 0))
+    }
+
+    /// The state of a call.
+    pub fn state_mut(&mut self, key: CallKey) -> Option<&mut T> {
+        self.slot_mut(key).map(|slot| &mut slot.state)
+    }
+
+    /// Whether the call is in the table and has its answer.
+    #[must_use]
+    pub fn is_answered(&self, key: CallKey) -> bool {
+        self.slot(key).is_some_and(|slot| slot.is_answered)
+    }
+
+    /// The client's id of a call.
+    #[must_use]
+    pub fn id(&self, key: CallKey) -> Option<&RequestId> {
+        self.slot(key).map(|slot| &slot.id)
+    }
+
+    /// Forgets a call, and gives back its state. An answer that comes later is an answer to no question.
+    pub fn close(&mut self, key: CallKey) -> Option<T> {
+        self.slot(key)?;
+        let state = self.slots.remove(key.slot()).state;
+        // An idle connection holds no table: sessions are many.
+        if self.slots.is_empty() && self.slots.capacity() > 16 {
+            self.slots.shrink_to_fit();
+        }
+        Some(state)
+    }
+
+    /// All calls with their states.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (CallKey, &mut T)> {
+        self.slots.iter_mut().map(|(_, slot)| (slot.key, &mut slot.state))
+    }
+
+    /// How many calls are in the table.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no call is in the table.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// `notifications/cancelled` for a call, as the upstream has to be told.
+    #[must_use]
+    pub fn cancellation(key: CallKey, reason: &str) -> Message {
+        Message::cancellation_of(&key.id(), reason)
+    }
+
+    /// The call that a request which this table rewrote belongs to.
+    #[must_use]
+    pub fn key_of(request: &Message) -> Option<CallKey> {
+        request.id().filter(|_| request.is_request()).and_then(|id| CallKey::of(&id))
+    }
+
+    fn slot(&self, key: CallKey) -> Option<&Slot<T>> {
+        self.slots.get(key.slot()).filter(|slot| slot.key == key)
+    }
+
+    fn slot_mut(&mut self, key: CallKey) -> Option<&mut Slot<T>> {
+        self.slots.get_mut(key.slot()).filter(|slot| slot.key == key)
+    }
+}
+
+/// To whom a notification of the upstream belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// To this call.
+    Call(CallKey),
+    /// To a call that has ended: it is to be dropped (2025-11-25, basic/utilities/progress: "Progress
+    /// notifications MUST stop after completion").
+    Late,
+    /// To no call that can be told.
+    Nobody,
+}

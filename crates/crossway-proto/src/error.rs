@@ -1,0 +1,114 @@
+//! What can be wrong with a message, and JSON-RPC's error codes.
+
+use bytes::Bytes;
+
+/// Why some bytes are not a message.
+///
+/// [`code`](ParseError::code) is the JSON-RPC error code with which to refuse them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseError {
+    /// The bytes are not UTF-8, as JSON-RPC messages must be.
+    #[error("the message is not valid UTF-8")]
+    NotUtf8,
+    /// The bytes are not JSON.
+    #[error("the message is not valid JSON: {what} at byte {at}")]
+    NotJson {
+        /// What was found to be wrong.
+        what: &'static str,
+        /// Where, as an offset from the start of the message.
+        at: usize,
+    },
+    /// The message is longer than allowed.
+    #[error("the message has more than {limit} bytes")]
+    TooLong {
+        /// The bound that it exceeds.
+        limit: usize,
+    },
+    /// Arrays and objects are nested too deeply.
+    #[error("the message is nested deeper than {limit} levels")]
+    TooDeep {
+        /// The bound that it exceeds.
+        limit: usize,
+    },
+    /// The JSON is not a JSON-RPC message.
+    #[error("the message is not a JSON-RPC 2.0 request, notification or response: {what}")]
+    NotJsonRpc {
+        /// What was found to be wrong.
+        what: &'static str,
+    },
+    /// A member that decides where a message goes stands in it twice, so that two readers could differ.
+    #[error("the member \"{member}\" occurs twice")]
+    DuplicateMember {
+        /// The member's name.
+        member: &'static str,
+    },
+}
+
+impl ParseError {
+    /// The JSON-RPC error code for a refusal: -32700 for what is not JSON, -32600 for what is not JSON-RPC.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotUtf8 | Self::NotJson { .. } | Self::TooDeep { .. } => ErrorCode::PARSE_ERROR,
+            Self::TooLong { .. } | Self::NotJsonRpc { .. } | Self::DuplicateMember { .. } => {
+                ErrorCode::INVALID_REQUEST
+            }
+        }
+    }
+}
+
+/// A JSON-RPC error code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ErrorCode(pub i64);
+
+impl ErrorCode {
+    /// Not JSON (JSON-RPC 2.0, section 5.1).
+    pub const PARSE_ERROR: Self = Self(-32700);
+    /// Not a valid request (JSON-RPC 2.0, section 5.1).
+    pub const INVALID_REQUEST: Self = Self(-32600);
+    /// No such method (JSON-RPC 2.0, section 5.1).
+    pub const METHOD_NOT_FOUND: Self = Self(-32601);
+    /// Bad parameters (JSON-RPC 2.0, section 5.1).
+    pub const INVALID_PARAMS: Self = Self(-32602);
+    /// A failure inside the server (JSON-RPC 2.0, section 5.1).
+    pub const INTERNAL_ERROR: Self = Self(-32603);
+    /// A mirrored header is missing or does not match (2026-07-28, basic/index, error codes).
+    pub const HEADER_MISMATCH: Self = Self(-32020);
+    /// The client lacks a capability that the request needs (2026-07-28, basic/index, error codes).
+    pub const MISSING_CLIENT_CAPABILITY: Self = Self(-32021);
+    /// The revision is not spoken here (2026-07-28, basic/index, error codes).
+    pub const UNSUPPORTED_PROTOCOL_VERSION: Self = Self(-32022);
+    /// Crossway's own: the call was not sent to the upstream, and may be tried again. Outside JSON-RPC's
+    /// reserved range, as 2026-07-28 asks of codes that it does not define.
+    pub const NOT_SENT: Self = Self(-31001);
+    /// Crossway's own: the call was sent, and what became of it is not known.
+    pub const OUTCOME_UNKNOWN: Self = Self(-31002);
+    /// Crossway's own: a bound was reached; `data` or `Retry-After` may say when to try again.
+    pub const OVER_LIMIT: Self = Self(-31003);
+}
+
+/// A JSON-RPC error as it stands in a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorObject {
+    /// The code.
+    pub code: ErrorCode,
+    /// One sentence for people.
+    pub message: std::borrow::Cow<'static, str>,
+    /// More, as JSON text. It is written as it is, so it must be valid JSON.
+    pub data: Option<Bytes>,
+}
+
+impl ErrorObject {
+    /// An error without `data`.
+    pub fn new(code: ErrorCode, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+
+    /// Adds `data`.
+    #[must_use]
+    pub fn with_data(mut self, data: &serde_json::Value) -> Self {
+        self.data = Some(Bytes::from(data.to_string()));
+        self
+    }
+}

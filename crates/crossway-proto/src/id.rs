@@ -1,0 +1,216 @@
+//! Request ids and progress tokens: kept as the bytes that came, compared as the values that they are.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use smallvec::SmallVec;
+
+/// A request id or a progress token: one JSON string or number.
+///
+/// It keeps its original text, so that it goes back byte for byte. Two of them are equal when their JSON values
+/// are: `1`, `1.0` and `1e0` are one id, `"a"` and `"\u0061"` another, `1` and `"1"` are two.
+///
+/// ```
+/// use crossway_proto::RequestId;
+///
+/// let id = RequestId::parse(b"1.0").unwrap();
+/// assert_eq!(id, RequestId::from(1));
+/// assert_eq!(id.as_json(), b"1.0");
+/// assert!(RequestId::parse(b"null").is_none());
+/// ```
+#[derive(Clone)]
+pub struct RequestId {
+    json: SmallVec<[u8; 24]>,
+}
+
+impl RequestId {
+    /// Reads an id from its JSON text; `None` unless that is one string or number.
+    #[must_use]
+    pub fn parse(json: &[u8]) -> Option<Self> {
+        let is_scalar = match json.first()? {
+            b'"' => serde_json::from_slice::<serde::de::IgnoredAny>(json).is_ok(),
+            b'-' | b'0'..=b'9' => serde_json::from_slice::<&serde_json::value::RawValue>(json)
+                .is_ok_and(|raw| raw.get().len() == json.len()),
+            _ => false,
+        };
+        is_scalar.then(|| Self::from_token(json))
+    }
+
+    /// Takes a token that a scan has already found to be a string or a number.
+    pub(crate) fn from_token(json: &[u8]) -> Self {
+        Self { json: SmallVec::from_slice(json) }
+    }
+
+    /// The JSON text as it came.
+    #[must_use]
+    pub fn as_json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// The id as a whole number from 0 to 2^64 - 1, if it is written as plain digits.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        if self.json.len() > 1 && self.json[0] == b'0' {
+            return None;
+        }
+        self.json.iter().try_fold(0u64, |value, byte| {
+            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+            value.checked_mul(10)?.checked_add(digit)
+        })
+    }
+
+    /// The value, in one form for all texts that mean it.
+    fn value(&self) -> Value {
+        if self.json[0] == b'"' {
+            let inner = &self.json[1..self.json.len() - 1];
+            if !inner.contains(&b'\\') {
+                return Value::Text(SmallVec::from_slice(inner));
+            }
+            // A lone surrogate has no Unicode value: such an id equals its own text alone.
+            return match serde_json::from_slice::<String>(&self.json) {
+                Ok(text) => Value::Text(SmallVec::from_slice(text.as_bytes())),
+                Err(_) => Value::Text(SmallVec::from_slice(&self.json)),
+            };
+        }
+        Value::number(&self.json)
+    }
+}
+
+/// What an id means.
+#[derive(PartialEq, Eq, Hash)]
+enum Value {
+    Text(SmallVec<[u8; 24]>),
+    /// Sign, digits without zeros at either end, and the power of ten of the last digit. Zero has no digits.
+    Number { negative: bool, digits: SmallVec<[u8; 24]>, exponent: i64 },
+}
+
+impl Value {
+    fn number(json: &[u8]) -> Self {
+        let (negative, json) = match json.split_first() {
+            Some((b'-', rest)) => (true, rest),
+            _ => (false, json),
+        };
+        let (mantissa, exponent) = match json.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+            Some(at) => (&json[..at], power(&json[at + 1..])),
+            None => (json, 0),
+        };
+        let (whole, fraction) = match mantissa.iter().position(|byte| *byte == b'.') {
+            Some(at) => (&mantissa[..at], &mantissa[at + 1..]),
+            None => (mantissa, &[][..]),
+        };
+        let mut digits: SmallVec<[u8; 24]> = SmallVec::new();
+        digits.extend(whole.iter().chain(fraction).copied().skip_while(|digit| *digit == b'0'));
+        let mut exponent = exponent.saturating_sub(i64::try_from(fraction.len()).unwrap_or(i64::MAX));
+        while digits.last() == Some(&b'0') {
+            digits.pop();
+            exponent = exponent.saturating_add(1);
+        }
+        if digits.is_empty() {
+            return Self::Number { negative: false, digits, exponent: 0 };
+        }
+        Self::Number { negative, digits, exponent }
+    }
+}
+
+/// The number after `e`, held to what an `i64` can carry: ids beyond that are told apart by their digits alone.
+fn power(json: &[u8]) -> i64 {
+    let (sign, digits) = match json.split_first() {
+        Some((b'-', rest)) => (-1, rest),
+        Some((b'+', rest)) => (1, rest),
+        _ => (1, json),
+    };
+    digits.iter().fold(0i64, |power, digit| power.saturating_mul(10).saturating_add(i64::from(digit - b'0'))) * sign
+}
+
+impl PartialEq for RequestId {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json || self.value() == other.value()
+    }
+}
+
+impl Eq for RequestId {}
+
+impl Hash for RequestId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.value().hash(state);
+    }
+}
+
+impl From<u64> for RequestId {
+    fn from(id: u64) -> Self {
+        Self::from_token(id.to_string().as_bytes())
+    }
+}
+
+impl From<&str> for RequestId {
+    fn from(id: &str) -> Self {
+        Self::from_token(serde_json::Value::from(id).to_string().as_bytes())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.json))
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(json: &str) -> RequestId {
+        RequestId::parse(json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn numbers_of_one_value_are_one_id() {
+        for same in ["1", "1.0", "1e0", "10e-1", "0.1E+1", "100e-2"] {
+            assert_eq!(id(same), id("1"), "{same}");
+        }
+        assert_eq!(id("0"), id("-0.0"));
+        assert_eq!(id("0e5"), id("0"));
+        assert_eq!(id("123000"), id("123e3"));
+        assert_ne!(id("1"), id("-1"));
+        assert_ne!(id("1"), id("10"));
+        assert_ne!(id("9223372036854775808"), id("9223372036854775809"));
+        assert_ne!(id("1e999"), id("1e998"));
+    }
+
+    #[test]
+    fn strings_compare_decoded_and_never_equal_numbers() {
+        assert_eq!(id(r#""a/b""#), id(r#""\u0061\/b""#));
+        assert_ne!(id(r#""1""#), id("1"));
+        assert_ne!(id(r#""\ud800""#), id(r#""\ud801""#));
+    }
+
+    #[test]
+    fn what_is_neither_string_nor_number_is_no_id() {
+        for not in ["null", "true", "[1]", "{}", "", "01", "1 ", "\"", "-"] {
+            assert!(RequestId::parse(not.as_bytes()).is_none(), "{not}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn equal_ids_hash_alike(a in "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?(e-?[0-9])?", b in "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?(e-?[0-9])?") {
+            use std::hash::{BuildHasher, RandomState};
+            let (a, b) = (id(&a), id(&b));
+            let hasher = RandomState::new();
+            if a == b {
+                proptest::prop_assert_eq!(hasher.hash_one(&a), hasher.hash_one(&b));
+            }
+        }
+
+        #[test]
+        fn an_id_keeps_its_text(text in proptest::arbitrary::any::<String>()) {
+            let id = RequestId::from(text.as_str());
+            proptest::prop_assert_eq!(serde_json::from_slice::<String>(id.as_json()).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod calls;
+mod compose;
+mod error;
+mod id;
+mod limits;
+mod message;
+mod scan;
+
+pub use batch::Incoming;
+pub use calls::{CallKey, Calls, Owner};
+pub use error::{ErrorCode, ErrorObject, ParseError};
+pub use id::RequestId;
+pub use limits::Limits;
+pub use message::{Kind, Message};

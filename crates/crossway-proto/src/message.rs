@@ -1,0 +1,357 @@
+//! A message: its original bytes, where its parts stand, and what was spliced into it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
+
+use crate::scan::{self, Envelope, Span};
+use crate::{Limits, ParseError, RequestId};
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// It has a method and an id: an answer is due.
+    Request,
+    /// It has a method and no id.
+    Notification,
+    /// The answer to a request, with a result.
+    Result,
+    /// The answer to a request, with an error.
+    Error,
+}
+
+/// One JSON-RPC message: its bytes as they came, and an envelope that was read in one pass.
+///
+/// Nothing is decoded and encoded again. Where an id or a token has to change, the new one is recorded beside the
+/// bytes and written in their place ([`chunks`](Message::chunks)); everything else goes out as it came in.
+/// Cloning is cheap: the bytes are shared.
+///
+/// ```
+/// use bytes::Bytes;
+/// use crossway_proto::{Kind, Limits, Message, RequestId};
+///
+/// let text = Bytes::from_static(br#"{"jsonrpc":"2.0", "id":"a", "method":"tools/call", "params":{"x":1.50}}"#);
+/// let mut message = Message::parse(text, &Limits::default())?;
+/// assert_eq!(message.kind(), Kind::Request);
+/// assert_eq!(message.method(), Some("tools/call".into()));
+///
+/// message.set_id(&RequestId::from(7));
+/// assert_eq!(
+///     message.to_bytes(),
+///     r#"{"jsonrpc":"2.0", "id":7, "method":"tools/call", "params":{"x":1.50}}"#
+/// );
+/// # Ok::<(), crossway_proto::ParseError>(())
+/// ```
+#[derive(Clone)]
+pub struct Message {
+    text: Bytes,
+    kind: Kind,
+    envelope: Envelope,
+    /// In the order of their spans, which do not overlap.
+    edits: SmallVec<[Edit; 1]>,
+}
+
+#[derive(Clone)]
+struct Edit {
+    span: Span,
+    with: Bytes,
+}
+
+impl Message {
+    /// Reads one message, which has to fill the whole text.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not UTF-8, not JSON, not a JSON-RPC 2.0 message, or over a limit; when `id` is neither a
+    /// string nor a number (2025-11-25, basic, Requests: "the ID MUST NOT be `null`"; errors that answer nothing
+    /// in particular may have it); when a member that decides a message's way occurs twice.
+    pub fn parse(text: Bytes, limits: &Limits) -> Result<Self, ParseError> {
+        let text = without_bom(text);
+        let envelope = scan::envelope(&text, limits)?;
+        let kind = kind(&text, &envelope, limits)?;
+        Ok(Self { text, kind, envelope, edits: SmallVec::new() })
+    }
+
+    /// What the message is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether it is a request.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        self.kind == Kind::Request
+    }
+
+    /// Whether it answers a request, with a result or an error.
+    #[must_use]
+    pub fn is_response(&self) -> bool {
+        matches!(self.kind, Kind::Result | Kind::Error)
+    }
+
+    /// The id; `None` for notifications and for errors whose id is null or missing.
+    #[must_use]
+    pub fn id(&self) -> Option<RequestId> {
+        self.token(self.envelope.id)
+    }
+
+    /// The method of a request or a notification.
+    #[must_use]
+    pub fn method(&self) -> Option<Cow<'_, str>> {
+        self.string(self.envelope.method)
+    }
+
+    /// Whether the method is `method`; cheaper than [`method`](Message::method).
+    #[must_use]
+    pub fn is_method(&self, method: &str) -> bool {
+        let token = self.part(self.envelope.method);
+        token.len() == method.len() + 2 && &token[1..token.len() - 1] == method.as_bytes()
+            || token.contains(&b'\\') && self.method().as_deref() == Some(method)
+    }
+
+    /// What the request is about: `params.uri` for methods on resources, else `params.name`.
+    ///
+    /// 2026-07-28, basic/transports/streamable-http: this is what `Mcp-Name` mirrors.
+    #[must_use]
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        let on_resources = self.method().is_some_and(|method| method.starts_with("resources/"));
+        self.string(if on_resources { self.envelope.uri } else { self.envelope.name })
+    }
+
+    /// `params` as JSON text.
+    #[must_use]
+    pub fn params(&self) -> Option<&[u8]> {
+        self.raw(self.envelope.params)
+    }
+
+    /// `result` as JSON text.
+    #[must_use]
+    pub fn result(&self) -> Option<&[u8]> {
+        self.raw(self.envelope.result)
+    }
+
+    /// `error` as JSON text.
+    #[must_use]
+    pub fn error(&self) -> Option<&[u8]> {
+        self.raw(self.envelope.error)
+    }
+
+    /// `params._meta` or `result._meta` as JSON text.
+    #[must_use]
+    pub fn meta(&self) -> Option<&[u8]> {
+        self.raw(self.envelope.meta)
+    }
+
+    /// The token under which a request wants progress, or of which a progress notification tells.
+    #[must_use]
+    pub fn progress_token(&self) -> Option<RequestId> {
+        self.token(self.progress_span())
+    }
+
+    /// The id of the request that `notifications/cancelled` cancels.
+    #[must_use]
+    pub fn cancelled_id(&self) -> Option<RequestId> {
+        self.token(self.envelope.request_id)
+    }
+
+    /// `_meta["io.modelcontextprotocol/subscriptionId"]`: the listen request that a notification belongs to.
+    #[must_use]
+    pub fn subscription_id(&self) -> Option<RequestId> {
+        self.token(self.envelope.subscription_id)
+    }
+
+    /// `_meta["io.modelcontextprotocol/protocolVersion"]`: the revision that a modern request is made in.
+    #[must_use]
+    pub fn meta_version(&self) -> Option<Cow<'_, str>> {
+        self.string(self.envelope.meta_version)
+    }
+
+    /// `protocolVersion` of an `initialize` request or of its result.
+    #[must_use]
+    pub fn initialize_version(&self) -> Option<Cow<'_, str>> {
+        self.string(self.envelope.version)
+    }
+
+    /// Writes `id` in the place of the message's id. Without effect on a message that has none.
+    pub fn set_id(&mut self, id: &RequestId) {
+        self.splice(self.envelope.id, id);
+    }
+
+    /// Writes `token` in the place of the progress token. Without effect on a message that has none.
+    pub fn set_progress_token(&mut self, token: &RequestId) {
+        self.splice(self.progress_span(), token);
+    }
+
+    /// Writes `id` in the place of the id that is cancelled. Without effect on a message that has none.
+    pub fn set_cancelled_id(&mut self, id: &RequestId) {
+        self.splice(self.envelope.request_id, id);
+    }
+
+    /// Writes `id` in the place of the subscription id. Without effect on a message that has none.
+    pub fn set_subscription_id(&mut self, id: &RequestId) {
+        self.splice(self.envelope.subscription_id, id);
+    }
+
+    /// How many bytes the message is written as.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.edits.iter().fold(self.text.len(), |len, edit| len - edit.span.range().len() + edit.with.len())
+    }
+
+    /// Never: a message has at least its braces. Here because `len` is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The message as a chain of slices to be written one after the other. Nothing is copied.
+    pub fn chunks(&self) -> impl Iterator<Item = Bytes> + '_ {
+        let mut at = 0;
+        let spliced = self.edits.iter().flat_map(move |edit| {
+            let span = edit.span.range();
+            let before = self.text.slice(std::mem::replace(&mut at, span.end)..span.start);
+            [before, edit.with.clone()]
+        });
+        let rest = self.edits.last().map_or(0, |edit| edit.span.range().end);
+        spliced.chain(std::iter::once_with(move || self.text.slice(rest..)))
+    }
+
+    /// The message in one piece: shared if nothing was spliced, else copied once.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        if self.edits.is_empty() {
+            return self.text.clone();
+        }
+        let mut whole = BytesMut::with_capacity(self.len());
+        self.write_to(&mut whole);
+        whole.freeze()
+    }
+
+    /// Appends the message to `out`.
+    pub fn write_to(&self, out: &mut impl bytes::BufMut) {
+        let mut at = 0;
+        for edit in &self.edits {
+            let span = edit.span.range();
+            out.put_slice(&self.text[at..span.start]);
+            out.put_slice(&edit.with);
+            at = span.end;
+        }
+        out.put_slice(&self.text[at..]);
+    }
+
+    fn progress_span(&self) -> Span {
+        match self.kind {
+            Kind::Request => self.envelope.meta_progress_token,
+            _ => self.envelope.progress_token,
+        }
+    }
+
+    /// A part's bytes as they will be written; empty if the part is absent.
+    fn part(&self, span: Span) -> &[u8] {
+        if span.is_absent() {
+            return &[];
+        }
+        match self.edits.iter().find(|edit| edit.span == span) {
+            Some(edit) => &edit.with,
+            None => &self.text[span.range()],
+        }
+    }
+
+    /// A part of the original text.
+    fn raw(&self, span: Span) -> Option<&[u8]> {
+        (!span.is_absent()).then(|| &self.text[span.range()])
+    }
+
+    fn token(&self, span: Span) -> Option<RequestId> {
+        let token = self.part(span);
+        matches!(token.first(), Some(b'"' | b'-' | b'0'..=b'9')).then(|| RequestId::from_token(token))
+    }
+
+    fn string(&self, span: Span) -> Option<Cow<'_, str>> {
+        let token = self.part(span);
+        if token.first() != Some(&b'"') {
+            return None;
+        }
+        let inner = &token[1..token.len() - 1];
+        if inner.contains(&b'\\') {
+            return serde_json::from_slice(token).ok().map(Cow::Owned);
+        }
+        std::str::from_utf8(inner).ok().map(Cow::Borrowed)
+    }
+
+    fn splice(&mut self, span: Span, id: &RequestId) {
+        if span.is_absent() {
+            return;
+        }
+        let with = Bytes::copy_from_slice(id.as_json());
+        match self.edits.binary_search_by_key(&span.range().start, |edit| edit.span.range().start) {
+            Ok(at) if self.text[span.range()] == with => drop(self.edits.remove(at)),
+            Ok(at) => self.edits[at].with = with,
+            Err(_) if self.text[span.range()] == with => {}
+            Err(at) => self.edits.insert(at, Edit { span, with }),
+        }
+    }
+}
+
+/// A byte order mark is no part of JSON, and "implementations [...] that parse JSON texts MAY ignore the presence of
+/// a byte order mark" (RFC 8259, section 8.1).
+pub(crate) fn without_bom(text: Bytes) -> Bytes {
+    if text.starts_with(b"\xEF\xBB\xBF") { text.slice(3..) } else { text }
+}
+
+/// Decides what a message is, and refuses what is nothing.
+fn kind(text: &[u8], envelope: &Envelope, limits: &Limits) -> Result<Kind, ParseError> {
+    let refuse = |what| Err(ParseError::NotJsonRpc { what });
+    let first = |span: Span| text.get(span.range()).and_then(<[u8]>::first).copied().filter(|_| !span.is_absent());
+    for token in [envelope.id, envelope.progress_token, envelope.meta_progress_token, envelope.request_id] {
+        if token.range().len() > limits.id_bytes {
+            return refuse("an id or a progress token is too long");
+        }
+    }
+    match (first(envelope.method), !envelope.result.is_absent(), !envelope.error.is_absent()) {
+        (Some(b'"'), false, false) => match first(envelope.params) {
+            None | Some(b'{' | b'[') => match first(envelope.id) {
+                None => Ok(Kind::Notification),
+                Some(b'"' | b'-' | b'0'..=b'9') => Ok(Kind::Request),
+                Some(_) => refuse("the id is neither a string nor a number"),
+            },
+            Some(_) => refuse("\"params\" is neither an object nor an array"),
+        },
+        (Some(b'"'), _, _) => refuse("it has a method and also a result or an error"),
+        (Some(_), _, _) => refuse("\"method\" is not a string"),
+        (None, true, true) => refuse("it has a result and also an error"),
+        (None, true, false) => match first(envelope.id) {
+            Some(b'"' | b'-' | b'0'..=b'9') => Ok(Kind::Result),
+            _ => refuse("a result needs the id of its request"),
+        },
+        (None, false, true) => match (first(envelope.error), first(envelope.id)) {
+            (Some(b'{'), None | Some(b'"' | b'-' | b'n' | b'0'..=b'9')) => Ok(Kind::Error),
+            (Some(b'{'), _) => refuse("the id is neither a string nor a number"),
+            _ => refuse("\"error\" is not an object"),
+        },
+        (None, false, false) => refuse("it has neither a method nor a result nor an error"),
+    }
+}
+
+impl fmt::Debug for Message {
+    /// Tells what the message is and never what it holds: payloads do not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("kind", &self.kind)
+            .field("method", &self.method())
+            .field("bytes", &self.len())
+            .finish()
+    }
+}
+
+impl PartialEq for Message {
+    /// Two messages are equal when they are written as the same bytes.
+    fn eq(&self, other: &Self) -> bool {
+        self.to_bytes() == other.to_bytes()
+    }
+}
+
+impl Eq for Message {}

@@ -1,0 +1,256 @@
+//! A cursor that walks over JSON text once, checks it against RFC 8259, and copies nothing.
+
+use super::Span;
+use crate::ParseError;
+
+/// Reads JSON text from start to end.
+pub(super) struct Cursor<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// All bytes of all strings, or-ed: tells in the end whether anything but ASCII was seen.
+    seen: u8,
+    max_depth: usize,
+}
+
+/// A string token: where it stands, quotes included, and whether it holds escapes.
+#[derive(Clone, Copy)]
+pub(super) struct StringToken {
+    pub(super) span: Span,
+    pub(super) escaped: bool,
+}
+
+const BLOCK: usize = 32;
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(text: &'a [u8], max_depth: usize) -> Self {
+        Self { text, at: 0, seen: 0, max_depth }
+    }
+
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn saw_only_ascii(&self) -> bool {
+        self.seen < 0x80
+    }
+
+    pub(super) fn text(&self, span: Span) -> &'a [u8] {
+        &self.text[span.range()]
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    pub(super) fn fail(&self, what: &'static str) -> ParseError {
+        ParseError::NotJson { what, at: self.at }
+    }
+
+    pub(super) fn skip_whitespace(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// Skips whitespace, then takes `byte` or fails.
+    pub(super) fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), ParseError> {
+        self.skip_whitespace();
+        if self.peek() == Some(byte) {
+            self.at += 1;
+            Ok(())
+        } else {
+            Err(self.fail(what))
+        }
+    }
+
+    /// Skips whitespace, then takes `byte` if it is next.
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        self.skip_whitespace();
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    /// Takes a member's name and the colon after it.
+    pub(super) fn key(&mut self) -> Result<StringToken, ParseError> {
+        self.skip_whitespace();
+        if self.peek() != Some(b'"') {
+            return Err(self.fail("a member name was expected"));
+        }
+        let key = self.string()?;
+        self.expect(b':', "a colon was expected")?;
+        Ok(key)
+    }
+
+    /// Takes a string; the cursor stands on its opening quote.
+    pub(super) fn string(&mut self) -> Result<StringToken, ParseError> {
+        let start = self.at;
+        let mut escaped = false;
+        self.at += 1;
+        loop {
+            self.skip_plain();
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(StringToken { span: Span::new(start, self.at), escaped });
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(_) => return Err(self.fail("a control character stands in a string")),
+                None => return Err(self.fail("a string is not closed")),
+            }
+        }
+    }
+
+    /// Skips the bytes of a string that stand for themselves.
+    fn skip_plain(&mut self) {
+        // Whole blocks first: the compiler turns this loop into vector instructions.
+        while let Some(block) = self.text[self.at..].first_chunk::<BLOCK>() {
+            let (mut special, mut seen) = (0u8, 0u8);
+            for &byte in block {
+                special |= u8::from(is_special(byte));
+                seen |= byte;
+            }
+            if special != 0 {
+                break;
+            }
+            self.seen |= seen;
+            self.at += BLOCK;
+        }
+        while let Some(byte) = self.peek() {
+            if is_special(byte) {
+                return;
+            }
+            self.seen |= byte;
+            self.at += 1;
+        }
+    }
+
+    /// Takes an escape; the cursor stands on its backslash.
+    fn escape(&mut self) -> Result<(), ParseError> {
+        match self.text.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u') => {
+                let digits = self.text.get(self.at + 2..self.at + 6);
+                if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+                    return Err(self.fail("\\u without four hexadecimal digits"));
+                }
+                self.at += 6;
+            }
+            _ => return Err(self.fail("an unknown escape")),
+        }
+        Ok(())
+    }
+
+    /// Takes a value of any kind at nesting level `depth` and tells where it stands.
+    pub(super) fn value(&mut self, depth: usize) -> Result<Span, ParseError> {
+        self.skip_whitespace();
+        let start = self.at;
+        match self.peek() {
+            Some(b'{' | b'[') => self.containers(depth)?,
+            _ => self.scalar()?,
+        }
+        Ok(Span::new(start, self.at))
+    }
+
+    fn scalar(&mut self) -> Result<(), ParseError> {
+        match self.peek() {
+            Some(b'"') => self.string().map(drop),
+            Some(b't') => self.literal(b"true"),
+            Some(b'f') => self.literal(b"false"),
+            Some(b'n') => self.literal(b"null"),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(_) => Err(self.fail("a value was expected")),
+            None => Err(self.fail("the text ends where a value was expected")),
+        }
+    }
+
+    fn literal(&mut self, literal: &'static [u8]) -> Result<(), ParseError> {
+        if self.text[self.at..].starts_with(literal) {
+            self.at += literal.len();
+            Ok(())
+        } else {
+            Err(self.fail("a value was expected"))
+        }
+    }
+
+    fn number(&mut self) -> Result<(), ParseError> {
+        self.at += usize::from(self.peek() == Some(b'-'));
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), ParseError> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.fail("a digit was expected")) } else { Ok(()) }
+    }
+
+    /// Takes an array or an object with all that is in it, without recursion.
+    fn containers(&mut self, depth: usize) -> Result<(), ParseError> {
+        // What each open container is closed with; as deep as the text at most.
+        let mut open: smallvec::SmallVec<[u8; 32]> = smallvec::SmallVec::new();
+        loop {
+            self.skip_whitespace();
+            match self.peek() {
+                Some(b @ (b'{' | b'[')) => {
+                    if depth + open.len() >= self.max_depth {
+                        return Err(ParseError::TooDeep { limit: self.max_depth });
+                    }
+                    self.at += 1;
+                    let close = if b == b'{' { b'}' } else { b']' };
+                    if !self.take(close) {
+                        open.push(close);
+                        if close == b'}' {
+                            self.key()?;
+                        }
+                        continue;
+                    }
+                }
+                _ => self.scalar()?,
+            }
+            // A value has ended: close what ends with it, or go on to the next one.
+            loop {
+                let Some(&close) = open.last() else { return Ok(()) };
+                self.skip_whitespace();
+                match self.peek() {
+                    Some(b',') => {
+                        self.at += 1;
+                        if close == b'}' {
+                            self.key()?;
+                        }
+                        break;
+                    }
+                    Some(byte) if byte == close => {
+                        self.at += 1;
+                        open.pop();
+                    }
+                    _ => return Err(self.fail("a comma or a closing bracket was expected")),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a byte ends the plain part of a string.
+#[inline]
+fn is_special(byte: u8) -> bool {
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+}

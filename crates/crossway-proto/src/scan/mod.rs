@@ -1,0 +1,257 @@
+//! One walk over a message's text: checks that it is JSON and notes where the parts stand that decide its way.
+
+mod json;
+
+use std::ops::Range;
+
+use json::{Cursor, StringToken};
+
+use crate::{Limits, ParseError};
+
+/// A stretch of a message's text. Empty means absent: no JSON token is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    #[expect(clippy::cast_possible_truncation, reason = "texts are bounded far below 4 GiB before they are scanned")]
+    fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
+    }
+
+    pub(crate) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    pub(crate) fn is_absent(self) -> bool {
+        self.end == 0
+    }
+}
+
+/// Where the parts of a message stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Envelope {
+    pub(crate) id: Span,
+    pub(crate) method: Span,
+    pub(crate) params: Span,
+    pub(crate) result: Span,
+    pub(crate) error: Span,
+    /// `params.name`.
+    pub(crate) name: Span,
+    /// `params.uri`.
+    pub(crate) uri: Span,
+    /// `params.requestId`.
+    pub(crate) request_id: Span,
+    /// `params._meta` or `result._meta`.
+    pub(crate) meta: Span,
+    /// `params.progressToken`, as in `notifications/progress`.
+    pub(crate) progress_token: Span,
+    /// `params._meta.progressToken`, as in requests.
+    pub(crate) meta_progress_token: Span,
+    /// `_meta["io.modelcontextprotocol/subscriptionId"]`.
+    pub(crate) subscription_id: Span,
+    /// `_meta["io.modelcontextprotocol/protocolVersion"]`.
+    pub(crate) meta_version: Span,
+    /// `params.protocolVersion` or `result.protocolVersion`, as in `initialize`.
+    pub(crate) version: Span,
+}
+
+/// Scans one JSON-RPC object that fills the whole text.
+pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Envelope, ParseError> {
+    if text.len() > limits.message_bytes.min(u32::MAX as usize) {
+        return Err(ParseError::TooLong { limit: limits.message_bytes });
+    }
+    let mut scan = Scan { cursor: Cursor::new(text, limits.depth), envelope: Envelope::default(), version: false };
+    scan.message()?;
+    scan.cursor.skip_whitespace();
+    if scan.cursor.peek().is_some() {
+        return Err(scan.cursor.fail("text follows the message"));
+    }
+    // All text outside strings is ASCII by the grammar, so only what strings hold can be ill-formed.
+    if !scan.cursor.saw_only_ascii() && simdutf8::basic::from_utf8(text).is_err() {
+        return Err(ParseError::NotUtf8);
+    }
+    if !scan.version {
+        return Err(ParseError::NotJsonRpc { what: "\"jsonrpc\":\"2.0\" is missing" });
+    }
+    Ok(scan.envelope)
+}
+
+/// The spans of an array's elements.
+pub(crate) fn elements(text: &[u8], limits: &Limits) -> Result<Vec<Range<usize>>, ParseError> {
+    let mut cursor = Cursor::new(text, limits.depth);
+    let mut found = Vec::new();
+    cursor.expect(b'[', "an array was expected")?;
+    if !cursor.take(b']') {
+        loop {
+            if found.len() == limits.batch_messages {
+                return Err(ParseError::NotJsonRpc { what: "a batch has too many messages" });
+            }
+            found.push(cursor.value(1)?.range());
+            if !cursor.take(b',') {
+                break;
+            }
+        }
+        cursor.expect(b']', "a comma or a closing bracket was expected")?;
+    }
+    cursor.skip_whitespace();
+    if cursor.peek().is_some() {
+        return Err(cursor.fail("text follows the batch"));
+    }
+    Ok(found)
+}
+
+struct Scan<'a> {
+    cursor: Cursor<'a>,
+    envelope: Envelope,
+    version: bool,
+}
+
+impl Scan<'_> {
+    fn message(&mut self) -> Result<(), ParseError> {
+        self.cursor.skip_whitespace();
+        match self.cursor.peek() {
+            Some(b'{') => {}
+            // Not an object. It may still be JSON, and then the refusal says so.
+            _ => {
+                self.cursor.value(0)?;
+                return Err(ParseError::NotJsonRpc { what: "it is not an object" });
+            }
+        }
+        self.members(Self::top_member)
+    }
+
+    /// Walks over an object's members; the cursor stands on its brace.
+    fn members(&mut self, mut member: impl FnMut(&mut Self, &[u8]) -> Result<(), ParseError>) -> Result<(), ParseError> {
+        self.cursor.expect(b'{', "an object was expected")?;
+        if self.cursor.take(b'}') {
+            return Ok(());
+        }
+        loop {
+            let key = self.cursor.key()?;
+            if key.escaped {
+                // `"meth\u006fd"` is a `method` to whoever decodes it, so it must be one here. What is not
+                // Unicode (a lone surrogate) is none of the names below.
+                let name: String = serde_json::from_slice(self.cursor.text(key.span)).unwrap_or_default();
+                member(self, name.as_bytes())?;
+            } else {
+                let span = key.inner();
+                let name = self.cursor.text(span);
+                member(self, name)?;
+            }
+            if !self.cursor.take(b',') {
+                return self.cursor.expect(b'}', "a comma or a closing brace was expected");
+            }
+        }
+    }
+
+    fn top_member(&mut self, key: &[u8]) -> Result<(), ParseError> {
+        match key {
+            b"jsonrpc" => {
+                let span = self.cursor.value(1)?;
+                if self.version {
+                    return Err(ParseError::DuplicateMember { member: "jsonrpc" });
+                }
+                self.version = self.cursor.text(span) == br#""2.0""#;
+                Ok(())
+            }
+            b"id" => self.note(1, "id", |envelope| &mut envelope.id),
+            b"method" => self.note(1, "method", |envelope| &mut envelope.method),
+            b"params" => self.descend("params", |envelope| &mut envelope.params, Self::params_member),
+            b"result" => self.descend("result", |envelope| &mut envelope.result, Self::result_member),
+            b"error" => self.note(1, "error", |envelope| &mut envelope.error),
+            _ => self.cursor.value(1).map(drop),
+        }
+    }
+
+    fn params_member(&mut self, key: &[u8]) -> Result<(), ParseError> {
+        match key {
+            b"name" => self.note(2, "name", |envelope| &mut envelope.name),
+            b"uri" => self.note(2, "uri", |envelope| &mut envelope.uri),
+            b"requestId" => self.note(2, "requestId", |envelope| &mut envelope.request_id),
+            b"progressToken" => self.note(2, "progressToken", |envelope| &mut envelope.progress_token),
+            b"protocolVersion" => self.note(2, "protocolVersion", |envelope| &mut envelope.version),
+            b"_meta" => self.descend("_meta", |envelope| &mut envelope.meta, Self::meta_member),
+            _ => self.cursor.value(2).map(drop),
+        }
+    }
+
+    fn result_member(&mut self, key: &[u8]) -> Result<(), ParseError> {
+        match key {
+            b"protocolVersion" => self.note(2, "protocolVersion", |envelope| &mut envelope.version),
+            b"_meta" => self.descend("_meta", |envelope| &mut envelope.meta, Self::result_meta_member),
+            _ => self.cursor.value(2).map(drop),
+        }
+    }
+
+    fn meta_member(&mut self, key: &[u8]) -> Result<(), ParseError> {
+        match key {
+            b"progressToken" => self.note(3, "progressToken", |envelope| &mut envelope.meta_progress_token),
+            b"io.modelcontextprotocol/protocolVersion" => {
+                self.note(3, "io.modelcontextprotocol/protocolVersion", |envelope| &mut envelope.meta_version)
+            }
+            _ => self.result_meta_member(key),
+        }
+    }
+
+    fn result_meta_member(&mut self, key: &[u8]) -> Result<(), ParseError> {
+        match key {
+            b"io.modelcontextprotocol/subscriptionId" => {
+                self.note(3, "io.modelcontextprotocol/subscriptionId", |envelope| &mut envelope.subscription_id)
+            }
+            _ => self.cursor.value(3).map(drop),
+        }
+    }
+
+    /// Takes a value and notes where it stands.
+    fn note(
+        &mut self,
+        depth: usize,
+        member: &'static str,
+        slot: impl Fn(&mut Envelope) -> &mut Span,
+    ) -> Result<(), ParseError> {
+        let span = self.cursor.value(depth)?;
+        self.fill(member, span, slot)
+    }
+
+    /// Takes an object member by member, or any other value as it is, and notes where it stands.
+    fn descend(
+        &mut self,
+        member: &'static str,
+        slot: impl Fn(&mut Envelope) -> &mut Span,
+        inner: fn(&mut Self, &[u8]) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
+        self.cursor.skip_whitespace();
+        let start = self.cursor.position();
+        if self.cursor.peek() == Some(b'{') {
+            self.members(inner)?;
+        } else {
+            self.cursor.value(1)?;
+        }
+        let span = Span::new(start, self.cursor.position());
+        self.fill(member, span, slot)
+    }
+
+    fn fill(
+        &mut self,
+        member: &'static str,
+        span: Span,
+        slot: impl Fn(&mut Envelope) -> &mut Span,
+    ) -> Result<(), ParseError> {
+        let slot = slot(&mut self.envelope);
+        if !slot.is_absent() {
+            return Err(ParseError::DuplicateMember { member });
+        }
+        *slot = span;
+        Ok(())
+    }
+}
+
+impl StringToken {
+    /// The string without its quotes.
+    fn inner(self) -> Span {
+        Span { start: self.span.start + 1, end: self.span.end - 1 }
+    }
+}
