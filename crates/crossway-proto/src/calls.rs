@@ -25,7 +25,9 @@ impl CallKey {
         (self.0 & ((1 << SLOT_BITS) - 1)) as usize
     }
 
-    fn id(self) -> RequestId {
+    /// The id under which the upstream knows the call.
+    #[must_use]
+    pub fn to_id(self) -> RequestId {
         RequestId::from(self.0)
     }
 
@@ -95,9 +97,9 @@ impl<T> Calls<T> {
         let key = CallKey::new(self.count.max(1), entry.key());
         let token = request.progress_token();
         let is_listen = request.is_method("subscriptions/listen");
-        request.set_id(&key.id());
+        request.set_id(&key.to_id());
         if token.is_some() {
-            request.set_progress_token(&key.id());
+            request.set_progress_token(&key.to_id());
         }
         entry.insert(Slot { key, origin, id, token, is_listen, is_answered: false, state });
         Ok(key)
@@ -158,7 +160,7 @@ impl<T> Calls<T> {
         let id = notification.cancelled_id()?;
         let mut slots = self.slots.iter().map(|(_, slot)| slot);
         let key = slots.find(|slot| slot.origin == origin && !slot.is_answered && slot.id == id)?.key;
-        notification.set_cancelled_id(&key.id());
+        notification.set_cancelled_id(&key.to_id());
         Some(key)
     }
 
@@ -221,7 +223,7 @@ impl<T> Calls<T> {
     /// `notifications/cancelled` for a call, as the upstream has to be told.
     #[must_use]
     pub fn cancellation(key: CallKey, reason: &str) -> Message {
-        Message::cancellation_of(&key.id(), reason)
+        Message::cancellation_of(&key.to_id(), reason)
     }
 
     /// The call that a request which this table rewrote belongs to.

@@ -7,6 +7,7 @@ mod error;
 mod id;
 mod limits;
 mod message;
+mod revision;
 mod scan;
 
 pub use batch::Incoming;
@@ -15,3 +16,4 @@ pub use error::{ErrorCode, ErrorObject, ParseError};
 pub use id::RequestId;
 pub use limits::Limits;
 pub use message::{Kind, Message};
+pub use revision::Revision;

@@ -1,1 +1,20 @@
-//! .
+#![doc = include_str!("../README.md")]
+
+mod call;
+pub mod duplex;
+mod error;
+mod limits;
+mod link;
+pub mod mux;
+mod pump;
+mod reply;
+mod upstream;
+
+pub use call::{Ask, Call, Context, Origin};
+pub use error::{CallError, Fault, Outcome, Reason};
+pub use limits::Limits;
+pub use link::{Closing, Connection, Link};
+pub use mux::{Mux, Outlet};
+pub use pump::Pump;
+pub use reply::Reply;
+pub use upstream::{Layered, Scope, Upstream};

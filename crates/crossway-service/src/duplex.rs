@@ -1,0 +1,158 @@
+//! Two-way pipes of messages inside one process, for tests and for embedding a server.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crossway_proto::Message;
+
+use crate::mux::{Mux, Outlet, Overflow};
+use crate::{Limits, Link, Reason};
+
+/// Two ends of a pipe: what is sent into one comes out of the other, in order.
+///
+/// `capacity` is how many messages may be on their way in each direction.
+#[must_use]
+pub fn pair(capacity: usize) -> (End, End) {
+    let (there, back) = (Lane::new(capacity), Lane::new(capacity));
+    (End { outgoing: Arc::clone(&there), incoming: Arc::clone(&back) }, End { outgoing: back, incoming: there })
+}
+
+/// One end of a pipe. The pipe ends when either end is dropped.
+pub struct End {
+    outgoing: Arc<Lane>,
+    incoming: Arc<Lane>,
+}
+
+struct Lane {
+    capacity: usize,
+    state: Mutex<LaneState>,
+}
+
+#[derive(Default)]
+struct LaneState {
+    messages: VecDeque<Message>,
+    is_closed: bool,
+    waker: Option<Waker>,
+}
+
+impl Lane {
+    fn new(capacity: usize) -> Arc<Self> {
+        Arc::new(Self { capacity, state: Mutex::default() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, LaneState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, message: Message) -> Result<(), Reason> {
+        let mut state = self.state();
+        if state.is_closed {
+            return Err(Reason::Ended("the pipe is closed".into()));
+        }
+        if state.messages.len() >= self.capacity {
+            return Err(Reason::OverLimit("the pipe is full".into()));
+        }
+        state.messages.push_back(message);
+        state.wake();
+        Ok(())
+    }
+
+    fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        let mut state = self.state();
+        if let Some(message) = state.messages.pop_front() {
+            return Poll::Ready(Some(message));
+        }
+        if state.is_closed {
+            return Poll::Ready(None);
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn close(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        state.wake();
+    }
+}
+
+impl LaneState {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl End {
+    /// Sends a message.
+    ///
+    /// # Errors
+    ///
+    /// When the pipe is closed or full.
+    pub fn send(&self, message: Message) -> Result<(), Reason> {
+        self.outgoing.send(message)
+    }
+
+    /// The next message from the other end; `None` once the pipe has ended.
+    pub fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.incoming.poll_receive(cx)
+    }
+
+    /// The next message from the other end; `None` once the pipe has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a future of this that is dropped has taken no message.
+    pub async fn receive(&self) -> Option<Message> {
+        std::future::poll_fn(|cx| self.poll_receive(cx)).await
+    }
+
+    /// A connection over this end, for a server at the other one. The future carries the messages; spawn it, or
+    /// poll it beside the link's replies. It ends with the pipe.
+    pub fn connect(self, limits: Limits) -> (Link, impl Future<Output = ()> + Send + 'static) {
+        let mux = Mux::new(PipeOutlet(Arc::clone(&self.outgoing)), limits, Overflow::Hold);
+        let link = mux.link();
+        let carry = async move {
+            std::future::poll_fn(|cx| {
+                loop {
+                    std::task::ready!(mux.poll_capacity(cx));
+                    match std::task::ready!(self.poll_receive(cx)) {
+                        Some(message) => mux.accept(message),
+                        None => return Poll::Ready(()),
+                    }
+                }
+            })
+            .await;
+            mux.end(Reason::Ended("the pipe was closed".into()), |_| false);
+        };
+        (link, carry)
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.outgoing.close();
+        self.incoming.close();
+    }
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("End")
+    }
+}
+
+struct PipeOutlet(Arc<Lane>);
+
+impl Outlet for PipeOutlet {
+    fn send(&self, message: Message) -> Result<(), Reason> {
+        self.0.send(message)
+    }
+
+    fn hang_up(&self) {
+        self.0.close();
+    }
+}

@@ -1,0 +1,171 @@
+//! How a call fails, and what is known of it then.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crossway_proto::{ErrorCode, ErrorObject, Message, RequestId};
+use serde_json::json;
+
+/// Why a call has no answer of the upstream's.
+///
+/// It says whether the call may have had an effect ([`outcome`](CallError::outcome)): only what was not sent may be
+/// tried again without harm.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct CallError {
+    reason: Reason,
+    outcome: Outcome,
+}
+
+/// What is known of a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The upstream has not seen it.
+    NotSent,
+    /// It was sent, wholly or in part, and what became of it is not known.
+    Unknown,
+    /// The upstream answered it with an error.
+    Answered,
+}
+
+/// Who has to change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The client.
+    Downstream,
+    /// The MCP server, or the way to it.
+    Upstream,
+    /// Crossway.
+    Ours,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The upstream could not be started or reached.
+    #[error("the MCP server can't be reached: {0}")]
+    Unavailable(Cow<'static, str>),
+    /// The connection ended before the answer came.
+    #[error("the MCP server went away: {0}")]
+    Ended(Cow<'static, str>),
+    /// The upstream no longer knows the session (2025-11-25, basic/transports, Session Management: 404).
+    #[error("the MCP server has ended the session; initialize a new one")]
+    SessionEnded,
+    /// The upstream speaks legacy revisions only, and the call was a modern one.
+    #[error("the MCP server speaks revisions before 2026-07-28 only; open a session with `initialize`")]
+    LegacyOnly,
+    /// What the upstream sent is no answer.
+    #[error("the MCP server's answer is not valid: {0}")]
+    InvalidAnswer(Cow<'static, str>),
+    /// The upstream refused the call below the level of messages.
+    #[error("the MCP server refused the call with HTTP status {status}{}", retry_hint(*.retry_after))]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// When to try again, if the upstream said so.
+        retry_after: Option<Duration>,
+    },
+    /// No answer came in time.
+    #[error("the MCP server has not answered within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// A bound was reached.
+    #[error("too much at once: {0}")]
+    OverLimit(Cow<'static, str>),
+    /// The connection is being closed on our side.
+    #[error("the bridge is closing")]
+    Closing,
+}
+
+fn retry_hint(after: Option<Duration>) -> String {
+    after.map(|after| format!("; try again in {} s", after.as_secs())).unwrap_or_default()
+}
+
+impl CallError {
+    /// A failure with a reason and an outcome.
+    #[must_use]
+    pub fn new(reason: Reason, outcome: Outcome) -> Self {
+        Self { reason, outcome }
+    }
+
+    /// A failure of which the upstream has not seen the call.
+    #[must_use]
+    pub fn not_sent(reason: Reason) -> Self {
+        Self { reason, outcome: Outcome::NotSent }
+    }
+
+    /// A failure after the call was sent.
+    #[must_use]
+    pub fn unknown(reason: Reason) -> Self {
+        Self { reason, outcome: Outcome::Unknown }
+    }
+
+    /// A failure that is the upstream's answer.
+    #[must_use]
+    pub fn answered(reason: Reason) -> Self {
+        Self { reason, outcome: Outcome::Answered }
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// What is known of the call.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Who has to change something.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self.reason {
+            Reason::SessionEnded | Reason::LegacyOnly => Fault::Downstream,
+            Reason::OverLimit(_) | Reason::Closing => Fault::Ours,
+            _ => Fault::Upstream,
+        }
+    }
+
+    /// When to try again, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.reason {
+            Reason::Refused { retry_after, .. } => retry_after,
+            _ => None,
+        }
+    }
+
+    /// The JSON-RPC error for the client, with the outcome in its `data`.
+    #[must_use]
+    pub fn to_error_object(&self) -> ErrorObject {
+        let code = match (&self.reason, self.outcome) {
+            (Reason::LegacyOnly | Reason::SessionEnded, _) => ErrorCode::INVALID_REQUEST,
+            (Reason::OverLimit(_), _) => ErrorCode::OVER_LIMIT,
+            (_, Outcome::NotSent) => ErrorCode::NOT_SENT,
+            (_, Outcome::Unknown) => ErrorCode::OUTCOME_UNKNOWN,
+            (_, Outcome::Answered) => ErrorCode::INTERNAL_ERROR,
+        };
+        let outcome = match self.outcome {
+            Outcome::NotSent => "not sent",
+            Outcome::Unknown => "sent, unknown",
+            Outcome::Answered => "answered with an error",
+        };
+        let mut data = json!({ "outcome": outcome });
+        if let Some(after) = self.retry_after() {
+            data["retryAfterSeconds"] = after.as_secs().into();
+        }
+        if let Reason::Refused { status, .. } = self.reason {
+            data["httpStatus"] = status.into();
+        }
+        ErrorObject::new(code, self.reason.to_string()).with_data(&data)
+    }
+
+    /// The answer for the client.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "its data was written by serde_json")]
+    pub fn to_message(&self, id: Option<&RequestId>) -> Message {
+        Message::error_of(id, &self.to_error_object()).expect("valid by construction")
+    }
+}

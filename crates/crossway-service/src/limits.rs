@@ -1,0 +1,41 @@
+//! Every bound of this crate, with its default and the reason for it.
+
+use std::time::Duration;
+
+/// How much a connection holds for those who are slower than it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most calls in flight on one connection.
+    pub calls_in_flight: usize,
+    /// The most messages that wait for the reader of one reply, or for a listener.
+    pub waiting_messages: usize,
+    /// The most bytes that wait for the reader of one reply, or for a listener. One message more than that may
+    /// wait, so that each message that a transport accepts can pass.
+    pub waiting_bytes: usize,
+    /// The most messages of one client that wait to be handled.
+    pub inbox_messages: usize,
+}
+
+impl Limits {
+    /// 4,096 calls: a thousand times what chat clients have in flight, and a table of less than 1 MiB.
+    pub const CALLS_IN_FLIGHT: usize = 4096;
+    /// 1,024 messages: a burst of progress passes without loss.
+    pub const WAITING_MESSAGES: usize = 1024;
+    /// 1 MiB: what a stalled reader may cost.
+    pub const WAITING_BYTES: usize = 1 << 20;
+    /// 1,024 messages: a client that does not wait for its notifications to be taken.
+    pub const INBOX_MESSAGES: usize = 1024;
+    /// How long a connection that is being closed may take: then it is dropped as it is.
+    pub const CLOSE: Duration = Duration::from_secs(10);
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            calls_in_flight: Self::CALLS_IN_FLIGHT,
+            waiting_messages: Self::WAITING_MESSAGES,
+            waiting_bytes: Self::WAITING_BYTES,
+            inbox_messages: Self::INBOX_MESSAGES,
+        }
+    }
+}

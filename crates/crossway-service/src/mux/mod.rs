@@ -1,0 +1,259 @@
+//! Many calls over one two-way pipe of messages.
+//!
+//! stdio, HTTP+SSE and in-memory pipes carry messages of many calls in one stream each way. A [`Mux`] gives each
+//! call an id of the connection's own, finds out to whom each message of the upstream belongs, and fails what is in
+//! flight when the pipe ends. The transport gives it an [`Outlet`] and hands it what arrives.
+
+mod replies;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use crossway_proto::{CallKey, Calls, Kind, Message, Owner};
+
+use crate::{Ask, Call, CallError, Closing, Connection, Limits, Link, Outcome, Reason, Reply};
+use replies::{Answer, Listening};
+use state::{State, Waiting};
+
+/// The way out of a [`Mux`]: to the upstream.
+pub trait Outlet: Send + Sync + 'static {
+    /// Hands a message to the transport, behind all that it was given before. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// When the message can't be taken: the upstream has not seen it.
+    fn send(&self, message: Message) -> Result<(), Reason>;
+
+    /// The last link is gone: the connection is to end.
+    fn hang_up(&self);
+
+    /// Ends the connection; see [`Connection::close`].
+    fn close(&self) -> Closing {
+        self.hang_up();
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// What to do when the reader of a reply does not keep up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// Stop reading the upstream until there is room ([`Mux::poll_capacity`]): nothing is lost. For connections
+    /// that serve a single client.
+    Hold,
+    /// End the slow call with an error, so that the others are not held up.
+    Fail,
+}
+
+/// Turns a two-way pipe of messages into a [`Connection`]. Clones share the connection.
+pub struct Mux<O>(Arc<Shared<O>>);
+
+struct Shared<O> {
+    outlet: O,
+    limits: Limits,
+    overflow: Overflow,
+    state: Mutex<State>,
+}
+
+impl<O: Outlet> Mux<O> {
+    /// A connection whose messages go out by `outlet`.
+    pub fn new(outlet: O, limits: Limits, overflow: Overflow) -> Self {
+        let state = Mutex::new(State::new(limits.calls_in_flight));
+        Self(Arc::new(Shared { outlet, limits, overflow, state }))
+    }
+
+    /// The connection as a link. When the last clone of it is gone, the outlet is told to
+    /// [hang up](Outlet::hang_up).
+    pub fn link(&self) -> Link {
+        Link::new(Handle(self.clone()))
+    }
+
+    /// The outlet.
+    pub fn outlet(&self) -> &O {
+        &self.0.outlet
+    }
+
+    /// Takes a message of the upstream and hands it to whom it belongs.
+    pub fn accept(&self, mut message: Message) {
+        let mut state = self.state();
+        match message.kind() {
+            Kind::Result | Kind::Error => match state.answered(&mut message) {
+                Some(key) => state.finish(key, Ok(message)),
+                None => state.count_stray(),
+            },
+            Kind::Notification => match state.calls.owner(&mut message) {
+                Owner::Call(key) => self.interim(&mut state, key, message),
+                Owner::Late => state.count_stray(),
+                Owner::Nobody => self.unowned(state, message),
+            },
+            Kind::Request => self.unowned(state, message),
+        }
+    }
+
+    /// Ready when there is room for more messages of the upstream. A transport that [holds](Overflow::Hold) asks
+    /// before it reads.
+    pub fn poll_capacity(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.overflow == Overflow::Fail {
+            return Poll::Ready(());
+        }
+        let mut state = self.state();
+        if state.is_full(&self.0.limits) {
+            state.capacity = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// The pipe has ended: all calls in flight fail, and all that come later.
+    ///
+    /// `is_unsent` tells of a call whether its request never left; the outcome of the others is unknown.
+    pub fn end(&self, reason: Reason, is_unsent: impl Fn(CallKey) -> bool) {
+        let mut state = self.state();
+        if state.ended.is_some() {
+            return;
+        }
+        let keys: Vec<CallKey> = state.calls.iter_mut().map(|(key, _)| key).collect();
+        for key in keys.into_iter().filter(|key| !state.calls.is_answered(*key)).collect::<Vec<_>>() {
+            let error = if is_unsent(key) { CallError::not_sent } else { CallError::unknown };
+            state.finish(key, Err(error(reason.clone())));
+        }
+        state.ended = Some(reason);
+        state.wake_listeners();
+        state.wake_capacity();
+    }
+
+    /// How many calls are without an answer.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        let mut state = self.state();
+        let keys: Vec<CallKey> = state.calls.iter_mut().map(|(key, _)| key).collect();
+        keys.into_iter().filter(|key| !state.calls.is_answered(*key)).count()
+    }
+
+    /// How many messages of the upstream belonged to nobody: answers to no question, second answers, answers and
+    /// progress after a cancellation.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        self.state().strays
+    }
+
+    /// Hands a message to its call, which has asked for it.
+    fn interim(&self, state: &mut State, key: CallKey, message: Message) {
+        let Some(waiting) = state.calls.state_mut(key) else { return };
+        waiting.queue.push(message);
+        let is_over = waiting.queue.is_over(&self.0.limits);
+        let waker = waiting.waker.take();
+        if is_over && self.0.overflow == Overflow::Fail {
+            waiting.queue.clear();
+            let reason = Reason::OverLimit("messages came faster than the client reads them".into());
+            state.finish(key, Err(CallError::new(reason, Outcome::Unknown)));
+            let _ = self.0.outlet.send(Calls::<Waiting>::cancellation(key, "the client is too slow"));
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Finds a stream for what the upstream says without telling to which call it belongs.
+    ///
+    /// While a single call is in flight, it belongs to that call in all likelihood, and goes out in order with its
+    /// answer. Else it goes to those who listen, or, if nobody does, to the newest call. Changes of lists and
+    /// resources belong to no call at all.
+    fn unowned(&self, mut state: MutexGuard<'_, State>, message: Message) {
+        let of_a_call = message.is_request()
+            || ["notifications/message", "notifications/cancelled", "notifications/elicitation/complete"]
+                .iter()
+                .any(|method| message.is_method(method));
+        match state.calls.newest().filter(|(_, is_only)| of_a_call && (*is_only || state.listeners == 0)) {
+            Some((key, _)) => self.interim(&mut state, key, message),
+            None => {
+                let overflow = state.announce(message, &self.0.limits, self.0.overflow);
+                drop(state);
+                for message in overflow.into_iter().filter(Message::is_request) {
+                    let error = CallError::not_sent(Reason::OverLimit("no client listens for requests".into()));
+                    let _ = self.0.outlet.send(error.to_message(message.id().as_ref()));
+                }
+            }
+        }
+    }
+
+    fn request(&self, mut message: Message, origin: u64) -> Reply {
+        let key = {
+            let mut state = self.state();
+            if let Some(reason) = &state.ended {
+                return Reply::failed(CallError::not_sent(reason.clone()));
+            }
+            match state.calls.open(origin, &mut message, Waiting::default()) {
+                Ok(key) => key,
+                Err(_) => {
+                    return Reply::failed(CallError::not_sent(Reason::OverLimit(
+                        "the connection has too many calls in flight".into(),
+                    )));
+                }
+            }
+        };
+        if let Err(reason) = self.0.outlet.send(message) {
+            self.state().calls.close(key);
+            return Reply::failed(CallError::not_sent(reason));
+        }
+        Reply::stream(Answer::new(self.clone(), key))
+    }
+
+    fn notify(&self, mut message: Message, origin: u64) -> Reply {
+        let mut state = self.state();
+        if let Some(reason) = &state.ended {
+            return Reply::failed(CallError::not_sent(reason.clone()));
+        }
+        if message.is_method("notifications/cancelled") && message.kind() == Kind::Notification {
+            // What has been answered needs no cancellation, and what was never asked can't have one.
+            let Some(key) = state.calls.cancelled(origin, &mut message) else { return Reply::accepted() };
+            state.cancel(key);
+        }
+        drop(state);
+        match self.0.outlet.send(message) {
+            Ok(()) => Reply::accepted(),
+            Err(reason) => Reply::failed(CallError::not_sent(reason)),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the table as it was between two steps: it is still consistent.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<O> Clone for Mux<O> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<O> std::fmt::Debug for Mux<O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Mux")
+    }
+}
+
+/// What links hold, so that the connection ends with the last of them though the transport still has the mux.
+struct Handle<O: Outlet>(Mux<O>);
+
+impl<O: Outlet> Connection for Handle<O> {
+    fn call(&self, call: Call) -> Reply {
+        let origin = call.context.origin.as_u64();
+        match call.ask {
+            Ask::Message(message) if message.is_request() => self.0.request(message, origin),
+            Ask::Message(message) => self.0.notify(message, origin),
+            Ask::Listen => Reply::stream(Listening::new(self.0.clone())),
+        }
+    }
+
+    fn close(&self) -> Closing {
+        self.0.outlet().close()
+    }
+}
+
+impl<O: Outlet> Drop for Handle<O> {
+    fn drop(&mut self) {
+        self.0.outlet().hang_up();
+    }
+}

@@ -1,0 +1,146 @@
+//! What a mux knows of the calls on its connection.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use crossway_proto::{CallKey, Calls, Message};
+
+use super::Overflow;
+use crate::{CallError, Limits, Reason};
+
+/// What waits for the reader of one reply.
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) queue: Queue,
+    pub(super) end: Option<End>,
+    pub(super) waker: Option<Waker>,
+}
+
+/// How a call ended.
+pub(super) enum End {
+    Answered(Box<Result<Message, CallError>>),
+    Cancelled,
+}
+
+/// Messages in order, with their bytes counted.
+#[derive(Default)]
+pub(super) struct Queue {
+    messages: VecDeque<Message>,
+    bytes: usize,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, message: Message) {
+        self.bytes += message.len();
+        self.messages.push_back(message);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front()?;
+        self.bytes -= message.len();
+        if self.messages.is_empty() {
+            self.messages = VecDeque::new();
+        }
+        Some(message)
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn is_over(&self, limits: &Limits) -> bool {
+        self.messages.len() > limits.waiting_messages
+            || self.bytes > limits.waiting_bytes && self.messages.len() > 1
+    }
+}
+
+pub(super) struct State {
+    pub(super) calls: Calls<Waiting>,
+    pub(super) unowned: Queue,
+    pub(super) listeners: usize,
+    pub(super) wakers: Vec<Waker>,
+    pub(super) capacity: Option<Waker>,
+    pub(super) ended: Option<Reason>,
+    pub(super) strays: u64,
+}
+
+impl State {
+    pub(super) fn new(calls_in_flight: usize) -> Self {
+        Self {
+            calls: Calls::new(calls_in_flight),
+            unowned: Queue::default(),
+            listeners: 0,
+            wakers: Vec::new(),
+            capacity: None,
+            ended: None,
+            strays: 0,
+        }
+    }
+
+    /// The call that a response answers.
+    ///
+    /// An error with a null id answers what the upstream could not read: the call in flight, if there is one only.
+    pub(super) fn answered(&mut self, response: &mut Message) -> Option<CallKey> {
+        if response.id().is_none() {
+            let (key, is_only) = self.calls.newest()?;
+            if !is_only {
+                return None;
+            }
+            response.set_id(&key.to_id());
+        }
+        let key = self.calls.answered(response)?;
+        // A late answer to what was cancelled is nobody's.
+        self.calls.state_mut(key).is_some_and(|waiting| waiting.end.is_none()).then_some(key)
+    }
+
+    pub(super) fn finish(&mut self, key: CallKey, answer: Result<Message, CallError>) {
+        self.end(key, End::Answered(Box::new(answer)));
+    }
+
+    pub(super) fn cancel(&mut self, key: CallKey) {
+        self.end(key, End::Cancelled);
+    }
+
+    fn end(&mut self, key: CallKey, end: End) {
+        let Some(waiting) = self.calls.state_mut(key) else { return };
+        waiting.end.get_or_insert(end);
+        if let Some(waker) = waiting.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Hands a message to those who listen. Gives back what there was no room for, the oldest first.
+    pub(super) fn announce(&mut self, message: Message, limits: &Limits, overflow: Overflow) -> Vec<Message> {
+        self.unowned.push(message);
+        let mut dropped = Vec::new();
+        if self.listeners == 0 || overflow == Overflow::Fail {
+            while self.unowned.is_over(limits) {
+                dropped.extend(self.unowned.pop());
+            }
+            self.strays += dropped.len() as u64;
+        }
+        self.wake_listeners();
+        dropped
+    }
+
+    pub(super) fn count_stray(&mut self) {
+        self.strays += 1;
+    }
+
+    pub(super) fn is_full(&mut self, limits: &Limits) -> bool {
+        self.listeners > 0 && self.unowned.is_over(limits)
+            || self.calls.iter_mut().any(|(_, waiting)| waiting.queue.is_over(limits))
+    }
+
+    pub(super) fn wake_listeners(&mut self) {
+        for waker in self.wakers.drain(..) {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn wake_capacity(&mut self) {
+        if let Some(waker) = self.capacity.take() {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One client on a two-way pipe of messages.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use crossway_proto::{Kind, Message, RequestId, Revision};
+use futures_core::Stream;
+use futures_util::stream::SelectAll;
+
+use crate::{Call, CallError, Context, Limits, Link, Origin, Reason, Reply};
+
+/// Serves one client whose messages come in one stream and go out in another, as on stdio and HTTP+SSE.
+///
+/// What the client says goes in by [`handle`](Pump::handle), what it is to be told comes out of
+/// [`poll_next`](Pump::poll_next). A pump is a state machine without a task; it ends when the link does.
+pub struct Pump {
+    link: Link,
+    limits: Limits,
+    context: Context,
+    /// What came in behind a notification that is still being handed on: a request must not overtake
+    /// `notifications/initialized`.
+    inbox: VecDeque<Message>,
+    notifying: Option<Reply>,
+    listening: Option<Reply>,
+    calls: SelectAll<InFlight>,
+    refused: VecDeque<Message>,
+    waker: Option<Waker>,
+}
+
+impl Pump {
+    /// Serves a client on `link`, which should be its own.
+    #[must_use]
+    pub fn new(link: Link, limits: Limits) -> Self {
+        let context = Context::new(Origin::unique(), None);
+        let listening = Some(link.call(Call::listen(context.clone())));
+        Self {
+            link,
+            limits,
+            context,
+            inbox: VecDeque::new(),
+            notifying: None,
+            listening,
+            calls: SelectAll::new(),
+            refused: VecDeque::new(),
+            waker: None,
+        }
+    }
+
+    /// The context of the client's calls; what is put into it goes with each call from then on.
+    pub fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+
+    /// Takes a message of the client. Never waits.
+    pub fn handle(&mut self, message: Message) {
+        if self.inbox.len() + self.calls.len() >= self.limits.inbox_messages {
+            if message.is_request() {
+                let reason = Reason::OverLimit("the client has too many requests in flight".into());
+                self.refused.push_back(CallError::not_sent(reason).to_message(message.id().as_ref()));
+            }
+        } else if self.notifying.is_some() && !is_urgent(&message) {
+            self.inbox.push_back(message);
+        } else {
+            self.hand_on(message);
+        }
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether all that came in has been answered and handed on.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty() && self.inbox.is_empty() && self.notifying.is_none() && self.refused.is_empty()
+    }
+
+    /// The link that serves the client.
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// The next message for the client; `None` once the connection with the upstream has ended and nothing is in
+    /// flight.
+    pub fn poll_next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Message>> {
+        self.poll_notifying(cx);
+        if let Some(message) = self.refused.pop_front() {
+            return Poll::Ready(Some(message));
+        }
+        if let Some(listening) = &mut self.listening {
+            match Pin::new(listening).poll_next(cx) {
+                Poll::Ready(Some(Ok(message))) => return Poll::Ready(Some(message)),
+                Poll::Ready(_) => self.listening = None,
+                Poll::Pending => {}
+            }
+        }
+        match Pin::new(&mut self.calls).poll_next(cx) {
+            Poll::Ready(Some(message)) => {
+                self.learn_revision(&message);
+                return Poll::Ready(Some(message));
+            }
+            Poll::Ready(None) if self.listening.is_none() && self.is_idle() => return Poll::Ready(None),
+            _ => {}
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn poll_notifying(&mut self, cx: &mut TaskContext<'_>) {
+        loop {
+            match &mut self.notifying {
+                Some(reply) => match Pin::new(reply).poll_next(cx) {
+                    Poll::Ready(Some(Ok(_))) => {}
+                    Poll::Ready(None | Some(Err(_))) => self.notifying = None,
+                    Poll::Pending => return,
+                },
+                None => match self.inbox.pop_front() {
+                    Some(message) => self.hand_on(message),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn hand_on(&mut self, message: Message) {
+        let mut context = self.context.clone();
+        if let Some(version) = message.meta_version() {
+            context.revision = Revision::parse(&version);
+        }
+        let id = message.id().filter(|_| message.is_request());
+        let is_barrier = message.kind() == Kind::Notification && !is_urgent(&message);
+        let reply = self.link.call(Call::message(message, context));
+        if is_barrier {
+            self.notifying = Some(reply);
+        } else {
+            self.calls.push(InFlight { id, reply });
+        }
+    }
+
+    /// Notes the revision that `initialize` ends with.
+    fn learn_revision(&mut self, answer: &Message) {
+        if self.context.revision.is_none() && answer.kind() == Kind::Result {
+            self.context.revision = answer.initialize_version().and_then(|version| Revision::parse(&version));
+        }
+    }
+}
+
+/// What must not wait behind anything: cancellations overtake the calls that they cancel, and an upstream may be
+/// waiting for a response.
+fn is_urgent(message: &Message) -> bool {
+    message.is_response() || message.is_method("notifications/cancelled")
+}
+
+/// A reply on its way to the client, failures turned into messages.
+struct InFlight {
+    /// `None` for what has no answer.
+    id: Option<RequestId>,
+    reply: Reply,
+}
+
+impl Stream for InFlight {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Message>> {
+        match Pin::new(&mut self.reply).poll_next(cx) {
+            Poll::Ready(Some(Err(error))) => Poll::Ready(self.id.as_ref().map(|id| error.to_message(Some(id)))),
+            Poll::Ready(Some(Ok(message))) => Poll::Ready(Some(message)),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl fmt::Debug for Pump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pump").field("calls", &self.calls.len()).field("inbox", &self.inbox.len()).finish()
+    }
+}

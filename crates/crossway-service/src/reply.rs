@@ -1,0 +1,103 @@
+//! What comes out of the seam.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crossway_proto::Message;
+use futures_core::Stream;
+
+use crate::CallError;
+
+/// What an upstream says to a call: a stream of messages.
+///
+/// | to | it gives |
+/// |---|---|
+/// | a request | any number of interim messages (notifications; from legacy upstreams also server requests), in the upstream's order, then exactly one response, then the end |
+/// | a request that the client cancels | interim messages, then the end |
+/// | a notification or a response | the end, once it has been handed on |
+/// | [`Ask::Listen`](crate::Ask::Listen) | messages that belong to no call, until the connection ends |
+///
+/// An error is the last item. No task stands behind a reply: it advances when it is polled, and its upstream is not
+/// held up by it beyond [`Limits`](crate::Limits).
+///
+/// # Cancel safety
+///
+/// Dropping a reply before its response **cancels the call**, and the upstream is told. Dropping a future that waits
+/// for its next message loses nothing.
+#[must_use = "a reply that is dropped cancels its call"]
+pub struct Reply(Inner);
+
+enum Inner {
+    Ended,
+    Once(Result<Message, CallError>),
+    Stream(Pin<Box<dyn Stream<Item = Result<Message, CallError>> + Send>>),
+}
+
+impl Reply {
+    /// The reply to a message that has none.
+    pub fn accepted() -> Self {
+        Self(Inner::Ended)
+    }
+
+    /// A reply that is here already.
+    pub fn once(message: Message) -> Self {
+        Self(Inner::Once(Ok(message)))
+    }
+
+    /// A failure.
+    pub fn failed(error: CallError) -> Self {
+        Self(Inner::Once(Err(error)))
+    }
+
+    /// A reply that comes message by message.
+    pub fn stream(messages: impl Stream<Item = Result<Message, CallError>> + Send + 'static) -> Self {
+        Self(Inner::Stream(Box::pin(messages)))
+    }
+
+    /// A reply of which only a future is known yet.
+    pub fn pending(reply: impl Future<Output = Self> + Send + 'static) -> Self {
+        Self::stream(futures_util::FutureExt::flatten_stream(reply))
+    }
+
+    /// The next message; `None` at the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a future of this that is dropped has taken no message.
+    ///
+    /// # Errors
+    ///
+    /// When the call fails; no message follows.
+    pub async fn next(&mut self) -> Option<Result<Message, CallError>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for Reply {
+    type Item = Result<Message, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Inner::Stream(messages) = &mut self.0 {
+            let next = messages.as_mut().poll_next(cx);
+            if let Poll::Ready(None | Some(Err(_))) = next {
+                self.0 = Inner::Ended;
+            }
+            return next;
+        }
+        Poll::Ready(match std::mem::replace(&mut self.0, Inner::Ended) {
+            Inner::Once(item) => Some(item),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Inner::Ended => "Reply(ended)",
+            Inner::Once(_) => "Reply(once)",
+            Inner::Stream(_) => "Reply(stream)",
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! An MCP server that can be connected to.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{Call, Link, Reply};
+
+/// Who shares a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scope {
+    /// Nobody: it is one client session's own, and ends with it.
+    Session,
+    /// All stateless (modern) requests.
+    Shared,
+}
+
+/// An MCP server that can be connected to.
+pub trait Upstream: Send + Sync + 'static {
+    /// A connection. Never waits and never fails: what goes wrong is told by the replies of the link.
+    fn connect(&self, scope: Scope) -> Link;
+}
+
+impl<U: Upstream + ?Sized> Upstream for Arc<U> {
+    fn connect(&self, scope: Scope) -> Link {
+        (**self).connect(scope)
+    }
+}
+
+impl<U: Upstream + ?Sized> Upstream for Box<U> {
+    fn connect(&self, scope: Scope) -> Link {
+        (**self).connect(scope)
+    }
+}
+
+/// An upstream with a `tower` layer around each of its connections.
+#[derive(Debug, Clone)]
+pub struct Layered<U, L> {
+    upstream: U,
+    layer: L,
+}
+
+impl<U, L> Layered<U, L> {
+    /// Puts `layer` around each connection of `upstream`.
+    pub fn new(upstream: U, layer: L) -> Self {
+        Self { upstream, layer }
+    }
+}
+
+impl<U, L> Upstream for Layered<U, L>
+where
+    U: Upstream,
+    L: Layer<Link> + Send + Sync + 'static,
+    L::Service: Service<Call, Response = Reply, Error = Infallible> + Clone + Send + Sync + 'static,
+    <L::Service as Service<Call>>::Future: Send + 'static,
+{
+    fn connect(&self, scope: Scope) -> Link {
+        let link = self.upstream.connect(scope);
+        Link::from_service(self.layer.layer(link.clone()), link)
+    }
+}
