@@ -1,0 +1,1 @@
+//! An MCP server at a URL as an upstream.

@@ -1,0 +1,1 @@
+//! An upstream as an MCP endpoint: a `tower` service over HTTP bodies.
