@@ -1,41 +1,254 @@
-//! The revisions of the protocol, and what each allows.
+//! The protocol's revisions, and what each of them allows.
 
-/// A revision of the protocol.
+use std::{fmt, str::FromStr};
+
+/// A revision of the Model Context Protocol ("protocol version" in the specification).
+///
+/// Revisions are ordered by date. Ask a revision what it allows rather than comparing dates:
+///
+/// ```
+/// use crossway_proto::Revision;
+///
+/// let revision: Revision = "2025-11-25".parse()?;
+/// assert!(revision.is_legacy() && revision.primes_streams());
+/// assert!(revision < Revision::LATEST);
+/// assert!(Revision::V2025_03_26.allows_batches());
+/// # Ok::<(), crossway_proto::UnknownRevision>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Revision {
-    /// 2024-11-05.
+    /// 2024-11-05: stdio and HTTP+SSE.
     V2024_11_05,
-    /// 2025-03-26.
+    /// 2025-03-26: Streamable HTTP with sessions; the only revision with batches.
     V2025_03_26,
-    /// 2025-06-18.
+    /// 2025-06-18: the `MCP-Protocol-Version` header, elicitation; no batches any more.
     V2025_06_18,
-    /// 2025-11-25.
+    /// 2025-11-25: priming events and `retry`, elicitation by URL.
     V2025_11_25,
-    /// 2026-07-28.
+    /// 2026-07-28: stateless; metadata with each request instead of a handshake.
     V2026_07_28,
 }
 
 impl Revision {
-    /// All of them, the oldest first.
+    /// Every revision, oldest first.
     pub const ALL: [Self; 5] =
         [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
 
-    /// Reads a revision's name.
+    /// The newest revision.
+    pub const LATEST: Self = Self::V2026_07_28;
+
+    /// The newest revision that opens with `initialize`.
+    pub const LATEST_LEGACY: Self = Self::V2025_11_25;
+
+    /// What an HTTP request without an `MCP-Protocol-Version` header speaks.
+    ///
+    /// "the server **SHOULD** assume protocol version `2025-03-26`" (2025-11-25, basic/transports,
+    /// "Protocol Version Header").
+    pub const ASSUMED: Self = Self::V2025_03_26;
+
+    /// The revision with this name, if it is one.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|revision| revision.as_str() == name)
     }
 
-    /// The revision's name.
+    /// The name as it stands in messages and headers: a date.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::V2024_11_05 => "2024-11-05",
             Self::V2025_03_26 => "2025-03-26",
             Self::V2025_06_18 => "2025-06-18",
             Self::V2025_11_25 => "2025-11-25",
             Self::V2026_07_28 => "2026-07-28",
+        }
+    }
+
+    const fn at_least(self, other: Self) -> bool {
+        self as u8 >= other as u8
+    }
+
+    /// Whether each request carries its version and capabilities, with no handshake before it
+    /// (2026-07-28, basic/versioning, "Terminology").
+    #[must_use]
+    pub const fn is_modern(self) -> bool {
+        self.at_least(Self::V2026_07_28)
+    }
+
+    /// Whether a session opens with an `initialize` handshake (2026-07-28, basic/versioning, "Terminology").
+    #[must_use]
+    pub const fn is_legacy(self) -> bool {
+        !self.is_modern()
+    }
+
+    /// Whether several messages may come in one JSON array: in 2025-03-26 and in no other revision.
+    #[must_use]
+    pub const fn allows_batches(self) -> bool {
+        matches!(self, Self::V2025_03_26)
+    }
+
+    /// Whether Streamable HTTP is one of its transports.
+    #[must_use]
+    pub const fn has_streamable_http(self) -> bool {
+        self.at_least(Self::V2025_03_26)
+    }
+
+    /// Whether HTTP+SSE is one of its transports: in 2024-11-05 alone.
+    ///
+    /// Implementations of later revisions speak it nevertheless, as their backwards compatibility sections say.
+    #[must_use]
+    pub const fn has_http_sse(self) -> bool {
+        matches!(self, Self::V2024_11_05)
+    }
+
+    /// Whether a Streamable HTTP server may hand out an `Mcp-Session-Id`, to be ended by DELETE.
+    #[must_use]
+    pub const fn has_sessions(self) -> bool {
+        self.has_streamable_http() && self.is_legacy()
+    }
+
+    /// Whether a Streamable HTTP client may open a stream of the server's own messages with GET.
+    ///
+    /// Modern revisions have `subscriptions/listen` instead.
+    #[must_use]
+    pub const fn has_get_stream(self) -> bool {
+        self.has_sessions()
+    }
+
+    /// Whether a broken stream may be taken up again with `Last-Event-ID`.
+    #[must_use]
+    pub const fn has_resumable_streams(self) -> bool {
+        self.has_sessions()
+    }
+
+    /// Whether a server may prime a stream with an event that has an id and empty data, and close the connection
+    /// without ending the stream (2025-11-25, basic/transports, "Sending Messages to the Server").
+    ///
+    /// Clients of earlier revisions may choke on the empty data.
+    #[must_use]
+    pub const fn primes_streams(self) -> bool {
+        self.has_resumable_streams() && self.at_least(Self::V2025_11_25)
+    }
+
+    /// Whether a client has to send `MCP-Protocol-Version` with each HTTP request (after `initialize`, where there
+    /// is one).
+    #[must_use]
+    pub const fn requires_version_header(self) -> bool {
+        self.at_least(Self::V2025_06_18)
+    }
+
+    /// Whether parts of the body are mirrored in `Mcp-Method`, `Mcp-Name` and `Mcp-Param-*`
+    /// (2026-07-28, basic/transports/streamable-http, "Request Metadata").
+    #[must_use]
+    pub const fn mirrors_headers(self) -> bool {
+        self.is_modern()
+    }
+
+    /// Whether the server may send requests of its own (sampling, elicitation, roots, ping).
+    ///
+    /// Modern servers put them in results that ask for input.
+    #[must_use]
+    pub const fn has_server_requests(self) -> bool {
+        self.is_legacy()
+    }
+
+    /// Whether an HTTP client may answer the server's requests by POST.
+    #[must_use]
+    pub const fn accepts_posted_responses(self) -> bool {
+        self.has_server_requests()
+    }
+
+    /// Whether a closed response stream cancels its call: in modern revisions it does, while before them
+    /// "Disconnection **SHOULD NOT** be interpreted as the client cancelling its request" (2025-11-25,
+    /// basic/transports).
+    #[must_use]
+    pub const fn disconnect_cancels(self) -> bool {
+        self.is_modern()
+    }
+
+    /// Whether servers can ask the user for input (elicitation).
+    #[must_use]
+    pub const fn has_elicitation(self) -> bool {
+        self.at_least(Self::V2025_06_18)
+    }
+
+    /// Whether elicitation can send the user to a URL.
+    #[must_use]
+    pub const fn has_url_elicitation(self) -> bool {
+        self.at_least(Self::V2025_11_25)
+    }
+
+    /// Whether either side can be pinged.
+    #[must_use]
+    pub const fn has_ping(self) -> bool {
+        self.is_legacy()
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Revision {
+    type Err = UnknownRevision;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::parse(name).ok_or(UnknownRevision)
+    }
+}
+
+/// A protocol version that is none of [`Revision::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the protocol version is not one of those that exist")]
+pub struct UnknownRevision;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn those(allowed: impl Fn(Revision) -> bool) -> Vec<&'static str> {
+        Revision::ALL.into_iter().filter(|r| allowed(*r)).map(Revision::as_str).collect()
+    }
+
+    #[test]
+    fn a_name_is_read_back_as_the_revision_that_wrote_it() {
+        for revision in Revision::ALL {
+            assert_eq!(revision.to_string().parse(), Ok(revision));
+        }
+        for name in ["", "2025-11-26", "2025-11-25 ", "DRAFT", "draft", "2024-10-07"] {
+            assert_eq!(name.parse::<Revision>(), Err(UnknownRevision), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn revisions_are_ordered_by_date() {
+        assert!(Revision::ALL.is_sorted_by(|a, b| a < b && a.as_str() < b.as_str()));
+        assert_eq!(Revision::ALL.last(), Some(&Revision::LATEST));
+        assert!(Revision::LATEST_LEGACY.is_legacy());
+        assert_eq!(those(Revision::is_legacy).last(), Some(&Revision::LATEST_LEGACY.as_str()));
+    }
+
+    #[test]
+    fn each_revision_allows_what_its_text_says() {
+        let sessions = ["2025-03-26", "2025-06-18", "2025-11-25"];
+        assert_eq!(those(Revision::allows_batches), ["2025-03-26"]);
+        assert_eq!(those(Revision::has_http_sse), ["2024-11-05"]);
+        assert_eq!(those(Revision::has_sessions), sessions);
+        assert_eq!(those(Revision::has_get_stream), sessions);
+        assert_eq!(those(Revision::has_resumable_streams), sessions);
+        assert_eq!(those(Revision::primes_streams), ["2025-11-25"]);
+        assert_eq!(those(Revision::requires_version_header), ["2025-06-18", "2025-11-25", "2026-07-28"]);
+        assert_eq!(those(Revision::has_elicitation), ["2025-06-18", "2025-11-25", "2026-07-28"]);
+        assert_eq!(those(Revision::has_url_elicitation), ["2025-11-25", "2026-07-28"]);
+        for modern in [Revision::is_modern, Revision::mirrors_headers, Revision::disconnect_cancels] {
+            assert_eq!(those(modern), ["2026-07-28"]);
+        }
+        for legacy in [Revision::has_server_requests, Revision::accepts_posted_responses, Revision::has_ping]
+        {
+            assert_eq!(those(legacy), those(Revision::is_legacy));
         }
     }
 }

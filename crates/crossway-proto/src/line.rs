@@ -1,0 +1,315 @@
+//! The line codec: one message per line, as on stdio.
+//!
+//! "Messages are delimited by newlines, and **MUST NOT** contain embedded newlines." (2025-11-25, basic/transports,
+//! stdio.)
+//!
+//! ```
+//! use crossway_proto::line::LineDecoder;
+//!
+//! let mut decoder = LineDecoder::new(1 << 20);
+//! // A reader reads straight into `decoder.buffer()`; this stands for two such reads.
+//! decoder.feed(b"{\"jsonrpc\":\"2.0\",\"method\":\"no");
+//! assert_eq!(decoder.next_line()?, None);
+//! decoder.feed(b"tifications/initialized\"}\r\n");
+//! let line = decoder.next_line()?.expect("a whole line");
+//! assert_eq!(line, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+//! # Ok::<(), crossway_proto::line::LineTooLong>(())
+//! ```
+
+use std::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
+
+use crate::Slices;
+use crate::newline::without_newlines;
+
+/// What a first read is offered: some forty small messages, or one that is not small.
+const SMALLEST_READ: usize = 8 * 1024;
+/// What a read is offered at most: as much as a full pipe holds, so that one read empties it.
+const LARGEST_READ: usize = 64 * 1024;
+/// A block larger than this is given back once the lines in it were taken.
+const LARGEST_KEPT: usize = 2 * LARGEST_READ;
+/// So many reads in a row have to be small before less is offered.
+const SMALL_READS: u8 = 16;
+
+/// Splits bytes into lines. Does no I/O: read into its [`buffer`](Self::buffer), then take out lines.
+///
+/// Lines are slices of the buffer; none is copied. Each byte is looked at once, however the bytes are cut. Empty
+/// lines and a byte order mark at the start are skipped, `\r\n` ends a line like `\n`.
+///
+/// A line over the limit is reported once and skipped to its end; the lines after it are as good as ever.
+///
+/// A line holds on to the block that it was read in (8 KiB and more) for as long as it lives: copy a small one that
+/// is to be kept for long.
+pub struct LineDecoder {
+    buffer: BytesMut,
+    max_line: usize,
+    /// The first so many bytes of the buffer hold no newline.
+    searched: usize,
+    /// In the midst of a line that is too long.
+    skipping: bool,
+    /// Before the first byte, where a byte order mark may stand.
+    at_start: bool,
+    reads: ReadSize,
+    /// Capacity of the buffer's block, as far as known.
+    block: usize,
+}
+
+impl LineDecoder {
+    /// A decoder that refuses lines of more than `max_line` bytes, their end not counted.
+    ///
+    /// Waiting for the end of a line it holds at most some twice that.
+    #[must_use]
+    pub fn new(max_line: usize) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            max_line,
+            searched: 0,
+            skipping: false,
+            at_start: true,
+            reads: ReadSize::default(),
+            block: 0,
+        }
+    }
+
+    /// The buffer to read into: append to it and touch nothing else in it.
+    ///
+    /// It has room for at least one good read. The room adapts to what the reads bring and doubles with a line that
+    /// grows, so that a big line is moved a few times at most.
+    pub fn buffer(&mut self) -> &mut BytesMut {
+        self.reads.note(self.buffer.len());
+        let room = self.buffer.capacity() - self.buffer.len();
+        let wanted = self.reads.size;
+        if room < wanted.div_ceil(4) {
+            self.buffer.reserve(wanted.max(self.buffer.len()));
+            self.block = self.block.max(self.buffer.capacity());
+        }
+        self.reads.offer(self.buffer.len(), self.buffer.capacity());
+        &mut self.buffer
+    }
+
+    /// Appends bytes that are at hand already, by copying them.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.buffer().extend_from_slice(bytes);
+    }
+
+    /// The next line, without its end; `None` when more bytes are needed.
+    ///
+    /// # Errors
+    ///
+    /// When a line has more bytes than allowed: once for that line, which is dropped.
+    pub fn next_line(&mut self) -> Result<Option<Bytes>, LineTooLong> {
+        self.reads.note(self.buffer.len());
+        if !self.skip_byte_order_mark() {
+            return Ok(None);
+        }
+        loop {
+            let searched = self.searched.min(self.buffer.len());
+            let Some(at) = memchr(b'\n', &self.buffer[searched..]) else {
+                self.searched = self.buffer.len();
+                return self.await_more();
+            };
+            let line = self.buffer.split_to(searched + at + 1);
+            self.searched = 0;
+            if std::mem::take(&mut self.skipping) {
+                continue;
+            }
+            if let Some(line) = self.accept(line)? {
+                return Ok(Some(line));
+            }
+        }
+    }
+
+    /// What is left when no more bytes come, in the end a last line without an end. Call it until it gives `None`;
+    /// the decoder is then as new.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_line`](Self::next_line).
+    pub fn finish(&mut self) -> Result<Option<Bytes>, LineTooLong> {
+        if let Some(line) = self.next_line()? {
+            return Ok(Some(line));
+        }
+        let rest = std::mem::take(&mut self.buffer);
+        let skipping = self.skipping;
+        *self = Self::new(self.max_line);
+        if skipping { Ok(None) } else { self.accept(rest) }
+    }
+
+    /// Gives the buffer's memory back if nothing is in it: for a connection that has gone quiet.
+    ///
+    /// The next [`buffer`](Self::buffer) allocates anew, as much as was used before.
+    pub fn release(&mut self) {
+        if self.buffer.is_empty() {
+            self.replace_block(BytesMut::new());
+        }
+    }
+
+    /// How many bytes wait for the rest of their line.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether the bytes so far end within a line.
+    #[must_use]
+    pub fn is_within_line(&self) -> bool {
+        self.skipping || !self.buffer.is_empty()
+    }
+
+    /// False as long as it can't be told whether a mark is there.
+    fn skip_byte_order_mark(&mut self) -> bool {
+        const MARK: &[u8] = b"\xEF\xBB\xBF";
+        if self.at_start {
+            if self.buffer.len() < MARK.len() && MARK.starts_with(&self.buffer) {
+                return false;
+            }
+            self.at_start = false;
+            if self.buffer.starts_with(MARK) {
+                self.buffer.advance(MARK.len());
+            }
+        }
+        true
+    }
+
+    /// Trims a whole line; `None` if there is nothing on it.
+    fn accept(&self, mut line: BytesMut) -> Result<Option<Bytes>, LineTooLong> {
+        if line.last() == Some(&b'\n') {
+            line.truncate(line.len() - 1);
+        }
+        if line.last() == Some(&b'\r') {
+            line.truncate(line.len() - 1);
+        }
+        if line.len() > self.max_line {
+            return Err(LineTooLong::new(self.max_line, &line));
+        }
+        let blank = line.iter().all(u8::is_ascii_whitespace);
+        Ok((!blank).then(|| line.freeze()))
+    }
+
+    /// The buffer holds the start of a line and nothing else.
+    fn await_more(&mut self) -> Result<Option<Bytes>, LineTooLong> {
+        if self.skipping {
+            self.searched = 0;
+            self.buffer.clear();
+        }
+        let ends_in_cr = self.buffer.last() == Some(&b'\r');
+        if self.buffer.len() - usize::from(ends_in_cr) > self.max_line {
+            let error = LineTooLong::new(self.max_line, &self.buffer);
+            self.skipping = true;
+            self.searched = 0;
+            self.replace_block(BytesMut::new());
+            return Err(error);
+        }
+        if self.block > LARGEST_KEPT && self.buffer.len() <= self.block / 4 {
+            self.replace_block(BytesMut::from(&self.buffer[..]));
+        }
+        Ok(None)
+    }
+
+    fn replace_block(&mut self, buffer: BytesMut) {
+        self.block = buffer.capacity();
+        self.buffer = buffer;
+        self.reads.forget();
+    }
+}
+
+impl fmt::Debug for LineDecoder {
+    /// Tells how much is buffered and never what: payloads do not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineDecoder")
+            .field("buffered", &self.buffer.len())
+            .field("max_line", &self.max_line)
+            .field("skipping", &self.skipping)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much room to offer to reads: it grows when they fill it and shrinks when they leave most of it.
+#[derive(Debug)]
+struct ReadSize {
+    size: usize,
+    small_reads: u8,
+    /// The buffer's length and capacity when it was last offered.
+    offered: Option<(usize, usize)>,
+}
+
+impl Default for ReadSize {
+    fn default() -> Self {
+        Self { size: SMALLEST_READ, small_reads: 0, offered: None }
+    }
+}
+
+impl ReadSize {
+    fn offer(&mut self, len: usize, capacity: usize) {
+        self.offered = Some((len, capacity));
+    }
+
+    fn forget(&mut self) {
+        self.offered = None;
+    }
+
+    fn note(&mut self, len: usize) {
+        let Some((before, capacity)) = self.offered.take() else { return };
+        if len >= capacity {
+            self.size = (self.size * 2).min(LARGEST_READ);
+            self.small_reads = 0;
+        } else if len.saturating_sub(before) > self.size / 8 {
+            self.small_reads = 0;
+        } else if len > before {
+            self.small_reads += 1;
+            if self.small_reads == SMALL_READS {
+                self.size = (self.size / 2).max(SMALLEST_READ);
+                self.small_reads = 0;
+            }
+        }
+    }
+}
+
+/// A line has more bytes than allowed. What was read of it is gone but for its head; the lines after it are fine.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a line has more than {limit} bytes")]
+#[non_exhaustive]
+pub struct LineTooLong {
+    /// The limit that it exceeds.
+    pub limit: usize,
+    /// The line's first bytes, at most [`HEAD_BYTES`](Self::HEAD_BYTES), from which may be told what it answers.
+    pub head: Bytes,
+}
+
+impl LineTooLong {
+    /// 1 KiB: the id of a response commonly stands among its first members.
+    pub const HEAD_BYTES: usize = 1024;
+
+    fn new(limit: usize, line: &[u8]) -> Self {
+        Self { limit, head: Bytes::copy_from_slice(&line[..line.len().min(Self::HEAD_BYTES)]) }
+    }
+}
+
+impl fmt::Debug for LineTooLong {
+    /// Leaves out the head: payloads do not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineTooLong").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+/// One message as a line: a chain of slices around the message's own, with `\n` at the end.
+///
+/// Nothing is copied, except where a slice has a newline: JSON allows them between tokens, a line does not, so each
+/// `\n` and `\r` becomes a space.
+///
+/// ```
+/// use bytes::Bytes;
+/// use crossway_proto::line;
+///
+/// let line = line::encode([Bytes::from_static(b"{\r\n\"a\": "), Bytes::from_static(b"1}")]);
+/// assert_eq!(line.into_bytes(), "{  \"a\": 1}\n");
+/// ```
+pub fn encode(message: impl IntoIterator<Item = Bytes>) -> Slices {
+    let end = Bytes::from_static(b"\n");
+    message.into_iter().map(|slice| without_newlines(slice, b" ")).chain([end]).collect()
+}
+
+#[cfg(test)]
+mod tests;
