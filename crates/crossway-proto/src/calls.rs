@@ -20,7 +20,6 @@ impl CallKey {
         Self(count << SLOT_BITS | slot as u64)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the slot's bits alone are kept")]
     fn slot(self) -> usize {
         (self.0 & ((1 << SLOT_BITS) - 1)) as usize
     }
@@ -167,7 +166,8 @@ impl<T> Calls<T> {
     /// The newest call that is still without an answer, and whether it is the only one.
     #[must_use]
     pub fn newest(&self) -> Option<(CallKey, bool)> {
-        let mut open = self.slots.iter().map(|(_, slot)| slot).filter(|slot| !slot.is_answered && !slot.is_listen);
+        let mut open =
+            self.slots.iter().map(|(_, slot)| slot).filter(|slot| !slot.is_answered && !slot.is_listen);
         let first = open.next()?.key;
         let (newest, others) = open.fold((first, 0), |(newest, others), slot| {
             (if slot.key.0 >> SLOT_BITS > newest.0 >> SLOT_BITS { slot.key } else { newest }, others + 1)

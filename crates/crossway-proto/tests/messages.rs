@@ -53,9 +53,13 @@ fn members_are_found_where_they_count_and_nowhere_else() {
     assert_eq!(message.name().as_deref(), Some("yes"));
     assert_eq!(message.progress_token(), Some(RequestId::from("t")));
     assert_eq!(message.meta_version().as_deref(), Some("2026-07-28"));
-    let message = parse(r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"name":"n","uri":"u:\u002f"}}"#).unwrap();
+    let message =
+        parse(r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"name":"n","uri":"u:\u002f"}}"#)
+            .unwrap();
     assert_eq!(message.name().as_deref(), Some("u:/"));
-    let escaped = parse(r#"{"jsonrpc":"2.0","id":1,"meth\u006fd":"to\u006fls/call","p\u0061rams":{"n\u0061me":"x"}}"#).unwrap();
+    let escaped =
+        parse(r#"{"jsonrpc":"2.0","id":1,"meth\u006fd":"to\u006fls/call","p\u0061rams":{"n\u0061me":"x"}}"#)
+            .unwrap();
     assert!(escaped.is_method("tools/call"));
     assert_eq!(escaped.name().as_deref(), Some("x"));
 }
@@ -87,7 +91,9 @@ fn bounds_hold_and_what_reaches_them_passes() {
     assert!(Incoming::parse(Bytes::from(format!("[{ping},{ping},{ping}]")), &limits).is_err());
     // A bound on depth is a bound on the stack too.
     let deep = "[".repeat(1_000_000);
-    assert!(Message::parse(Bytes::from(format!(r#"{{"jsonrpc":"2.0","a":{deep}"#)), &Limits::default()).is_err());
+    assert!(
+        Message::parse(Bytes::from(format!(r#"{{"jsonrpc":"2.0","a":{deep}"#)), &Limits::default()).is_err()
+    );
 }
 
 #[test]
@@ -111,7 +117,8 @@ fn a_batch_is_taken_apart() {
 
 #[test]
 fn messages_of_our_own_are_written_as_json_rpc_has_them() {
-    let error = ErrorObject::new(ErrorCode::PARSE_ERROR, "it says \"no\"").with_data(&serde_json::json!({"a": 1}));
+    let error =
+        ErrorObject::new(ErrorCode::PARSE_ERROR, "it says \"no\"").with_data(&serde_json::json!({"a": 1}));
     assert_eq!(
         Message::error_of(None, &error).unwrap().to_bytes(),
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"it says \"no\"","data":{"a":1}}}"#
@@ -137,8 +144,10 @@ fn json() -> impl Strategy<Value = String> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(" ,\t"))),
             prop::collection::vec((any::<String>(), inner), 0..5).prop_map(|members| {
-                let members: Vec<String> =
-                    members.into_iter().map(|(k, v)| format!("{} :\n{v}", serde_json::Value::from(k))).collect();
+                let members: Vec<String> = members
+                    .into_iter()
+                    .map(|(k, v)| format!("{} :\n{v}", serde_json::Value::from(k)))
+                    .collect();
                 format!("{{ {} }}", members.join(","))
             }),
         ]

@@ -16,7 +16,10 @@ use crate::{Limits, Link, Reason};
 #[must_use]
 pub fn pair(capacity: usize) -> (End, End) {
     let (there, back) = (Lane::new(capacity), Lane::new(capacity));
-    (End { outgoing: Arc::clone(&there), incoming: Arc::clone(&back) }, End { outgoing: back, incoming: there })
+    (
+        End { outgoing: Arc::clone(&there), incoming: Arc::clone(&back) },
+        End { outgoing: back, incoming: there },
+    )
 }
 
 /// One end of a pipe. The pipe ends when either end is dropped.

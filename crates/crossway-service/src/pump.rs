@@ -70,7 +70,8 @@ impl Pump {
         }
     }
 
-    /// Whether all that came in has been answered and handed on.
+    /// Whether all that came in has been answered and handed on. Asked when [`poll_next`](Pump::poll_next) is
+    /// pending: until then an answer that has been given still counts.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty() && self.inbox.is_empty() && self.notifying.is_none() && self.refused.is_empty()
@@ -165,7 +166,9 @@ impl Stream for InFlight {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Message>> {
         match Pin::new(&mut self.reply).poll_next(cx) {
-            Poll::Ready(Some(Err(error))) => Poll::Ready(self.id.as_ref().map(|id| error.to_message(Some(id)))),
+            Poll::Ready(Some(Err(error))) => {
+                Poll::Ready(self.id.as_ref().map(|id| error.to_message(Some(id))))
+            }
             Poll::Ready(Some(Ok(message))) => Poll::Ready(Some(message)),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,

@@ -74,7 +74,10 @@ pub const NOT_MESSAGES: &[(&str, &[u8])] = &[
     ("an array id", br#"{"jsonrpc":"2.0","id":[1],"method":"ping"}"#),
     ("a boolean id", br#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#),
     ("two ids", br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#),
-    ("two methods, one in escapes", br#"{"jsonrpc":"2.0","id":1,"method":"ping","meth\u006fd":"tools/call"}"#),
+    (
+        "two methods, one in escapes",
+        br#"{"jsonrpc":"2.0","id":1,"method":"ping","meth\u006fd":"tools/call"}"#,
+    ),
     ("a method that is no string", br#"{"jsonrpc":"2.0","id":1,"method":7}"#),
     ("parameters that are no structure", br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":7}"#),
     ("nothing but a version", br#"{"jsonrpc":"2.0"}"#),
@@ -87,7 +90,11 @@ pub const NOT_MESSAGES: &[(&str, &[u8])] = &[
 #[must_use]
 pub fn nested(depth: usize) -> String {
     let inner = depth.saturating_sub(2);
-    format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{{"a":{}{}}}}}"#, "[".repeat(inner), "]".repeat(inner))
+    format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{{"a":{}{}}}}}"#,
+        "[".repeat(inner),
+        "]".repeat(inner)
+    )
 }
 
 /// A call of a tool with `bytes` bytes of text for an argument.

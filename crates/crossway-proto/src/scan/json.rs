@@ -7,8 +7,10 @@ use crate::ParseError;
 pub(super) struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
-    /// All bytes of all strings, or-ed: tells in the end whether anything but ASCII was seen.
+    /// All bytes of all strings, or-ed (and some behind them): tells in the end whether anything but ASCII was seen.
     seen: u8,
+    /// The same for what was read by words.
+    has_high: u64,
     max_depth: usize,
 }
 
@@ -20,10 +22,13 @@ pub(super) struct StringToken {
 }
 
 const BLOCK: usize = 32;
+const WORDS_FIRST: usize = 4;
+const ONES: u64 = u64::MAX / 255;
+const HIGHS: u64 = ONES * 0x80;
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a [u8], max_depth: usize) -> Self {
-        Self { text, at: 0, seen: 0, max_depth }
+        Self { text, at: 0, seen: 0, has_high: 0, max_depth }
     }
 
     pub(super) fn position(&self) -> usize {
@@ -31,7 +36,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn saw_only_ascii(&self) -> bool {
-        self.seen < 0x80
+        self.seen < 0x80 && self.has_high == 0
     }
 
     pub(super) fn text(&self, span: Span) -> &'a [u8] {
@@ -106,26 +111,43 @@ impl<'a> Cursor<'a> {
 
     /// Skips the bytes of a string that stand for themselves.
     fn skip_plain(&mut self) {
-        // Whole blocks first: the compiler turns this loop into vector instructions.
+        // Short strings end within a few words, and long ones go by blocks, which the compiler turns into vector
+        // instructions.
+        for _ in 0..WORDS_FIRST {
+            if self.skip_word() {
+                return;
+            }
+        }
         while let Some(block) = self.text[self.at..].first_chunk::<BLOCK>() {
             let (mut special, mut seen) = (0u8, 0u8);
             for &byte in block {
                 special |= u8::from(is_special(byte));
                 seen |= byte;
             }
+            self.seen |= seen;
             if special != 0 {
                 break;
             }
-            self.seen |= seen;
             self.at += BLOCK;
         }
-        while let Some(byte) = self.peek() {
-            if is_special(byte) {
-                return;
+        while !self.skip_word() {}
+    }
+
+    /// Skips up to eight bytes of a string that stand for themselves; tells whether their end is reached.
+    #[inline]
+    fn skip_word(&mut self) -> bool {
+        let Some(word) = self.text[self.at..].first_chunk::<8>() else {
+            while let Some(byte) = self.peek().filter(|byte| !is_special(*byte)) {
+                self.seen |= byte;
+                self.at += 1;
             }
-            self.seen |= byte;
-            self.at += 1;
-        }
+            return true;
+        };
+        let word = u64::from_le_bytes(*word);
+        self.has_high |= word & HIGHS;
+        let special = special_bytes(word);
+        self.at += if special == 0 { 8 } else { special.trailing_zeros() as usize / 8 };
+        special != 0
     }
 
     /// Takes an escape; the cursor stands on its backslash.
@@ -247,6 +269,16 @@ impl<'a> Cursor<'a> {
             }
         }
     }
+}
+
+/// Marks with their highest bits the bytes of a word that end the plain part of a string. The lowest mark is exact;
+/// those above it may be false, since a subtraction carries upwards.
+#[inline]
+fn special_bytes(word: u64) -> u64 {
+    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let is_byte = |byte: u8| is_zero(word ^ (ONES * u64::from(byte)));
+    let is_control = word.wrapping_sub(ONES * 0x20) & !word;
+    (is_byte(b'"') | is_byte(b'\\') | is_control) & HIGHS
 }
 
 /// Whether a byte ends the plain part of a string.

@@ -16,7 +16,10 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    #[expect(clippy::cast_possible_truncation, reason = "texts are bounded far below 4 GiB before they are scanned")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "texts are bounded far below 4 GiB before they are scanned"
+    )]
     fn new(start: usize, end: usize) -> Self {
         Self { start: start as u32, end: end as u32 }
     }
@@ -63,7 +66,8 @@ pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Envelope, ParseEr
     if text.len() > limits.message_bytes.min(u32::MAX as usize) {
         return Err(ParseError::TooLong { limit: limits.message_bytes });
     }
-    let mut scan = Scan { cursor: Cursor::new(text, limits.depth), envelope: Envelope::default(), version: false };
+    let mut scan =
+        Scan { cursor: Cursor::new(text, limits.depth), envelope: Envelope::default(), version: false };
     scan.message()?;
     scan.cursor.skip_whitespace();
     if scan.cursor.peek().is_some() {
@@ -124,7 +128,10 @@ impl Scan<'_> {
     }
 
     /// Walks over an object's members; the cursor stands on its brace.
-    fn members(&mut self, mut member: impl FnMut(&mut Self, &[u8]) -> Result<(), ParseError>) -> Result<(), ParseError> {
+    fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &[u8]) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
         self.cursor.expect(b'{', "an object was expected")?;
         if self.cursor.take(b'}') {
             return Ok(());
@@ -199,7 +206,9 @@ impl Scan<'_> {
     fn result_meta_member(&mut self, key: &[u8]) -> Result<(), ParseError> {
         match key {
             b"io.modelcontextprotocol/subscriptionId" => {
-                self.note(3, "io.modelcontextprotocol/subscriptionId", |envelope| &mut envelope.subscription_id)
+                self.note(3, "io.modelcontextprotocol/subscriptionId", |envelope| {
+                    &mut envelope.subscription_id
+                })
             }
             _ => self.cursor.value(3).map(drop),
         }

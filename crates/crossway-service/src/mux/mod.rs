@@ -170,7 +170,8 @@ impl<O: Outlet> Mux<O> {
                 let overflow = state.announce(message, &self.0.limits, self.0.overflow);
                 drop(state);
                 for message in overflow.into_iter().filter(Message::is_request) {
-                    let error = CallError::not_sent(Reason::OverLimit("no client listens for requests".into()));
+                    let error =
+                        CallError::not_sent(Reason::OverLimit("no client listens for requests".into()));
                     let _ = self.0.outlet.send(error.to_message(message.id().as_ref()));
                 }
             }

@@ -1,0 +1,302 @@
+//! Many calls over one pipe: each answer reaches its call, and nothing else does.
+
+use bytes::Bytes;
+use crossway_proto::{Kind, Limits as Bounds, Message, RequestId};
+use crossway_service::{
+    Call, Context, Fault, Limits, Link, Mux, Origin, Outcome, Outlet, Reason, Reply, Scope, Upstream,
+    mux::Overflow,
+};
+use crossway_testkit::{Scripted, Server, corpus};
+
+fn message(text: &str) -> Message {
+    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Bounds::default()).unwrap()
+}
+
+fn request(id: &str, method: &str) -> Message {
+    message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#))
+}
+
+fn call(link: &Link, origin: Origin, text: &str) -> Reply {
+    link.call(Call::message(message(text), Context::new(origin, None)))
+}
+
+async fn connected() -> (Link, Server) {
+    let (upstream, mut connections) = Scripted::new();
+    let link = upstream.connect(Scope::Session);
+    (link, connections.recv().await.unwrap().1)
+}
+
+async fn text(reply: &mut Reply) -> String {
+    String::from_utf8(reply.next().await.unwrap().unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn two_clients_with_the_same_id_get_their_own_answers() {
+    let (link, server) = connected().await;
+    let (ours, theirs) = (Origin::unique(), Origin::unique());
+    let mut first = call(&link, ours, r#"{"jsonrpc":"2.0","id":"1","method":"m","params":{"who":1}}"#);
+    let mut second = call(&link, theirs, r#"{"jsonrpc":"2.0","id":"1","method":"m","params":{"who":2}}"#);
+    let (id1, id2) = (server.expect("m").await, server.expect("m").await);
+    assert_ne!(id1, id2);
+    server.answer(&id2, "2");
+    server.answer(&id1, "1");
+    assert_eq!(text(&mut first).await, r#"{"jsonrpc":"2.0","id":"1","result":1}"#);
+    assert_eq!(text(&mut second).await, r#"{"jsonrpc":"2.0","id":"1","result":2}"#);
+    assert!(first.next().await.is_none());
+}
+
+#[tokio::test]
+async fn odd_messages_pass_byte_for_byte_but_for_their_ids() {
+    let (link, server) = connected().await;
+    for (odd, result) in corpus::ODD_REQUESTS.iter().zip(corpus::ODD_RESULTS.iter().cycle()) {
+        let original = message(odd);
+        let mut reply = call(&link, Origin::unique(), odd);
+        let mut seen = server.receive().await.unwrap();
+        let upstream_id = seen.id().unwrap();
+        seen.set_id(&original.id().unwrap());
+        if let Some(token) = original.progress_token() {
+            seen.set_progress_token(&token);
+        }
+        assert_eq!(seen.to_bytes(), *odd);
+        let wanted_id = original.id().unwrap();
+        let answer =
+            |id: &RequestId| format!(r#"{{"result": {result} ,"jsonrpc":"2.0","id":{id}, "x":0.10}}"#);
+        server.send(&answer(&upstream_id));
+        assert_eq!(text(&mut reply).await, answer(&wanted_id));
+    }
+}
+
+#[tokio::test]
+async fn progress_reaches_its_call_before_the_result_and_under_its_own_token() {
+    let (link, server) = connected().await;
+    let with_token = |id, token| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"m","params":{{"_meta":{{"progressToken":{token}}}}}}}"#
+        )
+    };
+    let mut first = call(&link, Origin::unique(), &with_token(1, "\"t\""));
+    let mut second = call(&link, Origin::unique(), &with_token(1, "\"t\""));
+    let (one, two) = (server.receive().await.unwrap(), server.receive().await.unwrap());
+    let progress = |token: RequestId, step| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":{step}}}}}"#
+        )
+    };
+    server.send(&progress(two.progress_token().unwrap(), 20));
+    server.send(&progress(one.progress_token().unwrap(), 10));
+    server.answer(&one.id().unwrap(), "{}");
+    server.send(&progress(one.progress_token().unwrap(), 11));
+    server.answer(&two.id().unwrap(), "{}");
+    assert_eq!(
+        text(&mut first).await,
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":10}}"#
+    );
+    assert_eq!(text(&mut first).await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    assert!(first.next().await.is_none(), "progress after the result is dropped");
+    assert!(text(&mut second).await.contains(r#""progress":20"#));
+    assert_eq!(text(&mut second).await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+}
+
+#[tokio::test]
+async fn a_cancellation_names_the_upstreams_id_and_reaches_only_calls_of_its_client() {
+    let (link, server) = connected().await;
+    let (ours, theirs) = (Origin::unique(), Origin::unique());
+    let mut mine = call(&link, ours, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    let mut other = call(&link, theirs, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    let (my_id, other_id) = (server.expect("m").await, server.expect("m").await);
+    let cancel =
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1.0,"reason":"why"}}"#;
+    assert!(call(&link, ours, cancel).next().await.is_none());
+    assert_eq!(
+        server.receive().await.unwrap().to_bytes(),
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{my_id},"reason":"why"}}}}"#
+        )
+    );
+    assert!(mine.next().await.is_none(), "a cancelled call ends without an answer");
+    server.answer(&my_id, "\"late\"");
+    server.answer(&other_id, "\"in time\"");
+    assert_eq!(text(&mut other).await, r#"{"jsonrpc":"2.0","id":1,"result":"in time"}"#);
+    // What has been answered is not cancelled any more.
+    call(&link, theirs, cancel).next().await;
+    let mut next = call(&link, theirs, r#"{"jsonrpc":"2.0","id":2,"method":"after"}"#);
+    let id = server.expect("after").await;
+    server.answer(&id, "0");
+    assert!(text(&mut next).await.ends_with("\"result\":0}"));
+}
+
+#[tokio::test]
+async fn a_dropped_reply_cancels_its_call() {
+    let (link, server) = connected().await;
+    let reply = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    let id = server.expect("m").await;
+    drop(reply);
+    let cancelled = server.receive().await.unwrap();
+    assert!(cancelled.is_method("notifications/cancelled"));
+    assert_eq!(cancelled.cancelled_id(), Some(id));
+}
+
+#[tokio::test]
+async fn answers_to_no_question_and_second_answers_are_dropped() {
+    let (link, server) = connected().await;
+    let mut first = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    let id = server.expect("m").await;
+    for stray in ["1", "99999999", "\"1\"", "1.5", "-1"] {
+        server.send(&format!(r#"{{"jsonrpc":"2.0","id":{stray},"result":"stray"}}"#));
+    }
+    server.answer(&id, "\"first\"");
+    server.answer(&id, "\"second\"");
+    assert!(text(&mut first).await.contains("first"));
+    let mut second = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    let next = server.expect("m").await;
+    server.answer(&id, "\"third\"");
+    server.answer(&next, "\"right\"");
+    assert!(text(&mut second).await.contains("right"));
+}
+
+#[tokio::test]
+async fn an_error_without_an_id_answers_the_only_call_in_flight() {
+    let (link, server) = connected().await;
+    let mut reply = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":"a","method":"m"}"#);
+    server.expect("m").await;
+    server.send(r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse"}}"#);
+    assert_eq!(
+        text(&mut reply).await,
+        r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32700,"message":"parse"}}"#
+    );
+}
+
+#[tokio::test]
+async fn server_requests_go_with_the_call_in_flight_and_their_answers_come_back() {
+    let (link, server) = connected().await;
+    let origin = Origin::unique();
+    let mut listening = link.call(Call::listen(Context::new(origin, None)));
+    let mut reply = call(&link, origin, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    let id = server.expect("m").await;
+    let asked = r#"{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{}}"#;
+    server.send(asked);
+    assert_eq!(text(&mut reply).await, asked);
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"role":"assistant"}}"#;
+    assert!(call(&link, origin, answer).next().await.is_none());
+    assert_eq!(server.receive().await.unwrap().to_bytes(), answer);
+    server.send(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+    server.answer(&id, "{}");
+    assert_eq!(text(&mut reply).await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    assert!(text(&mut listening).await.contains("list_changed"));
+    // With no call in flight they go to those who listen.
+    server.send(asked);
+    assert_eq!(text(&mut listening).await, asked);
+}
+
+#[tokio::test]
+async fn what_belongs_to_no_call_waits_for_a_listener() {
+    let (link, server) = connected().await;
+    let changed = r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a:b"}}"#;
+    server.send(changed);
+    let mut listening = link.call(Call::listen(Context::default()));
+    assert_eq!(text(&mut listening).await, changed);
+}
+
+#[tokio::test]
+async fn modern_subscriptions_get_their_notifications_under_their_own_id() {
+    let (link, server) = connected().await;
+    let listen = r#"{"jsonrpc":"2.0","id":"sub","method":"subscriptions/listen","params":{}}"#;
+    let mut reply = call(&link, Origin::unique(), listen);
+    let id = server.expect("subscriptions/listen").await;
+    let note = |id: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+        )
+    };
+    server.send(&note(&id.to_string()));
+    assert_eq!(text(&mut reply).await, note("\"sub\""));
+    server.send(&format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+    ));
+    assert!(text(&mut reply).await.contains(r#""requestId":"sub""#));
+    server.send(&format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"result":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+    ));
+    assert_eq!(
+        text(&mut reply).await,
+        r#"{"jsonrpc":"2.0","id":"sub","result":{"_meta":{"io.modelcontextprotocol/subscriptionId":"sub"}}}"#
+    );
+}
+
+#[tokio::test]
+async fn calls_in_flight_fail_when_the_connection_ends_and_so_do_later_ones() {
+    let (link, server) = connected().await;
+    let mut reply = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    server.expect("m").await;
+    drop(server);
+    let error = reply.next().await.unwrap().unwrap_err();
+    assert_eq!((error.outcome(), error.fault()), (Outcome::Unknown, Fault::Upstream));
+    assert!(reply.next().await.is_none());
+    let mut late = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":2,"method":"m"}"#);
+    let error = late.next().await.unwrap().unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    let answer = error.to_message(Some(&RequestId::from(2)));
+    assert_eq!(answer.kind(), Kind::Error);
+    assert!(String::from_utf8_lossy(answer.error().unwrap()).contains(r#""outcome":"not sent""#));
+}
+
+/// Takes everything, and remembers nothing.
+struct Sink;
+
+impl Outlet for Sink {
+    fn send(&self, _: Message) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    fn hang_up(&self) {}
+}
+
+#[tokio::test]
+async fn a_full_table_refuses_calls_without_sending_them() {
+    let mux = Mux::new(Sink, Limits { calls_in_flight: 2, ..Limits::default() }, Overflow::Fail);
+    let link = mux.link();
+    let replies: Vec<Reply> = (0..3)
+        .map(|id| link.call(Call::message(request(&id.to_string(), "m"), Context::default())))
+        .collect();
+    let [_first, _second, mut third] = <[Reply; 3]>::try_from(replies).unwrap();
+    let error = third.next().await.unwrap().unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(matches!(error.reason(), Reason::OverLimit(_)));
+}
+
+#[tokio::test]
+async fn a_slow_reader_holds_its_own_connection_and_fails_alone_on_a_shared_one() {
+    let limits = Limits { waiting_messages: 2, ..Limits::default() };
+    let progress = |token: &RequestId| {
+        message(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":1}}}}"#
+        ))
+    };
+    let with_token = r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"progressToken":1}}}"#;
+    for overflow in [Overflow::Hold, Overflow::Fail] {
+        let mux = Mux::new(Sink, limits, overflow);
+        let link = mux.link();
+        let mut slow = call(&link, Origin::unique(), with_token);
+        let mut other = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":9,"method":"m"}"#);
+        let token = RequestId::from(1 << 16);
+        let room = || std::future::poll_fn(|cx| std::task::Poll::Ready(mux.poll_capacity(cx).is_ready()));
+        for _ in 0..3 {
+            assert!(room().await);
+            mux.accept(progress(&token));
+        }
+        match overflow {
+            Overflow::Hold => {
+                assert!(!room().await);
+                slow.next().await.unwrap().unwrap();
+                assert!(room().await, "a message was read: there is room again");
+            }
+            Overflow::Fail => {
+                assert!(room().await);
+                let error = slow.next().await.unwrap().unwrap_err();
+                assert!(matches!(error.reason(), Reason::OverLimit(_)));
+            }
+        }
+        mux.accept(message(&format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, (2 << 16) + 1)));
+        assert_eq!(text(&mut other).await, r#"{"jsonrpc":"2.0","id":9,"result":{}}"#);
+    }
+}

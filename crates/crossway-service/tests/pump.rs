@@ -1,0 +1,106 @@
+//! One client on a pipe: everything it asks is answered, in an order that it can live with.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use bytes::Bytes;
+use crossway_proto::{Limits as Bounds, Message, Revision};
+use crossway_service::{Limits, Pump, Scope, Upstream};
+use crossway_testkit::{Scripted, Server};
+
+fn message(text: &str) -> Message {
+    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Bounds::default()).unwrap()
+}
+
+async fn serving(limits: Limits) -> (Pump, Server) {
+    let (upstream, mut connections) = Scripted::new();
+    let pump = Pump::new(upstream.connect(Scope::Session), limits);
+    (pump, connections.recv().await.unwrap().1)
+}
+
+async fn text(pump: &mut Pump) -> String {
+    let message = poll_fn(|cx| pump.poll_next(cx)).await.unwrap();
+    String::from_utf8(message.to_bytes().to_vec()).unwrap()
+}
+
+/// Whether nothing is left to say, and nothing is in flight.
+async fn is_idle(pump: &mut Pump) -> bool {
+    poll_fn(|cx| Poll::Ready(pump.poll_next(cx).is_pending())).await && pump.is_idle()
+}
+
+#[tokio::test]
+async fn twenty_calls_at_once_get_their_own_answers() {
+    let (mut pump, server) = serving(Limits::default()).await;
+    for id in 0..20 {
+        pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m","params":{{"n":{id}}}}}"#)));
+    }
+    let mut asked = Vec::new();
+    for _ in 0..20 {
+        let request = server.receive().await.unwrap();
+        asked.push((request.id().unwrap(), String::from_utf8(request.params().unwrap().to_vec()).unwrap()));
+    }
+    for (id, params) in asked.iter().rev() {
+        server.answer(id, params);
+    }
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(text(&mut pump).await);
+    }
+    for id in 0..20 {
+        assert!(answers.contains(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"n":{id}}}}}"#)));
+    }
+    assert!(is_idle(&mut pump).await);
+}
+
+#[tokio::test]
+async fn messages_of_the_server_pass_and_a_cancelled_call_has_no_answer() {
+    let (mut pump, server) = serving(Limits::default()).await;
+    pump.handle(message(r#"{"jsonrpc":"2.0","id":1,"method":"slow"}"#));
+    let id = server.expect("slow").await;
+    let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
+    server.send(log);
+    assert_eq!(text(&mut pump).await, log);
+    pump.handle(message(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#));
+    assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(id));
+    pump.handle(message(r#"{"jsonrpc":"2.0","id":2,"method":"next"}"#));
+    let id = server.expect("next").await;
+    server.answer(&id, "{}");
+    assert_eq!(text(&mut pump).await, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
+    assert!(is_idle(&mut pump).await);
+}
+
+#[tokio::test]
+async fn the_negotiated_revision_is_learned() {
+    let (mut pump, server) = serving(Limits::default()).await;
+    pump.handle(message(
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#,
+    ));
+    let id = server.expect("initialize").await;
+    server.answer(&id, r#"{"protocolVersion":"2025-06-18"}"#);
+    text(&mut pump).await;
+    assert_eq!(pump.context_mut().revision, Some(Revision::V2025_06_18));
+}
+
+#[tokio::test]
+async fn when_the_server_goes_away_calls_fail_and_then_the_pump_ends() {
+    let (mut pump, server) = serving(Limits::default()).await;
+    pump.handle(message(r#"{"jsonrpc":"2.0","id":"a","method":"m"}"#));
+    server.expect("m").await;
+    drop(server);
+    let answer = text(&mut pump).await;
+    assert!(answer.contains(r#""id":"a""#) && answer.contains(r#""outcome":"sent, unknown""#), "{answer}");
+    assert!(poll_fn(|cx| pump.poll_next(cx)).await.is_none());
+}
+
+#[tokio::test]
+async fn too_many_requests_are_refused_and_the_rest_is_served() {
+    let (mut pump, server) = serving(Limits { inbox_messages: 1, ..Limits::default() }).await;
+    for id in 1..=2 {
+        pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
+    }
+    let refused = text(&mut pump).await;
+    assert!(refused.contains(r#""id":2,"error""#), "{refused}");
+    let id = server.expect("m").await;
+    server.answer(&id, "{}");
+    assert_eq!(text(&mut pump).await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+}
