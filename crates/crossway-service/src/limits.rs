@@ -14,6 +14,9 @@ pub struct Limits {
     pub waiting_bytes: usize,
     /// The most messages of one client that wait to be handled.
     pub inbox_messages: usize,
+    /// The most bytes of one client that wait to be handled. One message more than that may wait, so that each
+    /// message that a transport accepts can pass.
+    pub inbox_bytes: usize,
 }
 
 impl Limits {
@@ -25,6 +28,8 @@ impl Limits {
     pub const WAITING_BYTES: usize = 1 << 20;
     /// 1,024 messages: a client that does not wait for its notifications to be taken.
     pub const INBOX_MESSAGES: usize = 1024;
+    /// 16 MiB: more than clients send before they wait, and little enough for each of them to do so.
+    pub const INBOX_BYTES: usize = 16 << 20;
     /// How long a connection that is being closed may take: then it is dropped as it is.
     pub const CLOSE: Duration = Duration::from_secs(10);
 }
@@ -36,6 +41,7 @@ impl Default for Limits {
             waiting_messages: Self::WAITING_MESSAGES,
             waiting_bytes: Self::WAITING_BYTES,
             inbox_messages: Self::INBOX_MESSAGES,
+            inbox_bytes: Self::INBOX_BYTES,
         }
     }
 }

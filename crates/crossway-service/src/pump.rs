@@ -22,6 +22,7 @@ pub struct Pump {
     /// What came in behind a notification that is still being handed on: a request must not overtake
     /// `notifications/initialized`.
     inbox: VecDeque<Message>,
+    inbox_bytes: usize,
     notifying: Option<Reply>,
     listening: Option<Reply>,
     calls: SelectAll<InFlight>,
@@ -40,6 +41,7 @@ impl Pump {
             limits,
             context,
             inbox: VecDeque::new(),
+            inbox_bytes: 0,
             notifying: None,
             listening,
             calls: SelectAll::new(),
@@ -55,12 +57,13 @@ impl Pump {
 
     /// Takes a message of the client. Never waits.
     pub fn handle(&mut self, message: Message) {
-        if self.inbox.len() + self.calls.len() >= self.limits.inbox_messages {
+        if self.is_full() {
             if message.is_request() {
                 let reason = Reason::OverLimit("the client has too many requests in flight".into());
                 self.refused.push_back(CallError::not_sent(reason).to_message(message.id().as_ref()));
             }
         } else if self.notifying.is_some() && !is_urgent(&message) {
+            self.inbox_bytes += message.len();
             self.inbox.push_back(message);
         } else {
             self.hand_on(message);
@@ -68,6 +71,14 @@ impl Pump {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    /// Whether the client has as much on its way as it may have: a request that comes now is refused, anything
+    /// else dropped. A transport that can make its client wait asks before it [hands](Pump::handle) more on.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.inbox.len() + self.calls.len() >= self.limits.inbox_messages
+            || self.inbox_bytes >= self.limits.inbox_bytes
     }
 
     /// Whether all that came in has been answered and handed on. Asked when [`poll_next`](Pump::poll_next) is
@@ -118,7 +129,10 @@ impl Pump {
                     Poll::Pending => return,
                 },
                 None => match self.inbox.pop_front() {
-                    Some(message) => self.hand_on(message),
+                    Some(message) => {
+                        self.inbox_bytes -= message.len();
+                        self.hand_on(message);
+                    }
                     None => return,
                 },
             }

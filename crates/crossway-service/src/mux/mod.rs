@@ -122,6 +122,19 @@ impl<O: Outlet> Mux<O> {
         state.wake_capacity();
     }
 
+    /// One call fails: its request could not be delivered, or what came for it is no answer. Without effect on a
+    /// call that has ended.
+    pub fn fail(&self, key: CallKey, error: CallError) {
+        self.state().finish(key, Err(error));
+    }
+
+    /// The call in flight, if there is a single one: what comes without saying which call it answers is meant for
+    /// that.
+    #[must_use]
+    pub fn only_call(&self) -> Option<CallKey> {
+        self.state().calls.newest().filter(|(_, is_only)| *is_only).map(|(key, _)| key)
+    }
+
     /// How many calls are without an answer.
     #[must_use]
     pub fn in_flight(&self) -> usize {
