@@ -12,6 +12,7 @@ mod newline;
 mod revision;
 mod scan;
 mod slices;
+pub mod sse;
 
 pub use batch::Incoming;
 pub use calls::{CallKey, Calls, Owner};
