@@ -30,7 +30,9 @@ impl CallKey {
         RequestId::from(self.0)
     }
 
-    fn of(id: &RequestId) -> Option<Self> {
+    /// The call that the upstream knows under `id`; `None` for an id that no table gives out.
+    #[must_use]
+    pub fn from_id(id: &RequestId) -> Option<Self> {
         id.as_u64().map(Self)
     }
 }
@@ -109,7 +111,7 @@ impl<T> Calls<T> {
     ///
     /// The call stays in the table until it is [closed](Calls::close).
     pub fn answered(&mut self, response: &mut Message) -> Option<CallKey> {
-        let key = CallKey::of(&response.id()?)?;
+        let key = CallKey::from_id(&response.id()?)?;
         let slot = self.slot_mut(key).filter(|slot| !slot.is_answered)?;
         slot.is_answered = true;
         response.set_id(&slot.id);
@@ -123,7 +125,7 @@ impl<T> Calls<T> {
     /// and writes the client's into it.
     pub fn owner(&self, notification: &mut Message) -> Owner {
         if notification.is_method("notifications/progress") {
-            let key = notification.progress_token().and_then(|token| CallKey::of(&token));
+            let key = notification.progress_token().and_then(|token| CallKey::from_id(&token));
             return match key.and_then(|key| self.slot(key)) {
                 Some(Slot { key, token: Some(token), is_answered: false, .. }) => {
                     notification.set_progress_token(token);
@@ -134,7 +136,7 @@ impl<T> Calls<T> {
             };
         }
         if let Some(subscription) = notification.subscription_id() {
-            return match CallKey::of(&subscription).and_then(|key| self.slot(key)) {
+            return match CallKey::from_id(&subscription).and_then(|key| self.slot(key)) {
                 Some(slot) if !slot.is_answered => {
                     notification.set_subscription_id(&slot.id);
                     Owner::Call(slot.key)
@@ -144,7 +146,7 @@ impl<T> Calls<T> {
         }
         // A modern server ends a subscription by cancelling the listen request (2026-07-28, basic/utilities/
         // cancellation); a legacy one cancels requests of its own, which are none of ours.
-        let cancelled = notification.cancelled_id().and_then(|id| CallKey::of(&id));
+        let cancelled = notification.cancelled_id().and_then(|id| CallKey::from_id(&id));
         match cancelled.and_then(|key| self.slot(key)).filter(|slot| slot.is_listen && !slot.is_answered) {
             Some(slot) if notification.is_method("notifications/cancelled") => {
                 notification.set_cancelled_id(&slot.id);
@@ -229,7 +231,7 @@ impl<T> Calls<T> {
     /// The call that a request which this table rewrote belongs to.
     #[must_use]
     pub fn key_of(request: &Message) -> Option<CallKey> {
-        request.id().filter(|_| request.is_request()).and_then(|id| CallKey::of(&id))
+        request.id().filter(|_| request.is_request()).and_then(|id| CallKey::from_id(&id))
     }
 
     fn slot(&self, key: CallKey) -> Option<&Slot<T>> {

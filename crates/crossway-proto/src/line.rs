@@ -38,7 +38,8 @@ const SMALL_READS: u8 = 16;
 /// Lines are slices of the buffer; none is copied. Each byte is looked at once, however the bytes are cut. Empty
 /// lines and a byte order mark at the start are skipped, `\r\n` ends a line like `\n`.
 ///
-/// A line over the limit is reported once and skipped to its end; the lines after it are as good as ever.
+/// A line over the limit is reported once and skipped to its end, of which [`take_tail`](Self::take_tail) tells; the
+/// lines after it are as good as ever.
 ///
 /// A line holds on to the block that it was read in (8 KiB and more) for as long as it lives: copy a small one that
 /// is to be kept for long.
@@ -49,6 +50,8 @@ pub struct LineDecoder {
     searched: usize,
     /// In the midst of a line that is too long.
     skipping: bool,
+    /// The last bytes of the line that is or was skipped.
+    skipped_tail: BytesMut,
     /// Before the first byte, where a byte order mark may stand.
     at_start: bool,
     reads: ReadSize,
@@ -67,6 +70,7 @@ impl LineDecoder {
             max_line,
             searched: 0,
             skipping: false,
+            skipped_tail: BytesMut::new(),
             at_start: true,
             reads: ReadSize::default(),
             block: 0,
@@ -113,6 +117,7 @@ impl LineDecoder {
             let line = self.buffer.split_to(searched + at + 1);
             self.searched = 0;
             if std::mem::take(&mut self.skipping) {
+                self.note_tail(&line);
                 continue;
             }
             if let Some(line) = self.accept(line)? {
@@ -135,6 +140,19 @@ impl LineDecoder {
         let skipping = self.skipping;
         *self = Self::new(self.max_line);
         if skipping { Ok(None) } else { self.accept(rest) }
+    }
+
+    /// The last bytes of a line that was too long, at most [`LineTooLong::TAIL_BYTES`], once it has ended: where its
+    /// head does not tell what it answers, its tail may. `None` if it has not ended, or if its tail was taken.
+    pub fn take_tail(&mut self) -> Option<Bytes> {
+        if self.skipping || self.skipped_tail.is_empty() {
+            return None;
+        }
+        let mut tail = std::mem::take(&mut self.skipped_tail);
+        while let Some(b'\n' | b'\r') = tail.last() {
+            tail.truncate(tail.len() - 1);
+        }
+        Some(tail.freeze())
     }
 
     /// Gives the buffer's memory back if nothing is in it: for a connection that has gone quiet.
@@ -173,8 +191,21 @@ impl LineDecoder {
         true
     }
 
+    fn begin_tail(&mut self, line: &[u8]) {
+        self.skipped_tail.clear();
+        self.note_tail(line);
+    }
+
+    /// Keeps the last bytes of all that is skipped.
+    fn note_tail(&mut self, more: &[u8]) {
+        let more = &more[more.len().saturating_sub(LineTooLong::TAIL_BYTES)..];
+        let surplus = (self.skipped_tail.len() + more.len()).saturating_sub(LineTooLong::TAIL_BYTES);
+        self.skipped_tail.advance(surplus);
+        self.skipped_tail.extend_from_slice(more);
+    }
+
     /// Trims a whole line; `None` if there is nothing on it.
-    fn accept(&self, mut line: BytesMut) -> Result<Option<Bytes>, LineTooLong> {
+    fn accept(&mut self, mut line: BytesMut) -> Result<Option<Bytes>, LineTooLong> {
         if line.last() == Some(&b'\n') {
             line.truncate(line.len() - 1);
         }
@@ -182,6 +213,7 @@ impl LineDecoder {
             line.truncate(line.len() - 1);
         }
         if line.len() > self.max_line {
+            self.begin_tail(&line);
             return Err(LineTooLong::new(self.max_line, &line));
         }
         let blank = line.iter().all(u8::is_ascii_whitespace);
@@ -191,12 +223,17 @@ impl LineDecoder {
     /// The buffer holds the start of a line and nothing else.
     fn await_more(&mut self) -> Result<Option<Bytes>, LineTooLong> {
         if self.skipping {
+            let rest = std::mem::take(&mut self.buffer);
+            self.note_tail(&rest);
             self.searched = 0;
+            self.buffer = rest;
             self.buffer.clear();
         }
         let ends_in_cr = self.buffer.last() == Some(&b'\r');
         if self.buffer.len() - usize::from(ends_in_cr) > self.max_line {
             let error = LineTooLong::new(self.max_line, &self.buffer);
+            let rest = std::mem::take(&mut self.buffer);
+            self.begin_tail(&rest);
             self.skipping = true;
             self.searched = 0;
             self.replace_block(BytesMut::new());
@@ -281,6 +318,8 @@ pub struct LineTooLong {
 impl LineTooLong {
     /// 1 KiB: the id of a response commonly stands among its first members.
     pub const HEAD_BYTES: usize = 1024;
+    /// 64 bytes: an id that stands last, behind the result, as JavaScript servers write it.
+    pub const TAIL_BYTES: usize = 64;
 
     fn new(limit: usize, line: &[u8]) -> Self {
         Self { limit, head: Bytes::copy_from_slice(&line[..line.len().min(Self::HEAD_BYTES)]) }

@@ -167,6 +167,28 @@ fn reads_that_fill_their_room_are_offered_more_and_small_ones_less() {
 }
 
 #[test]
+fn the_tail_of_a_line_that_was_too_long_is_told_however_it_is_cut() {
+    let line = [b"x".repeat(200).as_slice(), br#","id":7}"#].concat();
+    let whole = [&line[..], b"\r\nnext\n"].concat();
+    for size in [1, 3, 64, 100, 207, 208, 209, 210, 211, whole.len()] {
+        let mut decoder = LineDecoder::new(100);
+        let mut tails = Vec::new();
+        for piece in whole.chunks(size) {
+            decoder.feed(piece);
+            loop {
+                let next = decoder.next_line();
+                tails.extend(decoder.take_tail());
+                if next == Ok(None) {
+                    break;
+                }
+            }
+        }
+        assert_eq!(tails.len(), 1, "pieces of {size}");
+        assert!(tails[0].len() <= LineTooLong::TAIL_BYTES && tails[0].ends_with(br#","id":7}"#));
+    }
+}
+
+#[test]
 fn encoding_copies_nothing_unless_there_are_newlines() {
     let text = Bytes::from(b"{\"a\":1}".to_vec());
     let line = encode([text.clone()]);
