@@ -1,0 +1,70 @@
+// The TypeScript SDK, second generation (`@modelcontextprotocol/client` 2.x), against a server: see features.mjs.
+
+import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+
+import { answerForm, CAPABILITIES, endSession, Events, options, ROOT, run, SAMPLED } from './features.mjs';
+
+const given = options();
+const [target, ...args] = given.target;
+const transports = {
+  stdio: () => new StdioClientTransport({ command: target, args, env: process.env }),
+  'http-sse': () => new SSEClientTransport(new URL(target)),
+  'streamable-http': () => new StreamableHTTPClientTransport(new URL(target))
+};
+const transport = transports[given.transport]();
+const ONE_PAGE = { cacheMode: 'bypass' };
+
+const client = {
+  events: new Events(),
+  sdk: new Client(
+    { name: 'interop-ts2', version: '1' },
+    { capabilities: CAPABILITIES, versionNegotiation: { mode: given.mode } }
+  ),
+
+  async connect() {
+    await this.sdk.connect(transport);
+    this.modern = this.sdk.getProtocolEra() === 'modern';
+    return `${this.sdk.getServerVersion()?.name} ${this.sdk.getNegotiatedProtocolVersion()}`;
+  },
+
+  list(kind, cursor) {
+    const verbs = {
+      tools: 'listTools',
+      prompts: 'listPrompts',
+      resources: 'listResources',
+      resourceTemplates: 'listResourceTemplates'
+    };
+    return this.sdk[verbs[kind]](cursor === undefined ? undefined : { cursor }, ONE_PAGE);
+  },
+
+  call(name, args, { onprogress, signal }) {
+    const _meta = this.modern ? { 'io.modelcontextprotocol/logLevel': 'debug' } : undefined;
+    return this.sdk.callTool({ name, arguments: args, _meta }, { onprogress, signal });
+  },
+
+  async listen(kind) {
+    if (!this.modern) return () => {}; // A legacy server tells everybody.
+    const subscription = await this.sdk.listen({ [`${kind}ListChanged`]: true });
+    return () => subscription.close();
+  },
+
+  async close() {
+    const ended = given.transport === 'streamable-http' ? await endSession(transport, target) : '';
+    await this.sdk.close();
+    return ended;
+  }
+};
+
+client.sdk.setRequestHandler('sampling/createMessage', () => SAMPLED);
+client.sdk.setRequestHandler('elicitation/create', ({ params }) => answerForm(params.requestedSchema));
+client.sdk.setRequestHandler('roots/list', () => ({ roots: [ROOT] }));
+
+const on = (method, kind, value) =>
+  client.sdk.setNotificationHandler(method, ({ params }) => client.events.add(kind, value(params)));
+on('notifications/message', 'log', (params) => params.data);
+on('notifications/resources/updated', 'updated', (params) => params.uri);
+on('notifications/tools/list_changed', 'list_changed', () => 'tools');
+on('notifications/resources/list_changed', 'list_changed', () => 'resources');
+
+await run(client, given);

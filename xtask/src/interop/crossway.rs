@@ -1,0 +1,102 @@
+//! The binary under test, in its four uses.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::process::{Background, run_to_end};
+
+/// The `crossway` binary, and where it logs.
+#[derive(Debug)]
+pub(super) struct Crossway {
+    path: PathBuf,
+    logs: PathBuf,
+    started: AtomicUsize,
+}
+
+/// A bridge or a demo server that serves, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Serving {
+    /// The URL of the Streamable HTTP face.
+    pub(super) mcp: String,
+    /// The URL of the HTTP+SSE face.
+    pub(super) sse: String,
+    _process: Background,
+}
+
+impl Crossway {
+    pub(super) fn new(path: PathBuf, logs: PathBuf) -> Self {
+        Self { path, logs, started: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn version(&self) -> Result<String> {
+        let finished = run_to_end(Command::new(&self.path).arg("--version"), Duration::from_secs(10))?;
+        ensure!(finished.code == Some(0), "crossway --version failed: {}", finished.stderr);
+        Ok(finished.stdout.lines().next().unwrap_or_default().to_owned())
+    }
+
+    /// `crossway bridge -- COMMAND`.
+    pub(super) fn bridge_command(&self, command: &[String]) -> Result<Serving> {
+        let mut arguments =
+            vec!["bridge".to_owned(), "--listen".to_owned(), "127.0.0.1:0".to_owned(), "--".to_owned()];
+        arguments.extend_from_slice(command);
+        self.serve(&arguments)
+    }
+
+    /// `crossway bridge --upstream URL`; without a transport it finds out by itself which one it is.
+    pub(super) fn bridge_url(&self, url: &str, transport: Option<&str>) -> Result<Serving> {
+        let mut arguments = vec!["bridge", "--listen", "127.0.0.1:0", "--upstream", url];
+        arguments.extend(transport.iter().flat_map(|transport| ["--upstream-transport", transport]));
+        self.serve(&arguments)
+    }
+
+    /// `crossway demo`.
+    pub(super) fn demo(&self) -> Result<Serving> {
+        self.serve(&["demo", "--listen", "127.0.0.1:0"])
+    }
+
+    /// `crossway demo --stdio`, to be started by others.
+    pub(super) fn demo_command(&self) -> Vec<String> {
+        self.command(&["demo", "--stdio"])
+    }
+
+    /// `crossway stdio URL`, to be started by others.
+    pub(super) fn stdio_command(&self, url: &str) -> Vec<String> {
+        self.command(&["stdio", url])
+    }
+
+    fn command(&self, arguments: &[&str]) -> Vec<String> {
+        let path = self.path.display().to_string();
+        std::iter::once(path).chain(arguments.iter().map(|&argument| argument.to_owned())).collect()
+    }
+
+    fn serve<A: AsRef<str>>(&self, arguments: &[A]) -> Result<Serving> {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let log = self.logs.join(format!("crossway-{number}-{}.log", arguments[0].as_ref()));
+        let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+        let mut command = Command::new(&self.path);
+        let said = || format!("crossway {}", arguments.join(" "));
+        let (process, lines) = Background::start(command.args(&arguments), &log).with_context(said)?;
+        let (mut mcp, mut sse) = (None, None);
+        let (mcp, sse) = process
+            .wait_for_line(&lines, |line| {
+                for url in line.split_whitespace().filter(|word| word.starts_with("http://")) {
+                    if url.ends_with("/mcp") {
+                        mcp = Some(url.to_owned());
+                    } else if url.ends_with("/sse") {
+                        sse = Some(url.to_owned());
+                    }
+                }
+                mcp.take_if(|_| sse.is_some()).zip(sse.clone())
+            })
+            .with_context(said)?;
+        Ok(Serving { mcp, sse, _process: process })
+    }
+}

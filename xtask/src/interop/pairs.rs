@@ -1,0 +1,239 @@
+//! The nine pairs: an upstream transport, Crossway, a downstream transport, and a client of each SDK generation.
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::Lab;
+use super::crossway::Serving;
+use super::process::run_to_end;
+use super::report::Outcome;
+use super::servers::{Fixture, Server, Transport};
+
+/// How long a client may take for everything. Each feature has a shorter limit of its own in the scripts.
+const CLIENT_LIMIT: Duration = Duration::from_secs(150);
+
+/// A client script in one of its modes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Client {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    script: Script,
+    mode: &'static str,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Script {
+    Python(u8),
+    TypeScript(u8),
+}
+
+/// The clients, in the order of the report's columns.
+pub(super) const CLIENTS: [Client; 6] = [
+    Client { name: "py1", title: "Python mcp 1.30.0", script: Script::Python(1), mode: "legacy" },
+    Client {
+        name: "py2-legacy",
+        title: "Python mcp 2.3.0, legacy",
+        script: Script::Python(2),
+        mode: "legacy",
+    },
+    Client { name: "py2-auto", title: "Python mcp 2.3.0, auto", script: Script::Python(2), mode: "auto" },
+    Client { name: "ts1", title: "TypeScript sdk 1.32.2", script: Script::TypeScript(1), mode: "legacy" },
+    Client {
+        name: "ts2-legacy",
+        title: "TypeScript client 2.4.0, legacy",
+        script: Script::TypeScript(2),
+        mode: "legacy",
+    },
+    Client {
+        name: "ts2-auto",
+        title: "TypeScript client 2.4.0, auto",
+        script: Script::TypeScript(2),
+        mode: "auto",
+    },
+];
+
+/// One client on one pair.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub(super) fixture: Fixture,
+    pub(super) upstream: Transport,
+    pub(super) downstream: Transport,
+    pub(super) client: &'static Client,
+    /// Without Crossway: the upstream transport is the downstream one.
+    pub(super) direct: bool,
+}
+
+/// How a feature went; `ok` is none where the fixture has nothing to try.
+#[derive(Debug, Clone)]
+pub(super) struct Feature {
+    pub(super) name: String,
+    pub(super) ok: Option<bool>,
+    pub(super) detail: String,
+}
+
+impl Feature {
+    fn failure(name: &str, detail: String) -> Self {
+        Self { name: name.to_owned(), ok: Some(false), detail }
+    }
+}
+
+impl Run {
+    pub(super) fn name(&self) -> String {
+        let (fixture, client) = (self.fixture.name(), self.client.name);
+        match self.direct {
+            true => format!("direct/{fixture}/{}/{client}", self.upstream.name()),
+            false => format!("pairs/{fixture}/{}/{}/{client}", self.upstream.name(), self.downstream.name()),
+        }
+    }
+}
+
+/// The names of all runs.
+pub(super) fn names(lab: &Lab) -> Vec<String> {
+    Fixture::ALL.into_iter().flat_map(|fixture| runs(lab, fixture)).map(|run| run.name()).collect()
+}
+
+fn runs(lab: &Lab, fixture: Fixture) -> Vec<Run> {
+    // This one is there for the modern era; what the legacy one needs is all in server-everything.
+    let fits = |client: &&Client| fixture != Fixture::Py2 || client.mode == "auto";
+    let mut runs = Vec::new();
+    for upstream in Transport::ALL {
+        for client in CLIENTS.iter().filter(fits) {
+            for downstream in Transport::ALL {
+                runs.push(Run { fixture, upstream, downstream, client, direct: false });
+            }
+            if lab.options.direct && fixture != Fixture::Demo {
+                runs.push(Run { fixture, upstream, downstream: upstream, client, direct: true });
+            }
+        }
+    }
+    runs
+}
+
+/// Runs every pair that is wanted.
+pub(super) fn run(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
+    for fixture in Fixture::ALL {
+        let wanted: Vec<Run> = runs(lab, fixture).into_iter().filter(|run| lab.wanted(&run.name())).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let server = Server::start(lab, fixture)?;
+        for upstream in Transport::ALL {
+            let wanted: Vec<Run> = wanted.iter().copied().filter(|run| run.upstream == upstream).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let bridge = match wanted.iter().any(|run| !run.direct) {
+                true => server.bridge(lab, upstream).map(Some),
+                false => Ok(None),
+            };
+            match bridge {
+                Ok(bridge) => outcome.pairs.extend(run_all(lab, &server, bridge.as_ref(), wanted)?),
+                Err(error) => outcome.pairs.extend(wanted.into_iter().map(|run| {
+                    let failure = Feature::failure("bridge", format!("{error:#}"));
+                    eprintln!("{:<60} {}", run.name(), describe(std::slice::from_ref(&failure)));
+                    (run, vec![failure])
+                })),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs clients on one bridge, some of them at once; their results in the order of `wanted`.
+fn run_all(
+    lab: &Lab,
+    server: &Server,
+    bridge: Option<&Serving>,
+    wanted: Vec<Run>,
+) -> Result<Vec<(Run, Vec<Feature>)>> {
+    let queue = Mutex::new(wanted.into_iter().enumerate());
+    let done = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        let worker = || -> Result<()> {
+            loop {
+                let next = queue.lock().ok().and_then(|mut queue| queue.next());
+                let Some((position, run)) = next else { return Ok(()) };
+                let features = run_one(lab, server, bridge, &run).with_context(|| run.name())?;
+                eprintln!("{:<60} {}", run.name(), describe(&features));
+                if let Ok(mut done) = done.lock() {
+                    done.push((position, run, features));
+                }
+            }
+        };
+        let workers: Vec<_> = (0..lab.options.jobs.max(1)).map(|_| scope.spawn(worker)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|_| anyhow::bail!("a worker panicked")))
+    })?;
+    let mut done = done.into_inner().unwrap_or_default();
+    done.sort_by_key(|(position, ..)| *position);
+    Ok(done.into_iter().map(|(_, run, features)| (run, features)).collect())
+}
+
+fn run_one(lab: &Lab, server: &Server, bridge: Option<&Serving>, run: &Run) -> Result<Vec<Feature>> {
+    let target = match (run.direct, run.downstream, bridge) {
+        (true, ..) | (_, _, None) => server.target(run.upstream),
+        (_, Transport::Stdio, Some(bridge)) => {
+            lab.crossway.stdio_command(server.url(run.upstream).unwrap_or(&bridge.mcp))
+        }
+        (_, Transport::HttpSse, Some(bridge)) => vec![bridge.sse.clone()],
+        (_, Transport::StreamableHttp, Some(bridge)) => vec![bridge.mcp.clone()],
+    };
+    let mut command = match run.client.script {
+        Script::Python(generation) => {
+            let mut command = Command::new(lab.python(generation));
+            command
+                .arg(lab.scripts.join(format!("client_py{generation}.py")))
+                .env("PYTHONDONTWRITEBYTECODE", "1");
+            command
+        }
+        Script::TypeScript(generation) => {
+            let mut command = Command::new(lab.node());
+            command.arg(lab.npm().join(format!("client_ts{generation}.mjs")));
+            command
+        }
+    };
+    command.args(["--fixture", run.fixture.name(), "--mode", run.client.mode]);
+    command.args(["--transport", run.downstream.name(), "--"]).args(target);
+    let finished = run_to_end(&mut command, CLIENT_LIMIT)?;
+    let mut features: Vec<Feature> = finished.stdout.lines().filter_map(feature).collect();
+    let failed = features.iter().any(|feature| feature.ok == Some(false));
+    let complete = features.last().is_some_and(|feature| feature.name == "close");
+    if !failed && (!complete || finished.code != Some(0)) {
+        let last = finished.stderr.lines().last().unwrap_or_default();
+        let detail = match finished.code {
+            Some(code) => format!("the client exited early, with code {code}: {last}"),
+            None => format!("the client was ended: {last}"),
+        };
+        features.push(Feature::failure("the whole", detail));
+    }
+    Ok(features)
+}
+
+fn feature(line: &str) -> Option<Feature> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    Some(Feature {
+        name: value.get("feature")?.as_str()?.to_owned(),
+        ok: value.get("ok")?.as_bool(),
+        detail: value.get("detail")?.as_str()?.replace('\n', " "),
+    })
+}
+
+/// `21 ok`, or what has failed.
+pub(super) fn describe(features: &[Feature]) -> String {
+    let count = features.iter().filter(|feature| feature.ok == Some(true)).count();
+    let failed: Vec<&str> = features
+        .iter()
+        .filter(|feature| feature.ok == Some(false))
+        .map(|feature| feature.name.as_str())
+        .collect();
+    match failed.is_empty() {
+        true => format!("{count} ok"),
+        false => format!("{count} ok, **failed: {}**", failed.join(", ")),
+    }
+}

@@ -1,0 +1,253 @@
+//! The official conformance suite: its server scenarios against our faces, its client scenarios through our client side.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::Lab;
+use super::crossway::Serving;
+use super::process::run_to_end;
+use super::report::Outcome;
+
+/// The revisions that the suite knows, and how many server scenarios each has. Fewer is a failure.
+pub(super) const REVISIONS: [(&str, usize); 3] = [("2025-06-18", 27), ("2025-11-25", 33), ("2026-07-28", 40)];
+/// The revisions that have client scenarios which are not all among others' already.
+pub(super) const CLIENT_REVISIONS: [&str; 2] = ["2025-11-25", "2026-07-28"];
+/// The revision that knows no HTTP+SSE.
+const MODERN: &str = "2026-07-28";
+
+/// A whole suite takes some 10 s, and a scenario 1 to 2 s: these are for hangs.
+const SUITE_LIMIT: Duration = Duration::from_secs(300);
+const SCENARIO_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the server scenarios are run against.
+pub(super) const ARRANGEMENTS: [(&str, &str); 4] = [
+    ("demo", "the demo server itself"),
+    ("stdio", "a bridge with the demo behind stdio"),
+    ("streamable-http", "a bridge with the demo behind Streamable HTTP"),
+    ("http-sse", "a bridge with the demo behind HTTP+SSE"),
+];
+/// The ways on which the client scenarios go through Crossway.
+pub(super) const WAYS: [(&str, &str); 2] = [("bridge", "crossway bridge"), ("stdio", "crossway stdio")];
+
+/// How the scenarios of one revision went in one place.
+#[derive(Debug)]
+pub(super) struct SuiteRun {
+    pub(super) place: &'static str,
+    pub(super) revision: &'static str,
+    pub(super) passed: usize,
+    pub(super) expected: usize,
+    /// How many checks succeeded in all.
+    pub(super) checks: usize,
+    /// Scenario, and why it did not pass.
+    pub(super) failures: Vec<(String, String)>,
+}
+
+impl SuiteRun {
+    /// `33 of 33`.
+    pub(super) fn score(&self) -> String {
+        format!("{} of {}", self.passed, self.expected)
+    }
+}
+
+/// The names of all runs.
+pub(super) fn names() -> Vec<String> {
+    let servers = server_runs().map(|(place, (revision, _))| server_name(place, revision));
+    let clients =
+        CLIENT_REVISIONS.iter().flat_map(|revision| WAYS.map(|(way, _)| client_name(way, revision)));
+    servers.chain(clients).collect()
+}
+
+fn server_runs() -> impl Iterator<Item = (&'static str, (&'static str, usize))> {
+    ARRANGEMENTS
+        .into_iter()
+        .flat_map(|(place, _)| REVISIONS.map(|revision| (place, revision)))
+        .filter(|(place, (revision, _))| (*place, *revision) != ("http-sse", MODERN))
+}
+
+fn server_name(place: &str, revision: &str) -> String {
+    format!("suite/server/{revision}/{place}")
+}
+
+fn client_name(way: &str, revision: &str) -> String {
+    format!("suite/client/{revision}/{way}")
+}
+
+/// Runs the server scenarios.
+pub(super) fn run_servers(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
+    let wanted: Vec<_> =
+        server_runs().filter(|(place, (revision, _))| lab.wanted(&server_name(place, revision))).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let demo = lab.crossway.demo()?;
+    for (place, (revision, expected)) in wanted {
+        let name = server_name(place, revision);
+        let mut run = SuiteRun { place, revision, passed: 0, expected, checks: 0, failures: Vec::new() };
+        if let Err(error) = run_server(lab, &demo, &name, &mut run) {
+            run.failures.push(("the suite".to_owned(), format!("{error:#}")));
+        }
+        eprintln!("{name:<60} {}, {} checks", run.score(), run.checks);
+        outcome.servers.push(run);
+    }
+    Ok(())
+}
+
+fn run_server(lab: &Lab, demo: &Serving, name: &str, run: &mut SuiteRun) -> Result<()> {
+    // A fresh bridge each time: no run depends on what another has left.
+    let bridge = match run.place {
+        "stdio" => Some(lab.crossway.bridge_command(&lab.crossway.demo_command())?),
+        "streamable-http" => Some(lab.crossway.bridge_url(&demo.mcp, Some(run.place))?),
+        "http-sse" => Some(lab.crossway.bridge_url(&demo.sse, Some(run.place))?),
+        _ => None,
+    };
+    let url = bridge.as_ref().map_or(&demo.mcp, |bridge| &bridge.mcp);
+    let results = lab.dir.join("results").join(name);
+    let mut command = suite(lab, "server", run.revision, &results)?;
+    let finished = run_to_end(command.args(["--url", url, "--suite", "all"]), SUITE_LIMIT)?;
+    let log = lab.dir.join("logs").join(format!("{}.log", name.replace('/', "-")));
+    fs::write(log, finished.stdout + &finished.stderr)?;
+    let results = read_results(&results, "server-")?;
+    let ran = results.len();
+    for (scenario, checks) in results {
+        run.count(scenario, &checks, true);
+    }
+    ensure!(ran == run.expected, "{ran} of {} scenarios ran", run.expected);
+    Ok(())
+}
+
+/// Runs the client scenarios, those about OAuth excepted: Crossway's client side has no part in them.
+pub(super) fn run_clients(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
+    for revision in CLIENT_REVISIONS {
+        let wanted: Vec<_> = WAYS
+            .into_iter()
+            .map(|(way, _)| way)
+            .filter(|way| lab.wanted(&client_name(way, revision)))
+            .collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let (excluded, scenarios): (Vec<_>, Vec<_>) =
+            client_scenarios(lab, revision)?.into_iter().partition(|scenario| scenario.starts_with("auth/"));
+        outcome.excluded.insert(revision, excluded);
+        for way in wanted {
+            let mut run = SuiteRun {
+                place: way,
+                revision,
+                passed: 0,
+                expected: scenarios.len(),
+                checks: 0,
+                failures: Vec::new(),
+            };
+            for scenario in &scenarios {
+                run_client(lab, scenario, &mut run)?;
+            }
+            eprintln!("{:<60} {}, {} checks", client_name(way, revision), run.score(), run.checks);
+            outcome.clients.push(run);
+        }
+    }
+    Ok(())
+}
+
+fn run_client(lab: &Lab, scenario: &str, run: &mut SuiteRun) -> Result<()> {
+    let results = lab.dir.join("results").join(client_name(run.place, run.revision)).join(scenario);
+    let script = lab.npm().join("conformance_client.mjs");
+    let client = format!(
+        "{} {} --via {} --crossway {}",
+        lab.node().display(),
+        script.display(),
+        run.place,
+        lab.crossway.path().display()
+    );
+    let mut command = suite(lab, "client", run.revision, &results)?;
+    let finished = run_to_end(command.args(["--command", &client, "--scenario", scenario]), SCENARIO_LIMIT)?;
+    let log = format!("{}-{scenario}.log", client_name(run.place, run.revision).replace('/', "-"));
+    fs::write(lab.dir.join("logs").join(log), finished.stdout + &finished.stderr)?;
+    match read_results(&results, "")?.pop_first() {
+        Some((_, checks)) => run.count(scenario.to_owned(), &checks, finished.code == Some(0)),
+        None => run.failures.push((scenario.to_owned(), "it left no result".to_owned())),
+    }
+    Ok(())
+}
+
+fn suite(lab: &Lab, part: &str, revision: &str, results: &Path) -> Result<Command> {
+    if results.exists() {
+        fs::remove_dir_all(results).with_context(|| format!("{} cannot be removed", results.display()))?;
+    }
+    let mut command = Command::new(lab.node());
+    command.arg(lab.npm_package("conformance/dist/index.js")).arg(part);
+    command.args(["--spec-version", revision, "-o"]).arg(results);
+    Ok(command)
+}
+
+fn client_scenarios(lab: &Lab, revision: &str) -> Result<Vec<String>> {
+    let mut command = Command::new(lab.node());
+    command.arg(lab.npm_package("conformance/dist/index.js")).args([
+        "list",
+        "--client",
+        "--spec-version",
+        revision,
+    ]);
+    let finished = run_to_end(&mut command, SCENARIO_LIMIT)?;
+    let names: Vec<String> = finished
+        .stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("  - ")?.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
+    ensure!(!names.is_empty(), "the suite lists no client scenario for {revision}: {}", finished.stderr);
+    Ok(names)
+}
+
+/// Each scenario's checks: the suite leaves them in a folder `[server-]SCENARIO-TIME/checks.json`.
+fn read_results(dir: &Path, prefix: &str) -> Result<BTreeMap<String, Vec<Value>>> {
+    const TIME: usize = "-2026-01-01T00-00-00-000Z".len();
+    let mut results = BTreeMap::new();
+    let Ok(entries) = fs::read_dir(dir) else { return Ok(results) };
+    for entry in entries {
+        let entry = entry?;
+        let folder = entry.file_name().to_string_lossy().into_owned();
+        let Some(scenario) = folder.len().checked_sub(TIME).and_then(|end| folder.get(..end)) else {
+            continue;
+        };
+        // A scenario that never ended leaves an empty folder.
+        let checks = fs::read(entry.path().join("checks.json")).unwrap_or_else(|_| b"[]".to_vec());
+        let checks = serde_json::from_slice(&checks).with_context(|| format!("{folder}/checks.json"))?;
+        results.insert(scenario.strip_prefix(prefix).unwrap_or(scenario).to_owned(), checks);
+    }
+    Ok(results)
+}
+
+impl SuiteRun {
+    /// A scenario passes if something was checked, all of it succeeded, and nothing was warned of.
+    fn count(&mut self, scenario: String, checks: &[Value], ended_well: bool) {
+        let text =
+            |check: &Value, key: &str| check.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        // The schema check comes with every scenario, whether or not it could check what it is about.
+        let succeeded = checks
+            .iter()
+            .filter(|check| text(check, "status") == "SUCCESS" && text(check, "id") != "wire-schema-valid")
+            .count();
+        let mut failures: Vec<String> = checks
+            .iter()
+            .filter(|check| matches!(text(check, "status").as_str(), "FAILURE" | "WARNING"))
+            .map(|check| format!("{}: {}", text(check, "name"), text(check, "errorMessage")))
+            .collect();
+        if failures.is_empty() && succeeded == 0 {
+            failures.push("nothing was checked".to_owned());
+        }
+        if failures.is_empty() && !ended_well {
+            failures.push("the client failed".to_owned());
+        }
+        self.checks += succeeded;
+        if failures.is_empty() {
+            self.passed += 1;
+        }
+        self.failures.extend(failures.into_iter().map(|failure| (scenario.clone(), failure)));
+    }
+}
