@@ -1,0 +1,50 @@
+//! Connections that wait for their next POST, shared by all sessions with an upstream.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::wire::Wire;
+
+pub(super) struct Pool {
+    idle: Mutex<Vec<(Instant, Wire)>>,
+    max_connections: usize,
+    max_age: Duration,
+}
+
+impl Pool {
+    pub(super) fn new(max_connections: usize, max_age: Duration) -> Self {
+        Self { idle: Mutex::default(), max_connections, max_age }
+    }
+
+    /// The connection that was used last, if one is fresh enough.
+    pub(super) fn take(&self) -> Option<Wire> {
+        let mut idle = self.idle();
+        let (since, wire) = idle.pop()?;
+        if since.elapsed() < self.max_age {
+            return Some(wire);
+        }
+        // All others are older.
+        drop(std::mem::take(&mut *idle));
+        None
+    }
+
+    /// Takes a connection back.
+    pub(super) fn put(&self, wire: Wire) {
+        let now = Instant::now();
+        let mut idle = self.idle();
+        let first_fresh = idle.partition_point(|(since, _)| now.duration_since(*since) >= self.max_age);
+        let surplus = (idle.len() + 1).saturating_sub(self.max_connections);
+        let out = first_fresh.max(surplus).min(idle.len());
+        if out > 0 {
+            idle.drain(..out);
+        }
+        if self.max_connections > 0 {
+            idle.push((now, wire));
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Wire)>> {
+        // A panic elsewhere leaves the list whole.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,150 @@
+//! One POST: a message on its way to the upstream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossway_proto::{Incoming, Kind, Message};
+use crossway_service::{CallError, Reason};
+use http::header::{LOCATION, RETRY_AFTER};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming as Body;
+use url::Url;
+
+use super::endpoint::{path_of, redirect};
+use super::error::{OpenError, chain};
+use super::stream::is_json;
+use super::wire::{Outgoing, Wire};
+use super::{ClientLimits, Shared};
+
+/// Where a session POSTs, and with which headers.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) url: Url,
+    pub(super) path: PathAndQuery,
+    pub(super) headers: HeaderMap,
+}
+
+impl Target {
+    pub(super) fn new(url: Url, headers: HeaderMap) -> Result<Self, OpenError> {
+        Ok(Self { path: path_of(&url)?, url, headers })
+    }
+
+    fn request(&self, message: &Message) -> Outgoing {
+        let mut request = Request::new(Full::new(message.chunks().collect()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.path.clone().into();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+/// POSTs a message. Gives the messages that the response holds, which common servers send on the stream instead.
+///
+/// # Errors
+///
+/// The outcome is *not sent* where the server said so by its status, or where nothing reached it.
+pub(super) async fn post(
+    shared: Arc<Shared>,
+    mut target: Arc<Target>,
+    message: Message,
+) -> Result<Option<Incoming>, CallError> {
+    for _ in 0..=shared.limits.redirects {
+        let (mut wire, response) = send(&shared, target.request(&message)).await?;
+        let status = response.status();
+        // These two alone keep the method (RFC 9110, sections 15.4.8 and 15.4.9).
+        if matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
+            let to = redirect(&target.url, response.headers().get(LOCATION));
+            let to = to.and_then(|url| Target::new(url, target.headers.clone()));
+            target = Arc::new(to.map_err(|error| error.to_call_error())?);
+            discard(&shared, wire, response).await;
+            continue;
+        }
+        if !is_json(&response) {
+            let refusal = (!status.is_success()).then(|| refusal(&response));
+            discard(&shared, wire, response).await;
+            return refusal.map_or(Ok(None), Err);
+        }
+        let refusal = (!status.is_success()).then(|| refusal(&response));
+        let text = wire.collect(response.into_body(), shared.limits.message.message_bytes).await;
+        let text = match text {
+            Ok(Some(text)) => text,
+            Ok(None) => return Err(CallError::unknown(Reason::InvalidAnswer("it is too long".into()))),
+            Err(error) => {
+                let lost = CallError::unknown(Reason::Ended(chain(&error).into()));
+                return Err(refusal.unwrap_or(lost));
+            }
+        };
+        recycle(&shared, wire).await;
+        // JSON that is no message is the server's way of saying that all is well.
+        let answer = Incoming::parse(text, &shared.limits.message).ok();
+        return match refusal {
+            None => Ok(answer),
+            Some(refusal) => match answer {
+                Some(Incoming::One(answer)) if answers(&answer, &message) => Ok(Some(Incoming::One(answer))),
+                _ => Err(refusal),
+            },
+        };
+    }
+    Err(OpenError::Redirect("too often").to_call_error())
+}
+
+/// Sends a request on a connection that waits for one, or on a new one.
+async fn send(shared: &Shared, mut request: Outgoing) -> Result<(Wire, Response<Body>), CallError> {
+    loop {
+        let (mut wire, is_fresh) = match shared.pool.take() {
+            Some(wire) => (wire, false),
+            None => (Wire::connect(&shared.connector).await.map_err(|error| error.to_call_error())?, true),
+        };
+        match wire.send(request).await {
+            Ok(response) => return Ok((wire, response)),
+            Err(fault) => match fault.unsent {
+                // The server had closed it meanwhile.
+                Some(unsent) if !is_fresh => request = *unsent,
+                Some(_) => return Err(CallError::not_sent(Reason::Unavailable(chain(&fault.error).into()))),
+                None => return Err(CallError::unknown(Reason::Ended(chain(&fault.error).into()))),
+            },
+        }
+    }
+}
+
+/// Reads a body that nobody wants, so that its connection can be used again.
+async fn discard(shared: &Shared, mut wire: Wire, response: Response<Body>) {
+    if let Ok(Some(_)) = wire.collect(response.into_body(), ClientLimits::DISCARDED_BYTES).await {
+        recycle(shared, wire).await;
+    }
+}
+
+async fn recycle(shared: &Shared, mut wire: Wire) {
+    if wire.is_reusable().await {
+        shared.pool.put(wire);
+    }
+}
+
+/// What a status that is no success says of the message.
+fn refusal(response: &Response<Body>) -> CallError {
+    let status = response.status();
+    let reason = Reason::Refused { status: status.as_u16(), retry_after: retry_after(response) };
+    let is_refused = status.is_client_error()
+        || matches!(
+            status,
+            StatusCode::NOT_IMPLEMENTED
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::HTTP_VERSION_NOT_SUPPORTED
+        );
+    // A failure of the server's own, or a gateway's that lost its upstream, may have come after it was taken.
+    if is_refused { CallError::not_sent(reason) } else { CallError::unknown(reason) }
+}
+
+pub(super) fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Whether a JSON-RPC error in a refusal is about this message.
+fn answers(answer: &Message, message: &Message) -> bool {
+    answer.kind() == Kind::Error
+        && message.is_request()
+        && (answer.id().is_none() || answer.id() == message.id())
+}

@@ -1,0 +1,68 @@
+//! One session with an upstream: a stream on which it speaks, and POSTs to which it listens.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::task::Poll;
+
+use crossway_proto::Calls;
+use crossway_service::{Mux, Reason};
+use futures_util::future::{Either, select};
+
+use super::Shared;
+use super::live::Live;
+use super::outbox::Outbox;
+use super::stream::EventStream;
+
+/// A session that has no stream.
+pub(super) struct Session {
+    pub(super) mux: Mux<Outbox>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Session {
+    /// Opens the stream and serves the session until it is over.
+    pub(super) async fn run(self) {
+        let mut session = self;
+        while session.serve().await {
+            // No session was lost, so the next call tries again.
+            let mux = session.mux.clone();
+            match mux.outlet().park(session) {
+                Some(busy) => session = busy,
+                None => return,
+            }
+        }
+    }
+
+    /// Whether there is still a session to be served, which is when no stream could be opened.
+    async fn serve(&self) -> bool {
+        let outbox = self.mux.outlet();
+        let gone = std::future::poll_fn(|cx| match outbox.watch(cx).is_hung_up {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        let open = std::pin::pin!(EventStream::open(&self.shared));
+        match select(gone, open).await {
+            Either::Left(_) => self.end(Reason::Closing),
+            Either::Right((Ok((stream, target)), _)) => {
+                let reason = Live::new(self, stream, target).run().await;
+                self.end(reason);
+            }
+            Either::Right((Err(error), _)) => {
+                tracing::debug!(%error, "an HTTP+SSE stream can't be opened");
+                for key in outbox.drain().filter_map(|message| Calls::<()>::key_of(&message)) {
+                    self.mux.fail(key, error.to_call_error());
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Ends a session, and fails what is in flight on it.
+    pub(super) fn end(&self, reason: Reason) {
+        let outbox = self.mux.outlet();
+        let unsent: HashSet<_> = outbox.drain().filter_map(|message| Calls::<()>::key_of(&message)).collect();
+        self.mux.end(reason, |key| unsent.contains(&key));
+        outbox.end();
+    }
+}

@@ -1,0 +1,204 @@
+//! The way in: an upstream, and how it is to be reached.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crossway_proto::Message;
+use crossway_service::mux::Overflow;
+use crossway_service::{
+    Ask, Call, CallError, Closing, Connection, Link, Mux, Reason, Reply, Scope, Upstream,
+};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, HeaderValue, Uri};
+use rustls::ClientConfig;
+use url::Url;
+
+use super::connect::Connector;
+use super::outbox::Outbox;
+use super::pool::Pool;
+use super::session::Session;
+use super::stream::EventStream;
+use super::{ClientLimits, OpenError, OptionsError, Shared};
+
+/// How an upstream is to be reached.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Headers for the GET and for every POST, credentials for example. Their values are never logged.
+    pub headers: HeaderMap,
+    /// How TLS is done; by default with the platform's root certificates.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// How long to wait, and how much to hold.
+    pub limits: ClientLimits,
+}
+
+impl Options {
+    /// Adds headers.
+    #[must_use]
+    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Does TLS in another way than by default: with other roots, or with a certificate of one's own.
+    #[must_use]
+    pub fn with_tls(mut self, config: Arc<ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Sets the bounds.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ClientLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.keys().collect();
+        f.debug_struct("Options")
+            .field("headers", &headers)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An MCP server that speaks HTTP+SSE, the transport of revision 2024-11-05.
+///
+/// | link | what it does |
+/// |---|---|
+/// | [`Scope::Session`] | opens a stream when it is first called, and is a session for as long as that lasts |
+/// | [`Scope::Shared`] | refuses all requests: this transport has no stateless ones |
+///
+/// A stream that can't be opened fails the calls that wait for it, *not sent*, and the next call tries again. A
+/// stream that breaks ends the session and fails what is in flight, *unknown*. Modern requests are refused at once,
+/// whatever the link, so that clients fall back to `initialize`. Links have to be used within a tokio runtime.
+#[derive(Clone)]
+pub struct HttpSseUpstream {
+    shared: Arc<Shared>,
+}
+
+impl HttpSseUpstream {
+    /// The server whose stream is at `url`. Connects to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is not valid, not `http` or `https`, or holds credentials; when a header is among those that the
+    /// transport sets itself.
+    pub fn new(url: &str, options: Options) -> Result<Self, OptionsError> {
+        let mut url = Url::parse(url).map_err(OptionsError::Url)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(OptionsError::Scheme);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(OptionsError::Credentials);
+        }
+        url.set_fragment(None);
+        let own = [HOST, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, ACCEPT];
+        if let Some(header) = own.into_iter().find(|name| options.headers.contains_key(name)) {
+            return Err(OptionsError::Header(header));
+        }
+        let Options { headers, tls, limits } = options;
+        let mut get_headers = headers;
+        get_headers.insert(HOST, host(&url)?);
+        let mut post_headers = get_headers.clone();
+        get_headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        get_headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        post_headers
+            .insert(ACCEPT, HeaderValue::from_static("application/json, text/plain;q=0.5, */*;q=0.1"));
+        post_headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let origin: Uri = url.origin().ascii_serialization().parse().map_err(|_| OptionsError::Scheme)?;
+        let connector = Connector::new(origin, tls, limits.connect);
+        let pool = Pool::new(limits.idle_connections, limits.idle);
+        Ok(Self { shared: Arc::new(Shared { url, connector, pool, get_headers, post_headers, limits }) })
+    }
+
+    /// Whether the server speaks this transport: opens a stream, waits for its `endpoint` event, and closes it.
+    ///
+    /// 2025-11-25, basic/transports, Backwards Compatibility: "Issue a GET request to the server URL, expecting that
+    /// this will open an SSE stream and return an `endpoint` event as the first event."
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropping the future closes the stream.
+    ///
+    /// # Errors
+    ///
+    /// When no such stream opens; [`OpenError::is_other_transport`] tells whether a server is there all the same.
+    pub async fn probe(&self) -> Result<(), OpenError> {
+        EventStream::open(&self.shared).await.map(drop)
+    }
+}
+
+/// What `Host` has to say: the URL's own host, which many servers check.
+fn host(url: &Url) -> Result<HeaderValue, OptionsError> {
+    let host = url.host_str().unwrap_or_default();
+    let host = match url.port() {
+        Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
+        None => HeaderValue::try_from(host),
+    };
+    host.map_err(|_| OptionsError::Url(url::ParseError::InvalidDomainCharacter))
+}
+
+impl Upstream for HttpSseUpstream {
+    fn connect(&self, scope: Scope) -> Link {
+        if scope != Scope::Session {
+            return Link::new(Refusing);
+        }
+        let limits = self.shared.limits;
+        let mux = Mux::new(Outbox::new(limits), limits.seam, Overflow::Hold);
+        let session = Session { mux: mux.clone(), shared: Arc::clone(&self.shared) };
+        // Nothing has been said yet, and nobody can have gone.
+        let parked = mux.outlet().park(session);
+        debug_assert!(parked.is_none());
+        Link::new(LegacyOnly(mux.link()))
+    }
+}
+
+impl fmt::Debug for HttpSseUpstream {
+    /// Without the query, in which some servers want a key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpSseUpstream")
+            .field("origin", &self.shared.url.origin().ascii_serialization())
+            .field("path", &self.shared.url.path())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session's link, which refuses modern requests: this transport ended before them.
+struct LegacyOnly(Link);
+
+impl Connection for LegacyOnly {
+    fn call(&self, call: Call) -> Reply {
+        match &call.ask {
+            Ask::Message(message) if is_modern(message) => refuse(),
+            _ => self.0.call(call),
+        }
+    }
+
+    fn close(&self) -> Closing {
+        self.0.close()
+    }
+}
+
+/// The link of requests without a session.
+struct Refusing;
+
+impl Connection for Refusing {
+    fn call(&self, _: Call) -> Reply {
+        refuse()
+    }
+}
+
+fn refuse() -> Reply {
+    Reply::failed(CallError::not_sent(Reason::LegacyOnly))
+}
+
+/// 2026-07-28, basic/index: each request names its revision in `_meta`.
+fn is_modern(message: &Message) -> bool {
+    message.is_request() && message.meta_version().is_some()
+}

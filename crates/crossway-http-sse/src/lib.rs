@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "client")]
+mod client;
+mod limits;
+
+#[cfg(feature = "client")]
+pub use client::{HttpSseUpstream, OpenError, Options, OptionsError};
+#[cfg(feature = "client")]
+pub use limits::ClientLimits;
+#[cfg(feature = "server")]
+pub use limits::ServerLimits;
