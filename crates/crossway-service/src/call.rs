@@ -17,7 +17,10 @@ pub struct Call {
 /// What is asked of an upstream.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "nearly every call is a message, and is moved a few times only")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every call is a message, and is moved a few times only"
+)]
 pub enum Ask {
     /// That it takes a message: a request, which it answers, or a notification or a response, which it does not.
     Message(Message),

@@ -35,9 +35,11 @@ struct Lane {
 
 #[derive(Default)]
 struct LaneState {
-    messages: VecDeque<Message>,
+    messages: VecDeque<(Message, http::Extensions)>,
     is_closed: bool,
     waker: Option<Waker>,
+    /// Who waits for room.
+    senders: Vec<Waker>,
 }
 
 impl Lane {
@@ -49,7 +51,7 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, message: Message) -> Result<(), Reason> {
+    fn send(&self, message: Message, extensions: http::Extensions) -> Result<(), Reason> {
         let mut state = self.state();
         if state.is_closed {
             return Err(Reason::Ended("the pipe is closed".into()));
@@ -57,15 +59,16 @@ impl Lane {
         if state.messages.len() >= self.capacity {
             return Err(Reason::OverLimit("the pipe is full".into()));
         }
-        state.messages.push_back(message);
+        state.messages.push_back((message, extensions));
         state.wake();
         Ok(())
     }
 
-    fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+    fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, http::Extensions)>> {
         let mut state = self.state();
-        if let Some(message) = state.messages.pop_front() {
-            return Poll::Ready(Some(message));
+        if let Some(next) = state.messages.pop_front() {
+            state.senders.drain(..).for_each(Waker::wake);
+            return Poll::Ready(Some(next));
         }
         if state.is_closed {
             return Poll::Ready(None);
@@ -78,6 +81,16 @@ impl Lane {
         let mut state = self.state();
         state.is_closed = true;
         state.wake();
+        state.senders.drain(..).for_each(Waker::wake);
+    }
+
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.is_closed || state.messages.len() < self.capacity {
+            return Poll::Ready(());
+        }
+        state.senders.push(cx.waker().clone());
+        Poll::Pending
     }
 }
 
@@ -96,12 +109,31 @@ impl End {
     ///
     /// When the pipe is closed or full.
     pub fn send(&self, message: Message) -> Result<(), Reason> {
-        self.outgoing.send(message)
+        self.outgoing.send(message, http::Extensions::new())
+    }
+
+    /// Sends a message, after waiting for room.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future of this that is dropped may or may not have sent the message.
+    ///
+    /// # Errors
+    ///
+    /// When the pipe is closed.
+    pub async fn send_when_ready(&self, message: Message) -> Result<(), Reason> {
+        loop {
+            std::future::poll_fn(|cx| self.outgoing.poll_room(cx)).await;
+            match self.send(message.clone()) {
+                Err(Reason::OverLimit(_)) => {}
+                done => return done,
+            }
+        }
     }
 
     /// The next message from the other end; `None` once the pipe has ended.
     pub fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        self.incoming.poll_receive(cx)
+        self.incoming.poll_receive(cx).map(|next| next.map(|(message, _)| message))
     }
 
     /// The next message from the other end; `None` once the pipe has ended.
@@ -111,6 +143,21 @@ impl End {
     /// Cancel safe: a future of this that is dropped has taken no message.
     pub async fn receive(&self) -> Option<Message> {
         std::future::poll_fn(|cx| self.poll_receive(cx)).await
+    }
+
+    /// As [`receive`](End::receive), with the extensions of the [call](crate::Context) that a request is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a future of this that is dropped has taken no message.
+    pub async fn receive_with_extensions(&self) -> Option<(Message, http::Extensions)> {
+        std::future::poll_fn(|cx| self.incoming.poll_receive(cx)).await
+    }
+
+    /// Whether the pipe has ended on either side; what was sent before may still be received.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.outgoing.state().is_closed || self.incoming.state().is_closed
     }
 
     /// A connection over this end, for a server at the other one. The future carries the messages; spawn it, or
@@ -152,7 +199,11 @@ struct PipeOutlet(Arc<Lane>);
 
 impl Outlet for PipeOutlet {
     fn send(&self, message: Message) -> Result<(), Reason> {
-        self.0.send(message)
+        self.0.send(message, http::Extensions::new())
+    }
+
+    fn send_request(&self, message: Message, context: crate::Context) -> Result<(), Reason> {
+        self.0.send(message, context.extensions)
     }
 
     fn hang_up(&self) {

@@ -1,5 +1,7 @@
 //! Many calls over one pipe: each answer reaches its call, and nothing else does.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use bytes::Bytes;
 use crossway_proto::{Kind, Limits as Bounds, Message, RequestId};
 use crossway_service::{

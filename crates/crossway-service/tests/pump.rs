@@ -1,5 +1,7 @@
 //! One client on a pipe: everything it asks is answered, in an order that it can live with.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::future::poll_fn;
 use std::task::Poll;
 

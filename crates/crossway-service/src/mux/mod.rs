@@ -8,15 +8,15 @@ mod replies;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use crossway_proto::{CallKey, Calls, Kind, Message, Owner};
 
-use crate::{Ask, Call, CallError, Closing, Connection, Limits, Link, Outcome, Reason, Reply};
+use crate::{Ask, Call, CallError, Closing, Connection, Context, Limits, Link, Outcome, Reason, Reply};
 use replies::{Answer, Listening};
 use state::{State, Waiting};
 
-/// The way out of a [`Mux`]: to the upstream.
+/// The way out of a [`Mux`]: to the upstream. Its methods must not call back into the mux.
 pub trait Outlet: Send + Sync + 'static {
     /// Hands a message to the transport, behind all that it was given before. Never waits.
     ///
@@ -24,6 +24,17 @@ pub trait Outlet: Send + Sync + 'static {
     ///
     /// When the message can't be taken: the upstream has not seen it.
     fn send(&self, message: Message) -> Result<(), Reason>;
+
+    /// Hands a client's request to the transport, with the context that stands beside its bytes. Most transports
+    /// have no use for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Outlet::send).
+    fn send_request(&self, message: Message, context: Context) -> Result<(), Reason> {
+        let _ = context;
+        self.send(message)
+    }
 
     /// The last link is gone: the connection is to end.
     fn hang_up(&self);
@@ -92,7 +103,7 @@ impl<O: Outlet> Mux<O> {
 
     /// Ready when there is room for more messages of the upstream. A transport that [holds](Overflow::Hold) asks
     /// before it reads.
-    pub fn poll_capacity(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_capacity(&self, cx: &mut std::task::Context<'_>) -> Poll<()> {
         if self.0.overflow == Overflow::Fail {
             return Poll::Ready(());
         }
@@ -191,7 +202,8 @@ impl<O: Outlet> Mux<O> {
         }
     }
 
-    fn request(&self, mut message: Message, origin: u64) -> Reply {
+    fn request(&self, mut message: Message, context: Context) -> Reply {
+        let origin = context.origin.as_u64();
         let key = {
             let mut state = self.state();
             if let Some(reason) = &state.ended {
@@ -206,7 +218,7 @@ impl<O: Outlet> Mux<O> {
                 }
             }
         };
-        if let Err(reason) = self.0.outlet.send(message) {
+        if let Err(reason) = self.0.outlet.send_request(message, context) {
             self.state().calls.close(key);
             return Reply::failed(CallError::not_sent(reason));
         }
@@ -253,10 +265,9 @@ struct Handle<O: Outlet>(Mux<O>);
 
 impl<O: Outlet> Connection for Handle<O> {
     fn call(&self, call: Call) -> Reply {
-        let origin = call.context.origin.as_u64();
         match call.ask {
-            Ask::Message(message) if message.is_request() => self.0.request(message, origin),
-            Ask::Message(message) => self.0.notify(message, origin),
+            Ask::Message(message) if message.is_request() => self.0.request(message, call.context),
+            Ask::Message(message) => self.0.notify(message, call.context.origin.as_u64()),
             Ask::Listen => Reply::stream(Listening::new(self.0.clone())),
         }
     }

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "client")]
+mod client;
+mod convert;
+#[cfg(feature = "server")]
+mod handler;
+
+#[cfg(feature = "client")]
+pub use client::ClientTransport;
+pub use convert::ConvertError;
+#[cfg(feature = "server")]
+pub use handler::HandlerUpstream;

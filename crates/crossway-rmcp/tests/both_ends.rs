@@ -1,0 +1,90 @@
+//! rmcp's clients and handlers over our links.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use bytes::Bytes;
+use crossway_proto::{Limits, Message};
+use crossway_rmcp::{ClientTransport, HandlerUpstream};
+use crossway_service::{Call, Context, Link, Scope, Upstream};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities, ServerConfig,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
+
+#[derive(Clone)]
+struct Echo;
+
+impl ServerHandler for Echo {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let beside =
+            context.extensions.get::<http::Extensions>().and_then(|found| found.get::<&str>().copied());
+        Ok(CallToolResult::success(vec![ContentBlock::text(format!(
+            "{} {}",
+            request.name,
+            beside.unwrap_or("-")
+        ))])
+        .into())
+    }
+}
+
+async fn ask(link: &Link, text: &str) -> String {
+    let message = Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap();
+    let mut context = Context::default();
+    context.extensions.insert("beside");
+    let mut reply = link.call(Call::message(message, context));
+    let answer = reply.next().await.unwrap().unwrap();
+    String::from_utf8(answer.to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn an_rmcp_client_calls_an_rmcp_handler_through_a_link() {
+    let upstream = HandlerUpstream::new(|| Echo);
+    let client = ().serve(ClientTransport::new(upstream.connect(Scope::Session))).await.unwrap();
+    let result = client.call_tool(CallToolRequestParams::new("hello")).await.unwrap();
+    assert!(format!("{result:?}").contains("hello"));
+    client.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn modern_requests_are_served_without_a_handshake_and_with_their_extensions() {
+    let link = HandlerUpstream::new(|| Echo).connect(Scope::Shared);
+    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}"#;
+    let discovered =
+        ask(&link, &format!(r#"{{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{{{meta}}}}}"#))
+            .await;
+    assert!(discovered.contains("supportedVersions"), "{discovered}");
+    let called = ask(
+        &link,
+        &format!(r#"{{"jsonrpc":"2.0","id":"b","method":"tools/call","params":{{"name":"x",{meta}}}}}"#),
+    )
+    .await;
+    assert!(called.contains(r#""id":"b""#) && called.contains("x beside"), "{called}");
+}
+
+#[tokio::test]
+async fn what_rmcp_cant_decode_is_refused_at_once() {
+    let link = HandlerUpstream::new(|| Echo).connect(Scope::Session);
+    let refused = ask(&link, r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":[1]}"#).await;
+    assert!(refused.contains(r#""id":1"#) && refused.contains("error"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_failed_handshake_leaves_the_connection_for_the_next_one() {
+    let link = HandlerUpstream::new(|| Echo).connect(Scope::Session);
+    ask(&link, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#).await;
+    let opened = ask(
+        &link,
+        r#"{"jsonrpc":"2.0","id":2,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#,
+    )
+    .await;
+    assert!(opened.contains("2025-06-18"), "{opened}");
+}
