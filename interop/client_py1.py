@@ -116,14 +116,14 @@ class Client:
     async def set_level(self, level):
         await self.session.set_logging_level(level)
 
-    async def subscribe(self, uri):
+    @contextlib.asynccontextmanager
+    async def subscribed(self, uri):
         await self.session.subscribe_resource(uri)
-
-    async def unsubscribe(self, uri):
+        yield
         await self.session.unsubscribe_resource(uri)
 
     @contextlib.asynccontextmanager
-    async def listen(self, _kind):
+    async def listening(self, _kind):
         yield  # A legacy server tells everybody.
 
 

@@ -112,14 +112,18 @@ class Client:
     async def set_level(self, level):
         await self.sdk.set_logging_level(level)
 
-    async def subscribe(self, uri):
-        await self.sdk.subscribe_resource(uri)
-
-    async def unsubscribe(self, uri):
-        await self.sdk.unsubscribe_resource(uri)
+    @contextlib.asynccontextmanager
+    async def subscribed(self, uri):
+        if self.modern:
+            async with self.sdk.listen(resource_subscriptions=[uri]):
+                yield
+        else:
+            await self.sdk.subscribe_resource(uri)
+            yield
+            await self.sdk.unsubscribe_resource(uri)
 
     @contextlib.asynccontextmanager
-    async def listen(self, kind):
+    async def listening(self, kind):
         if self.modern:
             async with self.sdk.listen(**{f"{kind}_list_changed": True}):
                 yield

@@ -41,6 +41,11 @@ const client = {
     return this.sdk.callTool({ name, arguments: args }, undefined, { onprogress, signal });
   },
 
+  async subscribe(uri) {
+    await this.sdk.subscribeResource({ uri });
+    return () => this.sdk.unsubscribeResource({ uri });
+  },
+
   async listen() {
     return () => {}; // A legacy server tells everybody.
   },

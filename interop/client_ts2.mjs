@@ -13,7 +13,6 @@ const transports = {
   'streamable-http': () => new StreamableHTTPClientTransport(new URL(target))
 };
 const transport = transports[given.transport]();
-const ONE_PAGE = { cacheMode: 'bypass' };
 
 const client = {
   events: new Events(),
@@ -28,19 +27,29 @@ const client = {
     return `${this.sdk.getServerVersion()?.name} ${this.sdk.getNegotiatedProtocolVersion()}`;
   },
 
+  // Not by listTools() and its like: those collect all pages by themselves.
   list(kind, cursor) {
-    const verbs = {
-      tools: 'listTools',
-      prompts: 'listPrompts',
-      resources: 'listResources',
-      resourceTemplates: 'listResourceTemplates'
+    const methods = {
+      tools: 'tools/list',
+      prompts: 'prompts/list',
+      resources: 'resources/list',
+      resourceTemplates: 'resources/templates/list'
     };
-    return this.sdk[verbs[kind]](cursor === undefined ? undefined : { cursor }, ONE_PAGE);
+    return this.sdk.request({ method: methods[kind], params: { cursor } });
   },
 
   call(name, args, { onprogress, signal }) {
     const _meta = this.modern ? { 'io.modelcontextprotocol/logLevel': 'debug' } : undefined;
     return this.sdk.callTool({ name, arguments: args, _meta }, { onprogress, signal });
+  },
+
+  async subscribe(uri) {
+    if (this.modern) {
+      const subscription = await this.sdk.listen({ resourceSubscriptions: [uri] });
+      return () => subscription.close();
+    }
+    await this.sdk.subscribeResource({ uri });
+    return () => this.sdk.unsubscribeResource({ uri });
   },
 
   async listen(kind) {

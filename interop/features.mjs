@@ -211,11 +211,11 @@ class Checks {
 
     subscription: async (t) => {
       const plan = t.plan('subscription');
-      await t.client.sdk.subscribeResource({ uri: plan.uri });
+      const stop = await t.client.subscribe(plan.uri);
       await t.used(plan.on);
       await t.client.events.wait('updated', (uri) => uri === plan.uri);
-      await t.used(plan.off);
-      await t.client.sdk.unsubscribeResource({ uri: plan.uri });
+      if (plan.off) await t.used(plan.off);
+      await stop();
     },
 
     list_changed: async (t) => {
@@ -229,10 +229,9 @@ class Checks {
     logging: async (t) => {
       const plan = t.plan('logging');
       if (!t.client.modern) await t.client.sdk.setLoggingLevel('debug');
-      if (plan.by === 'subscribe') await t.client.sdk.subscribeResource({ uri: plan.uri });
-      else await t.used(plan);
+      const stop = plan.by === 'subscribe' ? await t.client.subscribe(plan.uri) : await t.used(plan);
       await t.client.events.wait('log', (data) => JSON.stringify(data).includes(plan.expect));
-      if (plan.by === 'subscribe') await t.client.sdk.unsubscribeResource({ uri: plan.uri });
+      if (plan.by === 'subscribe') await stop();
     },
 
     at_once: async (t) => {

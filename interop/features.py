@@ -229,15 +229,15 @@ class Checks:
 
     async def check_subscription(self):
         plan = self.plan("subscription")
-        await self.client.subscribe(plan["uri"])
-        await self.call(plan["on"])
-        await self.events.wait("updated", lambda uri: uri == plan["uri"])
-        await self.call(plan["off"])
-        await self.client.unsubscribe(plan["uri"])
+        async with self.client.subscribed(plan["uri"]):
+            await self.call(plan["on"])
+            await self.events.wait("updated", lambda uri: uri == plan["uri"])
+            if "off" in plan:
+                await self.call(plan["off"])
 
     async def check_list_changed(self):
         plan = self.plan("list_changed")
-        async with self.client.listen(plan["kind"]):
+        async with self.client.listening(plan["kind"]):
             await self.call(plan)
             await self.events.wait("list_changed", lambda kind: kind == plan["kind"])
 
@@ -246,12 +246,11 @@ class Checks:
         if not self.client.modern:
             await self.client.set_level("debug")
         if plan["by"] == "subscribe":
-            await self.client.subscribe(plan["uri"])
+            async with self.client.subscribed(plan["uri"]):
+                pass
         else:
             await self.call(plan)
         await self.events.wait("log", lambda data: plan["expect"] in json.dumps(data))
-        if plan["by"] == "subscribe":
-            await self.client.unsubscribe(plan["uri"])
 
     async def check_at_once(self):
         async with anyio.create_task_group() as group:

@@ -86,6 +86,13 @@ async def change_tools(ctx: Context) -> str:
     return "changed"
 
 
+@server.tool()
+async def touch(ctx: Context) -> str:
+    """Tells those who have subscribed to interop://static that it has changed."""
+    await ctx.notify_resource_updated("interop://static")
+    return "touched"
+
+
 @server.prompt()
 def greet(name: str) -> str:
     """A prompt with one argument."""

@@ -25,6 +25,9 @@ const MODERN: &str = "2026-07-28";
 const SUITE_LIMIT: Duration = Duration::from_secs(300);
 const SCENARIO_LIMIT: Duration = Duration::from_secs(60);
 
+/// A schema violation quotes the whole message: so much of it is enough to see which one it is.
+const LONGEST_REASON: usize = 400;
+
 /// What the server scenarios are run against.
 pub(super) const ARRANGEMENTS: [(&str, &str); 4] = [
     ("demo", "the demo server itself"),
@@ -236,7 +239,12 @@ impl SuiteRun {
         let mut failures: Vec<String> = checks
             .iter()
             .filter(|check| matches!(text(check, "status").as_str(), "FAILURE" | "WARNING"))
-            .map(|check| format!("{}: {}", text(check, "name"), text(check, "errorMessage")))
+            .map(|check| {
+                let reason = Some(text(check, "errorMessage")).filter(|reason| !reason.is_empty());
+                let reason = reason.unwrap_or_else(|| text(check, "description"));
+                let reason: String = reason.replace('\n', " ").chars().take(LONGEST_REASON).collect();
+                format!("{}: {reason}", text(check, "name"))
+            })
             .collect();
         if failures.is_empty() && succeeded == 0 {
             failures.push("nothing was checked".to_owned());
