@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(any(feature = "http-sse-client", feature = "http-sse-server"))]
+pub use crossway_http_sse as http_sse;
+pub use crossway_proto as proto;
+#[cfg(feature = "rmcp")]
+pub use crossway_rmcp as rmcp;
+pub use crossway_service as service;
+#[cfg(feature = "stdio")]
+pub use crossway_stdio as stdio;
+#[cfg(any(feature = "streamable-http-client", feature = "streamable-http-server"))]
+pub use crossway_streamable_http as streamable_http;
