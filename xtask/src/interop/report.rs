@@ -208,3 +208,32 @@ fn table<H: fmt::Display, T: fmt::Display>(
     writeln!(text, "|{}", "---|".repeat(heads.len() + 1))?;
     rows.into_iter().try_for_each(|(title, cells)| writeln!(text, "| {title} | {} |", cells.join(" | ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(ok: Option<bool>) -> Outcome {
+        let client = &CLIENTS[0];
+        let (upstream, downstream) = (Transport::Stdio, Transport::HttpSse);
+        let run = Run { fixture: Fixture::Everything, upstream, downstream, client, direct: false };
+        let feature = Feature { name: "call_unknown".to_owned(), ok, detail: String::new() };
+        Outcome { pairs: vec![(run, vec![feature])], ..Default::default() }
+    }
+
+    #[test]
+    fn a_failed_feature_is_in_both_tables_and_counts() {
+        let outcome = outcome(Some(false));
+        let text = outcome.to_markdown().unwrap();
+        assert_eq!(outcome.failures(), 1);
+        assert!(text.contains("| stdio → HTTP+SSE | 0 ok, **failed: call_unknown** |"), "{text}");
+        assert!(text.contains("| call unknown | – | **not with py1** | – |"), "{text}");
+    }
+
+    #[test]
+    fn a_feature_that_the_fixture_has_nothing_for_is_no_failure() {
+        let outcome = outcome(None);
+        assert_eq!(outcome.failures(), 0);
+        assert!(outcome.to_markdown().unwrap().contains("| stdio → HTTP+SSE | 0 ok |"));
+    }
+}

@@ -259,3 +259,51 @@ impl SuiteRun {
         self.failures.extend(failures.into_iter().map(|failure| (scenario.clone(), failure)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn counted(checks: &[Value], ended_well: bool) -> SuiteRun {
+        let mut run = SuiteRun {
+            place: "demo",
+            revision: MODERN,
+            passed: 0,
+            expected: 1,
+            checks: 0,
+            failures: Vec::new(),
+        };
+        run.count("caching".to_owned(), checks, ended_well);
+        run
+    }
+
+    #[test]
+    fn a_scenario_with_a_warning_does_not_pass() {
+        let checks = [
+            json!({"id": "a", "status": "SUCCESS"}),
+            json!({"id": "b", "name": "B", "status": "WARNING", "description": "said"}),
+        ];
+        let run = counted(&checks, true);
+        assert_eq!((run.passed, run.checks), (0, 1));
+        assert_eq!(run.failures, [("caching".to_owned(), "B: said".to_owned())]);
+    }
+
+    #[test]
+    fn a_scenario_in_which_nothing_but_the_schema_was_checked_does_not_pass() {
+        let checks = [
+            json!({"id": "wire-schema-valid", "status": "SUCCESS"}),
+            json!({"id": "a", "status": "INFO"}),
+            json!({"id": "b", "status": "SKIPPED"}),
+        ];
+        assert_eq!(counted(&checks, true).passed, 0);
+    }
+
+    #[test]
+    fn a_scenario_whose_client_failed_does_not_pass() {
+        let checks = [json!({"id": "a", "status": "SUCCESS"})];
+        assert_eq!(counted(&checks, true).passed, 1);
+        assert_eq!(counted(&checks, false).passed, 0);
+    }
+}
