@@ -1,0 +1,163 @@
+//! A program that is started, says where it listens, and is ended.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use crate::limits::{END_TIMEOUT, KEPT_STDERR_LINES, READY_TIMEOUT};
+
+/// How often it is looked whether a program has ended.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A running program, ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Program {
+    child: Child,
+    urls: Vec<String>,
+}
+
+impl Program {
+    /// Starts a program and waits until it has printed a URL for each of `paths`.
+    pub(crate) fn start(program: &Path, arguments: &[OsString], paths: &[&str]) -> anyhow::Result<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("could not start {}", program.display()))?;
+        let (sender, lines) = mpsc::channel();
+        if let Some(stdout) = child.stdout.take() {
+            // It goes on reading, so that the program never waits for it.
+            follow(stdout, move |line| drop(sender.send(line)));
+        }
+        let said = Arc::new(Mutex::new(VecDeque::new()));
+        if let Some(stderr) = child.stderr.take() {
+            let said = said.clone();
+            follow(stderr, move |line| {
+                let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                if said.len() == KEPT_STDERR_LINES {
+                    said.pop_front();
+                }
+                said.push_back(line);
+            });
+        }
+        let mut started = Self { child, urls: Vec::new() };
+        let deadline = Instant::now() + READY_TIMEOUT;
+        while !started.knows(paths) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = lines.recv_timeout(left) else {
+                let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                let said = said.iter().map(String::as_str).collect::<Vec<_>>().join("\n  ");
+                bail!(
+                    "{} did not print a URL for {}; it said:\n  {said}",
+                    program.display(),
+                    paths.join(" and ")
+                );
+            };
+            started.urls.extend(urls_in(&line).map(str::to_owned));
+        }
+        Ok(started)
+    }
+
+    /// The URL that ends with `path`.
+    pub(crate) fn url(&self, path: &str) -> &str {
+        self.urls.iter().find(|url| url.ends_with(path)).map_or("", String::as_str)
+    }
+
+    /// The id of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn knows(&self, paths: &[&str]) -> bool {
+        paths.iter().all(|path| self.urls.iter().any(|url| url.ends_with(path)))
+    }
+
+    fn has_ended_by(&mut self, deadline: Instant) -> bool {
+        loop {
+            match self.child.try_wait() {
+                Ok(None) if Instant::now() < deadline => thread::sleep(POLL),
+                ended => return !matches!(ended, Ok(None)),
+            }
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Asked first, so that it can end its children.
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        if !self.has_ended_by(Instant::now() + END_TIMEOUT) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn follow(stream: impl Read + Send + 'static, mut act: impl FnMut(String) + Send + 'static) {
+    thread::spawn(move || {
+        for line in BufReader::new(stream).split(b'\n') {
+            let Ok(line) = line else { break };
+            act(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+}
+
+/// The plain HTTP URLs that stand in a line, in whatever words.
+fn urls_in(line: &str) -> impl Iterator<Item = &str> {
+    line.match_indices("http://").map(|(start, _)| {
+        let url = &line[start..];
+        let end = url.find(|c: char| c.is_whitespace() || c.is_control() || "\"'<>(),`".contains(c));
+        &url[..end.unwrap_or(url.len())]
+    })
+}
+
+/// A program beside this one, as cargo lays them.
+pub(crate) fn sibling(name: &str) -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe().context("could not find this program")?;
+    let path = this.with_file_name(name);
+    if !path.is_file() {
+        bail!("{} is not there; build it with: cargo build --release -p crossway-benches", path.display());
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_found_in_whatever_words() {
+        let line = "Serving `http://127.0.0.1:1/mcp` and http://127.0.0.1:1/sse, see \"http://x/\"\u{1b}[0m";
+        let urls: Vec<_> = urls_in(line).collect();
+        assert_eq!(urls, ["http://127.0.0.1:1/mcp", "http://127.0.0.1:1/sse", "http://x/"]);
+    }
+
+    #[test]
+    fn a_program_that_says_no_url_is_quoted() {
+        let arguments = ["-c".into(), "echo no address >&2".into()];
+        let error = Program::start(Path::new("sh"), &arguments, &["/mcp"]).unwrap_err().to_string();
+        assert!(error.contains("did not print a URL for /mcp") && error.contains("no address"), "{error}");
+    }
+
+    #[test]
+    fn a_program_is_ended_when_dropped() {
+        let arguments = ["-c".into(), "echo http://127.0.0.1:1/mcp; exec cat /dev/zero >/dev/null".into()];
+        let program = Program::start(Path::new("sh"), &arguments, &["/mcp"]).unwrap();
+        assert_eq!(program.url("/mcp"), "http://127.0.0.1:1/mcp");
+        let stat = format!("/proc/{}/stat", program.pid());
+        assert!(Path::new(&stat).exists());
+        drop(program);
+        assert!(!Path::new(&stat).exists());
+    }
+}

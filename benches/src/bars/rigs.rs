@@ -1,0 +1,125 @@
+//! Who is measured, and the programs that it takes.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::program::Program;
+use crate::load::{Address, Target, Work};
+use crate::procfs::Watch;
+
+/// The name of the echo server's processes, which are never counted as the bridge's.
+const ECHO_NAME: &str = "crossway-echo";
+
+/// The programs.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// The echo server.
+    pub(crate) echo: PathBuf,
+    /// The floor.
+    pub(crate) floor: PathBuf,
+    /// What is measured; without it only floor and direct are.
+    pub(crate) crossway: Option<PathBuf>,
+}
+
+/// A way from the load generator to the echo server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Way {
+    /// Streamable HTTP, the floor, stdio.
+    Floor,
+    /// Streamable HTTP, crossway, stdio.
+    Stdio,
+    /// Streamable HTTP, and nothing in between.
+    Direct,
+    /// HTTP+SSE, crossway, Streamable HTTP.
+    SseToHttp,
+    /// Streamable HTTP, crossway, Streamable HTTP.
+    HttpToHttp,
+    /// Stdio, `crossway stdio`, Streamable HTTP.
+    Launched,
+}
+
+impl Way {
+    /// True if crossway is on it.
+    pub(crate) fn is_crossway(self) -> bool {
+        !matches!(self, Self::Floor | Self::Direct)
+    }
+
+    /// In words.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Direct => "direct",
+            Self::Stdio => "crossway",
+            Self::SseToHttp => "crossway, HTTP+SSE to HTTP",
+            Self::HttpToHttp => "crossway, HTTP to HTTP",
+            Self::Launched => "crossway stdio",
+        }
+    }
+}
+
+/// The programs of one way, running.
+#[derive(Debug)]
+pub(crate) struct Rig {
+    /// Where the load goes, and whose time and memory it costs.
+    pub(crate) work: Work,
+    /// Kept for as long as it is measured; the bridge is ended before its server.
+    _bridge: Option<Program>,
+    _server: Option<Program>,
+}
+
+impl Programs {
+    /// Starts what `way` takes.
+    pub(crate) fn start(&self, way: Way) -> anyhow::Result<Rig> {
+        let crossway = || self.crossway.as_ref().context("no crossway was given");
+        let echo = || Program::start(&self.echo, &words(&["streamable-http"]), &["/mcp"]);
+        let (bridge, server) = match way {
+            Way::Floor => {
+                let arguments = [words(&["--listen", "127.0.0.1:0"]), self.stdio_server()].concat();
+                (Some(Program::start(&self.floor, &arguments, &["/mcp"])?), None)
+            }
+            Way::Stdio => {
+                let arguments = [words(&["bridge", "--listen", "127.0.0.1:0"]), self.stdio_server()].concat();
+                (Some(Program::start(crossway()?, &arguments, &["/mcp"])?), None)
+            }
+            Way::SseToHttp | Way::HttpToHttp => {
+                let server = echo()?;
+                let arguments =
+                    words(&["bridge", "--listen", "127.0.0.1:0", "--upstream", server.url("/mcp")]);
+                let path = if way == Way::SseToHttp { "/sse" } else { "/mcp" };
+                (Some(Program::start(crossway()?, &arguments, &[path])?), Some(server))
+            }
+            Way::Direct | Way::Launched => (None, Some(echo()?)),
+        };
+        let front = bridge.as_ref().or(server.as_ref()).context("nothing was started")?;
+        let target = match way {
+            Way::Launched => {
+                let program = crossway()?.to_str().context("the path of crossway is not UTF-8")?.to_owned();
+                Target::Stdio(vec![program, "stdio".to_owned(), front.url("/mcp").to_owned()])
+            }
+            Way::SseToHttp => Target::HttpSse(Address::parse(front.url("/sse"))?),
+            _ => Target::StreamableHttp(Address::parse(front.url("/mcp"))?),
+        };
+        let watch = match way {
+            Way::Launched => Watch::default(),
+            Way::Direct => Watch { pids: vec![front.pid()], ..Watch::default() },
+            _ => Watch {
+                pids: vec![front.pid()],
+                exclude_names: vec![ECHO_NAME.to_owned()],
+                exclude_pids: Vec::new(),
+            },
+        };
+        Ok(Rig { work: Work { watch, ..Work::new(target) }, _bridge: bridge, _server: server })
+    }
+
+    fn stdio_server(&self) -> Vec<OsString> {
+        vec!["--".into(), self.echo.clone().into(), "stdio".into()]
+    }
+}
+
+fn words(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(Into::into).collect()
+}

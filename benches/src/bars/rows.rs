@@ -1,0 +1,172 @@
+//! The rows of the table: which work, whose figures, which bar.
+
+use std::time::Duration;
+
+use super::rigs::Way;
+
+/// A kind of load. Rows that need the same load share its runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Load {
+    /// 8 sessions x 4 in flight, 64 bytes.
+    Small,
+    /// 100 sessions x 1, 64 bytes.
+    Many,
+    /// 8 sessions x 4 in flight, 64 KiB.
+    Middle,
+    /// 1 x 1, 1 MiB.
+    Large,
+    /// 1 x 1, 64 bytes.
+    Single,
+    /// 1 x 1, 16 MiB, some calls: whether it works at all.
+    Huge,
+}
+
+/// How many calls of 16 MiB are made.
+pub(crate) const HUGE_CALLS: u64 = 4;
+
+impl Load {
+    /// Sessions, calls in flight of each, bytes of text.
+    pub(crate) fn shape(self) -> (usize, usize, usize) {
+        match self {
+            Self::Small => (8, 4, 64),
+            Self::Many => (100, 1, 64),
+            Self::Middle => (8, 4, 64 * 1024),
+            Self::Large => (1, 1, 1024 * 1024),
+            Self::Single => (1, 1, 64),
+            Self::Huge => (1, 1, 16 * 1024 * 1024),
+        }
+    }
+}
+
+/// What a row compares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Measure {
+    /// Processor time per call on `way`, at most `bar` times the floor's at `floor`.
+    Processor { load: Load, way: Way, floor: Load, bar: f64 },
+    /// Calls per second, at least `bar` times those of direct.
+    Throughput { bar: f64 },
+    /// Median latency above direct, at most `bar`, on a machine where the floor takes 30 us.
+    Latency { bar: Duration },
+    /// Calls of 16 MiB, on these ways: none may go wrong.
+    Huge { ways: &'static [Way] },
+    /// Memory per idle session, at most `bar` bytes.
+    Idle { with_stream: bool, bar: f64 },
+    /// Resident memory of `crossway stdio`, at most `bar` bytes.
+    Resident { bar: f64 },
+    /// The size of the binary, at most `bar` bytes.
+    Size { bar: f64 },
+    /// Sessions set up and ended per second, at least `bar` times those of direct.
+    SetUps { bar: f64 },
+}
+
+/// One row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// What `--only` calls it.
+    pub(crate) name: &'static str,
+    /// The work, in words.
+    pub(crate) work: &'static str,
+    /// What is compared.
+    pub(crate) measure: Measure,
+}
+
+/// The processor time per call of the floor on the machine for which absolute times are meant, in microseconds.
+pub(crate) const REFERENCE_FLOOR_US: f64 = 30.0;
+
+/// How many sessions the idle rows hold.
+pub(crate) const IDLE_SESSIONS: usize = 10_000;
+
+/// The same with `--quick`.
+pub(crate) const QUICK_IDLE_SESSIONS: usize = 1_000;
+
+/// How many sessions are set up at a time.
+pub(crate) const SET_UPS_AT_A_TIME: usize = 8;
+
+const KIB: f64 = 1024.0;
+const MIB: f64 = 1024.0 * KIB;
+
+/// All rows, in the order of the table.
+pub(crate) const ROWS: [Row; 14] = [
+    Row {
+        name: "8x4",
+        work: "stdio, 8 sessions x 4, 64 B: CPU per call",
+        measure: Measure::Processor { load: Load::Small, way: Way::Stdio, floor: Load::Small, bar: 1.5 },
+    },
+    Row {
+        name: "100x1",
+        work: "stdio, 100 sessions x 1, 64 B: CPU per call",
+        measure: Measure::Processor { load: Load::Many, way: Way::Stdio, floor: Load::Many, bar: 1.5 },
+    },
+    Row {
+        name: "64k",
+        work: "stdio, 8 sessions x 4, 64 KiB: CPU per call",
+        measure: Measure::Processor { load: Load::Middle, way: Way::Stdio, floor: Load::Middle, bar: 0.9 },
+    },
+    Row {
+        name: "1m",
+        work: "stdio, 1 session x 1, 1 MiB: CPU per call",
+        measure: Measure::Processor { load: Load::Large, way: Way::Stdio, floor: Load::Large, bar: 0.75 },
+    },
+    Row {
+        name: "throughput",
+        work: "stdio, 8 sessions x 4, 64 B: calls per second",
+        measure: Measure::Throughput { bar: 0.7 },
+    },
+    Row {
+        name: "latency",
+        work: "stdio, 1 session x 1, 64 B: median latency above direct",
+        measure: Measure::Latency { bar: Duration::from_micros(100) },
+    },
+    Row {
+        name: "sse-http",
+        work: "HTTP+SSE to HTTP, 8 sessions x 4, 64 B: CPU per call",
+        measure: Measure::Processor { load: Load::Small, way: Way::SseToHttp, floor: Load::Small, bar: 2.5 },
+    },
+    Row {
+        name: "http-http",
+        work: "HTTP to HTTP, 8 sessions x 4, 64 B: CPU per call",
+        measure: Measure::Processor { load: Load::Small, way: Way::HttpToHttp, floor: Load::Small, bar: 2.5 },
+    },
+    Row {
+        name: "16m",
+        work: "16 MiB, every way: calls that go wrong",
+        measure: Measure::Huge { ways: &[Way::Stdio, Way::SseToHttp, Way::HttpToHttp] },
+    },
+    Row {
+        name: "idle",
+        work: "HTTP upstream: memory per idle session",
+        measure: Measure::Idle { with_stream: false, bar: 20.0 * KIB },
+    },
+    Row {
+        name: "idle-stream",
+        work: "HTTP upstream: memory per idle session with a GET stream",
+        measure: Measure::Idle { with_stream: true, bar: 64.0 * KIB },
+    },
+    Row {
+        name: "stdio-memory",
+        work: "crossway stdio: resident memory",
+        measure: Measure::Resident { bar: 8.0 * MIB },
+    },
+    Row { name: "size", work: "the binary", measure: Measure::Size { bar: 12.0 * MIB } },
+    Row {
+        name: "set-ups",
+        work: "HTTP upstream: session set-ups per second",
+        measure: Measure::SetUps { bar: 0.5 },
+    },
+];
+
+impl Row {
+    /// The runs of calls that the row needs.
+    pub(crate) fn runs(&self) -> Vec<(Load, Way)> {
+        match self.measure {
+            Measure::Processor { load, way, floor, .. } => vec![(floor, Way::Floor), (load, way)],
+            Measure::Throughput { .. } => vec![(Load::Small, Way::Stdio), (Load::Small, Way::Direct)],
+            Measure::Latency { .. } => {
+                vec![(Load::Single, Way::Stdio), (Load::Single, Way::Direct), (Load::Small, Way::Floor)]
+            }
+            Measure::Huge { ways } => ways.iter().map(|way| (Load::Huge, *way)).collect(),
+            Measure::Resident { .. } => vec![(Load::Single, Way::Launched)],
+            Measure::Idle { .. } | Measure::Size { .. } | Measure::SetUps { .. } => Vec::new(),
+        }
+    }
+}

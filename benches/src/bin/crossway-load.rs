@@ -1,0 +1,17 @@
+//! A load generator for MCP servers and bridges that checks every answer.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match crossway_benches::load::Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            // Where stderr is closed there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "crossway-load: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The echo server on standard input and output.
+//!
+//! One thread that reads, answers and writes in turn: like many real servers it does not read while
+//! it can't write, so whoever talks to it must not let writing wait for reading.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd as _;
+
+use bytes::{Bytes, BytesMut};
+
+use super::rpc::{self, Message};
+use crate::limits::MAX_MESSAGE;
+
+/// How much is read at once: a pipe's size.
+const READ_SIZE: usize = 64 * 1024;
+
+/// Answers line by line until the input ends.
+pub(crate) fn serve() -> io::Result<()> {
+    // Without the locks and the line buffer of the standard handles.
+    let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    answer_lines(input, output)
+}
+
+fn answer_lines(mut input: impl Read, mut output: impl io::Write) -> io::Result<()> {
+    let mut buffer = BytesMut::with_capacity(READ_SIZE);
+    let mut answers = Vec::new();
+    loop {
+        let searched = buffer.len();
+        buffer.resize(searched + READ_SIZE, 0);
+        let read = input.read(&mut buffer[searched..])?;
+        buffer.truncate(searched + read);
+        if read == 0 {
+            return Ok(());
+        }
+        // Answers to all that has come go out in one write.
+        let mut from = searched;
+        while let Some(offset) = memchr::memchr(b'\n', &buffer[from..]) {
+            let mut line = buffer.split_to(from + offset + 1);
+            line.truncate(line.len() - 1);
+            answer_line(line.freeze(), &mut answers);
+            from = 0;
+        }
+        if buffer.len() > MAX_MESSAGE {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than a message may be"));
+        }
+        output.write_all(&answers)?;
+        answers.clear();
+    }
+}
+
+fn answer_line(line: Bytes, answers: &mut Vec<u8>) {
+    if line.trim_ascii().is_empty() {
+        return;
+    }
+    let answer = match Message::read(&line) {
+        Ok(message) => rpc::answer(&line, message),
+        Err(_) => Some(rpc::error(b"null", -32700, "the line is not a JSON object", "")),
+    };
+    let Some(answer) = answer else { return };
+    for text in &answer.interim {
+        answers.extend_from_slice(text);
+        answers.push(b'\n');
+    }
+    for slice in &answer.last {
+        answers.extend_from_slice(slice);
+    }
+    answers.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives out its bytes in pieces of one size.
+    struct Pieces<'a>(&'a [u8], usize);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let size = self.1.min(buffer.len()).min(self.0.len());
+            buffer[..size].copy_from_slice(&self.0[..size]);
+            self.0 = &self.0[size..];
+            Ok(size)
+        }
+    }
+
+    #[test]
+    fn answers_are_the_same_however_the_lines_are_cut() {
+        let input = b"{\"id\":1,\"method\":\"ping\"}\r\n\n{\"method\":\"x\"}\nnonsense\n\
+            {\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":{\"text\":\"hi\"}}}\n{\"cut";
+        let mut whole = Vec::new();
+        answer_lines(Pieces(input, usize::MAX), &mut whole).unwrap();
+        assert_eq!(whole.iter().filter(|byte| **byte == b'\n').count(), 3);
+        for size in 1..input.len() {
+            let mut answers = Vec::new();
+            answer_lines(Pieces(input, size), &mut answers).unwrap();
+            assert_eq!(answers, whole, "pieces of {size}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The load generator: whole sessions, checked answers, and what they cost.
+
+mod address;
+mod check;
+mod cli;
+mod client;
+mod idle;
+mod mailbox;
+mod phase;
+mod progress;
+mod report;
+mod run;
+mod session;
+mod setups;
+mod sse_client;
+mod stdio_client;
+mod tally;
+mod template;
+mod work;
+
+pub use address::{Address, AddressError};
+pub use cli::Cli;
+pub use idle::{Idle, IdleReport, hold_sessions};
+pub(crate) use progress::Progress;
+pub(crate) use report::mib;
+pub use report::{Latency, ProcessReport, Report};
+pub use run::run;
+pub use setups::{SetupReport, repeat_setups};
+pub use tally::Counts;
+pub use work::{Length, LoadError, Target, Work};

@@ -1,0 +1,182 @@
+//! Sessions that begin and end: how many there are per second.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, stream};
+use serde::Serialize;
+
+use super::client::Client;
+use super::progress::Progress;
+use super::report::{Latency, ProcessReport, line, transport_name, write_counts};
+use super::session::Session;
+use super::tally::{Counts, Durations, Tally};
+use super::work::{LoadError, Work};
+use crate::descriptors;
+use crate::limits::{MAX_FAULTS_IN_A_ROW, PAUSE_AFTER_FAULT, PROGRESS_TICK, SPARE_DESCRIPTORS};
+use crate::procfs::Sample;
+
+/// What set-ups cost.
+#[derive(Debug, Clone, Serialize)]
+pub struct SetupReport {
+    /// The transport.
+    pub transport: &'static str,
+    /// The revision that was asked for.
+    pub revision: &'static str,
+    /// How many sessions were being set up or ended at the same time.
+    pub concurrency: usize,
+    /// True if each session opened connections of its own.
+    pub fresh_connections: bool,
+    /// How long it was measured.
+    pub seconds: f64,
+    /// How many sessions were set up and ended in this time.
+    pub sessions: u64,
+    /// The same, per second.
+    pub sessions_per_second: f64,
+    /// Sessions that could not be set up or ended.
+    pub counts: Counts,
+    /// Some of what went wrong, in words.
+    pub failures: Vec<String>,
+    /// How long a set-up took, in microseconds.
+    pub set_up_us: Latency,
+    /// How long an end took, in microseconds.
+    pub end_us: Latency,
+    /// What the watched processes used; `call` there means a session.
+    pub processes: Option<ProcessReport>,
+}
+
+/// Sets sessions up and ends them, `work.sessions` at a time, for some time.
+///
+/// # Errors
+///
+/// When no session can be set up, or the watched processes don't run.
+pub fn repeat_setups(work: &Work, time: Duration, fresh_connections: bool) -> Result<SetupReport, LoadError> {
+    descriptors::raise_limit(work.sessions as u64 * (work.descriptors_per_session() + 2) + SPARE_DESCRIPTORS);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(LoadError::Start)?.block_on(repeat(work, time, fresh_connections))
+}
+
+#[derive(Default)]
+struct Seen {
+    set_up: Durations,
+    end: Durations,
+    tally: Tally,
+}
+
+async fn repeat(work: &Work, time: Duration, fresh: bool) -> Result<SetupReport, LoadError> {
+    let bar = Progress::of_time(work.progress, "set-ups", time);
+    let before = if work.watch.is_empty() {
+        Sample::default()
+    } else {
+        work.watch.sample().map_err(LoadError::Watch)?
+    };
+    let start = Instant::now();
+    let workers = (0..work.sessions).map(|_| worker(work, start + time, fresh));
+    let all = stream::iter(workers).buffer_unordered(work.sessions.max(1)).collect::<Vec<_>>();
+    tokio::pin!(all);
+    let parts = loop {
+        tokio::select! {
+            parts = &mut all => break parts,
+            () = tokio::time::sleep(PROGRESS_TICK) => bar.at_time(start.elapsed()),
+        }
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let mut seen = Seen::default();
+    for part in parts {
+        seen.set_up.add(&part.set_up);
+        seen.end.add(&part.end);
+        seen.tally.add(part.tally);
+    }
+    let sessions = seen.tally.calls;
+    if let (0, Some(why)) = (sessions, seen.tally.quoted.first()) {
+        return Err(LoadError::SetUp { number: 1, of: work.sessions, why: why.clone() });
+    }
+    let processes = if work.watch.is_empty() {
+        None
+    } else {
+        let cpu_seconds = work.watch.sample().map_err(LoadError::Watch)?.seconds_since(&before);
+        let memory = work.watch.memory().map_err(LoadError::Watch)?;
+        Some(ProcessReport {
+            cpu_seconds,
+            cpu_us_per_call: cpu_seconds * 1e6 / sessions.max(1) as f64,
+            memory,
+        })
+    };
+    Ok(SetupReport {
+        transport: transport_name(work),
+        revision: work.revision.as_str(),
+        concurrency: work.sessions,
+        fresh_connections: fresh,
+        seconds,
+        sessions,
+        sessions_per_second: sessions as f64 / seconds,
+        counts: seen.tally.counts,
+        failures: seen.tally.quoted,
+        set_up_us: seen.set_up.latency(),
+        end_us: seen.end.latency(),
+        processes,
+    })
+}
+
+async fn worker(work: &Work, until: Instant, fresh: bool) -> Seen {
+    let mut seen = Seen::default();
+    let mut control: Option<Client> = None;
+    let mut faults_in_a_row = 0;
+    while Instant::now() < until && faults_in_a_row < MAX_FAULTS_IN_A_ROW {
+        if fresh {
+            control = None;
+        }
+        match once(work, &mut control).await {
+            Ok((set_up, end)) => {
+                seen.set_up.record(set_up);
+                seen.end.record(end);
+                seen.tally.calls += 1;
+                faults_in_a_row = 0;
+            }
+            Err(fault) => {
+                seen.tally.fault(&fault);
+                control = None;
+                faults_in_a_row += 1;
+                tokio::time::sleep(PAUSE_AFTER_FAULT).await;
+            }
+        }
+    }
+    seen
+}
+
+async fn once(
+    work: &Work,
+    control: &mut Option<Client>,
+) -> Result<(Duration, Duration), super::check::Fault> {
+    let start = Instant::now();
+    let session = Session::open(work, control).await?;
+    let set_up = start.elapsed();
+    session.close(work, control).await?;
+    Ok((set_up, start.elapsed() - set_up))
+}
+
+impl fmt::Display for SetupReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let connections = if self.fresh_connections { "a new connection each" } else { "connections kept" };
+        line(
+            f,
+            "work",
+            format_args!(
+                "{} {}, {} sessions at a time set up and ended, {connections}",
+                self.transport, self.revision, self.concurrency
+            ),
+        )?;
+        line(
+            f,
+            "sessions",
+            format_args!("{} in {:.2} s = {:.0}/s", self.sessions, self.seconds, self.sessions_per_second),
+        )?;
+        write_counts(f, self.counts, &self.failures)?;
+        line(f, "set-up", self.set_up_us)?;
+        line(f, "end", self.end_us)?;
+        match self.processes {
+            Some(used) => line(f, "processor", format_args!("{:.1} us per session", used.cpu_us_per_call)),
+            None => Ok(()),
+        }
+    }
+}
