@@ -1,0 +1,112 @@
+//! The server itself: what its sessions share, and what each has alone.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use rmcp::model::{Extensions, LoggingLevel};
+
+use crate::{
+    closer::{FindCloser, StreamCloser},
+    era::Era,
+    listeners::{Listeners, Ticket},
+    seal::Seal,
+};
+
+/// The demo MCP server: an rmcp `ServerHandler` for any transport.
+///
+/// A clone is the same server for another session: it shares the watched resource and the table of listeners, and starts with a log
+/// level and subscriptions of its own.
+#[derive(Debug)]
+pub struct Demo {
+    pub(crate) era: Era,
+    pub(crate) server: Arc<Server>,
+    pub(crate) session: Session,
+    closer: FindCloser,
+}
+
+impl Demo {
+    /// A server that speaks the revisions of `era`.
+    pub fn new(era: Era) -> Self {
+        let server =
+            Server { listeners: Listeners::default(), seal: Seal::new(), version: AtomicU64::new(1) };
+        Self { era, server: Arc::new(server), session: Session::default(), closer: FindCloser::default() }
+    }
+
+    /// Has [`StreamCloser`]s looked for by `find`, rather than among the request's extensions under their own type.
+    #[must_use]
+    pub fn find_stream_closer_with(
+        self,
+        find: impl Fn(&Extensions) -> Option<StreamCloser> + Send + Sync + 'static,
+    ) -> Self {
+        Self { closer: FindCloser::new(find), ..self }
+    }
+
+    /// The revisions that it speaks.
+    pub fn era(&self) -> Era {
+        self.era
+    }
+
+    pub(crate) fn stream_closer(&self, extensions: &Extensions) -> Option<StreamCloser> {
+        self.closer.find(extensions)
+    }
+}
+
+impl Clone for Demo {
+    fn clone(&self) -> Self {
+        Self {
+            era: self.era,
+            server: Arc::clone(&self.server),
+            session: Session::default(),
+            closer: self.closer.clone(),
+        }
+    }
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) listeners: Listeners,
+    pub(crate) seal: Seal,
+    /// Of the watched resource.
+    version: AtomicU64,
+}
+
+impl Server {
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
+    }
+
+    /// Changes the watched resource, and returns its new version.
+    pub(crate) fn next_version(&self) -> u64 {
+        self.version.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// What a legacy session has alone. Modern requests leave it as it is.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    level: Mutex<Option<LoggingLevel>>,
+    ticket: Mutex<Option<Ticket>>,
+}
+
+impl Session {
+    /// The least severe level that the client wants to read. Until it says so, all.
+    pub(crate) fn level(&self) -> LoggingLevel {
+        lock(&self.level).unwrap_or(LoggingLevel::Debug)
+    }
+
+    pub(crate) fn set_level(&self, level: LoggingLevel) {
+        *lock(&self.level) = Some(level);
+    }
+
+    /// Its place in the table of listeners, which it has from `initialize` on.
+    pub(crate) fn ticket(&self) -> MutexGuard<'_, Option<Ticket>> {
+        lock(&self.ticket)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

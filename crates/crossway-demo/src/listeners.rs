@@ -1,0 +1,136 @@
+//! Who is told when something of the server changes: legacy sessions, and modern listen streams.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures_util::future::join_all;
+use rmcp::{
+    Peer, RoleServer,
+    model::{ErrorData, ResourceUpdatedNotificationParam},
+    service::SubscriptionSink,
+};
+
+use crate::limits::{LISTENERS, TELLING, WATCHED_PER_SESSION};
+
+/// What has changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change<'a> {
+    Tools,
+    Prompts,
+    /// The resource with this URI.
+    Resource(&'a str),
+}
+
+/// One that wants to know.
+#[derive(Clone, Debug)]
+pub(crate) enum Listener {
+    /// A legacy session: told of every list, and of the resources that it subscribed to.
+    Session { peer: Peer<RoleServer>, watched: HashSet<String> },
+    /// A `subscriptions/listen` stream (2026-07-28), which keeps its own filter.
+    Stream(SubscriptionSink),
+}
+
+impl Listener {
+    fn wants(&self, change: Change<'_>) -> bool {
+        match (self, change) {
+            (Self::Session { watched, .. }, Change::Resource(uri)) => watched.contains(uri),
+            (Self::Session { .. }, Change::Tools | Change::Prompts) => true,
+            (Self::Stream(sink), Change::Tools) => sink.accepted().tools_list_changed == Some(true),
+            (Self::Stream(sink), Change::Prompts) => sink.accepted().prompts_list_changed == Some(true),
+            (Self::Stream(sink), Change::Resource(uri)) => {
+                sink.accepted().resource_subscriptions.iter().flatten().any(|accepted| accepted == uri)
+            }
+        }
+    }
+
+    /// Whether it took the notification. One that is gone does not, and leaves the table by its own ticket.
+    async fn tell(&self, change: Change<'_>) -> bool {
+        match (self, change) {
+            (Self::Session { peer, .. }, Change::Tools) => peer.notify_tool_list_changed().await.is_ok(),
+            (Self::Session { peer, .. }, Change::Prompts) => peer.notify_prompt_list_changed().await.is_ok(),
+            (Self::Session { peer, .. }, Change::Resource(uri)) => {
+                peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await.is_ok()
+            }
+            (Self::Stream(sink), Change::Tools) => sink.notify_tool_list_changed().await.is_ok(),
+            (Self::Stream(sink), Change::Prompts) => sink.notify_prompt_list_changed().await.is_ok(),
+            (Self::Stream(sink), Change::Resource(uri)) => sink.notify_resource_updated(uri).await.is_ok(),
+        }
+    }
+}
+
+/// The table of all listeners of a server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listeners(Arc<Mutex<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u64,
+    entries: HashMap<u64, Listener>,
+}
+
+impl Listeners {
+    /// Lists `listener` until its ticket is dropped.
+    pub(crate) fn enter(&self, listener: Listener) -> Result<Ticket, ErrorData> {
+        let mut table = self.table();
+        if table.entries.len() >= LISTENERS {
+            return Err(ErrorData::internal_error(
+                format!("{LISTENERS} sessions and streams are open, no more"),
+                None,
+            ));
+        }
+        table.next += 1;
+        let key = table.next;
+        table.entries.insert(key, listener);
+        Ok(Ticket { listeners: self.clone(), key })
+    }
+
+    /// Tells everyone who wants to know, all at once, and returns how many took it.
+    pub(crate) async fn tell(&self, change: Change<'_>) -> usize {
+        let wanting: Vec<Listener> =
+            self.table().entries.values().filter(|listener| listener.wants(change)).cloned().collect();
+        let told = wanting.iter().map(|listener| tokio::time::timeout(TELLING, listener.tell(change)));
+        join_all(told).await.into_iter().filter(|told| matches!(told, Ok(true))).count()
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the table.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    listeners: Listeners,
+    key: u64,
+}
+
+impl Ticket {
+    /// Has a session told of changes of the resource `uri`.
+    pub(crate) fn watch(&self, uri: &str) -> Result<(), ErrorData> {
+        let mut table = self.listeners.table();
+        let Some(Listener::Session { watched, .. }) = table.entries.get_mut(&self.key) else { return Ok(()) };
+        if watched.len() >= WATCHED_PER_SESSION && !watched.contains(uri) {
+            return Err(ErrorData::invalid_params(
+                format!("a session may subscribe to {WATCHED_PER_SESSION} resources, no more"),
+                None,
+            ));
+        }
+        watched.insert(uri.to_owned());
+        Ok(())
+    }
+
+    /// Has it told no longer. That it never was is no error.
+    pub(crate) fn unwatch(&self, uri: &str) {
+        if let Some(Listener::Session { watched, .. }) = self.listeners.table().entries.get_mut(&self.key) {
+            watched.remove(uri);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.listeners.table().entries.remove(&self.key);
+    }
+}
