@@ -4,6 +4,7 @@ mod batch;
 mod calls;
 mod compose;
 mod error;
+pub mod http_rules;
 mod id;
 mod limits;
 pub mod line;

@@ -1,0 +1,13 @@
+//! Every bound of the header rules, with the reason for it.
+
+/// The longest session id: 1 KiB. Ids in use have 32 to 300 bytes, those that carry sealed state included.
+pub const SESSION_ID_BYTES: usize = 1024;
+
+/// The longest protocol version that is repeated in a refusal: 64 bytes. Those that exist have ten.
+pub const VERSION_BYTES: usize = 64;
+
+/// The longest value that is mirrored in a header: 64 KiB. Few servers take as much in all headers together.
+pub const MIRRORED_BYTES: usize = 64 * 1024;
+
+/// The most arguments of one tool that are mirrored in headers: 64. Servers refuse heads with some 100 headers.
+pub const PARAM_HEADERS: usize = 64;

@@ -1,0 +1,43 @@
+//! What HTTP requests have to say in their heads, as pure functions.
+//!
+//! Each check looks at an [`http::HeaderMap`] and what is known of the body, and gives a [`Refusal`] when the request
+//! is not to be served: status, JSON-RPC code and text, from which each server makes its response. Nothing here does
+//! I/O, and no check says in its text what a header's value was.
+//!
+//! ```
+//! use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins, accept, content_type};
+//! use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+//!
+//! let mut head = HeaderMap::new();
+//! head.insert(header::HOST, HeaderValue::from_static("localhost:8808"));
+//! head.insert(header::ORIGIN, HeaderValue::from_static("https://evil.example"));
+//! head.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+//! head.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+//!
+//! accept::check_post(&head)?;
+//! content_type::check_post(&head)?;
+//! let target = Uri::from_static("/mcp");
+//! let host = AllowedHosts::loopback().check(&head, &target)?;
+//! let refusal = AllowedOrigins::loopback().check(&head, &host).unwrap_err();
+//! assert_eq!(refusal.status, StatusCode::FORBIDDEN);
+//! # Ok::<(), crossway_proto::http_rules::Refusal>(())
+//! ```
+
+pub mod accept;
+mod authority;
+pub mod content_type;
+mod host;
+pub mod limits;
+mod media;
+pub mod mirror;
+pub mod names;
+mod origin;
+mod refusal;
+pub mod session;
+mod single;
+pub mod version;
+
+pub use authority::{Authority, InvalidAuthority};
+pub use host::AllowedHosts;
+pub use origin::{AllowedOrigins, InvalidOrigin};
+pub use refusal::Refusal;
