@@ -34,6 +34,10 @@ impl Incoming {
         if elements.is_empty() {
             return Err(ParseError::NotJsonRpc { what: "a batch is empty" });
         }
-        elements.into_iter().map(|element| Message::parse(text.slice(element), limits)).collect::<Result<_, _>>().map(Self::Batch)
+        elements
+            .into_iter()
+            .map(|element| Message::parse(text.slice(element), limits))
+            .collect::<Result<_, _>>()
+            .map(Self::Batch)
     }
 }

@@ -53,7 +53,10 @@ impl Message {
 
     /// `notifications/cancelled` for the request `id`.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "an id is valid JSON by its type, and so is what is written around it")]
+    #[expect(
+        clippy::expect_used,
+        reason = "an id is valid JSON by its type, and so is what is written around it"
+    )]
     pub fn cancellation_of(id: &RequestId, reason: &str) -> Self {
         let reason = serde_json::Value::from(reason).to_string();
         let params = [br#"{"requestId":"#, id.as_json(), br#","reason":"#, reason.as_bytes(), b"}"].concat();
@@ -61,7 +64,11 @@ impl Message {
     }
 }
 
-fn compose(id: Option<&[u8]>, method: Option<&str>, rest: &[(&str, Option<&[u8]>)]) -> Result<Message, ParseError> {
+fn compose(
+    id: Option<&[u8]>,
+    method: Option<&str>,
+    rest: &[(&str, Option<&[u8]>)],
+) -> Result<Message, ParseError> {
     let mut text = BytesMut::new();
     text.put_slice(br#"{"jsonrpc":"2.0""#);
     let method = method.map(|method| serde_json::Value::from(method).to_string());

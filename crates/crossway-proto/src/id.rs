@@ -81,7 +81,11 @@ impl RequestId {
 enum Value {
     Text(SmallVec<[u8; 24]>),
     /// Sign, digits without zeros at either end, and the power of ten of the last digit. Zero has no digits.
-    Number { negative: bool, digits: SmallVec<[u8; 24]>, exponent: i64 },
+    Number {
+        negative: bool,
+        digits: SmallVec<[u8; 24]>,
+        exponent: i64,
+    },
 }
 
 impl Value {
@@ -119,7 +123,8 @@ fn power(json: &[u8]) -> i64 {
         Some((b'+', rest)) => (1, rest),
         _ => (1, json),
     };
-    digits.iter().fold(0i64, |power, digit| power.saturating_mul(10).saturating_add(i64::from(digit - b'0'))) * sign
+    digits.iter().fold(0i64, |power, digit| power.saturating_mul(10).saturating_add(i64::from(digit - b'0')))
+        * sign
 }
 
 impl PartialEq for RequestId {

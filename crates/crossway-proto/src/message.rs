@@ -305,7 +305,8 @@ pub(crate) fn without_bom(text: Bytes) -> Bytes {
 /// Decides what a message is, and refuses what is nothing.
 fn kind(text: &[u8], envelope: &Envelope, limits: &Limits) -> Result<Kind, ParseError> {
     let refuse = |what| Err(ParseError::NotJsonRpc { what });
-    let first = |span: Span| text.get(span.range()).and_then(<[u8]>::first).copied().filter(|_| !span.is_absent());
+    let first =
+        |span: Span| text.get(span.range()).and_then(<[u8]>::first).copied().filter(|_| !span.is_absent());
     for token in [envelope.id, envelope.progress_token, envelope.meta_progress_token, envelope.request_id] {
         if token.range().len() > limits.id_bytes {
             return refuse("an id or a progress token is too long");

@@ -1,5 +1,7 @@
 //! What is a message, what is none, and that nothing but a splice changes one.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use bytes::Bytes;
 use crossway_proto::{ErrorCode, ErrorObject, Incoming, Kind, Limits, Message, ParseError, RequestId};
 use crossway_testkit::corpus;
