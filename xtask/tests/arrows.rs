@@ -1,0 +1,90 @@
+//! The arrows between the crates point down, as ARCHITECTURE.md draws them. A new arrow is a change of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What each crate may use of ours, in ordinary dependencies. `crossway-testkit` may be used by any crate's tests.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("crossway-proto", &[]),
+    ("crossway-service", &["crossway-proto"]),
+    ("crossway-stdio", &["crossway-proto", "crossway-service"]),
+    ("crossway-http-sse", &["crossway-proto", "crossway-service"]),
+    ("crossway-streamable-http", &["crossway-proto", "crossway-service"]),
+    ("crossway-rmcp", &["crossway-proto", "crossway-service"]),
+    ("crossway-demo", &[]),
+    ("crossway-testkit", &["crossway-proto", "crossway-service"]),
+    (
+        "crossway",
+        &[
+            "crossway-http-sse",
+            "crossway-proto",
+            "crossway-rmcp",
+            "crossway-service",
+            "crossway-stdio",
+            "crossway-streamable-http",
+        ],
+    ),
+    (
+        "crossway-gateway",
+        &[
+            "crossway-demo",
+            "crossway-http-sse",
+            "crossway-proto",
+            "crossway-rmcp",
+            "crossway-service",
+            "crossway-stdio",
+            "crossway-streamable-http",
+        ],
+    ),
+    ("crossway-benches", &["crossway-proto", "crossway-service"]),
+    ("crossway-examples", &["crossway"]),
+    ("xtask", &[]),
+];
+
+/// What the crates below the transports must not lean on: they do no I/O.
+const SANS_IO: &[&str] = &["crossway-proto", "crossway-service"];
+const IO: &[&str] = &["tokio", "hyper", "hyper-util", "rustls", "process-wrap", "rmcp"];
+
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap().iter();
+            let ordinary = dependencies.filter(|dependency| dependency["kind"].as_str() != Some("dev"));
+            (text(&package["name"]), ordinary.map(|dependency| text(&dependency["name"])).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn no_crate_uses_one_that_it_may_not() {
+    let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    for (name, used) in dependencies() {
+        let Some(allowed) = allowed.get(name.as_str()) else { panic!("{name} is not in the table of arrows") };
+        for used in used.iter().filter(|used| used.starts_with("crossway")) {
+            assert!(allowed.contains(&used.as_str()), "a new arrow: {name} -> {used}");
+        }
+    }
+}
+
+#[test]
+fn the_lowest_crates_lean_on_nothing_that_does_io() {
+    let dependencies = dependencies();
+    for name in SANS_IO {
+        for io in IO {
+            assert!(!dependencies[*name].contains(*io), "{name} -> {io}");
+        }
+    }
+}
