@@ -3,6 +3,8 @@
 #[cfg(feature = "client")]
 mod client;
 mod limits;
+#[cfg(feature = "server")]
+mod server;
 
 #[cfg(feature = "client")]
 pub use client::{HttpSseUpstream, OpenError, Options, OptionsError};
@@ -10,3 +12,5 @@ pub use client::{HttpSseUpstream, OpenError, Options, OptionsError};
 pub use limits::ClientLimits;
 #[cfg(feature = "server")]
 pub use limits::ServerLimits;
+#[cfg(feature = "server")]
+pub use server::{Body, Config, HttpSse, InvalidPath, ResponseFuture};

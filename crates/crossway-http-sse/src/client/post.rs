@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::{Incoming, Kind, Message};
 use crossway_service::{CallError, Reason};
 use http::header::{LOCATION, RETRY_AFTER};
@@ -14,7 +15,6 @@ use url::Url;
 
 use super::endpoint::{path_of, redirect};
 use super::error::{OpenError, chain};
-use super::stream::is_json;
 use super::wire::{Outgoing, Wire};
 use super::{ClientLimits, Shared};
 
@@ -61,12 +61,11 @@ pub(super) async fn post(
             discard(&shared, wire, response).await;
             continue;
         }
-        if !is_json(&response) {
-            let refusal = (!status.is_success()).then(|| refusal(&response));
+        let refusal = (!status.is_success()).then(|| refusal(&response));
+        if BodyKind::of(response.headers()) != BodyKind::Json {
             discard(&shared, wire, response).await;
             return refusal.map_or(Ok(None), Err);
         }
-        let refusal = (!status.is_success()).then(|| refusal(&response));
         let text = wire.collect(response.into_body(), shared.limits.message.message_bytes).await;
         let text = match text {
             Ok(Some(text)) => text,
@@ -127,6 +126,7 @@ fn refusal(response: &Response<Body>) -> CallError {
     let status = response.status();
     let reason = Reason::Refused { status: status.as_u16(), retry_after: retry_after(response) };
     let is_refused = status.is_client_error()
+        || status.is_redirection()
         || matches!(
             status,
             StatusCode::NOT_IMPLEMENTED

@@ -3,6 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use crossway_proto::Slices;
+use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::sse::{self, EventTooLarge, SseDecoder, SseEvent};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{Request, Response, StatusCode};
@@ -105,18 +106,12 @@ impl EventStream {
 }
 
 fn check_is_event_stream(response: &Response<Incoming>) -> Result<(), OpenError> {
-    let name =
-        response.headers().get(CONTENT_TYPE).and_then(|name| name.to_str().ok()).unwrap_or("an untyped body");
-    let essence = name.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("text/event-stream") {
+    if BodyKind::of(response.headers()) == BodyKind::EventStream {
         return Ok(());
     }
+    let name =
+        response.headers().get(CONTENT_TYPE).and_then(|name| name.to_str().ok()).unwrap_or("an untyped body");
     // A name is enough; what else stands there is the server's text.
-    Err(OpenError::NotEvents(essence.chars().filter(char::is_ascii_graphic).take(64).collect()))
-}
-
-/// Whether a response says that its body is JSON.
-pub(super) fn is_json(response: &Response<Incoming>) -> bool {
-    let name = response.headers().get(CONTENT_TYPE).and_then(|name| name.to_str().ok()).unwrap_or_default();
-    name.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    let name = name.split(';').next().unwrap_or_default();
+    Err(OpenError::NotEvents(name.chars().filter(|c| !c.is_control()).take(64).collect()))
 }

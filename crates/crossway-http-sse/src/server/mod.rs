@@ -1,0 +1,12 @@
+//! The server: an upstream at a URL.
+
+mod body;
+mod config;
+mod read;
+mod respond;
+mod service;
+mod session;
+
+pub use body::Body;
+pub use config::{Config, InvalidPath};
+pub use service::{HttpSse, ResponseFuture};
