@@ -2,5 +2,8 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+mod param_headers;
 #[cfg(feature = "server")]
 pub mod server;
+
+pub use param_headers::ParamHeaders;

@@ -1,0 +1,259 @@
+//! What an upstream's HTTP response means for the request that it answers.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use crossway_proto::http_rules::content_type::BodyKind;
+use crossway_proto::sse::SseDecoder;
+use crossway_proto::{ErrorCode, Incoming, Kind, Message, RequestId};
+use crossway_service::{CallError, Outcome, Reason};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use super::events::Events;
+use super::http::{BodyError, Response, ResponseBody};
+use super::session::{Badge, Session};
+use super::{headers, limits};
+
+/// What answers a request.
+pub(super) enum Answer {
+    /// The final response.
+    Final(Message),
+    /// Messages in one piece, with the final response among them: a batch, as 2025-03-26 allows.
+    Batch(Vec<Message>),
+    /// Messages as they come.
+    Stream(Box<Events>),
+}
+
+/// Reads the response to a request.
+pub(super) async fn read(
+    session: &Arc<Session>,
+    badge: &Badge,
+    id: &RequestId,
+    response: Response,
+) -> Result<Answer, CallError> {
+    let Response { head, body } = response;
+    if !head.status.is_success() {
+        return refusal(session, badge, Some(id), head.status, &head.headers, body).await;
+    }
+    if matches!(head.status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
+        body.let_go();
+        let what = format!("HTTP status {} without an answer", head.status.as_u16());
+        return Err(invalid(what));
+    }
+    match BodyKind::of(&head.headers) {
+        BodyKind::Json => whole(session, id, body).await,
+        BodyKind::EventStream => {
+            let decoder = SseDecoder::new(session.shared.limits.message.message_bytes);
+            Ok(Answer::Stream(Box::new(Events::new(Arc::clone(session), body, decoder))))
+        }
+        BodyKind::Unsaid => Err(invalid("it has no content type".to_owned())),
+        _ => Err(invalid(format!(
+            "its content type is {}, neither application/json nor text/event-stream",
+            printable(head.headers.get(header::CONTENT_TYPE))
+        ))),
+    }
+}
+
+/// Reads an answer that is one JSON text.
+async fn whole(session: &Arc<Session>, id: &RequestId, mut body: ResponseBody) -> Result<Answer, CallError> {
+    let limits = &session.shared.limits.message;
+    let text = body.collect(limits.message_bytes).await.map_err(broken)?;
+    match Incoming::parse(text, limits) {
+        Ok(Incoming::One(message)) => match to_answer(message, id) {
+            Ok(answer) => Ok(Answer::Final(answer)),
+            Err(_) => {
+                session.shared.stray("an answer to another request");
+                Err(invalid("it answers another request".to_owned()))
+            }
+        },
+        Ok(Incoming::Batch(messages)) if session.allows_batches() => Ok(Answer::Batch(messages)),
+        Ok(Incoming::Batch(_)) => Err(invalid("it is a batch, which its revision does not allow".to_owned())),
+        Err(error) => Err(invalid(error.to_string())),
+    }
+}
+
+/// Takes a message as the answer to the request `id`, if it is that, with the id as the client wrote it. Gives it
+/// back if it is not.
+///
+/// An error without an id answers the request as well: each request is a POST of its own.
+pub(super) fn to_answer(mut message: Message, id: &RequestId) -> Result<Message, Box<Message>> {
+    match message.id() {
+        Some(found) if message.is_response() && found == *id => {
+            message.set_id(id);
+            Ok(message)
+        }
+        None if message.kind() == Kind::Error => error_for(&message, id).ok_or_else(|| Box::new(message)),
+        _ => Err(Box::new(message)),
+    }
+}
+
+/// The same error under another id. Its own may be missing, so there may be nothing to put it in the place of.
+fn error_for(message: &Message, id: &RequestId) -> Option<Message> {
+    let error = message.error()?;
+    let mut text = BytesMut::with_capacity(error.len() + id.as_json().len() + 40);
+    text.put_slice(br#"{"jsonrpc":"2.0","id":"#);
+    text.put_slice(id.as_json());
+    text.put_slice(br#","error":"#);
+    text.put_slice(error);
+    text.put_u8(b'}');
+    let unbounded =
+        crossway_proto::Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Default::default() };
+    Message::parse(text.freeze(), &unbounded).ok()
+}
+
+/// Reads a refusal: a JSON-RPC error in it is the answer, else the status says what there is to say.
+///
+/// `id` is that of the refused request; `None` for what has no answer.
+pub(super) async fn refusal(
+    session: &Session,
+    badge: &Badge,
+    id: Option<&RequestId>,
+    status: StatusCode,
+    headers: &HeaderMap,
+    mut body: ResponseBody,
+) -> Result<Answer, CallError> {
+    let is_json = headers::is_json(headers);
+    let retry_after = retry_after(headers);
+    // A refusal that never ends must not be waited for longer than it is worth.
+    let text = if is_json {
+        tokio::time::timeout(limits::CLOSE, body.collect(limits::ERROR_BODY)).await.ok().and_then(Result::ok)
+    } else {
+        body.let_go();
+        None
+    };
+    let error = text.and_then(|text| error_of(text, session));
+    // "The server MAY terminate the session at any time, after which it MUST respond to requests containing that
+    // session ID with HTTP 404 Not Found." (2025-11-25, basic/transports, Session Management) A server of both eras
+    // may say by 404 that it does not know the method, and then says so of this very request.
+    if status == StatusCode::NOT_FOUND && badge.session.is_some() {
+        let is_unknown_method = error.as_ref().is_some_and(|error| {
+            id.is_some() && error.id().as_ref() == id && code_of(error) == Some(ErrorCode::METHOD_NOT_FOUND)
+        });
+        if !is_unknown_method {
+            session.lost(badge);
+            return Err(CallError::answered(Reason::SessionEnded));
+        }
+    }
+    // Whatever id it has: Python's servers write "server-error" there, and nothing else was asked on this exchange.
+    if let (Some(error), Some(id)) = (error, id)
+        && let Some(answer) = error_for(&error, id)
+    {
+        return Ok(Answer::Final(answer));
+    }
+    Err(CallError::new(Reason::Refused { status: status.as_u16(), retry_after }, outcome_of(status)))
+}
+
+/// What a status says about the request: proxies report by these that they do not know what became of it.
+fn outcome_of(status: StatusCode) -> Outcome {
+    match status {
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => {
+            Outcome::Unknown
+        }
+        _ => Outcome::Answered,
+    }
+}
+
+fn error_of(text: Bytes, session: &Session) -> Option<Message> {
+    let message = Message::parse(text, &session.shared.limits.message).ok()?;
+    (message.kind() == Kind::Error).then_some(message)
+}
+
+/// The code of an error response.
+pub(super) fn code_of(error: &Message) -> Option<ErrorCode> {
+    #[derive(serde::Deserialize)]
+    struct Code {
+        code: i64,
+    }
+    serde_json::from_slice::<Code>(error.error()?).ok().map(|error| ErrorCode(error.code))
+}
+
+/// `Retry-After`: seconds, or a date.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let after = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).unwrap_or_default()
+        }
+    };
+    Some(after.min(limits::RETRY_ASKED_MAX))
+}
+
+/// A body that could not be read. The request was sent, and may have had its effect.
+pub(super) fn broken(error: BodyError) -> CallError {
+    CallError::unknown(match error {
+        BodyError::TooLong(_) => Reason::InvalidAnswer(error.to_string().into()),
+        BodyError::Broken(error) => {
+            Reason::Ended(format!("the connection broke within the answer: {error}").into())
+        }
+        BodyError::Silent(_) => Reason::Ended(format!("within the answer, {error}").into()),
+    })
+}
+
+pub(super) fn invalid(what: String) -> CallError {
+    CallError::unknown(Reason::InvalidAnswer(what.into()))
+}
+
+/// What may be quoted of a header in an error: a short piece of plain text.
+fn printable(value: Option<&HeaderValue>) -> String {
+    let text = value.and_then(|value| value.to_str().ok()).unwrap_or("not readable");
+    text.split(';')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .filter(|char| char.is_ascii_graphic())
+        .take(64)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &'static str) -> Message {
+        Message::parse(Bytes::from_static(text.as_bytes()), &crossway_proto::Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn an_answer_has_the_id_as_the_client_wrote_it() {
+        let answer = message(r#"{"id":1,"jsonrpc":"2.0","result":{"n":1.50}}"#);
+        let answer = to_answer(answer, &RequestId::parse(b"1.0").unwrap()).unwrap();
+        assert_eq!(answer.to_bytes(), r#"{"id":1.0,"jsonrpc":"2.0","result":{"n":1.50}}"#);
+    }
+
+    #[test]
+    fn an_error_without_an_id_answers_the_request() {
+        for text in [
+            r#"{"jsonrpc":"2.0","error":{"code":-32600,"message":"no"},"id":null}"#,
+            r#"{"jsonrpc":"2.0","error":{"code":-32600,"message":"no"}}"#,
+        ] {
+            let answer = to_answer(message(text), &RequestId::from("a")).unwrap();
+            assert_eq!(
+                answer.to_bytes(),
+                r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32600,"message":"no"}}"#
+            );
+        }
+    }
+
+    #[test]
+    fn what_answers_another_request_is_given_back() {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":"1","result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/message"}"#,
+        ] {
+            assert_eq!(to_answer(message(text), &RequestId::from(1)), Err(Box::new(message(text))));
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_its_forms() {
+        let read =
+            |value: &str| retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]));
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("999999999"), Some(limits::RETRY_ASKED_MAX));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("soon"), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! Which revisions an upstream speaks.
+
+/// Which revisions an upstream speaks, as far as that is known; see [`probe`](super::probe()).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Era {
+    /// Not known: each message is passed on, and the upstream says whether it speaks its revision.
+    #[default]
+    Unknown,
+    /// Revisions before 2026-07-28 only. Modern requests are refused at once, so that clients fall back to
+    /// `initialize` without a round trip.
+    Legacy,
+    /// 2026-07-28 or later, and maybe others as well.
+    Modern,
+}

@@ -1,0 +1,118 @@
+//! What is told to an upstream behind the back of whoever caused it: cancellations and session ends.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossway_proto::{Message, RequestId};
+use http::Method;
+
+use super::http::{Outbound, Purpose};
+use super::session::Badge;
+use super::upstream::Shared;
+use super::{headers, limits};
+
+/// Something to tell an upstream, whose answer does not matter.
+pub(super) enum Errand {
+    /// `notifications/cancelled` for a call whose reply was dropped.
+    Cancel(Badge, RequestId),
+    /// The end of a session.
+    Delete(Badge),
+}
+
+/// What is to be told, and how many tasks are telling.
+#[derive(Default)]
+pub(super) struct Errands(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Errand>,
+    running: usize,
+}
+
+impl Errands {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the queue as it was between two steps.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Runs an errand in the background. Without a runtime, or when there are far too many of them, it is dropped:
+    /// the upstream finds out by itself.
+    pub(super) fn run(self: &Arc<Self>, errand: Errand) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut state = self.errands.state();
+        if state.queue.len() >= limits::ERRANDS {
+            tracing::debug!(upstream = %self.http.endpoint().origin(), "too many sessions end at once; one is left to expire");
+            return;
+        }
+        match errand {
+            // Work can be saved while a session's end has time.
+            Errand::Cancel(..) => state.queue.push_front(errand),
+            Errand::Delete(_) => state.queue.push_back(errand),
+        }
+        if state.running < limits::ERRANDS_AT_ONCE {
+            state.running += 1;
+            runtime.spawn(Arc::clone(self).run_all());
+        }
+    }
+
+    async fn run_all(self: Arc<Self>) {
+        loop {
+            let errand = {
+                let mut state = self.errands.state();
+                let Some(errand) = state.queue.pop_front() else {
+                    state.running -= 1;
+                    return;
+                };
+                errand
+            };
+            let done = match errand {
+                Errand::Cancel(badge, id) => {
+                    tokio::time::timeout(limits::CLOSE, self.cancel(&badge, &id)).await
+                }
+                Errand::Delete(badge) => tokio::time::timeout(limits::CLOSE, self.delete(&badge)).await,
+            };
+            if done.is_err() {
+                tracing::debug!(upstream = %self.http.endpoint().origin(), "no answer to a cancellation or a session's end");
+            }
+        }
+    }
+
+    /// "To cancel, the client **SHOULD** explicitly send an MCP `CancelledNotification`." (2025-11-25,
+    /// basic/transports)
+    async fn cancel(&self, badge: &Badge, id: &RequestId) {
+        let message = Message::cancellation_of(id, "the client has gone away");
+        let outbound = Outbound {
+            method: Method::POST,
+            headers: || {
+                let mut headers = self.headers.clone();
+                badge.put_on(&mut headers);
+                headers
+            },
+            message: Some(&message),
+            purpose: Purpose::Call,
+        };
+        if let Ok(response) = self.http.send(outbound).await {
+            response.body.let_go();
+        }
+    }
+
+    /// "Clients that no longer need a particular session [...] **SHOULD** send an HTTP DELETE" (2025-11-25,
+    /// basic/transports, Session Management). The server "**MAY** respond to this request with HTTP 405".
+    pub(super) async fn delete(&self, badge: &Badge) {
+        let outbound = Outbound {
+            method: Method::DELETE,
+            headers: || {
+                let mut headers = headers::without_body(self.headers.clone(), None);
+                badge.put_on(&mut headers);
+                headers
+            },
+            message: None,
+            purpose: Purpose::Call,
+        };
+        if let Ok(response) = self.http.send(outbound).await {
+            response.body.let_go();
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The reply to a request.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use crossway_proto::{Kind, Message, RequestId};
+use crossway_service::{CallError, Reason};
+use futures_core::Stream;
+use tokio::time::{Instant, Sleep};
+
+use super::answer::{self, Answer};
+use super::errands::Errand;
+use super::events::{Event, Events};
+use super::http::BodyError;
+use super::limits;
+use super::open::{self, Manner};
+use super::retry::Retry;
+use super::session::{Fate, Ticket};
+
+type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>;
+
+/// The reply to a request: one POST, its response read as it is polled for.
+///
+/// Dropping it before its end drops the HTTP response, which cancels a modern request ("Closing the SSE response
+/// stream **MUST** be treated by the server as cancellation of that request", 2026-07-28,
+/// basic/transports/streamable-http). A legacy one is cancelled by a message.
+pub(super) struct Exchange {
+    ticket: Ticket,
+    id: RequestId,
+    stage: Stage,
+    kind: Asked,
+    retry: Retry,
+    deadline: Option<(Duration, Pin<Box<Sleep>>)>,
+}
+
+enum Stage {
+    /// Not polled yet, so nothing has been sent.
+    Unsent(Boxed<Answer>),
+    Asking(Boxed<Answer>),
+    Batch(std::vec::IntoIter<Message>),
+    Reading(Box<Events>),
+    Resuming(Boxed<(Box<Events>, Retry)>),
+    Done,
+}
+
+/// What has to be known of the request when its answer comes.
+struct Asked {
+    is_modern: bool,
+    is_initialize: bool,
+    /// The tools in the answer are to be looked at for parameters that are mirrored in headers.
+    lists_tools: bool,
+}
+
+/// What a poll ends with, short of an interim message.
+enum End {
+    Answer(Message),
+    Failed(CallError),
+    Cancelled,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        ticket: Ticket,
+        request: Message,
+        id: RequestId,
+        manner: Manner,
+        deadline: Option<std::time::Instant>,
+    ) -> Self {
+        let kind = Asked {
+            is_modern: manner.is_modern(),
+            is_initialize: matches!(manner, Manner::Initialize),
+            lists_tools: matches!(manner, Manner::Modern { params: None, .. })
+                && request.is_method("tools/list"),
+        };
+        let deadline = deadline.map(|deadline| {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            (left, Box::pin(tokio::time::sleep_until(Instant::now() + left)))
+        });
+        let session = Arc::clone(&ticket.session);
+        let stage = Stage::Unsent(Box::pin(open::ask(session, request, id.clone(), manner)));
+        Self { ticket, id, stage, kind, retry: Retry::default(), deadline }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, End>> {
+        loop {
+            match &mut self.stage {
+                Stage::Unsent(_) => {
+                    if let Stage::Unsent(asking) = std::mem::replace(&mut self.stage, Stage::Done) {
+                        self.stage = Stage::Asking(asking);
+                    }
+                }
+                Stage::Asking(asking) => match ready!(asking.as_mut().poll(cx)) {
+                    Ok(Answer::Final(answer)) => return Poll::Ready(Err(End::Answer(answer))),
+                    Ok(Answer::Batch(messages)) => self.stage = Stage::Batch(messages.into_iter()),
+                    Ok(Answer::Stream(events)) => self.stage = Stage::Reading(events),
+                    Err(error) => return Poll::Ready(Err(End::Failed(error))),
+                },
+                Stage::Batch(messages) => match messages.next() {
+                    Some(message) => {
+                        if let Some(item) = self.sort(message) {
+                            return Poll::Ready(item);
+                        }
+                    }
+                    None => {
+                        let error = answer::invalid("the batch has no answer to the request".to_owned());
+                        return Poll::Ready(Err(End::Failed(error)));
+                    }
+                },
+                Stage::Reading(events) => match ready!(events.poll_next(cx)) {
+                    Event::Message(message) => {
+                        if let Some(item) = self.sort(message) {
+                            return Poll::Ready(item);
+                        }
+                    }
+                    Event::Endpoint => self.ticket.session.shared.stray("an endpoint event"),
+                    Event::TooLarge(error) => {
+                        return Poll::Ready(Err(End::Failed(answer::invalid(error.to_string()))));
+                    }
+                    Event::Ended(error) => {
+                        if let Err(error) = self.take_up(error) {
+                            return Poll::Ready(Err(End::Failed(error)));
+                        }
+                    }
+                },
+                Stage::Resuming(resuming) => match ready!(resuming.as_mut().poll(cx)) {
+                    Ok((events, retry)) => {
+                        self.retry = retry;
+                        self.stage = Stage::Reading(events);
+                    }
+                    Err(error) => return Poll::Ready(Err(End::Failed(error))),
+                },
+                Stage::Done => return Poll::Ready(Err(End::Cancelled)),
+            }
+        }
+    }
+
+    /// Tells what a message of the response is: the answer, one that comes before it, or none of this call's.
+    fn sort(&mut self, message: Message) -> Option<Result<Message, End>> {
+        let shared = &self.ticket.session.shared;
+        match message.kind() {
+            Kind::Notification => Some(Ok(message)),
+            // "The server **MUST NOT** send independent JSON-RPC _requests_ on this stream." (2026-07-28,
+            // basic/transports/streamable-http, Receiving Messages)
+            Kind::Request if self.kind.is_modern => {
+                shared.stray("a request of the server's, in a modern stream");
+                None
+            }
+            Kind::Request => Some(Ok(message)),
+            Kind::Result | Kind::Error => match answer::to_answer(message, &self.id) {
+                Ok(answer) => Some(Err(End::Answer(answer))),
+                Err(_) => {
+                    shared.stray("an answer to no question");
+                    None
+                }
+            },
+        }
+    }
+
+    /// The stream has ended without the answer: takes it up again, where that can be done.
+    fn take_up(&mut self, error: Option<BodyError>) -> Result<(), CallError> {
+        let Stage::Reading(events) = std::mem::replace(&mut self.stage, Stage::Done) else { return Ok(()) };
+        // "Resumable SSE streams via `Last-Event-ID` are not supported." (2026-07-28,
+        // basic/transports/streamable-http)
+        if self.kind.is_modern || events.last_event_id().is_none() {
+            let why = error.map(|error| format!("({error})")).unwrap_or_default();
+            return Err(open::unanswered(&why));
+        }
+        if events.was_good(limits::STREAM_LIVED) {
+            self.retry.succeeded();
+        }
+        let session = Arc::clone(&self.ticket.session);
+        self.stage = Stage::Resuming(Box::pin(open::resume(session, events.into_decoder(), self.retry)));
+        Ok(())
+    }
+
+    /// The answer is here: what follows from it, before the client has it.
+    fn conclude(&mut self, answer: Message) -> Message {
+        if let Stage::Reading(events) = std::mem::replace(&mut self.stage, Stage::Done) {
+            events.let_go();
+        }
+        let session = &self.ticket.session;
+        if self.kind.is_initialize {
+            session.negotiated(&answer);
+        }
+        if self.kind.lists_tools {
+            return session.shared.mirrored.learn(answer, &session.shared);
+        }
+        answer
+    }
+
+    /// Whether the upstream has to be told when nobody waits for the answer any more.
+    ///
+    /// "The `initialize` request **MUST NOT** be cancelled by clients" (2025-11-25, basic/utilities/cancellation).
+    fn needs_cancellation(&self) -> bool {
+        let is_open = !matches!(self.stage, Stage::Unsent(_) | Stage::Done);
+        is_open && !self.kind.is_modern && !self.kind.is_initialize
+    }
+
+    fn cancel(&mut self) {
+        if self.needs_cancellation() {
+            let session = &self.ticket.session;
+            session.shared.run(Errand::Cancel(session.badge(), self.id.clone()));
+        }
+        self.stage = Stage::Done;
+    }
+}
+
+impl Stream for Exchange {
+    type Item = Result<Message, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if matches!(this.stage, Stage::Done) {
+            return Poll::Ready(None);
+        }
+        match this.ticket.fate(cx) {
+            Fate::Open(_) => {}
+            // Who cancelled it has told the upstream.
+            Fate::Cancelled => {
+                this.stage = Stage::Done;
+                return Poll::Ready(None);
+            }
+            Fate::Closed => {
+                this.stage = Stage::Done;
+                return Poll::Ready(Some(Err(CallError::unknown(Reason::Closing))));
+            }
+        }
+        if let Some((limit, sleep)) = &mut this.deadline
+            && sleep.as_mut().poll(cx).is_ready()
+        {
+            let error = Reason::TimedOut(*limit);
+            let is_unsent = matches!(this.stage, Stage::Unsent(_));
+            this.cancel();
+            let error = if is_unsent { CallError::not_sent(error) } else { CallError::unknown(error) };
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(this.poll_end(cx)) {
+            Ok(message) => Poll::Ready(Some(Ok(message))),
+            Err(End::Answer(answer)) => Poll::Ready(Some(Ok(this.conclude(answer)))),
+            Err(End::Failed(error)) => {
+                this.stage = Stage::Done;
+                Poll::Ready(Some(Err(error)))
+            }
+            Err(End::Cancelled) => Poll::Ready(None),
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}

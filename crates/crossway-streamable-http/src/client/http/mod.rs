@@ -1,0 +1,251 @@
+//! HTTP to one endpoint: requests out, responses in, connections kept.
+
+mod body;
+mod connect;
+mod http1;
+mod io;
+mod pool;
+mod response;
+mod tls;
+
+use std::sync::Arc;
+
+use crossway_proto::{Message, Slices};
+use crossway_service::{CallError, Outcome, Reason};
+use http::{HeaderMap, Method, Request, StatusCode, Version, header};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use self::body::Outgoing;
+use self::connect::{Connected, Connector, explain, unavailable};
+use self::http1::Http1;
+use self::pool::Pool;
+use super::endpoint::Endpoint;
+use super::{Limits, Options, limits};
+
+pub(super) use self::response::{BodyError, Response, ResponseBody};
+
+/// Speaks HTTP with one endpoint.
+pub(super) struct HttpClient {
+    endpoint: Endpoint,
+    connector: Connector,
+    pool: Arc<Pool>,
+    limits: Limits,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A response that ends.
+    Call,
+    /// A stream that stays open, and is silent for most of the time.
+    Listen,
+}
+
+/// What to send. Headers are made anew for each attempt: most requests have one.
+pub(super) struct Outbound<'a, H> {
+    pub(super) method: Method,
+    pub(super) headers: H,
+    pub(super) message: Option<&'a Message>,
+    pub(super) purpose: Purpose,
+}
+
+enum Wire {
+    Http1(Box<Http1>),
+    Http2(http2::SendRequest<Outgoing>),
+}
+
+impl HttpClient {
+    pub(super) fn new(endpoint: Endpoint, options: &Options) -> Self {
+        let limits = options.limits;
+        Self {
+            endpoint,
+            connector: Connector::new(options.tls.clone(), limits.connect),
+            pool: Pool::new(limits.pool_idle, limits.pool_connections),
+            limits,
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a request, follows redirects within the endpoint's origin, and waits for the response's head.
+    ///
+    /// # Errors
+    ///
+    /// With the outcome that is certain: a request of which nothing was written is *not sent*.
+    pub(super) async fn send<H>(&self, outbound: Outbound<'_, H>) -> Result<Response, CallError>
+    where
+        H: Fn() -> HeaderMap,
+    {
+        let mut target = None;
+        for _ in 0..=limits::REDIRECTS {
+            let response = self.attempt(target.as_ref().unwrap_or(&self.endpoint), &outbound).await?;
+            if !response.head.status.is_redirection() || response.head.status == StatusCode::NOT_MODIFIED {
+                return Ok(response);
+            }
+            target = Some(self.redirect(target.as_ref(), &response, &outbound.method)?);
+            response.body.let_go();
+        }
+        Err(invalid(format!("it redirects more than {} times", limits::REDIRECTS)))
+    }
+
+    /// Where a redirect leads to.
+    ///
+    /// Another origin is refused: the message, and the headers with their credentials, were meant for this one.
+    fn redirect(
+        &self,
+        from: Option<&Endpoint>,
+        response: &Response,
+        method: &Method,
+    ) -> Result<Endpoint, CallError> {
+        let status = response.head.status;
+        let location =
+            response.head.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
+        let target = location.and_then(|location| from.unwrap_or(&self.endpoint).resolve(location));
+        let Some(target) = target else {
+            return Err(invalid(format!("it redirects (HTTP status {}) to nowhere", status.as_u16())));
+        };
+        if !target.has_origin_of(&self.endpoint) {
+            return Err(invalid(format!(
+                "it redirects to another origin, {}, which is not followed; if that is the server, use its URL",
+                target.origin()
+            )));
+        }
+        let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+        if !keeps_method && *method != Method::GET {
+            return Err(invalid(format!(
+                "it redirects with HTTP status {}, which does not keep a {method}; use the URL that it redirects to",
+                status.as_u16()
+            )));
+        }
+        Ok(target)
+    }
+
+    async fn attempt<H>(&self, target: &Endpoint, outbound: &Outbound<'_, H>) -> Result<Response, CallError>
+    where
+        H: Fn() -> HeaderMap,
+    {
+        loop {
+            let request = request(target, outbound);
+            let idle = limits_for(outbound.purpose, &self.limits);
+            match self.wire(outbound.purpose).await? {
+                Wire::Http1(mut wire) => {
+                    let was_used = wire.is_used;
+                    match wire.send(request).await {
+                        Ok(response) => {
+                            let (head, incoming) = response.into_parts();
+                            let body = ResponseBody::new(incoming, Some(wire), Arc::clone(&self.pool), idle);
+                            return Ok(Response { head, body });
+                        }
+                        // The server hung up on a connection that had waited, and has seen nothing of this request.
+                        Err(error) if error.message().is_some() && was_used => {}
+                        Err(error) => return Err(self.failed(error.message().is_some(), error.error())),
+                    }
+                }
+                Wire::Http2(mut sender) => {
+                    let mut request = request;
+                    *request.uri_mut() = target.absolute.clone();
+                    *request.version_mut() = Version::HTTP_2;
+                    // `:authority` says it.
+                    request.headers_mut().remove(header::HOST);
+                    match sender.try_send_request(request).await {
+                        Ok(response) => {
+                            let (head, incoming) = response.into_parts();
+                            let body = ResponseBody::new(incoming, None, Arc::clone(&self.pool), idle);
+                            return Ok(Response { head, body });
+                        }
+                        Err(error) if error.message().is_some() && sender.is_closed() => {}
+                        Err(error) => return Err(self.failed(error.message().is_some(), error.error())),
+                    }
+                }
+            }
+        }
+    }
+
+    fn failed(&self, is_unsent: bool, error: &hyper::Error) -> CallError {
+        if is_unsent {
+            return CallError::not_sent(unavailable(&self.endpoint, &explain(error)));
+        }
+        if error.is_parse() {
+            return CallError::unknown(Reason::InvalidAnswer(
+                format!("it is not HTTP: {}", explain(error)).into(),
+            ));
+        }
+        let what =
+            format!("{}: the connection broke before the answer: {}", self.endpoint.origin(), explain(error));
+        CallError::unknown(Reason::Ended(what.into()))
+    }
+
+    /// A connection that takes a request now.
+    async fn wire(&self, purpose: Purpose) -> Result<Wire, CallError> {
+        if self.endpoint.is_https()
+            && let Some(sender) = self.pool.http2()
+        {
+            return Ok(Wire::Http2(sender));
+        }
+        // Streams that stay open have connections of their own, with small buffers.
+        if purpose == Purpose::Call {
+            let kept = std::future::poll_fn(|cx| std::task::Poll::Ready(self.pool.take(cx))).await;
+            if let Some(wire) = kept {
+                return Ok(Wire::Http1(wire));
+            }
+        }
+        let Connected { io, is_http2 } =
+            self.connector.connect(&self.endpoint).await.map_err(CallError::not_sent)?;
+        let failed = |error: hyper::Error| CallError::not_sent(unavailable(&self.endpoint, &explain(&error)));
+        if is_http2 {
+            return self.open_http2(io).await.map_err(failed);
+        }
+        let (buffer, is_poolable) = match purpose {
+            Purpose::Call => (limits::CALL_BUFFER, true),
+            Purpose::Listen => (limits::LISTEN_BUFFER, false),
+        };
+        Http1::open(io, buffer, is_poolable).await.map(Wire::Http1).map_err(failed)
+    }
+
+    async fn open_http2(&self, io: io::Io) -> hyper::Result<Wire> {
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(limits::HTTP2_PING)
+            .keep_alive_timeout(limits::HTTP2_PONG)
+            .handshake(io)
+            .await?;
+        // One task for all requests: their streams share it. It ends with its last sender.
+        tokio::spawn(connection);
+        self.pool.put_http2(sender.clone());
+        Ok(Wire::Http2(sender))
+    }
+
+    /// Connects through memory, by ends that the test gets.
+    #[cfg(test)]
+    pub(super) fn in_memory(mut self) -> (Self, tokio::sync::mpsc::Receiver<tokio::io::DuplexStream>) {
+        let (memory, connections) = tokio::sync::mpsc::channel(16);
+        self.connector.memory = Some(memory);
+        (self, connections)
+    }
+
+    #[cfg(test)]
+    pub(super) fn pooled(&self) -> usize {
+        self.pool.len()
+    }
+}
+
+/// Listening streams may be silent for as long as they like.
+fn limits_for(purpose: Purpose, limits: &Limits) -> Option<std::time::Duration> {
+    (purpose == Purpose::Call).then_some(limits.read_idle).flatten()
+}
+
+fn request<H: Fn() -> HeaderMap>(target: &Endpoint, outbound: &Outbound<'_, H>) -> Request<Outgoing> {
+    let body: Slices = outbound.message.map(|message| message.chunks().collect()).unwrap_or_default();
+    let mut request = Request::new(Outgoing::new(body));
+    *request.method_mut() = outbound.method.clone();
+    *request.uri_mut() = target.path.clone();
+    *request.headers_mut() = (outbound.headers)();
+    request
+}
+
+fn invalid(what: String) -> CallError {
+    CallError::new(Reason::InvalidAnswer(what.into()), Outcome::Answered)
+}

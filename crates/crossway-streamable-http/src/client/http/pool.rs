@@ -1,0 +1,139 @@
+//! Connections that wait for their next request.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Context;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use tokio::time::Instant;
+
+use super::body::Outgoing;
+use super::http1::Http1;
+use super::response;
+use crate::client::limits;
+
+/// Connections with one origin. The newest is taken first, so that the others may go when they are not needed.
+pub(super) struct Pool {
+    kept: Mutex<Kept>,
+    idle: Duration,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct Kept {
+    http1: Vec<Idle>,
+    /// One carries all requests.
+    http2: Option<http2::SendRequest<Outgoing>>,
+    has_reaper: bool,
+}
+
+struct Idle {
+    wire: Box<Http1>,
+    until: Instant,
+    /// The rest of a response whose answer has been read: servers commonly end an event stream a moment later.
+    rest: Option<Incoming>,
+}
+
+impl Pool {
+    pub(super) fn new(idle: Duration, capacity: usize) -> Arc<Self> {
+        Arc::new(Self { kept: Mutex::default(), idle, capacity })
+    }
+
+    /// A connection that takes a request now.
+    pub(super) fn take(&self, cx: &mut Context<'_>) -> Option<Box<Http1>> {
+        let now = Instant::now();
+        let mut unfinished = Vec::new();
+        let found = loop {
+            let Some(mut idle) = self.kept().http1.pop() else { break None };
+            if idle.until <= now {
+                continue;
+            }
+            if let Some(rest) = &mut idle.rest
+                && !response::is_over(rest, &mut idle.wire, cx)
+            {
+                unfinished.push(idle);
+                if unfinished.len() == limits::DRAIN_TRIES {
+                    break None;
+                }
+                continue;
+            }
+            // A server that hung up meanwhile is noticed here, before anything is sent.
+            if idle.wire.is_ready(cx) {
+                break Some(idle.wire);
+            }
+        };
+        if !unfinished.is_empty() {
+            self.kept().http1.extend(unfinished);
+        }
+        found
+    }
+
+    /// Keeps a connection, whose last response may not have ended yet.
+    pub(super) fn put(self: &Arc<Self>, wire: Box<Http1>, rest: Option<Incoming>) {
+        if !wire.is_poolable {
+            return;
+        }
+        // A second less than the server waits, so that no request meets its hanging up.
+        let kept_for = wire.kept_for.map(|kept_for| kept_for.saturating_sub(Duration::from_secs(1)));
+        let idle = kept_for.unwrap_or(self.idle).min(self.idle);
+        let idle = if rest.is_some() { idle.min(limits::DRAIN) } else { idle };
+        let mut kept = self.kept();
+        if kept.http1.len() >= self.capacity || idle.is_zero() {
+            return;
+        }
+        kept.http1.push(Idle { wire, until: Instant::now() + idle, rest });
+        self.watch(&mut kept);
+    }
+
+    pub(super) fn http2(&self) -> Option<http2::SendRequest<Outgoing>> {
+        let mut kept = self.kept();
+        if kept.http2.as_ref().is_some_and(http2::SendRequest::is_closed) {
+            kept.http2 = None;
+        }
+        kept.http2.clone()
+    }
+
+    pub(super) fn put_http2(&self, sender: http2::SendRequest<Outgoing>) {
+        self.kept().http2 = Some(sender);
+    }
+
+    /// Sees to it that connections which nobody takes are closed. One task, while there are any.
+    fn watch(self: &Arc<Self>, kept: &mut Kept) {
+        if kept.has_reaper {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            kept.has_reaper = true;
+            runtime.spawn(reap(Arc::downgrade(self), self.idle));
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // A panic elsewhere leaves the list as it was between two steps.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.kept().http1.len()
+    }
+}
+
+async fn reap(pool: Weak<Pool>, idle: Duration) {
+    loop {
+        tokio::time::sleep((idle / 4).max(Duration::from_millis(100))).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let now = Instant::now();
+        let mut kept = pool.kept();
+        // Taken out under the lock and closed after it.
+        let over: Vec<_> = kept.http1.extract_if(.., |idle| idle.until <= now).collect();
+        kept.has_reaper = !kept.http1.is_empty();
+        let is_done = !kept.has_reaper;
+        drop(kept);
+        drop(over);
+        if is_done {
+            return;
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A response, and the connection that it comes on.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::response::Parts;
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::http1::Http1;
+use super::pool::Pool;
+use crate::client::limits;
+
+/// A response whose body is still to be read.
+pub(in crate::client) struct Response {
+    pub(in crate::client) head: Parts,
+    pub(in crate::client) body: ResponseBody,
+}
+
+/// A response's body with its connection.
+///
+/// Dropping it before its end closes an HTTP/1.1 connection, and resets an HTTP/2 stream. Read to its end, the
+/// connection goes back to the pool.
+pub(in crate::client) struct ResponseBody {
+    incoming: Incoming,
+    /// `None` for HTTP/2, and once the connection went back to the pool.
+    wire: Option<Box<Http1>>,
+    pool: Arc<Pool>,
+    idle: Option<(Duration, Pin<Box<Sleep>>)>,
+}
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::client) enum BodyError {
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    #[error("nothing came for {} ms", .0.as_millis())]
+    Silent(Duration),
+    #[error("it has more than {0} bytes")]
+    TooLong(usize),
+}
+
+impl ResponseBody {
+    pub(super) fn new(
+        incoming: Incoming,
+        wire: Option<Box<Http1>>,
+        pool: Arc<Pool>,
+        read_idle: Option<Duration>,
+    ) -> Self {
+        let idle = read_idle.map(|limit| (limit, Box::pin(tokio::time::sleep(limit))));
+        Self { incoming, wire, pool, idle }
+    }
+
+    /// The next bytes; `None` at the end.
+    pub(in crate::client) fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BodyError>>> {
+        loop {
+            let frame = match poll_frame(&mut self.incoming, self.wire.as_deref_mut(), cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => return self.poll_idle(cx),
+            };
+            if let Some((limit, sleep)) = &mut self.idle {
+                sleep.as_mut().reset(Instant::now() + *limit);
+            }
+            match frame {
+                None => {
+                    self.recycle(cx);
+                    return Poll::Ready(None);
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The whole body in one piece. What came in one piece is not copied.
+    pub(in crate::client) async fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let announced = self.incoming.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(BodyError::TooLong(limit));
+        }
+        let mut first = Bytes::new();
+        let mut whole = BytesMut::new();
+        while let Some(data) = std::future::poll_fn(|cx| self.poll_data(cx)).await {
+            let data = data?;
+            let length = first.len() + whole.len() + data.len();
+            if length > limit {
+                return Err(BodyError::TooLong(limit));
+            }
+            if length == data.len() {
+                first = data;
+                continue;
+            }
+            if whole.is_empty() {
+                whole.reserve(announced.unwrap_or(0).min(limits::BODY_RESERVE).max(length));
+                whole.extend_from_slice(&std::mem::take(&mut first));
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(if whole.is_empty() { first } else { whole.freeze() })
+    }
+
+    /// Lets go of a body of which nothing more is wanted, though its end may not have come. The connection is kept
+    /// if the end comes soon.
+    pub(in crate::client) fn let_go(mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Some(mut wire) = self.wire.take() {
+            if !is_over(&mut self.incoming, &mut wire, &mut cx) {
+                self.pool.put(wire, Some(self.incoming));
+            } else if wire.is_ready(&mut cx) {
+                self.pool.put(wire, None);
+            }
+        }
+    }
+
+    fn recycle(&mut self, cx: &mut Context<'_>) {
+        if let Some(mut wire) = self.wire.take()
+            && wire.is_ready(cx)
+        {
+            self.pool.put(wire, None);
+        }
+    }
+
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let Some((limit, sleep)) = &mut self.idle else { return Poll::Pending };
+        sleep.as_mut().poll(cx).map(|()| Some(Err(BodyError::Silent(*limit))))
+    }
+}
+
+type Frame = Option<Result<http_body::Frame<Bytes>, hyper::Error>>;
+
+fn poll_frame(incoming: &mut Incoming, wire: Option<&mut Http1>, cx: &mut Context<'_>) -> Poll<Frame> {
+    let Some(wire) = wire else { return Pin::new(incoming).poll_frame(cx) };
+    // Frames come by driving the connection only, which is done here: no waker is needed.
+    let mut unwoken = Context::from_waker(Waker::noop());
+    if let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(&mut unwoken) {
+        return Poll::Ready(frame);
+    }
+    wire.drive(cx);
+    Pin::new(incoming).poll_frame(&mut unwoken)
+}
+
+/// Whether a response that nobody reads any more has ended; a little more of it is skipped to find out.
+pub(super) fn is_over(rest: &mut Incoming, wire: &mut Http1, cx: &mut Context<'_>) -> bool {
+    const FRAMES: usize = 4;
+    for _ in 0..FRAMES {
+        match poll_frame(rest, Some(wire), cx) {
+            Poll::Ready(None | Some(Err(_))) => return true,
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Pending => return false,
+        }
+    }
+    false
+}

@@ -1,0 +1,63 @@
+//! TLS: rustls with ring, and the platform's roots.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::OnceCell;
+
+/// What the platform trusts; read when the first https upstream is connected to, and then once for all of them.
+static PLATFORM: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
+
+pub(super) async fn platform() -> Result<Arc<ClientConfig>, String> {
+    PLATFORM
+        .get_or_try_init(|| async {
+            // Reads a few hundred files on some platforms.
+            let load = tokio::task::spawn_blocking(load).await;
+            load.map_err(|_| "reading the platform's root certificates failed".to_owned())?
+        })
+        .await
+        .cloned()
+}
+
+fn load() -> Result<Arc<ClientConfig>, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+        return Err(format!("the platform has no root certificates to verify servers with{why}"));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// The same configuration, offering HTTP/2 and HTTP/1.1 unless it offers something already.
+pub(super) fn with_alpn(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
+    if !config.alpn_protocols.is_empty() {
+        return config;
+    }
+    let mut config = Arc::unwrap_or_clone(config);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
+/// Whether an error, or what caused it, is a certificate that does not verify.
+pub(super) fn is_unverified(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // `io::Error` does not count what it wraps as its source.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = error.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref());
+        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}

@@ -1,0 +1,140 @@
+//! What a caller may set.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::{Era, Limits};
+
+/// How an upstream is spoken to.
+///
+/// ```
+/// use crossway_streamable_http::client::{Era, Options};
+///
+/// let options = Options::default().era(Era::Legacy).header("Authorization", "Bearer s3cr3t")?;
+/// assert!(!format!("{options:?}").contains("s3cr3t"));
+/// assert!(Options::default().header("Mcp-Session-Id", "1").is_err());
+/// # Ok::<(), crossway_streamable_http::client::ConfigError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Options {
+    pub(super) headers: HeaderMap,
+    pub(super) era: Era,
+    pub(super) limits: Limits,
+    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Options {
+    /// Adds a header to every request: POST, GET and DELETE. Its value is never logged.
+    ///
+    /// # Errors
+    ///
+    /// When the name or the value can't stand in a header, or when the header is the transport's own to write.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
+        let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
+            return Err(ConfigError::HeaderName { name: name.to_owned() });
+        };
+        if is_reserved(&parsed) {
+            return Err(ConfigError::ReservedHeader { name: parsed });
+        }
+        let Ok(mut value) = HeaderValue::from_bytes(value.as_bytes()) else {
+            return Err(ConfigError::HeaderValue { name: parsed });
+        };
+        value.set_sensitive(true);
+        self.headers.append(parsed, value);
+        Ok(self)
+    }
+
+    /// Says which revisions the upstream speaks.
+    #[must_use]
+    pub fn era(mut self, era: Era) -> Self {
+        self.era = era;
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets how TLS is spoken, for example with roots or a client certificate of one's own. Without this, servers
+    /// are verified against the platform's roots.
+    #[must_use]
+    pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+}
+
+impl fmt::Debug for Options {
+    /// Names the headers and leaves out their values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("era", &self.era)
+            .field("limits", &self.limits)
+            .field("own_tls", &self.tls.is_some())
+            .finish()
+    }
+}
+
+/// Headers that the transport writes itself, and those that frame HTTP messages.
+fn is_reserved(name: &HeaderName) -> bool {
+    const FRAMING: [HeaderName; 10] = [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::CONTENT_ENCODING,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::UPGRADE,
+        header::TE,
+        header::TRAILER,
+        header::ACCEPT,
+    ];
+    FRAMING.contains(name)
+        || [
+            "mcp-session-id",
+            "mcp-protocol-version",
+            "mcp-method",
+            "mcp-name",
+            "last-event-id",
+            "keep-alive",
+            "expect",
+        ]
+        .contains(&name.as_str())
+        || name.as_str().starts_with("mcp-param-")
+}
+
+/// What can be wrong with a URL or an option.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The URL can't be an MCP endpoint.
+    #[error("the URL is not one of an MCP endpoint: {what}")]
+    Url {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The name can't be a header's.
+    #[error("{name:?} can't be the name of a header")]
+    HeaderName {
+        /// The name.
+        name: String,
+    },
+    /// The value can't be a header's.
+    #[error("the value of the header {name} has characters that can't stand in a header")]
+    HeaderValue {
+        /// The header's name; its value is kept secret.
+        name: HeaderName,
+    },
+    /// The transport writes this header itself.
+    #[error("the header {name} is the transport's own and can't be set")]
+    ReservedHeader {
+        /// The header's name.
+        name: HeaderName,
+    },
+}

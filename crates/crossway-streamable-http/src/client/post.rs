@@ -1,0 +1,45 @@
+//! Messages without an answer: notifications, and answers to the server's requests.
+
+use std::sync::Arc;
+
+use crossway_proto::Message;
+use crossway_service::CallError;
+use http::Method;
+
+use super::answer;
+use super::headers;
+use super::http::{Outbound, Purpose};
+use super::open::Manner;
+use super::session::{Badge, Session};
+
+/// POSTs a message and waits for its being accepted: "the server **MUST** return HTTP status code 202 Accepted with
+/// no body" (2025-11-25, basic/transports). Any success will do, and a body is not looked at.
+pub(super) async fn post(session: Arc<Session>, message: Message, manner: Manner) -> Result<(), CallError> {
+    let badge = if manner.is_modern() { Badge::default() } else { session.badge() };
+    let outbound = Outbound {
+        method: Method::POST,
+        headers: || {
+            let mut headers = session.shared.headers.clone();
+            match &manner {
+                Manner::Modern { version, .. } => headers::mirror(&mut headers, &message, version),
+                _ => badge.put_on(&mut headers),
+            }
+            headers
+        },
+        message: Some(&message),
+        purpose: Purpose::Call,
+    };
+    let response = session.shared.http.send(outbound).await?;
+    let status = response.head.status;
+    if !status.is_success() {
+        // It never gives an answer here: there is no id that it could have.
+        return answer::refusal(&session, &badge, None, status, &response.head.headers, response.body)
+            .await
+            .map(drop);
+    }
+    response.body.let_go();
+    if message.is_method("notifications/initialized") {
+        session.initialized();
+    }
+    Ok(())
+}

@@ -1,0 +1,313 @@
+//! What a link knows of its session, and of the calls that are in flight on it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use crossway_proto::http_rules::names::{MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
+use crossway_proto::http_rules::session as rules;
+use crossway_proto::{Message, RequestId, Revision};
+use crossway_service::{CallError, Reason, Scope};
+use http::{HeaderMap, HeaderValue};
+use slab::Slab;
+
+use super::errands::Errand;
+use super::upstream::Shared;
+
+/// One link's session with an upstream, or the lack of one: stateless requests need none.
+pub(super) struct Session {
+    pub(super) shared: Arc<Shared>,
+    call_limit: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    badge: Badge,
+    /// 2025-03-26 alone allows batches.
+    allows_batches: bool,
+    calls: Slab<Slot>,
+    /// Where the standing stream was when it was last let go.
+    last_event_id: Option<Vec<u8>>,
+    /// The last link is gone; the session ends with the last reply.
+    is_abandoned: bool,
+}
+
+/// How far a legacy session has come (2025-11-25, basic/lifecycle).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Phase {
+    /// No session.
+    #[default]
+    Fresh,
+    /// `initialize` has its answer.
+    Opened,
+    /// `notifications/initialized` was accepted: the standing stream may open.
+    Initialized,
+    /// The upstream no longer knows the session.
+    Lost,
+    /// We have closed it.
+    Closed,
+}
+
+/// What each request of a session shows: its id, and the negotiated revision.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Badge {
+    pub(super) session: Option<HeaderValue>,
+    pub(super) version: Option<HeaderValue>,
+}
+
+impl Badge {
+    pub(super) fn put_on(&self, headers: &mut HeaderMap) {
+        if let Some(session) = &self.session {
+            headers.insert(MCP_SESSION_ID.clone(), session.clone());
+        }
+        if let Some(version) = &self.version {
+            headers.insert(MCP_PROTOCOL_VERSION.clone(), version.clone());
+        }
+    }
+}
+
+/// A call in flight, or a listener.
+struct Slot {
+    origin: u64,
+    /// `None` for a listener.
+    id: Option<RequestId>,
+    is_modern: bool,
+    is_cancelled: bool,
+    waker: Option<Waker>,
+}
+
+impl Session {
+    pub(super) fn new(shared: Arc<Shared>, scope: Scope) -> Arc<Self> {
+        let call_limit = match scope {
+            Scope::Session => shared.limits.session_calls,
+            _ => shared.limits.shared_calls,
+        };
+        Arc::new(Self { shared, call_limit, state: Mutex::default() })
+    }
+
+    /// Takes up a request, or a listener, which has no id.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        origin: u64,
+        id: Option<RequestId>,
+        is_modern: bool,
+    ) -> Result<Ticket, CallError> {
+        let mut state = self.state();
+        match state.phase {
+            Phase::Closed => return Err(CallError::not_sent(Reason::Closing)),
+            Phase::Lost if !is_modern => return Err(CallError::not_sent(Reason::SessionEnded)),
+            _ if state.calls.len() >= self.call_limit => {
+                let what = "the connection has too many calls in flight";
+                return Err(CallError::not_sent(Reason::OverLimit(what.into())));
+            }
+            _ => {}
+        }
+        let key = state.calls.insert(Slot { origin, id, is_modern, is_cancelled: false, waker: None });
+        Ok(Ticket { session: Arc::clone(self), key })
+    }
+
+    /// Readies the link for `initialize`, which goes out without a session. One that was open before is ended.
+    pub(super) fn renew(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.phase == Phase::Closed {
+            return;
+        }
+        let badge = std::mem::take(&mut state.badge);
+        state.phase = Phase::Fresh;
+        state.last_event_id = None;
+        drop(state);
+        if badge.session.is_some() {
+            self.shared.run(Errand::Delete(badge));
+        }
+    }
+
+    /// The upstream has given the session an id.
+    pub(super) fn assign(&self, id: HeaderValue) {
+        self.state().badge.session = Some(id);
+    }
+
+    /// `initialize` has its answer.
+    pub(super) fn negotiated(&self, answer: &Message) {
+        let mut state = self.state();
+        let version = answer.initialize_version().filter(|_| answer.result().is_some());
+        let Some(version) = version else {
+            state.badge = Badge::default();
+            return;
+        };
+        state.allows_batches = Revision::parse(&version).is_some_and(Revision::allows_batches);
+        state.badge.version = HeaderValue::from_str(&version).ok();
+        if state.phase != Phase::Closed {
+            state.phase = Phase::Opened;
+        }
+    }
+
+    /// `notifications/initialized` was accepted.
+    pub(super) fn initialized(&self) {
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Fresh | Phase::Opened) {
+            state.phase = Phase::Initialized;
+            state.wake(|slot| slot.id.is_none());
+        }
+    }
+
+    /// The upstream does not know the session with this badge, or no longer.
+    pub(super) fn lost(&self, badge: &Badge) {
+        let mut state = self.state();
+        // It may have been told of the session before this one.
+        if state.badge.session == badge.session && state.phase != Phase::Closed {
+            state.phase = Phase::Lost;
+            state.badge = Badge::default();
+            state.last_event_id = None;
+            state.wake(|slot| slot.id.is_none());
+        }
+    }
+
+    /// Ends the call with this id, and tells whether it is a modern one. `None` if there is no such call.
+    pub(super) fn cancel(&self, origin: u64, id: &RequestId) -> Option<bool> {
+        let mut state = self.state();
+        let mut slots = state.calls.iter_mut().map(|(_, slot)| slot);
+        let slot =
+            slots.find(|slot| slot.origin == origin && !slot.is_cancelled && slot.id.as_ref() == Some(id))?;
+        slot.is_cancelled = true;
+        let is_modern = slot.is_modern;
+        if let Some(waker) = slot.waker.take() {
+            waker.wake();
+        }
+        Some(is_modern)
+    }
+
+    /// Closes the link. Gives the badge of the session that is to be ended, if there is one.
+    pub(super) fn close(&self) -> Option<Badge> {
+        let mut state = self.state();
+        state.phase = Phase::Closed;
+        state.wake(|_| true);
+        Some(std::mem::take(&mut state.badge)).filter(|badge| badge.session.is_some())
+    }
+
+    /// The last link is gone: the session ends with the last reply.
+    pub(super) fn abandon(&self) {
+        let mut state = self.state();
+        state.is_abandoned = true;
+        let badge = state.leave();
+        drop(state);
+        self.end(badge);
+    }
+
+    pub(super) fn badge(&self) -> Badge {
+        self.state().badge.clone()
+    }
+
+    /// Whether `initialize` was answered on this link.
+    pub(super) fn has_session(&self) -> bool {
+        matches!(self.state().phase, Phase::Opened | Phase::Initialized)
+    }
+
+    pub(super) fn allows_batches(&self) -> bool {
+        self.state().allows_batches
+    }
+
+    /// Where the standing stream was last.
+    pub(super) fn take_last_event_id(&self) -> Option<Vec<u8>> {
+        self.state().last_event_id.take()
+    }
+
+    pub(super) fn keep_last_event_id(&self, id: &[u8]) {
+        self.state().last_event_id = Some(id.to_vec());
+    }
+
+    fn end(&self, badge: Option<Badge>) {
+        if let Some(badge) = badge {
+            self.shared.run(Errand::Delete(badge));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the table as it was between two steps.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> usize {
+        self.state().calls.len()
+    }
+}
+
+impl State {
+    fn wake(&mut self, which: impl Fn(&Slot) -> bool) {
+        for (_, slot) in &mut self.calls {
+            if which(slot)
+                && let Some(waker) = slot.waker.take()
+            {
+                waker.wake();
+            }
+        }
+    }
+
+    /// The session to end, if nobody is left who could use it.
+    fn leave(&mut self) -> Option<Badge> {
+        if !self.is_abandoned || !self.calls.is_empty() || self.phase == Phase::Closed {
+            return None;
+        }
+        self.phase = Phase::Closed;
+        Some(std::mem::take(&mut self.badge)).filter(|badge| badge.session.is_some())
+    }
+}
+
+/// What has become of a call from outside, while it waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Open(Phase),
+    Cancelled,
+    Closed,
+}
+
+/// A call's place in its session's table; it leaves the table with it.
+pub(super) struct Ticket {
+    pub(super) session: Arc<Session>,
+    key: usize,
+}
+
+impl Ticket {
+    /// What has become of the call. `cx` is woken when that changes.
+    pub(super) fn fate(&self, cx: &Context<'_>) -> Fate {
+        let mut state = self.session.state();
+        let phase = state.phase;
+        let Some(slot) = state.calls.get_mut(self.key) else { return Fate::Closed };
+        if slot.is_cancelled {
+            return Fate::Cancelled;
+        }
+        if phase == Phase::Closed {
+            return Fate::Closed;
+        }
+        match &mut slot.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            waker => *waker = Some(cx.waker().clone()),
+        }
+        Fate::Open(phase)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut state = self.session.state();
+        state.calls.try_remove(self.key);
+        // An idle session holds no table: sessions are many.
+        if state.calls.is_empty() && state.calls.capacity() > 16 {
+            state.calls.shrink_to_fit();
+        }
+        let badge = state.leave();
+        drop(state);
+        self.session.end(badge);
+    }
+}
+
+/// Reads the session id that an upstream gives.
+pub(super) fn session_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, &'static str> {
+    let id =
+        rules::session_id(headers).map_err(|_| "its session id is not one of visible ASCII characters")?;
+    // A copy: the original shares the buffer of the whole response's head.
+    let Some(mut id) = id.and_then(|id| HeaderValue::from_str(id).ok()) else { return Ok(None) };
+    id.set_sensitive(true);
+    Ok(Some(id))
+}

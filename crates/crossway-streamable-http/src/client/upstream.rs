@@ -1,0 +1,186 @@
+//! The upstream and its links.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossway_proto::{Kind, Message};
+use crossway_service::{
+    Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
+};
+use http::HeaderMap;
+
+use super::endpoint::Endpoint;
+use super::errands::Errands;
+use super::exchange::Exchange;
+use super::http::HttpClient;
+use super::listen::Listening;
+use super::mirror::Mirrored;
+use super::open::Manner;
+use super::session::Session;
+use super::{ConfigError, Era, Limits, Options, headers, limits, post};
+
+/// An MCP server at a URL, spoken to over Streamable HTTP.
+///
+/// Clones share its connections.
+#[derive(Clone)]
+pub struct StreamableHttpUpstream(Arc<Shared>);
+
+/// What all links of an upstream share.
+pub(super) struct Shared {
+    pub(super) http: HttpClient,
+    /// What is the same in each POST.
+    pub(super) headers: HeaderMap,
+    pub(super) era: Era,
+    pub(super) limits: Limits,
+    pub(super) mirrored: Mirrored,
+    pub(super) errands: Errands,
+    strays: AtomicU64,
+}
+
+impl StreamableHttpUpstream {
+    /// The server at `url`, which is that of its MCP endpoint. Connects when it is called first.
+    ///
+    /// # Errors
+    ///
+    /// When `url` can't be an MCP endpoint's.
+    pub fn new(url: &str, options: Options) -> Result<Self, ConfigError> {
+        let http = HttpClient::new(Endpoint::parse(url)?, &options);
+        Ok(Self::over(http, &options))
+    }
+
+    pub(super) fn over(http: HttpClient, options: &Options) -> Self {
+        Self(Arc::new(Shared {
+            headers: headers::base(http.endpoint(), options),
+            http,
+            era: options.era,
+            limits: options.limits,
+            mirrored: Mirrored::default(),
+            errands: Errands::default(),
+            strays: AtomicU64::new(0),
+        }))
+    }
+
+    /// How many messages of the upstream belonged to nobody: answers to no question, second answers, what is no
+    /// message at all.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        self.0.strays.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl Upstream for StreamableHttpUpstream {
+    fn connect(&self, scope: Scope) -> Link {
+        Link::new(Handle(Session::new(Arc::clone(&self.0), scope)))
+    }
+}
+
+impl std::fmt::Debug for StreamableHttpUpstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StreamableHttpUpstream({})", self.0.http.endpoint().origin())
+    }
+}
+
+impl Shared {
+    /// Counts what belongs to nobody, and says what it was: never what it said.
+    pub(super) fn stray(&self, what: &str) {
+        self.strays.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(upstream = %self.http.endpoint().origin(), what, "dropped a message of the server");
+    }
+}
+
+/// What links hold.
+struct Handle(Arc<Session>);
+
+impl Connection for Handle {
+    fn call(&self, call: Call) -> Reply {
+        let Call { ask, mut context } = call;
+        let result = match ask {
+            Ask::Message(message) if message.is_request() => self.request(message, &mut context),
+            Ask::Message(message) => Ok(self.post(message, &context)),
+            Ask::Listen => self.listen(&context),
+            _ => Ok(Reply::accepted()),
+        };
+        result.unwrap_or_else(Reply::failed)
+    }
+
+    fn close(&self) -> Closing {
+        let Some(badge) = self.0.close() else { return Box::pin(std::future::ready(())) };
+        let shared = Arc::clone(&self.0.shared);
+        let delete = async move {
+            let deleted = tokio::time::timeout(limits::CLOSE, shared.delete(&badge)).await;
+            if deleted.is_err() {
+                tracing::debug!(upstream = %shared.http.endpoint().origin(), "no answer to a session's end");
+            }
+        };
+        // In a task, so that it is done also when nobody waits for it.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                let deleting = runtime.spawn(delete);
+                Box::pin(async move { drop(deleting.await) })
+            }
+            Err(_) => Box::pin(delete),
+        }
+    }
+}
+
+impl Handle {
+    fn request(&self, request: Message, context: &mut Context) -> Result<Reply, CallError> {
+        let shared = &self.0.shared;
+        let manner = manner(&request, context);
+        if manner.is_modern() && shared.era == Era::Legacy {
+            return Err(CallError::not_sent(Reason::LegacyOnly));
+        }
+        // A request has one by its kind.
+        let Some(id) = request.id() else { return Ok(Reply::accepted()) };
+        if matches!(manner, Manner::Initialize) {
+            self.0.renew();
+        }
+        let ticket = self.0.open(context.origin.as_u64(), Some(id.clone()), manner.is_modern())?;
+        Ok(Reply::stream(Exchange::new(ticket, request, id, manner, context.deadline)))
+    }
+
+    fn post(&self, message: Message, context: &Context) -> Reply {
+        let mut manner = manner(&message, context);
+        if message.kind() == Kind::Notification && message.is_method("notifications/cancelled") {
+            let id = message.cancelled_id();
+            match id.and_then(|id| self.0.cancel(context.origin.as_u64(), &id)) {
+                // The response is dropped with its call, and that says it: "no `notifications/cancelled` message is
+                // expected" (2026-07-28, basic/transports/streamable-http).
+                Some(true) => return Reply::accepted(),
+                Some(false) => manner = Manner::Legacy,
+                None if manner.is_modern() || !self.0.has_session() => return Reply::accepted(),
+                None => {}
+            }
+        }
+        let session = Arc::clone(&self.0);
+        Reply::pending(async move {
+            match post::post(session, message, manner).await {
+                Ok(()) => Reply::accepted(),
+                Err(error) => Reply::failed(error),
+            }
+        })
+    }
+
+    fn listen(&self, context: &Context) -> Result<Reply, CallError> {
+        let ticket = self.0.open(context.origin.as_u64(), None, false)?;
+        Ok(Reply::stream(Listening::new(ticket)))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+fn manner(message: &Message, context: &Context) -> Manner {
+    if let Some(version) = headers::modern_version(message, context.revision) {
+        let params = context.extensions.get::<crate::ParamHeaders>().map(|params| params.0.clone());
+        return Manner::Modern { version, params };
+    }
+    if message.is_request() && message.is_method("initialize") { Manner::Initialize } else { Manner::Legacy }
+}
