@@ -1,10 +1,13 @@
 //! An rmcp handler as an upstream.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use crossway_proto::{ErrorCode, ErrorObject, Message};
-use crossway_service::{Limits, Link, Scope, Upstream, duplex};
+use crossway_service::{Ask, Call, CallError, Connection, Limits, Link, Reply, Scope, Upstream, duplex};
+use futures_core::Stream;
 use rmcp::model::{GetExtensions, JsonRpcMessage};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -15,7 +18,8 @@ use crate::convert::{ConvertError, from_message, to_message};
 /// How many messages may be on their way between a transport and a handler, each way.
 const PIPE_MESSAGES: usize = 4096;
 
-/// An rmcp handler as an upstream: each connection is served by a handler of its own.
+/// An rmcp handler as an upstream: each session is served by a handler of its own, and so is each stateless request
+/// ([`Scope::Shared`]), since rmcp does not say to which request a log message belongs.
 ///
 /// Needs a tokio runtime to connect in. A request's `http::Extensions` (what layers and transports put into
 /// [`Context::extensions`](crossway_service::Context)) are found by the handler in rmcp's extensions, under the type
@@ -40,7 +44,20 @@ where
     F: Fn() -> S + Send + Sync + 'static,
     S: ServerHandler,
 {
-    fn connect(&self, _: Scope) -> Link {
+    fn connect(&self, scope: Scope) -> Link {
+        match scope {
+            Scope::Shared => Link::new(PerRequest(self.clone())),
+            _ => self.serve(),
+        }
+    }
+}
+
+impl<F, S> HandlerUpstream<F>
+where
+    F: Fn() -> S + Send + Sync + 'static,
+    S: ServerHandler,
+{
+    fn serve(&self) -> Link {
         let (ours, theirs) = duplex::pair(PIPE_MESSAGES);
         let (link, carry) = ours.connect(Limits::default());
         let handler = Arc::clone(&self.handler);
@@ -56,6 +73,43 @@ where
             }
         });
         link
+    }
+}
+
+/// The connection that stateless requests share: nothing but the handler's maker.
+struct PerRequest<F>(HandlerUpstream<F>);
+
+impl<F, S> Connection for PerRequest<F>
+where
+    F: Fn() -> S + Send + Sync + 'static,
+    S: ServerHandler,
+{
+    fn call(&self, call: Call) -> Reply {
+        match &call.ask {
+            Ask::Message(message) if message.is_request() => {
+                let link = self.0.serve();
+                let reply = link.call(call);
+                // The link ends with the reply, and the handler with the link.
+                Reply::stream(Served { reply, _link: link })
+            }
+            Ask::Listen => Reply::stream(futures_util::stream::pending()),
+            // Stateless requests have no notifications or responses of the client's beside them.
+            _ => Reply::accepted(),
+        }
+    }
+}
+
+/// A reply, with the link that it needs. The reply is dropped first: it may have to send a cancellation.
+struct Served {
+    reply: Reply,
+    _link: Link,
+}
+
+impl Stream for Served {
+    type Item = Result<Message, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.reply).poll_next(cx)
     }
 }
 
