@@ -139,6 +139,16 @@ impl<O: Outlet> Mux<O> {
         self.state().finish(key, Err(error));
     }
 
+    /// All calls in flight fail, and the connection goes on: one of them has lost its answer, and nothing tells
+    /// which.
+    pub fn fail_all(&self, error: &CallError) {
+        let mut state = self.state();
+        let keys: Vec<CallKey> = state.calls.iter_mut().map(|(key, _)| key).collect();
+        for key in keys {
+            state.finish(key, Err(error.clone()));
+        }
+    }
+
     /// The call in flight, if there is a single one: what comes without saying which call it answers is meant for
     /// that.
     #[must_use]
