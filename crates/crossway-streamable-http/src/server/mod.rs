@@ -1,1 +1,31 @@
 //! An upstream as an MCP endpoint: a `tower` service over HTTP bodies.
+
+mod answer;
+mod batch;
+mod body;
+mod config;
+mod control;
+mod endpoint;
+mod events;
+mod exchange;
+mod failure;
+mod future;
+mod head;
+mod intake;
+mod keep_alive;
+mod limits;
+mod modern;
+mod post;
+mod service;
+mod session;
+mod stop;
+mod tools;
+mod waiting;
+
+pub use body::Body;
+pub use config::Config;
+pub use control::StreamControl;
+pub use future::ResponseFuture;
+pub use limits::Limits;
+pub use service::StreamableHttp;
+pub use session::SessionOwner;

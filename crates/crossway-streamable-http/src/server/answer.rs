@@ -1,0 +1,93 @@
+//! The responses that there are.
+
+use crossway_proto::http_rules::Refusal;
+use crossway_proto::http_rules::names::{MCP_SESSION_ID, X_ACCEL_BUFFERING};
+use crossway_proto::{ErrorCode, ErrorObject, Message, RequestId};
+use crossway_service::CallError;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+
+use super::Body;
+use super::events::EventStream;
+use super::failure::status_of;
+use super::session::SessionId;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// One message as JSON.
+pub(crate) fn message(status: StatusCode, message: &Message) -> Response<Body> {
+    json(status, Body::message(message))
+}
+
+/// The responses to a batch as one JSON array.
+pub(crate) fn batch(responses: &[Message]) -> Response<Body> {
+    json(StatusCode::OK, Body::batch(responses))
+}
+
+fn json(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+/// A stream of events, which neither caches nor proxies may hold back.
+pub(crate) fn events(events: EventStream) -> Response<Body> {
+    let mut response = Response::new(Body::events(events));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, EVENT_STREAM);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert(&X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// No content.
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// A refusal, as the error that answers the request `id`, or nothing in particular.
+pub(crate) fn refusal(refusal: &Refusal, id: Option<&RequestId>) -> Response<Body> {
+    let response = message(refusal.status, &error(id, &refusal.to_error()));
+    match refusal.status {
+        StatusCode::SERVICE_UNAVAILABLE => retry_after(response, super::limits::RETRY_AFTER),
+        _ => response,
+    }
+}
+
+/// A refusal of a method, with those that there are.
+pub(crate) fn not_allowed(allowed: &'static str, why: &'static str) -> Response<Body> {
+    let error = error(None, &ErrorObject::new(ErrorCode::INVALID_REQUEST, why));
+    let mut response = message(StatusCode::METHOD_NOT_ALLOWED, &error);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// A call that failed.
+pub(crate) fn failure(failed: &CallError, id: Option<&RequestId>) -> Response<Body> {
+    let (status, after) = status_of(failed);
+    let response = message(status, &failed.to_message(id));
+    match after {
+        Some(after) => retry_after(response, after),
+        None => response,
+    }
+}
+
+/// Tells the client its session.
+pub(crate) fn with_session(mut response: Response<Body>, id: SessionId) -> Response<Body> {
+    response.headers_mut().insert(&MCP_SESSION_ID, id.to_header());
+    response
+}
+
+fn retry_after(mut response: Response<Body>, seconds: u64) -> Response<Body> {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+#[expect(clippy::expect_used, reason = "the data of these errors is written by serde_json")]
+fn error(id: Option<&RequestId>, error: &ErrorObject) -> Message {
+    Message::error_of(id, error).expect("valid by construction")
+}

@@ -1,0 +1,53 @@
+//! How an upstream in this process closes the stream of its own call.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context;
+
+use futures_util::task::AtomicWaker;
+
+/// Closes the response stream on which a call waits, and lets the call go on: the client comes back for the answer.
+///
+/// "The server **MAY** close the _connection_ (without terminating the _SSE stream_) at any time in order to avoid
+/// holding a long-lived connection" (2025-11-25, basic/transports). With [`Config::stream_control`] set, one is put
+/// into the extensions of the context of each call of a session, where an upstream or a layer finds it.
+///
+/// [`Config::stream_control`]: crate::server::Config::stream_control
+#[derive(Clone)]
+pub struct StreamControl(Arc<Control>);
+
+#[derive(Default)]
+struct Control {
+    is_closed: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl StreamControl {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Closes the stream. What comes later is kept, and given to the client when it comes back with `Last-Event-ID`.
+    ///
+    /// Without effect when the answer has been given, and while the client has no event id to come back with: those
+    /// of revisions before 2025-11-25 have none until the first message.
+    pub fn close_stream(&self) {
+        self.0.is_closed.store(true, Ordering::Release);
+        self.0.waker.wake();
+    }
+
+    /// Whether the stream was asked to close; if not, `cx` is woken when it is.
+    pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> bool {
+        if !self.0.is_closed.load(Ordering::Acquire) {
+            self.0.waker.register(cx.waker());
+        }
+        self.0.is_closed.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for StreamControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamControl").field("is_closed", &self.0.is_closed).finish()
+    }
+}

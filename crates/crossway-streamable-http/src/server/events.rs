@@ -1,0 +1,282 @@
+//! A response that is a stream of events.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use crossway_proto::sse::SseEncoder;
+use crossway_proto::{Message, RequestId, Slices};
+use crossway_service::Reply;
+use futures_core::Stream;
+
+use super::body::next_slice;
+use super::exchange::{Exchange, Step};
+use super::keep_alive::KeepAlive;
+use super::session::{Session, Ticket, frame};
+use super::stop::{Stop, Watch};
+
+/// Messages as events, with comments in between when there is nothing to say.
+pub(crate) struct EventStream {
+    /// What goes out next.
+    frames: VecDeque<Slices>,
+    source: Source,
+    /// The stream's place in its session.
+    place: Option<Place>,
+    keep_alive: KeepAlive,
+    is_over: bool,
+}
+
+/// Where the messages come from.
+enum Source {
+    /// The reply to a POST.
+    Call(Box<Exchange>, Option<Watch>),
+    /// What belongs to no call.
+    Standing(Option<Reply>, Watch),
+    /// What is kept of the reply to a POST, and what is still added to that.
+    Kept,
+    /// Nowhere any more.
+    Nothing,
+}
+
+impl Source {
+    fn fall_silent(&mut self) {
+        if let Self::Standing(reply, _) = self {
+            *reply = None;
+        }
+    }
+}
+
+/// A stream's place in its session.
+struct Place {
+    session: Arc<Session>,
+    ticket: Ticket,
+}
+
+impl EventStream {
+    /// The answer to a POST; `first` is what made it a stream, the oldest first.
+    pub(crate) fn call(mut exchange: Exchange, first: &[Message]) -> Self {
+        let session = exchange.session().map(Arc::clone);
+        let place = session.map(|session| {
+            let ticket = session.streams().open(super::session::StreamKind::Call);
+            Place { session, ticket }
+        });
+        exchange.ticket = place.as_ref().map(|place| place.ticket);
+        let watch = exchange.asked.is_subscription().then(|| Watch::new(&exchange.endpoint.stop));
+        let period = exchange.endpoint.limits.keep_alive;
+        let mut this = Self::new(Source::Call(Box::new(exchange), watch), place, period);
+        this.prime();
+        first.iter().for_each(|message| this.push(message));
+        this
+    }
+
+    /// The answer to a GET: what is said outside calls, behind what the client has missed of it.
+    pub(crate) fn standing(session: Arc<Session>, ticket: Ticket, reply: Reply, stop: &Arc<Stop>) -> Self {
+        let period = session.limits().keep_alive;
+        let missed = session.streams().missed(ticket);
+        let source = Source::Standing(Some(reply), Watch::new(stop));
+        let mut this = Self::new(source, Some(Place { session, ticket }), period);
+        if missed.is_empty() {
+            this.prime();
+        }
+        this.frames.extend(missed);
+        this
+    }
+
+    /// The answer to a GET that takes up the answer to a POST.
+    pub(crate) fn resumed(session: Arc<Session>, ticket: Ticket) -> Self {
+        let period = session.limits().keep_alive;
+        Self::new(Source::Kept, Some(Place { session, ticket }), period)
+    }
+
+    /// A stream that ends at once: the answer to a request that its client has cancelled.
+    pub(crate) fn ended(period: std::time::Duration) -> Self {
+        let mut this = Self::new(Source::Nothing, None, period);
+        this.is_over = true;
+        this
+    }
+
+    fn new(source: Source, place: Option<Place>, period: std::time::Duration) -> Self {
+        Self { frames: VecDeque::new(), source, place, keep_alive: KeepAlive::new(period), is_over: false }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over && self.frames.is_empty()
+    }
+
+    /// Gives the client what it needs to come back if the stream breaks before its first message.
+    fn prime(&mut self) {
+        let Some(place) = self.place.as_ref().filter(|place| place.session.primes_streams()) else { return };
+        let retry = place.session.limits().retry.as_millis();
+        let retry = u64::try_from(retry).unwrap_or(u64::MAX);
+        if let Ok(event) = SseEncoder::priming(&place.ticket.priming().to_string(), Some(retry)) {
+            self.frames.push_back(std::iter::once(event).collect());
+        }
+    }
+
+    /// Puts a message behind those that wait to go out.
+    fn push(&mut self, message: &Message) {
+        let event = match &self.place {
+            Some(place) => place.session.streams().push(place.ticket.stream, message, true),
+            None => frame(None, message),
+        };
+        self.frames.push_back(event);
+    }
+
+    /// The next bytes; `None` at the end.
+    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            while let Some(frame) = self.frames.front_mut() {
+                if let Some(data) = next_slice(frame) {
+                    self.keep_alive.sent();
+                    return Poll::Ready(Some(data));
+                }
+                self.frames.pop_front();
+            }
+            if self.is_over {
+                return Poll::Ready(None);
+            }
+            if self.poll_source(cx).is_pending() {
+                if self.keep_alive.poll_due(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.frames.push_back(std::iter::once(SseEncoder::keep_alive()).collect());
+            }
+        }
+    }
+
+    /// Ready when there is a frame, or no more.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.source {
+            Source::Call(exchange, _) => match exchange.poll_step(cx) {
+                Poll::Ready(step) => {
+                    self.take(step);
+                    return Poll::Ready(());
+                }
+                Poll::Pending => {}
+            },
+            Source::Standing(Some(reply), _) => match Pin::new(&mut *reply).poll_next(cx) {
+                Poll::Ready(Some(Ok(message))) => {
+                    self.push(&message);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Some(Err(_))) => {
+                    self.finish();
+                    return Poll::Ready(());
+                }
+                // The upstream has nothing to say outside calls. The client would come back each second if the
+                // stream ended, so it is held open.
+                Poll::Ready(None) => self.source.fall_silent(),
+                Poll::Pending => {}
+            },
+            Source::Standing(None, _) => {}
+            Source::Kept => return self.poll_kept(cx),
+            Source::Nothing => {
+                self.is_over = true;
+                return Poll::Ready(());
+            }
+        }
+        if self.is_to_end(cx) {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    fn take(&mut self, step: Step) {
+        let is_last = match step {
+            Step::Interim(message) => {
+                self.push(&message);
+                false
+            }
+            Step::Response(message) => {
+                self.push(&message);
+                self.exchange().is_none_or(Exchange::is_over)
+            }
+            Step::Failed(error) => {
+                let id: Option<RequestId> = self.exchange().and_then(|exchange| exchange.asked.id().cloned());
+                self.push(&error.to_message(id.as_ref()));
+                true
+            }
+            Step::Ended => true,
+        };
+        if is_last {
+            self.finish();
+        }
+    }
+
+    fn exchange(&self) -> Option<&Exchange> {
+        match &self.source {
+            Source::Call(exchange, _) => Some(exchange),
+            _ => None,
+        }
+    }
+
+    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(place) = &self.place else { return Poll::Ready(()) };
+        match std::task::ready!(place.session.streams().poll_next(place.ticket, cx)) {
+            Some(frame) => self.frames.push_back(frame),
+            None => self.is_over = true,
+        }
+        Poll::Ready(())
+    }
+
+    /// Whether the stream has to end though its source has not: it was taken up by another request, it is asked to
+    /// close, or the endpoint is drained. If not, `cx` is woken when that changes.
+    fn is_to_end(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_replaced =
+            self.place.as_ref().is_some_and(|place| !place.session.streams().is_current(place.ticket, cx));
+        let is_stopped = match &mut self.source {
+            Source::Call(_, Some(watch)) | Source::Standing(_, watch) => watch.poll_stopped(cx),
+            _ => false,
+        };
+        let is_closed = self.can_be_taken_up()
+            && self
+                .exchange()
+                .and_then(|exchange| exchange.control.as_ref())
+                .is_some_and(|c| c.poll_closed(cx));
+        if is_stopped {
+            self.end_subscription();
+        }
+        if is_replaced || is_stopped || is_closed {
+            // What is dropped here goes on in the background, if it is a call in a session.
+            self.source = Source::Nothing;
+            self.is_over = true;
+        }
+        self.is_over
+    }
+
+    /// Whether the client has an event id to come back with.
+    fn can_be_taken_up(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| {
+            place.session.primes_streams() || place.session.streams().has_events(place.ticket)
+        })
+    }
+
+    /// Answers a subscription that the endpoint ends: "the server **SHOULD** send a response to the
+    /// `subscriptions/listen` request" (2026-07-28, basic/patterns/subscriptions).
+    fn end_subscription(&mut self) {
+        let Some(id) = self.exchange().and_then(|exchange| exchange.asked.id().cloned()) else { return };
+        let head: &[u8] = br#"{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":"#;
+        let result = [head, id.as_json(), b"}}"].concat();
+        if let Ok(response) = Message::result_of(&id, &result) {
+            self.push(&response);
+        }
+    }
+
+    /// Nothing more comes.
+    fn finish(&mut self) {
+        self.is_over = true;
+        if let Some(place) = &self.place {
+            place.session.streams().finish(place.ticket.stream);
+        }
+    }
+}
+
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        if let Some(place) = &self.place {
+            place.session.streams().leave(place.ticket);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Which HTTP status a failed call has.
+
+use crossway_service::{CallError, Reason};
+use http::StatusCode;
+
+use super::limits::RETRY_AFTER;
+
+/// The status of a call that the upstream has not answered, and when to try again, in seconds.
+///
+/// | what went wrong | status |
+/// |---|---|
+/// | the upstream has ended the session | 404: the client initializes a new one |
+/// | the upstream speaks legacy revisions only | 400: clients of both eras fall back to `initialize` |
+/// | a bound on our side, or we are closing | 503 with `Retry-After` |
+/// | the upstream refused for its load: 429, 503 | the same, with its `Retry-After` |
+/// | the upstream refused for another reason | 502. Also when it was 401 or 403: it is our credentials that it did not like, and the client's own authorization would not help |
+/// | no answer in time | 504 |
+/// | it can't be reached, went away, or answered what is no answer | 502 |
+pub(crate) fn status_of(error: &CallError) -> (StatusCode, Option<u64>) {
+    match error.reason() {
+        Reason::SessionEnded => (StatusCode::NOT_FOUND, None),
+        Reason::LegacyOnly => (StatusCode::BAD_REQUEST, None),
+        Reason::OverLimit(_) | Reason::Closing => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER)),
+        Reason::Refused { status: status @ (429 | 503), retry_after } => {
+            let after = retry_after.map_or(RETRY_AFTER, |after| after.as_secs());
+            (StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE), Some(after))
+        }
+        Reason::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, None),
+        _ => (StatusCode::BAD_GATEWAY, None),
+    }
+}

@@ -1,0 +1,151 @@
+//! What is decided by a request's head alone.
+
+use std::sync::Arc;
+
+use crossway_proto::http_rules::names::MCP_PROTOCOL_VERSION;
+use crossway_proto::http_rules::version::{self, BodyVersion};
+use crossway_proto::http_rules::{Refusal, accept, session as session_rules};
+use crossway_proto::{ErrorCode, Revision};
+use crossway_service::Call;
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, StatusCode};
+
+use super::endpoint::Endpoint;
+use super::events::EventStream;
+use super::post::Post;
+use super::session::{EventId, Session, SessionId, SessionOwner, StreamKind};
+use super::{Body, answer};
+
+/// What becomes of a request whose head is known.
+pub(crate) enum Routed {
+    /// Its body decides.
+    Post(Post),
+    /// It is answered already.
+    Answered(Response<Body>),
+}
+
+/// The revisions that open with `initialize`.
+pub(crate) const LEGACY: &[Revision] =
+    &[Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
+
+/// The revisions without sessions.
+pub(crate) const MODERN: &[Revision] = &[Revision::V2026_07_28];
+
+/// Decides what becomes of a request.
+pub(crate) fn route(endpoint: &Arc<Endpoint>, parts: Parts) -> Routed {
+    if let Err(refusal) = check(endpoint, &parts) {
+        return Routed::Answered(answer::refusal(&refusal, None));
+    }
+    let answered = match parts.method {
+        Method::POST => match Post::new(endpoint, parts) {
+            Ok(post) => return Routed::Post(post),
+            Err(refusal) => Err(refusal),
+        },
+        // "HTTP GET or DELETE to the MCP endpoint: respond with `405 Method Not Allowed`" (2026-07-28,
+        // basic/transports/streamable-http, Earlier Streamable HTTP Revisions).
+        Method::GET | Method::DELETE if said_version(&parts.headers).is_some_and(Revision::is_modern) => {
+            Ok(answer::not_allowed("POST", "revisions from 2026-07-28 on have POST only"))
+        }
+        Method::GET => listen(endpoint, parts),
+        Method::DELETE => end(endpoint, &parts),
+        _ => Ok(answer::not_allowed("GET, POST, DELETE", "the MCP endpoint takes POST, GET and DELETE only")),
+    };
+    Routed::Answered(answered.unwrap_or_else(|refusal| answer::refusal(&refusal, None)))
+}
+
+/// Checks what every request has to keep to, whatever its method.
+fn check(endpoint: &Endpoint, parts: &Parts) -> Result<(), Refusal> {
+    let bytes =
+        parts.headers.iter().fold(0, |bytes, (name, value)| bytes + name.as_str().len() + value.len());
+    if bytes > endpoint.limits.header_bytes {
+        let why = format!("the headers have more than {} bytes", endpoint.limits.header_bytes);
+        return Err(Refusal::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            ErrorCode::INVALID_REQUEST,
+            why,
+        ));
+    }
+    let host = endpoint.hosts.check(&parts.headers, &parts.uri)?;
+    endpoint.origins.check(&parts.headers, &host)
+}
+
+/// The revision that the header names, if it names one that we know.
+pub(crate) fn said_version(headers: &HeaderMap) -> Option<Revision> {
+    headers.get(&MCP_PROTOCOL_VERSION).and_then(|version| Revision::parse(version.to_str().ok()?))
+}
+
+/// The session that a request belongs to; `None` if it names none.
+///
+/// # Errors
+///
+/// 400 for what can't be an id, 404 for a session that there is not, or that belongs to somebody else.
+pub(crate) fn find_session(endpoint: &Endpoint, parts: &Parts) -> Result<Option<Arc<Session>>, Refusal> {
+    let Some(id) = session_rules::session_id(&parts.headers)? else { return Ok(None) };
+    SessionId::parse(id.as_bytes())
+        .and_then(|id| endpoint.sessions.find(id))
+        .filter(|session| session.owner.as_ref() == parts.extensions.get::<SessionOwner>())
+        .map(Some)
+        .ok_or_else(session_rules::unknown)
+}
+
+/// Checks the `MCP-Protocol-Version` header of a request in a session.
+///
+/// "If the server receives a request with an invalid or unsupported `MCP-Protocol-Version`, it **MUST** respond with
+/// `400 Bad Request`" (2025-11-25, basic/transports, Protocol Version Header).
+pub(crate) fn check_version(headers: &HeaderMap, session: &Session) -> Result<(), Refusal> {
+    let mut said = headers.get_all(&MCP_PROTOCOL_VERSION).iter();
+    match (said.next(), said.next()) {
+        (None, _) => Ok(()),
+        (Some(version), None) if session.speaks(version.as_bytes()) => Ok(()),
+        _ => version::check(headers, BodyVersion { meta: None, is_request: false }, LEGACY).map(drop),
+    }
+}
+
+/// GET: opens a stream for what belongs to no call, or takes up a stream that broke.
+fn listen(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Response<Body>, Refusal> {
+    let session = find_session(endpoint, &parts)?.ok_or_else(session_rules::missing)?;
+    check_version(&parts.headers, &session)?;
+    accept::check_get(&parts.headers)?;
+    let last = match session_rules::last_event_id(&parts.headers)? {
+        Some(id) => Some(EventId::parse(id.as_bytes()).ok_or_else(unknown_event)?),
+        None => None,
+    };
+    if let Some(last @ EventId { kind: StreamKind::Call, .. }) = last {
+        let ticket = session.streams().take_up(last).ok_or_else(unknown_event)?;
+        return Ok(answer::events(EventStream::resumed(session, ticket)));
+    }
+    if endpoint.stop.is_stopped() {
+        return Err(draining());
+    }
+    let ticket = {
+        let mut streams = session.streams();
+        // A standing stream of which nothing is kept is as good as a new one.
+        last.and_then(|last| streams.take_up(last)).unwrap_or_else(|| streams.open(StreamKind::Standing))
+    };
+    let mut context = session.context();
+    context.extensions = parts.extensions;
+    let reply = session.link.call(Call::listen(context));
+    Ok(answer::events(EventStream::standing(session, ticket, reply, &endpoint.stop)))
+}
+
+fn unknown_event() -> Refusal {
+    let why = "the Last-Event-ID is not known, or what came after it is no longer kept; call again";
+    Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, why)
+}
+
+/// DELETE: ends the session.
+fn end(endpoint: &Endpoint, parts: &Parts) -> Result<Response<Body>, Refusal> {
+    let session = find_session(endpoint, parts)?.ok_or_else(session_rules::missing)?;
+    check_version(&parts.headers, &session)?;
+    endpoint.sessions.end(&session);
+    Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// The refusal of what would outlast an endpoint that is drained.
+pub(crate) fn draining() -> Refusal {
+    Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::OVER_LIMIT,
+        "the bridge is shutting down; try again soon",
+    )
+}

@@ -1,0 +1,123 @@
+//! Stateless requests: 2026-07-28 and later.
+
+use std::sync::Arc;
+
+use crossway_proto::http_rules::{Refusal, mirror};
+use crossway_proto::{ErrorCode, Message, Revision};
+use crossway_service::{Call, Context, Origin};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::exchange::{Asked, Caller, Exchange, RequestKind};
+use super::post::Post;
+use crate::ParamHeaders;
+
+/// What the revision has no more. It is not handed on: an upstream of both eras would take it for a legacy client's.
+const REMOVED: [&str; 5] =
+    ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
+
+/// Hands a stateless request or notification on.
+pub(crate) fn open(post: &mut Post, message: Message, revision: Revision) -> Result<Exchange, Refusal> {
+    if message.is_response() {
+        // "The client **MUST NOT** send JSON-RPC _responses_" (2026-07-28, basic/transports/streamable-http).
+        return Err(refuse(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, "clients send no responses"));
+    }
+    check(post, &message)?;
+    let endpoint = Arc::clone(&post.endpoint);
+    let kind = match message.method().as_deref() {
+        Some("subscriptions/listen") => RequestKind::Subscription,
+        Some("tools/list") => RequestKind::ToolList,
+        _ => RequestKind::Plain,
+    };
+    let asked = message.id().map_or(Asked::Nothing, |id| Asked::request(id, kind));
+    if asked.is_subscription() && endpoint.stop.is_stopped() {
+        return Err(super::head::draining());
+    }
+    let mut context = Context::new(Origin::unique(), Some(revision));
+    context.extensions = std::mem::take(&mut post.parts.extensions);
+    context.extensions.insert(ParamHeaders(param_headers(&post.parts.headers)));
+    let link = endpoint.shared_link().clone();
+    let reply = link.call(Call::message(message, context));
+    Ok(Exchange::new(endpoint, Caller::Stateless(link), asked, None, reply))
+}
+
+fn check(post: &Post, message: &Message) -> Result<(), Refusal> {
+    let headers = &post.parts.headers;
+    let method = message.method().unwrap_or_default();
+    if !message.is_request() {
+        return mirror::check_notification(headers, &method);
+    }
+    match mirror::name_member(&method) {
+        Some("taskId") => mirror::check_request(headers, &method, task_id(message).as_deref())?,
+        _ => mirror::check_request(headers, &method, message.name().as_deref())?,
+    }
+    if !has_capabilities(message) {
+        let why = "the request's _meta needs io.modelcontextprotocol/clientCapabilities";
+        return Err(refuse(StatusCode::BAD_REQUEST, ErrorCode::INVALID_PARAMS, why));
+    }
+    if REMOVED.contains(&method.as_ref()) {
+        // "If the server does not implement the requested RPC method, it **MUST** respond with `404 Not Found` and a
+        // JSON-RPC error with code `-32601`" (2026-07-28, basic/transports/streamable-http).
+        return Err(refuse(
+            StatusCode::NOT_FOUND,
+            ErrorCode::METHOD_NOT_FOUND,
+            "the revision has no such method",
+        ));
+    }
+    if method == "tools/call" { post.endpoint.tools.check(headers, message) } else { Ok(()) }
+}
+
+fn refuse(status: StatusCode, code: ErrorCode, why: &'static str) -> Refusal {
+    Refusal::new(status, code, why)
+}
+
+fn param_headers(headers: &HeaderMap) -> HeaderMap {
+    mirror::param_headers(headers).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+#[derive(Deserialize)]
+struct Task {
+    #[serde(rename = "taskId")]
+    task_id: String,
+}
+
+fn task_id(message: &Message) -> Option<String> {
+    message.params().and_then(|params| serde_json::from_slice::<Task>(params).ok()).map(|task| task.task_id)
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    #[serde(rename = "io.modelcontextprotocol/clientCapabilities", default)]
+    capabilities: Option<IgnoredAny>,
+}
+
+/// Whether the client says what it can do, as it has to: `{}` if nothing.
+fn has_capabilities(message: &Message) -> bool {
+    let Some(meta) = message.meta() else { return false };
+    let name = b"\"io.modelcontextprotocol/clientCapabilities\"";
+    memchr::memmem::find(meta, name).is_some()
+        || memchr::memchr(b'\\', meta).is_some()
+            && serde_json::from_slice::<Meta>(meta).is_ok_and(|meta| meta.capabilities.is_some())
+}
+
+/// The HTTP status of a response: the protocol's own errors have one.
+///
+/// -32601 is 404, and the errors that the specification defines are 400; what a method answers is 200, an error or not
+/// (2026-07-28, basic/transports/streamable-http and basic/index, Error Codes).
+pub(crate) fn status_of(response: &Message) -> StatusCode {
+    #[derive(Deserialize)]
+    struct Error {
+        code: i64,
+    }
+    let code = response.error().and_then(|error| serde_json::from_slice::<Error>(error).ok());
+    match code.map(|error| ErrorCode(error.code)) {
+        Some(ErrorCode::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
+        Some(
+            ErrorCode::HEADER_MISMATCH
+            | ErrorCode::MISSING_CLIENT_CAPABILITY
+            | ErrorCode::UNSUPPORTED_PROTOCOL_VERSION,
+        ) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    }
+}

@@ -1,0 +1,168 @@
+//! What is decided by a POST's body.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossway_proto::http_rules::version::{self, BodyVersion};
+use crossway_proto::http_rules::{Refusal, accept, content_type, session as session_rules};
+use crossway_proto::{ErrorCode, Incoming, Message, ParseError, RequestId, Revision};
+use crossway_service::{Call, Context, Scope};
+use http::StatusCode;
+use http::request::Parts;
+
+use super::control::StreamControl;
+use super::endpoint::Endpoint;
+use super::exchange::{Asked, Caller, Exchange, RequestKind};
+use super::head::{MODERN, check_version, draining, find_session, said_version};
+use super::session::{Session, SessionId, SessionOwner};
+use super::{batch, modern};
+
+/// A POST whose head is all right.
+pub(crate) struct Post {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) parts: Parts,
+    session: Option<Arc<Session>>,
+}
+
+/// Why a POST is not handed on, and the request that is answered so.
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    pub(crate) id: Option<RequestId>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, id: None }
+    }
+}
+
+impl Post {
+    /// Checks what the head alone tells.
+    ///
+    /// # Errors
+    ///
+    /// 404, 406 or 415; 400 for what can't be a session id.
+    pub(crate) fn new(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Self, Refusal> {
+        accept::check_post(&parts.headers)?;
+        content_type::check_post(&parts.headers)?;
+        // "An `Mcp-Session-Id` header on a request: ignore it" (2026-07-28, basic/transports/streamable-http).
+        let is_modern = said_version(&parts.headers).is_some_and(Revision::is_modern);
+        let session = if is_modern { None } else { find_session(endpoint, &parts)? };
+        Ok(Self { endpoint: Arc::clone(endpoint), parts, session })
+    }
+
+    /// Hands the body on to whom it is for.
+    ///
+    /// # Errors
+    ///
+    /// When the body is no message, or none that may come here.
+    pub(crate) fn open(mut self, body: Bytes) -> Result<Exchange, Box<Refused>> {
+        match Incoming::parse(body, &self.endpoint.limits.message) {
+            Ok(Incoming::One(message)) => {
+                let id = message.id().filter(|_| message.is_request());
+                self.open_one(message).map_err(|refusal| Box::new(Refused { refusal, id }))
+            }
+            Ok(Incoming::Batch(messages)) => {
+                self.open_batch(messages).map_err(|refusal| Box::new(refusal.into()))
+            }
+            Err(error) => Err(Box::new(not_a_message(&error).into())),
+        }
+    }
+
+    fn open_one(&mut self, message: Message) -> Result<Exchange, Refusal> {
+        let meta = if message.is_response() { None } else { message.meta_version() };
+        if meta.is_none()
+            && let Some(session) = self.session.take()
+        {
+            check_version(&self.parts.headers, &session)?;
+            return Ok(self.open_in(session, message));
+        }
+        let supported = if meta.is_some() { MODERN } else { &Revision::ALL };
+        let said = BodyVersion { meta: meta.as_deref(), is_request: message.is_request() };
+        match version::check(&self.parts.headers, said, supported)? {
+            Some(revision) if revision.is_modern() => {
+                drop(meta);
+                modern::open(self, message, revision)
+            }
+            _ if message.is_request() && message.is_method("initialize") => {
+                drop(meta);
+                self.open_session(message)
+            }
+            _ => Err(session_rules::missing()),
+        }
+    }
+
+    fn open_in(&mut self, session: Arc<Session>, message: Message) -> Exchange {
+        let asked = match message.id() {
+            Some(id) if message.is_request() => Asked::request(id, RequestKind::Plain),
+            _ => Asked::Nothing,
+        };
+        let mut context = session.context();
+        let control = self.equip(&mut context);
+        let reply = session.link.call(Call::message(message, context));
+        Exchange::new(Arc::clone(&self.endpoint), Caller::Session(session), asked, control, reply)
+    }
+
+    /// Gives a call what came with its request.
+    fn equip(&mut self, context: &mut Context) -> Option<StreamControl> {
+        context.extensions = std::mem::take(&mut self.parts.extensions);
+        let control = self.endpoint.stream_control.then(StreamControl::new);
+        if let Some(control) = &control {
+            context.extensions.insert(control.clone());
+        }
+        control
+    }
+
+    fn open_session(&mut self, initialize: Message) -> Result<Exchange, Refusal> {
+        let no_room = |why| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::OVER_LIMIT, why);
+        if self.endpoint.stop.is_stopped() {
+            return Err(draining());
+        }
+        let Some(slot) = self.endpoint.sessions.reserve() else {
+            return Err(no_room("there are too many sessions; end one, or try again soon"));
+        };
+        let id = SessionId::random().map_err(|_| no_room("no session id could be made; try again soon"))?;
+        self.endpoint.sessions.keep_swept();
+        let link = self.endpoint.upstream.connect(Scope::Session);
+        let owner = self.parts.extensions.get::<SessionOwner>().cloned();
+        let session = Arc::new(Session::new(id, link, owner, slot));
+        let asked = initialize.id().map_or(Asked::Nothing, |id| Asked::request(id, RequestKind::Plain));
+        let mut context = session.context();
+        let control = self.equip(&mut context);
+        let reply = session.link.call(Call::message(initialize, context));
+        let caller = Caller::Opening { session, is_announced: false };
+        Ok(Exchange::new(Arc::clone(&self.endpoint), caller, asked, control, reply))
+    }
+
+    /// "An array batching one or more _requests and/or notifications_", or responses (2025-03-26, basic/transports).
+    fn open_batch(&mut self, messages: Vec<Message>) -> Result<Exchange, Refusal> {
+        let bad = |why| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::INVALID_REQUEST, why);
+        let Some(session) = self.session.take() else {
+            return Err(bad("batches are for sessions of revision 2025-03-26; send each message by itself"));
+        };
+        check_version(&self.parts.headers, &session)?;
+        if !session.allows_batches() {
+            return Err(bad("the session's revision has no batches; send each message by itself"));
+        }
+        // "The `initialize` request **MUST NOT** be part of a JSON-RPC batch" (2025-03-26, basic/lifecycle).
+        if messages.iter().any(|message| message.is_method("initialize")) {
+            return Err(bad("initialize must not be part of a batch"));
+        }
+        let mut context = session.context();
+        let control = self.equip(&mut context);
+        let asked = match messages.iter().filter(|message| message.is_request()).count() {
+            0 => Asked::Nothing,
+            requests => Asked::Batch(requests),
+        };
+        let reply = batch::call(&session.link, messages, &context);
+        Ok(Exchange::new(Arc::clone(&self.endpoint), Caller::Session(session), asked, control, reply))
+    }
+}
+
+fn not_a_message(error: &ParseError) -> Refusal {
+    let status = match error {
+        ParseError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Refusal::new(status, error.code(), error.to_string())
+}

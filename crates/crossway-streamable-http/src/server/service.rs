@@ -1,0 +1,85 @@
+//! The endpoint as a service.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Buf;
+use crossway_service::{Limits as SeamLimits, Upstream};
+use http::{Request, Response, header};
+use tower_service::Service;
+
+use super::endpoint::Endpoint;
+use super::head::route;
+use super::{Body, Config, ResponseFuture};
+
+/// An MCP endpoint in front of an upstream: a `tower` service over HTTP requests.
+///
+/// It serves all revisions that have Streamable HTTP on one path, told apart by how the client opens: with
+/// `initialize` a session of a legacy revision, with the metadata of a modern one a stateless request. What path it is
+/// served on is not its concern. Clones serve the same sessions.
+///
+/// It runs no task of its own but one that ends sessions which are not used, and one for each call whose legacy client
+/// has gone away. It has to be called within a tokio runtime with time enabled.
+#[derive(Clone)]
+pub struct StreamableHttp(Arc<Endpoint>);
+
+impl StreamableHttp {
+    /// An endpoint in front of `upstream`.
+    pub fn new(upstream: impl Upstream, config: Config) -> Self {
+        Self(Arc::new(Endpoint::new(upstream, config)))
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.0.sessions.len()
+    }
+
+    /// Prepares for the end: from now on there are no new sessions, and streams that would never end by themselves
+    /// are ended. Calls in flight go on, and sessions are served as before.
+    pub fn drain(&self) {
+        self.0.stop.stop();
+    }
+
+    /// Ends everything: all sessions, the calls that are in flight, and the links to the upstream. Ready when the
+    /// upstream's side of it is done, or has taken too long.
+    ///
+    /// # Cancel safety
+    ///
+    /// Sessions are ended even if this is dropped.
+    pub async fn close(&self) {
+        self.drain();
+        self.0.sessions.end_all().await;
+        if let Some(link) = self.0.shared_link_if_any() {
+            let _ = tokio::time::timeout(SeamLimits::CLOSE, link.close()).await;
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for StreamableHttp
+where
+    B: http_body::Body<Data: Buf>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture<B>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let expects_continue = parts.headers.contains_key(header::EXPECT);
+        let routed = route(&self.0, parts);
+        ResponseFuture::new(routed, body, &self.0.limits, expects_continue)
+    }
+}
+
+impl fmt::Debug for StreamableHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamableHttp").field("sessions", &self.sessions()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,158 @@
+//! Sessions of legacy revisions.
+
+mod drain;
+mod event_id;
+mod id;
+mod store;
+mod streams;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crossway_proto::{Kind, Message, Revision};
+use crossway_service::{Context, Link, Origin};
+
+use super::limits::Limits;
+
+pub(crate) use drain::detach;
+pub(crate) use event_id::{EventId, StreamKind};
+pub(crate) use id::SessionId;
+pub(crate) use store::{Sessions, Slot};
+pub(crate) use streams::{Streams, Ticket, frame};
+
+/// Whose session it is, where something in front of the endpoint knows.
+///
+/// Put one into the extensions of each HTTP request: a session then answers only requests with the owner that its
+/// `initialize` had, and is unknown to all others. "MCP servers **SHOULD** bind session IDs to user-specific
+/// information" (2025-11-25, basic/security_best_practices, Session Hijacking).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionOwner(Arc<str>);
+
+impl SessionOwner {
+    /// An owner by a name that no other owner has, such as the issuer and subject of a token.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Debug for SessionOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionOwner([redacted])")
+    }
+}
+
+/// One client's session, and its link to the upstream.
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) link: Link,
+    pub(crate) owner: Option<SessionOwner>,
+    origin: Origin,
+    negotiated: OnceLock<Negotiated>,
+    /// The tick in which it was last seen in use.
+    used: AtomicU32,
+    has_ended: AtomicBool,
+    detached: AtomicUsize,
+    streams: Mutex<Streams>,
+    slot: Slot,
+}
+
+/// What `initialize` ended with.
+struct Negotiated {
+    revision: Option<Revision>,
+    /// The version's name, where it is none that we know.
+    unknown: Option<Box<str>>,
+}
+
+impl Session {
+    pub(crate) fn new(id: SessionId, link: Link, owner: Option<SessionOwner>, slot: Slot) -> Self {
+        let streams = Mutex::new(Streams::new(Arc::clone(&slot.0)));
+        Self {
+            id,
+            link,
+            owner,
+            origin: Origin::unique(),
+            negotiated: OnceLock::new(),
+            used: AtomicU32::new(slot.0.now()),
+            has_ended: AtomicBool::new(false),
+            detached: AtomicUsize::new(0),
+            streams,
+            slot,
+        }
+    }
+
+    /// The context of the session's calls.
+    pub(crate) fn context(&self) -> Context {
+        Context::new(self.origin, self.revision())
+    }
+
+    /// The revision that was agreed upon; `None` before that, or when it is none that we know.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        self.negotiated.get().and_then(|negotiated| negotiated.revision)
+    }
+
+    /// Notes the answer to `initialize`. A version is agreed upon once.
+    pub(crate) fn negotiate(&self, answer: &Message) {
+        debug_assert_eq!(answer.kind(), Kind::Result);
+        let version = answer.initialize_version();
+        let revision = version.as_deref().and_then(Revision::parse);
+        let unknown = version.filter(|_| revision.is_none()).map(|version| version.into());
+        // The handshake makes a session a legacy one, whatever its server calls the revision.
+        let revision = revision.map(|revision| revision.min(Revision::LATEST_LEGACY));
+        let _ = self.negotiated.set(Negotiated { revision, unknown });
+    }
+
+    /// Whether `version` may stand in the `MCP-Protocol-Version` header of the session's requests: a legacy
+    /// revision, or the very version that the server chose.
+    pub(crate) fn speaks(&self, version: &[u8]) -> bool {
+        let name = std::str::from_utf8(version).unwrap_or_default();
+        let unknown = self.negotiated.get().and_then(|negotiated| negotiated.unknown.as_deref());
+        Revision::parse(name).is_some_and(Revision::is_legacy) || unknown == Some(name)
+    }
+
+    /// Whether streams of the session are primed.
+    pub(crate) fn primes_streams(&self) -> bool {
+        self.revision().is_some_and(Revision::primes_streams)
+    }
+
+    /// Whether its client may send batches: if the revision has them, and until it is known.
+    pub(crate) fn allows_batches(&self) -> bool {
+        self.revision().is_some_and(Revision::allows_batches)
+    }
+
+    pub(crate) fn streams(&self) -> MutexGuard<'_, Streams> {
+        // Each step on the streams leaves them whole.
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.slot.0.limits
+    }
+
+    fn touch(&self, now: u32) {
+        self.used.store(now, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    fn unused_ticks(&self, now: u32) -> u32 {
+        now.wrapping_sub(self.used.load(Ordering::Relaxed))
+    }
+
+    /// Ends the streams. The table has forgotten the session by then.
+    fn end_streams(&self) -> bool {
+        let is_first = !self.has_ended.swap(true, Ordering::AcqRel);
+        if is_first {
+            self.streams().end();
+        }
+        is_first
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("revision", &self.revision()).finish_non_exhaustive()
+    }
+}

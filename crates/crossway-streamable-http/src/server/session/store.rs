@@ -1,0 +1,180 @@
+//! The table of sessions, and the sweeper that ends those that are not used.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crossway_service::Limits as SeamLimits;
+use tokio::sync::Notify;
+use tracing::debug;
+
+use super::Session;
+use super::id::{AsTaken, SessionId};
+use crate::server::limits::{Limits, SWEEP};
+
+/// Lookups of different sessions seldom meet.
+const SHARDS: usize = 16;
+
+type Shard = HashMap<SessionId, Arc<Session>, AsTaken>;
+
+/// The sessions of one endpoint.
+pub(crate) struct Sessions {
+    shards: [Mutex<Shard>; SHARDS],
+    common: Arc<Common>,
+    sweeper: OnceLock<()>,
+}
+
+/// What all sessions have in common.
+pub(super) struct Common {
+    pub(super) limits: Limits,
+    /// Goes on by one with each round of the sweeper: a clock that costs nothing to read.
+    tick: AtomicU32,
+    sessions: AtomicUsize,
+    /// The bytes of events that are kept.
+    pub(super) kept_bytes: AtomicUsize,
+    closing: AtomicUsize,
+    closed: Notify,
+}
+
+/// The place of one session among those that there may be.
+pub(crate) struct Slot(pub(super) Arc<Common>);
+
+impl Common {
+    pub(super) fn now(&self) -> u32 {
+        self.tick.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Sessions {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            common: Arc::new(Common {
+                limits,
+                tick: AtomicU32::new(0),
+                sessions: AtomicUsize::new(0),
+                kept_bytes: AtomicUsize::new(0),
+                closing: AtomicUsize::new(0),
+                closed: Notify::new(),
+            }),
+            sweeper: OnceLock::new(),
+        }
+    }
+
+    /// How many sessions there are, with those that are being opened.
+    pub(crate) fn len(&self) -> usize {
+        self.common.sessions.load(Ordering::Relaxed)
+    }
+
+    /// A place for one more session, if there is one.
+    pub(crate) fn reserve(&self) -> Option<Slot> {
+        let most = self.common.limits.sessions;
+        let reserved = self
+            .common
+            .sessions
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then_some(count + 1));
+        reserved.is_ok().then(|| Slot(Arc::clone(&self.common)))
+    }
+
+    pub(crate) fn insert(&self, session: Arc<Session>) {
+        self.shard(session.id).insert(session.id, session);
+    }
+
+    pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Session>> {
+        let session = self.shard(id).get(&id).map(Arc::clone)?;
+        session.touch(self.common.now());
+        Some(session)
+    }
+
+    /// Ends a session: it is unknown from now on, its streams end, and its link is closed in the background.
+    pub(crate) fn end(&self, session: &Session) {
+        let removed = self.shard(session.id).remove(&session.id);
+        if !session.end_streams() {
+            return;
+        }
+        drop(removed);
+        // Without a runtime there is nobody to carry a connection either; the link's end closes it.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (closing, common) = (session.link.close(), Arc::clone(&self.common));
+        common.closing.fetch_add(1, Ordering::AcqRel);
+        runtime.spawn(async move {
+            if tokio::time::timeout(SeamLimits::CLOSE, closing).await.is_err() {
+                debug!("an upstream took too long to end its session");
+            }
+            if common.closing.fetch_sub(1, Ordering::AcqRel) == 1 {
+                common.closed.notify_waiters();
+            }
+        });
+    }
+
+    /// Ends all sessions, and waits until their upstreams have.
+    pub(crate) async fn end_all(&self) {
+        for shard in &self.shards {
+            let sessions = std::mem::take(&mut *lock(shard));
+            sessions.values().for_each(|session| self.end(session));
+        }
+        loop {
+            let closed = self.common.closed.notified();
+            if self.common.closing.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    /// Sees to it that somebody sweeps. Called when there is something to wait for.
+    pub(crate) fn keep_swept(self: &Arc<Self>) {
+        self.sweeper.get_or_init(|| {
+            let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+            let sessions = Arc::downgrade(self);
+            runtime.spawn(async move {
+                loop {
+                    tokio::time::sleep(SWEEP).await;
+                    let Some(sessions) = sessions.upgrade() else { return };
+                    sessions.sweep();
+                }
+            });
+        });
+    }
+
+    /// One round: ends sessions that are not used, and drops events that were kept long enough.
+    fn sweep(&self) {
+        let now = self.common.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let idle = ticks(self.common.limits.session_idle);
+        let mut unused = Vec::new();
+        for shard in &self.shards {
+            for session in lock(shard).values() {
+                // Whoever serves a call or a stream of the session holds it, too.
+                if Arc::strong_count(session) > 1 {
+                    session.touch(now);
+                } else if session.unused_ticks(now) > idle {
+                    unused.push(Arc::clone(session));
+                }
+                session.streams().sweep(ticks(self.common.limits.kept_for));
+            }
+        }
+        if !unused.is_empty() {
+            debug!(sessions = unused.len(), "sessions that were not used are ended");
+        }
+        unused.iter().for_each(|session| self.end(session));
+    }
+
+    fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[id.shard(SHARDS)])
+    }
+}
+
+fn ticks(time: std::time::Duration) -> u32 {
+    u32::try_from(time.as_millis().div_ceil(SWEEP.as_millis())).unwrap_or(u32::MAX)
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // Insertion and removal leave the table whole.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,321 @@
+//! The streams of one session, and the events that are kept in case one of them breaks.
+//!
+//! A state machine behind the session's lock: who sends puts messages in and gets frames back, who resumes takes
+//! the frames out again. Time is told in ticks of the sweeper.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+
+use crossway_proto::sse::SseEncoder;
+use crossway_proto::{Message, Slices};
+
+use super::event_id::{EventId, StreamKind};
+use super::store::Common;
+use crate::server::limits::FLATTEN;
+
+/// The streams of one session.
+pub(crate) struct Streams {
+    next: u32,
+    streams: Vec<Stream>,
+    /// Of all streams, in the order in which they were sent.
+    events: VecDeque<Event>,
+    bytes: usize,
+    common: Arc<Common>,
+}
+
+struct Stream {
+    number: u32,
+    kind: StreamKind,
+    /// How often it was taken up. A reader that has an older count has been replaced.
+    taken_up: u32,
+    /// The number of the newest event.
+    newest: u32,
+    /// The newest event that its present reader has been given.
+    read: u32,
+    has_reader: bool,
+    /// Nothing more comes.
+    is_over: bool,
+    touched: u32,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+struct Event {
+    stream: u32,
+    number: u32,
+    frame: Slices,
+}
+
+/// The right to read a stream, until somebody else takes it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) kind: StreamKind,
+    pub(crate) stream: u32,
+    taken_up: u32,
+}
+
+impl Streams {
+    pub(super) fn new(common: Arc<Common>) -> Self {
+        Self { next: 1, streams: Vec::new(), events: VecDeque::new(), bytes: 0, common }
+    }
+
+    /// Opens a stream. Of standing streams the oldest is closed when they are too many.
+    pub(crate) fn open(&mut self, kind: StreamKind) -> Ticket {
+        if kind == StreamKind::Standing {
+            self.make_room(self.common.limits.standing_streams);
+        }
+        let number = self.next;
+        self.next = self.next.wrapping_add(1);
+        let stream = Stream {
+            number,
+            kind,
+            taken_up: 0,
+            newest: 0,
+            read: 0,
+            has_reader: true,
+            is_over: false,
+            touched: self.common.now(),
+            reader: None,
+            writer: None,
+        };
+        self.streams.push(stream);
+        Ticket { kind, stream: number, taken_up: 0 }
+    }
+
+    fn make_room(&mut self, most: usize) {
+        let open = |stream: &&mut Stream| stream.kind == StreamKind::Standing && stream.has_reader;
+        let count = self.streams.iter_mut().filter(open).count();
+        for stream in self.streams.iter_mut().filter(open).take((count + 1).saturating_sub(most)) {
+            stream.replace_reader();
+            stream.has_reader = false;
+        }
+    }
+
+    /// Takes up a stream behind an event; the present reader, if there is one, is replaced.
+    ///
+    /// `None` when nothing is known of that stream any more.
+    pub(crate) fn take_up(&mut self, last: EventId) -> Option<Ticket> {
+        let now = self.common.now();
+        let stream = self.find(last.stream).filter(|stream| stream.kind == last.kind)?;
+        if last.number > stream.newest {
+            return None;
+        }
+        stream.replace_reader();
+        stream.has_reader = true;
+        stream.read = last.number;
+        stream.touched = now;
+        Some(Ticket { kind: stream.kind, stream: stream.number, taken_up: stream.taken_up })
+    }
+
+    /// Keeps a message, and gives the frame that carries it. `is_read` says that the one who sends it is also the
+    /// one who reads the stream.
+    pub(crate) fn push(&mut self, number: u32, message: &Message, is_read: bool) -> Slices {
+        let now = self.common.now();
+        let Some(stream) = self.find(number) else { return frame(None, message) };
+        stream.newest += 1;
+        stream.touched = now;
+        if is_read {
+            stream.read = stream.newest;
+        }
+        let id = EventId { kind: stream.kind, stream: number, number: stream.newest };
+        let frame = frame(Some(id), message);
+        wake(&mut stream.reader);
+        self.bytes += frame.len();
+        self.common.kept_bytes.fetch_add(frame.len(), Ordering::Relaxed);
+        self.events.push_back(Event { stream: number, number: id.number, frame: frame.clone() });
+        self.evict();
+        frame
+    }
+
+    fn evict(&mut self) {
+        let limits = self.common.limits;
+        let is_over = |this: &Self| {
+            this.events.len() > limits.kept_events.max(1)
+                || this.events.len() > 1 && this.bytes > limits.kept_bytes
+                || this.common.kept_bytes.load(Ordering::Relaxed) > limits.kept_bytes_in_all
+        };
+        while !self.events.is_empty() && is_over(self) {
+            if let Some(event) = self.events.pop_front() {
+                self.forget_bytes(event.frame.len());
+            }
+        }
+    }
+
+    fn forget_bytes(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.common.kept_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// The next frame for a reader that takes a stream up: `None` once there is no more, or when it was replaced.
+    pub(crate) fn poll_next(&mut self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Option<Slices>> {
+        let Some(at) = self.streams.iter().position(|stream| stream.is_read_by(ticket)) else {
+            return Poll::Ready(None);
+        };
+        let (number, read) = (self.streams[at].number, self.streams[at].read);
+        let event = self.events.iter().find(|event| event.stream == number && event.number > read);
+        let stream = &mut self.streams[at];
+        if let Some(event) = event {
+            stream.read = event.number;
+            wake(&mut stream.writer);
+            return Poll::Ready(Some(event.frame.clone()));
+        }
+        if stream.is_over {
+            return Poll::Ready(None);
+        }
+        stream.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// All frames at once that a reader has missed.
+    pub(crate) fn missed(&mut self, ticket: Ticket) -> Vec<Slices> {
+        let read =
+            self.find(ticket.stream).map_or(0, |stream| std::mem::replace(&mut stream.read, stream.newest));
+        let of_stream =
+            self.events.iter().filter(|event| event.stream == ticket.stream && event.number > read);
+        of_stream.map(|event| event.frame.clone()).collect()
+    }
+
+    /// Whether a stream has had an event with a message.
+    pub(crate) fn has_events(&mut self, ticket: Ticket) -> bool {
+        self.find(ticket.stream).is_some_and(|stream| stream.newest > 0)
+    }
+
+    /// Whether `ticket` is still the one to read its stream. If so, `cx` is woken when that changes.
+    pub(crate) fn is_current(&mut self, ticket: Ticket, cx: &mut Context<'_>) -> bool {
+        let Some(stream) = self.streams.iter_mut().find(|stream| stream.is_read_by(ticket)) else {
+            return false;
+        };
+        stream.reader = Some(cx.waker().clone());
+        true
+    }
+
+    /// Ready when a message may be pushed: when nobody reads, since the oldest is dropped then, or when the reader
+    /// keeps up.
+    pub(crate) fn poll_room(&mut self, number: u32, cx: &mut Context<'_>) -> Poll<()> {
+        let limits = &self.common.limits;
+        let Some(stream) =
+            self.streams.iter_mut().find(|stream| stream.number == number && stream.has_reader)
+        else {
+            return Poll::Ready(());
+        };
+        let unread = self.events.iter().filter(|event| event.stream == number && event.number > stream.read);
+        let (count, bytes) =
+            unread.fold((0, 0), |(count, bytes), event| (count + 1, bytes + event.frame.len()));
+        if count >= limits.kept_events.div_ceil(2) || bytes >= limits.kept_bytes.div_ceil(2).max(1) {
+            stream.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// Nothing more comes on a stream.
+    pub(crate) fn finish(&mut self, number: u32) {
+        let now = self.common.now();
+        if let Some(stream) = self.find(number) {
+            stream.is_over = true;
+            stream.touched = now;
+            wake(&mut stream.reader);
+        }
+        self.forget_spent();
+    }
+
+    /// A reader has gone away.
+    pub(crate) fn leave(&mut self, ticket: Ticket) {
+        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.is_read_by(ticket)) {
+            stream.has_reader = false;
+            stream.reader = None;
+            wake(&mut stream.writer);
+        }
+        self.forget_spent();
+    }
+
+    /// Drops what was kept long enough.
+    pub(crate) fn sweep(&mut self, kept_ticks: u32) {
+        let now = self.common.now();
+        let is_stale = |stream: &Stream| {
+            !stream.has_reader
+                && (stream.is_over || stream.kind == StreamKind::Standing)
+                && now.wrapping_sub(stream.touched) > kept_ticks
+        };
+        if !self.streams.iter().any(is_stale) {
+            return;
+        }
+        let mut freed = 0;
+        let streams = &self.streams;
+        self.events.retain(|event| {
+            let is_kept = streams.iter().any(|stream| stream.number == event.stream && !is_stale(stream));
+            freed += if is_kept { 0 } else { event.frame.len() };
+            is_kept
+        });
+        self.forget_bytes(freed);
+        self.events.shrink_to_fit();
+        self.forget_spent();
+    }
+
+    /// The session has ended, and with it its standing streams. Calls end by their replies, which say why.
+    pub(crate) fn end(&mut self) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.kind == StreamKind::Standing) {
+            stream.is_over = true;
+            stream.replace_reader();
+        }
+    }
+
+    /// Forgets streams that nobody can take up: they are read to their end, or have nothing to give.
+    fn forget_spent(&mut self) {
+        let events = &self.events;
+        self.streams.retain(|stream| {
+            stream.has_reader
+                || !stream.is_over && stream.kind == StreamKind::Call
+                || events.iter().any(|event| event.stream == stream.number)
+        });
+        if self.streams.is_empty() {
+            self.streams = Vec::new();
+        }
+    }
+
+    fn find(&mut self, number: u32) -> Option<&mut Stream> {
+        self.streams.iter_mut().find(|stream| stream.number == number)
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        self.common.kept_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Stream {
+    fn is_read_by(&self, ticket: Ticket) -> bool {
+        self.number == ticket.stream && self.taken_up == ticket.taken_up
+    }
+
+    fn replace_reader(&mut self) {
+        self.taken_up = self.taken_up.wrapping_add(1);
+        wake(&mut self.reader);
+    }
+}
+
+impl Ticket {
+    /// The id of the event that primes the client to take the stream up.
+    pub(crate) fn priming(self) -> EventId {
+        EventId { kind: self.kind, stream: self.stream, number: 0 }
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+/// The frame that carries a message.
+pub(crate) fn frame(id: Option<EventId>, message: &Message) -> Slices {
+    let frame = match id.and_then(|id| SseEncoder::new().event("message").ok()?.id(&id.to_string()).ok()) {
+        Some(event) => event.data(message.chunks()),
+        None => SseEncoder::message(message.chunks()),
+    };
+    // In one piece it is cheaper, and holds on to none of the buffers that its message came in.
+    if frame.len() <= FLATTEN { std::iter::once(frame.into_bytes()).collect() } else { frame }
+}

@@ -1,0 +1,105 @@
+//! What a POST's response begins with: decided by the first that the upstream says.
+
+use std::task::{Context, Poll};
+
+use crossway_proto::{Kind, Message};
+use http::{Response, StatusCode};
+
+use super::events::EventStream;
+use super::exchange::{Asked, Caller, Exchange, Step};
+use super::session::SessionId;
+use super::{Body, answer, modern};
+
+/// A POST that was handed on and has no response yet.
+pub(crate) struct Waiting {
+    exchange: Exchange,
+    /// Responses to a batch that is not answered wholly.
+    gathered: Vec<Message>,
+    /// The session that the client asks for.
+    opening: Option<SessionId>,
+}
+
+impl Waiting {
+    pub(crate) fn new(exchange: Exchange) -> Self {
+        let opening = match &exchange.caller {
+            Caller::Opening { session, .. } => Some(session.id),
+            _ => None,
+        };
+        Self { exchange, gathered: Vec::new(), opening }
+    }
+
+    /// How long the client may be left without a word; `None` if it needs none.
+    pub(crate) fn patience(&self) -> Option<std::time::Duration> {
+        (!matches!(self.exchange.asked, Asked::Nothing)).then_some(self.exchange.endpoint.limits.keep_alive)
+    }
+
+    /// Sees to it that the sweeper runs, whose timer is nearer than this one's.
+    pub(crate) fn keep_swept(&self) {
+        self.exchange.endpoint.sessions.keep_swept();
+    }
+
+    /// The response that follows from what the upstream says. Once it was given there is no other.
+    ///
+    /// [`Poll::Ready`] with `None` says that it has to be [a stream](Self::into_stream).
+    pub(crate) fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Option<Response<Body>>> {
+        loop {
+            let Poll::Ready(step) = self.exchange.poll_step(cx) else {
+                return if self.is_closed(cx) { Poll::Ready(None) } else { Poll::Pending };
+            };
+            return Poll::Ready(match step {
+                Step::Response(message) if matches!(self.exchange.asked, Asked::Batch(_)) => {
+                    self.gathered.push(message);
+                    if !self.exchange.is_over() {
+                        continue;
+                    }
+                    Some(answer::batch(&self.gathered))
+                }
+                Step::Response(message) => Some(self.respond(&message)),
+                Step::Interim(message) => {
+                    self.gathered.push(message);
+                    None
+                }
+                Step::Failed(error) => Some(answer::failure(&error, self.exchange.asked.id())),
+                Step::Ended if matches!(self.exchange.asked, Asked::Nothing) => {
+                    Some(answer::empty(StatusCode::ACCEPTED))
+                }
+                Step::Ended if !self.gathered.is_empty() => Some(answer::batch(&self.gathered)),
+                // The client has cancelled it, and waits for nothing.
+                Step::Ended => {
+                    let period = self.exchange.endpoint.limits.keep_alive;
+                    Some(answer::events(EventStream::ended(period)))
+                }
+            });
+        }
+    }
+
+    fn respond(&self, message: &Message) -> Response<Body> {
+        let status = match &self.exchange.caller {
+            Caller::Stateless(_) if message.kind() == Kind::Error => modern::status_of(message),
+            _ => StatusCode::OK,
+        };
+        let response = answer::message(status, message);
+        // "by including it in an `MCP-Session-Id` header on the HTTP response containing the `InitializeResult`"
+        // (2025-11-25, basic/transports): an error opens no session.
+        match self.opening {
+            Some(id) if message.kind() == Kind::Result => answer::with_session(response, id),
+            _ => response,
+        }
+    }
+
+    /// Whether the upstream asks to close the stream that this is to become.
+    fn is_closed(&mut self, cx: &Context<'_>) -> bool {
+        let can_come_back = self.exchange.session().is_some_and(|session| session.primes_streams());
+        can_come_back && self.exchange.control.as_ref().is_some_and(|control| control.poll_closed(cx))
+    }
+
+    /// Begins a stream with what there is.
+    pub(crate) fn into_stream(mut self) -> Response<Body> {
+        self.exchange.announce();
+        let response = answer::events(EventStream::call(self.exchange, &self.gathered));
+        match self.opening {
+            Some(id) => answer::with_session(response, id),
+            None => response,
+        }
+    }
+}
