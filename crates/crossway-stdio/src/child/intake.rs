@@ -1,0 +1,177 @@
+//! What a child says on stdout: messages for the connection, and what is none.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use crossway_proto::line::{LineDecoder, LineTooLong};
+use crossway_proto::{CallKey, ErrorCode, ErrorObject, Incoming, Limits, Message, RequestId};
+use crossway_service::{CallError, Mux, Outlet, Reason};
+
+use super::peek::{self, Head};
+use super::stderr::printable;
+use crate::limits::{NOISE_CHARS, NOISE_LOGGED};
+
+/// What a child has said so far.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Times that something was read.
+    pub(super) reads: AtomicU64,
+    /// Nothing is read because the clients do not keep up.
+    pub(super) is_held: AtomicBool,
+    /// Results and errors.
+    pub(super) answers: AtomicU64,
+    /// Lines that are no message.
+    pub(super) noise: AtomicU64,
+}
+
+/// Takes lines apart and hands on the messages in them.
+///
+/// "The server **MUST NOT** write anything to its `stdout` that is not a valid MCP message" (2025-11-25,
+/// basic/transports, stdio). Many do: it is counted, logged in part, and skipped. Where it was to be the answer to a
+/// call, that call fails, so that nobody waits for what has come.
+pub(super) struct Intake<'a, O> {
+    pub(super) lines: LineDecoder,
+    limits: Limits,
+    mux: &'a Mux<O>,
+    counts: &'a Counts,
+    /// Why a line is being skipped of which the head did not tell whom it concerns.
+    awaiting_tail: Option<String>,
+}
+
+impl<'a, O: Outlet> Intake<'a, O> {
+    pub(super) fn new(mux: &'a Mux<O>, limits: Limits, counts: &'a Counts) -> Self {
+        let lines = LineDecoder::new(limits.message_bytes);
+        Self { lines, limits, mux, counts, awaiting_tail: None }
+    }
+
+    /// Hands on what has been read.
+    pub(super) fn take_lines(&mut self) {
+        loop {
+            let line = self.lines.next_line();
+            if self.awaiting_tail.is_some() {
+                // A second such line right behind the first has overwritten its tail.
+                let tail = if line.is_ok() { self.lines.take_tail() } else { Some(Bytes::new()) };
+                if let Some((tail, why)) = tail.and_then(|tail| Some((tail, self.awaiting_tail.take()?))) {
+                    self.fail_by_tail(&tail, &why);
+                }
+            }
+            match line {
+                Ok(Some(line)) => self.take(line),
+                Ok(None) => return,
+                Err(too_long) => self.skip_long_line(&too_long),
+            }
+        }
+    }
+
+    /// Forgets what has been read: nobody is there any more to whom it could be handed.
+    pub(super) fn discard(&mut self) {
+        self.lines = LineDecoder::new(self.limits.message_bytes);
+    }
+
+    /// The output has ended: hands on what came without a newline.
+    pub(super) fn finish(&mut self) {
+        self.take_lines();
+        if let Ok(Some(line)) = self.lines.finish() {
+            self.take(line);
+        }
+    }
+
+    fn take(&mut self, line: Bytes) {
+        match Message::parse(line.clone(), &self.limits) {
+            Ok(message) => self.accept(message),
+            // What a 2025-03-26 server may send as one array are messages like any others.
+            Err(_) if line.trim_ascii_start().starts_with(b"[") => {
+                match Incoming::parse(line.clone(), &self.limits) {
+                    Ok(Incoming::One(message)) => self.accept(message),
+                    Ok(Incoming::Batch(messages)) => {
+                        messages.into_iter().for_each(|message| self.accept(message))
+                    }
+                    Err(error) => self.refuse(&line, &error.to_string()),
+                }
+            }
+            Err(error) => self.refuse(&line, &error.to_string()),
+        }
+    }
+
+    fn accept(&self, message: Message) {
+        if message.is_response() {
+            self.counts.answers.fetch_add(1, Ordering::Relaxed);
+        }
+        self.mux.accept(message);
+    }
+
+    /// A line that is no message.
+    fn refuse(&self, line: &[u8], why: &str) {
+        self.count_noise(line, why);
+        let head = &line[..line.len().min(LineTooLong::HEAD_BYTES)];
+        if !self.settle(peek::head(head), why)
+            && let Some(id) = peek::tail(line)
+        {
+            self.fail(&id, why);
+        }
+    }
+
+    /// A line of which no more than the head is known.
+    fn skip_long_line(&mut self, too_long: &LineTooLong) {
+        let why = too_long.to_string();
+        self.count_noise(&too_long.head, &why);
+        if self.settle(peek::head(&too_long.head), &why) {
+            return;
+        }
+        match (self.lines.take_tail(), self.mux.only_call()) {
+            (Some(tail), _) => self.fail_by_tail(&tail, &why),
+            (None, Some(call)) => self.mux.fail(call, lost(&why)),
+            (None, None) => self.awaiting_tail = Some(why),
+        }
+    }
+
+    /// Fails the call whose answer a tail ends; if it does not tell, all of them: one has lost its answer.
+    fn fail_by_tail(&self, tail: &[u8], why: &str) {
+        match (peek::tail(tail), self.mux.only_call()) {
+            (Some(id), _) => self.fail(&id, why),
+            (None, Some(call)) => self.mux.fail(call, lost(why)),
+            (None, None) => self.mux.fail_all(&lost(why)),
+        }
+    }
+
+    /// Tells those whom a line concerns that it is lost. False if its head does not say whom.
+    fn settle(&self, head: Head, why: &str) -> bool {
+        match head {
+            Head::Noise => {}
+            Head::Answer(id) => self.fail(&id, why),
+            Head::Asked(None) => {}
+            Head::Asked(Some(id)) => {
+                // It waits for an answer to what nobody has read.
+                let error = ErrorObject::new(ErrorCode::INVALID_REQUEST, why.to_owned());
+                if let Ok(answer) = Message::error_of(Some(&id), &error) {
+                    let _ = self.mux.outlet().send(answer);
+                }
+            }
+            Head::Unknown => return false,
+        }
+        true
+    }
+
+    fn fail(&self, id: &RequestId, why: &str) {
+        if let Some(call) = CallKey::from_id(id) {
+            self.mux.fail(call, lost(why));
+        }
+    }
+
+    fn count_noise(&self, line: &[u8], why: &str) {
+        let count = self.counts.noise.fetch_add(1, Ordering::Relaxed) + 1;
+        if count > NOISE_LOGGED && !count.is_power_of_two() {
+            return;
+        }
+        // What looks like a message may hold what is nobody's business.
+        let text = match line.trim_ascii_start().first() {
+            Some(b'{' | b'[') => String::new(),
+            _ => printable(&line[..line.len().min(4 * NOISE_CHARS)]).chars().take(NOISE_CHARS).collect(),
+        };
+        tracing::warn!(target: "crossway::child", count, why, text, "a line on stdout is no message");
+    }
+}
+
+fn lost(why: &str) -> CallError {
+    CallError::unknown(Reason::InvalidAnswer(why.to_owned().into()))
+}

@@ -1,0 +1,133 @@
+//! The quiet half of a connection with a child: starts it, waits for its end, and sees to it.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crossway_service::{Mux, Reason};
+use futures_util::FutureExt;
+use futures_util::future::{FusedFuture, join};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::carry::carry;
+use super::intake::Counts;
+use super::outlet::ChildOutlet;
+use super::start::{Started, start};
+use super::stderr::{LastLines, follow};
+use super::{Ended, Plan};
+use crate::limits::{EXIT_GRACE, HELD_WAIT, OUTPUT_GRACE};
+use crate::{Exit, StartError};
+
+/// Runs a child from its start to the end of the last of its descendants.
+pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Receiver<bool>) -> Ended {
+    let mut closing = plan.closing.subscribe();
+    if *stop.borrow() || *closing.borrow() {
+        end_calls(&mux, Reason::Closing);
+        return Ended { how: Err(StartError::Closing), answers: 0 };
+    }
+    let Started { mut tree, stdin, stdout, stderr } = match start(&plan.command) {
+        Ok(started) => started,
+        Err(error) => {
+            end_calls(&mux, Reason::Unavailable(error.describe().into()));
+            return Ended { how: Err(error), answers: 0 };
+        }
+    };
+    let pid = tree.id().unwrap_or_default();
+    tracing::debug!(pid, program = ?plan.command.program(), "an MCP server was started");
+
+    let options = plan.options;
+    let counts = Arc::new(Counts::default());
+    #[cfg(unix)]
+    mux.outlet().outbox.open(Arc::clone(&stdin));
+    let mut carrier = Aborting(tokio::spawn({
+        let (mux, counts) = (mux.clone(), Arc::clone(&counts));
+        async move { carry(stdin, stdout, mux, options.messages, &counts).await }
+    }));
+    let last = LastLines::new(options.quoted_lines);
+    let mut following = pin!(follow(stderr, pid, &last).fuse());
+    let mut asked = pin!(async {
+        // Either sender outlives this future.
+        let _ = futures_util::future::select(
+            pin!(stop.wait_for(|stop| *stop)),
+            pin!(closing.wait_for(|closing| *closing)),
+        )
+        .await;
+    });
+
+    let reason = tokio::select! {
+        () = tree.wait() => {
+            tokio::select! {
+                () = output_end(&mut carrier.0, following.as_mut(), &counts) => {}
+                () = &mut asked => {}
+            }
+            None
+        }
+        _ = &mut carrier.0 => {
+            // Its status and its last words are worth a short wait.
+            let _ = timeout(EXIT_GRACE, join(tree.wait(), rest_of(following.as_mut()))).await;
+            None
+        }
+        () = &mut asked => Some(Reason::Closing),
+        () = forever(following.as_mut()) => None,
+    };
+    let exit = Exit::new(tree.status(), last.to_vec());
+    end_calls(&mux, reason.unwrap_or_else(|| Reason::Ended(exit.to_string().into())));
+
+    let ending = tree.end(options.close_wait, options.term_wait);
+    tokio::select! {
+        () = ending => {}
+        () = forever(following.as_mut()) => {}
+    }
+    let answers = counts.answers.load(Ordering::Relaxed);
+    let noise = counts.noise.load(Ordering::Relaxed);
+    tracing::debug!(pid, status = ?tree.status(), answers, noise, strays = mux.strays(), "an MCP server has ended");
+    Ended { how: Ok(exit), answers }
+}
+
+/// Fails what is in flight and all that comes, and closes the child's stdin.
+fn end_calls(mux: &Mux<ChildOutlet>, reason: Reason) {
+    let unsent = mux.outlet().outbox.close(reason.clone());
+    mux.end(reason, |call| unsent.contains(&call));
+}
+
+/// Waits until all that a child has said before its exit was read: to the end of its output, or, where a descendant
+/// holds that open, until nothing more comes.
+async fn output_end(carrier: &mut JoinHandle<()>, following: Pin<&mut impl FusedFuture>, counts: &Counts) {
+    let mut output = pin!(join(carrier, rest_of(following)));
+    let deadline = Instant::now() + HELD_WAIT;
+    loop {
+        let before = counts.reads.load(Ordering::Relaxed);
+        if timeout(OUTPUT_GRACE, output.as_mut()).await.is_ok() {
+            return;
+        }
+        let is_read = counts.reads.load(Ordering::Relaxed) != before;
+        let is_held = counts.is_held.load(Ordering::Relaxed);
+        if !(is_read || is_held) || Instant::now() > deadline {
+            return;
+        }
+    }
+}
+
+/// Polls a future that may have ended already.
+async fn rest_of(future: Pin<&mut impl FusedFuture>) {
+    if !future.is_terminated() {
+        future.await;
+    }
+}
+
+/// Polls a future beside others; never ready.
+async fn forever(future: Pin<&mut impl FusedFuture>) {
+    rest_of(future).await;
+    std::future::pending().await
+}
+
+/// A task that ends with whoever waits for it.
+struct Aborting(JoinHandle<()>);
+
+impl Drop for Aborting {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

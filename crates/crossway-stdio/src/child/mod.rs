@@ -1,0 +1,128 @@
+//! A child process and the connection with it.
+//!
+//! Two tasks stand behind a child. One, which is busy, reads stdout and writes what senders could not
+//! ([`carry`]). The other sleeps: it follows stderr, waits for the exit, and ends the child ([`keep`]).
+
+mod carry;
+mod intake;
+mod keep;
+#[cfg(unix)]
+mod outbox;
+#[cfg(not(unix))]
+#[path = "outbox_portable.rs"]
+mod outbox;
+mod outlet;
+mod peek;
+#[cfg(unix)]
+mod pipe;
+mod start;
+mod stderr;
+mod tree;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossway_service::Link;
+use crossway_service::mux::{Mux, Overflow};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::{Command, Era, Exit, Options, StartError};
+use outbox::Outbox;
+use outlet::ChildOutlet;
+
+/// A child's stdin.
+#[cfg(unix)]
+type Stdin = Arc<pipe::Pipe>;
+#[cfg(not(unix))]
+type Stdin = tokio::process::ChildStdin;
+
+/// A child's stdout.
+#[cfg(unix)]
+type Stdout = tokio::net::unix::pipe::Receiver;
+#[cfg(not(unix))]
+type Stdout = tokio::process::ChildStdout;
+
+/// What all children of an upstream have in common.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) command: Command,
+    pub(crate) options: Options,
+    /// Whether all children are to end.
+    closing: watch::Sender<bool>,
+    /// How many there are.
+    alive: watch::Sender<usize>,
+    /// What the server was found to speak.
+    era: Mutex<Option<Era>>,
+}
+
+impl Plan {
+    pub(crate) fn new(command: Command, options: Options) -> Self {
+        Self {
+            command,
+            options,
+            closing: watch::Sender::new(false),
+            alive: watch::Sender::new(0),
+            era: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn era(&self) -> Option<Era> {
+        *self.era.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_era(&self, era: Era) {
+        *self.era.lock().unwrap_or_else(PoisonError::into_inner) = Some(era);
+    }
+
+    /// Ends all children, and waits for that.
+    pub(crate) async fn close(&self) {
+        self.closing.send_replace(true);
+        // The sender is ours, so the channel is open.
+        let _ = self.alive.subscribe().wait_for(|alive| *alive == 0).await;
+    }
+}
+
+/// A child that is being counted.
+struct Alive(Arc<Plan>);
+
+impl Alive {
+    fn new(plan: &Arc<Plan>) -> Self {
+        plan.alive.send_modify(|alive| *alive += 1);
+        Self(Arc::clone(plan))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.alive.send_modify(|alive| *alive -= 1);
+    }
+}
+
+/// How a child's time went.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) how: Result<Exit, StartError>,
+    /// How many results and errors it gave.
+    pub(crate) answers: u64,
+}
+
+/// Starts a child and gives the connection with it; the child is started by a task, so that nobody waits. What goes
+/// wrong is told by the link's replies, and to whoever waits for the task.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime.
+pub(crate) fn connect(plan: &Arc<Plan>, overflow: Overflow) -> (Link, JoinHandle<Ended>) {
+    let (gone_when_dropped, gone) = watch::channel(());
+    let outlet = ChildOutlet::new(Outbox::new(plan.options.outgoing_bytes), gone);
+    let stop = outlet.stopping();
+    let mux = Mux::new(outlet, plan.options.seam, overflow);
+    let link = mux.link();
+    let alive = Alive::new(plan);
+    let keeper = tokio::spawn(async move {
+        let ended = keep::keep(&alive.0, mux, stop).await;
+        drop(gone_when_dropped);
+        ended
+    });
+    (link, keeper)
+}

@@ -1,0 +1,106 @@
+//! The way out to a child where pipes can't be written without waiting by whoever sends: all lines wait for the
+//! connection's driver.
+//!
+//! Compiled for Windows, but never run there.
+
+use std::collections::HashSet;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use crossway_proto::{CallKey, Calls, Message};
+use crossway_service::Reason;
+use tokio::io::AsyncWrite;
+
+use super::Stdin;
+use crate::queue::{Line, Queue, cancelled_call};
+
+/// The lines on their way to a child. Sending never waits, and never for reading.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    /// The most bytes that wait.
+    limit: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: Queue,
+    driver: Option<Waker>,
+    closed: Option<Reason>,
+}
+
+impl Outbox {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, state: Mutex::default() }
+    }
+
+    /// Takes a message.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is closed, or when too much waits: the message was not taken.
+    pub(super) fn send(&self, message: &Message) -> Result<(), Reason> {
+        let line = Line::new(message, Calls::<()>::key_of(message));
+        let cancelled = cancelled_call(message);
+        let mut state = self.state();
+        if let Some(reason) = &state.closed {
+            return Err(reason.clone());
+        }
+        if cancelled.is_some_and(|call| state.queue.remove(call)) {
+            return Ok(());
+        }
+        if state.queue.bytes() >= self.limit && cancelled.is_none() {
+            return Err(Reason::OverLimit("the MCP server does not read what it is sent".into()));
+        }
+        state.queue.push(line);
+        state.wake_driver();
+        Ok(())
+    }
+
+    /// Refuses all that comes from now on with `reason`. Tells the calls whose requests never left.
+    pub(super) fn close(&self, reason: Reason) -> HashSet<CallKey> {
+        let mut state = self.state();
+        state.closed.get_or_insert(reason);
+        state.wake_driver();
+        std::mem::take(&mut state.queue).unsent().collect()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed.is_some()
+    }
+
+    /// Writes what was sent, until the outbox is closed.
+    ///
+    /// # Errors
+    ///
+    /// When the child has closed its stdin.
+    pub(super) async fn drive(&self, mut stdin: Stdin) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_drive(&mut stdin, cx)).await
+    }
+
+    fn poll_drive(&self, stdin: &mut Stdin, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        if state.closed.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        state.driver = Some(cx.waker().clone());
+        ready!(state.queue.poll_write(stdin, cx))?;
+        ready!(Pin::new(stdin).poll_flush(cx))?;
+        Poll::Pending
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves whole lines behind.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wake_driver(&mut self) {
+        if let Some(waker) = self.driver.take() {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What the connection with a child knows of it.
+
+use crossway_proto::Message;
+use crossway_service::{Closing, Outlet, Reason};
+use tokio::sync::watch;
+
+use super::outbox::Outbox;
+
+/// The way out to a child.
+pub(super) struct ChildOutlet {
+    pub(super) outbox: Outbox,
+    stop: watch::Sender<bool>,
+    /// Its sender is dropped when the child and its descendants are gone.
+    gone: watch::Receiver<()>,
+}
+
+impl ChildOutlet {
+    pub(super) fn new(outbox: Outbox, gone: watch::Receiver<()>) -> Self {
+        Self { outbox, stop: watch::Sender::new(false), gone }
+    }
+
+    /// Turns true when the child is to end.
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+}
+
+impl Outlet for ChildOutlet {
+    fn send(&self, message: Message) -> Result<(), Reason> {
+        self.outbox.send(&message)
+    }
+
+    fn hang_up(&self) {
+        self.stop.send_replace(true);
+    }
+
+    fn close(&self) -> Closing {
+        self.hang_up();
+        let mut gone = self.gone.clone();
+        Box::pin(async move { while gone.changed().await.is_ok() {} })
+    }
+}

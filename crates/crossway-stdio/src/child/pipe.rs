@@ -1,0 +1,49 @@
+//! The writing end of a child's stdin.
+
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+
+use tokio::net::unix::pipe;
+
+/// A pipe that grows when a message does not fit.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    sender: pipe::Sender,
+    #[cfg(target_os = "linux")]
+    has_grown: std::sync::atomic::AtomicBool,
+}
+
+impl Pipe {
+    pub(super) fn new(pipe: OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            sender: pipe::Sender::from_owned_fd(pipe)?,
+            #[cfg(target_os = "linux")]
+            has_grown: false.into(),
+        })
+    }
+
+    /// Writes as much as there is room for.
+    pub(super) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = self.sender.try_write_vectored(slices)?;
+        #[cfg(target_os = "linux")]
+        if written < slices.iter().map(|slice| slice.len()).sum()
+            && !self.has_grown.swap(true, std::sync::atomic::Ordering::Relaxed)
+        {
+            grow(&self.sender);
+        }
+        Ok(written)
+    }
+
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        self.sender.writable().await
+    }
+}
+
+/// Enlarges a pipe. Where the user has used up the share of pipe memory that the system allows, it stays as it is.
+///
+/// Done once a message has not fit, and not for each child: that share is 64 MiB for all of a user's processes,
+/// and those that come too late for it get pipes of two pages.
+#[cfg(target_os = "linux")]
+pub(super) fn grow(pipe: impl std::os::fd::AsFd) {
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, crate::limits::PIPE_BYTES);
+}

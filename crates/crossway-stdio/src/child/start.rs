@@ -1,0 +1,65 @@
+//! Starting a child and taking hold of its streams.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use process_wrap::tokio::CommandWrap;
+#[cfg(windows)]
+use process_wrap::tokio::JobObject;
+#[cfg(unix)]
+use process_wrap::tokio::ProcessGroup;
+use tokio::process::ChildStderr;
+
+use super::tree::Tree;
+use super::{Stdin, Stdout};
+use crate::{Command, StartError};
+
+/// A child that runs.
+pub(super) struct Started {
+    pub(super) tree: Tree,
+    pub(super) stdin: Stdin,
+    pub(super) stdout: Stdout,
+    pub(super) stderr: ChildStderr,
+}
+
+/// Starts a command as the leader of a process group (on Windows: in a job object) of its own.
+pub(super) fn start(command: &Command) -> Result<Started, StartError> {
+    let (command, path) = command.to_tokio()?;
+    spawn(command).map_err(|source| StartError::Spawn { path, source: Arc::new(source) })
+}
+
+#[cfg(unix)]
+fn spawn(mut command: tokio::process::Command) -> std::io::Result<Started> {
+    use std::os::fd::OwnedFd;
+
+    let (childs_in, stdin) = std::io::pipe()?;
+    let (stdout, childs_out) = std::io::pipe()?;
+    command.stdin(childs_in).stdout(childs_out).stderr(Stdio::piped());
+    let mut wrapped = CommandWrap::from(command);
+    let mut child = wrapped.wrap(ProcessGroup::leader()).spawn()?;
+    // It holds the child's ends of the pipes, which have to be the child's alone.
+    drop(wrapped);
+    let stderr = child.stderr().take();
+    let tree = Tree::new(child)?;
+    Ok(Started {
+        tree,
+        stdin: Stdin::new(super::pipe::Pipe::new(OwnedFd::from(stdin))?),
+        stdout: Stdout::from_owned_fd(OwnedFd::from(stdout))?,
+        stderr: stderr.ok_or(std::io::ErrorKind::BrokenPipe)?,
+    })
+}
+
+#[cfg(not(unix))]
+fn spawn(mut command: tokio::process::Command) -> std::io::Result<Started> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut wrapped = CommandWrap::from(command);
+    #[cfg(windows)]
+    wrapped.wrap(JobObject);
+    let mut child = wrapped.spawn()?;
+    let streams = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+    let tree = Tree::new(child)?;
+    let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
+        return Err(std::io::ErrorKind::BrokenPipe.into());
+    };
+    Ok(Started { tree, stdin, stdout, stderr })
+}

@@ -1,0 +1,140 @@
+//! A child with all its descendants, and how they are ended.
+
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use process_wrap::tokio::ChildWrapper;
+use tokio::time::timeout;
+
+use crate::limits::KILL_WAIT;
+
+/// A process group (on Windows: a job object) of which our child is the first. Dropping it kills what is left of it.
+///
+/// A descendant that leaves the group on purpose (`setsid`, as daemons do) is no longer known as one.
+pub(super) struct Tree {
+    child: Box<dyn ChildWrapper>,
+    #[cfg(unix)]
+    group: rustix::process::Pid,
+    status: Option<ExitStatus>,
+    is_gone: bool,
+}
+
+impl Tree {
+    pub(super) fn new(child: Box<dyn ChildWrapper>) -> io::Result<Self> {
+        #[cfg(unix)]
+        let group = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(rustix::process::Pid::from_raw)
+            .ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self {
+            child,
+            #[cfg(unix)]
+            group,
+            status: None,
+            is_gone: false,
+        })
+    }
+
+    /// The child's process id, as long as it runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// How the child itself ended, if it has.
+    pub(super) fn status(&self) -> Option<ExitStatus> {
+        self.status
+    }
+
+    /// Waits for the child itself. Cancel safe.
+    pub(super) async fn wait(&mut self) {
+        if self.status.is_none() {
+            // Not the wrapper's own wait, which is for all that the group has.
+            match self.child.inner_mut().wait().await {
+                Ok(status) => self.status = Some(status),
+                Err(error) => tracing::warn!(%error, "can't wait for a child"),
+            }
+        }
+    }
+
+    /// Ends the tree: waits for the child, whose stdin has been closed; then asks all that is left to terminate;
+    /// then kills it (2025-11-25, basic/lifecycle, Shutdown, stdio).
+    pub(super) async fn end(&mut self, close_wait: Duration, term_wait: Duration) {
+        let _ = timeout(close_wait, self.wait()).await;
+        if self.terminate() && self.is_gone_within(term_wait).await {
+            return;
+        }
+        self.kill();
+        if !self.is_gone_within(KILL_WAIT).await {
+            tracing::warn!("processes of an MCP server are still there after they were killed");
+        }
+    }
+
+    async fn is_gone_within(&mut self, limit: Duration) -> bool {
+        timeout(limit, self.gone()).await.is_ok()
+    }
+}
+
+#[cfg(unix)]
+impl Tree {
+    /// Asks whatever is left to terminate; also tells whether that can be asked.
+    fn terminate(&mut self) -> bool {
+        if !self.is_gone() {
+            let _ = rustix::process::kill_process_group(self.group, rustix::process::Signal::TERM);
+        }
+        true
+    }
+
+    fn kill(&mut self) {
+        if !self.is_gone {
+            let _ = rustix::process::kill_process_group(self.group, rustix::process::Signal::KILL);
+        }
+    }
+
+    async fn gone(&mut self) {
+        self.wait().await;
+        while !self.is_gone() {
+            tokio::time::sleep(crate::limits::GROUP_POLL).await;
+        }
+    }
+
+    /// Whether no process of the group is left.
+    ///
+    /// As long as there is one, its number names no other group; once there is none we signal no more.
+    fn is_gone(&mut self) -> bool {
+        if self.is_gone || self.status.is_none() {
+            return self.is_gone;
+        }
+        // Descendants whose parents are gone are ours where we are the first process, as in containers.
+        let reap = || rustix::process::waitpgid(self.group, rustix::process::WaitOptions::NOHANG);
+        while let Ok(Some(_)) = reap() {}
+        self.is_gone = rustix::process::test_kill_process_group(self.group).is_err();
+        self.is_gone
+    }
+}
+
+#[cfg(not(unix))]
+impl Tree {
+    /// There is no way to ask.
+    fn terminate(&mut self) -> bool {
+        false
+    }
+
+    fn kill(&mut self) {
+        let _ = self.child.start_kill();
+    }
+
+    async fn gone(&mut self) {
+        self.wait().await;
+        self.is_gone = true;
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if !self.is_gone {
+            self.kill();
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Why a child does not run.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+/// Why a command can't be an MCP server.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There is no such command, neither by its path nor in `PATH`.
+    #[error("the command {program:?} was not found")]
+    NotFound {
+        /// The command as it was given.
+        program: String,
+    },
+    /// There is such a file, but it can't be executed.
+    #[error("{} is not an executable file", path.display())]
+    NotExecutable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The working directory is none.
+    #[error("the working directory {} is not a directory that can be entered", path.display())]
+    WorkingDirectory {
+        /// The directory as it was given.
+        path: PathBuf,
+    },
+    /// The system refused to start it; so it does if the interpreter that a script names is not there.
+    #[error("{} could not be started", path.display())]
+    Spawn {
+        /// The executable file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// It ran and ended before it said what it is.
+    #[error("the MCP server ended: {0}")]
+    Exited(Exit),
+    /// The upstream was closed meanwhile.
+    #[error("the bridge is closing")]
+    Closing,
+}
+
+impl StartError {
+    /// The error with its cause in one sentence, for those who see nothing but a text.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Spawn { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// How a child ended, with its last words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    status: Option<ExitStatus>,
+    last_lines: Vec<String>,
+}
+
+impl Exit {
+    pub(crate) fn new(status: Option<ExitStatus>, last_lines: Vec<String>) -> Self {
+        Self { status, last_lines }
+    }
+
+    /// The exit status; `None` if the child closed its output and did not exit.
+    #[must_use]
+    pub fn status(&self) -> Option<ExitStatus> {
+        self.status
+    }
+
+    /// What it said last on stderr, without control characters; at most
+    /// [`Options::quoted_lines`](crate::Options).
+    #[must_use]
+    pub fn last_lines(&self) -> &[String] {
+        &self.last_lines
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "{status}")?,
+            None => f.write_str("it closed its output without exiting")?,
+        }
+        match self.last_lines.as_slice() {
+            [] => f.write_str(", without a word on stderr"),
+            lines => write!(f, "; last on stderr: {}", lines.join(" | ")),
+        }
+    }
+}

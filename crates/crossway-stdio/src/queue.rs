@@ -1,0 +1,140 @@
+//! Lines that wait to be written.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+
+use bytes::Buf;
+use crossway_proto::{CallKey, Kind, Message, Slices, line};
+use smallvec::SmallVec;
+
+use crate::limits::SLICES_PER_WRITE;
+
+/// One message on its way out.
+#[derive(Debug)]
+pub(crate) struct Line {
+    left: Slices,
+    /// The call that the line asks for.
+    call: Option<CallKey>,
+    is_begun: bool,
+}
+
+impl Line {
+    pub(crate) fn new(message: &Message, call: Option<CallKey>) -> Self {
+        Self { left: line::encode(message.chunks()), call, is_begun: false }
+    }
+
+    pub(crate) fn from_slices(slices: Slices) -> Self {
+        Self { left: slices, call: None, is_begun: false }
+    }
+}
+
+/// Lines in order, written with few vectored writes and no copy.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    lines: VecDeque<Line>,
+    bytes: usize,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, line: Line) {
+        self.bytes += line.left.len();
+        self.lines.push_back(line);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// How many bytes wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Puts lines that were taken out back in front of those that came meanwhile.
+    #[cfg(unix)]
+    pub(crate) fn put_back(&mut self, mut earlier: Self) {
+        earlier.bytes += self.bytes;
+        earlier.lines.append(&mut self.lines);
+        *self = earlier;
+    }
+
+    /// Forgets the request of a call, if no byte of it was written. Tells whether it did.
+    pub(crate) fn remove(&mut self, call: CallKey) -> bool {
+        let found = self.lines.iter().position(|line| line.call == Some(call) && !line.is_begun);
+        let Some(line) = found.and_then(|at| self.lines.remove(at)) else { return false };
+        self.bytes -= line.left.len();
+        true
+    }
+
+    /// The calls of which no byte was written.
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = CallKey> + '_ {
+        self.lines.iter().filter(|line| !line.is_begun).filter_map(|line| line.call)
+    }
+
+    /// What the next vectored write is to take.
+    pub(crate) fn slices(&self) -> SmallVec<[IoSlice<'_>; SLICES_PER_WRITE]> {
+        let slices = self.lines.iter().flat_map(|line| line.left.iter());
+        slices.take(SLICES_PER_WRITE).map(|slice| IoSlice::new(slice)).collect()
+    }
+
+    /// Notes that so many bytes were written.
+    pub(crate) fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while let Some(line) = self.lines.front_mut().filter(|_| written > 0) {
+            line.is_begun = true;
+            let part = written.min(line.left.len());
+            line.left.advance(part);
+            written -= part;
+            if line.left.is_empty() {
+                self.lines.pop_front();
+            }
+        }
+        // A connection that has gone quiet holds no memory.
+        if self.lines.is_empty() && self.lines.capacity() > SLICES_PER_WRITE {
+            self.lines = VecDeque::new();
+        }
+    }
+
+    /// Writes until all is written or nothing more is taken; tells whether all is.
+    #[cfg(unix)]
+    pub(crate) fn write(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<bool> {
+        while !self.is_empty() {
+            let written = write(&self.slices());
+            match written {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => self.advance(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes until all is written.
+    pub(crate) fn poll_write<W: tokio::io::AsyncWrite + Unpin>(
+        &mut self,
+        writer: &mut W,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        while !self.is_empty() {
+            let written = std::pin::Pin::new(&mut *writer).poll_write_vectored(cx, &self.slices());
+            match std::task::ready!(written) {
+                Ok(0) => return std::task::Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                Ok(written) => self.advance(written),
+                Err(error) => return std::task::Poll::Ready(Err(error)),
+            }
+        }
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+/// The call that a message cancels.
+pub(crate) fn cancelled_call(message: &Message) -> Option<CallKey> {
+    let is_cancellation =
+        message.kind() == Kind::Notification && message.is_method("notifications/cancelled");
+    message.cancelled_id().filter(|_| is_cancellation).and_then(|id| CallKey::from_id(&id))
+}

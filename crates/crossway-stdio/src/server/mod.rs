@@ -1,0 +1,70 @@
+//! A client on a stream of lines: this process's own stdin and stdout, a Unix socket, anything of that kind.
+//!
+//! 2026-07-28, basic/transports/stdio: the wire format "works unchanged over Unix domain sockets, TCP connections, or
+//! any similar channel."
+
+mod batches;
+mod own;
+mod serving;
+
+use std::io;
+
+use crossway_service::Link;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::ServeOptions;
+use serving::Serving;
+
+/// Why a client is no longer served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Served {
+    /// It has closed its side. What it had asked before was answered, within
+    /// [`ServeOptions::drain`](crate::ServeOptions).
+    Left,
+    /// The connection with the upstream has ended.
+    UpstreamEnded,
+}
+
+/// Serves one client, which writes a message a line to `reader` and reads as many from `writer`. The link should be
+/// its own; it is closed in the end.
+///
+/// What is no message is answered with an error whose id is null, and the lines after it are served. Batches are
+/// answered as revision 2025-03-26 says where the session is of that revision, and refused elsewhere.
+///
+/// # Cancel safety
+///
+/// Dropping the future cancels the calls in flight and ends the link with them.
+///
+/// # Errors
+///
+/// When reading or writing fails. That the client has gone away is no error.
+pub async fn serve<R, W>(reader: R, writer: W, link: Link, options: ServeOptions) -> io::Result<Served>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut serving = Serving::new(reader, writer, link.clone(), options);
+    let served = serving.run().await;
+    drop(serving);
+    let _ = tokio::time::timeout(crossway_service::Limits::CLOSE, link.close()).await;
+    match served {
+        Err(error) if own::is_gone(&error) => Ok(Served::Left),
+        served => served,
+    }
+}
+
+/// Serves one client on this process's own stdin and stdout. Nothing else may use either.
+///
+/// Where they are terminals or files, threads stand behind them, one of which may wait for input when the client is
+/// no longer served: end the process then, and do not wait for the runtime to shut down.
+///
+/// # Errors
+///
+/// As [`serve`].
+///
+/// # Panics
+///
+/// Outside of a tokio runtime with I/O and time.
+pub async fn serve_stdio(link: Link, options: ServeOptions) -> io::Result<Served> {
+    serve(own::input(), own::output(), link, options).await
+}

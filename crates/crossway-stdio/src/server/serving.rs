@@ -1,0 +1,209 @@
+//! One client: lines in, a pump, lines out.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use crossway_proto::line::LineDecoder;
+use crossway_proto::{ErrorCode, ErrorObject, Incoming, Limits, Message, RequestId, Revision};
+use crossway_service::{Link, Pump};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Served;
+use super::batches::Batches;
+use crate::ServeOptions;
+use crate::fill::poll_fill;
+use crate::limits::{UNREAD_REFUSALS, UNWRITTEN_BYTES};
+use crate::queue::{Line, Queue};
+
+pub(super) struct Serving<R, W> {
+    reader: R,
+    writer: W,
+    limits: Limits,
+    lines: LineDecoder,
+    pump: Pump,
+    batches: Batches,
+    /// Listen requests in flight: they end when they are cancelled.
+    listening: Vec<RequestId>,
+    out: Queue,
+    is_flushed: bool,
+    /// Bytes of our own refusals since all was last written.
+    refusals: usize,
+    state: State,
+    drain: std::time::Duration,
+}
+
+enum State {
+    Open,
+    /// The client has closed its side.
+    Leaving(Pin<Box<Sleep>>),
+    /// The upstream has ended: what is there is written.
+    Ending(Pin<Box<Sleep>>),
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
+    pub(super) fn new(reader: R, writer: W, link: Link, options: ServeOptions) -> Self {
+        Self {
+            reader,
+            writer,
+            limits: options.messages,
+            lines: LineDecoder::new(options.messages.message_bytes),
+            pump: Pump::new(link, options.seam),
+            batches: Batches::default(),
+            listening: Vec::new(),
+            out: Queue::default(),
+            is_flushed: true,
+            refusals: 0,
+            state: State::Open,
+            drain: options.drain,
+        }
+    }
+
+    pub(super) async fn run(&mut self) -> io::Result<Served> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Reading, asking and writing each go as far as they can, so that none of them waits for another.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Served>> {
+        loop {
+            let is_written = self.poll_write(cx)?.is_ready();
+            let is_full = self.poll_pump(cx).is_ready();
+            let has_read = self.poll_read(cx)?.is_ready();
+            let (served, deadline) = match &mut self.state {
+                State::Open => (None, false),
+                State::Leaving(deadline) => {
+                    let is_done = is_written && self.out.is_empty() && self.pump.is_idle();
+                    (is_done.then_some(Served::Left), deadline.as_mut().poll(cx).is_ready())
+                }
+                State::Ending(deadline) => {
+                    let is_done = is_written && self.out.is_empty();
+                    (is_done.then_some(Served::UpstreamEnded), deadline.as_mut().poll(cx).is_ready())
+                }
+            };
+            match served {
+                Some(served) => return Poll::Ready(Ok(served)),
+                None if deadline => return Poll::Ready(Ok(self.served_in_part())),
+                None if has_read || is_written && (is_full || !self.out.is_empty()) => {}
+                None => return Poll::Pending,
+            }
+        }
+    }
+
+    fn served_in_part(&self) -> Served {
+        tracing::debug!(unwritten = self.out.bytes(), "the client was not served to the end");
+        if matches!(self.state, State::Ending(_)) { Served::UpstreamEnded } else { Served::Left }
+    }
+
+    /// Ready when all that there was has been written.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.out.is_empty() {
+            self.is_flushed = false;
+            std::task::ready!(self.out.poll_write(&mut self.writer, cx))?;
+        }
+        if !self.is_flushed {
+            std::task::ready!(Pin::new(&mut self.writer).poll_flush(cx))?;
+            self.is_flushed = true;
+            self.refusals = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when no more is taken from the pump until something has been written, or ever.
+    fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(self.state, State::Ending(_)) {
+            return Poll::Ready(());
+        }
+        while self.out.bytes() < UNWRITTEN_BYTES {
+            match std::task::ready!(self.pump.poll_next(cx)) {
+                Some(message) => {
+                    if let Some(id) = message.id().filter(|_| message.is_response()) {
+                        self.listening.retain(|listening| *listening != id);
+                    }
+                    if let Some(line) = self.batches.put(message) {
+                        self.out.push(Line::from_slices(line));
+                    }
+                }
+                None => {
+                    self.state = State::Ending(self.deadline());
+                    break;
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Ready when something has been read.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A client that has much in flight, or that does not read what we refuse, waits.
+        let may_read =
+            matches!(self.state, State::Open) && !self.pump.is_full() && self.refusals < UNREAD_REFUSALS;
+        if !may_read {
+            return Poll::Pending;
+        }
+        let read = std::task::ready!(poll_fill(&mut self.reader, &mut self.lines, cx))?;
+        loop {
+            match if read == 0 { self.lines.finish() } else { self.lines.next_line() } {
+                Ok(Some(line)) => self.take(line),
+                Ok(None) => break,
+                Err(error) => self.refuse(ErrorCode::INVALID_REQUEST, error.to_string()),
+            }
+        }
+        if read == 0 {
+            self.leave();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn take(&mut self, line: Bytes) {
+        let is_batch = line.trim_ascii_start().starts_with(b"[");
+        if is_batch && !self.pump.context_mut().revision.is_some_and(Revision::allows_batches) {
+            let message = "batches are a part of revision 2025-03-26 alone, after `initialize`";
+            return self.refuse(ErrorCode::INVALID_REQUEST, message.to_owned());
+        }
+        match Incoming::parse(line, &self.limits) {
+            Ok(Incoming::One(message)) => self.hand_on(message),
+            Ok(Incoming::Batch(messages)) => {
+                self.batches.begin(&messages);
+                messages.into_iter().for_each(|message| self.hand_on(message));
+            }
+            Err(error) => self.refuse(error.code(), error.to_string()),
+        }
+    }
+
+    fn hand_on(&mut self, message: Message) {
+        if message.is_request() && message.is_method("subscriptions/listen") {
+            self.listening.extend(message.id());
+        } else if let Some(id) =
+            message.cancelled_id().filter(|_| message.is_method("notifications/cancelled"))
+        {
+            self.listening.retain(|listening| *listening != id);
+            if let Some(line) = self.batches.cancel(&id) {
+                self.out.push(Line::from_slices(line));
+            }
+        }
+        self.pump.handle(message);
+    }
+
+    /// Tells the client that a line is no message.
+    fn refuse(&mut self, code: ErrorCode, message: String) {
+        tracing::debug!(code = code.0, message, "a line of the client is no message");
+        if let Ok(error) = Message::error_of(None, &ErrorObject::new(code, message)) {
+            self.refusals += error.len();
+            self.out.push(Line::new(&error, None));
+        }
+    }
+
+    /// The client says no more. What it has asked is answered; what it listens to would never end.
+    fn leave(&mut self) {
+        for id in std::mem::take(&mut self.listening) {
+            self.pump.handle(Message::cancellation_of(&id, "the client has left"));
+        }
+        self.state = State::Leaving(self.deadline());
+    }
+
+    fn deadline(&self) -> Pin<Box<Sleep>> {
+        Box::pin(sleep_until(Instant::now() + self.drain))
+    }
+}

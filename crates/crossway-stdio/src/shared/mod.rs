@@ -1,0 +1,191 @@
+//! The one child that all stateless requests share: found to be of the right era, and started anew when it crashes.
+
+mod backoff;
+mod probe;
+mod supervise;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::child::Plan;
+use crate::{Era, StartError};
+use backoff::Backoff;
+
+/// What stands between stateless requests and their child.
+pub(crate) struct Shared {
+    plan: Arc<Plan>,
+    phase: watch::Sender<Phase>,
+    backoff: Mutex<Backoff>,
+    /// Open as long as a supervisor is at work.
+    supervisor: Mutex<Option<watch::Receiver<()>>>,
+}
+
+/// How it stands with the child.
+#[derive(Clone)]
+enum Phase {
+    /// Nobody has asked yet.
+    Idle,
+    /// It is being found out whether the child starts, and what it speaks.
+    Starting,
+    /// The child is there and modern.
+    Up(Link),
+    /// The child has ended. It is started anew at a given time: by its supervisor, or, if it has none, by the first
+    /// call from then on.
+    Down { error: StartError, until: Instant, is_supervised: bool },
+    /// The server is of a legacy revision: there is no child.
+    Legacy,
+    /// No more calls.
+    Closed,
+}
+
+impl Shared {
+    fn call(self: &Arc<Self>, call: Call) -> Reply {
+        if matches!(call.ask, Ask::Listen) {
+            return self.listen();
+        }
+        match self.verdict() {
+            Ok(link) => link.call(call),
+            Err(Some(error)) => Reply::failed(error),
+            Err(None) => {
+                self.start();
+                let shared = Arc::clone(self);
+                Reply::pending(async move {
+                    shared.settled().await;
+                    match shared.verdict() {
+                        Ok(link) => link.call(call),
+                        Err(error) => Reply::failed(error.unwrap_or(CallError::not_sent(Reason::Closing))),
+                    }
+                })
+            }
+        }
+    }
+
+    /// Stateless requests have no standing stream (2026-07-28: `subscriptions/listen` is a request), so nothing is
+    /// said on it until the end.
+    fn listen(&self) -> Reply {
+        let mut phase = self.phase.subscribe();
+        Reply::pending(async move {
+            let _ = phase.wait_for(|phase| matches!(phase, Phase::Closed)).await;
+            Reply::accepted()
+        })
+    }
+
+    /// Where a call goes, or why it goes nowhere; `None` if that is not known yet.
+    fn verdict(&self) -> Result<Link, Option<CallError>> {
+        let reason = match &*self.phase.borrow() {
+            Phase::Up(link) => return Ok(link.clone()),
+            Phase::Idle | Phase::Starting => return Err(None),
+            Phase::Down { until, is_supervised: false, .. } if *until <= Instant::now() => return Err(None),
+            Phase::Down { error, until, .. } => {
+                let pause = until.saturating_duration_since(Instant::now()).as_millis();
+                Reason::Unavailable(format!("{}; it is started again in {pause} ms", error.describe()).into())
+            }
+            Phase::Legacy => Reason::LegacyOnly,
+            Phase::Closed => Reason::Closing,
+        };
+        Err(Some(CallError::not_sent(reason)))
+    }
+
+    /// Finds out which era the server is of, unless that is known. What starts for it goes on to serve calls.
+    pub(crate) async fn era(self: &Arc<Self>) -> Result<Era, StartError> {
+        self.start();
+        self.settled().await;
+        match &*self.phase.borrow() {
+            Phase::Up(_) => Ok(Era::Modern),
+            Phase::Legacy => Ok(Era::Legacy),
+            Phase::Down { error, .. } => Err(error.clone()),
+            Phase::Idle | Phase::Starting | Phase::Closed => Err(StartError::Closing),
+        }
+    }
+
+    /// Starts the child, unless that has been done or has to wait.
+    fn start(self: &Arc<Self>) {
+        let is_due = self.phase.send_if_modified(|phase| {
+            let is_due = match phase {
+                Phase::Idle => true,
+                Phase::Down { until, is_supervised, .. } => !*is_supervised && *until <= Instant::now(),
+                _ => false,
+            };
+            if is_due {
+                *phase = Phase::Starting;
+            }
+            is_due
+        });
+        if is_due {
+            let (done_when_dropped, done) = watch::channel(());
+            *self.supervisor.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+            let shared = Arc::clone(self);
+            tokio::spawn(async move {
+                shared.supervise().await;
+                drop(done_when_dropped);
+            });
+        }
+    }
+
+    async fn settled(&self) {
+        let mut phase = self.phase.subscribe();
+        // The sender is ours, so the channel is open.
+        let _ = phase.wait_for(|phase| !matches!(phase, Phase::Starting)).await;
+    }
+
+    /// Ends the child; nothing is started any more.
+    fn close(&self) -> Closing {
+        self.phase.send_replace(Phase::Closed);
+        let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Box::pin(async move {
+            if let Some(mut supervisor) = supervisor {
+                while supervisor.changed().await.is_ok() {}
+            }
+        })
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Closed)
+    }
+}
+
+/// A hold on the shared child, which ends with the last of them.
+pub(crate) struct Handle(Arc<Shared>);
+
+impl Handle {
+    pub(crate) fn new(plan: &Arc<Plan>) -> Self {
+        let backoff = Backoff::new(plan.options.restart_first, plan.options.restart_most);
+        Self(Arc::new(Shared {
+            plan: Arc::clone(plan),
+            phase: watch::Sender::new(Phase::Idle),
+            backoff: Mutex::new(backoff),
+            supervisor: Mutex::default(),
+        }))
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // The supervisor sees to the rest.
+        drop(self.0.close());
+    }
+}
+
+/// The shared child as a connection.
+pub(crate) struct SharedConnection(pub(crate) Arc<Handle>);
+
+impl Connection for SharedConnection {
+    fn call(&self, call: Call) -> Reply {
+        self.0.0.call(call)
+    }
+
+    fn close(&self) -> Closing {
+        self.0.0.close()
+    }
+}

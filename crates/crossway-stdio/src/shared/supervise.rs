@@ -1,0 +1,148 @@
+//! Starting the shared child, judging it, and starting it anew.
+
+use std::sync::{Arc, PoisonError};
+
+use crossway_service::mux::Overflow;
+use crossway_service::{Link, Reply};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::backoff::chance;
+use super::{Phase, Shared, probe};
+use crate::child::{self, Ended};
+use crate::limits::LATE_VERDICT;
+use crate::{Era, StartError};
+
+/// What the probe of a child has found.
+enum Found {
+    Known(Era),
+    /// It says nothing: legacy, as long as it does not turn out otherwise.
+    Silent(Reply),
+    Dead(StartError),
+}
+
+impl Shared {
+    /// Sees to the child until it need not be seen to any more.
+    pub(super) async fn supervise(self: Arc<Self>) {
+        let mut phase = self.phase.subscribe();
+        let closed = async move {
+            // The sender outlives this future.
+            let _ = phase.wait_for(|phase| matches!(phase, Phase::Closed)).await;
+        };
+        // The children are told by their links, which this drops.
+        let mut current = None;
+        tokio::select! {
+            biased;
+            () = closed => {}
+            () = self.keep_up(&mut current) => {}
+        }
+        if let Some(link) = current.take() {
+            link.close().await;
+        }
+    }
+
+    async fn keep_up(&self, current: &mut Option<Link>) {
+        if self.plan.era() == Some(Era::Legacy) {
+            return self.go_to(Phase::Legacy);
+        }
+        loop {
+            let (link, mut keeper) = child::connect(&self.plan, Overflow::Fail);
+            *current = Some(link.clone());
+            let mut probes = 0;
+            if self.plan.era() != Some(Era::Modern) {
+                probes = 1;
+                match self.probe(&link, &mut keeper).await {
+                    Ok(Era::Modern) => {}
+                    Ok(Era::Legacy) => return,
+                    Err(error) => return self.go_down(error, false),
+                }
+            }
+            self.go_to(Phase::Up(link.clone()));
+            let ended = keeper.await;
+            let (error, answers) = explain(ended);
+            if answers > probes {
+                self.backoff.lock().unwrap_or_else(PoisonError::into_inner).reset();
+            }
+            self.go_down(error, true);
+            let until = match &*self.phase.borrow() {
+                Phase::Down { until, .. } => *until,
+                _ => return,
+            };
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// Finds out which era the child is of, and remembers it.
+    async fn probe(&self, link: &Link, keeper: &mut JoinHandle<Ended>) -> Result<Era, StartError> {
+        let mut found = self.ask(link, keeper).await;
+        if let Found::Silent(reply) = &mut found {
+            self.go_to(Phase::Legacy);
+            found = match timeout(LATE_VERDICT, probe::response(reply)).await {
+                Ok(Ok(answer)) => Found::Known(probe::judge(&answer)),
+                _ => Found::Known(Era::Legacy),
+            };
+        }
+        match found {
+            Found::Known(era) => {
+                self.plan.set_era(era);
+                if era == Era::Legacy {
+                    self.go_to(Phase::Legacy);
+                }
+                Ok(era)
+            }
+            Found::Silent(_) => Ok(Era::Legacy),
+            Found::Dead(error) => Err(error),
+        }
+    }
+
+    async fn ask(&self, link: &Link, keeper: &mut JoinHandle<Ended>) -> Found {
+        let limit = self.plan.options.probe_timeout;
+        let mut reply = probe::discover(link);
+        match timeout(limit, probe::response(&mut reply)).await {
+            Ok(Ok(answer)) => return Found::Known(probe::judge(&answer)),
+            Err(_) => return Found::Silent(reply),
+            Ok(Err(_)) => {}
+        }
+        // It has ended: because it always does, or because there are legacy servers that exit when they are asked
+        // what they do not know. Another child that is asked as they expect makes the difference.
+        let (error, _) = explain(keeper.await);
+        if !matches!(error, StartError::Exited(_)) {
+            return Found::Dead(error);
+        }
+        let (link, keeper) = child::connect(&self.plan, Overflow::Fail);
+        let mut reply = probe::initialize(&link);
+        let answer = timeout(limit, probe::response(&mut reply)).await;
+        if let Ok(Err(_)) = answer {
+            return Found::Dead(explain(keeper.await).0);
+        }
+        link.close().await;
+        Found::Known(Era::Legacy)
+    }
+
+    fn go_down(&self, error: StartError, is_supervised: bool) {
+        let pause = self.backoff.lock().unwrap_or_else(PoisonError::into_inner).pause(chance());
+        let why = error.describe();
+        tracing::warn!(why, pause_ms = pause.as_millis(), "the MCP server that calls share has ended");
+        self.go_to(Phase::Down { error, until: Instant::now() + pause, is_supervised });
+    }
+
+    fn go_to(&self, next: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let is_open = !matches!(phase, Phase::Closed);
+            if is_open {
+                *phase = next;
+            }
+            is_open
+        });
+    }
+}
+
+/// Why a child has ended, and how many answers it gave.
+fn explain(ended: Result<Ended, tokio::task::JoinError>) -> (StartError, u64) {
+    match ended {
+        Ok(Ended { how: Ok(exit), answers }) => (StartError::Exited(exit), answers),
+        Ok(Ended { how: Err(error), answers }) => (error, answers),
+        // Its task was cancelled with the runtime.
+        Err(_) => (StartError::Closing, 0),
+    }
+}
