@@ -18,9 +18,8 @@ pub(super) type Outgoing = Request<Full<Slices>>;
 /// An HTTP/1.1 connection on which one exchange at a time takes place.
 pub(super) struct Wire {
     sender: SendRequest<Full<Slices>>,
-    connection: Connection<Io, Full<Slices>>,
-    /// The connection has come to its end, and must not be polled again.
-    is_over: bool,
+    /// Gone once it has come to its end: only then does the sender know of that, too.
+    connection: Option<Connection<Io, Full<Slices>>>,
 }
 
 /// How sending a request fails.
@@ -35,7 +34,7 @@ impl Wire {
         let io = connector.connect().await?;
         let (sender, connection) =
             hyper::client::conn::http1::handshake(io).await.map_err(OpenError::Broken)?;
-        Ok(Self { sender, connection, is_over: false })
+        Ok(Self { sender, connection: Some(connection) })
     }
 
     /// Sends a request and waits for the head of its response.
@@ -105,13 +104,15 @@ impl Wire {
     /// Whether another request can be sent, after a response that was read to its end.
     pub(super) async fn is_reusable(&mut self) -> bool {
         let is_ready = std::future::poll_fn(|cx| Poll::Ready(self.poll_ready(cx))).await;
-        matches!(is_ready, Poll::Ready(Ok(()))) && !self.is_over
+        matches!(is_ready, Poll::Ready(Ok(())))
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) {
-        if !self.is_over {
-            // How it ends is told by the exchange that takes place on it.
-            self.is_over = Pin::new(&mut self.connection).poll(cx).is_ready();
+        if let Some(connection) = &mut self.connection
+            && Pin::new(connection).poll(cx).is_ready()
+        {
+            // How it ended is told by the exchange that takes place on it.
+            self.connection = None;
         }
     }
 }
