@@ -5,19 +5,19 @@ use std::fmt;
 /// A revision of the MCP specification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Revision {
-    /// 2026-07-28: stateless requests, no handshake.
+    /// Stateless requests, no handshake.
     #[value(name = "2026-07-28")]
     V2026_07_28,
-    /// 2025-11-25, the last with a handshake.
+    /// The last with a handshake.
     #[value(name = "2025-11-25")]
     V2025_11_25,
-    /// 2025-06-18.
+    /// The first with the header MCP-Protocol-Version.
     #[value(name = "2025-06-18")]
     V2025_06_18,
-    /// 2025-03-26, the first with Streamable HTTP.
+    /// The first with Streamable HTTP.
     #[value(name = "2025-03-26")]
     V2025_03_26,
-    /// 2024-11-05, the one of HTTP+SSE.
+    /// The one of HTTP+SSE.
     #[value(name = "2024-11-05")]
     V2024_11_05,
 }

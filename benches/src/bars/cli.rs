@@ -22,10 +22,9 @@ const RESULTS: &str = "benches/results";
 
 /// Measure crossway against the floor and against the server asked directly, and say which bars are met.
 ///
-/// All programs are started here, on 127.0.0.1 with free ports, for each run anew. The ways are measured
-/// in turns and medians are taken, so that what else the machine does falls on all alike: compare the
-/// ratios, not the times. Without --crossway (and none beside this program) the floor and direct are
-/// measured alone.
+/// All programs are started here, on 127.0.0.1 with free ports. The ways are measured in turns and
+/// medians are taken, so that what else the machine does falls on all alike: compare the ratios, not
+/// the times. Without --crossway (and none beside this program) the floor and direct are measured alone.
 #[derive(Debug, Parser)]
 #[command(
     name = "crossway-bars",

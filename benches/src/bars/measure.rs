@@ -1,11 +1,13 @@
 //! The runs, in turns.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 
-use super::rigs::{Programs, Way};
+use super::rigs::{Programs, Rig, Way};
 use super::rows::{HUGE_CALLS, IDLE_SESSIONS, Load, Measure, QUICK_IDLE_SESSIONS, Row, SET_UPS_AT_A_TIME};
 use crate::descriptors;
 use crate::limits::SPARE_DESCRIPTORS;
@@ -40,16 +42,6 @@ pub(crate) struct Results {
     pub(crate) set_ups: BTreeMap<Way, Vec<Found<SetupReport>>>,
 }
 
-/// One run in the JSON record.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Record<'a> {
-    /// It was made.
-    Run { way: Way, report: &'a Report },
-    /// It was not.
-    Failed { way: Way, error: &'a str },
-}
-
 /// Makes all runs that the rows need.
 pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: bool) -> Results {
     let able = |way: Way| programs.crossway.is_some() || !way.is_crossway();
@@ -60,6 +52,7 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
         }
     }
     let mut results = Results::default();
+    let mut rigs = Rigs { programs, running: BTreeMap::new() };
     let set_ups = rows.iter().any(|row| matches!(row.measure, Measure::SetUps { .. }));
     let total = ways.values().map(BTreeSet::len).sum::<usize>() + if set_ups { 2 } else { 0 };
     let bar = Progress::new(shown, "runs", (total * effort.rounds) as u64);
@@ -70,23 +63,22 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
         step += 1;
     };
     for (load, ways) in ways {
+        // What another load left behind in a process is not measured.
+        rigs.running.clear();
         // In turns, so that what else the machine does falls on all alike.
         for _ in 0..effort.rounds {
             for way in &ways {
                 next(format!("{load:?}, {}", way.name()));
-                results
-                    .calls
-                    .entry((load, *way))
-                    .or_default()
-                    .push(measure_calls(programs, load, *way, effort));
+                results.calls.entry((load, *way)).or_default().push(rigs.measure_calls(load, *way, effort));
             }
         }
     }
+    rigs.running.clear();
     if set_ups {
         for _ in 0..effort.rounds {
             for way in [Way::HttpToHttp, Way::Direct].into_iter().filter(|way| able(*way)) {
                 next(format!("set-ups, {}", way.name()));
-                results.set_ups.entry(way).or_default().push(measure_set_ups(programs, way, effort));
+                results.set_ups.entry(way).or_default().push(rigs.measure_set_ups(way, effort));
             }
         }
     }
@@ -99,28 +91,50 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
     results
 }
 
-fn measure_calls(programs: &Programs, load: Load, way: Way, effort: Effort) -> Found<Report> {
-    let (sessions, concurrency, payload) = load.shape();
-    let measured = || -> anyhow::Result<Report> {
-        let rig = programs.start(way)?;
-        let mut work = Work { sessions, concurrency, payload, warmup: effort.warmup, ..rig.work.clone() };
-        work.length = Length::Time(effort.duration);
-        if load == Load::Huge {
-            work.length = Length::Calls(HUGE_CALLS);
-            work.warmup = Duration::ZERO;
-        }
-        Ok(run(&work)?)
-    };
-    measured().map_err(|error| format!("{error:#}"))
+/// The programs of each way. They run on from one round to the next, as bridges do: in a process that is
+/// new, an allocator may give the memory of each long message back and fetch it again, which in an old one
+/// it does not, and which costs more than all the rest.
+struct Rigs<'a> {
+    programs: &'a Programs,
+    running: BTreeMap<Way, Rig>,
 }
 
-fn measure_set_ups(programs: &Programs, way: Way, effort: Effort) -> Found<SetupReport> {
-    let measured = || -> anyhow::Result<SetupReport> {
-        let rig = programs.start(way)?;
-        let work = Work { sessions: SET_UPS_AT_A_TIME, ..rig.work.clone() };
-        Ok(repeat_setups(&work, effort.duration, false)?)
-    };
-    measured().map_err(|error| format!("{error:#}"))
+impl Rigs<'_> {
+    fn work(&mut self, way: Way) -> anyhow::Result<Work> {
+        let rig = match self.running.entry(way) {
+            Entry::Occupied(rig) => rig.into_mut(),
+            Entry::Vacant(free) => free.insert(self.programs.start(way)?),
+        };
+        Ok(rig.work.clone())
+    }
+
+    fn measure_calls(&mut self, load: Load, way: Way, effort: Effort) -> Found<Report> {
+        let (sessions, concurrency, payload) = load.shape();
+        let (length, warmup) = match load {
+            Load::Huge => (Length::Calls(HUGE_CALLS), Duration::ZERO),
+            _ => (Length::Time(effort.duration), effort.warmup),
+        };
+        let found = self
+            .work(way)
+            .and_then(|work| Ok(run(&Work { sessions, concurrency, payload, length, warmup, ..work })?));
+        self.settle(way, found, |report| report.counts.is_clean())
+    }
+
+    fn measure_set_ups(&mut self, way: Way, effort: Effort) -> Found<SetupReport> {
+        let found = self.work(way).and_then(|work| {
+            let work = Work { sessions: SET_UPS_AT_A_TIME, ..work };
+            Ok(repeat_setups(&work, effort.duration, false)?)
+        });
+        self.settle(way, found, |report| report.counts.is_clean())
+    }
+
+    /// What went wrong once shall not spoil the next run: that gets new programs.
+    fn settle<T>(&mut self, way: Way, found: anyhow::Result<T>, clean: impl Fn(&T) -> bool) -> Found<T> {
+        if !found.as_ref().is_ok_and(clean) {
+            self.running.remove(&way);
+        }
+        found.map_err(|error| format!("{error:#}"))
+    }
 }
 
 fn measure_idle(programs: &Programs, with_stream: bool, effort: Effort) -> Found<IdleReport> {
@@ -143,14 +157,20 @@ fn measure_idle(programs: &Programs, with_stream: bool, effort: Effort) -> Found
 }
 
 impl Results {
-    /// All runs of calls, for the record.
-    pub(crate) fn records(&self) -> Vec<Record<'_>> {
-        let of = |way: &Way, run| match run {
-            Ok(report) => Record::Run { way: *way, report },
-            Err(error) => Record::Failed { way: *way, error },
-        };
-        let runs =
-            self.calls.iter().flat_map(|((_, way), runs)| runs.iter().map(move |run| (way, run.as_ref())));
-        runs.map(|(way, run)| of(way, run.map_err(String::as_str))).collect()
+    /// All runs, for the record.
+    pub(crate) fn records(&self) -> Vec<serde_json::Value> {
+        let calls =
+            self.calls.iter().flat_map(|((_, way), runs)| runs.iter().map(|run| record("calls", *way, run)));
+        let set_ups =
+            self.set_ups.iter().flat_map(|(way, runs)| runs.iter().map(|run| record("set-ups", *way, run)));
+        let idle = self.idle.values().map(|run| record("idle", Way::HttpToHttp, run));
+        calls.chain(set_ups).chain(idle).collect()
+    }
+}
+
+fn record(kind: &str, way: Way, run: &Found<impl Serialize>) -> serde_json::Value {
+    match run {
+        Ok(report) => json!({ "kind": kind, "way": way, "report": report }),
+        Err(error) => json!({ "kind": kind, "way": way, "error": error }),
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,15 @@ use crate::limits::{END_TIMEOUT, KEPT_STDERR_LINES, READY_TIMEOUT};
 
 /// How often it is looked whether a program has ended.
 const POLL: Duration = Duration::from_millis(5);
+
+/// How long it is listened before it is looked whether the program still runs.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A line that a program wrote.
+enum Said {
+    Out(String),
+    Error(String),
+}
 
 /// A running program, ended when dropped.
 #[derive(Debug)]
@@ -34,35 +43,33 @@ impl Program {
             .spawn()
             .with_context(|| format!("could not start {}", program.display()))?;
         let (sender, lines) = mpsc::channel();
+        // They go on reading, so that the program never waits for them.
         if let Some(stdout) = child.stdout.take() {
-            // It goes on reading, so that the program never waits for it.
-            follow(stdout, move |line| drop(sender.send(line)));
+            let sender = sender.clone();
+            follow(stdout, move |line| drop(sender.send(Said::Out(line))));
         }
-        let said = Arc::new(Mutex::new(VecDeque::new()));
         if let Some(stderr) = child.stderr.take() {
-            let said = said.clone();
-            follow(stderr, move |line| {
-                let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-                if said.len() == KEPT_STDERR_LINES {
-                    said.pop_front();
-                }
-                said.push_back(line);
-            });
+            follow(stderr, move |line| drop(sender.send(Said::Error(line))));
         }
         let mut started = Self { child, urls: Vec::new() };
+        let mut errors = VecDeque::new();
         let deadline = Instant::now() + READY_TIMEOUT;
         while !started.knows(paths) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(line) = lines.recv_timeout(left) else {
-                let said = said.lock().unwrap_or_else(PoisonError::into_inner);
-                let said = said.iter().map(String::as_str).collect::<Vec<_>>().join("\n  ");
-                bail!(
-                    "{} did not print a URL for {}; it said:\n  {said}",
-                    program.display(),
-                    paths.join(" and ")
-                );
-            };
-            started.urls.extend(urls_in(&line).map(str::to_owned));
+            match lines.recv_timeout(TICK) {
+                Ok(Said::Out(line)) => started.urls.extend(urls_in(&line).map(str::to_owned)),
+                Ok(Said::Error(line)) => {
+                    errors.truncate(KEPT_STDERR_LINES - 1);
+                    errors.push_front(line);
+                }
+                // Children of a program that ended may hold its outputs open.
+                Err(mpsc::RecvTimeoutError::Timeout)
+                    if Instant::now() < deadline && !started.has_ended_by(Instant::now()) => {}
+                Err(_) => {
+                    let said: String = errors.iter().rev().map(|line| format!("\n  {line}")).collect();
+                    let paths = paths.join(" and ");
+                    bail!("{} did not print a URL for {paths}; it said:{said}", program.display());
+                }
+            }
         }
         Ok(started)
     }

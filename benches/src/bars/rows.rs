@@ -130,7 +130,7 @@ pub(crate) const ROWS: [Row; 14] = [
     Row {
         name: "16m",
         work: "16 MiB, every way: calls that go wrong",
-        measure: Measure::Huge { ways: &[Way::Stdio, Way::SseToHttp, Way::HttpToHttp] },
+        measure: Measure::Huge { ways: &[Way::Stdio, Way::SseToHttp, Way::HttpToHttp, Way::Launched] },
     },
     Row {
         name: "idle",
