@@ -1,0 +1,320 @@
+//! What the user typed.
+//!
+//! One table of commands and flags: the parser, `--help`, the shell completions and the man page are made from it.
+
+mod header;
+mod listen;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use header::{HeaderArg, HeaderError};
+pub use listen::Listen;
+
+/// The flags and commands of the binary.
+#[derive(Debug, Parser)]
+#[command(
+    name = "crossway",
+    version,
+    long_version = long_version(),
+    about = "Puts any MCP server, on any transport, before any MCP client",
+    long_about = "Crossway carries MCP between sides that do not speak the same transport: stdio, HTTP+SSE and \
+                  Streamable HTTP, either way. Messages pass as the bytes that they are.",
+    after_help = "Run `crossway COMMAND --help` for a command's flags and examples.",
+    after_long_help = AFTER_HELP,
+    styles = styles(),
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  crossway bridge -- npx -y @modelcontextprotocol/server-everything
+      a stdio server as URLs: /mcp (Streamable HTTP) and /sse (HTTP+SSE)
+  crossway bridge --upstream https://host/sse
+      the same from a URL; which transport it speaks is found out
+  crossway stdio https://host/mcp
+      a URL as a stdio server, for clients that launch commands
+  crossway demo
+      an MCP server to try all of this with
+
+Exit codes:
+  0  ended as asked: by Ctrl-C, SIGTERM, or the end of standard input
+  1  something failed: the upstream could not be started or reached, the address could not be listened on
+  2  the command line is wrong; nothing was started";
+
+fn long_version() -> String {
+    let revisions = crossway_proto::Revision::ALL.map(crossway_proto::Revision::as_str).join(", ");
+    format!("{}\nMCP revisions: {revisions}", env!("CARGO_PKG_VERSION"))
+}
+
+fn styles() -> Styles {
+    Styles::styled()
+        .header(AnsiColor::Yellow.on_default().bold())
+        .usage(AnsiColor::Yellow.on_default().bold())
+        .literal(AnsiColor::Green.on_default())
+        .placeholder(AnsiColor::Cyan.on_default())
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve an MCP server as URLs, whatever transport it speaks.
+    #[command(after_long_help = BRIDGE_HELP)]
+    Bridge(BridgeArgs),
+    /// Be a stdio server for an MCP server that is a URL.
+    #[command(after_long_help = STDIO_HELP)]
+    Stdio(StdioArgs),
+    /// Serve a demo MCP server, with nothing else to install.
+    #[command(after_long_help = DEMO_HELP)]
+    Demo(DemoArgs),
+    /// Print a shell's completions: `crossway completions bash > /etc/bash_completion.d/crossway`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page: `crossway man > crossway.1`.
+    Man,
+}
+
+const BRIDGE_HELP: &str = "\
+Examples:
+  crossway bridge -- npx -y @modelcontextprotocol/server-everything
+  crossway bridge --env GITHUB_TOKEN=\"$TOKEN\" --cwd /srv -- github-mcp-server stdio
+  crossway bridge --upstream https://host/mcp --header 'Authorization: Bearer ${TOKEN}'
+  crossway bridge --listen 0.0.0.0:8808 --allow-host tools.example.com -- my-server
+
+Each client session gets a process (or an upstream session) of its own. Requests of the stateless revision 2026-07-28 \
+share one.";
+
+const STDIO_HELP: &str = "\
+Example, as an entry of a client's `mcpServers` file:
+  { \"mcpServers\": { \"name\": { \"command\": \"crossway\", \"args\": [\"stdio\", \"https://host/mcp\"] } } }
+
+Ends when standard input is closed, and ends the upstream's session then.";
+
+const DEMO_HELP: &str = "\
+The demo has the tools, prompts and resources that the official conformance suite asks of a server (`test_*`), and a \
+few to try by hand: `echo`, `slow` (with progress) and `ask` (asks you a question).";
+
+/// `crossway bridge`.
+#[derive(Debug, Args)]
+pub struct BridgeArgs {
+    /// Where to listen, how to end.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// The MCP server's URL, over HTTP+SSE or Streamable HTTP.
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    pub upstream: Option<String>,
+    /// How to reach the URL.
+    #[command(flatten)]
+    pub url: UrlArgs,
+    /// An environment variable for the command.
+    ///
+    /// May be repeated. The command inherits PATH, HOME, LANG and their like, and nothing else; NAME alone passes on
+    /// the variable of this name.
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = parse_env)]
+    pub env: Vec<(String, Option<String>)>,
+    /// The command's working directory.
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// The MCP server to launch, with its arguments: a stdio server.
+    #[arg(last = true, value_name = "COMMAND", num_args = 0..)]
+    pub command: Vec<String>,
+}
+
+/// `crossway stdio`.
+#[derive(Debug, Args)]
+pub struct StdioArgs {
+    /// The MCP server's URL, over HTTP+SSE or Streamable HTTP.
+    #[arg(value_name = "URL")]
+    pub upstream: String,
+    /// How to reach the URL.
+    #[command(flatten)]
+    pub url: UrlArgs,
+    /// How long a call may be without a sign of life from the server, in seconds; 0 for as long as it takes.
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = parse_seconds)]
+    pub timeout: Duration,
+}
+
+/// `crossway demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where to listen, how to end.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// Which protocol eras it serves: sessions (before 2026-07-28), stateless requests (from 2026-07-28), or both.
+    #[arg(long, value_enum, default_value_t = EraArg::Both)]
+    pub era: EraArg,
+    /// Serve standard input and output instead of URLs.
+    #[arg(long)]
+    pub stdio: bool,
+}
+
+/// How to reach a URL.
+#[derive(Debug, Args)]
+pub struct UrlArgs {
+    /// The transport that the URL speaks, if it is not to be found out.
+    #[arg(long, value_enum, value_name = "TRANSPORT")]
+    pub upstream_transport: Option<TransportArg>,
+    /// A header for each request to the URL.
+    ///
+    /// May be repeated. `${NAME}` stands for an environment variable, so that no secret has to stand in a command
+    /// line: --header 'Authorization: Bearer ${TOKEN}'.
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<HeaderArg>,
+}
+
+/// Where to listen, and how to end.
+#[derive(Debug, Args)]
+pub struct ListenArgs {
+    /// The address to listen on; port 0 takes a free one.
+    ///
+    /// Beyond loopback (such as 0.0.0.0:8808) the names by which clients may call have to be given with
+    /// --allow-host.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8808")]
+    pub listen: Listen,
+    /// A host name under which clients may call, besides the loopback ones (the `Host` check).
+    ///
+    /// May be repeated. It keeps web pages from reaching the bridge by DNS rebinding.
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub allow_hosts: Vec<String>,
+    /// A web origin whose pages may call, such as https://chat.example.com (the `Origin` check).
+    ///
+    /// May be repeated. Requests without an `Origin` header, as all but browsers send them, need none.
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub allow_origins: Vec<String>,
+    /// How long calls in flight may take to finish after Ctrl-C or SIGTERM, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub drain: Duration,
+    /// How long a call may be without a sign of life from the server, in seconds; 0 for as long as it takes.
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = parse_seconds)]
+    pub timeout: Duration,
+    /// How many threads serve; by default as many as there are processors.
+    #[arg(long, value_name = "COUNT")]
+    pub threads: Option<std::num::NonZeroUsize>,
+}
+
+/// How to log.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// What to log, on standard error: a level (error, warn, info, debug, trace) or a filter such as
+    /// warn,crossway_stdio=debug.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "RUST_LOG",
+        default_value = "info",
+        hide_env_values = true
+    )]
+    pub log: String,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A transport that a URL can speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TransportArg {
+    /// One endpoint, as in revisions from 2025-03-26 on.
+    StreamableHttp,
+    /// An event stream and an endpoint for messages, as in revision 2024-11-05.
+    HttpSse,
+}
+
+/// Which protocol eras to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EraArg {
+    /// Both.
+    Both,
+    /// Sessions, opened by `initialize`: before 2026-07-28.
+    Legacy,
+    /// Stateless requests: 2026-07-28.
+    Modern,
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 =
+        text.parse().map_err(|_| "a number of seconds is wanted, such as 10 or 0.5".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "a number of seconds from 0 on is wanted".to_owned())
+}
+
+fn parse_env(text: &str) -> Result<(String, Option<String>), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    if name.is_empty() || text.contains('\0') {
+        return Err("NAME=VALUE is wanted, such as --env LANG=C".to_owned());
+    }
+    Ok((name.to_owned(), value))
+}
+
+/// The whole table, as the completions and the man page need it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Writes the man page: one for all commands.
+///
+/// # Errors
+///
+/// When `out` can't be written to.
+pub fn write_man(out: &mut impl std::io::Write) -> std::io::Result<()> {
+    let mut command = command().disable_help_flag(true);
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        let name = format!("crossway-{}", sub.get_name());
+        clap_mangen::Man::new(sub.clone().name(name)).render(out)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_the_command() {
+        let cli = Cli::try_parse_from(["crossway", "bridge", "--env", "A=b=c", "--", "npx", "--listen", "x"])
+            .unwrap();
+        let Command::Bridge(bridge) = cli.command else { panic!("not a bridge") };
+        assert_eq!(bridge.command, ["npx", "--listen", "x"]);
+        assert_eq!(bridge.env, [("A".to_owned(), Some("b=c".to_owned()))]);
+    }
+
+    #[test]
+    fn a_command_and_a_url_exclude_each_other() {
+        assert!(Cli::try_parse_from(["crossway", "bridge", "--upstream", "http://h/", "--", "npx"]).is_err());
+    }
+}

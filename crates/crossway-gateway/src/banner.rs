@@ -1,0 +1,53 @@
+//! What is printed once the bridge serves.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+/// The URLs; for people, also what to do with them.
+#[must_use]
+pub(crate) fn text(address: SocketAddr, name: &str, for_people: bool) -> String {
+    let base = format!("http://{}", reachable(address));
+    let mut text = format!("Streamable HTTP  {base}/mcp\nHTTP+SSE         {base}/sse\n");
+    if for_people {
+        let entry =
+            format!(r#"{{ "mcpServers": {{ "{name}": {{ "type": "http", "url": "{base}/mcp" }} }} }}"#);
+        let _ = write!(
+            text,
+            "\nFor a client's mcpServers file:\n  {entry}\n\nTo try it:\n  \
+             curl -s {base}/mcp -H 'Content-Type: application/json' \\\n    \
+             -H 'Accept: application/json, text/event-stream' -d '{INITIALIZE}'\n\nCtrl-C ends it.\n"
+        );
+    }
+    text
+}
+
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"0"}}}"#;
+
+/// An address that clients on this machine can call.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_get_the_urls_and_people_get_more() {
+        let address: SocketAddr = "127.0.0.1:8808".parse().unwrap();
+        assert_eq!(
+            text(address, "demo", false),
+            "Streamable HTTP  http://127.0.0.1:8808/mcp\nHTTP+SSE         http://127.0.0.1:8808/sse\n"
+        );
+        let for_people = text("[::]:9".parse().unwrap(), "demo", true);
+        assert!(for_people.contains("curl -s http://[::1]:9/mcp"), "{for_people}");
+        assert!(for_people.contains(r#""demo": { "type": "http", "url": "http://[::1]:9/mcp" }"#));
+    }
+}

@@ -1,0 +1,34 @@
+//! `crossway demo`: an MCP server to try clients and bridges with.
+
+use crossway_demo::{Demo, Era, StreamCloser};
+use crossway_rmcp::HandlerUpstream;
+use crossway_streamable_http::server::StreamControl;
+
+use crate::args::{DemoArgs, EraArg};
+use crate::plan;
+use crate::serve::{Bound, serve};
+use crate::{RunError, stdio};
+
+/// Serves the demo server until asked to end.
+///
+/// # Errors
+///
+/// When the arguments can't be carried out, or the address is taken.
+pub async fn demo(args: DemoArgs) -> Result<(), RunError> {
+    let era = match args.era {
+        EraArg::Both => Era::Both,
+        EraArg::Legacy => Era::Legacy,
+        EraArg::Modern => Era::Modern,
+    };
+    let demo = Demo::new(era).find_stream_closer_with(|extensions| {
+        let control = extensions.get::<http::Extensions>()?.get::<StreamControl>()?.clone();
+        Some(StreamCloser::new(move || control.close_stream()))
+    });
+    let upstream = HandlerUpstream::new(move || demo.clone());
+    if args.stdio {
+        return stdio::serve(upstream).await;
+    }
+    let bound = Bound::new(plan::serving(&args.listen)?).await?;
+    serve(bound, upstream, "crossway-demo", true).await?;
+    Ok(())
+}

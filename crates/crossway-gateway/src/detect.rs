@@ -1,0 +1,106 @@
+//! What transport a URL speaks.
+
+use crossway_http_sse::{HttpSseUpstream, OpenError};
+use crossway_service::Upstream;
+use crossway_streamable_http::client::{
+    ConfigError, Era, Options, ProbeError, StreamableHttpUpstream, Verdict,
+};
+use http::HeaderMap;
+
+use crate::args::TransportArg;
+use crate::plan::UrlPlan;
+
+/// Why a URL can't be an upstream.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DetectError {
+    /// The URL or a header can't be used with Streamable HTTP.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The URL or a header can't be used with HTTP+SSE.
+    #[error(transparent)]
+    SseConfig(#[from] crossway_http_sse::OptionsError),
+    /// The server could not be asked.
+    #[error("{url}")]
+    Probe {
+        /// The URL.
+        url: String,
+        /// Why.
+        source: ProbeError,
+    },
+    /// The server speaks neither transport there.
+    #[error(
+        "{url} is no MCP endpoint: POST was answered with status {status}, and GET opened no HTTP+SSE stream; check the \
+         URL's path (often /mcp or /sse)"
+    )]
+    Neither {
+        /// The URL.
+        url: String,
+        /// How a POST was answered.
+        status: u16,
+        /// Why a GET did not help.
+        source: OpenError,
+    },
+    /// HTTP+SSE was asked for, and is not there.
+    #[error("{url} opens no HTTP+SSE stream")]
+    NotSse {
+        /// The URL.
+        url: String,
+        /// Why.
+        source: OpenError,
+    },
+}
+
+/// Connects to a URL: finds out what it speaks unless that was said, and keeps to it.
+///
+/// 2026-07-28, basic/transports/streamable-http, Backward Compatibility: a modern request, then `initialize`, and if
+/// both are refused with 400, 404 or 405, a GET that expects an `endpoint` event. A GET alone would not do: some
+/// servers (n8n's trigger of version 2) answer it on their Streamable HTTP endpoint with an HTTP+SSE stream.
+///
+/// # Errors
+///
+/// When the server can't be reached, wants authorization, or speaks neither transport.
+pub async fn connect_url(plan: UrlPlan) -> Result<Box<dyn Upstream>, DetectError> {
+    let url = plan.url.as_str().to_owned();
+    let mut options = Options::default();
+    let mut headers = HeaderMap::new();
+    for (name, value) in plan.headers {
+        options = options.header(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))?;
+        headers.append(name, value);
+    }
+    let http_sse = || {
+        let options = crossway_http_sse::Options::default().with_headers(headers);
+        HttpSseUpstream::new(&url, options)
+    };
+    if plan.transport == Some(TransportArg::HttpSse) {
+        let upstream = http_sse()?;
+        return match upstream.probe().await {
+            Ok(()) => Ok(Box::new(upstream)),
+            Err(source) => Err(DetectError::NotSse { url, source }),
+        };
+    }
+    let streamable = |era: Era| StreamableHttpUpstream::new(&url, options.clone().era(era));
+    match streamable(Era::Unknown)?.probe().await {
+        Ok(Verdict::Modern { supported }) => {
+            tracing::info!(%url, transport = "Streamable HTTP", revisions = supported.join(" "), "connected");
+            Ok(Box::new(streamable(Era::Modern)?))
+        }
+        Ok(Verdict::LegacyStreamable) => {
+            tracing::info!(%url, transport = "Streamable HTTP", revisions = "before 2026-07-28", "connected");
+            Ok(Box::new(streamable(Era::Legacy)?))
+        }
+        Ok(Verdict::NotStreamable { status }) if plan.transport.is_none() => {
+            let upstream = http_sse()?;
+            match upstream.probe().await {
+                Ok(()) => {
+                    tracing::info!(%url, transport = "HTTP+SSE", revisions = "before 2026-07-28", "connected");
+                    Ok(Box::new(upstream))
+                }
+                Err(source) => Err(DetectError::Neither { url, status, source }),
+            }
+        }
+        // It was said to be Streamable HTTP, and may be so later.
+        Ok(_) => Ok(Box::new(streamable(Era::Unknown)?)),
+        Err(source) => Err(DetectError::Probe { url, source }),
+    }
+}

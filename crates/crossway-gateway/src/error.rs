@@ -1,0 +1,44 @@
+//! Why a command failed.
+
+use crate::plan::PlanError;
+use crate::{DetectError, LogError, ServeError};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The command line can't be carried out.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The log filter can't be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The URL can't be an upstream.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    /// The command can't be an upstream.
+    #[error("the MCP server can't be started")]
+    Start(#[from] crossway_stdio::StartError),
+    /// The upstream can't be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// Standard input or output broke.
+    #[error("standard input or output broke")]
+    Stdio(#[source] std::io::Error),
+    /// Signals can't be listened for.
+    #[error("can't listen for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+impl RunError {
+    /// The process's exit code: 2 when the command line is to blame, 1 for what failed on the way.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Plan(_) | Self::Log(_) | Self::Serve(ServeError::BadHost(_) | ServeError::BadOrigin(_)) => {
+                2
+            }
+            _ => 1,
+        }
+    }
+}

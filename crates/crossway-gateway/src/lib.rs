@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+pub mod args;
+mod banner;
+mod bridge;
+mod demo;
+mod detect;
+mod error;
+mod faces;
+mod log;
+pub mod plan;
+mod serve;
+mod shutdown;
+mod stdio;
+mod timeout;
+
+pub use bridge::bridge;
+pub use demo::demo;
+pub use detect::{DetectError, connect_url};
+pub use error::RunError;
+pub use faces::{FaceBody, FaceFuture, Faces};
+pub use log::{LogError, start as start_log};
+pub use serve::{Bound, ServeError, serve};
+pub use stdio::stdio;
+pub use timeout::Timeouts;

@@ -1,0 +1,235 @@
+//! What the program needs, made of what the user typed and checked whole before anything is started.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use url::Url;
+
+use crate::args::{BridgeArgs, HeaderError, ListenArgs, StdioArgs, TransportArg, UrlArgs};
+
+/// Where to serve, and how.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// The address.
+    pub address: SocketAddr,
+    /// Host names besides the loopback ones.
+    pub allow_hosts: Vec<String>,
+    /// Web origins that may call.
+    pub allow_origins: Vec<String>,
+    /// How long calls in flight get at the end.
+    pub drain: Duration,
+    /// How long a call may be silent; zero for ever.
+    pub timeout: Duration,
+}
+
+/// The upstream of a bridge.
+#[derive(Debug)]
+pub enum UpstreamPlan {
+    /// A command to launch.
+    Command(CommandPlan),
+    /// A URL to connect to.
+    Url(UrlPlan),
+}
+
+/// A command to launch.
+pub struct CommandPlan {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Its environment, beside what is inherited.
+    pub env: Vec<(OsString, OsString)>,
+    /// Its working directory.
+    pub cwd: Option<PathBuf>,
+}
+
+/// A URL to connect to.
+#[derive(Debug)]
+pub struct UrlPlan {
+    /// The URL.
+    pub url: Url,
+    /// The transport, if it was said.
+    pub transport: Option<TransportArg>,
+    /// Headers for each request.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Why the command line can't be carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// There is no upstream.
+    #[error(
+        "what is to be bridged? Add a command behind `--` (crossway bridge -- npx -y some-server), or --upstream URL"
+    )]
+    NoUpstream,
+    /// A flag that is of no use.
+    #[error("{flag} is for {of}; this bridge has {instead}")]
+    OutOfPlace {
+        /// The flag.
+        flag: &'static str,
+        /// What it is for.
+        of: &'static str,
+        /// What there is.
+        instead: &'static str,
+    },
+    /// Listening beyond loopback without names.
+    #[error(
+        "{address} can be reached from other machines: add --allow-host NAME for each name by which clients may call \
+         (and mind that nobody is authenticated)"
+    )]
+    NoAllowedHost {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Not a URL.
+    #[error("{url:?} is not a URL: {reason}")]
+    BadUrl {
+        /// What was typed.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A header that can't be sent.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A variable to be passed on that is not there.
+    #[error("--env {0} passes on a variable that is not set; write --env {0}=VALUE, or set it")]
+    NotSet(String),
+}
+
+/// Checks what was asked of `crossway bridge`.
+///
+/// # Errors
+///
+/// When it does not name exactly one upstream, or in a way that can't work.
+pub fn bridge(args: BridgeArgs) -> Result<(UpstreamPlan, Serving), PlanError> {
+    let serving = serving(&args.listen)?;
+    let mut command = args.command.into_iter().map(OsString::from);
+    let upstream = match (args.upstream, command.next()) {
+        (None, None) => return Err(PlanError::NoUpstream),
+        (Some(url), _) => {
+            let out_of_place = |flag| PlanError::OutOfPlace { flag, of: "commands", instead: "a URL" };
+            if !args.env.is_empty() {
+                return Err(out_of_place("--env"));
+            }
+            if args.cwd.is_some() {
+                return Err(out_of_place("--cwd"));
+            }
+            UpstreamPlan::Url(url_plan(&url, &args.url)?)
+        }
+        (None, Some(program)) => {
+            let out_of_place = |flag| PlanError::OutOfPlace { flag, of: "URLs", instead: "a command" };
+            if !args.url.headers.is_empty() {
+                return Err(out_of_place("--header"));
+            }
+            if args.url.upstream_transport.is_some() {
+                return Err(out_of_place("--upstream-transport"));
+            }
+            let env = args.env.into_iter().map(|(name, value)| {
+                let value = value.map(OsString::from).or_else(|| std::env::var_os(&name));
+                value.map(|value| (OsString::from(&name), value)).ok_or(PlanError::NotSet(name))
+            });
+            UpstreamPlan::Command(CommandPlan {
+                program,
+                args: command.collect(),
+                env: env.collect::<Result<_, _>>()?,
+                cwd: args.cwd,
+            })
+        }
+    };
+    Ok((upstream, serving))
+}
+
+/// Checks what was asked of `crossway stdio`.
+///
+/// # Errors
+///
+/// When the URL or a header can't be used.
+pub fn stdio(args: &StdioArgs) -> Result<UrlPlan, PlanError> {
+    url_plan(&args.upstream, &args.url)
+}
+
+/// Checks where to listen.
+///
+/// # Errors
+///
+/// When others can reach the address, and no host names are given.
+pub fn serving(args: &ListenArgs) -> Result<Serving, PlanError> {
+    if !args.listen.is_loopback() && args.allow_hosts.is_empty() {
+        return Err(PlanError::NoAllowedHost { address: args.listen.address() });
+    }
+    Ok(Serving {
+        address: args.listen.address(),
+        allow_hosts: args.allow_hosts.clone(),
+        allow_origins: args.allow_origins.clone(),
+        drain: args.drain,
+        timeout: args.timeout,
+    })
+}
+
+fn url_plan(url: &str, args: &UrlArgs) -> Result<UrlPlan, PlanError> {
+    let bad = |reason: String| PlanError::BadUrl { url: url.to_owned(), reason };
+    let parsed = Url::parse(url).map_err(|error| bad(error.to_string()))?;
+    if !matches!(parsed.scheme(), "http" | "https") || parsed.host().is_none() {
+        return Err(bad("it has to begin with http:// or https://".to_owned()));
+    }
+    let headers = args.headers.iter().map(|header| header.resolve(|name| std::env::var(name).ok()));
+    Ok(UrlPlan {
+        url: parsed,
+        transport: args.upstream_transport,
+        headers: headers.collect::<Result<_, HeaderError>>()?,
+    })
+}
+
+impl std::fmt::Debug for CommandPlan {
+    /// Names the variables and leaves out their values.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CommandPlan")
+            .field("program", &self.program)
+            .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("cwd", &self.cwd)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn plan(line: &[&str]) -> Result<(UpstreamPlan, Serving), PlanError> {
+        let cli = Cli::try_parse_from([&["crossway", "bridge"], line].concat()).unwrap();
+        let Command::Bridge(args) = cli.command else { panic!("not a bridge") };
+        bridge(args)
+    }
+
+    #[test]
+    fn each_mistake_says_what_to_do() {
+        for (line, wanted) in [
+            (&[][..], "what is to be bridged?"),
+            (&["--upstream", "host/mcp"], "\"host/mcp\" is not a URL"),
+            (&["--upstream", "ftp://host/"], "it has to begin with http:// or https://"),
+            (&["--upstream", "http://h/", "--env", "A=b"], "--env is for commands; this bridge has a URL"),
+            (&["--header", "A: b", "--", "cat"], "--header is for URLs; this bridge has a command"),
+            (&["--listen", "0.0.0.0:1", "--", "cat"], "add --allow-host NAME"),
+            (&["--env", "CROSSWAY_TEST_NOT_SET", "--", "cat"], "write --env CROSSWAY_TEST_NOT_SET=VALUE"),
+        ] {
+            let error = plan(line).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{line:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_command_keeps_its_arguments() {
+        let (upstream, _) = plan(&["--env", "A=b", "--", "npx", "-y", "--x"]).unwrap();
+        let UpstreamPlan::Command(command) = upstream else { panic!("no command") };
+        assert_eq!((command.program, command.args), ("npx".into(), vec!["-y".into(), "--x".into()]));
+        assert_eq!(command.env, [("A".into(), "b".into())]);
+    }
+}

@@ -1,0 +1,123 @@
+//! Serving an upstream as URLs, until asked to end.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crossway_http_sse::HttpSse;
+use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
+use crossway_service::Upstream;
+use crossway_streamable_http::server::http::{HttpLimits, serve as serve_http};
+use crossway_streamable_http::server::{Config, StreamableHttp};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::faces::Faces;
+use crate::plan::Serving;
+use crate::timeout::Timeouts;
+use crate::{banner, shutdown};
+
+/// Why an upstream can't be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address can't be listened on.
+    #[error(
+        "can't listen on {address}; another address can be given with --listen, and port 0 takes a free one"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A name for the `Host` check is none.
+    #[error("--allow-host {0:?} is not a host name")]
+    BadHost(String),
+    /// An origin for the `Origin` check is none.
+    #[error("--allow-origin {0:?} is not an origin; one is written as https://chat.example.com")]
+    BadOrigin(String),
+    /// The URLs could not be told, or signals not be listened for.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// An address that is bound, so that nothing is started in vain.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    hosts: AllowedHosts,
+    origins: AllowedOrigins,
+    serving: Serving,
+}
+
+impl Bound {
+    /// Checks what `serving` says, and binds its address.
+    ///
+    /// # Errors
+    ///
+    /// When a name can't be one, or the address is taken.
+    pub async fn new(serving: Serving) -> Result<Self, ServeError> {
+        let mut hosts = AllowedHosts::loopback();
+        for host in &serving.allow_hosts {
+            hosts = hosts.and(host).map_err(|_| ServeError::BadHost(host.clone()))?;
+        }
+        let mut origins = AllowedOrigins::loopback();
+        for origin in &serving.allow_origins {
+            origins = origins.and(origin).map_err(|_| ServeError::BadOrigin(origin.clone()))?;
+        }
+        let address = serving.address;
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        Ok(Self { listener, hosts, origins, serving })
+    }
+}
+
+/// Serves `upstream` until asked to end, then lets calls in flight finish within the drain time, and ends all
+/// sessions. `name` is what clients may call the server; `is_embedded` says whether it is in this process.
+///
+/// # Errors
+///
+/// When the URLs can't be printed.
+pub async fn serve(
+    bound: Bound,
+    upstream: impl Upstream,
+    name: &str,
+    is_embedded: bool,
+) -> Result<(), ServeError> {
+    let Bound { listener, hosts, origins, serving } = bound;
+    let upstream = Arc::new(Timeouts::new(upstream, serving.timeout));
+    let config = Config::new().hosts(hosts.clone()).origins(origins.clone()).stream_control(is_embedded);
+    let sse = crossway_http_sse::Config::default().with_hosts(hosts).with_origins(origins);
+    let faces = Faces::new(StreamableHttp::new(Arc::clone(&upstream), config), HttpSse::new(upstream, sse));
+
+    let address = listener.local_addr()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(serve_http(listener, faces.clone(), HttpLimits::default(), async move {
+        let _ = stopped.await;
+    }));
+    tell(address, name)?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "nobody is authenticated: whoever reaches this address can call the server behind it");
+    }
+
+    shutdown::asked().await?;
+    tracing::info!(seconds = serving.drain.as_secs_f64(), "ending; calls in flight may finish");
+    faces.drain();
+    let _ = stop.send(());
+    let mut server = server;
+    if tokio::time::timeout(serving.drain, &mut server).await.is_err() {
+        tracing::warn!("calls were still in flight when the time to drain was over; they are cancelled");
+    }
+    server.abort();
+    faces.close().await;
+    Ok(())
+}
+
+/// Prints where the server is: for programs, and for people more than that.
+fn tell(address: SocketAddr, name: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let for_people = out.is_terminal();
+    out.write_all(banner::text(address, name, for_people).as_bytes())?;
+    out.flush()
+}

@@ -1,0 +1,30 @@
+//! `crossway stdio`: a URL as a stdio server.
+
+use crossway_service::{Scope, Upstream};
+use crossway_stdio::ServeOptions;
+
+use crate::args::StdioArgs;
+use crate::timeout::Timeouts;
+use crate::{RunError, connect_url, plan, shutdown};
+
+/// Serves this process's standard input and output until the input is closed, or until asked to end.
+///
+/// # Errors
+///
+/// When the upstream can't be reached, or standard input and output can't be used.
+pub async fn stdio(args: StdioArgs) -> Result<(), RunError> {
+    let timeout = args.timeout;
+    let upstream = connect_url(plan::stdio(&args)?).await?;
+    serve(Timeouts::new(upstream, timeout)).await
+}
+
+/// Serves one client on standard input and output.
+pub(crate) async fn serve(upstream: impl Upstream) -> Result<(), RunError> {
+    let link = upstream.connect(Scope::Session);
+    tokio::select! {
+        served = crossway_stdio::serve_stdio(link.clone(), ServeOptions::default()) => served.map(drop).map_err(RunError::Stdio)?,
+        asked = shutdown::asked() => asked.map_err(RunError::Signals)?,
+    }
+    link.close().await;
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Calls that the upstream is silent on are ended.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use crossway_proto::Message;
+use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
+use futures_core::Stream;
+use pin_project::pin_project;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// An upstream whose calls end when nothing has come for some time: progress and other messages count as a sign of
+/// life (2025-11-25, basic/lifecycle, Timeouts). The upstream is told that they are cancelled.
+///
+/// Standing streams (`subscriptions/listen`, the legacy one) are silent by nature, and have no timeout.
+pub struct Timeouts<U> {
+    upstream: U,
+    idle: Option<Duration>,
+}
+
+impl<U> Timeouts<U> {
+    /// Ends calls that are silent for `idle`; zero lets them take as long as they do.
+    pub fn new(upstream: U, idle: Duration) -> Self {
+        Self { upstream, idle: Some(idle).filter(|idle| !idle.is_zero()) }
+    }
+}
+
+impl<U: Upstream> Upstream for Timeouts<U> {
+    fn connect(&self, scope: Scope) -> Link {
+        let link = self.upstream.connect(scope);
+        match self.idle {
+            Some(idle) => Link::new(Timed { link, idle }),
+            None => link,
+        }
+    }
+}
+
+impl<U> fmt::Debug for Timeouts<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timeouts({:?})", self.idle)
+    }
+}
+
+struct Timed {
+    link: Link,
+    idle: Duration,
+}
+
+impl Connection for Timed {
+    fn call(&self, call: Call) -> Reply {
+        let has_timeout = matches!(&call.ask, Ask::Message(message)
+            if message.is_request() && !message.is_method("subscriptions/listen"));
+        let reply = self.link.call(call);
+        if !has_timeout {
+            return reply;
+        }
+        Reply::stream(TimedReply { reply: Some(reply), idle: self.idle, sleep: None })
+    }
+
+    fn close(&self) -> Closing {
+        self.link.close()
+    }
+}
+
+#[pin_project]
+struct TimedReply {
+    /// `None` once it has ended.
+    reply: Option<Reply>,
+    idle: Duration,
+    /// `None` until the reply is waited for.
+    #[pin]
+    sleep: Option<Sleep>,
+}
+
+impl Stream for TimedReply {
+    type Item = Result<Message, CallError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut this = self.project();
+        let Some(reply) = this.reply else { return Poll::Ready(None) };
+        if let Poll::Ready(next) = Pin::new(reply).poll_next(cx) {
+            match (&next, this.sleep.as_mut().as_pin_mut()) {
+                (Some(Ok(message)), Some(sleep)) if !message.is_response() => {
+                    sleep.reset(Instant::now() + *this.idle);
+                }
+                _ => {}
+            }
+            return Poll::Ready(next);
+        }
+        if this.sleep.is_none() {
+            this.sleep.set(Some(sleep(*this.idle)));
+        }
+        if let Some(sleep) = this.sleep.as_pin_mut() {
+            ready!(sleep.poll(cx));
+        }
+        // Dropping the reply tells the upstream.
+        *this.reply = None;
+        Poll::Ready(Some(Err(CallError::unknown(Reason::TimedOut(*this.idle)))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use crossway_proto::Limits;
+    use crossway_service::{Context, Outcome};
+    use crossway_testkit::Scripted;
+
+    use super::*;
+
+    fn call(link: &Link, text: &'static str) -> Reply {
+        let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
+        link.call(Call::message(message, Context::default()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_call_ends_and_the_server_is_told() {
+        let (upstream, mut servers) = Scripted::new();
+        let link = Timeouts::new(upstream, Duration::from_secs(30)).connect(Scope::Session);
+        let (_, server) = servers.recv().await.unwrap();
+        let mut reply = call(&link, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+        let started = Instant::now();
+        let error = reply.next().await.unwrap().unwrap_err();
+        assert_eq!((started.elapsed().as_secs(), error.outcome()), (30, Outcome::Unknown));
+        let id = server.expect("m").await;
+        assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(id));
+        assert!(reply.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_is_a_sign_of_life() {
+        let (upstream, mut servers) = Scripted::new();
+        let link = Timeouts::new(upstream, Duration::from_secs(30)).connect(Scope::Session);
+        let (_, server) = servers.recv().await.unwrap();
+        let mut reply =
+            call(&link, r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"progressToken":1}}}"#);
+        tokio::spawn(async move {
+            let id = server.expect("m").await;
+            for _ in 0..3 {
+                tokio::time::advance(Duration::from_secs(20)).await;
+                server.send(&format!(
+                    r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1}}}}"#
+                ));
+            }
+            server.answer(&id, "{}");
+            server.receive().await;
+        });
+        for _ in 0..3 {
+            assert!(!reply.next().await.unwrap().unwrap().is_response());
+        }
+        assert!(reply.next().await.unwrap().unwrap().is_response());
+    }
+}
