@@ -97,8 +97,11 @@ fn lead(
             _ => return Err(LoadError::BrokeOff),
         }
     }
-    stage.set(Phase::WarmUp);
-    thread::sleep(work.warmup);
+    // Without a warm-up no call may begin before the measured ones.
+    if !work.warmup.is_zero() {
+        stage.set(Phase::WarmUp);
+        thread::sleep(work.warmup);
+    }
 
     let before =
         if watch.is_empty() { Sample::default() } else { watch.sample().map_err(LoadError::Watch)? };
