@@ -1,4 +1,5 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(all(feature = "client", feature = "server"), doc = include_str!("../README.md"))]
+#![cfg_attr(not(all(feature = "client", feature = "server")), doc = "MCP over Streamable HTTP.")]
 
 #[cfg(feature = "client")]
 pub mod client;

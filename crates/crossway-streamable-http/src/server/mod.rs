@@ -11,6 +11,7 @@ mod exchange;
 mod failure;
 mod future;
 mod head;
+pub mod http;
 mod intake;
 mod keep_alive;
 mod limits;

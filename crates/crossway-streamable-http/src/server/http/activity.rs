@@ -1,0 +1,110 @@
+//! Whether requests of a connection are in flight.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project::pin_project;
+use tower_service::Service;
+
+/// The requests of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+impl Activity {
+    /// How many requests there have been, to the ends of their responses; `None` while one is in flight.
+    pub(super) fn ended(&self) -> Option<usize> {
+        let ended = self.ended.load(Ordering::Relaxed);
+        (ended == self.begun.load(Ordering::Relaxed)).then_some(ended)
+    }
+}
+
+/// One request that is in flight.
+struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A service whose requests are counted, from their heads to the ends of their responses.
+pub(super) struct Counted<S> {
+    service: S,
+    activity: Arc<Activity>,
+}
+
+impl<S> Counted<S> {
+    pub(super) fn new(service: S, activity: Arc<Activity>) -> Self {
+        Self { service, activity }
+    }
+}
+
+impl<S, R, B> hyper::service::Service<Request<R>> for Counted<S>
+where
+    S: Service<Request<R>, Response = Response<B>> + Clone,
+{
+    type Response = Response<CountedBody<B>>;
+    type Error = S::Error;
+    type Future = CountedFuture<S::Future>;
+
+    fn call(&self, request: Request<R>) -> Self::Future {
+        self.activity.begun.fetch_add(1, Ordering::Relaxed);
+        let in_flight = Some(InFlight(Arc::clone(&self.activity)));
+        CountedFuture { future: self.service.clone().call(request), in_flight }
+    }
+}
+
+#[pin_project]
+pub(super) struct CountedFuture<F> {
+    #[pin]
+    future: F,
+    in_flight: Option<InFlight>,
+}
+
+impl<F, B, E> Future for CountedFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<CountedBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.future.poll(cx))?;
+        let in_flight = this.in_flight.take();
+        Poll::Ready(Ok(response.map(|body| CountedBody { body, _in_flight: in_flight })))
+    }
+}
+
+#[pin_project]
+pub(super) struct CountedBody<B> {
+    #[pin]
+    body: B,
+    _in_flight: Option<InFlight>,
+}
+
+impl<B: Body> Body for CountedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,128 @@
+//! HTTP connections for any service: the loop that accepts them, and what bounds them.
+//!
+//! Nothing in here knows MCP. Two things are done that hyper leaves to others: a connection that says nothing, or not
+//! enough, is closed, by one timer per connection rather than per request; and all connections are drained when the
+//! server is to end.
+
+mod activity;
+mod connection;
+mod limits;
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tower_service::Service;
+use tracing::{debug, warn};
+
+pub use limits::HttpLimits;
+
+/// What HTTP connections are served with: a `tower` service that is always ready and never fails.
+pub trait HttpService:
+    Service<Request<Incoming>, Response = Response<Self::Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+    /// The body of its responses.
+    type Body: http_body::Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+}
+
+impl<S, B> HttpService for S
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>,
+    S: Clone + Send + 'static,
+    B: http_body::Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    type Body = B;
+}
+
+/// Serves HTTP/1.1 and HTTP/2 connections from `listener` until `shutdown` is ready and all of them have ended.
+///
+/// Then no more are accepted, idle ones are closed, and the others once their requests are answered. How long that
+/// may take is the caller's to bound: dropping the future closes them at once.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the listener and all connections.
+pub async fn serve<S: HttpService>(
+    listener: TcpListener,
+    service: S,
+    limits: HttpLimits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let (stop, stopped) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended && error.is_panic() {
+                    warn!("a connection's task has panicked");
+                }
+                continue;
+            }
+            accepted = accept(&listener, &room) => accepted,
+        };
+        match accepted {
+            Ok((stream, permit)) => {
+                // Answers are small and should go out at once.
+                let _ = stream.set_nodelay(true);
+                let (service, mut stopped) = (service.clone(), stopped.clone());
+                connections.spawn(async move {
+                    let shutdown = async move { while stopped.changed().await.is_ok() {} };
+                    connection::serve(TokioIo::new(stream), service, &limits, shutdown).await;
+                    drop(permit);
+                });
+            }
+            Err(error) if is_of_one_connection(&error) => debug!(%error, "a connection was not accepted"),
+            Err(error) => {
+                warn!(%error, "connections can't be accepted; trying again soon");
+                tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    drop((stop, stopped));
+    while connections.join_next().await.is_some() {}
+}
+
+type Accepted = (tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit);
+
+/// The next connection, once there is room for it.
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, permit))
+}
+
+/// Whether only this connection is concerned, and the next may go well.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Serves one connection, which may be of any kind, until it ends or, once `shutdown` is ready, until its requests are
+/// answered.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the connection.
+pub async fn serve_connection<S: HttpService>(
+    io: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    service: S,
+    limits: &HttpLimits,
+    shutdown: impl Future<Output = ()>,
+) {
+    connection::serve(TokioIo::new(io), service, limits, shutdown).await;
+}

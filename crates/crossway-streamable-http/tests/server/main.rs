@@ -1,0 +1,17 @@
+//! The server half, from outside: as a service, and over sockets.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
+mod bad_bodies;
+mod bad_connections;
+mod bad_heads;
+mod bad_sessions;
+mod batches;
+mod calls;
+mod http;
+mod modern;
+mod resuming;
+mod sessions;
+mod standing;
+mod support;
+mod table;
