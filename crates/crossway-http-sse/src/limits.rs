@@ -1,5 +1,6 @@
 //! Every bound of this crate, with its default and the reason for it.
 
+#[cfg(any(feature = "client", feature = "server"))]
 use std::time::Duration;
 
 /// How long the client waits, and how much it holds.

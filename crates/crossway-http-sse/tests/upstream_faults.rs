@@ -1,4 +1,5 @@
 //! What the client makes of servers that do not do as they should.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod support;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::{Message, RequestId};
@@ -81,7 +81,7 @@ impl Sessions {
         let state = State { pump: None, waker: None };
         let session = Arc::new(Session {
             id,
-            sessions: Arc::downgrade(self),
+            sessions: Arc::clone(self),
             limits: self.limits,
             state: Mutex::new(state),
         });
@@ -145,10 +145,10 @@ impl Sessions {
     }
 }
 
-/// One client's session. Its stream holds it, and ends it.
+/// One client's session. Its stream ends it, and with that takes it out of the table, which it holds in turn.
 pub(super) struct Session {
     id: SessionId,
-    sessions: Weak<Sessions>,
+    sessions: Arc<Sessions>,
     limits: ServerLimits,
     state: Mutex<State>,
 }
@@ -187,8 +187,7 @@ impl Session {
     /// When it is not taken: why, and the id of the request that it was.
     pub(super) fn handle(&self, message: Message) -> Result<(), (NotTaken, Option<RequestId>)> {
         // What is in flight may need responses to end.
-        let is_draining =
-            message.is_request() && self.sessions.upgrade().is_none_or(|sessions| sessions.is_draining());
+        let is_draining = message.is_request() && self.sessions.is_draining();
         let mut state = self.state();
         let reason = match &mut state.pump {
             None => NotTaken::Ended,
@@ -215,17 +214,14 @@ impl Session {
             slot => *slot = Some(cx.waker().clone()),
         }
         drop(state);
-        let is_stopping = self.sessions.upgrade().is_none_or(|sessions| {
-            sessions.is_closed.load(Ordering::Acquire) || is_idle && sessions.is_draining()
-        });
+        let is_closed = self.sessions.is_closed.load(Ordering::Acquire);
+        let is_stopping = is_closed || is_idle && self.sessions.is_draining();
         if is_stopping { Poll::Ready(None) } else { Poll::Pending }
     }
 
     /// Ends the session: what is in flight is cancelled, and the upstream's session ended.
     pub(super) fn end(&self) {
-        if let Some(sessions) = self.sessions.upgrade() {
-            sessions.remove(self.id);
-        }
+        self.sessions.remove(self.id);
         let Some(pump) = self.state().pump.take() else { return };
         let link = pump.link().clone();
         drop(pump);

@@ -1,0 +1,445 @@
+//! The server over real sockets: sessions, answers and refusals.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crossway_http_sse::{Config, HttpSse, ServerLimits};
+use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
+use crossway_service::Scope;
+use crossway_testkit::{Scripted, Server, corpus};
+use support::{Http, ask, message, post, post_of, serve, soon};
+use tokio::sync::mpsc;
+
+type Connections = mpsc::Receiver<(Scope, Server)>;
+
+async fn scripted(config: Config) -> (HttpSse, SocketAddr, Connections) {
+    let (upstream, connections) = Scripted::new();
+    let service = HttpSse::new(upstream, config);
+    let address = serve(service.clone()).await;
+    (service, address, connections)
+}
+
+/// A session, with the server's end of it.
+async fn open(address: SocketAddr, connections: &mut Connections) -> (Http, String, Server) {
+    let (stream, endpoint) = Http::open(address, "/sse").await;
+    let (scope, server) = soon(connections.recv()).await.unwrap();
+    assert_eq!(scope, Scope::Session);
+    (stream, endpoint, server)
+}
+
+fn limited(change: impl FnOnce(&mut ServerLimits)) -> Config {
+    let mut limits = ServerLimits::default();
+    change(&mut limits);
+    Config::default().with_limits(limits)
+}
+
+fn ping(id: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)
+}
+
+/// Echoes what comes: the result of a request is its own params.
+fn echoing() -> Scripted {
+    Scripted::answering(|message| {
+        let Some(id) = message.id() else { return Vec::new() };
+        let params = String::from_utf8_lossy(message.params().unwrap_or(b"null")).into_owned();
+        vec![format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{params}}}"#)]
+    })
+}
+
+#[tokio::test]
+async fn a_stream_opens_with_its_endpoint_and_is_not_to_be_buffered_or_changed() {
+    let (service, address, _connections) = scripted(Config::default()).await;
+    let mut http = Http::connect(address).await;
+    http.write("GET /sse HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n").await;
+    let head = http.head().await.unwrap();
+    assert_eq!(head.status(), 200);
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("cache-control", "no-cache, no-transform"),
+        ("x-accel-buffering", "no"),
+    ] {
+        assert_eq!(head.header(name), Some(value));
+    }
+    let event = http.event().await.unwrap();
+    assert_eq!(event.event, "endpoint");
+    let endpoint = String::from_utf8(event.data.to_vec()).unwrap();
+    let id = endpoint.strip_prefix("message?sessionId=").unwrap();
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    assert_eq!(service.sessions(), 1);
+}
+
+#[tokio::test]
+async fn a_post_is_answered_202_before_the_upstreams_answer_which_comes_on_the_stream() {
+    let (_service, address, mut connections) = scripted(Config::default()).await;
+    let (mut stream, endpoint, server) = open(address, &mut connections).await;
+    let (head, body) = ask(address, post_of(&endpoint, &ping("\"a\""))).await;
+    assert_eq!((head.status(), body.as_str()), (202, "Accepted"));
+    let id = server.expect("ping").await;
+    server.answer(&id, "{}");
+    assert_eq!(stream.message().await, r#"{"jsonrpc":"2.0","id":"a","result":{}}"#);
+}
+
+#[tokio::test]
+async fn twenty_calls_at_once_in_two_sessions_with_the_same_ids_get_their_own_answers() {
+    let address = serve(HttpSse::new(echoing(), Config::default())).await;
+    let mut sessions = [Http::open(address, "/sse").await, Http::open(address, "/sse").await];
+    let call = |session: usize, id: usize| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"echo","params":{{"who":"{session}-{id}"}}}}"#)
+    };
+    let mut posts = Vec::new();
+    for (session, (_, endpoint)) in sessions.iter().enumerate() {
+        for id in 0..20 {
+            let (endpoint, call) = (endpoint.clone(), call(session, id));
+            posts.push(tokio::spawn(async move { post(address, &endpoint, &call).await }));
+        }
+    }
+    for post in posts {
+        assert_eq!(soon(post).await.unwrap(), 202);
+    }
+    for (session, (stream, _)) in sessions.iter_mut().enumerate() {
+        let mut answers = Vec::new();
+        for _ in 0..20 {
+            answers.push(stream.message().await);
+        }
+        answers.sort();
+        let answer = |id| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"who":"{session}-{id}"}}}}"#);
+        let mut expected: Vec<_> = (0..20).map(answer).collect();
+        expected.sort();
+        assert_eq!(answers, expected);
+    }
+}
+
+#[tokio::test]
+async fn messages_of_the_server_and_their_answers_pass() {
+    let (_service, address, mut connections) = scripted(Config::default()).await;
+    let (mut stream, endpoint, server) = open(address, &mut connections).await;
+    let asked = r#"{"jsonrpc":"2.0","id":"r1","method":"roots/list"}"#;
+    server.send(asked);
+    assert_eq!(stream.message().await, asked);
+    let answer = r#"{"jsonrpc":"2.0","id":"r1","result":{"roots":[]}}"#;
+    assert_eq!(post(address, &endpoint, answer).await, 202);
+    assert_eq!(server.receive().await.unwrap(), message(answer));
+}
+
+#[tokio::test]
+async fn line_breaks_within_messages_pass_as_white_space() {
+    let address = serve(HttpSse::new(echoing(), Config::default())).await;
+    let (mut stream, endpoint) = Http::open(address, "/sse").await;
+    let call = "{\r\n \"jsonrpc\": \"2.0\",\n \"id\": 1,\r \"method\": \"m\",\n \"params\": {\"a\":\r\n [1,\n2]}\r\n}\n";
+    assert_eq!(post(address, &endpoint, call).await, 202);
+    // A stream of events has one kind of line break only.
+    assert_eq!(stream.message().await, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":\n\n [1,\n2]}}");
+}
+
+#[tokio::test]
+async fn an_unknown_ended_missing_or_malformed_session_is_refused() {
+    let (service, address, mut connections) = scripted(Config::default()).await;
+    let (stream, endpoint, server) = open(address, &mut connections).await;
+    for (path, status) in [
+        ("message", 400),
+        ("message?", 400),
+        ("message?session=1", 400),
+        ("message?sessionId=", 404),
+        ("message?sessionId=1", 404),
+        ("message?sessionId=00000000000000000000000000000000", 404),
+        ("message?sessionId=%00../../etc", 404),
+        (&endpoint.to_uppercase().replace("MESSAGE?SESSIONID", "message?sessionId"), 404),
+    ] {
+        let (head, body) = ask(address, post_of(path, &ping("1"))).await;
+        let is_error = message(body.as_str()).error().is_some();
+        // An id of digits alone has no other case.
+        let is_same = path == endpoint;
+        assert!(is_same || (head.status() == status && is_error), "{path}: {head:?} {body}");
+    }
+    drop(stream);
+    assert!(soon(server.receive()).await.is_none());
+    soon(service.drained()).await;
+    assert_eq!(post(address, &endpoint, &ping("1")).await, 404);
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_with_a_json_rpc_error_and_the_session_goes_on() {
+    let address = serve(HttpSse::new(echoing(), Config::default())).await;
+    let (mut stream, endpoint) = Http::open(address, "/sse").await;
+    let nested = corpus::nested(10_000);
+    let more: [(&str, &[u8]); 2] = [("nested deeply", nested.as_bytes()), ("an id of 64 KiB", &[])];
+    for (what, text) in corpus::NOT_MESSAGES.iter().chain(&more[..1]) {
+        let head = format!(
+            "POST /{endpoint} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            text.len()
+        );
+        let (head, body) = ask(address, [head.as_bytes(), text].concat()).await;
+        assert_eq!((head.status(), head.header("content-type")), (400, Some("application/json")), "{what}");
+        let error = message(body);
+        assert!(error.id().is_none(), "{what}");
+        let code = String::from_utf8_lossy(error.error().unwrap()).into_owned();
+        assert!(code.contains("-32700") || code.contains("-32600"), "{what}: {code}");
+    }
+    let long_id = format!("\"{}\"", "x".repeat(64 * 1024));
+    assert_eq!(post(address, &endpoint, &ping(&long_id)).await, 400);
+
+    assert_eq!(post(address, &endpoint, &ping("9223372036854775808")).await, 202);
+    assert_eq!(stream.message().await, r#"{"jsonrpc":"2.0","id":9223372036854775808,"result":null}"#);
+}
+
+#[tokio::test]
+async fn batches_are_refused() {
+    let address = serve(HttpSse::new(echoing(), Config::default())).await;
+    let (_stream, endpoint) = Http::open(address, "/sse").await;
+    for batch in ["[]", &format!(" [{}]", ping("1")), &format!("[{},{}]", ping("1"), ping("2"))] {
+        let (head, body) = ask(address, post_of(&endpoint, batch)).await;
+        assert_eq!(head.status(), 400);
+        assert!(body.contains("-32600") && body.contains("no batches"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_content_types_and_accepts_are_refused() {
+    let (_service, address, mut connections) = scripted(Config::default()).await;
+    let (_stream, endpoint, _server) = open(address, &mut connections).await;
+    for content_type in
+        ["", "Content-Type: text/plain\r\n", "Content-Type: application/json; charset=utf-16\r\n"]
+    {
+        let request = format!(
+            "POST /{endpoint} HTTP/1.1\r\nHost: localhost\r\n{content_type}Content-Length: 2\r\n\r\n{{}}"
+        );
+        assert_eq!(ask(address, request).await.0.status(), 415, "{content_type}");
+    }
+    let get = |accept: &str| format!("GET /sse HTTP/1.1\r\nHost: localhost\r\n{accept}\r\n");
+    for accept in ["Accept: application/json\r\n", "Accept: text/event-stream;q=0\r\n"] {
+        assert_eq!(ask(address, get(accept)).await.0.status(), 406, "{accept}");
+    }
+    for accept in ["", "Accept: */*\r\n", "Accept: application/json, text/event-stream\r\n"] {
+        let mut http = Http::connect(address).await;
+        http.write(get(accept)).await;
+        assert_eq!(http.head().await.unwrap().status(), 200, "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn foreign_hosts_and_origins_are_refused_unless_they_are_allowed() {
+    let (_service, address, _connections) = scripted(Config::default()).await;
+    let get = |headers: &str| format!("GET /sse HTTP/1.1\r\n{headers}\r\n\r\n");
+    for (headers, status) in [
+        ("Host: evil.example", 403),
+        ("Host: localhost.evil.example", 403),
+        ("Host: localhost\r\nHost: localhost", 400),
+        ("X: no host at all", 400),
+        ("Host: localhost\r\nOrigin: https://evil.example", 403),
+        ("Host: localhost\r\nOrigin: null", 403),
+    ] {
+        let (head, body) = ask(address, get(headers)).await;
+        assert_eq!(head.status(), status, "{headers}");
+        assert!(body.is_empty() || message(body).error().is_some());
+    }
+    let (head, _) =
+        ask(address, "POST /message HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!(head.status(), 403);
+
+    let config = Config::default()
+        .with_hosts(AllowedHosts::none().and("mcp.example").unwrap())
+        .with_origins(AllowedOrigins::none().and("https://app.example").unwrap());
+    let (_service, address, _connections) = scripted(config).await;
+    let mut http = Http::connect(address).await;
+    http.write(get("Host: mcp.example\r\nOrigin: https://app.example")).await;
+    assert_eq!(http.head().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn other_methods_and_paths_are_refused() {
+    let (_service, address, _connections) = scripted(Config::default()).await;
+    let request = |method: &str, path: &str| {
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+    };
+    for (method, path, status, allow) in [
+        ("POST", "/sse", 405, Some("GET")),
+        ("DELETE", "/sse", 405, Some("GET")),
+        ("PUT", "/message", 405, Some("POST")),
+        ("GET", "/message?sessionId=1", 405, Some("POST")),
+        ("GET", "/", 404, None),
+        ("POST", "/mcp", 404, None),
+    ] {
+        let (head, _) = ask(address, request(method, path)).await;
+        assert_eq!((head.status(), head.header("allow")), (status, allow), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn one_path_can_serve_for_both() {
+    let config = Config::default().with_paths("/mcp", "/mcp").unwrap();
+    let address = serve(HttpSse::new(echoing(), config)).await;
+    let (mut stream, endpoint) = Http::open(address, "/mcp").await;
+    assert!(endpoint.starts_with("?sessionId="), "{endpoint}");
+    assert_eq!(post(address, &format!("mcp{endpoint}"), &ping("1")).await, 202);
+    assert_eq!(stream.message().await, r#"{"jsonrpc":"2.0","id":1,"result":null}"#);
+    let (head, _) = ask(address, "PUT /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!((head.status(), head.header("allow")), (405, Some("GET, POST")));
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_also_when_it_does_not_say_so() {
+    let config = limited(|limits| limits.message.message_bytes = 1000);
+    let (_service, address, mut connections) = scripted(config).await;
+    let (_stream, endpoint, server) = open(address, &mut connections).await;
+    let long = corpus::call_with_text(1, 1000);
+    let (head, body) = ask(address, post_of(&endpoint, &long)).await;
+    assert_eq!(head.status(), 413);
+    assert!(message(body).error().is_some());
+    let head = format!("POST /{endpoint} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
+    for length in ["1000000000000000", "1001"] {
+        let (head, _) = ask(address, format!("{head}Content-Length: {length}\r\n\r\n")).await;
+        assert_eq!(head.status(), 413);
+    }
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
+    assert_eq!(ask(address, chunked).await.0.status(), 413);
+
+    assert_eq!(post(address, &endpoint, &ping("1")).await, 202);
+    server.expect("ping").await;
+}
+
+#[tokio::test]
+async fn a_body_that_comes_in_pieces_is_read_whole() {
+    let address = serve(HttpSse::new(echoing(), Config::default())).await;
+    let (mut stream, endpoint) = Http::open(address, "/sse").await;
+    let mut http = Http::connect(address).await;
+    http.write(format!("POST /{endpoint} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"))
+        .await;
+    http.write("Transfer-Encoding: chunked\r\n\r\n").await;
+    for byte in ping("1").bytes() {
+        http.write(format!("1\r\n{}\r\n", char::from(byte))).await;
+    }
+    http.write("0\r\n\r\n").await;
+    assert_eq!(http.whole().await.unwrap().0.status(), 202);
+    assert_eq!(stream.message().await, r#"{"jsonrpc":"2.0","id":1,"result":null}"#);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_or_trickles_is_given_up() {
+    for (body_stall, body) in [
+        (Duration::from_millis(50), ServerLimits::BODY),
+        (ServerLimits::BODY_STALL, Duration::from_millis(50)),
+    ] {
+        let config = limited(|limits| (limits.body_stall, limits.body) = (body_stall, body));
+        let (_service, address, mut connections) = scripted(config).await;
+        let (_stream, endpoint, _server) = open(address, &mut connections).await;
+        let mut http = Http::connect(address).await;
+        http.write(post_of(&endpoint, &ping("1")).trim_end_matches('}')).await;
+        let (head, body) = http.whole().await.unwrap();
+        assert_eq!((head.status(), head.header("connection")), (408, Some("close")));
+        assert!(message(body).error().is_some());
+        assert!(http.is_closed().await);
+        assert_eq!(post(address, &endpoint, &ping("1")).await, 202);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_holds_up_its_own_stream_alone_and_is_refused_more() {
+    let config = limited(|limits| limits.seam.inbox_messages = 8);
+    let address = serve(HttpSse::new(echoing(), config)).await;
+    let (mut slow, slow_endpoint) = Http::open(address, "/sse").await;
+    let (mut quick, quick_endpoint) = Http::open(address, "/sse").await;
+    let large = corpus::call_with_text(1, 1 << 20);
+    // It never reads, so sooner or later nothing more is taken.
+    let mut taken = 0;
+    let refusal = loop {
+        let (head, body) = ask(address, post_of(&slow_endpoint, &large)).await;
+        match head.status() {
+            202 => taken += 1,
+            status => break (status, head.header("retry-after").map(str::to_owned), body),
+        }
+        assert!(taken < 100, "what nobody reads is taken without end");
+    };
+    assert_eq!((refusal.0, refusal.1.as_deref()), (429, Some("1")));
+    assert_eq!(message(refusal.2).id().unwrap().to_string(), "1");
+
+    assert_eq!(post(address, &quick_endpoint, &ping("1")).await, 202);
+    assert_eq!(quick.message().await, r#"{"jsonrpc":"2.0","id":1,"result":null}"#);
+
+    // What was taken is answered once it reads.
+    for _ in 0..taken {
+        assert!(slow.message().await.len() > 1 << 20);
+    }
+    assert_eq!(post(address, &slow_endpoint, &ping("2")).await, 202);
+    assert_eq!(slow.message().await, r#"{"jsonrpc":"2.0","id":2,"result":null}"#);
+}
+
+#[tokio::test]
+async fn there_are_no_more_sessions_than_the_limit() {
+    let (service, address, mut connections) = scripted(limited(|limits| limits.sessions = 2)).await;
+    let (first, _, _upstream) = open(address, &mut connections).await;
+    let _second = open(address, &mut connections).await;
+    let get = "GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let (head, body) = ask(address, get).await;
+    assert_eq!((head.status(), head.header("retry-after")), (503, Some("1")));
+    assert!(message(body).error().is_some());
+    drop(first);
+    while service.sessions() == 2 {
+        tokio::task::yield_now().await;
+    }
+    open(address, &mut connections).await;
+}
+
+#[tokio::test]
+async fn when_the_upstream_ends_calls_fail_on_the_stream_which_then_ends() {
+    let (service, address, mut connections) = scripted(Config::default()).await;
+    let (mut stream, endpoint, server) = open(address, &mut connections).await;
+    assert_eq!(post(address, &endpoint, &ping("7")).await, 202);
+    server.expect("ping").await;
+    drop(server);
+    let error = stream.message().await;
+    assert!(
+        error.starts_with(r#"{"jsonrpc":"2.0","id":7,"error":"#) && error.contains("sent, unknown"),
+        "{error}"
+    );
+    assert!(stream.event().await.is_none());
+    soon(service.drained()).await;
+    assert_eq!(post(address, &endpoint, &ping("8")).await, 404);
+}
+
+#[tokio::test]
+async fn draining_ends_idle_streams_at_once_and_others_after_their_answers() {
+    let (service, address, mut connections) = scripted(Config::default()).await;
+    let (mut idle, ..) = open(address, &mut connections).await;
+    let (mut busy, endpoint, server) = open(address, &mut connections).await;
+    assert_eq!(post(address, &endpoint, &ping("1")).await, 202);
+    let id = server.expect("ping").await;
+
+    service.drain();
+    assert!(idle.event().await.is_none());
+    let (head, _) = ask(address, "GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!((head.status(), head.header("retry-after")), (503, Some("1")));
+    assert_eq!(post(address, &endpoint, &ping("2")).await, 503);
+    // What is in flight may need it.
+    assert_eq!(post(address, &endpoint, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).await, 202);
+
+    server.answer(&id, "{}");
+    assert_eq!(busy.message().await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    assert!(busy.event().await.is_none());
+    soon(service.drained()).await;
+}
+
+#[tokio::test]
+async fn closing_ends_all_streams_and_cancels_what_is_in_flight() {
+    let (service, address, mut connections) = scripted(Config::default()).await;
+    let (mut stream, endpoint, server) = open(address, &mut connections).await;
+    assert_eq!(post(address, &endpoint, &ping("1")).await, 202);
+    server.expect("ping").await;
+    service.close();
+    assert!(stream.event().await.is_none());
+    assert!(server.receive().await.unwrap().is_method("notifications/cancelled"));
+    assert!(server.receive().await.is_none());
+    soon(service.drained()).await;
+}
+
+#[tokio::test]
+async fn a_closed_stream_ends_the_session_upstream() {
+    let (service, address, mut connections) = scripted(Config::default()).await;
+    let (stream, _, server) = open(address, &mut connections).await;
+    drop(stream);
+    assert!(soon(server.receive()).await.is_none());
+    soon(service.drained()).await;
+    assert_eq!(service.sessions(), 0);
+}
