@@ -4,7 +4,6 @@ use std::time::Duration;
 
 /// How much of an upstream is accepted, and how long it is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// What is accepted of each message.
     pub message: crossway_proto::Limits,

@@ -31,6 +31,8 @@ mod post;
 mod probe;
 mod retry;
 mod session;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 pub use era::Era;

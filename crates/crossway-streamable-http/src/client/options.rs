@@ -46,6 +46,26 @@ impl Options {
         Ok(self)
     }
 
+    /// Adds several headers at once; see [`header`](Self::header).
+    ///
+    /// # Errors
+    ///
+    /// When one of them is the transport's own to write.
+    pub fn headers(mut self, headers: HeaderMap) -> Result<Self, ConfigError> {
+        let mut name = None;
+        for (next, mut value) in headers {
+            // A name is given with the first of its values only.
+            name = next.or(name);
+            let Some(name) = name.clone() else { continue };
+            if is_reserved(&name) {
+                return Err(ConfigError::ReservedHeader { name });
+            }
+            value.set_sensitive(true);
+            self.headers.append(name, value);
+        }
+        Ok(self)
+    }
+
     /// Says which revisions the upstream speaks.
     #[must_use]
     pub fn era(mut self, era: Era) -> Self {
@@ -137,4 +157,46 @@ pub enum ConfigError {
         /// The header's name.
         name: HeaderName,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transports_own_headers_can_not_be_set() {
+        for name in [
+            "Host",
+            "content-type",
+            "MCP-Session-Id",
+            "Mcp-Param-Region",
+            "Last-Event-ID",
+            "Transfer-Encoding",
+        ] {
+            assert!(
+                matches!(Options::default().header(name, "x"), Err(ConfigError::ReservedHeader { .. })),
+                "{name}"
+            );
+            let headers =
+                HeaderMap::from_iter([(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static("x"))]);
+            assert!(Options::default().headers(headers).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_stand_in_a_header_is_refused_without_being_repeated() {
+        let error = Options::default().header("Authorization", "Bearer s3cr3t\n").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cr3t"));
+        assert!(Options::default().header("a b", "x").is_err());
+    }
+
+    #[test]
+    fn values_are_shown_nowhere() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-key", HeaderValue::from_static("s3cr3t"));
+        headers.append("x-key", HeaderValue::from_static("s3cr3t2"));
+        let options = Options::default().headers(headers).unwrap().header("Cookie", "s3cr3t3").unwrap();
+        assert_eq!(options.headers.len(), 3);
+        assert!(!format!("{options:?} {:?}", options.headers).contains("s3cr3t"));
+    }
 }

@@ -226,11 +226,6 @@ impl Session {
         // A panic elsewhere leaves the table as it was between two steps.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    #[cfg(test)]
-    pub(super) fn in_flight(&self) -> usize {
-        self.state().calls.len()
-    }
 }
 
 impl State {

@@ -1,0 +1,227 @@
+//! The standing stream of a legacy session. Time is paused, so waits are exact.
+
+use std::time::Duration;
+
+use crossway_proto::Revision;
+use crossway_service::{Call, Context, Link, Reason, Reply};
+use tokio::time::Instant;
+
+use super::peer::{Peer, ask, call, initialize, initialized, next, result, tool_call};
+use crate::client::Options;
+
+const LEGACY: Revision = Revision::V2025_11_25;
+const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+
+fn listen(link: &Link) -> Reply {
+    link.call(Call::listen(Context::default()))
+}
+
+/// Polls a reply that has nothing to give while a script runs.
+async fn while_silent<T>(reply: &mut Reply, script: impl Future<Output = T>) -> T {
+    tokio::select! {
+        biased;
+        item = next(reply) => panic!("{item:?}"),
+        done = script => done,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_opens_once_the_session_is_initialized() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.link();
+    let mut listening = listen(&link);
+    while_silent(&mut listening, async {
+        let (answer, ()) = tokio::join!(ask(&link, initialize(LEGACY)), async {
+            peer.next().await.answer_with("Mcp-Session-Id: s1\r\n", &initialized(LEGACY)).await;
+        });
+        answer.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(peer.is_silent());
+        let mut accepted = call(&link, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        let (end, ()) = tokio::join!(next(&mut accepted), async { peer.next().await.accept().await });
+        assert_eq!(end, None);
+    })
+    .await;
+    let question = r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#;
+    let client = async {
+        assert_eq!(next(&mut listening).await, Some(Ok(CHANGED.to_owned())));
+        assert_eq!(next(&mut listening).await, Some(Ok(question.to_owned())));
+    };
+    let ((), _held) = tokio::join!(client, async {
+        let mut exchange = peer.expect("GET", "").await;
+        assert_eq!(exchange.header("accept"), Some("text/event-stream"));
+        assert_eq!(exchange.header("mcp-session-id"), Some("s1"));
+        assert_eq!(exchange.header("mcp-protocol-version"), Some("2025-11-25"));
+        assert_eq!(exchange.header("last-event-id"), None);
+        assert_eq!(exchange.header("content-type"), None);
+        exchange.open_stream().await;
+        exchange.event(CHANGED).await;
+        // No answer belongs here.
+        exchange.event(&result(1)).await;
+        exchange.event(question).await;
+        exchange
+    });
+    assert_eq!(peer.upstream.strays(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_the_stream_is_asked_once() {
+    for status in
+        ["405 Method Not Allowed", "400 Bad Request", "404 Not Found", "501 Not Implemented", "200 OK"]
+    {
+        let mut peer = Peer::in_memory(Options::default());
+        let link = peer.session(LEGACY).await;
+        let mut listening = listen(&link);
+        while_silent(&mut listening, async {
+            peer.expect("GET", "").await.respond(status, "Content-Type: text/html\r\n", "<html>").await;
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            assert!(peer.is_silent(), "{status}");
+            let (answer, ()) = tokio::join!(ask(&link, tool_call(1)), async {
+                peer.next().await.answer(&result(1)).await;
+            });
+            assert_eq!(answer, Ok(result(1)), "the session goes on");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_http_sse_at_the_same_url_is_left_alone() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut listening = listen(&link);
+    while_silent(&mut listening, async {
+        let mut exchange = peer.expect("GET", "").await;
+        exchange.open_stream().await;
+        exchange.chunk("event: endpoint\ndata: /mcp?sessionId=1\n\n").await;
+        exchange.closed().await;
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert!(peer.is_silent());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_is_opened_again_where_it_was_after_the_time_that_the_server_asked_for() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut listening = listen(&link);
+    let client = async {
+        assert_eq!(next(&mut listening).await, Some(Ok(CHANGED.to_owned())));
+        assert_eq!(next(&mut listening).await, Some(Ok(CHANGED.to_owned())));
+    };
+    let ((), _held) = tokio::join!(client, async {
+        let mut exchange = peer.expect("GET", "").await;
+        exchange.open_stream().await;
+        exchange.chunk(&format!("id: e7\nretry: 2500\ndata: {CHANGED}\n\n")).await;
+        let closed = Instant::now();
+        exchange.end_stream().await;
+        let mut exchange = peer.expect("GET", "").await;
+        assert_eq!(closed.elapsed(), Duration::from_millis(2500));
+        assert_eq!(exchange.header("last-event-id"), Some("e7"));
+        exchange.open_stream().await;
+        exchange.event(CHANGED).await;
+        exchange
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_are_met_with_patience_that_starts_anew_after_a_success() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut listening = listen(&link);
+    while_silent(&mut listening, async {
+        let mut waits = Vec::new();
+        peer.expect("GET", "").await.respond("503 Service Unavailable", "", "").await;
+        for _ in 0..12 {
+            let before = Instant::now();
+            let exchange = peer.expect("GET", "").await;
+            waits.push(before.elapsed());
+            exchange.respond("503 Service Unavailable", "", "").await;
+        }
+        assert!(waits[0] >= Duration::from_secs(1) && waits[0] < Duration::from_millis(1300));
+        assert!(waits.windows(2).take(4).all(|pair| pair[0] < pair[1]), "{waits:?}");
+        assert!(waits.iter().all(|wait| *wait < Duration::from_secs(40)), "{waits:?}");
+
+        let before = Instant::now();
+        peer.expect("GET", "").await.respond("429 Too Many Requests", "Retry-After: 100\r\n", "").await;
+        let mut exchange = peer.expect("GET", "").await;
+        assert!(before.elapsed() >= Duration::from_secs(100), "what the server asks for counts");
+
+        exchange.open_stream().await;
+        exchange.chunk("id: 1\ndata:\n\n").await;
+        let before = Instant::now();
+        exchange.end_stream().await;
+        let exchange = peer.expect("GET", "").await;
+        assert!(before.elapsed() < Duration::from_millis(1300), "patience starts anew");
+        drop(exchange);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_listener_goes_on_where_the_last_one_stopped() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut first = listen(&link);
+    let (item, exchange) = tokio::join!(next(&mut first), async {
+        let mut exchange = peer.expect("GET", "").await;
+        exchange.open_stream().await;
+        exchange.chunk(&format!("id: e1\ndata: {CHANGED}\n\nid: e2\ndata: {CHANGED}\n\n")).await;
+        exchange
+    });
+    assert_eq!(item, Some(Ok(CHANGED.to_owned())));
+    drop(first);
+    exchange.closed().await;
+    let mut second = listen(&link);
+    while_silent(&mut second, async {
+        assert_eq!(peer.expect("GET", "").await.header("last-event-id"), Some("e1"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_session_ends_the_stream() {
+    // Told by the GET itself, once the stream was there.
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut listening = listen(&link);
+    let (item, ()) = tokio::join!(next(&mut listening), async {
+        let mut exchange = peer.expect("GET", "").await;
+        exchange.open_stream().await;
+        exchange.end_stream().await;
+        peer.expect("GET", "").await.respond("404 Not Found", "", "").await;
+    });
+    assert_eq!(*item.unwrap().unwrap_err().reason(), Reason::SessionEnded);
+    assert_eq!(next(&mut listening).await, None);
+    assert_eq!(*next(&mut listen(&link)).await.unwrap().unwrap_err().reason(), Reason::SessionEnded);
+
+    // Told by a POST, while the stream is open.
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut listening = listen(&link);
+    let (item, ()) = tokio::join!(next(&mut listening), async {
+        let mut held = peer.expect("GET", "").await;
+        held.open_stream().await;
+        let (answer, ()) = tokio::join!(ask(&link, tool_call(1)), async {
+            peer.expect("POST", "tools/call").await.respond("404 Not Found", "", "").await;
+        });
+        answer.unwrap_err();
+    });
+    assert_eq!(*item.unwrap().unwrap_err().reason(), Reason::SessionEnded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_ends_the_stream_quietly() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut listening = listen(&link);
+    let (end, ()) = tokio::join!(next(&mut listening), async {
+        let mut held = peer.expect("GET", "").await;
+        held.open_stream().await;
+        let ((), ()) = tokio::join!(link.close(), async {
+            peer.expect("DELETE", "").await.respond("200 OK", "", "").await;
+        });
+    });
+    assert_eq!(end, None);
+}

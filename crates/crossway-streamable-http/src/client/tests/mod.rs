@@ -1,0 +1,14 @@
+//! The client against scripted servers, over real sockets; over memory where time is paused.
+
+mod calls;
+mod cancel;
+mod faults;
+mod listen;
+mod modern;
+mod peer;
+mod pool;
+mod probe;
+mod redirects;
+mod resume;
+mod session;
+mod tls;

@@ -1,0 +1,232 @@
+//! Stateless requests (2026-07-28).
+
+use crossway_proto::Revision;
+use crossway_service::{Call, Context, Origin, Outcome, Reason, Scope, Upstream};
+
+use super::peer::{Peer, ask, call, message, modern, next, result};
+use crate::ParamHeaders;
+use crate::client::{Era, Options};
+
+#[tokio::test]
+async fn a_request_is_mirrored_in_its_headers_and_belongs_to_no_session() {
+    let mut peer = Peer::new().await;
+    // Also on a link that has a session.
+    let link = peer.session(Revision::V2025_11_25).await;
+    for (request, method, name) in [
+        (modern(1, "tools/list", ""), "tools/list", None),
+        (modern(1, "tools/call", r#""name":"echo","arguments":{},"#), "tools/call", Some("echo")),
+        (modern(1, "prompts/get", r#""name":"Größe","#), "prompts/get", Some("=?base64?R3LDtsOfZQ==?=")),
+        (modern(1, "resources/read", r#""uri":"file:///a%20b","#), "resources/read", Some("file:///a%20b")),
+        (modern(1, "tasks/get", r#""taskId":"t-1","#), "tasks/get", Some("t-1")),
+        (modern(1, "resources/list", r#""name":"x","uri":"y","#), "resources/list", None),
+    ] {
+        let (answer, ()) = tokio::join!(ask(&link, &request), async {
+            let exchange = peer.expect("POST", method).await;
+            assert_eq!(exchange.body, request);
+            assert_eq!(exchange.header("mcp-protocol-version"), Some("2026-07-28"));
+            assert_eq!(exchange.header("mcp-method"), Some(method));
+            assert_eq!(exchange.header("mcp-name"), name);
+            assert_eq!(exchange.header("mcp-session-id"), None);
+            exchange.answer(&result(1)).await;
+        });
+        assert_eq!(answer, Ok(result(1)));
+    }
+}
+
+#[tokio::test]
+async fn the_version_header_says_what_the_body_says() {
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let request = modern(1, "server/discover", "").replace("2026-07-28", "v999.0.0");
+    let refusal = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"]}}}"#;
+    let (answer, ()) = tokio::join!(ask(&link, &request), async {
+        let exchange = peer.next().await;
+        assert_eq!(exchange.header("mcp-protocol-version"), Some("v999.0.0"));
+        exchange.refuse("400 Bad Request", refusal).await;
+    });
+    assert_eq!(answer.unwrap(), refusal);
+}
+
+#[tokio::test]
+async fn a_request_without_meta_is_as_modern_as_its_client() {
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let text = r#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{}}"#;
+    let context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
+    let mut reply = link.call(Call::message(message(text), context));
+    let (_, ()) = tokio::join!(next(&mut reply), async {
+        let exchange = peer.next().await;
+        assert_eq!(exchange.header("mcp-protocol-version"), Some("2026-07-28"));
+        assert_eq!(exchange.header("mcp-method"), Some("server/discover"));
+        exchange.answer(&result(1)).await;
+    });
+}
+
+#[tokio::test]
+async fn a_legacy_upstream_refuses_modern_requests_without_being_asked() {
+    let mut peer = Peer::with(Options::default().era(Era::Legacy)).await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let error = ask(&link, modern(1, "server/discover", "")).await.unwrap_err();
+    assert_eq!((error.reason(), error.outcome()), (&Reason::LegacyOnly, Outcome::NotSent));
+    assert!(peer.is_silent());
+    peer.session(Revision::V2025_11_25).await;
+}
+
+#[tokio::test]
+async fn where_the_era_is_not_known_the_server_says_it() {
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Server not initialized"}}"#;
+    let (answer, ()) = tokio::join!(ask(&link, modern(1, "server/discover", "")), async {
+        peer.next().await.refuse("400 Bad Request", error).await;
+    });
+    assert_eq!(answer.unwrap(), error.replace("null", "1"));
+}
+
+#[tokio::test]
+async fn a_subscription_gives_its_notifications_for_as_long_as_it_is_read() {
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let mut reply =
+        call(&link, &modern(1, "subscriptions/listen", r#""notifications":{"toolsListChanged":true},"#));
+    let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1}}}"#;
+    let client = async {
+        for _ in 0..3 {
+            assert_eq!(next(&mut reply).await, Some(Ok(changed.to_owned())));
+        }
+        assert_eq!(next(&mut reply).await, Some(Ok(result(1))));
+        assert_eq!(next(&mut reply).await, None);
+    };
+    tokio::join!(client, async {
+        let mut exchange = peer.expect("POST", "subscriptions/listen").await;
+        exchange.open_stream().await;
+        for _ in 0..3 {
+            exchange.chunk(":\r\n").await;
+            exchange.event(changed).await;
+        }
+        exchange.event(&result(1)).await;
+        exchange.end_stream().await;
+    });
+}
+
+#[tokio::test]
+async fn a_server_request_in_a_modern_stream_is_dropped_and_counted() {
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+        let mut exchange = peer.next().await;
+        exchange.open_stream().await;
+        exchange.event(r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#).await;
+        exchange.event(&result(1)).await;
+        exchange.end_stream().await;
+    });
+    assert_eq!(answer, Ok(result(1)));
+    assert_eq!(peer.upstream.strays(), 1);
+}
+
+#[tokio::test]
+async fn a_modern_stream_that_breaks_is_not_resumed() {
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+        let mut exchange = peer.next().await;
+        exchange.open_stream().await;
+        exchange.chunk("id: 7\nretry: 1\ndata:\n\n").await;
+        exchange.end_stream().await;
+    });
+    let error = answer.unwrap_err();
+    assert!(matches!(error.reason(), Reason::Ended(_)));
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert!(peer.is_silent());
+}
+
+#[tokio::test]
+async fn parameter_headers_that_came_over_http_are_sent_on_as_they_came() {
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let mut context = Context::new(Origin::unique(), None);
+    let mut params = ParamHeaders::default();
+    params.0.insert("mcp-param-region", "=?base64?S8O2bG4=?=".parse().unwrap());
+    params.0.insert("mcp-param-unknown", "x".parse().unwrap());
+    context.extensions.insert(params);
+    let request = message(&modern(1, "tools/call", r#""name":"sql","arguments":{"region":"Köln"},"#));
+    let mut reply = link.call(Call::message(request, context));
+    let (_, ()) = tokio::join!(next(&mut reply), async {
+        let exchange = peer.next().await;
+        assert_eq!(exchange.header("mcp-param-region"), Some("=?base64?S8O2bG4=?="));
+        assert_eq!(exchange.header("mcp-param-unknown"), Some("x"));
+        exchange.answer(&result(1)).await;
+    });
+}
+
+const TOOLS: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"ttlMs":0, "tools":[ {"name":"plain","inputSchema":{"type":"object"}} , {"name":"bad","inputSchema":{"type":"object","properties":{"x":{"type":"object","x-mcp-header":"X"}}}}, {"name":"sql","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"n":{"type":"integer","x-mcp-header":"N"}}}}],"resultType":"complete"}}"#;
+
+#[tokio::test]
+async fn parameter_headers_are_made_from_the_tools_that_were_listed() {
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let (list, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+        peer.next().await.answer(TOOLS).await;
+    });
+    // The tool whose annotation is not valid is left out, and nothing else is touched.
+    let bad = r#"{"name":"bad","inputSchema":{"type":"object","properties":{"x":{"type":"object","x-mcp-header":"X"}}}}"#;
+    let expected = TOOLS.replace(&format!(" , {bad}, "), ",");
+    assert_eq!(list.unwrap(), expected);
+
+    for (name, arguments, region, number) in [
+        ("sql", r#"{"region":"Köln","n":42.0,"query":"x"}"#, Some("=?base64?S8O2bG4=?="), Some("42")),
+        ("sql", r#"{"region":null}"#, None, None),
+        ("plain", r#"{"region":"a"}"#, None, None),
+    ] {
+        let request = modern(2, "tools/call", &format!(r#""name":"{name}","arguments":{arguments},"#));
+        let (answer, ()) = tokio::join!(ask(&link, &request), async {
+            let exchange = peer.next().await;
+            assert_eq!(exchange.header("mcp-param-region"), region);
+            assert_eq!(exchange.header("mcp-param-n"), number);
+            exchange.answer(&result(2)).await;
+        });
+        assert_eq!(answer, Ok(result(2)));
+    }
+}
+
+#[tokio::test]
+async fn a_list_for_a_client_over_http_passes_unchanged() {
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let mut context = Context::new(Origin::unique(), None);
+    context.extensions.insert(ParamHeaders::default());
+    let mut reply = link.call(Call::message(message(&modern(1, "tools/list", "")), context));
+    let (list, ()) = tokio::join!(next(&mut reply), async { peer.next().await.answer(TOOLS).await });
+    assert_eq!(list, Some(Ok(TOOLS.to_owned())));
+}
+
+#[tokio::test]
+async fn a_call_refused_for_its_headers_is_made_again_with_what_the_tools_say_now() {
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    let request = modern(5, "tools/call", r#""name":"sql","arguments":{"region":"eu"},"#);
+    let mismatch =
+        r#"{"jsonrpc":"2.0","id":5,"error":{"code":-32020,"message":"Mcp-Param-Region is missing"}}"#;
+    let (answer, ()) = tokio::join!(ask(&link, &request), async {
+        let exchange = peer.expect("POST", "tools/call").await;
+        assert_eq!(exchange.header("mcp-param-region"), None);
+        exchange.refuse("400 Bad Request", mismatch).await;
+        let list = peer.expect("POST", "tools/list").await;
+        assert_eq!(list.header("mcp-protocol-version"), Some("2026-07-28"));
+        let id = message(&list.body).id().unwrap().to_string();
+        list.answer(&TOOLS.replacen(r#""id":1"#, &format!(r#""id":{id}"#), 1)).await;
+        let exchange = peer.expect("POST", "tools/call").await;
+        assert_eq!(exchange.header("mcp-param-region"), Some("eu"));
+        exchange.answer(&result(5)).await;
+    });
+    assert_eq!(answer, Ok(result(5)));
+    // Once only.
+    let (answer, ()) = tokio::join!(ask(&link, &request), async {
+        peer.expect("POST", "tools/call").await.refuse("400 Bad Request", mismatch).await;
+        let list = peer.expect("POST", "tools/list").await;
+        let id = message(&list.body).id().unwrap().to_string();
+        list.answer(&TOOLS.replacen(r#""id":1"#, &format!(r#""id":{id}"#), 1)).await;
+        peer.expect("POST", "tools/call").await.refuse("400 Bad Request", mismatch).await;
+    });
+    assert_eq!(answer.unwrap(), mismatch);
+}
