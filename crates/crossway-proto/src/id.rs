@@ -27,12 +27,10 @@ impl RequestId {
     /// Reads an id from its JSON text; `None` unless that is one string or number.
     #[must_use]
     pub fn parse(json: &[u8]) -> Option<Self> {
-        let is_scalar = match json.first()? {
-            b'"' => serde_json::from_slice::<serde::de::IgnoredAny>(json).is_ok(),
-            b'-' | b'0'..=b'9' => serde_json::from_slice::<&serde_json::value::RawValue>(json)
-                .is_ok_and(|raw| raw.get().len() == json.len()),
-            _ => false,
-        };
+        // A raw value is UTF-8, and is shorter than the text where that has spaces around it.
+        let is_scalar = matches!(json.first()?, b'"' | b'-' | b'0'..=b'9')
+            && serde_json::from_slice::<&serde_json::value::RawValue>(json)
+                .is_ok_and(|raw| raw.get().len() == json.len());
         is_scalar.then(|| Self::from_token(json))
     }
 
@@ -69,7 +67,7 @@ impl RequestId {
             // A lone surrogate has no Unicode value: such an id equals its own text alone.
             return match serde_json::from_slice::<String>(&self.json) {
                 Ok(text) => Value::Text(SmallVec::from_slice(text.as_bytes())),
-                Err(_) => Value::Text(SmallVec::from_slice(&self.json)),
+                Err(_) => Value::HalfPair(SmallVec::from_slice(&self.json)),
             };
         }
         Value::number(&self.json)
@@ -80,6 +78,8 @@ impl RequestId {
 #[derive(PartialEq, Eq, Hash)]
 enum Value {
     Text(SmallVec<[u8; 24]>),
+    /// A string with half a surrogate pair in it, as its JSON text.
+    HalfPair(SmallVec<[u8; 24]>),
     /// Sign, digits without zeros at either end, and the power of ten of the last digit. Zero has no digits.
     Number {
         negative: bool,
@@ -192,13 +192,17 @@ mod tests {
         assert_eq!(id(r#""a/b""#), id(r#""\u0061\/b""#));
         assert_ne!(id(r#""1""#), id("1"));
         assert_ne!(id(r#""\ud800""#), id(r#""\ud801""#));
+        assert_ne!(id(r#""\ud800""#), id(r#""\"\\ud800\"""#), "the text of its escape");
     }
 
     #[test]
     fn what_is_neither_string_nor_number_is_no_id() {
-        for not in ["null", "true", "[1]", "{}", "", "01", "1 ", "\"", "-"] {
+        for not in
+            ["null", "true", "[1]", "{}", "", "01", "1 ", " 1", "\"", "-", "\"a\" ", "\"a\"\n", "\"a\"1"]
+        {
             assert!(RequestId::parse(not.as_bytes()).is_none(), "{not}");
         }
+        assert!(RequestId::parse(b"\"\xff\"").is_none(), "not UTF-8");
     }
 
     proptest::proptest! {
