@@ -93,9 +93,10 @@ impl<T> Calls<T> {
         let Some(id) = request.id().filter(|_| request.is_request() && self.slots.len() < self.limit) else {
             return Err(state);
         };
-        self.count = (self.count + 1) % COUNT_LIMIT;
+        // From 1 to the last count, and over again: none comes twice in a row, which could be in the same slot.
+        self.count = self.count % (COUNT_LIMIT - 1) + 1;
         let entry = self.slots.vacant_entry();
-        let key = CallKey::new(self.count.max(1), entry.key());
+        let key = CallKey::new(self.count, entry.key());
         let token = request.progress_token();
         let is_listen = request.is_method("subscriptions/listen");
         request.set_id(&key.to_id());
@@ -253,4 +254,26 @@ pub enum Owner {
     Late,
     /// To no call that can be told.
     Nobody,
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn counts_start_over_without_giving_an_id_twice_in_a_row() {
+        let mut calls = Calls::new(1);
+        calls.count = COUNT_LIMIT - 3;
+        let mut open = || {
+            let text = Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+            let mut request = Message::parse(text, &Limits::default()).unwrap();
+            let key = calls.open(0, &mut request, ()).unwrap();
+            calls.close(key);
+            key.0 >> SLOT_BITS
+        };
+        let counts = [(); 5].map(|()| open());
+        assert_eq!(counts, [COUNT_LIMIT - 2, COUNT_LIMIT - 1, 1, 2, 3]);
+    }
 }
