@@ -25,10 +25,7 @@ impl Incoming {
     pub fn parse(text: Bytes, limits: &Limits) -> Result<Self, ParseError> {
         let text = without_bom(text);
         if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
-            return Message::parse(text, limits).map(Self::One);
-        }
-        if text.len() > limits.message_bytes {
-            return Err(ParseError::TooLong { limit: limits.message_bytes });
+            return Message::parse_bare(text, limits).map(Self::One);
         }
         let elements = scan::elements(&text, limits)?;
         if elements.is_empty() {
@@ -36,7 +33,7 @@ impl Incoming {
         }
         elements
             .into_iter()
-            .map(|element| Message::parse(text.slice(element), limits))
+            .map(|element| Message::parse_bare(text.slice(element), limits))
             .collect::<Result<_, _>>()
             .map(Self::Batch)
     }

@@ -68,7 +68,11 @@ impl Message {
     /// string nor a number (2025-11-25, basic, Requests: "the ID MUST NOT be `null`"; errors that answer nothing
     /// in particular may have it); when a member that decides a message's way occurs twice.
     pub fn parse(text: Bytes, limits: &Limits) -> Result<Self, ParseError> {
-        let text = without_bom(text);
+        Self::parse_bare(without_bom(text), limits)
+    }
+
+    /// Reads a message from a text in which a byte order mark is an error.
+    pub(crate) fn parse_bare(text: Bytes, limits: &Limits) -> Result<Self, ParseError> {
         let envelope = scan::envelope(&text, limits)?;
         let kind = kind(&text, &envelope, limits)?;
         Ok(Self { text, kind, envelope, edits: SmallVec::new() })
@@ -175,7 +179,7 @@ impl Message {
         self.string(self.envelope.version)
     }
 
-    /// Writes `id` in the place of the message's id. Without effect on a message that has none.
+    /// Writes `id` in the place of the message's id, which may be null. Without effect on a message that has none.
     pub fn set_id(&mut self, id: &RequestId) {
         self.splice(self.envelope.id, id);
     }
@@ -283,7 +287,8 @@ impl Message {
     }
 
     fn splice(&mut self, span: Span, id: &RequestId) {
-        if span.is_absent() {
+        // What is neither an id nor null stays: it names nothing that could be known by another name.
+        if !matches!(self.raw(span).and_then(<[u8]>::first), Some(b'"' | b'-' | b'n' | b'0'..=b'9')) {
             return;
         }
         let with = Bytes::copy_from_slice(id.as_json());
@@ -313,6 +318,10 @@ fn kind(text: &[u8], envelope: &Envelope, limits: &Limits) -> Result<Kind, Parse
         }
     }
     match (first(envelope.method), !envelope.result.is_absent(), !envelope.error.is_absent()) {
+        // Nobody can have a method whose name is no text, and nobody could tell it in a header.
+        (Some(b'"'), false, false) if !is_unicode(&text[envelope.method.range()]) => {
+            refuse("\"method\" has half a surrogate pair")
+        }
         (Some(b'"'), false, false) => match first(envelope.params) {
             None | Some(b'{' | b'[') => match first(envelope.id) {
                 None => Ok(Kind::Notification),
@@ -335,6 +344,11 @@ fn kind(text: &[u8], envelope: &Envelope, limits: &Limits) -> Result<Kind, Parse
         },
         (None, false, false) => refuse("it has neither a method nor a result nor an error"),
     }
+}
+
+/// Whether a string token, which is UTF-8, is text when its escapes are read.
+fn is_unicode(token: &[u8]) -> bool {
+    !token.contains(&b'\\') || serde_json::from_slice::<String>(token).is_ok()
 }
 
 impl fmt::Debug for Message {

@@ -85,6 +85,18 @@ fn bounds_hold_and_what_reaches_them_passes() {
     let check = |text: String| Message::parse(Bytes::from(text), &limits);
     assert!(check(corpus::nested(10)).is_ok());
     assert_eq!(check(corpus::nested(11)).unwrap_err(), ParseError::TooDeep { limit: 10 });
+    let shallow = |depth, text: &'static str| Message::parse(Bytes::from(text), &Limits { depth, ..limits });
+    for (depth, text) in [
+        (1, r#"{"jsonrpc":"2.0","method":"m"}"#),
+        (2, r#"{"jsonrpc":"2.0","method":"m","params":{}}"#),
+        (2, r#"{"jsonrpc":"2.0","method":"m","params":[]}"#),
+        (3, r#"{"jsonrpc":"2.0","method":"m","params":{"_meta":{}}}"#),
+        (3, r#"{"jsonrpc":"2.0","method":"m","params":{"_meta":[]}}"#),
+        (4, r#"{"jsonrpc":"2.0","id":1,"result":{"_meta":{"a":{}}}}"#),
+    ] {
+        assert!(shallow(depth, text).is_ok(), "{text}");
+        assert_eq!(shallow(depth - 1, text), Err(ParseError::TooDeep { limit: depth - 1 }), "{text}");
+    }
     assert!(check(format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"m"}}"#, "a".repeat(6))).is_ok());
     assert!(check(format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"m"}}"#, "a".repeat(7))).is_err());
     assert_eq!(check(corpus::call_with_text(1, 200)).unwrap_err(), ParseError::TooLong { limit: 200 });
@@ -102,6 +114,24 @@ fn bounds_hold_and_what_reaches_them_passes() {
 fn a_byte_order_mark_is_no_part_of_a_message() {
     let message = parse("\u{feff}{\"jsonrpc\":\"2.0\",\"method\":\"m\"}").unwrap();
     assert_eq!(message.to_bytes(), r#"{"jsonrpc":"2.0","method":"m"}"#);
+    let twice = Bytes::from("\u{feff}\u{feff}{\"jsonrpc\":\"2.0\",\"method\":\"m\"}");
+    assert!(Message::parse(twice.clone(), &Limits::default()).is_err());
+    assert!(Incoming::parse(twice, &Limits::default()).is_err());
+}
+
+#[test]
+fn what_is_no_id_is_not_replaced_by_one() {
+    let id = RequestId::from(7);
+    let text =
+        r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"progressToken":{}},"requestId":[1]}}"#;
+    let mut request = parse(text).unwrap();
+    request.set_progress_token(&id);
+    request.set_cancelled_id(&id);
+    assert_eq!((request.progress_token(), request.cancelled_id()), (None, None));
+    assert_eq!(request.to_bytes(), text);
+    let mut error = parse(r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"m"}}"#).unwrap();
+    error.set_id(&id);
+    assert_eq!(error.id(), Some(id), "a null id is a place for one");
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub const ODD_REQUESTS: &[&str] = &[
     r#"{"jsonrpc":"2.0","id":"Ünïcödé-日本語-😀","method":"m","params":{"日本":"\ud800 alone"}}"#,
     r#"{"jsonrpc":"2.0","id":"","method":"m"}"#,
     r#"{"jsonrpc":"2.0","id":"1","method":"to\u006fls\/call","params":{"name":"e"}}"#,
+    r#"{"jsonrpc":"\u0032.0","id":"2","method":"m"}"#,
     // Key orders and spaces.
     r#"{"params":{"arguments":{"b":1,"a":2},"name":"echo"},"method":"tools/call","id":3,"jsonrpc":"2.0"}"#,
     " { \"jsonrpc\" : \"2.0\" ,\t\"id\" : 4 , \"method\" : \"m\" , \"params\" : { } } ",
@@ -69,6 +70,8 @@ pub const NOT_MESSAGES: &[(&str, &[u8])] = &[
     ("a comment", br#"{"jsonrpc":"2.0",/*c*/"id":1,"method":"ping"}"#),
     ("no version", br#"{"id":1,"method":"ping"}"#),
     ("another version", br#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#),
+    ("two versions", br#"{"jsonrpc":"1.0","jsonrpc":"2.0","id":1,"method":"ping"}"#),
+    ("a method that is no text", br#"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#),
     ("a null id", br#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#),
     ("an object id", br#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#),
     ("an array id", br#"{"jsonrpc":"2.0","id":[1],"method":"ping"}"#),

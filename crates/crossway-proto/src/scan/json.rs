@@ -76,6 +76,11 @@ impl<'a> Cursor<'a> {
         is_next
     }
 
+    /// Checks that an array or an object may stand at nesting level `depth`.
+    pub(super) fn check_depth(&self, depth: usize) -> Result<(), ParseError> {
+        if depth < self.max_depth { Ok(()) } else { Err(ParseError::TooDeep { limit: self.max_depth }) }
+    }
+
     /// Takes a member's name and the colon after it.
     pub(super) fn key(&mut self) -> Result<StringToken, ParseError> {
         self.skip_whitespace();
@@ -233,9 +238,7 @@ impl<'a> Cursor<'a> {
             self.skip_whitespace();
             match self.peek() {
                 Some(b @ (b'{' | b'[')) => {
-                    if depth + open.len() >= self.max_depth {
-                        return Err(ParseError::TooDeep { limit: self.max_depth });
-                    }
+                    self.check_depth(depth + open.len())?;
                     self.at += 1;
                     let close = if b == b'{' { b'}' } else { b']' };
                     if !self.take(close) {

@@ -67,7 +67,7 @@ pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Envelope, ParseEr
         return Err(ParseError::TooLong { limit: limits.message_bytes });
     }
     let mut scan =
-        Scan { cursor: Cursor::new(text, limits.depth), envelope: Envelope::default(), version: false };
+        Scan { cursor: Cursor::new(text, limits.depth), envelope: Envelope::default(), version: None };
     scan.message()?;
     scan.cursor.skip_whitespace();
     if scan.cursor.peek().is_some() {
@@ -77,7 +77,7 @@ pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Envelope, ParseEr
     if !scan.cursor.saw_only_ascii() && simdutf8::basic::from_utf8(text).is_err() {
         return Err(ParseError::NotUtf8);
     }
-    if !scan.version {
+    if scan.version != Some(true) {
         return Err(ParseError::NotJsonRpc { what: "\"jsonrpc\":\"2.0\" is missing" });
     }
     Ok(scan.envelope)
@@ -85,6 +85,9 @@ pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Envelope, ParseEr
 
 /// The spans of an array's elements.
 pub(crate) fn elements(text: &[u8], limits: &Limits) -> Result<Vec<Range<usize>>, ParseError> {
+    if text.len() > limits.message_bytes.min(u32::MAX as usize) {
+        return Err(ParseError::TooLong { limit: limits.message_bytes });
+    }
     let mut cursor = Cursor::new(text, limits.depth);
     let mut found = Vec::new();
     cursor.expect(b'[', "an array was expected")?;
@@ -110,7 +113,8 @@ pub(crate) fn elements(text: &[u8], limits: &Limits) -> Result<Vec<Range<usize>>
 struct Scan<'a> {
     cursor: Cursor<'a>,
     envelope: Envelope,
-    version: bool,
+    /// Whether `jsonrpc` is "2.0", once it was seen.
+    version: Option<bool>,
 }
 
 impl Scan<'_> {
@@ -124,14 +128,16 @@ impl Scan<'_> {
                 return Err(ParseError::NotJsonRpc { what: "it is not an object" });
             }
         }
-        self.members(Self::top_member)
+        self.members(0, Self::top_member)
     }
 
-    /// Walks over an object's members; the cursor stands on its brace.
+    /// Walks over the members of an object at nesting level `depth`; the cursor stands on its brace.
     fn members(
         &mut self,
+        depth: usize,
         mut member: impl FnMut(&mut Self, &[u8]) -> Result<(), ParseError>,
     ) -> Result<(), ParseError> {
+        self.cursor.check_depth(depth)?;
         self.cursor.expect(b'{', "an object was expected")?;
         if self.cursor.take(b'}') {
             return Ok(());
@@ -158,16 +164,21 @@ impl Scan<'_> {
         match key {
             b"jsonrpc" => {
                 let span = self.cursor.value(1)?;
-                if self.version {
+                if self.version.is_some() {
                     return Err(ParseError::DuplicateMember { member: "jsonrpc" });
                 }
-                self.version = self.cursor.text(span) == br#""2.0""#;
+                let text = self.cursor.text(span);
+                self.version = Some(
+                    text == br#""2.0""#
+                        || text.contains(&b'\\')
+                            && serde_json::from_slice::<String>(text).is_ok_and(|version| version == "2.0"),
+                );
                 Ok(())
             }
             b"id" => self.note(1, "id", |envelope| &mut envelope.id),
             b"method" => self.note(1, "method", |envelope| &mut envelope.method),
-            b"params" => self.descend("params", |envelope| &mut envelope.params, Self::params_member),
-            b"result" => self.descend("result", |envelope| &mut envelope.result, Self::result_member),
+            b"params" => self.descend(1, "params", |envelope| &mut envelope.params, Self::params_member),
+            b"result" => self.descend(1, "result", |envelope| &mut envelope.result, Self::result_member),
             b"error" => self.note(1, "error", |envelope| &mut envelope.error),
             _ => self.cursor.value(1).map(drop),
         }
@@ -180,7 +191,7 @@ impl Scan<'_> {
             b"requestId" => self.note(2, "requestId", |envelope| &mut envelope.request_id),
             b"progressToken" => self.note(2, "progressToken", |envelope| &mut envelope.progress_token),
             b"protocolVersion" => self.note(2, "protocolVersion", |envelope| &mut envelope.version),
-            b"_meta" => self.descend("_meta", |envelope| &mut envelope.meta, Self::meta_member),
+            b"_meta" => self.descend(2, "_meta", |envelope| &mut envelope.meta, Self::meta_member),
             _ => self.cursor.value(2).map(drop),
         }
     }
@@ -188,7 +199,7 @@ impl Scan<'_> {
     fn result_member(&mut self, key: &[u8]) -> Result<(), ParseError> {
         match key {
             b"protocolVersion" => self.note(2, "protocolVersion", |envelope| &mut envelope.version),
-            b"_meta" => self.descend("_meta", |envelope| &mut envelope.meta, Self::result_meta_member),
+            b"_meta" => self.descend(2, "_meta", |envelope| &mut envelope.meta, Self::result_meta_member),
             _ => self.cursor.value(2).map(drop),
         }
     }
@@ -228,6 +239,7 @@ impl Scan<'_> {
     /// Takes an object member by member, or any other value as it is, and notes where it stands.
     fn descend(
         &mut self,
+        depth: usize,
         member: &'static str,
         slot: impl Fn(&mut Envelope) -> &mut Span,
         inner: fn(&mut Self, &[u8]) -> Result<(), ParseError>,
@@ -235,9 +247,9 @@ impl Scan<'_> {
         self.cursor.skip_whitespace();
         let start = self.cursor.position();
         if self.cursor.peek() == Some(b'{') {
-            self.members(inner)?;
+            self.members(depth, inner)?;
         } else {
-            self.cursor.value(1)?;
+            self.cursor.value(depth)?;
         }
         let span = Span::new(start, self.cursor.position());
         self.fill(member, span, slot)
