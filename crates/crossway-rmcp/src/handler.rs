@@ -92,7 +92,7 @@ where
                 // The link ends with the reply, and the handler with the link.
                 Reply::stream(Served { reply, _link: link })
             }
-            Ask::Listen => Reply::stream(futures_util::stream::pending()),
+            Ask::Listen => Reply::silent(),
             // Stateless requests have no notifications or responses of the client's beside them.
             _ => Reply::accepted(),
         }

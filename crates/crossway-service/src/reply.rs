@@ -50,6 +50,12 @@ impl Reply {
         Self(Inner::Once(Err(error)))
     }
 
+    /// The reply to [`Ask::Listen`](crate::Ask::Listen) of a server that says nothing unasked: it never ends, since
+    /// its end would say that the connection has ended.
+    pub fn silent() -> Self {
+        Self::stream(futures_util::stream::pending())
+    }
+
     /// A reply that comes message by message.
     pub fn stream(messages: impl Stream<Item = Result<Message, CallError>> + Send + 'static) -> Self {
         Self(Inner::Stream(Box::pin(messages)))

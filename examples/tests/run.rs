@@ -1,0 +1,43 @@
+//! Runs each example to its end, and looks at what it says.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::Command;
+
+fn run(program: &str) -> String {
+    let output = Command::new(program).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{program}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+#[test]
+fn own_upstream_answers() {
+    let said = run(env!("CARGO_BIN_EXE_own_upstream"));
+    assert!(said.contains("HELLO"), "{said}");
+}
+
+#[test]
+fn layer_sees_the_call() {
+    let said = run(env!("CARGO_BIN_EXE_layer"));
+    assert!(said.contains("ping was answered within"), "{said}");
+}
+
+#[test]
+fn axum_bridge_lists_the_tools_of_a_stdio_server() {
+    let said = run(env!("CARGO_BIN_EXE_axum_bridge"));
+    assert!(said.contains(r#"/tools/mcp has the tools ["shout"]"#), "{said}");
+}
+
+#[test]
+fn rmcp_http_sse_calls_a_tool() {
+    let said = run(env!("CARGO_BIN_EXE_rmcp_http_sse"));
+    assert!(said.contains("SHOUT"), "{said}");
+}
+
+#[test]
+#[cfg(unix)]
+fn unix_socket_serves_a_child() {
+    let said = run(env!("CARGO_BIN_EXE_unix_socket"));
+    assert!(said.contains(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#) && said.contains("Left"), "{said}");
+}
