@@ -32,6 +32,8 @@ pub(super) struct Exchange {
     stage: Stage,
     kind: Asked,
     retry: Retry,
+    /// How long the session's standing stream may still go first.
+    held: Option<Pin<Box<Sleep>>>,
     deadline: Option<(Duration, Pin<Box<Sleep>>)>,
 }
 
@@ -80,13 +82,14 @@ impl Exchange {
         });
         let session = Arc::clone(&ticket.session);
         let stage = Stage::Unsent(Box::pin(open::ask(session, request, id.clone(), manner)));
-        Self { ticket, id, stage, kind, retry: Retry::default(), deadline }
+        Self { ticket, id, stage, kind, retry: Retry::default(), held: None, deadline }
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, End>> {
         loop {
             match &mut self.stage {
                 Stage::Unsent(_) => {
+                    ready!(self.poll_turn(cx));
                     if let Stage::Unsent(asking) = std::mem::replace(&mut self.stage, Stage::Done) {
                         self.stage = Stage::Asking(asking);
                     }
@@ -134,6 +137,18 @@ impl Exchange {
                 Stage::Done => return Poll::Ready(Err(End::Cancelled)),
             }
         }
+    }
+
+    /// Ready when the request may go out. A server's questions that belong to no stream come on the standing stream, so
+    /// that a call which might cause one must not overtake it.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.ticket.is_held() {
+            return Poll::Ready(());
+        }
+        let held = self.held.get_or_insert_with(|| Box::pin(tokio::time::sleep(limits::STANDING_FIRST)));
+        ready!(held.as_mut().poll(cx));
+        self.ticket.session.release();
+        Poll::Ready(())
     }
 
     /// Tells what a message of the response is: the answer, one that comes before it, or none of this call's.

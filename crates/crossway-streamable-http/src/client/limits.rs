@@ -84,6 +84,10 @@ pub(super) const ERRANDS: usize = 16_384;
 /// How many of them are sent at once.
 pub(super) const ERRANDS_AT_ONCE: usize = 16;
 
+/// How long the first calls of a session let its standing stream go first. What the server says before it has that
+/// stream is lost with many servers. Those that give no head before there is an event cost this much, once.
+pub(super) const STANDING_FIRST: Duration = Duration::from_millis(500);
+
 /// How often in a row a call's broken stream is taken up without an event coming of it.
 pub(super) const RESUMES: u32 = 5;
 /// How long to wait before connecting again, unless the server says otherwise; doubled with each failure.

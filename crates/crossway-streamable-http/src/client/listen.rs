@@ -70,19 +70,23 @@ impl Listening {
                     self.open(Box::new(decoder));
                 }
                 Stage::Waiting | Stage::Parked => return Poll::Pending,
-                Stage::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
-                    Opened::Stream(events) => {
-                        self.was_open = true;
-                        self.stage = Stage::Reading(events);
+                Stage::Opening(opening) => {
+                    let opened = ready!(opening.as_mut().poll(cx));
+                    self.ticket.session.release();
+                    match opened {
+                        Opened::Stream(events) => {
+                            self.was_open = true;
+                            self.stage = Stage::Reading(events);
+                        }
+                        Opened::Failed(decoder, asked) => self.pause(decoder, asked),
+                        Opened::None(status) => {
+                            let upstream = self.ticket.session.shared.http.endpoint().origin();
+                            tracing::debug!(%upstream, status = status.as_u16(), "the server offers no stream of its own");
+                            self.stage = Stage::Parked;
+                        }
+                        Opened::Lost => return self.end(),
                     }
-                    Opened::Failed(decoder, asked) => self.pause(decoder, asked),
-                    Opened::None(status) => {
-                        let upstream = self.ticket.session.shared.http.endpoint().origin();
-                        tracing::debug!(%upstream, status = status.as_u16(), "the server offers no stream of its own");
-                        self.stage = Stage::Parked;
-                    }
-                    Opened::Lost => return self.end(),
-                },
+                }
                 Stage::Reading(events) => match ready!(events.poll_next(cx)) {
                     // "The server **MUST NOT** send a JSON-RPC _response_ on the stream" (2025-11-25,
                     // basic/transports, Listening for Messages from the Server).
@@ -186,6 +190,7 @@ impl Stream for Listening {
 impl Drop for Listening {
     /// The next listener of the session goes on where this one stopped.
     fn drop(&mut self) {
+        self.ticket.session.release();
         let id = match &self.stage {
             Stage::Reading(events) => events.last_event_id(),
             Stage::Pausing(_, decoder) => decoder.last_event_id(),

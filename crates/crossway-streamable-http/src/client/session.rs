@@ -27,6 +27,10 @@ struct State {
     /// 2025-03-26 alone allows batches.
     allows_batches: bool,
     calls: Slab<Slot>,
+    /// Whether the session's first standing stream is on its way: calls let it go first.
+    is_opening: bool,
+    /// Whether the session has had a listener.
+    had_listener: bool,
     /// Where the standing stream was when it was last let go.
     last_event_id: Option<Vec<u8>>,
     /// The last link is gone; the session ends with the last reply.
@@ -103,8 +107,14 @@ impl Session {
             }
             _ => {}
         }
+        let is_listener = id.is_none();
+        if is_listener && !state.had_listener {
+            state.had_listener = true;
+            state.is_opening = true;
+        }
+        let may_be_held = state.is_opening && !is_listener && !is_modern && state.phase != Phase::Fresh;
         let key = state.calls.insert(Slot { origin, id, is_modern, is_cancelled: false, waker: None });
-        Ok(Ticket { session: Arc::clone(self), key })
+        Ok(Ticket { session: Arc::clone(self), key, may_be_held })
     }
 
     /// Readies the link for `initialize`, which goes out without a session. One that was open before is ended.
@@ -119,6 +129,14 @@ impl Session {
         drop(state);
         if badge.session.is_some() {
             self.shared.run(Errand::Delete(badge));
+        }
+    }
+
+    /// The session's first standing stream has opened, or won't soon: calls go out.
+    pub(super) fn release(&self) {
+        let mut state = self.state();
+        if std::mem::take(&mut state.is_opening) {
+            state.wake(|slot| slot.id.is_some());
         }
     }
 
@@ -261,6 +279,8 @@ pub(super) enum Fate {
 pub(super) struct Ticket {
     pub(super) session: Arc<Session>,
     key: usize,
+    /// Whether the standing stream was on its way when the call was made.
+    may_be_held: bool,
 }
 
 impl Ticket {
@@ -280,6 +300,14 @@ impl Ticket {
             waker => *waker = Some(cx.waker().clone()),
         }
         Fate::Open(phase)
+    }
+}
+
+impl Ticket {
+    /// Whether the call is to let the session's first standing stream go first. Asked after [`fate`](Ticket::fate),
+    /// whose waker is woken when that changes.
+    pub(super) fn is_held(&self) -> bool {
+        self.may_be_held && self.session.state().is_opening
     }
 }
 

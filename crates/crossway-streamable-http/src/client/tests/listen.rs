@@ -181,6 +181,73 @@ async fn the_next_listener_goes_on_where_the_last_one_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_calls_of_a_session_do_not_overtake_its_stream() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut listening = listen(&link);
+    let (answer, _held) = while_silent(&mut listening, async {
+        tokio::join!(ask(&link, tool_call(1)), async {
+            let mut exchange = peer.expect("GET", "").await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            assert!(peer.is_silent(), "the call waits");
+            exchange.open_stream().await;
+            peer.expect("POST", "tools/call").await.answer(&result(1)).await;
+            exchange
+        })
+    })
+    .await;
+    assert_eq!(answer, Ok(result(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_head_does_not_come_holds_calls_up_once_and_not_for_long() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut listening = listen(&link);
+    let _held = while_silent(&mut listening, async {
+        let exchange = peer.expect("GET", "").await;
+        for (id, waits) in [(1, 500), (2, 0)] {
+            let asked = Instant::now();
+            let (answer, ()) = tokio::join!(ask(&link, tool_call(id)), async {
+                let exchange = peer.expect("POST", "tools/call").await;
+                assert_eq!(asked.elapsed(), Duration::from_millis(waits));
+                exchange.answer(&result(id)).await;
+            });
+            assert_eq!(answer, Ok(result(id)));
+        }
+        exchange
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_wait_for_no_stream_that_is_refused_or_let_go() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut listening = listen(&link);
+    let asked = Instant::now();
+    while_silent(&mut listening, async {
+        let (answer, ()) = tokio::join!(ask(&link, tool_call(1)), async {
+            peer.expect("GET", "").await.respond("405 Method Not Allowed", "", "").await;
+            peer.expect("POST", "tools/call").await.answer(&result(1)).await;
+        });
+        answer.unwrap();
+    })
+    .await;
+
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let listening = listen(&link);
+    let mut reply = call(&link, &tool_call(1));
+    drop(listening);
+    let (answer, ()) = tokio::join!(next(&mut reply), async {
+        peer.expect("POST", "tools/call").await.answer(&result(1)).await;
+    });
+    assert_eq!(answer, Some(Ok(result(1))));
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_session_ends_the_stream() {
     // Told by the GET itself, once the stream was there.
     let mut peer = Peer::in_memory(Options::default());
