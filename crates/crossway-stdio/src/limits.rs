@@ -103,9 +103,12 @@ pub(crate) const OUTPUT_GRACE: Duration = Duration::from_millis(100);
 pub(crate) const HELD_WAIT: Duration = Duration::from_secs(30);
 /// 1 s: how long what was killed has to be gone.
 pub(crate) const KILL_WAIT: Duration = Duration::from_secs(1);
-/// 20 ms: how often it is looked whether descendants are gone, which nothing tells.
+/// 2 ms: when it is looked again whether descendants are gone, which nothing tells; then after twice that, and so on.
 #[cfg(unix)]
-pub(crate) const GROUP_POLL: Duration = Duration::from_millis(20);
+pub(crate) const GROUP_POLL_FIRST: Duration = Duration::from_millis(2);
+/// 250 ms: the longest such pause.
+#[cfg(unix)]
+pub(crate) const GROUP_POLL_MOST: Duration = Duration::from_millis(250);
 /// 60 s: how long a child that was silent at first may still turn out to be modern: package runners download
 /// what they run.
 pub(crate) const LATE_VERDICT: Duration = Duration::from_secs(60);

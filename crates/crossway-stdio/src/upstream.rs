@@ -80,7 +80,9 @@ impl StdioUpstream {
     /// then on.
     pub async fn close(&self) {
         let handle = self.shared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(handle);
+        if let Some(handle) = handle {
+            handle.shared().close().await;
+        }
         self.plan.close().await;
     }
 

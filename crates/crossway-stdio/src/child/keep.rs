@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use crossway_service::{Mux, Reason};
 use futures_util::FutureExt;
-use futures_util::future::{FusedFuture, join};
+use futures_util::future::{FusedFuture, join, select};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use super::carry::carry;
@@ -16,7 +16,8 @@ use super::intake::Counts;
 use super::outlet::ChildOutlet;
 use super::start::{Started, start};
 use super::stderr::{LastLines, follow};
-use super::{Ended, Plan};
+use super::tree::Tree;
+use super::{Ended, Plan, Stdin};
 use crate::limits::{EXIT_GRACE, HELD_WAIT, OUTPUT_GRACE};
 use crate::{Exit, StartError};
 
@@ -41,44 +42,40 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
     let counts = Arc::new(Counts::default());
     #[cfg(unix)]
     mux.outlet().outbox.open(Arc::clone(&stdin));
-    let mut carrier = Aborting(tokio::spawn({
+    let deaf = deaf(&stdin);
+    let carrier = tokio::spawn({
         let (mux, counts) = (mux.clone(), Arc::clone(&counts));
         async move { carry(stdin, stdout, mux, options.messages, &counts).await }
-    }));
+    });
+    let _carrier_ends_with_us = Aborts(carrier.abort_handle());
+    let mut carrying = pin!(carrier.fuse());
     let last = LastLines::new(options.quoted_lines);
     let mut following = pin!(follow(stderr, pid, &last).fuse());
     let mut asked = pin!(async {
         // Either sender outlives this future.
-        let _ = futures_util::future::select(
-            pin!(stop.wait_for(|stop| *stop)),
-            pin!(closing.wait_for(|closing| *closing)),
-        )
-        .await;
+        let stop = pin!(stop.wait_for(|stop| *stop));
+        let _ = select(stop, pin!(closing.wait_for(|closing| *closing))).await;
     });
 
-    let reason = tokio::select! {
-        () = tree.wait() => {
-            tokio::select! {
-                () = output_end(&mut carrier.0, following.as_mut(), &counts) => {}
-                () = &mut asked => {}
-            }
-            None
-        }
-        _ = &mut carrier.0 => {
-            // Its status and its last words are worth a short wait.
-            let _ = timeout(EXIT_GRACE, join(tree.wait(), rest_of(following.as_mut()))).await;
-            None
-        }
-        () = &mut asked => Some(Reason::Closing),
-        () = forever(following.as_mut()) => None,
+    let is_asked = tokio::select! {
+        () = tree.wait() => false,
+        _ = carrying.as_mut() => false,
+        () = deaf => false,
+        () = &mut asked => true,
+        () = forever(following.as_mut()) => false,
     };
+    if !is_asked {
+        tokio::select! {
+            () = last_words(&mut tree, carrying, following.as_mut(), &counts) => {}
+            () = &mut asked => {}
+        }
+    }
     let exit = Exit::new(tree.status(), last.to_vec());
-    end_calls(&mux, reason.unwrap_or_else(|| Reason::Ended(exit.to_string().into())));
+    end_calls(&mux, if is_asked { Reason::Closing } else { Reason::Ended(exit.to_string().into()) });
 
-    let ending = tree.end(options.close_wait, options.term_wait);
     tokio::select! {
-        () = ending => {}
-        () = forever(following.as_mut()) => {}
+        () = tree.end(options.close_wait, options.term_wait) => {}
+        () = forever(following) => {}
     }
     let answers = counts.answers.load(Ordering::Relaxed);
     let noise = counts.noise.load(Ordering::Relaxed);
@@ -92,10 +89,19 @@ fn end_calls(mux: &Mux<ChildOutlet>, reason: Reason) {
     mux.end(reason, |call| unsent.contains(&call));
 }
 
-/// Waits until all that a child has said before its exit was read: to the end of its output, or, where a descendant
-/// holds that open, until nothing more comes.
-async fn output_end(carrier: &mut JoinHandle<()>, following: Pin<&mut impl FusedFuture>, counts: &Counts) {
-    let mut output = pin!(join(carrier, rest_of(following)));
+/// Waits for the child's exit, if it has closed its stdin or stdout, and then until all that it has said was read:
+/// to the end of its output, or, where a descendant holds that open, until nothing more comes.
+async fn last_words(
+    tree: &mut Tree,
+    carrying: Pin<&mut impl FusedFuture>,
+    mut following: Pin<&mut impl FusedFuture>,
+    counts: &Counts,
+) {
+    let _ = timeout(EXIT_GRACE, select(pin!(tree.wait()), pin!(forever(following.as_mut())))).await;
+    if tree.status().is_none() {
+        return;
+    }
+    let mut output = pin!(join(rest_of(carrying), rest_of(following)));
     let deadline = Instant::now() + HELD_WAIT;
     loop {
         let before = counts.reads.load(Ordering::Relaxed);
@@ -108,6 +114,18 @@ async fn output_end(carrier: &mut JoinHandle<()>, following: Pin<&mut impl Fused
             return;
         }
     }
+}
+
+/// Waits until the child no longer listens, where that can be told.
+#[cfg(unix)]
+fn deaf(stdin: &Stdin) -> impl Future<Output = ()> + use<> {
+    let stdin = Arc::clone(stdin);
+    async move { stdin.deaf().await }
+}
+
+#[cfg(not(unix))]
+fn deaf(_: &Stdin) -> impl Future<Output = ()> + use<> {
+    std::future::pending()
 }
 
 /// Polls a future that may have ended already.
@@ -123,10 +141,10 @@ async fn forever(future: Pin<&mut impl FusedFuture>) {
     std::future::pending().await
 }
 
-/// A task that ends with whoever waits for it.
-struct Aborting(JoinHandle<()>);
+/// Ends a task when it is dropped.
+struct Aborts(AbortHandle);
 
-impl Drop for Aborting {
+impl Drop for Aborts {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 
+use tokio::io::Interest;
 use tokio::net::unix::pipe;
 
 /// A pipe that grows when a message does not fit.
@@ -36,6 +37,14 @@ impl Pipe {
 
     pub(super) async fn writable(&self) -> io::Result<()> {
         self.sender.writable().await
+    }
+
+    /// Waits until nobody can read any more what is written.
+    pub(super) async fn deaf(&self) {
+        if self.sender.ready(Interest::ERROR).await.is_err() {
+            // Then it can't be told; the next write does.
+            std::future::pending().await
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use process_wrap::tokio::ChildWrapper;
 use tokio::time::timeout;
 
 use crate::limits::KILL_WAIT;
+#[cfg(unix)]
+use crate::limits::{GROUP_POLL_FIRST, GROUP_POLL_MOST};
 
 /// A process group (on Windows: a job object) of which our child is the first. Dropping it kills what is left of it.
 ///
@@ -94,8 +96,10 @@ impl Tree {
 
     async fn gone(&mut self) {
         self.wait().await;
+        let mut pause = GROUP_POLL_FIRST;
         while !self.is_gone() {
-            tokio::time::sleep(crate::limits::GROUP_POLL).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(GROUP_POLL_MOST);
         }
     }
 
@@ -109,9 +113,40 @@ impl Tree {
         // Descendants whose parents are gone are ours where we are the first process, as in containers.
         let reap = || rustix::process::waitpgid(self.group, rustix::process::WaitOptions::NOHANG);
         while let Ok(Some(_)) = reap() {}
-        self.is_gone = rustix::process::test_kill_process_group(self.group).is_err();
+        self.is_gone =
+            rustix::process::test_kill_process_group(self.group).is_err() || has_only_dead(self.group);
         self.is_gone
     }
+}
+
+/// Whether all processes of a group have ended and merely wait to be counted by their parents, which some first
+/// processes of containers never do.
+#[cfg(target_os = "linux")]
+fn has_only_dead(group: rustix::process::Pid) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+    let group = group.as_raw_nonzero().to_string();
+    let mut dead = 0;
+    for process in processes.flatten() {
+        if !process.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+            continue;
+        }
+        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        // The name before it may hold anything: `12 (name) S 1 12 ...` are state, parent and group.
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+        let (state, its_group) = (fields.next(), fields.nth(1));
+        match state {
+            _ if its_group != Some(&*group) => {}
+            Some("Z" | "X") => dead += 1,
+            _ => return false,
+        }
+    }
+    // Where none is to be seen, nothing is known.
+    dead > 0
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn has_only_dead(_: rustix::process::Pid) -> bool {
+    false
 }
 
 #[cfg(not(unix))]

@@ -31,13 +31,15 @@ pub(super) struct Serving<R, W> {
     is_flushed: bool,
     /// Bytes of our own refusals since all was last written.
     refusals: usize,
+    /// The client has closed its side, and some of its lines may still be to be taken.
+    has_ended: bool,
     state: State,
     drain: std::time::Duration,
 }
 
 enum State {
     Open,
-    /// The client has closed its side.
+    /// The client says no more.
     Leaving(Pin<Box<Sleep>>),
     /// The upstream has ended: what is there is written.
     Ending(Pin<Box<Sleep>>),
@@ -56,6 +58,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
             out: Queue::default(),
             is_flushed: true,
             refusals: 0,
+            has_ended: false,
             state: State::Open,
             drain: options.drain,
         }
@@ -134,26 +137,32 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
         Poll::Ready(())
     }
 
-    /// Ready when something has been read.
+    /// Ready when something has been taken, and there may be more.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A client that has much in flight, or that does not read what we refuse, waits.
-        let may_read =
-            matches!(self.state, State::Open) && !self.pump.is_full() && self.refusals < UNREAD_REFUSALS;
-        if !may_read {
-            return Poll::Pending;
-        }
-        let read = std::task::ready!(poll_fill(&mut self.reader, &mut self.lines, cx))?;
-        loop {
-            match if read == 0 { self.lines.finish() } else { self.lines.next_line() } {
+        let (mut has_moved, mut has_filled) = (false, false);
+        while self.may_take() {
+            match if self.has_ended { self.lines.finish() } else { self.lines.next_line() } {
                 Ok(Some(line)) => self.take(line),
-                Ok(None) => break,
+                Ok(None) if self.has_ended => self.leave(),
+                // What these lines ask for comes first.
+                Ok(None) if has_filled => break,
+                Ok(None) => {
+                    has_filled = true;
+                    match poll_fill(&mut self.reader, &mut self.lines, cx)? {
+                        Poll::Ready(read) => self.has_ended = read == 0,
+                        Poll::Pending => break,
+                    }
+                }
                 Err(error) => self.refuse(ErrorCode::INVALID_REQUEST, error.to_string()),
             }
+            has_moved = true;
         }
-        if read == 0 {
-            self.leave();
-        }
-        Poll::Ready(Ok(()))
+        if has_moved { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    /// A client that has much in flight, or that does not read what we refuse, waits.
+    fn may_take(&self) -> bool {
+        matches!(self.state, State::Open) && !self.pump.is_full() && self.refusals < UNREAD_REFUSALS
     }
 
     fn take(&mut self, line: Bytes) {

@@ -132,7 +132,7 @@ impl Shared {
     }
 
     /// Ends the child; nothing is started any more.
-    fn close(&self) -> Closing {
+    pub(crate) fn close(&self) -> Closing {
         self.phase.send_replace(Phase::Closed);
         let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Box::pin(async move {

@@ -1,0 +1,174 @@
+//! The child that stateless requests share: its era, and what happens when it crashes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crossway_service::{Outcome, Reason, Scope, Upstream};
+use crossway_stdio::{Command, Era, Options, StartError, StdioUpstream};
+use serde_json::json;
+
+use crate::support::{Client, Lifelines, answer, command, options, upstream};
+
+fn shared(upstream: &StdioUpstream) -> Client {
+    Client::new(upstream.connect(Scope::Shared))
+}
+
+/// An upstream that counts how often it is started.
+fn counted(script: &str, folder: &Path, options: Options) -> StdioUpstream {
+    StdioUpstream::new(command(script).env("CROSSWAY_TEST_STARTS", folder.join("starts")), options)
+}
+
+fn starts(folder: &Path) -> usize {
+    std::fs::read_to_string(folder.join("starts")).map_or(0, |starts| starts.lines().count())
+}
+
+fn impatient() -> Options {
+    Options { probe_timeout: Duration::from_millis(50), ..options() }
+}
+
+#[tokio::test]
+async fn a_modern_server_is_found_out_once_and_serves_the_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = counted("modern", folder.path(), options());
+    assert_eq!(upstream.probe().await.unwrap(), Era::Modern);
+    assert_eq!(upstream.probe().await.unwrap(), Era::Modern);
+    let (one, two) = (shared(&upstream), shared(&upstream));
+    assert_eq!(one.call("pid", json!({})).await.unwrap(), two.call("pid", json!({})).await.unwrap());
+    assert_eq!(starts(folder.path()), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_started_before_it_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = counted("modern", folder.path(), options());
+    let client = shared(&upstream);
+    let mut listener = client.listen();
+    assert!(futures_util::FutureExt::now_or_never(listener.next()).is_none());
+    assert_eq!(starts(folder.path()), 0);
+    assert!(client.call("pid", json!({})).await.is_ok());
+    assert_eq!(starts(folder.path()), 1);
+    upstream.close().await;
+    assert!(listener.next().await.is_none());
+}
+
+#[tokio::test]
+async fn calls_that_come_before_the_verdict_wait_for_it() {
+    let client = shared(&upstream("modern"));
+    let (discover, call) =
+        tokio::join!(client.call("server/discover", json!({})), client.call("pid", json!({})));
+    assert_eq!(discover.unwrap()["supportedVersions"], json!(["2026-07-28"]));
+    assert!(call.is_ok());
+}
+
+#[tokio::test]
+async fn a_legacy_server_is_not_asked_and_its_child_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = counted("legacy", folder.path(), options());
+    let client = shared(&upstream);
+    for _ in 0..2 {
+        let error = client.call("server/discover", json!({})).await.unwrap_err();
+        assert_eq!((error.reason(), error.outcome()), (&Reason::LegacyOnly, Outcome::NotSent));
+    }
+    assert_eq!(upstream.probe().await.unwrap(), Era::Legacy);
+    assert_eq!(starts(folder.path()), 1);
+    // Sessions are as welcome as ever.
+    assert!(Client::new(upstream.connect(Scope::Session)).call("pid", json!({})).await.is_ok());
+    assert_eq!(starts(folder.path()), 2);
+    // The verdict outlives a closed link.
+    client.link.close().await;
+    assert_eq!(upstream.probe().await.unwrap(), Era::Legacy);
+    assert_eq!(starts(folder.path()), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_a_legacy_one() {
+    let upstream = StdioUpstream::new(command("silent-on-discover"), impatient());
+    assert_eq!(upstream.probe().await.unwrap(), Era::Legacy);
+    let error = shared(&upstream).call("pid", json!({})).await.unwrap_err();
+    assert_eq!(error.reason(), &Reason::LegacyOnly);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_late_turns_out_modern_after_all() {
+    let lifelines = Lifelines::new().await;
+    let command = command("late").env("CROSSWAY_TEST_PORT", lifelines.port().to_string());
+    let upstream = StdioUpstream::new(command, impatient());
+    assert_eq!(upstream.probe().await.unwrap(), Era::Legacy);
+    lifelines.accept().await.cut();
+    let client = shared(&upstream);
+    while client.call("pid", json!({})).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(upstream.probe().await.unwrap(), Era::Modern);
+}
+
+#[tokio::test]
+async fn a_server_that_exits_when_it_is_asked_for_its_era_is_a_legacy_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = counted("exit-on-discover", folder.path(), options());
+    assert_eq!(upstream.probe().await.unwrap(), Era::Legacy);
+    assert_eq!(starts(folder.path()), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_exits_at_start_is_told_with_its_last_words() {
+    let StartError::Exited(exit) = upstream("exit-at-start").probe().await.unwrap_err() else { panic!() };
+    assert_eq!(exit.status().unwrap().code(), Some(3));
+    assert_eq!(exit.last_lines(), ["no configuration", " at start"]);
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_exist_is_told_at_start() {
+    let upstream = StdioUpstream::new(Command::new("crossway-no-such-command"), options());
+    let error = upstream.probe().await.unwrap_err();
+    assert!(matches!(&error, StartError::NotFound { program } if program == "crossway-no-such-command"));
+    let error = shared(&upstream).call("pid", json!({})).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(error.to_string().contains("was not found; it is started again in"), "{error}");
+}
+
+#[tokio::test]
+async fn a_crashed_child_is_started_anew_and_calls_in_between_fail_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pause = Duration::from_millis(200);
+    let options = Options { restart_first: pause, restart_most: pause, ..options() };
+    let upstream = counted("modern", folder.path(), options);
+    let client = shared(&upstream);
+    let before = client.call("pid", json!({})).await.unwrap();
+    let silent = client.ask("silence", &json!({}));
+    let error = client.call("exit", json!({})).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert!(error.to_string().contains("out of cheese"), "{error}");
+    assert_eq!(answer(silent).await.unwrap_err(), error);
+
+    let mut refusals = 0;
+    let after = loop {
+        match client.call("pid", json!({})).await {
+            Ok(pid) => break pid,
+            Err(error) => {
+                assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
+                assert!(error.to_string().contains("out of cheese"), "{error}");
+                refusals += 1;
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    assert!(refusals > 0);
+    assert_ne!(before, after);
+    // It is known to be modern: nobody asks again.
+    assert_eq!(client.call("requests", json!({})).await.unwrap(), 2);
+    assert_eq!(starts(folder.path()), 2);
+}
+
+#[tokio::test]
+async fn the_shared_child_ends_with_the_upstream_and_its_last_link() {
+    let lifelines = Lifelines::new().await;
+    let upstream = upstream("modern");
+    let client = shared(&upstream);
+    client.call("grandchild", json!({ "port": lifelines.port() })).await.unwrap();
+    let grandchild = lifelines.accept().await;
+    drop(upstream);
+    assert!(client.call("pid", json!({})).await.is_ok());
+    drop(client);
+    grandchild.is_cut().await;
+}
