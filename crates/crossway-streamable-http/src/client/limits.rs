@@ -16,7 +16,7 @@ pub struct Limits {
     /// How long a response may be silent before its connection is taken for dead; `None` waits for as long as the
     /// call does. Servers that send no keep-alive comments are silent for as long as a tool runs.
     pub read_idle: Option<Duration>,
-    /// How long a connection without a request is kept for the next one.
+    /// How long a connection without a request is kept for the next one, at most.
     pub pool_idle: Duration,
     /// The most connections that are kept without a request.
     pub pool_connections: usize,
@@ -31,7 +31,8 @@ impl Limits {
     pub const CONNECT: Duration = Duration::from_secs(10);
     /// None: a tool may run for hours, and a dead connection is noticed by TCP keep-alive.
     pub const READ_IDLE: Option<Duration> = None;
-    /// 30 seconds: less than the proxies in between wait. Servers that name a shorter time in `Keep-Alive` have it.
+    /// 30 seconds: less than the proxies in between wait. That is for servers that name a time in `Keep-Alive`, and
+    /// those that name a shorter one have it; for others it is 4 seconds.
     pub const POOL_IDLE: Duration = Duration::from_secs(30);
     /// 256 connections, of about 10 KiB each: bursts beyond that open new ones.
     pub const POOL_CONNECTIONS: usize = 256;
@@ -66,6 +67,9 @@ pub(super) const CALL_BUFFER: usize = 128 * 1024;
 /// Buffers of a connection that listens: 16 KiB. They are many, and mostly silent.
 pub(super) const LISTEN_BUFFER: usize = 16 * 1024;
 
+/// How many connections in a row may turn out to be dead before a request is sent. Those that waited are looked at
+/// first, so that more than one is rare.
+pub(super) const STALE_CONNECTIONS: usize = 4;
 /// The most redirects that are followed for one message: a trailing slash and a moved path need two.
 pub(super) const REDIRECTS: usize = 3;
 /// How much of a refusal is read in search of a JSON-RPC error.
@@ -76,6 +80,13 @@ pub(super) const BODY_RESERVE: usize = 1 << 20;
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
 /// How many connections whose response has not ended are looked at before a new one is opened.
 pub(super) const DRAIN_TRIES: usize = 4;
+
+/// For how long a server is taken to keep a connection if it says nothing of it: 5 seconds, the default of Node and of
+/// uvicorn, on which most MCP servers run.
+pub(super) const KEPT_UNSAID: Duration = Duration::from_secs(5);
+/// A second less than the server waits, so that no request meets its hanging up: nobody could tell whether the server
+/// has seen it.
+pub(super) const KEPT_MARGIN: Duration = Duration::from_secs(1);
 
 /// How long a session's end is waited for: DELETE is a courtesy.
 pub(super) const CLOSE: Duration = Duration::from_secs(5);

@@ -15,6 +15,7 @@ use super::session::{Badge, Session};
 /// POSTs a message and waits for its being accepted: "the server **MUST** return HTTP status code 202 Accepted with
 /// no body" (2025-11-25, basic/transports). Any success will do, and a body is not looked at.
 pub(super) async fn post(session: Arc<Session>, message: Message, manner: Manner) -> Result<(), CallError> {
+    session.check(manner.is_modern())?;
     let badge = if manner.is_modern() { Badge::default() } else { session.badge() };
     let outbound = Outbound {
         method: Method::POST,

@@ -98,14 +98,10 @@ impl Session {
         is_modern: bool,
     ) -> Result<Ticket, CallError> {
         let mut state = self.state();
-        match state.phase {
-            Phase::Closed => return Err(CallError::not_sent(Reason::Closing)),
-            Phase::Lost if !is_modern => return Err(CallError::not_sent(Reason::SessionEnded)),
-            _ if state.calls.len() >= self.call_limit => {
-                let what = "the connection has too many calls in flight";
-                return Err(CallError::not_sent(Reason::OverLimit(what.into())));
-            }
-            _ => {}
+        state.check(is_modern)?;
+        if state.calls.len() >= self.call_limit {
+            let what = "the connection has too many calls in flight";
+            return Err(CallError::not_sent(Reason::OverLimit(what.into())));
         }
         let is_listener = id.is_none();
         if is_listener && !state.had_listener {
@@ -115,6 +111,11 @@ impl Session {
         let may_be_held = state.is_opening && !is_listener && !is_modern && state.phase != Phase::Fresh;
         let key = state.calls.insert(Slot { origin, id, is_modern, is_cancelled: false, waker: None });
         Ok(Ticket { session: Arc::clone(self), key, may_be_held })
+    }
+
+    /// Whether a message can be sent.
+    pub(super) fn check(&self, is_modern: bool) -> Result<(), CallError> {
+        self.state().check(is_modern)
     }
 
     /// Readies the link for `initialize`, which goes out without a session. One that was open before is ended.
@@ -247,6 +248,14 @@ impl Session {
 }
 
 impl State {
+    fn check(&self, is_modern: bool) -> Result<(), CallError> {
+        match self.phase {
+            Phase::Closed => Err(CallError::not_sent(Reason::Closing)),
+            Phase::Lost if !is_modern => Err(CallError::not_sent(Reason::SessionEnded)),
+            _ => Ok(()),
+        }
+    }
+
     fn wake(&mut self, which: impl Fn(&Slot) -> bool) {
         for (_, slot) in &mut self.calls {
             if which(slot)

@@ -30,6 +30,7 @@ pub(super) struct HttpClient {
     endpoint: Endpoint,
     connector: Connector,
     pool: Arc<Pool>,
+    connecting: tokio::sync::Mutex<()>,
     limits: Limits,
 }
 
@@ -58,10 +59,13 @@ enum Wire {
 impl HttpClient {
     pub(super) fn new(endpoint: Endpoint, options: &Options) -> Self {
         let limits = options.limits;
+        let pool = Pool::new(limits.pool_idle, limits.pool_connections);
+        pool.learn_http2(endpoint.is_https());
         Self {
             endpoint,
             connector: Connector::new(options.tls.clone(), limits.connect),
-            pool: Pool::new(limits.pool_idle, limits.pool_connections),
+            pool,
+            connecting: tokio::sync::Mutex::default(),
             limits,
         }
     }
@@ -127,7 +131,7 @@ impl HttpClient {
     where
         H: Fn() -> HeaderMap,
     {
-        loop {
+        for _ in 0..limits::STALE_CONNECTIONS {
             let request = request(target, outbound);
             let idle = limits_for(outbound.purpose, &self.limits);
             match self.wire(outbound.purpose).await? {
@@ -162,11 +166,16 @@ impl HttpClient {
                 }
             }
         }
+        let what = "it closes each connection before a request can be sent";
+        Err(CallError::not_sent(unavailable(&self.endpoint, what)))
     }
 
     fn failed(&self, is_unsent: bool, error: &hyper::Error) -> CallError {
         if is_unsent {
             return CallError::not_sent(unavailable(&self.endpoint, &explain(error)));
+        }
+        if error.is_parse_too_large() {
+            return CallError::unknown(Reason::InvalidAnswer("its head is too large".into()));
         }
         if error.is_parse() {
             return CallError::unknown(Reason::InvalidAnswer(
@@ -180,9 +189,7 @@ impl HttpClient {
 
     /// A connection that takes a request now.
     async fn wire(&self, purpose: Purpose) -> Result<Wire, CallError> {
-        if self.endpoint.is_https()
-            && let Some(sender) = self.pool.http2()
-        {
+        if let Some(sender) = self.pool.http2() {
             return Ok(Wire::Http2(sender));
         }
         // Streams that stay open have connections of their own, with small buffers.
@@ -192,8 +199,17 @@ impl HttpClient {
                 return Ok(Wire::Http1(wire));
             }
         }
+        // Where HTTP/2 may be spoken, calls that come at once wait for the one connection that they can share.
+        let _turn = match self.pool.may_be_http2() {
+            true => Some(self.connecting.lock().await),
+            false => None,
+        };
+        if let Some(sender) = self.pool.http2() {
+            return Ok(Wire::Http2(sender));
+        }
         let Connected { io, is_http2 } =
             self.connector.connect(&self.endpoint).await.map_err(CallError::not_sent)?;
+        self.pool.learn_http2(is_http2);
         let failed = |error: hyper::Error| CallError::not_sent(unavailable(&self.endpoint, &explain(&error)));
         if is_http2 {
             return self.open_http2(io).await.map_err(failed);

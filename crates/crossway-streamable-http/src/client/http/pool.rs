@@ -1,5 +1,6 @@
 //! Connections that wait for their next request.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Context;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub(super) struct Pool {
     kept: Mutex<Kept>,
     idle: Duration,
     capacity: usize,
+    /// Whether the upstream may speak HTTP/2: over TLS, until it chooses something else.
+    may_be_http2: AtomicBool,
 }
 
 #[derive(Default)]
@@ -25,6 +28,8 @@ struct Kept {
     http1: Vec<Idle>,
     /// One carries all requests.
     http2: Option<http2::SendRequest<Outgoing>>,
+    /// For how long the server keeps connections, as it said last. Node says so with other answers than event streams.
+    said: Option<Duration>,
     has_reaper: bool,
 }
 
@@ -37,7 +42,7 @@ struct Idle {
 
 impl Pool {
     pub(super) fn new(idle: Duration, capacity: usize) -> Arc<Self> {
-        Arc::new(Self { kept: Mutex::default(), idle, capacity })
+        Arc::new(Self { kept: Mutex::default(), idle, capacity, may_be_http2: AtomicBool::new(false) })
     }
 
     /// A connection that takes a request now.
@@ -74,11 +79,11 @@ impl Pool {
         if !wire.is_poolable {
             return;
         }
-        // A second less than the server waits, so that no request meets its hanging up.
-        let kept_for = wire.kept_for.map(|kept_for| kept_for.saturating_sub(Duration::from_secs(1)));
-        let idle = kept_for.unwrap_or(self.idle).min(self.idle);
-        let idle = if rest.is_some() { idle.min(limits::DRAIN) } else { idle };
         let mut kept = self.kept();
+        kept.said = wire.kept_for.or(kept.said);
+        let idle =
+            kept.said.unwrap_or(limits::KEPT_UNSAID).saturating_sub(limits::KEPT_MARGIN).min(self.idle);
+        let idle = if rest.is_some() { idle.min(limits::DRAIN) } else { idle };
         if kept.http1.len() >= self.capacity || idle.is_zero() {
             return;
         }
@@ -86,7 +91,18 @@ impl Pool {
         self.watch(&mut kept);
     }
 
+    pub(super) fn may_be_http2(&self) -> bool {
+        self.may_be_http2.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn learn_http2(&self, may_be: bool) {
+        self.may_be_http2.store(may_be, Ordering::Relaxed);
+    }
+
     pub(super) fn http2(&self) -> Option<http2::SendRequest<Outgoing>> {
+        if !self.may_be_http2() {
+            return None;
+        }
         let mut kept = self.kept();
         if kept.http2.as_ref().is_some_and(http2::SendRequest::is_closed) {
             kept.http2 = None;

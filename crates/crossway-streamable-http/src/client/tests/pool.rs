@@ -169,6 +169,32 @@ async fn the_servers_own_keep_alive_time_is_kept() {
     assert_eq!(answered(&mut peer, &link, briefly).await, 1, "the server may be hanging up now");
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_servers_keep_alive_time_counts_for_answers_that_do_not_say_it() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    answered(&mut peer, &link, async |exchange: Exchange| {
+        let headers = "Content-Type: application/json\r\nKeep-Alive: timeout=3\r\n";
+        exchange.respond("200 OK", headers, &result(1)).await;
+    })
+    .await;
+    let silently = async |exchange: Exchange| exchange.answer(&result(1)).await;
+    assert_eq!(answered(&mut peer, &link, silently).await, 4);
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    assert_eq!(answered(&mut peer, &link, silently).await, 1, "the server may be hanging up now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_is_taken_to_hang_up_after_5_seconds() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let silently = async |exchange: Exchange| exchange.answer(&result(1)).await;
+    tokio::time::sleep(Duration::from_millis(3900)).await;
+    assert_eq!(answered(&mut peer, &link, silently).await, 3);
+    tokio::time::sleep(Duration::from_millis(4100)).await;
+    assert_eq!(answered(&mut peer, &link, silently).await, 1);
+}
+
 #[tokio::test]
 async fn no_more_connections_are_kept_than_the_limit_says() {
     let limits = Limits { pool_connections: 2, ..Limits::default() };
