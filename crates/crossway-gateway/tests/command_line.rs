@@ -1,0 +1,110 @@
+//! What the binary says to those who type, and with which code it ends.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "what is shared is not used by all")]
+
+mod support;
+
+use std::net::TcpListener;
+
+use support::run;
+
+/// Runs the binary; gives its code and what it said on standard error.
+fn fails(args: &[&str]) -> (i32, String) {
+    let output = run(args);
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_says_what_to_do() {
+    for (args, wanted) in [
+        (&["bridge"][..], "Add a command behind `--`"),
+        (&["bridge", "--upstream", "http://h/", "--", "cat"], "cannot be used with"),
+        (&["bridge", "--listen", "0.0.0.0:0", "--", "cat"], "add --allow-host NAME"),
+        (&["bridge", "--listen", "nowhere", "--", "cat"], "such as 127.0.0.1:8808"),
+        (&["bridge", "--header", "A: b", "--", "cat"], "--header is for URLs"),
+        (&["bridge", "--upstream", "http://h/", "--header", "Auth"], "written as 'Name: value'"),
+        (
+            &["bridge", "--upstream", "http://h/", "--header", "A: ${CROSSWAY_NOT_SET}"],
+            "CROSSWAY_NOT_SET, which is not set",
+        ),
+        (&["bridge", "--allow-host", "a b", "--", "cat"], "is not a host name"),
+        (&["bridge", "--log", "no such=level=x", "--", "cat"], "is not a filter"),
+        (&["stdio", "ftp://h/"], "http:// or https://"),
+        (&["demo", "--era", "middle"], "possible values: both, legacy, modern"),
+        (&["brigde"], "bridge"),
+    ] {
+        let (code, said) = fails(args);
+        assert_eq!(code, 2, "{args:?}: {said}");
+        assert!(said.contains(wanted), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_command_that_does_not_exist_ends_with_1() {
+    let (code, said) = fails(&["bridge", "--listen", "127.0.0.1:0", "--", "crossway-no-such-command"]);
+    assert_eq!(code, 1);
+    assert!(said.contains(r#"the command "crossway-no-such-command" was not found"#), "{said}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_server_that_exits_at_start_ends_with_1_and_its_last_words() {
+    let (code, said) =
+        fails(&["bridge", "--listen", "127.0.0.1:0", "--", "sh", "-c", "echo it is broken >&2; exit 3"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("it is broken") && said.contains('3'), "{said}");
+}
+
+#[test]
+fn an_address_that_is_taken_ends_with_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, said) = fails(&["demo", "--listen", &address]);
+    assert_eq!(code, 1);
+    assert!(said.contains(&format!("can't listen on {address}")), "{said}");
+}
+
+#[test]
+fn a_url_where_nobody_is_ends_with_1() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", free.local_addr().unwrap());
+    drop(free);
+    for command in [&["bridge", "--listen", "127.0.0.1:0", "--upstream", &url][..], &["stdio", &url]] {
+        let (code, said) = fails(command);
+        assert_eq!(code, 1);
+        assert!(said.contains(&url), "{said}");
+    }
+}
+
+#[test]
+fn the_version_names_the_revisions() {
+    let said = String::from_utf8(run(&["--version"]).stdout).unwrap();
+    assert!(said.contains("2024-11-05, 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28"), "{said}");
+}
+
+#[test]
+fn help_completions_and_man_page_know_the_same_flags() {
+    let flags = [
+        "--listen",
+        "--upstream",
+        "--upstream-transport",
+        "--header",
+        "--env",
+        "--cwd",
+        "--allow-host",
+        "--drain",
+    ];
+    let help = String::from_utf8(run(&["bridge", "--help"]).stdout).unwrap();
+    let completions = String::from_utf8(run(&["completions", "bash"]).stdout).unwrap();
+    let man = String::from_utf8(run(&["man"]).stdout).unwrap().replace("\\-", "-");
+    for flag in flags {
+        for (name, text) in [("help", &help), ("completions", &completions), ("man", &man)] {
+            assert!(text.contains(flag), "{flag} is missing in {name}");
+        }
+    }
+    assert!(
+        help.contains("Exit codes")
+            || String::from_utf8(run(&["--help"]).stdout).unwrap().contains("Exit codes")
+    );
+}

@@ -1,0 +1,143 @@
+//! The binary at work: bridges over each transport, sessions, and the end.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "what is shared is not used by all")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+
+use support::{CROSSWAY, INITIALIZE, Serving, read};
+
+const ECHO: &str = r#"{"jsonrpc":"2.0","id":"é 1.0","method":"tools/call","params":{"name":"echo","arguments":{"message":"over \u0041"}}}"#;
+
+fn echoes(serving: &Serving) {
+    let session = serving.open();
+    let answer = serving.post(ECHO, Some(&session));
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""id":"é 1.0""#), "{answer}");
+    assert!(answer.contains("over A"), "{answer}");
+}
+
+#[test]
+fn a_stdio_server_is_served_over_streamable_http() {
+    echoes(&Serving::start(&["bridge", "--", CROSSWAY, "demo", "--stdio"]));
+}
+
+#[test]
+fn the_transport_of_a_url_is_found_out() {
+    let demo = Serving::start(&["demo"]);
+    for path in ["/mcp", "/sse"] {
+        echoes(&Serving::start(&["bridge", "--upstream", &demo.url(path)]));
+    }
+    echoes(&Serving::start(&["bridge", "--upstream", &demo.url("/sse"), "--upstream-transport", "http-sse"]));
+}
+
+#[test]
+fn a_url_is_a_stdio_server_until_its_input_is_closed() {
+    let demo = Serving::start(&["demo"]);
+    for path in ["/mcp", "/sse"] {
+        let mut client = Command::new(CROSSWAY)
+            .args(["stdio", &demo.url(path), "--log", "warn"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = client.stdin.take().unwrap();
+        let mut stdout = BufReader::new(client.stdout.take().unwrap());
+        writeln!(stdin, "{INITIALIZE}").unwrap();
+        let mut answer = String::new();
+        stdout.read_line(&mut answer).unwrap();
+        assert!(answer.contains(r#""id":1,"result""#), "{answer}");
+        writeln!(stdin, r#"{{"jsonrpc":"2.0","method":"notifications/initialized"}}"#).unwrap();
+        writeln!(stdin, "this is no message").unwrap();
+        writeln!(stdin, "{ECHO}").unwrap();
+        drop(stdin);
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert!(rest.contains(r#""code":-32700"#) && rest.contains("over A"), "{rest}");
+        assert!(client.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_legacy_server_refuses_modern_requests_at_once_and_names_the_way_out() {
+    let demo = Serving::start(&["bridge", "--", CROSSWAY, "demo", "--stdio", "--era", "legacy"]);
+    let discover = r#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    let mut stream = std::net::TcpStream::connect(&demo.address).unwrap();
+    write!(
+        stream,
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\nAccept: */*\r\n\
+         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: server/discover\r\nContent-Length: {}\r\n\r\n{discover}",
+        demo.address,
+        discover.len()
+    )
+    .unwrap();
+    let answer = read(stream);
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && answer.contains("-32600") && answer.contains("initialize"),
+        "{answer}"
+    );
+    echoes(&demo);
+}
+
+#[test]
+fn paths_that_are_nothing_say_where_the_faces_are() {
+    let demo = Serving::start(&["demo"]);
+    let mut stream = std::net::TcpStream::connect(&demo.address).unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", demo.address).unwrap();
+    let answer = read(stream);
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("Streamable HTTP is at /mcp"), "{answer}");
+}
+
+#[test]
+#[cfg(unix)]
+fn sigterm_lets_a_call_in_flight_finish_and_ends_the_children() {
+    let mut bridge = Serving::start(&["bridge", "--", CROSSWAY, "demo", "--stdio"]);
+    let session = bridge.open();
+    let slow = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow","arguments":{"steps":3,"ms":300},"_meta":{"progressToken":"p"}}}"#;
+    let mut stream = BufReader::new(bridge.send(slow, Some(&session)));
+    // Progress shows that the call is in flight.
+    let mut line = String::new();
+    while !line.contains("notifications/progress") {
+        line.clear();
+        assert!(stream.read_line(&mut line).unwrap() > 0);
+    }
+    bridge.signal("TERM");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains(r#""id":2,"result""#), "{rest}");
+    assert_eq!(bridge.child.wait().unwrap().code(), Some(0));
+    let children = Command::new("pgrep").args(["-P", &bridge.child.id().to_string()]).output().unwrap();
+    assert!(children.stdout.is_empty());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_call_that_outlasts_the_drain_time_does_not_keep_the_process() {
+    let mut bridge = Serving::start(&["bridge", "--drain", "0.2", "--", CROSSWAY, "demo", "--stdio"]);
+    let session = bridge.open();
+    let slow = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow","arguments":{"steps":600,"ms":100},"_meta":{"progressToken":"p"}}}"#;
+    let mut stream = BufReader::new(bridge.send(slow, Some(&session)));
+    let mut line = String::new();
+    while !line.contains("notifications/progress") {
+        line.clear();
+        assert!(stream.read_line(&mut line).unwrap() > 0);
+    }
+    bridge.signal("INT");
+    assert_eq!(bridge.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_silent_call_ends_with_a_gateway_timeout_and_its_outcome() {
+    let bridge = Serving::start(&["bridge", "--timeout", "0.3", "--", CROSSWAY, "demo", "--stdio"]);
+    let session = bridge.open();
+    // Without a progress token it says nothing until its end.
+    let slow = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow","arguments":{"steps":2,"ms":60000}}}"#;
+    let answer = bridge.post(slow, Some(&session));
+    assert!(
+        answer.contains("sent, unknown") && answer.contains("has not answered within 300 ms"),
+        "{answer}"
+    );
+    echoes(&bridge);
+}
