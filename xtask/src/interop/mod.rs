@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -78,6 +79,7 @@ impl Lab {
 
 /// Runs everything that was asked for; false if anything failed.
 pub(crate) fn run(options: Options) -> Result<bool> {
+    let started = Instant::now();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
@@ -119,7 +121,12 @@ pub(crate) fn run(options: Options) -> Result<bool> {
             .with_context(|| format!("{} cannot be written", path.display()))?;
         eprintln!("wrote docs/interop.md");
     }
-    eprintln!("{}; logs are in {}", outcome.summary(), lab.dir.join("logs").display());
+    eprintln!(
+        "{}, in {} s; logs are in {}",
+        outcome.summary(),
+        started.elapsed().as_secs(),
+        lab.dir.join("logs").display()
+    );
     Ok(outcome.failures() == 0)
 }
 
