@@ -200,10 +200,8 @@ impl HttpClient {
             }
         }
         // Where HTTP/2 may be spoken, calls that come at once wait for the one connection that they can share.
-        let _turn = match self.pool.may_be_http2() {
-            true => Some(self.connecting.lock().await),
-            false => None,
-        };
+        let turn = if self.pool.may_be_http2() { Some(self.connecting.lock().await) } else { None };
+        let _turn = turn.filter(|_| self.pool.may_be_http2());
         if let Some(sender) = self.pool.http2() {
             return Ok(Wire::Http2(sender));
         }
