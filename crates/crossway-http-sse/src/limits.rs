@@ -66,6 +66,11 @@ impl ClientLimits {
     pub const IDLE: Duration = Duration::from_secs(4);
     /// How much of a POST's answer that is no message is read, so that its connection can be used again: 64 KiB.
     pub(crate) const DISCARDED_BYTES: usize = 64 * 1024;
+    /// 60 s of silence on a connection, then a probe each 10 s, 3 times: a stream may be silent for as long as it
+    /// likes, but a host that is gone is noticed.
+    pub(crate) const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
+    pub(crate) const TCP_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+    pub(crate) const TCP_KEEP_ALIVE_RETRIES: u32 = 3;
     /// How often overdue POSTs are looked for: 1 s, which is fine enough for their bounds.
     pub(crate) const TICK: Duration = Duration::from_secs(1);
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tower_service::Service;
 
+use super::ClientLimits;
 use super::error::{BoxError, CONNECTING, OpenError};
 
 pub(super) type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -30,6 +31,9 @@ impl Connector {
         let mut plain = HttpConnector::new();
         plain.enforce_http(false);
         plain.set_nodelay(true);
+        plain.set_keepalive(Some(ClientLimits::TCP_KEEP_ALIVE));
+        plain.set_keepalive_interval(Some(ClientLimits::TCP_KEEP_ALIVE_INTERVAL));
+        plain.set_keepalive_retries(Some(ClientLimits::TCP_KEEP_ALIVE_RETRIES));
         Self { origin, plain, tls: OnceCell::new(), config, timeout }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::wire::Wire;
 
 pub(super) struct Pool {
-    idle: Mutex<Vec<(Instant, Wire)>>,
+    idle: Mutex<Vec<(Instant, Box<Wire>)>>,
     max_connections: usize,
     max_age: Duration,
 }
@@ -17,7 +17,7 @@ impl Pool {
     }
 
     /// The connection that was used last, if one is fresh enough.
-    pub(super) fn take(&self) -> Option<Wire> {
+    pub(super) fn take(&self) -> Option<Box<Wire>> {
         let mut idle = self.idle();
         let (since, wire) = idle.pop()?;
         if since.elapsed() < self.max_age {
@@ -29,7 +29,7 @@ impl Pool {
     }
 
     /// Takes a connection back.
-    pub(super) fn put(&self, wire: Wire) {
+    pub(super) fn put(&self, wire: Box<Wire>) {
         let now = Instant::now();
         let mut idle = self.idle();
         let first_fresh = idle.partition_point(|(since, _)| now.duration_since(*since) >= self.max_age);
@@ -43,7 +43,7 @@ impl Pool {
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Wire)>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Box<Wire>)>> {
         // A panic elsewhere leaves the list whole.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

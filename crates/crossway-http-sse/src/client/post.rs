@@ -90,7 +90,7 @@ pub(super) async fn post(
 }
 
 /// Sends a request on a connection that waits for one, or on a new one.
-async fn send(shared: &Shared, mut request: Outgoing) -> Result<(Wire, Response<Body>), CallError> {
+async fn send(shared: &Shared, mut request: Outgoing) -> Result<(Box<Wire>, Response<Body>), CallError> {
     loop {
         let (mut wire, is_fresh) = match shared.pool.take() {
             Some(wire) => (wire, false),
@@ -109,13 +109,13 @@ async fn send(shared: &Shared, mut request: Outgoing) -> Result<(Wire, Response<
 }
 
 /// Reads a body that nobody wants, so that its connection can be used again.
-async fn discard(shared: &Shared, mut wire: Wire, response: Response<Body>) {
+async fn discard(shared: &Shared, mut wire: Box<Wire>, response: Response<Body>) {
     if let Ok(Some(_)) = wire.collect(response.into_body(), ClientLimits::DISCARDED_BYTES).await {
         recycle(shared, wire).await;
     }
 }
 
-async fn recycle(shared: &Shared, mut wire: Wire) {
+async fn recycle(shared: &Shared, mut wire: Box<Wire>) {
     if wire.is_reusable().await {
         shared.pool.put(wire);
     }

@@ -40,7 +40,8 @@ impl Session {
             true => Poll::Ready(()),
             false => Poll::Pending,
         });
-        let open = std::pin::pin!(EventStream::open(&self.shared));
+        // Boxed, so that a session that lasts does not hold what opening it took.
+        let open = Box::pin(EventStream::open(&self.shared));
         match select(gone, open).await {
             Either::Left(_) => self.end(Reason::Closing),
             Either::Right((Ok((stream, target)), _)) => {

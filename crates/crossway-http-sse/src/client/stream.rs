@@ -19,7 +19,7 @@ use super::wire::Wire;
 
 /// An open stream.
 pub(super) struct EventStream {
-    wire: Wire,
+    wire: Box<Wire>,
     body: Incoming,
     decoder: SseDecoder,
 }
@@ -64,7 +64,7 @@ impl EventStream {
         Ok((stream, Target::new(endpoint, shared.post_headers.clone())?))
     }
 
-    async fn get(shared: &Shared) -> Result<(Wire, Response<Incoming>, Url), OpenError> {
+    async fn get(shared: &Shared) -> Result<(Box<Wire>, Response<Incoming>, Url), OpenError> {
         let mut url = shared.url.clone();
         for _ in 0..=shared.limits.redirects {
             let mut request = Request::new(Full::new(Slices::default()));

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use crossway_proto::Slices;
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
@@ -30,11 +31,14 @@ pub(super) struct SendFault {
 }
 
 impl Wire {
-    pub(super) async fn connect(connector: &Connector) -> Result<Self, OpenError> {
-        let io = connector.connect().await?;
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(io).await.map_err(OpenError::Broken)?;
-        Ok(Self { sender, connection: Some(connection) })
+    /// Opens a connection. It is boxed, as is the future: both are large, and pass through many hands.
+    pub(super) fn connect(connector: &Connector) -> BoxFuture<'_, Result<Box<Self>, OpenError>> {
+        Box::pin(async {
+            let io = connector.connect().await?;
+            let (sender, connection) =
+                hyper::client::conn::http1::handshake(io).await.map_err(OpenError::Broken)?;
+            Ok(Box::new(Self { sender, connection: Some(connection) }))
+        })
     }
 
     /// Sends a request and waits for the head of its response.

@@ -1,0 +1,22 @@
+//! What is fuzzed: requests to a server with an upstream in memory, and bounds that few requests reach.
+
+use crossway_http_sse::{Config, HttpSse, ServerLimits};
+use crossway_testkit::fuzz;
+
+/// Whatever is sent, in whatever order, each request has its answer, and in the end nothing is left.
+pub(crate) fn run(data: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+    runtime.block_on(async {
+        let service = HttpSse::new(fuzz::upstream(), Config::default().with_limits(limits()));
+        fuzz::http(data, service.clone()).await;
+        service.close();
+        service.drained().await;
+        assert_eq!(service.sessions(), 0, "a session outlives its server");
+    });
+}
+
+fn limits() -> ServerLimits {
+    let message = crossway_proto::Limits { message_bytes: 2048, ..Default::default() };
+    ServerLimits { message, sessions: 2, ..ServerLimits::default() }
+}
