@@ -92,6 +92,12 @@ impl Outcome {
         )?;
         writeln!(
             text,
+            "\n– : revision 2026-07-28 has no HTTP+SSE to be tried. Its transports are stdio and Streamable HTTP, \"introduced in\n\
+             protocol version 2025-03-26 as a replacement for the HTTP+SSE transport from protocol version 2024-11-05\"\n\
+             (2026-07-28, basic/transports/streamable-http)."
+        )?;
+        writeln!(
+            text,
             "\n### Client scenarios\n\nThe suite's server, Crossway, the TypeScript client 2.4.0.\n"
         )?;
         table(
@@ -152,7 +158,8 @@ impl Outcome {
         }
         writeln!(
             text,
-            "\nBy feature: with every client, unless a cell says otherwise; – where the server has none of it.\n"
+            "\nBy feature: with every client, unless a cell says otherwise; – where the server has none of it in the era\n\
+             that it speaks on that transport.\n"
         )?;
         table(
             text,
