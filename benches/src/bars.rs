@@ -3,9 +3,8 @@
 mod cli;
 mod measure;
 mod outcome;
-mod program;
 mod rigs;
 mod rows;
-mod system;
 
 pub use cli::Cli;
+pub(crate) use outcome::median;

@@ -3,14 +3,17 @@
 pub mod bars;
 pub mod echo;
 pub mod load;
+pub mod samples;
 
 mod body;
 mod descriptors;
 mod limits;
 mod procfs;
+mod program;
 mod revision;
 mod scan;
 mod sse;
+mod system;
 
 pub use procfs::{Memory, Watch};
 pub use revision::Revision;

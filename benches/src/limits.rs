@@ -14,6 +14,13 @@ pub(crate) const MAX_PROGRESS_STEPS: u64 = 100_000;
 /// How long a started program gets to say where it listens. A debug build on a busy machine needs seconds.
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The same for programs that are not ours: interpreters that load hundreds of modules.
+pub(crate) const SLOW_READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long an answer may take in a comparison before it counts as lost. Bridges that start an interpreter for each
+/// session need seconds for the first one.
+pub(crate) const COMPARE_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// How long a program that was asked to end gets before it is killed.
 pub(crate) const END_TIMEOUT: Duration = Duration::from_secs(15);
 

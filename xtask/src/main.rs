@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod instructions;
 mod interop;
 
 /// The repository's own commands.
@@ -20,12 +21,17 @@ enum Command {
     ///
     /// Needs npm and Python 3.10 or newer, and installs pinned versions of everything else below target/interop.
     Interop(interop::Options),
+    /// Counts the instructions of the hot paths, and fails if they are more than benches/instructions.json has.
+    ///
+    /// Needs valgrind.
+    Instructions(instructions::Options),
 }
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let outcome = match command {
         Command::Interop(options) => interop::run(options),
+        Command::Instructions(options) => instructions::run(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -72,7 +72,9 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 fn no_crate_uses_one_that_it_may_not() {
     let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
     for (name, used) in dependencies() {
-        let Some(allowed) = allowed.get(name.as_str()) else { panic!("{name} is not in the table of arrows") };
+        let Some(allowed) = allowed.get(name.as_str()) else {
+            panic!("{name} is not in the table of arrows")
+        };
         for used in used.iter().filter(|used| used.starts_with("crossway")) {
             assert!(allowed.contains(&used.as_str()), "a new arrow: {name} -> {used}");
         }

@@ -12,10 +12,10 @@ use serde_json::json;
 
 use super::measure::{Effort, measure};
 use super::outcome::{judge, table};
-use super::program::sibling;
 use super::rigs::Programs;
 use super::rows::{ROWS, Row};
-use super::system::System;
+use crate::program::sibling;
+use crate::system::System;
 
 /// Where records are kept, seen from the root of the repository.
 const RESULTS: &str = "benches/results";

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::program::Program;
 use crate::load::{Address, Target, Work};
 use crate::procfs::Watch;
+use crate::program::Program;
 
 /// The name of the echo server's processes, which are never counted as the bridge's.
 const ECHO_NAME: &str = "crossway-echo";

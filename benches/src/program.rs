@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use crate::limits::{END_TIMEOUT, KEPT_STDERR_LINES, READY_TIMEOUT};
+use crate::limits::{END_TIMEOUT, KEPT_STDERR_LINES, READY_TIMEOUT, SLOW_READY_TIMEOUT};
 
 /// How often it is looked whether a program has ended.
 const POLL: Duration = Duration::from_millis(5);
@@ -25,6 +26,14 @@ enum Said {
     Error(String),
 }
 
+impl Said {
+    fn into_line(self) -> String {
+        match self {
+            Self::Out(line) | Self::Error(line) => line,
+        }
+    }
+}
+
 /// A running program, ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -35,23 +44,7 @@ pub(crate) struct Program {
 impl Program {
     /// Starts a program and waits until it has printed a URL for each of `paths`.
     pub(crate) fn start(program: &Path, arguments: &[OsString], paths: &[&str]) -> anyhow::Result<Self> {
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("could not start {}", program.display()))?;
-        let (sender, lines) = mpsc::channel();
-        // They go on reading, so that the program never waits for them.
-        if let Some(stdout) = child.stdout.take() {
-            let sender = sender.clone();
-            follow(stdout, move |line| drop(sender.send(Said::Out(line))));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            follow(stderr, move |line| drop(sender.send(Said::Error(line))));
-        }
-        let mut started = Self { child, urls: Vec::new() };
+        let (mut started, lines) = Self::spawn(program, arguments)?;
         let mut errors = VecDeque::new();
         let deadline = Instant::now() + READY_TIMEOUT;
         while !started.knows(paths) {
@@ -72,6 +65,41 @@ impl Program {
             }
         }
         Ok(started)
+    }
+
+    /// Starts a program and waits until it takes connections at a port of 127.0.0.1.
+    pub(crate) fn start_at(program: &Path, arguments: &[OsString], port: u16) -> anyhow::Result<Self> {
+        let (mut started, lines) = Self::spawn(program, arguments)?;
+        let deadline = Instant::now() + SLOW_READY_TIMEOUT;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if Instant::now() > deadline || started.has_ended_by(Instant::now()) {
+                let mut said: Vec<String> = lines.try_iter().map(Said::into_line).collect();
+                let said = said.split_off(said.len().saturating_sub(KEPT_STDERR_LINES)).join("\n  ");
+                bail!("{} does not listen at port {port}; it said:\n  {said}", program.display());
+            }
+            thread::sleep(TICK);
+        }
+        Ok(started)
+    }
+
+    fn spawn(program: &Path, arguments: &[OsString]) -> anyhow::Result<(Self, mpsc::Receiver<Said>)> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("could not start {}", program.display()))?;
+        let (sender, lines) = mpsc::channel();
+        // They go on reading, so that the program never waits for them.
+        if let Some(stdout) = child.stdout.take() {
+            let sender = sender.clone();
+            follow(stdout, move |line| drop(sender.send(Said::Out(line))));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            follow(stderr, move |line| drop(sender.send(Said::Error(line))));
+        }
+        Ok((Self { child, urls: Vec::new() }, lines))
     }
 
     /// The URL that ends with `path`.

@@ -1,0 +1,95 @@
+//! `cargo xtask instructions`: how many instructions the hot paths take, held to a checked-in baseline.
+//!
+//! Seconds differ from minute to minute on shared machines; instructions of the same program repeat anywhere.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+mod baseline;
+mod count;
+
+use baseline::{Baseline, Origin};
+use count::{Counted, HotPath};
+
+/// What to do with the counts.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Write the counts to benches/instructions.json, instead of comparing them with it.
+    #[arg(long)]
+    update: bool,
+
+    /// Count only what has this in its name. May be given more than once.
+    #[arg(long, value_name = "TEXT", conflicts_with = "update")]
+    only: Vec<String>,
+}
+
+/// Counts and compares; false if something became slower.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
+    let file = root.join("benches/instructions.json");
+    ensure!(
+        Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success()),
+        "valgrind is needed, and is not there: apt-get install --yes valgrind"
+    );
+    let (program, kept) = build(root)?;
+    let wanted = |path: &HotPath| {
+        options.only.is_empty() || options.only.iter().any(|text| path.name.contains(text.as_str()))
+    };
+    let paths: Vec<HotPath> = count::paths(&program)?.into_iter().filter(wanted).collect();
+    ensure!(!paths.is_empty(), "no path has {:?} in its name", options.only);
+    let counted = count::all(&program, &kept, &paths)?;
+    let here = Origin::here()?;
+
+    if options.update {
+        let text = Baseline::of(here, &counted).to_json()?;
+        fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+        eprintln!("{}wrote benches/instructions.json", baseline::table(&counted, None));
+        return Ok(true);
+    }
+    let text = fs::read_to_string(&file).context("benches/instructions.json; --update writes it")?;
+    let baseline = Baseline::from_json(&text).context("benches/instructions.json")?;
+    eprint!("{}", baseline::table(&counted, Some(&baseline)));
+    Ok(judge(&baseline, &here, &counted))
+}
+
+fn judge(baseline: &Baseline, here: &Origin, counted: &[Counted]) -> bool {
+    if baseline.origin != *here {
+        eprintln!(
+            "NOT COMPARED: the baseline was counted with {}, and this is {here}. The table is a report only; \
+             with the baseline's own toolchain, or after --update, a change would be found.",
+            baseline.origin
+        );
+        return true;
+    }
+    let findings = baseline.findings(counted);
+    for finding in &findings {
+        eprintln!("{finding}");
+    }
+    let failed = findings.iter().any(baseline::Finding::is_failure);
+    if !failed {
+        eprintln!("no path takes over {} % more instructions than the baseline", baseline::TOLERANCE_PERCENT);
+    }
+    !failed
+}
+
+/// Builds the program; its path, and where callgrind's files go.
+fn build(root: &Path) -> Result<(PathBuf, PathBuf)> {
+    eprintln!("building crossway-hot (release)");
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--release", "--package", "crossway-benches", "--example", "crossway-hot"])
+        .current_dir(root)
+        .status()
+        .context("cargo cannot be started")?;
+    if !status.success() {
+        bail!("crossway-hot does not build");
+    }
+    let kept = target.join("instructions");
+    fs::create_dir_all(&kept).with_context(|| format!("{} cannot be created", kept.display()))?;
+    Ok((target.join("release/examples/crossway-hot"), kept))
+}
