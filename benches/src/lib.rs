@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod bars;
+pub mod compare;
 pub mod echo;
 pub mod load;
 pub mod samples;

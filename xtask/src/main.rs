@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod compare;
 mod instructions;
 mod interop;
 
@@ -21,6 +22,10 @@ enum Command {
     ///
     /// Needs npm and Python 3.10 or newer, and installs pinned versions of everything else below target/interop.
     Interop(interop::Options),
+    /// Compares Crossway with other bridges, and writes docs/comparison.md with a chart and a dated record.
+    ///
+    /// Needs npm and Python 3.10 or newer, installs pinned versions of the others below target/compare, and takes half an hour.
+    Compare(compare::Options),
     /// Counts the instructions of the hot paths, and fails if they are more than benches/instructions.json has.
     ///
     /// Needs valgrind.
@@ -31,6 +36,7 @@ fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let outcome = match command {
         Command::Interop(options) => interop::run(options),
+        Command::Compare(options) => compare::run(&options),
         Command::Instructions(options) => instructions::run(&options),
     };
     match outcome {

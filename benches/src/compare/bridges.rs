@@ -1,0 +1,209 @@
+//! The bridges, their versions, and the settings under which each is at its best by its own documentation.
+
+use std::fs;
+
+use super::plan::{Place, Plan, Route, Task, shell};
+
+/// A bridge, or what stands in its place.
+pub(crate) struct Bridge {
+    /// What it is called in the record.
+    pub(crate) name: &'static str,
+    /// Which, and where from.
+    pub(crate) version: &'static str,
+    /// How it is run, and why so.
+    pub(crate) settings: &'static str,
+    /// How it is put on a route; `None` where it has none.
+    pub(crate) plan: fn(Task<'_>) -> anyhow::Result<Option<Plan>>,
+}
+
+/// All of them, Crossway's own company first.
+pub(crate) const BRIDGES: [Bridge; 9] = [
+    Bridge {
+        name: DIRECT,
+        version: "crossway-echo, no bridge",
+        settings: "the echo server asked over the clients' own transport: what there is to lose",
+        plan: direct,
+    },
+    Bridge {
+        name: FLOOR,
+        version: "crossway-floor",
+        settings: "a hundred lines of hyper that splice ids and check nothing, a child per session: what the work itself costs",
+        plan: floor,
+    },
+    Bridge {
+        name: CROSSWAY,
+        version: "this repository",
+        settings: "`crossway bridge`, no options: a child per session",
+        plan: crossway,
+    },
+    Bridge {
+        name: "mcp-proxy (crates.io)",
+        version: "0.6.0, crates.io",
+        settings: "its quick start's file with one stdio backend, release build; one child for all sessions. Without rate limit, cache or log. It has no HTTP+SSE face",
+        plan: mcp_proxy_rust,
+    },
+    Bridge {
+        name: "mcp-proxy (npm)",
+        version: "6.7.19, npm, on Node 24.21.0",
+        settings: "`--server stream --no-eventStore` (\"request/response-only deployments\" need no event store) `--maxBodySize 0`; `--server sse` for HTTP+SSE. One child for all sessions. An HTTP+SSE server through mcp-remote 0.15.1",
+        plan: mcp_proxy_npm,
+    },
+    Bridge {
+        name: "mcp-proxy (PyPI)",
+        version: "0.13.0, PyPI, on Python 3",
+        settings: "`--log-level ERROR`, without which it logs each request. One child for all sessions. An HTTP+SSE server through a second one",
+        plan: mcp_proxy_python,
+    },
+    Bridge {
+        name: "supergateway",
+        version: "4.0.0, npm, on Node 24.21.0",
+        settings: "`--stateful`, which spares it a child per request, and `--logLevel none`. A child per session. An HTTP+SSE server through a second one",
+        plan: supergateway,
+    },
+    Bridge {
+        name: "supergateway, stateless",
+        version: "4.0.0, npm, on Node 24.21.0",
+        settings: "its default for Streamable HTTP, `--logLevel none`: a child per request",
+        plan: supergateway_stateless,
+    },
+    Bridge {
+        name: "fastmcp",
+        version: "4.1.6, PyPI, on Python 3",
+        settings: "`create_proxy()` on a stdio or SSE transport, run over HTTP with `log_level=\"error\"` (benches/compare/fastmcp_proxy.py)",
+        plan: fastmcp,
+    },
+];
+
+pub(crate) const DIRECT: &str = "direct";
+pub(crate) const FLOOR: &str = "floor";
+pub(crate) const CROSSWAY: &str = "crossway";
+
+fn address(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+fn direct(Task { place, route, port, .. }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    let transport = if route == Route::StdioToSse { "http-sse" } else { "streamable-http" };
+    Ok(Some(Plan::new(&place.echo, route).words(transport).words("--listen").argument(address(port))))
+}
+
+fn floor(Task { place, route, port, .. }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    let plan = Plan::new(&place.floor, route).words("--listen").argument(address(port)).words("--");
+    Ok((route == Route::StdioToHttp).then(|| plan.argument(&place.echo).words("stdio")))
+}
+
+fn crossway(Task { place, route, port, server }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    let plan = Plan::new(&place.crossway, route).words("bridge --listen").argument(address(port));
+    Ok(Some(match route {
+        Route::SseToHttp => plan.words("--upstream").argument(server),
+        _ => plan.words("--").argument(&place.echo).words("stdio"),
+    }))
+}
+
+fn mcp_proxy_rust(Task { place, route, port, .. }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    if route != Route::StdioToHttp {
+        return Ok(None);
+    }
+    let file = place.installed.join("mcp-proxy.toml");
+    let echo = place.echo.display();
+    fs::write(
+        &file,
+        format!(
+            "[proxy]\nname = \"compared\"\n\n[proxy.listen]\nhost = \"127.0.0.1\"\nport = {port}\n\n\
+             [[backends]]\nname = \"echo\"\ntransport = \"stdio\"\ncommand = \"{echo}\"\nargs = [\"stdio\"]\n"
+        ),
+    )?;
+    let plan = Plan::new(place.installed.join("cargo/bin/mcp-proxy"), route).words("--config").argument(file);
+    // It serves at the root, and puts the server's name before each tool's.
+    Ok(Some(Plan { path: "/", tool: "echo/echo", ..plan }))
+}
+
+fn mcp_proxy_npm(Task { place, route, port, server }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    let face = if route == Route::StdioToSse { "sse" } else { "stream" };
+    let plan = Plan::new(place.node(), route)
+        .argument(place.npm("mcp-proxy/dist/bin/mcp-proxy.mjs"))
+        .words(&format!("--host 127.0.0.1 --port {port} --server {face} --no-eventStore --maxBodySize 0 --"));
+    Ok(Some(match route {
+        Route::SseToHttp => plan
+            .argument(place.node())
+            .argument(place.npm("mcp-remote/dist/proxy.js"))
+            .argument(server)
+            .words("--allow-http --transport sse-only --silent"),
+        _ => plan.argument(&place.echo).words("stdio"),
+    }))
+}
+
+fn mcp_proxy_python(Task { place, route, port, server }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    let program = place.python("mcp-proxy", "mcp-proxy");
+    let plan =
+        Plan::new(&program, route).words(&format!("--host 127.0.0.1 --port {port} --log-level ERROR --"));
+    Ok(Some(match route {
+        Route::SseToHttp => plan.argument(program).words("--log-level ERROR").argument(server),
+        _ => plan.argument(&place.echo).words("stdio"),
+    }))
+}
+
+fn supergateway(task: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    let inner = match task.route {
+        Route::SseToHttp => {
+            let place = task.place;
+            let this = shell(&[&place.node(), &supergateway_script(place)]);
+            format!("{this} --sse {} --logLevel none", task.server)
+        }
+        _ => format!("{} stdio", shell(&[&task.place.echo])),
+    };
+    let plan = supergateway_with(task, inner);
+    Ok(Some(if task.route == Route::StdioToSse { plan } else { plan.words("--stateful") }))
+}
+
+fn supergateway_stateless(task: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    let inner = format!("{} stdio", shell(&[&task.place.echo]));
+    Ok((task.route == Route::StdioToHttp).then(|| supergateway_with(task, inner)))
+}
+
+fn supergateway_script(place: &Place) -> std::path::PathBuf {
+    place.npm("supergateway/dist/index.js")
+}
+
+fn supergateway_with(Task { place, route, port, .. }: Task<'_>, command: String) -> Plan {
+    let face = if route == Route::StdioToSse { "sse" } else { "streamableHttp" };
+    Plan::new(place.node(), route)
+        .argument(supergateway_script(place))
+        .words(&format!("--port {port} --outputTransport {face} --logLevel none --stdio"))
+        .argument(command)
+}
+
+fn fastmcp(Task { place, route, port, server }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    let plan = Plan::new(place.python("fastmcp", "python"), route)
+        .argument(place.lists.join("fastmcp_proxy.py"))
+        .words(&port.to_string());
+    Ok(match route {
+        Route::StdioToHttp => Some(plan.words("stdio").argument(&place.echo).words("stdio")),
+        Route::SseToHttp => Some(plan.words("sse").argument(server)),
+        Route::StdioToSse => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bridge_has_a_plan_for_the_first_route() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_path_buf();
+        let place = Place {
+            installed: path.clone(),
+            lists: path.clone(),
+            echo: path.join("echo"),
+            floor: path.join("floor"),
+            crossway: path.join("crossway"),
+        };
+        for bridge in &BRIDGES {
+            let task = Task { place: &place, route: Route::StdioToHttp, port: 1, server: "" };
+            let plan = (bridge.plan)(task).unwrap().unwrap();
+            let words = format!("{plan:?}");
+            assert!(words.contains("echo") || bridge.name.starts_with("mcp-proxy (crates"), "{words}");
+        }
+    }
+}

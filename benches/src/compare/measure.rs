@@ -1,0 +1,147 @@
+//! The runs, in turns.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::bridges::{BRIDGES, Bridge, DIRECT};
+use super::plan::{Load, Place, Route, Task};
+use crate::limits::COMPARE_TIMEOUT;
+use crate::load::{Address, Length, Progress, Report, Target, Work, run};
+use crate::procfs::Watch;
+use crate::program::Program;
+
+/// The name of the echo server's processes, whose time is not the bridge's.
+const ECHO_NAME: &str = "crossway-echo";
+
+/// A bridge that failed so often at some work is not tried again: it takes a timeout each time.
+const TRIES: usize = 2;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    pub(crate) rounds: usize,
+    pub(crate) duration: Duration,
+    pub(crate) warmup: Duration,
+}
+
+/// All runs of one bridge at one work.
+pub(crate) struct Runs {
+    pub(crate) route: Route,
+    pub(crate) load: Load,
+    pub(crate) bridge: &'static Bridge,
+    pub(crate) runs: Vec<Result<Report, String>>,
+}
+
+impl Runs {
+    fn failures(&self) -> usize {
+        self.runs.iter().filter(|run| !run.as_ref().is_ok_and(Report::is_clean)).count()
+    }
+}
+
+/// Measures the bridges for which `wanted` is true.
+pub(crate) fn measure(
+    place: &Place,
+    routes: &[Route],
+    wanted: impl Fn(&Bridge) -> bool,
+    effort: Effort,
+) -> anyhow::Result<Vec<Runs>> {
+    let mut found = Vec::new();
+    for &route in routes {
+        let mut able = Vec::new();
+        for bridge in BRIDGES.iter().filter(|bridge| wanted(bridge)) {
+            let task = Task { place, route, port: 0, server: "" };
+            if (bridge.plan)(task)?.is_some() {
+                able.push(bridge);
+            }
+        }
+        for &load in route.loads() {
+            found.extend(measure_load(place, route, load, &able, effort));
+        }
+    }
+    Ok(found)
+}
+
+fn measure_load(
+    place: &Place,
+    route: Route,
+    load: Load,
+    bridges: &[&'static Bridge],
+    effort: Effort,
+) -> Vec<Runs> {
+    let what = format!("{}, {}", route.title(), load.title());
+    let bar = Progress::new(true, "runs", (bridges.len() * effort.rounds) as u64);
+    let mut found: Vec<Runs> =
+        bridges.iter().map(|bridge| Runs { route, load, bridge, runs: Vec::new() }).collect();
+    let mut rigs = BTreeMap::new();
+    let mut step = 0;
+    // In turns, so that what else the machine does falls on all alike.
+    for _ in 0..effort.rounds {
+        for runs in &mut found {
+            bar.say(format!("{what}, {}", runs.bridge.name));
+            bar.at(step);
+            step += 1;
+            if runs.failures() < TRIES {
+                let result = once(&mut rigs, place, runs, effort).map_err(|error| format!("{error:#}"));
+                if !result.as_ref().is_ok_and(Report::is_clean) {
+                    // What went wrong once shall not spoil the next run.
+                    rigs.remove(runs.bridge.name);
+                }
+                runs.runs.push(result);
+            }
+        }
+    }
+    found
+}
+
+/// The programs of a bridge on a route, running; the bridge is ended before its server.
+struct Rig {
+    work: Work,
+    _bridge: Program,
+    _server: Option<Program>,
+}
+
+fn once(
+    rigs: &mut BTreeMap<&'static str, Rig>,
+    place: &Place,
+    runs: &Runs,
+    effort: Effort,
+) -> anyhow::Result<Report> {
+    // They run on from one round to the next, as bridges do.
+    let rig = match rigs.entry(runs.bridge.name) {
+        Entry::Occupied(rig) => rig.into_mut(),
+        Entry::Vacant(free) => free.insert(start(place, runs.route, runs.bridge)?),
+    };
+    let (sessions, concurrency, payload) = runs.load.shape();
+    let length = Length::Time(effort.duration);
+    let work = rig.work.clone();
+    Ok(run(&Work { sessions, concurrency, payload, length, warmup: effort.warmup, ..work })?)
+}
+
+fn start(place: &Place, route: Route, bridge: &Bridge) -> anyhow::Result<Rig> {
+    let is_direct = bridge.name == DIRECT;
+    let server = match route {
+        Route::SseToHttp if !is_direct => Some(Program::start(&place.echo, &["http-sse".into()], &["/sse"])?),
+        _ => None,
+    };
+    let url = server.as_ref().map_or("", |server| server.url("/sse"));
+    let port = free_port()?;
+    let plan = (bridge.plan)(Task { place, route, port, server: url })?.context("it has no such face")?;
+    let program = Program::start_at(&plan.program, &plan.arguments, port)?;
+    let address = Address::parse(&format!("http://127.0.0.1:{port}{}", plan.path))?;
+    let target =
+        if route == Route::StdioToSse { Target::HttpSse(address) } else { Target::StreamableHttp(address) };
+    let exclude_names = if is_direct { Vec::new() } else { vec![ECHO_NAME.to_owned()] };
+    let watch = Watch { pids: vec![program.pid()], exclude_names, exclude_pids: Vec::new() };
+    let work = Work { watch, tool: plan.tool.to_owned(), timeout: COMPARE_TIMEOUT, ..Work::new(target) };
+    Ok(Rig { work, _bridge: program, _server: server })
+}
+
+/// A port that was free a moment ago: not every bridge can be told to find one.
+fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    Ok(listener.local_addr()?.port())
+}
