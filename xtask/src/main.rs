@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod compare;
+mod fuzz;
 mod instructions;
 mod interop;
 
@@ -26,6 +27,10 @@ enum Command {
     ///
     /// Needs npm and Python 3.10 or newer, installs pinned versions of the others below target/compare, and takes half an hour.
     Compare(compare::Options),
+    /// Runs each fuzz target for ten minutes, and fails if one finds something.
+    ///
+    /// Needs cargo-fuzz and a C++ compiler; see fuzz/README.md.
+    Fuzz(fuzz::Options),
     /// Counts the instructions of the hot paths, and fails if they are more than benches/instructions.json has.
     ///
     /// Needs valgrind.
@@ -37,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Interop(options) => interop::run(options),
         Command::Compare(options) => compare::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions(options) => instructions::run(&options),
     };
     match outcome {
