@@ -9,7 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use super::Body;
 use super::events::EventStream;
-use super::failure::status_of;
+use super::failure::{status_in_session, status_of};
 use super::session::SessionId;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -66,7 +66,12 @@ pub(crate) fn not_allowed(allowed: &'static str, why: &'static str) -> Response<
     response
 }
 
-/// A call that failed.
+/// A call that failed in a session.
+pub(crate) fn failure_in_session(failed: &CallError, id: Option<&RequestId>) -> Response<Body> {
+    message(status_in_session(failed), &failed.to_message(id))
+}
+
+/// What failed otherwise.
 pub(crate) fn failure(failed: &CallError, id: Option<&RequestId>) -> Response<Body> {
     let (status, after) = status_of(failed);
     let response = message(status, &failed.to_message(id));

@@ -71,16 +71,21 @@ impl EventStream {
         this
     }
 
-    /// The answer to a GET: what is said outside calls, behind what the client has missed of it.
-    pub(crate) fn standing(session: Arc<Session>, ticket: Ticket, reply: Reply, stop: &Arc<Stop>) -> Self {
+    /// The answer to a GET: what is said outside calls, behind what the client has missed of it. A stream that is not
+    /// taken up but new is primed.
+    pub(crate) fn standing(
+        session: Arc<Session>,
+        ticket: Ticket,
+        is_new: bool,
+        reply: Reply,
+        stop: &Arc<Stop>,
+    ) -> Self {
         let period = session.limits().keep_alive;
-        let missed = session.streams().missed(ticket);
         let source = Source::Standing(Some(reply), Watch::new(stop));
         let mut this = Self::new(source, Some(Place { session, ticket }), period);
-        if missed.is_empty() {
+        if is_new {
             this.prime();
         }
-        this.frames.extend(missed);
         this
     }
 
@@ -118,10 +123,10 @@ impl EventStream {
     /// Puts a message behind those that wait to go out.
     fn push(&mut self, message: &Message) {
         let event = match &self.place {
-            Some(place) => place.session.streams().push(place.ticket.stream, message, true),
-            None => frame(None, message),
+            Some(place) => place.session.streams().push_read(place.ticket, message),
+            None => Some(frame(None, message)),
         };
-        self.frames.push_back(event);
+        self.frames.extend(event);
     }
 
     /// The next bytes; `None` at the end.
@@ -148,6 +153,10 @@ impl EventStream {
 
     /// Ready when there is a frame, or no more.
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Asked first, so that one who was replaced takes nothing more from the source.
+        if self.poll_kept(cx).is_ready() {
+            return Poll::Ready(());
+        }
         match &mut self.source {
             Source::Call(exchange, _) => match exchange.poll_step(cx) {
                 Poll::Ready(step) => {
@@ -170,17 +179,25 @@ impl EventStream {
                 Poll::Ready(None) => self.source.fall_silent(),
                 Poll::Pending => {}
             },
-            Source::Standing(None, _) => {}
-            Source::Kept => return self.poll_kept(cx),
-            Source::Nothing => {
-                self.is_over = true;
-                return Poll::Ready(());
-            }
+            Source::Standing(None, _) | Source::Kept => {}
+            Source::Nothing => self.is_over = true,
         }
-        if self.is_to_end(cx) {
+        if self.is_over || self.is_to_end(cx) {
             return Poll::Ready(());
         }
         Poll::Pending
+    }
+
+    /// Ready when something is kept that the client has not been sent, or when the stream was taken up by another
+    /// request. What is dropped then goes on in the background, if it is a call.
+    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(place) = &self.place else { return Poll::Pending };
+        let next = place.session.streams().poll_next(place.ticket, cx);
+        match std::task::ready!(next) {
+            Some(frame) => self.frames.push_back(frame),
+            None => self.stop(),
+        }
+        Poll::Ready(())
     }
 
     fn take(&mut self, step: Step) {
@@ -212,38 +229,28 @@ impl EventStream {
         }
     }
 
-    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(place) = &self.place else { return Poll::Ready(()) };
-        match std::task::ready!(place.session.streams().poll_next(place.ticket, cx)) {
-            Some(frame) => self.frames.push_back(frame),
-            None => self.is_over = true,
-        }
-        Poll::Ready(())
-    }
-
-    /// Whether the stream has to end though its source has not: it was taken up by another request, it is asked to
-    /// close, or the endpoint is drained. If not, `cx` is woken when that changes.
+    /// Whether the stream has to end though its source has not: it is asked to close, or the endpoint is drained. If
+    /// not, `cx` is woken when that changes.
     fn is_to_end(&mut self, cx: &mut Context<'_>) -> bool {
-        let is_replaced =
-            self.place.as_ref().is_some_and(|place| !place.session.streams().is_current(place.ticket, cx));
         let is_stopped = match &mut self.source {
             Source::Call(_, Some(watch)) | Source::Standing(_, watch) => watch.poll_stopped(cx),
             _ => false,
         };
-        let is_closed = self.can_be_taken_up()
-            && self
-                .exchange()
-                .and_then(|exchange| exchange.control.as_ref())
-                .is_some_and(|c| c.poll_closed(cx));
+        let control = self.exchange().and_then(|exchange| exchange.control.as_ref());
+        let is_closed = control.is_some_and(|control| self.can_be_taken_up() && control.poll_closed(cx));
         if is_stopped {
             self.end_subscription();
         }
-        if is_replaced || is_stopped || is_closed {
-            // What is dropped here goes on in the background, if it is a call in a session.
-            self.source = Source::Nothing;
-            self.is_over = true;
+        if is_stopped || is_closed {
+            self.stop();
         }
         self.is_over
+    }
+
+    /// Sends nothing more. A call in a session goes on in the background.
+    fn stop(&mut self) {
+        self.source = Source::Nothing;
+        self.is_over = true;
     }
 
     /// Whether the client has an event id to come back with.

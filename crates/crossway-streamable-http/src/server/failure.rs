@@ -5,7 +5,21 @@ use http::StatusCode;
 
 use super::limits::RETRY_AFTER;
 
-/// The status of a call that the upstream has not answered, and when to try again, in seconds.
+/// The status of a call that failed in a session, after the session was opened.
+///
+/// The call has failed and not the exchange: its error is its response, as the specification asks for one ("the server
+/// **MUST** either return `Content-Type: text/event-stream` [...] or `Content-Type: application/json`", 2025-11-25,
+/// basic/transports). Clients take any other status for the end of more than the call: Python's SDK 1 ends its whole
+/// session with all other calls in flight. 404 is meant that way.
+pub(crate) fn status_in_session(error: &CallError) -> StatusCode {
+    match error.reason() {
+        Reason::SessionEnded => StatusCode::NOT_FOUND,
+        _ => StatusCode::OK,
+    }
+}
+
+/// The status of what failed otherwise (stateless requests, `initialize`, what has no answer), and when to try again,
+/// in seconds.
 ///
 /// | what went wrong | status |
 /// |---|---|

@@ -117,15 +117,18 @@ fn listen(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Response<Body>, Refu
     if endpoint.stop.is_stopped() {
         return Err(draining());
     }
-    let ticket = {
+    let (ticket, is_new) = {
         let mut streams = session.streams();
-        // A standing stream of which nothing is kept is as good as a new one.
-        last.and_then(|last| streams.take_up(last)).unwrap_or_else(|| streams.open(StreamKind::Standing))
+        match last.and_then(|last| streams.take_up(last)) {
+            Some(ticket) => (ticket, false),
+            // A standing stream of which nothing is kept is as good as a new one.
+            None => (streams.open(StreamKind::Standing), true),
+        }
     };
     let mut context = session.context();
     context.extensions = parts.extensions;
     let reply = session.link.call(Call::listen(context));
-    Ok(answer::events(EventStream::standing(session, ticket, reply, &endpoint.stop)))
+    Ok(answer::events(EventStream::standing(session, ticket, is_new, reply, &endpoint.stop)))
 }
 
 fn unknown_event() -> Refusal {

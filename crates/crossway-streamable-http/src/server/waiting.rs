@@ -59,7 +59,10 @@ impl Waiting {
                     self.gathered.push(message);
                     None
                 }
-                Step::Failed(error) => Some(answer::failure(&error, self.exchange.asked.id())),
+                Step::Failed(error) => Some(match (&self.exchange.caller, self.exchange.asked.id()) {
+                    (Caller::Session(_), Some(id)) => answer::failure_in_session(&error, Some(id)),
+                    (_, id) => answer::failure(&error, id),
+                }),
                 Step::Ended if matches!(self.exchange.asked, Asked::Nothing) => {
                     Some(answer::empty(StatusCode::ACCEPTED))
                 }

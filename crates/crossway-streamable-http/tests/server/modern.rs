@@ -337,7 +337,7 @@ async fn a_modern_request_to_a_legacy_server_is_refused_so_that_clients_fall_bac
 }
 
 #[tokio::test]
-async fn a_failed_call_has_the_status_of_its_reason() {
+async fn a_failed_stateless_call_has_the_status_of_its_reason() {
     let seconds = std::time::Duration::from_secs;
     for (reason, status, retry_after) in [
         (Reason::Unavailable("x".into()), 502, None),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crossway_service::{Ask, Call, CallError, Connection, Link, Reason, Reply, Scope, Upstream};
 use crossway_streamable_http::server::{Config, Limits, SessionOwner, StreamableHttp};
 use http::{Method, Request, StatusCode};
 use tokio::time::Instant;
@@ -127,8 +128,9 @@ async fn calls_in_flight_fail_when_their_session_is_ended() {
         client.delete().await;
         drop(server);
     });
-    assert!(answer.status.is_server_error());
-    assert_eq!(answer.json().await["id"], 1);
+    assert_eq!(answer.status, StatusCode::OK);
+    let json = answer.json().await;
+    assert_eq!((json["id"].as_u64(), json["error"]["code"].as_i64()), (Some(1), Some(-31002)));
 }
 
 #[tokio::test]
@@ -246,7 +248,7 @@ async fn a_drained_endpoint_opens_no_sessions_and_serves_those_there_are() {
 
 #[tokio::test]
 async fn a_session_that_the_upstream_has_lost_is_lost_here_too() {
-    let service = StreamableHttp::new(Forgetful, Config::new());
+    let service = StreamableHttp::new(Failing(CallError::answered(Reason::SessionEnded)), Config::new());
     let mut client = Client::new(&service);
     let answer = client.post(&initialize("2025-11-25")).await;
     client.set("mcp-session-id", &answer.header("mcp-session-id"));
@@ -259,25 +261,51 @@ async fn a_session_that_the_upstream_has_lost_is_lost_here_too() {
     assert_eq!(service.sessions(), 0);
 }
 
-/// An upstream that agrees to initialize, and does not know the session afterwards.
-struct Forgetful;
-
-impl crossway_service::Upstream for Forgetful {
-    fn connect(&self, _: crossway_service::Scope) -> crossway_service::Link {
-        crossway_service::Link::new(Self)
+/// Python's SDK 1 ends its session, and all other calls in it, on any other status.
+#[tokio::test]
+async fn a_call_that_fails_in_a_session_is_answered_with_its_error() {
+    let seconds = Duration::from_secs;
+    for reason in [
+        Reason::Unavailable("x".into()),
+        Reason::Ended("x".into()),
+        Reason::InvalidAnswer("x".into()),
+        Reason::Refused { status: 503, retry_after: Some(seconds(8)) },
+        Reason::TimedOut(seconds(60)),
+        Reason::OverLimit("x".into()),
+    ] {
+        let service = StreamableHttp::new(Failing(CallError::unknown(reason.clone())), Config::new());
+        let mut client = Client::new(&service);
+        let answer = client.post(&initialize("2025-11-25")).await;
+        client.set("mcp-session-id", &answer.header("mcp-session-id"));
+        let answer = client.post(&call("1")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{reason:?}");
+        let json = answer.json().await;
+        assert_eq!(json["id"], 1);
+        assert!(json["error"]["code"].is_i64() && json["error"]["data"]["outcome"].is_string(), "{json}");
+        // "If the server cannot accept the input, it **MUST** return an HTTP error status code."
+        let refused = client.post(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#).await;
+        assert!(refused.status.is_server_error(), "{reason:?}");
     }
 }
 
-impl crossway_service::Connection for Forgetful {
-    fn call(&self, call: crossway_service::Call) -> crossway_service::Reply {
-        use crossway_service::{Ask, CallError, Reason, Reply};
+/// An upstream that agrees to initialize, and fails all else.
+struct Failing(CallError);
+
+impl Upstream for Failing {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Self(self.0.clone()))
+    }
+}
+
+impl Connection for Failing {
+    fn call(&self, call: Call) -> Reply {
         match call.ask {
             Ask::Message(message) if message.is_method("initialize") => {
                 let id = message.id().unwrap();
                 let result = initialize_result(&id.to_string(), "2025-11-25");
                 Reply::once(crossway_proto::Message::parse(result.into(), &Default::default()).unwrap())
             }
-            _ => Reply::failed(CallError::answered(Reason::SessionEnded)),
+            _ => Reply::failed(self.0.clone()),
         }
     }
 }

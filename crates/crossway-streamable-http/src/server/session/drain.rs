@@ -71,9 +71,7 @@ impl Future for Drain {
                 None => break,
             };
             match this.stream {
-                Some(stream) => {
-                    session.streams().push(stream, &message, false);
-                }
+                Some(stream) => session.streams().push(stream, &message),
                 None => refuse(&session, &message),
             }
             if message.is_response() {

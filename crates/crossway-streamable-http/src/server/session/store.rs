@@ -40,6 +40,17 @@ pub(super) struct Common {
 pub(crate) struct Slot(pub(super) Arc<Common>);
 
 impl Common {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            tick: AtomicU32::new(0),
+            sessions: AtomicUsize::new(0),
+            kept_bytes: AtomicUsize::new(0),
+            closing: AtomicUsize::new(0),
+            closed: Notify::new(),
+        }
+    }
+
     pub(super) fn now(&self) -> u32 {
         self.tick.load(Ordering::Relaxed)
     }
@@ -55,14 +66,7 @@ impl Sessions {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            common: Arc::new(Common {
-                limits,
-                tick: AtomicU32::new(0),
-                sessions: AtomicUsize::new(0),
-                kept_bytes: AtomicUsize::new(0),
-                closing: AtomicUsize::new(0),
-                closed: Notify::new(),
-            }),
+            common: Arc::new(Common::new(limits)),
             sweeper: OnceLock::new(),
         }
     }

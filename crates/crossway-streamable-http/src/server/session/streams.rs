@@ -109,24 +109,37 @@ impl Streams {
         Some(Ticket { kind: stream.kind, stream: stream.number, taken_up: stream.taken_up })
     }
 
-    /// Keeps a message, and gives the frame that carries it. `is_read` says that the one who sends it is also the
-    /// one who reads the stream.
-    pub(crate) fn push(&mut self, number: u32, message: &Message, is_read: bool) -> Slices {
+    /// Keeps a message for whoever reads the stream.
+    pub(crate) fn push(&mut self, number: u32, message: &Message) {
         let now = self.common.now();
-        let Some(stream) = self.find(number) else { return frame(None, message) };
+        let Some(stream) = self.find(number) else { return };
         stream.newest += 1;
         stream.touched = now;
-        if is_read {
-            stream.read = stream.newest;
-        }
         let id = EventId { kind: stream.kind, stream: number, number: stream.newest };
-        let frame = frame(Some(id), message);
         wake(&mut stream.reader);
+        let frame = frame(Some(id), message);
         self.bytes += frame.len();
         self.common.kept_bytes.fetch_add(frame.len(), Ordering::Relaxed);
-        self.events.push_back(Event { stream: number, number: id.number, frame: frame.clone() });
+        self.events.push_back(Event { stream: number, number: id.number, frame });
         self.evict();
-        frame
+    }
+
+    /// Keeps a message that the stream's reader has, and gives the frame that carries it; `None` when the stream was
+    /// taken up by another reader, who gets it then.
+    pub(crate) fn push_read(&mut self, ticket: Ticket, message: &Message) -> Option<Slices> {
+        let Some(stream) = self.find(ticket.stream) else { return Some(frame(None, message)) };
+        let is_read = stream.is_read_by(ticket) && stream.read == stream.newest;
+        self.push(ticket.stream, message);
+        let stream = self.find(ticket.stream).filter(|_| is_read)?;
+        stream.read = stream.newest;
+        let id = EventId { kind: stream.kind, stream: ticket.stream, number: stream.newest };
+        match self.events.back() {
+            Some(event) if event.stream == ticket.stream && event.number == id.number => {
+                Some(event.frame.clone())
+            }
+            // There was no room to keep it.
+            _ => Some(frame(Some(id), message)),
+        }
     }
 
     fn evict(&mut self) {
@@ -148,47 +161,35 @@ impl Streams {
         self.common.kept_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// The next frame for a reader that takes a stream up: `None` once there is no more, or when it was replaced.
+    /// The next frame that a reader has not been given: `None` once there is no more, or when the reader was replaced.
     pub(crate) fn poll_next(&mut self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Option<Slices>> {
-        let Some(at) = self.streams.iter().position(|stream| stream.is_read_by(ticket)) else {
+        let Some(stream) = self.streams.iter_mut().find(|stream| stream.is_read_by(ticket)) else {
             return Poll::Ready(None);
         };
-        let (number, read) = (self.streams[at].number, self.streams[at].read);
-        let event = self.events.iter().find(|event| event.stream == number && event.number > read);
-        let stream = &mut self.streams[at];
-        if let Some(event) = event {
-            stream.read = event.number;
-            wake(&mut stream.writer);
-            return Poll::Ready(Some(event.frame.clone()));
+        if stream.read < stream.newest {
+            let unread =
+                self.events.iter().find(|event| event.stream == ticket.stream && event.number > stream.read);
+            if let Some(event) = unread {
+                stream.read = event.number;
+                wake(&mut stream.writer);
+                return Poll::Ready(Some(event.frame.clone()));
+            }
+            // The rest is not kept any more.
+            stream.read = stream.newest;
         }
         if stream.is_over {
             return Poll::Ready(None);
         }
-        stream.reader = Some(cx.waker().clone());
+        match &mut stream.reader {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
         Poll::Pending
-    }
-
-    /// All frames at once that a reader has missed.
-    pub(crate) fn missed(&mut self, ticket: Ticket) -> Vec<Slices> {
-        let read =
-            self.find(ticket.stream).map_or(0, |stream| std::mem::replace(&mut stream.read, stream.newest));
-        let of_stream =
-            self.events.iter().filter(|event| event.stream == ticket.stream && event.number > read);
-        of_stream.map(|event| event.frame.clone()).collect()
     }
 
     /// Whether a stream has had an event with a message.
     pub(crate) fn has_events(&mut self, ticket: Ticket) -> bool {
         self.find(ticket.stream).is_some_and(|stream| stream.newest > 0)
-    }
-
-    /// Whether `ticket` is still the one to read its stream. If so, `cx` is woken when that changes.
-    pub(crate) fn is_current(&mut self, ticket: Ticket, cx: &mut Context<'_>) -> bool {
-        let Some(stream) = self.streams.iter_mut().find(|stream| stream.is_read_by(ticket)) else {
-            return false;
-        };
-        stream.reader = Some(cx.waker().clone());
-        true
     }
 
     /// Ready when a message may be pushed: when nobody reads, since the oldest is dropped then, or when the reader
@@ -319,3 +320,6 @@ pub(crate) fn frame(id: Option<EventId>, message: &Message) -> Slices {
     // In one piece it is cheaper, and holds on to none of the buffers that its message came in.
     if frame.len() <= FLATTEN { std::iter::once(frame.into_bytes()).collect() } else { frame }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Streams against a model of them: plain lists of what was sent.
+
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::server::limits::Limits;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Open(bool),
+    Push(usize, bool),
+    TakeUp(usize, u32),
+    Read(usize),
+    Leave(usize),
+    Finish(usize),
+    Sweep,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        2 => any::<bool>().prop_map(Step::Open),
+        6 => (0..4_usize, any::<bool>()).prop_map(|(stream, by_reader)| Step::Push(stream, by_reader)),
+        2 => (0..4_usize, 0..6_u32).prop_map(|(stream, last)| Step::TakeUp(stream, last)),
+        6 => (0..4_usize).prop_map(Step::Read),
+        1 => (0..4_usize).prop_map(Step::Leave),
+        1 => (0..4_usize).prop_map(Step::Finish),
+        1 => Just(Step::Sweep),
+    ];
+    prop::collection::vec(step, 0..80)
+}
+
+/// What a stream should be.
+struct Model {
+    ticket: Ticket,
+    sent: Vec<Bytes>,
+    read: usize,
+    is_over: bool,
+    has_reader: bool,
+}
+
+fn message(stream: usize, number: usize) -> Message {
+    let params = format!(r#"{{"stream":{stream},"number":{number}}}"#);
+    Message::notification_of("notifications/x", Some(params.as_bytes())).unwrap()
+}
+
+/// Runs the steps. `is_kept` says that the limits let nothing go.
+fn run(steps: Vec<Step>, limits: Limits, is_kept: bool) -> Result<(), TestCaseError> {
+    let common = Arc::new(Common::new(limits));
+    let mut streams = Streams::new(Arc::clone(&common));
+    let mut models: Vec<Model> = Vec::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    for step in steps {
+        let by_reader = matches!(step, Step::Push(_, true));
+        let at = match step {
+            Step::Open(_) | Step::Sweep => 0,
+            Step::Push(at, _) | Step::TakeUp(at, _) | Step::Read(at) | Step::Leave(at) | Step::Finish(at) => {
+                at
+            }
+        };
+        let count = models.len();
+        match (step, models.get_mut(at)) {
+            (Step::Open(is_call), _) if count < 4 => {
+                let kind = if is_call { StreamKind::Call } else { StreamKind::Standing };
+                let ticket = streams.open(kind);
+                let (sent, read) = (Vec::new(), 0);
+                models.push(Model { ticket, sent, read, is_over: false, has_reader: true });
+            }
+            // Nobody says anything on a standing stream that nobody reads.
+            (Step::Push(_, _), Some(model))
+                if !model.is_over && (model.has_reader || model.ticket.kind == StreamKind::Call) =>
+            {
+                let message = message(at, model.sent.len() + 1);
+                let number = u32::try_from(model.sent.len() + 1).unwrap();
+                let id = EventId { number, ..model.ticket.priming() };
+                model.sent.push(frame(Some(id), &message).into_bytes());
+                if by_reader && model.has_reader {
+                    let given = streams.push_read(model.ticket, &message).map(Slices::into_bytes);
+                    let has_missed = model.read + 1 < model.sent.len();
+                    if is_kept {
+                        prop_assert_eq!(
+                            given.is_none(),
+                            has_missed,
+                            "else it would come before what was missed"
+                        );
+                    }
+                    if let Some(given) = given {
+                        prop_assert_eq!(Some(&given), model.sent.last());
+                        model.read = model.sent.len();
+                    }
+                } else {
+                    streams.push(model.ticket.stream, &message);
+                }
+            }
+            (Step::TakeUp(_, last), Some(model)) => {
+                let last = EventId { number: last, ..model.ticket.priming() };
+                match streams.take_up(last) {
+                    Some(ticket) => {
+                        prop_assert!(last.number as usize <= model.sent.len());
+                        (model.ticket, model.read, model.has_reader) = (ticket, last.number as usize, true);
+                    }
+                    // Unknown only if there is nothing to be had from it, now or later.
+                    None if is_kept => prop_assert!(
+                        last.number as usize > model.sent.len()
+                            || model.sent.is_empty()
+                                && !model.has_reader
+                                && (model.is_over || model.ticket.kind == StreamKind::Standing)
+                    ),
+                    None => {}
+                }
+            }
+            (Step::Read(_), Some(model)) if model.has_reader => {
+                let next =
+                    streams.poll_next(model.ticket, &mut cx).map(|frame| frame.map(Slices::into_bytes));
+                if is_kept {
+                    let expected = match model.sent.get(model.read) {
+                        Some(frame) => Poll::Ready(Some(frame.clone())),
+                        None if model.is_over => Poll::Ready(None),
+                        None => Poll::Pending,
+                    };
+                    prop_assert_eq!(&next, &expected);
+                }
+                if let Poll::Ready(Some(frame)) = next {
+                    // Never of another stream, never twice, never backwards.
+                    let number = model.sent.iter().position(|sent| *sent == frame);
+                    prop_assert!(number.is_some_and(|number| number >= model.read));
+                    model.read = number.unwrap_or_default() + 1;
+                }
+            }
+            (Step::Leave(_), Some(model)) => {
+                streams.leave(model.ticket);
+                model.has_reader = false;
+            }
+            (Step::Finish(_), Some(model)) => {
+                streams.finish(model.ticket.stream);
+                model.is_over = true;
+            }
+            (Step::Sweep, _) => streams.sweep(u32::MAX),
+            _ => {}
+        }
+        let kept: usize = streams.events.iter().map(|event| event.frame.len()).sum();
+        prop_assert_eq!(kept, streams.bytes);
+        prop_assert_eq!(kept, common.kept_bytes.load(Ordering::Relaxed));
+        prop_assert!(streams.events.len() <= limits.kept_events);
+    }
+    drop(streams);
+    prop_assert_eq!(common.kept_bytes.load(Ordering::Relaxed), 0);
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn what_is_sent_on_a_stream_is_read_from_it_once_and_in_order(steps in steps()) {
+        let limits = Limits { standing_streams: 9, ..Limits::default() };
+        run(steps, limits, true)?;
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_counted(steps in steps(), kept_events in 1..6_usize) {
+        run(steps, Limits { kept_events, ..Limits::default() }, false)?;
+    }
+}
+
+#[test]
+fn the_bytes_of_all_sessions_are_bounded_together() {
+    let frame = frame(None, &message(0, 1)).len();
+    let common = Arc::new(Common::new(Limits { kept_bytes_in_all: 6 * frame, ..Limits::default() }));
+    let mut sessions: Vec<Streams> = (0..4).map(|_| Streams::new(Arc::clone(&common))).collect();
+    for _ in 0..5 {
+        for streams in &mut sessions {
+            let ticket = streams.open(StreamKind::Call);
+            streams.push(ticket.stream, &message(0, 1));
+            assert!(common.kept_bytes.load(Ordering::Relaxed) <= 6 * frame);
+        }
+    }
+}
