@@ -1,6 +1,9 @@
 //! Logs: on standard error, since standard output may belong to a transport.
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::{LogArgs, LogFormat};
 
@@ -10,20 +13,23 @@ use crate::args::{LogArgs, LogFormat};
 ///
 /// When the filter can't be read.
 pub fn start(args: &LogArgs) -> Result<(), LogError> {
+    let filter: Targets = args.log.parse().map_err(|_| LogError(args.log.clone()))?;
     // rmcp, which the demo server is made with, logs whole messages: they may hold secrets.
-    let filter = if args.log.contains("rmcp") { args.log.clone() } else { format!("{},rmcp=off", args.log) };
-    let filter = EnvFilter::try_new(filter).map_err(|error| LogError(args.log.clone(), error.to_string()))?;
+    let filter = if args.log.contains("rmcp") { filter } else { filter.with_target("rmcp", LevelFilter::OFF) };
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match args.log_format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            tracing_subscriber::registry().with(lines.with_ansi(is_terminal).with_filter(filter)).init();
+        }
+        LogFormat::Json => {
+            tracing_subscriber::registry().with(lines.json().flatten_event(true).with_filter(filter)).init();
+        }
     }
     Ok(())
 }
 
 /// The log filter can't be read.
 #[derive(Debug, thiserror::Error)]
-#[error("--log {0:?} is not a filter ({1}); try a level such as info or debug")]
-pub struct LogError(String, String);
+#[error("--log {0:?} is not a filter; try a level (info, debug), or levels by crate (warn,crossway_stdio=debug)")]
+pub struct LogError(String);
