@@ -15,7 +15,8 @@ use crate::args::{LogArgs, LogFormat};
 pub fn start(args: &LogArgs) -> Result<(), LogError> {
     let filter: Targets = args.log.parse().map_err(|_| LogError(args.log.clone()))?;
     // rmcp, which the demo server is made with, logs whole messages: they may hold secrets.
-    let filter = if args.log.contains("rmcp") { filter } else { filter.with_target("rmcp", LevelFilter::OFF) };
+    let filter =
+        if args.log.contains("rmcp") { filter } else { filter.with_target("rmcp", LevelFilter::OFF) };
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match args.log_format {
@@ -31,5 +32,7 @@ pub fn start(args: &LogArgs) -> Result<(), LogError> {
 
 /// The log filter can't be read.
 #[derive(Debug, thiserror::Error)]
-#[error("--log {0:?} is not a filter; try a level (info, debug), or levels by crate (warn,crossway_stdio=debug)")]
+#[error(
+    "--log {0:?} is not a filter; try a level (info, debug), or levels by crate (warn,crossway_stdio=debug)"
+)]
 pub struct LogError(String);
