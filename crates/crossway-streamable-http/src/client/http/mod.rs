@@ -174,12 +174,9 @@ impl HttpClient {
         if is_unsent {
             return CallError::not_sent(unavailable(&self.endpoint, &explain(error)));
         }
-        if error.is_parse_too_large() {
-            return CallError::unknown(Reason::InvalidAnswer("its head is too large".into()));
-        }
         if error.is_parse() {
             return CallError::unknown(Reason::InvalidAnswer(
-                format!("it is not HTTP: {}", explain(error)).into(),
+                format!("its head is not valid HTTP: {}", explain(error)).into(),
             ));
         }
         let what =

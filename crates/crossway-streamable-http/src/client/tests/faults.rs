@@ -69,7 +69,7 @@ async fn garbage_instead_of_http_is_an_invalid_answer() {
     let answer = answered_by(async |mut exchange: Exchange| {
         exchange.send("SSH-2.0-OpenSSH_9.6\r\n\r\n\0\0\0").await;
     });
-    assert!(invalid(answer.await).contains("not HTTP"));
+    assert!(invalid(answer.await).contains("not valid HTTP"));
 }
 
 #[tokio::test]
