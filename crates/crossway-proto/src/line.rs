@@ -32,6 +32,14 @@ const LARGEST_READ: usize = 64 * 1024;
 const LARGEST_KEPT: usize = 2 * LARGEST_READ;
 /// So many reads in a row have to be small before less is offered.
 const SMALL_READS: u8 = 16;
+/// A line of this length is worth a block of its own.
+const LONG_LINE: usize = 16 * 1024;
+/// The longest line for which a block is made before anything of it is there: what a small line may hold on to.
+const LARGEST_EXPECTED: usize = 256 * 1024;
+/// A long line may be told to be up to so many times as long as what is there of it.
+const EXPECTED_GROWTH: usize = 8;
+/// Room behind a long line, so that its end and the start of the next one come with the same read.
+const SLACK: usize = 4 * 1024;
 
 /// Splits bytes into lines. Does no I/O: read into its [`buffer`](Self::buffer), then take out lines.
 ///
@@ -79,15 +87,24 @@ impl LineDecoder {
 
     /// The buffer to read into: append to it and touch nothing else in it.
     ///
-    /// It has room for at least one good read. The room adapts to what the reads bring and doubles with a line that
-    /// grows, so that a big line is moved a few times at most.
+    /// It has room for at least one good read. The room adapts to what the reads bring, doubles with a line that
+    /// grows, and is right at once for lines as long as those before, so that a big line is moved a few times at most.
     pub fn buffer(&mut self) -> &mut BytesMut {
         self.reads.note(self.buffer.len());
         let room = self.buffer.capacity() - self.buffer.len();
         let wanted = self.reads.size;
-        if room < wanted.div_ceil(4) {
-            self.buffer.reserve(wanted.max(self.buffer.len()));
-            self.block = self.block.max(self.buffer.capacity());
+        match self.reads.expected_rest(self.buffer.len()) {
+            // A block for this line alone: reads end about where it does, and little of the next has to be moved.
+            Some(rest) if room < rest => {
+                let mut block = BytesMut::with_capacity(self.buffer.len() + rest);
+                block.extend_from_slice(&self.buffer);
+                self.replace_block(block);
+            }
+            None if room < wanted.div_ceil(4) => {
+                self.buffer.reserve(wanted.max(self.buffer.len()));
+                self.block = self.block.max(self.buffer.capacity());
+            }
+            _ => {}
         }
         self.reads.offer(self.buffer.len(), self.buffer.capacity());
         &mut self.buffer
@@ -116,6 +133,7 @@ impl LineDecoder {
             };
             let line = self.buffer.split_to(searched + at + 1);
             self.searched = 0;
+            self.reads.note_line(line.len());
             if std::mem::take(&mut self.skipping) {
                 self.note_tail(&line);
                 continue;
@@ -270,11 +288,15 @@ struct ReadSize {
     small_reads: u8,
     /// The buffer's length and capacity when it was last offered.
     offered: Option<(usize, usize)>,
+    /// How long the latest long lines were.
+    long_line: usize,
+    /// How many lines in a row were long.
+    long_lines: u8,
 }
 
 impl Default for ReadSize {
     fn default() -> Self {
-        Self { size: SMALLEST_READ, small_reads: 0, offered: None }
+        Self { size: SMALLEST_READ, small_reads: 0, offered: None, long_line: 0, long_lines: 0 }
     }
 }
 
@@ -285,6 +307,23 @@ impl ReadSize {
 
     fn forget(&mut self) {
         self.offered = None;
+    }
+
+    fn note_line(&mut self, len: usize) {
+        if len >= LONG_LINE {
+            self.long_line = len.max(self.long_line - self.long_line / EXPECTED_GROWTH);
+            self.long_lines = self.long_lines.saturating_add(1);
+        } else {
+            self.long_lines = 0;
+        }
+    }
+
+    /// How much is still to come of the line of which `len` bytes are there, if it is like those before.
+    fn expected_rest(&self, len: usize) -> Option<usize> {
+        let is_one_of_many = self.long_lines >= 2 && self.long_line <= LARGEST_EXPECTED;
+        let bound = if len < LONG_LINE { LARGEST_EXPECTED } else { len * EXPECTED_GROWTH };
+        let whole = self.long_line.min(bound) + SLACK;
+        (is_one_of_many || len >= LONG_LINE).then(|| whole.saturating_sub(len)).filter(|rest| *rest > 0)
     }
 
     fn note(&mut self, len: usize) {

@@ -118,6 +118,43 @@ fn a_big_line_is_moved_a_few_times_only() {
 }
 
 #[test]
+fn lines_as_long_as_those_before_are_hardly_moved() {
+    let line = [b"x".repeat(66_000).as_slice(), b"\n"].concat();
+    let stream = line.repeat(100);
+    let mut decoder = LineDecoder::new(64 << 20);
+    let (mut copied, mut lines, mut at) = (0, 0, 0);
+    while at < stream.len() {
+        let (before, kept) = (decoder.buffer.as_ptr(), decoder.buffer.len());
+        let buffer = decoder.buffer();
+        copied += if buffer.as_ptr() == before { 0 } else { kept };
+        let read = (buffer.capacity() - buffer.len()).min(65_536).min(stream.len() - at);
+        buffer.extend_from_slice(&stream[at..at + read]);
+        at += read;
+        while let Some(line) = decoder.next_line().unwrap() {
+            assert_eq!(line.len(), 66_000);
+            lines += 1;
+        }
+    }
+    assert_eq!(lines, 100);
+    assert!(copied < stream.len() / 10, "{copied} of {}", stream.len());
+}
+
+#[test]
+fn a_line_that_is_not_as_long_as_those_before_holds_on_to_little() {
+    let mut decoder = LineDecoder::new(64 << 20);
+    for _ in 0..10 {
+        decoder.feed(&[b"x".repeat(8 << 20).as_slice(), b"\n"].concat());
+        assert!(decoder.next_line().unwrap().is_some());
+        assert_eq!(decoder.next_line(), Ok(None));
+    }
+    decoder.feed(b"short\n");
+    assert!(decoder.buffer.capacity() <= 2 * LARGEST_READ);
+    assert!(decoder.next_line().unwrap().is_some());
+    decoder.feed(&b"x".repeat(20_000));
+    assert!(decoder.buffer().capacity() <= EXPECTED_GROWTH * 20_000 + 2 * SLACK + LARGEST_READ);
+}
+
+#[test]
 fn memory_is_given_back_after_a_big_line() {
     let mut decoder = LineDecoder::new(64 << 20);
     decoder.feed(&vec![b'x'; 16 << 20]);
