@@ -229,7 +229,8 @@ fn with_extensions(path: PathBuf, environment: impl Iterator<Item = (OsString, O
     as_named.into_iter().chain(extended).collect()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 

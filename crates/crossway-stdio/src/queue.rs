@@ -41,6 +41,12 @@ impl Queue {
         self.lines.push_back(line);
     }
 
+    #[cfg(unix)]
+    pub(crate) fn push_front(&mut self, line: Line) {
+        self.bytes += line.left.len();
+        self.lines.push_front(line);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

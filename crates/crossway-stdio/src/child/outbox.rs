@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use crossway_proto::{CallKey, Calls, Message};
 use crossway_service::Reason;
 
-use super::pipe::Pipe;
+use super::pipe::{Pipe, SHORT};
 use crate::limits::ROUNDS_FOR_OTHERS;
 use crate::queue::{Line, Queue, cancelled_call};
 
@@ -56,11 +56,31 @@ impl Outbox {
     ///
     /// When the connection is closed, or when too much waits: the message was not taken.
     pub(super) fn send(&self, message: &Message) -> Result<(), Reason> {
-        let line = Line::new(message, Calls::<()>::key_of(message));
         let cancelled = cancelled_call(message);
+        // What is short is made a line only if it has to wait; what is long, before anybody waits for the lock.
+        let line = || Line::new(message, Calls::<()>::key_of(message));
+        let long = (message.len() > SHORT).then(line);
         let mut state = self.state();
         if let Some(reason) = &state.closed {
             return Err(reason.clone());
+        }
+        if let (Turn::Free, Some(pipe)) = (state.turn, &state.pipe) {
+            let pipe = Arc::clone(pipe);
+            state.turn = Turn::Sender;
+            if long.is_none() {
+                drop(state);
+                if pipe.try_write_short(message) {
+                    self.write_as_sender(self.state(), &pipe);
+                    return Ok(());
+                }
+                state = self.state();
+                if let Some(reason) = &state.closed {
+                    return Err(reason.clone());
+                }
+            }
+            state.queue.push_front(long.unwrap_or_else(line));
+            self.write_as_sender(state, &pipe);
+            return Ok(());
         }
         if cancelled.is_some_and(|call| state.queue.remove(call)) {
             // The child will never have heard of the call.
@@ -70,11 +90,8 @@ impl Outbox {
         if state.queue.bytes() >= self.limit && cancelled.is_none() {
             return Err(Reason::OverLimit("the MCP server does not read what it is sent".into()));
         }
-        state.queue.push(line);
-        match (state.turn, state.pipe.clone()) {
-            (Turn::Free, Some(pipe)) => self.write_as_sender(state, &pipe),
-            _ => Ok(()),
-        }
+        state.queue.push(long.unwrap_or_else(line));
+        Ok(())
     }
 
     /// Gives the outbox its pipe; [`drive`](Self::drive) has to be polled from then on.
@@ -118,31 +135,29 @@ impl Outbox {
         Ok(())
     }
 
-    fn write_as_sender<'a>(&'a self, mut state: MutexGuard<'a, State>, pipe: &Pipe) -> Result<(), Reason> {
-        state.turn = Turn::Sender;
+    /// Writes what waits, which others may have put there while the caller wrote.
+    fn write_as_sender<'a>(&'a self, mut state: MutexGuard<'a, State>, pipe: &Pipe) {
         for _ in 0..ROUNDS_FOR_OTHERS {
+            if state.queue.is_empty() {
+                state.turn = Turn::Free;
+                return;
+            }
             let mut taken = std::mem::take(&mut state.queue);
             drop(state);
             let written = taken.write(|slices| pipe.try_write(slices));
             state = self.state();
             state.give_back(taken);
             match written {
-                Ok(true) if state.queue.is_empty() => {
-                    state.turn = Turn::Free;
-                    return Ok(());
-                }
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
                     state.turn = Turn::Broken(error.kind());
-                    state.wake_driver();
-                    return Ok(());
+                    return state.wake_driver();
                 }
             }
         }
-        state.turn = Turn::Driver;
+        state.turn = if state.queue.is_empty() { Turn::Free } else { Turn::Driver };
         state.wake_driver();
-        Ok(())
     }
 
     /// Tells whether all could be written.

@@ -3,8 +3,12 @@
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 
+use crossway_proto::Message;
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
+
+/// A line of this length and its end go into a pipe as a whole or not at all (POSIX, write: `PIPE_BUF`).
+pub(super) const SHORT: usize = rustix::pipe::PIPE_BUF - 1;
 
 /// A pipe that grows when a message does not fit.
 #[derive(Debug)]
@@ -33,6 +37,16 @@ impl Pipe {
             grow(&self.sender);
         }
         Ok(written)
+    }
+
+    /// Writes a message of at most [`SHORT`] bytes as a line, and tells whether it did: wholly or not at all.
+    pub(super) fn try_write_short(&self, message: &Message) -> bool {
+        let mut line = Vec::with_capacity(message.len() + 1);
+        message.write_to(&mut line);
+        // Newlines are whitespace between tokens, and nothing else: within strings JSON has them escaped.
+        line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+        line.push(b'\n');
+        self.sender.try_write(&line).is_ok()
     }
 
     pub(super) async fn writable(&self) -> io::Result<()> {

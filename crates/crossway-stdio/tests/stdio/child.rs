@@ -62,6 +62,7 @@ struct Server<'a> {
     cancelled: Vec<Value>,
     refusals: Vec<Value>,
     later: Option<Value>,
+    grandchildren: Vec<std::process::Child>,
     out: io::Stdout,
 }
 
@@ -73,6 +74,7 @@ impl<'a> Server<'a> {
             cancelled: Vec::new(),
             refusals: Vec::new(),
             later: None,
+            grandchildren: Vec::new(),
             out: io::stdout(),
         }
     }
@@ -191,12 +193,12 @@ impl<'a> Server<'a> {
                 self.write(&line);
             }
             "grandchild" => {
-                std::process::Command::new(std::env::current_exe().unwrap())
+                let grandchild = std::process::Command::new(std::env::current_exe().unwrap())
                     .args(crate::support::child_args())
                     .env("CROSSWAY_TEST_SCRIPT", "linger")
                     .env("CROSSWAY_TEST_PORT", params["port"].to_string())
-                    .spawn()
-                    .unwrap();
+                    .spawn();
+                self.grandchildren.push(grandchild.unwrap());
                 self.answer(id, &json!({}));
             }
             _ => self.write(&format!(

@@ -170,5 +170,5 @@ async fn the_shared_child_ends_with_the_upstream_and_its_last_link() {
     drop(upstream);
     assert!(client.call("pid", json!({})).await.is_ok());
     drop(client);
-    grandchild.is_cut().await;
+    grandchild.cut_off().await;
 }

@@ -108,7 +108,7 @@ impl Lifelines {
 
 impl Lifeline {
     /// Waits until the process is gone.
-    pub(crate) async fn is_cut(mut self) {
+    pub(crate) async fn cut_off(mut self) {
         // A process that is killed may leave a reset instead of an end.
         assert!(matches!(self.0.read(&mut [0]).await, Ok(0) | Err(_)));
     }

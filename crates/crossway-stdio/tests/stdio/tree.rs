@@ -30,7 +30,7 @@ async fn a_child_whose_link_is_dropped_ends_with_its_descendants() {
     let lifelines = Lifelines::new().await;
     let (client, grandchild) = child_with_lifeline(&upstream("legacy"), &lifelines).await;
     drop(client);
-    grandchild.is_cut().await;
+    grandchild.cut_off().await;
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn closing_a_link_waits_until_the_child_is_gone() {
     let silent = client.ask("silence", &json!({}));
     client.link.close().await;
     assert!(!is_alive(pid));
-    grandchild.is_cut().await;
+    grandchild.cut_off().await;
     let error = answer(silent).await.unwrap_err();
     assert_eq!((error.reason(), error.outcome()), (&Reason::Closing, Outcome::Unknown));
     let later = client.call("pid", json!({})).await.unwrap_err();
@@ -55,7 +55,7 @@ async fn descendants_that_outlive_a_child_that_exits_by_itself_are_ended() {
     let error = client.call("exit", json!({})).await.unwrap_err();
     // They hold its output open, and nobody waits for that.
     assert!(error.to_string().contains("exit status: 3"), "{error}");
-    grandchild.is_cut().await;
+    grandchild.cut_off().await;
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn what_is_left_when_the_runtime_goes_is_killed() {
     });
     let grandchild = lifelines.accept().await;
     end.send(()).unwrap();
-    grandchild.is_cut().await;
+    grandchild.cut_off().await;
     other.join().unwrap();
 }
 
