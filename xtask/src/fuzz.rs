@@ -26,6 +26,9 @@ pub(crate) struct Options {
 /// The longest that one input may take, in seconds. All take milliseconds.
 const TIMEOUT: u64 = 10;
 
+/// The most inputs that are kept for how often something is reached: 400, which ordinary tests replay in a second.
+const KEPT: usize = 400;
+
 /// Runs the targets one after the other; false if one of them found something.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let fuzz = Fuzz::new()?;
@@ -124,25 +127,29 @@ impl Fuzz {
 
     /// Replaces the corpus; gives how many inputs are in it.
     fn minimise(&self, target: &str) -> Result<usize> {
+        let corpus = self.corpus(target);
+        let fewest = self.fewest(target, &corpus, true)?;
+        let fewest = if fewest.len() > KEPT { self.fewest(target, &corpus, false)? } else { fewest };
+        fs::remove_dir_all(&corpus)?;
+        fs::create_dir(&corpus)?;
+        for input in &fewest {
+            fs::copy(input.path(), corpus.join(input.file_name()))?;
+        }
+        Ok(fewest.len())
+    }
+
+    /// The fewest inputs that reach all that was reached, and with `counts` all that was reached more than once as
+    /// often as it was.
+    fn fewest(&self, target: &str, corpus: &Path, counts: bool) -> Result<Vec<fs::DirEntry>> {
         let fewest = self.grown(&format!("{target}.fewest"));
         if fewest.exists() {
             fs::remove_dir_all(&fewest)?;
         }
-        let corpus = self.corpus(target);
-        let mut command = self.libfuzzer(target, &fewest, &[&corpus, &self.grown(target)])?;
-        // Without counters: what is reached matters, and not how often.
-        command.args(["-set_cover_merge=1", "-use_counters=0"]);
+        let mut command = self.libfuzzer(target, &fewest, &[corpus, &self.grown(target)])?;
+        command.args(["-set_cover_merge=1", if counts { "-use_counters=1" } else { "-use_counters=0" }]);
         let output = command.output().context("cargo fuzz cannot be started")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        fs::remove_dir_all(&corpus)?;
-        fs::create_dir(&corpus)?;
-        let mut kept = 0;
-        for input in fs::read_dir(&fewest)? {
-            let input = input?;
-            fs::copy(input.path(), corpus.join(input.file_name()))?;
-            kept += 1;
-        }
-        Ok(kept)
+        Ok(fs::read_dir(&fewest)?.collect::<Result<_, _>>()?)
     }
 
     fn corpus(&self, target: &str) -> PathBuf {
