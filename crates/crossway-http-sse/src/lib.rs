@@ -13,4 +13,4 @@ pub use limits::ClientLimits;
 #[cfg(feature = "server")]
 pub use limits::ServerLimits;
 #[cfg(feature = "server")]
-pub use server::{Body, Config, HttpSse, InvalidPath, ResponseFuture};
+pub use server::{Body, Config, HttpSse, InvalidPath, ResponseFuture, SessionOwner};

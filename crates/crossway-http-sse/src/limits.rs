@@ -129,6 +129,11 @@ impl ServerLimits {
     pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
     /// 1 s: answers make room.
     pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+    /// How much of a body that is refused is read and thrown away, so that the refusal is not lost in a reset
+    /// connection: 64 MiB, a message of the longest kind.
+    pub(crate) const DISCARDED_BYTES: usize = 64 << 20;
+    /// How much is allocated for a body by its `Content-Length` alone: 1 MiB. What came vouches for the rest.
+    pub(crate) const RESERVED_BYTES: usize = 1 << 20;
     /// Messages that are ready at the same time go out in one piece up to this size: 16 KiB, one TLS record.
     pub(crate) const COALESCED_BYTES: usize = 16 * 1024;
 }

@@ -3,11 +3,14 @@
 
 mod support;
 
+use bytes::Bytes;
 use crossway_http_sse::{Config, HttpSse, HttpSseUpstream, Options};
 use crossway_proto::Message;
 use crossway_service::{Call, Context, Link, Scope, Upstream};
 use crossway_testkit::{Scripted, Server, corpus};
 use futures_util::future::join_all;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::{Http, all, call, message, only, post, serve, soon};
 use tokio::sync::mpsc;
 
@@ -234,4 +237,29 @@ async fn a_client_of_one_session_does_not_see_what_another_is_told() {
     server_of_one.send(r#"{"jsonrpc":"2.0","method":"notifications/one"}"#);
     assert_eq!(two.message().await, r#"{"jsonrpc":"2.0","id":1,"result":{"secret":2}}"#);
     assert_eq!(one.message().await, r#"{"jsonrpc":"2.0","method":"notifications/one"}"#);
+}
+
+#[tokio::test]
+async fn the_server_serves_http_2_as_well() {
+    let echoing = Scripted::answering(|message| {
+        message.id().map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)).into_iter().collect()
+    });
+    let address = serve(HttpSse::new(echoing, Config::default())).await;
+    let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tcp)).await.unwrap();
+    tokio::spawn(connection);
+    let get = http::Request::get(format!("http://{address}/sse")).body(Full::<Bytes>::default()).unwrap();
+    let mut stream = sender.send_request(get).await.unwrap();
+    let mut piece = async || {
+        let data = soon(stream.body_mut().frame()).await.unwrap().unwrap().into_data().unwrap();
+        String::from_utf8(data.to_vec()).unwrap()
+    };
+    let endpoint = piece().await.trim().rsplit(' ').next().unwrap().to_owned();
+    let post = http::Request::post(format!("http://{address}/{endpoint}"))
+        .header("content-type", "application/json")
+        .body(Full::from(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#))
+        .unwrap();
+    assert_eq!(sender.send_request(post).await.unwrap().status(), 202);
+    assert_eq!(piece().await, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n");
 }

@@ -31,7 +31,10 @@ impl Body {
         Self(Inner::Text(text.into()))
     }
 
-    pub(super) fn events(session: Arc<Session>, endpoint: Bytes) -> Self {
+    /// A session's stream. `endpoint` is what stands before the session's id in the URI for its messages.
+    pub(super) fn events(session: Arc<Session>, endpoint: &str) -> Self {
+        // Paths are checked to have nothing in them that an event can't hold.
+        let endpoint = SseEncoder::endpoint(&format!("{endpoint}{}", session.id())).unwrap_or_default();
         let keep_alive = session.limits().keep_alive;
         Self(Inner::Events(Box::new(Events {
             session,

@@ -6,7 +6,9 @@ mod read;
 mod respond;
 mod service;
 mod session;
+mod sessions;
 
 pub use body::Body;
 pub use config::{Config, InvalidPath};
 pub use service::{HttpSse, ResponseFuture};
+pub use session::SessionOwner;

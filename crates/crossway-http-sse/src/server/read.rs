@@ -1,12 +1,10 @@
-//! A POST's body, read within bounds.
+//! A request's body, read within bounds.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
 use http_body::Body;
 use tokio::time::{Instant, Sleep};
 
@@ -24,6 +22,9 @@ pub(super) enum BodyFault {
 }
 
 /// Reads a body to its end.
+///
+/// A body that is refused is read, too, and thrown away: a connection that is closed under what still comes is reset,
+/// and the refusal is lost.
 #[pin_project::pin_project]
 pub(super) struct ReadBody<B> {
     #[pin]
@@ -31,6 +32,9 @@ pub(super) struct ReadBody<B> {
     first: Bytes,
     whole: BytesMut,
     limit: usize,
+    is_refused: bool,
+    /// How much more is thrown away.
+    discards: usize,
     stall: Duration,
     patience: Duration,
     /// Set up when the body is not there at once, as it nearly always is.
@@ -44,16 +48,27 @@ struct Clock {
 }
 
 impl<B: Body> ReadBody<B> {
-    pub(super) fn new(body: B, limits: &ServerLimits) -> Self {
+    /// Reads a body within these limits. A client that waits to be told to go on has sent nothing yet: its body is
+    /// not thrown away, it is not asked for.
+    pub(super) fn new(body: B, limits: &ServerLimits, expects_continue: bool) -> Self {
+        let is_refused = body.size_hint().lower() > limits.message.message_bytes as u64;
         Self {
             body,
             first: Bytes::new(),
             whole: BytesMut::new(),
             limit: limits.message.message_bytes,
+            is_refused,
+            discards: if expects_continue { 0 } else { ServerLimits::DISCARDED_BYTES },
             stall: limits.body_stall,
             patience: limits.body,
             clock: None,
         }
+    }
+
+    /// Throws the body away, whatever it is.
+    pub(super) fn refused(mut self) -> Self {
+        self.is_refused = true;
+        self
     }
 }
 
@@ -63,9 +78,13 @@ impl<B: Body> Future for ReadBody<B> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
+            if *this.is_refused && *this.discards == 0 {
+                return Poll::Ready(Err(BodyFault::TooLong));
+            }
             let frame = match this.body.as_mut().poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(BodyFault::Broken)),
+                Poll::Ready(None) if *this.is_refused => return Poll::Ready(Err(BodyFault::TooLong)),
                 Poll::Ready(None) if this.whole.is_empty() => {
                     return Poll::Ready(Ok(std::mem::take(this.first)));
                 }
@@ -77,19 +96,22 @@ impl<B: Body> Future for ReadBody<B> {
                 }
             };
             let Ok(mut data) = frame.into_data() else { continue };
-            if this.first.len().max(this.whole.len()) + data.remaining() > *this.limit {
-                return Poll::Ready(Err(BodyFault::TooLong));
-            }
             if let Some(clock) = this.clock {
                 clock.last = Instant::now();
             }
-            if this.first.is_empty() && this.whole.is_empty() {
+            let length = this.first.len().max(this.whole.len()) + data.remaining();
+            if *this.is_refused || length > *this.limit {
+                *this.is_refused = true;
+                *this.discards = this.discards.saturating_sub(data.remaining());
+                (*this.first, *this.whole) = (Bytes::new(), BytesMut::new());
+            } else if length == data.remaining() {
                 // Most bodies come in one piece, which is then passed on as it is.
-                *this.first = data.copy_to_bytes(data.remaining());
+                *this.first = data.copy_to_bytes(length);
             } else {
                 if this.whole.is_empty() {
-                    let expected = usize::try_from(this.body.size_hint().lower()).unwrap_or(0);
-                    this.whole.reserve(this.first.len() + data.remaining() + expected.min(*this.limit));
+                    // What came vouches for no more than this.
+                    let announced = usize::try_from(this.body.size_hint().lower()).unwrap_or(usize::MAX);
+                    this.whole.reserve(length + announced.min(ServerLimits::RESERVED_BYTES));
                     this.whole.put(std::mem::take(this.first));
                 }
                 this.whole.put(data);
@@ -116,11 +138,4 @@ impl Clock {
             self.timer.as_mut().reset(due);
         }
     }
-}
-
-/// Whether a request says that its body is over the limit, so that none of it has to be read.
-pub(super) fn says_too_long(headers: &HeaderMap, limit: usize) -> bool {
-    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    // A number that does not parse is the HTTP server's to refuse, or above 2^64.
-    length.is_some_and(|length| length.parse::<u64>().map_or(true, |length| length > limit as u64))
 }

@@ -1,5 +1,6 @@
 //! Responses that are not streams.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_proto::http_rules::Refusal;
@@ -9,12 +10,13 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::body::Body;
 use super::read::BodyFault;
-use super::session::{NoSession, NotTaken, Session};
+use super::session::{NotTaken, Session};
+use super::sessions::NoSession;
 
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// The session's stream.
-pub(super) fn stream(session: std::sync::Arc<Session>, endpoint: bytes::Bytes) -> Response<Body> {
+/// The session's stream, which begins with the `endpoint` event.
+pub(super) fn stream(session: Arc<Session>, endpoint: &str) -> Response<Body> {
     let mut response = Response::new(Body::events(session, endpoint));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -110,14 +112,15 @@ fn later(
     response
 }
 
-/// What can't be read whole. What follows it on the connection can't be read either.
+/// A body that is not there whole. What follows one that did not come in time can't be read either.
 pub(super) fn bad_body(fault: BodyFault, version: Version) -> Response<Body> {
-    let mut response = match fault {
-        BodyFault::TooLong => refuse_with(StatusCode::PAYLOAD_TOO_LARGE, "the message is too long", None),
-        BodyFault::TooSlow => refuse_with(StatusCode::REQUEST_TIMEOUT, "the body did not come in time", None),
-        BodyFault::Broken => refuse_with(StatusCode::BAD_REQUEST, "the body broke off", None),
+    let (status, text) = match fault {
+        BodyFault::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the message is too long"),
+        BodyFault::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+        BodyFault::Broken => (StatusCode::BAD_REQUEST, "the body broke off"),
     };
-    if version < Version::HTTP_2 {
+    let mut response = refuse_with(status, text, None);
+    if fault != BodyFault::TooLong && version < Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

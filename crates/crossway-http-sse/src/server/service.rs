@@ -9,18 +9,18 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use crossway_proto::Message;
 use crossway_proto::http_rules::{Refusal, accept, content_type};
-use crossway_proto::sse::SseEncoder;
 use crossway_service::{Scope, Upstream};
-use http::header::ACCEPT;
+use http::header::{ACCEPT, EXPECT};
+use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use tower_service::Service;
 
 use super::body::Body;
 use super::config::{Config, Paths};
-use super::read::{BodyFault, ReadBody, says_too_long};
+use super::read::ReadBody;
 use super::respond;
-use super::session::{NoSession, Session, SessionId, Sessions};
-use crate::limits::ServerLimits;
+use super::session::{Session, SessionId};
+use super::sessions::Sessions;
 
 /// Serves an upstream over HTTP+SSE, the transport of revision 2024-11-05.
 ///
@@ -94,82 +94,73 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture<B> {
-        ResponseFuture(match self.shared.answer(request) {
-            Answer::Now(response) => Inner::Now(Some(response)),
-            Answer::Post(session, version, body) => Inner::Post { session, version, body },
+        let (head, body) = request.into_parts();
+        let expects_continue = head.headers.contains_key(EXPECT);
+        let body = || ReadBody::new(body, &self.shared.config.limits, expects_continue);
+        ResponseFuture(match self.shared.answer(&head) {
+            Answer::Stream(response) => Inner::Now(Some(response)),
+            Answer::Refuse(response) => Inner::Refuse { response: Some(response), body: body().refused() },
+            Answer::Take(session) => Inner::Take { session, version: head.version, body: body() },
         })
     }
 }
 
-enum Answer<B> {
-    Now(Response<Body>),
-    Post(Arc<Session>, Version, ReadBody<B>),
+enum Answer {
+    /// A session's stream.
+    Stream(Response<Body>),
+    /// Nothing but this, once the body is out of the way.
+    Refuse(Response<Body>),
+    /// The body is a message for this session.
+    Take(Arc<Session>),
 }
 
 impl Shared {
-    fn answer<B: http_body::Body>(&self, request: Request<B>) -> Answer<B> {
-        if let Err(refusal) = self.check_caller(&request) {
-            return Answer::Now(respond::refuse(&refusal, None));
+    fn answer(&self, head: &Parts) -> Answer {
+        if let Err(refusal) = self.check_caller(head) {
+            return Answer::Refuse(respond::refuse(&refusal, None));
         }
         let Paths { sse, message, .. } = &self.config.paths;
-        let path = request.uri().path();
-        match (path == sse, path == message, request.method()) {
-            (true, _, &Method::GET) => Answer::Now(self.open(&request)),
-            (_, true, &Method::POST) => self.post(request),
-            (true, true, _) => Answer::Now(respond::wrong_method("GET, POST")),
-            (true, false, _) => Answer::Now(respond::wrong_method("GET")),
-            (false, true, _) => Answer::Now(respond::wrong_method("POST")),
-            (false, false, _) => Answer::Now(respond::not_found()),
-        }
+        let path = head.uri.path();
+        Answer::Refuse(match (path == sse, path == message, &head.method) {
+            (true, _, &Method::GET) => return self.open(head).map_or_else(Answer::Refuse, Answer::Stream),
+            (_, true, &Method::POST) => return self.find(head).map_or_else(Answer::Refuse, Answer::Take),
+            (true, true, _) => respond::wrong_method("GET, POST"),
+            (true, false, _) => respond::wrong_method("GET"),
+            (false, true, _) => respond::wrong_method("POST"),
+            (false, false, _) => respond::not_found(),
+        })
     }
 
-    fn check_caller<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
-        let host = self.config.hosts.check(request.headers(), request.uri())?;
-        self.config.origins.check(request.headers(), &host)
+    fn check_caller(&self, head: &Parts) -> Result<(), Refusal> {
+        let host = self.config.hosts.check(&head.headers, &head.uri)?;
+        self.config.origins.check(&head.headers, &host)
     }
 
     /// Opens a session.
-    fn open<B>(&self, request: &Request<B>) -> Response<Body> {
+    #[expect(clippy::result_large_err, reason = "either way it is the response")]
+    fn open(&self, head: &Parts) -> Result<Response<Body>, Response<Body>> {
         // Who does not say what is accepted accepts all (RFC 9110, section 12.5.1). Later revisions ask for the
         // header, but this transport is of an earlier one.
-        if request.headers().contains_key(ACCEPT)
-            && let Err(refusal) = accept::check_get(request.headers())
-        {
-            return respond::refuse(&refusal, None);
+        if head.headers.contains_key(ACCEPT) {
+            accept::check_get(&head.headers).map_err(|refusal| respond::refuse(&refusal, None))?;
         }
+        let owner = head.extensions.get().cloned();
         let retry_after = self.config.limits.retry_after;
-        let session = match self.sessions.open(|| self.upstream.connect(Scope::Session)) {
-            Ok(session) => session,
-            Err(reason) => return respond::no_session(reason, retry_after),
-        };
-        match SseEncoder::endpoint(&format!("{}{}", self.endpoint, session.id())) {
-            Ok(endpoint) => respond::stream(session, endpoint),
-            // Not reached: paths are checked to have nothing in them that an event can't hold.
-            Err(_) => {
-                session.end();
-                respond::no_session(NoSession::NoRandomness, retry_after)
-            }
-        }
+        let session = self
+            .sessions
+            .open(owner, || self.upstream.connect(Scope::Session))
+            .map_err(|reason| respond::no_session(reason, retry_after))?;
+        Ok(respond::stream(session, &self.endpoint))
     }
 
-    fn post<B: http_body::Body>(&self, request: Request<B>) -> Answer<B> {
-        let id = match session_id(request.uri().query()) {
-            None => return Answer::Now(respond::missing_session()),
-            Some(id) => SessionId::parse(id),
-        };
-        let Some(session) = id.and_then(|id| self.sessions.find(id)) else {
-            return Answer::Now(respond::unknown_session());
-        };
-        if let Err(refusal) = content_type::check_post(request.headers()) {
-            return Answer::Now(respond::refuse(&refusal, None));
-        }
-        let version = request.version();
-        let limits: &ServerLimits = &self.config.limits;
-        if says_too_long(request.headers(), limits.message.message_bytes) {
-            return Answer::Now(respond::bad_body(BodyFault::TooLong, version));
-        }
-        let body = ReadBody::new(request.into_body(), limits);
-        Answer::Post(session, version, body)
+    /// Finds the session that a message is for.
+    #[expect(clippy::result_large_err, reason = "either way it is a response")]
+    fn find(&self, head: &Parts) -> Result<Arc<Session>, Response<Body>> {
+        let id = session_id(head.uri.query()).ok_or_else(respond::missing_session)?;
+        let session = SessionId::parse(id).and_then(|id| self.sessions.find(id, head.extensions.get()));
+        let session = session.ok_or_else(respond::unknown_session)?;
+        content_type::check_post(&head.headers).map_err(|refusal| respond::refuse(&refusal, None))?;
+        Ok(session)
     }
 }
 
@@ -185,7 +176,12 @@ pub struct ResponseFuture<B>(#[pin] Inner<B>);
 #[pin_project::pin_project(project = InnerProject)]
 enum Inner<B> {
     Now(Option<Response<Body>>),
-    Post {
+    Refuse {
+        response: Option<Response<Body>>,
+        #[pin]
+        body: ReadBody<B>,
+    },
+    Take {
         session: Arc<Session>,
         version: Version,
         #[pin]
@@ -200,7 +196,12 @@ impl<B: http_body::Body> Future for ResponseFuture<B> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(Ok(match self.project().0.project() {
             InnerProject::Now(response) => response.take().expect("polled after completion"),
-            InnerProject::Post { session, version, body } => match ready!(body.poll(cx)) {
+            InnerProject::Refuse { response, body } => {
+                // Whatever came: it is refused.
+                let _ = ready!(body.poll(cx));
+                response.take().expect("polled after completion")
+            }
+            InnerProject::Take { session, version, body } => match ready!(body.poll(cx)) {
                 Ok(text) => take(session, text),
                 Err(fault) => respond::bad_body(fault, *version),
             },

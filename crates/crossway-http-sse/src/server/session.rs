@@ -1,13 +1,13 @@
-//! One client's session, and the table of all of them.
+//! One client's session.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::{Message, RequestId};
 use crossway_service::{Link, Pump};
+
+use super::sessions::Sessions;
 
 use crate::limits::ServerLimits;
 
@@ -16,7 +16,7 @@ use crate::limits::ServerLimits;
 pub(super) struct SessionId(u128);
 
 impl SessionId {
-    fn random() -> Result<Self, getrandom::Error> {
+    pub(super) fn random() -> Result<Self, getrandom::Error> {
         let mut bits = [0; 16];
         getrandom::fill(&mut bits)?;
         Ok(Self(u128::from_ne_bytes(bits)))
@@ -35,119 +35,30 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// All sessions of a server.
-pub(super) struct Sessions {
-    limits: ServerLimits,
-    table: Mutex<Table>,
-    is_draining: AtomicBool,
-    is_closed: AtomicBool,
+/// Whose session it is, where something in front of the server knows.
+///
+/// Put one into the extensions of each request: a session then takes messages only from the owner that its GET had,
+/// and is unknown to all others. A session id alone is no proof of who sends it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionOwner(Arc<str>);
+
+impl SessionOwner {
+    /// An owner by a name that no other owner has, such as the issuer and subject of a token.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
 }
 
-#[derive(Default)]
-struct Table {
-    sessions: HashMap<SessionId, Arc<Session>>,
-    /// Who waits for the last one to end.
-    waiters: Vec<Waker>,
-}
-
-/// Why there is no new session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoSession {
-    Draining,
-    TableFull,
-    NoRandomness,
-}
-
-impl Sessions {
-    pub(super) fn new(limits: ServerLimits) -> Arc<Self> {
-        Arc::new(Self {
-            limits,
-            table: Mutex::default(),
-            is_draining: AtomicBool::new(false),
-            is_closed: AtomicBool::new(false),
-        })
-    }
-
-    /// Opens a session, if there is room for one.
-    pub(super) fn open(self: &Arc<Self>, connect: impl FnOnce() -> Link) -> Result<Arc<Session>, NoSession> {
-        let id = SessionId::random().map_err(|_| NoSession::NoRandomness)?;
-        let mut table = self.table();
-        if self.is_draining() {
-            return Err(NoSession::Draining);
-        }
-        if table.sessions.len() >= self.limits.sessions {
-            return Err(NoSession::TableFull);
-        }
-        let state = State { pump: None, waker: None };
-        let session = Arc::new(Session {
-            id,
-            sessions: Arc::clone(self),
-            limits: self.limits,
-            state: Mutex::new(state),
-        });
-        table.sessions.insert(id, Arc::clone(&session));
-        drop(table);
-        session.state().pump = Some(Pump::new(connect(), self.limits.seam));
-        Ok(session)
-    }
-
-    pub(super) fn find(&self, id: SessionId) -> Option<Arc<Session>> {
-        self.table().sessions.get(&id).cloned()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.table().sessions.len()
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Acquire)
-    }
-
-    /// No new sessions; those that there are end when they are idle, or at once.
-    pub(super) fn drain(&self, at_once: bool) {
-        let sessions: Vec<_> = {
-            let table = self.table();
-            self.is_draining.store(true, Ordering::Release);
-            self.is_closed.fetch_or(at_once, Ordering::AcqRel);
-            table.sessions.values().cloned().collect()
-        };
-        for session in sessions {
-            session.wake();
-        }
-    }
-
-    /// Ready when there is no session.
-    pub(super) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut table = self.table();
-        if table.sessions.is_empty() {
-            return Poll::Ready(());
-        }
-        if !table.waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
-            table.waiters.push(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-
-    fn remove(&self, id: SessionId) {
-        let mut table = self.table();
-        table.sessions.remove(&id);
-        if table.sessions.len() < table.sessions.capacity() / 4 {
-            table.sessions.shrink_to_fit();
-        }
-        if table.sessions.is_empty() {
-            table.waiters.drain(..).for_each(Waker::wake);
-        }
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic elsewhere leaves the table whole.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+impl fmt::Debug for SessionOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionOwner([redacted])")
     }
 }
 
 /// One client's session. Its stream ends it, and with that takes it out of the table, which it holds in turn.
 pub(super) struct Session {
     id: SessionId,
+    owner: Option<SessionOwner>,
     sessions: Arc<Sessions>,
     limits: ServerLimits,
     state: Mutex<State>,
@@ -172,6 +83,24 @@ pub(super) enum NotTaken {
 }
 
 impl Session {
+    pub(super) fn new(
+        id: SessionId,
+        owner: Option<SessionOwner>,
+        sessions: Arc<Sessions>,
+        limits: ServerLimits,
+    ) -> Self {
+        Self { id, owner, sessions, limits, state: Mutex::new(State { pump: None, waker: None }) }
+    }
+
+    /// Begins to serve the client on a link of its own.
+    pub(super) fn begin(&self, link: Link) {
+        self.state().pump = Some(Pump::new(link, self.limits.seam));
+    }
+
+    pub(super) fn is_of(&self, owner: Option<&SessionOwner>) -> bool {
+        self.owner.as_ref() == owner
+    }
+
     pub(super) fn id(&self) -> SessionId {
         self.id
     }
@@ -214,8 +143,7 @@ impl Session {
             slot => *slot = Some(cx.waker().clone()),
         }
         drop(state);
-        let is_closed = self.sessions.is_closed.load(Ordering::Acquire);
-        let is_stopping = is_closed || is_idle && self.sessions.is_draining();
+        let is_stopping = self.sessions.is_closed() || is_idle && self.sessions.is_draining();
         if is_stopping { Poll::Ready(None) } else { Poll::Pending }
     }
 
@@ -232,7 +160,7 @@ impl Session {
         }
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Some(waker) = &self.state().waker {
             waker.wake_by_ref();
         }

@@ -1,0 +1,124 @@
+//! The table of all sessions.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crossway_service::Link;
+
+use super::session::{Session, SessionId, SessionOwner};
+use crate::limits::ServerLimits;
+
+/// All sessions of a server.
+pub(super) struct Sessions {
+    limits: ServerLimits,
+    table: Mutex<Table>,
+    is_draining: AtomicBool,
+    is_closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Table {
+    sessions: HashMap<SessionId, Arc<Session>>,
+    /// Who waits for the last one to end.
+    waiters: Vec<Waker>,
+}
+
+/// Why there is no new session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoSession {
+    Draining,
+    TableFull,
+    NoRandomness,
+}
+
+impl Sessions {
+    pub(super) fn new(limits: ServerLimits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            table: Mutex::default(),
+            is_draining: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Opens a session, if there is room for one.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        owner: Option<SessionOwner>,
+        connect: impl FnOnce() -> Link,
+    ) -> Result<Arc<Session>, NoSession> {
+        let id = SessionId::random().map_err(|_| NoSession::NoRandomness)?;
+        let mut table = self.table();
+        if self.is_draining() {
+            return Err(NoSession::Draining);
+        }
+        if table.sessions.len() >= self.limits.sessions {
+            return Err(NoSession::TableFull);
+        }
+        let session = Arc::new(Session::new(id, owner, Arc::clone(self), self.limits));
+        table.sessions.insert(id, Arc::clone(&session));
+        drop(table);
+        session.begin(connect());
+        Ok(session)
+    }
+
+    /// The session with this id, if it is this owner's.
+    pub(super) fn find(&self, id: SessionId, owner: Option<&SessionOwner>) -> Option<Arc<Session>> {
+        self.table().sessions.get(&id).filter(|session| session.is_of(owner)).cloned()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table().sessions.len()
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// No new sessions; those that there are end when they are idle, or at once.
+    pub(super) fn drain(&self, at_once: bool) {
+        let sessions: Vec<_> = {
+            let table = self.table();
+            self.is_draining.store(true, Ordering::Release);
+            self.is_closed.fetch_or(at_once, Ordering::AcqRel);
+            table.sessions.values().cloned().collect()
+        };
+        for session in sessions {
+            session.wake();
+        }
+    }
+
+    /// Ready when there is no session.
+    pub(super) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut table = self.table();
+        if table.sessions.is_empty() {
+            return Poll::Ready(());
+        }
+        if !table.waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
+            table.waiters.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    pub(super) fn remove(&self, id: SessionId) {
+        let mut table = self.table();
+        table.sessions.remove(&id);
+        if table.sessions.len() < table.sessions.capacity() / 4 {
+            table.sessions.shrink_to_fit();
+        }
+        if table.sessions.is_empty() {
+            table.waiters.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // A panic elsewhere leaves the table whole.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
