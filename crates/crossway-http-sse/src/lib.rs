@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(all(feature = "client", feature = "server"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "client", feature = "server")),
+    doc = "MCP over HTTP+SSE, the transport of 2024-11-05."
+)]
 
 #[cfg(feature = "client")]
 mod client;
