@@ -157,7 +157,9 @@ impl Command {
         } else {
             let path = self.environment().filter(|(name, _)| is_name(name, "PATH")).last();
             let path = path.map(|(_, path)| path).unwrap_or_default();
-            std::env::split_paths(&path).map(|folder| base.join(folder)).collect()
+            // An empty entry would be the working directory, which nobody means who has it.
+            let folders = std::env::split_paths(&path).filter(|folder| !folder.as_os_str().is_empty());
+            folders.map(|folder| base.join(folder)).collect()
         };
         let folders = folders.iter().map(|folder| folder.join(&self.program));
         folders.flat_map(|path| with_extensions(path, self.environment())).collect()

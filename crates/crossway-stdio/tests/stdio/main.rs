@@ -11,6 +11,8 @@ mod faults;
 #[cfg(test)]
 mod flow;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod serving;
 #[cfg(test)]
 mod shared;
