@@ -278,6 +278,39 @@ async fn a_reader_who_does_not_keep_up_holds_the_stream_and_loses_nothing() {
 }
 
 #[test]
+fn a_session_whose_runtime_stops_fails_its_calls() {
+    let serving = tokio::runtime::Runtime::new().unwrap();
+    let calling = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let Session { link, stream, mut posts } = serving.block_on(session());
+    let reply = serving.block_on(async {
+        let reply = call(&link, PING);
+        posts.next().await.accept();
+        reply
+    });
+    drop(serving);
+    calling.block_on(async {
+        assert_eq!(only(reply).await, "Unknown: the MCP server went away: its session was stopped");
+        assert_eq!(
+            only(call(&link, PING)).await,
+            "NotSent: the MCP server went away: its session was stopped"
+        );
+    });
+    drop(stream);
+}
+
+#[test]
+fn without_a_runtime_a_call_fails_and_does_not_panic() {
+    let upstream = HttpSseUpstream::new("http://127.0.0.1:1/sse", Options::default()).unwrap();
+    let reply = call(&upstream.connect(Scope::Session), PING);
+    let calling = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = calling.block_on(only(reply));
+    assert!(
+        error.starts_with("NotSent: the MCP server can't be reached: there is no tokio runtime"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_url_or_a_header_that_can_not_be_is_refused() {
     let fails = |url: &str| HttpSseUpstream::new(url, Options::default()).unwrap_err();
     assert!(matches!(fails("nonsense"), OptionsError::Url(_)));

@@ -22,14 +22,14 @@ pub(super) struct Session {
 impl Session {
     /// Opens the stream and serves the session until it is over.
     pub(super) async fn run(self) {
-        let mut session = self;
-        while session.serve().await {
+        let mut running = Running(Some(self));
+        while let Some(session) = &running.0 {
+            if !session.serve().await {
+                return;
+            }
             // No session was lost, so the next call tries again.
             let mux = session.mux.clone();
-            match mux.outlet().park(session) {
-                Some(busy) => session = busy,
-                None => return,
-            }
+            running.0 = running.0.take().and_then(|session| mux.outlet().park(session));
         }
     }
 
@@ -65,5 +65,17 @@ impl Session {
         let unsent: HashSet<_> = outbox.drain().filter_map(|message| Calls::<()>::key_of(&message)).collect();
         self.mux.end(reason, |key| unsent.contains(&key));
         outbox.end();
+    }
+}
+
+/// A session whose task runs. If the task is stopped, its calls fail rather than wait for ever.
+struct Running(Option<Session>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(session) = self.0.take() {
+            // Without effect on a session that has ended.
+            session.end(Reason::Ended("its session was stopped".into()));
+        }
     }
 }
