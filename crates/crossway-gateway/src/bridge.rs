@@ -45,8 +45,8 @@ fn to_command(plan: CommandPlan) -> Command {
 
 /// What to call a command in a client's file: its last word that is no flag, without what stands before the name.
 fn server_name(command: &CommandPlan) -> String {
-    let words = std::iter::once(&command.program).chain(&command.args).map(|word| word.to_string_lossy());
-    let word = words.filter(|word| !word.starts_with('-')).last().unwrap_or_default();
+    let mut words = std::iter::once(&command.program).chain(&command.args).map(|word| word.to_string_lossy());
+    let word = words.rfind(|word| !word.starts_with('-')).unwrap_or_default();
     let name = word.rsplit(['/', '\\']).next().unwrap_or_default().split('@').next().unwrap_or_default();
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     if name.is_empty() { "bridge".to_owned() } else { name.chars().map(safe).collect() }

@@ -81,6 +81,7 @@ pub type FaceBody = Either<McpBody, Either<SseBody, Full<Bytes>>>;
 
 /// The response of either face.
 #[pin_project(project = FaceFutureProjection)]
+#[expect(clippy::large_enum_variant, reason = "hyper keeps one per connection, of the larger kind")]
 pub enum FaceFuture {
     /// Of Streamable HTTP.
     Mcp(#[pin] McpFuture),
