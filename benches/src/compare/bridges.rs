@@ -39,7 +39,7 @@ pub(crate) const BRIDGES: [Bridge; 9] = [
     Bridge {
         name: "mcp-proxy (crates.io)",
         version: "0.6.0, crates.io",
-        settings: "its quick start's file with one stdio backend, release build; one child for all sessions. Without rate limit, cache or log. It has no HTTP+SSE face",
+        settings: "its quick start's file with one stdio backend, release build; one child for all sessions. None of its optional middleware. It has no HTTP+SSE face",
         plan: mcp_proxy_rust,
     },
     Bridge {

@@ -101,7 +101,7 @@ pub(crate) fn page(record: &Record) -> String {
     }
     let _ = write!(
         text,
-        "\nEach has the settings that its own documentation gives for such work. All runs, with percentiles and memory, are in \
+        "\nThe settings are those that each bridge's own README or `--help` offers for such work. All runs, with percentiles and memory, are in \
          [benches/results](../benches/results/compare-{date}.json).\n\nmcpo speaks OpenAPI to its clients and no MCP: it is \
          not in these tables, for Crossway has no such face yet.\n"
     );
