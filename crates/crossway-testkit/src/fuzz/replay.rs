@@ -1,10 +1,10 @@
 //! Inputs that are kept, tried again by ordinary tests.
 
+use std::cell::Cell;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::seeds;
 
@@ -26,18 +26,20 @@ pub fn replay(target: &str, run: impl Fn(&[u8])) {
     }
 }
 
-/// How many panics there were in this process: those in tasks of a runtime go no further than their task.
+/// How many panics there were in this thread: those in tasks of a runtime go no further than their task.
 fn panics() -> usize {
-    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static PANICS: Cell<usize> = const { Cell::new(0) };
+    }
     static COUNTED: Once = Once::new();
     COUNTED.call_once(|| {
         let print = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            PANICS.fetch_add(1, Ordering::Relaxed);
+            PANICS.set(PANICS.get() + 1);
             print(panic);
         }));
     });
-    PANICS.load(Ordering::Relaxed)
+    PANICS.get()
 }
 
 /// Where the corpora are.

@@ -94,6 +94,7 @@ fn heads() -> Vec<Vec<u8>> {
         b"1http://[::1]:80/mcp\nHost: [0:0::1]\nOrigin: http://localhost:3000\nAccept: */*;q=0.1\nAccept: text/event-stream;q=0\nContent-Type: application/json; charset=\"UTF-8\"\nLast-Event-ID: s1-7",
         b"2/\nHost: evil.example\nOrigin: null\nMCP-Protocol-Version: 2026-07-28\nMcp-Method: tools/call\nMcp-Name: =?base64?ZWNobw==?=\nMcp-Param-Region: x",
         b"3/\nHost: a.\nHost: b\nOrigin: https://user@[::ffff:127.0.0.1]:65536\nAccept: text/*;a=\"x,\\\"y\", application/*\nContent-Type: text/html\n",
+        b"4/\nHost: a\nAccept: text/event-stream;q=0, text/event-stream, application/json\nAccept: application/json;q=0",
         "vHello, 世界".as_bytes(),
         b"v=?base64?SGVsbG8sIOS4lueVjA==?=",
         b"v padded ",
