@@ -92,9 +92,10 @@ impl Default for ServeOptions {
 pub(crate) const PIPE_BYTES: usize = 256 << 10;
 /// 64 slices in one vectored write: some sixteen messages.
 pub(crate) const SLICES_PER_WRITE: usize = 64;
-/// So many times a sender writes what others queued meanwhile, before it leaves the rest to the driver.
+/// 16 vectored writes, or some hundred messages: then a sender leaves the rest to the driver, and the driver reads
+/// before it writes on.
 #[cfg(unix)]
-pub(crate) const ROUNDS_FOR_OTHERS: usize = 4;
+pub(crate) const WRITES_IN_A_ROW: usize = 16;
 /// 500 ms: how long a child that has closed one of its streams has to exit, so that its status can be told.
 pub(crate) const EXIT_GRACE: Duration = Duration::from_millis(500);
 /// 100 ms: how long after a child's exit its output is read to the end. It is there already; only a descendant

@@ -28,6 +28,17 @@ impl Line {
     }
 }
 
+/// How far writing went.
+#[cfg(unix)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    All,
+    /// There is no room for more.
+    UntilFull,
+    /// There may be room for more, but others have a right to their turn.
+    InPart,
+}
+
 /// Lines in order, written with few vectored writes and no copy.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -101,23 +112,26 @@ impl Queue {
         }
     }
 
-    /// Writes until all is written or nothing more is taken; tells whether all is.
+    /// Writes until all is written, nothing more is taken, or others have waited long enough.
     #[cfg(unix)]
     pub(crate) fn write(
         &mut self,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
-    ) -> io::Result<bool> {
-        while !self.is_empty() {
+    ) -> io::Result<Written> {
+        for _ in 0..crate::limits::WRITES_IN_A_ROW {
+            if self.is_empty() {
+                return Ok(Written::All);
+            }
             let written = write(&self.slices());
             match written {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => self.advance(written),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Written::UntilFull),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(Written::InPart)
     }
 
     /// Writes until all is written.

@@ -10,8 +10,7 @@ use crossway_proto::{CallKey, Calls, Message};
 use crossway_service::Reason;
 
 use super::pipe::{Pipe, SHORT};
-use crate::limits::ROUNDS_FOR_OTHERS;
-use crate::queue::{Line, Queue, cancelled_call};
+use crate::queue::{Line, Queue, Written, cancelled_call};
 
 /// The lines on their way to a child. Sending never waits, and never for reading.
 #[derive(Debug)]
@@ -123,65 +122,51 @@ impl Outbox {
     /// When the child has closed its stdin.
     pub(super) async fn drive(&self, pipe: Arc<Pipe>) -> io::Result<()> {
         while std::future::poll_fn(|cx| self.poll_turn(cx)).await? {
-            if !self.write_as_driver(&pipe)? {
-                let mut writable = std::pin::pin!(pipe.writable());
-                let room = std::future::poll_fn(|cx| match self.poll_closed(cx) {
-                    Poll::Ready(()) => Poll::Ready(Ok(())),
-                    Poll::Pending => writable.as_mut().poll(cx),
-                });
-                room.await?;
+            match self.write(self.state(), &pipe)? {
+                Written::All => {}
+                // Reading has its turn.
+                Written::InPart => tokio::task::yield_now().await,
+                Written::UntilFull => {
+                    let mut writable = std::pin::pin!(pipe.writable());
+                    let room = std::future::poll_fn(|cx| match self.poll_closed(cx) {
+                        Poll::Ready(()) => Poll::Ready(Ok(())),
+                        Poll::Pending => writable.as_mut().poll(cx),
+                    });
+                    room.await?;
+                }
             }
         }
         Ok(())
     }
 
-    /// Writes what waits, which others may have put there while the caller wrote.
-    fn write_as_sender<'a>(&'a self, mut state: MutexGuard<'a, State>, pipe: &Pipe) {
-        for _ in 0..ROUNDS_FOR_OTHERS {
-            if state.queue.is_empty() {
-                state.turn = Turn::Free;
-                return;
-            }
-            let mut taken = std::mem::take(&mut state.queue);
-            drop(state);
-            let written = taken.write(|slices| pipe.try_write(slices));
-            state = self.state();
-            state.give_back(taken);
-            match written {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    state.turn = Turn::Broken(error.kind());
-                    return state.wake_driver();
-                }
-            }
+    /// Writes what waits, and leaves the rest to the driver.
+    fn write_as_sender<'a>(&'a self, state: MutexGuard<'a, State>, pipe: &Pipe) {
+        // An error is the driver's to tell.
+        if !matches!(self.write(state, pipe), Ok(Written::All)) {
+            self.state().wake_driver();
         }
-        state.turn = if state.queue.is_empty() { Turn::Free } else { Turn::Driver };
-        state.wake_driver();
     }
 
-    /// Tells whether all could be written.
-    fn write_as_driver(&self, pipe: &Pipe) -> io::Result<bool> {
-        let mut state = self.state();
-        loop {
+    /// Writes what waits, for whoever's turn it is; then it is the driver's, or nobody's if nothing is left.
+    fn write<'a>(&'a self, mut state: MutexGuard<'a, State>, pipe: &Pipe) -> io::Result<Written> {
+        let mut written = Ok(Written::All);
+        if !state.queue.is_empty() {
             let mut taken = std::mem::take(&mut state.queue);
             drop(state);
-            let written = taken.write(|slices| pipe.try_write(slices));
+            written = taken.write(|slices| pipe.try_write(slices));
             state = self.state();
             state.give_back(taken);
-            match written {
-                Ok(true) if state.queue.is_empty() => {
-                    state.turn = Turn::Free;
-                    return Ok(true);
-                }
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
-                Err(error) => {
-                    state.turn = Turn::Broken(error.kind());
-                    return Err(error);
-                }
-            }
         }
+        // Lines may have come meanwhile.
+        if matches!(written, Ok(Written::All)) && !state.queue.is_empty() {
+            written = Ok(Written::InPart);
+        }
+        state.turn = match &written {
+            Ok(Written::All) => Turn::Free,
+            Ok(_) => Turn::Driver,
+            Err(error) => Turn::Broken(error.kind()),
+        };
+        written
     }
 
     /// Ready with true when the driver is to write, with false once the outbox is closed.
