@@ -34,7 +34,7 @@ pub(super) async fn read(
 ) -> Result<Answer, CallError> {
     let Response { head, body } = response;
     if !head.status.is_success() {
-        return refusal(session, badge, Some(id), head.status, &head.headers, body).await;
+        return Box::pin(refusal(session, badge, Some(id), head.status, &head.headers, body)).await;
     }
     if matches!(head.status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
         body.let_go();

@@ -14,7 +14,7 @@ use super::events::Events;
 use super::http::{Outbound, Purpose, Response};
 use super::retry::Retry;
 use super::session::{self, Badge, Session};
-use super::{headers, limits};
+use super::{headers, limits, mirror};
 
 /// How a request is made.
 #[derive(Clone)]
@@ -58,8 +58,8 @@ pub(super) async fn ask(
     {
         return Ok(first);
     }
-    if super::mirror::learn_anew(&session, &request, &manner).await {
-        return ask_once(&session, &request, &id, &manner, &badge).await;
+    if Box::pin(mirror::learn_anew(&session, &request, &manner)).await {
+        return Box::pin(ask_once(&session, &request, &id, &manner, &badge)).await;
     }
     Ok(first)
 }

@@ -154,7 +154,7 @@ impl HttpClient {
                     *request.version_mut() = Version::HTTP_2;
                     // `:authority` says it.
                     request.headers_mut().remove(header::HOST);
-                    match sender.try_send_request(request).await {
+                    match Box::pin(sender.try_send_request(request)).await {
                         Ok(response) => {
                             let (head, incoming) = response.into_parts();
                             let body = ResponseBody::new(incoming, None, Arc::clone(&self.pool), idle);
@@ -196,6 +196,12 @@ impl HttpClient {
                 return Ok(Wire::Http1(wire));
             }
         }
+        // Boxed, as is all that few calls need: the future of each call is moved to where it is kept.
+        Box::pin(self.open(purpose)).await
+    }
+
+    /// A new connection.
+    async fn open(&self, purpose: Purpose) -> Result<Wire, CallError> {
         // Where HTTP/2 may be spoken, calls that come at once wait for the one connection that they can share.
         let turn = if self.pool.may_be_http2() { Some(self.connecting.lock().await) } else { None };
         let _turn = turn.filter(|_| self.pool.may_be_http2());
