@@ -27,8 +27,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// 16 MiB: some hundred large calls; what a child that has stopped reading may cost.
-    pub const OUTGOING_BYTES: usize = 16 << 20;
+    /// 128 MiB: two of the longest messages that are accepted, or eight of 16 MiB. Messages are here already when
+    /// they have to wait, so a lower bound would refuse what the child would take within the second.
+    pub const OUTGOING_BYTES: usize = 128 << 20;
     /// 3 s: servers that heed the end of their stdin exit within milliseconds, and a bridge that is told to stop
     /// is killed by its own supervisor after ten seconds, in most places.
     pub const CLOSE_WAIT: Duration = Duration::from_secs(3);

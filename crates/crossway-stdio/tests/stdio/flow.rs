@@ -61,10 +61,11 @@ async fn senders_on_many_threads_do_not_mix_their_lines() {
 }
 
 #[tokio::test]
-async fn a_message_of_sixteen_mebibytes_passes_both_ways() {
+async fn messages_of_sixteen_mebibytes_pass_both_ways_four_at_a_time() {
     let client = session();
     let text = "0123456789abcdef".repeat(1 << 20);
-    check_echo(1, &text, client.send(echo(1, &text))).await;
+    let check = |id| check_echo(id, &text, client.send(echo(id, &text)));
+    tokio::join!(check(1), check(2), check(3), check(4));
 }
 
 #[tokio::test]
