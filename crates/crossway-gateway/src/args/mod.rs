@@ -192,7 +192,7 @@ pub struct ListenArgs {
     /// May be repeated. It keeps web pages from reaching the bridge by DNS rebinding.
     #[arg(long = "allow-host", value_name = "NAME")]
     pub allow_hosts: Vec<String>,
-    /// A web origin whose pages may call, such as https://chat.example.com (the `Origin` check).
+    /// A web origin whose pages may call, such as `https://chat.example.com` (the `Origin` check).
     ///
     /// May be repeated. Requests without an `Origin` header, as all but browsers send them, need none.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
