@@ -3,6 +3,7 @@
 mod batch;
 mod calls;
 mod compose;
+mod edit;
 mod error;
 pub mod http_rules;
 mod id;
@@ -17,6 +18,7 @@ pub mod sse;
 
 pub use batch::Incoming;
 pub use calls::{CallKey, Calls, Owner};
+pub use edit::{NotAnObject, Part};
 pub use error::{ErrorCode, ErrorObject, ParseError};
 pub use id::RequestId;
 pub use limits::Limits;

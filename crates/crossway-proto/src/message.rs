@@ -46,17 +46,24 @@ pub enum Kind {
 /// ```
 #[derive(Clone)]
 pub struct Message {
-    text: Bytes,
-    kind: Kind,
-    envelope: Envelope,
+    pub(crate) text: Bytes,
+    pub(crate) kind: Kind,
+    pub(crate) envelope: Envelope,
     /// In the order of their spans, which do not overlap.
-    edits: SmallVec<[Edit; 1]>,
+    pub(crate) edits: SmallVec<[Edit; 1]>,
 }
 
 #[derive(Clone)]
-struct Edit {
-    span: Span,
-    with: Bytes,
+pub(crate) struct Edit {
+    /// What is replaced; empty where something is put in.
+    pub(crate) span: Span,
+    pub(crate) with: Bytes,
+}
+
+impl Edit {
+    pub(crate) fn is_within(&self, span: Span) -> bool {
+        self.span.is_within(span) && !self.span.range().is_empty()
+    }
 }
 
 impl Message {
@@ -121,8 +128,7 @@ impl Message {
     /// 2026-07-28, basic/transports/streamable-http: this is what `Mcp-Name` mirrors.
     #[must_use]
     pub fn name(&self) -> Option<Cow<'_, str>> {
-        let on_resources = self.method().is_some_and(|method| method.starts_with("resources/"));
-        self.string(if on_resources { self.envelope.uri } else { self.envelope.name })
+        self.string(self.name_span())
     }
 
     /// `params` as JSON text.
@@ -246,6 +252,11 @@ impl Message {
         out.put_slice(&self.text[at..]);
     }
 
+    pub(crate) fn name_span(&self) -> Span {
+        let on_resources = self.method().is_some_and(|method| method.starts_with("resources/"));
+        if on_resources { self.envelope.uri } else { self.envelope.name }
+    }
+
     fn progress_span(&self) -> Span {
         match self.kind {
             Kind::Request => self.envelope.meta_progress_token,
@@ -265,7 +276,7 @@ impl Message {
     }
 
     /// A part of the original text.
-    fn raw(&self, span: Span) -> Option<&[u8]> {
+    pub(crate) fn raw(&self, span: Span) -> Option<&[u8]> {
         (!span.is_absent()).then(|| &self.text[span.range()])
     }
 
@@ -291,12 +302,9 @@ impl Message {
         if !matches!(self.raw(span).and_then(<[u8]>::first), Some(b'"' | b'-' | b'n' | b'0'..=b'9')) {
             return;
         }
-        let with = Bytes::copy_from_slice(id.as_json());
-        match self.edits.binary_search_by_key(&span.range().start, |edit| edit.span.range().start) {
-            Ok(at) if self.text[span.range()] == with => drop(self.edits.remove(at)),
-            Ok(at) => self.edits[at].with = with,
-            Err(_) if self.text[span.range()] == with => {}
-            Err(at) => self.edits.insert(at, Edit { span, with }),
+        // Nor does what was taken away come back by a new name.
+        if !self.edits.iter().any(|edit| edit.span != span && span.is_within(edit.span)) {
+            self.record(span, Bytes::copy_from_slice(id.as_json()));
         }
     }
 }

@@ -5,6 +5,7 @@ mod json;
 use std::ops::Range;
 
 use json::{Cursor, StringToken};
+use smallvec::SmallVec;
 
 use crate::{Limits, ParseError};
 
@@ -20,12 +21,16 @@ impl Span {
         clippy::cast_possible_truncation,
         reason = "texts are bounded far below 4 GiB before they are scanned"
     )]
-    fn new(start: usize, end: usize) -> Self {
+    pub(crate) fn new(start: usize, end: usize) -> Self {
         Self { start: start as u32, end: end as u32 }
     }
 
     pub(crate) fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
+    }
+
+    pub(crate) fn is_within(self, other: Self) -> bool {
+        other.start <= self.start && self.end <= other.end
     }
 
     pub(crate) fn is_absent(self) -> bool {
@@ -108,6 +113,31 @@ pub(crate) fn elements(text: &[u8], limits: &Limits) -> Result<Vec<Range<usize>>
         return Err(cursor.fail("text follows the batch"));
     }
     Ok(found)
+}
+
+/// A member of an object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    /// Its name, with the quotes.
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+}
+
+/// The members of an object whose text has been scanned before; none of what is no object.
+pub(crate) fn members(text: &[u8]) -> SmallVec<[Member; 8]> {
+    let mut found = SmallVec::new();
+    let mut cursor = Cursor::new(text, usize::MAX);
+    if !cursor.take(b'{') || cursor.take(b'}') {
+        return found;
+    }
+    while let Ok(name) = cursor.key() {
+        let Ok(value) = cursor.value(1) else { break };
+        found.push(Member { name: name.span, value });
+        if !cursor.take(b',') {
+            break;
+        }
+    }
+    found
 }
 
 struct Scan<'a> {

@@ -1,0 +1,350 @@
+//! Members of a message's objects: read one by one, taken away, put in; the rest stays as the bytes that it is.
+
+use std::borrow::Cow;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use smallvec::SmallVec;
+
+use crate::message::Edit;
+use crate::scan::{self, Span};
+use crate::{Kind, Limits, Message, ParseError};
+
+/// An object in a message whose members can be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// `params` of a request or a notification.
+    Params,
+    /// `result` of a response.
+    Result,
+    /// `params._meta` or `result._meta`.
+    Meta,
+}
+
+/// A part that was to be changed is no object: an array, a text, a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an object")]
+pub struct NotAnObject(pub Part);
+
+impl Message {
+    /// The members of a part as they came, in their order: names decoded, values as JSON text. None if the part is
+    /// absent or no object. What was [edited](Message::edit) is not among them; see [`reread`](Message::reread).
+    pub fn members(&self, part: Part) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
+        let text = self.raw(self.part_span(part)).unwrap_or_default();
+        scan::members(text)
+            .into_iter()
+            .map(|member| (name_of(text, member.name), &text[member.value.range()]))
+    }
+
+    /// One member of a part as it came, as JSON text.
+    #[must_use]
+    pub fn member(&self, part: Part, name: &str) -> Option<&[u8]> {
+        let text = self.raw(self.part_span(part))?;
+        let member = scan::members(text).into_iter().find(|member| name_of(text, member.name) == name)?;
+        Some(&text[member.value.range()])
+    }
+
+    /// Takes the members named in `remove` away from a part, and puts those of `put` first in it, in the place of
+    /// any that have their names. Values are JSON text, and must be valid. A part that is absent is made if there is
+    /// anything to put into it.
+    ///
+    /// Nothing else is copied or changed: this records splices, as [`set_id`](Message::set_id) does, and readers
+    /// such as [`meta`](Message::meta) still give what came. Who needs them to see the change calls
+    /// [`reread`](Message::reread).
+    ///
+    /// # Errors
+    ///
+    /// When the part is there and no object, as `params` that are an array. The message is as it was then.
+    pub fn edit(&mut self, part: Part, remove: &[&str], put: &[(&str, &[u8])]) -> Result<(), NotAnObject> {
+        let span = self.part_span(part);
+        let Some(text) = self.raw(span) else {
+            if put.is_empty() {
+                return Ok(());
+            }
+            return self.make(part, put);
+        };
+        if text.first() != Some(&b'{') {
+            return Err(NotAnObject(part));
+        }
+        let base = span.range().start;
+        let members = scan::members(text);
+        let shift = |span: Span| Span::new(base + span.range().start, base + span.range().end);
+        let is_gone = |name: &str| remove.contains(&name) || put.iter().any(|(key, _)| *key == name);
+        let mut kept_before: Option<usize> = None;
+        let mut run: Option<(usize, usize)> = None;
+        let mut gaps: SmallVec<[Span; 4]> = SmallVec::new();
+        for member in &members {
+            let (start, end) = (shift(member.name).range().start, shift(member.value).range().end);
+            if is_gone(&name_of(text, member.name)) || self.is_removed(start, end) {
+                run = Some((run.map_or(start, |(first, _)| first), end));
+                continue;
+            }
+            if let Some((first, _)) = run.take() {
+                gaps.push(Span::new(first, start));
+            }
+            kept_before = Some(end);
+        }
+        if let Some((first, last)) = run {
+            gaps.push(Span::new(kept_before.unwrap_or(first), last));
+        }
+        for gap in gaps {
+            self.edits.retain(|edit| !edit.is_within(gap));
+            self.record(gap, Bytes::new());
+        }
+        self.insert(base + 1, is_gone, put, kept_before.is_some());
+        Ok(())
+    }
+
+    /// Writes `name` in the place of what the request is about (`params.name`, or `params.uri` for methods on
+    /// resources). Without effect on a message that has none.
+    pub fn set_name(&mut self, name: &str) {
+        let span = self.name_span();
+        if !span.is_absent() {
+            self.record(span, Bytes::from(serde_json::Value::from(name).to_string()));
+        }
+    }
+
+    /// The message as its readers would see it at the other end: written, and read anew if it was changed.
+    ///
+    /// # Errors
+    ///
+    /// When what was put in is not valid JSON, or a member that decides a message's way is in it twice.
+    pub fn reread(&self) -> Result<Self, ParseError> {
+        if self.edits.is_empty() {
+            return Ok(self.clone());
+        }
+        let unbounded = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
+        Self::parse(self.to_bytes(), &unbounded)
+    }
+
+    fn part_span(&self, part: Part) -> Span {
+        match part {
+            Part::Params => self.envelope.params,
+            Part::Result => self.envelope.result,
+            Part::Meta => self.envelope.meta,
+        }
+    }
+
+    /// Makes a part that is absent, in the object that it belongs into.
+    fn make(&mut self, part: Part, put: &[(&str, &[u8])]) -> Result<(), NotAnObject> {
+        let mut object = BytesMut::new();
+        object.put_u8(b'{');
+        write_members(&mut object, put);
+        object.put_u8(b'}');
+        match part {
+            Part::Meta if self.kind == Kind::Result => self.edit(Part::Result, &[], &[("_meta", &object)]),
+            Part::Meta => self.edit(Part::Params, &[], &[("_meta", &object)]),
+            // A result has its result, and a message is never empty: it has its version.
+            Part::Params | Part::Result => {
+                let brace = self.text.iter().position(|byte| *byte == b'{').unwrap_or_default();
+                self.insert(brace + 1, |name| name == "params", &[("params", &object)], true);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes members at `at`, right behind an opening brace, among those that were put there before.
+    fn insert(&mut self, at: usize, is_gone: impl Fn(&str) -> bool, put: &[(&str, &[u8])], has_more: bool) {
+        let here = Span::new(at, at);
+        let mut text = BytesMut::new();
+        write_members(&mut text, put);
+        if let Some(index) = self.edits.iter().position(|edit| edit.span == here) {
+            let earlier = self.edits.remove(index).with;
+            let object = [b"{", earlier.strip_suffix(b",").unwrap_or(&earlier), b"}"].concat();
+            for member in scan::members(&object) {
+                if !is_gone(&name_of(&object, member.name)) {
+                    let whole = member.name.range().start..member.value.range().end;
+                    separate(&mut text);
+                    text.put_slice(&object[whole]);
+                }
+            }
+        }
+        if has_more {
+            separate(&mut text);
+        }
+        self.record(here, text.freeze());
+    }
+
+    fn is_removed(&self, start: usize, end: usize) -> bool {
+        let span = Span::new(start, end);
+        self.edits.iter().any(|edit| edit.with.is_empty() && span.is_within(edit.span))
+    }
+
+    /// Notes an edit in its place. One of the same span is replaced.
+    pub(crate) fn record(&mut self, span: Span, with: Bytes) {
+        let key = |span: Span| (span.range().start, span.range().end);
+        match self.edits.binary_search_by_key(&key(span), |edit| key(edit.span)) {
+            Ok(at) if self.text[span.range()] == with => drop(self.edits.remove(at)),
+            Ok(at) => self.edits[at].with = with,
+            Err(_) if self.text[span.range()] == with => {}
+            Err(at) => self.edits.insert(at, Edit { span, with }),
+        }
+    }
+}
+
+/// Writes a comma if something stands before it.
+fn separate(text: &mut BytesMut) {
+    if !text.is_empty() {
+        text.put_u8(b',');
+    }
+}
+
+fn write_members(text: &mut BytesMut, members: &[(&str, &[u8])]) {
+    for (index, (name, value)) in members.iter().enumerate() {
+        if index > 0 {
+            text.put_u8(b',');
+        }
+        text.put_slice(serde_json::Value::from(*name).to_string().as_bytes());
+        text.put_u8(b':');
+        text.put_slice(value);
+    }
+}
+
+/// A member's name, decoded; empty if half a surrogate pair makes it no text.
+fn name_of(text: &[u8], token: Span) -> Cow<'_, str> {
+    let token = &text[token.range()];
+    let inner = &token[1..token.len() - 1];
+    if inner.contains(&b'\\') {
+        return Cow::Owned(serde_json::from_slice(token).unwrap_or_default());
+    }
+    String::from_utf8_lossy(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message(text: &str) -> Message {
+        Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
+    }
+
+    fn edited(text: &str, part: Part, remove: &[&str], put: &[(&str, &str)]) -> String {
+        let mut message = message(text);
+        let put: Vec<(&str, &[u8])> = put.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        message.edit(part, remove, &put).unwrap();
+        assert_eq!(message.len(), message.to_bytes().len());
+        String::from_utf8(message.to_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn members_are_taken_away_with_their_commas() {
+        for (remove, left) in [
+            (&["a"][..], r#"{ "b" :2 , "c":3 }"#),
+            (&["b"], r#"{ "a":1, "c":3 }"#),
+            (&["c"], r#"{ "a":1, "b" :2 }"#),
+            (&["a", "b"], r#"{ "c":3 }"#),
+            (&["b", "c"], r#"{ "a":1 }"#),
+            (&["a", "c"], r#"{ "b" :2 }"#),
+            (&["a", "b", "c"], r#"{  }"#),
+            (&["x"], r#"{ "a":1, "b" :2 , "c":3 }"#),
+        ] {
+            let text = r#"{"jsonrpc":"2.0","id":1,"result":{ "a":1, "b" :2 , "c":3 }}"#;
+            let wanted = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{left}}}"#);
+            assert_eq!(edited(text, Part::Result, remove, &[]), wanted, "{remove:?}");
+        }
+    }
+
+    #[test]
+    fn members_are_put_first_and_replace_their_namesakes() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"result":{"a":1,"b":2}}"#;
+        assert_eq!(
+            edited(text, Part::Result, &[], &[("b", "[]"), ("c", "3")]),
+            r#"{"jsonrpc":"2.0","id":1,"result":{"b":[],"c":3,"a":1}}"#
+        );
+        let empty = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        assert_eq!(
+            edited(empty, Part::Result, &[], &[("a", "1")]),
+            r#"{"jsonrpc":"2.0","id":1,"result":{"a":1}}"#
+        );
+    }
+
+    #[test]
+    fn parts_that_are_absent_are_made() {
+        let bare = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+        assert_eq!(
+            edited(bare, Part::Meta, &["x"], &[("k", "1")]),
+            r#"{"params":{"_meta":{"k":1}},"jsonrpc":"2.0","id":1,"method":"tools/list"}"#
+        );
+        assert_eq!(edited(bare, Part::Meta, &["x"], &[]), bare);
+        let result = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
+        assert_eq!(
+            edited(result, Part::Meta, &[], &[("k", "1")]),
+            r#"{"jsonrpc":"2.0","id":1,"result":{"_meta":{"k":1},"tools":[]}}"#
+        );
+    }
+
+    #[test]
+    fn changes_of_one_part_add_up() {
+        let mut message = message(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1}}"#);
+        message.edit(Part::Result, &[], &[("x", b"1"), ("y", b"2")]).unwrap();
+        message.edit(Part::Result, &["a", "x"], &[]).unwrap();
+        message.set_id(&crate::RequestId::from("i"));
+        assert_eq!(message.to_bytes(), r#"{"jsonrpc":"2.0","id":"i","result":{"y":2}}"#);
+        message.edit(Part::Result, &[], &[("y", b"3"), ("z", b"4")]).unwrap();
+        assert_eq!(message.to_bytes(), r#"{"jsonrpc":"2.0","id":"i","result":{"y":3,"z":4}}"#);
+    }
+
+    #[test]
+    fn a_token_in_what_is_taken_away_is_gone() {
+        let mut message = message(
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"progressToken":1,"k":2},"name":"n"}}"#,
+        );
+        message.set_progress_token(&crate::RequestId::from("long token"));
+        message.set_name("other");
+        message.edit(Part::Meta, &["progressToken"], &[]).unwrap();
+        message.set_progress_token(&crate::RequestId::from("again"));
+        assert_eq!(
+            message.to_bytes(),
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"k":2},"name":"other"}}"#
+        );
+        assert_eq!(message.reread().unwrap().name().as_deref(), Some("other"));
+        assert!(message.reread().unwrap().progress_token().is_none());
+    }
+
+    #[test]
+    fn what_is_no_object_is_left_alone() {
+        let mut message = message(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":[1]}"#);
+        assert_eq!(message.edit(Part::Params, &["a"], &[("b", b"1")]), Err(NotAnObject(Part::Params)));
+        assert_eq!(message.to_bytes(), r#"{"jsonrpc":"2.0","id":1,"method":"m","params":[1]}"#);
+        assert_eq!(message.members(Part::Params).count(), 0);
+    }
+
+    #[test]
+    fn members_are_read_by_their_decoded_names() {
+        let message = message(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1.0,"b":{"a":2}}}"#);
+        assert_eq!(message.member(Part::Result, "a"), Some(&b"1.0"[..]));
+        let names: Vec<_> = message.members(Part::Result).map(|(name, _)| name.into_owned()).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    proptest! {
+        #[test]
+        fn an_edit_is_what_it_would_be_on_a_map(
+            members in prop::collection::btree_map("[a-e]", 0u32..9, 0..5),
+            steps in prop::collection::vec(
+                (prop::collection::vec("[a-g]", 0..3), prop::collection::btree_map("[a-g]", 10u32..19, 0..3)), 1..4),
+            spaces in prop::sample::select(vec!["", " "]),
+        ) {
+            let mut expected = members.clone();
+            let text: Vec<String> =
+                members.iter().map(|(name, value)| format!("{spaces}\"{name}\":{value}{spaces}")).collect();
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{{}}}}}"#, text.join(","));
+            let mut message = message(&text);
+            for (remove, put) in &steps {
+                expected.retain(|name, _| !remove.contains(name));
+                expected.extend(put.clone());
+                let remove: Vec<&str> = remove.iter().map(String::as_str).collect();
+                let values: Vec<(&str, String)> =
+                    put.iter().map(|(name, value)| (name.as_str(), value.to_string())).collect();
+                let values: Vec<(&str, &[u8])> =
+                    values.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+                message.edit(Part::Result, &remove, &values).unwrap();
+            }
+            let reread = message.reread().unwrap();
+            let found: std::collections::BTreeMap<String, u32> =
+                serde_json::from_slice(reread.result().unwrap()).unwrap();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}
