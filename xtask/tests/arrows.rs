@@ -11,6 +11,9 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("crossway-proto", &[]),
     ("crossway-service", &["crossway-proto"]),
+    ("crossway-era", &["crossway-proto"]),
+    ("crossway-seal", &[]),
+    ("crossway-router", &["crossway-era", "crossway-proto", "crossway-seal", "crossway-service"]),
     ("crossway-stdio", &["crossway-proto", "crossway-service"]),
     ("crossway-http-sse", &["crossway-proto", "crossway-service"]),
     ("crossway-streamable-http", &["crossway-proto", "crossway-service"]),
@@ -21,8 +24,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         "crossway",
         &[
             "crossway-http-sse",
+            "crossway-era",
             "crossway-proto",
             "crossway-rmcp",
+            "crossway-router",
+            "crossway-seal",
             "crossway-service",
             "crossway-stdio",
             "crossway-streamable-http",
@@ -33,8 +39,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "crossway-demo",
             "crossway-http-sse",
+            "crossway-era",
             "crossway-proto",
             "crossway-rmcp",
+            "crossway-router",
+            "crossway-seal",
             "crossway-service",
             "crossway-stdio",
             "crossway-streamable-http",
@@ -46,7 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What the crates below the transports must not lean on: they do no I/O.
-const SANS_IO: &[&str] = &["crossway-proto", "crossway-service"];
+const SANS_IO: &[&str] = &["crossway-proto", "crossway-service", "crossway-era", "crossway-seal"];
 const IO: &[&str] = &["tokio", "hyper", "hyper-util", "rustls", "process-wrap", "rmcp"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

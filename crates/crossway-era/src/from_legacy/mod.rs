@@ -1,0 +1,1 @@
+//! A legacy client's session as modern requests.

@@ -1,0 +1,5 @@
+#![doc = include_str!("../README.md")]
+
+pub mod from_legacy;
+pub mod keys;
+pub mod to_legacy;

@@ -1,0 +1,1 @@
+//! Modern requests on a legacy server's session.

@@ -1,0 +1,1 @@
+//! Modern requests on a pool of sessions of a legacy upstream.

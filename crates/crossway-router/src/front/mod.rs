@@ -1,0 +1,1 @@
+//! Sessions of legacy clients on a modern upstream.

@@ -1,0 +1,1 @@
+//! What is known of one upstream: discovery and lists, answered from memory.
