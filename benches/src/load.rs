@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod idle;
 mod mailbox;
+mod openapi_client;
 mod phase;
 mod progress;
 mod report;

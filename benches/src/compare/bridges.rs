@@ -17,7 +17,7 @@ pub(crate) struct Bridge {
 }
 
 /// All of them, Crossway's own company first.
-pub(crate) const BRIDGES: [Bridge; 9] = [
+pub(crate) const BRIDGES: [Bridge; 11] = [
     Bridge {
         name: DIRECT,
         version: "crossway-echo, no bridge",
@@ -33,7 +33,7 @@ pub(crate) const BRIDGES: [Bridge; 9] = [
     Bridge {
         name: CROSSWAY,
         version: "this repository",
-        settings: "`crossway bridge`, no options: a child per session",
+        settings: "`crossway bridge`, no options: a child per session. `crossway stdio` for clients on stdio. It has no OpenAPI face yet",
         plan: crossway,
     },
     Bridge {
@@ -57,7 +57,7 @@ pub(crate) const BRIDGES: [Bridge; 9] = [
     Bridge {
         name: "supergateway",
         version: "4.0.0, npm, on Node 24.21.0",
-        settings: "`--stateful`, which spares it a child per request, and `--logLevel none`. A child per session. An HTTP+SSE server through a second one",
+        settings: "`--stateful`, which spares it a child per request, and `--logLevel none`. A child per session. An HTTP+SSE server through a second one; `--streamableHttp` for clients on stdio",
         plan: supergateway,
     },
     Bridge {
@@ -65,6 +65,18 @@ pub(crate) const BRIDGES: [Bridge; 9] = [
         version: "4.0.0, npm, on Node 24.21.0",
         settings: "its default for Streamable HTTP, `--logLevel none`: a child per request",
         plan: supergateway_stateless,
+    },
+    Bridge {
+        name: "mcp-remote",
+        version: "0.15.1, npm, on Node 24.21.0",
+        settings: "`--allow-http --transport http-only --silent`: a process per client, as it is launched by desktop clients",
+        plan: mcp_remote,
+    },
+    Bridge {
+        name: "mcpo",
+        version: "0.0.20, PyPI, on Python 3",
+        settings: "`--log-level ERROR`; with mcp below 2 and fastapi 0.128.0, for with what pip takes by itself it does not start. One child for all callers, who speak OpenAPI and no MCP",
+        plan: mcpo,
     },
     Bridge {
         name: "fastmcp",
@@ -83,7 +95,13 @@ fn address(port: u16) -> String {
 }
 
 fn direct(Task { place, route, port, .. }: Task<'_>) -> anyhow::Result<Option<Plan>> {
-    let transport = if route == Route::StdioToSse { "http-sse" } else { "streamable-http" };
+    let transport = match route {
+        Route::StdioToSse => "http-sse",
+        Route::HttpToStdio => return Ok(Some(Plan::new(&place.echo, route).words("stdio"))),
+        // There is no server that speaks OpenAPI.
+        Route::StdioToOpenApi => return Ok(None),
+        _ => "streamable-http",
+    };
     Ok(Some(Plan::new(&place.echo, route).words(transport).words("--listen").argument(address(port))))
 }
 
@@ -93,6 +111,14 @@ fn floor(Task { place, route, port, .. }: Task<'_>) -> anyhow::Result<Option<Pla
 }
 
 fn crossway(Task { place, route, port, server }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    match route {
+        Route::HttpToStdio => {
+            let plan = Plan::new(&place.crossway, route).words("stdio --log error");
+            return Ok(Some(plan.argument(server)));
+        }
+        Route::StdioToOpenApi => return Ok(None),
+        _ => {}
+    }
     let plan = Plan::new(&place.crossway, route).words("bridge --listen").argument(address(port));
     Ok(Some(match route {
         Route::SseToHttp => plan.words("--upstream").argument(server),
@@ -119,6 +145,9 @@ fn mcp_proxy_rust(Task { place, route, port, .. }: Task<'_>) -> anyhow::Result<O
 }
 
 fn mcp_proxy_npm(Task { place, route, port, server }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    if matches!(route, Route::HttpToStdio | Route::StdioToOpenApi) {
+        return Ok(None);
+    }
     let face = if route == Route::StdioToSse { "sse" } else { "stream" };
     let plan = Plan::new(place.node(), route)
         .argument(place.npm("mcp-proxy/dist/bin/mcp-proxy.mjs"))
@@ -135,6 +164,14 @@ fn mcp_proxy_npm(Task { place, route, port, server }: Task<'_>) -> anyhow::Resul
 
 fn mcp_proxy_python(Task { place, route, port, server }: Task<'_>) -> anyhow::Result<Option<Plan>> {
     let program = place.python("mcp-proxy", "mcp-proxy");
+    match route {
+        Route::HttpToStdio => {
+            let plan = Plan::new(program, route).words("--transport streamablehttp --log-level ERROR");
+            return Ok(Some(plan.argument(server)));
+        }
+        Route::StdioToOpenApi => return Ok(None),
+        _ => {}
+    }
     let plan =
         Plan::new(&program, route).words(&format!("--host 127.0.0.1 --port {port} --log-level ERROR --"));
     Ok(Some(match route {
@@ -144,6 +181,14 @@ fn mcp_proxy_python(Task { place, route, port, server }: Task<'_>) -> anyhow::Re
 }
 
 fn supergateway(task: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    match task.route {
+        Route::HttpToStdio => {
+            let plan = Plan::new(task.place.node(), task.route).argument(supergateway_script(task.place));
+            return Ok(Some(plan.words("--logLevel none --streamableHttp").argument(task.server)));
+        }
+        Route::StdioToOpenApi => return Ok(None),
+        _ => {}
+    }
     let inner = match task.route {
         Route::SseToHttp => {
             let place = task.place;
@@ -173,6 +218,20 @@ fn supergateway_with(Task { place, route, port, .. }: Task<'_>, command: String)
         .argument(command)
 }
 
+fn mcp_remote(Task { place, route, server, .. }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    let plan = Plan::new(place.node(), route).argument(place.npm("mcp-remote/dist/proxy.js"));
+    let plan = plan.argument(server).words("--allow-http --transport http-only --silent");
+    Ok((route == Route::HttpToStdio).then_some(plan))
+}
+
+fn mcpo(Task { place, route, port, .. }: Task<'_>) -> anyhow::Result<Option<Plan>> {
+    let plan = Plan::new(place.python("mcpo", "mcpo"), route)
+        .words(&format!("--host 127.0.0.1 --port {port} --log-level ERROR --"))
+        .argument(&place.echo)
+        .words("stdio");
+    Ok((route == Route::StdioToOpenApi).then_some(plan))
+}
+
 fn fastmcp(Task { place, route, port, server }: Task<'_>) -> anyhow::Result<Option<Plan>> {
     let plan = Plan::new(place.python("fastmcp", "python"), route)
         .argument(place.lists.join("fastmcp_proxy.py"))
@@ -180,7 +239,7 @@ fn fastmcp(Task { place, route, port, server }: Task<'_>) -> anyhow::Result<Opti
     Ok(match route {
         Route::StdioToHttp => Some(plan.words("stdio").argument(&place.echo).words("stdio")),
         Route::SseToHttp => Some(plan.words("sse").argument(server)),
-        Route::StdioToSse => None,
+        Route::StdioToSse | Route::HttpToStdio | Route::StdioToOpenApi => None,
     })
 }
 
@@ -189,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bridge_has_a_plan_for_the_first_route() {
+    fn every_bridge_has_a_plan_for_a_route() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().to_path_buf();
         let place = Place {
@@ -200,10 +259,14 @@ mod tests {
             crossway: path.join("crossway"),
         };
         for bridge in &BRIDGES {
-            let task = Task { place: &place, route: Route::StdioToHttp, port: 1, server: "" };
-            let plan = (bridge.plan)(task).unwrap().unwrap();
-            let words = format!("{plan:?}");
-            assert!(words.contains("echo") || bridge.name.starts_with("mcp-proxy (crates"), "{words}");
+            let task = |route| Task { place: &place, route, port: 1, server: "http://server" };
+            let plans = Route::ALL.into_iter().filter_map(|route| (bridge.plan)(task(route)).unwrap());
+            let plans: Vec<String> = plans.map(|plan| format!("{plan:?}")).collect();
+            assert!(!plans.is_empty(), "{}", bridge.name);
+            for words in plans {
+                let is_to_the_point = words.contains("echo") || words.contains("http://server");
+                assert!(is_to_the_point || bridge.name.starts_with("mcp-proxy (crates"), "{words}");
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn everything(place: &Place) -> anyhow::Result<()> {
     npm(place)?;
     python(place, "mcp-proxy", &[])?;
     python(place, "fastmcp", &OVER_FASTMCP)?;
+    python(place, "mcpo", &[])?;
     cargo(place)
 }
 

@@ -100,7 +100,8 @@ fn measure_load(
 /// The programs of a bridge on a route, running; the bridge is ended before its server.
 struct Rig {
     work: Work,
-    _bridge: Program,
+    /// `None` where each session launches its own.
+    _bridge: Option<Program>,
     _server: Option<Program>,
 }
 
@@ -123,21 +124,37 @@ fn once(
 
 fn start(place: &Place, route: Route, bridge: &Bridge) -> anyhow::Result<Rig> {
     let is_direct = bridge.name == DIRECT;
-    let server = match route {
-        Route::SseToHttp if !is_direct => Some(Program::start(&place.echo, &["http-sse".into()], &["/sse"])?),
-        _ => None,
+    let (server, path) = match route {
+        _ if is_direct => (None, ""),
+        Route::SseToHttp => (Some(Program::start(&place.echo, &["http-sse".into()], &["/sse"])?), "/sse"),
+        Route::HttpToStdio => {
+            (Some(Program::start(&place.echo, &["streamable-http".into()], &["/mcp"])?), "/mcp")
+        }
+        _ => (None, ""),
     };
-    let url = server.as_ref().map_or("", |server| server.url("/sse"));
+    let url = server.as_ref().map_or("", |server| server.url(path));
     let port = free_port()?;
     let plan = (bridge.plan)(Task { place, route, port, server: url })?.context("it has no such face")?;
-    let program = Program::start_at(&plan.program, &plan.arguments, port)?;
-    let address = Address::parse(&format!("http://127.0.0.1:{port}{}", plan.path))?;
-    let target =
-        if route == Route::StdioToSse { Target::HttpSse(address) } else { Target::StreamableHttp(address) };
     let exclude_names = if is_direct { Vec::new() } else { vec![ECHO_NAME.to_owned()] };
-    let watch = Watch { pids: vec![program.pid()], exclude_names, exclude_pids: Vec::new() };
+    let mut watch = Watch { pids: Vec::new(), exclude_names, exclude_pids: Vec::new() };
+    let mut bridge = None;
+    let target = if route == Route::HttpToStdio {
+        // The load generator launches one for each session, and watches those.
+        let words = std::iter::once(plan.program.as_os_str()).chain(plan.arguments.iter().map(AsRef::as_ref));
+        Target::Stdio(words.map(|word| word.to_string_lossy().into_owned()).collect())
+    } else {
+        let program = Program::start_at(&plan.program, &plan.arguments, port)?;
+        watch.pids.push(program.pid());
+        bridge = Some(program);
+        let address = Address::parse(&format!("http://127.0.0.1:{port}{}", plan.path))?;
+        match route {
+            Route::StdioToSse => Target::HttpSse(address),
+            Route::StdioToOpenApi => Target::OpenApi(address),
+            _ => Target::StreamableHttp(address),
+        }
+    };
     let work = Work { watch, tool: plan.tool.to_owned(), timeout: COMPARE_TIMEOUT, ..Work::new(target) };
-    Ok(Rig { work, _bridge: program, _server: server })
+    Ok(Rig { work, _bridge: bridge, _server: server })
 }
 
 /// A port that was free a moment ago: not every bridge can be told to find one.

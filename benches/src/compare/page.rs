@@ -102,8 +102,8 @@ pub(crate) fn page(record: &Record) -> String {
     let _ = write!(
         text,
         "\nThe settings are those that each bridge's own README or `--help` offers for such work. All runs, with percentiles and memory, are in \
-         [benches/results](../benches/results/compare-{date}.json).\n\nmcpo speaks OpenAPI to its clients and no MCP: it is \
-         not in these tables, for Crossway has no such face yet.\n"
+         [benches/results](../benches/results/compare-{date}.json).\n\nmcpo speaks OpenAPI to its clients and no MCP. \
+         Crossway has no such face yet, so it is missing from that table.\n"
     );
     text
 }
@@ -132,11 +132,15 @@ fn table(text: &mut String, record: &Record, route: Route, names: &[&str], notes
         );
         let _ = writeln!(text, " {p50} | {memory} |");
     }
-    let _ = writeln!(
-        text,
-        "\n`{DIRECT}` is no bridge: its processor time is the server's own.{}",
-        if names.contains(&FLOOR) { " `floor` checks nothing." } else { "" }
-    );
+    let is_there = |name: &&str, said: &'static str| if names.contains(name) { said } else { "" };
+    let measures = [
+        is_there(&DIRECT, "`direct` is no bridge: its processor time is the server's own."),
+        is_there(&FLOOR, "`floor` checks nothing."),
+    ];
+    let measures: Vec<&str> = measures.into_iter().filter(|said| !said.is_empty()).collect();
+    if !measures.is_empty() {
+        let _ = writeln!(text, "\n{}", measures.join(" "));
+    }
 }
 
 fn cell(outcome: Option<&Outcome>, notes: &mut Vec<String>) -> String {

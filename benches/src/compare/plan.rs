@@ -15,10 +15,15 @@ pub(crate) enum Route {
     StdioToSse,
     /// An HTTP+SSE server, called over Streamable HTTP.
     SseToHttp,
+    /// A Streamable HTTP server, called over stdio.
+    HttpToStdio,
+    /// A stdio server, called over OpenAPI.
+    StdioToOpenApi,
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 3] = [Self::StdioToHttp, Self::StdioToSse, Self::SseToHttp];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::StdioToHttp, Self::StdioToSse, Self::SseToHttp, Self::HttpToStdio, Self::StdioToOpenApi];
 
     /// In words.
     pub(crate) fn title(self) -> &'static str {
@@ -26,6 +31,8 @@ impl Route {
             Self::StdioToHttp => "A stdio server, called over Streamable HTTP",
             Self::StdioToSse => "A stdio server, called over HTTP+SSE",
             Self::SseToHttp => "An HTTP+SSE server, called over Streamable HTTP",
+            Self::HttpToStdio => "A Streamable HTTP server, called over stdio",
+            Self::StdioToOpenApi => "A stdio server, called over OpenAPI",
         }
     }
 
@@ -33,8 +40,8 @@ impl Route {
     pub(crate) fn loads(self) -> &'static [Load] {
         match self {
             Self::StdioToHttp => &[Load::Small, Load::Single, Load::Many, Load::Middle, Load::Large],
-            Self::StdioToSse => &[Load::Small, Load::Single, Load::Middle],
-            Self::SseToHttp => &[Load::Small, Load::Single],
+            Self::StdioToSse | Self::StdioToOpenApi => &[Load::Small, Load::Single, Load::Middle],
+            Self::SseToHttp | Self::HttpToStdio => &[Load::Small, Load::Single],
         }
     }
 }
@@ -116,7 +123,7 @@ pub(crate) struct Task<'a> {
     pub(crate) place: &'a Place,
     pub(crate) route: Route,
     pub(crate) port: u16,
-    /// The URL of the server, where it is not a command.
+    /// The URL of the server, where it is no command.
     pub(crate) server: &'a str,
 }
 
@@ -125,7 +132,7 @@ pub(crate) struct Task<'a> {
 pub(crate) struct Plan {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
-    /// Where clients connect.
+    /// Where clients connect, unless they launch it.
     pub(crate) path: &'static str,
     /// What the bridge makes of the tool's name.
     pub(crate) tool: &'static str,
@@ -134,7 +141,11 @@ pub(crate) struct Plan {
 impl Plan {
     /// A command that serves where everybody does, and leaves the tool's name alone.
     pub(crate) fn new(program: impl Into<PathBuf>, route: Route) -> Self {
-        let path = if route == Route::StdioToSse { "/sse" } else { "/mcp" };
+        let path = match route {
+            Route::StdioToSse => "/sse",
+            Route::StdioToOpenApi => "/",
+            _ => "/mcp",
+        };
         Self { program: program.into(), arguments: Vec::new(), path, tool: "echo" }
     }
 

@@ -37,6 +37,7 @@ use crate::revision::Revision;
         crossway-load --url http://127.0.0.1:8808/mcp --sessions 8 --concurrency 4 --duration 5\n  \
         crossway-load --transport http-sse --url http://127.0.0.1:8808/sse --calls 1000\n  \
         crossway-load --transport stdio --payload 65536 -- crossway-echo stdio\n  \
+        crossway-load --transport openapi --url http://127.0.0.1:8000/\n  \
         crossway-load --url http://127.0.0.1:8808/mcp --idle --sessions 10000 --with-get-stream --pid 4321\n\n\
         Exit codes: 0 all answers right, 1 some not, 2 wrong usage or no session could be set up."
 )]
@@ -45,7 +46,7 @@ pub struct Cli {
     #[arg(long, value_enum, default_value_t = Transport::StreamableHttp)]
     transport: Transport,
 
-    /// The URL of the server: its MCP endpoint, or its stream (HTTP+SSE).
+    /// The URL of the server: its MCP endpoint, its stream (HTTP+SSE), or that below which its tools are (OpenAPI).
     #[arg(long)]
     url: Option<String>,
 
@@ -156,6 +157,9 @@ enum Transport {
     StreamableHttp,
     HttpSse,
     Stdio,
+    /// No MCP: tools as paths, arguments and answers as JSON, as mcpo has them.
+    #[value(name = "openapi")]
+    OpenApi,
 }
 
 impl Cli {
@@ -199,6 +203,7 @@ impl Cli {
         let target = match self.transport {
             Transport::StreamableHttp => Target::StreamableHttp(address()?),
             Transport::HttpSse => Target::HttpSse(address()?),
+            Transport::OpenApi => Target::OpenApi(address()?),
             Transport::Stdio if self.url.is_some() => bail!("--transport stdio takes a COMMAND, not --url"),
             Transport::Stdio if self.command.is_empty() => bail!("--transport stdio needs `-- COMMAND`"),
             Transport::Stdio => Target::Stdio(self.command.clone()),
@@ -282,6 +287,7 @@ mod tests {
         assert!(refusal(&["--url", url, "--", "cat"]).contains("takes --url"));
         assert!(refusal(&["--url", url, "--calls", "5", "--duration", "5"]).contains("--duration"));
         assert!(refusal(&["--url", url, "--payload", "1"]).contains("32"));
+        assert!(refusal(&["--transport", "openapi"]).contains("needs --url"));
         assert!(refusal(&["--url", url, "--header", "x"]).contains("Name: value"));
         let modern = ["--url", url, "--revision", "2026-07-28"];
         assert!(refusal(&[&modern[..], &["--transport", "http-sse"]].concat()).contains("no HTTP+SSE"));

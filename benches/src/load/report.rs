@@ -78,6 +78,7 @@ pub(crate) fn transport_name(work: &Work) -> &'static str {
         Target::StreamableHttp(_) => "streamable-http",
         Target::HttpSse(_) => "http-sse",
         Target::Stdio(_) => "stdio",
+        Target::OpenApi(_) => "openapi",
     }
 }
 

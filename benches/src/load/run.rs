@@ -313,6 +313,7 @@ impl Work {
     pub(crate) fn descriptors_per_session(&self) -> u64 {
         match self.target {
             Target::StreamableHttp(_) => u64::from(self.with_get_stream),
+            Target::OpenApi(_) => 0,
             Target::HttpSse(_) => 1,
             Target::Stdio(_) => 3,
         }

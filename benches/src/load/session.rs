@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use super::address::Address;
 use super::check::{Fault, check_response};
 use super::client::{Client, accepted, read_acceptance, read_answer};
+use super::openapi_client::{OpenApiSession, OpenApiSlot};
 use super::sse_client::{SseSession, SseSlot};
 use super::stdio_client::{StdioSession, StdioSlot};
 use super::template::{first_method, first_request, initialized};
@@ -41,6 +42,8 @@ pub(crate) enum Session {
     Sse(SseSession),
     /// With a child process.
     Stdio(StdioSession),
+    /// With an OpenAPI server, which has no sessions.
+    OpenApi(OpenApiSession),
 }
 
 /// The place of one call in flight.
@@ -52,6 +55,8 @@ pub(crate) enum Slot {
     Sse(SseSlot),
     /// The session's pipes.
     Stdio(StdioSlot),
+    /// A connection of its own.
+    OpenApi(OpenApiSlot),
 }
 
 impl Session {
@@ -69,6 +74,7 @@ impl Session {
                     session.shake_hands(work, control).await?;
                     Ok(session)
                 }
+                Target::OpenApi(address) => OpenApiSession::new(work, address).map(Self::OpenApi),
                 Target::Stdio(command) => {
                     let session = Self::Stdio(StdioSession::open(work, command)?);
                     session.shake_hands(work, control).await?;
@@ -101,13 +107,14 @@ impl Session {
             Self::Http(session) => Slot::Http(session.slot(client)),
             Self::Sse(session) => Slot::Sse(session.slot(client)),
             Self::Stdio(session) => Slot::Stdio(session.slot()),
+            Self::OpenApi(session) => Slot::OpenApi(session.slot(client)),
         }
     }
 
     /// How many answers came that nobody had asked for.
     pub(crate) fn strays(&self) -> u64 {
         match self {
-            Self::Http(_) => 0,
+            Self::Http(_) | Self::OpenApi(_) => 0,
             Self::Sse(session) => session.strays(),
             Self::Stdio(session) => session.strays(),
         }
@@ -123,7 +130,7 @@ impl Session {
         let close = async {
             match self {
                 Self::Http(session) => session.close(control).await,
-                Self::Sse(_) => Ok(()),
+                Self::Sse(_) | Self::OpenApi(_) => Ok(()),
                 Self::Stdio(session) => session.close().await,
             }
         };
@@ -140,6 +147,7 @@ impl Slot {
                 Self::Http(slot) => slot.call(id, request).await,
                 Self::Sse(slot) => slot.call(id, request).await,
                 Self::Stdio(slot) => slot.call(id, request).await,
+                Self::OpenApi(slot) => slot.call(id, request).await,
             }
         };
         let result = match tokio::time::timeout(timeout, call).await {
@@ -151,6 +159,7 @@ impl Slot {
                 Self::Http(slot) => slot.client.disconnect(),
                 Self::Sse(slot) => slot.give_up(id),
                 Self::Stdio(slot) => slot.give_up(id),
+                Self::OpenApi(slot) => slot.disconnect(),
             }
         }
         result
@@ -162,6 +171,7 @@ impl Slot {
             Self::Http(slot) => slot.notify(message).await,
             Self::Sse(slot) => slot.post(smallvec![message]).await,
             Self::Stdio(slot) => slot.send(&smallvec![message]).await,
+            Self::OpenApi(_) => Ok(()),
         }
     }
 
@@ -169,6 +179,7 @@ impl Slot {
         match self {
             Self::Http(slot) => Some(slot.client),
             Self::Sse(slot) => Some(slot.into_client()),
+            Self::OpenApi(slot) => Some(slot.into_client()),
             Self::Stdio(_) => None,
         }
     }

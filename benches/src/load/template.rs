@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::json;
 use smallvec::smallvec;
 
-use super::work::Work;
+use super::work::{Target, Work};
 use crate::body::Slices;
 use crate::limits::SPLICE_FROM;
 use crate::revision::Revision;
@@ -18,6 +18,8 @@ pub(crate) const UNIQUE_LENGTH: usize = 8 + 1 + 6 + 1 + 8 + 1;
 /// A call of the tool without its id and its text.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
+    /// What stands before the id; `None` where calls have none.
+    opening: Option<&'static str>,
     middle: String,
     filler: Bytes,
     tail: Bytes,
@@ -37,16 +39,19 @@ impl Template {
     /// The calls of a run; `run` tells runs apart that use one server at the same time.
     pub(crate) fn new(work: &Work, run: u32) -> Self {
         let string = |text: &str| serde_json::Value::from(text).to_string();
+        let filler = filler(work.payload);
+        if let Target::OpenApi(_) = work.target {
+            let middle = format!("{{{}:\"", string(&work.argument));
+            return Self { opening: None, middle, filler, tail: Bytes::from_static(b"\"}"), run };
+        }
         let middle = format!(
             r#","method":"tools/call","params":{{"name":{},"arguments":{{{}:""#,
             string(&work.tool),
             string(&work.argument)
         );
         let meta = meta(work.revision).map_or_else(String::new, |meta| format!(",\"_meta\":{meta}"));
-        let alphabet = b"The quick brown fox jumps over the lazy dog 0123456789; ";
-        let filler: Vec<u8> =
-            alphabet.iter().copied().cycle().take(work.payload.saturating_sub(UNIQUE_LENGTH)).collect();
-        Self { middle, filler: filler.into(), tail: format!("\"}}{meta}}}}}").into(), run }
+        let opening = Some(r#"{"jsonrpc":"2.0","id":"#);
+        Self { opening, middle, filler, tail: format!("\"}}{meta}}}}}").into(), run }
     }
 
     /// The part of a text that is the same in all calls.
@@ -57,7 +62,10 @@ impl Template {
     /// The call `id` of a session. A long text is a slice of its own, which is not copied.
     pub(crate) fn call(&self, session: usize, id: u64) -> Call {
         let unique = format!("{:08x}.{session:06x}.{id:08x}.", self.run);
-        let mut head = format!(r#"{{"jsonrpc":"2.0","id":{id}{}{unique}"#, self.middle).into_bytes();
+        let mut head = match self.opening {
+            Some(opening) => format!("{opening}{id}{}{unique}", self.middle).into_bytes(),
+            None => format!("{}{unique}", self.middle).into_bytes(),
+        };
         let request = if self.filler.len() < SPLICE_FROM {
             head.extend_from_slice(&self.filler);
             head.extend_from_slice(&self.tail);
@@ -67,6 +75,12 @@ impl Template {
         };
         Call { request, unique }
     }
+}
+
+/// Text that needs no escapes, for what no call has for itself.
+fn filler(payload: usize) -> Bytes {
+    let alphabet = b"The quick brown fox jumps over the lazy dog 0123456789; ";
+    alphabet.iter().copied().cycle().take(payload.saturating_sub(UNIQUE_LENGTH)).collect()
 }
 
 /// The first request of a session: `initialize`, or `server/discover` where there is no handshake.
@@ -109,7 +123,6 @@ fn meta(revision: Revision) -> Option<serde_json::Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::work::Target;
     use super::*;
 
     fn call(payload: usize, revision: Revision) -> (serde_json::Value, String) {

@@ -17,6 +17,8 @@ pub enum Target {
     HttpSse(Address),
     /// A command, started once per session.
     Stdio(Vec<String>),
+    /// The base URL of an OpenAPI server, whose tools are paths below it.
+    OpenApi(Address),
 }
 
 /// How long a run lasts.
