@@ -26,7 +26,7 @@ pub struct Serving {
 }
 
 /// The upstream of a bridge.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum UpstreamPlan {
     /// A command to launch.
     Command(CommandPlan),
@@ -35,6 +35,7 @@ pub enum UpstreamPlan {
 }
 
 /// A command to launch.
+#[derive(PartialEq, Eq)]
 pub struct CommandPlan {
     /// The program.
     pub program: OsString,
@@ -47,7 +48,7 @@ pub struct CommandPlan {
 }
 
 /// A URL to connect to.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct UrlPlan {
     /// The URL.
     pub url: Url,

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use http::{HeaderName, HeaderValue};
 
+use crate::expand::{ExpandError, expand};
+
 /// A header for requests to an upstream.
 #[derive(Clone)]
 pub struct HeaderArg {
@@ -46,6 +48,17 @@ impl FromStr for HeaderArg {
 
     fn from_str(text: &str) -> Result<Self, HeaderError> {
         let (name, value) = text.split_once(':').ok_or(HeaderError::NoColon)?;
+        Self::new(name, value)
+    }
+}
+
+impl HeaderArg {
+    /// A header by name and value.
+    ///
+    /// # Errors
+    ///
+    /// When the name is none, or one that the transport sets by itself.
+    pub fn new(name: &str, value: &str) -> Result<Self, HeaderError> {
         let name: HeaderName =
             name.trim().parse().map_err(|_| HeaderError::BadName(name.trim().to_owned()))?;
         let reserved = [
@@ -66,9 +79,7 @@ impl FromStr for HeaderArg {
         }
         Ok(Self { name, value: value.trim().to_owned() })
     }
-}
 
-impl HeaderArg {
     /// Puts variables in their places; `lookup` gives a variable's value.
     ///
     /// # Errors
@@ -78,19 +89,10 @@ impl HeaderArg {
         &self,
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<(HeaderName, HeaderValue), HeaderError> {
-        let mut value = String::new();
-        let mut rest = self.value.as_str();
-        while let Some((plain, after)) = rest.split_once("${") {
-            let (variable, after) =
-                after.split_once('}').ok_or_else(|| HeaderError::NotClosed(self.name.clone()))?;
-            value.push_str(plain);
-            value.push_str(&lookup(variable).ok_or_else(|| HeaderError::NotSet {
-                header: self.name.clone(),
-                variable: variable.to_owned(),
-            })?);
-            rest = after;
-        }
-        value.push_str(rest);
+        let value = expand(&self.value, lookup).map_err(|error| match error {
+            ExpandError::NotClosed => HeaderError::NotClosed(self.name.clone()),
+            ExpandError::NotSet(variable) => HeaderError::NotSet { header: self.name.clone(), variable },
+        })?;
         let mut value =
             HeaderValue::from_str(&value).map_err(|_| HeaderError::BadValue(self.name.clone()))?;
         value.set_sensitive(true);

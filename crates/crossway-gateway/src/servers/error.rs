@@ -1,0 +1,102 @@
+//! What can be wrong with a file of servers.
+
+use std::path::PathBuf;
+
+use crate::args::HeaderError;
+use crate::expand::ExpandError;
+
+/// A file of servers that can't be used, and where it says so.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{}", file.display(), place(*at))]
+pub struct FileError {
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column, from 1 on; `None` where it is about the whole file.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong.
+    #[source]
+    pub problem: Problem,
+}
+
+fn place(at: Option<(usize, usize)>) -> String {
+    at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default()
+}
+
+/// What is wrong with a file of servers. Values are not shown: they may be secrets.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The file can't be read.
+    #[error("can't be read")]
+    Unreadable(#[source] std::io::Error),
+    /// The file is too large to be one.
+    #[error("has more than {0} bytes")]
+    TooLarge(u64),
+    /// The file is not JSON, or an entry has not the form that it has to have.
+    #[error("{0}")]
+    Json(String),
+    /// There is no list of servers.
+    #[error(
+        "has no \"mcpServers\"; a file looks like {{ \"mcpServers\": {{ \"time\": {{ \"command\": \"uvx\", \
+         \"args\": [\"mcp-server-time\"] }} }} }}"
+    )]
+    NoServers,
+    /// Two servers have one name.
+    #[error("the server {0:?} is here for the second time")]
+    Twice(String),
+    /// A name that is none.
+    #[error("a server needs a name")]
+    NoName,
+    /// Neither a command nor a URL.
+    #[error("the server {0:?} has neither \"command\" nor \"url\": add one of them")]
+    Nothing(String),
+    /// Both a command and a URL.
+    #[error("the server {0:?} has a \"command\" and also a \"url\": take one of them away")]
+    Both(String),
+    /// The type does not go with the rest.
+    #[error("the server {name:?} is of type {kind:?}, which needs a {needs:?}")]
+    Mismatch {
+        /// The server.
+        name: String,
+        /// What it says it is.
+        kind: String,
+        /// What is missing for that.
+        needs: &'static str,
+    },
+    /// A type that is none.
+    #[error(
+        "the server {name:?} has the unknown type {kind:?}; the types are \"stdio\", \"http\" (Streamable HTTP) and \"sse\""
+    )]
+    UnknownType {
+        /// The server.
+        name: String,
+        /// What it says it is.
+        kind: String,
+    },
+    /// A URL that is none.
+    #[error("the server {name:?} has a URL that can't be used: {reason}")]
+    BadUrl {
+        /// The server.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A header that can't be sent.
+    #[error("the server {name:?}: {error}")]
+    Header {
+        /// The server.
+        name: String,
+        /// What is wrong.
+        error: HeaderError,
+    },
+    /// A variable.
+    #[error("the server {name:?}: in \"{member}\", {error}")]
+    Variable {
+        /// The server.
+        name: String,
+        /// Where the text stands.
+        member: &'static str,
+        /// What is wrong.
+        error: ExpandError,
+    },
+}

@@ -1,0 +1,223 @@
+//! `mcpServers`: what Claude Desktop, Cursor, VS Code, mcpo and others keep their servers in.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use url::Url;
+
+use super::entries::{Entries, position};
+use super::{FileError, Problem};
+use crate::args::{HeaderArg, TransportArg};
+use crate::expand::expand;
+use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan};
+
+/// 4 MiB: a file with more than that is another one.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// What a file says, checked whole.
+#[derive(Debug)]
+pub struct ServersFile {
+    /// The servers that are not switched off, in the file's order.
+    pub servers: Vec<Server>,
+    /// What the file says that means nothing here, for the log.
+    pub ignored: Vec<String>,
+}
+
+/// A server with its name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its name in the file.
+    pub name: String,
+    /// How it is reached.
+    pub upstream: UpstreamPlan,
+}
+
+/// An entry as the file has it, under the names that the clients in use have for its members.
+#[derive(Deserialize)]
+struct Entry {
+    command: Option<String>,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    cwd: Option<PathBuf>,
+    #[serde(alias = "serverUrl")]
+    url: Option<String>,
+    /// Of the Gemini CLI: a URL that speaks Streamable HTTP.
+    #[serde(rename = "httpUrl")]
+    http_url: Option<String>,
+    #[serde(rename = "type", alias = "transport", alias = "transportType")]
+    kind: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    disabled: bool,
+    enabled: Option<bool>,
+    #[serde(flatten)]
+    rest: BTreeMap<String, IgnoredAny>,
+}
+
+impl ServersFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read, or can't be meant: with file, line and column.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let unreadable =
+            |error| FileError { file: path.to_owned(), at: None, problem: Problem::Unreadable(error) };
+        let mut text = String::new();
+        let file = fs::File::open(path).map_err(unreadable)?;
+        let read = file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if read as u64 > MAX_BYTES {
+            let problem = Problem::TooLarge(MAX_BYTES);
+            return Err(FileError { file: path.to_owned(), at: None, problem });
+        }
+        Self::parse(path, &text, |name| std::env::var(name).ok())
+    }
+
+    /// Reads a file's text; `lookup` gives an environment variable's value.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be meant: with `path`, line and column.
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, FileError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let error = |at, problem| FileError { file: path.to_owned(), at, problem };
+        let top: Entries<'_> = read_part(text, text).map_err(|(at, problem)| error(Some(at), problem))?;
+        let is_list = |name: &str| name == "mcpServers" || name == "servers";
+        let Some((_, list)) = top.0.iter().find(|(name, _)| is_list(name)) else {
+            return Err(error(None, Problem::NoServers));
+        };
+        let entries: Entries<'_> =
+            read_part(text, list.get()).map_err(|(at, problem)| error(Some(at), problem))?;
+        let mut file = Self { servers: Vec::new(), ignored: Vec::new() };
+        let mut names = std::collections::HashSet::new();
+        for (name, raw) in entries.0 {
+            let here = |problem| error(Some(position(text, raw.get())), problem);
+            if name.is_empty() {
+                return Err(here(Problem::NoName));
+            }
+            if !names.insert(name.clone()) {
+                return Err(here(Problem::Twice(name)));
+            }
+            let entry: Entry =
+                read_part(text, raw.get()).map_err(|(at, problem)| error(Some(at), problem))?;
+            file.ignored.extend(entry.rest.keys().map(|member| format!("{name}.{member}")));
+            if entry.disabled || entry.enabled == Some(false) {
+                continue;
+            }
+            let upstream = entry.upstream(&name, &lookup).map_err(here)?;
+            file.servers.push(Server { name, upstream });
+        }
+        Ok(file)
+    }
+}
+
+impl Entry {
+    fn upstream(self, name: &str, lookup: &impl Fn(&str) -> Option<String>) -> Result<UpstreamPlan, Problem> {
+        let transport = self.transport(name)?;
+        match (self.command, self.url.or(self.http_url)) {
+            (Some(_), Some(_)) => Err(Problem::Both(name.to_owned())),
+            (None, None) => Err(Problem::Nothing(name.to_owned())),
+            (Some(command), None) => {
+                if let Some(kind) = self.kind.filter(|_| transport.is_some()) {
+                    return Err(Problem::Mismatch { name: name.to_owned(), kind, needs: "url" });
+                }
+                let expanded = |member, text: &str| {
+                    expand(text, lookup).map(OsString::from).map_err(|error| Problem::Variable {
+                        name: name.to_owned(),
+                        member,
+                        error,
+                    })
+                };
+                Ok(UpstreamPlan::Command(CommandPlan {
+                    program: expanded("command", &command)?,
+                    args: self.args.iter().map(|arg| expanded("args", arg)).collect::<Result<_, _>>()?,
+                    env: self
+                        .env
+                        .iter()
+                        .map(|(name, value)| Ok((OsString::from(name), expanded("env", value)?)))
+                        .collect::<Result<_, _>>()?,
+                    cwd: self.cwd,
+                }))
+            }
+            (None, Some(url)) => {
+                if let Some(kind) = self.kind.filter(|_| transport.is_none()) {
+                    return Err(Problem::Mismatch { name: name.to_owned(), kind, needs: "command" });
+                }
+                let url = expand(&url, lookup).map_err(|error| Problem::Variable {
+                    name: name.to_owned(),
+                    member: "url",
+                    error,
+                })?;
+                let bad = |reason: String| Problem::BadUrl { name: name.to_owned(), reason };
+                let url = Url::parse(&url).map_err(|error| bad(error.to_string()))?;
+                if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+                    return Err(bad("it has to begin with http:// or https://".to_owned()));
+                }
+                let headers = self.headers.iter().map(|(header, value)| {
+                    HeaderArg::new(header, value)
+                        .and_then(|header| header.resolve(lookup))
+                        .map_err(|error| Problem::Header { name: name.to_owned(), error })
+                });
+                Ok(UpstreamPlan::Url(UrlPlan {
+                    url,
+                    transport: transport.flatten(),
+                    headers: headers.collect::<Result<_, _>>()?,
+                }))
+            }
+        }
+    }
+
+    /// What the type says: nothing for commands, else that it is a URL, and perhaps which transport it speaks.
+    fn transport(&self, name: &str) -> Result<Option<Option<TransportArg>>, Problem> {
+        let Some(kind) = &self.kind else {
+            let said = self.http_url.as_ref().map(|_| TransportArg::StreamableHttp);
+            return Ok(self.command.is_none().then_some(said));
+        };
+        match kind.to_ascii_lowercase().replace('_', "-").as_str() {
+            "stdio" => Ok(None),
+            // Many files say "http" of servers that speak HTTP+SSE: it is found out.
+            "http" => Ok(Some(None)),
+            "streamable-http" | "streamablehttp" => Ok(Some(Some(TransportArg::StreamableHttp))),
+            "sse" | "http-sse" => Ok(Some(Some(TransportArg::HttpSse))),
+            _ => Err(Problem::UnknownType { name: name.to_owned(), kind: kind.clone() }),
+        }
+    }
+}
+
+/// Reads a part of a text, with errors that tell the place in the whole.
+fn read_part<'a, T: Deserialize<'a>>(whole: &str, part: &'a str) -> Result<T, ((usize, usize), Problem)> {
+    serde_json::from_str(part).map_err(|error| {
+        let (line, column) = position(whole, part);
+        let at = match error.line() {
+            0 => (line, column),
+            1 => (line, column + error.column().saturating_sub(1)),
+            further => (line + further - 1, error.column()),
+        };
+        let text = error.to_string();
+        let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+        (at, Problem::Json(without_value(text)))
+    })
+}
+
+/// A message of serde's without the text that stands where something else was wanted: it may be a secret.
+fn without_value(message: &str) -> String {
+    match (message.split_once(" string \""), message.rsplit_once("\", expected")) {
+        (Some((before, _)), Some((_, after))) => format!("{before} a string, expected{after}"),
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

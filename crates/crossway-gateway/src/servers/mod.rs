@@ -1,0 +1,8 @@
+//! Files that name MCP servers, as desktop clients have them.
+
+mod entries;
+mod error;
+mod file;
+
+pub use error::{FileError, Problem};
+pub use file::{Server, ServersFile};
