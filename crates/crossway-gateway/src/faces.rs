@@ -1,15 +1,19 @@
-//! The two faces of a bridge on one listener: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse` and `/message`.
+//! Where the faces are on a listener: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse` and `/message`; and the same below
+//! `/{name}` for each server that has a name.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Ready;
 use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use crossway_http_sse::HttpSse;
 use crossway_streamable_http::server::StreamableHttp;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use pin_project::pin_project;
@@ -18,15 +22,15 @@ use tower_service::Service;
 /// What is said where nothing is.
 const NOT_HERE: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"nothing is here: Streamable HTTP is at /mcp, HTTP+SSE at /sse"}}"#;
 
-/// Sends each request to the face whose path it has.
+/// The two faces of one upstream.
 #[derive(Debug, Clone)]
-pub struct Faces {
+pub struct Pair {
     mcp: StreamableHttp,
     sse: HttpSse,
 }
 
-impl Faces {
-    /// Serves both.
+impl Pair {
+    /// Streamable HTTP and HTTP+SSE, which has to be at `/sse` and `/message`.
     #[must_use]
     pub fn new(mcp: StreamableHttp, sse: HttpSse) -> Self {
         Self { mcp, sse }
@@ -46,6 +50,53 @@ impl Faces {
     }
 }
 
+/// Sends each request to the face whose path it has. Clones share the faces.
+#[derive(Debug, Clone)]
+pub struct Faces {
+    root: Pair,
+    named: Arc<RwLock<HashMap<String, Pair>>>,
+}
+
+impl Faces {
+    /// Serves `root` at the root.
+    #[must_use]
+    pub fn new(root: Pair) -> Self {
+        Self { root, named: Arc::default() }
+    }
+
+    /// Serves a pair below `/{name}`. Gives back the one that was there before.
+    pub fn insert(&self, name: &str, pair: Pair) -> Option<Pair> {
+        self.named.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), pair)
+    }
+
+    /// Serves nothing below `/{name}` any more.
+    pub fn remove(&self, name: &str) -> Option<Pair> {
+        self.named.write().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    /// From now on there are no new sessions; what is in flight goes on.
+    pub fn drain(&self) {
+        self.pairs().iter().for_each(Pair::drain);
+    }
+
+    /// Ends what is left.
+    pub async fn close(&self) {
+        for pair in self.pairs() {
+            pair.close().await;
+        }
+    }
+
+    fn pairs(&self) -> Vec<Pair> {
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(&self.root).chain(named.values()).cloned().collect()
+    }
+
+    fn named(&self, segment: &str) -> Option<Pair> {
+        let name = decode(segment)?;
+        self.named.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+    }
+}
+
 type McpFuture = <StreamableHttp as Service<Request<Incoming>>>::Future;
 type SseFuture = <HttpSse as Service<Request<Incoming>>>::Future;
 
@@ -58,13 +109,74 @@ impl Service<Request<Incoming>> for Faces {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> FaceFuture {
-        match request.uri().path() {
-            "/mcp" | "/mcp/" => FaceFuture::Mcp(self.mcp.call(request)),
-            "/sse" | "/message" => FaceFuture::Sse(self.sse.call(request)),
-            _ => FaceFuture::Nowhere(std::future::ready(nowhere())),
+    fn call(&mut self, mut request: Request<Incoming>) -> FaceFuture {
+        let path = request.uri().path();
+        if let Some(face) = Face::of(path) {
+            return face.call(&mut self.root, request);
+        }
+        let Some((segment, length)) = first_segment(path) else { return FaceFuture::nowhere() };
+        match (self.named(segment), Face::of(&path[length..])) {
+            (Some(mut pair), Some(face)) => {
+                cut_path(request.uri_mut(), length);
+                face.call(&mut pair, request)
+            }
+            _ => FaceFuture::nowhere(),
         }
     }
+}
+
+#[derive(Clone, Copy)]
+enum Face {
+    Mcp,
+    Sse,
+}
+
+impl Face {
+    fn of(path: &str) -> Option<Self> {
+        match path {
+            "/mcp" | "/mcp/" => Some(Self::Mcp),
+            "/sse" | "/message" => Some(Self::Sse),
+            _ => None,
+        }
+    }
+
+    fn call(self, pair: &mut Pair, request: Request<Incoming>) -> FaceFuture {
+        match self {
+            Self::Mcp => FaceFuture::Mcp(pair.mcp.call(request)),
+            Self::Sse => FaceFuture::Sse(pair.sse.call(request)),
+        }
+    }
+}
+
+/// A path's first segment as it is written, and the length of it with its slash.
+fn first_segment(path: &str) -> Option<(&str, usize)> {
+    let rest = path.strip_prefix('/')?;
+    let segment = &rest[..rest.find('/')?];
+    Some((segment, segment.len() + 1))
+}
+
+/// Takes the first `length` bytes of the path away. The face then finds itself where it is without a name before it.
+fn cut_path(uri: &mut Uri, length: usize) {
+    let rest = uri.path_and_query().map_or("/", |path| &path.as_str()[length..]);
+    if let Ok(path) = rest.parse::<PathAndQuery>() {
+        let mut parts = std::mem::take(uri).into_parts();
+        parts.path_and_query = Some(path);
+        *uri = Uri::from_parts(parts).unwrap_or_default();
+    }
+}
+
+/// A path segment without its percent signs (RFC 3986, section 2.1); `None` for what is not UTF-8 then.
+fn decode(segment: &str) -> Option<String> {
+    percent_encoding::percent_decode_str(segment).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+/// A name as it stands in a URL's path.
+#[must_use]
+pub fn encode(name: &str) -> String {
+    /// All but what RFC 3986 calls unreserved.
+    const RESERVED: percent_encoding::AsciiSet =
+        percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    percent_encoding::utf8_percent_encode(name, &RESERVED).to_string()
 }
 
 fn nowhere() -> Response<FaceBody> {
@@ -91,6 +203,12 @@ pub enum FaceFuture {
     Nowhere(Ready<Response<FaceBody>>),
 }
 
+impl FaceFuture {
+    fn nowhere() -> Self {
+        Self::Nowhere(std::future::ready(nowhere()))
+    }
+}
+
 impl Future for FaceFuture {
     type Output = Result<Response<FaceBody>, Infallible>;
 
@@ -108,5 +226,32 @@ impl Future for FaceFuture {
 impl std::fmt::Debug for FaceFuture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("FaceFuture")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_cut_off_before_a_face_sees_the_path() {
+        let path = "/my%20server/message?sessionId=1";
+        let mut uri: Uri = format!("http://h{path}").parse().unwrap();
+        let (segment, length) = first_segment(path).unwrap();
+        assert_eq!(decode(segment).as_deref(), Some("my server"));
+        cut_path(&mut uri, length);
+        assert_eq!(uri, "http://h/message?sessionId=1");
+        assert!(Face::of(uri.path()).is_some());
+    }
+
+    #[test]
+    fn names_come_back_from_urls_as_they_were() {
+        for name in ["github", "my server", "a/b", "..", "ä%2f", "?#"] {
+            let encoded = encode(name);
+            assert!(!encoded.contains(['/', '?', '#', ' ']), "{encoded}");
+            assert_eq!(decode(&encoded).as_deref(), Some(name));
+        }
+        assert_eq!(decode("%ff"), None);
+        assert!(first_segment("/name").is_none() && first_segment("").is_none());
     }
 }

@@ -12,7 +12,7 @@ use crossway_streamable_http::server::{Config, StreamableHttp};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::faces::Faces;
+use crate::faces::{Faces, Pair};
 use crate::plan::Serving;
 use crate::timeout::Timeouts;
 use crate::{banner, shutdown};
@@ -89,7 +89,10 @@ pub async fn serve(
     let upstream = Arc::new(Timeouts::new(upstream, serving.timeout));
     let config = Config::new().hosts(hosts.clone()).origins(origins.clone()).stream_control(is_embedded);
     let sse = crossway_http_sse::Config::default().with_hosts(hosts).with_origins(origins);
-    let faces = Faces::new(StreamableHttp::new(Arc::clone(&upstream), config), HttpSse::new(upstream, sse));
+    let faces = Faces::new(Pair::new(
+        StreamableHttp::new(Arc::clone(&upstream), config),
+        HttpSse::new(upstream, sse),
+    ));
 
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();

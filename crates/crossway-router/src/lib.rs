@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod any_era;
 pub mod back;
 mod extensions;
 pub mod front;
@@ -8,4 +9,5 @@ pub mod known;
 mod limits;
 pub mod merge;
 
+pub use any_era::{AnyEra, Speaks};
 pub use extensions::{ClientSession, ScopeKey};

@@ -1,0 +1,222 @@
+//! One upstream for clients of both eras.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crossway_proto::{Kind, Message, Revision};
+use crossway_service::{Ask, Call, Closing, Connection, Link, Reply, Scope, Upstream};
+use futures_util::StreamExt;
+use tokio::sync::watch;
+
+/// Which eras an upstream is known to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Speaks {
+    /// Sessions only: revisions before 2026-07-28.
+    Legacy,
+    /// Stateless requests. Whether it takes sessions too is found out by the first client that wants one.
+    Modern,
+    /// Both.
+    Both,
+}
+
+/// One upstream under its own names, for clients of both eras.
+///
+/// | client | upstream | messages |
+/// |---|---|---|
+/// | legacy | takes sessions | pass untouched: each client has a session of its own |
+/// | modern | takes stateless requests | pass untouched |
+/// | legacy | modern only | go through `front` |
+/// | modern | legacy only | go through `back` |
+///
+/// On transports that carry both eras in one stream (stdio), each message goes its own way.
+#[derive(Clone)]
+pub struct AnyEra(Arc<Ways>);
+
+struct Ways {
+    raw: Arc<dyn Upstream>,
+    front: Arc<dyn Upstream>,
+    back: Arc<dyn Upstream>,
+    speaks: Speaks,
+    /// Whether a modern upstream takes sessions too, once it is known.
+    takes_sessions: AtomicU8,
+}
+
+const UNKNOWN: u8 = 0;
+const TAKES: u8 = 1;
+const REFUSES: u8 = 2;
+
+impl AnyEra {
+    /// The upstream `raw`, which speaks what `speaks` says.
+    ///
+    /// `front` is to serve legacy clients on it where it is modern, as [`Front`](crate::front) does, and `back` modern
+    /// ones where it is legacy, as [`Back`](crate::back) does.
+    pub fn new(
+        raw: Arc<dyn Upstream>,
+        speaks: Speaks,
+        front: Arc<dyn Upstream>,
+        back: Arc<dyn Upstream>,
+    ) -> Self {
+        Self(Arc::new(Ways { raw, front, back, speaks, takes_sessions: AtomicU8::new(UNKNOWN) }))
+    }
+
+    /// The upstream in the modern shape: for stateless requests, and to be merged with others.
+    #[must_use]
+    pub fn modern(&self) -> Arc<dyn Upstream> {
+        Arc::clone(self.0.modern())
+    }
+}
+
+impl Ways {
+    fn modern(&self) -> &Arc<dyn Upstream> {
+        match self.speaks {
+            Speaks::Legacy => &self.back,
+            Speaks::Modern | Speaks::Both => &self.raw,
+        }
+    }
+
+    /// Where sessions go; `None` if that has to be found out.
+    fn legacy(&self) -> Option<&Arc<dyn Upstream>> {
+        match (self.speaks, self.takes_sessions.load(Ordering::Relaxed)) {
+            (Speaks::Legacy | Speaks::Both, _) | (Speaks::Modern, TAKES) => Some(&self.raw),
+            (Speaks::Modern, REFUSES) => Some(&self.front),
+            _ => None,
+        }
+    }
+}
+
+impl Upstream for AnyEra {
+    fn connect(&self, scope: Scope) -> Link {
+        match scope {
+            Scope::Session => {
+                let (announce, _) = watch::channel(None);
+                let session = Session {
+                    ways: Arc::clone(&self.0),
+                    legacy: OnceLock::new(),
+                    modern: OnceLock::new(),
+                    announce,
+                };
+                Link::new(SessionConnection(Arc::new(session)))
+            }
+            _ => self.0.modern().connect(scope),
+        }
+    }
+}
+
+/// One client's connection, which shows its era by what it says.
+struct Session {
+    ways: Arc<Ways>,
+    legacy: OnceLock<Link>,
+    modern: OnceLock<Link>,
+    /// Tells those who listen where the client's session is.
+    announce: watch::Sender<Option<Link>>,
+}
+
+impl Session {
+    fn modern(&self) -> &Link {
+        self.modern.get_or_init(|| self.ways.modern().connect(Scope::Shared))
+    }
+
+    fn legacy(&self, upstream: &Arc<dyn Upstream>) -> &Link {
+        let link = self.legacy.get_or_init(|| upstream.connect(Scope::Session));
+        self.announce.send_if_modified(|announced| {
+            let is_new = announced.is_none();
+            announced.get_or_insert_with(|| link.clone());
+            is_new
+        });
+        link
+    }
+
+    fn message(self: &Arc<Self>, message: Message, call: Call) -> Reply {
+        let is_modern = message.meta_version().is_some()
+            || call.context.revision.is_some_and(Revision::is_modern)
+            // What has neither goes where the client is.
+            || self.legacy.get().is_none() && self.modern.get().is_some() && !message.is_request();
+        if is_modern {
+            return self.modern().call(call);
+        }
+        if let Some(link) = self.legacy.get() {
+            return link.call(call);
+        }
+        match self.ways.legacy() {
+            Some(upstream) => self.legacy(upstream).call(call),
+            None if message.is_method("initialize") => self.try_session(call),
+            // Too early: it is refused by whoever would serve the session.
+            None => self.ways.front.connect(Scope::Session).call(call),
+        }
+    }
+
+    /// Asks a modern upstream for a session, and translates if it has none to give.
+    fn try_session(self: &Arc<Self>, call: Call) -> Reply {
+        let session = Arc::clone(self);
+        Reply::pending(async move {
+            let raw = session.ways.raw.connect(Scope::Session);
+            let mut reply = raw.call(call.clone());
+            let mut interim = Vec::new();
+            while let Some(Ok(message)) = reply.next().await {
+                if message.kind() == Kind::Result {
+                    session.ways.takes_sessions.store(TAKES, Ordering::Relaxed);
+                    let _ = session.legacy.set(raw);
+                    session.legacy(&session.ways.raw);
+                    interim.push(Ok(message));
+                    return Reply::stream(futures_util::stream::iter(interim).chain(reply));
+                }
+                if message.is_response() {
+                    session.ways.takes_sessions.store(REFUSES, Ordering::Relaxed);
+                    break;
+                }
+                interim.push(Ok(message));
+            }
+            drop(reply);
+            tokio::spawn(raw.close());
+            session.legacy(&session.ways.front).call(call)
+        })
+    }
+
+    fn listen(&self, call: Call) -> Reply {
+        if let Some(link) = self.legacy.get() {
+            return link.call(call);
+        }
+        // The client has not shown its era yet: modern ones have no standing stream.
+        let mut announced = self.announce.subscribe();
+        Reply::pending(async move {
+            let link = announced.wait_for(Option::is_some).await.ok().and_then(|link| link.clone());
+            drop(announced);
+            match link {
+                Some(link) => link.call(call),
+                None => Reply::accepted(),
+            }
+        })
+    }
+}
+
+struct SessionConnection(Arc<Session>);
+
+impl Connection for SessionConnection {
+    fn call(&self, call: Call) -> Reply {
+        match &call.ask {
+            Ask::Message(message) => {
+                let message = message.clone();
+                self.0.message(message, call)
+            }
+            _ => self.0.listen(call),
+        }
+    }
+
+    fn close(&self) -> Closing {
+        // The other link is shared with all clients.
+        match self.0.legacy.get() {
+            Some(link) => link.close(),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+}
+
+impl fmt::Debug for AnyEra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AnyEra({:?})", self.0.speaks)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+use bytes::Bytes;
+use crossway_proto::Limits;
+use crossway_service::Context;
+use crossway_testkit::{Scripted, Server};
+use tokio::sync::mpsc::Receiver;
+
+use super::*;
+
+const INITIALIZE: &str =
+    r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+const MODERN: &str = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+
+struct Rig {
+    link: Link,
+    raw: Receiver<(Scope, Server)>,
+    front: Receiver<(Scope, Server)>,
+    back: Receiver<(Scope, Server)>,
+    any: AnyEra,
+}
+
+fn rig(speaks: Speaks) -> Rig {
+    let ((raw, raws), (front, fronts), (back, backs)) = (Scripted::new(), Scripted::new(), Scripted::new());
+    let any = AnyEra::new(Arc::new(raw), speaks, Arc::new(front), Arc::new(back));
+    Rig { link: any.connect(Scope::Session), raw: raws, front: fronts, back: backs, any }
+}
+
+fn call(link: &Link, text: &'static str) -> Reply {
+    let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
+    link.call(Call::message(message, Context::default()))
+}
+
+async fn serve(connections: &mut Receiver<(Scope, Server)>, method: &str) -> (Scope, Server) {
+    let (scope, server) = connections.recv().await.unwrap();
+    let id = server.expect(method).await;
+    server.answer(&id, r#"{"protocolVersion":"2025-11-25"}"#);
+    (scope, server)
+}
+
+#[tokio::test]
+async fn clients_of_a_legacy_server_have_sessions_or_are_translated() {
+    let mut rig = rig(Speaks::Legacy);
+    let mut reply = call(&rig.link, INITIALIZE);
+    let (scope, _server) = serve(&mut rig.raw, "initialize").await;
+    assert_eq!(scope, Scope::Session);
+    assert!(reply.next().await.unwrap().unwrap().is_response());
+    let mut reply = call(&rig.link, MODERN);
+    let (scope, _server) = serve(&mut rig.back, "tools/list").await;
+    assert_eq!(scope, Scope::Shared);
+    assert!(reply.next().await.unwrap().unwrap().is_response());
+    assert!(rig.front.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_modern_server_is_asked_once_whether_it_takes_sessions() {
+    let mut rig = rig(Speaks::Modern);
+    let mut reply = call(&rig.link, INITIALIZE);
+    let asked = tokio::spawn(async move { reply.next().await.unwrap().unwrap() });
+    let (_, server) = rig.raw.recv().await.unwrap();
+    let id = server.expect("initialize").await;
+    server.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"no"}}}}"#));
+    let (_, front) = serve(&mut rig.front, "initialize").await;
+    assert_eq!(asked.await.unwrap().kind(), Kind::Result);
+    // What follows goes to the same session, and the next client's session is not asked for.
+    let _reply = call(&rig.link, r#"{"jsonrpc":"2.0","id":3,"method":"tools/list"}"#);
+    front.expect("tools/list").await;
+    let next = rig.any.connect(Scope::Session);
+    let mut reply = call(&next, INITIALIZE);
+    serve(&mut rig.front, "initialize").await;
+    assert!(reply.next().await.unwrap().unwrap().is_response());
+    assert!(rig.raw.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_server_of_both_eras_has_sessions_of_its_own() {
+    let mut rig = rig(Speaks::Modern);
+    let mut reply = call(&rig.link, INITIALIZE);
+    let asked = tokio::spawn(async move { reply.next().await.unwrap().unwrap() });
+    let (_, server) = serve(&mut rig.raw, "initialize").await;
+    assert_eq!(asked.await.unwrap().kind(), Kind::Result);
+    let _reply = call(&rig.link, r#"{"jsonrpc":"2.0","id":3,"method":"tools/list"}"#);
+    server.expect("tools/list").await;
+    assert!(rig.front.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn who_listens_before_the_first_message_hears_the_session() {
+    let mut rig = rig(Speaks::Legacy);
+    let mut listening = rig.link.call(Call::listen(Context::default()));
+    let heard = tokio::spawn(async move { listening.next().await.unwrap().unwrap() });
+    tokio::task::yield_now().await;
+    assert!(rig.raw.try_recv().is_err(), "no connection before it is needed");
+    let mut reply = call(&rig.link, INITIALIZE);
+    let (_, server) = serve(&mut rig.raw, "initialize").await;
+    reply.next().await.unwrap().unwrap();
+    server.send(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+    assert!(heard.await.unwrap().is_method("notifications/tools/list_changed"));
+}
+
+#[tokio::test]
+async fn the_standing_stream_of_a_client_that_is_gone_ends() {
+    let rig = rig(Speaks::Legacy);
+    let mut listening = rig.link.call(Call::listen(Context::default()));
+    drop(rig.link);
+    assert!(listening.next().await.is_none());
+}
