@@ -2,4 +2,5 @@
 
 pub mod from_legacy;
 pub mod keys;
+pub mod limits;
 pub mod to_legacy;

@@ -1,0 +1,211 @@
+//! One request of a legacy client, from its first sending to its answer.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Client, error_of, results, revisions};
+use crate::limits::{QUESTIONS, ROUNDS};
+
+/// The methods that may need input (2026-07-28, basic/patterns/mrtr, Supported Requests).
+const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+
+/// One request of a legacy client's.
+#[derive(Debug)]
+pub struct Call {
+    /// As the server gets it.
+    request: Message,
+    id: RequestId,
+    client: Client,
+    rounds: u32,
+    questions: Vec<Question>,
+    /// The server's state, which goes back as it came: JSON text.
+    state: Option<Bytes>,
+}
+
+/// A request of the server's that the client has to answer.
+#[derive(Debug)]
+struct Question {
+    /// What the server calls it.
+    key: String,
+    /// What the client calls it.
+    id: RequestId,
+    is_elicitation: bool,
+    /// JSON text.
+    answer: Option<Bytes>,
+}
+
+/// What is to be done with a message of the server's.
+#[derive(Debug)]
+pub enum Step {
+    /// The client gets it.
+    Pass(Message),
+    /// The client gets these requests. Each answer goes into [`Call::handle_response`].
+    Ask(Vec<Message>),
+    /// The same request is made again, under a new id: this one.
+    Again(Message),
+    /// The client gets this, and the call has ended.
+    Done(Message),
+}
+
+impl Call {
+    pub(super) fn new(request: Message, client: Client) -> Self {
+        // Only requests become calls.
+        let id = request.id().unwrap_or_else(|| RequestId::from(0));
+        Self { request, id, client, rounds: 0, questions: Vec::new(), state: None }
+    }
+
+    /// The client's id of the call.
+    #[must_use]
+    pub fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// The request to be sent first.
+    #[must_use]
+    pub fn request(&self) -> Message {
+        self.request.clone()
+    }
+
+    /// Takes a message of the server's reply. `next_id` gives ids for server requests that the client has not seen.
+    pub fn handle_reply(&mut self, mut message: Message, next_id: impl FnMut() -> RequestId) -> Step {
+        match message.kind() {
+            Kind::Notification | Kind::Request => Step::Pass(message),
+            Kind::Error => {
+                message.set_id(&self.id);
+                let method = self.request.method().unwrap_or_default();
+                Step::Done(results::error(message, &method))
+            }
+            Kind::Result => {
+                match message.member(Part::Result, "resultType") {
+                    None | Some(br#""complete""#) => {}
+                    Some(br#""input_required""#) => return self.ask(&message, next_id),
+                    Some(_) => {
+                        return self.fail("the server answered with a type of result that is not known");
+                    }
+                }
+                message.set_id(&self.id);
+                results::strip(&mut message);
+                revisions::replace_unknown_content(&mut message, self.client.revision);
+                Step::Done(message)
+            }
+        }
+    }
+
+    /// Takes the client's response to a server request of this call's; `None` if it is none of them, or if others are
+    /// still to come.
+    pub fn handle_response(&mut self, response: &Message) -> Option<Step> {
+        let id = response.id()?;
+        let question = self.questions.iter_mut().find(|question| question.id == id)?;
+        match (response.result(), response.error()) {
+            (Some(result), _) => question.answer = Some(Bytes::copy_from_slice(result)),
+            // A user who was not asked has not answered.
+            (None, Some(_)) if question.is_elicitation => {
+                question.answer = Some(Bytes::from_static(br#"{"action":"cancel"}"#));
+            }
+            // Modern servers can't be told that the client failed.
+            (None, error) => return Some(self.refused(error)),
+        }
+        if self.questions.iter().any(|question| question.answer.is_none()) {
+            return None;
+        }
+        Some(self.again())
+    }
+
+    /// Whether a response with this id is awaited.
+    #[must_use]
+    pub fn awaits(&self, id: &RequestId) -> bool {
+        self.questions.iter().any(|question| question.id == *id && question.answer.is_none())
+    }
+
+    fn ask(&mut self, message: &Message, mut next_id: impl FnMut() -> RequestId) -> Step {
+        #[derive(Deserialize)]
+        struct Required<'a> {
+            #[serde(rename = "inputRequests", borrow, default)]
+            requests: BTreeMap<String, Request<'a>>,
+            #[serde(rename = "requestState", borrow, default)]
+            state: Option<&'a RawValue>,
+        }
+        #[derive(Deserialize)]
+        struct Request<'a> {
+            method: String,
+            #[serde(borrow, default)]
+            params: Option<&'a RawValue>,
+        }
+        let method = self.request.method().unwrap_or_default();
+        if !MAY_ASK.contains(&method.as_ref()) {
+            return self.fail("the server asks for input where the specification has none");
+        }
+        let required =
+            message.result().and_then(|result| serde_json::from_slice::<Required<'_>>(result).ok());
+        let Some(required) = required else {
+            return self.fail("what the server asks for can't be read");
+        };
+        self.rounds += 1;
+        if self.rounds > ROUNDS || required.requests.len() > QUESTIONS {
+            return self.fail("the server asks for too much input");
+        }
+        self.state = required.state.map(|state| Bytes::copy_from_slice(state.get().as_bytes()));
+        self.questions.clear();
+        let mut asked = Vec::new();
+        for (key, Request { method, params }) in required.requests {
+            let params = params.map(|params| params.get().as_bytes());
+            if !self.client.can_answer(&method, params) {
+                return self.fail("the server asks for what the client has not said that it can do");
+            }
+            let id = next_id();
+            let Ok(mut request) = Message::request_of(&id, &method, params) else {
+                return self.fail("what the server asks for can't be read");
+            };
+            // Legacy clients tell the end of an elicitation by an id, which modern servers have no more.
+            if revisions::is_by_url(params) && request.member(Part::Params, "elicitationId").is_none() {
+                let edited = request.edit(Part::Params, &[], &[("elicitationId", id.as_json())]);
+                request = edited.ok().and_then(|()| request.reread().ok()).unwrap_or(request);
+            }
+            let is_elicitation = method == "elicitation/create";
+            self.questions.push(Question { key, id, is_elicitation, answer: None });
+            asked.push(request);
+        }
+        if asked.is_empty() { self.again() } else { Step::Ask(asked) }
+    }
+
+    fn again(&mut self) -> Step {
+        let mut responses = String::from("{");
+        for Question { key, answer, .. } in self.questions.drain(..) {
+            let Some(answer) = answer else { continue };
+            if responses.len() > 1 {
+                responses.push(',');
+            }
+            responses.push_str(&serde_json::Value::from(key).to_string());
+            responses.push(':');
+            responses.push_str(&String::from_utf8_lossy(&answer));
+        }
+        responses.push('}');
+        let mut request = self.request.clone();
+        let id = format!("crossway-round-{}-{}", self.rounds, self.id);
+        request.set_id(&RequestId::from(id.as_str()));
+        let mut put: Vec<(&str, &[u8])> = vec![("inputResponses", responses.as_bytes())];
+        put.extend(self.state.as_ref().map(|state| ("requestState", &state[..])));
+        let edited = request.edit(Part::Params, &["inputResponses", "requestState"], &put);
+        match edited.ok().and_then(|()| request.reread().ok()) {
+            Some(request) => Step::Again(request),
+            None => self.fail("the client's answers can't be passed on"),
+        }
+    }
+
+    fn refused(&mut self, error: Option<&[u8]>) -> Step {
+        self.questions.clear();
+        let said = error.and_then(|error| serde_json::from_slice(error).ok()).unwrap_or_default();
+        let why = "the client did not answer what the server asked for";
+        let data = serde_json::json!({ "clientError": serde_json::Value::clone(&said) });
+        Step::Done(error_of(&self.id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why).with_data(&data)))
+    }
+
+    fn fail(&mut self, why: &'static str) -> Step {
+        self.questions.clear();
+        Step::Done(error_of(&self.id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why)))
+    }
+}

@@ -1,0 +1,59 @@
+//! The one subscription of a legacy client.
+
+use crossway_proto::{Kind, Message, Part};
+
+use crate::keys;
+
+/// What becomes of a message on the subscription's stream.
+#[derive(Debug)]
+pub enum Heard {
+    /// The client gets it.
+    Pass(Message),
+    /// The server has taken the subscription: one that was open before may go.
+    Acknowledged,
+    /// It is not for the client.
+    Nothing,
+    /// The stream has ended, and is to be opened anew.
+    Ended,
+}
+
+/// Reads the stream of `subscriptions/listen` for a legacy client.
+#[derive(Debug, Default)]
+pub struct Listening {
+    is_acknowledged: bool,
+}
+
+impl Listening {
+    /// A stream that was just asked for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the server has taken the subscription.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.is_acknowledged
+    }
+
+    /// Takes a message of the stream.
+    pub fn handle_message(&mut self, mut message: Message) -> Heard {
+        match message.kind() {
+            Kind::Result | Kind::Error => Heard::Ended,
+            Kind::Request => Heard::Nothing,
+            Kind::Notification if message.is_method("notifications/subscriptions/acknowledged") => {
+                self.is_acknowledged = true;
+                Heard::Acknowledged
+            }
+            Kind::Notification => {
+                let only_id = message.members(Part::Meta).count() == 1;
+                if message.subscription_id().is_some() {
+                    let (part, member) =
+                        if only_id { (Part::Params, "_meta") } else { (Part::Meta, keys::SUBSCRIPTION_ID) };
+                    let _ = message.edit(part, &[member], &[]);
+                }
+                Heard::Pass(message)
+            }
+        }
+    }
+}
