@@ -6,8 +6,9 @@ mod extensions;
 pub mod front;
 pub mod guard;
 pub mod known;
-mod limits;
+pub mod limits;
 pub mod merge;
 
 pub use any_era::{AnyEra, Speaks};
 pub use extensions::{ClientSession, ScopeKey};
+pub use front::Front;

@@ -6,6 +6,7 @@ use crate::keys;
 
 /// What becomes of a message on the subscription's stream.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages, and are moved once")]
 pub enum Heard {
     /// The client gets it.
     Pass(Message),
