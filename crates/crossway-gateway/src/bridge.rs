@@ -1,8 +1,12 @@
 //! `crossway bridge`: any MCP server as URLs.
 
-use crossway_stdio::{Command, Options, StdioUpstream};
+use std::sync::Arc;
+
+use crossway_router::Speaks;
+use crossway_stdio::{Command, Era, Options, StdioUpstream};
 
 use crate::args::BridgeArgs;
+use crate::eras::any_era;
 use crate::plan::{self, CommandPlan, UpstreamPlan};
 use crate::serve::{Bound, serve};
 use crate::{RunError, connect_url};
@@ -18,14 +22,16 @@ pub async fn bridge(args: BridgeArgs) -> Result<(), RunError> {
     match upstream {
         UpstreamPlan::Url(url) => {
             let name = url.url.host_str().unwrap_or("bridge").to_owned();
-            serve(bound, connect_url(url).await?, &name, false).await?;
+            let (upstream, speaks) = connect_url(url).await?;
+            serve(bound, any_era(&name, upstream, speaks), &name, false).await?;
         }
         UpstreamPlan::Command(command) => {
             let name = server_name(&command);
             let upstream = StdioUpstream::new(to_command(command), Options::default());
             let era = upstream.probe().await?;
             tracing::info!(?era, "the MCP server has started");
-            serve(bound, upstream.clone(), &name, false).await?;
+            let speaks = if era == Era::Modern { Speaks::Modern } else { Speaks::Legacy };
+            serve(bound, any_era(&name, Arc::new(upstream.clone()), speaks), &name, false).await?;
             upstream.close().await;
         }
     }

@@ -1,6 +1,9 @@
 //! What transport a URL speaks.
 
+use std::sync::Arc;
+
 use crossway_http_sse::{HttpSseUpstream, OpenError};
+use crossway_router::Speaks;
 use crossway_service::Upstream;
 use crossway_streamable_http::client::{
     ConfigError, Era, Options, ProbeError, StreamableHttpUpstream, Verdict,
@@ -57,10 +60,12 @@ pub enum DetectError {
 /// both are refused with 400, 404 or 405, a GET that expects an `endpoint` event. A GET alone would not do: some
 /// servers (n8n's trigger of version 2) answer it on their Streamable HTTP endpoint with an HTTP+SSE stream.
 ///
+/// Gives the upstream and the eras that it speaks.
+///
 /// # Errors
 ///
 /// When the server can't be reached, wants authorization, or speaks neither transport.
-pub async fn connect_url(plan: UrlPlan) -> Result<Box<dyn Upstream>, DetectError> {
+pub async fn connect_url(plan: UrlPlan) -> Result<(Arc<dyn Upstream>, Speaks), DetectError> {
     let url = plan.url.as_str().to_owned();
     let mut options = Options::default();
     let mut headers = HeaderMap::new();
@@ -75,7 +80,7 @@ pub async fn connect_url(plan: UrlPlan) -> Result<Box<dyn Upstream>, DetectError
     if plan.transport == Some(TransportArg::HttpSse) {
         let upstream = http_sse()?;
         return match upstream.probe().await {
-            Ok(()) => Ok(Box::new(upstream)),
+            Ok(()) => Ok((Arc::new(upstream), Speaks::Legacy)),
             Err(source) => Err(DetectError::NotSse { url, source }),
         };
     }
@@ -83,24 +88,24 @@ pub async fn connect_url(plan: UrlPlan) -> Result<Box<dyn Upstream>, DetectError
     match streamable(Era::Unknown)?.probe().await {
         Ok(Verdict::Modern { supported }) => {
             tracing::info!(%url, transport = "Streamable HTTP", revisions = supported.join(" "), "connected");
-            Ok(Box::new(streamable(Era::Modern)?))
+            Ok((Arc::new(streamable(Era::Modern)?), Speaks::Modern))
         }
         Ok(Verdict::LegacyStreamable) => {
             tracing::info!(%url, transport = "Streamable HTTP", revisions = "before 2026-07-28", "connected");
-            Ok(Box::new(streamable(Era::Legacy)?))
+            Ok((Arc::new(streamable(Era::Legacy)?), Speaks::Legacy))
         }
         Ok(Verdict::NotStreamable { status }) if plan.transport.is_none() => {
             let upstream = http_sse()?;
             match upstream.probe().await {
                 Ok(()) => {
                     tracing::info!(%url, transport = "HTTP+SSE", revisions = "before 2026-07-28", "connected");
-                    Ok(Box::new(upstream))
+                    Ok((Arc::new(upstream), Speaks::Legacy))
                 }
                 Err(source) => Err(DetectError::Neither { url, status, source }),
             }
         }
         // It was said to be Streamable HTTP, and may be so later.
-        Ok(_) => Ok(Box::new(streamable(Era::Unknown)?)),
+        Ok(_) => Ok((Arc::new(streamable(Era::Unknown)?), Speaks::Both)),
         Err(source) => Err(DetectError::Probe { url, source }),
     }
 }

@@ -172,7 +172,7 @@ fn decode(segment: &str) -> Option<String> {
 
 /// A name as it stands in a URL's path.
 #[must_use]
-pub fn encode(name: &str) -> String {
+pub fn encode_name(name: &str) -> String {
     /// All but what RFC 3986 calls unreserved.
     const RESERVED: percent_encoding::AsciiSet =
         percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn names_come_back_from_urls_as_they_were() {
         for name in ["github", "my server", "a/b", "..", "ä%2f", "?#"] {
-            let encoded = encode(name);
+            let encoded = encode_name(name);
             assert!(!encoded.contains(['/', '?', '#', ' ']), "{encoded}");
             assert_eq!(decode(&encoded).as_deref(), Some(name));
         }

@@ -4,6 +4,7 @@ use crossway_service::{Scope, Upstream};
 use crossway_stdio::ServeOptions;
 
 use crate::args::StdioArgs;
+use crate::eras::any_era;
 use crate::timeout::Timeouts;
 use crate::{RunError, connect_url, plan, shutdown};
 
@@ -14,8 +15,8 @@ use crate::{RunError, connect_url, plan, shutdown};
 /// When the upstream can't be reached, or standard input and output can't be used.
 pub async fn stdio(args: StdioArgs) -> Result<(), RunError> {
     let timeout = args.timeout;
-    let upstream = connect_url(plan::stdio(&args)?).await?;
-    serve(Timeouts::new(upstream, timeout)).await
+    let (upstream, speaks) = connect_url(plan::stdio(&args)?).await?;
+    serve(Timeouts::new(any_era("url", upstream, speaks), timeout)).await
 }
 
 /// Serves one client on standard input and output.

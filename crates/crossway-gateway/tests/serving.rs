@@ -60,25 +60,62 @@ fn a_url_is_a_stdio_server_until_its_input_is_closed() {
     }
 }
 
-#[test]
-fn a_legacy_server_refuses_modern_requests_at_once_and_names_the_way_out() {
-    let demo = Serving::start(&["bridge", "--", CROSSWAY, "demo", "--stdio", "--era", "legacy"]);
-    let discover = r#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
-    let mut stream = std::net::TcpStream::connect(&demo.address).unwrap();
+/// A modern request over HTTP; `rest` stands behind its metadata.
+fn modern(serving: &Serving, method: &str, name: Option<&str>, rest: &str) -> String {
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1.0,"method":"{method}","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{"elicitation":{{}}}}}}{rest}}}}}"#
+    );
+    let name = name.map(|name| format!("Mcp-Name: {name}\r\n")).unwrap_or_default();
+    let mut stream = std::net::TcpStream::connect(&serving.address).unwrap();
     write!(
         stream,
         "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\nAccept: */*\r\n\
-         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: server/discover\r\nContent-Length: {}\r\n\r\n{discover}",
-        demo.address,
-        discover.len()
+         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{name}Content-Length: {}\r\n\r\n{body}",
+        serving.address,
+        body.len()
     )
     .unwrap();
-    let answer = read(stream);
-    assert!(
-        answer.starts_with("HTTP/1.1 400") && answer.contains("-32600") && answer.contains("initialize"),
-        "{answer}"
-    );
-    echoes(&demo);
+    read(stream)
+}
+
+#[test]
+fn a_legacy_server_answers_modern_clients() {
+    let demo = Serving::start(&["demo", "--era", "legacy"]);
+    let sse = demo.url("/sse");
+    for args in [
+        &["bridge", "--", CROSSWAY, "demo", "--stdio", "--era", "legacy"][..],
+        &["bridge", "--upstream", &sse],
+    ] {
+        let bridge = Serving::start(args);
+        let discovered = modern(&bridge, "server/discover", None, "");
+        assert!(discovered.starts_with("HTTP/1.1 200"), "{discovered}");
+        assert!(discovered.contains(r#""supportedVersions":["2026-07-28"]"#), "{discovered}");
+        let echoed = modern(
+            &bridge,
+            "tools/call",
+            Some("echo"),
+            r#","name":"echo","arguments":{"message":"over \u0041"}"#,
+        );
+        assert!(echoed.contains("over A") && echoed.contains(r#""id":1.0"#), "{echoed}");
+        assert!(echoed.contains(r#""resultType":"complete""#), "{echoed}");
+        let asked = modern(&bridge, "tools/call", Some("ask"), r#","name":"ask","arguments":{}"#);
+        assert!(asked.contains(r#""resultType":"input_required""#), "{asked}");
+        echoes(&bridge);
+    }
+}
+
+#[test]
+fn a_modern_server_answers_legacy_clients() {
+    let demo = Serving::start(&["demo", "--era", "modern"]);
+    for args in [
+        &["bridge", "--", CROSSWAY, "demo", "--stdio", "--era", "modern"][..],
+        &["bridge", "--upstream", &demo.url("/mcp")],
+    ] {
+        let bridge = Serving::start(args);
+        echoes(&bridge);
+        let discovered = modern(&bridge, "server/discover", None, "");
+        assert!(discovered.starts_with("HTTP/1.1 200"), "{discovered}");
+    }
 }
 
 #[test]

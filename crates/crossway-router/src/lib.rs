@@ -2,6 +2,7 @@
 
 mod any_era;
 pub mod back;
+mod cell;
 mod extensions;
 pub mod front;
 pub mod guard;
@@ -10,5 +11,6 @@ pub mod limits;
 pub mod merge;
 
 pub use any_era::{AnyEra, Speaks};
+pub use back::{Back, BackOptions, Share};
 pub use extensions::{ClientSession, ScopeKey};
 pub use front::Front;

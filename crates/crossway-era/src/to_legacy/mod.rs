@@ -1,1 +1,215 @@
 //! Modern requests on a legacy server's session.
+//!
+//! [`Session`] is one session with the server: it opens it, says what the server can do, and readies requests for it. [`Call`]
+//! sees one request through to its answer; when the server asks its client something meanwhile, the call **parks**: the
+//! client gets `input_required`, and its second request wakes the call up. [`Listener`] is one `subscriptions/listen`.
+//! None of them waits or knows the time: whoever drives them sends what they give.
+//!
+//! | the server says | what happens |
+//! |---|---|
+//! | a result | `resultType`, and where they belong `ttlMs`, `cacheScope`, and who the server is, are put on |
+//! | an error | codes that modern revisions have retired are replaced |
+//! | progress | passes to its call |
+//! | a log message | passes to the call in whose course it comes, if that asked for logs of its level |
+//! | `elicitation/create`, `sampling/createMessage`, `roots/list` | the call parks, if its client can answer |
+//! | `ping` | answered here |
+//! | changes of lists and resources | go to those who listen |
+
+mod call;
+mod capabilities;
+mod listener;
+mod results;
+
+use bytes::Bytes;
+use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId, Revision};
+use serde_json::{Map, Value};
+
+pub use call::{Call, Question, Step};
+pub use capabilities::Asks;
+pub use listener::Listener;
+
+use crate::keys;
+
+/// The methods in whose course a server may ask (2026-07-28, basic/patterns/mrtr, Supported Requests).
+pub const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+
+/// Members of a request's `_meta` that are the modern revision's own.
+const MODERN_META: [&str; 4] =
+    [keys::PROTOCOL_VERSION, keys::CLIENT_CAPABILITIES, keys::CLIENT_INFO, keys::LOG_LEVEL];
+
+/// One session with a legacy server, once it is open.
+#[derive(Debug, Clone)]
+pub struct Session {
+    revision: Revision,
+    capabilities: Map<String, Value>,
+    /// JSON text, an object.
+    info: Bytes,
+    /// JSON text, a string.
+    instructions: Option<Bytes>,
+}
+
+/// Why a server's answer to `initialize` opens no session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The server refused.
+    #[error("the server refuses a session: {0}")]
+    Refused(String),
+    /// The answer can't be read.
+    #[error("the server's answer to initialize has no {0}")]
+    Incomplete(&'static str),
+    /// The server chose a revision that is none of the legacy ones.
+    #[error("the server speaks revision {0:?}, which is not known")]
+    UnknownRevision(String),
+}
+
+impl Session {
+    /// The request that opens a session for clients that can be asked what `asks` says.
+    #[must_use]
+    pub fn opening(asks: &Asks) -> Message {
+        let params = format!(
+            r#"{{"protocolVersion":"{}","capabilities":{},"clientInfo":{{"name":"crossway","version":"{}"}}}}"#,
+            Revision::LATEST_LEGACY,
+            asks.as_json(),
+            env!("CARGO_PKG_VERSION")
+        );
+        request(&RequestId::from(0), "initialize", params.as_bytes())
+    }
+
+    /// Reads the answer to that request.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses, or what it says opens no session.
+    pub fn opened(answer: &Message) -> Result<Self, OpenError> {
+        if let Some(error) = answer.error() {
+            let error: Value = serde_json::from_slice(error).unwrap_or_default();
+            return Err(OpenError::Refused(
+                error["message"].as_str().unwrap_or("without a reason").to_owned(),
+            ));
+        }
+        let version = answer.initialize_version().ok_or(OpenError::Incomplete("protocolVersion"))?;
+        let revision = Revision::parse(&version).filter(|revision| revision.is_legacy());
+        let capabilities = answer.member(Part::Result, "capabilities");
+        let capabilities = capabilities.and_then(|json| serde_json::from_slice(json).ok());
+        let copy = |name| answer.member(Part::Result, name).map(Bytes::copy_from_slice);
+        Ok(Self {
+            revision: revision.ok_or_else(|| OpenError::UnknownRevision(version.into_owned()))?,
+            capabilities: capabilities.ok_or(OpenError::Incomplete("capabilities"))?,
+            info: copy("serverInfo").ok_or(OpenError::Incomplete("serverInfo"))?,
+            instructions: copy("instructions").filter(|text| text.starts_with(b"\"")),
+        })
+    }
+
+    /// What has to be sent when the session is open.
+    #[must_use]
+    pub fn initialized() -> Message {
+        notification("notifications/initialized")
+    }
+
+    /// The revision that the server chose.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Whether the server has a capability, or, with a path such as `resources.subscribe`, a part of one.
+    #[must_use]
+    pub fn can(&self, path: &str) -> bool {
+        match path.split_once('.') {
+            None => self.capabilities.contains_key(path),
+            Some((name, part)) => self.capabilities.get(name).is_some_and(|value| value[part] == true),
+        }
+    }
+
+    /// The answer to `server/discover`.
+    #[must_use]
+    pub fn discovered(&self, id: &RequestId) -> Message {
+        let mut capabilities = self.capabilities.clone();
+        // Tasks are an extension of another shape in modern revisions, and what is experimental was agreed upon with us.
+        for legacy in ["tasks", "experimental"] {
+            capabilities.remove(legacy);
+        }
+        let mut result = format!(
+            r#"{{"resultType":"complete","supportedVersions":["{}"],"capabilities":{}"#,
+            Revision::V2026_07_28,
+            Value::Object(capabilities)
+        )
+        .into_bytes();
+        if let Some(instructions) = &self.instructions {
+            result.extend_from_slice(br#","instructions":"#);
+            result.extend_from_slice(instructions);
+        }
+        result.extend_from_slice(br#","ttlMs":0,"cacheScope":"private","_meta":{""#);
+        result.extend_from_slice(keys::SERVER_INFO.as_bytes());
+        result.extend_from_slice(b"\":");
+        result.extend_from_slice(&self.info);
+        result.extend_from_slice(b"}}");
+        answer(id, &result)
+    }
+
+    /// Takes a request that a modern client makes. Gives the request for the server, and the call that it begins.
+    ///
+    /// # Errors
+    ///
+    /// When the request is not one that the server can be asked.
+    pub fn call(&self, request: &Message) -> Result<Call, ErrorObject> {
+        let mut request = request.clone();
+        let asks = Asks::of(&request);
+        let level = request.member(Part::Meta, keys::LOG_LEVEL).and_then(results::Level::parse);
+        let bare = request.edit(Part::Params, &["inputResponses", "requestState"], &[]);
+        bare.and_then(|()| request.edit(Part::Meta, &MODERN_META, &[])).map_err(|_| {
+            ErrorObject::new(ErrorCode::INVALID_PARAMS, "\"params\" and its \"_meta\" have to be objects")
+        })?;
+        let request = request.reread().map_err(|error| ErrorObject::new(error.code(), error.to_string()))?;
+        Ok(Call::new(request, self.info.clone(), asks, level))
+    }
+
+    /// A request that asks the server for log messages of a level and above.
+    #[must_use]
+    pub fn set_level(level: results::Level) -> Message {
+        let params = format!(r#"{{"level":"{}"}}"#, level.as_str());
+        request(&RequestId::from("crossway-level"), "logging/setLevel", params.as_bytes())
+    }
+
+    /// A request that begins or ends a subscription to a resource.
+    #[must_use]
+    pub fn subscribe(uri: &str, begins: bool) -> Message {
+        let method = if begins { "resources/subscribe" } else { "resources/unsubscribe" };
+        let params = format!(r#"{{"uri":{}}}"#, Value::from(uri));
+        request(&RequestId::from("crossway-subscribe"), method, params.as_bytes())
+    }
+}
+
+pub use results::Level;
+
+/// The answer to a request of the server's that nobody can answer.
+#[must_use]
+pub fn refuse(request: &Message) -> Message {
+    let error = ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, "there is no client that could be asked");
+    crate::from_legacy::error_of(&request.id().unwrap_or_else(|| RequestId::from(0)), error)
+}
+
+/// The answer to a `ping` of the server's.
+#[must_use]
+pub fn pong(request: &Message) -> Message {
+    answer(&request.id().unwrap_or_else(|| RequestId::from(0)), b"{}")
+}
+
+#[expect(clippy::expect_used, reason = "its params are written here, or were scanned before")]
+fn request(id: &RequestId, method: &str, params: &[u8]) -> Message {
+    Message::request_of(id, method, Some(params)).expect("valid by construction")
+}
+
+#[expect(clippy::expect_used, reason = "it has no params")]
+fn notification(method: &str) -> Message {
+    Message::notification_of(method, None).expect("valid by construction")
+}
+
+#[expect(clippy::expect_used, reason = "its result is written here, or was scanned before")]
+fn answer(id: &RequestId, result: &[u8]) -> Message {
+    Message::result_of(id, result).expect("valid by construction")
+}
+
+#[cfg(test)]
+mod tests;

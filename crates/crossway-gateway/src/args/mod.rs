@@ -95,8 +95,6 @@ Examples:
   crossway bridge -- npx -y @modelcontextprotocol/server-everything
   crossway bridge --env GITHUB_TOKEN=\"$TOKEN\" --cwd /srv -- github-mcp-server stdio
   crossway bridge --upstream https://host/mcp --header 'Authorization: Bearer ${TOKEN}'
-  crossway bridge --config servers.json
-  crossway bridge --upstream github=https://a/mcp --upstream jira=http://b/sse
   crossway bridge --listen 0.0.0.0:8808 --allow-host tools.example.com -- my-server
 
 Each client session gets a process (or an upstream session) of its own. Requests of the stateless revision 2026-07-28 \
@@ -118,19 +116,9 @@ pub struct BridgeArgs {
     /// Where to listen, how to end.
     #[command(flatten)]
     pub listen: ListenArgs,
-    /// An MCP server's URL, over HTTP+SSE or Streamable HTTP.
-    ///
-    /// May be repeated: then each needs a name, as in --upstream github=https://host/mcp, and the bridge serves all of
-    /// them merged at /mcp and each alone at /NAME/mcp.
-    #[arg(long = "upstream", value_name = "[NAME=]URL", conflicts_with = "command")]
-    pub upstreams: Vec<String>,
-    /// A file of MCP servers, as desktop clients have it: { "mcpServers": { "NAME": { "command": .. } } }.
-    ///
-    /// The files of Claude Desktop, Cursor, VS Code, Gemini and mcpo are read as they are: "command", "args", "env", "cwd", or
-    /// "url", "type", "headers". ${NAME} stands for an environment variable. A change of the file is taken up while the bridge
-    /// runs.
-    #[arg(long, value_name = "FILE", conflicts_with = "command")]
-    pub config: Option<PathBuf>,
+    /// The MCP server's URL, over HTTP+SSE or Streamable HTTP.
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    pub upstream: Option<String>,
     /// How to reach the URL.
     #[command(flatten)]
     pub url: UrlArgs,

@@ -1,1 +1,202 @@
 //! Modern requests on a pool of sessions of a legacy upstream.
+//!
+//! # What a session shares
+//!
+//! | | [`Share::Session`] | [`Share::Keyed`] | [`Share::Shared`] |
+//! |---|---|---|---|
+//! | who uses a session with the server | one legacy client's session | who has the same [`ScopeKey`](crate::ScopeKey) | everybody |
+//! | who has no key of that kind | a session for the one call | the same | - |
+//! | clients that can be asked (sampling, elicitation, roots) | the one client's | one call at a time; calls that wait for their client keep theirs | the same |
+//! | clients that can't be asked | the one client's | all calls at once | the same |
+//! | log level | the client's | the lowest that anyone asked for; a call hears what comes in its course | the same |
+//! | log messages that belong to no call | to the client's only call that wants logs | to the only call in flight, if it wants logs | the same |
+//! | resource subscriptions | the client's | counted: each hears of its own | the same |
+//! | changes of lists | to the client | to all who listen | the same |
+//!
+//! What a client can be asked is part of a session's key, so a client never shares one with another that can be asked
+//! something else. Nothing that a session could not carry is advertised to the server.
+
+mod listening;
+mod member;
+mod parked;
+mod pool;
+mod reply;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossway_era::to_legacy::{self, MAY_ASK};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use crossway_seal::Keyring;
+use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link, Reply, Scope, Upstream};
+
+use crate::limits;
+use pool::Pool;
+use reply::CallReply;
+
+/// Who shares a session with a legacy server; see the [table](crate::back).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Share {
+    /// Nobody: each legacy client's session has one of its own.
+    Session,
+    /// Those whose calls have the same [`ScopeKey`](crate::ScopeKey): a user, or a tenant.
+    Keyed,
+    /// Everybody.
+    #[default]
+    Shared,
+}
+
+/// How a pool behaves.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BackOptions {
+    /// Who shares a session.
+    pub share: Share,
+    /// What seals the state that clients bring back. One of its own by default: calls that wait do so in one process.
+    pub keyring: Option<Arc<Keyring>>,
+    /// The most sessions.
+    pub sessions: usize,
+    /// How long a session is kept that nobody uses.
+    pub idle: Duration,
+    /// The most calls that wait for their clients.
+    pub parked_calls: usize,
+    /// How long a call waits for its client.
+    pub parked_time: Duration,
+}
+
+impl Default for BackOptions {
+    fn default() -> Self {
+        Self {
+            share: Share::default(),
+            keyring: None,
+            sessions: limits::POOL_SESSIONS,
+            idle: limits::POOL_IDLE,
+            parked_calls: limits::PARKED_CALLS,
+            parked_time: limits::PARKED_TIME,
+        }
+    }
+}
+
+impl BackOptions {
+    /// The default, shared by whom `share` says.
+    #[must_use]
+    pub fn shared_by(share: Share) -> Self {
+        Self { share, ..Self::default() }
+    }
+
+    /// Seals the state that clients bring back with these keys.
+    #[must_use]
+    pub fn keyring(mut self, keyring: Arc<Keyring>) -> Self {
+        self.keyring = Some(keyring);
+        self
+    }
+}
+
+/// A legacy upstream for modern requests.
+///
+/// Each request goes to a session of a pool, translated by [`crossway_era::to_legacy`]. `name` tells upstreams apart in
+/// the state that clients bring back, and in logs.
+#[derive(Clone)]
+pub struct Back(Arc<Pool>);
+
+impl Back {
+    /// Serves modern requests on `upstream`, which has to be legacy.
+    pub fn new(name: &str, upstream: impl Upstream, options: BackOptions) -> Self {
+        Self(Arc::new(Pool::new(name, Box::new(upstream), options)))
+    }
+
+    /// How many sessions with the server there are.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Ends all sessions. Calls in flight fail.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+impl Upstream for Back {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(BackConnection(Arc::clone(&self.0)))
+    }
+}
+
+struct BackConnection(Arc<Pool>);
+
+impl Connection for BackConnection {
+    fn call(&self, call: Call) -> Reply {
+        match call.ask {
+            Ask::Message(message) => match message.kind() {
+                Kind::Request => self.request(message, call.context),
+                Kind::Notification if message.is_method("notifications/cancelled") => {
+                    if let Some(id) = message.cancelled_id() {
+                        self.0.cancel(call.context.origin, &id);
+                    }
+                    Reply::accepted()
+                }
+                // Modern clients send nothing else that a legacy session could be told.
+                _ => Reply::accepted(),
+            },
+            // Nothing is said on a modern connection that was not asked for.
+            _ => Reply::silent(),
+        }
+    }
+
+    fn close(&self) -> Closing {
+        // It is everybody's.
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl BackConnection {
+    fn request(&self, message: Message, context: Context) -> Reply {
+        let pool = Arc::clone(&self.0);
+        if message.is_method("server/discover") {
+            return Reply::pending(async move { pool.discover(&message, &context).await });
+        }
+        if message.is_method("subscriptions/listen") {
+            return listening::listen(pool, message, context);
+        }
+        let may_ask = MAY_ASK.iter().any(|method| message.is_method(method));
+        if may_ask && let Some(state) = message.member(Part::Params, "requestState") {
+            return match serde_json::from_slice::<String>(state)
+                .ok()
+                .and_then(|state| pool.wake(&state, &message, &context))
+            {
+                Some(reply) => reply,
+                None => Reply::once(unknown_state(&message)),
+            };
+        }
+        Reply::stream(CallReply::new(pool, message, context))
+    }
+}
+
+/// "Servers [...] **MUST** reject state that fails verification" (2026-07-28, basic/patterns/mrtr, Server Requirements).
+fn unknown_state(message: &Message) -> Message {
+    let why = "the requestState is not valid here: it was used, has expired, or is of another request";
+    error_for(message, ErrorObject::new(ErrorCode::INVALID_PARAMS, why))
+}
+
+fn error_for(message: &Message, error: ErrorObject) -> Message {
+    let id = message.id().unwrap_or_else(|| RequestId::from(0));
+    // Its data, if it has any, was written by us.
+    Message::error_of(Some(&id), &error).unwrap_or_else(|_| to_legacy::refuse(message))
+}
+
+/// Whether a failure says that the session is no more.
+fn is_the_end(error: &CallError) -> bool {
+    use crossway_service::Reason;
+    matches!(error.reason(), Reason::SessionEnded | Reason::Ended(_) | Reason::Closing)
+}
+
+impl fmt::Debug for Back {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Back({:?})", self.0.name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use crossway_era::from_legacy::{Call, Step};
 use crossway_proto::{Message, RequestId};
@@ -11,43 +11,7 @@ use crossway_service::{CallError, Context, Reply};
 use futures_core::Stream;
 
 use super::session::Session;
-
-/// What reaches a call from outside its reply.
-#[derive(Default)]
-pub(super) struct Cell(Mutex<Mail>);
-
-#[derive(Default)]
-struct Mail {
-    is_cancelled: bool,
-    responses: VecDeque<Message>,
-    waker: Option<Waker>,
-}
-
-impl Cell {
-    pub(super) fn cancel(&self) {
-        let mut mail = self.mail();
-        mail.is_cancelled = true;
-        mail.wake();
-    }
-
-    pub(super) fn respond(&self, response: Message) {
-        let mut mail = self.mail();
-        mail.responses.push_back(response);
-        mail.wake();
-    }
-
-    fn mail(&self) -> MutexGuard<'_, Mail> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Mail {
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-}
+use crate::cell::{Cell, Found};
 
 /// One call's reply, over all its rounds.
 pub(super) struct CallReply {
@@ -118,28 +82,23 @@ impl Stream for CallReply {
             if this.is_over {
                 return Poll::Ready(None);
             }
-            let (is_cancelled, response) = {
-                let mut mail = this.cell.mail();
-                match &mut mail.waker {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    waker => *waker = Some(cx.waker().clone()),
+            match this.cell.look(cx) {
+                Found::Cancelled => {
+                    this.end();
+                    return Poll::Ready(None);
                 }
-                (mail.is_cancelled, mail.responses.pop_front())
-            };
-            if is_cancelled {
-                this.end();
-                return Poll::Ready(None);
+                Found::Message(response) => {
+                    if let Some(step) = this.call.handle_response(&response)
+                        && let Some(message) = this.take(step)
+                    {
+                        return Poll::Ready(Some(Ok(message)));
+                    }
+                    continue;
+                }
+                Found::Nothing => {}
             }
             if let Some(request) = this.asking.pop_front() {
                 return Poll::Ready(Some(Ok(request)));
-            }
-            if let Some(response) = response {
-                if let Some(step) = this.call.handle_response(&response)
-                    && let Some(message) = this.take(step)
-                {
-                    return Poll::Ready(Some(Ok(message)));
-                }
-                continue;
             }
             let Some(reply) = &mut this.reply else { return Poll::Pending };
             let step = match Pin::new(reply).poll_next(cx) {

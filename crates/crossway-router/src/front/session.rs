@@ -9,8 +9,9 @@ use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link,
 use tokio::sync::watch;
 
 use super::listening;
-use super::reply::{CallReply, Cell};
+use super::reply::CallReply;
 use crate::ClientSession;
+use crate::cell::Cell;
 
 /// One client's session, and its way to the upstream.
 pub(super) struct Session {
@@ -119,7 +120,7 @@ impl Session {
                 drop(state);
                 // An answer to no question is nobody's.
                 if let Some(cell) = cell {
-                    cell.respond(response);
+                    cell.deliver(response);
                 }
                 Reply::accepted()
             }

@@ -1,0 +1,213 @@
+//! One modern request on a legacy session, from its sending to its answer.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use serde_json::Value;
+
+use super::results::Level;
+use super::{Asks, MAY_ASK, answer, pong, refuse, results};
+use crate::from_legacy::error_of;
+
+/// The key under which the one question of a round stands.
+const KEY: &str = "ask";
+
+/// One modern request on a legacy session.
+#[derive(Debug)]
+pub struct Call {
+    /// As the server gets it.
+    request: Message,
+    /// Under which the client is answered: its last request's.
+    id: RequestId,
+    /// Under which it hears of progress; none if its last request wants none.
+    progress: Option<RequestId>,
+    /// The token that the server knows.
+    server_progress: Option<RequestId>,
+    /// JSON text.
+    info: Bytes,
+    asks: Asks,
+    level: Option<Level>,
+}
+
+/// A request of the server's, to which the call waits for an answer.
+#[derive(Debug)]
+pub struct Question {
+    request: Message,
+}
+
+/// What is to be done with a message of the server's.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages, and are moved once")]
+pub enum Step {
+    /// The client gets it.
+    Pass(Message),
+    /// It is for those who listen.
+    Announce(Message),
+    /// The server gets it.
+    Reply(Message),
+    /// The call parks: the client is asked this, by [`Call::input_required`].
+    Park(Question),
+    /// The client can't be asked: it gets the first, the server the second, and the call is cancelled.
+    Refuse(Message, Message),
+    /// The client gets this, and the call has ended.
+    Done(Message),
+    /// It is for nobody.
+    Nothing,
+}
+
+impl Call {
+    pub(super) fn new(request: Message, info: Bytes, asks: Asks, level: Option<Level>) -> Self {
+        // Only requests become calls.
+        let id = request.id().unwrap_or_else(|| RequestId::from(0));
+        let progress = request.progress_token();
+        Self { request, id, progress: progress.clone(), server_progress: progress, info, asks, level }
+    }
+
+    /// The request for the server.
+    #[must_use]
+    pub fn request(&self) -> Message {
+        self.request.clone()
+    }
+
+    /// What the client can be asked.
+    #[must_use]
+    pub fn asks(&self) -> &Asks {
+        &self.asks
+    }
+
+    /// From which level on the client wants log messages; `None` if it wants none.
+    #[must_use]
+    pub fn level(&self) -> Option<Level> {
+        self.level
+    }
+
+    /// Whether the server may ask the client in the course of this call.
+    #[must_use]
+    pub fn may_ask(&self) -> bool {
+        let method = self.request.method().unwrap_or_default();
+        !self.asks.is_nothing() && MAY_ASK.contains(&method.as_ref())
+    }
+
+    /// Takes a message that came in the course of the call.
+    pub fn handle_reply(&mut self, mut message: Message) -> Step {
+        match message.kind() {
+            Kind::Result => {
+                message.set_id(&self.id);
+                results::complete(&mut message, &self.request.method().unwrap_or_default(), &self.info);
+                Step::Done(message)
+            }
+            Kind::Error => {
+                message.set_id(&self.id);
+                Step::Done(results::error(message))
+            }
+            Kind::Request => self.question(message),
+            Kind::Notification => self.notification(message),
+        }
+    }
+
+    /// The answer that asks the client, with the state that it has to bring back.
+    #[must_use]
+    pub fn input_required(&self, question: &Question, state: &str) -> Message {
+        let mut asked =
+            format!(r#"{{"method":{}"#, Value::from(question.request.method().unwrap_or_default().as_ref()));
+        if let Some(params) = question.request.params() {
+            asked.push_str(r#","params":"#);
+            asked.push_str(&String::from_utf8_lossy(params));
+        }
+        asked.push('}');
+        let state = Value::from(state);
+        let mut result = answer(
+            &self.id,
+            format!(
+                r#"{{"resultType":"input_required","inputRequests":{{"{KEY}":{asked}}},"requestState":{state}}}"#
+            )
+            .as_bytes(),
+        );
+        let info: &[(&str, &[u8])] = &[(crate::keys::SERVER_INFO, &self.info[..])];
+        let _ = result.edit(Part::Meta, &[], info);
+        result
+    }
+
+    /// Whether a later request is this one again: the same but for what a second request has of its own.
+    #[must_use]
+    pub fn is_repeated_by(&self, request: &Message) -> bool {
+        self.request.method() == request.method() && digest(&self.request) == digest(request)
+    }
+
+    /// Takes the client's second request, which [repeats](Call::is_repeated_by) the first. From now on the client is
+    /// answered under its id.
+    ///
+    /// Gives the answer for the server; `None` if the client has not answered, and is to be asked once more.
+    pub fn handle_again(&mut self, request: &Message, question: &Question) -> Option<Message> {
+        self.id = request.id().unwrap_or_else(|| self.id.clone());
+        self.progress = request.progress_token();
+        let responses = request.member(Part::Params, "inputResponses").unwrap_or_default();
+        let responses: std::collections::HashMap<String, &serde_json::value::RawValue> =
+            serde_json::from_slice(responses).unwrap_or_default();
+        let id = question.request.id().unwrap_or_else(|| RequestId::from(0));
+        let response = responses.get(KEY).filter(|response| response.get().starts_with('{'))?;
+        Some(answer(&id, response.get().as_bytes()))
+    }
+
+    fn question(&self, request: Message) -> Step {
+        if request.is_method("ping") {
+            return Step::Reply(pong(&request));
+        }
+        match self.asks.check(&request) {
+            Ok(()) if self.may_ask() => Step::Park(Question { request }),
+            Err(Value::Null) | Ok(()) => Step::Reply(refuse(&request)),
+            Err(required) => {
+                // MissingRequiredClientCapability (2026-07-28, basic/index, Error Codes).
+                let error = ErrorObject::new(
+                    ErrorCode::MISSING_CLIENT_CAPABILITY,
+                    "the server has to ask the client, which has not said that it can be asked",
+                );
+                let error = error.with_data(&serde_json::json!({ "requiredCapabilities": required }));
+                Step::Refuse(error_of(&self.id, error), refuse(&request))
+            }
+        }
+    }
+
+    fn notification(&self, mut message: Message) -> Step {
+        match message.method().as_deref() {
+            Some("notifications/progress") if message.progress_token() == self.server_progress => {
+                match &self.progress {
+                    Some(token) => {
+                        message.set_progress_token(token);
+                        Step::Pass(message)
+                    }
+                    None => Step::Nothing,
+                }
+            }
+            Some("notifications/message") if self.level.is_some_and(|level| level.admits(&message)) => {
+                Step::Pass(message)
+            }
+            Some(
+                "notifications/message" | "notifications/cancelled" | "notifications/elicitation/complete",
+            ) => Step::Nothing,
+            Some(method) if super::listener::is_change(method) => Step::Announce(message),
+            _ => Step::Pass(message),
+        }
+    }
+}
+
+impl Question {
+    /// The answer for the server when nobody answers the question.
+    #[must_use]
+    pub fn unanswered(&self) -> Message {
+        let error = ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the client did not answer in time");
+        error_of(&self.request.id().unwrap_or_else(|| RequestId::from(0)), error)
+    }
+}
+
+/// What makes two requests the same, in a number that nobody outside can choose.
+fn digest(request: &Message) -> u64 {
+    static KEY: OnceLock<RandomState> = OnceLock::new();
+    let own = ["inputResponses", "requestState", "_meta"];
+    let mut members: Vec<_> =
+        request.members(Part::Params).filter(|(name, _)| !own.contains(&name.as_ref())).collect();
+    members.sort();
+    KEY.get_or_init(RandomState::new).hash_one(members)
+}

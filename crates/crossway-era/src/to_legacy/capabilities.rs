@@ -1,0 +1,71 @@
+//! What a client can be asked by its server.
+
+use crossway_proto::{Message, Part};
+use serde_json::{Map, Value};
+
+use crate::keys;
+
+/// What a client can be asked: the part of its capabilities that a legacy session has to be opened with.
+///
+/// Two that are equal can share a session as far as this goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Asks {
+    /// JSON text, an object with its members in order.
+    json: Box<str>,
+}
+
+const ASKING: [&str; 3] = ["elicitation", "roots", "sampling"];
+
+impl Asks {
+    /// What the client of a modern request says of itself (2026-07-28, basic/index, `_meta`).
+    #[must_use]
+    pub fn of(request: &Message) -> Self {
+        let json = request.member(Part::Meta, keys::CLIENT_CAPABILITIES).unwrap_or_default();
+        // Most clients can't be asked anything.
+        if json.len() <= 2 {
+            return Self::default();
+        }
+        let mut capabilities: Map<String, Value> = serde_json::from_slice(json).unwrap_or_default();
+        capabilities.retain(|name, value| ASKING.contains(&name.as_str()) && value.is_object());
+        if capabilities.is_empty() {
+            return Self::default();
+        }
+        Self { json: Value::Object(capabilities).to_string().into() }
+    }
+
+    /// Whether the client can't be asked anything.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.json.is_empty()
+    }
+
+    /// The capabilities as `initialize` has them, as JSON text.
+    #[must_use]
+    pub fn as_json(&self) -> &str {
+        if self.is_nothing() { "{}" } else { &self.json }
+    }
+
+    /// Whether a server request can be answered. If not: what the client would have to say of itself, as JSON text.
+    pub(super) fn check(&self, request: &Message) -> Result<(), Value> {
+        let capabilities: Value = serde_json::from_str(self.as_json()).unwrap_or_default();
+        let has = |name: &str| capabilities[name].is_object();
+        match request.method().as_deref() {
+            Some("roots/list") if has("roots") => Ok(()),
+            Some("roots/list") => Err(serde_json::json!({ "roots": {} })),
+            Some("sampling/createMessage") if has("sampling") => Ok(()),
+            Some("sampling/createMessage") => Err(serde_json::json!({ "sampling": {} })),
+            Some("elicitation/create") => {
+                let by_url = request.member(Part::Params, "mode") == Some(br#""url""#);
+                let elicitation = &capabilities["elicitation"];
+                let has_form = elicitation["form"].is_object() || elicitation["url"].is_null();
+                match by_url {
+                    true if elicitation["url"].is_object() => Ok(()),
+                    true => Err(serde_json::json!({ "elicitation": { "url": {} } })),
+                    false if has("elicitation") && has_form => Ok(()),
+                    false => Err(serde_json::json!({ "elicitation": { "form": {} } })),
+                }
+            }
+            _ => Err(Value::Null),
+        }
+    }
+}

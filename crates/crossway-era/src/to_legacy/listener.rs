@@ -1,0 +1,139 @@
+//! One `subscriptions/listen` of a modern client's on a legacy session.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use crossway_proto::{Message, Part, RequestId};
+use serde::Deserialize;
+
+use super::{Session, answer};
+use crate::keys;
+
+/// Changes that go to those who listen.
+pub(super) fn is_change(method: &str) -> bool {
+    matches!(
+        method,
+        "notifications/tools/list_changed"
+            | "notifications/prompts/list_changed"
+            | "notifications/resources/list_changed"
+            | "notifications/resources/updated"
+    )
+}
+
+/// One `subscriptions/listen`.
+#[derive(Debug)]
+pub struct Listener {
+    id: RequestId,
+    tools: bool,
+    prompts: bool,
+    resources: bool,
+    uris: BTreeSet<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Filter {
+    #[serde(rename = "toolsListChanged")]
+    tools: bool,
+    #[serde(rename = "promptsListChanged")]
+    prompts: bool,
+    #[serde(rename = "resourcesListChanged")]
+    resources: bool,
+    #[serde(rename = "resourceSubscriptions")]
+    uris: BTreeSet<String>,
+}
+
+impl Listener {
+    /// Reads the request, and keeps of its filter what the server has.
+    #[must_use]
+    pub fn new(request: &Message, session: &Session) -> Self {
+        let filter = request.member(Part::Params, "notifications").unwrap_or_default();
+        let filter: Filter = serde_json::from_slice(filter).unwrap_or_default();
+        let mut uris = filter.uris;
+        if !session.can("resources.subscribe") || uris.len() > crate::limits::SUBSCRIPTIONS {
+            uris.clear();
+        }
+        Self {
+            // Only requests are listened by.
+            id: request.id().unwrap_or_else(|| RequestId::from(0)),
+            tools: filter.tools && session.can("tools.listChanged"),
+            prompts: filter.prompts && session.can("prompts.listChanged"),
+            resources: filter.resources && session.can("resources.listChanged"),
+            uris,
+        }
+    }
+
+    /// The resources that the server has to be asked for.
+    #[must_use]
+    pub fn uris(&self) -> &BTreeSet<String> {
+        &self.uris
+    }
+
+    /// The server has refused a subscription to this resource.
+    pub fn handle_refused(&mut self, uri: &str) {
+        self.uris.remove(uri);
+    }
+
+    /// The first message: what was taken of the filter (2026-07-28, basic/patterns/subscriptions, Acknowledgment).
+    #[must_use]
+    pub fn acknowledged(&self) -> Option<Message> {
+        let mut filter = serde_json::Map::new();
+        for (name, is_on) in [
+            ("toolsListChanged", self.tools),
+            ("promptsListChanged", self.prompts),
+            ("resourcesListChanged", self.resources),
+        ] {
+            if is_on {
+                filter.insert(name.to_owned(), true.into());
+            }
+        }
+        if !self.uris.is_empty() {
+            filter.insert("resourceSubscriptions".to_owned(), self.uris.iter().map(String::as_str).collect());
+        }
+        let params = [
+            br#"{"_meta":{""#,
+            keys::SUBSCRIPTION_ID.as_bytes(),
+            b"\":",
+            self.id.as_json(),
+            br#"},"notifications":"#,
+            serde_json::Value::Object(filter).to_string().as_bytes(),
+            b"}",
+        ]
+        .concat();
+        Message::notification_of("notifications/subscriptions/acknowledged", Some(&params)).ok()
+    }
+
+    /// A change as this listener gets it; `None` if it has not asked for it.
+    #[must_use]
+    pub fn handle_change(&self, change: &Message) -> Option<Message> {
+        let wanted = match change.method().as_deref()? {
+            "notifications/tools/list_changed" => self.tools,
+            "notifications/prompts/list_changed" => self.prompts,
+            "notifications/resources/list_changed" => self.resources,
+            "notifications/resources/updated" => {
+                let uri = change.member(Part::Params, "uri").and_then(|uri| serde_json::from_slice(uri).ok());
+                // "This might be a sub-resource of the one that the client actually subscribed to" (2025-11-25, schema,
+                // ResourceUpdatedNotification).
+                uri.is_some_and(|uri: String| {
+                    self.uris.iter().any(|own| uri == *own || uri.starts_with(&format!("{own}/")))
+                })
+            }
+            _ => false,
+        };
+        if !wanted {
+            return None;
+        }
+        let mut change = change.clone();
+        change.edit(Part::Meta, &[], &[(keys::SUBSCRIPTION_ID, self.id.as_json())]).ok()?;
+        change.reread().ok()
+    }
+
+    /// The answer that ends the subscription (2026-07-28, basic/patterns/subscriptions, Graceful Closure).
+    #[must_use]
+    pub fn ended(&self) -> Message {
+        let meta = Bytes::from(
+            [br#"{""#, keys::SUBSCRIPTION_ID.as_bytes(), b"\":", self.id.as_json(), b"}"].concat(),
+        );
+        answer(&self.id, &[br#"{"resultType":"complete","_meta":"#, &meta[..], b"}"].concat())
+    }
+}

@@ -1,0 +1,255 @@
+use crossway_proto::Limits;
+
+use super::*;
+
+fn message(text: &str) -> Message {
+    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
+}
+
+fn text(message: &Message) -> String {
+    String::from_utf8(message.to_bytes().to_vec()).unwrap()
+}
+
+const OPENED: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"tasks":{}},"serverInfo":{"name":"s","version":"1.0"},"instructions":"do \u0061"}}"#;
+
+fn session() -> Session {
+    Session::opened(&message(OPENED)).unwrap()
+}
+
+/// A modern request; `rest` stands behind the metadata that each has.
+fn modern(method: &str, capabilities: &str, rest: &str) -> Message {
+    message(&format!(
+        r#"{{"jsonrpc":"2.0","id":"c","method":"{method}","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{capabilities},"io.modelcontextprotocol/clientInfo":{{"name":"c"}},"progressToken":"p","k":1.0}}{rest}}}}}"#
+    ))
+}
+
+fn call(method: &str, capabilities: &str) -> Call {
+    session().call(&modern(method, capabilities, r#","name":"n""#)).unwrap()
+}
+
+#[test]
+fn a_session_is_opened_for_what_its_clients_can_be_asked() {
+    let asks = Asks::of(&modern("tools/list", r#"{"sampling":{},"extensions":{"x":{}},"roots":{}}"#, ""));
+    let opening = text(&Session::opening(&asks));
+    assert!(
+        opening.contains(r#""protocolVersion":"2025-11-25","capabilities":{"roots":{},"sampling":{}}"#),
+        "{opening}"
+    );
+    assert!(Asks::of(&modern("tools/list", r#"{"extensions":{}}"#, "")).is_nothing());
+    assert_eq!(session().revision(), Revision::V2025_06_18);
+}
+
+#[test]
+fn what_opens_no_session_says_why() {
+    for (answer, why) in [
+        (r#"{"jsonrpc":"2.0","id":0,"error":{"code":1,"message":"m"}}"#, "the server refuses a session: m"),
+        (
+            r#"{"jsonrpc":"2.0","id":0,"result":{}}"#,
+            "the server's answer to initialize has no protocolVersion",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2026-07-28","capabilities":{},"serverInfo":{}}}"#,
+            "the server speaks revision \"2026-07-28\", which is not known",
+        ),
+    ] {
+        assert_eq!(Session::opened(&message(answer)).unwrap_err().to_string(), why);
+    }
+}
+
+#[test]
+fn discovery_is_answered_from_the_handshake() {
+    assert_eq!(
+        text(&session().discovered(&RequestId::from("d"))),
+        r#"{"jsonrpc":"2.0","id":"d","result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"logging":{},"resources":{"subscribe":true},"tools":{"listChanged":true}},"instructions":"do \u0061","ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1.0"}}}}"#
+    );
+}
+
+#[test]
+fn a_request_loses_what_is_modern_and_nothing_else() {
+    let request = modern(
+        "tools/call",
+        "{}",
+        r#","name":"n","arguments":{"x":1.50},"inputResponses":{},"requestState":"s""#,
+    );
+    assert_eq!(
+        text(&session().call(&request).unwrap().request()),
+        r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{"_meta":{"progressToken":"p","k":1.0},"name":"n","arguments":{"x":1.50}}}"#
+    );
+}
+
+#[test]
+fn a_result_says_that_it_is_complete_and_for_how_long_it_holds() {
+    for (method, head) in [
+        ("tools/call", r#""resultType":"complete","#),
+        ("tools/list", r#""resultType":"complete","ttlMs":0,"cacheScope":"private","#),
+    ] {
+        let result = r#"{"jsonrpc":"2.0","id":"c","result":{"x":1.0,"_meta":{"k":1}}}"#;
+        let Step::Done(answer) = call(method, "{}").handle_reply(message(result)) else { panic!() };
+        assert_eq!(
+            text(&answer),
+            format!(
+                r#"{{"jsonrpc":"2.0","id":"c","result":{{{head}"x":1.0,"_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"s","version":"1.0"}},"k":1}}}}}}"#
+            )
+        );
+    }
+}
+
+#[test]
+fn retired_codes_are_replaced_and_told_in_the_data() {
+    for (code, wanted) in [(-32002, -32602), (-32042, -32603), (-32050, -32603), (-32020, -32603)] {
+        let error =
+            format!(r#"{{"jsonrpc":"2.0","id":"c","error":{{"code":{code},"message":"m","data":1.0}}}}"#);
+        let Step::Done(answer) = call("resources/read", "{}").handle_reply(message(&error)) else { panic!() };
+        assert_eq!(
+            text(&answer),
+            format!(
+                r#"{{"jsonrpc":"2.0","id":"c","error":{{"code":{wanted},"message":"m","data":{{"code":{code},"data":1.0}}}}}}"#
+            )
+        );
+    }
+    let error = r#"{"jsonrpc":"2.0","id":"c","error":{"code":-32000,"message":"m","x":1}}"#;
+    let Step::Done(answer) = call("tools/call", "{}").handle_reply(message(error)) else { panic!() };
+    assert_eq!(text(&answer), error);
+}
+
+#[test]
+fn log_messages_are_for_those_who_asked_for_their_level() {
+    let log = |level: &str| {
+        message(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"{level}","data":1}}}}"#
+        ))
+    };
+    let mut quiet = call("tools/call", "{}");
+    assert!(matches!(quiet.handle_reply(log("emergency")), Step::Nothing));
+    let asking = message(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"n","_meta":{"io.modelcontextprotocol/logLevel":"warning"}}}"#,
+    );
+    let mut asking = session().call(&asking).unwrap();
+    assert_eq!(asking.level().unwrap().as_str(), "warning");
+    assert!(matches!(asking.handle_reply(log("info")), Step::Nothing));
+    assert!(matches!(asking.handle_reply(log("error")), Step::Pass(_)));
+}
+
+#[test]
+fn a_ping_is_answered_and_changes_go_to_those_who_listen() {
+    let mut call = call("tools/call", "{}");
+    let ping = message(r#"{"jsonrpc":"2.0","id":9.0,"method":"ping"}"#);
+    let Step::Reply(pong) = call.handle_reply(ping) else { panic!() };
+    assert_eq!(text(&pong), r#"{"jsonrpc":"2.0","id":9.0,"result":{}}"#);
+    let change = message(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+    assert!(matches!(call.handle_reply(change), Step::Announce(_)));
+}
+
+const ASKS: &str =
+    r#"{"jsonrpc":"2.0","id":7.0,"method":"elicitation/create","params":{"message":"?","n":1.0}}"#;
+
+#[test]
+fn a_question_parks_the_call_and_its_answer_goes_to_the_server() {
+    let mut call = call("tools/call", r#"{"elicitation":{}}"#);
+    let Step::Park(question) = call.handle_reply(message(ASKS)) else { panic!() };
+    assert_eq!(
+        text(&call.input_required(&question, "sealed")),
+        r#"{"jsonrpc":"2.0","id":"c","result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1.0"}},"resultType":"input_required","inputRequests":{"ask":{"method":"elicitation/create","params":{"message":"?","n":1.0}}},"requestState":"sealed"}}"#
+    );
+    let again = r#"{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{"inputResponses":{"ask":{"action":"accept","content":{"x":1.0}}},"requestState":"sealed","name":"n","_meta":{"progressToken":"p2"}}}"#;
+    let again = message(again);
+    assert!(call.is_repeated_by(&again));
+    let answer = call.handle_again(&again, &question).unwrap();
+    assert_eq!(
+        text(&answer),
+        r#"{"jsonrpc":"2.0","id":7.0,"result":{"action":"accept","content":{"x":1.0}}}"#
+    );
+    // What comes then goes by the names of the second request.
+    let progress =
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p","progress":1}}"#;
+    let Step::Pass(progress) = call.handle_reply(message(progress)) else { panic!() };
+    assert_eq!(progress.progress_token(), Some(RequestId::from("p2")));
+    let Step::Done(done) = call.handle_reply(message(r#"{"jsonrpc":"2.0","id":"c","result":{}}"#)) else {
+        panic!()
+    };
+    assert_eq!(done.id(), Some(RequestId::from("c2")));
+}
+
+#[test]
+fn another_request_is_no_repetition() {
+    let call = call("tools/call", r#"{"elicitation":{}}"#);
+    for (method, params, is_same) in [
+        ("tools/call", r#"{"name":"n"}"#, true),
+        ("tools/call", r#"{"name":"m"}"#, false),
+        ("tools/call", r#"{"name":"n","arguments":{}}"#, false),
+        ("prompts/get", r#"{"name":"n"}"#, false),
+    ] {
+        let again = message(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#));
+        assert_eq!(call.is_repeated_by(&again), is_same, "{method} {params}");
+    }
+}
+
+#[test]
+fn a_second_request_without_the_answer_is_asked_once_more() {
+    let mut call = call("tools/call", r#"{"elicitation":{}}"#);
+    let Step::Park(question) = call.handle_reply(message(ASKS)) else { panic!() };
+    for responses in ["{}", r#"{"other":{}}"#, r#"{"ask":"no object"}"#] {
+        let again = message(&format!(
+            r#"{{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{{"name":"n","inputResponses":{responses}}}}}"#
+        ));
+        assert!(call.handle_again(&again, &question).is_none());
+    }
+    assert!(text(&question.unanswered()).contains(r#""id":7.0,"error""#));
+}
+
+#[test]
+fn a_client_that_can_t_be_asked_is_told_what_it_takes() {
+    for (capabilities, asks, required) in [
+        ("{}", ASKS, r#"{"elicitation":{"form":{}}}"#),
+        (r#"{"elicitation":{"url":{}}}"#, ASKS, r#"{"elicitation":{"form":{}}}"#),
+        ("{}", r#"{"jsonrpc":"2.0","id":7.0,"method":"roots/list"}"#, r#"{"roots":{}}"#),
+        (
+            "{}",
+            r#"{"jsonrpc":"2.0","id":7.0,"method":"sampling/createMessage","params":{}}"#,
+            r#"{"sampling":{}}"#,
+        ),
+    ] {
+        let Step::Refuse(to_client, to_server) = call("tools/call", capabilities).handle_reply(message(asks))
+        else {
+            panic!("{capabilities} {asks}")
+        };
+        let to_client = text(&to_client);
+        assert!(
+            to_client.contains(&format!(r#""data":{{"requiredCapabilities":{required}}}"#)),
+            "{to_client}"
+        );
+        assert!(to_client.contains("-32021") && text(&to_server).contains(r#""id":7.0,"error""#));
+    }
+    // Where the specification has no questions, nobody is asked.
+    let mut list = call("tools/list", r#"{"roots":{}}"#);
+    let roots = message(r#"{"jsonrpc":"2.0","id":7.0,"method":"roots/list"}"#);
+    assert!(matches!(list.handle_reply(roots), Step::Reply(_)));
+}
+
+#[test]
+fn who_listens_hears_what_was_asked_for_under_the_own_id() {
+    let request = message(
+        r#"{"jsonrpc":"2.0","id":1.0,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["file:///a"]}}}"#,
+    );
+    let listener = Listener::new(&request, &session());
+    assert_eq!(
+        text(&listener.acknowledged().unwrap()),
+        r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1.0},"notifications":{"resourceSubscriptions":["file:///a"],"toolsListChanged":true}}}"#
+    );
+    for (method, params, heard) in [
+        ("notifications/tools/list_changed", "", true),
+        ("notifications/prompts/list_changed", "", false),
+        ("notifications/resources/updated", r#","params":{"uri":"file:///a"}"#, true),
+        ("notifications/resources/updated", r#","params":{"uri":"file:///a/b"}"#, true),
+        ("notifications/resources/updated", r#","params":{"uri":"file:///ab"}"#, false),
+    ] {
+        let change = message(&format!(r#"{{"jsonrpc":"2.0","method":"{method}"{params}}}"#));
+        let told = listener.handle_change(&change);
+        assert_eq!(told.is_some(), heard, "{method} {params}");
+        assert!(told.is_none_or(|told| told.subscription_id().unwrap().as_json() == b"1.0"));
+    }
+    assert_eq!(
+        text(&listener.ended()),
+        r#"{"jsonrpc":"2.0","id":1.0,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":1.0}}}"#
+    );
+}

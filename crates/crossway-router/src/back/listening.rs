@@ -1,0 +1,139 @@
+//! `subscriptions/listen` on a session with the server.
+
+use std::sync::Arc;
+
+use crossway_era::to_legacy::{Asks, Listener};
+use crossway_proto::Message;
+use crossway_service::{CallError, Context, Origin, Reply};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
+
+use super::member::{Lease, Member};
+use super::pool::Pool;
+use super::reply::id_of;
+use crate::cell::{Cell, Found};
+
+/// Listens for what the client asks for, until it has enough or the session ends.
+pub(super) fn listen(pool: Arc<Pool>, message: Message, context: Context) -> Reply {
+    let noted = Noted::new(Arc::clone(&pool), context.origin, &message);
+    Reply::pending(async move {
+        match begin(&pool, &message, &context, noted).await {
+            Ok(listening) => Reply::stream(futures_util::stream::unfold(listening, |mut listening| async {
+                listening.next().await.map(|message| (Ok::<_, CallError>(message), listening))
+            })),
+            Err(error) => Reply::failed(error),
+        }
+    })
+}
+
+async fn begin(
+    pool: &Arc<Pool>,
+    message: &Message,
+    context: &Context,
+    noted: Noted,
+) -> Result<Listening, CallError> {
+    let lease = pool.lease(pool.owner(context), &Asks::of(message), false)?;
+    let session = lease.member.open().await?;
+    let (changes, death) = (lease.member.changes(), lease.member.death());
+    let mut listener = Listener::new(message, session);
+    let mut subscriptions = Subscriptions { member: Arc::clone(&lease.member), uris: Vec::new() };
+    for uri in listener.uris().clone() {
+        match lease.member.subscribe(&uri).await {
+            Ok(()) => subscriptions.uris.push(uri),
+            Err(_) => listener.handle_refused(&uri),
+        }
+    }
+    Ok(Listening {
+        listener,
+        changes,
+        death,
+        noted,
+        is_acknowledged: false,
+        has_ended: false,
+        _subscriptions: subscriptions,
+        _lease: lease,
+    })
+}
+
+struct Listening {
+    listener: Listener,
+    changes: broadcast::Receiver<Message>,
+    death: watch::Receiver<bool>,
+    noted: Noted,
+    is_acknowledged: bool,
+    has_ended: bool,
+    _subscriptions: Subscriptions,
+    _lease: Lease,
+}
+
+impl Listening {
+    async fn next(&mut self) -> Option<Message> {
+        if self.has_ended {
+            return None;
+        }
+        if !std::mem::replace(&mut self.is_acknowledged, true) {
+            return self.listener.acknowledged();
+        }
+        loop {
+            tokio::select! {
+                () = self.noted.cancelled() => return None,
+                _ = self.death.wait_for(|is_dead| *is_dead) => break,
+                change = self.changes.recv() => match change {
+                    Ok(change) => {
+                        if let Some(change) = self.listener.handle_change(&change) {
+                            return Some(change);
+                        }
+                    }
+                    // What was missed can't be told any more: whoever listens anew looks again.
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => break,
+                },
+            }
+        }
+        self.has_ended = true;
+        Some(self.listener.ended())
+    }
+}
+
+/// The resources that one listener has subscribed to.
+struct Subscriptions {
+    member: Arc<Member>,
+    uris: Vec<String>,
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        for uri in &self.uris {
+            self.member.unsubscribe(uri);
+        }
+    }
+}
+
+/// The listener's place among the calls that can be cancelled by a message.
+struct Noted {
+    pool: Arc<Pool>,
+    origin: Origin,
+    id: crossway_proto::RequestId,
+    cell: Arc<Cell>,
+}
+
+impl Noted {
+    fn new(pool: Arc<Pool>, origin: Origin, message: &Message) -> Self {
+        let (id, cell) = (id_of(message), Arc::new(Cell::default()));
+        pool.note_call(origin, &id, &cell);
+        Self { pool, origin, id, cell }
+    }
+
+    async fn cancelled(&self) {
+        std::future::poll_fn(|cx| match self.cell.look(cx) {
+            Found::Cancelled => std::task::Poll::Ready(()),
+            Found::Nothing | Found::Message(_) => std::task::Poll::Pending,
+        })
+        .await;
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.pool.forget_call(self.origin, &self.id);
+    }
+}

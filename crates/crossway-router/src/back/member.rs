@@ -1,0 +1,304 @@
+//! One session with the server.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crossway_era::to_legacy::{self, Asks, Level, Session};
+use crossway_proto::{Kind, Message};
+use crossway_service::{Call, CallError, Context, Link, Origin, Reason, Reply};
+use tokio::sync::{OnceCell, broadcast, watch};
+use tokio::time::{Instant, timeout};
+
+use super::is_the_end;
+use crate::cell::Cell;
+use crate::limits::{CHANGES, OPEN_TIME, ORPHANS};
+
+/// One session with the server, which opens when it is first needed.
+pub(super) struct Member {
+    pub(super) link: Link,
+    origin: Origin,
+    asks: Asks,
+    opened: OnceCell<Session>,
+    is_dead: watch::Sender<bool>,
+    /// Whether a call that may ask its client has it.
+    is_leased: AtomicBool,
+    in_use: AtomicUsize,
+    changes: broadcast::Sender<Message>,
+    state: Mutex<State>,
+}
+
+struct State {
+    used: Instant,
+    level: Option<Level>,
+    /// How many listen to each resource.
+    uris: HashMap<String, usize>,
+    /// Calls that can take what comes outside of all calls.
+    takers: Vec<Weak<Cell>>,
+    /// Requests of the server's that no call was there for.
+    orphans: VecDeque<Message>,
+}
+
+impl Member {
+    pub(super) fn new(link: Link, asks: Asks) -> Arc<Self> {
+        Arc::new(Self {
+            link,
+            origin: Origin::unique(),
+            asks,
+            opened: OnceCell::new(),
+            is_dead: watch::Sender::new(false),
+            is_leased: AtomicBool::new(false),
+            in_use: AtomicUsize::new(0),
+            changes: broadcast::Sender::new(CHANGES),
+            state: Mutex::new(State {
+                used: Instant::now(),
+                level: None,
+                uris: HashMap::new(),
+                takers: Vec::new(),
+                orphans: VecDeque::new(),
+            }),
+        })
+    }
+
+    /// The session, if it is open already.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.opened.get()
+    }
+
+    /// The session. Those who come at once wait for one opening.
+    ///
+    /// # Errors
+    ///
+    /// When the server can't be reached, refuses, or takes too long. The next one tries again.
+    pub(super) async fn open(self: &Arc<Self>) -> Result<&Session, CallError> {
+        let opened = self.opened.get_or_try_init(|| async {
+            let answer = timeout(OPEN_TIME, self.ask(Session::opening(&self.asks))).await;
+            let answer = answer.map_err(|_| CallError::not_sent(Reason::TimedOut(OPEN_TIME)))??;
+            let session = Session::opened(&answer)
+                .map_err(|error| CallError::not_sent(Reason::Unavailable(error.to_string().into())))?;
+            let mut told = self.send(Session::initialized());
+            while let Some(Ok(_)) = told.next().await {}
+            tokio::spawn(attend(Arc::downgrade(self), self.link.call(Call::listen(self.context()))));
+            Ok(session)
+        });
+        let opened = opened.await;
+        if let Err(error) = &opened {
+            self.note_failure(error);
+            // Nothing of the call has been sent, whatever became of the handshake.
+            return Err(CallError::not_sent(error.reason().clone()));
+        }
+        opened
+    }
+
+    /// Sends a request of our own, and waits for its answer.
+    pub(super) async fn ask(&self, request: Message) -> Result<Message, CallError> {
+        let mut reply = self.send(request);
+        while let Some(message) = reply.next().await {
+            let message = message?;
+            if message.is_response() {
+                return Ok(message);
+            }
+        }
+        Err(CallError::unknown(Reason::InvalidAnswer("there was none".into())))
+    }
+
+    /// Sends a message.
+    pub(super) fn send(&self, message: Message) -> Reply {
+        self.link.call(Call::message(message, self.context()))
+    }
+
+    /// Sends a message that has no answer, without waiting.
+    pub(super) fn tell(&self, message: Message) {
+        let mut reply = self.send(message);
+        tokio::spawn(async move { while let Some(Ok(_)) = reply.next().await {} });
+    }
+
+    fn context(&self) -> Context {
+        Context::new(self.origin, self.session().map(Session::revision))
+    }
+
+    /// The context of a client's call on this session.
+    pub(super) fn context_of(&self, context: &Context) -> Context {
+        let mut context = context.clone();
+        context.origin = self.origin;
+        context.revision = self.session().map(Session::revision);
+        context
+    }
+
+    /// Sees to it that the server sends log messages of this level.
+    pub(super) async fn lower_level(&self, level: Level) {
+        let Some(session) = self.session().filter(|session| session.can("logging")) else { return };
+        debug_assert!(session.revision().is_legacy());
+        if !self.needs_level(level) {
+            return;
+        }
+        self.state().level = Some(level);
+        if self.ask(Session::set_level(level)).await.is_err() {
+            self.state().level = None;
+        }
+    }
+
+    /// Whether the server has to be told of this level first.
+    pub(super) fn needs_level(&self, level: Level) -> bool {
+        self.session().is_some_and(|session| session.can("logging"))
+            && self.state().level.is_none_or(|set| level < set)
+    }
+
+    /// Begins or ends one subscription to a resource. The server is told of the first and the last.
+    pub(super) async fn subscribe(&self, uri: &str) -> Result<(), CallError> {
+        let is_first = {
+            let mut state = self.state();
+            let count = state.uris.entry(uri.to_owned()).or_default();
+            *count += 1;
+            *count == 1
+        };
+        if !is_first {
+            return Ok(());
+        }
+        let refused = match self.ask(Session::subscribe(uri, true)).await {
+            Ok(answer) if answer.kind() == Kind::Result => return Ok(()),
+            Ok(_) => CallError::answered(Reason::InvalidAnswer("the subscription was refused".into())),
+            Err(error) => error,
+        };
+        self.forget(uri);
+        Err(refused)
+    }
+
+    pub(super) fn unsubscribe(&self, uri: &str) {
+        if self.forget(uri) && !self.is_dead() {
+            self.tell(Session::subscribe(uri, false));
+        }
+    }
+
+    /// One fewer subscribes. Tells whether it was the last.
+    fn forget(&self, uri: &str) -> bool {
+        let mut state = self.state();
+        let Some(count) = state.uris.get_mut(uri) else { return false };
+        *count -= 1;
+        *count == 0 && state.uris.remove(uri).is_some()
+    }
+
+    /// Hands a change to all who listen.
+    pub(super) fn announce(&self, change: Message) {
+        // Nobody may listen.
+        let _ = self.changes.send(change);
+    }
+
+    pub(super) fn changes(&self) -> broadcast::Receiver<Message> {
+        self.changes.subscribe()
+    }
+
+    /// A call that takes what the server says outside of all calls. It gets what has waited for one.
+    pub(super) fn take_in(&self, cell: &Arc<Cell>) {
+        let mut state = self.state();
+        state.takers.retain(|taker| taker.strong_count() > 0);
+        state.takers.push(Arc::downgrade(cell));
+        for orphan in std::mem::take(&mut state.orphans) {
+            cell.deliver(orphan);
+        }
+    }
+
+    /// The session is no more, if that is what the failure says.
+    pub(super) fn note_failure(&self, error: &CallError) {
+        if is_the_end(error) {
+            self.kill();
+        }
+    }
+
+    pub(super) fn kill(&self) {
+        self.is_dead.send_replace(true);
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        *self.is_dead.borrow()
+    }
+
+    pub(super) fn death(&self) -> watch::Receiver<bool> {
+        self.is_dead.subscribe()
+    }
+
+    /// Since when nobody has used it; `None` while somebody does.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        (self.in_use.load(Ordering::Acquire) == 0).then(|| self.state().used)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each step leaves the tables whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message of the server's that belongs to no call.
+    fn unowned(&self, message: Message) {
+        match message.kind() {
+            Kind::Request if message.is_method("ping") => self.tell(to_legacy::pong(&message)),
+            Kind::Request => {
+                let mut state = self.state();
+                state.takers.retain(|taker| taker.strong_count() > 0);
+                let taker = state.takers.last().and_then(Weak::upgrade);
+                if let Some(taker) = taker {
+                    taker.deliver(message);
+                } else if !self.asks.is_nothing() && state.orphans.len() < ORPHANS {
+                    state.orphans.push_back(message);
+                } else {
+                    drop(state);
+                    self.tell(to_legacy::refuse(&message));
+                }
+            }
+            Kind::Notification if message.is_method("notifications/message") => {
+                let takers: Vec<_> = self.state().takers.iter().filter_map(Weak::upgrade).collect();
+                // With two in flight it is anybody's, so it is nobody's.
+                if let [taker] = &takers[..]
+                    && self.in_use.load(Ordering::Acquire) == 1
+                {
+                    taker.deliver(message);
+                }
+            }
+            Kind::Notification => self.announce(message),
+            Kind::Result | Kind::Error => {}
+        }
+    }
+}
+
+/// Takes what the server says outside of all calls, until the session ends.
+async fn attend(member: Weak<Member>, mut listening: Reply) {
+    while let Some(Ok(message)) = listening.next().await {
+        let Some(member) = member.upgrade() else { return };
+        member.unowned(message);
+    }
+    if let Some(member) = member.upgrade() {
+        member.kill();
+    }
+}
+
+/// A hold on a session, for the time of a call.
+pub(super) struct Lease {
+    pub(super) member: Arc<Member>,
+    is_exclusive: bool,
+}
+
+impl Lease {
+    /// Holds the session beside others.
+    pub(super) fn new(member: &Arc<Member>) -> Self {
+        member.in_use.fetch_add(1, Ordering::AcqRel);
+        Self { member: Arc::clone(member), is_exclusive: false }
+    }
+
+    /// Holds the session for a call that may ask its client; `None` if another such call has it.
+    pub(super) fn exclusive(member: &Arc<Member>) -> Option<Self> {
+        member.is_leased.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        let mut lease = Self::new(member);
+        lease.is_exclusive = true;
+        Some(lease)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.is_exclusive {
+            self.member.is_leased.store(false, Ordering::Release);
+        }
+        if self.member.in_use.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.member.state().used = Instant::now();
+        }
+    }
+}

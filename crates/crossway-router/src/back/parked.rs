@@ -1,0 +1,86 @@
+//! Calls that wait for their clients' answers.
+
+use std::sync::Arc;
+
+use crossway_era::to_legacy::{Call, Question};
+use crossway_proto::Message;
+use crossway_service::{Context, Reply};
+use tokio::time::sleep;
+
+use super::member::Lease;
+use super::pool::{Owner, Pool};
+use super::reply::CallReply;
+use crate::cell::Cell;
+
+/// A call that waits for its client's answer. It keeps its session.
+pub(super) struct Parked {
+    pub(super) call: Call,
+    pub(super) reply: Reply,
+    pub(super) lease: Lease,
+    pub(super) cell: Arc<Cell>,
+    pub(super) question: Question,
+    /// Who may wake it up.
+    pub(super) owner: Owner,
+}
+
+impl Parked {
+    /// The client has not answered: the server is told, and the call is cancelled.
+    fn give_up(self) {
+        self.lease.member.tell(self.question.unanswered());
+        drop(self.reply);
+    }
+}
+
+impl Pool {
+    /// Parks a call. Gives what its client gets: what it is asked, or why it can't be.
+    pub(super) fn park(self: &Arc<Self>, parked: Parked) -> Message {
+        let no_room = Self::no_room(&parked.call.request());
+        let mut bits = [0; 16];
+        let (Some(keyring), Ok(())) = (&self.keyring, getrandom::fill(&mut bits)) else {
+            parked.give_up();
+            return no_room;
+        };
+        let Ok(state) = keyring.seal(&self.purpose(), &bits) else {
+            parked.give_up();
+            return no_room;
+        };
+        let asked = parked.call.input_required(&parked.question, &state);
+        let handle = u128::from_be_bytes(bits);
+        if let Err(parked) = self.keep(handle, parked) {
+            parked.give_up();
+            return no_room;
+        }
+        let (pool, time) = (Arc::downgrade(self), self.options.parked_time);
+        tokio::spawn(async move {
+            sleep(time).await;
+            if let Some(parked) = pool.upgrade().and_then(|pool| pool.take(handle, |_| true)) {
+                parked.give_up();
+            }
+        });
+        asked
+    }
+
+    /// Goes on with the call that a client's second request is for; `None` if there is none that it may wake.
+    pub(super) fn wake(self: &Arc<Self>, state: &str, message: &Message, context: &Context) -> Option<Reply> {
+        let bits = self.keyring.as_ref()?.open(&self.purpose(), state).ok()?;
+        let handle = u128::from_be_bytes(bits.try_into().ok()?);
+        let owner = self.owner(context);
+        let is_anybodys =
+            |parked: &Parked| matches!(parked.owner, Owner::Call(_)) && matches!(owner, Owner::Call(_));
+        let mut parked = self.take(handle, |parked| {
+            (parked.owner == owner || is_anybodys(parked)) && parked.call.is_repeated_by(message)
+        })?;
+        match parked.call.handle_again(message, &parked.question) {
+            Some(answer) => {
+                parked.lease.member.tell(answer);
+                Some(Reply::stream(CallReply::again(Arc::clone(self), parked, message, context)))
+            }
+            None => Some(Reply::once(self.park(parked))),
+        }
+    }
+
+    /// What binds a state to this upstream.
+    fn purpose(&self) -> Vec<u8> {
+        [b"crossway requestState ", self.name.as_bytes()].concat()
+    }
+}

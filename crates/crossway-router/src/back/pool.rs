@@ -1,0 +1,258 @@
+//! The sessions with one server.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use crossway_era::to_legacy::Asks;
+use crossway_proto::{Message, RequestId};
+use crossway_seal::Keyring;
+use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, Upstream};
+use tokio::time::{Instant, sleep};
+
+use super::member::{Lease, Member};
+use super::parked::Parked;
+use super::{BackOptions, Share, error_for};
+use crate::cell::Cell;
+use crate::limits::POOL_SWEEP;
+use crate::{ClientSession, ScopeKey};
+
+/// The sessions with one server, and the calls that wait for their clients.
+pub(super) struct Pool {
+    pub(super) name: Box<str>,
+    upstream: Box<dyn Upstream>,
+    pub(super) options: BackOptions,
+    pub(super) keyring: Option<Arc<Keyring>>,
+    state: Mutex<State>,
+    sweeper: OnceLock<()>,
+}
+
+#[derive(Default)]
+struct State {
+    members: HashMap<Key, Vec<Arc<Member>>>,
+    count: usize,
+    /// Calls that can be cancelled by a message.
+    calls: HashMap<(Origin, RequestId), Weak<Cell>>,
+    pub(super) parked: HashMap<u128, Parked>,
+    is_closed: bool,
+}
+
+/// Who may use a session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    owner: Owner,
+    asks: Asks,
+}
+
+/// Whose a session is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Owner {
+    Everybody,
+    Keyed(ScopeKey),
+    Client(ClientSession),
+    /// One call's.
+    Call(Origin),
+}
+
+impl Pool {
+    pub(super) fn new(name: &str, upstream: Box<dyn Upstream>, options: BackOptions) -> Self {
+        // Without randomness there is nothing to seal with, and no call is parked.
+        let keyring = options.keyring.clone().or_else(|| Keyring::random().ok().map(Arc::new));
+        Self {
+            name: name.into(),
+            upstream,
+            options,
+            keyring,
+            state: Mutex::default(),
+            sweeper: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.state().count
+    }
+
+    /// Whose session a call is to use.
+    pub(super) fn owner(&self, context: &Context) -> Owner {
+        let own = || Owner::Call(Origin::unique());
+        match self.options.share {
+            Share::Shared => Owner::Everybody,
+            Share::Keyed => context.extensions.get::<ScopeKey>().cloned().map_or_else(own, Owner::Keyed),
+            Share::Session => {
+                context.extensions.get::<ClientSession>().copied().map_or_else(own, Owner::Client)
+            }
+        }
+    }
+
+    /// A session for a call. `may_ask` says whether the server may ask the client in its course.
+    ///
+    /// # Errors
+    ///
+    /// When there are as many sessions as there may be, and all are in use.
+    pub(super) fn lease(
+        self: &Arc<Self>,
+        owner: Owner,
+        asks: &Asks,
+        may_ask: bool,
+    ) -> Result<Lease, CallError> {
+        self.keep_swept();
+        let is_exclusive = may_ask && !matches!(owner, Owner::Client(_) | Owner::Call(_));
+        let key = Key { owner, asks: asks.clone() };
+        let hold = |member: &Arc<Member>| {
+            if is_exclusive { Lease::exclusive(member) } else { Some(Lease::new(member)) }
+        };
+        let mut state = self.state();
+        if state.is_closed {
+            return Err(CallError::not_sent(Reason::Closing));
+        }
+        state.bury(&key);
+        if let Some(lease) = state.members.get(&key).and_then(|members| members.iter().find_map(hold)) {
+            return Ok(lease);
+        }
+        if state.count >= self.options.sessions && !state.evict() {
+            let why = "all sessions with the MCP server are in use";
+            return Err(CallError::not_sent(Reason::OverLimit(why.into())));
+        }
+        let member = Member::new(self.upstream.connect(Scope::Session), asks.clone());
+        let lease = hold(&member).ok_or(CallError::not_sent(Reason::Closing))?;
+        state.count += 1;
+        state.members.entry(key).or_default().push(member);
+        Ok(lease)
+    }
+
+    pub(super) async fn discover(self: &Arc<Self>, message: &Message, context: &Context) -> Reply {
+        let asks = Asks::of(message);
+        let lease = match self.lease(self.owner(context), &asks, false) {
+            Ok(lease) => lease,
+            Err(error) => return Reply::failed(error),
+        };
+        match (lease.member.open().await, message.id()) {
+            (Ok(session), Some(id)) => Reply::once(session.discovered(&id)),
+            (Err(error), _) => Reply::failed(error),
+            (Ok(_), None) => Reply::accepted(),
+        }
+    }
+
+    /// Notes a call that can be cancelled by a message.
+    pub(super) fn note_call(&self, origin: Origin, id: &RequestId, cell: &Arc<Cell>) {
+        self.state().calls.insert((origin, id.clone()), Arc::downgrade(cell));
+    }
+
+    pub(super) fn forget_call(&self, origin: Origin, id: &RequestId) {
+        self.state().calls.remove(&(origin, id.clone()));
+    }
+
+    pub(super) fn cancel(&self, origin: Origin, id: &RequestId) {
+        let cell = self.state().calls.remove(&(origin, id.clone())).and_then(|cell| cell.upgrade());
+        if let Some(cell) = cell {
+            cell.cancel();
+        }
+    }
+
+    /// Keeps a call that waits for its client. Gives it back if too many do.
+    pub(super) fn keep(&self, handle: u128, parked: Parked) -> Result<(), Box<Parked>> {
+        let mut state = self.state();
+        if state.parked.len() >= self.options.parked_calls {
+            return Err(Box::new(parked));
+        }
+        state.parked.insert(handle, parked);
+        Ok(())
+    }
+
+    /// Takes a call that waits, if `is_right` says so.
+    pub(super) fn take(&self, handle: u128, is_right: impl FnOnce(&Parked) -> bool) -> Option<Parked> {
+        let mut state = self.state();
+        state.parked.get(&handle).filter(|parked| is_right(parked))?;
+        state.parked.remove(&handle)
+    }
+
+    pub(super) async fn close(&self) {
+        let (members, parked) = {
+            let mut state = self.state();
+            state.is_closed = true;
+            state.count = 0;
+            let members: Vec<_> = state.members.drain().flat_map(|(_, members)| members).collect();
+            (members, std::mem::take(&mut state.parked))
+        };
+        drop(parked);
+        for member in members {
+            member.kill();
+            member.link.close().await;
+        }
+    }
+
+    /// What is said of a call when there is no room for it to wait.
+    pub(super) fn no_room(message: &Message) -> Message {
+        use crossway_proto::{ErrorCode, ErrorObject};
+        let why = "too many calls wait for their clients; try again soon";
+        error_for(message, ErrorObject::new(ErrorCode::OVER_LIMIT, why))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each step leaves the tables whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees to it that sessions end that nobody uses.
+    fn keep_swept(self: &Arc<Self>) {
+        self.sweeper.get_or_init(|| {
+            let pool = Arc::downgrade(self);
+            tokio::spawn(async move {
+                loop {
+                    sleep(POOL_SWEEP).await;
+                    let Some(pool) = pool.upgrade() else { return };
+                    pool.sweep();
+                }
+            });
+        });
+    }
+
+    fn sweep(&self) {
+        let idle = self.options.idle;
+        let unused = {
+            let mut state = self.state();
+            state.take_out(|key, member| {
+                let is_used_up = matches!(key.owner, Owner::Call(_));
+                member.is_dead()
+                    || member.idle_since().is_some_and(|since| is_used_up || since.elapsed() >= idle)
+            })
+        };
+        for member in unused {
+            tracing::debug!(upstream = %self.name, "a session that nobody uses is ended");
+            tokio::spawn(member.link.close());
+        }
+    }
+}
+
+impl State {
+    /// Takes dead sessions out.
+    fn bury(&mut self, key: &Key) {
+        if self.members.get(key).is_some_and(|members| members.iter().any(|member| member.is_dead())) {
+            self.take_out(|other, member| other == key && member.is_dead());
+        }
+    }
+
+    /// Ends the session that has not been used for the longest time. False if all are in use.
+    fn evict(&mut self) -> bool {
+        let oldest: Option<(Instant, *const Member)> = self
+            .members
+            .values()
+            .flatten()
+            .filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member))))
+            .min_by_key(|(since, _)| *since);
+        let Some((_, oldest)) = oldest else { return false };
+        for member in self.take_out(|_, member| std::ptr::eq(Arc::as_ptr(member), oldest)) {
+            tokio::spawn(member.link.close());
+        }
+        true
+    }
+
+    fn take_out(&mut self, which: impl Fn(&Key, &Arc<Member>) -> bool) -> Vec<Arc<Member>> {
+        let mut out = Vec::new();
+        self.members.retain(|key, members| {
+            out.extend(members.extract_if(.., |member| which(key, member)));
+            !members.is_empty()
+        });
+        self.count -= out.len();
+        out
+    }
+}

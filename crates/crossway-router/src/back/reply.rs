@@ -1,0 +1,248 @@
+//! The reply to one modern request.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use crossway_era::to_legacy::{Asks, Call, MAY_ASK, Step};
+use crossway_proto::{Message, RequestId};
+use crossway_service::{CallError, Context, Outcome, Reply};
+use futures_core::Stream;
+
+use super::error_for;
+use super::member::Lease;
+use super::parked::Parked;
+use super::pool::{Owner, Pool};
+use crate::cell::{Cell, Found};
+
+/// One call's reply.
+pub(super) struct CallReply {
+    pool: Arc<Pool>,
+    message: Message,
+    context: Context,
+    owner: Owner,
+    cell: Arc<Cell>,
+    phase: Phase,
+    /// Whether it was sent to a session that turned out to be gone before it had been seen there.
+    was_lost: bool,
+}
+
+enum Phase {
+    /// A session is being opened, or told something first.
+    Opening(Pin<Box<dyn Future<Output = Result<Lease, CallError>> + Send>>),
+    Running(Box<Running>),
+    Over,
+}
+
+struct Running {
+    call: Call,
+    reply: Reply,
+    lease: Lease,
+}
+
+impl CallReply {
+    pub(super) fn new(pool: Arc<Pool>, message: Message, context: Context) -> Self {
+        let owner = pool.owner(&context);
+        let mut reply =
+            Self { pool, message, context, owner, cell: Arc::default(), phase: Phase::Over, was_lost: false };
+        if let Some(id) = reply.message.id() {
+            reply.pool.note_call(reply.context.origin, &id, &reply.cell);
+        }
+        reply.phase = reply.begin();
+        reply
+    }
+
+    /// A call that has waited for its client.
+    pub(super) fn again(pool: Arc<Pool>, parked: Parked, message: &Message, context: &Context) -> Self {
+        let Parked { call, reply, lease, cell, owner, .. } = parked;
+        if let Some(id) = message.id() {
+            pool.note_call(context.origin, &id, &cell);
+        }
+        Self {
+            pool,
+            message: message.clone(),
+            context: context.clone(),
+            owner,
+            cell,
+            phase: Phase::Running(Box::new(Running { call, reply, lease })),
+            was_lost: true,
+        }
+    }
+
+    /// Finds a session. Where that is open, the call is sent at once, so that calls keep their order.
+    fn begin(&mut self) -> Phase {
+        let asks = Asks::of(&self.message);
+        let may_ask = !asks.is_nothing() && MAY_ASK.iter().any(|method| self.message.is_method(method));
+        let lease = match self.pool.lease(self.owner.clone(), &asks, may_ask) {
+            Ok(lease) => lease,
+            Err(error) => return Phase::Opening(Box::pin(std::future::ready(Err(error)))),
+        };
+        let message = self.message.clone();
+        if lease.member.session().is_some() && !needs_level(&lease, &message) {
+            return self.send(lease).unwrap_or_else(|error| {
+                self.cell.deliver(*error);
+                Phase::Opening(Box::pin(std::future::pending()))
+            });
+        }
+        Phase::Opening(Box::pin(async move {
+            let session = lease.member.open().await?;
+            if let Some(level) = session.call(&message).ok().and_then(|call| call.level()) {
+                lease.member.lower_level(level).await;
+            }
+            Ok(lease)
+        }))
+    }
+
+    /// Sends the call on a session that is open. Gives back the answer to one that can't be sent.
+    fn send(&self, lease: Lease) -> Result<Phase, Box<Message>> {
+        let Some(session) = lease.member.session() else { return Ok(Phase::Over) };
+        let call = session.call(&self.message).map_err(|error| Box::new(error_for(&self.message, error)))?;
+        let may_ask = call.may_ask();
+        let context = lease.member.context_of(&self.context);
+        let reply = lease.member.link.call(crossway_service::Call::message(call.request(), context));
+        if may_ask || call.level().is_some() {
+            lease.member.take_in(&self.cell);
+        }
+        Ok(Phase::Running(Box::new(Running { call, reply, lease })))
+    }
+
+    /// Does what the machine says. Gives what the client gets.
+    fn take(&mut self, step: Step) -> Option<Message> {
+        let Phase::Running(running) = &mut self.phase else { return None };
+        let member = &running.lease.member;
+        match step {
+            Step::Pass(message) => Some(message),
+            Step::Nothing => None,
+            Step::Announce(change) => {
+                member.announce(change);
+                None
+            }
+            Step::Reply(message) => {
+                member.tell(message);
+                None
+            }
+            Step::Refuse(to_client, to_server) => {
+                member.tell(to_server);
+                self.end();
+                Some(to_client)
+            }
+            Step::Park(question) => {
+                let cell = Arc::clone(&self.cell);
+                let Phase::Running(running) = self.end() else { return None };
+                let Running { call, reply, lease } = *running;
+                let parked = Parked { call, reply, lease, cell, question, owner: self.owner.clone() };
+                Some(self.pool.park(parked))
+            }
+            Step::Done(answer) => {
+                self.end();
+                Some(answer)
+            }
+        }
+    }
+
+    fn end(&mut self) -> Phase {
+        if let Some(id) = self.message.id() {
+            self.pool.forget_call(self.context.origin, &id);
+        }
+        std::mem::replace(&mut self.phase, Phase::Over)
+    }
+
+    /// What becomes of the call when it fails. A session that is gone is replaced by a new one, once, if the call was not
+    /// sent to it.
+    fn fail(&mut self, error: CallError) -> Option<CallError> {
+        let is_lost = super::is_the_end(&error);
+        if let Phase::Running(running) = &self.phase {
+            running.lease.member.note_failure(&error);
+        }
+        if is_lost && error.outcome() == Outcome::NotSent && !std::mem::replace(&mut self.was_lost, true) {
+            self.phase = self.begin();
+            return None;
+        }
+        self.end();
+        Some(error)
+    }
+}
+
+fn needs_level(lease: &Lease, message: &Message) -> bool {
+    // Looked at only where there can be one.
+    let meta = message.meta().unwrap_or_default();
+    memchr::memmem::find(meta, b"logLevel").is_some()
+        && lease
+            .member
+            .session()
+            .and_then(|session| session.call(message).ok())
+            .and_then(|call| call.level())
+            .is_some_and(|level| lease.member.needs_level(level))
+}
+
+impl Stream for CallReply {
+    type Item = Result<Message, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if matches!(this.phase, Phase::Over) {
+                return Poll::Ready(None);
+            }
+            let step = match (this.cell.look(cx), &mut this.phase) {
+                (Found::Cancelled, _) => {
+                    this.end();
+                    return Poll::Ready(None);
+                }
+                (Found::Message(message), Phase::Running(running)) => running.call.handle_reply(*message),
+                // An answer of our own.
+                (Found::Message(answer), _) => {
+                    this.end();
+                    return Poll::Ready(Some(Ok(*answer)));
+                }
+                (Found::Nothing, Phase::Over) => return Poll::Ready(None),
+                (Found::Nothing, Phase::Opening(opening)) => {
+                    let opened = ready!(opening.as_mut().poll(cx));
+                    match opened.map(|lease| this.send(lease)) {
+                        Ok(Ok(phase)) => {
+                            this.phase = phase;
+                            continue;
+                        }
+                        Ok(Err(answer)) => {
+                            this.end();
+                            return Poll::Ready(Some(Ok(*answer)));
+                        }
+                        Err(error) => match this.fail(error) {
+                            Some(error) => return Poll::Ready(Some(Err(error))),
+                            None => continue,
+                        },
+                    }
+                }
+                (Found::Nothing, Phase::Running(running)) => {
+                    match ready!(Pin::new(&mut running.reply).poll_next(cx)) {
+                        Some(Ok(message)) => running.call.handle_reply(message),
+                        Some(Err(error)) => match this.fail(error) {
+                            Some(error) => return Poll::Ready(Some(Err(error))),
+                            None => continue,
+                        },
+                        None => {
+                            this.end();
+                            return Poll::Ready(None);
+                        }
+                    }
+                }
+            };
+            if let Some(message) = this.take(step) {
+                return Poll::Ready(Some(Ok(message)));
+            }
+        }
+    }
+}
+
+impl Drop for CallReply {
+    fn drop(&mut self) {
+        if !matches!(self.phase, Phase::Over) {
+            self.end();
+        }
+    }
+}
+
+/// The id of a request, which is one by its kind.
+pub(super) fn id_of(message: &Message) -> RequestId {
+    message.id().unwrap_or_else(|| RequestId::from(0))
+}

@@ -1,0 +1,65 @@
+//! What reaches a call from outside its reply.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use crossway_proto::Message;
+
+/// A call's letter box: messages for it, and word that it is cancelled.
+#[derive(Default)]
+pub(crate) struct Cell(Mutex<Mail>);
+
+#[derive(Default)]
+struct Mail {
+    is_cancelled: bool,
+    messages: VecDeque<Message>,
+    waker: Option<Waker>,
+}
+
+/// What a call finds in its box.
+pub(crate) enum Found {
+    Nothing,
+    Cancelled,
+    Message(Box<Message>),
+}
+
+impl Cell {
+    pub(crate) fn cancel(&self) {
+        let mut mail = self.mail();
+        mail.is_cancelled = true;
+        mail.wake();
+    }
+
+    pub(crate) fn deliver(&self, message: Message) {
+        let mut mail = self.mail();
+        mail.messages.push_back(message);
+        mail.wake();
+    }
+
+    /// Looks into the box. `cx` is woken when something comes.
+    pub(crate) fn look(&self, cx: &Context<'_>) -> Found {
+        let mut mail = self.mail();
+        match &mut mail.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            waker => *waker = Some(cx.waker().clone()),
+        }
+        if mail.is_cancelled {
+            return Found::Cancelled;
+        }
+        mail.messages.pop_front().map_or(Found::Nothing, |message| Found::Message(Box::new(message)))
+    }
+
+    fn mail(&self) -> MutexGuard<'_, Mail> {
+        // Each step leaves the box whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mail {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
