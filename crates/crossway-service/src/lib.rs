@@ -8,6 +8,7 @@ mod link;
 pub mod mux;
 mod pump;
 mod reply;
+mod session;
 mod upstream;
 
 pub use call::{Ask, Call, Context, Origin};
@@ -17,4 +18,5 @@ pub use link::{Closing, Connection, Link};
 pub use mux::{Mux, Outlet};
 pub use pump::Pump;
 pub use reply::Reply;
+pub use session::{SessionHandles, SessionState};
 pub use upstream::{Layered, Scope, Upstream};

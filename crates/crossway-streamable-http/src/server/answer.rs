@@ -10,7 +10,6 @@ use http::{HeaderValue, Response, StatusCode};
 use super::Body;
 use super::events::EventStream;
 use super::failure::{status_in_session, status_of};
-use super::session::SessionId;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -82,8 +81,8 @@ pub(crate) fn failure(failed: &CallError, id: Option<&RequestId>) -> Response<Bo
 }
 
 /// Tells the client its session.
-pub(crate) fn with_session(mut response: Response<Body>, id: SessionId) -> Response<Body> {
-    response.headers_mut().insert(&MCP_SESSION_ID, id.to_header());
+pub(crate) fn with_session(mut response: Response<Body>, id: HeaderValue) -> Response<Body> {
+    response.headers_mut().insert(&MCP_SESSION_ID, id);
     response
 }
 

@@ -1,6 +1,9 @@
 //! What an endpoint is told when it is made.
 
+use std::sync::Arc;
+
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
+use crossway_service::SessionHandles;
 
 use super::Limits;
 
@@ -17,6 +20,10 @@ pub struct Config {
     /// Whether each call of a session gets a [`StreamControl`](super::StreamControl). It is of use to an upstream in
     /// this process only.
     pub stream_control: bool,
+    /// What names sessions so that other processes can take them on; without, ids are random and mean something to this
+    /// endpoint alone. Leave it unset where a session lives in one process only, such as a child process with a state of
+    /// its own.
+    pub session_handles: Option<Arc<dyn SessionHandles>>,
 }
 
 impl Config {
@@ -51,6 +58,22 @@ impl Config {
     #[must_use]
     pub fn stream_control(mut self, offered: bool) -> Self {
         self.stream_control = offered;
+        self
+    }
+
+    /// Names sessions by handles, so that any process with the same key takes them on.
+    ///
+    /// A session that is unknown here but opens is made anew: `initialize` is sent upstream as its client once sent it,
+    /// on a link of its own, then `notifications/initialized`, and then what the client asks. What happened since
+    /// `initialize` stays where it was: streams and calls of another process can't be taken up here (a standing stream
+    /// begins anew, without what was missed; for a call's stream the answer is 400), and subscriptions and log levels
+    /// have to be set again.
+    ///
+    /// A session ends by DELETE in this process, which remembers that, and not in others: those take it on until it
+    /// expires ([`Limits::session_life`]).
+    #[must_use]
+    pub fn session_handles(mut self, handles: Arc<dyn SessionHandles>) -> Self {
+        self.session_handles = Some(handles);
         self
     }
 }

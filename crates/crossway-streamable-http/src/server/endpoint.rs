@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_service::{Link, Scope, Upstream};
 
-use super::session::Sessions;
+use super::session::{Handles, Session, Sessions};
 use super::stop::Stop;
 use super::tools::Tools;
 use super::{Config, Limits};
@@ -20,12 +20,14 @@ pub(crate) struct Endpoint {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) tools: Tools,
+    /// What names sessions so that other processes can take them on.
+    pub(crate) handles: Option<Handles>,
     shared: OnceLock<Link>,
 }
 
 impl Endpoint {
     pub(crate) fn new(upstream: impl Upstream, config: Config) -> Self {
-        let Config { hosts, origins, limits, stream_control } = config;
+        let Config { hosts, origins, limits, stream_control, session_handles } = config;
         Self {
             upstream: Box::new(upstream),
             hosts,
@@ -35,8 +37,17 @@ impl Endpoint {
             sessions: Arc::new(Sessions::new(limits)),
             stop: Arc::default(),
             tools: Tools::default(),
+            handles: session_handles.map(Handles::new),
             shared: OnceLock::new(),
         }
+    }
+
+    /// Ends a session for good: its client is told that there is none.
+    pub(crate) fn end_session(&self, session: &Session) {
+        if let Some(handles) = &self.handles {
+            handles.note_ended(session);
+        }
+        self.sessions.end(session);
     }
 
     /// The link that all stateless requests share.

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use crossway_proto::{Kind, Message, RequestId};
 use crossway_service::{Call, CallError, Link, Reason, Reply};
 use futures_core::Stream;
@@ -34,6 +35,8 @@ pub(crate) enum Caller {
         session: Arc<Session>,
         /// Whether it has been told the id already.
         is_announced: bool,
+        /// The `params` of its `initialize`, if a handle may be made of them.
+        params: Option<Box<Bytes>>,
     },
     /// A client without a session, over the link that all such share.
     Stateless(Link),
@@ -164,7 +167,7 @@ impl Exchange {
 
     /// A session is open once the upstream has agreed, and not at all if it has not.
     fn settle_opening(&mut self, is_result: bool, answer: &Message) {
-        let Caller::Opening { session, is_announced } = &self.caller else { return };
+        let Caller::Opening { session, is_announced, .. } = &self.caller else { return };
         if !is_result {
             return self.end_opening();
         }
@@ -183,7 +186,7 @@ impl Exchange {
 
     /// Makes the session known before the upstream has agreed, since its client may have to answer the upstream first.
     pub(crate) fn announce(&mut self) {
-        if let Caller::Opening { session, is_announced } = &mut self.caller {
+        if let Caller::Opening { session, is_announced, .. } = &mut self.caller {
             self.endpoint.sessions.insert(Arc::clone(session));
             *is_announced = true;
         }
@@ -192,7 +195,7 @@ impl Exchange {
     fn fail(&self, error: &CallError) {
         match &self.caller {
             Caller::Session(session) if *error.reason() == Reason::SessionEnded => {
-                self.endpoint.sessions.end(session);
+                self.endpoint.end_session(session);
             }
             _ => self.end_opening(),
         }

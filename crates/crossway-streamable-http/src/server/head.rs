@@ -79,13 +79,20 @@ pub(crate) fn said_version(headers: &HeaderMap) -> Option<Revision> {
 /// # Errors
 ///
 /// 400 for what can't be an id, 404 for a session that there is not, or that belongs to somebody else.
-pub(crate) fn find_session(endpoint: &Endpoint, parts: &Parts) -> Result<Option<Arc<Session>>, Refusal> {
+pub(crate) fn find_session(endpoint: &Arc<Endpoint>, parts: &Parts) -> Result<Option<Arc<Session>>, Refusal> {
     let Some(id) = session_rules::session_id(&parts.headers)? else { return Ok(None) };
-    SessionId::parse(id.as_bytes())
-        .and_then(|id| endpoint.sessions.find(id))
-        .filter(|session| session.owner.as_ref() == parts.extensions.get::<SessionOwner>())
-        .map(Some)
-        .ok_or_else(session_rules::unknown)
+    if let Some(session) = find_by_id(endpoint, id, parts) {
+        return Ok(Some(session));
+    }
+    let Some(handles) = &endpoint.handles else { return Err(session_rules::unknown()) };
+    handles.find(endpoint, id, &parts.extensions).map(Some)
+}
+
+/// The session with an id of this process's own.
+fn find_by_id(endpoint: &Endpoint, id: &str, parts: &Parts) -> Option<Arc<Session>> {
+    let owner = parts.extensions.get::<SessionOwner>();
+    let session = endpoint.sessions.find(SessionId::parse(id.as_bytes())?)?;
+    (session.owner.as_ref() == owner && !session.is_sealed()).then_some(session)
 }
 
 /// Checks the `MCP-Protocol-Version` header of a request in a session.
@@ -138,9 +145,15 @@ fn unknown_event() -> Refusal {
 
 /// DELETE: ends the session.
 fn end(endpoint: &Endpoint, parts: &Parts) -> Result<Response<Body>, Refusal> {
-    let session = find_session(endpoint, parts)?.ok_or_else(session_rules::missing)?;
-    check_version(&parts.headers, &session)?;
-    endpoint.sessions.end(&session);
+    let id = session_rules::session_id(&parts.headers)?.ok_or_else(session_rules::missing)?;
+    match (find_by_id(endpoint, id, parts), &endpoint.handles) {
+        (Some(session), _) => {
+            check_version(&parts.headers, &session)?;
+            endpoint.sessions.end(&session);
+        }
+        (None, Some(handles)) => handles.end(endpoint, id, parts)?,
+        (None, None) => return Err(session_rules::unknown()),
+    }
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
@@ -150,5 +163,23 @@ pub(crate) fn draining() -> Refusal {
         StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::OVER_LIMIT,
         "the bridge is shutting down; try again soon",
+    )
+}
+
+/// The refusal of a session for which there is no room.
+pub(crate) fn too_many_sessions() -> Refusal {
+    Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::OVER_LIMIT,
+        "there are too many sessions; end one, or try again soon",
+    )
+}
+
+/// The refusal of a session that can't be named.
+pub(crate) fn no_randomness() -> Refusal {
+    Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::OVER_LIMIT,
+        "no session id could be made; try again soon",
     )
 }

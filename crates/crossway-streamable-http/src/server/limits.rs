@@ -19,6 +19,9 @@ pub struct Limits {
     pub sessions: usize,
     /// How long a session is kept that has no stream open and no call in flight.
     pub session_idle: Duration,
+    /// How long a session lives whose id is a handle ([`Config::session_handles`](super::Config::session_handles)), used
+    /// or not: whoever has got hold of one can use it no longer than that.
+    pub session_life: Duration,
     /// The most streams for messages outside calls that one session may have open. When one more is opened, the
     /// oldest is closed.
     pub standing_streams: usize,
@@ -48,6 +51,8 @@ impl Limits {
     pub const SESSIONS: usize = 100_000;
     /// 30 minutes: longer than a person looks away from a chat.
     pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+    /// 24 hours: longer than a working day, shorter than most tokens' refresh.
+    pub const SESSION_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
     /// 4 streams: one is usual, and a client that lost its connection may come back before that is noticed.
     pub const STANDING_STREAMS: usize = 4;
     /// 64 calls: a client that has gone away with more in flight will not come back for all of them.
@@ -72,6 +77,7 @@ impl Default for Limits {
             retry: Self::RETRY,
             sessions: Self::SESSIONS,
             session_idle: Self::SESSION_IDLE,
+            session_life: Self::SESSION_LIFE,
             standing_streams: Self::STANDING_STREAMS,
             detached_calls: Self::DETACHED_CALLS,
             kept_events: Self::KEPT_EVENTS,
@@ -102,3 +108,10 @@ pub(super) const RETRY_AFTER: u64 = 5;
 
 /// The most tools of which it is remembered that arguments of theirs are mirrored: 4,096, far more than any list has.
 pub(super) const TOOLS: usize = 4096;
+
+/// The longest `params` of `initialize` of which a handle is made: 4 KiB. What fits into a session id is less.
+pub(super) const INITIALIZE: usize = 4096;
+
+/// The most ended sessions that are remembered, so that their handles open nothing: 100,000, as many as there may be.
+/// The oldest is forgotten first.
+pub(super) const ENDED: usize = 100_000;

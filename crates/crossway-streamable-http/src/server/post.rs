@@ -13,8 +13,10 @@ use http::request::Parts;
 use super::control::StreamControl;
 use super::endpoint::Endpoint;
 use super::exchange::{Asked, Caller, Exchange, RequestKind};
-use super::head::{MODERN, check_version, draining, find_session, said_version};
-use super::session::{Session, SessionId, SessionOwner};
+use super::head::{
+    MODERN, check_version, draining, find_session, no_randomness, said_version, too_many_sessions,
+};
+use super::session::{Handles, Session, SessionId, SessionOwner};
 use super::{batch, modern};
 
 /// A POST whose head is all right.
@@ -114,23 +116,23 @@ impl Post {
     }
 
     fn open_session(&mut self, initialize: Message) -> Result<Exchange, Refusal> {
-        let no_room = |why| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::OVER_LIMIT, why);
         if self.endpoint.stop.is_stopped() {
             return Err(draining());
         }
         let Some(slot) = self.endpoint.sessions.reserve() else {
-            return Err(no_room("there are too many sessions; end one, or try again soon"));
+            return Err(too_many_sessions());
         };
-        let id = SessionId::random().map_err(|_| no_room("no session id could be made; try again soon"))?;
+        let id = SessionId::random().map_err(|_| no_randomness())?;
         self.endpoint.sessions.keep_swept();
         let link = self.endpoint.upstream.connect(Scope::Session);
         let owner = self.parts.extensions.get::<SessionOwner>().cloned();
         let session = Arc::new(Session::new(id, link, owner, slot));
         let asked = initialize.id().map_or(Asked::Nothing, |id| Asked::request(id, RequestKind::Plain));
+        let params = self.endpoint.handles.is_some().then(|| Handles::params_of(&initialize)).flatten();
         let mut context = session.context();
         let control = self.equip(&mut context);
         let reply = session.link.call(Call::message(initialize, context));
-        let caller = Caller::Opening { session, is_announced: false };
+        let caller = Caller::Opening { session, is_announced: false, params };
         Ok(Exchange::new(Arc::clone(&self.endpoint), caller, asked, control, reply))
     }
 

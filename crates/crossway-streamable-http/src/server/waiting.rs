@@ -1,13 +1,15 @@
 //! What a POST's response begins with: decided by the first that the upstream says.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use crossway_proto::{Kind, Message};
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 
 use super::events::EventStream;
 use super::exchange::{Asked, Caller, Exchange, Step};
-use super::session::SessionId;
+use super::session::{Handles, Session};
 use super::{Body, answer, modern};
 
 /// A POST that was handed on and has no response yet.
@@ -16,13 +18,21 @@ pub(crate) struct Waiting {
     /// Responses to a batch that is not answered wholly.
     gathered: Vec<Message>,
     /// The session that the client asks for.
-    opening: Option<SessionId>,
+    opening: Option<Box<Opening>>,
+}
+
+/// A session whose client is still to be told its name.
+struct Opening {
+    session: Arc<Session>,
+    params: Option<Box<Bytes>>,
 }
 
 impl Waiting {
-    pub(crate) fn new(exchange: Exchange) -> Self {
-        let opening = match &exchange.caller {
-            Caller::Opening { session, .. } => Some(session.id),
+    pub(crate) fn new(mut exchange: Exchange) -> Self {
+        let opening = match &mut exchange.caller {
+            Caller::Opening { session, params, .. } => {
+                Some(Box::new(Opening { session: Arc::clone(session), params: params.take() }))
+            }
             _ => None,
         };
         Self { exchange, gathered: Vec::new(), opening }
@@ -84,8 +94,10 @@ impl Waiting {
         let response = answer::message(status, message);
         // "by including it in an `MCP-Session-Id` header on the HTTP response containing the `InitializeResult`"
         // (2025-11-25, basic/transports): an error opens no session.
-        match self.opening {
-            Some(id) if message.kind() == Kind::Result => answer::with_session(response, id),
+        match &self.opening {
+            Some(opening) if message.kind() == Kind::Result => {
+                answer::with_session(response, self.name(opening))
+            }
             _ => response,
         }
     }
@@ -99,10 +111,20 @@ impl Waiting {
     /// Begins a stream with what there is.
     pub(crate) fn into_stream(mut self) -> Response<Body> {
         self.exchange.announce();
+        let name = self.opening.as_ref().map(|opening| self.name(opening));
         let response = answer::events(EventStream::call(self.exchange, &self.gathered));
-        match self.opening {
-            Some(id) => answer::with_session(response, id),
+        match name {
+            Some(name) => answer::with_session(response, name),
             None => response,
         }
+    }
+
+    /// What the client is to call its session.
+    fn name(&self, opening: &Opening) -> HeaderValue {
+        let handles = self.exchange.endpoint.handles.as_ref();
+        handles
+            .zip(opening.params.as_ref())
+            .and_then(|(handles, params)| Handles::issue(handles, &opening.session, params))
+            .unwrap_or_else(|| opening.session.id.to_header())
     }
 }

@@ -8,6 +8,7 @@ mod bad_heads;
 mod bad_sessions;
 mod batches;
 mod calls;
+mod handles;
 mod http;
 mod modern;
 mod resuming;

@@ -22,6 +22,16 @@ impl SessionId {
         Ok(Self(u128::from_be_bytes(bits)))
     }
 
+    /// The id of the session with this number.
+    pub(crate) fn from_number(number: u128) -> Self {
+        Self(number)
+    }
+
+    /// Its bits as a number.
+    pub(crate) fn number(self) -> u128 {
+        self.0
+    }
+
     /// Reads what [`to_header`](Self::to_header) wrote; `None` for all else.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         if text.len() != 32 {

@@ -2,12 +2,14 @@
 
 mod drain;
 mod event_id;
+mod handles;
 mod id;
+mod restored;
 mod store;
 mod streams;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossway_proto::{Kind, Message, Revision};
@@ -17,6 +19,7 @@ use super::limits::Limits;
 
 pub(crate) use drain::detach;
 pub(crate) use event_id::{EventId, StreamKind};
+pub(crate) use handles::Handles;
 pub(crate) use id::SessionId;
 pub(crate) use store::{Sessions, Slot};
 pub(crate) use streams::{Streams, Ticket, frame};
@@ -33,6 +36,11 @@ impl SessionOwner {
     /// An owner by a name that no other owner has, such as the issuer and subject of a token.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
+    }
+
+    /// Its name.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -52,6 +60,8 @@ pub(crate) struct Session {
     /// The tick in which it was last seen in use.
     used: AtomicU32,
     has_ended: AtomicBool,
+    /// When its handle expires, in seconds of Unix time; 0 while it has none, and is named by its id.
+    sealed_until: AtomicU64,
     detached: AtomicUsize,
     streams: Mutex<Streams>,
     slot: Slot,
@@ -66,15 +76,20 @@ struct Negotiated {
 
 impl Session {
     pub(crate) fn new(id: SessionId, link: Link, owner: Option<SessionOwner>, slot: Slot) -> Self {
+        Self::of_origin(Origin::unique(), id, link, owner, slot)
+    }
+
+    fn of_origin(origin: Origin, id: SessionId, link: Link, owner: Option<SessionOwner>, slot: Slot) -> Self {
         let streams = Mutex::new(Streams::new(Arc::clone(&slot.0)));
         Self {
             id,
             link,
             owner,
-            origin: Origin::unique(),
+            origin,
             negotiated: OnceLock::new(),
             used: AtomicU32::new(slot.0.now()),
             has_ended: AtomicBool::new(false),
+            sealed_until: AtomicU64::new(0),
             detached: AtomicUsize::new(0),
             streams,
             slot,
@@ -131,6 +146,11 @@ impl Session {
 
     fn touch(&self, now: u32) {
         self.used.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether its client names it by a handle.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed_until.load(Ordering::Relaxed) != 0
     }
 
     pub(crate) fn has_ended(&self) -> bool {

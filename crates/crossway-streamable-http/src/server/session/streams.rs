@@ -61,6 +61,11 @@ impl Streams {
         Self { next: 1, streams: Vec::new(), events: VecDeque::new(), bytes: 0, common }
     }
 
+    /// Numbers streams from `first` on, so that event ids of another process mean none of them.
+    pub(super) fn number_from(&mut self, first: u32) {
+        self.next = first;
+    }
+
     /// Opens a stream. Of standing streams the oldest is closed when they are too many.
     pub(crate) fn open(&mut self, kind: StreamKind) -> Ticket {
         if kind == StreamKind::Standing {

@@ -1,0 +1,50 @@
+//! What a legacy client's session is made anew from, in another process or after a while.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use crossway_proto::Revision;
+
+/// What a session of a legacy client is made anew from.
+///
+/// It is what `initialize` said, and nothing that happened since: open streams, calls in flight, subscriptions and log
+/// levels belong to the process that has them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionState {
+    /// Tells this session from all others; random.
+    pub number: u128,
+    /// The revision that was agreed upon, where the server had answered when its client was told the session.
+    pub revision: Option<Revision>,
+    /// The `params` of the client's `initialize`, as they came.
+    pub initialize: Bytes,
+    /// When the session ends, used or not.
+    pub expires: SystemTime,
+}
+
+impl fmt::Debug for SessionState {
+    /// The number is as good as a password, and who the client is does not belong into logs by accident.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let revision = &self.revision;
+        f.debug_struct("SessionState").field("revision", revision).finish_non_exhaustive()
+    }
+}
+
+/// Writes what a session is made from into its id, and reads it back.
+///
+/// A server that is given one can take on sessions that it has never seen. So all that it gives must be sealed: nobody
+/// who has no key can make a handle that opens.
+///
+/// `owner` is whose session it is, where something in front of the server knows. A handle opens for the owner that it
+/// was issued for, and for nobody else.
+pub trait SessionHandles: fmt::Debug + Send + Sync + 'static {
+    /// The handle of a session: visible ASCII, as the specification wants it of session ids (2025-11-25,
+    /// basic/transports, Session Management). `None` when the state does not fit into one: the session then gets an id
+    /// that means something to its process alone.
+    fn issue(&self, state: &SessionState, owner: Option<&str>) -> Option<String>;
+
+    /// What was put into a handle. `None` for all that was not issued by whoever has the key, for this owner.
+    ///
+    /// Whether the session has expired is not its concern.
+    fn open(&self, handle: &str, owner: Option<&str>) -> Option<SessionState>;
+}
