@@ -16,3 +16,5 @@ pub use back::{Back, BackOptions, Share};
 pub use extensions::{ClientSession, ScopeKey};
 pub use front::Front;
 pub use handles::SealedSessions;
+pub use known::{ListKind, State};
+pub use merge::{Naming, Prefixed, Router, RouterOptions, Unprefixed};

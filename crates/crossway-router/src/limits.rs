@@ -31,3 +31,33 @@ pub const CHANGES: usize = 256;
 
 /// How many requests of a server's wait for a call that could answer them: 16.
 pub const ORPHANS: usize = 16;
+
+/// How many kinds of clients lists are kept for, of one upstream: 1,024. The one that was not asked for the longest goes.
+pub const VIEWS: usize = 1024;
+
+/// How long lists are kept up to date that nobody asks for: 5 minutes.
+pub const VIEW_IDLE: Duration = Duration::from_secs(300);
+
+/// How long a client waits for a list of which nothing is known: 5 s. Then it gets the others' without.
+pub const FIRST_LIST_TIME: Duration = Duration::from_secs(5);
+
+/// How long an upstream may take for all pages of a list: 30 s.
+pub const LIST_TIME: Duration = Duration::from_secs(30);
+
+/// How many pages of a list are fetched: 1,000. A server that goes on has no end.
+pub const LIST_PAGES: usize = 1000;
+
+/// How many bytes of a list are fetched: 64 MiB, what one message may have.
+pub const LIST_BYTES: usize = 64 << 20;
+
+/// How long a list is taken to hold at least: 10 s. Many servers say that it holds for no time.
+pub const REFRESH_LEAST: Duration = Duration::from_secs(10);
+
+/// How many bytes of items a page of a merged list has before the next one begins: 8 MiB. Many clients read the first page alone.
+pub const LIST_PAGE_BYTES: usize = 8 << 20;
+
+/// How many merged lists are kept ready: 4,096. Then all are made anew.
+pub const MERGED_LISTS: usize = 4096;
+
+/// How many resources one client may listen for: 4,096, more than a person can look at.
+pub const SUBSCRIBED: usize = 4096;

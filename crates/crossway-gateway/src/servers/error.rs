@@ -15,7 +15,7 @@ pub struct FileError {
     pub at: Option<(usize, usize)>,
     /// What is wrong.
     #[source]
-    pub problem: Problem,
+    pub problem: Box<Problem>,
 }
 
 fn place(at: Option<(usize, usize)>) -> String {

@@ -69,13 +69,16 @@ impl ServersFile {
     ///
     /// When it can't be read, or can't be meant: with file, line and column.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let unreadable =
-            |error| FileError { file: path.to_owned(), at: None, problem: Problem::Unreadable(error) };
+        let unreadable = |error| FileError {
+            file: path.to_owned(),
+            at: None,
+            problem: Box::new(Problem::Unreadable(error)),
+        };
         let mut text = String::new();
         let file = fs::File::open(path).map_err(unreadable)?;
         let read = file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
         if read as u64 > MAX_BYTES {
-            let problem = Problem::TooLarge(MAX_BYTES);
+            let problem = Box::new(Problem::TooLarge(MAX_BYTES));
             return Err(FileError { file: path.to_owned(), at: None, problem });
         }
         Self::parse(path, &text, |name| std::env::var(name).ok())
@@ -92,7 +95,7 @@ impl ServersFile {
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, FileError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let error = |at, problem| FileError { file: path.to_owned(), at, problem };
+        let error = |at, problem| FileError { file: path.to_owned(), at, problem: Box::new(problem) };
         let top: Entries<'_> = read_part(text, text).map_err(|(at, problem)| error(Some(at), problem))?;
         let is_list = |name: &str| name == "mcpServers" || name == "servers";
         let Some((_, list)) = top.0.iter().find(|(name, _)| is_list(name)) else {

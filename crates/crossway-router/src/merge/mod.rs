@@ -1,1 +1,199 @@
 //! Many upstreams as one.
+//!
+//! | request | goes to |
+//! |---|---|
+//! | `server/discover` | nobody: it is answered at once, and the same whatever upstreams there are |
+//! | lists | nobody, once they are known: all upstreams' lists, one after the other, under [names](Naming) of our own |
+//! | `tools/call`, `prompts/get` | the upstream that the name says, under the name that it has there |
+//! | `resources/read` | the upstream that has listed the URI, or whose template it fits; URIs stay as they are |
+//! | `completion/complete` | the upstream of the prompt or resource that it is about |
+//! | `subscriptions/listen` | changes of lists are told from what is known; resources are listened for at their upstreams |
+//!
+//! An upstream that fails is missing from lists of which nothing is known, and is there again, and told of, when it comes
+//! back. It holds nobody up for more than a few seconds, once.
+
+mod connection;
+mod discover;
+mod listening;
+mod lists;
+mod naming;
+mod resources;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crossway_service::{Link, Scope, Upstream};
+use tokio::sync::broadcast;
+
+pub use naming::{Naming, Prefixed, Unprefixed};
+
+use crate::known::{Known, ListKind, State};
+use crate::limits::CHANGES;
+
+/// Many modern upstreams as one, changed while it serves. Clones share the upstreams.
+#[derive(Clone)]
+pub struct Router(Arc<Shared>);
+
+struct Shared {
+    naming: Box<dyn Naming>,
+    options: RouterOptions,
+    members: RwLock<Arc<Members>>,
+    merged: Mutex<lists::Merged>,
+    changed: broadcast::Sender<ListKind>,
+}
+
+/// How a router behaves.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RouterOptions {
+    /// The name by which it introduces itself.
+    pub name: String,
+    /// Whether all clients see the same of each upstream, so that one list serves all of them. Else lists are kept for each
+    /// [`ScopeKey`](crate::ScopeKey), and not at all for clients without one.
+    pub is_same_for_all: bool,
+}
+
+impl Default for RouterOptions {
+    fn default() -> Self {
+        Self { name: "crossway".to_owned(), is_same_for_all: false }
+    }
+}
+
+impl RouterOptions {
+    /// All clients see the same.
+    #[must_use]
+    pub fn same_for_all(mut self) -> Self {
+        self.is_same_for_all = true;
+        self
+    }
+}
+
+/// The upstreams at one moment, in order.
+#[derive(Default)]
+struct Members {
+    all: Vec<Arc<Known>>,
+    by_name: HashMap<Arc<str>, Arc<Known>>,
+    /// Goes on with each change of the upstreams.
+    generation: u64,
+}
+
+impl Router {
+    /// A router without upstreams, which names things as [`Prefixed`] does.
+    #[must_use]
+    pub fn new(options: RouterOptions) -> Self {
+        Self::with_naming(options, Prefixed::default())
+    }
+
+    /// A router without upstreams, with its own way to name things.
+    #[must_use]
+    pub fn with_naming(options: RouterOptions, naming: impl Naming) -> Self {
+        Self(Arc::new(Shared {
+            naming: Box::new(naming),
+            options,
+            members: RwLock::default(),
+            merged: Mutex::default(),
+            changed: broadcast::Sender::new(CHANGES),
+        }))
+    }
+
+    /// Adds an upstream, behind those that are there; one of the same name is replaced in its place. Calls in flight go on
+    /// where they are.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn insert(&self, name: &str, upstream: &dyn Upstream) {
+        let known = Known::new(name, upstream, self.0.options.is_same_for_all);
+        self.follow(&known);
+        self.change(|members| match members.iter_mut().find(|member| *member.name == *name) {
+            Some(member) => *member = Arc::clone(&known),
+            None => members.push(Arc::clone(&known)),
+        });
+    }
+
+    /// Takes an upstream away. Calls in flight go on. False if there is none of this name.
+    pub fn remove(&self, name: &str) -> bool {
+        let mut is_gone = false;
+        self.change(|members| {
+            let before = members.len();
+            members.retain(|member| *member.name != *name);
+            is_gone = members.len() < before;
+        });
+        is_gone
+    }
+
+    /// Puts the upstreams into this order; those that are not named keep theirs, behind the others.
+    pub fn arrange(&self, names: &[&str]) {
+        self.change(|members| {
+            members.sort_by_key(|member| {
+                names.iter().position(|name| **name == *member.name).unwrap_or(usize::MAX)
+            });
+        });
+    }
+
+    /// Fetches an upstream's lists anew: it has come back.
+    pub fn refresh(&self, name: &str) {
+        if let Some(member) = self.members().by_name.get(name) {
+            member.refresh();
+        }
+        self.tell_all();
+    }
+
+    /// How it stands with each upstream, in their order.
+    #[must_use]
+    pub fn states(&self) -> Vec<(String, State)> {
+        self.members().all.iter().map(|member| (member.name.to_string(), member.state())).collect()
+    }
+
+    fn members(&self) -> Arc<Members> {
+        Arc::clone(&self.0.members.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Known>>)) {
+        {
+            let mut members = self.0.members.write().unwrap_or_else(PoisonError::into_inner);
+            let mut all = members.all.clone();
+            change(&mut all);
+            let by_name = all.iter().map(|member| (Arc::clone(&member.name), Arc::clone(member))).collect();
+            *members = Arc::new(Members { all, by_name, generation: members.generation + 1 });
+        }
+        self.tell_all();
+    }
+
+    fn tell_all(&self) {
+        for kind in [ListKind::Tools, ListKind::Prompts, ListKind::Resources] {
+            // Nobody may listen.
+            let _ = self.0.changed.send(kind);
+        }
+    }
+
+    /// Passes an upstream's changes on to those who listen, as long as it is there.
+    fn follow(&self, known: &Arc<Known>) {
+        let (mut changes, changed) = (known.changes(), self.0.changed.clone());
+        tokio::spawn(async move {
+            loop {
+                match changes.recv().await {
+                    Ok(kind) => drop(changed.send(kind)),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return,
+                }
+            }
+        });
+    }
+}
+
+impl Upstream for Router {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(connection::Connection::new(self.clone()))
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Router").field(&self.members().all).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! One list of an upstream's, in pieces.
+
+use bytes::Bytes;
+use crossway_proto::{Message, Part};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Which list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ListKind {
+    /// `tools/list`.
+    Tools,
+    /// `prompts/list`.
+    Prompts,
+    /// `resources/list`.
+    Resources,
+    /// `resources/templates/list`.
+    Templates,
+}
+
+impl ListKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
+
+    /// The list that a request asks for.
+    #[must_use]
+    pub fn of(request: &Message) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| request.is_method(kind.method()))
+    }
+
+    /// The method that asks for it.
+    #[must_use]
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Prompts => "prompts/list",
+            Self::Resources => "resources/list",
+            Self::Templates => "resources/templates/list",
+        }
+    }
+
+    /// The member of the result that has it.
+    #[must_use]
+    pub fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+        }
+    }
+
+    /// The lists that a notification tells the change of.
+    pub(crate) fn changed_by(notification: &Message) -> &'static [Self] {
+        match notification.method().as_deref() {
+            Some("notifications/tools/list_changed") => &[Self::Tools],
+            Some("notifications/prompts/list_changed") => &[Self::Prompts],
+            Some("notifications/resources/list_changed") => &[Self::Resources, Self::Templates],
+            _ => &[],
+        }
+    }
+
+    /// The notification that tells of its change.
+    pub(crate) fn change(self) -> &'static str {
+        match self {
+            Self::Tools => "notifications/tools/list_changed",
+            Self::Prompts => "notifications/prompts/list_changed",
+            Self::Resources | Self::Templates => "notifications/resources/list_changed",
+        }
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// One item of a list: its bytes, and where its name stands in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// The name, the URI or the URI template.
+    pub(crate) name: String,
+    /// As the upstream has it.
+    pub(crate) json: Bytes,
+    /// Where the name's token stands.
+    start: usize,
+    end: usize,
+}
+
+impl Item {
+    /// The item under another name; nothing else changes.
+    pub(crate) fn write_as(&self, name: &str, out: &mut Vec<u8>) {
+        if name == self.name {
+            return out.extend_from_slice(&self.json);
+        }
+        out.extend_from_slice(&self.json[..self.start]);
+        out.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
+        out.extend_from_slice(&self.json[self.end..]);
+    }
+}
+
+/// A page of a list.
+pub(crate) struct Page {
+    pub(crate) items: Vec<Item>,
+    /// JSON text.
+    pub(crate) next: Option<Bytes>,
+    pub(crate) ttl_ms: u64,
+}
+
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    uri: Option<&'a RawValue>,
+    #[serde(rename = "uriTemplate", borrow)]
+    template: Option<&'a RawValue>,
+}
+
+/// Reads a page. Items without a name are left out: they can't be asked for.
+pub(crate) fn read_page(kind: ListKind, answer: &Message) -> Option<Page> {
+    let whole = answer.to_bytes();
+    let list = answer.member(Part::Result, kind.member())?;
+    let elements: Vec<&RawValue> = serde_json::from_slice(list).ok()?;
+    let mut items = Vec::with_capacity(elements.len());
+    for element in elements {
+        let json = element.get();
+        let Ok(named) = serde_json::from_str::<Named<'_>>(json) else { continue };
+        let token = match kind {
+            ListKind::Tools | ListKind::Prompts => named.name,
+            ListKind::Resources => named.uri,
+            ListKind::Templates => named.template,
+        };
+        let Some(token) = token.map(RawValue::get) else { continue };
+        let Ok(name) = serde_json::from_str(token) else { continue };
+        let start = token.as_ptr() as usize - json.as_ptr() as usize;
+        // The answer may have been spliced, and then its text is another.
+        let shared = whole.as_ptr_range().contains(&json.as_ptr());
+        let bytes =
+            if shared { whole.slice_ref(json.as_bytes()) } else { Bytes::copy_from_slice(json.as_bytes()) };
+        items.push(Item { name, json: bytes, start, end: start + token.len() });
+    }
+    let next = answer.member(Part::Result, "nextCursor").filter(|cursor| cursor.starts_with(b"\""));
+    let ttl = answer.member(Part::Result, "ttlMs").and_then(|ttl| serde_json::from_slice(ttl).ok());
+    Some(Page { items, next: next.map(Bytes::copy_from_slice), ttl_ms: ttl.unwrap_or(0) })
+}

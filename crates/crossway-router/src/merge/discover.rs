@@ -1,0 +1,35 @@
+//! `server/discover` of many upstreams.
+
+use crossway_era::keys;
+use crossway_proto::{Message, RequestId, Revision};
+use serde_json::json;
+
+use super::Router;
+
+impl Router {
+    /// What a router can do does not depend on the upstreams that there are: they come and go.
+    pub(super) fn discovered(&self, id: &RequestId) -> Option<Message> {
+        let names: Vec<_> = self.members().all.iter().map(|member| member.name.to_string()).collect();
+        let result = json!({
+            "resultType": "complete",
+            "supportedVersions": [Revision::V2026_07_28.as_str()],
+            "capabilities": {
+                "tools": { "listChanged": true },
+                "prompts": { "listChanged": true },
+                "resources": { "subscribe": true, "listChanged": true },
+                "completions": {},
+                "logging": {},
+            },
+            "instructions": format!(
+                "Several MCP servers as one: {}. The names of tools and prompts begin with their server's.",
+                names.join(", ")
+            ),
+            "ttlMs": 0,
+            "cacheScope": "private",
+            "_meta": {
+                keys::SERVER_INFO: { "name": self.0.options.name, "version": env!("CARGO_PKG_VERSION") },
+            },
+        });
+        Message::result_of(id, result.to_string().as_bytes()).ok()
+    }
+}
