@@ -3,11 +3,15 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-/// The URLs; for people, also what to do with them.
+/// The URLs, those of servers below their names too; for people, also what to do with them.
 #[must_use]
-pub(crate) fn text(address: SocketAddr, name: &str, for_people: bool) -> String {
+pub(crate) fn text(address: SocketAddr, name: &str, named: &[String], for_people: bool) -> String {
     let base = format!("http://{}", reachable(address));
     let mut text = format!("Streamable HTTP  {base}/mcp\nHTTP+SSE         {base}/sse\n");
+    let width = named.iter().map(String::len).max().unwrap_or_default().max(15);
+    for name in named {
+        let _ = writeln!(text, "{name:width$}  {base}/{name}/mcp");
+    }
     if for_people {
         let entry =
             format!(r#"{{ "mcpServers": {{ "{name}": {{ "type": "http", "url": "{base}/mcp" }} }} }}"#);
@@ -43,11 +47,12 @@ mod tests {
     fn programs_get_the_urls_and_people_get_more() {
         let address: SocketAddr = "127.0.0.1:8808".parse().unwrap();
         assert_eq!(
-            text(address, "demo", false),
+            text(address, "demo", &[], false),
             "Streamable HTTP  http://127.0.0.1:8808/mcp\nHTTP+SSE         http://127.0.0.1:8808/sse\n"
         );
-        let for_people = text("[::]:9".parse().unwrap(), "demo", true);
+        let for_people = text("[::]:9".parse().unwrap(), "demo", &["git".to_owned()], true);
         assert!(for_people.contains("curl -s http://[::1]:9/mcp"), "{for_people}");
+        assert!(for_people.contains("git              http://[::1]:9/git/mcp\n"), "{for_people}");
         assert!(for_people.contains(r#""demo": { "type": "http", "url": "http://[::1]:9/mcp" }"#));
     }
 }

@@ -1,55 +1,52 @@
-//! `crossway bridge`: any MCP server as URLs.
+//! `crossway bridge`: any MCP servers as URLs.
 
 use std::sync::Arc;
 
-use crossway_router::Speaks;
-use crossway_stdio::{Command, Era, Options, StdioUpstream};
-
+use crate::RunError;
 use crate::args::BridgeArgs;
+use crate::connect::connect;
 use crate::eras::any_era;
-use crate::plan::{self, CommandPlan, UpstreamPlan};
+use crate::fleet::Fleet;
+use crate::plan::{self, BridgePlan, CommandPlan, UpstreamPlan};
 use crate::serve::{Bound, serve};
-use crate::{RunError, connect_url};
 
-/// Serves the upstream that the arguments name, until asked to end.
+/// Serves what the arguments name, until asked to end.
 ///
 /// # Errors
 ///
-/// When the arguments can't be carried out, the upstream can't be started or reached, or the address is taken.
+/// When the arguments can't be carried out, or the address is taken; when the only server can't be started or reached. Of
+/// several, those that can't are tried again while the others are served.
 pub async fn bridge(args: BridgeArgs) -> Result<(), RunError> {
-    let (upstream, serving) = plan::bridge(args)?;
-    let bound = Bound::new(serving).await?;
-    match upstream {
-        UpstreamPlan::Url(url) => {
-            let name = url.url.host_str().unwrap_or("bridge").to_owned();
-            let (upstream, speaks) = connect_url(url).await?;
-            serve(bound, any_era(&name, upstream, speaks), &name, false).await?;
+    let (plan, serving) = plan::bridge(args)?;
+    match plan {
+        BridgePlan::One(upstream) => {
+            let bound = Bound::new(serving).await?;
+            let name = name_of(&upstream);
+            let connected = connect(upstream).await?;
+            tracing::info!(speaks = ?connected.speaks, "the MCP server is there");
+            let any_era = any_era(&name, Arc::clone(&connected.upstream), connected.speaks);
+            serve(bound, any_era, &name, false).await?;
+            connected.close().await;
         }
-        UpstreamPlan::Command(command) => {
-            let name = server_name(&command);
-            let upstream = StdioUpstream::new(to_command(command), Options::default());
-            let era = upstream.probe().await?;
-            tracing::info!(?era, "the MCP server has started");
-            let speaks = if era == Era::Modern { Speaks::Modern } else { Speaks::Legacy };
-            serve(bound, any_era(&name, Arc::new(upstream.clone()), speaks), &name, false).await?;
-            upstream.close().await;
+        BridgePlan::Many { file, servers } => {
+            // A file that can't be used is told before anything is bound.
+            let mut fleet = Fleet::new(file, servers)?;
+            let bound = Bound::new(serving).await?;
+            fleet.serve(bound).await?;
         }
     }
     Ok(())
 }
 
-fn to_command(plan: CommandPlan) -> Command {
-    let mut command = Command::new(plan.program).args(plan.args);
-    for (name, value) in plan.env {
-        command = command.env(name, value);
-    }
-    match plan.cwd {
-        Some(directory) => command.current_dir(directory),
-        None => command,
+/// What to call a server in a client's file.
+fn name_of(plan: &UpstreamPlan) -> String {
+    match plan {
+        UpstreamPlan::Url(url) => url.url.host_str().unwrap_or("bridge").to_owned(),
+        UpstreamPlan::Command(command) => server_name(command),
     }
 }
 
-/// What to call a command in a client's file: its last word that is no flag, without what stands before the name.
+/// What to call a command: its last word that is no flag, without what stands before the name.
 fn server_name(command: &CommandPlan) -> String {
     let mut words = std::iter::once(&command.program).chain(&command.args).map(|word| word.to_string_lossy());
     let word = words.rfind(|word| !word.starts_with('-')).unwrap_or_default();

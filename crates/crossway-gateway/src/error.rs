@@ -10,6 +10,9 @@ pub enum RunError {
     /// The command line can't be carried out.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The file of servers can't be used.
+    #[error(transparent)]
+    File(#[from] crate::servers::FileError),
     /// The log filter can't be read.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -35,10 +38,22 @@ impl RunError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::Log(_) | Self::Serve(ServeError::BadHost(_) | ServeError::BadOrigin(_)) => {
-                2
-            }
+            Self::Plan(_)
+            | Self::File(_)
+            | Self::Log(_)
+            | Self::Serve(ServeError::BadHost(_) | ServeError::BadOrigin(_)) => 2,
             _ => 1,
         }
     }
+}
+
+/// An error with its causes, as one line.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
+    }
+    line
 }

@@ -3,12 +3,15 @@
 pub mod args;
 mod banner;
 mod bridge;
+mod connect;
 mod demo;
 mod detect;
 mod eras;
 mod error;
 mod expand;
 mod faces;
+mod fleet;
+mod late;
 mod log;
 pub mod plan;
 mod serve;

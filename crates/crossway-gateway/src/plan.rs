@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue};
 use url::Url;
 
 use crate::args::{BridgeArgs, HeaderError, ListenArgs, StdioArgs, TransportArg, UrlArgs};
+use crate::servers::Server;
 
 /// Where to serve, and how.
 #[derive(Debug, Clone)]
@@ -26,7 +27,7 @@ pub struct Serving {
 }
 
 /// The upstream of a bridge.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamPlan {
     /// A command to launch.
     Command(CommandPlan),
@@ -35,7 +36,7 @@ pub enum UpstreamPlan {
 }
 
 /// A command to launch.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CommandPlan {
     /// The program.
     pub program: OsString,
@@ -48,7 +49,7 @@ pub struct CommandPlan {
 }
 
 /// A URL to connect to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPlan {
     /// The URL.
     pub url: Url,
@@ -64,11 +65,21 @@ pub struct UrlPlan {
 pub enum PlanError {
     /// There is no upstream.
     #[error(
-        "what is to be bridged? Add a command behind `--` (crossway bridge -- npx -y some-server), or --upstream URL"
+        "what is to be bridged? Add a command behind `--` (crossway bridge -- npx -y some-server), --upstream URL, or \
+         --config FILE"
     )]
     NoUpstream,
+    /// One of several URLs has no name.
+    #[error("{0} is one server of several, and needs a name: --upstream NAME={0}")]
+    Unnamed(String),
+    /// Two servers have one name.
+    #[error("two servers are called {0:?}; give each a name of its own")]
+    Twice(String),
+    /// A command beside servers that have names.
+    #[error("a command behind `--` is a bridge's only server; of several, put it into the --config file")]
+    CommandAmongMany,
     /// A flag that is of no use.
-    #[error("{flag} is for {of}; this bridge has {instead}")]
+    #[error("{flag} is for {of}; there is {instead}")]
     OutOfPlace {
         /// The flag.
         flag: &'static str,
@@ -102,47 +113,84 @@ pub enum PlanError {
     NotSet(String),
 }
 
+/// What a bridge is in front of.
+#[derive(Debug)]
+pub enum BridgePlan {
+    /// One server, at the root, under the names that it has.
+    One(UpstreamPlan),
+    /// Servers with names: merged at the root, and each below its name.
+    Many {
+        /// Where most of them come from. It is read again when it changes.
+        file: Option<PathBuf>,
+        /// Those of the command line.
+        servers: Vec<Server>,
+    },
+}
+
 /// Checks what was asked of `crossway bridge`.
 ///
 /// # Errors
 ///
-/// When it does not name exactly one upstream, or in a way that can't work.
-pub fn bridge(args: BridgeArgs) -> Result<(UpstreamPlan, Serving), PlanError> {
+/// When it names no server, or in a way that can't work.
+pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
     let serving = serving(&args.listen)?;
+    let out_of_place = |flag, of, instead| Err(PlanError::OutOfPlace { flag, of, instead });
+    let has_urls = !args.upstreams.is_empty();
+    if args.command.is_empty() && !args.env.is_empty() {
+        return out_of_place("--env", "commands", "none");
+    }
+    if args.command.is_empty() && args.cwd.is_some() {
+        return out_of_place("--cwd", "commands", "none");
+    }
+    if !has_urls && !args.url.headers.is_empty() {
+        return out_of_place("--header", "--upstream", "none");
+    }
+    if !has_urls && args.url.upstream_transport.is_some() {
+        return out_of_place("--upstream-transport", "--upstream", "none");
+    }
     let mut command = args.command.into_iter().map(OsString::from);
-    let upstream = match (args.upstream, command.next()) {
-        (None, None) => return Err(PlanError::NoUpstream),
-        (Some(url), _) => {
-            let out_of_place = |flag| PlanError::OutOfPlace { flag, of: "commands", instead: "a URL" };
-            if !args.env.is_empty() {
-                return Err(out_of_place("--env"));
-            }
-            if args.cwd.is_some() {
-                return Err(out_of_place("--cwd"));
-            }
-            UpstreamPlan::Url(url_plan(&url, &args.url)?)
+    if let Some(program) = command.next() {
+        if has_urls || args.config.is_some() {
+            return Err(PlanError::CommandAmongMany);
         }
-        (None, Some(program)) => {
-            let out_of_place = |flag| PlanError::OutOfPlace { flag, of: "URLs", instead: "a command" };
-            if !args.url.headers.is_empty() {
-                return Err(out_of_place("--header"));
-            }
-            if args.url.upstream_transport.is_some() {
-                return Err(out_of_place("--upstream-transport"));
-            }
-            let env = args.env.into_iter().map(|(name, value)| {
-                let value = value.map(OsString::from).or_else(|| std::env::var_os(&name));
-                value.map(|value| (OsString::from(&name), value)).ok_or(PlanError::NotSet(name))
-            });
-            UpstreamPlan::Command(CommandPlan {
-                program,
-                args: command.collect(),
-                env: env.collect::<Result<_, _>>()?,
-                cwd: args.cwd,
-            })
+        let env = args.env.into_iter().map(|(name, value)| {
+            let value = value.map(OsString::from).or_else(|| std::env::var_os(&name));
+            value.map(|value| (OsString::from(&name), value)).ok_or(PlanError::NotSet(name))
+        });
+        let plan = CommandPlan {
+            program,
+            args: command.collect(),
+            env: env.collect::<Result<_, _>>()?,
+            cwd: args.cwd,
+        };
+        return Ok((BridgePlan::One(UpstreamPlan::Command(plan)), serving));
+    }
+    if let ([url], None) = (&args.upstreams[..], &args.config)
+        && split_name(url).is_none()
+    {
+        return Ok((BridgePlan::One(UpstreamPlan::Url(url_plan(url, &args.url)?)), serving));
+    }
+    if !has_urls && args.config.is_none() {
+        return Err(PlanError::NoUpstream);
+    }
+    let mut servers: Vec<Server> = Vec::new();
+    for upstream in &args.upstreams {
+        let Some((name, url)) = split_name(upstream) else {
+            return Err(PlanError::Unnamed(upstream.clone()));
+        };
+        if servers.iter().any(|server| server.name == name) {
+            return Err(PlanError::Twice(name.to_owned()));
         }
-    };
-    Ok((upstream, serving))
+        let upstream = UpstreamPlan::Url(url_plan(url, &args.url)?);
+        servers.push(Server { name: name.to_owned(), upstream });
+    }
+    Ok((BridgePlan::Many { file: args.config, servers }, serving))
+}
+
+/// `NAME=URL` in its parts. A URL alone may have an equals sign, but not before its scheme.
+fn split_name(text: &str) -> Option<(&str, &str)> {
+    let (name, url) = text.split_once('=')?;
+    (!name.is_empty() && !name.contains("://")).then_some((name, url))
 }
 
 /// Checks what was asked of `crossway stdio`.
@@ -204,7 +252,7 @@ mod tests {
     use super::*;
     use crate::args::{Cli, Command};
 
-    fn plan(line: &[&str]) -> Result<(UpstreamPlan, Serving), PlanError> {
+    fn plan(line: &[&str]) -> Result<(BridgePlan, Serving), PlanError> {
         let cli = Cli::try_parse_from([&["crossway", "bridge"], line].concat()).unwrap();
         let Command::Bridge(args) = cli.command else { panic!("not a bridge") };
         bridge(args)
@@ -216,10 +264,15 @@ mod tests {
             (&[][..], "what is to be bridged?"),
             (&["--upstream", "host/mcp"], "\"host/mcp\" is not a URL"),
             (&["--upstream", "ftp://host/"], "it has to begin with http:// or https://"),
-            (&["--upstream", "http://h/", "--env", "A=b"], "--env is for commands; this bridge has a URL"),
-            (&["--header", "A: b", "--", "cat"], "--header is for URLs; this bridge has a command"),
+            (&["--upstream", "http://h/", "--env", "A=b"], "--env is for commands; there is none"),
+            (&["--header", "A: b", "--", "cat"], "--header is for --upstream; there is none"),
             (&["--listen", "0.0.0.0:1", "--", "cat"], "add --allow-host NAME"),
             (&["--env", "CROSSWAY_TEST_NOT_SET", "--", "cat"], "write --env CROSSWAY_TEST_NOT_SET=VALUE"),
+            (&["--upstream", "http://a/", "--upstream", "b=http://b/"], "--upstream NAME=http://a/"),
+            (&["--config", "f", "--upstream", "http://a/"], "--upstream NAME=http://a/"),
+            (&["--upstream", "a=http://a/", "--upstream", "a=http://b/"], "two servers are called \"a\""),
+            (&["--config", "f", "--", "cat"], "put it into the --config file"),
+            (&["--upstream", "http://a/", "--", "cat"], "put it into the --config file"),
         ] {
             let error = plan(line).unwrap_err().to_string();
             assert!(error.contains(wanted), "{line:?}: {error}");
@@ -227,9 +280,24 @@ mod tests {
     }
 
     #[test]
+    fn a_url_may_have_an_equals_sign_and_no_name() {
+        let (plan, _) = plan(&["--upstream", "http://h/mcp?a=b"]).unwrap();
+        let BridgePlan::One(UpstreamPlan::Url(url)) = plan else { panic!("no URL") };
+        assert_eq!(url.url.as_str(), "http://h/mcp?a=b");
+    }
+
+    #[test]
+    fn servers_with_names_stay_in_their_order() {
+        let (plan, _) = plan(&["--upstream", "b=http://h/?x=y", "--upstream", "a=http://h/"]).unwrap();
+        let BridgePlan::Many { file: None, servers } = plan else { panic!("not many") };
+        let names: Vec<_> = servers.iter().map(|server| server.name.as_str()).collect();
+        assert_eq!(names, ["b", "a"]);
+    }
+
+    #[test]
     fn a_command_keeps_its_arguments() {
         let (upstream, _) = plan(&["--env", "A=b", "--", "npx", "-y", "--x"]).unwrap();
-        let UpstreamPlan::Command(command) = upstream else { panic!("no command") };
+        let BridgePlan::One(UpstreamPlan::Command(command)) = upstream else { panic!("no command") };
         assert_eq!((command.program, command.args), ("npx".into(), vec!["-y".into(), "--x".into()]));
         assert_eq!(command.env, [("A".into(), "b".into())]);
     }

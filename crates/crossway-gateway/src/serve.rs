@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossway_http_sse::HttpSse;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
@@ -73,6 +74,59 @@ impl Bound {
     }
 }
 
+impl Bound {
+    /// What makes the faces of an upstream here. `is_embedded` says whether the upstream is in this process.
+    pub(crate) fn maker(&self, is_embedded: bool) -> Maker {
+        Maker {
+            hosts: self.hosts.clone(),
+            origins: self.origins.clone(),
+            timeout: self.serving.timeout,
+            drain: self.serving.drain,
+            is_embedded,
+        }
+    }
+}
+
+/// Makes the faces of upstreams, all with the same rules.
+#[derive(Clone)]
+pub(crate) struct Maker {
+    hosts: AllowedHosts,
+    origins: AllowedOrigins,
+    timeout: Duration,
+    drain: Duration,
+    is_embedded: bool,
+}
+
+impl Maker {
+    /// Both faces of an upstream.
+    pub(crate) fn pair(&self, upstream: Arc<dyn Upstream>) -> Pair {
+        let upstream = Arc::new(Timeouts::new(upstream, self.timeout));
+        let config = Config::new()
+            .hosts(self.hosts.clone())
+            .origins(self.origins.clone())
+            .stream_control(self.is_embedded);
+        let sse = crossway_http_sse::Config::default()
+            .with_hosts(self.hosts.clone())
+            .with_origins(self.origins.clone());
+        Pair::new(StreamableHttp::new(Arc::clone(&upstream), config), HttpSse::new(upstream, sse))
+    }
+
+    /// How long calls in flight get at the end.
+    pub(crate) fn drain(&self) -> Duration {
+        self.drain
+    }
+
+    /// Ends faces that are no longer reached: calls in flight may finish.
+    pub(crate) fn retire(&self, pair: Pair) {
+        let drain = self.drain;
+        pair.drain();
+        tokio::spawn(async move {
+            tokio::time::sleep(drain).await;
+            pair.close().await;
+        });
+    }
+}
+
 /// Serves `upstream` until asked to end, then lets calls in flight finish within the drain time, and ends all
 /// sessions. `name` is what clients may call the server; `is_embedded` says whether it is in this process.
 ///
@@ -85,21 +139,19 @@ pub async fn serve(
     name: &str,
     is_embedded: bool,
 ) -> Result<(), ServeError> {
-    let Bound { listener, hosts, origins, serving } = bound;
-    let upstream = Arc::new(Timeouts::new(upstream, serving.timeout));
-    let config = Config::new().hosts(hosts.clone()).origins(origins.clone()).stream_control(is_embedded);
-    let sse = crossway_http_sse::Config::default().with_hosts(hosts).with_origins(origins);
-    let faces = Faces::new(Pair::new(
-        StreamableHttp::new(Arc::clone(&upstream), config),
-        HttpSse::new(upstream, sse),
-    ));
+    let faces = Faces::new(bound.maker(is_embedded).pair(Arc::new(upstream)));
+    run(bound, faces, name, &[]).await
+}
 
+/// Serves faces until asked to end. `named` are the servers that are below their names, as URLs have them.
+pub(crate) async fn run(bound: Bound, faces: Faces, name: &str, named: &[String]) -> Result<(), ServeError> {
+    let Bound { listener, serving, .. } = bound;
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(serve_http(listener, faces.clone(), HttpLimits::default(), async move {
         let _ = stopped.await;
     }));
-    tell(address, name)?;
+    tell(address, name, named)?;
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "nobody is authenticated: whoever reaches this address can call the server behind it");
     }
@@ -118,9 +170,9 @@ pub async fn serve(
 }
 
 /// Prints where the server is: for programs, and for people more than that.
-fn tell(address: SocketAddr, name: &str) -> std::io::Result<()> {
+fn tell(address: SocketAddr, name: &str, named: &[String]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let for_people = out.is_terminal();
-    out.write_all(banner::text(address, name, for_people).as_bytes())?;
+    out.write_all(banner::text(address, name, named, for_people).as_bytes())?;
     out.flush()
 }

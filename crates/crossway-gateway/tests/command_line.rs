@@ -19,10 +19,10 @@ fn fails(args: &[&str]) -> (i32, String) {
 fn a_wrong_command_line_ends_with_2_and_says_what_to_do() {
     for (args, wanted) in [
         (&["bridge"][..], "Add a command behind `--`"),
-        (&["bridge", "--upstream", "http://h/", "--", "cat"], "cannot be used with"),
+        (&["bridge", "--upstream", "http://h/", "--", "cat"], "put it into the --config file"),
         (&["bridge", "--listen", "0.0.0.0:0", "--", "cat"], "add --allow-host NAME"),
         (&["bridge", "--listen", "nowhere", "--", "cat"], "such as 127.0.0.1:8808"),
-        (&["bridge", "--header", "A: b", "--", "cat"], "--header is for URLs"),
+        (&["bridge", "--header", "A: b", "--", "cat"], "--header is for --upstream"),
         (&["bridge", "--upstream", "http://h/", "--header", "Auth"], "written as 'Name: value'"),
         (
             &["bridge", "--upstream", "http://h/", "--header", "A: ${CROSSWAY_NOT_SET}"],

@@ -95,10 +95,15 @@ Examples:
   crossway bridge -- npx -y @modelcontextprotocol/server-everything
   crossway bridge --env GITHUB_TOKEN=\"$TOKEN\" --cwd /srv -- github-mcp-server stdio
   crossway bridge --upstream https://host/mcp --header 'Authorization: Bearer ${TOKEN}'
+  crossway bridge --config servers.json
+  crossway bridge --upstream github=https://a/mcp --upstream jira=http://b/sse
   crossway bridge --listen 0.0.0.0:8808 --allow-host tools.example.com -- my-server
 
-Each client session gets a process (or an upstream session) of its own. Requests of the stateless revision 2026-07-28 \
-share one.";
+One server keeps its names. Each client session gets a process (or an upstream session) of its own; requests of the \
+stateless revision 2026-07-28 share one.
+
+Several servers are merged at /mcp, where tools and prompts are called SERVER__NAME, and each is alone, under its own \
+names, at /SERVER/mcp. At /mcp all clients share the servers' sessions, except where a server may ask a client something.";
 
 const STDIO_HELP: &str = "\
 Example, as an entry of a client's `mcpServers` file:
@@ -116,9 +121,19 @@ pub struct BridgeArgs {
     /// Where to listen, how to end.
     #[command(flatten)]
     pub listen: ListenArgs,
-    /// The MCP server's URL, over HTTP+SSE or Streamable HTTP.
-    #[arg(long, value_name = "URL", conflicts_with = "command")]
-    pub upstream: Option<String>,
+    /// An MCP server's URL, over HTTP+SSE or Streamable HTTP.
+    ///
+    /// May be repeated: then each needs a name, as in --upstream github=https://host/mcp, and the bridge serves all of
+    /// them merged at /mcp and each alone at /NAME/mcp.
+    #[arg(long = "upstream", value_name = "[NAME=]URL")]
+    pub upstreams: Vec<String>,
+    /// A file of MCP servers, as desktop clients have it: { "mcpServers": { "NAME": { "command": .. } } }.
+    ///
+    /// The files of Claude Desktop, Cursor, VS Code, Gemini and mcpo are read as they are: "command", "args", "env",
+    /// "cwd", or "url", "type", "headers". ${NAME} stands for an environment variable. A change of the file is taken
+    /// up while the bridge runs.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// How to reach the URL.
     #[command(flatten)]
     pub url: UrlArgs,
@@ -311,10 +326,5 @@ mod tests {
         let Command::Bridge(bridge) = cli.command else { panic!("not a bridge") };
         assert_eq!(bridge.command, ["npx", "--listen", "x"]);
         assert_eq!(bridge.env, [("A".to_owned(), Some("b=c".to_owned()))]);
-    }
-
-    #[test]
-    fn a_command_and_a_url_exclude_each_other() {
-        assert!(Cli::try_parse_from(["crossway", "bridge", "--upstream", "http://h/", "--", "npx"]).is_err());
     }
 }

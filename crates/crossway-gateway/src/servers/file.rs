@@ -29,7 +29,7 @@ pub struct ServersFile {
 }
 
 /// A server with its name.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Its name in the file.
     pub name: String,

@@ -46,11 +46,16 @@ impl Serving {
 
     /// Sends a POST and leaves the response to be read.
     pub(crate) fn send(&self, body: &str, session: Option<&str>) -> TcpStream {
+        self.send_at("/mcp", body, session)
+    }
+
+    /// The same to another path.
+    pub(crate) fn send_at(&self, path: &str, body: &str, session: Option<&str>) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let session = session.map(|id| format!("Mcp-Session-Id: {id}\r\n")).unwrap_or_default();
         write!(
             stream,
-            "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\
              Accept: application/json, text/event-stream\r\n{session}Content-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
@@ -64,12 +69,22 @@ impl Serving {
         read(self.send(body, session))
     }
 
+    /// The same to another path.
+    pub(crate) fn post_at(&self, path: &str, body: &str, session: Option<&str>) -> String {
+        read(self.send_at(path, body, session))
+    }
+
     /// Opens a session, and gives its id.
     pub(crate) fn open(&self) -> String {
-        let response = self.post(INITIALIZE, None);
+        self.open_at("/mcp")
+    }
+
+    /// The same at another path.
+    pub(crate) fn open_at(&self, path: &str) -> String {
+        let response = self.post_at(path, INITIALIZE, None);
         let id = response.lines().find_map(|line| line.strip_prefix("mcp-session-id: "));
         let id = id.unwrap_or_else(|| panic!("no session: {response}")).to_owned();
-        let done = self.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, Some(&id));
+        let done = self.post_at(path, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, Some(&id));
         assert!(done.starts_with("HTTP/1.1 202"), "{done}");
         id
     }

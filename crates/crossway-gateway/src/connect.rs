@@ -1,0 +1,54 @@
+//! Reaching the server that a plan names.
+
+use std::sync::Arc;
+
+use crossway_router::Speaks;
+use crossway_service::Upstream;
+use crossway_stdio::{Command, Era, Options, StdioUpstream};
+
+use crate::plan::{CommandPlan, UpstreamPlan};
+use crate::{RunError, connect_url};
+
+/// A server that has been reached.
+pub(crate) struct Connected {
+    pub(crate) upstream: Arc<dyn Upstream>,
+    pub(crate) speaks: Speaks,
+    /// A command's children, which are ended with it.
+    children: Option<StdioUpstream>,
+}
+
+impl Connected {
+    /// Ends what was started for it, and waits for that.
+    pub(crate) async fn close(&self) {
+        if let Some(children) = &self.children {
+            children.close().await;
+        }
+    }
+}
+
+/// Starts the command, or asks the URL, and finds out which eras it speaks.
+pub(crate) async fn connect(plan: UpstreamPlan) -> Result<Connected, RunError> {
+    match plan {
+        UpstreamPlan::Url(url) => {
+            let (upstream, speaks) = connect_url(url).await?;
+            Ok(Connected { upstream, speaks, children: None })
+        }
+        UpstreamPlan::Command(command) => {
+            let children = StdioUpstream::new(to_command(command), Options::default());
+            let era = children.probe().await?;
+            let speaks = if era == Era::Modern { Speaks::Modern } else { Speaks::Legacy };
+            Ok(Connected { upstream: Arc::new(children.clone()), speaks, children: Some(children) })
+        }
+    }
+}
+
+fn to_command(plan: CommandPlan) -> Command {
+    let mut command = Command::new(plan.program).args(plan.args);
+    for (name, value) in plan.env {
+        command = command.env(name, value);
+    }
+    match plan.cwd {
+        Some(directory) => command.current_dir(directory),
+        None => command,
+    }
+}

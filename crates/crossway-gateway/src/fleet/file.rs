@@ -1,0 +1,73 @@
+//! The file of servers, read again when it changes.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::RunError;
+use crate::error::told;
+use crate::plan::PlanError;
+use crate::servers::{Server, ServersFile};
+
+/// How often it is looked whether the file has changed: each second. It is asked for, since that sees through links that are
+/// turned elsewhere, as Kubernetes does, and works on all file systems.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The file of servers.
+pub(super) struct Watched {
+    path: PathBuf,
+    seen: Option<Stamp>,
+}
+
+/// What tells one state of a file from another without reading it.
+type Stamp = (SystemTime, u64);
+
+impl Watched {
+    pub(super) fn read(path: PathBuf, fixed: &[Server]) -> Result<(Self, Vec<Server>), RunError> {
+        let seen = stamp(&path);
+        let watched = Self { path, seen };
+        let servers = watched.servers(fixed)?;
+        Ok((watched, servers))
+    }
+
+    /// Waits until the file has changed and can be used. A file that can't is logged, and changes nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a change that was not given is seen by the next call.
+    pub(super) async fn changed(&mut self, fixed: &[Server]) -> Vec<Server> {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = stamp(&self.path);
+            if now == self.seen {
+                continue;
+            }
+            self.seen = now;
+            match self.servers(fixed) {
+                Ok(servers) => {
+                    tracing::info!(file = %self.path.display(), servers = servers.len(), "the file has changed");
+                    return servers;
+                }
+                Err(error) => {
+                    tracing::error!("the changed file can't be used, and changes nothing: {}", told(&error));
+                }
+            }
+        }
+    }
+
+    fn servers(&self, fixed: &[Server]) -> Result<Vec<Server>, RunError> {
+        let ServersFile { servers, ignored } = ServersFile::read(&self.path)?;
+        if !ignored.is_empty() {
+            tracing::info!(ignored = ignored.join(", "), "the file says what means nothing here");
+        }
+        match servers.iter().find(|server| fixed.iter().any(|fixed| fixed.name == server.name)) {
+            Some(twice) => Err(PlanError::Twice(twice.name.clone()).into()),
+            None => Ok(servers),
+        }
+    }
+}
+
+fn stamp(path: &std::path::Path) -> Option<Stamp> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}

@@ -1,0 +1,99 @@
+//! One server of several.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossway_router::Router;
+use tokio::task::JoinHandle;
+
+use crate::connect::{Connected, connect};
+use crate::eras::any_era;
+use crate::error::told;
+use crate::late::{Arrival, Late};
+use crate::servers::Server;
+
+/// How long after a failure a server is tried again, at first and at most; the time doubles in between.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// One server, which is being reached or has been.
+pub(super) struct Member {
+    server: Server,
+    connected: Arc<Mutex<Option<Arc<Connected>>>>,
+    connecting: JoinHandle<()>,
+}
+
+impl Member {
+    /// Begins to reach a server. Gives it in the modern shape, for the router, and for clients of both eras.
+    pub(super) fn start(server: Server, router: Router) -> (Self, Late, Late) {
+        let (modern, for_router) = Late::new();
+        let (any_era, for_clients) = Late::new();
+        let connected = Arc::default();
+        let connecting =
+            Connecting { server: server.clone(), router, modern, any_era, connected: Arc::clone(&connected) };
+        let connecting = tokio::spawn(connecting.run());
+        (Self { server, connected, connecting }, for_router, for_clients)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.server.name
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Ends it once calls in flight have had their time.
+    pub(super) fn retire(self, drain: Duration) {
+        tokio::spawn(async move {
+            tokio::time::sleep(drain).await;
+            self.close().await;
+        });
+    }
+
+    /// Ends it.
+    pub(super) async fn close(self) {
+        self.connecting.abort();
+        let connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(connected) = connected {
+            connected.close().await;
+        }
+    }
+}
+
+struct Connecting {
+    server: Server,
+    router: Router,
+    modern: Arrival,
+    any_era: Arrival,
+    connected: Arc<Mutex<Option<Arc<Connected>>>>,
+}
+
+impl Connecting {
+    async fn run(self) {
+        let name = &self.server.name;
+        let (mut pause, most) = RETRY;
+        loop {
+            match connect(self.server.upstream.clone()).await {
+                Ok(connected) => {
+                    tracing::info!(server = %name, speaks = ?connected.speaks, "the MCP server is there");
+                    let any_era = any_era(name, Arc::clone(&connected.upstream), connected.speaks);
+                    *self.connected.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(Arc::new(connected));
+                    self.modern.arrive(any_era.modern());
+                    self.any_era.arrive(Arc::new(any_era));
+                    self.router.refresh(name);
+                    // The arrivals are to stay.
+                    return std::future::pending().await;
+                }
+                Err(error) => {
+                    let why = told(&error);
+                    tracing::warn!(server = %name, again_in_seconds = pause.as_secs(), "can't be reached: {why}");
+                    self.modern.fail(why.clone());
+                    self.any_era.fail(why);
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(most);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Upstreams that are not there yet.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crossway_service::{Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
+use tokio::sync::watch;
+
+/// How long a call waits for its upstream to be there: less than clients wait, so that they are told why.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An upstream that becomes known later: calls wait for it, bounded, and are told why it is not there.
+#[derive(Clone)]
+pub(crate) struct Late(watch::Receiver<State>);
+
+/// What makes a [`Late`] upstream known. Dropping it lets its calls fail.
+pub(crate) struct Arrival(watch::Sender<State>);
+
+#[derive(Clone)]
+enum State {
+    /// Nothing is known yet.
+    Waiting,
+    /// It could not be reached; it is tried again.
+    Failing(String),
+    Here(Arc<dyn Upstream>),
+}
+
+impl Late {
+    pub(crate) fn new() -> (Arrival, Self) {
+        let (sender, receiver) = watch::channel(State::Waiting);
+        (Arrival(sender), Self(receiver))
+    }
+
+    fn here(&self) -> Option<Arc<dyn Upstream>> {
+        match &*self.0.borrow() {
+            State::Here(upstream) => Some(Arc::clone(upstream)),
+            State::Waiting | State::Failing(_) => None,
+        }
+    }
+
+    /// Waits until the upstream is there, or is known not to be.
+    async fn arrived(mut self) -> Result<Arc<dyn Upstream>, Reason> {
+        let state = tokio::time::timeout(PATIENCE, self.0.wait_for(|state| !matches!(state, State::Waiting)));
+        match state.await {
+            Ok(Ok(state)) => match &*state {
+                State::Here(upstream) => Ok(Arc::clone(upstream)),
+                State::Failing(why) => Err(Reason::Unavailable(why.clone().into())),
+                State::Waiting => Err(Reason::Closing),
+            },
+            Ok(Err(_)) => Err(Reason::Closing),
+            Err(_) => Err(Reason::Unavailable("it has not started yet; try again soon".into())),
+        }
+    }
+}
+
+impl Arrival {
+    /// The upstream is there: waiting calls go to it.
+    pub(crate) fn arrive(&self, upstream: Arc<dyn Upstream>) {
+        self.0.send_replace(State::Here(upstream));
+    }
+
+    /// It could not be reached this time: waiting calls are told why.
+    pub(crate) fn fail(&self, why: String) {
+        self.0.send_replace(State::Failing(why));
+    }
+}
+
+impl Upstream for Late {
+    fn connect(&self, scope: Scope) -> Link {
+        match self.here() {
+            Some(upstream) => upstream.connect(scope),
+            None => Link::new(LateConnection(Arc::new(Waiting {
+                late: self.clone(),
+                scope,
+                link: OnceLock::new(),
+            }))),
+        }
+    }
+}
+
+struct Waiting {
+    late: Late,
+    scope: Scope,
+    link: OnceLock<Link>,
+}
+
+struct LateConnection(Arc<Waiting>);
+
+impl Connection for LateConnection {
+    fn call(&self, call: Call) -> Reply {
+        let waiting = &self.0;
+        if let Some(link) = waiting.link.get() {
+            return link.call(call);
+        }
+        if let Some(upstream) = waiting.late.here() {
+            return waiting.link.get_or_init(|| upstream.connect(waiting.scope)).call(call);
+        }
+        let waiting = Arc::clone(waiting);
+        Reply::pending(async move {
+            match waiting.late.clone().arrived().await {
+                Ok(upstream) => waiting.link.get_or_init(|| upstream.connect(waiting.scope)).call(call),
+                Err(reason) => Reply::failed(CallError::not_sent(reason)),
+            }
+        })
+    }
+
+    fn close(&self) -> Closing {
+        match self.0.link.get() {
+            Some(link) => link.close(),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+}
+
+impl fmt::Debug for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Late")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use crossway_proto::{Limits, Message};
+    use crossway_service::{Context, Outcome};
+    use crossway_testkit::Scripted;
+
+    use super::*;
+
+    fn call(link: &Link) -> Reply {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#;
+        let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
+        link.call(Call::message(message, Context::default()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_waits_for_its_upstream_and_goes_to_it() {
+        let (arrival, late) = Late::new();
+        let link = late.connect(Scope::Session);
+        let mut reply = call(&link);
+        let (upstream, mut servers) = Scripted::new();
+        let answered = tokio::spawn(async move { reply.next().await.unwrap().unwrap() });
+        tokio::task::yield_now().await;
+        arrival.arrive(Arc::new(upstream));
+        let (_, server) = servers.recv().await.unwrap();
+        let id = server.expect("m").await;
+        server.answer(&id, "{}");
+        assert_eq!(answered.await.unwrap().to_bytes(), r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_can_t_be_reached_fails_calls_at_once_until_it_is_there() {
+        let (arrival, late) = Late::new();
+        let link = late.connect(Scope::Shared);
+        arrival.fail("no such command".to_owned());
+        let error = call(&link).next().await.unwrap().unwrap_err();
+        assert_eq!(error.outcome(), Outcome::NotSent);
+        assert!(error.to_string().contains("no such command"), "{error}");
+        let (upstream, mut servers) = Scripted::new();
+        arrival.arrive(Arc::new(upstream));
+        let _reply = call(&link);
+        servers.recv().await.unwrap().1.expect("m").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_does_not_wait_for_ever() {
+        let (_arrival, late) = Late::new();
+        let error = call(&late.connect(Scope::Shared)).next().await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("has not started yet"), "{error}");
+    }
+}
