@@ -7,11 +7,8 @@ use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Client, error_of, results, revisions};
+use super::{Asked, Client, content, error_of, questions, results, revisions, structured};
 use crate::limits::{QUESTIONS, ROUNDS};
-
-/// The methods that may need input (2026-07-28, basic/patterns/mrtr, Supported Requests).
-const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
 /// One request of a legacy client's.
 #[derive(Debug)]
@@ -19,9 +16,12 @@ pub struct Call {
     /// As the server gets it.
     request: Message,
     id: RequestId,
+    asked: Asked,
     client: Client,
     rounds: u32,
     questions: Vec<Question>,
+    /// Questions of which the client has to be told that their answers are no longer wanted.
+    withdrawn: Vec<RequestId>,
     /// The server's state, which goes back as it came: JSON text.
     state: Option<Bytes>,
 }
@@ -47,6 +47,8 @@ pub enum Step {
     Ask(Vec<Message>),
     /// The same request is made again, under a new id: this one.
     Again(Message),
+    /// It is not for the client.
+    Nothing,
     /// The client gets this, and the call has ended.
     Done(Message),
 }
@@ -55,7 +57,17 @@ impl Call {
     pub(super) fn new(request: Message, client: Client) -> Self {
         // Only requests become calls.
         let id = request.id().unwrap_or_else(|| RequestId::from(0));
-        Self { request, id, client, rounds: 0, questions: Vec::new(), state: None }
+        let asked = Asked::of(&request);
+        Self {
+            request,
+            id,
+            asked,
+            client,
+            rounds: 0,
+            questions: Vec::new(),
+            withdrawn: Vec::new(),
+            state: None,
+        }
     }
 
     /// The client's id of the call.
@@ -73,11 +85,12 @@ impl Call {
     /// Takes a message of the server's reply. `next_id` gives ids for server requests that the client has not seen.
     pub fn handle_reply(&mut self, mut message: Message, next_id: impl FnMut() -> RequestId) -> Step {
         match message.kind() {
-            Kind::Notification | Kind::Request => Step::Pass(message),
+            Kind::Notification => Step::Pass(message),
+            // A modern server has none (2026-07-28, basic/transports), and nobody could bring it the answer.
+            Kind::Request => Step::Nothing,
             Kind::Error => {
                 message.set_id(&self.id);
-                let method = self.request.method().unwrap_or_default();
-                Step::Done(results::error(message, &method))
+                Step::Done(results::error(message, &self.asked))
             }
             Kind::Result => {
                 match message.member(Part::Result, "resultType") {
@@ -89,7 +102,13 @@ impl Call {
                 }
                 message.set_id(&self.id);
                 results::strip(&mut message);
-                revisions::replace_unknown_content(&mut message, self.client.revision);
+                if self.asked.is_tool_call {
+                    structured::only_objects(&mut message);
+                }
+                if self.asked.is_tool_list {
+                    structured::only_object_schemas(&mut message);
+                }
+                content::replace_unknown(&mut message, self.client.revision);
                 Step::Done(message)
             }
         }
@@ -107,12 +126,24 @@ impl Call {
                 question.answer = Some(Bytes::from_static(br#"{"action":"cancel"}"#));
             }
             // Modern servers can't be told that the client failed.
-            (None, error) => return Some(self.refused(error)),
+            (None, error) => return Some(self.refused(&id, error)),
         }
         if self.questions.iter().any(|question| question.answer.is_none()) {
             return None;
         }
         Some(self.again())
+    }
+
+    /// The client has cancelled the call: what it was asked for it is no longer wanted.
+    pub fn handle_cancelled(&mut self) {
+        self.withdraw(None);
+    }
+
+    /// The next notification that a server request is withdrawn, for the client: after [`Call::handle_cancelled`], and
+    /// before the answer of a [`Step::Done`].
+    pub fn poll_withdrawn(&mut self) -> Option<Message> {
+        let id = self.withdrawn.pop()?;
+        Some(Message::cancellation_of(&id, "the call that it was needed for has ended"))
     }
 
     /// Whether a response with this id is awaited.
@@ -135,8 +166,7 @@ impl Call {
             #[serde(borrow, default)]
             params: Option<&'a RawValue>,
         }
-        let method = self.request.method().unwrap_or_default();
-        if !MAY_ASK.contains(&method.as_ref()) {
+        if !self.asked.may_need_input {
             return self.fail("the server asks for input where the specification has none");
         }
         let required =
@@ -144,6 +174,10 @@ impl Call {
         let Some(required) = required else {
             return self.fail("what the server asks for can't be read");
         };
+        // "Servers MUST include at least one of `inputRequests` or `requestState`" (basic/patterns/mrtr).
+        if required.requests.is_empty() && required.state.is_none() {
+            return self.fail("the server asks for input and does not say for what");
+        }
         self.rounds += 1;
         if self.rounds > ROUNDS || required.requests.len() > QUESTIONS {
             return self.fail("the server asks for too much input");
@@ -153,9 +187,17 @@ impl Call {
         let mut asked = Vec::new();
         for (key, Request { method, params }) in required.requests {
             let params = params.map(|params| params.get().as_bytes());
-            if !self.client.can_answer(&method, params) {
+            if !revisions::can_be_asked(&self.client.capabilities, &method, params) {
                 return self.fail("the server asks for what the client has not said that it can do");
             }
+            let params = match params {
+                Some(params) => match questions::in_revision(self.client.revision, &method, params) {
+                    Some(params) => Some(params),
+                    None => return self.fail("the server asks for what the client's revision does not have"),
+                },
+                None => None,
+            };
+            let params = params.as_deref();
             let id = next_id();
             let Ok(mut request) = Message::request_of(&id, &method, params) else {
                 return self.fail("what the server asks for can't be read");
@@ -184,11 +226,14 @@ impl Call {
             responses.push_str(&String::from_utf8_lossy(&answer));
         }
         responses.push('}');
+        let mut put: Vec<(&str, &[u8])> = Vec::new();
+        if responses.len() > 2 {
+            put.push(("inputResponses", responses.as_bytes()));
+        }
+        put.extend(self.state.as_ref().map(|state| ("requestState", &state[..])));
         let mut request = self.request.clone();
         let id = format!("crossway-round-{}-{}", self.rounds, self.id);
         request.set_id(&RequestId::from(id.as_str()));
-        let mut put: Vec<(&str, &[u8])> = vec![("inputResponses", responses.as_bytes())];
-        put.extend(self.state.as_ref().map(|state| ("requestState", &state[..])));
         let edited = request.edit(Part::Params, &["inputResponses", "requestState"], &put);
         match edited.ok().and_then(|()| request.reread().ok()) {
             Some(request) => Step::Again(request),
@@ -196,16 +241,25 @@ impl Call {
         }
     }
 
-    fn refused(&mut self, error: Option<&[u8]>) -> Step {
-        self.questions.clear();
-        let said = error.and_then(|error| serde_json::from_slice(error).ok()).unwrap_or_default();
+    fn refused(&mut self, id: &RequestId, error: Option<&[u8]>) -> Step {
+        self.withdraw(Some(id));
+        let said: serde_json::Value =
+            error.and_then(|error| serde_json::from_slice(error).ok()).unwrap_or_default();
         let why = "the client did not answer what the server asked for";
-        let data = serde_json::json!({ "clientError": serde_json::Value::clone(&said) });
+        let data = serde_json::json!({ "clientError": said });
         Step::Done(error_of(&self.id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why).with_data(&data)))
     }
 
     fn fail(&mut self, why: &'static str) -> Step {
         self.questions.clear();
         Step::Done(error_of(&self.id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why)))
+    }
+
+    /// Forgets the questions. The client is told of those that it has not answered.
+    fn withdraw(&mut self, answered: Option<&RequestId>) {
+        let open = self.questions.drain(..).filter(|question| question.answer.is_none());
+        self.withdrawn = open.map(|question| question.id).filter(|id| Some(id) != answered).collect();
+        // They are taken from the end.
+        self.withdrawn.reverse();
     }
 }

@@ -1,11 +1,32 @@
 //! `initialize`, answered from `server/discover`.
 
-use bytes::Bytes;
 use crossway_proto::{Message, Part, Revision};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::SPOKEN;
 use crate::keys;
+
+/// The capabilities with lists, and what asks for news of them in the filter of a subscription.
+const LISTS: [(&str, &str); 3] =
+    [("tools", "toolsListChanged"), ("prompts", "promptsListChanged"), ("resources", "resourcesListChanged")];
+
+/// What of a server's capabilities concerns a session.
+#[derive(Debug, Default)]
+pub(super) struct Offer {
+    pub(super) has_logging: bool,
+    pub(super) has_subscriptions: bool,
+    /// Which of [`LISTS`] it tells the changes of.
+    changing: [bool; 3],
+}
+
+impl Offer {
+    /// The lists whose changes it tells of, as the filter of a subscription.
+    pub(super) fn lists(&self) -> Map<String, Value> {
+        let lists = LISTS.iter().zip(self.changing).filter(|(_, is_told)| *is_told);
+        lists.map(|((_, filter), _)| ((*filter).to_owned(), Value::Bool(true))).collect()
+    }
+}
 
 /// What a modern server says of itself.
 pub(super) struct Discovered {
@@ -16,6 +37,11 @@ pub(super) struct Discovered {
 
 impl Discovered {
     pub(super) fn read(answer: &Message) -> Result<Self, &'static str> {
+        let versions = answer.member(Part::Result, "supportedVersions");
+        let versions = versions.and_then(|json| serde_json::from_slice::<Vec<String>>(json).ok());
+        if versions.is_some_and(|versions| !versions.iter().any(|version| version == SPOKEN.as_str())) {
+            return Err("the server has no revision that is spoken here");
+        }
         let raw = |json: &[u8]| serde_json::from_slice::<Box<RawValue>>(json).ok();
         let capabilities = answer.member(Part::Result, "capabilities");
         let capabilities = capabilities.and_then(|json| serde_json::from_slice(json).ok());
@@ -29,12 +55,15 @@ impl Discovered {
         })
     }
 
-    pub(super) fn has(&self, capability: &str) -> bool {
-        self.capabilities.contains_key(capability)
-    }
-
-    pub(super) fn has_subscriptions(&self) -> bool {
-        self.capabilities.get("resources").is_some_and(|resources| resources["subscribe"] == true)
+    pub(super) fn offer(&self) -> Offer {
+        let is_true = |kind: &str, member: &str| {
+            self.capabilities.get(kind).is_some_and(|capability| capability[member] == true)
+        };
+        Offer {
+            has_logging: self.capabilities.contains_key("logging"),
+            has_subscriptions: is_true("resources", "subscribe"),
+            changing: LISTS.map(|(kind, _)| is_true(kind, "listChanged")),
+        }
     }
 
     /// The result of `initialize`, as JSON text.
@@ -58,16 +87,5 @@ impl Discovered {
         }
         result.push('}');
         result.into_bytes()
-    }
-}
-
-/// A client's capabilities as modern servers may know them: without tasks, which are another thing there.
-pub(super) fn client_capabilities(json: &[u8]) -> Bytes {
-    match serde_json::from_slice::<Map<String, Value>>(json) {
-        Ok(mut capabilities) if capabilities.contains_key("tasks") => {
-            capabilities.remove("tasks");
-            Bytes::from(Value::Object(capabilities).to_string())
-        }
-        _ => Bytes::copy_from_slice(json),
     }
 }

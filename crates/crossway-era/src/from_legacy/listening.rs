@@ -42,6 +42,9 @@ impl Listening {
         match message.kind() {
             Kind::Result | Kind::Error => Heard::Ended,
             Kind::Request => Heard::Nothing,
+            // "A server MUST send `notifications/cancelled` referencing a `subscriptions/listen` request ID when it tears
+            // down that subscription stream" (2026-07-28, basic/patterns/cancellation), and for no other purpose.
+            Kind::Notification if message.is_method("notifications/cancelled") => Heard::Ended,
             Kind::Notification if message.is_method("notifications/subscriptions/acknowledged") => {
                 self.is_acknowledged = true;
                 Heard::Acknowledged

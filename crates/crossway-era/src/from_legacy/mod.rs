@@ -14,12 +14,38 @@
 //! | `notifications/cancelled` | the call's reply is dropped |
 //! | a response | the answer to a server request of a call's round |
 //! | any other request | stamped with what each modern request has to say of its client, and sent |
+//!
+//! No log messages come before `logging/setLevel`: until then "the server MAY decide which messages to send
+//! automatically" (schema of all legacy revisions), modern servers send none unasked, and each that came would turn an
+//! answer of one JSON body into a stream.
+//!
+//! # What a revision does not know
+//!
+//! A client is sent nothing that its revision does not have, and only what has to change is touched. Unknown members of
+//! known objects do no harm, and pass.
+//!
+//! | since | what | clients of earlier revisions |
+//! |---|---|---|
+//! | 2025-03-26 | `audio` content | get a sentence in its place |
+//! | 2025-03-26 | the capability `completions` | are not told of it |
+//! | 2025-06-18 | `resource_link` content | get a sentence in its place |
+//! | 2025-06-18 | elicitation | are not asked: the server does not hear of the capability, and a call that insists fails |
+//! | 2025-11-25 | elicitation by URL, or for several choices at once; sampling with tools | are not asked, as above |
+//! | 2025-11-25 | elicitation for choices that have titles | get them as `enum` and `enumNames` |
+//! | 2025-11-25 | several blocks of content in one message of sampling | get a message for each |
+//! | 2026-07-28 | `structuredContent` that is no object | get it as text, if there is no other content |
+//! | 2026-07-28 | `outputSchema` of anything else than an object | see no output schema of that tool |
+//! | 2026-07-28 | extensions, and tasks as one of them | are not told of them, nor are servers |
 
 mod call;
+mod content;
 mod initialize;
 mod listening;
+mod members;
+mod questions;
 mod results;
 mod revisions;
+mod structured;
 
 use std::collections::BTreeSet;
 
@@ -40,8 +66,7 @@ pub const SPOKEN: Revision = Revision::V2026_07_28;
 pub struct Session {
     phase: Phase,
     client: Client,
-    has_logging: bool,
-    has_subscriptions: bool,
+    server: initialize::Offer,
     subscribed: BTreeSet<String>,
     next_request: u64,
 }
@@ -50,8 +75,11 @@ pub struct Session {
 enum Phase {
     #[default]
     Fresh,
-    /// Its `initialize` waits for what the server says of itself.
-    Asking(Box<Message>),
+    /// Its `initialize` waits for what the server says of itself: for the answer to the request of this id.
+    Asking {
+        initialize: Box<Message>,
+        discover: RequestId,
+    },
     Open,
 }
 
@@ -124,35 +152,44 @@ impl Session {
         }
     }
 
-    /// Takes the answer to the request of [`Taken::Discover`], and gives the client's.
+    /// Takes the answer to the request of [`Taken::Discover`], and gives the client's; `None` if the client has asked
+    /// again meanwhile.
     ///
     /// An answer that is an error, or none that can be used, ends the attempt: the client may initialize again.
     pub fn handle_discovered(&mut self, answer: &Message) -> Option<Message> {
-        let Phase::Asking(initialize) = std::mem::take(&mut self.phase) else { return None };
+        let Phase::Asking { initialize, discover } = &self.phase else { return None };
+        if answer.id().as_ref() != Some(discover) {
+            return None;
+        }
         let id = initialize.id()?;
-        if let Some(error) = answer.error() {
-            return results::error_with(&id, error);
+        self.phase = Phase::Fresh;
+        if answer.kind() == Kind::Error {
+            let mut error = answer.clone();
+            error.set_id(&id);
+            return Some(results::error(error, &Asked::default()));
         }
         let discovered = match initialize::Discovered::read(answer) {
             Ok(discovered) => discovered,
             Err(why) => return Some(error_of(&id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why))),
         };
-        self.has_logging = discovered.has("logging");
-        self.has_subscriptions = discovered.has_subscriptions();
+        self.server = discovered.offer();
         self.phase = Phase::Open;
         Message::result_of(&id, &discovered.initialize_result(self.client.revision)).ok()
     }
 
-    /// What the client wants to hear of: the parameter `notifications` of `subscriptions/listen`, as JSON text.
+    /// What the client is to hear of: the parameter `notifications` of `subscriptions/listen`, as JSON text. `None` if
+    /// that is nothing.
+    ///
+    /// The server is asked for the changes that it said it tells of ("Notification types the server does not support are
+    /// omitted", 2026-07-28, basic/patterns/subscriptions), and for the resources that the client subscribed to.
     #[must_use]
-    pub fn filter(&self) -> Bytes {
-        let mut filter = serde_json::json!({
-            "toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true,
-        });
+    pub fn filter(&self) -> Option<Bytes> {
+        let mut filter = self.server.lists();
         if !self.subscribed.is_empty() {
-            filter["resourceSubscriptions"] = self.subscribed.iter().map(String::as_str).collect();
+            let uris = self.subscribed.iter().map(String::as_str).collect();
+            filter.insert("resourceSubscriptions".to_owned(), uris);
         }
-        Bytes::from(filter.to_string())
+        (!filter.is_empty()).then(|| Bytes::from(serde_json::Value::Object(filter).to_string()))
     }
 
     /// A request of our own on the client's behalf. `params` is JSON text, an object.
@@ -182,16 +219,16 @@ impl Session {
         match (method.as_str(), &self.phase) {
             ("ping", _) => Ok(done()),
             ("initialize", _) => self.initialize(message),
-            (_, Phase::Fresh | Phase::Asking(_)) => {
+            (_, Phase::Fresh | Phase::Asking { .. }) => {
                 Err(refusal("the session is not open yet; send initialize first"))
             }
-            ("logging/setLevel", _) if self.has_logging => {
-                let level = message.member(Part::Params, "level").filter(|level| level.starts_with(b"\""));
-                let level = level.ok_or_else(|| bad_params("logging/setLevel needs a \"level\""))?;
+            ("logging/setLevel", _) if self.server.has_logging => {
+                let level = message.member(Part::Params, "level").filter(|level| is_log_level(level));
+                let level = level.ok_or_else(|| bad_params("\"level\" is none of the log levels"))?;
                 self.client.log_level = Some(Bytes::copy_from_slice(level));
                 Ok(done())
             }
-            ("resources/subscribe" | "resources/unsubscribe", _) if self.has_subscriptions => {
+            ("resources/subscribe" | "resources/unsubscribe", _) if self.server.has_subscriptions => {
                 let uri = message.name().ok_or_else(|| bad_params("a \"uri\" is needed"))?.into_owned();
                 if method == "resources/subscribe" {
                     if self.subscribed.len() >= SUBSCRIPTIONS && !self.subscribed.contains(&uri) {
@@ -204,9 +241,12 @@ impl Session {
                 }
                 Ok(Taken::Refiltered(empty(id)))
             }
-            // What modern servers don't have, or have in another shape. None of it was advertised.
+            // What modern servers don't have, or have in another shape, and what legacy ones never had. None of it was
+            // advertised.
             (
-                "logging/setLevel"
+                "server/discover"
+                | "subscriptions/listen"
+                | "logging/setLevel"
                 | "resources/subscribe"
                 | "resources/unsubscribe"
                 | "tasks/get"
@@ -228,20 +268,21 @@ impl Session {
     fn initialize(&mut self, message: Message) -> Result<Taken, ErrorObject> {
         let asked = message.initialize_version().and_then(|version| Revision::parse(&version));
         let revision = asked.filter(|revision| revision.is_legacy()).unwrap_or(Revision::LATEST_LEGACY);
-        let copy = |json: &[u8]| Bytes::copy_from_slice(json);
-        let capabilities = message.member(Part::Params, "capabilities").filter(|json| json.starts_with(b"{"));
+        let object = |name: &str| message.member(Part::Params, name).filter(|json| json.starts_with(b"{"));
         self.client = Client {
             revision,
-            capabilities: capabilities.map_or(Bytes::from_static(b"{}"), initialize::client_capabilities),
-            info: message.member(Part::Params, "clientInfo").map(copy),
+            capabilities: object("capabilities").map_or(Bytes::from_static(b"{}"), |capabilities| {
+                revisions::client_capabilities(revision, capabilities)
+            }),
+            info: object("clientInfo").map(Bytes::copy_from_slice),
             log_level: None,
         };
         self.subscribed.clear();
-        self.phase = Phase::Asking(Box::new(message));
-        match self.request_of("server/discover", b"{}") {
-            Some(discover) => Ok(Taken::Discover(discover)),
-            None => Err(refusal("what the client says of itself can't be passed on")),
-        }
+        let unspeakable = || refusal("what the client says of itself can't be passed on");
+        let request = self.request_of("server/discover", b"{}").ok_or_else(unspeakable)?;
+        let discover = request.id().ok_or_else(unspeakable)?;
+        self.phase = Phase::Asking { initialize: Box::new(message), discover };
+        Ok(Taken::Discover(request))
     }
 }
 
@@ -260,11 +301,38 @@ impl Client {
         request.edit(Part::Meta, &[keys::LOG_LEVEL], &put).map_err(bad)?;
         request.reread().map_err(|error| refusal(&error.to_string()))
     }
+}
 
-    /// Whether the client can answer a server request of this method, in its revision.
-    pub(crate) fn can_answer(&self, method: &str, params: Option<&[u8]>) -> bool {
-        revisions::can_be_asked(self.revision, &self.capabilities, method, params)
+/// What of a request decides how its answer is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    /// It is one of those that may need input (2026-07-28, basic/patterns/mrtr, Supported Requests).
+    pub(crate) may_need_input: bool,
+    pub(crate) is_tool_call: bool,
+    pub(crate) is_tool_list: bool,
+    /// It reads this or that resource.
+    pub(crate) names_a_resource: bool,
+}
+
+impl Asked {
+    fn of(request: &Message) -> Self {
+        let is_tool_call = request.is_method("tools/call");
+        let is_read = request.is_method("resources/read");
+        Self {
+            may_need_input: is_tool_call || is_read || request.is_method("prompts/get"),
+            is_tool_call,
+            is_tool_list: request.is_method("tools/list"),
+            names_a_resource: is_read && request.name().is_some(),
+        }
     }
+}
+
+/// Whether this JSON text is one of the levels of RFC 5424 (2025-11-25, server/utilities/logging: else -32602, and a
+/// modern server would refuse each request that carries it).
+fn is_log_level(json: &[u8]) -> bool {
+    const LEVELS: [&str; 8] =
+        ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+    serde_json::from_slice::<String>(json).is_ok_and(|level| LEVELS.contains(&level.as_str()))
 }
 
 fn refusal(why: &str) -> ErrorObject {

@@ -1,37 +1,52 @@
-//! What each legacy revision knows, so that no client is sent what it can't read.
-//!
-//! | from | clients know |
-//! |---|---|
-//! | 2025-03-26 | `audio` content |
-//! | 2025-06-18 | `resource_link` content, elicitation |
-//! | 2025-11-25 | elicitation by URL |
-//!
-//! Unknown members of known objects do no harm (2024-11-05 and later: implementations ignore them), and pass.
+//! What each legacy revision knows; the table of it all stands in the docs of the [module above](super).
 
-use crossway_proto::{Message, Part, Revision};
+use bytes::Bytes;
+use crossway_proto::Revision;
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-/// Whether a client can answer a server request: its revision has it, and it said that it can.
-pub(super) fn can_be_asked(
-    revision: Revision,
-    capabilities: &[u8],
-    method: &str,
-    params: Option<&[u8]>,
-) -> bool {
+/// A client's capabilities as modern servers may know them: only those that its revision has, and neither tasks nor
+/// extensions, which would bring it results of types that it can't read.
+pub(super) fn client_capabilities(revision: Revision, json: &[u8]) -> Bytes {
+    let unchanged = || Bytes::copy_from_slice(json);
+    let Ok(mut capabilities) = serde_json::from_slice::<Map<String, Value>>(json) else { return unchanged() };
+    let mut changed = false;
+    for modern in ["tasks", "extensions"] {
+        changed |= capabilities.remove(modern).is_some();
+    }
+    if !revision.has_elicitation() {
+        changed |= capabilities.remove("elicitation").is_some();
+    }
+    // Before, both had nothing in them that means anything (2025-06-18, schema, ClientCapabilities).
+    if revision < Revision::V2025_11_25 {
+        for name in ["elicitation", "sampling"] {
+            let parts = capabilities.get_mut(name).and_then(Value::as_object_mut);
+            if let Some(parts) = parts.filter(|parts| !parts.is_empty()) {
+                parts.clear();
+                changed = true;
+            }
+        }
+    }
+    if changed { Bytes::from(Value::Object(capabilities).to_string()) } else { unchanged() }
+}
+
+/// Whether a client of these capabilities can answer a server request ("Servers MUST NOT send an `inputRequests` that the
+/// client has not declared support for in its capabilities", 2026-07-28, basic/patterns/mrtr).
+pub(super) fn can_be_asked(capabilities: &[u8], method: &str, params: Option<&[u8]>) -> bool {
     let Ok(capabilities) = serde_json::from_slice::<Value>(capabilities) else { return false };
     match method {
         "roots/list" => capabilities["roots"].is_object(),
-        "sampling/createMessage" => capabilities["sampling"].is_object(),
+        "sampling/createMessage" => {
+            let sampling = &capabilities["sampling"];
+            sampling.is_object() && (sampling["tools"].is_object() || !Traits::of(params).uses_tools())
+        }
         "elicitation/create" => {
             let elicitation = &capabilities["elicitation"];
             if is_by_url(params) {
-                return revision.has_url_elicitation() && elicitation["url"].is_object();
+                return elicitation["url"].is_object();
             }
             // `{}` means forms (2025-11-25, client/elicitation, Capabilities).
-            let has_form = elicitation["form"].is_object() || elicitation["url"].is_null();
-            revision.has_elicitation() && elicitation.is_object() && has_form
+            elicitation.is_object() && (elicitation["form"].is_object() || elicitation["url"].is_null())
         }
         _ => false,
     }
@@ -39,85 +54,26 @@ pub(super) fn can_be_asked(
 
 /// Whether an elicitation sends the user to a URL.
 pub(super) fn is_by_url(params: Option<&[u8]>) -> bool {
-    #[derive(Deserialize)]
-    struct Elicitation {
-        #[serde(default)]
-        mode: String,
-    }
-    params
-        .and_then(|params| serde_json::from_slice::<Elicitation>(params).ok())
-        .is_some_and(|elicitation| elicitation.mode == "url")
+    Traits::of(params).mode == "url"
 }
 
-/// The types of content that a revision has not, with the first one that has it.
-fn unknown_content(revision: Revision) -> &'static [(&'static str, Revision)] {
-    const ALL: [(&str, Revision); 2] =
-        [("resource_link", Revision::V2025_06_18), ("audio", Revision::V2025_03_26)];
-    match revision {
-        Revision::V2024_11_05 => &ALL,
-        Revision::V2025_03_26 => &ALL[..1],
-        _ => &[],
-    }
+/// What decides which capability a server request needs.
+#[derive(Deserialize, Default)]
+struct Traits {
+    #[serde(default)]
+    mode: String,
+    #[serde(default)]
+    tools: Option<serde::de::IgnoredAny>,
+    #[serde(default, rename = "toolChoice")]
+    tool_choice: Option<serde::de::IgnoredAny>,
 }
 
-#[derive(Deserialize)]
-struct PromptMessage<'a> {
-    #[serde(borrow)]
-    role: &'a RawValue,
-    #[serde(borrow)]
-    content: &'a RawValue,
-}
+impl Traits {
+    fn of(params: Option<&[u8]>) -> Self {
+        params.and_then(|params| serde_json::from_slice(params).ok()).unwrap_or_default()
+    }
 
-/// Puts a sentence in the place of content that the client's revision has not. Results without such are not touched.
-pub(super) fn replace_unknown_content(result: &mut Message, revision: Revision) {
-    let unknown = unknown_content(revision);
-    let is_suspect = |message: &Message| {
-        let text = message.result().unwrap_or_default();
-        unknown.iter().any(|(kind, _)| memchr::memmem::find(text, kind.as_bytes()).is_some())
-    };
-    if unknown.is_empty() || !is_suspect(result) {
-        return;
+    fn uses_tools(&self) -> bool {
+        self.tools.is_some() || self.tool_choice.is_some()
     }
-    for member in ["content", "messages"] {
-        let Some(list) = result.member(Part::Result, member) else { continue };
-        let Ok(elements) = serde_json::from_slice::<Vec<&RawValue>>(list) else { continue };
-        let mut changed = false;
-        let elements: Vec<String> = elements
-            .into_iter()
-            .map(|element| {
-                let replaced = if member == "content" {
-                    replacement(element.get(), unknown, revision)
-                } else {
-                    serde_json::from_str::<PromptMessage<'_>>(element.get()).ok().and_then(|message| {
-                        let content = replacement(message.content.get(), unknown, revision)?;
-                        Some(format!(r#"{{"role":{},"content":{content}}}"#, message.role.get()))
-                    })
-                };
-                changed |= replaced.is_some();
-                replaced.unwrap_or_else(|| element.get().to_owned())
-            })
-            .collect();
-        if changed {
-            let list = format!("[{}]", elements.join(","));
-            let _ = result.edit(Part::Result, &[], &[(member, list.as_bytes())]);
-        }
-    }
-}
-
-/// What stands for a block of content that is not known, as JSON text.
-fn replacement(block: &str, unknown: &[(&str, Revision)], revision: Revision) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Block {
-        #[serde(rename = "type")]
-        kind: String,
-        #[serde(default)]
-        uri: Option<String>,
-    }
-    let block: Block = serde_json::from_str(block).ok()?;
-    let (kind, since) = unknown.iter().find(|(kind, _)| *kind == block.kind)?;
-    let what = block.uri.map(|uri| format!(" of {uri}")).unwrap_or_default();
-    let text = format!(
-        "[{kind} content{what} is left out: it came with revision {since}, and this session is of {revision}]"
-    );
-    Some(serde_json::json!({ "type": "text", "text": text }).to_string())
 }

@@ -47,6 +47,7 @@ impl CallReply {
     fn take(&mut self, step: Step) -> Option<Message> {
         match step {
             Step::Pass(message) => Some(message),
+            Step::Nothing => None,
             Step::Ask(requests) => {
                 self.reply = None;
                 self.asked = requests.iter().filter_map(Message::id).collect();

@@ -50,7 +50,8 @@ impl Session {
     /// A request for what belongs to no call, with the filter that holds now.
     pub(super) fn listen_request(&self) -> Option<Message> {
         let mut state = self.state();
-        let params = [br#"{"notifications":"#, &state.machine.filter()[..], b"}"].concat();
+        let filter = state.machine.filter()?;
+        let params = [br#"{"notifications":"#, &filter[..], b"}"].concat();
         state.machine.request_of("subscriptions/listen", &params)
     }
 
@@ -89,7 +90,7 @@ impl Session {
             Taken::Refiltered(answer) => {
                 let filter = state.machine.filter();
                 drop(state);
-                self.filter.send_replace(Some(filter));
+                self.filter.send_replace(filter);
                 Reply::once(answer)
             }
             Taken::Discover(request) => {
@@ -136,7 +137,7 @@ impl Session {
                     Ok(answer) if matches!(answer.kind(), Kind::Result | Kind::Error) => {
                         let mut state = session.state();
                         let Some(answer) = state.machine.handle_discovered(&answer) else { break };
-                        let filter = state.machine.revision().map(|_| state.machine.filter());
+                        let filter = state.machine.filter().filter(|_| state.machine.revision().is_some());
                         drop(state);
                         session.filter.send_replace(filter);
                         return Reply::once(answer);

@@ -1,0 +1,73 @@
+//! Content of types that a client's revision does not have.
+
+use crossway_proto::{Message, Part, Revision};
+use serde::Deserialize;
+
+use super::members::{Members, elements};
+
+/// The types of content that a revision has not, with the first one that has it.
+pub(super) fn unknown(revision: Revision) -> &'static [(&'static str, Revision)] {
+    const ALL: [(&str, Revision); 2] =
+        [("resource_link", Revision::V2025_06_18), ("audio", Revision::V2025_03_26)];
+    match revision {
+        Revision::V2024_11_05 => &ALL,
+        Revision::V2025_03_26 => &ALL[..1],
+        _ => &[],
+    }
+}
+
+/// Puts a sentence in the place of content that the client's revision has not, in the results of `tools/call` and
+/// `prompts/get`. Results without such are not touched.
+pub(super) fn replace_unknown(result: &mut Message, revision: Revision) {
+    let unknown = unknown(revision);
+    let is_suspect = |text: &[u8]| {
+        let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+        // A type may be written with escapes.
+        has("\\u00") || unknown.iter().any(|(kind, _)| has(kind))
+    };
+    if unknown.is_empty() || !is_suspect(result.result().unwrap_or_default()) {
+        return;
+    }
+    for member in ["content", "messages"] {
+        let list = result.member(Part::Result, member).and_then(|json| std::str::from_utf8(json).ok());
+        let Some(list) = list.and_then(elements) else { continue };
+        let mut changed = false;
+        let list: Vec<String> = list
+            .into_iter()
+            .map(|element| {
+                let replaced = if member == "content" {
+                    replacement(element, revision)
+                } else {
+                    Members::read(element).and_then(|message| {
+                        let content = replacement(message.value("content")?, revision)?;
+                        Some(message.with(|name, _| (name == "content").then(|| content.clone())))
+                    })
+                };
+                changed |= replaced.is_some();
+                replaced.unwrap_or_else(|| element.to_owned())
+            })
+            .collect();
+        if changed {
+            let list = format!("[{}]", list.join(","));
+            let _ = result.edit(Part::Result, &[], &[(member, list.as_bytes())]);
+        }
+    }
+}
+
+/// What stands for a block of content that the revision has not, as JSON text; `None` if it has it.
+pub(super) fn replacement(block: &str, revision: Revision) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Block {
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(default)]
+        uri: Option<String>,
+    }
+    let block: Block = serde_json::from_str(block).ok()?;
+    let (kind, since) = unknown(revision).iter().find(|(kind, _)| *kind == block.kind)?;
+    let what = block.uri.map(|uri| format!(" of {uri}")).unwrap_or_default();
+    let text = format!(
+        "[{kind} content{what} is left out: it came with revision {since}, and this session is of {revision}]"
+    );
+    Some(serde_json::json!({ "type": "text", "text": text }).to_string())
+}

@@ -1,0 +1,109 @@
+//! What a revision does not know is not sent to its clients.
+
+use super::*;
+
+#[test]
+fn content_that_a_revision_has_not_is_told_in_words() {
+    let result = r#"{"jsonrpc":"2.0","id":"c","result":{"resultType":"complete","content":[{"type":"text","text":"a \u0061udio" },{"type":"audio","data":"AA==","mimeType":"audio/wav"},{"type":"resource_link","uri":"file:///x","name":"x"}]}}"#;
+    for (revision, left_out) in [("2024-11-05", 2), ("2025-03-26", 1), ("2025-06-18", 0)] {
+        let (mut session, _) = open(revision, "{}");
+        let mut call = call(&mut session, TOOL);
+        let Step::Done(answer) = call.handle_reply(message(result), ids()) else { panic!() };
+        let answer = text(&answer);
+        assert_eq!(answer.matches("is left out").count(), left_out, "{answer}");
+        assert!(answer.contains(r#"{"type":"text","text":"a \u0061udio" }"#), "{answer}");
+        if left_out > 0 {
+            assert!(answer.contains("resource_link content of file:///x is left out"), "{answer}");
+        }
+    }
+    let (mut session, _) = open("2024-11-05", "{}");
+    let mut call =
+        call(&mut session, r#"{"jsonrpc":"2.0","id":"c","method":"prompts/get","params":{"name":"p"}}"#);
+    let prompt = r#"{"jsonrpc":"2.0","id":"c","result":{"messages":[{"role":"user","content":{"type":"audio","data":"","mimeType":"m"}}]}}"#;
+    let Step::Done(answer) = call.handle_reply(message(prompt), ids()) else { panic!() };
+    assert!(text(&answer).contains(r#"{"role":"user","content":{"text":"[audio content is left out"#));
+}
+
+#[test]
+fn content_whose_type_is_written_with_escapes_is_known_for_what_it_is() {
+    let result = r#"{"jsonrpc":"2.0","id":"c","result":{"content":[{"type":"\u0061udio","data":""},{"type":"text","text":"\u0061"}]}}"#;
+    let (mut session, _) = open("2024-11-05", "{}");
+    let Step::Done(answer) = call(&mut session, TOOL).handle_reply(message(result), ids()) else { panic!() };
+    let answer = text(&answer);
+    assert!(answer.contains("audio content is left out"), "{answer}");
+    assert!(answer.contains(r#"{"type":"text","text":"\u0061"}"#), "{answer}");
+}
+
+#[test]
+fn a_server_hears_of_capabilities_that_the_clients_revision_has() {
+    let said = r#"{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}},"tasks":{},"extensions":{"a/b":{}}}"#;
+    for (revision, heard) in [
+        ("2024-11-05", r#"{"roots":{"listChanged":true},"sampling":{}}"#),
+        ("2025-03-26", r#"{"roots":{"listChanged":true},"sampling":{}}"#),
+        ("2025-06-18", r#"{"elicitation":{},"roots":{"listChanged":true},"sampling":{}}"#),
+        (
+            "2025-11-25",
+            r#"{"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true},"sampling":{"tools":{}}}"#,
+        ),
+    ] {
+        let (mut session, _) = open(revision, said);
+        let request = call(&mut session, TOOL).request();
+        assert_eq!(
+            request.member(Part::Meta, keys::CLIENT_CAPABILITIES),
+            Some(heard.as_bytes()),
+            "{revision}"
+        );
+    }
+    // What needs no change keeps its bytes.
+    let (mut session, _) = open("2025-11-25", r#"{ "roots": {} }"#);
+    let request = call(&mut session, TOOL).request();
+    assert_eq!(request.member(Part::Meta, keys::CLIENT_CAPABILITIES), Some(&br#"{ "roots": {} }"#[..]));
+}
+
+#[test]
+fn structured_content_that_is_no_object_is_told_as_text_where_nothing_else_is_said() {
+    for (result, wanted) in [
+        (
+            r#"{"content":[],"structuredContent":[1.0, 2]}"#,
+            r#"{"content":[{"text":"[1.0, 2]","type":"text"}]}"#,
+        ),
+        (r#"{"structuredContent":null}"#, r#"{"content":[{"text":"null","type":"text"}]}"#),
+        (
+            r#"{"content":[{"type":"text","text":"[1]"}],"structuredContent":[1],"resultType":"complete"}"#,
+            r#"{"content":[{"type":"text","text":"[1]"}]}"#,
+        ),
+        (
+            r#"{"content":[],"structuredContent":{ "a":1.0}}"#,
+            r#"{"content":[],"structuredContent":{ "a":1.0}}"#,
+        ),
+    ] {
+        let (mut session, _) = open("2025-11-25", "{}");
+        let mut call = call(&mut session, TOOL);
+        let result = format!(r#"{{"jsonrpc":"2.0","id":"c","result":{result}}}"#);
+        let Step::Done(answer) = call.handle_reply(message(&result), ids()) else { panic!() };
+        assert_eq!(text(&answer), format!(r#"{{"jsonrpc":"2.0","id":"c","result":{wanted}}}"#));
+    }
+}
+
+#[test]
+fn a_list_of_tools_loses_the_output_schemas_that_describe_no_object() {
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let kept = r#"{"name":"a","inputSchema":{"type":"object","properties":{"outputSchema":{"type":"string"}}},"outputSchema":{"x":1.0, "type" : "object"}}"#;
+    let lost = r#"{"name":"b","outputSchema":{"type":"array"},"description":"\u0064"}"#;
+    let unclear = r#"{"outputSchema" : {"anyOf":[{"type":"object"}]},"name":"c"}"#;
+    let (mut session, _) = open("2025-11-25", "{}");
+    let mut one = call(&mut session, list);
+    let result =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{kept}, {lost},{unclear}],"ttlMs":1}}}}"#);
+    let Step::Done(answer) = one.handle_reply(message(&result), ids()) else { panic!() };
+    assert_eq!(
+        text(&answer),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{kept},{{"name":"b","description":"\u0064"}},{{"name":"c"}}]}}}}"#
+        )
+    );
+    let mut two = call(&mut session, list);
+    let result = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[ {kept} ]}}}}"#);
+    let Step::Done(answer) = two.handle_reply(message(&result), ids()) else { panic!() };
+    assert_eq!(text(&answer), result, "nothing is touched without need");
+}
