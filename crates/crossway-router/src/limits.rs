@@ -61,3 +61,7 @@ pub const MERGED_LISTS: usize = 4096;
 
 /// How many resources one client may listen for: 4,096, more than a person can look at.
 pub const SUBSCRIBED: usize = 4096;
+
+/// How long the answer to `resources/subscribe` waits until the server knows of the subscription: 2 s. After that the client
+/// may miss a change, which is better than to be without an answer.
+pub const SUBSCRIBE_WAIT: Duration = Duration::from_secs(2);

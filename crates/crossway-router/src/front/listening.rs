@@ -1,42 +1,157 @@
 //! The standing stream of a legacy client, made of `subscriptions/listen`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_era::from_legacy::{Heard, Listening};
 use crossway_proto::Message;
 use crossway_service::{CallError, Context, Reply};
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::session::Session;
-use crate::limits::{RELISTEN_FIRST, RELISTEN_MOST};
+use crate::limits::{RELISTEN_FIRST, RELISTEN_MOST, SUBSCRIBE_WAIT};
+
+/// Whether the client hears what belongs to no call, and what of it.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Hearing {
+    /// Its session is not open.
+    #[default]
+    NotYet,
+    /// What this filter lets through; nothing without one.
+    Open(Option<Bytes>),
+    /// Its session has ended.
+    Over,
+}
+
+/// Those who read a session's standing stream: one for each GET that is open.
+#[derive(Default)]
+pub(super) struct Listeners {
+    /// What the client wants to hear, under a number that goes up with each change.
+    wanted: watch::Sender<(u64, Hearing)>,
+    /// Up to which of these numbers the server has been told, or can't be.
+    settled: watch::Sender<u64>,
+    /// Who reads; the newest is the last.
+    readers: Mutex<Readers>,
+    /// Whose turn it is: the newest one's, since an older stream may be broken and not know it.
+    turn: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Readers {
+    next: u64,
+    ids: Vec<u64>,
+    standing: Weak<AsyncMutex<Standing>>,
+}
+
+impl Listeners {
+    /// The client wants to hear this from now on.
+    pub(super) fn want(&self, hearing: Hearing) -> u64 {
+        let mut number = 0;
+        self.wanted.send_modify(|wanted| {
+            number = wanted.0 + 1;
+            *wanted = (number, hearing);
+        });
+        number
+    }
+
+    /// Answers the client once the server knows of the change of this number, so that nothing is missed that happens
+    /// after the answer. Who does not listen misses nothing, and no server holds the answer up for long.
+    pub(super) fn answer_when_settled(&self, number: u64, answer: Message) -> Reply {
+        if self.readers().standing.strong_count() == 0 {
+            return Reply::once(answer);
+        }
+        let mut settled = self.settled.subscribe();
+        Reply::pending(async move {
+            let _ = timeout(SUBSCRIBE_WAIT, settled.wait_for(|settled| *settled >= number)).await;
+            Reply::once(answer)
+        })
+    }
+
+    fn settle(&self, number: u64) {
+        self.settled.send_if_modified(|settled| {
+            let is_news = *settled < number;
+            *settled = number.max(*settled);
+            is_news
+        });
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Readers> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What the upstream has to say to this client that belongs to no call.
 ///
 /// It opens `subscriptions/listen` when the client's session is open, again when the client's filter changes (the old one
-/// goes when the new one is acknowledged), and again, after a pause, when it ends.
+/// goes when the new one is acknowledged), and again, after a pause, when it ends. However many streams the client reads,
+/// there is one subscription, and each message goes out on one stream ("The server MUST send each of its JSON-RPC
+/// messages on only one of the connected streams", 2025-11-25, basic/transports, Multiple Connections).
 pub(super) fn listen(session: &Arc<Session>, context: Context) -> Reply {
-    // Only a reply that is read holds the session.
-    let state = Standing {
-        filter: session.filter(),
-        session: Arc::downgrade(session),
-        context,
-        current: None,
-        next: None,
-        pause: RELISTEN_FIRST,
-        due: None,
+    let listeners = session.listeners();
+    let reader = {
+        let mut readers = listeners.readers();
+        let standing = readers.standing.upgrade().unwrap_or_else(|| {
+            let standing = Arc::new(AsyncMutex::new(Standing::new(session, context)));
+            readers.standing = Arc::downgrade(&standing);
+            standing
+        });
+        readers.next += 1;
+        let id = readers.next;
+        readers.ids.push(id);
+        // Only a reply that is read holds the session.
+        Reader { id, turn: listeners.turn.subscribe(), standing, session: Arc::downgrade(session) }
     };
-    Reply::stream(futures_util::stream::unfold(state, |mut state| async move {
-        state.next().await.map(|message| (Ok::<_, CallError>(message), state))
+    listeners.turn.send_replace(reader.id);
+    Reply::stream(futures_util::stream::unfold(reader, |mut reader| async move {
+        reader.next().await.map(|message| (Ok::<_, CallError>(message), reader))
     }))
 }
 
+/// One of those who read the standing stream.
+struct Reader {
+    id: u64,
+    turn: watch::Receiver<u64>,
+    standing: Arc<AsyncMutex<Standing>>,
+    session: Weak<Session>,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Message> {
+        let mut turn = self.turn.clone();
+        loop {
+            self.turn.wait_for(|turn| *turn == self.id).await.ok()?;
+            tokio::select! {
+                message = async { self.standing.lock().await.next().await } => return message,
+                passed_on = turn.wait_for(|turn| *turn != self.id) => drop(passed_on.ok()?),
+            }
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let Some(session) = self.session.upgrade() else { return };
+        let newest = {
+            let mut readers = session.listeners().readers();
+            readers.ids.retain(|id| *id != self.id);
+            readers.ids.last().copied()
+        };
+        if let Some(newest) = newest {
+            session.listeners().turn.send_replace(newest);
+        }
+    }
+}
+
+/// The subscription that stands for a client's standing stream.
 struct Standing {
-    filter: watch::Receiver<Option<Bytes>>,
-    session: std::sync::Weak<Session>,
+    wanted: watch::Receiver<(u64, Hearing)>,
+    session: Weak<Session>,
     context: Context,
+    /// The number of what is asked for, and its filter.
+    number: u64,
+    filter: Option<Bytes>,
     current: Option<Stream>,
     /// The one that is to take its place.
     next: Option<Stream>,
@@ -62,13 +177,24 @@ impl Stream {
 }
 
 impl Standing {
-    /// The next message for the client; `None` once its session has ended.
-    async fn next(&mut self) -> Option<Message> {
-        self.filter.wait_for(Option::is_some).await.ok()?;
-        if self.current.is_none() && self.next.is_none() && self.due.is_none() {
-            self.open()?;
+    fn new(session: &Arc<Session>, context: Context) -> Self {
+        Self {
+            wanted: session.listeners().wanted.subscribe(),
+            session: Arc::downgrade(session),
+            context,
+            number: 0,
+            filter: None,
+            current: None,
+            next: None,
+            pause: RELISTEN_FIRST,
+            due: None,
         }
+    }
+
+    /// The next message for the client; `None` once its session has ended. Nothing is lost when it is dropped.
+    async fn next(&mut self) -> Option<Message> {
         loop {
+            self.follow()?;
             let due = self.due;
             tokio::select! {
                 // What the old stream still has comes first.
@@ -85,19 +211,17 @@ impl Standing {
                     Heard::Pass(message) => return Some(message),
                     Heard::Ended => {
                         self.next = None;
+                        self.settle();
                         self.retry();
                     }
                     Heard::Acknowledged => {
                         self.pause = RELISTEN_FIRST;
                         self.current = self.next.take();
+                        self.settle();
                     }
                     Heard::Nothing => {}
                 },
-                changed = self.filter.changed() => {
-                    changed.ok()?;
-                    self.filter.borrow_and_update().as_ref()?;
-                    self.open()?;
-                }
+                changed = self.wanted.changed() => changed.ok()?,
                 () = async { match due { Some(due) => sleep_until(due).await, None => std::future::pending().await } } => {
                     self.open()?;
                 }
@@ -105,19 +229,57 @@ impl Standing {
         }
     }
 
+    /// Asks for what the client wants to hear now. `None` if that is nothing any more.
+    fn follow(&mut self) -> Option<()> {
+        let (number, hearing) = self.wanted.borrow_and_update().clone();
+        if number == self.number {
+            return Some(());
+        }
+        self.number = number;
+        self.filter = match hearing {
+            Hearing::Over => return None,
+            Hearing::NotYet => None,
+            Hearing::Open(filter) => filter,
+        };
+        self.open()
+    }
+
     fn open(&mut self) -> Option<()> {
         self.due = None;
-        self.filter.mark_unchanged();
         let session = self.session.upgrade()?;
-        let request = session.listen_request()?;
+        let Some(filter) = &self.filter else {
+            (self.current, self.next) = (None, None);
+            self.settle();
+            return Some(());
+        };
+        let request = session.listen_request(filter)?;
         self.next = Some(Stream { reply: session.send(request, &self.context), machine: Listening::new() });
         Some(())
     }
 
-    fn retry(&mut self) {
-        if self.current.is_none() && self.next.is_none() {
-            self.due = Some(Instant::now() + self.pause);
-            self.pause = (self.pause * 2).min(RELISTEN_MOST);
+    /// The server has been told, or does not want to know.
+    fn settle(&self) {
+        if let Some(session) = self.session.upgrade() {
+            session.listeners().settle(self.number);
         }
+    }
+
+    /// Listens again after a pause, unless that is under way. Sessions do not all do so at once.
+    fn retry(&mut self) {
+        let Some(session) = self.session.upgrade().filter(|_| self.next.is_none() && self.due.is_none())
+        else {
+            return;
+        };
+        let pause = self.pause.mul_f64(0.5 + 0.5 * session.spread());
+        self.due = Some(Instant::now() + pause);
+        self.pause = (self.pause * 2).min(RELISTEN_MOST);
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        // Nobody listens who could miss anything.
+        self.number = self.wanted.borrow().0;
+        self.settle();
     }
 }

@@ -21,8 +21,9 @@ pub(super) struct CallReply {
     context: Context,
     /// The upstream's reply; `None` while the client is asked.
     reply: Option<Reply>,
-    /// Server requests on their way to the client.
-    asking: VecDeque<Message>,
+    /// Messages on their way to the client; all of them go out before anything else.
+    queue: VecDeque<Message>,
+    /// Questions that the client has to answer.
     asked: Vec<RequestId>,
     is_over: bool,
 }
@@ -37,40 +38,48 @@ impl CallReply {
             cell,
             context,
             reply,
-            asking: VecDeque::new(),
+            queue: VecDeque::new(),
             asked: Vec::new(),
             is_over: false,
         }
     }
 
-    /// Does what the machine says. Gives what the client gets.
+    /// Does what the machine says. Gives what the client gets at once.
     fn take(&mut self, step: Step) -> Option<Message> {
         match step {
-            Step::Pass(message) => Some(message),
-            Step::Nothing => None,
+            Step::Pass(message) => return Some(message),
+            Step::Nothing => {}
             Step::Ask(requests) => {
                 self.reply = None;
-                self.asked = requests.iter().filter_map(Message::id).collect();
-                self.asking.extend(requests);
-                None
+                self.queue.extend(requests);
             }
             Step::Again(request) => {
-                self.session.forget(None, &std::mem::take(&mut self.asked));
+                self.session.forget_questions(&std::mem::take(&mut self.asked));
                 self.reply = Some(self.session.send(request, &self.context));
-                None
             }
             Step::Done(answer) => {
                 self.end();
-                Some(answer)
+                if self.queue.is_empty() {
+                    return Some(answer);
+                }
+                self.queue.push_back(answer);
             }
         }
+        None
     }
 
+    /// Nothing comes any more but what is queued: word of the questions that are withdrawn.
     fn end(&mut self) {
         self.is_over = true;
         self.reply = None;
-        self.asking.clear();
-        self.session.forget(Some(self.call.id()), &std::mem::take(&mut self.asked));
+        let never_asked: Vec<_> = self.queue.drain(..).filter_map(|request| request.id()).collect();
+        while let Some(withdrawn) = self.call.poll_withdrawn() {
+            if withdrawn.cancelled_id().is_some_and(|id| !never_asked.contains(&id)) {
+                self.queue.push_back(withdrawn);
+            }
+        }
+        self.session.forget_questions(&std::mem::take(&mut self.asked));
+        self.session.forget_call(self.call.id(), &self.cell);
     }
 }
 
@@ -80,41 +89,42 @@ impl Stream for CallReply {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
+            if !this.is_over {
+                match this.cell.look(cx) {
+                    Found::Cancelled => {
+                        this.call.handle_cancelled();
+                        this.end();
+                    }
+                    Found::Message(response) => {
+                        let step = this.call.handle_response(&response);
+                        if let Some(message) = step.and_then(|step| this.take(step)) {
+                            return Poll::Ready(Some(Ok(message)));
+                        }
+                        continue;
+                    }
+                    Found::Nothing => {}
+                }
+            }
+            if let Some(message) = this.queue.pop_front() {
+                return Poll::Ready(Some(Ok(message)));
+            }
             if this.is_over {
                 return Poll::Ready(None);
-            }
-            match this.cell.look(cx) {
-                Found::Cancelled => {
-                    this.end();
-                    return Poll::Ready(None);
-                }
-                Found::Message(response) => {
-                    if let Some(step) = this.call.handle_response(&response)
-                        && let Some(message) = this.take(step)
-                    {
-                        return Poll::Ready(Some(Ok(message)));
-                    }
-                    continue;
-                }
-                Found::Nothing => {}
-            }
-            if let Some(request) = this.asking.pop_front() {
-                return Poll::Ready(Some(Ok(request)));
             }
             let Some(reply) = &mut this.reply else { return Poll::Pending };
             let step = match Pin::new(reply).poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(message))) => {
-                    let (session, cell) = (&this.session, &this.cell);
-                    this.call.handle_reply(message, || session.question(cell))
+                    let (session, cell, asked) = (&this.session, &this.cell, &mut this.asked);
+                    this.call.handle_reply(message, || {
+                        let id = session.question(cell);
+                        asked.push(id.clone());
+                        id
+                    })
                 }
-                Poll::Ready(Some(Err(error))) => {
+                Poll::Ready(last) => {
                     this.end();
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Poll::Ready(None) => {
-                    this.end();
-                    return Poll::Ready(None);
+                    return Poll::Ready(last);
                 }
             };
             if let Some(message) = this.take(step) {

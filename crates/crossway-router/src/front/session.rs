@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use crossway_era::from_legacy::{self, SPOKEN, Taken};
 use crossway_proto::{Kind, Message, RequestId, Revision};
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link, Origin, Reason, Reply};
-use tokio::sync::watch;
 
-use super::listening;
+use super::listening::{self, Hearing, Listeners};
 use super::reply::CallReply;
 use crate::ClientSession;
 use crate::cell::Cell;
@@ -18,8 +17,7 @@ pub(super) struct Session {
     pub(super) link: Link,
     origin: Origin,
     state: Mutex<State>,
-    /// What the client wants to hear of; `None` until its session is open.
-    filter: watch::Sender<Option<bytes::Bytes>>,
+    listeners: Listeners,
 }
 
 #[derive(Default)]
@@ -35,7 +33,7 @@ struct State {
 
 impl Session {
     pub(super) fn new(link: Link) -> Self {
-        Self { link, origin: Origin::unique(), state: Mutex::default(), filter: watch::Sender::new(None) }
+        Self { link, origin: Origin::unique(), state: Mutex::default(), listeners: Listeners::default() }
     }
 
     /// Sends a modern request on the client's behalf.
@@ -47,16 +45,20 @@ impl Session {
         self.link.call(Call::message(request, context))
     }
 
-    /// A request for what belongs to no call, with the filter that holds now.
-    pub(super) fn listen_request(&self) -> Option<Message> {
-        let mut state = self.state();
-        let filter = state.machine.filter()?;
-        let params = [br#"{"notifications":"#, &filter[..], b"}"].concat();
-        state.machine.request_of("subscriptions/listen", &params)
+    /// A request for what belongs to no call and passes this filter, which is JSON text.
+    pub(super) fn listen_request(&self, filter: &[u8]) -> Option<Message> {
+        let params = [br#"{"notifications":"#, filter, b"}"].concat();
+        self.state().machine.request_of("subscriptions/listen", &params)
     }
 
-    pub(super) fn filter(&self) -> watch::Receiver<Option<bytes::Bytes>> {
-        self.filter.subscribe()
+    pub(super) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// A number from 0 to 1 by which what all sessions do is spread over time.
+    pub(super) fn spread(&self) -> f64 {
+        let mixed = self.origin.as_u64().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        f64::from(u16::try_from(mixed >> 48).unwrap_or_default()) / f64::from(u16::MAX)
     }
 
     /// An id for a server request that no other of the session has.
@@ -68,14 +70,20 @@ impl Session {
         id
     }
 
-    /// The call has ended, or no longer waits for these.
-    pub(super) fn forget(&self, call: Option<&RequestId>, asked: &[RequestId]) {
+    /// The call no longer waits for answers to these.
+    pub(super) fn forget_questions(&self, asked: &[RequestId]) {
         let mut state = self.state();
-        if let Some(id) = call {
-            state.calls.remove(id);
-        }
         for id in asked {
             state.asked.remove(id);
+        }
+    }
+
+    /// The call has ended.
+    pub(super) fn forget_call(&self, id: &RequestId, cell: &Arc<Cell>) {
+        let mut state = self.state();
+        // A client that has two calls of one id can cancel the later one.
+        if state.calls.get(id).is_some_and(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(cell))) {
+            state.calls.remove(id);
         }
     }
 
@@ -88,10 +96,9 @@ impl Session {
             Taken::Answered(answer) => Reply::once(answer),
             Taken::Nothing => Reply::accepted(),
             Taken::Refiltered(answer) => {
-                let filter = state.machine.filter();
+                let number = self.listeners.want(Hearing::Open(state.machine.filter()));
                 drop(state);
-                self.filter.send_replace(filter);
-                Reply::once(answer)
+                self.listeners.answer_when_settled(number, answer)
             }
             Taken::Discover(request) => {
                 drop(state);
@@ -137,9 +144,11 @@ impl Session {
                     Ok(answer) if matches!(answer.kind(), Kind::Result | Kind::Error) => {
                         let mut state = session.state();
                         let Some(answer) = state.machine.handle_discovered(&answer) else { break };
-                        let filter = state.machine.filter().filter(|_| state.machine.revision().is_some());
+                        session.listeners.want(match state.machine.revision() {
+                            Some(_) => Hearing::Open(state.machine.filter()),
+                            None => Hearing::NotYet,
+                        });
                         drop(state);
-                        session.filter.send_replace(filter);
                         return Reply::once(answer);
                     }
                     Ok(_) => {}
@@ -164,7 +173,7 @@ impl Session {
         for cell in cells {
             cell.cancel();
         }
-        self.filter.send_replace(None);
+        self.listeners.want(Hearing::Over);
     }
 }
 
@@ -202,6 +211,6 @@ impl Connection for Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         // Replies that are still read go on; who listens is told that nothing more comes.
-        self.0.filter.send_replace(None);
+        self.0.listeners.want(Hearing::Over);
     }
 }

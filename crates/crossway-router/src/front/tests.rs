@@ -6,7 +6,10 @@ use tokio::sync::mpsc::Receiver;
 
 use super::*;
 
-const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"c","version":"1"}}}"#;
+mod interleaving;
+mod standing;
+
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"roots":{},"elicitation":{}},"clientInfo":{"name":"c","version":"1"}}}"#;
 const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true}},"ttlMs":0,"cacheScope":"private"}"#;
 const TOOL: &str =
     r#"{"jsonrpc":"2.0","id":"t","method":"tools/call","params":{"name":"n","_meta":{"progressToken":"p"}}}"#;
@@ -29,6 +32,11 @@ fn text(message: &Message) -> String {
 
 /// A legacy client whose session is open, and its modern server.
 async fn open() -> (Link, Server, Receiver<(Scope, Server)>) {
+    open_with(DISCOVERED).await
+}
+
+/// The same, with a server that says this of itself.
+async fn open_with(discovered: &str) -> (Link, Server, Receiver<(Scope, Server)>) {
     let (upstream, mut servers) = Scripted::new();
     let link = Front::new(upstream).connect(Scope::Session);
     let mut reply = call(&link, INITIALIZE);
@@ -36,7 +44,7 @@ async fn open() -> (Link, Server, Receiver<(Scope, Server)>) {
     let (scope, server) = servers.recv().await.unwrap();
     assert_eq!(scope, Scope::Shared);
     let id = server.expect("server/discover").await;
-    server.answer(&id, DISCOVERED);
+    server.answer(&id, discovered);
     assert_eq!(opening.await.unwrap().initialize_version().as_deref(), Some("2025-11-25"));
     assert!(call(&link, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).next().await.is_none());
     (link, server, servers)
@@ -110,57 +118,14 @@ async fn a_call_that_waits_for_its_user_can_be_cancelled() {
     let question = next(&mut reply).await;
     let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"t"}}"#;
     assert!(call(&link, cancelled).next().await.is_none());
+    // The client need not ask its user any more.
+    let withdrawn = next(&mut reply).await;
+    assert!(withdrawn.is_method("notifications/cancelled"));
+    assert_eq!(withdrawn.cancelled_id(), question.id());
     assert!(reply.next().await.is_none());
     let late = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, question.id().unwrap());
     assert!(call(&link, &late).next().await.is_none());
     call(&link, r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).next().await.unwrap().unwrap();
-}
-
-async fn acknowledge(server: &Server) -> (RequestId, String) {
-    let request = server.receive().await.unwrap();
-    assert!(request.is_method("subscriptions/listen"), "{request:?}");
-    let id = request.id().unwrap();
-    server.send(&format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}},"notifications":{{}}}}}}"#
-    ));
-    (id, String::from_utf8(request.params().unwrap().to_vec()).unwrap())
-}
-
-fn updated(id: &RequestId) -> String {
-    format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"u","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
-    )
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_standing_stream_follows_the_clients_subscriptions() {
-    let (link, server, _servers) = open().await;
-    let mut standing = link.call(Call::listen(Context::default()));
-    let (heard, mut messages) = tokio::sync::mpsc::channel(8);
-    tokio::spawn(async move {
-        while let Some(Ok(message)) = standing.next().await {
-            heard.send(text(&message)).await.unwrap();
-        }
-    });
-    let (first, params) = acknowledge(&server).await;
-    assert!(!params.contains("resourceSubscriptions"), "{params}");
-    let subscribe = r#"{"jsonrpc":"2.0","id":"s","method":"resources/subscribe","params":{"uri":"u"}}"#;
-    assert_eq!(text(&next(&mut call(&link, subscribe)).await), r#"{"jsonrpc":"2.0","id":"s","result":{}}"#);
-    let (second, params) = acknowledge(&server).await;
-    assert!(params.contains(r#""resourceSubscriptions":["u"]"#), "{params}");
-    // The first goes once the second is there.
-    assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(first));
-    server.send(&updated(&second));
-    assert_eq!(
-        messages.recv().await.unwrap(),
-        r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u"}}"#
-    );
-    // It is opened anew when it ends.
-    server.answer(&second, r#"{"resultType":"complete"}"#);
-    acknowledge(&server).await;
-    // The session's end is the stream's.
-    drop(link);
-    assert!(messages.recv().await.is_none());
 }
 
 #[tokio::test]
@@ -183,4 +148,89 @@ async fn a_closed_session_takes_no_more_calls() {
     link.close().await;
     assert!(reply.next().await.is_none());
     assert!(call(&link, TOOL).next().await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_call_that_fails_in_a_round_takes_its_other_questions_back() {
+    let (link, server, _servers) = open().await;
+    let mut reply = call(&link, TOOL);
+    let id = server.expect("tools/call").await;
+    server.answer(
+        &id,
+        r#"{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"},"b":{"method":"elicitation/create","params":{}},"c":{"method":"elicitation/create","params":{}}}}"#,
+    );
+    let questions = [next(&mut reply).await, next(&mut reply).await];
+    let failed = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-1,"message":"no"}}}}"#,
+        questions[0].id().unwrap()
+    );
+    assert!(call(&link, &failed).next().await.is_none());
+    // The third was never asked.
+    let withdrawn = next(&mut reply).await;
+    assert_eq!(withdrawn.cancelled_id(), questions[1].id());
+    let answer = next(&mut reply).await;
+    assert!(answer.kind() == Kind::Error && answer.id() == Some(RequestId::from("t")), "{}", text(&answer));
+    assert!(reply.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_leaves_the_session_to_another_attempt() {
+    let (upstream, mut servers) = Scripted::new();
+    let link = Front::new(upstream).connect(Scope::Session);
+    let mut reply = call(&link, INITIALIZE);
+    drop(servers.recv().await.unwrap());
+    assert!(reply.next().await.unwrap().is_err());
+    let early = next(&mut call(&link, TOOL)).await;
+    assert!(text(&early).contains("-32600"), "{}", text(&early));
+    assert!(call(&link, INITIALIZE).next().await.unwrap().is_err());
+}
+
+/// An upstream that notes what it is asked, and answers each request with a bare result.
+#[derive(Clone, Default)]
+struct Noting(Arc<std::sync::Mutex<Vec<Call>>>);
+
+#[derive(Clone)]
+struct Kept(u8);
+
+impl Upstream for Noting {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(self.clone())
+    }
+}
+
+impl crossway_service::Connection for Noting {
+    fn call(&self, call: Call) -> Reply {
+        self.0.lock().unwrap().push(call.clone());
+        match &call.ask {
+            crossway_service::Ask::Message(message) if message.is_request() => {
+                let result = Message::result_of(&message.id().unwrap(), DISCOVERED.as_bytes());
+                Reply::once(result.unwrap())
+            }
+            _ => Reply::accepted(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_calls_of_a_session_say_whose_they_are_and_keep_what_the_client_came_with() {
+    let noting = Noting::default();
+    let front = Front::new(noting.clone());
+    for kept in [1, 2] {
+        let link = front.connect(Scope::Session);
+        for text in [INITIALIZE, TOOL, r#"{"jsonrpc":"2.0","method":"notifications/own"}"#] {
+            let mut context = Context::default();
+            context.extensions.insert(Kept(kept));
+            let _ = link.call(Call::message(message(text), context)).next().await;
+        }
+    }
+    let calls = noting.0.lock().unwrap();
+    let session = |call: &Call| *call.context.extensions.get::<crate::ClientSession>().unwrap();
+    assert_eq!(calls.len(), 6);
+    for (index, call) in calls.iter().enumerate() {
+        assert_eq!(call.context.revision, Some(crossway_proto::Revision::V2026_07_28));
+        assert_eq!(call.context.origin, session(call).0);
+        assert_eq!(usize::from(call.context.extensions.get::<Kept>().unwrap().0), index / 3 + 1);
+        assert_eq!(session(call), session(&calls[index / 3 * 3]));
+    }
+    assert_ne!(session(&calls[0]), session(&calls[3]));
 }
