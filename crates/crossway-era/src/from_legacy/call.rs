@@ -7,6 +7,7 @@ use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::results::{Outline, ResultType};
 use super::{Asked, Client, content, error_of, questions, results, revisions, structured};
 use crate::limits::{QUESTIONS, ROUNDS};
 
@@ -93,17 +94,18 @@ impl Call {
                 Step::Done(results::error(message, &self.asked))
             }
             Kind::Result => {
-                match message.member(Part::Result, "resultType") {
-                    None | Some(br#""complete""#) => {}
-                    Some(br#""input_required""#) => return self.ask(&message, next_id),
-                    Some(_) => {
+                let outline = Outline::of(&message);
+                match outline.kind {
+                    ResultType::Complete => {}
+                    ResultType::InputRequired => return self.ask(&message, next_id),
+                    ResultType::Unknown => {
                         return self.fail("the server answered with a type of result that is not known");
                     }
                 }
                 message.set_id(&self.id);
-                results::strip(&mut message);
-                if self.asked.is_tool_call {
-                    structured::only_objects(&mut message);
+                results::strip(&mut message, &outline);
+                if self.asked.is_tool_call && outline.has_other_structure {
+                    structured::to_text(&mut message);
                 }
                 if self.asked.is_tool_list {
                     structured::only_object_schemas(&mut message);

@@ -13,20 +13,62 @@ const MODERN_MEMBERS: [&str; 3] = ["resultType", "ttlMs", "cacheScope"];
 /// "Resource not found" of legacy revisions (2025-11-25, server/resources, Error Handling). Modern ones say -32602.
 const RESOURCE_NOT_FOUND: i64 = -32002;
 
+/// What of a result decides what becomes of it. Results may be large, and are walked through once for all of it.
+pub(super) struct Outline {
+    pub(super) kind: ResultType,
+    is_modern: bool,
+    /// It has structured content that is no object.
+    pub(super) has_other_structure: bool,
+}
+
+/// What a result is (2026-07-28, basic/index, ResultType).
+pub(super) enum ResultType {
+    /// "clients MUST treat an absent `resultType` as `\"complete\"`".
+    Complete,
+    InputRequired,
+    /// "A `resultType` of any value unrecognized by the client MUST be considered invalid."
+    Unknown,
+}
+
+impl Outline {
+    pub(super) fn of(result: &Message) -> Self {
+        let mut outline = Self { kind: ResultType::Complete, is_modern: false, has_other_structure: false };
+        for (name, value) in result.members(Part::Result) {
+            outline.is_modern |= MODERN_MEMBERS.contains(&name.as_ref());
+            match name.as_ref() {
+                "resultType" => {
+                    outline.kind = match serde_json::from_slice::<String>(value).as_deref() {
+                        Ok("complete") => ResultType::Complete,
+                        Ok("input_required") => ResultType::InputRequired,
+                        _ => ResultType::Unknown,
+                    }
+                }
+                "structuredContent" => outline.has_other_structure = !value.starts_with(b"{"),
+                _ => {}
+            }
+        }
+        outline
+    }
+}
+
 /// Takes off what legacy clients don't know. Nothing else changes.
-pub(super) fn strip(result: &mut Message) {
+pub(super) fn strip(result: &mut Message, outline: &Outline) {
     const MODERN_META: [&str; 2] = [keys::SERVER_INFO, keys::SUBSCRIPTION_ID];
-    let mut kept = result.members(Part::Meta).filter(|(name, _)| !MODERN_META.contains(&name.as_ref()));
-    let mut gone = MODERN_MEMBERS.to_vec();
-    let has_meta = kept.next().is_some();
-    drop(kept);
-    if has_meta {
+    let mut gone: Vec<&str> = if outline.is_modern { MODERN_MEMBERS.to_vec() } else { Vec::new() };
+    let is_modern = |name: &str| MODERN_META.contains(&name);
+    let (mut of_modern, mut of_others) = (0, 0);
+    for (name, _) in result.members(Part::Meta) {
+        *if is_modern(&name) { &mut of_modern } else { &mut of_others } += 1;
+    }
+    if of_modern > 0 && of_others > 0 {
         let _ = result.edit(Part::Meta, &MODERN_META, &[]);
-    } else if result.meta().is_some_and(|meta| meta.starts_with(b"{")) {
+    } else if of_modern > 0 {
         gone.push("_meta");
     }
     // A result that is no object is left as it is: it is none of ours.
-    let _ = result.edit(Part::Result, &gone, &[]);
+    if !gone.is_empty() {
+        let _ = result.edit(Part::Result, &gone, &[]);
+    }
 }
 
 #[derive(Deserialize)]

@@ -8,11 +8,8 @@ use super::members::{Members, elements};
 
 /// Takes structured content that is no object away from a tool's result. If the result says nothing else, its text is put
 /// there, as servers should have done themselves (2025-11-25, server/tools, Structured Content).
-pub(super) fn only_objects(result: &mut Message) {
+pub(super) fn to_text(result: &mut Message) {
     let Some(structured) = result.member(Part::Result, "structuredContent") else { return };
-    if structured.starts_with(b"{") {
-        return;
-    }
     let text = String::from_utf8_lossy(structured).into_owned();
     let content = result.member(Part::Result, "content").unwrap_or(b"[]");
     let says_nothing = content.iter().all(|byte| matches!(byte, b'[' | b']' | b' ' | b'\t' | b'\r' | b'\n'));

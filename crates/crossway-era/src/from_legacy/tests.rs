@@ -250,9 +250,17 @@ fn results_lose_what_is_modern_and_nothing_else() {
     let bare = r#"{"jsonrpc":"2.0","id":5,"result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s"}},"tools":[],"ttlMs":0}}"#;
     let Step::Done(answer) = call.handle_reply(message(bare), ids()) else { panic!() };
     assert_eq!(text(&answer), r#"{"jsonrpc":"2.0","id":5,"result":{"tools":[]}}"#);
+    for legacy in [r#"{ "tools" :[], "_meta":{}}"#, "[1]", r#"{"_meta":7}"#] {
+        let result = format!(r#"{{"jsonrpc":"2.0","id":5,"result":{legacy}}}"#);
+        let Step::Done(answer) = call.handle_reply(message(&result), ids()) else { panic!() };
+        assert_eq!(text(&answer), result);
+    }
     let unknown = r#"{"jsonrpc":"2.0","id":5,"result":{"resultType":"task"}}"#;
     let Step::Done(answer) = call.handle_reply(message(unknown), ids()) else { panic!() };
     assert!(text(&answer).contains("-32603"));
+    let escaped = r#"{"jsonrpc":"2.0","id":5,"result":{"resultType":"c\u006fmplete","tools":[]}}"#;
+    let Step::Done(answer) = call.handle_reply(message(escaped), ids()) else { panic!() };
+    assert_eq!(text(&answer), r#"{"jsonrpc":"2.0","id":5,"result":{"tools":[]}}"#);
 }
 
 #[test]
