@@ -16,6 +16,7 @@ use rmcp::{
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
+use crate::pages;
 use crate::{
     completion,
     demo::Demo,
@@ -106,8 +107,11 @@ impl ServerHandler for Demo {
         page: Option<PaginatedRequestParams>,
         context: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let dialect = self.admit_list(page.as_ref(), &context)?;
-        Ok(ListPromptsResult::with_all_items(prompts::list()).stamped(dialect, resources::fresh_ms()))
+        let dialect = self.era().admit(&context)?;
+        let (prompts, next) = pages::page(prompts::list(), page.as_ref())?;
+        let mut result = ListPromptsResult::with_all_items(prompts);
+        result.next_cursor = next;
+        Ok(result.stamped(dialect, resources::fresh_ms()))
     }
 
     async fn get_prompt(

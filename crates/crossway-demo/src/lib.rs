@@ -14,6 +14,7 @@ mod identity;
 mod limits;
 mod listeners;
 mod media;
+mod pages;
 mod prompts;
 mod questions;
 mod resources;
