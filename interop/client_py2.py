@@ -29,6 +29,8 @@ class Client:
         self.sdk = SdkClient(
             self._transport(),
             mode=options.mode,
+            # Clients that introduce themselves alike share what they tell a legacy server, such as their roots.
+            client_info=types.Implementation(name=f"interop-py2-{NONCE}", version="1"),
             cache=None,
             log_level="debug",
             sampling_callback=self._sample,

@@ -3,7 +3,7 @@
 import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 
-import { answerForm, CAPABILITIES, endSession, Events, options, ROOT, run, SAMPLED } from './features.mjs';
+import { answerForm, CAPABILITIES, endSession, Events, NONCE, options, ROOT, run, SAMPLED } from './features.mjs';
 
 const given = options();
 const [target, ...args] = given.target;
@@ -17,7 +17,8 @@ const transport = transports[given.transport]();
 const client = {
   events: new Events(),
   sdk: new Client(
-    { name: 'interop-ts2', version: '1' },
+    // Clients that introduce themselves alike share what they tell a legacy server, such as their roots.
+    { name: `interop-ts2-${NONCE}`, version: '1' },
     { capabilities: CAPABILITIES, versionNegotiation: { mode: given.mode } }
   ),
 

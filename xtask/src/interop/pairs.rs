@@ -199,6 +199,7 @@ fn run_one(lab: &Lab, server: &Server, bridge: Option<&Serving>, run: &Run) -> R
         }
     };
     command.args(["--fixture", run.fixture.name(), "--mode", run.client.mode]);
+    command.args(["--server-era", run.fixture.era(run.upstream)]);
     command.args(["--transport", run.downstream.name(), "--"]).args(target);
     let finished = run_to_end(&mut command, CLIENT_LIMIT)?;
     let mut features: Vec<Feature> = finished.stdout.lines().filter_map(feature).collect();

@@ -63,6 +63,14 @@ impl Fixture {
         }
     }
 
+    /// The eras that it speaks on a transport: with a modern client of a legacy one, Crossway translates.
+    pub(super) fn era(self, transport: Transport) -> &'static str {
+        match (self, transport) {
+            (Self::Everything, _) | (_, Transport::HttpSse) => "legacy",
+            _ => "both",
+        }
+    }
+
     /// As people write it.
     pub(super) fn title(self) -> &'static str {
         match self {

@@ -156,7 +156,13 @@ impl Session {
     pub fn call(&self, request: &Message) -> Result<Call, ErrorObject> {
         let mut request = request.clone();
         let asks = Asks::of(&request);
-        let level = request.member(Part::Meta, keys::LOG_LEVEL).and_then(results::Level::parse);
+        let level = request.member(Part::Meta, keys::LOG_LEVEL).map(|level| {
+            // "If the `io.modelcontextprotocol/logLevel` value [...] is not a recognized log level, the server
+            // **SHOULD** reject that request" (2026-07-28, server/utilities/logging, Error Handling).
+            Level::parse(level)
+                .ok_or_else(|| ErrorObject::new(ErrorCode::INVALID_PARAMS, "the request's logLevel is none"))
+        });
+        let level = level.transpose()?;
         let bare = request.edit(Part::Params, &["inputResponses", "requestState"], &[]);
         bare.and_then(|()| request.edit(Part::Meta, &MODERN_META, &[])).map_err(|_| {
             ErrorObject::new(ErrorCode::INVALID_PARAMS, "\"params\" and its \"_meta\" have to be objects")

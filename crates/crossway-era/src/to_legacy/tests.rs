@@ -126,6 +126,10 @@ fn log_messages_are_for_those_who_asked_for_their_level() {
     );
     let mut asking = session().call(&asking).unwrap();
     assert_eq!(asking.level().unwrap().as_str(), "warning");
+    let unknown = message(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"n","_meta":{"io.modelcontextprotocol/logLevel":"loud"}}}"#,
+    );
+    assert_eq!(session().call(&unknown).unwrap_err().code, ErrorCode::INVALID_PARAMS);
     assert!(matches!(asking.handle_reply(log("info")), Step::Nothing));
     assert!(matches!(asking.handle_reply(log("error")), Step::Pass(_)));
 }

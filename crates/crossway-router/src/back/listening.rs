@@ -32,7 +32,7 @@ async fn begin(
     context: &Context,
     noted: Noted,
 ) -> Result<Listening, CallError> {
-    let lease = pool.lease(pool.owner(context), &Asks::of(message), false)?;
+    let lease = pool.lease(pool.owner(message, context), &Asks::of(message), false)?;
     let session = lease.member.open().await?;
     let (changes, death) = (lease.member.changes(), lease.member.death());
     let mut listener = Listener::new(message, session);

@@ -6,7 +6,7 @@
 //! |---|---|---|---|
 //! | who uses a session with the server | one legacy client's session | who has the same [`ScopeKey`](crate::ScopeKey) | everybody |
 //! | who has no key of that kind | a session for the one call | the same | - |
-//! | clients that can be asked (sampling, elicitation, roots) | the one client's | one call at a time; calls that wait for their client keep theirs | the same |
+//! | clients that can be asked (sampling, elicitation, roots) | the one client's | one call at a time; calls that wait for their client keep theirs | the same, among clients that introduce themselves alike (`clientInfo`) |
 //! | clients that can't be asked | the one client's | all calls at once | the same |
 //! | log level | the client's | the lowest that anyone asked for; a call hears what comes in its course | the same |
 //! | log messages that belong to no call | to the client's only call that wants logs | to the only call in flight, if it wants logs | the same |

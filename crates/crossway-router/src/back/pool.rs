@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use crossway_era::keys;
 use crossway_era::to_legacy::Asks;
-use crossway_proto::{Message, RequestId};
+use crossway_proto::{Message, Part, RequestId};
 use crossway_seal::Keyring;
 use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, Upstream};
 use tokio::time::{Instant, sleep};
@@ -47,6 +48,9 @@ struct Key {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     Everybody,
+    /// Clients that can be asked and introduce themselves alike, in JSON text: what one of them has told the server, such as
+    /// its roots, is in the session.
+    Alike(Box<[u8]>),
     Keyed(ScopeKey),
     Client(ClientSession),
     /// One call's.
@@ -72,10 +76,13 @@ impl Pool {
     }
 
     /// Whose session a call is to use.
-    pub(super) fn owner(&self, context: &Context) -> Owner {
+    pub(super) fn owner(&self, message: &Message, context: &Context) -> Owner {
         let own = || Owner::Call(Origin::unique());
         match self.options.share {
-            Share::Shared => Owner::Everybody,
+            Share::Shared if Asks::of(message).is_nothing() => Owner::Everybody,
+            Share::Shared => {
+                Owner::Alike(message.member(Part::Meta, keys::CLIENT_INFO).unwrap_or_default().into())
+            }
             Share::Keyed => context.extensions.get::<ScopeKey>().cloned().map_or_else(own, Owner::Keyed),
             Share::Session => {
                 context.extensions.get::<ClientSession>().copied().map_or_else(own, Owner::Client)
@@ -121,7 +128,7 @@ impl Pool {
 
     pub(super) async fn discover(self: &Arc<Self>, message: &Message, context: &Context) -> Reply {
         let asks = Asks::of(message);
-        let lease = match self.lease(self.owner(context), &asks, false) {
+        let lease = match self.lease(self.owner(message, context), &asks, false) {
             Ok(lease) => lease,
             Err(error) => return Reply::failed(error),
         };

@@ -42,7 +42,7 @@ struct Running {
 
 impl CallReply {
     pub(super) fn new(pool: Arc<Pool>, message: Message, context: Context) -> Self {
-        let owner = pool.owner(&context);
+        let owner = pool.owner(&message, &context);
         let mut reply =
             Self { pool, message, context, owner, cell: Arc::default(), phase: Phase::Over, was_lost: false };
         if let Some(id) = reply.message.id() {
