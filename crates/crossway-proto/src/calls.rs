@@ -178,6 +178,14 @@ impl<T> Calls<T> {
         Some((newest, others == 0))
     }
 
+    /// Whether all calls that are still without an answer are one client's; false if there are none.
+    #[must_use]
+    pub fn are_of_one_origin(&self) -> bool {
+        let mut open =
+            self.slots.iter().map(|(_, slot)| slot).filter(|slot| !slot.is_answered && !slot.is_listen);
+        open.next().is_some_and(|first| open.all(|slot| slot.origin == first.origin))
+    }
+
     /// The state of a call.
     pub fn state_mut(&mut self, key: CallKey) -> Option<&mut T> {
         self.slot_mut(key).map(|slot| &mut slot.state)

@@ -48,6 +48,34 @@ async fn two_clients_with_the_same_id_get_their_own_answers() {
 }
 
 #[tokio::test]
+async fn a_log_message_reaches_no_other_client_than_the_one_whose_call_it_may_be_of() {
+    let (link, server) = connected().await;
+    let (ours, theirs) = (Origin::unique(), Origin::unique());
+    let log = |data: u32| {
+        server.send(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":{data}}}}}"#
+        ));
+    };
+    let mut first = call(&link, ours, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    let mut second = call(&link, ours, r#"{"jsonrpc":"2.0","id":2,"method":"m"}"#);
+    let (id1, id2) = (server.expect("m").await, server.expect("m").await);
+    log(1);
+    assert!(text(&mut second).await.contains(r#""data":1"#), "both calls are one client's");
+    let mut third = call(&link, theirs, r#"{"jsonrpc":"2.0","id":3,"method":"m"}"#);
+    let id3 = server.expect("m").await;
+    log(2);
+    for id in [id1, id2] {
+        server.answer(&id, "0");
+    }
+    assert!(text(&mut first).await.contains("result"));
+    assert!(text(&mut second).await.contains("result"));
+    log(3);
+    server.answer(&id3, "0");
+    assert!(text(&mut third).await.contains(r#""data":3"#), "it is the only one");
+    assert!(text(&mut third).await.contains("result"));
+}
+
+#[tokio::test]
 async fn odd_messages_pass_byte_for_byte_but_for_their_ids() {
     let (link, server) = connected().await;
     for (odd, result) in corpus::ODD_REQUESTS.iter().zip(corpus::ODD_RESULTS.iter().cycle()) {
