@@ -15,9 +15,9 @@
 //! | a response | the answer to a server request of a call's round |
 //! | any other request | stamped with what each modern request has to say of its client, and sent |
 //!
-//! No log messages come before `logging/setLevel`: until then "the server MAY decide which messages to send
-//! automatically" (schema of all legacy revisions), modern servers send none unasked, and each that came would turn an
-//! answer of one JSON body into a stream.
+//! Until the client says `logging/setLevel`, "the server MAY decide which messages to send automatically" (schema of all
+//! legacy revisions). Servers of those revisions send them unasked and modern ones don't, so clients get what they are used
+//! to: messages from `info` on, if the server has logging at all.
 //!
 //! # What a revision does not know
 //!
@@ -60,6 +60,9 @@ use crate::limits::SUBSCRIPTIONS;
 
 /// The revision in which requests are made for the client.
 pub const SPOKEN: Revision = Revision::V2026_07_28;
+
+/// From which level on a client gets log messages that it has not asked for: JSON text.
+const UNASKED_LEVEL: &[u8] = br#""info""#;
 
 /// One legacy client's session.
 #[derive(Debug, Default)]
@@ -173,6 +176,7 @@ impl Session {
             Err(why) => return Some(error_of(&id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why))),
         };
         self.server = discovered.offer();
+        self.client.log_level = self.server.has_logging.then(|| Bytes::from_static(UNASKED_LEVEL));
         self.phase = Phase::Open;
         Message::result_of(&id, &discovered.initialize_result(self.client.revision)).ok()
     }

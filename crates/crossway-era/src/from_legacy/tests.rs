@@ -156,7 +156,7 @@ fn each_request_says_who_asks_and_keeps_what_it_says_itself() {
     let request = r#"{"jsonrpc":"2.0","id":1e0,"method":"tools/call","params":{"name":"n","arguments":{"x":1.50},"_meta":{"progressToken":"p","traceparent":"t"}}}"#;
     assert_eq!(
         text(&call(&mut session, request).request()),
-        r#"{"jsonrpc":"2.0","id":1e0,"method":"tools/call","params":{"name":"n","arguments":{"x":1.50},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"2"},"progressToken":"p","traceparent":"t"}}}"#
+        r#"{"jsonrpc":"2.0","id":1e0,"method":"tools/call","params":{"name":"n","arguments":{"x":1.50},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"2"},"io.modelcontextprotocol/logLevel":"info","progressToken":"p","traceparent":"t"}}}"#
     );
     let bare = text(&call(&mut session, r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#).request());
     assert!(bare.starts_with(r#"{"params":{"_meta":{"io.modelcontextprotocol/protocolVersion""#), "{bare}");
@@ -165,10 +165,11 @@ fn each_request_says_who_asks_and_keeps_what_it_says_itself() {
 }
 
 #[test]
-fn the_log_level_goes_with_each_request_once_it_is_set() {
+fn the_log_level_goes_with_each_request_and_is_info_until_it_is_set() {
     let (mut session, _) = open("2025-11-25", "{}");
     let list = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#;
-    assert!(!text(&call(&mut session, list).request()).contains("logLevel"));
+    let request = text(&call(&mut session, list).request());
+    assert!(request.contains(r#""io.modelcontextprotocol/logLevel":"info""#), "{request}");
     let set = r#"{"jsonrpc":"2.0","id":3,"method":"logging/setLevel","params":{"level":"debug"}}"#;
     assert_eq!(answered(&mut session, set), r#"{"jsonrpc":"2.0","id":3,"result":{}}"#);
     let request = text(&call(&mut session, list).request());
@@ -206,6 +207,8 @@ fn a_server_that_tells_of_nothing_is_not_listened_to() {
     let plain = br#"{"capabilities":{"tools":{},"resources":{"subscribe":false}}}"#;
     session.handle_discovered(&Message::result_of(&discover.id().unwrap(), plain).unwrap()).unwrap();
     assert_eq!(session.filter(), None);
+    let list = call(&mut session, r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#);
+    assert!(list.request().member(Part::Meta, keys::LOG_LEVEL).is_none(), "it has no logging");
     for (method, params) in [
         ("resources/subscribe", r#"{"uri":"u"}"#),
         ("resources/unsubscribe", r#"{"uri":"u"}"#),
