@@ -57,14 +57,14 @@ impl Crossway {
         self.serve(&arguments)
     }
 
-    /// `crossway demo`.
-    pub(super) fn demo(&self) -> Result<Serving> {
-        self.serve(&["demo", "--listen", "127.0.0.1:0"])
+    /// `crossway demo --era ERA`.
+    pub(super) fn demo(&self, era: &str) -> Result<Serving> {
+        self.serve(&["demo", "--listen", "127.0.0.1:0", "--era", era])
     }
 
-    /// `crossway demo --stdio`, to be started by others.
-    pub(super) fn demo_command(&self) -> Vec<String> {
-        self.command(&["demo", "--stdio"])
+    /// `crossway demo --stdio --era ERA`, to be started by others.
+    pub(super) fn demo_command(&self, era: &str) -> Vec<String> {
+        self.command(&["demo", "--stdio", "--era", era])
     }
 
     /// `crossway stdio URL`, to be started by others.

@@ -94,7 +94,7 @@ impl Outcome {
             text,
             "\n– : revision 2026-07-28 has no HTTP+SSE to be tried. Its transports are stdio and Streamable HTTP, \"introduced in\n\
              protocol version 2025-03-26 as a replacement for the HTTP+SSE transport from protocol version 2024-11-05\"\n\
-             (2026-07-28, basic/transports/streamable-http)."
+             (2026-07-28, basic/transports/streamable-http). A client and a server that both speak it need no translation."
         )?;
         writeln!(
             text,

@@ -117,9 +117,9 @@ impl Server {
     }
 
     fn demo(lab: &Lab) -> Result<Self> {
-        let demo = lab.crossway.demo()?;
+        let demo = lab.crossway.demo("both")?;
         Ok(Self {
-            command: lab.crossway.demo_command(),
+            command: lab.crossway.demo_command("both"),
             http_sse: demo.sse.clone(),
             streamable_http: demo.mcp.clone(),
             _processes: Vec::new(),

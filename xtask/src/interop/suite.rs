@@ -29,12 +29,19 @@ const SCENARIO_LIMIT: Duration = Duration::from_secs(60);
 const LONGEST_REASON: usize = 400;
 
 /// What the server scenarios are run against.
-pub(super) const ARRANGEMENTS: [(&str, &str); 4] = [
+pub(super) const ARRANGEMENTS: [(&str, &str); 6] = [
     ("demo", "the demo server itself"),
     ("stdio", "a bridge with the demo behind stdio"),
     ("streamable-http", "a bridge with the demo behind Streamable HTTP"),
     ("http-sse", "a bridge with the demo behind HTTP+SSE"),
+    ("translated-stdio", "a bridge with a demo behind stdio that speaks 2026-07-28 alone"),
+    (
+        "translated-streamable-http",
+        "a bridge with a demo behind Streamable HTTP that speaks 2026-07-28 alone",
+    ),
 ];
+/// Where a session is translated: nothing has to be for modern clients.
+const TRANSLATED: [&str; 2] = ["translated-stdio", "translated-streamable-http"];
 /// The ways on which the client scenarios go through Crossway.
 pub(super) const WAYS: [(&str, &str); 2] = [("bridge", "crossway bridge"), ("stdio", "crossway stdio")];
 
@@ -67,10 +74,9 @@ pub(super) fn names() -> Vec<String> {
 }
 
 fn server_runs() -> impl Iterator<Item = (&'static str, (&'static str, usize))> {
-    ARRANGEMENTS
-        .into_iter()
-        .flat_map(|(place, _)| REVISIONS.map(|revision| (place, revision)))
-        .filter(|(place, (revision, _))| (*place, *revision) != ("http-sse", MODERN))
+    ARRANGEMENTS.into_iter().flat_map(|(place, _)| REVISIONS.map(|revision| (place, revision))).filter(
+        |(place, (revision, _))| *revision != MODERN || *place != "http-sse" && !TRANSLATED.contains(place),
+    )
 }
 
 fn server_name(place: &str, revision: &str) -> String {
@@ -88,11 +94,13 @@ pub(super) fn run_servers(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let demo = lab.crossway.demo()?;
+    let demo = lab.crossway.demo("both")?;
+    let modern = lab.crossway.demo("modern")?;
     for (place, (revision, expected)) in wanted {
         let name = server_name(place, revision);
         let mut run = SuiteRun { place, revision, passed: 0, expected, checks: 0, failures: Vec::new() };
-        if let Err(error) = run_server(lab, &demo, &name, &mut run) {
+        let demo = if TRANSLATED.contains(&place) { &modern } else { &demo };
+        if let Err(error) = run_server(lab, demo, &name, &mut run) {
             run.failures.push(("the suite".to_owned(), format!("{error:#}")));
         }
         eprintln!("{name:<60} {}, {} checks", run.score(), run.checks);
@@ -104,8 +112,11 @@ pub(super) fn run_servers(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
 fn run_server(lab: &Lab, demo: &Serving, name: &str, run: &mut SuiteRun) -> Result<()> {
     // A fresh bridge each time: no run depends on what another has left.
     let bridge = match run.place {
-        "stdio" => Some(lab.crossway.bridge_command(&lab.crossway.demo_command())?),
-        "streamable-http" => Some(lab.crossway.bridge_url(&demo.mcp, Some(run.place))?),
+        "stdio" => Some(lab.crossway.bridge_command(&lab.crossway.demo_command("both"))?),
+        "translated-stdio" => Some(lab.crossway.bridge_command(&lab.crossway.demo_command("modern"))?),
+        "streamable-http" | "translated-streamable-http" => {
+            Some(lab.crossway.bridge_url(&demo.mcp, Some("streamable-http"))?)
+        }
         "http-sse" => Some(lab.crossway.bridge_url(&demo.sse, Some(run.place))?),
         _ => None,
     };
