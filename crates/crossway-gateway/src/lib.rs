@@ -18,9 +18,9 @@ mod serve;
 pub mod servers;
 mod shutdown;
 mod stdio;
-mod timeout;
 
 pub use bridge::bridge;
+pub use crossway_router::guard::Timeouts;
 pub use demo::demo;
 pub use detect::{DetectError, connect_url};
 pub use error::RunError;
@@ -29,4 +29,3 @@ pub use faces::{FaceBody, FaceFuture, Faces, Pair, encode_name};
 pub use log::{LogError, start as start_log};
 pub use serve::{Bound, ServeError, serve};
 pub use stdio::stdio;
-pub use timeout::Timeouts;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crossway_http_sse::HttpSse;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
+use crossway_router::guard::Timeouts;
 use crossway_service::Upstream;
 use crossway_streamable_http::server::http::{HttpLimits, serve as serve_http};
 use crossway_streamable_http::server::{Config, StreamableHttp};
@@ -15,7 +16,6 @@ use tokio::sync::oneshot;
 
 use crate::faces::{Faces, Pair};
 use crate::plan::Serving;
-use crate::timeout::Timeouts;
 use crate::{banner, shutdown};
 
 /// Why an upstream can't be served.

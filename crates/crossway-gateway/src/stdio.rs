@@ -1,11 +1,11 @@
 //! `crossway stdio`: a URL as a stdio server.
 
+use crossway_router::guard::Timeouts;
 use crossway_service::{Scope, Upstream};
 use crossway_stdio::ServeOptions;
 
 use crate::args::StdioArgs;
 use crate::eras::any_era;
-use crate::timeout::Timeouts;
 use crate::{RunError, connect_url, plan, shutdown};
 
 /// Serves this process's standard input and output until the input is closed, or until asked to end.

@@ -65,3 +65,36 @@ pub const SUBSCRIBED: usize = 4096;
 /// How long the answer to `resources/subscribe` waits until the server knows of the subscription: 2 s. After that the client
 /// may miss a change, which is better than to be without an answer.
 pub const SUBSCRIBE_WAIT: Duration = Duration::from_secs(2);
+
+/// How many calls may be in flight at one upstream: 256. What a server's own queue takes without falling over.
+pub const GUARD_CONCURRENT: usize = 256;
+
+/// How many more calls may wait for their turn at one upstream: 1,024. Beyond that they would wait longer than they may.
+pub const GUARD_QUEUED: usize = 1024;
+
+/// How long a call may wait for its turn: 10 s, a sixth of what SDKs wait for an answer.
+pub const GUARD_QUEUE_TIME: Duration = Duration::from_secs(10);
+
+/// After how many failures in a row an upstream is left alone: 5. A restart loses one or two.
+pub const BREAKER_FAILURES: u32 = 5;
+
+/// How long it is left alone at first: 1 s.
+pub const BREAKER_FIRST: Duration = Duration::from_secs(1);
+
+/// How long it is left alone at most, after the time has doubled with each trial that failed: 60 s.
+pub const BREAKER_MOST: Duration = Duration::from_secs(60);
+
+/// How often a call is tried again that the upstream has not seen: twice.
+pub const RETRIES: u32 = 2;
+
+/// How long it is waited before a call is tried again, at first: 100 ms. It doubles.
+pub const RETRY_FIRST: Duration = Duration::from_millis(100);
+
+/// The longest that an upstream's `Retry-After` is heeded: 5 minutes. What asks for more is broken or means harm.
+pub const PAUSE_MOST: Duration = Duration::from_secs(300);
+
+/// What clients are told to wait when there are too many calls: 5 s, in which queues drain.
+pub const FULL_RETRY: Duration = Duration::from_secs(5);
+
+/// The most tools whose hints are remembered: 16,384.
+pub const HINTED_TOOLS: usize = 16_384;

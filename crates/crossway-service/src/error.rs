@@ -15,6 +15,7 @@ use serde_json::json;
 pub struct CallError {
     reason: Reason,
     outcome: Outcome,
+    retry_after: Option<Duration>,
 }
 
 /// What is known of a failed call.
@@ -85,25 +86,32 @@ impl CallError {
     /// A failure with a reason and an outcome.
     #[must_use]
     pub fn new(reason: Reason, outcome: Outcome) -> Self {
-        Self { reason, outcome }
+        Self { reason, outcome, retry_after: None }
     }
 
     /// A failure of which the upstream has not seen the call.
     #[must_use]
     pub fn not_sent(reason: Reason) -> Self {
-        Self { reason, outcome: Outcome::NotSent }
+        Self::new(reason, Outcome::NotSent)
     }
 
     /// A failure after the call was sent.
     #[must_use]
     pub fn unknown(reason: Reason) -> Self {
-        Self { reason, outcome: Outcome::Unknown }
+        Self::new(reason, Outcome::Unknown)
     }
 
     /// A failure that is the upstream's answer.
     #[must_use]
     pub fn answered(reason: Reason) -> Self {
-        Self { reason, outcome: Outcome::Answered }
+        Self::new(reason, Outcome::Answered)
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
     }
 
     /// What went wrong.
@@ -132,9 +140,16 @@ impl CallError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.reason {
-            Reason::Refused { retry_after, .. } => retry_after,
-            _ => None,
+            Reason::Refused { retry_after, .. } => self.retry_after.or(retry_after),
+            _ => self.retry_after,
         }
+    }
+
+    /// The same in whole seconds, rounded up, as `Retry-After` has it.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        let after = self.retry_after()?;
+        Some(after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)))
     }
 
     /// The JSON-RPC error for the client, with the outcome in its `data`.
@@ -153,8 +168,8 @@ impl CallError {
             Outcome::Answered => "answered with an error",
         };
         let mut data = json!({ "outcome": outcome });
-        if let Some(after) = self.retry_after() {
-            data["retryAfterSeconds"] = after.as_secs().into();
+        if let Some(after) = self.retry_after_seconds() {
+            data["retryAfterSeconds"] = after.into();
         }
         if let Reason::Refused { status, .. } = self.reason {
             data["httpStatus"] = status.into();

@@ -29,14 +29,20 @@ pub(crate) fn status_in_session(error: &CallError) -> StatusCode {
 /// | the upstream refused for its load: 429, 503 | the same, with its `Retry-After` |
 /// | the upstream refused for another reason | 502. Also when it was 401 or 403: it is our credentials that it did not like, and the client's own authorization would not help |
 /// | no answer in time | 504 |
-/// | it can't be reached, went away, or answered what is no answer | 502 |
+/// | it can't be reached, and is known to be left alone for some time | 503 with `Retry-After` |
+/// | it can't be reached otherwise, went away, or answered what is no answer | 502 |
 pub(crate) fn status_of(error: &CallError) -> (StatusCode, Option<u64>) {
     match error.reason() {
         Reason::SessionEnded => (StatusCode::NOT_FOUND, None),
         Reason::LegacyOnly => (StatusCode::BAD_REQUEST, None),
-        Reason::OverLimit(_) | Reason::Closing => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER)),
-        Reason::Refused { status: status @ (429 | 503), retry_after } => {
-            let after = retry_after.map_or(RETRY_AFTER, |after| after.as_secs());
+        Reason::OverLimit(_) | Reason::Closing => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some(error.retry_after_seconds().unwrap_or(RETRY_AFTER)))
+        }
+        Reason::Unavailable(_) if error.retry_after().is_some() => {
+            (StatusCode::SERVICE_UNAVAILABLE, error.retry_after_seconds())
+        }
+        Reason::Refused { status: status @ (429 | 503), .. } => {
+            let after = error.retry_after_seconds().unwrap_or(RETRY_AFTER);
             (StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE), Some(after))
         }
         Reason::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, None),

@@ -9,7 +9,8 @@ use crossway_proto::Message;
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
 use futures_core::Stream;
 use pin_project::pin_project;
-use tokio::time::{Instant, Sleep, sleep};
+
+use super::timer::Timer;
 
 /// An upstream whose calls end when nothing has come for some time: progress and other messages count as a sign of
 /// life (2025-11-25, basic/lifecycle, Timeouts). The upstream is told that they are cancelled.
@@ -56,7 +57,7 @@ impl Connection for Timed {
         if !has_timeout {
             return reply;
         }
-        Reply::stream(TimedReply { reply: Some(reply), idle: self.idle, sleep: None })
+        Reply::stream(TimedReply { reply: Some(reply), timer: Timer::new(Some(self.idle), None) })
     }
 
     fn close(&self) -> Closing {
@@ -68,10 +69,8 @@ impl Connection for Timed {
 struct TimedReply {
     /// `None` once it has ended.
     reply: Option<Reply>,
-    idle: Duration,
-    /// `None` until the reply is waited for.
     #[pin]
-    sleep: Option<Sleep>,
+    timer: Timer,
 }
 
 impl Stream for TimedReply {
@@ -81,23 +80,15 @@ impl Stream for TimedReply {
         let mut this = self.project();
         let Some(reply) = this.reply else { return Poll::Ready(None) };
         if let Poll::Ready(next) = Pin::new(reply).poll_next(cx) {
-            match (&next, this.sleep.as_mut().as_pin_mut()) {
-                (Some(Ok(message)), Some(sleep)) if !message.is_response() => {
-                    sleep.reset(Instant::now() + *this.idle);
-                }
-                _ => {}
+            if matches!(&next, Some(Ok(message)) if !message.is_response()) {
+                this.timer.as_mut().heard();
             }
             return Poll::Ready(next);
         }
-        if this.sleep.is_none() {
-            this.sleep.set(Some(sleep(*this.idle)));
-        }
-        if let Some(sleep) = this.sleep.as_pin_mut() {
-            ready!(sleep.poll(cx));
-        }
+        let idle = ready!(this.timer.poll_over(cx));
         // Dropping the reply tells the upstream.
         *this.reply = None;
-        Poll::Ready(Some(Err(CallError::unknown(Reason::TimedOut(*this.idle)))))
+        Poll::Ready(Some(Err(CallError::unknown(Reason::TimedOut(idle)))))
     }
 }
 
@@ -107,6 +98,7 @@ mod tests {
     use crossway_proto::Limits;
     use crossway_service::{Context, Outcome};
     use crossway_testkit::Scripted;
+    use tokio::time::Instant;
 
     use super::*;
 

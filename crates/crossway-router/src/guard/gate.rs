@@ -1,0 +1,93 @@
+//! Whether an upstream gets calls: the breaker, and the pauses that it asked for itself.
+
+use std::time::Duration;
+
+use crossway_service::{CallError, Outcome, Reason};
+use tokio::time::Instant;
+
+use super::breaker::{Admission, Breaker};
+use super::{BreakerOptions, HealthState};
+
+/// What is known of an upstream.
+pub(super) struct Gate {
+    pub(super) breaker: Breaker,
+    paused_until: Option<Instant>,
+    pub(super) since: Instant,
+    pub(super) last_error: Option<CallError>,
+}
+
+/// Why a call may not go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// The upstream has failed too often.
+    Rest(Duration),
+    /// The upstream has asked for it.
+    Pause(Duration),
+}
+
+/// What a failure says of the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It lives.
+    Alive,
+    /// It does not do what it should.
+    Failing,
+    /// Nothing.
+    Nothing,
+}
+
+pub(super) fn verdict(error: &CallError) -> Verdict {
+    match error.reason() {
+        Reason::Unavailable(_) | Reason::Ended(_) | Reason::TimedOut(_) => Verdict::Failing,
+        Reason::Refused { retry_after: Some(_), .. } => Verdict::Nothing,
+        Reason::Refused { status: 502..=504, .. } => Verdict::Failing,
+        Reason::Refused { .. } | Reason::InvalidAnswer(_) => Verdict::Alive,
+        Reason::SessionEnded if error.outcome() == Outcome::Answered => Verdict::Alive,
+        _ => Verdict::Nothing,
+    }
+}
+
+impl Gate {
+    pub(super) fn new(breaker: Option<BreakerOptions>) -> Self {
+        Self { breaker: Breaker::new(breaker), paused_until: None, since: Instant::now(), last_error: None }
+    }
+
+    /// Whether calls pass and there is nothing to look at when one succeeds.
+    pub(super) fn is_clear(&self) -> bool {
+        self.breaker.is_clear() && self.paused_until.is_none()
+    }
+
+    /// Whether calls pass.
+    pub(super) fn is_open(&self) -> bool {
+        self.breaker.state() == HealthState::Up && self.paused_until.is_none()
+    }
+
+    /// Leaves the upstream alone for so long, as it asked.
+    pub(super) fn pause(&mut self, until: Instant) {
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+
+    /// Whether a call could go now, without deciding on it.
+    pub(super) fn outlook(&mut self, now: Instant) -> Result<(), Wait> {
+        if let Admission::Rest(rest) = self.breaker.outlook(now) {
+            return Err(Wait::Rest(rest));
+        }
+        match self.paused_until {
+            Some(until) if until > now => Err(Wait::Pause(until - now)),
+            Some(_) => {
+                self.paused_until = None;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Decides on a call; `true` says that it is a trial.
+    pub(super) fn admit(&mut self, now: Instant) -> Result<bool, Wait> {
+        self.outlook(now)?;
+        match self.breaker.admit(now) {
+            Admission::Rest(rest) => Err(Wait::Rest(rest)),
+            admission => Ok(admission == Admission::Trial),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a guard is told when it is made.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{BreakerOptions, Repeatable};
+use crate::limits;
+
+/// How a guard behaves.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct GuardOptions {
+    /// What the upstream is called in logs.
+    pub name: Arc<str>,
+    /// How many calls may be in flight at once; at least one.
+    pub concurrent: usize,
+    /// How many more may wait for their turn.
+    pub queued: usize,
+    /// How long a call may wait for its turn.
+    pub queue_time: Duration,
+    /// When the upstream is left alone; `None`: never.
+    pub breaker: Option<BreakerOptions>,
+    /// Whether an upstream that says `Retry-After` gets no calls until then. Not of use where each user has
+    /// credentials, and so bounds, of their own.
+    pub heed_retry_after: bool,
+    /// How often a call is tried again.
+    pub retries: u32,
+    /// Which calls may be tried again though the upstream may have seen them; `None`: no call.
+    pub repeatable: Option<Arc<dyn Repeatable>>,
+    /// How long a call may be silent: progress and other messages are signs of life. `None`: as long as it takes.
+    pub idle: Option<Duration>,
+    /// How long a call may take in all, with its wait and its retries. `None`: as long as it takes.
+    pub total: Option<Duration>,
+}
+
+impl Default for GuardOptions {
+    fn default() -> Self {
+        Self {
+            name: "".into(),
+            concurrent: limits::GUARD_CONCURRENT,
+            queued: limits::GUARD_QUEUED,
+            queue_time: limits::GUARD_QUEUE_TIME,
+            breaker: Some(BreakerOptions::default()),
+            heed_retry_after: true,
+            retries: limits::RETRIES,
+            repeatable: None,
+            idle: None,
+            total: None,
+        }
+    }
+}
+
+impl GuardOptions {
+    /// The defaults: bounds, breaker and retries as [`limits`] has them, nothing is repeated, no timeouts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets what the upstream is called in logs.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets how many calls may be in flight at once, and how many more may wait.
+    #[must_use]
+    pub fn bounds(mut self, concurrent: usize, queued: usize) -> Self {
+        (self.concurrent, self.queued) = (concurrent, queued);
+        self
+    }
+
+    /// Sets how long a call may wait for its turn.
+    #[must_use]
+    pub fn queue_time(mut self, time: Duration) -> Self {
+        self.queue_time = time;
+        self
+    }
+
+    /// Sets when the upstream is left alone.
+    #[must_use]
+    pub fn breaker(mut self, breaker: Option<BreakerOptions>) -> Self {
+        self.breaker = breaker;
+        self
+    }
+
+    /// Sets how often a call is tried again.
+    #[must_use]
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Sets which calls may be tried again though the upstream may have seen them.
+    #[must_use]
+    pub fn repeatable(mut self, repeatable: Arc<dyn Repeatable>) -> Self {
+        self.repeatable = Some(repeatable);
+        self
+    }
+
+    /// Sets how long a call may be silent; zero: as long as it takes.
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(idle).filter(|idle| !idle.is_zero());
+        self
+    }
+
+    /// Sets how long a call may take in all; zero: as long as it takes.
+    #[must_use]
+    pub fn total(mut self, total: Duration) -> Self {
+        self.total = Some(total).filter(|total| !total.is_zero());
+        self
+    }
+
+    /// Sets whether `Retry-After` is heeded.
+    #[must_use]
+    pub fn heed_retry_after(mut self, heed: bool) -> Self {
+        self.heed_retry_after = heed;
+        self
+    }
+}
+
+impl fmt::Debug for GuardOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardOptions")
+            .field("name", &self.name)
+            .field("concurrent", &self.concurrent)
+            .field("queued", &self.queued)
+            .field("retries", &self.retries)
+            .finish_non_exhaustive()
+    }
+}

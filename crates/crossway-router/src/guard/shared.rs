@@ -1,0 +1,271 @@
+//! What all calls of one upstream share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossway_proto::RequestId;
+use crossway_service::CallError;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::gate::{Gate, Verdict, Wait, verdict};
+use super::turn::worth;
+use super::{GuardOptions, Health, HealthState};
+use crate::limits::PAUSE_MOST;
+
+type Waiters = HashMap<(u64, RequestId), Arc<Notify>>;
+
+/// What all calls of one upstream share.
+pub(super) struct Shared {
+    pub(super) options: GuardOptions,
+    pub(super) permits: Arc<Semaphore>,
+    in_flight: AtomicUsize,
+    queued: AtomicUsize,
+    gate: Mutex<Gate>,
+    /// Calls pass: what [`Gate::is_open`] says, to be read without the lock.
+    is_open: AtomicBool,
+    /// What [`Gate::is_clear`] says.
+    is_clear: AtomicBool,
+    /// Calls that wait, by who asks and how it is called, so that they can be cancelled.
+    waiters: Mutex<Waiters>,
+    waiting: AtomicUsize,
+    changes: watch::Sender<HealthState>,
+}
+
+/// A call that the upstream has. It counts until it is dropped.
+pub(super) struct Flight {
+    shared: Arc<Shared>,
+    is_trial: bool,
+    /// It has told something of the upstream.
+    has_told: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A place in the queue.
+pub(super) struct Place(Arc<Shared>);
+
+/// A call that waits, and can be cancelled.
+pub(super) struct Waiting {
+    shared: Arc<Shared>,
+    key: (u64, RequestId),
+    word: Arc<Notify>,
+}
+
+impl Shared {
+    pub(super) fn new(options: GuardOptions) -> Self {
+        let permits = options.concurrent.clamp(1, Semaphore::MAX_PERMITS);
+        let gate = Mutex::new(Gate::new(options.breaker));
+        Self {
+            options,
+            permits: Arc::new(Semaphore::new(permits)),
+            in_flight: AtomicUsize::new(0),
+            queued: AtomicUsize::new(0),
+            gate,
+            is_open: AtomicBool::new(true),
+            is_clear: AtomicBool::new(true),
+            waiters: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            changes: watch::Sender::new(HealthState::Up),
+        }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let gate = self.gate();
+        Health {
+            state: gate.breaker.state(),
+            since: gate.since,
+            last_error: gate.last_error.clone(),
+            in_flight: self.in_flight.load(Ordering::Acquire),
+            queued: self.queued.load(Ordering::Acquire),
+        }
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<HealthState> {
+        self.changes.subscribe()
+    }
+
+    /// A turn at once; `None` when the call has to wait for one.
+    ///
+    /// # Errors
+    ///
+    /// When there is none until `deadline`.
+    pub(super) fn turn_now(self: &Arc<Self>, until: Option<Instant>) -> Result<Option<Flight>, CallError> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
+        let waits = match permit {
+            Some(permit) if self.is_open.load(Ordering::Acquire) => return Ok(Some(self.fly(permit, false))),
+            Some(permit) => match self.admit() {
+                Ok(is_trial) => return Ok(Some(self.fly(permit, is_trial))),
+                Err(wait) => Err(wait),
+            },
+            None if self.is_open.load(Ordering::Acquire) => Ok(()),
+            None => self.outlook(),
+        };
+        waits.or_else(|wait| worth(wait, self.deadline(until)).map(drop)).map(|()| None)
+    }
+
+    /// When a call that begins to wait now has waited long enough.
+    pub(super) fn deadline(&self, until: Option<Instant>) -> Instant {
+        let deadline = Instant::now() + self.options.queue_time;
+        until.map_or(deadline, |until| until.min(deadline))
+    }
+
+    pub(super) fn fly(self: &Arc<Self>, permit: OwnedSemaphorePermit, is_trial: bool) -> Flight {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        Flight { shared: Arc::clone(self), is_trial, has_told: false, _permit: permit }
+    }
+
+    pub(super) fn outlook(&self) -> Result<(), Wait> {
+        self.change(|gate| gate.outlook(Instant::now()))
+    }
+
+    /// Decides on a call; `true` says that it is a trial.
+    pub(super) fn admit(&self) -> Result<bool, Wait> {
+        self.change(|gate| gate.admit(Instant::now()))
+    }
+
+    /// A place in the queue, if there is one.
+    pub(super) fn enter_queue(self: &Arc<Self>) -> Option<Place> {
+        let most = self.options.queued;
+        let entered = self.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, |queued| {
+            (queued < most).then_some(queued + 1)
+        });
+        entered.is_ok().then(|| Place(Arc::clone(self)))
+    }
+
+    /// Takes note of a call that waits.
+    pub(super) fn note_waiting(self: &Arc<Self>, origin: u64, id: RequestId) -> Waiting {
+        let (key, word) = ((origin, id), Arc::new(Notify::new()));
+        let mut waiters = self.waiters();
+        waiters.insert(key.clone(), Arc::clone(&word));
+        self.waiting.store(waiters.len(), Ordering::Release);
+        drop(waiters);
+        Waiting { shared: Arc::clone(self), key, word }
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// Cancels a call that waits; `false` if there is none.
+    pub(super) fn cancel_waiting(&self, origin: u64, id: RequestId) -> bool {
+        let waiters = self.waiters();
+        let waiter = waiters.get(&(origin, id));
+        if let Some(word) = waiter {
+            word.notify_one();
+        }
+        waiter.is_some()
+    }
+
+    /// Whether the failure was counted against the upstream, or pauses it.
+    fn failed(&self, error: &CallError, is_trial: bool) -> bool {
+        let now = Instant::now();
+        let verdict = verdict(error);
+        let pause = error.retry_after().filter(|_| self.options.heed_retry_after);
+        self.change(|gate| {
+            gate.last_error = Some(error.clone());
+            if let Some(pause) = pause {
+                gate.pause(now + pause.min(PAUSE_MOST));
+            }
+            match verdict {
+                Verdict::Alive => gate.breaker.succeeded(),
+                Verdict::Failing => {
+                    if let Some(rest) = gate.breaker.failed(is_trial, now, spread) {
+                        let name = &self.options.name;
+                        warn!(%name, %error, rest_ms = rest.as_millis(), "an MCP server is left alone");
+                    }
+                }
+                Verdict::Nothing => {}
+            }
+        });
+        verdict != Verdict::Nothing
+    }
+
+    fn succeeded(&self) {
+        if !self.is_clear.load(Ordering::Acquire) {
+            self.change(|gate| gate.breaker.succeeded());
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Gate) -> T) -> T {
+        let mut gate = self.gate();
+        let before = gate.breaker.state();
+        let result = change(&mut gate);
+        let state = gate.breaker.state();
+        self.is_open.store(gate.is_open(), Ordering::Release);
+        self.is_clear.store(gate.is_clear(), Ordering::Release);
+        if state != before {
+            gate.since = Instant::now();
+            if state == HealthState::Up {
+                let name = &self.options.name;
+                info!(%name, "an MCP server is back");
+            }
+            self.changes.send_replace(state);
+        }
+        result
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        // Each change leaves it whole.
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiters(&self) -> MutexGuard<'_, Waiters> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    /// The upstream has answered.
+    pub(super) fn succeeded(mut self) {
+        self.has_told = true;
+        self.shared.succeeded();
+    }
+
+    /// The call has failed. What `is_stale` failed for a reason that is known already.
+    pub(super) fn failed(mut self, error: &CallError, is_stale: bool) {
+        self.has_told = !is_stale && self.shared.failed(error, self.is_trial);
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if self.is_trial && !self.has_told {
+            self.shared.change(|gate| gate.breaker.trial_ended(Instant::now()));
+        }
+        self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.queued.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Waiting {
+    /// Ready when it is cancelled.
+    pub(super) async fn cancelled(&self) {
+        self.word.notified().await;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut waiters = self.shared.waiters();
+        // A second call under the same id has taken its place.
+        if waiters.get(&self.key).is_some_and(|word| Arc::ptr_eq(word, &self.word)) {
+            waiters.remove(&self.key);
+        }
+        self.shared.waiting.store(waiters.len(), Ordering::Release);
+    }
+}
+
+/// Between half of a time and all of it, at random, so that not all who wait come at once.
+pub(super) fn spread(time: Duration) -> Duration {
+    // Without randomness all wait for the whole of it.
+    let share = getrandom::u32().unwrap_or(u32::MAX);
+    time.mul_f64(0.5 + f64::from(share) / f64::from(u32::MAX) / 2.0)
+}
