@@ -98,3 +98,7 @@ pub const FULL_RETRY: Duration = Duration::from_secs(5);
 
 /// The most tools whose hints are remembered: 16,384.
 pub const HINTED_TOOLS: usize = 16_384;
+
+/// How long a server's first question waits for more, so that the client is asked all at once: 20 ms, which nobody who is
+/// asked notices.
+pub const PARK_GRACE: Duration = Duration::from_millis(20);

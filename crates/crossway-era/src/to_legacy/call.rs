@@ -10,9 +10,7 @@ use serde_json::Value;
 use super::results::Level;
 use super::{Asks, MAY_ASK, answer, pong, refuse, results};
 use crate::from_legacy::error_of;
-
-/// The key under which the one question of a round stands.
-const KEY: &str = "ask";
+use crate::limits::QUESTIONS;
 
 /// One modern request on a legacy session.
 #[derive(Debug)]
@@ -29,11 +27,15 @@ pub struct Call {
     info: Bytes,
     asks: Asks,
     level: Option<Level>,
+    /// How many questions the server has asked.
+    asked: usize,
 }
 
 /// A request of the server's, to which the call waits for an answer.
 #[derive(Debug)]
 pub struct Question {
+    /// What the client knows it by: each of a call's has its own.
+    key: Box<str>,
     request: Message,
 }
 
@@ -47,7 +49,7 @@ pub enum Step {
     Announce(Message),
     /// The server gets it.
     Reply(Message),
-    /// The call parks: the client is asked this, by [`Call::input_required`].
+    /// The call parks: the client is asked this, by [`Call::input_required`], and what else the server asks at once.
     Park(Question),
     /// The client can't be asked: it gets the first, the server the second, and the call is cancelled.
     Refuse(Message, Message),
@@ -62,7 +64,16 @@ impl Call {
         // Only requests become calls.
         let id = request.id().unwrap_or_else(|| RequestId::from(0));
         let progress = request.progress_token();
-        Self { request, id, progress: progress.clone(), server_progress: progress, info, asks, level }
+        Self {
+            request,
+            id,
+            progress: progress.clone(),
+            server_progress: progress,
+            info,
+            asks,
+            level,
+            asked: 0,
+        }
     }
 
     /// The request for the server.
@@ -109,19 +120,23 @@ impl Call {
 
     /// The answer that asks the client, with the state that it has to bring back.
     #[must_use]
-    pub fn input_required(&self, question: &Question, state: &str) -> Message {
-        let mut asked =
-            format!(r#"{{"method":{}"#, Value::from(question.request.method().unwrap_or_default().as_ref()));
-        if let Some(params) = question.request.params() {
-            asked.push_str(r#","params":"#);
-            asked.push_str(&String::from_utf8_lossy(params));
+    pub fn input_required(&self, questions: &[Question], state: &str) -> Message {
+        let mut asked = String::new();
+        for Question { key, request } in questions {
+            let separator = if asked.is_empty() { "" } else { "," };
+            let method = Value::from(request.method().unwrap_or_default().as_ref());
+            asked.push_str(&format!(r#"{separator}"{key}":{{"method":{method}"#));
+            if let Some(params) = request.params() {
+                asked.push_str(r#","params":"#);
+                asked.push_str(&String::from_utf8_lossy(params));
+            }
+            asked.push('}');
         }
-        asked.push('}');
         let state = Value::from(state);
         let mut result = answer(
             &self.id,
             format!(
-                r#"{{"resultType":"input_required","inputRequests":{{"{KEY}":{asked}}},"requestState":{state}}}"#
+                r#"{{"resultType":"input_required","inputRequests":{{{asked}}},"requestState":{state}}}"#
             )
             .as_bytes(),
         );
@@ -139,24 +154,36 @@ impl Call {
     /// Takes the client's second request, which [repeats](Call::is_repeated_by) the first. From now on the client is
     /// answered under its id.
     ///
-    /// Gives the answer for the server; `None` if the client has not answered, and is to be asked once more.
-    pub fn handle_again(&mut self, request: &Message, question: &Question) -> Option<Message> {
+    /// Gives the answers for the server, and takes their questions away: of those that are left the client is to be asked
+    /// once more.
+    pub fn handle_again(&mut self, request: &Message, questions: &mut Vec<Question>) -> Vec<Message> {
         self.id = request.id().unwrap_or_else(|| self.id.clone());
         self.progress = request.progress_token();
         let responses = request.member(Part::Params, "inputResponses").unwrap_or_default();
         let responses: std::collections::HashMap<String, &serde_json::value::RawValue> =
             serde_json::from_slice(responses).unwrap_or_default();
-        let id = question.request.id().unwrap_or_else(|| RequestId::from(0));
-        let response = responses.get(KEY).filter(|response| response.get().starts_with('{'))?;
-        Some(answer(&id, response.get().as_bytes()))
+        let mut answers = Vec::new();
+        questions.retain(|Question { key, request }| {
+            let response = responses.get(&**key).filter(|response| response.get().starts_with('{'));
+            let Some((response, id)) = response.zip(request.id()) else { return true };
+            answers.push(answer(&id, response.get().as_bytes()));
+            false
+        });
+        answers
     }
 
-    fn question(&self, request: Message) -> Step {
+    fn question(&mut self, mut request: Message) -> Step {
         if request.is_method("ping") {
             return Step::Reply(pong(&request));
         }
         match self.asks.check(&request) {
-            Ok(()) if self.may_ask() => Step::Park(Question { request }),
+            Ok(()) if self.may_ask() && self.asked < QUESTIONS => {
+                self.asked += 1;
+                // Nobody could tell the server of progress.
+                let _ = request.edit(Part::Meta, &["progressToken"], &[]);
+                let request = request.reread().unwrap_or(request);
+                Step::Park(Question { key: format!("ask-{}", self.asked).into(), request })
+            }
             Err(Value::Null) | Ok(()) => Step::Reply(refuse(&request)),
             Err(required) => {
                 // MissingRequiredClientCapability (2026-07-28, basic/index, Error Codes).

@@ -1,7 +1,7 @@
 //! What a legacy server answers, as a modern client may see it.
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, Message, Part};
+use crossway_proto::{ErrorCode, Message, Part, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -42,7 +42,13 @@ pub(super) fn error(response: Message) -> Message {
     let (Some(id), Some(text)) = (response.id(), response.error()) else { return response };
     let Ok(error) = serde_json::from_slice::<Error<'_>>(text) else { return response };
     let code = match error.code {
-        -32002 => ErrorCode::INVALID_PARAMS,
+        // "Resource not found", whose data says which.
+        -32002 => {
+            let data = error.data.map(|data| format!(r#","data":{}"#, data.get())).unwrap_or_default();
+            let code = ErrorCode::INVALID_PARAMS.0;
+            let text = format!(r#"{{"code":{code},"message":{}{data}}}"#, error.message.get());
+            return with_error(&id, &text).unwrap_or(response);
+        }
         -32042 => ErrorCode::INTERNAL_ERROR,
         // A legacy server knows none of the modern codes, whatever it means by them.
         -32099..=-32020 => ErrorCode::INTERNAL_ERROR,
@@ -51,8 +57,12 @@ pub(super) fn error(response: Message) -> Message {
     let data = error.data.map_or("null", RawValue::get);
     let data = format!(r#"{{"code":{},"data":{data}}}"#, error.code);
     let text = format!(r#"{{"code":{},"message":{},"data":{data}}}"#, code.0, error.message.get());
-    let text = [br#"{"jsonrpc":"2.0","id":"#, id.as_json(), br#","error":"#, text.as_bytes(), b"}"].concat();
-    Message::parse(text.into(), &crossway_proto::Limits::default()).unwrap_or(response)
+    with_error(&id, &text).unwrap_or(response)
+}
+
+fn with_error(id: &RequestId, error: &str) -> Option<Message> {
+    let text = [br#"{"jsonrpc":"2.0","id":"#, id.as_json(), br#","error":"#, error.as_bytes(), b"}"].concat();
+    Message::parse(text.into(), &crossway_proto::Limits::default()).ok()
 }
 
 /// A level of log messages, the lowest first (RFC 5424, as MCP has them).

@@ -96,7 +96,7 @@ fn a_result_says_that_it_is_complete_and_for_how_long_it_holds() {
 
 #[test]
 fn retired_codes_are_replaced_and_told_in_the_data() {
-    for (code, wanted) in [(-32002, -32602), (-32042, -32603), (-32050, -32603), (-32020, -32603)] {
+    for (code, wanted) in [(-32042, -32603), (-32050, -32603), (-32020, -32603)] {
         let error =
             format!(r#"{{"jsonrpc":"2.0","id":"c","error":{{"code":{code},"message":"m","data":1.0}}}}"#);
         let Step::Done(answer) = call("resources/read", "{}").handle_reply(message(&error)) else { panic!() };
@@ -107,6 +107,9 @@ fn retired_codes_are_replaced_and_told_in_the_data() {
             )
         );
     }
+    let missing = r#"{"jsonrpc":"2.0","id":"c","error":{"code":-32002,"message":"m","data":{"uri":"u"}}}"#;
+    let Step::Done(answer) = call("resources/read", "{}").handle_reply(message(missing)) else { panic!() };
+    assert_eq!(text(&answer), missing.replace("-32002", "-32602"));
     let error = r#"{"jsonrpc":"2.0","id":"c","error":{"code":-32000,"message":"m","x":1}}"#;
     let Step::Done(answer) = call("tools/call", "{}").handle_reply(message(error)) else { panic!() };
     assert_eq!(text(&answer), error);
@@ -151,16 +154,18 @@ const ASKS: &str =
 fn a_question_parks_the_call_and_its_answer_goes_to_the_server() {
     let mut call = call("tools/call", r#"{"elicitation":{}}"#);
     let Step::Park(question) = call.handle_reply(message(ASKS)) else { panic!() };
+    let mut questions = vec![question];
     assert_eq!(
-        text(&call.input_required(&question, "sealed")),
-        r#"{"jsonrpc":"2.0","id":"c","result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1.0"}},"resultType":"input_required","inputRequests":{"ask":{"method":"elicitation/create","params":{"message":"?","n":1.0}}},"requestState":"sealed"}}"#
+        text(&call.input_required(&questions, "sealed")),
+        r#"{"jsonrpc":"2.0","id":"c","result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1.0"}},"resultType":"input_required","inputRequests":{"ask-1":{"method":"elicitation/create","params":{"message":"?","n":1.0}}},"requestState":"sealed"}}"#
     );
-    let again = r#"{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{"inputResponses":{"ask":{"action":"accept","content":{"x":1.0}}},"requestState":"sealed","name":"n","_meta":{"progressToken":"p2"}}}"#;
+    let again = r#"{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{"inputResponses":{"ask-1":{"action":"accept","content":{"x":1.0}}},"requestState":"sealed","name":"n","_meta":{"progressToken":"p2"}}}"#;
     let again = message(again);
     assert!(call.is_repeated_by(&again));
-    let answer = call.handle_again(&again, &question).unwrap();
+    let answers = call.handle_again(&again, &mut questions);
+    assert!(questions.is_empty());
     assert_eq!(
-        text(&answer),
+        text(&answers[0]),
         r#"{"jsonrpc":"2.0","id":7.0,"result":{"action":"accept","content":{"x":1.0}}}"#
     );
     // What comes then goes by the names of the second request.
@@ -189,15 +194,30 @@ fn another_request_is_no_repetition() {
 }
 
 #[test]
-fn a_second_request_without_the_answer_is_asked_once_more() {
-    let mut call = call("tools/call", r#"{"elicitation":{}}"#);
-    let Step::Park(question) = call.handle_reply(message(ASKS)) else { panic!() };
-    for responses in ["{}", r#"{"other":{}}"#, r#"{"ask":"no object"}"#] {
+fn a_second_request_answers_what_it_answers_and_is_asked_the_rest_once_more() {
+    let mut call = call("tools/call", r#"{"elicitation":{},"roots":{}}"#);
+    let roots = r#"{"jsonrpc":"2.0","id":8,"method":"roots/list","params":{"_meta":{"progressToken":1}}}"#;
+    let mut questions = Vec::new();
+    for asks in [ASKS, roots] {
+        let Step::Park(question) = call.handle_reply(message(asks)) else { panic!() };
+        questions.push(question);
+    }
+    let asked = text(&call.input_required(&questions, "s"));
+    assert!(asked.contains(r#""ask-2":{"method":"roots/list","params":{"_meta":{}}}"#), "{asked}");
+    for (responses, answered, left) in [
+        ("{}", 0, 2),
+        (r#"{"other":{}}"#, 0, 2),
+        (r#"{"ask-1":"no object"}"#, 0, 2),
+        (r#"{"ask-2":{"roots":[]},"ask-9":{}}"#, 1, 1),
+        (r#"{"ask-2":{"roots":[]},"ask-1":{"action":"cancel"}}"#, 1, 0),
+    ] {
         let again = message(&format!(
             r#"{{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{{"name":"n","inputResponses":{responses}}}}}"#
         ));
-        assert!(call.handle_again(&again, &question).is_none());
+        assert_eq!(call.handle_again(&again, &mut questions).len(), answered, "{responses}");
+        assert_eq!(questions.len(), left, "{responses}");
     }
+    let Step::Park(question) = call.handle_reply(message(ASKS)) else { panic!() };
     assert!(text(&question.unanswered()).contains(r#""id":7.0,"error""#));
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Parked {
     pub(super) reply: Reply,
     pub(super) lease: Lease,
     pub(super) cell: Arc<Cell>,
-    pub(super) question: Question,
+    pub(super) questions: Vec<Question>,
     /// Who may wake it up.
     pub(super) owner: Owner,
 }
@@ -26,7 +26,9 @@ pub(super) struct Parked {
 impl Parked {
     /// The client has not answered: the server is told, and the call is cancelled.
     fn give_up(self) {
-        self.lease.member.tell(self.question.unanswered());
+        for question in &self.questions {
+            self.lease.member.tell(question.unanswered());
+        }
         drop(self.reply);
     }
 }
@@ -44,7 +46,7 @@ impl Pool {
             parked.give_up();
             return no_room;
         };
-        let asked = parked.call.input_required(&parked.question, &state);
+        let asked = parked.call.input_required(&parked.questions, &state);
         let handle = u128::from_be_bytes(bits);
         if let Err(parked) = self.keep(handle, parked) {
             parked.give_up();
@@ -70,13 +72,13 @@ impl Pool {
         let mut parked = self.take(handle, |parked| {
             (parked.owner == owner || is_anybodys(parked)) && parked.call.is_repeated_by(message)
         })?;
-        match parked.call.handle_again(message, &parked.question) {
-            Some(answer) => {
-                parked.lease.member.tell(answer);
-                Some(Reply::stream(CallReply::again(Arc::clone(self), parked, message, context)))
-            }
-            None => Some(Reply::once(self.park(parked))),
+        for answer in parked.call.handle_again(message, &mut parked.questions) {
+            parked.lease.member.tell(answer);
         }
+        if parked.questions.is_empty() {
+            return Some(Reply::stream(CallReply::again(Arc::clone(self), parked, message, context)));
+        }
+        Some(Reply::once(self.park(parked)))
     }
 
     /// What binds a state to this upstream.

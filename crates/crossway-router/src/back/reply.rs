@@ -4,16 +4,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use crossway_era::to_legacy::{Asks, Call, MAY_ASK, Step};
+use crossway_era::to_legacy::{Asks, Call, MAY_ASK, Question, Step};
 use crossway_proto::{Message, RequestId};
 use crossway_service::{CallError, Context, Outcome, Reply};
 use futures_core::Stream;
+use tokio::time::{Sleep, sleep};
 
 use super::error_for;
 use super::member::Lease;
 use super::parked::Parked;
 use super::pool::{Owner, Pool};
 use crate::cell::{Cell, Found};
+use crate::limits::PARK_GRACE;
 
 /// One call's reply.
 pub(super) struct CallReply {
@@ -23,6 +25,10 @@ pub(super) struct CallReply {
     owner: Owner,
     cell: Arc<Cell>,
     phase: Phase,
+    /// What the client is to be asked.
+    questions: Vec<Question>,
+    /// Until when it is waited for more of them.
+    grace: Option<Pin<Box<Sleep>>>,
     /// Whether it was sent to a session that turned out to be gone before it had been seen there.
     was_lost: bool,
 }
@@ -43,8 +49,17 @@ struct Running {
 impl CallReply {
     pub(super) fn new(pool: Arc<Pool>, message: Message, context: Context) -> Self {
         let owner = pool.owner(&message, &context);
-        let mut reply =
-            Self { pool, message, context, owner, cell: Arc::default(), phase: Phase::Over, was_lost: false };
+        let mut reply = Self {
+            pool,
+            message,
+            context,
+            owner,
+            cell: Arc::default(),
+            phase: Phase::Over,
+            questions: Vec::new(),
+            grace: None,
+            was_lost: false,
+        };
         if let Some(id) = reply.message.id() {
             reply.pool.note_call(reply.context.origin, &id, &reply.cell);
         }
@@ -65,6 +80,8 @@ impl CallReply {
             owner,
             cell,
             phase: Phase::Running(Box::new(Running { call, reply, lease })),
+            questions: Vec::new(),
+            grace: None,
             was_lost: true,
         }
     }
@@ -127,17 +144,29 @@ impl CallReply {
                 Some(to_client)
             }
             Step::Park(question) => {
-                let cell = Arc::clone(&self.cell);
-                let Phase::Running(running) = self.end() else { return None };
-                let Running { call, reply, lease } = *running;
-                let parked = Parked { call, reply, lease, cell, question, owner: self.owner.clone() };
-                Some(self.pool.park(parked))
+                self.questions.push(question);
+                self.grace.get_or_insert_with(|| Box::pin(sleep(PARK_GRACE)));
+                None
             }
             Step::Done(answer) => {
+                // The server has not waited for the answers.
+                for question in self.questions.drain(..) {
+                    member.tell(question.unanswered());
+                }
                 self.end();
                 Some(answer)
             }
         }
+    }
+
+    /// Parks the call: its client gets what the server has asked.
+    fn park(&mut self) -> Option<Message> {
+        let (cell, questions) = (Arc::clone(&self.cell), std::mem::take(&mut self.questions));
+        self.grace = None;
+        let Phase::Running(running) = self.end() else { return None };
+        let Running { call, reply, lease } = *running;
+        let parked = Parked { call, reply, lease, cell, questions, owner: self.owner.clone() };
+        Some(self.pool.park(parked))
     }
 
     fn end(&mut self) -> Phase {
@@ -214,7 +243,12 @@ impl Stream for CallReply {
                     }
                 }
                 (Found::Nothing, Phase::Running(running)) => {
-                    match ready!(Pin::new(&mut running.reply).poll_next(cx)) {
+                    let Poll::Ready(next) = Pin::new(&mut running.reply).poll_next(cx) else {
+                        let Some(grace) = &mut this.grace else { return Poll::Pending };
+                        ready!(grace.as_mut().poll(cx));
+                        return Poll::Ready(this.park().map(Ok));
+                    };
+                    match next {
                         Some(Ok(message)) => running.call.handle_reply(message),
                         Some(Err(error)) => match this.fail(error) {
                             Some(error) => return Poll::Ready(Some(Err(error))),

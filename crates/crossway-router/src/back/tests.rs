@@ -188,12 +188,12 @@ fn state_of(asked: &Message) -> String {
 
 fn again(id: &str, state: &str, name: &str) -> Message {
     let rest = format!(
-        r#","name":"{name}","inputResponses":{{"ask":{{"action":"accept"}}}},"requestState":{state}"#
+        r#","name":"{name}","inputResponses":{{"ask-1":{{"action":"accept"}}}},"requestState":{state}"#
     );
     modern(id, "tools/call", ELICITS, "", &rest)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_question_parks_the_call_and_the_second_request_goes_on_with_it() {
     let mut rig = rig(BackOptions::default());
     let mut first = rig.call(tool("1", ELICITS));
@@ -216,6 +216,19 @@ async fn a_question_parks_the_call_and_the_second_request_goes_on_with_it() {
     let mut third = rig.call(again("3", &state, "n"));
     assert!(text(&third.next().await).contains("-32602"));
     assert_eq!(rig.back.sessions(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_that_come_together_are_asked_together() {
+    let both = r#"{"elicitation":{},"roots":{}}"#;
+    let mut rig = rig(BackOptions::default());
+    let mut first = rig.call(tool("1", both));
+    let server = rig.server_with(both).await;
+    ask(&server).await;
+    server.send(r#"{"jsonrpc":"2.0","id":"r","method":"roots/list"}"#);
+    let asked = text(&first.next().await);
+    assert!(asked.contains(r#""ask-1":{"method":"elicitation/create""#), "{asked}");
+    assert!(asked.contains(r#""ask-2":{"method":"roots/list"}"#), "{asked}");
 }
 
 #[tokio::test(start_paused = true)]
