@@ -28,9 +28,9 @@ pub async fn bridge(args: BridgeArgs) -> Result<(), RunError> {
             serve(bound, any_era, &name, false).await?;
             connected.close().await;
         }
-        BridgePlan::Many { file, servers } => {
+        BridgePlan::Many { file, servers, keyring } => {
             // A file that can't be used is told before anything is bound.
-            let mut fleet = Fleet::new(file, servers)?;
+            let mut fleet = Fleet::new(file, servers, keyring)?;
             let bound = Bound::new(serving).await?;
             fleet.serve(bound).await?;
         }

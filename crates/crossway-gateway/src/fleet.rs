@@ -6,7 +6,8 @@ mod member;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossway_router::{Front, Router, RouterOptions};
+use crossway_router::{Front, Router, RouterOptions, SealedSessions};
+use crossway_seal::Keyring;
 
 use crate::RunError;
 use crate::faces::{Faces, encode_name};
@@ -22,6 +23,8 @@ pub(crate) struct Fleet {
     fixed: Vec<Server>,
     /// Those of the file when it was last read.
     listed: Vec<Server>,
+    /// What session ids at the root are sealed with.
+    keyring: Option<Arc<Keyring>>,
 }
 
 impl Fleet {
@@ -30,7 +33,11 @@ impl Fleet {
     /// # Errors
     ///
     /// When it can't be used, or gives a server the name of one of the command line.
-    pub(crate) fn new(file: Option<PathBuf>, fixed: Vec<Server>) -> Result<Self, RunError> {
+    pub(crate) fn new(
+        file: Option<PathBuf>,
+        fixed: Vec<Server>,
+        keyring: Option<Arc<Keyring>>,
+    ) -> Result<Self, RunError> {
         let (file, listed) = match file {
             Some(path) => {
                 let (watched, listed) = Watched::read(path, &fixed)?;
@@ -38,7 +45,7 @@ impl Fleet {
             }
             None => (None, Vec::new()),
         };
-        Ok(Self { file, fixed, listed })
+        Ok(Self { file, fixed, listed, keyring })
     }
 
     /// Serves them until asked to end.
@@ -46,7 +53,9 @@ impl Fleet {
         // Nobody is known to a bridge: all clients see the same.
         let router = Router::new(RouterOptions::default().same_for_all());
         let maker = bound.maker(false);
-        let faces = Faces::new(maker.pair(Arc::new(Front::new(router.clone()))));
+        // A session at the root is made of what its client said alone, so any process can take it on.
+        let handles = self.keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
+        let faces = Faces::new(maker.pair_with(Arc::new(Front::new(router.clone())), handles));
         let mut running = Running { router, maker, faces: faces.clone(), members: Vec::new() };
         let all = |listed: Vec<Server>, fixed: &[Server]| [fixed.to_vec(), listed].concat();
         running.apply(all(std::mem::take(&mut self.listed), &self.fixed));

@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_seal::{KeyError, Keyring};
 use http::{HeaderName, HeaderValue};
 use url::Url;
 
@@ -75,6 +77,27 @@ pub enum PlanError {
     /// Two servers have one name.
     #[error("two servers are called {0:?}; give each a name of its own")]
     Twice(String),
+    /// A key where sessions are the servers' own.
+    #[error(
+        "--session-key is for several servers with names, merged at /mcp; the sessions of a single server live in one process"
+    )]
+    KeyOfOne,
+    /// The file of keys can't be read.
+    #[error("{} can't be read", file.display())]
+    KeyFile {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file of keys has none.
+    #[error("{}: {source}", file.display())]
+    Key {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong. It is part of the message.
+        source: KeyError,
+    },
     /// A command beside servers that have names.
     #[error("a command behind `--` is a bridge's only server; of several, put it into the --config file")]
     CommandAmongMany,
@@ -124,6 +147,8 @@ pub enum BridgePlan {
         file: Option<PathBuf>,
         /// Those of the command line.
         servers: Vec<Server>,
+        /// What session ids are sealed with.
+        keyring: Option<Arc<Keyring>>,
     },
 }
 
@@ -147,6 +172,10 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
     }
     if !has_urls && args.url.upstream_transport.is_some() {
         return out_of_place("--upstream-transport", "--upstream", "none");
+    }
+    let is_one = args.config.is_none() && args.upstreams.iter().all(|url| split_name(url).is_none());
+    if is_one && args.session_key.is_some() {
+        return Err(PlanError::KeyOfOne);
     }
     let mut command = args.command.into_iter().map(OsString::from);
     if let Some(program) = command.next() {
@@ -184,7 +213,16 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
         let upstream = UpstreamPlan::Url(url_plan(url, &args.url)?);
         servers.push(Server { name: name.to_owned(), upstream });
     }
-    Ok((BridgePlan::Many { file: args.config, servers }, serving))
+    let keyring = args.session_key.map(|path| keyring(&path)).transpose()?;
+    Ok((BridgePlan::Many { file: args.config, servers, keyring }, serving))
+}
+
+/// Reads a ring of keys from a file.
+fn keyring(path: &Path) -> Result<Arc<Keyring>, PlanError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| PlanError::KeyFile { file: path.to_owned(), source })?;
+    let keyring = Keyring::parse(&text).map_err(|source| PlanError::Key { file: path.to_owned(), source })?;
+    Ok(Arc::new(keyring))
 }
 
 /// `NAME=URL` in its parts. A URL alone may have an equals sign, but not before its scheme.
@@ -272,6 +310,9 @@ mod tests {
             (&["--config", "f", "--upstream", "http://a/"], "--upstream NAME=http://a/"),
             (&["--upstream", "a=http://a/", "--upstream", "a=http://b/"], "two servers are called \"a\""),
             (&["--config", "f", "--", "cat"], "put it into the --config file"),
+            (&["--session-key", "f", "--", "cat"], "--session-key is for several servers"),
+            (&["--session-key", "/nonexistent", "--upstream", "a=http://a/"], "/nonexistent can't be read"),
+            (&["--session-key", "/dev/null", "--upstream", "a=http://a/"], "/dev/null: there is no key"),
             (&["--upstream", "http://a/", "--", "cat"], "put it into the --config file"),
         ] {
             let error = plan(line).unwrap_err().to_string();
@@ -289,7 +330,7 @@ mod tests {
     #[test]
     fn servers_with_names_stay_in_their_order() {
         let (plan, _) = plan(&["--upstream", "b=http://h/?x=y", "--upstream", "a=http://h/"]).unwrap();
-        let BridgePlan::Many { file: None, servers } = plan else { panic!("not many") };
+        let BridgePlan::Many { file: None, servers, keyring: None } = plan else { panic!("not many") };
         let names: Vec<_> = servers.iter().map(|server| server.name.as_str()).collect();
         assert_eq!(names, ["b", "a"]);
     }

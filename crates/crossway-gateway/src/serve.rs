@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crossway_http_sse::HttpSse;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
+use crossway_router::SealedSessions;
 use crossway_router::guard::Timeouts;
 use crossway_service::Upstream;
 use crossway_streamable_http::server::http::{HttpLimits, serve as serve_http};
@@ -100,11 +101,19 @@ pub(crate) struct Maker {
 impl Maker {
     /// Both faces of an upstream.
     pub(crate) fn pair(&self, upstream: Arc<dyn Upstream>) -> Pair {
+        self.pair_with(upstream, None)
+    }
+
+    /// Both faces of an upstream whose sessions other processes may take on, if there are `handles`.
+    pub(crate) fn pair_with(&self, upstream: Arc<dyn Upstream>, handles: Option<SealedSessions>) -> Pair {
         let upstream = Arc::new(Timeouts::new(upstream, self.timeout));
-        let config = Config::new()
+        let mut config = Config::new()
             .hosts(self.hosts.clone())
             .origins(self.origins.clone())
             .stream_control(self.is_embedded);
+        if let Some(handles) = handles {
+            config = config.session_handles(Arc::new(handles));
+        }
         let sse = crossway_http_sse::Config::default()
             .with_hosts(self.hosts.clone())
             .with_origins(self.origins.clone());

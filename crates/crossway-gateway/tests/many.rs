@@ -120,3 +120,34 @@ fn a_file_that_can_t_be_used_ends_with_2_and_its_place() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("servers.json:2:7: the server \"a\" has neither"), "{said}");
 }
+
+#[test]
+fn a_session_goes_on_in_another_process_with_the_same_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir, &stdio("one"));
+    let key = dir.path().join("key");
+    fs::write(&key, crossway_seal::Keyring::generate().unwrap()).unwrap();
+    let args = ["bridge", "--config", &path, "--session-key", key.to_str().unwrap()];
+    let mut first = Serving::start(&args);
+    let second = Serving::start(&args);
+    let stranger = Serving::start(&["bridge", "--config", &path]);
+    eventually("the first one's server is there", || list(&first, "/mcp").contains("one__echo"));
+    eventually("the second one's server is there", || list(&second, "/mcp").contains("one__echo"));
+
+    let session = first.open();
+    let call = |serving: &Serving, text: &str| {
+        let call = format!(
+            r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"one__echo","arguments":{{"message":"{text}"}}}}}}"#
+        );
+        serving.post(&call, Some(&session))
+    };
+    assert!(call(&first, "here").contains("here"));
+    assert!(call(&second, "there").contains("there"));
+    first.child.kill().unwrap();
+    assert!(call(&second, "still there").contains("still there"));
+    assert!(call(&stranger, "nowhere").starts_with("HTTP/1.1 404"));
+    // An id of one server's own sessions is none of the merged ones'.
+    let own = second.open_at("/one/mcp");
+    assert!(second.post(LIST, Some(&own)).starts_with("HTTP/1.1 404"));
+    assert!(second.post_at("/one/mcp", LIST, Some(&session)).starts_with("HTTP/1.1 404"));
+}

@@ -134,6 +134,13 @@ pub struct BridgeArgs {
     /// up while the bridge runs.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// A file with the key by which several bridges take on each other's sessions at /mcp.
+    ///
+    /// With one file and the same servers, any of them answers a client that another has opened a session for, as behind a load
+    /// balancer. A line has 32 bytes in base64, as `openssl rand -base64 32` prints them; to change the key, put the
+    /// new one before the old one, and take that away a day later.
+    #[arg(long, value_name = "FILE")]
+    pub session_key: Option<PathBuf>,
     /// How to reach the URL.
     #[command(flatten)]
     pub url: UrlArgs,

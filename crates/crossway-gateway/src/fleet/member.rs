@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossway_router::Router;
+use crossway_router::guard::{Guard, GuardOptions};
 use tokio::task::JoinHandle;
 
 use crate::connect::{Connected, connect};
@@ -76,7 +77,10 @@ impl Connecting {
             match connect(self.server.upstream.clone()).await {
                 Ok(connected) => {
                     tracing::info!(server = %name, speaks = ?connected.speaks, "the MCP server is there");
-                    let any_era = any_era(name, Arc::clone(&connected.upstream), connected.speaks);
+                    // One that fails or is slow is left alone for a while: it is not to hold up the others.
+                    let guarded =
+                        Guard::new(Arc::clone(&connected.upstream), GuardOptions::new().name(name.as_str()));
+                    let any_era = any_era(name, Arc::new(guarded), connected.speaks);
                     *self.connected.lock().unwrap_or_else(PoisonError::into_inner) =
                         Some(Arc::new(connected));
                     self.modern.arrive(any_era.modern());
