@@ -20,10 +20,8 @@ impl Router {
                 "completions": {},
                 "logging": {},
             },
-            "instructions": format!(
-                "Several MCP servers as one: {}. The names of tools and prompts begin with their server's.",
-                names.join(", ")
-            ),
+            "instructions": format!("Several MCP servers as one: {}. {}", names.join(", "), self.0.naming.instructions())
+                .trim_end(),
             "ttlMs": 0,
             "cacheScope": "private",
             "_meta": {

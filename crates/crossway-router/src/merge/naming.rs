@@ -8,13 +8,22 @@ use std::hash::Hasher;
 /// "Clients or proxies that aggregate tools [...] **SHOULD** implement a disambiguation strategy" (2026-07-28, server/tools).
 pub trait Naming: Send + Sync + 'static {
     /// What `name` of `upstream` is called. Has to give the same each time and in each process.
+    ///
+    /// Of two that get the same name, the first upstream's is listed and reached; see [`Router::clashes`](super::Router::clashes).
     fn expose<'a>(&self, upstream: &str, name: &'a str) -> Cow<'a, str>;
 
     /// The upstream and the name that an exposed name stands for, where the name itself tells. Others are looked up
     /// among those that have been exposed.
+    ///
+    /// Where it gives something, `expose` has to give `exposed` for that, and for nothing else.
     fn split<'a>(&self, exposed: &'a str) -> Option<(&'a str, &'a str)> {
         let _ = exposed;
         None
+    }
+
+    /// What to tell a model about names, as a part of the instructions.
+    fn instructions(&self) -> &str {
+        ""
     }
 }
 
@@ -24,7 +33,8 @@ const LONGEST: usize = 64;
 /// `upstream__name`, as most gateways have it.
 ///
 /// A name that would be longer than 64 bytes, or has other characters than `[A-Za-z0-9_-]`, is cut or changed, and gets a
-/// hash of what it was at its end.
+/// hash of what it was at its end. So does one that could be taken for another's: `a__b` of `c` for `b__c` of `a`. No two are
+/// exposed as one, unless their hashes (64 bits) are the same.
 #[derive(Debug, Clone)]
 pub struct Prefixed {
     separator: String,
@@ -46,18 +56,25 @@ impl Prefixed {
 
 impl Naming for Prefixed {
     fn expose<'a>(&self, upstream: &str, name: &'a str) -> Cow<'a, str> {
-        let whole = format!("{upstream}{}{name}", self.separator);
-        Cow::Owned(fitting(&whole, &[upstream, name]))
+        let whole = [upstream, &self.separator, name].concat();
+        if whole.len() <= LONGEST && whole.chars().all(fits) && self.split(&whole) == Some((upstream, name)) {
+            return Cow::Owned(whole);
+        }
+        Cow::Owned(hashed(&whole, &[upstream, name]))
     }
 
     fn split<'a>(&self, exposed: &'a str) -> Option<(&'a str, &'a str)> {
         // One that may have been cut is looked up.
         exposed.split_once(&self.separator).filter(|_| !has_hash(exposed))
     }
+
+    fn instructions(&self) -> &str {
+        "The names of tools and prompts begin with their server's."
+    }
 }
 
 /// The names that upstreams have. For upstreams whose names don't clash: of two that do, the first upstream's is
-/// reached.
+/// reached, and [`Router::clashes`](super::Router::clashes) names both.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unprefixed;
 
@@ -67,21 +84,21 @@ impl Naming for Unprefixed {
     }
 }
 
-/// The text if it fits; else as much of it as fits, and a hash of `parts`.
-fn fitting(text: &str, parts: &[&str]) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if text.len() <= LONGEST && text.chars().all(fits) {
-        return text.to_owned();
-    }
+fn fits(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
+}
+
+/// As much of the text as fits, and a hash of `parts`.
+fn hashed(text: &str, parts: &[&str]) -> String {
     let mut hasher = Fnv::default();
     for part in parts {
         hasher.write(part.as_bytes());
+        // No UTF-8 has this byte.
         hasher.write(&[0xff]);
     }
     let hash = format!("_{:016x}", hasher.finish());
-    let mut kept: String = text.chars().map(|c| if fits(c) { c } else { '_' }).collect();
-    kept.truncate(LONGEST - hash.len());
-    kept + &hash
+    let kept = text.chars().map(|c| if fits(c) { c } else { '_' }).take(LONGEST - hash.len());
+    kept.collect::<String>() + &hash
 }
 
 fn has_hash(text: &str) -> bool {
@@ -134,18 +151,69 @@ mod tests {
         assert_ne!(naming.expose("a_b", "c"), naming.expose("a b", "c"));
     }
 
+    #[test]
+    fn names_that_could_be_anothers_are_told_apart_by_a_hash() {
+        let naming = Prefixed::default();
+        for ((one, its), (two, theirs)) in
+            [(("a", "b__c"), ("a__b", "c")), (("a", "_b"), ("a_", "b")), (("a", "__b"), ("a__", "b"))]
+        {
+            assert_ne!(naming.expose(one, its), naming.expose(two, theirs));
+        }
+        assert_eq!(naming.expose("a", "b__c"), "a__b__c");
+        // It looks as if it had been cut, so it is looked up as those are.
+        let looks_cut = naming.expose("a", "b_0123456789abcdef").into_owned();
+        assert_ne!(looks_cut, "a__b_0123456789abcdef");
+        assert_eq!(naming.split(&looks_cut), None);
+    }
+
+    #[test]
+    fn a_separator_that_does_not_fit_makes_names_hashed_but_different() {
+        for separator in [".", "", "::", "日本"] {
+            let naming = Prefixed::separated_by(separator);
+            assert_ne!(naming.expose("a", "b"), naming.expose("ab", ""), "{separator}");
+        }
+        assert_eq!(Prefixed::separated_by("-").expose("a", "b_c"), "a-b_c");
+    }
+
+    /// Names made of what separators, cuts and hashes are made of.
+    fn tricky() -> impl Strategy<Value = String> {
+        prop_oneof!["[a_]{0,4}", "[ab_-]{0,70}", ".{0,70}", "[ab]{0,3}__[ab]{0,3}", "[ab]__?[0-9a-f]{16}"]
+    }
+
     proptest! {
         #[test]
-        fn an_exposed_name_is_one_that_clients_take(upstream in ".{1,40}", name in ".{1,100}") {
+        fn an_exposed_name_is_one_that_clients_take(upstream in tricky(), name in tricky()) {
             let exposed = Prefixed::default().expose(&upstream, &name).into_owned();
             prop_assert!(exposed.len() <= LONGEST);
             prop_assert!(exposed.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'));
         }
 
         #[test]
-        fn two_names_of_one_upstream_stay_two(upstream in "[a-z ]{1,9}", one in ".{1,100}", two in ".{1,100}") {
+        fn no_two_of_any_names_are_exposed_as_one(
+            names in prop::collection::hash_set((tricky(), tricky()), 2..60),
+            separator in prop::sample::select(vec!["__", "_", "-", "--", "."]),
+        ) {
+            let naming = Prefixed::separated_by(separator);
+            let mut owners = std::collections::HashMap::new();
+            for (upstream, name) in &names {
+                let exposed = naming.expose(upstream, name).into_owned();
+                // What the name itself tells is true.
+                if let Some(told) = naming.split(&exposed) {
+                    prop_assert_eq!(told, (upstream.as_str(), name.as_str()));
+                }
+                prop_assert_eq!(owners.insert(exposed, (upstream, name)), None);
+            }
+        }
+
+        #[test]
+        fn what_a_split_tells_is_what_was_exposed(exposed in tricky()) {
             let naming = Prefixed::default();
-            prop_assert_eq!(naming.expose(&upstream, &one) == naming.expose(&upstream, &two), one == two);
+            if let Some((upstream, name)) = naming.split(&exposed)
+                && exposed.len() <= LONGEST
+                && exposed.chars().all(fits)
+            {
+                prop_assert_eq!(naming.expose(upstream, name).into_owned(), exposed.as_str());
+            }
         }
     }
 }
