@@ -17,4 +17,4 @@ pub use extensions::{ClientSession, ScopeKey};
 pub use front::Front;
 pub use handles::SealedSessions;
 pub use known::{ListKind, State};
-pub use merge::{Naming, Prefixed, Router, RouterOptions, Unprefixed};
+pub use merge::{Clash, Naming, Prefixed, Router, RouterOptions, Unprefixed};

@@ -53,6 +53,10 @@ pub const LIST_BYTES: usize = 64 << 20;
 /// How long a list is taken to hold at least: 10 s. Many servers say that it holds for no time.
 pub const REFRESH_LEAST: Duration = Duration::from_secs(10);
 
+/// How long it takes at least from one fetch of a list to the next, whatever the upstream tells: 250 ms. One that tells of changes
+/// without end would be asked without end.
+pub const REFETCH_PAUSE: Duration = Duration::from_millis(250);
+
 /// How many bytes of items a page of a merged list has before the next one begins: 8 MiB. Many clients read the first page alone.
 pub const LIST_PAGE_BYTES: usize = 8 << 20;
 
@@ -61,6 +65,10 @@ pub const MERGED_LISTS: usize = 4096;
 
 /// How many resources one client may listen for: 4,096, more than a person can look at.
 pub const SUBSCRIBED: usize = 4096;
+
+/// How long an upstream may take to acknowledge a subscription before its client is told that it listens: 2 s. It is taken at its
+/// word when it comes later.
+pub const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);
 
 /// How long the answer to `resources/subscribe` waits until the server knows of the subscription: 2 s. After that the client
 /// may miss a change, which is better than to be without an answer.

@@ -1,69 +1,87 @@
 //! What is known of an upstream for those who see the same.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use crossway_era::from_legacy::SPOKEN;
-use crossway_proto::{Kind, Message, RequestId};
-use crossway_service::{Call, CallError, Context, Link, Origin, Reason, Reply};
-use tokio::sync::broadcast;
-use tokio::time::{Instant, sleep, timeout};
+use crossway_proto::Message;
+use crossway_service::{CallError, Context, Link, Origin, Reason};
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::State;
-use super::list::{Item, ListKind, read_page};
-use crate::limits::{
-    FIRST_LIST_TIME, LIST_BYTES, LIST_PAGES, LIST_TIME, REFRESH_LEAST, RELISTEN_FIRST, RELISTEN_MOST,
-    VIEW_IDLE,
-};
+use super::fetch::{Failure, client_meta, listen};
+use super::list::{Item, ListKind};
+use super::{Change, State, View};
+use crate::limits::{FIRST_LIST_TIME, LIST_TIME, REFETCH_PAUSE, REFRESH_LEAST, VIEW_IDLE};
 
 /// What is known of an upstream for those who see the same.
 pub(crate) struct Entry {
-    link: Link,
+    pub(super) link: Link,
     /// What requests say of the client: JSON text.
-    meta: Bytes,
-    context: Context,
-    changed: broadcast::Sender<ListKind>,
+    pub(super) meta: Bytes,
+    pub(super) context: Context,
+    view: Arc<View>,
+    changed: broadcast::Sender<Change>,
     slots: [Slot; 4],
-    state: Mutex<Known>,
-    is_kept: AtomicBool,
+    used: Mutex<Instant>,
+    failure: Mutex<Option<String>>,
+    /// How many want to hear of changes, whether they ask for lists or not.
+    kept: AtomicUsize,
+    is_listening: AtomicBool,
+    /// Dropped with the entry: whoever listens on its behalf ends.
+    alive: watch::Sender<()>,
+}
+
+/// One list.
+#[derive(Default)]
+struct Slot {
+    /// The generation of what is known; 0 while nothing is.
+    generation: AtomicU64,
+    held: Mutex<Held>,
+    fetching: tokio::sync::Mutex<()>,
+    /// A fetch has been asked for, and has not begun.
+    is_queued: AtomicBool,
+    /// The upstream has said that it is another; what is fetched from now on is not from before.
+    is_outdated: AtomicBool,
 }
 
 #[derive(Default)]
-struct Slot {
-    /// Goes on with each change.
-    generation: AtomicU64,
-    list: Mutex<Option<List>>,
-    fetching: tokio::sync::Mutex<()>,
+struct Held {
+    list: Option<List>,
+    /// Somebody was answered without this list.
+    is_missed: bool,
+    /// While nothing is known: when it is tried again. Set once it has failed; then nobody waits for it.
+    again: Option<Instant>,
+    /// When it was last asked for.
+    asked: Option<Instant>,
 }
 
 #[derive(Clone)]
 struct List {
-    items: Arc<Vec<Item>>,
+    listed: Listed,
     /// From when on it is to be fetched again, when it is asked for.
     expires: Instant,
 }
 
-struct Known {
-    used: Instant,
-    failure: Option<String>,
+/// A list's items as they were at one time.
+#[derive(Clone)]
+pub(crate) struct Listed {
+    pub(crate) items: Arc<Vec<Item>>,
+    /// Each change of the items has a higher one.
+    pub(crate) generation: u64,
 }
 
-/// Why a list could not be fetched.
-enum Failure {
-    Call(CallError),
-    /// The upstream's own words.
-    Refused(String),
-}
+/// As long as it is there, changes are listened for.
+pub(crate) struct Kept(Arc<Entry>);
 
 impl Entry {
     pub(super) fn new(
         link: Link,
         request: &Message,
         context: &Context,
-        changed: broadcast::Sender<ListKind>,
-        is_lasting: bool,
+        view: Arc<View>,
+        changed: broadcast::Sender<Change>,
     ) -> Arc<Self> {
         let mut context = context.clone();
         context.origin = Origin::unique();
@@ -73,26 +91,32 @@ impl Entry {
             link,
             meta: client_meta(request),
             context,
+            view,
             changed,
             slots: Default::default(),
-            state: Mutex::new(Known { used: Instant::now(), failure: None }),
-            // What is for one request alone need not be kept up to date.
-            is_kept: AtomicBool::new(!is_lasting),
+            used: Mutex::new(Instant::now()),
+            failure: Mutex::default(),
+            kept: AtomicUsize::new(0),
+            is_listening: AtomicBool::new(false),
+            alive: watch::Sender::new(()),
         })
     }
 
     pub(super) fn last_used(&self) -> Instant {
-        self.known().used
+        match self.kept.load(Ordering::Acquire) {
+            0 => *lock(&self.used),
+            _ => Instant::now(),
+        }
     }
 
     /// Changes whenever the list does; 0 while it is not known.
     pub(crate) fn generation(&self, kind: ListKind) -> u64 {
-        self.slots[kind.index()].generation.load(Ordering::Acquire)
+        self.slot(kind).generation.load(Ordering::Acquire)
     }
 
     pub(super) fn state(&self) -> State {
-        let has_some = self.slots.iter().any(|slot| slot.list().is_some());
-        match (self.known().failure.clone(), has_some) {
+        let has_some = self.slots.iter().any(|slot| slot.held().list.is_some());
+        match (lock(&self.failure).clone(), has_some) {
             (Some(why), true) => State::Stale(why),
             (Some(why), false) => State::Failing(why),
             (None, true) => State::Ready,
@@ -100,224 +124,204 @@ impl Entry {
         }
     }
 
-    /// The list's items. Waits only while nothing is known, and not for long.
-    pub(crate) async fn list(self: &Arc<Self>, kind: ListKind) -> Result<Arc<Vec<Item>>, CallError> {
-        self.known().used = Instant::now();
-        self.keep();
-        let list = self.slots[kind.index()].list().clone();
-        if let Some(List { items, expires }) = list {
-            if expires <= Instant::now() {
-                self.refresh(kind);
-            }
-            return Ok(items);
+    /// The list's items. Waits only while nothing is known, not for long, and not for an upstream that has failed.
+    pub(crate) async fn list(self: &Arc<Self>, kind: ListKind) -> Result<Listed, CallError> {
+        if let Some(known) = self.ask(kind) {
+            return known;
         }
         let entry = Arc::clone(self);
         // In a task: what was begun is of use to the next one also if this client does not wait.
-        let fetching = tokio::spawn(async move { entry.fetch(kind, true).await });
-        match timeout(FIRST_LIST_TIME, fetching).await {
-            Ok(Ok(Ok(items))) => Ok(items),
-            Ok(Ok(Err(Failure::Call(error)))) => Err(error),
-            Ok(Ok(Err(Failure::Refused(why)))) => Err(CallError::answered(Reason::InvalidAnswer(why.into()))),
-            Ok(Err(_)) => Err(CallError::not_sent(Reason::Closing)),
-            Err(_) => Err(CallError::unknown(Reason::TimedOut(FIRST_LIST_TIME))),
+        let fetching = tokio::spawn(async move {
+            let _one_at_a_time = entry.slot(kind).fetching.lock().await;
+            // Who has waited for another has what that one fetched.
+            let known = entry.slot(kind).held().list.clone();
+            match known {
+                Some(list) => Ok(list.listed),
+                None => entry.fetch(kind).await,
+            }
+        });
+        let error = match timeout(FIRST_LIST_TIME, fetching).await {
+            Ok(Ok(Ok(listed))) => return Ok(listed),
+            Ok(Ok(Err(Failure::Call(error)))) => error,
+            Ok(Ok(Err(Failure::Refused(why)))) => CallError::answered(Reason::InvalidAnswer(why.into())),
+            Ok(Err(_)) => CallError::not_sent(Reason::Closing),
+            Err(_) => CallError::unknown(Reason::TimedOut(FIRST_LIST_TIME)),
+        };
+        let mut held = self.slot(kind).held();
+        // It may have come in this very moment.
+        if let Some(list) = &held.list {
+            return Ok(list.listed.clone());
         }
+        held.is_missed = true;
+        held.again.get_or_insert_with(|| Instant::now() + REFRESH_LEAST);
+        Err(error)
     }
 
-    /// Somebody is given the list: it is fetched anew if it has expired.
-    pub(crate) fn touch(self: &Arc<Self>, kind: ListKind) {
-        self.known().used = Instant::now();
-        self.keep();
-        let is_due =
-            self.slots[kind.index()].list().as_ref().is_some_and(|list| list.expires <= Instant::now());
-        if is_due {
+    /// Somebody is given the list as it is known: it is fetched anew if it has expired. None if nothing is known, and it
+    /// has not failed.
+    pub(crate) fn ask(self: &Arc<Self>, kind: ListKind) -> Option<Result<Listed, CallError>> {
+        let now = Instant::now();
+        *lock(&self.used) = now;
+        if self.view.is_lasting() {
+            self.keep();
+        }
+        let mut held = self.slot(kind).held();
+        let (known, due) = match (&held.list, held.again) {
+            (Some(list), _) => (Ok(list.listed.clone()), list.expires),
+            (None, Some(again)) => {
+                held.is_missed = true;
+                (Err(CallError::not_sent(Reason::Unavailable("nothing is known of it yet".into()))), again)
+            }
+            (None, None) => return None,
+        };
+        drop(held);
+        if due <= now {
             self.refresh(kind);
         }
+        Some(known)
     }
 
+    /// Sees to it that changes are heard of, as long as what is given is there.
+    pub(crate) fn kept(self: &Arc<Self>) -> Kept {
+        self.kept.fetch_add(1, Ordering::AcqRel);
+        self.keep();
+        Kept(Arc::clone(self))
+    }
+
+    /// Fetches anew what is known, and what somebody was left without.
     pub(super) fn refresh_all(self: &Arc<Self>) {
         for kind in ListKind::ALL {
-            if self.slots[kind.index()].list().is_some() || self.known().failure.is_some() {
+            let slot = self.slot(kind);
+            let is_of_use = {
+                let held = slot.held();
+                held.list.is_some() || held.again.is_some()
+            };
+            if is_of_use {
+                slot.is_outdated.store(true, Ordering::Release);
                 self.refresh(kind);
             }
         }
     }
 
-    /// Fetches a list in the background, unless that is being done.
+    /// The upstream says that a list has changed.
+    pub(super) fn outdate(self: &Arc<Self>, kind: ListKind) {
+        let slot = self.slot(kind);
+        let is_known = slot.held().list.is_some();
+        if is_known || slot.fetching.try_lock().is_err() {
+            slot.is_outdated.store(true, Ordering::Release);
+            self.refresh(kind);
+        } else {
+            // Nobody has been given the list. Whoever listens wants to know all the same.
+            self.tell(kind);
+        }
+    }
+
+    /// Fetches a list in the background, unless it is about to be. Not more often than the pause allows: an upstream that
+    /// tells of changes without end is not asked without end.
     fn refresh(self: &Arc<Self>, kind: ListKind) {
+        if self.slot(kind).is_queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let entry = Arc::clone(self);
         tokio::spawn(async move {
-            let _ = entry.fetch(kind, false).await;
+            let slot = entry.slot(kind);
+            let asked = slot.held().asked;
+            if let Some(asked) = asked {
+                sleep_until(asked + REFETCH_PAUSE).await;
+            }
+            let _one_at_a_time = slot.fetching.lock().await;
+            slot.is_queued.store(false, Ordering::Release);
+            let is_fresh = slot.held().list.as_ref().is_some_and(|list| list.expires > Instant::now());
+            if is_fresh && !slot.is_outdated.load(Ordering::Acquire) {
+                return;
+            }
+            // Failures are noted.
+            let _ = entry.fetch(kind).await;
         });
     }
 
-    async fn fetch(&self, kind: ListKind, take_known: bool) -> Result<Arc<Vec<Item>>, Failure> {
-        let slot = &self.slots[kind.index()];
-        let _one_at_a_time = slot.fetching.lock().await;
-        // Who has waited for another has what that one fetched.
-        if take_known && let Some(list) = slot.list().as_ref() {
-            return Ok(Arc::clone(&list.items));
-        }
+    /// Fetches a list. Only one at a time.
+    async fn fetch(&self, kind: ListKind) -> Result<Listed, Failure> {
+        let slot = self.slot(kind);
+        slot.is_outdated.store(false, Ordering::Release);
+        slot.held().asked = Some(Instant::now());
         let fetched = match timeout(LIST_TIME, self.pages(kind)).await {
             Ok(fetched) => fetched,
             Err(_) => Err(Failure::Call(CallError::unknown(Reason::TimedOut(LIST_TIME)))),
         };
+        let again = Instant::now() + REFRESH_LEAST;
+        let mut held = slot.held();
         match fetched {
             Ok((items, ttl)) => {
-                self.known().failure = None;
-                let expires = Instant::now() + ttl.max(REFRESH_LEAST);
-                let mut list = slot.list();
-                let is_first = list.is_none();
-                let is_same = list.as_ref().is_some_and(|list| *list.items == items);
-                let items = match (&*list, is_same) {
-                    (Some(list), true) => Arc::clone(&list.items),
-                    _ => Arc::new(items),
-                };
-                *list = Some(List { items: Arc::clone(&items), expires });
-                drop(list);
-                if !is_same {
-                    slot.generation.fetch_add(1, Ordering::AcqRel);
-                    if !is_first {
-                        // Nobody may listen.
-                        let _ = self.changed.send(kind);
-                    }
+                *lock(&self.failure) = None;
+                let expires = again.max(Instant::now() + ttl);
+                if let Some(list) = held.list.as_mut().filter(|list| *list.listed.items == items) {
+                    list.expires = expires;
+                    return Ok(list.listed.clone());
                 }
-                Ok(items)
+                let generation = slot.generation.load(Ordering::Acquire) + 1;
+                let listed = Listed { items: Arc::new(items), generation };
+                let is_news = held.list.is_some() || held.is_missed;
+                held.list = Some(List { listed: listed.clone(), expires });
+                (held.is_missed, held.again) = (false, None);
+                slot.generation.store(generation, Ordering::Release);
+                drop(held);
+                if is_news {
+                    self.tell(kind);
+                }
+                Ok(listed)
             }
             Err(failure) => {
-                self.known().failure = Some(match &failure {
-                    Failure::Call(error) => error.to_string(),
-                    Failure::Refused(why) => why.clone(),
-                });
-                if let Some(list) = slot.list().as_mut() {
-                    list.expires = Instant::now() + REFRESH_LEAST;
+                *lock(&self.failure) = Some(failure.to_string());
+                match &mut held.list {
+                    Some(list) => list.expires = again,
+                    None => held.again = Some(again),
                 }
                 Err(failure)
             }
         }
     }
 
-    async fn pages(&self, kind: ListKind) -> Result<(Vec<Item>, Duration), Failure> {
-        let (mut all, mut bytes, mut ttl) = (Vec::new(), 0, u64::MAX);
-        let mut cursor: Option<Bytes> = None;
-        for _ in 0..LIST_PAGES {
-            let answer = self.ask(kind.method(), cursor.as_deref()).await.map_err(Failure::Call)?;
-            if let Some(error) = answer.error() {
-                let error: serde_json::Value = serde_json::from_slice(error).unwrap_or_default();
-                // A server without such a list has none.
-                if error["code"] == -32601 {
-                    return Ok((Vec::new(), REFRESH_LEAST));
-                }
-                return Err(Failure::Refused(error["message"].as_str().unwrap_or("an error").to_owned()));
-            }
-            let page = read_page(kind, &answer)
-                .ok_or_else(|| Failure::Refused(format!("its answer to {} is none", kind.method())))?;
-            bytes += answer.len();
-            ttl = ttl.min(page.ttl_ms);
-            all.extend(page.items);
-            let is_last = page.next.is_none() || page.next == cursor || bytes > LIST_BYTES;
-            cursor = page.next;
-            if is_last {
-                break;
-            }
-        }
-        Ok((all, Duration::from_millis(ttl.min(u64::from(u32::MAX)))))
-    }
-
-    async fn ask(&self, method: &str, cursor: Option<&[u8]>) -> Result<Message, CallError> {
-        let mut reply = self.send(method, cursor.map(|cursor| ("cursor", cursor)))?;
-        while let Some(message) = reply.next().await {
-            let message = message?;
-            if matches!(message.kind(), Kind::Result | Kind::Error) {
-                return Ok(message);
-            }
-        }
-        Err(CallError::unknown(Reason::InvalidAnswer("there was none".into())))
-    }
-
-    fn send(&self, method: &str, member: Option<(&str, &[u8])>) -> Result<Reply, CallError> {
-        let mut params = [br#"{"_meta":"#, &self.meta[..]].concat();
-        if let Some((name, value)) = member {
-            params.extend_from_slice(format!(",\"{name}\":").as_bytes());
-            params.extend_from_slice(value);
-        }
-        params.push(b'}');
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = format!("crossway-known-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let request =
-            Message::request_of(&RequestId::from(id.as_str()), method, Some(&params)).map_err(|_| {
-                CallError::not_sent(Reason::InvalidAnswer("its cursor can't be sent back".into()))
-            })?;
-        Ok(self.link.call(Call::message(request, self.context.clone())))
-    }
-
     /// Sees to it that changes are heard of, as long as somebody asks.
     fn keep(self: &Arc<Self>) {
-        if !self.is_kept.swap(true, Ordering::AcqRel) {
-            tokio::spawn(listen(Arc::downgrade(self)));
+        if !self.is_listening.swap(true, Ordering::AcqRel) {
+            tokio::spawn(listen(Arc::downgrade(self), self.alive.subscribe()));
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether nobody has asked for long. Then nobody listens any more, until somebody asks.
+    pub(super) fn has_rested(&self) -> bool {
+        let is_idle = self.last_used().elapsed() >= VIEW_IDLE;
+        if is_idle {
+            self.is_listening.store(false, Ordering::Release);
+        }
+        is_idle
+    }
+
+    fn tell(&self, kind: ListKind) {
+        // Nobody may listen.
+        let _ = self.changed.send(Change { kind, view: Some(Arc::clone(&self.view)) });
+    }
+
+    fn slot(&self, kind: ListKind) -> &Slot {
+        &self.slots[kind.index()]
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        *lock(&self.0.used) = Instant::now();
+        self.0.kept.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 impl Slot {
-    fn list(&self) -> MutexGuard<'_, Option<List>> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        lock(&self.held)
     }
 }
 
-/// Listens for changes of lists until nobody asks any more, again and again where the stream ends.
-async fn listen(entry: Weak<Entry>) {
-    let mut pause = RELISTEN_FIRST;
-    loop {
-        let Some(this) = entry.upgrade() else { return };
-        let filter = br#"{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true}"#;
-        let Ok(mut reply) = this.send("subscriptions/listen", Some(("notifications", filter))) else {
-            return;
-        };
-        drop(this);
-        loop {
-            let heard = tokio::select! {
-                heard = reply.next() => heard,
-                () = sleep(VIEW_IDLE) => {
-                    let Some(this) = entry.upgrade() else { return };
-                    if this.last_used().elapsed() >= VIEW_IDLE {
-                        this.is_kept.store(false, Ordering::Release);
-                        return;
-                    }
-                    continue;
-                }
-            };
-            let Some(Ok(message)) = heard else { break };
-            let Some(this) = entry.upgrade() else { return };
-            if message.is_method("notifications/subscriptions/acknowledged") {
-                // What changed before is not told.
-                pause = RELISTEN_FIRST;
-                this.refresh_all();
-            }
-            for kind in ListKind::changed_by(&message) {
-                this.refresh(*kind);
-            }
-            if message.is_response() {
-                break;
-            }
-        }
-        sleep(pause).await;
-        pause = (pause * 2).min(RELISTEN_MOST);
-    }
-}
-
-/// What a request says of its client, for requests of our own on behalf of all who see the same. It wants no progress and
-/// no logs.
-fn client_meta(request: &Message) -> Bytes {
-    use crossway_era::{keys, to_legacy::Asks};
-    let asks = Asks::of(request);
-    let meta = serde_json::json!({
-        keys::PROTOCOL_VERSION: SPOKEN.as_str(),
-        keys::CLIENT_CAPABILITIES: serde_json::from_str::<serde_json::Value>(asks.as_json()).unwrap_or_default(),
-        keys::CLIENT_INFO: { "name": "crossway", "version": env!("CARGO_PKG_VERSION") },
-    });
-    Bytes::from(meta.to_string())
+/// Each step leaves what is locked whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,9 +6,15 @@
 //!
 //! What is known is kept apart by what the client can be asked (a legacy server's lists may depend on it), and, unless the
 //! upstream is the same for everybody, by [`ScopeKey`](crate::ScopeKey): "`private` [...] Caches **MUST NOT** be shared
-//! across authorization contexts" (2026-07-28, server/utilities/caching).
+//! across authorization contexts" (2026-07-28, server/utilities/caching). That a list has changed is told to those who see
+//! that list, and to nobody else.
+//!
+//! Whoever asks first waits until an upstream has answered, for a few seconds at most. An upstream that has failed once, or
+//! was too slow, is waited for by nobody until it has told its list: that is tried in the background, and those who were
+//! left without are told when it is there.
 
 mod entry;
+mod fetch;
 mod list;
 
 use std::collections::HashMap;
@@ -17,15 +23,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_era::to_legacy::Asks;
 use crossway_proto::Message;
-use crossway_service::{CallError, Context, Link, Scope, Upstream};
+use crossway_service::{Context, Link, Origin, Scope, Upstream};
 use tokio::sync::broadcast;
 
 pub use list::ListKind;
 
 use crate::ScopeKey;
 use crate::limits::{CHANGES, VIEWS};
-pub(crate) use entry::Entry;
-pub(crate) use list::Item;
+pub(crate) use entry::{Entry, Kept, Listed};
 
 /// What is known of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +49,45 @@ pub enum State {
 /// Who sees the same lists.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct View {
-    scope: Option<ScopeKey>,
+    who: Who,
     asks: Asks,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Who {
+    Everybody,
+    Key(ScopeKey),
+    /// One call without a key: nothing is kept for it beyond itself.
+    One(Origin),
+}
+
 impl View {
-    pub(crate) fn of(request: &Message, context: &Context, is_same_for_all: bool) -> Self {
-        let scope = if is_same_for_all { None } else { context.extensions.get::<ScopeKey>().cloned() };
-        Self { scope, asks: Asks::of(request) }
+    pub(crate) fn of(request: &Message, context: &Context, is_same_for_all: bool) -> Arc<Self> {
+        let who = match context.extensions.get::<ScopeKey>() {
+            _ if is_same_for_all => Who::Everybody,
+            Some(key) => Who::Key(key.clone()),
+            None => Who::One(Origin::unique()),
+        };
+        Arc::new(Self { who, asks: Asks::of(request) })
+    }
+
+    /// Whether others come after this call who see the same.
+    pub(crate) fn is_lasting(&self) -> bool {
+        !matches!(self.who, Who::One(_))
+    }
+}
+
+/// Word that a list is another than before.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) kind: ListKind,
+    /// For whom it is; everybody if there is none. Nobody else hears of it.
+    pub(crate) view: Option<Arc<View>>,
+}
+
+impl Change {
+    pub(crate) fn is_for(&self, view: &View) -> bool {
+        self.view.as_deref().is_none_or(|whose| whose == view)
     }
 }
 
@@ -59,62 +95,45 @@ impl View {
 pub(crate) struct Known {
     pub(crate) name: Arc<str>,
     pub(crate) link: Link,
-    is_same_for_all: bool,
-    views: Mutex<HashMap<View, Arc<Entry>>>,
-    changed: broadcast::Sender<ListKind>,
+    views: Mutex<HashMap<Arc<View>, Arc<Entry>>>,
+    changed: broadcast::Sender<Change>,
 }
 
 impl Known {
-    pub(crate) fn new(name: &str, upstream: &dyn Upstream, is_same_for_all: bool) -> Arc<Self> {
+    pub(crate) fn new(name: &str, upstream: &dyn Upstream) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
             link: upstream.connect(Scope::Shared),
-            is_same_for_all,
             views: Mutex::default(),
             changed: broadcast::Sender::new(CHANGES),
         })
     }
 
-    /// Tells when a list changes, for any client.
-    pub(crate) fn changes(&self) -> broadcast::Receiver<ListKind> {
+    /// Tells when a list changes, and for whom.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
         self.changed.subscribe()
     }
 
-    /// What is known for the client of a request.
-    pub(crate) fn entry(&self, request: &Message, context: &Context) -> Arc<Entry> {
-        let view = View::of(request, context, self.is_same_for_all);
+    /// What is known for those of a view; `request` and `context` are from one of them.
+    pub(crate) fn entry(&self, view: &Arc<View>, request: &Message, context: &Context) -> Arc<Entry> {
         let mut views = self.views();
-        if let Some(entry) = views.get(&view) {
+        if let Some(entry) = views.get(view) {
             return Arc::clone(entry);
         }
-        // Who has no key on an upstream that is not the same for everybody shares with nobody.
-        let is_lasting = self.is_same_for_all || view.scope.is_some();
-        let new = Entry::new(self.link.clone(), request, context, self.changed.clone(), is_lasting);
+        let view = Arc::clone(view);
+        let new = Entry::new(self.link.clone(), request, context, Arc::clone(&view), self.changed.clone());
+        if !view.is_lasting() {
+            return new;
+        }
         if views.len() >= VIEWS {
             let oldest =
-                views.iter().min_by_key(|(_, entry)| entry.last_used()).map(|(view, _)| view.clone());
+                views.iter().min_by_key(|(_, entry)| entry.last_used()).map(|(view, _)| Arc::clone(view));
             if let Some(oldest) = oldest {
                 views.remove(&oldest);
             }
         }
-        if is_lasting {
-            views.insert(view, Arc::clone(&new));
-        }
+        views.insert(view, Arc::clone(&new));
         new
-    }
-
-    /// A list's items. Waits only while nothing is known, and not for long.
-    ///
-    /// # Errors
-    ///
-    /// When nothing is known and the upstream does not tell.
-    pub(crate) async fn list(
-        &self,
-        kind: ListKind,
-        request: &Message,
-        context: &Context,
-    ) -> Result<Arc<Vec<Item>>, CallError> {
-        self.entry(request, context).list(kind).await
     }
 
     /// How it stands with the upstream, for any of those who asked.
@@ -139,7 +158,7 @@ impl Known {
         }
     }
 
-    fn views(&self) -> MutexGuard<'_, HashMap<View, Arc<Entry>>> {
+    fn views(&self) -> MutexGuard<'_, HashMap<Arc<View>, Arc<Entry>>> {
         self.views.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,9 +2,11 @@
 
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
 use crossway_service::{self as service, Ask, Call, Context, Reply};
-use serde::Deserialize;
+use futures_util::StreamExt;
 
-use super::lists::error_of;
+use super::lists::{IsAllKnown, error_of};
+use super::resources::{Owner, read_as};
+use super::splice::Named;
 use super::{Router, listening};
 use crate::known::ListKind;
 
@@ -35,16 +37,7 @@ impl Connection {
             Some("tools/call") => self.named(ListKind::Tools, message, context),
             Some("prompts/get") => self.named(ListKind::Prompts, message, context),
             Some("server/discover") => router.discovered(&id).map_or_else(Reply::accepted, Reply::once),
-            Some("resources/read") => {
-                let router = router.clone();
-                Reply::pending(async move {
-                    let uri = message.name().unwrap_or_default().into_owned();
-                    match router.owner(&uri, &message, &context).await {
-                        Some(member) => member.link.call(Call::message(message, context)),
-                        None => Reply::once(error_of(&id, unknown("resource", &uri))),
-                    }
-                })
-            }
+            Some("resources/read") => self.read(message, context),
             Some("completion/complete") => self.complete(message, context),
             Some("subscriptions/listen") => listening::listen(router.clone(), message, context),
             Some(method) => match ListKind::of(&message) {
@@ -64,58 +57,72 @@ impl Connection {
     /// A request about something that has a name.
     fn named(&self, kind: ListKind, mut message: Message, context: Context) -> Reply {
         let exposed = message.name().unwrap_or_default().into_owned();
-        if let Some((member, name)) = self.0.lookup(kind, &exposed) {
-            message.set_name(&name);
-            return member.link.call(Call::message(message, context));
+        match self.0.find(kind, &exposed, &message, &context) {
+            Ok((member, name)) => {
+                message.set_name(&name);
+                member.link.call(Call::message(message, context))
+            }
+            Err(IsAllKnown(true)) => Reply::once(unknown(&message, what(kind), &exposed)),
+            // A name that was cut can't be told before its list is known.
+            Err(IsAllKnown(false)) => {
+                let router = self.0.clone();
+                Reply::pending(async move {
+                    match router.find_anew(kind, &exposed, &message, &context).await {
+                        Some((member, name)) => {
+                            message.set_name(&name);
+                            member.link.call(Call::message(message, context))
+                        }
+                        None => Reply::once(unknown(&message, what(kind), &exposed)),
+                    }
+                })
+            }
         }
-        // A name that was cut can't be told before its list is known.
+    }
+
+    fn read(&self, mut message: Message, context: Context) -> Reply {
         let router = self.0.clone();
         Reply::pending(async move {
-            let id = message.id().unwrap_or_else(|| RequestId::from(0));
-            drop(router.list(kind, &list_request(&message, kind), &context).await);
-            match router.lookup(kind, &exposed) {
-                Some((member, name)) => {
-                    message.set_name(&name);
+            let uri = message.name().unwrap_or_default().into_owned();
+            match router.owner(&uri, &message, &context).await {
+                Some(Owner { member, uri: own }) if own == uri => {
                     member.link.call(Call::message(message, context))
                 }
-                None => {
-                    let what = if kind == ListKind::Tools { "tool" } else { "prompt" };
-                    Reply::once(error_of(&id, unknown(what, &exposed)))
+                Some(Owner { member, uri: own }) => {
+                    message.set_name(&own);
+                    let reply = member.link.call(Call::message(message, context));
+                    Reply::stream(reply.map(move |item| item.map(|answer| read_as(answer, &own, &uri))))
                 }
+                None => Reply::once(unknown(&message, "resource", &uri)),
             }
         })
     }
 
     fn complete(&self, mut message: Message, context: Context) -> Reply {
-        #[derive(Deserialize, Default)]
-        struct Reference {
-            name: Option<String>,
-            uri: Option<String>,
-        }
         let router = self.0.clone();
         Reply::pending(async move {
-            let id = message.id().unwrap_or_else(|| RequestId::from(0));
-            let reference = message.member(Part::Params, "ref").unwrap_or_default();
-            let about: Reference = serde_json::from_slice(reference).unwrap_or_default();
-            let (member, what) = match (about.name, about.uri) {
-                (Some(exposed), _) => match router.lookup(ListKind::Prompts, &exposed) {
-                    Some((member, name)) => {
-                        let mut reference: serde_json::Value =
-                            serde_json::from_slice(reference).unwrap_or_default();
-                        reference["name"] = name.into();
-                        let reference = reference.to_string();
-                        let edited = message.edit(Part::Params, &[], &[("ref", reference.as_bytes())]);
-                        debug_assert!(edited.is_ok(), "it has been read as an object");
-                        (Some(member), exposed)
-                    }
-                    None => (None, exposed),
-                },
-                (None, Some(uri)) => (router.owner(&uri, &message, &context).await, uri),
-                (None, None) => (None, String::new()),
+            let Some(about) = message.member(Part::Params, "ref").and_then(Named::read) else {
+                return Reply::once(unknown(&message, "prompt or resource", ""));
             };
-            match (member, message.reread()) {
-                (Some(member), Ok(message)) => member.link.call(Call::message(message, context)),
-                _ => Reply::once(error_of(&id, unknown("prompt or resource", &what))),
+            let found = match (about.name(), about.uri()) {
+                (Some(exposed), _) => {
+                    let found = router.find_anew(ListKind::Prompts, &exposed, &message, &context).await;
+                    found.map(|(member, name)| (member, about.with_name(&name)))
+                }
+                (None, Some(uri)) => {
+                    let found = router.owner(&uri, &message, &context).await;
+                    found.map(|Owner { member, uri }| (member, about.with_uri(&uri)))
+                }
+                (None, None) => None,
+            };
+            let Some((member, reference)) = found else {
+                let what = about.name().or(about.uri()).unwrap_or_default();
+                return Reply::once(unknown(&message, "prompt or resource", &what));
+            };
+            let edited = message.edit(Part::Params, &[], &[("ref", &reference)]);
+            debug_assert!(edited.is_ok(), "it has been read as an object");
+            match message.reread() {
+                Ok(message) => member.link.call(Call::message(message, context)),
+                Err(_) => Reply::once(unknown(&message, "prompt or resource", "")),
             }
         })
     }
@@ -132,15 +139,17 @@ impl Connection {
     }
 }
 
-/// A request for a list, on behalf of the client of another request.
-fn list_request(message: &Message, kind: ListKind) -> Message {
-    let params = [br#"{"_meta":"#, message.meta().unwrap_or(b"{}"), b"}"].concat();
-    let id = RequestId::from("crossway-names");
-    Message::request_of(&id, kind.method(), Some(&params)).unwrap_or_else(|_| message.clone())
+fn what(kind: ListKind) -> &'static str {
+    match kind {
+        ListKind::Tools => "tool",
+        ListKind::Prompts => "prompt",
+        ListKind::Resources | ListKind::Templates => "resource",
+    }
 }
 
-/// As servers say it of what they don't have.
-fn unknown(what: &str, name: &str) -> ErrorObject {
+/// The answer about what nobody has, as servers say it.
+fn unknown(request: &Message, what: &str, name: &str) -> Message {
+    let id = request.id().unwrap_or_else(|| RequestId::from(0));
     let name: String = name.chars().take(200).collect();
-    ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown {what}: {name}"))
+    error_of(&id, ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown {what}: {name}")))
 }

@@ -7,14 +7,17 @@ use crossway_era::keys;
 use crossway_proto::{Message, Part, RequestId};
 use crossway_service::{Call, CallError, Context, Reply};
 use futures_util::StreamExt;
-use futures_util::stream::SelectAll;
+use futures_util::future::join_all;
+use futures_util::stream::{BoxStream, SelectAll};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::timeout;
 
 use super::Router;
-use crate::known::{Known, ListKind};
-use crate::limits::SUBSCRIBED;
+use super::resources::Owner;
+use crate::known::{Change, Kept, Known, ListKind, View};
+use crate::limits::{ACKNOWLEDGE_TIME, SUBSCRIBED};
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -37,35 +40,100 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
         let filter = message.member(Part::Params, "notifications").unwrap_or_default();
         let filter: Filter = serde_json::from_slice(filter).unwrap_or_default();
         let id = message.id().unwrap_or_else(|| RequestId::from(0));
-        let mut owners: BTreeMap<Arc<str>, (Arc<Known>, Vec<String>)> = BTreeMap::new();
+        let view = router.view(&message, &context);
+        let has_lists = filter.tools || filter.prompts || filter.resources;
+        let kept = has_lists.then(|| router.keep(&view, &message, &context));
+        let mut owners: BTreeMap<Arc<str>, (Arc<Known>, Subscribed)> = BTreeMap::new();
         for uri in filter.uris.iter().take(SUBSCRIBED) {
-            if let Some(member) = router.owner(uri, &message, &context).await {
+            if let Some(Owner { member, uri: own }) = router.owner(uri, &message, &context).await {
                 let name = Arc::clone(&member.name);
-                owners.entry(name).or_insert_with(|| (member, Vec::new())).1.push(uri.clone());
+                owners.entry(name).or_insert_with(|| (member, Subscribed::new())).1.insert(own, uri.clone());
             }
         }
+        let asked = owners.into_values().map(|(member, subscribed)| {
+            let own: Vec<&String> = subscribed.keys().collect();
+            let reply = listen_request(&message, &own)
+                .map(|request| member.link.call(Call::message(request, context.clone())));
+            async move {
+                let mut reply = reply?;
+                let subscribed = agreed(&mut reply, subscribed).await?;
+                Some((reply, subscribed))
+            }
+        });
         let mut upstreams = SelectAll::new();
         let mut taken = Vec::new();
-        for (member, uris) in owners.into_values() {
-            if let Some(request) = listen_request(&message, &uris) {
-                upstreams.push(member.link.call(Call::message(request, context.clone())));
-                taken.extend(uris);
-            }
+        for (reply, subscribed) in join_all(asked).await.into_iter().flatten() {
+            taken.extend(subscribed.values().cloned());
+            let subscribed = Arc::new(subscribed);
+            upstreams.push(reply.map(move |heard| (heard, Arc::clone(&subscribed))).boxed());
         }
-        let listening =
-            Listening { id, filter, taken, changes, upstreams, is_acknowledged: false, has_ended: false };
+        let listening = Listening {
+            router,
+            message,
+            context,
+            id,
+            filter,
+            view,
+            kept,
+            taken,
+            changes,
+            upstreams,
+            is_acknowledged: false,
+            has_ended: false,
+        };
         Reply::stream(futures_util::stream::unfold(listening, |mut listening| async {
             listening.next().await.map(|message| (Ok::<_, CallError>(message), listening))
         }))
     })
 }
 
+/// Resources of one upstream: its own URIs, and those by which the client knows them.
+type Subscribed = BTreeMap<String, String>;
+
+/// What of it the upstream has agreed to, or may yet agree to; none if it has refused.
+///
+/// "The `notifications` field in the acknowledgment reflects the subset the server agreed to honor" (2026-07-28,
+/// basic/patterns/subscriptions), here and there.
+async fn agreed(reply: &mut Reply, mut subscribed: Subscribed) -> Option<Subscribed> {
+    let Ok(first) = timeout(ACKNOWLEDGE_TIME, reply.next()).await else { return Some(subscribed) };
+    let first = first?.ok()?;
+    if !first.is_method("notifications/subscriptions/acknowledged") {
+        return None;
+    }
+    let filter = first.member(Part::Params, "notifications").unwrap_or_default();
+    let filter: Filter = serde_json::from_slice(filter).unwrap_or_default();
+    subscribed.retain(|own, _| filter.uris.contains(own));
+    (!subscribed.is_empty()).then_some(subscribed)
+}
+
+/// What is known of the upstreams that there are is kept up to date.
+struct KeptAll {
+    /// Which upstreams these are.
+    generation: u64,
+    _kept: Vec<Kept>,
+}
+
+impl Router {
+    fn keep(&self, view: &Arc<View>, request: &Message, context: &Context) -> KeptAll {
+        let members = self.members();
+        let kept = members.all.iter().map(|member| member.entry(view, request, context).kept()).collect();
+        KeptAll { generation: members.generation, _kept: kept }
+    }
+}
+
+type Heard = (Result<Message, CallError>, Arc<Subscribed>);
+
 struct Listening {
+    router: Router,
+    message: Message,
+    context: Context,
     id: RequestId,
     filter: Filter,
+    view: Arc<View>,
+    kept: Option<KeptAll>,
     taken: Vec<String>,
-    changes: broadcast::Receiver<ListKind>,
-    upstreams: SelectAll<Reply>,
+    changes: broadcast::Receiver<Change>,
+    upstreams: SelectAll<BoxStream<'static, Heard>>,
     is_acknowledged: bool,
     has_ended: bool,
 }
@@ -81,14 +149,18 @@ impl Listening {
         loop {
             tokio::select! {
                 change = self.changes.recv() => match change {
-                    Ok(kind) if self.wants(kind) => return notification(kind.change(), &self.id, None),
-                    Ok(_) => {}
+                    Ok(change) => {
+                        self.keep_those_that_are_there();
+                        if change.is_for(&self.view) && self.wants(change.kind) {
+                            return notification(change.kind.change(), &self.id, None);
+                        }
+                    }
                     // What was missed can't be told any more: whoever listens anew looks again.
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return self.end(),
                 },
-                Some(heard) = self.upstreams.next() => match heard {
+                Some((heard, subscribed)) = self.upstreams.next() => match heard {
                     Ok(message) if message.is_method("notifications/resources/updated") => {
-                        return self.own(message);
+                        return self.own(message, &subscribed);
                     }
                     Ok(message) if message.is_response() => return self.end(),
                     Ok(_) => {}
@@ -96,6 +168,14 @@ impl Listening {
                     Err(_) => return self.end(),
                 },
             }
+        }
+    }
+
+    /// Upstreams come and go while somebody listens.
+    fn keep_those_that_are_there(&mut self) {
+        let now = self.router.members().generation;
+        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.generation != now) {
+            *kept = self.router.keep(&self.view, &self.message, &self.context);
         }
     }
 
@@ -127,8 +207,15 @@ impl Listening {
         notification("notifications/subscriptions/acknowledged", &self.id, Some(&filter))
     }
 
-    /// An upstream's message under the client's own id.
-    fn own(&self, mut message: Message) -> Option<Message> {
+    /// An upstream's message under the client's own id, about what the client knows.
+    fn own(&self, mut message: Message, subscribed: &Subscribed) -> Option<Message> {
+        let uri =
+            message.member(Part::Params, "uri").and_then(|uri| serde_json::from_slice::<String>(uri).ok());
+        let exposed = uri.and_then(|own| subscribed.get(&own).filter(|exposed| **exposed != own));
+        if let Some(exposed) = exposed {
+            message.edit(Part::Params, &[], &[("uri", json!(exposed).to_string().as_bytes())]).ok()?;
+            message = message.reread().ok()?;
+        }
         message.edit(Part::Meta, &[], &[(keys::SUBSCRIPTION_ID, self.id.as_json())]).ok()?;
         message.reread().ok()
     }
@@ -154,7 +241,7 @@ fn notification(method: &str, id: &RequestId, filter: Option<&str>) -> Option<Me
 }
 
 /// The request for some resources of one upstream.
-fn listen_request(message: &Message, uris: &[String]) -> Option<Message> {
+fn listen_request(message: &Message, uris: &[&String]) -> Option<Message> {
     let filter = json!({ "resourceSubscriptions": uris }).to_string();
     let mut request = message.clone();
     request.edit(Part::Params, &[], &[("notifications", filter.as_bytes())]).ok()?;

@@ -1,31 +1,55 @@
 //! Lists of many upstreams, one after the other.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::collections::hash_map;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use crossway_service::Context;
 use futures_util::future::join_all;
 
-use super::{Members, Router};
-use crate::known::{Item, Known, ListKind, View};
+use super::{Members, Router, resources};
+use crate::known::{Known, ListKind, Listed, View};
 use crate::limits::{LIST_PAGE_BYTES, MERGED_LISTS};
 
-/// Merged lists, ready to be sent, and where their names lead.
-#[derive(Default)]
+/// A merged list, ready to be sent, and where its names lead.
 pub(super) struct Merged {
-    ready: HashMap<(ListKind, View), Arc<Ready>>,
-    /// Where an exposed name leads: upstream and name. The same for everybody, since it follows from the two.
-    names: HashMap<(ListKind, String), (Arc<str>, String)>,
-}
-
-/// One merged list.
-struct Ready {
-    /// The generations that it is made of.
+    /// The generations that it is made of: the upstreams', and of each its list's.
     made_of: Vec<u64>,
     /// One answer a page, under an id that is to be replaced.
     pages: Vec<Message>,
+    /// By what items are exposed as.
+    places: HashMap<String, Place>,
+    clashes: Vec<Clash>,
 }
+
+/// Where an exposed name leads.
+pub(super) struct Place {
+    pub(super) upstream: Arc<str>,
+    /// What it is called there.
+    pub(super) name: String,
+    /// How many are before it in the list.
+    pub(super) order: usize,
+}
+
+/// Two things of one name, of which the second is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Clash {
+    /// The list in which they are.
+    pub list: ListKind,
+    /// What both are called.
+    pub name: String,
+    /// The upstream whose thing is listed and reached.
+    pub first: String,
+    /// The upstream whose thing is left out.
+    pub second: String,
+}
+
+type Key = (ListKind, Arc<View>);
+
+/// Merged lists that are ready.
+pub(super) type Ready = HashMap<Key, Arc<Merged>>;
 
 impl Router {
     /// The answer to a list's request.
@@ -35,118 +59,193 @@ impl Router {
             Ok(page) => page,
             Err(error) => return error_of(&id, error),
         };
-        let members = self.members();
-        let is_same_for_all = self.0.options.is_same_for_all;
-        let view = View::of(request, context, is_same_for_all);
-        let key = (kind, view);
-        let made_of = |members: &Members| -> Vec<u64> {
-            let entries = members.all.iter().map(|member| member.entry(request, context).generation(kind));
-            std::iter::once(members.generation).chain(entries).collect()
-        };
-        let is_kept = is_same_for_all || context.extensions.get::<crate::ScopeKey>().is_some();
-        let known = self.merged().ready.get(&key).filter(|_| is_kept).cloned();
-        let ready = match known.filter(|ready| ready.made_of == made_of(&members)) {
-            Some(ready) => {
-                // Asking is what keeps lists fresh.
-                for member in &members.all {
-                    member.entry(request, context).touch(kind);
-                }
-                ready
-            }
-            None => {
-                let asked = members
-                    .all
-                    .iter()
-                    .map(|member| async { (Arc::clone(member), member.list(kind, request, context).await) });
-                let mut lists = Vec::new();
-                for (member, list) in join_all(asked).await {
-                    match list {
-                        Ok(list) => lists.push((member, list)),
-                        Err(error) => {
-                            let what = kind.member();
-                            tracing::debug!(upstream = %member.name, %error, what, "a list is left out");
-                        }
-                    }
-                }
-                let pages = self.write(kind, &lists);
-                if is_kept && lists.len() == members.all.len() {
-                    let ready = Arc::new(Ready { made_of: made_of(&members), pages });
-                    let mut merged = self.merged();
-                    if merged.ready.len() >= MERGED_LISTS {
-                        merged.ready.clear();
-                    }
-                    merged.ready.insert(key, Arc::clone(&ready));
-                    ready
-                } else {
-                    Arc::new(Ready { made_of: Vec::new(), pages })
-                }
-            }
-        };
-        match ready.pages.get(page) {
+        let merged = self.merged(kind, request, context).await;
+        match merged.pages.get(page) {
             Some(answer) => {
                 let mut answer = answer.clone();
                 answer.set_id(&id);
                 answer
             }
-            None => error_of(
-                &id,
-                ErrorObject::new(ErrorCode::INVALID_PARAMS, "the cursor is not one of this list"),
-            ),
+            None => error_of(&id, bad_cursor()),
         }
     }
 
-    /// The upstream and the name that an exposed name stands for.
-    pub(super) fn lookup(&self, kind: ListKind, exposed: &str) -> Option<(Arc<Known>, String)> {
-        let members = self.members();
-        if let Some((upstream, name)) = self.merged().names.get(&(kind, exposed.to_owned())) {
-            return members.by_name.get(upstream).map(|member| (Arc::clone(member), name.clone()));
-        }
-        let (upstream, name) = self.0.naming.split(exposed)?;
-        members.by_name.get(upstream).map(|member| (Arc::clone(member), name.to_owned()))
-    }
-
-    fn write(&self, kind: ListKind, lists: &[(Arc<Known>, Arc<Vec<Item>>)]) -> Vec<Message> {
-        let mut merged = self.merged();
-        let mut pages = vec![Vec::new()];
-        let mut taken = std::collections::HashSet::new();
-        for (member, items) in lists {
-            for item in items.iter() {
-                let exposed = match kind {
-                    ListKind::Tools | ListKind::Prompts => {
-                        self.0.naming.expose(&member.name, &item.name).into_owned()
-                    }
-                    ListKind::Resources | ListKind::Templates => item.name.clone(),
-                };
-                if !taken.insert(exposed.clone()) {
-                    tracing::warn!(upstream = %member.name, name = exposed, "another upstream has one of this name; this one is left out");
-                    continue;
+    /// Names that two upstreams have, as far as clients have asked for the lists. Under [`Prefixed`](super::Prefixed) there are
+    /// none but those that one upstream has twice.
+    #[must_use]
+    pub fn clashes(&self) -> Vec<Clash> {
+        let mut clashes: Vec<Clash> = Vec::new();
+        for merged in self.ready().values() {
+            for clash in &merged.clashes {
+                if !clashes.contains(clash) {
+                    clashes.push(clash.clone());
                 }
-                let page = match pages.last_mut() {
-                    Some(page) if page.len() < LIST_PAGE_BYTES => page,
-                    _ => {
-                        pages.push(Vec::new());
-                        let last = pages.len() - 1;
-                        &mut pages[last]
-                    }
-                };
-                if !page.is_empty() {
-                    page.push(b',');
-                }
-                item.write_as(&exposed, page);
-                merged.names.insert((kind, exposed), (Arc::clone(&member.name), item.name.clone()));
             }
         }
+        clashes
+    }
+
+    /// The merged list for those who see the same as the client of `request`. Waits only for upstreams of which nothing is
+    /// known, and not for long.
+    pub(super) async fn merged(&self, kind: ListKind, request: &Message, context: &Context) -> Arc<Merged> {
+        let key = (kind, self.view(request, context));
+        let members = self.members();
+        if let Some(merged) = self.merged_now(&key, &members, request, context) {
+            return merged;
+        }
+        let asked = members.all.iter().map(|member| async {
+            let listed = member.entry(&key.1, request, context).list(kind).await;
+            if let Err(error) = &listed {
+                tracing::debug!(upstream = %member.name, %error, what = kind.member(), "a list is left out");
+            }
+            (Arc::clone(member), listed.ok())
+        });
+        let lists = join_all(asked).await;
+        let merged = Arc::new(self.write(kind, members.generation, &lists));
+        if key.1.is_lasting() {
+            let mut ready = self.ready();
+            if ready.len() >= MERGED_LISTS {
+                ready.clear();
+            }
+            ready.insert(key, Arc::clone(&merged));
+        }
+        merged
+    }
+
+    /// The merged list if it is ready, and nothing that it is made of has changed.
+    fn merged_now(
+        &self,
+        key: &Key,
+        members: &Members,
+        request: &Message,
+        context: &Context,
+    ) -> Option<Arc<Merged>> {
+        if !key.1.is_lasting() {
+            return None;
+        }
+        let merged = Arc::clone(self.ready().get(key)?);
+        let is_current = merged.made_of.first() == Some(&members.generation)
+            && members.all.iter().zip(&merged.made_of[1..]).all(|(member, generation)| {
+                let entry = member.entry(&key.1, request, context);
+                // Asking is what keeps lists fresh.
+                entry.ask(key.0);
+                entry.generation(key.0) == *generation
+            });
+        is_current.then_some(merged)
+    }
+
+    /// The upstream and the name that an exposed name stands for, as far as it can be told at once: the error says whether all
+    /// is known.
+    pub(super) fn find(
+        &self,
+        kind: ListKind,
+        exposed: &str,
+        request: &Message,
+        context: &Context,
+    ) -> Result<(Arc<Known>, String), IsAllKnown> {
+        let members = self.members();
+        if let Some((upstream, name)) = self.0.naming.split(exposed)
+            && let Some(member) = members.by_name.get(upstream)
+        {
+            return Ok((Arc::clone(member), name.to_owned()));
+        }
+        let key = (kind, self.view(request, context));
+        let merged = self.merged_now(&key, &members, request, context).ok_or(IsAllKnown(false))?;
+        merged.find(exposed, &members).ok_or(IsAllKnown(true))
+    }
+
+    /// The same, after whatever has to be asked.
+    pub(super) async fn find_anew(
+        &self,
+        kind: ListKind,
+        exposed: &str,
+        request: &Message,
+        context: &Context,
+    ) -> Option<(Arc<Known>, String)> {
+        match self.find(kind, exposed, request, context) {
+            Ok(found) => Some(found),
+            Err(IsAllKnown(true)) => None,
+            Err(IsAllKnown(false)) => {
+                self.merged(kind, request, context).await.find(exposed, &self.members())
+            }
+        }
+    }
+
+    fn write(&self, kind: ListKind, generation: u64, lists: &[(Arc<Known>, Option<Listed>)]) -> Merged {
+        let generations =
+            lists.iter().map(|(_, listed)| listed.as_ref().map_or(0, |listed| listed.generation));
+        let made_of = std::iter::once(generation).chain(generations).collect();
+        let mut pages = vec![Vec::new()];
+        let mut places: HashMap<String, Place> = HashMap::new();
+        let mut clashes = Vec::new();
+        let items = lists.iter().flat_map(|(member, listed)| {
+            listed.iter().flat_map(|listed| listed.items.iter()).map(move |item| (member, item))
+        });
+        for (member, item) in items {
+            let mut exposed = match kind {
+                ListKind::Tools | ListKind::Prompts => {
+                    self.0.naming.expose(&member.name, &item.name).into_owned()
+                }
+                ListKind::Resources | ListKind::Templates => match places.get(&item.name) {
+                    Some(place) if place.upstream != member.name => resources::wrap(&member.name, &item.name),
+                    _ => item.name.clone(),
+                },
+            };
+            let place =
+                Place { upstream: Arc::clone(&member.name), name: item.name.clone(), order: places.len() };
+            match places.entry(exposed) {
+                hash_map::Entry::Occupied(taken) => {
+                    let (name, first) = (taken.key().clone(), taken.get().upstream.to_string());
+                    let second = member.name.to_string();
+                    tracing::warn!(name, first, second, "two have one name; the second is left out");
+                    clashes.push(Clash { list: kind, name, first, second });
+                    continue;
+                }
+                hash_map::Entry::Vacant(free) => {
+                    exposed = free.key().clone();
+                    free.insert(place);
+                }
+            }
+            let page = match pages.last_mut() {
+                Some(page) if page.len() < LIST_PAGE_BYTES => page,
+                _ => {
+                    pages.push(Vec::new());
+                    let last = pages.len() - 1;
+                    &mut pages[last]
+                }
+            };
+            if !page.is_empty() {
+                page.push(b',');
+            }
+            item.write_as(&exposed, page);
+        }
         let last = pages.len() - 1;
-        pages
+        let pages = pages
             .into_iter()
             .enumerate()
             .filter_map(|(number, items)| answer(kind, &items, (number < last).then_some(number + 1)))
-            .collect()
+            .collect();
+        Merged { made_of, pages, places, clashes }
     }
 
-    pub(super) fn merged(&self) -> std::sync::MutexGuard<'_, Merged> {
-        // Each step leaves the tables whole.
-        self.0.merged.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ready(&self) -> MutexGuard<'_, Ready> {
+        // Each step leaves the table whole.
+        self.0.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a name that was not found can't be found by asking either.
+pub(super) struct IsAllKnown(pub(super) bool);
+
+impl Merged {
+    pub(super) fn find(&self, exposed: &str, members: &Members) -> Option<(Arc<Known>, String)> {
+        let place = self.places.get(exposed)?;
+        members.by_name.get(&place.upstream).map(|member| (Arc::clone(member), place.name.clone()))
+    }
+
+    /// All that it has, by what they are exposed as; in no order.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.places.iter().map(|(exposed, place)| (exposed.as_str(), place))
     }
 }
 
@@ -165,7 +264,12 @@ fn page_of(request: &Message) -> Result<usize, ErrorObject> {
     let Some(cursor) = request.member(Part::Params, "cursor") else { return Ok(0) };
     let page = std::str::from_utf8(cursor).ok().and_then(|text| text.strip_prefix("\"page-"));
     let page = page.and_then(|text| text.strip_suffix('"')).and_then(|number| number.parse().ok());
-    page.ok_or_else(|| ErrorObject::new(ErrorCode::INVALID_PARAMS, "the cursor is not one of this list"))
+    page.ok_or_else(bad_cursor)
+}
+
+/// "Invalid cursors **SHOULD** result in an error with code -32602" (2026-07-28, server/utilities/pagination).
+fn bad_cursor() -> ErrorObject {
+    ErrorObject::new(ErrorCode::INVALID_PARAMS, "the cursor is not one of this list")
 }
 
 pub(super) fn error_of(id: &RequestId, error: ErrorObject) -> Message {

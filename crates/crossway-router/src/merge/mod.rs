@@ -5,9 +5,14 @@
 //! | `server/discover` | nobody: it is answered at once, and the same whatever upstreams there are |
 //! | lists | nobody, once they are known: all upstreams' lists, one after the other, under [names](Naming) of our own |
 //! | `tools/call`, `prompts/get` | the upstream that the name says, under the name that it has there |
-//! | `resources/read` | the upstream that has listed the URI, or whose template it fits; URIs stay as they are |
+//! | `resources/read` | the upstream that has listed the URI, or whose template it fits |
 //! | `completion/complete` | the upstream of the prompt or resource that it is about |
 //! | `subscriptions/listen` | changes of lists are told from what is known; resources are listened for at their upstreams |
+//!
+//! URIs stay as they are. Where two upstreams have the same one, the later upstream's is `crossway://upstream/` and the URI
+//! itself. What names and URIs force on messages: `params.name`, `params.uri` and `params.ref` of requests, `uri` in the contents
+//! that were read and in `notifications/resources/updated`, both only where the URI is such a one. Nothing else is changed, and
+//! arguments and other results are not looked at.
 //!
 //! An upstream that fails is missing from lists of which nothing is known, and is there again, and told of, when it comes
 //! back. It holds nobody up for more than a few seconds, once.
@@ -18,17 +23,20 @@ mod listening;
 mod lists;
 mod naming;
 mod resources;
+mod splice;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use crossway_service::{Link, Scope, Upstream};
+use crossway_proto::Message;
+use crossway_service::{Context, Link, Scope, Upstream};
 use tokio::sync::broadcast;
 
+pub use lists::Clash;
 pub use naming::{Naming, Prefixed, Unprefixed};
 
-use crate::known::{Known, ListKind, State};
+use crate::known::{Change, Known, ListKind, State, View};
 use crate::limits::CHANGES;
 
 /// Many modern upstreams as one, changed while it serves. Clones share the upstreams.
@@ -39,8 +47,8 @@ struct Shared {
     naming: Box<dyn Naming>,
     options: RouterOptions,
     members: RwLock<Arc<Members>>,
-    merged: Mutex<lists::Merged>,
-    changed: broadcast::Sender<ListKind>,
+    ready: Mutex<lists::Ready>,
+    changed: broadcast::Sender<Change>,
 }
 
 /// How a router behaves.
@@ -92,7 +100,7 @@ impl Router {
             naming: Box::new(naming),
             options,
             members: RwLock::default(),
-            merged: Mutex::default(),
+            ready: Mutex::default(),
             changed: broadcast::Sender::new(CHANGES),
         }))
     }
@@ -104,7 +112,7 @@ impl Router {
     ///
     /// Outside of a tokio runtime.
     pub fn insert(&self, name: &str, upstream: &dyn Upstream) {
-        let known = Known::new(name, upstream, self.0.options.is_same_for_all);
+        let known = Known::new(name, upstream);
         self.follow(&known);
         self.change(|members| match members.iter_mut().find(|member| *member.name == *name) {
             Some(member) => *member = Arc::clone(&known),
@@ -114,13 +122,11 @@ impl Router {
 
     /// Takes an upstream away. Calls in flight go on. False if there is none of this name.
     pub fn remove(&self, name: &str) -> bool {
-        let mut is_gone = false;
-        self.change(|members| {
-            let before = members.len();
-            members.retain(|member| *member.name != *name);
-            is_gone = members.len() < before;
-        });
-        is_gone
+        let is_there = self.members().by_name.contains_key(name);
+        if is_there {
+            self.change(|members| members.retain(|member| *member.name != *name));
+        }
+        is_there
     }
 
     /// Puts the upstreams into this order; those that are not named keep theirs, behind the others.
@@ -132,12 +138,12 @@ impl Router {
         });
     }
 
-    /// Fetches an upstream's lists anew: it has come back.
+    /// Fetches an upstream's lists anew, as far as anybody has asked for them: it has come back. Clients are told if they
+    /// are others than before.
     pub fn refresh(&self, name: &str) {
         if let Some(member) = self.members().by_name.get(name) {
             member.refresh();
         }
-        self.tell_all();
     }
 
     /// How it stands with each upstream, in their order.
@@ -162,10 +168,11 @@ impl Router {
     }
 
     fn tell_all(&self) {
-        for kind in [ListKind::Tools, ListKind::Prompts, ListKind::Resources] {
-            // Nobody may listen.
-            let _ = self.0.changed.send(kind);
-        }
+        tell_all(&self.0.changed);
+    }
+
+    fn view(&self, request: &Message, context: &Context) -> Arc<View> {
+        View::of(request, context, self.0.options.is_same_for_all)
     }
 
     /// Passes an upstream's changes on to those who listen, as long as it is there.
@@ -174,12 +181,22 @@ impl Router {
         tokio::spawn(async move {
             loop {
                 match changes.recv().await {
-                    Ok(kind) => drop(changed.send(kind)),
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    // Nobody may listen.
+                    Ok(change) => drop(changed.send(change)),
+                    // What was missed may have been for anybody.
+                    Err(broadcast::error::RecvError::Lagged(_)) => tell_all(&changed),
                     Err(broadcast::error::RecvError::Closed) => return,
                 }
             }
         });
+    }
+}
+
+/// Tells everybody that all lists may be others.
+fn tell_all(changed: &broadcast::Sender<Change>) {
+    for kind in [ListKind::Tools, ListKind::Prompts, ListKind::Resources] {
+        // Nobody may listen.
+        let _ = changed.send(Change { kind, view: None });
     }
 }
 

@@ -1,39 +1,111 @@
-//! Which upstream a URI belongs to.
+//! Which upstream a URI belongs to, and what it is there.
 
+use std::cmp::Reverse;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crossway_proto::Message;
+use crossway_proto::{Kind, Message, Part};
 use crossway_service::Context;
+use serde_json::value::RawValue;
 
-use super::Router;
+use super::splice::Named;
+use super::{Members, Router};
 use crate::known::{Known, ListKind};
+
+/// What URIs that two upstreams have begin with, at the later one.
+const WRAP: &str = "crossway://";
+
+/// The upstream that a URI belongs to.
+pub(super) struct Owner {
+    pub(super) member: Arc<Known>,
+    /// The URI there.
+    pub(super) uri: String,
+}
 
 impl Router {
     /// The upstream that a URI belongs to: the one that lists it, or else the one whose template fits it best, or else the
-    /// only one that has resources at all.
-    pub(super) async fn owner(&self, uri: &str, request: &Message, context: &Context) -> Option<Arc<Known>> {
+    /// one that it names, or else the only one that has resources at all.
+    pub(super) async fn owner(&self, uri: &str, request: &Message, context: &Context) -> Option<Owner> {
+        let (resources, templates) = tokio::join!(
+            self.merged(ListKind::Resources, request, context),
+            self.merged(ListKind::Templates, request, context)
+        );
         let members = self.members();
-        let mut best: Option<(usize, Arc<Known>)> = None;
-        let mut with_resources = Vec::new();
-        for member in &members.all {
-            let Ok(resources) = member.list(ListKind::Resources, request, context).await else { continue };
-            if resources.iter().any(|item| item.name == uri) {
-                return Some(Arc::clone(member));
-            }
-            let templates = member.list(ListKind::Templates, request, context).await.unwrap_or_default();
-            for template in templates.iter().filter(|template| fits(&template.name, uri)) {
-                let length = literal(&template.name).len();
-                if best.as_ref().is_none_or(|(longest, _)| length > *longest) {
-                    best = Some((length, Arc::clone(member)));
+        let listed = resources.find(uri, &members).or_else(|| templates.find(uri, &members));
+        if let Some((member, uri)) = listed {
+            return Some(Owner { member, uri });
+        }
+        let inner = unwrap(uri, &members);
+        let (exposed, place) = templates
+            .places()
+            .filter(|(template, _)| fits(template, uri))
+            .max_by_key(|(template, place)| (literal(template).len(), Reverse(place.order)))
+            .unzip();
+        if let (Some(exposed), Some(place)) = (exposed, place) {
+            return match inner {
+                Some(owner) if exposed != place.name => Some(owner),
+                _ => {
+                    let member = Arc::clone(members.by_name.get(&place.upstream)?);
+                    Some(Owner { member, uri: uri.to_owned() })
                 }
+            };
+        }
+        inner.or_else(|| {
+            let mut owners = resources.places().chain(templates.places()).map(|(_, place)| &place.upstream);
+            let first = owners.next()?;
+            let member = owners.all(|other| other == first).then(|| members.by_name.get(first))??;
+            Some(Owner { member: Arc::clone(member), uri: uri.to_owned() })
+        })
+    }
+}
+
+/// What a URI or template of an upstream is exposed as where an earlier upstream has the same.
+pub(super) fn wrap(upstream: &str, uri: &str) -> String {
+    let mut wrapped = String::from(WRAP);
+    for byte in upstream.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                wrapped.push(char::from(byte))
             }
-            if !resources.is_empty() || !templates.is_empty() {
-                with_resources.push(Arc::clone(member));
+            _ => {
+                let _ = write!(wrapped, "%{byte:02X}");
             }
         }
-        let only = if with_resources.len() == 1 { with_resources.pop() } else { None };
-        best.map(|(_, member)| member).or(only)
     }
+    wrapped + "/" + uri
+}
+
+/// What a wrapped URI stands for, if there is such an upstream.
+fn unwrap(uri: &str, members: &Members) -> Option<Owner> {
+    let (host, inner) = uri.strip_prefix(WRAP)?.split_once('/')?;
+    // Upstreams are few, and this way nothing has to be taken apart.
+    let prefix = |member: &Known| wrap(&member.name, "");
+    let member =
+        members.all.iter().find(|member| prefix(member)[WRAP.len()..].trim_end_matches('/') == host)?;
+    Some(Owner { member: Arc::clone(member), uri: inner.to_owned() })
+}
+
+/// An answer to `resources/read` with the contents of `own` under the URI by which the client knows them.
+pub(super) fn read_as(mut answer: Message, own: &str, exposed: &str) -> Message {
+    if answer.kind() != Kind::Result {
+        return answer;
+    }
+    let contents = answer.member(Part::Result, "contents").unwrap_or_default();
+    let Ok(contents) = serde_json::from_slice::<Vec<&RawValue>>(contents) else { return answer };
+    let mut renamed = Vec::from(*b"[");
+    for (index, content) in contents.into_iter().map(RawValue::get).enumerate() {
+        if index > 0 {
+            renamed.push(b',');
+        }
+        match Named::read(content.as_bytes()).filter(|named| named.uri().as_deref() == Some(own)) {
+            Some(named) => renamed.extend_from_slice(&named.with_uri(exposed)),
+            None => renamed.extend_from_slice(content.as_bytes()),
+        }
+    }
+    renamed.push(b']');
+    let edited = answer.edit(Part::Result, &[], &[("contents", &renamed)]);
+    debug_assert!(edited.is_ok(), "it has been read as an object");
+    answer
 }
 
 /// What stands before a template's first expression (RFC 6570).

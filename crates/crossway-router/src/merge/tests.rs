@@ -7,6 +7,10 @@ use tokio::sync::mpsc::Receiver;
 use super::*;
 use crate::ScopeKey;
 
+mod changes;
+mod clashes;
+mod properties;
+
 fn message(text: &str) -> Message {
     Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
 }
@@ -71,6 +75,12 @@ impl Rig {
 
 fn same() -> RouterOptions {
     RouterOptions::default().same_for_all()
+}
+
+fn keyed(key: &str) -> Context {
+    let mut context = Context::default();
+    context.extensions.insert(ScopeKey::new(key));
+    context
 }
 
 /// Answers what a server is asked until it is asked `method`. Gives that request's id.
@@ -188,7 +198,6 @@ async fn a_silent_upstream_is_left_out_and_is_told_of_when_it_is_back() {
     assert_eq!(rig.router.states()[0].1, State::Ready);
     // It answers late: that is of use to the next one.
     tell_tools(&silent, r#"[{"name":"b"}]"#).await;
-    rig.router.refresh("silent");
     let changed = listening.next().await;
     assert!(changed.is_method("notifications/tools/list_changed"));
     assert_eq!(changed.subscription_id(), Some(RequestId::from("l")));
@@ -245,11 +254,6 @@ async fn a_change_is_told_and_the_list_is_fetched_anew() {
 async fn who_has_another_key_sees_another_list_and_who_has_none_is_served_without_memory() {
     let rig = Rig::new(RouterOptions::default());
     let one = rig.add("one").await;
-    let keyed = |key: &str| {
-        let mut context = Context::default();
-        context.extensions.insert(ScopeKey::new(key));
-        context
-    };
     for (key, tool) in [("a", "of_a"), ("b", "of_b")] {
         let mut list = rig.call_for(modern("1", "tools/list", ""), keyed(key));
         tell_tools(&one, &format!(r#"[{{"name":"{tool}"}}]"#)).await;

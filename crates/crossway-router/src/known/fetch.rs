@@ -1,0 +1,174 @@
+//! What is asked of an upstream to know it: all pages of its lists, and when they change.
+
+use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossway_era::from_legacy::SPOKEN;
+use crossway_proto::{ErrorCode, Kind, Message, RequestId};
+use crossway_service::{Call, CallError, Reason, Reply};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::entry::Entry;
+use super::list::{Item, ListKind, read_page};
+use crate::limits::{LIST_BYTES, LIST_PAGES, REFRESH_LEAST, RELISTEN_FIRST, RELISTEN_MOST, VIEW_IDLE};
+
+/// Why a list could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Call(CallError),
+    /// The upstream's own words.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Entry {
+    /// All pages of a list, and for how long they hold: as long as the one that holds for the shortest.
+    pub(super) async fn pages(&self, kind: ListKind) -> Result<(Vec<Item>, Duration), Failure> {
+        let (mut all, mut bytes, mut ttl) = (Vec::new(), 0, u64::MAX);
+        let mut cursor: Option<Bytes> = None;
+        for _ in 0..LIST_PAGES {
+            let answer = self.answer(kind.method(), cursor.as_deref()).await.map_err(Failure::Call)?;
+            if let Some(error) = answer.error() {
+                let error: serde_json::Value = serde_json::from_slice(error).unwrap_or_default();
+                // A server without such a list has none.
+                if error["code"] == ErrorCode::METHOD_NOT_FOUND.0 {
+                    return Ok((Vec::new(), REFRESH_LEAST));
+                }
+                return Err(Failure::Refused(error["message"].as_str().unwrap_or("an error").to_owned()));
+            }
+            let page = read_page(kind, &answer)
+                .ok_or_else(|| Failure::Refused(format!("its answer to {} is none", kind.method())))?;
+            bytes += answer.len();
+            ttl = ttl.min(page.ttl_ms);
+            all.extend(page.items);
+            // A page that leads to itself would lead there for ever.
+            let is_last = page.next.is_none() || page.next == cursor;
+            cursor = page.next;
+            if is_last {
+                cursor = None;
+                break;
+            }
+            if bytes > LIST_BYTES {
+                break;
+            }
+        }
+        if cursor.is_some() {
+            let method = kind.method();
+            tracing::warn!(method, items = all.len(), bytes, "a list has no end; what came so far is taken");
+        }
+        Ok((all, Duration::from_millis(ttl.min(u64::from(u32::MAX)))))
+    }
+
+    async fn answer(&self, method: &str, cursor: Option<&[u8]>) -> Result<Message, CallError> {
+        let mut reply = self.send(method, cursor.map(|cursor| ("cursor", cursor)))?;
+        while let Some(message) = reply.next().await {
+            let message = message?;
+            if matches!(message.kind(), Kind::Result | Kind::Error) {
+                return Ok(message);
+            }
+        }
+        Err(CallError::unknown(Reason::InvalidAnswer("there was none".into())))
+    }
+
+    fn send(&self, method: &str, member: Option<(&str, &[u8])>) -> Result<Reply, CallError> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let mut params = [br#"{"_meta":"#, &self.meta[..]].concat();
+        if let Some((name, value)) = member {
+            params.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            params.extend_from_slice(value);
+        }
+        params.push(b'}');
+        let id = format!("crossway-known-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let request =
+            Message::request_of(&RequestId::from(id.as_str()), method, Some(&params)).map_err(|_| {
+                CallError::not_sent(Reason::InvalidAnswer("its cursor can't be sent back".into()))
+            })?;
+        Ok(self.link.call(Call::message(request, self.context.clone())))
+    }
+}
+
+/// Listens for changes of lists until nobody asks any more, again and again where the stream ends. Ends with the entry.
+pub(super) async fn listen(entry: Weak<Entry>, mut alive: watch::Receiver<()>) {
+    let listening = async {
+        let mut pause = RELISTEN_FIRST;
+        loop {
+            let Some(this) = entry.upgrade() else { return };
+            let filter =
+                br#"{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true}"#;
+            let Ok(reply) = this.send("subscriptions/listen", Some(("notifications", filter))) else {
+                return;
+            };
+            drop(this);
+            let Some(was_acknowledged) = hear(&entry, reply).await else { return };
+            if was_acknowledged {
+                pause = RELISTEN_FIRST;
+            }
+            sleep(jittered(pause)).await;
+            pause = (pause * 2).min(RELISTEN_MOST);
+            if entry.upgrade().is_none_or(|this| this.has_rested()) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = listening => {}
+        _ended = alive.changed() => {}
+    }
+}
+
+/// Hears what an upstream tells until the stream ends; gives whether it told anything. None if nobody asks any more.
+async fn hear(entry: &Weak<Entry>, mut reply: Reply) -> Option<bool> {
+    let mut was_acknowledged = false;
+    let mut look = Instant::now() + VIEW_IDLE;
+    loop {
+        let heard = tokio::select! {
+            heard = reply.next() => heard,
+            () = sleep_until(look) => {
+                let this = entry.upgrade()?;
+                if this.has_rested() {
+                    return None;
+                }
+                look = this.last_used() + VIEW_IDLE;
+                continue;
+            }
+        };
+        let Some(Ok(message)) = heard else { return Some(was_acknowledged) };
+        let this = entry.upgrade()?;
+        if message.is_method("notifications/subscriptions/acknowledged") {
+            was_acknowledged = true;
+            // What changed before is not told.
+            this.refresh_all();
+        }
+        for kind in ListKind::changed_by(&message) {
+            this.outdate(*kind);
+        }
+        if message.is_response() {
+            return Some(was_acknowledged);
+        }
+    }
+}
+
+/// Between half and all of a pause, so that not all come back at once.
+fn jittered(pause: Duration) -> Duration {
+    let mut byte = [0];
+    // Without randomness all come at the end of it.
+    let part = getrandom::fill(&mut byte).map_or(255, |()| u32::from(byte[0]));
+    pause / 2 + pause / 2 * part / 255
+}
+
+/// What a request says of its client, for requests of our own on behalf of all who see the same. It wants no progress and
+/// no logs.
+pub(super) fn client_meta(request: &Message) -> Bytes {
+    use crossway_era::{keys, to_legacy::Asks};
+    let asks = Asks::of(request);
+    let meta = serde_json::json!({
+        keys::PROTOCOL_VERSION: SPOKEN.as_str(),
+        keys::CLIENT_CAPABILITIES: serde_json::from_str::<serde_json::Value>(asks.as_json()).unwrap_or_default(),
+        keys::CLIENT_INFO: { "name": "crossway", "version": env!("CARGO_PKG_VERSION") },
+    });
+    Bytes::from(meta.to_string())
+}

@@ -1,0 +1,227 @@
+//! Who hears of changes, and what upstreams are asked for it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, advance, sleep, timeout};
+
+use super::*;
+use crate::limits::{FIRST_LIST_TIME, REFETCH_PAUSE, VIEW_IDLE};
+
+const TOOLS: &str = r#","notifications":{"toolsListChanged":true}"#;
+
+fn changed() -> &'static str {
+    r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":0}}}"#
+}
+
+/// What is told on a listen stream until nothing comes any more.
+async fn all_told(listening: &mut Asked) -> Vec<Message> {
+    let mut told = Vec::new();
+    while let Ok(Some(message)) = timeout(Duration::from_secs(1), listening.0.recv()).await {
+        told.push(message.unwrap());
+    }
+    told
+}
+
+/// A server that answers lists with what `tools` gives for each request, and counts them.
+fn serve(server: Server, tools: impl Fn(usize) -> Option<String> + Send + 'static) -> Counted {
+    let (asked, count) = tokio::sync::watch::channel(0);
+    let server = Arc::new(server);
+    let serving = Arc::clone(&server);
+    tokio::spawn(async move {
+        while let Some(message) = serving.receive().await {
+            if message.is_method("tools/list") {
+                asked.send_modify(|count| *count += 1);
+                let number = *asked.borrow();
+                if let Some(tools) = tools(number) {
+                    serving.answer(&message.id().unwrap(), &format!(r#"{{"tools":{tools}}}"#));
+                }
+            }
+        }
+    });
+    Counted { server, count }
+}
+
+struct Counted {
+    server: Arc<Server>,
+    count: tokio::sync::watch::Receiver<usize>,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_told_to_those_alone_who_see_it() {
+    let rig = Rig::new(RouterOptions::default());
+    let one = rig.add("one").await;
+    let mut streams = Vec::new();
+    let mut listening = Vec::new();
+    for key in ["a", "b"] {
+        let mut stream =
+            rig.call_for(modern(&format!("\"{key}\""), "subscriptions/listen", TOOLS), keyed(key));
+        stream.next().await;
+        listening.push(stream);
+        streams.push(one.expect("subscriptions/listen").await);
+    }
+    one.send(changed());
+    // On a connection that is shared, a notification says by its subscription for whom it is.
+    one.send(&changed().replace(":0}", &format!(":{}}}", streams[0])));
+    let told = all_told(&mut listening[0]).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].subscription_id(), Some(RequestId::from("a")));
+    assert!(all_told(&mut listening[1]).await.is_empty());
+    // That another upstream is there is everybody's business.
+    let _two = rig.add("two").await;
+    for stream in &mut listening {
+        assert_eq!(all_told(stream).await.len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_listens_without_a_key_hears_of_changes_and_is_not_listened_for_when_gone() {
+    let rig = Rig::new(RouterOptions::default());
+    let one = rig.add("one").await;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", TOOLS));
+    listening.next().await;
+    let id = one.expect("subscriptions/listen").await;
+    one.send(&changed().replace(":0}", &format!(":{id}}}")));
+    assert!(listening.next().await.is_method("notifications/tools/list_changed"));
+    let begun = Instant::now();
+    drop(listening);
+    // Whoever reads the reply in the background sees that nobody takes what comes.
+    one.send(&changed().replace(":0}", &format!(":{id}}}")));
+    let cancelled = one.receive().await.unwrap();
+    assert_eq!(cancelled.cancelled_id(), Some(id));
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_listens_is_told_however_long_nobody_asks() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", TOOLS));
+    listening.next().await;
+    let id = one.expect("subscriptions/listen").await;
+    sleep(VIEW_IDLE * 3).await;
+    one.send(&changed().replace(":0}", &format!(":{id}}}")));
+    assert!(listening.next().await.is_method("notifications/tools/list_changed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_listened_to_when_nobody_asks_any_more() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    let mut list = rig.call(modern("1", "tools/list", ""));
+    let (mut listen, mut listed) = (None, false);
+    while listen.is_none() || !listed {
+        let message = one.receive().await.unwrap();
+        let id = message.id().unwrap();
+        if message.is_method("tools/list") {
+            one.answer(&id, r#"{"tools":[]}"#);
+            listed = true;
+        } else {
+            listen = Some(id);
+        }
+    }
+    list.next().await;
+    let begun = Instant::now();
+    assert_eq!(one.receive().await.unwrap().cancelled_id(), listen);
+    assert!(begun.elapsed() <= VIEW_IDLE * 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_of_an_upstream_that_is_taken_away_ends_at_once() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", TOOLS));
+    listening.next().await;
+    let id = one.expect("subscriptions/listen").await;
+    let begun = Instant::now();
+    rig.router.remove("one");
+    assert!(listening.next().await.is_method("notifications/tools/list_changed"));
+    // The connection may end with it.
+    let last = one.receive().await;
+    assert!(last.as_ref().is_none_or(|last| last.cancelled_id().as_ref() == Some(&id)), "{last:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_never_answers_is_waited_for_once() {
+    let rig = Rig::new(same());
+    let good = serve(rig.add("good").await, |_| Some(r#"[{"name":"a"}]"#.to_owned()));
+    let _silent = serve(rig.add("silent").await, |_| None);
+    for (id, longest) in [("1", FIRST_LIST_TIME), ("2", Duration::ZERO), ("3", Duration::ZERO)] {
+        let begun = Instant::now();
+        let answer = text(&rig.call(modern(id, "tools/list", "")).next().await);
+        assert!(answer.contains("good__a") && !answer.contains("silent__"), "{answer}");
+        assert!(begun.elapsed() <= longest, "{id}: {:?}", begun.elapsed());
+    }
+    assert_eq!(*good.count.borrow(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_changes_is_asked_about_no_more_often_than_the_pause_allows() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", TOOLS));
+    listening.next().await;
+    let id = one.expect("subscriptions/listen").await;
+    let one = serve(one, |number| Some(format!(r#"[{{"name":"a{number}"}}]"#)));
+    rig.call(modern("2", "tools/list", "")).next().await;
+    let change = changed().replace(":0}", &format!(":{id}}}"));
+    let begun = Instant::now();
+    for _ in 0..100 {
+        for _ in 0..100 {
+            one.server.send(&change);
+        }
+        advance(Duration::from_millis(20)).await;
+    }
+    let fetches = *one.count.borrow();
+    let most = (begun.elapsed().as_millis() / REFETCH_PAUSE.as_millis()) as usize + 2;
+    assert!((3..=most).contains(&fetches), "{fetches} of {most}");
+    // What the last of them told of is known in the end.
+    sleep(REFETCH_PAUSE * 2).await;
+    let last = *one.count.borrow();
+    let answer = text(&rig.call(modern("3", "tools/list", "")).next().await);
+    assert!(answer.contains(&format!("one__a{last}\"")), "{last}: {answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_comes_back_as_it_was_is_no_news() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", TOOLS));
+    listening.next().await;
+    let id = one.expect("subscriptions/listen").await;
+    let one = serve(one, |_| Some(r#"[{"name":"a"}]"#.to_owned()));
+    rig.call(modern("2", "tools/list", "")).next().await;
+    one.server.send(&changed().replace(":0}", &format!(":{id}}}")));
+    assert!(all_told(&mut listening).await.is_empty());
+    assert_eq!(*one.count.borrow(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_an_upstream_refuses_is_not_acknowledged() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    let mut listening = rig.call(modern(
+        "1",
+        "subscriptions/listen",
+        r#","notifications":{"resourceSubscriptions":["u:a","u:b"]}"#,
+    ));
+    loop {
+        let message = one.receive().await.unwrap();
+        let id = message.id().unwrap();
+        match message.method().as_deref().unwrap() {
+            "resources/list" => one.answer(&id, r#"{"resources":[{"uri":"u:a"},{"uri":"u:b"}]}"#),
+            "resources/templates/list" => one.answer(&id, r#"{"resourceTemplates":[]}"#),
+            "subscriptions/listen" if text(&message).contains("resourceSubscriptions") => {
+                one.send(&format!(
+                    r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}},"notifications":{{"resourceSubscriptions":["u:b"]}}}}}}"#
+                ));
+                break;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(
+        text(&listening.next().await),
+        r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"resourceSubscriptions":["u:b"]}}}"#
+    );
+}
