@@ -165,3 +165,31 @@ async fn sessions_outlive_the_rotation_of_keys() {
     assert_eq!(after.call(&early).await, not_found());
     assert_eq!(before.call(&late).await, not_found());
 }
+
+/// Calls go to either replica as a balancer without memory sends them, and one replica goes away in the middle.
+#[tokio::test]
+async fn sessions_move_under_load_and_each_call_is_answered_by_whom_it_reached() {
+    let ring = Arc::new(Keyring::random().unwrap());
+    let a = Arc::new(Replica::new("a", &ring, "/mcp").await);
+    let b = Arc::new(Replica::new("b", &ring, "/mcp").await);
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..20usize {
+        let replicas = [(Arc::clone(&a), "a"), (Arc::clone(&b), "b")];
+        clients.spawn(async move {
+            let session = replicas[client % 2].0.open().await;
+            for call in 0..20 {
+                let (replica, name) = &replicas[(client + call / (1 + client % 3)) % 2];
+                assert_eq!(replica.call(&session).await, served(name));
+            }
+            session
+        });
+    }
+    let sessions = clients.join_all().await;
+    assert_eq!((a.service.sessions(), b.service.sessions()), (20, 20));
+    a.service.close().await;
+    for session in &sessions {
+        assert_eq!(b.call(session).await, served("b"));
+    }
+    let unlike: std::collections::HashSet<_> = sessions.iter().collect();
+    assert_eq!(unlike.len(), sessions.len());
+}

@@ -49,3 +49,29 @@ pub(crate) fn status_of(error: &CallError) -> (StatusCode, Option<u64>) {
         _ => (StatusCode::BAD_GATEWAY, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn clients_are_told_when_to_come_back_where_that_is_known() {
+        let gone = || CallError::not_sent(Reason::Unavailable("nobody listens".into()));
+        let full = || CallError::not_sent(Reason::OverLimit("too many".into()));
+        let busy = |retry_after| CallError::answered(Reason::Refused { status: 429, retry_after });
+        let soon = Duration::from_millis(1500);
+        for (error, wanted) in [
+            (gone(), (502, None)),
+            (gone().with_retry_after(soon), (503, Some(2))),
+            (full(), (503, Some(RETRY_AFTER))),
+            (full().with_retry_after(soon), (503, Some(2))),
+            (busy(None), (429, Some(RETRY_AFTER))),
+            (busy(Some(Duration::from_secs(7))), (429, Some(7))),
+        ] {
+            let (status, after) = status_of(&error);
+            assert_eq!((status.as_u16(), after), wanted, "{error:?}");
+        }
+    }
+}
