@@ -1,10 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "router")]
+pub use crossway_era as era;
 #[cfg(any(feature = "http-sse-client", feature = "http-sse-server"))]
 pub use crossway_http_sse as http_sse;
 pub use crossway_proto as proto;
 #[cfg(feature = "rmcp")]
 pub use crossway_rmcp as rmcp;
+#[cfg(feature = "router")]
+pub use crossway_router as router;
+#[cfg(feature = "router")]
+pub use crossway_seal as seal;
 pub use crossway_service as service;
 #[cfg(feature = "stdio")]
 pub use crossway_stdio as stdio;

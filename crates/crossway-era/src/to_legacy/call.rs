@@ -41,7 +41,6 @@ pub struct Question {
 
 /// What is to be done with a message of the server's.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages, and are moved once")]
 pub enum Step {
     /// The client gets it.
     Pass(Message),
