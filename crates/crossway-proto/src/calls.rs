@@ -2,7 +2,10 @@
 
 use slab::Slab;
 
-use crate::{Limits, Message, RequestId};
+use crate::{Limits, Message, Part, RequestId};
+
+/// From which level on a modern client wants log messages of its request.
+const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
 /// The name of a call on its upstream connection; also the id under which the upstream knows it.
 ///
@@ -73,8 +76,16 @@ struct Slot<T> {
     id: RequestId,
     token: Option<RequestId>,
     is_listen: bool,
+    /// Log messages may be of it.
+    may_log: bool,
     is_answered: bool,
     state: T,
+}
+
+impl<T> Slot<T> {
+    fn is_open(&self) -> bool {
+        !self.is_answered && !self.is_listen
+    }
 }
 
 impl<T> Calls<T> {
@@ -99,11 +110,12 @@ impl<T> Calls<T> {
         let key = CallKey::new(self.count, entry.key());
         let token = request.progress_token();
         let is_listen = request.is_method("subscriptions/listen");
+        let may_log = request.meta_version().is_none() || request.member(Part::Meta, LOG_LEVEL).is_some();
         request.set_id(&key.to_id());
         if token.is_some() {
             request.set_progress_token(&key.to_id());
         }
-        entry.insert(Slot { key, origin, id, token, is_listen, is_answered: false, state });
+        entry.insert(Slot { key, origin, id, token, is_listen, may_log, is_answered: false, state });
         Ok(key)
     }
 
@@ -169,8 +181,7 @@ impl<T> Calls<T> {
     /// The newest call that is still without an answer, and whether it is the only one.
     #[must_use]
     pub fn newest(&self) -> Option<(CallKey, bool)> {
-        let mut open =
-            self.slots.iter().map(|(_, slot)| slot).filter(|slot| !slot.is_answered && !slot.is_listen);
+        let mut open = self.slots.iter().map(|(_, slot)| slot).filter(|slot| slot.is_open());
         let first = open.next()?.key;
         let (newest, others) = open.fold((first, 0), |(newest, others), slot| {
             (if slot.key.0 >> SLOT_BITS > newest.0 >> SLOT_BITS { slot.key } else { newest }, others + 1)
@@ -178,12 +189,21 @@ impl<T> Calls<T> {
         Some((newest, others == 0))
     }
 
-    /// Whether all calls that are still without an answer are one client's; false if there are none.
+    /// The call to which a log message belongs, if that can be told: the newest of those that may be meant, if all of them
+    /// are one client's.
+    ///
+    /// A modern request is meant only if it asks for log messages: "The server **MUST NOT** emit `notifications/message` for
+    /// a request that does not include this field" (2026-07-28, server/utilities/logging).
     #[must_use]
-    pub fn are_of_one_origin(&self) -> bool {
-        let mut open =
-            self.slots.iter().map(|(_, slot)| slot).filter(|slot| !slot.is_answered && !slot.is_listen);
-        open.next().is_some_and(|first| open.all(|slot| slot.origin == first.origin))
+    pub fn log_owner(&self) -> Option<CallKey> {
+        let open = || self.slots.iter().map(|(_, slot)| slot).filter(|slot| slot.is_open());
+        if open().count() == 1 {
+            return open().next().map(|slot| slot.key);
+        }
+        let meant = || open().filter(|slot| slot.may_log);
+        let first = meant().next()?;
+        let newest = meant().max_by_key(|slot| slot.key.0 >> SLOT_BITS)?;
+        meant().all(|slot| slot.origin == first.origin).then_some(newest.key)
     }
 
     /// The state of a call.

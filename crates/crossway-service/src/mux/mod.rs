@@ -191,18 +191,19 @@ impl<O: Outlet> Mux<O> {
     /// Finds a stream for what the upstream says without telling to which call it belongs.
     ///
     /// While a single call is in flight, it belongs to that call in all likelihood, and goes out in order with its
-    /// answer. Else it goes to those who listen, or, if nobody does, to the newest call: but a log message to nobody
-    /// while several clients have calls in flight, since nothing says whose it is (2026-07-28, basic/transports/stdio:
-    /// "there are no per-request streams"). Changes of lists and resources belong to no call at all.
+    /// answer. Else it goes to those who listen, or, if nobody does, to the newest call: but a log message to nobody if it
+    /// may be of several clients' calls, since nothing says whose it is (2026-07-28, basic/transports/stdio: "there are no
+    /// per-request streams"). Changes of lists and resources belong to no call at all.
     fn unowned(&self, mut state: MutexGuard<'_, State>, message: Message) {
         let of_a_call = message.is_request()
             || ["notifications/message", "notifications/cancelled", "notifications/elicitation/complete"]
                 .iter()
                 .any(|method| message.is_method(method));
         match state.calls.newest().filter(|(_, is_only)| of_a_call && (*is_only || state.listeners == 0)) {
-            Some(_) if message.is_method("notifications/message") && !state.calls.are_of_one_origin() => {
-                state.count_stray();
-            }
+            Some((_, false)) if message.is_method("notifications/message") => match state.calls.log_owner() {
+                Some(key) => self.interim(&mut state, key, message),
+                None => state.count_stray(),
+            },
             Some((key, _)) => self.interim(&mut state, key, message),
             None => {
                 let overflow = state.announce(message, &self.0.limits, self.0.overflow);
