@@ -49,17 +49,28 @@ pub(super) enum Fixture {
     Py2,
     /// `crossway demo`.
     Demo,
+    /// `crossway demo --era modern`: sessions on it are translated.
+    ModernDemo,
 }
 
 impl Fixture {
-    pub(super) const ALL: [Self; 3] = [Self::Everything, Self::Py2, Self::Demo];
+    pub(super) const ALL: [Self; 4] = [Self::Everything, Self::Py2, Self::Demo, Self::ModernDemo];
 
-    /// As the scripts spell it.
+    /// As the names of runs have it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Everything => "everything",
             Self::Py2 => "py2",
             Self::Demo => "demo",
+            Self::ModernDemo => "demo-modern",
+        }
+    }
+
+    /// Whose features it has, as the scripts spell it.
+    pub(super) fn features(self) -> &'static str {
+        match self {
+            Self::ModernDemo => Self::Demo.name(),
+            _ => self.name(),
         }
     }
 
@@ -77,6 +88,9 @@ impl Fixture {
             Self::Everything => "server-everything 2026.8.31 (revision 2025-11-25)",
             Self::Py2 => "a server on the Python SDK 2.3.0 (every revision)",
             Self::Demo => "crossway demo (every revision)",
+            Self::ModernDemo => {
+                "crossway demo --era modern (revision 2026-07-28 alone), with clients of before"
+            }
         }
     }
 }
@@ -102,7 +116,8 @@ impl Server {
             Fixture::Py2 => {
                 (lab.python(2), lab.scripts.join("server_py2.py"), ["stdio", "http-sse", "streamable-http"])
             }
-            Fixture::Demo => return Self::demo(lab),
+            Fixture::Demo => return Self::demo(lab, "both"),
+            Fixture::ModernDemo => return Self::demo(lab, "modern"),
         };
         let [stdio, sse, http] = modes;
         let (sse_port, sse_process) = listen(lab, &program, &script, sse)?;
@@ -116,10 +131,10 @@ impl Server {
         })
     }
 
-    fn demo(lab: &Lab) -> Result<Self> {
-        let demo = lab.crossway.demo("both")?;
+    fn demo(lab: &Lab, era: &str) -> Result<Self> {
+        let demo = lab.crossway.demo(era)?;
         Ok(Self {
-            command: lab.crossway.demo_command("both"),
+            command: lab.crossway.demo_command(era),
             http_sse: demo.sse.clone(),
             streamable_http: demo.mcp.clone(),
             _processes: Vec::new(),
