@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::measure::{Found, Results};
 use super::rigs::Way;
 use super::rows::{Load, Measure, REFERENCE_FLOOR_US, Row};
-use crate::load::{Counts, Report, mib};
+use crate::load::{Counts, Report, SetupReport, mib};
 
 /// One line of the table.
 #[derive(Debug, Serialize)]
@@ -58,15 +58,7 @@ pub(crate) fn judge(row: &Row, results: &Results, crossway: Option<&Path>) -> Ou
             outcome.crossway = words(ours, |us| format!("{us:.1} us"));
             outcome.hold(ratio(ours, floor), bar, Side::AtMost, |bar| format!("{bar} x floor"));
         }
-        Measure::Throughput { bar } => {
-            let direct =
-                outcome.calls(results, Load::Small, Way::Direct, |report| Some(report.calls_per_second));
-            let ours =
-                outcome.calls(results, Load::Small, Way::Stdio, |report| Some(report.calls_per_second));
-            outcome.reference = words(direct, |rate| format!("direct {rate:.0}/s"));
-            outcome.crossway = words(ours, |rate| format!("{rate:.0}/s"));
-            outcome.hold(ratio(ours, direct), bar, Side::AtLeast, |bar| format!("{bar} x direct"));
-        }
+        Measure::Throughput { bar } => outcome.judge_throughput(results, bar),
         Measure::Latency { bar } => outcome.judge_latency(results, bar.as_secs_f64() * 1e6),
         Measure::Huge { ways } => {
             let mut calls = 0;
@@ -94,13 +86,7 @@ pub(crate) fn judge(row: &Row, results: &Results, crossway: Option<&Path>) -> Ou
             outcome.crossway = words(size, |bytes| format!("{:.1} MiB", mib(bytes as u64)));
             outcome.hold(size, bar, Side::AtMost, |bar| format!("{:.0} MiB", mib(bar as u64)));
         }
-        Measure::SetUps { bar } => {
-            let direct = outcome.set_ups(results, Way::Direct);
-            let ours = outcome.set_ups(results, Way::HttpToHttp);
-            outcome.reference = words(direct, |rate| format!("direct {rate:.0}/s"));
-            outcome.crossway = words(ours, |rate| format!("{rate:.0}/s"));
-            outcome.hold(ratio(ours, direct), bar, Side::AtLeast, |bar| format!("{bar} x direct"));
-        }
+        Measure::SetUps { bar } => outcome.judge_set_ups(results, bar),
     }
     outcome
 }
@@ -141,13 +127,19 @@ impl Outcome {
         median(figures)
     }
 
-    fn set_ups(&mut self, results: &Results, way: Way) -> Option<f64> {
-        let mut rates = Vec::new();
+    /// The median of a figure of some runs of set-ups, likewise.
+    fn set_ups(
+        &mut self,
+        results: &Results,
+        way: Way,
+        figure: impl Fn(&SetupReport) -> Option<f64>,
+    ) -> Option<f64> {
+        let mut figures = Vec::new();
         for run in results.set_ups.get(&way)? {
             let report = self.look(way, run, |report| (report.counts, &report.failures[..]));
-            rates.extend(report.map(|report| report.sessions_per_second));
+            figures.extend(report.and_then(&figure));
         }
-        median(rates)
+        median(figures)
     }
 
     /// Notes what went wrong in a run, which fails the row if crossway was on its way.
@@ -187,6 +179,37 @@ impl Outcome {
         self.bar = format!("{sign} {}", say(bar));
         // What went wrong before is not made good by a figure.
         self.met = self.met.or(met);
+    }
+
+    /// What is measured shares the machine with the load generator and the server, which direct has to themselves; so
+    /// a note says what the floor makes of it.
+    fn judge_throughput(&mut self, results: &Results, bar: f64) {
+        let rate = |report: &Report| Some(report.calls_per_second);
+        let floor = self.calls(results, Load::Small, Way::Floor, rate);
+        let direct = self.calls(results, Load::Small, Way::Direct, rate);
+        let ours = self.calls(results, Load::Small, Way::Stdio, rate);
+        self.reference = words(direct, |rate| format!("direct {rate:.0}/s"));
+        self.crossway = words(ours, |rate| format!("{rate:.0}/s"));
+        self.hold(ratio(ours, direct), bar, Side::AtLeast, |bar| format!("{bar} x direct"));
+        if let (Some(floor), Some(of_direct)) = (floor, ratio(floor, direct)) {
+            self.notes.push(format!("the floor makes {floor:.0}/s, {of_direct:.2} x direct"));
+        }
+    }
+
+    fn judge_set_ups(&mut self, results: &Results, bar: f64) {
+        let rate = |report: &SetupReport| Some(report.sessions_per_second);
+        let cost = |report: &SetupReport| report.processes.map(|used| used.cpu_us_per_call);
+        let direct = self.set_ups(results, Way::Direct, rate);
+        let ours = self.set_ups(results, Way::HttpToHttp, rate);
+        self.reference = words(direct, |rate| format!("direct {rate:.0}/s"));
+        self.crossway = words(ours, |rate| format!("{rate:.0}/s"));
+        self.hold(ratio(ours, direct), bar, Side::AtLeast, |bar| format!("{bar} x direct"));
+        let server = self.set_ups(results, Way::Direct, cost);
+        if let (Some(server), Some(bridge)) = (server, self.set_ups(results, Way::HttpToHttp, cost)) {
+            self.notes.push(format!(
+                "CPU per session: {server:.1} us of the server asked directly, {bridge:.1} us of the bridge on top"
+            ));
+        }
     }
 
     fn judge_latency(&mut self, results: &Results, bar_us: f64) {

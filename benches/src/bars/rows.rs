@@ -160,7 +160,9 @@ impl Row {
     pub(crate) fn runs(&self) -> Vec<(Load, Way)> {
         match self.measure {
             Measure::Processor { load, way, floor, .. } => vec![(floor, Way::Floor), (load, way)],
-            Measure::Throughput { .. } => vec![(Load::Small, Way::Stdio), (Load::Small, Way::Direct)],
+            Measure::Throughput { .. } => {
+                vec![(Load::Small, Way::Stdio), (Load::Small, Way::Direct), (Load::Small, Way::Floor)]
+            }
             Measure::Latency { .. } => {
                 vec![(Load::Single, Way::Stdio), (Load::Single, Way::Direct), (Load::Small, Way::Floor)]
             }
