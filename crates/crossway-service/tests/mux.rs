@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Mutex;
+
 use bytes::Bytes;
 use crossway_proto::{Kind, Limits as Bounds, Message, RequestId};
 use crossway_service::{
@@ -288,6 +290,49 @@ impl Outlet for Sink {
     }
 
     fn hang_up(&self) {}
+}
+
+/// Remembers of each request whether it came by itself.
+#[derive(Default)]
+struct Company(Mutex<Vec<bool>>);
+
+impl Outlet for Company {
+    fn send(&self, _: Message) -> Result<(), Reason> {
+        self.0.lock().unwrap().push(false);
+        Ok(())
+    }
+
+    fn send_request_among_others(&self, _: Message, _: Context) -> Result<(), Reason> {
+        self.0.lock().unwrap().push(true);
+        Ok(())
+    }
+
+    fn hang_up(&self) {}
+}
+
+#[tokio::test]
+async fn the_transport_is_told_which_calls_come_together() {
+    let mux = Mux::new(Company::default(), Limits::default(), Overflow::Fail);
+    let link = mux.link();
+    let begin = || link.call(Call::message(request("1", "m"), Context::default()));
+    let answer =
+        |count: u64| mux.accept(message(&format!(r#"{{"jsonrpc":"2.0","id":{count},"result":{{}}}}"#)));
+    let key = |count: u64, slot: u64| count << 16 | slot;
+
+    let mut alone = begin();
+    answer(key(1, 0));
+    text(&mut alone).await;
+    let (mut first, mut second) = (begin(), begin());
+    answer(key(2, 0));
+    answer(key(3, 1));
+    text(&mut first).await;
+    text(&mut second).await;
+    // The first of the next ones may be followed by others, as the last ones were.
+    let mut next = begin();
+    answer(key(4, 1));
+    text(&mut next).await;
+    let _alone_again = begin();
+    assert_eq!(*mux.outlet().0.lock().unwrap(), [false, false, true, true, false]);
 }
 
 #[tokio::test]

@@ -36,6 +36,16 @@ pub trait Outlet: Send + Sync + 'static {
         self.send(message)
     }
 
+    /// The same where calls come together: others are in flight, or were when the last one went out. The message may be
+    /// held back for a moment, for others to go out with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Outlet::send).
+    fn send_request_among_others(&self, message: Message, context: Context) -> Result<(), Reason> {
+        self.send_request(message, context)
+    }
+
     /// The last link is gone: the connection is to end.
     fn hang_up(&self);
 
@@ -219,13 +229,13 @@ impl<O: Outlet> Mux<O> {
 
     fn request(&self, mut message: Message, context: Context) -> Reply {
         let origin = context.origin.as_u64();
-        let key = {
+        let (key, is_alone) = {
             let mut state = self.state();
             if let Some(reason) = &state.ended {
                 return Reply::failed(CallError::not_sent(reason.clone()));
             }
             match state.calls.open(origin, &mut message, Waiting::default()) {
-                Ok(key) => key,
+                Ok(key) => (key, state.is_alone()),
                 Err(_) => {
                     return Reply::failed(CallError::not_sent(Reason::OverLimit(
                         "the connection has too many calls in flight".into(),
@@ -233,7 +243,12 @@ impl<O: Outlet> Mux<O> {
                 }
             }
         };
-        if let Err(reason) = self.0.outlet.send_request(message, context) {
+        let sent = if is_alone {
+            self.0.outlet.send_request(message, context)
+        } else {
+            self.0.outlet.send_request_among_others(message, context)
+        };
+        if let Err(reason) = sent {
             self.state().calls.close(key);
             return Reply::failed(CallError::not_sent(reason));
         }

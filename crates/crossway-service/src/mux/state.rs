@@ -56,6 +56,8 @@ impl Queue {
 
 pub(super) struct State {
     pub(super) calls: Calls<Waiting>,
+    /// Whether others were in flight when the last call went out.
+    had_company: bool,
     pub(super) unowned: Queue,
     pub(super) listeners: usize,
     pub(super) wakers: Vec<Waker>,
@@ -68,6 +70,7 @@ impl State {
     pub(super) fn new(calls_in_flight: usize) -> Self {
         Self {
             calls: Calls::new(calls_in_flight),
+            had_company: false,
             unowned: Queue::default(),
             listeners: 0,
             wakers: Vec::new(),
@@ -75,6 +78,14 @@ impl State {
             ended: None,
             strays: 0,
         }
+    }
+
+    /// Whether the call that was just taken up comes by itself. One does not that others came together with before:
+    /// clients which have many calls in flight get answers to several at once, and go on with as many.
+    pub(super) fn is_alone(&mut self) -> bool {
+        let has_company = self.calls.len() > 1;
+        let had_company = std::mem::replace(&mut self.had_company, has_company);
+        !has_company && !had_company
     }
 
     /// The call that a response answers.

@@ -29,6 +29,16 @@ struct State {
     closed: Option<Reason>,
 }
 
+/// Whether a message may be held back for a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// The child has nothing else to do.
+    Now,
+    /// It has, so that one write, and one wake-up of the child, may do for this message and for those that others are
+    /// about to send.
+    WithOthers,
+}
+
 /// Whose turn it is to write. The others queue, so that one write takes the lines of many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
@@ -36,6 +46,8 @@ enum Turn {
     Free,
     /// A sender is writing.
     Sender,
+    /// What waits does so for others to go out with it: the driver writes, once it has let those go first who are ready.
+    Gathering,
     /// The pipe is full, or not there yet: the driver writes when it has room.
     Driver,
     /// The child has closed its stdin. What comes waits for the end, which tells it as not sent.
@@ -54,7 +66,7 @@ impl Outbox {
     /// # Errors
     ///
     /// When the connection is closed, or when too much waits: the message was not taken.
-    pub(super) fn send(&self, message: &Message) -> Result<(), Reason> {
+    pub(super) fn send(&self, message: &Message, haste: Haste) -> Result<(), Reason> {
         let cancelled = cancelled_call(message);
         // What is short is made a line only if it has to wait; what is long, before anybody waits for the lock.
         let line = || Line::new(message, Calls::<()>::key_of(message));
@@ -62,6 +74,13 @@ impl Outbox {
         let mut state = self.state();
         if let Some(reason) = &state.closed {
             return Err(reason.clone());
+        }
+        let may_wait = haste == Haste::WithOthers && long.is_none();
+        if may_wait && state.turn == Turn::Free {
+            state.queue.push(line());
+            state.turn = Turn::Gathering;
+            state.wake_driver();
+            return Ok(());
         }
         if let (Turn::Free, Some(pipe)) = (state.turn, &state.pipe) {
             let pipe = Arc::clone(pipe);
@@ -122,6 +141,10 @@ impl Outbox {
     /// When the child has closed its stdin.
     pub(super) async fn drive(&self, pipe: Arc<Pipe>) -> io::Result<()> {
         while std::future::poll_fn(|cx| self.poll_turn(cx)).await? {
+            if self.takes_over() {
+                // Behind all tasks that are ready to run: those that have something to send do it now.
+                tokio::task::yield_now().await;
+            }
             match self.write(self.state(), &pipe)? {
                 Written::All => {}
                 // Reading has its turn.
@@ -174,10 +197,20 @@ impl Outbox {
         let mut state = self.state();
         match state.turn {
             _ if state.closed.is_some() => Poll::Ready(Ok(false)),
-            Turn::Driver => Poll::Ready(Ok(true)),
+            Turn::Driver | Turn::Gathering => Poll::Ready(Ok(true)),
             Turn::Broken(kind) => Poll::Ready(Err(kind.into())),
             Turn::Free | Turn::Sender => state.wait(cx),
         }
+    }
+
+    /// Makes what was held back the driver's to write, and tells whether there is something of that kind.
+    fn takes_over(&self) -> bool {
+        let mut state = self.state();
+        let was_gathering = state.turn == Turn::Gathering;
+        if was_gathering {
+            state.turn = Turn::Driver;
+        }
+        was_gathering
     }
 
     fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -210,5 +243,71 @@ impl State {
         if let Some(waker) = self.driver.take() {
             waker.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn request(id: u32) -> Message {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
+        Message::parse(Bytes::from(text), &crossway_proto::Limits::default()).unwrap()
+    }
+
+    /// An open outbox with its driver, and the child's end of the pipe.
+    fn outbox() -> (Arc<Outbox>, std::fs::File) {
+        let (child, ours) = rustix::pipe::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&child, true).unwrap();
+        let (outbox, pipe) = (Arc::new(Outbox::new(1 << 20)), Arc::new(Pipe::new(ours).unwrap()));
+        outbox.open(Arc::clone(&pipe));
+        let driven = Arc::clone(&outbox);
+        tokio::task::spawn(async move { driven.drive(pipe).await });
+        (outbox, child.into())
+    }
+
+    /// What the child can read now.
+    fn ids(child: &mut std::fs::File) -> Vec<u64> {
+        let mut text = vec![0; 4096];
+        let read = child.read(&mut text).unwrap_or(0);
+        let lines = text[..read].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let parse = |line| Message::parse(Bytes::copy_from_slice(line), &crossway_proto::Limits::default());
+        lines.map(|line| parse(line).unwrap().id().unwrap().as_u64().unwrap()).collect()
+    }
+
+    /// Lets all tasks run that can.
+    async fn settle() {
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_wait_goes_out_with_what_others_send_meanwhile_and_in_order() {
+        let (outbox, mut child) = outbox();
+        settle().await;
+        for (id, haste) in [(1, Haste::WithOthers), (2, Haste::WithOthers), (3, Haste::Now)] {
+            outbox.send(&request(id), haste).unwrap();
+            assert_eq!(ids(&mut child), [0; 0], "before the others had their turn");
+        }
+        settle().await;
+        assert_eq!(ids(&mut child), [1, 2, 3]);
+        outbox.send(&request(4), Haste::Now).unwrap();
+        assert_eq!(ids(&mut child), [4], "at once: nothing waits any more");
+    }
+
+    #[tokio::test]
+    async fn what_is_held_back_when_the_connection_closes_was_not_sent() {
+        let (outbox, mut child) = outbox();
+        settle().await;
+        outbox.send(&request(7), Haste::WithOthers).unwrap();
+        let unsent = outbox.close(Reason::Closing);
+        settle().await;
+        assert_eq!(unsent.len(), 1);
+        assert_eq!(ids(&mut child), [0; 0]);
     }
 }

@@ -16,6 +16,15 @@ use tokio::io::AsyncWrite;
 use super::Stdin;
 use crate::queue::{Line, Queue, cancelled_call};
 
+/// Whether a message may be held back for a moment. All of them wait for the driver here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// The child has nothing else to do.
+    Now,
+    /// It has.
+    WithOthers,
+}
+
 /// The lines on their way to a child. Sending never waits, and never for reading.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -41,7 +50,7 @@ impl Outbox {
     /// # Errors
     ///
     /// When the connection is closed, or when too much waits: the message was not taken.
-    pub(super) fn send(&self, message: &Message) -> Result<(), Reason> {
+    pub(super) fn send(&self, message: &Message, _: Haste) -> Result<(), Reason> {
         let line = Line::new(message, Calls::<()>::key_of(message));
         let cancelled = cancelled_call(message);
         let mut state = self.state();

@@ -1,10 +1,10 @@
 //! What the connection with a child knows of it.
 
 use crossway_proto::Message;
-use crossway_service::{Closing, Outlet, Reason};
+use crossway_service::{Closing, Context, Outlet, Reason};
 use tokio::sync::watch;
 
-use super::outbox::Outbox;
+use super::outbox::{Haste, Outbox};
 
 /// The way out to a child.
 pub(super) struct ChildOutlet {
@@ -27,7 +27,11 @@ impl ChildOutlet {
 
 impl Outlet for ChildOutlet {
     fn send(&self, message: Message) -> Result<(), Reason> {
-        self.outbox.send(&message)
+        self.outbox.send(&message, Haste::Now)
+    }
+
+    fn send_request_among_others(&self, message: Message, _: Context) -> Result<(), Reason> {
+        self.outbox.send(&message, Haste::WithOthers)
     }
 
     fn hang_up(&self) {
