@@ -1,7 +1,9 @@
 //! The upstream and its links.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{self, Poll, ready};
 
 use crossway_proto::{Kind, Message};
 use crossway_service::{
@@ -116,14 +118,7 @@ impl Connection for Handle {
                 tracing::debug!(upstream = %shared.http.endpoint().origin(), "no answer to a session's end");
             }
         };
-        // In a task, so that it is done also when nobody waits for it.
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => {
-                let deleting = runtime.spawn(delete);
-                Box::pin(async move { drop(deleting.await) })
-            }
-            Err(_) => Box::pin(delete),
-        }
+        Box::pin(ToTheEnd(Some(Box::pin(delete))))
     }
 }
 
@@ -168,6 +163,30 @@ impl Handle {
     fn listen(&self, context: &Context) -> Result<Reply, CallError> {
         let ticket = self.0.open(context.origin.as_u64(), None, false)?;
         Ok(Reply::stream(Listening::new(ticket)))
+    }
+}
+
+/// A future that is done also when nobody waits for it: then in a task.
+struct ToTheEnd(Option<Closing>);
+
+impl Future for ToTheEnd {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        if let Some(future) = &mut self.0 {
+            ready!(future.as_mut().poll(cx));
+            self.0 = None;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for ToTheEnd {
+    fn drop(&mut self) {
+        // Without a runtime nothing could be sent either.
+        if let (Some(future), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(future);
+        }
     }
 }
 

@@ -30,7 +30,14 @@ pub(in crate::client) struct ResponseBody {
     /// `None` for HTTP/2, and once the connection went back to the pool.
     wire: Option<Box<Http1>>,
     pool: Arc<Pool>,
-    idle: Option<(Duration, Pin<Box<Sleep>>)>,
+    idle: Option<Idle>,
+}
+
+/// How long nothing may come. Most bodies come with their heads, and never wait.
+struct Idle {
+    limit: Duration,
+    /// `None` until the body is waited for.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 /// Why a body could not be read to its end.
@@ -51,7 +58,7 @@ impl ResponseBody {
         pool: Arc<Pool>,
         read_idle: Option<Duration>,
     ) -> Self {
-        let idle = read_idle.map(|limit| (limit, Box::pin(tokio::time::sleep(limit))));
+        let idle = read_idle.map(|limit| Idle { limit, timer: None });
         Self { incoming, wire, pool, idle }
     }
 
@@ -65,8 +72,8 @@ impl ResponseBody {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => return self.poll_idle(cx),
             };
-            if let Some((limit, sleep)) = &mut self.idle {
-                sleep.as_mut().reset(Instant::now() + *limit);
+            if let Some(Idle { limit, timer: Some(timer) }) = &mut self.idle {
+                timer.as_mut().reset(Instant::now() + *limit);
             }
             match frame {
                 None => {
@@ -132,8 +139,9 @@ impl ResponseBody {
     }
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        let Some((limit, sleep)) = &mut self.idle else { return Poll::Pending };
-        sleep.as_mut().poll(cx).map(|()| Some(Err(BodyError::Silent(*limit))))
+        let Some(Idle { limit, timer }) = &mut self.idle else { return Poll::Pending };
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(*limit)));
+        timer.as_mut().poll(cx).map(|()| Some(Err(BodyError::Silent(*limit))))
     }
 }
 
