@@ -1,5 +1,6 @@
 //! `crossway`: reads the command line, and hands it to the library.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -35,25 +36,34 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
     match cli.command {
         Command::Bridge(args) => {
-            runtime(args.listen.threads)?.block_on(crossway_gateway::bridge(args))?;
+            let threads = args.listen.threads.unwrap_or_else(|| threads(!args.command.is_empty()));
+            runtime(threads)?.block_on(crossway_gateway::bridge(args))?;
         }
-        Command::Demo(args) => runtime(args.listen.threads)?.block_on(crossway_gateway::demo(args))?,
+        Command::Demo(args) => {
+            let threads = args.listen.threads.unwrap_or_else(|| threads(false));
+            runtime(threads)?.block_on(crossway_gateway::demo(args))?;
+        }
         Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
         Command::Completions { .. } | Command::Man => {}
     }
     Ok(())
 }
 
-/// Many clients: as many threads as asked for.
-fn runtime(threads: Option<std::num::NonZeroUsize>) -> anyhow::Result<Runtime> {
-    if threads.is_some_and(|threads| threads.get() == 1) {
+/// As many threads as there are processors. A server that is started as a command needs some of these as well, for
+/// each message passes through its processes too: then half as many.
+fn threads(in_front_of_a_command: bool) -> NonZeroUsize {
+    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let wanted = if in_front_of_a_command { processors.get().div_ceil(2) } else { processors.get() };
+    NonZeroUsize::new(wanted).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Many clients: so many threads.
+fn runtime(threads: NonZeroUsize) -> anyhow::Result<Runtime> {
+    if threads == NonZeroUsize::MIN {
         return one_thread();
     }
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = threads {
-        builder.worker_threads(threads.get());
-    }
-    builder.enable_all().build().context("can't start threads")
+    builder.worker_threads(threads.get()).enable_all().build().context("can't start threads")
 }
 
 /// One client: one thread, and little memory.

@@ -225,7 +225,8 @@ pub struct ListenArgs {
     /// How long a call may be without a sign of life from the server, in seconds; 0 for as long as it takes.
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = parse_seconds)]
     pub timeout: Duration,
-    /// How many threads serve; by default as many as there are processors.
+    /// How many threads serve; by default as many as there are processors, or half of that in front of a command, whose
+    /// processes need some too.
     #[arg(long, value_name = "COUNT")]
     pub threads: Option<std::num::NonZeroUsize>,
 }
