@@ -250,6 +250,28 @@ mod tests {
         }
 
         #[test]
+        fn any_text_is_a_ring_or_refused(text in "[A-Za-z0-9+/=_#\\s-]{0,200}|.{0,100}") {
+            let refused = Keyring::parse(&text).err();
+            let names_a_line = |line: usize| (1..=text.lines().count()).contains(&line);
+            match refused {
+                Some(KeyError::NotAKey { line } | KeyError::Weak { line }) => prop_assert!(names_a_line(line)),
+                Some(error) => prop_assert_eq!(error, KeyError::Empty),
+                None => prop_assert!(text.len() >= 43),
+            }
+        }
+
+        #[test]
+        fn no_bytes_that_were_not_sealed_open(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let ring = ring(1);
+            let mut handle = URL_SAFE_NO_PAD.decode(ring.seal(b"p", b"x").unwrap()).unwrap();
+            // With a head that says which key it is, or without.
+            handle.truncate(1 + ID);
+            handle.extend_from_slice(&bytes);
+            prop_assert!(ring.open(b"p", &URL_SAFE_NO_PAD.encode(&handle)).is_err());
+            prop_assert!(ring.open(b"p", &URL_SAFE_NO_PAD.encode(&bytes)).is_err());
+        }
+
+        #[test]
         fn nothing_that_was_not_sealed_opens(text in ".{0,200}") {
             prop_assert!(ring(1).open(b"p", &text).is_err());
         }
