@@ -104,11 +104,11 @@ impl Course {
     }
 
     /// What follows a failure: the call waits to be tried again, or the client is told.
-    fn failed(&mut self, error: CallError, is_stale: bool) -> Result<Stage, CallError> {
+    fn failed(&mut self, error: CallError, is_dead: bool) -> Result<Stage, CallError> {
         let was_seen = error.outcome() != Outcome::NotSent;
         let may_go_again = self.retries < self.shared.options.retries
             && !self.has_spoken
-            && !is_stale
+            && !is_dead
             && helps(&error)
             && (!was_seen || self.is_repeatable());
         self.was_sent |= was_seen;
@@ -154,11 +154,10 @@ impl Course {
     /// A call in flight has failed.
     fn landed(&mut self, flight: Flight, error: CallError) -> Result<Stage, CallError> {
         let has_ended = self.line.is_session && matches!(error.reason(), Reason::Ended(_));
-        let is_stale = has_ended
-            && self.line.has_ended.swap(true, Ordering::AcqRel)
-            && error.outcome() == Outcome::NotSent;
+        let is_dead = has_ended && error.outcome() == Outcome::NotSent;
+        let is_stale = has_ended && self.line.has_ended.swap(true, Ordering::AcqRel) && is_dead;
         flight.failed(&error, is_stale);
-        self.failed(error, is_stale)
+        self.failed(error, is_dead)
     }
 
     fn answered(&self, flight: Flight, response: &Message) {
