@@ -36,6 +36,22 @@ fn rmcp_http_sse_calls_a_tool() {
 }
 
 #[test]
+fn router_calls_the_server_that_a_name_says() {
+    let said = run(env!("CARGO_BIN_EXE_router"));
+    assert!(said.contains(r#"the tools are ["one__shout", "two__shout"]"#), "{said}");
+    assert!(said.contains("two__shout answers") && said.contains("HELLO"), "{said}");
+    assert!(said.contains(r#"without the first they are ["two__shout"]"#), "{said}");
+}
+
+#[test]
+fn naming_puts_the_server_last_and_tells_of_clashes() {
+    let said = run(env!("CARGO_BIN_EXE_naming"));
+    assert!(said.contains(r#"the tools are ["shout_at_one", "shout_at_two"]"#), "{said}");
+    assert!(said.contains("shout_at_two answers") && said.contains("HELLO"), "{said}");
+    assert!(said.contains("one and two both have shout"), "{said}");
+}
+
+#[test]
 #[cfg(unix)]
 fn unix_socket_serves_a_child() {
     let said = run(env!("CARGO_BIN_EXE_unix_socket"));
