@@ -10,7 +10,7 @@ mod streamable_http;
 
 use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A small MCP server that gives back what it is given.
 ///
@@ -22,6 +22,19 @@ use clap::{Args, Parser, Subcommand};
 pub struct Cli {
     #[command(subcommand)]
     transport: Transport,
+    /// The revisions to speak: those before 2026-07-28, that one, or all.
+    #[arg(long, value_enum, default_value_t = Era::Both, global = true)]
+    era: Era,
+    /// How many tools to list besides the two that do something.
+    #[arg(long, default_value_t = 0, value_name = "N", global = true)]
+    more_tools: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Era {
+    Both,
+    Legacy,
+    Modern,
 }
 
 #[derive(Debug, Subcommand)]
@@ -60,6 +73,8 @@ impl Cli {
     ///
     /// When the address can't be bound or the standard streams break.
     pub fn run(self) -> anyhow::Result<()> {
+        let (is_legacy, is_modern) = (self.era != Era::Modern, self.era != Era::Legacy);
+        rpc::behave(rpc::Manner::new(is_legacy, is_modern, self.more_tools.into()));
         match self.transport {
             Transport::Stdio => Ok(stdio::serve()?),
             Transport::StreamableHttp { listen, sse_answers } => listener::serve(

@@ -58,6 +58,14 @@ pub(crate) fn judge(row: &Row, results: &Results, crossway: Option<&Path>) -> Ou
             outcome.crossway = words(ours, |us| format!("{us:.1} us"));
             outcome.hold(ratio(ours, floor), bar, Side::AtMost, |bar| format!("{bar} x floor"));
         }
+        Measure::Against { way, other, bar } => {
+            let reference = outcome.calls(results, Load::Small, other, processor);
+            let ours = outcome.calls(results, Load::Small, way, processor);
+            outcome.reference = words(reference, |us| format!("{} {us:.1} us", other.name()));
+            outcome.crossway = words(ours, |us| format!("{us:.1} us"));
+            outcome
+                .hold(ratio(ours, reference), bar, Side::AtMost, |bar| format!("{bar} x {}", other.name()));
+        }
         Measure::Throughput { bar } => outcome.judge_throughput(results, bar),
         Measure::Latency { bar } => outcome.judge_latency(results, bar.as_secs_f64() * 1e6),
         Measure::Huge { ways } => {

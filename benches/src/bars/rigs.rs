@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::load::{Address, Target, Work};
 use crate::procfs::Watch;
 use crate::program::Program;
+use crate::revision::Revision;
 
 /// The name of the echo server's processes, which are never counted as the bridge's.
 const ECHO_NAME: &str = "crossway-echo";
@@ -40,7 +41,18 @@ pub(crate) enum Way {
     HttpToHttp,
     /// Stdio, `crossway stdio`, Streamable HTTP.
     Launched,
+    /// Streamable HTTP, crossway, stdio, both of 2026-07-28: nothing is translated.
+    Modern,
+    /// The same with a client of 2026-07-28 and a server before it.
+    ToLegacy,
+    /// The same with a client before 2026-07-28 and a server of it.
+    FromLegacy,
+    /// Streamable HTTP, crossway with 20 servers of 500 tools each, one of them.
+    Merged,
 }
+
+/// How many servers are merged, and how many tools each has besides its own two.
+const MERGED: (usize, usize) = (20, 498);
 
 impl Way {
     /// True if crossway is on it.
@@ -57,6 +69,10 @@ impl Way {
             Self::SseToHttp => "crossway, HTTP+SSE to HTTP",
             Self::HttpToHttp => "crossway, HTTP to HTTP",
             Self::Launched => "crossway stdio",
+            Self::Modern => "crossway, modern to modern",
+            Self::ToLegacy => "crossway, modern to legacy",
+            Self::FromLegacy => "crossway, legacy to modern",
+            Self::Merged => "crossway, 20 servers merged",
         }
     }
 }
@@ -85,6 +101,18 @@ impl Programs {
                 let arguments = [words(&["bridge", "--listen", "127.0.0.1:0"]), self.stdio_server()].concat();
                 (Some(Program::start(crossway()?, &arguments, &["/mcp"])?), None)
             }
+            Way::Modern | Way::ToLegacy | Way::FromLegacy => {
+                let era = if way == Way::ToLegacy { "legacy" } else { "modern" };
+                let arguments = [words(&["bridge", "--listen", "127.0.0.1:0"]), self.stdio_server()].concat();
+                let arguments = [arguments, words(&["--era", era])].concat();
+                (Some(Program::start(crossway()?, &arguments, &["/mcp"])?), None)
+            }
+            Way::Merged => {
+                let config = self.merged_config()?;
+                let arguments =
+                    [words(&["bridge", "--listen", "127.0.0.1:0", "--config"]), vec![config.into()]];
+                (Some(Program::start(crossway()?, &arguments.concat(), &["/mcp"])?), None)
+            }
             Way::SseToHttp | Way::HttpToHttp => {
                 let server = echo()?;
                 let arguments =
@@ -112,7 +140,29 @@ impl Programs {
                 exclude_pids: Vec::new(),
             },
         };
-        Ok(Rig { work: Work { watch, ..Work::new(target) }, _bridge: bridge, _server: server })
+        let mut work = Work { watch, ..Work::new(target) };
+        if matches!(way, Way::Modern | Way::ToLegacy) {
+            work.revision = Revision::V2026_07_28;
+        }
+        if way == Way::Merged {
+            work.tool = "server-7__echo".to_owned();
+        }
+        Ok(Rig { work, _bridge: bridge, _server: server })
+    }
+
+    /// A file of servers with many tools each.
+    fn merged_config(&self) -> anyhow::Result<PathBuf> {
+        let (servers, tools) = MERGED;
+        let entries: Vec<String> = (0..servers)
+            .map(|number| {
+                let echo = serde_json::Value::from(self.echo.to_string_lossy());
+                format!(r#""server-{number}": {{ "command": {echo}, "args": ["stdio", "--more-tools", "{tools}"] }}"#)
+            })
+            .collect();
+        let file = self.echo.with_file_name("crossway-bars-servers.json");
+        std::fs::write(&file, format!(r#"{{ "mcpServers": {{ {} }} }}"#, entries.join(", ")))
+            .with_context(|| format!("{} can't be written", file.display()))?;
+        Ok(file)
     }
 
     fn stdio_server(&self) -> Vec<OsString> {

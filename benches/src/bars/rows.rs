@@ -43,6 +43,8 @@ impl Load {
 pub(crate) enum Measure {
     /// Processor time per call on `way`, at most `bar` times the floor's at `floor`.
     Processor { load: Load, way: Way, floor: Load, bar: f64 },
+    /// Processor time per call on `way`, at most `bar` times that on `other`, at 8 x 4 and 64 bytes.
+    Against { way: Way, other: Way, bar: f64 },
     /// Calls per second, at least `bar` times those of direct.
     Throughput { bar: f64 },
     /// Median latency above direct, at most `bar`, on a machine where the floor takes 30 us.
@@ -86,7 +88,7 @@ const KIB: f64 = 1024.0;
 const MIB: f64 = 1024.0 * KIB;
 
 /// All rows, in the order of the table.
-pub(crate) const ROWS: [Row; 14] = [
+pub(crate) const ROWS: [Row; 17] = [
     Row {
         name: "8x4",
         work: "stdio, 8 sessions x 4, 64 B: CPU per call",
@@ -149,6 +151,21 @@ pub(crate) const ROWS: [Row; 14] = [
     },
     Row { name: "size", work: "the binary", measure: Measure::Size { bar: 12.0 * MIB } },
     Row {
+        name: "to-legacy",
+        work: "modern client, legacy stdio server, 8 x 4, 64 B: CPU per call",
+        measure: Measure::Against { way: Way::ToLegacy, other: Way::Modern, bar: 1.5 },
+    },
+    Row {
+        name: "from-legacy",
+        work: "legacy client, modern stdio server, 8 x 4, 64 B: CPU per call",
+        measure: Measure::Against { way: Way::FromLegacy, other: Way::Modern, bar: 1.5 },
+    },
+    Row {
+        name: "merged",
+        work: "20 stdio servers of 500 tools merged, 8 x 4, 64 B: CPU per call",
+        measure: Measure::Against { way: Way::Merged, other: Way::Stdio, bar: 1.15 },
+    },
+    Row {
         name: "set-ups",
         work: "HTTP upstream: session set-ups per second",
         measure: Measure::SetUps { bar: 0.5 },
@@ -160,6 +177,7 @@ impl Row {
     pub(crate) fn runs(&self) -> Vec<(Load, Way)> {
         match self.measure {
             Measure::Processor { load, way, floor, .. } => vec![(floor, Way::Floor), (load, way)],
+            Measure::Against { way, other, .. } => vec![(Load::Small, way), (Load::Small, other)],
             Measure::Throughput { .. } => {
                 vec![(Load::Small, Way::Stdio), (Load::Small, Way::Direct), (Load::Small, Way::Floor)]
             }

@@ -1,5 +1,7 @@
 //! What the echo server says, whatever it is said over.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use smallvec::smallvec;
 
@@ -31,6 +33,39 @@ pub(crate) enum Verdict {
     UnknownMethod,
     /// A revision that is not spoken here.
     UnknownRevision,
+}
+
+/// How the server behaves, set once when it starts.
+#[derive(Debug)]
+pub(crate) struct Manner {
+    /// Whether it speaks revisions before 2026-07-28.
+    pub(crate) is_legacy: bool,
+    /// Whether it speaks 2026-07-28.
+    pub(crate) is_modern: bool,
+    /// The members of the answer to `tools/list`.
+    tools: String,
+}
+
+impl Manner {
+    /// A server with so many tools besides its own two.
+    pub(crate) fn new(is_legacy: bool, is_modern: bool, more_tools: usize) -> Self {
+        let mut tools = TOOLS.trim_end_matches(']').to_owned();
+        for number in 0..more_tools {
+            tools.push_str(&format!(
+                r#",{{"name":"tool_{number}","description":"One of many, which is there to be listed.","inputSchema":{{"type":"object","properties":{{"text":{{"type":"string","description":"What to do nothing with."}}}},"required":["text"]}}}}"#
+            ));
+        }
+        tools.push(']');
+        Self { is_legacy, is_modern, tools }
+    }
+}
+
+static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// Sets how the server behaves. Without it, it speaks every revision and has two tools.
+pub(crate) fn behave(manner: Manner) {
+    // It is set once, before anything is served.
+    let _ = MANNER.set(manner);
 }
 
 /// What the server says to one message.
@@ -82,9 +117,16 @@ pub(crate) fn answer(text: &Bytes, message: Message<'_>) -> Option<Answer> {
         return Some(unknown_revision(id, version));
     }
     let modern = named.is_some();
+    let manner = MANNER.get();
+    if manner.is_some_and(|manner| if modern { !manner.is_modern } else { !manner.is_legacy }) {
+        return Some(Answer {
+            verdict: Verdict::UnknownMethod,
+            ..error(id, -32601, "the echo server was told not to speak this revision", "")
+        });
+    }
     Some(match method {
         b"tools/call" => call(text, id, message, modern),
-        b"tools/list" => result(id, TOOLS, modern, modern),
+        b"tools/list" => result(id, manner.map_or(TOOLS, |manner| &manner.tools), modern, modern),
         b"server/discover" if modern => result(id, DISCOVERY, true, true),
         b"initialize" if !modern => initialize(id, message),
         b"ping" if !modern => result(id, "", false, false),
