@@ -109,9 +109,10 @@ impl Programs {
             }
             Way::Merged => {
                 let config = self.merged_config()?;
-                let arguments =
-                    [words(&["bridge", "--listen", "127.0.0.1:0", "--config"]), vec![config.into()]];
-                (Some(Program::start(crossway()?, &arguments.concat(), &["/mcp"])?), None)
+                // As many threads as a bridge in front of one command has on two processors.
+                let flags = words(&["bridge", "--listen", "127.0.0.1:0", "--threads", "1", "--config"]);
+                let arguments = [flags, vec![config.into()]].concat();
+                (Some(Program::start(crossway()?, &arguments, &["/mcp"])?), None)
             }
             Way::SseToHttp | Way::HttpToHttp => {
                 let server = echo()?;
