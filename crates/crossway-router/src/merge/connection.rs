@@ -1,10 +1,10 @@
 //! A router as a connection.
 
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
-use crossway_service::{self as service, Ask, Call, Context, Reply};
+use crossway_service::{self as service, Ask, Call, CallError, Context, Reason, Reply};
 use futures_util::StreamExt;
 
-use super::lists::{IsAllKnown, error_of};
+use super::lists::{NotFound, error_of};
 use super::resources::{Owner, read_as};
 use super::splice::Named;
 use super::{Router, listening};
@@ -62,20 +62,20 @@ impl Connection {
                 message.set_name(&name);
                 member.link.call(Call::message(message, context))
             }
-            Err(IsAllKnown(true)) => Reply::once(unknown(&message, what(kind), &exposed)),
             // A name that was cut can't be told before its list is known.
-            Err(IsAllKnown(false)) => {
+            Err(NotFound::Unasked) => {
                 let router = self.0.clone();
                 Reply::pending(async move {
                     match router.find_anew(kind, &exposed, &message, &context).await {
-                        Some((member, name)) => {
+                        Ok((member, name)) => {
                             message.set_name(&name);
                             member.link.call(Call::message(message, context))
                         }
-                        None => Reply::once(unknown(&message, what(kind), &exposed)),
+                        Err(why) => not_found(why, &message, what(kind), &exposed),
                     }
                 })
             }
+            Err(why) => not_found(why, &message, what(kind), &exposed),
         }
     }
 
@@ -84,15 +84,15 @@ impl Connection {
         Reply::pending(async move {
             let uri = message.name().unwrap_or_default().into_owned();
             match router.owner(&uri, &message, &context).await {
-                Some(Owner { member, uri: own }) if own == uri => {
+                Ok(Owner { member, uri: own }) if own == uri => {
                     member.link.call(Call::message(message, context))
                 }
-                Some(Owner { member, uri: own }) => {
+                Ok(Owner { member, uri: own }) => {
                     message.set_name(&own);
                     let reply = member.link.call(Call::message(message, context));
                     Reply::stream(reply.map(move |item| item.map(|answer| read_as(answer, &own, &uri))))
                 }
-                None => Reply::once(unknown(&message, "resource", &uri)),
+                Err(why) => not_found(why, &message, "resource", &uri),
             }
         })
     }
@@ -103,20 +103,20 @@ impl Connection {
             let Some(about) = message.member(Part::Params, "ref").and_then(Named::read) else {
                 return Reply::once(unknown(&message, "prompt or resource", ""));
             };
-            let found = match (about.name(), about.uri()) {
+            let (found, what) = match (about.name(), about.uri()) {
                 (Some(exposed), _) => {
                     let found = router.find_anew(ListKind::Prompts, &exposed, &message, &context).await;
-                    found.map(|(member, name)| (member, about.with_name(&name)))
+                    (found.map(|(member, name)| (member, about.with_name(&name))), exposed)
                 }
                 (None, Some(uri)) => {
                     let found = router.owner(&uri, &message, &context).await;
-                    found.map(|Owner { member, uri }| (member, about.with_uri(&uri)))
+                    (found.map(|Owner { member, uri }| (member, about.with_uri(&uri))), uri)
                 }
-                (None, None) => None,
+                (None, None) => (Err(NotFound::Unknown), String::new()),
             };
-            let Some((member, reference)) = found else {
-                let what = about.name().or(about.uri()).unwrap_or_default();
-                return Reply::once(unknown(&message, "prompt or resource", &what));
+            let (member, reference) = match found {
+                Ok(found) => found,
+                Err(why) => return not_found(why, &message, "prompt or resource", &what),
             };
             let edited = message.edit(Part::Params, &[], &[("ref", &reference)]);
             debug_assert!(edited.is_ok(), "it has been read as an object");
@@ -145,6 +145,14 @@ fn what(kind: ListKind) -> &'static str {
         ListKind::Prompts => "prompt",
         ListKind::Resources | ListKind::Templates => "resource",
     }
+}
+
+fn not_found(why: NotFound, request: &Message, what: &str, name: &str) -> Reply {
+    if why == NotFound::Untold {
+        let why = "it may be one of a server of which nothing is known yet";
+        return Reply::failed(CallError::not_sent(Reason::Unavailable(why.into())));
+    }
+    Reply::once(unknown(request, what, name))
 }
 
 /// The answer about what nobody has, as servers say it.

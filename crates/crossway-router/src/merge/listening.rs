@@ -45,7 +45,7 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
         let kept = has_lists.then(|| router.keep(&view, &message, &context));
         let mut owners: BTreeMap<Arc<str>, (Arc<Known>, Subscribed)> = BTreeMap::new();
         for uri in filter.uris.iter().take(SUBSCRIBED) {
-            if let Some(Owner { member, uri: own }) = router.owner(uri, &message, &context).await {
+            if let Ok(Owner { member, uri: own }) = router.owner(uri, &message, &context).await {
                 let name = Arc::clone(&member.name);
                 owners.entry(name).or_insert_with(|| (member, Subscribed::new())).1.insert(own, uri.clone());
             }

@@ -134,15 +134,14 @@ impl Router {
         is_current.then_some(merged)
     }
 
-    /// The upstream and the name that an exposed name stands for, as far as it can be told at once: the error says whether all
-    /// is known.
+    /// The upstream and the name that an exposed name stands for, as far as it can be told without asking anybody.
     pub(super) fn find(
         &self,
         kind: ListKind,
         exposed: &str,
         request: &Message,
         context: &Context,
-    ) -> Result<(Arc<Known>, String), IsAllKnown> {
+    ) -> Result<(Arc<Known>, String), NotFound> {
         let members = self.members();
         if let Some((upstream, name)) = self.0.naming.split(exposed)
             && let Some(member) = members.by_name.get(upstream)
@@ -150,8 +149,8 @@ impl Router {
             return Ok((Arc::clone(member), name.to_owned()));
         }
         let key = (kind, self.view(request, context));
-        let merged = self.merged_now(&key, &members, request, context).ok_or(IsAllKnown(false))?;
-        merged.find(exposed, &members).ok_or(IsAllKnown(true))
+        let merged = self.merged_now(&key, &members, request, context).ok_or(NotFound::Unasked)?;
+        self.find_in(&merged, exposed)
     }
 
     /// The same, after whatever has to be asked.
@@ -161,13 +160,19 @@ impl Router {
         exposed: &str,
         request: &Message,
         context: &Context,
-    ) -> Option<(Arc<Known>, String)> {
+    ) -> Result<(Arc<Known>, String), NotFound> {
         match self.find(kind, exposed, request, context) {
-            Ok(found) => Some(found),
-            Err(IsAllKnown(true)) => None,
-            Err(IsAllKnown(false)) => {
-                self.merged(kind, request, context).await.find(exposed, &self.members())
-            }
+            Err(NotFound::Unasked) => self.find_in(&*self.merged(kind, request, context).await, exposed),
+            found => found,
+        }
+    }
+
+    fn find_in(&self, merged: &Merged, exposed: &str) -> Result<(Arc<Known>, String), NotFound> {
+        let is_told_by_itself = self.0.naming.split(exposed).is_some();
+        match merged.find(exposed, &self.members()) {
+            Some(found) => Ok(found),
+            None if merged.is_partial() && !is_told_by_itself => Err(NotFound::Untold),
+            None => Err(NotFound::Unknown),
         }
     }
 
@@ -234,13 +239,26 @@ impl Router {
     }
 }
 
-/// Whether a name that was not found can't be found by asking either.
-pub(super) struct IsAllKnown(pub(super) bool);
+/// Why a name leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotFound {
+    /// Nobody has it.
+    Unknown,
+    /// An upstream of which nothing is known may have it.
+    Untold,
+    /// It can be told once the lists have been asked for.
+    Unasked,
+}
 
 impl Merged {
     pub(super) fn find(&self, exposed: &str, members: &Members) -> Option<(Arc<Known>, String)> {
         let place = self.places.get(exposed)?;
         members.by_name.get(&place.upstream).map(|member| (Arc::clone(member), place.name.clone()))
+    }
+
+    /// Whether an upstream's list is missing.
+    pub(super) fn is_partial(&self) -> bool {
+        self.made_of.iter().skip(1).any(|generation| *generation == 0)
     }
 
     /// All that it has, by what they are exposed as; in no order.

@@ -8,6 +8,7 @@ use crossway_proto::{Kind, Message, Part};
 use crossway_service::Context;
 use serde_json::value::RawValue;
 
+use super::lists::{Merged, NotFound};
 use super::splice::Named;
 use super::{Members, Router};
 use crate::known::{Known, ListKind};
@@ -25,38 +26,49 @@ pub(super) struct Owner {
 impl Router {
     /// The upstream that a URI belongs to: the one that lists it, or else the one whose template fits it best, or else the
     /// one that it names, or else the only one that has resources at all.
-    pub(super) async fn owner(&self, uri: &str, request: &Message, context: &Context) -> Option<Owner> {
+    pub(super) async fn owner(
+        &self,
+        uri: &str,
+        request: &Message,
+        context: &Context,
+    ) -> Result<Owner, NotFound> {
         let (resources, templates) = tokio::join!(
             self.merged(ListKind::Resources, request, context),
             self.merged(ListKind::Templates, request, context)
         );
-        let members = self.members();
-        let listed = resources.find(uri, &members).or_else(|| templates.find(uri, &members));
-        if let Some((member, uri)) = listed {
-            return Some(Owner { member, uri });
-        }
-        let inner = unwrap(uri, &members);
-        let (exposed, place) = templates
-            .places()
-            .filter(|(template, _)| fits(template, uri))
-            .max_by_key(|(template, place)| (literal(template).len(), Reverse(place.order)))
-            .unzip();
-        if let (Some(exposed), Some(place)) = (exposed, place) {
-            return match inner {
-                Some(owner) if exposed != place.name => Some(owner),
-                _ => {
-                    let member = Arc::clone(members.by_name.get(&place.upstream)?);
-                    Some(Owner { member, uri: uri.to_owned() })
-                }
-            };
-        }
-        inner.or_else(|| {
-            let mut owners = resources.places().chain(templates.places()).map(|(_, place)| &place.upstream);
-            let first = owners.next()?;
-            let member = owners.all(|other| other == first).then(|| members.by_name.get(first))??;
-            Some(Owner { member: Arc::clone(member), uri: uri.to_owned() })
+        let is_partial = resources.is_partial() || templates.is_partial();
+        owner_in(uri, &resources, &templates, &self.members()).ok_or(match is_partial {
+            true => NotFound::Untold,
+            false => NotFound::Unknown,
         })
     }
+}
+
+fn owner_in(uri: &str, resources: &Merged, templates: &Merged, members: &Members) -> Option<Owner> {
+    let listed = resources.find(uri, members).or_else(|| templates.find(uri, members));
+    if let Some((member, uri)) = listed {
+        return Some(Owner { member, uri });
+    }
+    let inner = unwrap(uri, members);
+    let best = templates
+        .places()
+        .filter(|(template, _)| fits(template, uri))
+        .max_by_key(|(template, place)| (literal(template).len(), Reverse(place.order)));
+    if let Some((exposed, place)) = best {
+        return match inner {
+            Some(owner) if exposed != place.name => Some(owner),
+            _ => {
+                let member = Arc::clone(members.by_name.get(&place.upstream)?);
+                Some(Owner { member, uri: uri.to_owned() })
+            }
+        };
+    }
+    inner.or_else(|| {
+        let mut owners = resources.places().chain(templates.places()).map(|(_, place)| &place.upstream);
+        let first = owners.next()?;
+        let member = owners.all(|other| other == first).then(|| members.by_name.get(first))??;
+        Some(Owner { member: Arc::clone(member), uri: uri.to_owned() })
+    })
 }
 
 /// What a URI or template of an upstream is exposed as where an earlier upstream has the same.

@@ -168,3 +168,20 @@ async fn one_name_leads_each_client_to_the_upstream_that_lists_it_for_it() {
         until(server, "tools/call").await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_silent_upstream_may_have_is_not_sent_and_what_nobody_can_have_is_unknown() {
+    let rig = Rig::new(same());
+    let _silent = rig.add("silent").await;
+    let cut = Prefixed::default().expose("silent", &"x".repeat(80)).into_owned();
+    for _ in 0..2 {
+        let call = modern("1", "tools/call", &format!(r#","name":"{cut}""#));
+        let error = rig.call(call).0.recv().await.unwrap().unwrap_err();
+        assert_eq!(error.outcome(), crossway_service::Outcome::NotSent);
+    }
+    let read = modern("1", "resources/read", r#","uri":"u:a""#);
+    let error = rig.call(read).0.recv().await.unwrap().unwrap_err();
+    assert_eq!(error.outcome(), crossway_service::Outcome::NotSent);
+    let unknown = text(&rig.call(modern("1", "tools/call", r#","name":"nobody__x""#)).next().await);
+    assert!(unknown.contains("-32602") && unknown.contains("Unknown tool: nobody__x"), "{unknown}");
+}
