@@ -1,5 +1,7 @@
 //! What a failed call says to its client.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use crossway_service::{CallError, Reason};
