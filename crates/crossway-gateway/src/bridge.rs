@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::RunError;
 use crate::args::BridgeArgs;
 use crate::connect::connect;
-use crate::eras::any_era;
+use crate::eras::any_era_of;
 use crate::fleet::Fleet;
 use crate::plan::{self, BridgePlan, CommandPlan, UpstreamPlan};
 use crate::serve::{Bound, serve};
@@ -23,8 +23,8 @@ pub async fn bridge(args: BridgeArgs) -> Result<(), RunError> {
             let bound = Bound::new(serving).await?;
             let name = name_of(&upstream);
             let connected = connect(upstream).await?;
-            tracing::info!(speaks = ?connected.speaks, "the MCP server is there");
-            let any_era = any_era(&name, Arc::clone(&connected.upstream), connected.speaks);
+            tracing::info!(speaks = ?connected.speaks()(), "the MCP server is there");
+            let any_era = any_era_of(&name, Arc::clone(&connected.upstream), &connected);
             serve(bound, any_era, &name, false).await?;
             connected.close().await;
         }

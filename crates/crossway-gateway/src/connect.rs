@@ -12,12 +12,21 @@ use crate::{RunError, connect_url};
 /// A server that has been reached.
 pub(crate) struct Connected {
     pub(crate) upstream: Arc<dyn Upstream>,
-    pub(crate) speaks: Speaks,
+    speaks: Speaks,
     /// A command's children, which are ended with it.
     children: Option<StdioUpstream>,
 }
 
 impl Connected {
+    /// Which eras it speaks: a command that is slow to start may turn out to be modern later.
+    pub(crate) fn speaks(&self) -> impl Fn() -> Speaks + Send + Sync + use<> {
+        let (speaks, children) = (self.speaks, self.children.clone());
+        move || match children.as_ref().and_then(StdioUpstream::era) {
+            Some(Era::Modern) => Speaks::Modern,
+            _ => speaks,
+        }
+    }
+
     /// Ends what was started for it, and waits for that.
     pub(crate) async fn close(&self) {
         if let Some(children) = &self.children {

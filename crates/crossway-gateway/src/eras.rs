@@ -5,10 +5,25 @@ use std::sync::Arc;
 use crossway_router::{AnyEra, Back, BackOptions, Front, Share, Speaks};
 use crossway_service::Upstream;
 
+use crate::connect::Connected;
+
 /// Serves clients of both eras on an upstream. Nobody is known to a bridge, so all stateless clients of a legacy server share
 /// its sessions, as far as that is safe.
 pub(crate) fn any_era(name: &str, upstream: Arc<dyn Upstream>, speaks: Speaks) -> AnyEra {
+    following(name, upstream, move || speaks)
+}
+
+/// The same of a server that has been reached, through `upstream`, which leads to it.
+pub(crate) fn any_era_of(name: &str, upstream: Arc<dyn Upstream>, connected: &Connected) -> AnyEra {
+    following(name, upstream, connected.speaks())
+}
+
+fn following(
+    name: &str,
+    upstream: Arc<dyn Upstream>,
+    speaks: impl Fn() -> Speaks + Send + Sync + 'static,
+) -> AnyEra {
     let back = Back::new(name, Arc::clone(&upstream), BackOptions::shared_by(Share::Shared));
     let front = Front::new(Arc::clone(&upstream));
-    AnyEra::new(upstream, speaks, Arc::new(front), Arc::new(back))
+    AnyEra::following(upstream, speaks, Arc::new(front), Arc::new(back))
 }

@@ -76,6 +76,13 @@ impl StdioUpstream {
         handle.shared().era().await
     }
 
+    /// The era that the server was found to be of; `None` as long as that is not known for sure. A server that is slow to
+    /// start is taken for a legacy one at first, by [`probe`](StdioUpstream::probe) too, and may turn out to be modern.
+    #[must_use]
+    pub fn era(&self) -> Option<Era> {
+        self.plan.era()
+    }
+
     /// Ends all children with their descendants, those of sessions too, and waits for that. Links give errors from
     /// then on.
     pub async fn close(&self) {

@@ -8,7 +8,7 @@ use crossway_router::guard::{Guard, GuardOptions};
 use tokio::task::JoinHandle;
 
 use crate::connect::{Connected, connect};
-use crate::eras::any_era;
+use crate::eras::any_era_of;
 use crate::error::told;
 use crate::late::{Arrival, Late};
 use crate::servers::Server;
@@ -76,11 +76,11 @@ impl Connecting {
         loop {
             match connect(self.server.upstream.clone()).await {
                 Ok(connected) => {
-                    tracing::info!(server = %name, speaks = ?connected.speaks, "the MCP server is there");
+                    tracing::info!(server = %name, speaks = ?connected.speaks()(), "the MCP server is there");
                     // One that fails or is slow is left alone for a while: it is not to hold up the others.
                     let guarded =
                         Guard::new(Arc::clone(&connected.upstream), GuardOptions::new().name(name.as_str()));
-                    let any_era = any_era(name, Arc::new(guarded), connected.speaks);
+                    let any_era = any_era_of(name, Arc::new(guarded), &connected);
                     *self.connected.lock().unwrap_or_else(PoisonError::into_inner) =
                         Some(Arc::new(connected));
                     self.modern.arrive(any_era.modern());

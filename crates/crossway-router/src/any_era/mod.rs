@@ -37,7 +37,7 @@ struct Ways {
     raw: Arc<dyn Upstream>,
     front: Arc<dyn Upstream>,
     back: Arc<dyn Upstream>,
-    speaks: Speaks,
+    speaks: Box<dyn Fn() -> Speaks + Send + Sync>,
     /// Whether a modern upstream takes sessions too, once it is known.
     takes_sessions: AtomicU8,
 }
@@ -57,27 +57,36 @@ impl AnyEra {
         front: Arc<dyn Upstream>,
         back: Arc<dyn Upstream>,
     ) -> Self {
-        Self(Arc::new(Ways { raw, front, back, speaks, takes_sessions: AtomicU8::new(UNKNOWN) }))
+        Self::following(raw, move || speaks, front, back)
+    }
+
+    /// The same of an upstream of which it may turn out later what it speaks, such as a server that is slow to start: it
+    /// is asked for with each call.
+    pub fn following(
+        raw: Arc<dyn Upstream>,
+        speaks: impl Fn() -> Speaks + Send + Sync + 'static,
+        front: Arc<dyn Upstream>,
+        back: Arc<dyn Upstream>,
+    ) -> Self {
+        let (speaks, takes_sessions) = (Box::new(speaks), AtomicU8::new(UNKNOWN));
+        Self(Arc::new(Ways { raw, front, back, speaks, takes_sessions }))
     }
 
     /// The upstream in the modern shape: for stateless requests, and to be merged with others.
     #[must_use]
     pub fn modern(&self) -> Arc<dyn Upstream> {
-        Arc::clone(self.0.modern())
+        Arc::new(Modern(Arc::clone(&self.0)))
     }
 }
 
 impl Ways {
-    fn modern(&self) -> &Arc<dyn Upstream> {
-        match self.speaks {
-            Speaks::Legacy => &self.back,
-            Speaks::Modern | Speaks::Both => &self.raw,
-        }
+    fn is_translated(&self) -> bool {
+        (self.speaks)() == Speaks::Legacy
     }
 
     /// Where sessions go; `None` if that has to be found out.
     fn legacy(&self) -> Option<&Arc<dyn Upstream>> {
-        match (self.speaks, self.takes_sessions.load(Ordering::Relaxed)) {
+        match ((self.speaks)(), self.takes_sessions.load(Ordering::Relaxed)) {
             (Speaks::Legacy | Speaks::Both, _) | (Speaks::Modern, TAKES) => Some(&self.raw),
             (Speaks::Modern, REFUSES) => Some(&self.front),
             _ => None,
@@ -98,8 +107,33 @@ impl Upstream for AnyEra {
                 };
                 Link::new(SessionConnection(Arc::new(session)))
             }
-            _ => self.0.modern().connect(scope),
+            _ => Modern(Arc::clone(&self.0)).connect(scope),
         }
+    }
+}
+
+/// The upstream for stateless requests.
+struct Modern(Arc<Ways>);
+
+impl Upstream for Modern {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(ModernConnection { ways: Arc::clone(&self.0), raw: OnceLock::new(), back: OnceLock::new() })
+    }
+}
+
+struct ModernConnection {
+    ways: Arc<Ways>,
+    raw: OnceLock<Link>,
+    back: OnceLock<Link>,
+}
+
+impl Connection for ModernConnection {
+    fn call(&self, call: Call) -> Reply {
+        let (link, upstream) = match self.ways.is_translated() {
+            true => (&self.back, &self.ways.back),
+            false => (&self.raw, &self.ways.raw),
+        };
+        link.get_or_init(|| upstream.connect(Scope::Shared)).call(call)
     }
 }
 
@@ -114,7 +148,7 @@ struct Session {
 
 impl Session {
     fn modern(&self) -> &Link {
-        self.modern.get_or_init(|| self.ways.modern().connect(Scope::Shared))
+        self.modern.get_or_init(|| Modern(Arc::clone(&self.ways)).connect(Scope::Shared))
     }
 
     fn legacy(&self, upstream: &Arc<dyn Upstream>) -> &Link {
@@ -214,7 +248,7 @@ impl Connection for SessionConnection {
 
 impl fmt::Debug for AnyEra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AnyEra({:?})", self.0.speaks)
+        write!(f, "AnyEra({:?})", (self.0.speaks)())
     }
 }
 

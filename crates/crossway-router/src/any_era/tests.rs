@@ -103,3 +103,19 @@ async fn the_standing_stream_of_a_client_that_is_gone_ends() {
     drop(rig.link);
     assert!(listening.next().await.is_none());
 }
+
+#[tokio::test]
+async fn a_server_that_turns_out_to_be_modern_is_no_longer_translated() {
+    let ((raw, mut raws), (front, _fronts), (back, mut backs)) =
+        (Scripted::new(), Scripted::new(), Scripted::new());
+    let is_modern = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = Arc::clone(&is_modern);
+    let speaks = move || if seen.load(Ordering::Relaxed) { Speaks::Modern } else { Speaks::Legacy };
+    let any = AnyEra::following(Arc::new(raw), speaks, Arc::new(front), Arc::new(back));
+    let link = any.modern().connect(Scope::Shared);
+    let _early = call(&link, MODERN);
+    serve(&mut backs, "tools/list").await;
+    is_modern.store(true, Ordering::Relaxed);
+    let _later = call(&link, MODERN);
+    serve(&mut raws, "tools/list").await;
+}
