@@ -151,13 +151,14 @@ impl Call {
     }
 
     /// Takes the client's second request, which [repeats](Call::is_repeated_by) the first. From now on the client is
-    /// answered under its id.
+    /// answered under its id, and hears of progress and logs what that asks for.
     ///
     /// Gives the answers for the server, and takes their questions away: of those that are left the client is to be asked
     /// once more.
     pub fn handle_again(&mut self, request: &Message, questions: &mut Vec<Question>) -> Vec<Message> {
         self.id = request.id().unwrap_or_else(|| self.id.clone());
         self.progress = request.progress_token();
+        self.level = request.member(Part::Meta, crate::keys::LOG_LEVEL).and_then(Level::parse);
         let responses = request.member(Part::Params, "inputResponses").unwrap_or_default();
         let responses: std::collections::HashMap<String, &serde_json::value::RawValue> =
             serde_json::from_slice(responses).unwrap_or_default();
@@ -198,13 +199,14 @@ impl Call {
 
     fn notification(&self, mut message: Message) -> Step {
         match message.method().as_deref() {
-            Some("notifications/progress") if message.progress_token() == self.server_progress => {
+            Some("notifications/progress") => {
+                let is_own = message.progress_token() == self.server_progress;
                 match &self.progress {
-                    Some(token) => {
+                    Some(token) if is_own => {
                         message.set_progress_token(token);
                         Step::Pass(message)
                     }
-                    None => Step::Nothing,
+                    _ => Step::Nothing,
                 }
             }
             Some("notifications/message") if self.level.is_some_and(|level| level.admits(&message)) => {

@@ -52,8 +52,17 @@ impl Asks {
         match request.method().as_deref() {
             Some("roots/list") if has("roots") => Ok(()),
             Some("roots/list") => Err(serde_json::json!({ "roots": {} })),
-            Some("sampling/createMessage") if has("sampling") => Ok(()),
-            Some("sampling/createMessage") => Err(serde_json::json!({ "sampling": {} })),
+            Some("sampling/createMessage") => {
+                // "Servers MUST NOT send tool-enabled sampling requests to Clients that have not declared support for tool
+                // use via the `sampling.tools` capability" (2026-07-28, client/sampling, Capabilities).
+                let has_tools = capabilities["sampling"]["tools"].is_object();
+                let needs = |name| request.member(Part::Params, name).is_some();
+                match needs("tools") || needs("toolChoice") {
+                    true if !has_tools => Err(serde_json::json!({ "sampling": { "tools": {} } })),
+                    false if !has("sampling") => Err(serde_json::json!({ "sampling": {} })),
+                    _ => Ok(()),
+                }
+            }
             Some("elicitation/create") => {
                 let by_url = request.member(Part::Params, "mode") == Some(br#""url""#);
                 let elicitation = &capabilities["elicitation"];

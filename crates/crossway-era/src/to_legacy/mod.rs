@@ -33,6 +33,12 @@ use crate::keys;
 /// The methods in whose course a server may ask (2026-07-28, basic/patterns/mrtr, Supported Requests).
 pub const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
+/// Requests of legacy revisions that modern ones don't have.
+///
+/// On a session that clients share, one of them would change it for all, or see what is another's, as with `tasks/list`.
+const LEGACY_METHODS: [&str; 5] =
+    ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
+
 /// Members of a request's `_meta` that are the modern revision's own.
 const MODERN_META: [&str; 4] =
     [keys::PROTOCOL_VERSION, keys::CLIENT_CAPABILITIES, keys::CLIENT_INFO, keys::LOG_LEVEL];
@@ -127,7 +133,8 @@ impl Session {
     pub fn discovered(&self, id: &RequestId) -> Message {
         let mut capabilities = self.capabilities.clone();
         // Tasks are an extension of another shape in modern revisions, and what is experimental was agreed upon with us.
-        for legacy in ["tasks", "experimental"] {
+        // Extensions are agreed upon by two, and the server has not heard the client.
+        for legacy in ["tasks", "experimental", "extensions"] {
             capabilities.remove(legacy);
         }
         let mut result = format!(
@@ -152,8 +159,13 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When the request is not one that the server can be asked.
+    /// When the request is not one that the server can be asked: it is none of a modern revision, or can't be read.
     pub fn call(&self, request: &Message) -> Result<Call, ErrorObject> {
+        let method = request.method().unwrap_or_default();
+        if LEGACY_METHODS.contains(&method.as_ref()) || method.starts_with("tasks/") {
+            let why = format!("revision {} has no {method}, or the server has not", Revision::V2026_07_28);
+            return Err(ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, why));
+        }
         let mut request = request.clone();
         let asks = Asks::of(&request);
         let level = request.member(Part::Meta, keys::LOG_LEVEL).map(|level| {

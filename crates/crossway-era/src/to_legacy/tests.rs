@@ -10,7 +10,7 @@ fn text(message: &Message) -> String {
     String::from_utf8(message.to_bytes().to_vec()).unwrap()
 }
 
-const OPENED: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"tasks":{}},"serverInfo":{"name":"s","version":"1.0"},"instructions":"do \u0061"}}"#;
+const OPENED: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"tasks":{},"extensions":{"x":{}}},"serverInfo":{"name":"s","version":"1.0"},"instructions":"do \u0061"}}"#;
 
 fn session() -> Session {
     Session::opened(&message(OPENED)).unwrap()
@@ -180,6 +180,47 @@ fn a_question_parks_the_call_and_its_answer_goes_to_the_server() {
 }
 
 #[test]
+fn a_second_request_says_anew_what_it_wants_to_hear() {
+    let logs = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":1}}"#;
+    let progress =
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p","progress":1}}"#;
+    let request = modern("tools/call", r#"{"elicitation":{}}"#, "");
+    let mut call = session().call(&request).unwrap();
+    assert!(matches!(call.handle_reply(message(progress)), Step::Pass(_)));
+    let again = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/logLevel":"info"}}}"#;
+    call.handle_again(&message(again), &mut Vec::new());
+    assert!(matches!(call.handle_reply(message(progress)), Step::Nothing));
+    assert!(matches!(call.handle_reply(message(logs)), Step::Pass(_)));
+    let again = r#"{"jsonrpc":"2.0","id":3,"method":"tools/call"}"#;
+    call.handle_again(&message(again), &mut Vec::new());
+    assert!(matches!(call.handle_reply(message(logs)), Step::Nothing));
+}
+
+#[test]
+fn progress_under_a_foreign_token_is_for_nobody() {
+    let foreign =
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"q","progress":1}}"#;
+    assert!(matches!(call("tools/call", "{}").handle_reply(message(foreign)), Step::Nothing));
+}
+
+#[test]
+fn requests_that_modern_revisions_have_not_never_reach_the_session() {
+    for method in [
+        "initialize",
+        "ping",
+        "logging/setLevel",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "tasks/list",
+        "tasks/result",
+    ] {
+        let error = session().call(&modern(method, "{}", "")).unwrap_err();
+        assert_eq!(error.code, ErrorCode::METHOD_NOT_FOUND, "{method}");
+    }
+    assert!(session().call(&modern("vendor/own", "{}", "")).is_ok());
+}
+
+#[test]
 fn another_request_is_no_repetition() {
     let call = call("tools/call", r#"{"elicitation":{}}"#);
     for (method, params, is_same) in [
@@ -227,6 +268,11 @@ fn a_client_that_can_t_be_asked_is_told_what_it_takes() {
         ("{}", ASKS, r#"{"elicitation":{"form":{}}}"#),
         (r#"{"elicitation":{"url":{}}}"#, ASKS, r#"{"elicitation":{"form":{}}}"#),
         ("{}", r#"{"jsonrpc":"2.0","id":7.0,"method":"roots/list"}"#, r#"{"roots":{}}"#),
+        (
+            r#"{"sampling":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7.0,"method":"sampling/createMessage","params":{"tools":[]}}"#,
+            r#"{"sampling":{"tools":{}}}"#,
+        ),
         (
             "{}",
             r#"{"jsonrpc":"2.0","id":7.0,"method":"sampling/createMessage","params":{}}"#,
