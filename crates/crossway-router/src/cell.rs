@@ -13,6 +13,7 @@ pub(crate) struct Cell(Mutex<Mail>);
 #[derive(Default)]
 struct Mail {
     is_cancelled: bool,
+    is_closed: bool,
     messages: VecDeque<Message>,
     waker: Option<Waker>,
 }
@@ -32,9 +33,25 @@ impl Cell {
     }
 
     pub(crate) fn deliver(&self, message: Message) {
+        let _ = self.offer(message);
+    }
+
+    /// Delivers a message, or gives it back if nobody will look for it any more.
+    pub(crate) fn offer(&self, message: Message) -> Result<(), Box<Message>> {
         let mut mail = self.mail();
+        if mail.is_closed {
+            return Err(Box::new(message));
+        }
         mail.messages.push_back(message);
         mail.wake();
+        Ok(())
+    }
+
+    /// Closes the box for good. Gives what nobody has looked at.
+    pub(crate) fn close(&self) -> VecDeque<Message> {
+        let mut mail = self.mail();
+        mail.is_closed = true;
+        std::mem::take(&mut mail.messages)
     }
 
     /// Looks into the box. `cx` is woken when something comes.

@@ -38,9 +38,10 @@ async fn begin(
     let mut listener = Listener::new(message, session);
     let mut subscriptions = Subscriptions { member: Arc::clone(&lease.member), uris: Vec::new() };
     for uri in listener.uris().clone() {
-        match lease.member.subscribe(&uri).await {
-            Ok(()) => subscriptions.uris.push(uri),
-            Err(_) => listener.handle_refused(&uri),
+        // It counts from now on, so that it is taken back if the client goes away while the server is asked.
+        subscriptions.uris.push(uri);
+        if lease.member.subscribe(subscriptions.last()).await.is_err() {
+            subscriptions.uris.pop().inspect(|uri| listener.handle_refused(uri));
         }
     }
     Ok(Listening {
@@ -100,6 +101,12 @@ struct Subscriptions {
     uris: Vec<String>,
 }
 
+impl Subscriptions {
+    fn last(&self) -> &str {
+        self.uris.last().map(String::as_str).unwrap_or_default()
+    }
+}
+
 impl Drop for Subscriptions {
     fn drop(&mut self) {
         for uri in &self.uris {
@@ -134,6 +141,6 @@ impl Noted {
 
 impl Drop for Noted {
     fn drop(&mut self) {
-        self.pool.forget_call(self.origin, &self.id);
+        self.pool.forget_call(self.origin, &self.id, &self.cell);
     }
 }

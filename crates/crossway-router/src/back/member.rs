@@ -198,6 +198,13 @@ impl Member {
         }
     }
 
+    /// The call of this box has ended: what was in it for the client is not left without an answer.
+    pub(super) fn refuse_rest(&self, cell: &Cell) {
+        for message in cell.close().iter().filter(|message| message.is_request()) {
+            self.tell(to_legacy::refuse(message));
+        }
+    }
+
     /// The session is no more, if that is what the failure says.
     pub(super) fn note_failure(&self, error: &CallError) {
         if is_the_end(error) {
@@ -235,9 +242,13 @@ impl Member {
                 let mut state = self.state();
                 state.takers.retain(|taker| taker.strong_count() > 0);
                 let taker = state.takers.last().and_then(Weak::upgrade);
-                if let Some(taker) = taker {
-                    taker.deliver(message);
-                } else if !self.asks.is_nothing() && state.orphans.len() < ORPHANS {
+                // A call that has just ended gives it back.
+                let message = match taker.map(|taker| taker.offer(message.clone())) {
+                    Some(Ok(())) => return,
+                    Some(Err(message)) => *message,
+                    None => message,
+                };
+                if !self.asks.is_nothing() && state.orphans.len() < ORPHANS {
                     state.orphans.push_back(message);
                 } else {
                     drop(state);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossway_era::to_legacy::{Call, Question};
 use crossway_proto::Message;
 use crossway_service::{Context, Reply};
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::member::Lease;
@@ -21,6 +22,8 @@ pub(super) struct Parked {
     pub(super) questions: Vec<Question>,
     /// Who may wake it up.
     pub(super) owner: Owner,
+    /// What gives it up when its client does not come, once it waits.
+    pub(super) expiry: Option<AbortHandle>,
 }
 
 impl Parked {
@@ -29,13 +32,14 @@ impl Parked {
         for question in &self.questions {
             self.lease.member.tell(question.unanswered());
         }
+        self.lease.member.refuse_rest(&self.cell);
         drop(self.reply);
     }
 }
 
 impl Pool {
     /// Parks a call. Gives what its client gets: what it is asked, or why it can't be.
-    pub(super) fn park(self: &Arc<Self>, parked: Parked) -> Message {
+    pub(super) fn park(self: &Arc<Self>, mut parked: Parked) -> Message {
         let no_room = Self::no_room(&parked.call.request());
         let mut bits = [0; 16];
         let (Some(keyring), Ok(())) = (&self.keyring, getrandom::fill(&mut bits)) else {
@@ -48,17 +52,19 @@ impl Pool {
         };
         let asked = parked.call.input_required(&parked.questions, &state);
         let handle = u128::from_be_bytes(bits);
-        if let Err(parked) = self.keep(handle, parked) {
-            parked.give_up();
-            return no_room;
-        }
         let (pool, time) = (Arc::downgrade(self), self.options.parked_time);
-        tokio::spawn(async move {
+        let expiry = tokio::spawn(async move {
             sleep(time).await;
             if let Some(parked) = pool.upgrade().and_then(|pool| pool.take(handle, |_| true)) {
                 parked.give_up();
             }
         });
+        parked.expiry = Some(expiry.abort_handle());
+        if let Err(parked) = self.keep(handle, parked) {
+            expiry.abort();
+            parked.give_up();
+            return no_room;
+        }
         asked
     }
 

@@ -144,8 +144,12 @@ impl Pool {
         self.state().calls.insert((origin, id.clone()), Arc::downgrade(cell));
     }
 
-    pub(super) fn forget_call(&self, origin: Origin, id: &RequestId) {
-        self.state().calls.remove(&(origin, id.clone()));
+    pub(super) fn forget_call(&self, origin: Origin, id: &RequestId, cell: &Arc<Cell>) {
+        let (mut state, key) = (self.state(), (origin, id.clone()));
+        // A client that has two calls of one id can cancel the later one.
+        if state.calls.get(&key).is_some_and(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(cell))) {
+            state.calls.remove(&key);
+        }
     }
 
     pub(super) fn cancel(&self, origin: Origin, id: &RequestId) {
@@ -169,7 +173,10 @@ impl Pool {
     pub(super) fn take(&self, handle: u128, is_right: impl FnOnce(&Parked) -> bool) -> Option<Parked> {
         let mut state = self.state();
         state.parked.get(&handle).filter(|parked| is_right(parked))?;
-        state.parked.remove(&handle)
+        let mut parked = state.parked.remove(&handle)?;
+        // Else its timer would outlive it.
+        parked.expiry.take().inspect(|expiry| expiry.abort());
+        Some(parked)
     }
 
     pub(super) async fn close(&self) {

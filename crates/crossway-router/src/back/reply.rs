@@ -140,7 +140,7 @@ impl CallReply {
             }
             Step::Refuse(to_client, to_server) => {
                 member.tell(to_server);
-                self.end();
+                self.finish();
                 Some(to_client)
             }
             Step::Park(question) => {
@@ -149,11 +149,7 @@ impl CallReply {
                 None
             }
             Step::Done(answer) => {
-                // The server has not waited for the answers.
-                for question in self.questions.drain(..) {
-                    member.tell(question.unanswered());
-                }
-                self.end();
+                self.finish();
                 Some(answer)
             }
         }
@@ -165,15 +161,26 @@ impl CallReply {
         self.grace = None;
         let Phase::Running(running) = self.end() else { return None };
         let Running { call, reply, lease } = *running;
-        let parked = Parked { call, reply, lease, cell, questions, owner: self.owner.clone() };
+        let parked = Parked { call, reply, lease, cell, questions, owner: self.owner.clone(), expiry: None };
         Some(self.pool.park(parked))
     }
 
+    /// Forgets the call, which may go on elsewhere.
     fn end(&mut self) -> Phase {
         if let Some(id) = self.message.id() {
-            self.pool.forget_call(self.context.origin, &id);
+            self.pool.forget_call(self.context.origin, &id, &self.cell);
         }
         std::mem::replace(&mut self.phase, Phase::Over)
+    }
+
+    /// Ends the call for good. What the server asked meanwhile is not left without an answer.
+    fn finish(&mut self) {
+        if let Phase::Running(running) = self.end() {
+            for question in self.questions.drain(..) {
+                running.lease.member.tell(question.unanswered());
+            }
+            running.lease.member.refuse_rest(&self.cell);
+        }
     }
 
     /// What becomes of the call when it fails. A session that is gone is replaced by a new one, once, if the call was not
@@ -187,7 +194,7 @@ impl CallReply {
             self.phase = self.begin();
             return None;
         }
-        self.end();
+        self.finish();
         Some(error)
     }
 }
@@ -215,7 +222,7 @@ impl Stream for CallReply {
             }
             let step = match (this.cell.look(cx), &mut this.phase) {
                 (Found::Cancelled, _) => {
-                    this.end();
+                    this.finish();
                     return Poll::Ready(None);
                 }
                 (Found::Message(message), Phase::Running(running)) => running.call.handle_reply(*message),
@@ -255,7 +262,7 @@ impl Stream for CallReply {
                             None => continue,
                         },
                         None => {
-                            this.end();
+                            this.finish();
                             return Poll::Ready(None);
                         }
                     }
@@ -271,7 +278,7 @@ impl Stream for CallReply {
 impl Drop for CallReply {
     fn drop(&mut self) {
         if !matches!(self.phase, Phase::Over) {
-            self.end();
+            self.finish();
         }
     }
 }
