@@ -67,6 +67,8 @@ pub(crate) struct Envelope {
 }
 
 /// Scans one JSON-RPC object that fills the whole text.
+// Never a part of its caller: that may be compiled for size, and the scan with it would be ten times slower.
+#[inline(never)]
 pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Envelope, ParseError> {
     if text.len() > limits.message_bytes.min(u32::MAX as usize) {
         return Err(ParseError::TooLong { limit: limits.message_bytes });
@@ -89,6 +91,7 @@ pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Envelope, ParseEr
 }
 
 /// The spans of an array's elements.
+#[inline(never)]
 pub(crate) fn elements(text: &[u8], limits: &Limits) -> Result<Vec<Range<usize>>, ParseError> {
     if text.len() > limits.message_bytes.min(u32::MAX as usize) {
         return Err(ParseError::TooLong { limit: limits.message_bytes });
@@ -124,6 +127,7 @@ pub(crate) struct Member {
 }
 
 /// The members of an object whose text has been scanned before; none of what is no object.
+#[inline(never)]
 pub(crate) fn members(text: &[u8]) -> SmallVec<[Member; 8]> {
     let mut found = SmallVec::new();
     let mut cursor = Cursor::new(text, usize::MAX);

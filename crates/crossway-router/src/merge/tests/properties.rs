@@ -18,11 +18,11 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 /// One item of a list: a name, and the text of which it stands in.
 fn item() -> impl Strategy<Value = (String, String)> {
     let before =
-        prop::sample::select(vec!["{", "{ \"n\":1.0, ", "{\"o\":{\"name\":\"z\"},", "{\"日本\":[1e2] ,\n"]);
+        prop::sample::select(vec!["{", "{ \"n\":1.0, ", "{\"o\":{\"name\":\"Z\"},", "{\"日本\":[1e2] ,\n"]);
     let after = prop::sample::select(vec![
         "}",
         " }",
-        ",\"inputSchema\":{\"name\":\"q\"}}",
+        ",\"inputSchema\":{\"name\":\"Q\"}}",
         ", \"d\":\"\\u0041\\/\" }",
     ]);
     ("[a-z_]{1,9}|[a-zé.]{1,90}", before, after, any::<bool>()).prop_map(
