@@ -178,6 +178,17 @@ async fn a_dropped_reply_cancels_its_call() {
 }
 
 #[tokio::test]
+async fn a_dropped_reply_does_not_cancel_initialize() {
+    let (link, server) = connected().await;
+    let reply =
+        call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#);
+    server.expect("initialize").await;
+    drop(reply);
+    let _next = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":2,"method":"m"}"#);
+    assert!(server.receive().await.unwrap().is_method("m"));
+}
+
+#[tokio::test]
 async fn answers_to_no_question_and_second_answers_are_dropped() {
     let (link, server) = connected().await;
     let mut first = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);

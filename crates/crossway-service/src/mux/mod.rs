@@ -229,6 +229,7 @@ impl<O: Outlet> Mux<O> {
 
     fn request(&self, mut message: Message, context: Context) -> Reply {
         let origin = context.origin.as_u64();
+        let is_initialize = message.is_method("initialize");
         let (key, is_alone) = {
             let mut state = self.state();
             if let Some(reason) = &state.ended {
@@ -252,7 +253,7 @@ impl<O: Outlet> Mux<O> {
             self.state().calls.close(key);
             return Reply::failed(CallError::not_sent(reason));
         }
-        Reply::stream(Answer::new(self.clone(), key))
+        Reply::stream(Answer::new(self.clone(), key, is_initialize))
     }
 
     fn notify(&self, mut message: Message, origin: u64) -> Reply {

@@ -14,12 +14,14 @@ use crate::{CallError, Reason};
 pub(super) struct Answer<O: Outlet> {
     mux: Mux<O>,
     key: CallKey,
+    /// "The `initialize` request **MUST NOT** be cancelled by clients" (2025-11-25, basic/utilities/cancellation).
+    is_initialize: bool,
     is_over: bool,
 }
 
 impl<O: Outlet> Answer<O> {
-    pub(super) fn new(mux: Mux<O>, key: CallKey) -> Self {
-        Self { mux, key, is_over: false }
+    pub(super) fn new(mux: Mux<O>, key: CallKey, is_initialize: bool) -> Self {
+        Self { mux, key, is_initialize, is_over: false }
     }
 }
 
@@ -64,7 +66,7 @@ impl<O: Outlet> Drop for Answer<O> {
         state.wake_capacity();
         let is_open = state.ended.is_none() && closed.is_some_and(|waiting| waiting.end.is_none());
         drop(state);
-        if is_open {
+        if is_open && !self.is_initialize {
             let cancellation = Calls::<Waiting>::cancellation(self.key, "the client has gone away");
             let _ = self.mux.0.outlet.send(cancellation);
         }
