@@ -1,5 +1,5 @@
 //! What a guard adds to a plain call, and what it takes to seal and to open a session's handle:
-//! `cargo run --release -p crossway-router --example speed`.
+//! `cargo run --release -p crossway-router --example routing_speed`.
 
 use std::error::Error;
 use std::hint::black_box;

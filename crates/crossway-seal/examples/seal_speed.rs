@@ -1,4 +1,4 @@
-//! How long it takes to seal and to open 300 bytes: `cargo run --release -p crossway-seal --example speed`.
+//! How long it takes to seal and to open 300 bytes: `cargo run --release -p crossway-seal --example seal_speed`.
 
 use std::hint::black_box;
 use std::time::Instant;
