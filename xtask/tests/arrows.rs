@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crossway-service", &["crossway-proto"]),
     ("crossway-era", &["crossway-proto"]),
     ("crossway-seal", &[]),
+    ("crossway-policy", &[]),
     ("crossway-router", &["crossway-era", "crossway-proto", "crossway-seal", "crossway-service"]),
     ("crossway-stdio", &["crossway-proto", "crossway-service"]),
     ("crossway-http-sse", &["crossway-proto", "crossway-service"]),
@@ -55,7 +56,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What the crates below the transports must not lean on: they do no I/O.
-const SANS_IO: &[&str] = &["crossway-proto", "crossway-service", "crossway-era", "crossway-seal"];
+const SANS_IO: &[&str] =
+    &["crossway-proto", "crossway-service", "crossway-era", "crossway-seal", "crossway-policy"];
 const IO: &[&str] = &["tokio", "hyper", "hyper-util", "rustls", "process-wrap", "rmcp"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
