@@ -137,8 +137,11 @@ impl ServerHandler for Demo {
         page: Option<PaginatedRequestParams>,
         context: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let dialect = self.admit_list(page.as_ref(), &context)?;
-        Ok(ListResourcesResult::with_all_items(resources::list()).stamped(dialect, resources::fresh_ms()))
+        let dialect = self.era().admit(&context)?;
+        let (resources, next) = pages::page(resources::list(), page.as_ref())?;
+        let mut result = ListResourcesResult::with_all_items(resources);
+        result.next_cursor = next;
+        Ok(result.stamped(dialect, resources::fresh_ms()))
     }
 
     async fn list_resource_templates(
@@ -223,8 +226,8 @@ impl ServerHandler for Demo {
 }
 
 impl Demo {
-    /// As [`Era::admit`], for lists. They fit on one page, so there is no cursor that could be valid: "Invalid cursors SHOULD result in
-    /// an error with code -32602" (2026-07-28, server/utilities/pagination).
+    /// As [`Era::admit`], for the lists that are one page, so that there is no cursor that could be valid: "Invalid cursors SHOULD result
+    /// in an error with code -32602" (2026-07-28, server/utilities/pagination).
     fn admit_list(
         &self,
         page: Option<&PaginatedRequestParams>,

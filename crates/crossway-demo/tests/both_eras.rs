@@ -138,8 +138,6 @@ async fn what_is_not_there_is_refused() {
         );
         let unknown = client.read_resource(ReadResourceRequestParams::new("test://nothing")).await;
         assert_eq!(code(unknown), if modern { -32602 } else { -32002 });
-        let page = PaginatedRequestParams::default().with_cursor(Some("2".to_owned()));
-        assert_eq!(code(client.list_tools(Some(page)).await), -32602);
         let nothing = Reference::for_prompt("nothing");
         let request = CompleteRequestParams::new(nothing, ArgumentInfo::new("a", ""));
         assert_eq!(code(client.complete(request).await), -32602);
@@ -209,6 +207,37 @@ async fn every_resource_can_be_read() {
             panic!("no text")
         };
         assert_eq!(text, r#"{"data":"Data for ID: 4%2F2","id":"4%2F2","templateTest":true}"#);
+    }
+}
+
+fn after(cursor: &str) -> Option<PaginatedRequestParams> {
+    Some(PaginatedRequestParams::default().with_cursor(Some(cursor.to_owned())))
+}
+
+#[tokio::test(start_paused = true)]
+async fn prompts_and_resources_come_in_two_pages_of_their_own() {
+    for era in both() {
+        let client = client(era).await;
+        let first = client.list_prompts(None).await.unwrap();
+        let second = client.list_prompts(after(&first.next_cursor.unwrap())).await.unwrap();
+        assert_eq!((first.prompts.len(), second.prompts.len(), second.next_cursor), (3, 2, None));
+        assert!(second.prompts.iter().all(|prompt| !first.prompts.contains(prompt)));
+
+        let first = client.list_resources(None).await.unwrap();
+        let second = client.list_resources(after(&first.next_cursor.unwrap())).await.unwrap();
+        assert_eq!((first.resources.len(), second.resources.len(), second.next_cursor), (3, 2, None));
+        assert!(second.resources.iter().all(|resource| !first.resources.contains(resource)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_that_no_list_gave_is_refused_by_every_list() {
+    for era in both() {
+        let client = client(era).await;
+        assert_eq!(code(client.list_tools(after("nothing")).await), -32602);
+        assert_eq!(code(client.list_prompts(after("nothing")).await), -32602);
+        assert_eq!(code(client.list_resources(after("nothing")).await), -32602);
+        assert_eq!(code(client.list_resource_templates(after("nothing")).await), -32602);
     }
 }
 
