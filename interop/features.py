@@ -16,6 +16,9 @@ CHECK_SECONDS = 20  # No feature takes longer than about 2 s on a busy machine: 
 WHOLE_SECONDS = 90
 CALLS_AT_ONCE = 20
 
+INVALID_PARAMS = -32602
+KEYS = {"tools": "name", "prompts": "name", "resources": "uri", "resource_templates": "uriTemplate"}
+
 NONCE = uuid.uuid4().hex[:12]
 ROOT_URI, ROOT_NAME = f"file:///interop/{NONCE}", f"root-{NONCE}"
 
@@ -127,15 +130,22 @@ class Checks:
         answer = await self.call({"tool": plan["tool"], "arguments": {plan["argument"]: message}})
         assert message in answer, f"echo of {message!r} answered {answer!r}"
 
-    async def list_all(self, kind):
-        items, cursor, pages = [], None, 0
-        while pages == 0 or cursor is not None:
+    async def walk(self, kind):
+        """All pages of a list, each asked for with the cursor of the one before."""
+        pages, cursors, cursor = [], [], None
+        while not pages or cursor is not None:
             page, cursor = await self.client.list(kind, cursor)
-            items, pages = items + page, pages + 1
+            assert cursor not in cursors, f"the cursor {cursor!r} came twice"
+            pages.append(page)
+            cursors += [cursor] if cursor is not None else []
+        keys = [item[KEYS[kind]] for page in pages for item in page]
+        assert len(set(keys)) == len(keys), f"an item came twice: {keys}"
+        return pages
+
+    async def list_all(self, kind):
+        items = sum(map(len, await self.walk(kind)))
         assert items, f"no {kind}"
-        assert len({json.dumps(item, sort_keys=True) for item in items}) == len(items), "an item came twice"
-        self.pages = max(getattr(self, "pages", 1), pages)
-        return f"{len(items)}"
+        return f"{items}"
 
     async def check_tools(self):
         return await self.list_all("tools")
@@ -150,9 +160,19 @@ class Checks:
         return await self.list_all("resource_templates")
 
     async def check_paging(self):
-        if self.pages == 1:
-            raise NotInFixture("every list of this server is one page")
-        return f"{self.pages} pages"
+        """As many pages as the fixture has: no item is lost on the way, nobody joins them, and cursors are the server's own."""
+        plan = self.plan("paging")
+        for kind, expect in plan.items():
+            sizes = [len(page) for page in await self.walk(kind)]
+            assert {"pages": len(sizes), "items": sum(sizes)} == expect, f"{kind} came in pages of {sizes}"
+            try:
+                await self.client.list(kind, f"not-a-cursor-{NONCE}")
+            except Exception as error:  # noqa: BLE001 - each SDK has a type of its own for it
+                code = getattr(getattr(error, "error", None), "code", None)
+                assert code == INVALID_PARAMS, f"a cursor that {kind} never had: {describe(error)}"
+            else:
+                raise AssertionError(f"{kind} took a cursor that it never gave")
+        return ", ".join(f"{kind}: {expect['pages']} pages" for kind, expect in plan.items())
 
     async def check_call(self):
         await self.echo(f"hello {NONCE} \u00fc\u4e16\U0001f30d")
