@@ -18,6 +18,7 @@ mod serve;
 pub mod servers;
 mod shutdown;
 mod stdio;
+pub mod tls;
 
 pub use bridge::bridge;
 pub use crossway_router::guard::Timeouts;
