@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "crossway-demo",
             "crossway-http-sse",
             "crossway-era",
+            "crossway-policy",
             "crossway-proto",
             "crossway-rmcp",
             "crossway-router",

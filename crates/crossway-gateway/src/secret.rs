@@ -1,0 +1,128 @@
+//! Values that nobody is shown.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// A secret's value: a key, a token, a password. Clones share it.
+///
+/// `Debug` prints `[redacted]`, there is no `Display` and no `Serialize`, and the memory is overwritten once the last
+/// clone is gone. Reads as a string from config, after whatever stands for the value there (`${ENV}`, `file:`) has
+/// been put in its place.
+#[derive(Clone)]
+pub struct Secret(Arc<Zeroizing<String>>);
+
+impl Secret {
+    /// Takes a value, as it is.
+    #[must_use]
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(Arc::new(Zeroizing::new(value.into())))
+    }
+
+    /// The value. Whoever asks for it lets it go nowhere else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl PartialEq for Secret {
+    /// Takes equally long wherever two values of one length differ.
+    fn eq(&self, other: &Self) -> bool {
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // `deserialize_str` would show a number in its error.
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a secret, as a string")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Secret, E> {
+                Ok(Secret::new(value))
+            }
+
+            fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Secret, E> {
+                Ok(Secret::new(value))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Secret, E> {
+                Err(E::custom("a secret is a string; put quotes around it"))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Secret, E> {
+                Err(E::custom("a secret is a string; put quotes around it"))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Secret, E> {
+                Err(E::custom("a secret is a string; put quotes around it"))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl schemars::JsonSchema for Secret {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "a secret: ${NAME} for an environment variable, file:PATH for a file's content"
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "[redacted] Some([redacted])");
+        assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn secrets_are_equal_as_a_whole() {
+        assert_eq!(Secret::new("a"), Secret::new("a"));
+        for other in ["b", "", "aa"] {
+            assert_ne!(Secret::new("a"), Secret::new(other));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_no_string_is_not_shown_in_the_error() {
+        for value in ["12345678", "-12345678", "1234.5678"] {
+            let error = serde_json::from_str::<Secret>(value).unwrap_err().to_string();
+            assert!(error.contains("quotes") && !error.contains("1234"), "{error}");
+        }
+        assert_eq!(serde_json::from_str::<Secret>("\"x\"").unwrap(), Secret::new("x"));
+    }
+}
