@@ -1,0 +1,216 @@
+//! Quotas as they are written.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::TenantName;
+
+/// How much a tenant may use, and each of its users within that.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct QuotaRule {
+    /// This tenant. Without it, each tenant gets as much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantName>,
+    /// Calls of this upstream, or of each that matches the pattern. Without it, all upstreams together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// Calls of this tool, or of each that matches the pattern. Without it, all calls together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// Calls that begin in some time, such as `600/min`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Rate>,
+    /// Calls that are in flight at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
+    /// Bytes of calls and answers in some time, such as `100MiB/min`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Rate>,
+    /// Child processes that run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub children: Option<u32>,
+    /// What each user may use of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_user: Option<QuotaLimits>,
+}
+
+/// How much may be used. What is not said is not limited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct QuotaLimits {
+    /// Calls that begin in some time, such as `60/min`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Rate>,
+    /// Calls that are in flight at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
+    /// Bytes of calls and answers in some time, such as `10MiB/min`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Rate>,
+    /// Child processes that run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub children: Option<u32>,
+}
+
+impl QuotaLimits {
+    /// Whether nothing is limited.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether something is limited to nothing.
+    pub(crate) fn has_zero(&self) -> bool {
+        let rate = |rate: Option<Rate>| rate.is_some_and(|rate| rate.count() == 0);
+        rate(self.calls) || rate(self.bytes) || self.in_flight == Some(0) || self.children == Some(0)
+    }
+}
+
+impl QuotaRule {
+    /// What the tenant may use.
+    #[must_use]
+    pub fn limits(&self) -> QuotaLimits {
+        let Self { calls, in_flight, bytes, children, .. } = *self;
+        QuotaLimits { calls, in_flight, bytes, children }
+    }
+}
+
+/// So many in some time: `600/min`, `10/s`, `100MiB/hour`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Rate {
+    count: u64,
+    per: Per,
+}
+
+/// What a rate is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Per {
+    /// `s`, `sec`, `second`.
+    Second,
+    /// `m`, `min`, `minute`.
+    Minute,
+    /// `h`, `hour`.
+    Hour,
+    /// `d`, `day`.
+    Day,
+}
+
+/// A text is no rate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no rate: a number, perhaps with KiB, MiB or GiB, and /s, /min, /hour or /day, such as 600/min"
+)]
+pub struct NotARate(String);
+
+impl Rate {
+    /// So many in this time.
+    #[must_use]
+    pub fn new(count: u64, per: Per) -> Self {
+        Self { count, per }
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        self.count
+    }
+
+    /// What it is counted in.
+    #[must_use]
+    pub fn per(self) -> Per {
+        self.per
+    }
+
+    /// In which time.
+    #[must_use]
+    pub fn period(self) -> Duration {
+        Duration::from_secs(match self.per {
+            Per::Second => 1,
+            Per::Minute => 60,
+            Per::Hour => 3600,
+            Per::Day => 86_400,
+        })
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (count, per) = text.split_once('/')?;
+        let per = match per.trim() {
+            "s" | "sec" | "second" => Per::Second,
+            "m" | "min" | "minute" => Per::Minute,
+            "h" | "hour" => Per::Hour,
+            "d" | "day" => Per::Day,
+            _ => return None,
+        };
+        let count = count.trim();
+        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+        let unit = units.iter().find_map(|(unit, factor)| Some((count.strip_suffix(unit)?, *factor)));
+        let (digits, factor) = unit.unwrap_or((count, 1_u64));
+        let digits = digits.trim_end();
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let count = digits.parse::<u64>().ok().filter(|_| plain)?.checked_mul(factor)?;
+        Some(Self { count, per })
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = NotARate;
+
+    fn try_from(text: String) -> Result<Self, NotARate> {
+        Self::parse(&text).ok_or(NotARate(text))
+    }
+}
+
+impl From<Rate> for String {
+    fn from(rate: Rate) -> Self {
+        rate.to_string()
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per = match self.per {
+            Per::Second => "s",
+            Per::Minute => "min",
+            Per::Hour => "hour",
+            Per::Day => "day",
+        };
+        write!(f, "{}/{per}", self.count)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Rate {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Rate".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "So many in some time: 600/min, 10/s, 100MiB/hour.",
+            "pattern": r"^\s*[0-9]+\s*(KiB|MiB|GiB)?\s*/\s*(s|sec|second|m|min|minute|h|hour|d|day)\s*$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read_as_people_write_them() {
+        let rate = |text: &str| Rate::try_from(text.to_owned());
+        assert_eq!(rate("600/min"), Ok(Rate::new(600, Per::Minute)));
+        assert_eq!(rate("10 MiB / s"), Ok(Rate::new(10 << 20, Per::Second)));
+        assert_eq!(rate("600/min").unwrap().to_string(), "600/min");
+        for bad in ["600", "/min", "-1/min", "+1/min", "1/week", "1MB/s", "99999999999GiB/s", "1.5/s"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Why something is denied.
+
+use std::fmt;
+
+use crate::rules::RuleRef;
+
+/// It may not be called. Its text is the same whatever the reason: callers learn nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied(Box<DenyReason>);
+
+/// Why something is denied. For operators, audit and explanations, never for callers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DenyReason {
+    /// No grant allows it.
+    #[error("no grant allows it")]
+    NoGrant,
+    /// A grant denies it.
+    #[error("{0} denies it")]
+    DeniedBy(RuleRef),
+    /// There is no such upstream.
+    #[error("there is no such upstream")]
+    NoUpstream,
+    /// Who proves nothing may call nothing.
+    #[error("who proves nothing may call nothing")]
+    Anonymous,
+    /// The name is longer than what is granted.
+    #[error("the name is too long")]
+    NameTooLong,
+    /// The URI may be read as another one: no pattern with wildcards grants it, and no grant names it.
+    #[error("the URI may be read as another one, and no grant names it without wildcards")]
+    AmbiguousUri,
+}
+
+impl Denied {
+    pub(crate) fn new(reason: DenyReason) -> Self {
+        Self(Box::new(reason))
+    }
+
+    /// Why, for operators.
+    #[must_use]
+    pub fn reason(&self) -> &DenyReason {
+        &self.0
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no such thing, or it is not granted")
+    }
+}
+
+impl std::error::Error for Denied {}

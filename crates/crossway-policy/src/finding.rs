@@ -1,0 +1,140 @@
+//! What is found in a policy when it is read.
+
+use std::fmt;
+
+use crate::pattern::BadPattern;
+
+/// Something in a policy that can't be meant, or must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether the policy can be used all the same.
+    pub severity: Severity,
+    /// Where: `grants[3].tools[0]`.
+    pub path: String,
+    /// What.
+    pub what: Problem,
+}
+
+/// Whether a policy can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// It can be used, but can hardly be meant.
+    Warning,
+    /// It can't be used.
+    Error,
+}
+
+/// What is the matter with a policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A pattern can't be used.
+    #[error("the pattern {0}")]
+    Pattern(BadPattern),
+    /// There is more of something than a policy may have.
+    #[error("there are more than {limit}")]
+    TooMany {
+        /// The bound.
+        limit: usize,
+    },
+    /// No upstream has this name.
+    #[error("there is no upstream {name:?}{}", nearest(.like.as_deref()))]
+    NoUpstream {
+        /// The name.
+        name: String,
+        /// A name that is much like it.
+        like: Option<String>,
+    },
+    /// No tenant has this name.
+    #[error("there is no tenant {name:?}{}", nearest(.like.as_deref()))]
+    NoTenant {
+        /// The name.
+        name: String,
+        /// A name that is much like it.
+        like: Option<String>,
+    },
+    /// `anonymous` is the tenant of those who prove nothing.
+    #[error("`anonymous` is the tenant of those who prove nothing, and can't be configured")]
+    ReservedTenant,
+    /// A grant names nobody, and does not say that everybody is meant.
+    #[error("it names no tenant, group, role or user; say `everyone: true` if all are meant")]
+    Nobody,
+    /// A grant says nothing of what it grants.
+    #[error("it names no tools, prompts or resources")]
+    Nothing,
+    /// A grant of what is read-only also names prompts or resources, or denies.
+    #[error("`read_only` is for tools that are allowed: prompts, resources and denials have no such mark")]
+    ReadOnlyMisused,
+    /// A grant of what is read-only names an upstream whose word for it is not taken.
+    #[error("`read_only` takes the upstream's word for it, and it is not `trusted`")]
+    NotTrusted,
+    /// A condition is there, and the program is built without them.
+    #[error("this program is built without conditions")]
+    NoConditions,
+    /// A pattern for upstreams matches none.
+    #[error("no upstream matches")]
+    NoSuchUpstreams,
+}
+
+fn nearest(like: Option<&str>) -> String {
+    like.map(|like| format!("; is {like:?} meant?")).unwrap_or_default()
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.what)
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+pub(crate) struct Findings(pub(crate) Vec<Finding>);
+
+impl Findings {
+    pub(crate) fn error(&mut self, path: impl Into<String>, what: Problem) {
+        self.0.push(Finding { severity: Severity::Error, path: path.into(), what });
+    }
+
+    pub(crate) fn warning(&mut self, path: impl Into<String>, what: Problem) {
+        self.0.push(Finding { severity: Severity::Warning, path: path.into(), what });
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.0.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// The name that is most like this one, if one is much like it.
+pub(crate) fn most_like<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let far = (name.chars().count() / 3).clamp(1, 3);
+    // Long lists are not searched: the message is worth less than the time.
+    let near = names.into_iter().take(1000).map(|other| (distance(name, other), other));
+    near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name.to_owned())
+}
+
+/// How many letters must be changed, put in or taken away (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = corner + usize::from(x != *y);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_told_if_it_is_near() {
+        assert_eq!(most_like("githup", ["gitlab", "github"]), Some("github".to_owned()));
+        assert_eq!(most_like("jira", ["github", "wiki"]), None);
+    }
+}

@@ -1,0 +1,43 @@
+//! Every bound of this crate, with its value and the reason for it.
+
+/// How many tenants a policy may have: 10,000, ten times what is measured.
+pub const TENANTS: usize = 10_000;
+
+/// How many grants a policy may have: 100,000, ten times what is measured.
+pub const GRANTS: usize = 100_000;
+
+/// How many rules about credentials, and how many about quotas, a policy may have: 10,000 each.
+pub const RULES: usize = 10_000;
+
+/// How many upstreams a policy may know: 10,000.
+pub const UPSTREAMS: usize = 10_000;
+
+/// How many patterns one list of a grant may have: 1,000. Who names more means a pattern, or an upstream of its own.
+pub const PATTERNS: usize = 1000;
+
+/// How long a pattern may be, in bytes: 512. Names of tools have 128 at most, and URIs that are written by hand are shorter.
+pub const PATTERN_BYTES: usize = 512;
+
+/// How many `*`, `?`, `[` and `{` a pattern may have: 32. More is a bomb rather than a name.
+pub const PATTERN_WILDCARDS: usize = 32;
+
+/// How many patterns of a policy may be more than a name with one `*` in it: 10,000. Each is an automaton.
+pub const AUTOMATA: usize = 10_000;
+
+/// How large the automaton of a pattern may be, in bytes: 64 KiB. Alternatives within alternatives grow without end.
+pub const AUTOMATON_BYTES: usize = 64 << 10;
+
+/// How long a name or a URI may be that is granted, in bytes: 8 KiB, what a request line may have. Longer ones are denied.
+pub const NAME_BYTES: usize = 8 << 10;
+
+/// How long the name of a tenant may be, in bytes: 64. It becomes part of metrics, logs and paths of files.
+pub const TENANT_BYTES: usize = 64;
+
+/// How long the name of a user's file may be, in bytes: 253, what a key of a Kubernetes secret may have.
+pub const FILE_NAME_BYTES: usize = 253;
+
+/// How long a template of a credential may be, in bytes: 4 KiB.
+pub const TEMPLATE_BYTES: usize = 4 << 10;
+
+/// How long a credential may be when it is sent, in bytes: 16 KiB, what servers take as a header section.
+pub const VALUE_BYTES: usize = 16 << 10;

@@ -1,0 +1,335 @@
+//! Patterns for names and URIs: compared byte for byte, case included.
+
+use std::fmt;
+
+use globset::GlobBuilder;
+use regex_automata::{meta::Regex, util::syntax};
+
+use crate::limits;
+
+/// What a pattern is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// A name: `*` stands for anything.
+    Name,
+    /// A URI: `*` stands for anything but `/`, `**` between slashes for anything.
+    Uri,
+}
+
+/// A pattern that can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadPattern {
+    /// It is empty, and would match nothing.
+    #[error("is empty")]
+    Empty,
+    /// It is longer than a pattern may be.
+    #[error("has more than {limit} bytes")]
+    TooLong {
+        /// The bound.
+        limit: usize,
+    },
+    /// It has more wildcards than a pattern may have.
+    #[error("has more than {limit} of * ? [ {{")]
+    TooManyWildcards {
+        /// The bound.
+        limit: usize,
+    },
+    /// It is no glob: a bracket or brace does not end, or a range is upside down.
+    #[error("is no pattern: a [ or {{ without its end, or a range that ends before it begins")]
+    NoGlob,
+    /// `**` is not all that stands between two slashes.
+    #[error("has ** within a segment; it stands for segments and must be alone between slashes")]
+    DoubleStar,
+    /// A range has letters outside of ASCII, which are several bytes.
+    #[error("has letters outside of ASCII in [ ], where each stands for one byte")]
+    WideClass,
+    /// What is made of it would be too large.
+    #[error("is too large when compiled: more than {limit} bytes")]
+    TooLarge {
+        /// The bound.
+        limit: usize,
+    },
+}
+
+/// A compiled pattern. Most are a name, or a name with one `*` in it, and cost a comparison.
+#[derive(Clone)]
+pub(crate) enum Pattern {
+    Any,
+    Exact(Box<str>),
+    Prefix(Box<str>),
+    Suffix(Box<str>),
+    Around(Box<str>, Box<str>),
+    Contains(Box<str>),
+    Automaton(Box<str>, Regex),
+}
+
+impl Pattern {
+    pub(crate) fn compile(text: &str, of: Of) -> Result<Self, BadPattern> {
+        let wildcards = text.bytes().filter(|byte| b"*?[{".contains(byte)).count();
+        if text.is_empty() {
+            return Err(BadPattern::Empty);
+        }
+        if text.len() > limits::PATTERN_BYTES {
+            return Err(BadPattern::TooLong { limit: limits::PATTERN_BYTES });
+        }
+        if wildcards > limits::PATTERN_WILDCARDS {
+            return Err(BadPattern::TooManyWildcards { limit: limits::PATTERN_WILDCARDS });
+        }
+        if of == Of::Uri && text.split('/').any(|segment| segment != "**" && segment.contains("**")) {
+            return Err(BadPattern::DoubleStar);
+        }
+        match simple(text, of) {
+            Some(simple) => Ok(simple),
+            None => automaton(text, of),
+        }
+    }
+
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => **exact == *name,
+            Self::Prefix(prefix) => name.starts_with(&**prefix),
+            Self::Suffix(suffix) => name.ends_with(&**suffix),
+            Self::Around(prefix, suffix) => {
+                name.len() >= prefix.len() + suffix.len()
+                    && name.starts_with(&**prefix)
+                    && name.ends_with(&**suffix)
+            }
+            Self::Contains(part) => name.contains(&**part),
+            Self::Automaton(_, regex) => regex.is_match(name),
+        }
+    }
+
+    /// The one name that it matches, if it is a name.
+    pub(crate) fn exact(&self) -> Option<&str> {
+        match self {
+            Self::Exact(exact) => Some(exact),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_automaton(&self) -> bool {
+        matches!(self, Self::Automaton(..))
+    }
+
+    /// Whether it surely matches all that the other one matches. False where it is not obvious.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (_, Self::Exact(name)) => self.matches(name),
+            (Self::Prefix(a), Self::Prefix(b) | Self::Around(b, _)) => b.starts_with(&**a),
+            (Self::Suffix(a), Self::Suffix(b) | Self::Around(_, b)) => b.ends_with(&**a),
+            (Self::Around(a, b), Self::Around(c, d)) => c.starts_with(&**a) && d.ends_with(&**b),
+            (Self::Contains(a), Self::Contains(b) | Self::Prefix(b) | Self::Suffix(b)) => b.contains(&**a),
+            (Self::Contains(a), Self::Around(b, c)) => b.contains(&**a) || c.contains(&**a),
+            (Self::Automaton(a, _), Self::Automaton(b, _)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Exact(text) | Self::Automaton(text, _) => f.write_str(text),
+            Self::Prefix(text) => write!(f, "{text}*"),
+            Self::Suffix(text) => write!(f, "*{text}"),
+            Self::Around(prefix, suffix) => write!(f, "{prefix}*{suffix}"),
+            Self::Contains(text) => write!(f, "*{text}*"),
+        }
+    }
+}
+
+fn simple(text: &str, of: Of) -> Option<Pattern> {
+    if text == "*" || text == "**" {
+        return Some(Pattern::Any);
+    }
+    if text.bytes().any(|byte| b"?[]{}\\".contains(&byte)) {
+        return None;
+    }
+    let parts: Vec<&str> = text.split('*').collect();
+    match (of, parts[..].as_ref()) {
+        (_, [exact]) => Some(Pattern::Exact((*exact).into())),
+        (Of::Name, [prefix, ""]) => Some(Pattern::Prefix((*prefix).into())),
+        (Of::Name, ["", suffix]) => Some(Pattern::Suffix((*suffix).into())),
+        (Of::Name, [prefix, suffix]) => Some(Pattern::Around((*prefix).into(), (*suffix).into())),
+        (Of::Name, ["", part, ""]) => Some(Pattern::Contains((*part).into())),
+        (Of::Uri, [prefix, "", ""]) if prefix.ends_with('/') => Some(Pattern::Prefix((*prefix).into())),
+        _ => None,
+    }
+}
+
+fn automaton(text: &str, of: Of) -> Result<Pattern, BadPattern> {
+    let class = |part: &str| part.split(']').next().is_some_and(|class| !class.is_ascii());
+    if text.split('[').skip(1).any(class) {
+        return Err(BadPattern::WideClass);
+    }
+    let glob = GlobBuilder::new(text)
+        .case_insensitive(false)
+        .literal_separator(of == Of::Uri)
+        .backslash_escape(true)
+        .empty_alternates(true)
+        .build()
+        .map_err(|_| BadPattern::NoGlob)?;
+    // Not globset's own matcher: it takes names for paths, and on Windows `\` for `/`.
+    let bytes = syntax::Config::new().utf8(false).dot_matches_new_line(true);
+    let bounds = Regex::config()
+        .utf8_empty(false)
+        .nfa_size_limit(Some(limits::AUTOMATON_BYTES))
+        .hybrid(false)
+        .onepass(false);
+    let regex = Regex::builder().configure(bounds).syntax(bytes).build(glob.regex());
+    let regex = regex.map_err(|_| BadPattern::TooLarge { limit: limits::AUTOMATON_BYTES })?;
+    Ok(Pattern::Automaton(text.into(), regex))
+}
+
+/// Whether servers may read the URI as another one than it says: dot segments, an upper-case scheme, or letters and digits
+/// that are percent-encoded (RFC 3986, section 6.2.2).
+///
+/// Patterns with wildcards don't grant such URIs: `wiki://public/../secret` begins like `wiki://public/**`.
+pub(crate) fn is_ambiguous(uri: &str) -> bool {
+    let bytes = uri.as_bytes();
+    let scheme = uri.find(':').map_or(&[][..], |end| &bytes[..end]);
+    if scheme.iter().any(u8::is_ascii_uppercase) {
+        return true;
+    }
+    // Segments end at `/` and `\`, as they are or encoded. Only their dots are counted; `other` says that there is more.
+    let (mut dots, mut other, mut at) = (0, true, 0);
+    while at < bytes.len() {
+        let (byte, width) = match bytes[at] {
+            b'%' => match bytes.get(at + 1..at + 3).and_then(hex) {
+                Some(byte) => (byte, 3),
+                None => (b'%', 1),
+            },
+            byte => (byte, 1),
+        };
+        let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if width == 3 && unreserved {
+            return true;
+        }
+        match byte {
+            b'/' | b'\\' | b'?' | b'#' | b'=' | b'&' => {
+                if !other && (1..=2).contains(&dots) {
+                    return true;
+                }
+                (dots, other) = (0, false);
+            }
+            b'.' => dots += 1,
+            _ => other = true,
+        }
+        at += width;
+    }
+    !other && (1..=2).contains(&dots)
+}
+
+fn hex(digits: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(digits[0])? << 4 | digit(digits[1])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, of: Of, name: &str) -> bool {
+        Pattern::compile(pattern, of).unwrap().matches(name)
+    }
+
+    #[test]
+    fn names_match_byte_for_byte() {
+        for (pattern, yes, no) in [
+            ("get", "get", "Get"),
+            ("get_*", "get_", "get"),
+            ("*_get", "a_get", "a_gets"),
+            ("a*b", "ab", "aba"),
+            ("ab*ba", "abba", "aba"),
+            ("*del*", "undelete", "de"),
+            ("get_?", "get_a", "get_ab"),
+            ("get_{a,b}", "get_b", "get_c"),
+            ("[a-c]x", "bx", "Bx"),
+            ("[!a]x", "bx", "ax"),
+            (r"a\*", "a*", "ab"),
+            ("*", "a/b\nc", ""),
+            ("a*b*c", "a/b/c", "acb"),
+        ] {
+            assert!(matches(pattern, Of::Name, yes), "{pattern} {yes}");
+            assert!(pattern == "*" || !matches(pattern, Of::Name, no), "{pattern} {no}");
+        }
+        // U+00E9 is another text than e with U+0301, and K is not the Kelvin sign.
+        assert!(!matches("caf\u{e9}", Of::Name, "cafe\u{301}"));
+        assert!(!matches("[k]", Of::Name, "\u{212a}"));
+        // `?` is one byte.
+        assert!(!matches("?", Of::Name, "\u{e9}") && matches("??", Of::Name, "\u{e9}"));
+    }
+
+    #[test]
+    fn in_uris_a_star_stays_within_its_segment() {
+        for (pattern, yes, no) in [
+            ("wiki://*", "wiki://a", "wiki://a/b"),
+            ("wiki://**", "wiki://a/b", "wikis://a"),
+            ("wiki://**/x", "wiki://a/b/x", "wiki://a/b/y"),
+            ("wiki://a/*/c", "wiki://a/b/c", "wiki://a/b/b/c"),
+            ("wiki://{page}", "wiki://page", "wiki://{page}"),
+            ("wiki://[{]page[}]", "wiki://{page}", "wiki://page"),
+        ] {
+            assert!(matches(pattern, Of::Uri, yes), "{pattern} {yes}");
+            assert!(!matches(pattern, Of::Uri, no), "{pattern} {no}");
+        }
+        assert!(matches("*", Of::Uri, "wiki://a/b"));
+    }
+
+    #[test]
+    fn bombs_are_refused() {
+        let refused = |pattern: &str, of| Pattern::compile(pattern, of).unwrap_err();
+        assert_eq!(refused("", Of::Name), BadPattern::Empty);
+        assert_eq!(refused(&"a".repeat(513), Of::Name), BadPattern::TooLong { limit: 512 });
+        assert_eq!(refused(&"*a".repeat(33), Of::Name), BadPattern::TooManyWildcards { limit: 32 });
+        assert_eq!(refused(&"{a,".repeat(40), Of::Name), BadPattern::TooManyWildcards { limit: 32 });
+        for text in ["[a", "{a", "[z-a]", "a}", "{a,{b}"] {
+            assert_eq!(refused(text, Of::Name), BadPattern::NoGlob, "{text}");
+        }
+        assert_eq!(refused("wiki://a**", Of::Uri), BadPattern::DoubleStar);
+        assert_eq!(refused("[\u{e9}]", Of::Name), BadPattern::WideClass);
+    }
+
+    #[test]
+    fn uris_that_may_be_read_otherwise_are_told_from_others() {
+        for uri in [
+            "wiki://a/../b",
+            "wiki://a/..",
+            "wiki://a/./b",
+            "wiki://..",
+            "wiki://a/%2e%2E/b",
+            "wiki://a/.%2e",
+            "WIKI://a",
+            "wiki://a/..%2fb",
+            "wiki://a/..\\b",
+            "wiki://a%5c..%5cb",
+            "wiki://%61",
+            "file:///x?path=../y",
+            "wiki://a/..?x",
+        ] {
+            assert!(is_ambiguous(uri), "{uri}");
+        }
+        for uri in [
+            "wiki://a/b",
+            "wiki://a/...",
+            "wiki://a/..b",
+            "wiki://a/b.c",
+            "wiki://a%20b",
+            "wiki://a%2Fb",
+            "a",
+            "",
+            "..a",
+            "wiki://a%",
+            "wiki://a%2",
+            "wiki://a%zz",
+            "wiki://{page}",
+            "file:///.hidden",
+        ] {
+            assert!(!is_ambiguous(uri), "{uri}");
+        }
+    }
+}

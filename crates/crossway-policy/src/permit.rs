@@ -1,0 +1,78 @@
+//! What a call needs to reach an upstream.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::rules::RuleRef;
+use crate::{Item, Kind, Principal, Rights, TenantName};
+
+/// One call of one caller on one item is permitted. Only [`Rights::decide`] makes one; clones are cheap.
+///
+/// It is worth what it says and no more: whoever takes it compares upstream, kind and name with the call at hand.
+#[derive(Clone)]
+pub struct Permit(Arc<Inner>);
+
+struct Inner {
+    rights: Rights,
+    upstream: Box<str>,
+    kind: Kind,
+    name: Box<str>,
+    rule: RuleRef,
+}
+
+impl Permit {
+    pub(crate) fn new(rights: Rights, item: &Item<'_>, rule: RuleRef) -> Self {
+        let (upstream, name) = (item.upstream.into(), item.name.into());
+        Self(Arc::new(Inner { rights, upstream, kind: item.kind, name, rule }))
+    }
+
+    /// Whether it is for this upstream and this item.
+    #[must_use]
+    pub fn is_for(&self, upstream: &str, kind: Kind, name: &str) -> bool {
+        *self.0.upstream == *upstream && self.0.kind == kind && *self.0.name == *name
+    }
+
+    /// The upstream that may be called.
+    #[must_use]
+    pub fn upstream(&self) -> &str {
+        &self.0.upstream
+    }
+
+    /// What kind of thing may be called.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What may be called, as the upstream calls it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// As one of which tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantName {
+        self.0.rights.tenant()
+    }
+
+    /// Who may call.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        self.0.rights.principal()
+    }
+
+    /// The first grant that allows it.
+    #[must_use]
+    pub fn rule(&self) -> &RuleRef {
+        &self.0.rule
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { upstream, kind, rule, .. } = &*self.0;
+        let mut debug = f.debug_struct("Permit");
+        debug.field("upstream", upstream).field("kind", kind).field("rule", rule).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! A policy, compiled.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::PolicyConfig;
+use crate::finding::{Finding, Findings, Problem};
+use crate::rules::{Rule, User};
+use crate::tenants::{TenantDenied, Tenants, users};
+use crate::upstreams::{UpstreamFacts, Upstreams};
+use crate::{Principal, Proof, Rights, TenantName, limits};
+
+/// Who may do what, compiled once. Clones are cheap, and a policy never changes: a reload makes another one.
+#[derive(Clone)]
+pub struct Policy(pub(crate) Arc<Compiled>);
+
+pub(crate) struct Compiled {
+    pub(crate) upstreams: Upstreams,
+    pub(crate) tenants: Tenants,
+    pub(crate) rules: Vec<Rule>,
+    /// The rules by the narrowest thing that they say of the caller.
+    by_user: HashMap<User, Vec<u32>>,
+    of_all: ByMark,
+    of_tenant: HashMap<TenantName, ByMark>,
+    findings: Vec<Finding>,
+}
+
+/// Rules by group, by role, and the others.
+#[derive(Default)]
+struct ByMark {
+    group: HashMap<Box<str>, Vec<u32>>,
+    role: HashMap<Box<str>, Vec<u32>>,
+    rest: Vec<u32>,
+}
+
+impl Policy {
+    /// Reads a policy and checks it whole. `upstreams` are all that there are: rules are about these alone.
+    ///
+    /// # Errors
+    ///
+    /// All that was found, if something of it is an error. What is no error is among [`findings`](Self::findings).
+    pub fn compile(config: &PolicyConfig, upstreams: &[UpstreamFacts]) -> Result<Self, Vec<Finding>> {
+        let mut findings = Findings::default();
+        let upstreams = Upstreams::new(upstreams, &mut findings);
+        let tenants = Tenants::compile(config, &mut findings);
+        let rules = compile_rules(config, &upstreams, &tenants, &mut findings);
+        if findings.has_errors() {
+            return Err(findings.0);
+        }
+        let mut compiled = Compiled {
+            upstreams,
+            tenants,
+            rules: Vec::new(),
+            by_user: HashMap::new(),
+            of_all: ByMark::default(),
+            of_tenant: HashMap::new(),
+            findings: findings.0,
+        };
+        for (number, rule) in (0..).zip(&rules) {
+            compiled.index(number, rule);
+        }
+        compiled.rules = rules;
+        Ok(Self(Arc::new(compiled)))
+    }
+
+    /// What can hardly be meant.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.0.findings
+    }
+
+    /// The tenant of a caller at an endpoint: the one whose rule matches. Who belongs to several needs an endpoint that chooses.
+    /// Who proves nothing belongs to [`TenantName::anonymous`], at every endpoint.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none. For operators: callers are told the same for each.
+    pub fn tenant_of(
+        &self,
+        principal: &Principal,
+        endpoint: Option<&str>,
+    ) -> Result<TenantName, TenantDenied> {
+        self.0.tenants.tenant_of(principal, endpoint)
+    }
+
+    /// What a caller may do as one of a tenant, which is [`tenant_of`](Self::tenant_of)'s answer. Takes time with the number of
+    /// grants that may be about the caller; keep what it gives for a session.
+    #[must_use]
+    pub fn rights(&self, principal: &Principal, tenant: &TenantName) -> Rights {
+        Rights::new(&self.0, principal, tenant)
+    }
+}
+
+impl Compiled {
+    fn index(&mut self, number: u32, rule: &Rule) {
+        if let Some(user) = &rule.who.user {
+            self.by_user.entry(user.clone()).or_default().push(number);
+            return;
+        }
+        let marks = match &rule.who.tenant {
+            Some(tenant) => self.of_tenant.entry(tenant.clone()).or_default(),
+            None => &mut self.of_all,
+        };
+        match (&rule.who.group, &rule.who.role) {
+            (Some(group), _) => marks.group.entry(group.clone()).or_default().push(number),
+            (None, Some(role)) => marks.role.entry(role.clone()).or_default().push(number),
+            (None, None) => marks.rest.push(number),
+        }
+    }
+
+    /// The rules about a caller, in the order of the grants.
+    pub(crate) fn rules_about(&self, principal: &Principal, tenant: &TenantName) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        if principal.proof() == Proof::Anonymous {
+            numbers.extend(self.by_user.get(&User::Anonymous).into_iter().flatten());
+        } else {
+            for marks in [Some(&self.of_all), self.of_tenant.get(tenant)].into_iter().flatten() {
+                numbers.extend(&marks.rest);
+                for group in principal.groups() {
+                    numbers.extend(marks.group.get(group.as_str()).into_iter().flatten());
+                }
+                for role in principal.roles() {
+                    numbers.extend(marks.role.get(role.as_str()).into_iter().flatten());
+                }
+            }
+            for user in users(principal) {
+                numbers.extend(self.by_user.get(&user).into_iter().flatten());
+            }
+        }
+        numbers.retain(|number| self.rules[*number as usize].who.holds(principal, tenant));
+        numbers.sort_unstable();
+        numbers
+    }
+}
+
+fn compile_rules(
+    config: &PolicyConfig,
+    upstreams: &Upstreams,
+    tenants: &Tenants,
+    findings: &mut Findings,
+) -> Vec<Rule> {
+    if config.grants.len() > limits::GRANTS {
+        findings.error("grants", Problem::TooMany { limit: limits::GRANTS });
+        return Vec::new();
+    }
+    let mut automata = 0;
+    let mut rules = Vec::with_capacity(config.grants.len());
+    for (index, grant) in config.grants.iter().enumerate() {
+        if let Some(tenant) = &grant.tenant {
+            tenants.check(tenant, &format!("grants[{index}].tenant"), findings);
+        }
+        rules.extend(Rule::compile(index, grant, upstreams, &mut automata, findings));
+    }
+    rules
+}
+
+impl fmt::Debug for Policy {
+    /// How much there is; what it says may be private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy").field("rules", &self.0.rules.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,243 @@
+//! Grants, compiled.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::config::{Effect, Grant};
+use crate::finding::{Findings, Problem};
+use crate::pattern::{Of, Pattern, is_ambiguous};
+use crate::upstreams::{Reach, Upstreams};
+use crate::{Item, Kind, Principal, TenantName, limits};
+
+/// Which grant it was: its place in the configuration, and its name if it has one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleRef {
+    index: u32,
+    name: Option<Arc<str>>,
+}
+
+impl RuleRef {
+    pub(crate) fn new(index: u32, name: Option<&str>) -> Self {
+        Self { index, name: name.map(Into::into) }
+    }
+
+    /// Its place among the grants, from 0 on.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index as usize
+    }
+
+    /// What operators call it.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+impl fmt::Display for RuleRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "grants[{}]", self.index)?;
+        self.name().map_or(Ok(()), |name| write!(f, " ({name})"))
+    }
+}
+
+impl Serialize for RuleRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// One grant, ready to be asked.
+pub(crate) struct Rule {
+    pub(crate) is: RuleRef,
+    pub(crate) effect: Effect,
+    pub(crate) who: Who,
+    pub(crate) reach: Reach,
+    tools: Patterns,
+    prompts: Patterns,
+    resources: Patterns,
+    read_only: bool,
+    /// All of it that lists depend on, as text: equal texts list the same.
+    pub(crate) listing: Arc<str>,
+}
+
+/// What a grant says of the caller.
+#[derive(Default)]
+pub(crate) struct Who {
+    pub(crate) tenant: Option<TenantName>,
+    pub(crate) group: Option<Box<str>>,
+    pub(crate) role: Option<Box<str>>,
+    pub(crate) user: Option<User>,
+    issuer: Option<Box<str>>,
+}
+
+/// A user as a configuration names one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum User {
+    Anonymous,
+    Email(Box<str>),
+    Subject(Box<str>),
+}
+
+impl User {
+    pub(crate) fn parse(text: &str) -> Self {
+        match text.rsplit_once('@') {
+            Some((local, domain)) => Self::Email(format!("{local}@{}", domain.to_ascii_lowercase()).into()),
+            None if text == "anonymous" => Self::Anonymous,
+            None => Self::Subject(text.into()),
+        }
+    }
+}
+
+impl Who {
+    /// Whether all holds of somebody who has proven who they are, but for the user, by which rules are found.
+    pub(crate) fn holds(&self, principal: &Principal, tenant: &TenantName) -> bool {
+        let has = |names: &[String], name: &Option<Box<str>>| {
+            name.as_ref().is_none_or(|name| names.binary_search_by(|have| (**have).cmp(name)).is_ok())
+        };
+        self.tenant.as_ref().is_none_or(|wanted| wanted == tenant)
+            && self.issuer.as_ref().is_none_or(|issuer| **issuer == *principal.issuer())
+            && has(principal.groups(), &self.group)
+            && has(principal.roles(), &self.role)
+    }
+}
+
+/// The patterns of one list: names are looked up, the others tried in turn.
+#[derive(Default)]
+struct Patterns {
+    names: HashSet<Box<str>>,
+    others: Vec<Pattern>,
+}
+
+impl Patterns {
+    fn match_name(&self, name: &str, exact_only: bool) -> bool {
+        (!self.names.is_empty() && self.names.contains(name))
+            || (!exact_only && self.others.iter().any(|pattern| pattern.matches(name)))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.others.is_empty()
+    }
+}
+
+impl Rule {
+    pub(crate) fn compile(
+        index: usize,
+        grant: &Grant,
+        upstreams: &Upstreams,
+        automata: &mut usize,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        let before = findings.0.len();
+        let path = format!("grants[{index}]");
+        let nobody = grant.tenant.is_none() && grant.group.is_none() && grant.role.is_none();
+        if nobody && grant.user.is_none() && !grant.everyone && grant.effect == Effect::Allow {
+            findings.error(&path, Problem::Nobody);
+        }
+        if grant.tools.is_empty() && grant.prompts.is_empty() && grant.resources.is_empty() {
+            findings.error(&path, Problem::Nothing);
+        }
+        if grant.when.is_some() {
+            findings.error(format!("{path}.when"), Problem::NoConditions);
+        }
+        let only_tools = grant.prompts.is_empty() && grant.resources.is_empty();
+        if grant.read_only && !(only_tools && grant.effect == Effect::Allow) {
+            findings.error(format!("{path}.read_only"), Problem::ReadOnlyMisused);
+        }
+        let mut list = |name: &str, texts: &[String], of| {
+            compile_list(&format!("{path}.{name}"), texts, of, automata, findings)
+        };
+        let tools = list("tools", &grant.tools, Of::Name);
+        let prompts = list("prompts", &grant.prompts, Of::Name);
+        let resources = list("resources", &grant.resources, Of::Uri);
+        let mut reach = upstreams.reach(&grant.upstream, &format!("{path}.upstream"), findings)?;
+        if grant.read_only && !upstreams.keep_trusted(&mut reach) {
+            findings.error(format!("{path}.read_only"), Problem::NotTrusted);
+        }
+        if findings.0[before..].iter().any(|finding| finding.severity == crate::Severity::Error) {
+            return None;
+        }
+        Some(Self {
+            is: RuleRef::new(u32::try_from(index).ok()?, grant.name.as_deref()),
+            effect: grant.effect,
+            who: Who {
+                tenant: grant.tenant.clone(),
+                group: grant.group.as_deref().map(Into::into),
+                role: grant.role.as_deref().map(Into::into),
+                user: grant.user.as_deref().map(User::parse),
+                issuer: grant.issuer.as_deref().map(Into::into),
+            },
+            listing: listing(grant, upstreams, &reach).into(),
+            reach,
+            tools,
+            prompts,
+            resources,
+            read_only: grant.read_only,
+        })
+    }
+
+    /// Whether it speaks of this item. Whom it is for and which upstream it is of has been looked at.
+    pub(crate) fn covers(&self, item: &Item<'_>, ambiguous: bool) -> bool {
+        let patterns = match item.kind {
+            Kind::Tool => &self.tools,
+            Kind::Prompt => &self.prompts,
+            Kind::Resource | Kind::Template => &self.resources,
+        };
+        let allow = self.effect == Effect::Allow;
+        (!self.read_only || item.hints.read_only == Some(true))
+            && patterns.match_name(item.name, ambiguous && allow)
+    }
+}
+
+/// Whether wildcards may not grant it.
+pub(crate) fn ambiguous(item: &Item<'_>) -> bool {
+    matches!(item.kind, Kind::Resource | Kind::Template) && is_ambiguous(item.name)
+}
+
+fn compile_list(
+    path: &str,
+    texts: &[String],
+    of: Of,
+    automata: &mut usize,
+    findings: &mut Findings,
+) -> Patterns {
+    let mut patterns = Patterns::default();
+    if texts.len() > limits::PATTERNS {
+        findings.error(path, Problem::TooMany { limit: limits::PATTERNS });
+        return patterns;
+    }
+    for (at, text) in texts.iter().enumerate() {
+        match Pattern::compile(text, of) {
+            Ok(Pattern::Exact(name)) => drop(patterns.names.insert(name)),
+            Ok(pattern) => {
+                *automata += usize::from(pattern.is_automaton());
+                if *automata == limits::AUTOMATA + 1 {
+                    findings.error(path, Problem::TooMany { limit: limits::AUTOMATA });
+                }
+                patterns.others.push(pattern);
+            }
+            Err(bad) => findings.error(format!("{path}[{at}]"), Problem::Pattern(bad)),
+        }
+    }
+    debug_assert!(texts.is_empty() || !patterns.is_empty() || findings.has_errors());
+    patterns
+}
+
+/// What lists depend on, without an ambiguity: strings are quoted, lists sorted.
+fn listing(grant: &Grant, upstreams: &Upstreams, reach: &Reach) -> String {
+    let sorted = |texts: &[String]| {
+        let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        texts.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let names: Vec<&str> = reach.iter().map(|upstream| upstreams.name(upstream)).collect();
+    let mut text = format!("{:?}{}", grant.effect, if grant.read_only { " read-only" } else { "" });
+    let lists = [sorted(&grant.tools), sorted(&grant.prompts), sorted(&grant.resources)];
+    _ = write!(text, " {names:?} {lists:?}");
+    text
+}

@@ -1,0 +1,112 @@
+//! The upstreams that a policy speaks of.
+
+use std::collections::HashMap;
+
+use crate::finding::{Findings, Problem, most_like};
+use crate::limits;
+use crate::pattern::{Of, Pattern};
+
+/// What a policy is told of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamFacts {
+    /// Its name, as the configuration calls it.
+    pub name: String,
+    /// Whether its word is taken for what its tools do.
+    pub trusted: bool,
+}
+
+/// The upstreams, by number.
+#[derive(Default)]
+pub(crate) struct Upstreams {
+    names: Vec<Box<str>>,
+    trusted: Vec<bool>,
+    numbers: HashMap<Box<str>, u32>,
+}
+
+/// Which upstreams a rule is about: in order, and never none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reach {
+    One(u32),
+    Many(Box<[u32]>),
+}
+
+impl Reach {
+    pub(crate) fn has(&self, upstream: u32) -> bool {
+        match self {
+            Self::One(one) => *one == upstream,
+            Self::Many(many) => many.binary_search(&upstream).is_ok(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+        .iter()
+        .copied()
+    }
+}
+
+impl Upstreams {
+    pub(crate) fn new(facts: &[UpstreamFacts], findings: &mut Findings) -> Self {
+        if facts.len() > limits::UPSTREAMS {
+            findings.error("upstreams", Problem::TooMany { limit: limits::UPSTREAMS });
+            return Self::default();
+        }
+        let mut upstreams = Self::default();
+        for (number, facts) in (0..).zip(facts) {
+            upstreams.names.push(facts.name.as_str().into());
+            upstreams.trusted.push(facts.trusted);
+            upstreams.numbers.insert(facts.name.as_str().into(), number);
+        }
+        upstreams
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    pub(crate) fn name(&self, number: u32) -> &str {
+        &self.names[number as usize]
+    }
+
+    /// Which upstreams a name or pattern means.
+    pub(crate) fn reach(&self, text: &str, path: &str, findings: &mut Findings) -> Option<Reach> {
+        let pattern = match Pattern::compile(text, Of::Name) {
+            Ok(pattern) => pattern,
+            Err(bad) => {
+                findings.error(path, Problem::Pattern(bad));
+                return None;
+            }
+        };
+        if let Some(name) = pattern.exact() {
+            let number = self.number(name);
+            if number.is_none() {
+                let like = most_like(name, self.names.iter().map(|name| &**name));
+                findings.error(path, Problem::NoUpstream { name: name.to_owned(), like });
+            }
+            return number.map(Reach::One);
+        }
+        let matching = (0..).zip(&self.names).filter(|(_, name)| pattern.matches(name));
+        let many: Box<[u32]> = matching.map(|(number, _)| number).collect();
+        if many.is_empty() {
+            findings.warning(path, Problem::NoSuchUpstreams);
+            return None;
+        }
+        Some(Reach::Many(many))
+    }
+
+    /// Takes those away that are not trusted. False, and nothing taken away, if none is.
+    pub(crate) fn keep_trusted(&self, reach: &mut Reach) -> bool {
+        let trusted: Box<[u32]> = reach.iter().filter(|number| self.trusted[*number as usize]).collect();
+        match (&*reach, &*trusted) {
+            (_, []) => false,
+            (Reach::One(_), _) => true,
+            (Reach::Many(_), _) => {
+                *reach = Reach::Many(trusted);
+                true
+            }
+        }
+    }
+}
