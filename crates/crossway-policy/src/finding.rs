@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::pattern::BadPattern;
+use crate::template::BadTemplate;
 
 /// Something in a policy that can't be meant, or must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,69 @@ pub enum Problem {
     /// A pattern for upstreams matches none.
     #[error("no upstream matches")]
     NoSuchUpstreams,
+    /// Two upstreams have one name.
+    #[error("there is another upstream of this name")]
+    SameUpstream,
+    /// A template can't be used.
+    #[error("the template {0}")]
+    Template(BadTemplate),
+    /// A credential goes nowhere, or to several places.
+    #[error("one of `header`, `bearer`, `basic` and `env` says where it goes")]
+    NotOnePlace,
+    /// A header that the connection or the protocol is made of.
+    #[error("no credential can be sent in this header")]
+    UnsafeHeader,
+    /// A variable that says what is run.
+    #[error("no credential can be passed in this variable: it is no name of one, or says what is run")]
+    UnsafeVariable,
+    /// `value` beside `bearer` or `basic`.
+    #[error("`bearer` and `basic` say what is sent; take `header: Authorization` for another text")]
+    ValueNotUsed,
+    /// A colon in the user name of `basic`, where it would end.
+    #[error("a user name can't have a colon in it")]
+    ColonInUser,
+    /// A secret is needed, and nothing says where it is taken from.
+    #[error("`from` is missing: it says where the secret is taken from")]
+    NoSource,
+    /// A secret is taken from somewhere and put nowhere.
+    #[error("`value` has no {{secret}} in it, so that nothing uses `from`")]
+    SecretNotUsed,
+    /// Two rules say what goes to one place, for the same callers.
+    #[error("{other} says otherwise of the same callers and the same place")]
+    SameCredential {
+        /// The other one.
+        other: String,
+    },
+    /// A credential that is said to be each user's own is everybody's.
+    #[error(
+        "it is said to be each user's own, and is the same for all; is `for: tenant` or `for: shared` meant?"
+    )]
+    SameForAllUsers,
+    /// A credential that is said to be the tenant's is every tenant's.
+    #[error(
+        "it is said to be the tenant's, and is the same for all; is `tenant` missing, or `for: shared` meant?"
+    )]
+    SameForAllTenants,
+    /// A credential that others share depends on the user.
+    #[error("it depends on the user, so that it is the user's own: `for: user`")]
+    DependsOnUser,
+    /// A credential that all tenants share depends on the tenant.
+    #[error("it depends on the tenant, so that it is the tenant's: `for: tenant`")]
+    DependsOnTenant,
+    /// A broker's URL is none, or leaves open whom it asks.
+    #[error(
+        "a broker's URL begins with http:// or https:// and a host without places and user names, and a /"
+    )]
+    BrokerUrl,
+    /// Two quotas are about the same.
+    #[error("another quota is about the same tenant, upstream and tool")]
+    SameQuota,
+    /// A quota limits nothing.
+    #[error("it limits nothing: say `calls`, `in_flight`, `bytes` or `children`")]
+    NoLimit,
+    /// A quota lets nothing through.
+    #[error("it lets nothing through")]
+    ZeroLimit,
 }
 
 fn nearest(like: Option<&str>) -> String {

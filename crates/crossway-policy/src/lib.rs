@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod config;
+mod credentials;
 mod denied;
+mod explain;
+mod file_name;
 mod finding;
 mod item;
 pub mod limits;
@@ -10,13 +13,18 @@ mod pattern;
 mod permit;
 mod policy;
 mod principal;
+mod quotas;
 mod rights;
 mod rules;
+mod template;
 mod tenants;
 mod upstreams;
 
 pub use config::PolicyConfig;
+pub use credentials::{Credential, CredentialMissing, Credentials, MissingReason, Place, SecretSource};
 pub use denied::{Denied, DenyReason};
+pub use explain::{CredentialLook, Explanation, QuotaLook, RuleLook};
+pub use file_name::file_name;
 pub use finding::{Finding, Problem, Severity};
 pub use item::{Hints, Item, Kind};
 pub use names::{NotATenantName, TenantName};
@@ -24,7 +32,9 @@ pub use pattern::BadPattern;
 pub use permit::Permit;
 pub use policy::Policy;
 pub use principal::{Principal, Proof};
+pub use quotas::{Quota, QuotaKey};
 pub use rights::{Rights, ViewId};
-pub use rules::RuleRef;
+pub use rules::{RuleRef, Verdict};
+pub use template::{BadTemplate, Unfilled};
 pub use tenants::TenantDenied;
 pub use upstreams::UpstreamFacts;

@@ -41,3 +41,6 @@ pub const TEMPLATE_BYTES: usize = 4 << 10;
 
 /// How long a credential may be when it is sent, in bytes: 16 KiB, what servers take as a header section.
 pub const VALUE_BYTES: usize = 16 << 10;
+
+/// How many grants an explanation shows before it leaves out those about other callers: 1,000.
+pub const EXPLAINED: usize = 1000;

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::config::PolicyConfig;
+use crate::config::{Holder, PolicyConfig};
+use crate::credentials::{CredentialMissing, CredentialRules, Credentials};
 use crate::finding::{Finding, Findings, Problem};
+use crate::quotas::{Quota, QuotaRules};
 use crate::rules::{Rule, User};
 use crate::tenants::{TenantDenied, Tenants, users};
 use crate::upstreams::{UpstreamFacts, Upstreams};
@@ -23,6 +25,8 @@ pub(crate) struct Compiled {
     by_user: HashMap<User, Vec<u32>>,
     of_all: ByMark,
     of_tenant: HashMap<TenantName, ByMark>,
+    pub(crate) credentials: CredentialRules,
+    pub(crate) quotas: QuotaRules,
     findings: Vec<Finding>,
 }
 
@@ -45,6 +49,8 @@ impl Policy {
         let upstreams = Upstreams::new(upstreams, &mut findings);
         let tenants = Tenants::compile(config, &mut findings);
         let rules = compile_rules(config, &upstreams, &tenants, &mut findings);
+        let credentials = CredentialRules::compile(config, &upstreams, &tenants, &mut findings);
+        let quotas = QuotaRules::compile(config, &upstreams, &tenants, &mut findings);
         if findings.has_errors() {
             return Err(findings.0);
         }
@@ -55,6 +61,8 @@ impl Policy {
             by_user: HashMap::new(),
             of_all: ByMark::default(),
             of_tenant: HashMap::new(),
+            credentials,
+            quotas,
             findings: findings.0,
         };
         for (number, rule) in (0..).zip(&rules) {
@@ -89,6 +97,44 @@ impl Policy {
     #[must_use]
     pub fn rights(&self, principal: &Principal, tenant: &TenantName) -> Rights {
         Rights::new(&self.0, principal, tenant)
+    }
+
+    /// What an upstream is sent on behalf of a caller. Nothing if no rule says so.
+    ///
+    /// Of several rules about the same header or variable the one counts that names the tenant, and of those the user's own before
+    /// the tenant's before what all share. Which one it is does not depend on who has a secret: there is no falling back.
+    ///
+    /// # Errors
+    ///
+    /// When what is required can't be said of this caller: without an e-mail address there is no file by that name.
+    pub fn credentials(
+        &self,
+        principal: &Principal,
+        tenant: &TenantName,
+        upstream: &str,
+    ) -> Result<Credentials, CredentialMissing> {
+        let upstream = self.0.upstreams.number(upstream);
+        upstream.map_or(Ok(Vec::new()), |upstream| self.0.credentials.of(principal, tenant, upstream))
+    }
+
+    /// Of all that an upstream is ever sent, whose what the fewest share is. An instance of it must not be shared more widely.
+    #[must_use]
+    pub fn narrowest_holder(&self, upstream: &str) -> Option<Holder> {
+        self.0.credentials.narrowest(self.0.upstreams.number(upstream)?)
+    }
+
+    /// All that a call counts against, the tenant's before the user's within each rule. `tool` is none for calls of other things,
+    /// which count for quotas that name no tool.
+    #[must_use]
+    pub fn quotas(
+        &self,
+        principal: &Principal,
+        tenant: &TenantName,
+        upstream: &str,
+        tool: Option<&str>,
+    ) -> Vec<Quota> {
+        let Some(upstream) = self.0.upstreams.number(upstream) else { return Vec::new() };
+        self.0.quotas.of(&self.0.upstreams, principal, tenant, upstream, tool)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -181,6 +182,13 @@ impl PartialEq for Principal {
 }
 
 impl Eq for Principal {}
+
+impl Hash for Principal {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.issuer().hash(state);
+        self.subject().hash(state);
+    }
+}
 
 impl fmt::Debug for Principal {
     /// Who calls does not belong into logs by accident.

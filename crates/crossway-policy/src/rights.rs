@@ -9,7 +9,7 @@ use crate::config::Effect;
 use crate::denied::{Denied, DenyReason};
 use crate::permit::Permit;
 use crate::policy::Compiled;
-use crate::rules::{Rule, ambiguous};
+use crate::rules::{Rule, Verdict, ambiguous};
 use crate::upstreams::Reach;
 use crate::{Item, Principal, Proof, TenantName, limits};
 
@@ -128,6 +128,20 @@ impl Rights {
             None if ambiguous(item) => denied(DenyReason::AmbiguousUri),
             None => denied(DenyReason::NoGrant),
         }
+    }
+
+    /// The numbers of all rules about the caller, in order.
+    pub(crate) fn rules(&self) -> Vec<u32> {
+        let narrow = self.0.narrow.iter().map(|(_, rule)| *rule);
+        let mut rules: Vec<u32> = narrow.chain(self.0.wide.iter().copied()).collect();
+        rules.sort_unstable();
+        rules
+    }
+
+    /// What one of these says of a call.
+    pub(crate) fn verdict(&self, rule: &Rule, item: &Item<'_>, arguments: Option<&str>) -> Verdict {
+        _ = arguments;
+        rule.verdict(item, ambiguous(item))
     }
 
     /// The rules that speak of an item.

@@ -51,6 +51,28 @@ impl Serialize for RuleRef {
     }
 }
 
+/// What a grant says of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is about other callers.
+    #[error("about other callers")]
+    OtherCaller,
+    /// It does not name the item.
+    #[error("does not name it")]
+    OtherName,
+    /// It is about what is read-only, and the item is not marked as such.
+    #[error("names it, and it is not marked as read-only")]
+    NotReadOnly,
+    /// It names it with wildcards, and the URI may be read as another one.
+    #[error("names it with wildcards, and the URI may be read as another one")]
+    Ambiguous,
+    /// It is about the item.
+    #[error("applies")]
+    Applies,
+}
+
 /// One grant, ready to be asked.
 pub(crate) struct Rule {
     pub(crate) is: RuleRef,
@@ -182,14 +204,33 @@ impl Rule {
 
     /// Whether it speaks of this item. Whom it is for and which upstream it is of has been looked at.
     pub(crate) fn covers(&self, item: &Item<'_>, ambiguous: bool) -> bool {
-        let patterns = match item.kind {
+        let allow = self.effect == Effect::Allow;
+        self.is_marked(item) && self.patterns(item.kind).match_name(item.name, ambiguous && allow)
+    }
+
+    /// The same in words.
+    pub(crate) fn verdict(&self, item: &Item<'_>, ambiguous: bool) -> Verdict {
+        if self.covers(item, ambiguous) {
+            Verdict::Applies
+        } else if !self.patterns(item.kind).match_name(item.name, false) {
+            Verdict::OtherName
+        } else if self.is_marked(item) {
+            Verdict::Ambiguous
+        } else {
+            Verdict::NotReadOnly
+        }
+    }
+
+    fn is_marked(&self, item: &Item<'_>) -> bool {
+        !self.read_only || item.hints.read_only == Some(true)
+    }
+
+    fn patterns(&self, kind: Kind) -> &Patterns {
+        match kind {
             Kind::Tool => &self.tools,
             Kind::Prompt => &self.prompts,
             Kind::Resource | Kind::Template => &self.resources,
-        };
-        let allow = self.effect == Effect::Allow;
-        (!self.read_only || item.hints.read_only == Some(true))
-            && patterns.match_name(item.name, ambiguous && allow)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The upstreams that a policy speaks of.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::finding::{Findings, Problem, most_like};
 use crate::limits;
@@ -18,7 +19,7 @@ pub struct UpstreamFacts {
 /// The upstreams, by number.
 #[derive(Default)]
 pub(crate) struct Upstreams {
-    names: Vec<Box<str>>,
+    names: Vec<Arc<str>>,
     trusted: Vec<bool>,
     numbers: HashMap<Box<str>, u32>,
 }
@@ -58,7 +59,9 @@ impl Upstreams {
         for (number, facts) in (0..).zip(facts) {
             upstreams.names.push(facts.name.as_str().into());
             upstreams.trusted.push(facts.trusted);
-            upstreams.numbers.insert(facts.name.as_str().into(), number);
+            if upstreams.numbers.insert(facts.name.as_str().into(), number).is_some() {
+                findings.error(format!("upstreams.{}", facts.name), Problem::SameUpstream);
+            }
         }
         upstreams
     }
@@ -71,6 +74,24 @@ impl Upstreams {
         &self.names[number as usize]
     }
 
+    pub(crate) fn shared_name(&self, number: u32) -> Arc<str> {
+        Arc::clone(&self.names[number as usize])
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, &str)> {
+        (0..).zip(self.names.iter().map(|name| &**name))
+    }
+
+    /// The upstream of this name, which there has to be.
+    pub(crate) fn require(&self, name: &str, path: &str, findings: &mut Findings) -> Option<u32> {
+        let number = self.number(name);
+        if number.is_none() {
+            let like = most_like(name, self.names.iter().map(|name| &**name));
+            findings.error(path, Problem::NoUpstream { name: name.to_owned(), like });
+        }
+        number
+    }
+
     /// Which upstreams a name or pattern means.
     pub(crate) fn reach(&self, text: &str, path: &str, findings: &mut Findings) -> Option<Reach> {
         let pattern = match Pattern::compile(text, Of::Name) {
@@ -81,12 +102,7 @@ impl Upstreams {
             }
         };
         if let Some(name) = pattern.exact() {
-            let number = self.number(name);
-            if number.is_none() {
-                let like = most_like(name, self.names.iter().map(|name| &**name));
-                findings.error(path, Problem::NoUpstream { name: name.to_owned(), like });
-            }
-            return number.map(Reach::One);
+            return self.require(name, path, findings).map(Reach::One);
         }
         let matching = (0..).zip(&self.names).filter(|(_, name)| pattern.matches(name));
         let many: Box<[u32]> = matching.map(|(number, _)| number).collect();

@@ -71,6 +71,21 @@ impl QuotaLimits {
     }
 }
 
+impl fmt::Display for QuotaLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = |name: &str, rate: Option<Rate>| rate.map(|rate| format!("{name} {rate}"));
+        let count = |name: &str, count: Option<u32>| count.map(|count| format!("{name} {count}"));
+        let parts = [
+            rate("calls", self.calls),
+            count("in_flight", self.in_flight),
+            rate("bytes", self.bytes),
+            count("children", self.children),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
 impl QuotaRule {
     /// What the tenant may use.
     #[must_use]

@@ -1,0 +1,217 @@
+//! Why a call is decided as it is.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::config::{Effect, Holder};
+use crate::rules::{Rule, RuleRef, Verdict};
+use crate::{Credential, Item, Kind, Policy, Principal, Quota, Rights, TenantName, limits};
+
+/// All that a policy says of one call of one caller. For operators: it names rules and tenants.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// What was asked for.
+    pub kind: Kind,
+    /// Of which upstream.
+    pub upstream: String,
+    /// By which name.
+    pub name: String,
+    /// The caller's tenant, or why there is none.
+    pub tenant: Result<TenantName, String>,
+    /// Whether the call is permitted.
+    pub permitted: bool,
+    /// Whether it is in lists.
+    pub listed: bool,
+    /// The grant that decided, or why none did.
+    pub because: String,
+    /// Each grant about the upstream that was looked at, in order.
+    pub rules: Vec<RuleLook>,
+    /// How many grants about the upstream are not shown.
+    pub left_out: usize,
+    /// What would be sent, or why it can't be.
+    pub credentials: Result<Vec<CredentialLook>, String>,
+    /// What it counts against.
+    pub quotas: Vec<QuotaLook>,
+}
+
+/// A grant that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleLook {
+    /// Which.
+    pub rule: RuleRef,
+    /// Whether it allows or denies.
+    pub effect: Effect,
+    /// What it says of the call.
+    pub verdict: Verdict,
+}
+
+/// A credential that would be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CredentialLook {
+    /// Its place among the rules about credentials.
+    pub rule: usize,
+    /// Where it goes.
+    pub place: String,
+    /// Whose it is.
+    pub holder: Holder,
+    /// What kind of source it is taken from, if it is taken from one.
+    pub source: Option<&'static str>,
+    /// Whether calls fail without it.
+    pub required: bool,
+}
+
+/// A quota that a call counts against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QuotaLook {
+    /// What is counted together: `tenant acme, each user, upstream github`.
+    pub counts: String,
+    /// How much there may be.
+    pub limits: crate::config::QuotaLimits,
+}
+
+impl Policy {
+    /// Why a call at an endpoint is decided as it is: by the same functions that decide it.
+    #[must_use]
+    pub fn explain(
+        &self,
+        principal: &Principal,
+        endpoint: Option<&str>,
+        item: &Item<'_>,
+        arguments: Option<&str>,
+    ) -> Explanation {
+        let mut explanation = Explanation {
+            kind: item.kind,
+            upstream: item.upstream.to_owned(),
+            name: item.name.to_owned(),
+            tenant: Err(String::new()),
+            permitted: false,
+            listed: false,
+            because: String::new(),
+            rules: Vec::new(),
+            left_out: 0,
+            credentials: Ok(Vec::new()),
+            quotas: Vec::new(),
+        };
+        match self.tenant_of(principal, endpoint) {
+            Err(denied) => {
+                explanation.because = denied.to_string();
+                explanation.tenant = Err(denied.to_string());
+            }
+            Ok(tenant) => self.explain_in(&mut explanation, principal, &tenant, item, arguments),
+        }
+        explanation
+    }
+
+    fn explain_in(
+        &self,
+        to: &mut Explanation,
+        principal: &Principal,
+        tenant: &TenantName,
+        item: &Item<'_>,
+        arguments: Option<&str>,
+    ) {
+        let rights = self.rights(principal, tenant);
+        to.tenant = Ok(tenant.clone());
+        to.listed = rights.lists(item);
+        match rights.decide(item, arguments) {
+            Ok(permit) => (to.permitted, to.because) = (true, format!("{} allows it", permit.rule())),
+            Err(denied) => to.because = denied.reason().to_string(),
+        }
+        (to.rules, to.left_out) = self.look(&rights, item, arguments);
+        to.credentials = match self.credentials(principal, tenant, item.upstream) {
+            Ok(credentials) => Ok(credentials.iter().map(CredentialLook::new).collect()),
+            Err(missing) => Err(missing.to_string()),
+        };
+        let tool = (item.kind == Kind::Tool).then_some(item.name);
+        to.quotas = self.quotas(principal, tenant, item.upstream, tool).iter().map(QuotaLook::new).collect();
+    }
+
+    fn look(&self, rights: &Rights, item: &Item<'_>, arguments: Option<&str>) -> (Vec<RuleLook>, usize) {
+        let Some(upstream) = self.0.upstreams.number(item.upstream) else { return (Vec::new(), 0) };
+        let about = rights.rules();
+        let of_upstream =
+            (0..).zip(&self.0.rules).filter(|(_, rule): &(u32, &Rule)| rule.reach.has(upstream));
+        let (mut looks, mut left_out) = (Vec::new(), 0);
+        for (number, rule) in of_upstream {
+            let verdict = if about.binary_search(&number).is_ok() {
+                rights.verdict(rule, item, arguments)
+            } else {
+                Verdict::OtherCaller
+            };
+            // Those about the caller come first when there are too many.
+            if verdict == Verdict::OtherCaller && looks.len() >= limits::EXPLAINED {
+                left_out += 1;
+            } else {
+                looks.push(RuleLook { rule: rule.is.clone(), effect: rule.effect, verdict });
+            }
+        }
+        (looks, left_out)
+    }
+}
+
+impl CredentialLook {
+    fn new(credential: &Credential) -> Self {
+        Self {
+            rule: credential.rule(),
+            place: credential.place().to_string(),
+            holder: credential.holder(),
+            source: credential.source().map(crate::SecretSource::kind),
+            required: credential.is_required(),
+        }
+    }
+}
+
+impl QuotaLook {
+    fn new(quota: &Quota) -> Self {
+        let key = &quota.key;
+        let mut counts = format!("tenant {}", key.tenant);
+        if key.user.is_some() {
+            counts.push_str(", each user");
+        }
+        for (what, name) in [("upstream", &key.upstream), ("tool", &key.tool)] {
+            if let Some(name) = name {
+                counts.push_str(&format!(", {what} {name}"));
+            }
+        }
+        Self { counts, limits: quota.limits }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let answer = if self.permitted { "permitted" } else { "denied" };
+        let listed = if self.listed { "listed" } else { "not listed" };
+        writeln!(f, "{} {} of {}: {answer}, {listed}", self.kind, self.name, self.upstream)?;
+        writeln!(f, "  because {}", self.because)?;
+        match &self.tenant {
+            Ok(tenant) => writeln!(f, "  tenant {tenant}")?,
+            Err(why) => writeln!(f, "  no tenant: {why}")?,
+        }
+        for look in &self.rules {
+            let effect = if look.effect == Effect::Allow { "allow" } else { "deny" };
+            writeln!(f, "  {} ({effect}): {}", look.rule, look.verdict)?;
+        }
+        if self.left_out > 0 {
+            writeln!(f, "  and {} grants about other callers", self.left_out)?;
+        }
+        match &self.credentials {
+            Ok(credentials) => {
+                for look in credentials {
+                    let holder = match look.holder {
+                        Holder::User => "the user's own",
+                        Holder::Tenant => "the tenant's",
+                        Holder::Shared => "shared",
+                    };
+                    let source = look.source.unwrap_or("no secret");
+                    writeln!(f, "  credentials[{}]: {holder}, {}, from {source}", look.rule, look.place)?;
+                }
+            }
+            Err(why) => writeln!(f, "  {why}")?,
+        }
+        for look in &self.quotas {
+            writeln!(f, "  quota for {}: {}", look.counts, look.limits)?;
+        }
+        Ok(())
+    }
+}

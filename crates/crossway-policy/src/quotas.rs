@@ -1,0 +1,178 @@
+//! How much somebody may use.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::{PolicyConfig, QuotaLimits, QuotaRule};
+use crate::finding::{Findings, Problem};
+use crate::pattern::{Of, Pattern};
+use crate::tenants::Tenants;
+use crate::upstreams::{Reach, Upstreams};
+use crate::{Principal, TenantName, limits};
+
+/// One quota that a call counts against: what is counted together, and how much of it there may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// What is counted together.
+    pub key: QuotaKey,
+    /// How much there may be. What is not said is not limited.
+    pub limits: QuotaLimits,
+}
+
+/// What is counted together: a tenant, or a user within it, and of which upstream and tool.
+///
+/// A user is issuer and subject, never a token: who comes with another token has not got another quota.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct QuotaKey {
+    /// The tenant.
+    pub tenant: TenantName,
+    /// The user within it. None counts all of the tenant's.
+    pub user: Option<Principal>,
+    /// Calls of this upstream. None counts all together.
+    pub upstream: Option<Arc<str>>,
+    /// Calls of this tool. None counts all together.
+    pub tool: Option<Arc<str>>,
+    /// The limits are part of it: where they change, counting begins anew.
+    limits: QuotaLimits,
+}
+
+/// The rules, by tenant.
+#[derive(Default)]
+pub(crate) struct QuotaRules {
+    rules: Vec<Rule>,
+    of_tenant: HashMap<TenantName, Vec<u32>>,
+    of_any: Vec<u32>,
+}
+
+struct Rule {
+    upstream: Option<(Reach, String)>,
+    tool: Option<(Pattern, String)>,
+    limits: QuotaLimits,
+    per_user: QuotaLimits,
+}
+
+impl QuotaRules {
+    pub(crate) fn compile(
+        config: &PolicyConfig,
+        upstreams: &Upstreams,
+        tenants: &Tenants,
+        findings: &mut Findings,
+    ) -> Self {
+        let mut rules = Self::default();
+        if config.quotas.len() > limits::RULES {
+            findings.error("quotas", Problem::TooMany { limit: limits::RULES });
+            return rules;
+        }
+        for (index, rule) in config.quotas.iter().enumerate() {
+            let path = format!("quotas[{index}]");
+            if let Some(tenant) = rule.tenant.as_ref().filter(|tenant| !tenant.is_anonymous()) {
+                tenants.check(tenant, &format!("{path}.tenant"), findings);
+            }
+            let Some(compiled) = Rule::compile(rule, &path, upstreams, findings) else { continue };
+            let number = u32::try_from(rules.rules.len()).unwrap_or(u32::MAX);
+            let others = match &rule.tenant {
+                Some(tenant) => rules.of_tenant.entry(tenant.clone()).or_default(),
+                None => &mut rules.of_any,
+            };
+            if others.iter().any(|other| rules.rules[*other as usize].is_about(&compiled)) {
+                findings.error(&path, Problem::SameQuota);
+            }
+            others.push(number);
+            rules.rules.push(compiled);
+        }
+        rules
+    }
+
+    /// All that a call counts against: a tenant's own rules, and the general ones that no rule of its own stands in place of.
+    pub(crate) fn of(
+        &self,
+        upstreams: &Upstreams,
+        principal: &Principal,
+        tenant: &TenantName,
+        upstream: u32,
+        tool: Option<&str>,
+    ) -> Vec<Quota> {
+        let own = self.of_tenant.get(tenant).map_or(&[][..], Vec::as_slice);
+        let rule = |number: &u32| &self.rules[*number as usize];
+        let general =
+            self.of_any.iter().map(rule).filter(|general| !own.iter().any(|own| rule(own).is_about(general)));
+        let mut quotas = Vec::new();
+        for rule in own.iter().map(rule).chain(general) {
+            let Some(key) = rule.key(upstreams, tenant, upstream, tool) else { continue };
+            if !rule.limits.is_empty() {
+                quotas.push(Quota {
+                    key: QuotaKey { limits: rule.limits, ..key.clone() },
+                    limits: rule.limits,
+                });
+            }
+            if !rule.per_user.is_empty() {
+                let (user, limits) = (Some(principal.clone()), rule.per_user);
+                quotas.push(Quota { key: QuotaKey { user, limits, ..key }, limits });
+            }
+        }
+        quotas
+    }
+}
+
+impl Rule {
+    fn compile(rule: &QuotaRule, path: &str, upstreams: &Upstreams, findings: &mut Findings) -> Option<Self> {
+        let (limits, per_user) = (rule.limits(), rule.per_user.unwrap_or_default());
+        if limits.is_empty() && per_user.is_empty() {
+            findings.error(path, Problem::NoLimit);
+        }
+        if limits.has_zero() || per_user.has_zero() {
+            findings.warning(path, Problem::ZeroLimit);
+        }
+        let upstream = rule.upstream.as_ref().map(|text| {
+            let reach = upstreams.reach(text, &format!("{path}.upstream"), findings)?;
+            Some((reach, text.clone()))
+        });
+        let tool = rule.tool.as_ref().map(|text| match Pattern::compile(text, Of::Name) {
+            Ok(pattern) => Some((pattern, text.clone())),
+            Err(bad) => {
+                findings.error(format!("{path}.tool"), Problem::Pattern(bad));
+                None
+            }
+        });
+        Some(Self {
+            upstream: match upstream {
+                Some(upstream) => Some(upstream?),
+                None => None,
+            },
+            tool: match tool {
+                Some(tool) => Some(tool?),
+                None => None,
+            },
+            limits,
+            per_user,
+        })
+    }
+
+    fn is_about(&self, other: &Self) -> bool {
+        self.texts() == other.texts()
+    }
+
+    fn texts(&self) -> (Option<&str>, Option<&str>) {
+        let upstream = self.upstream.as_ref().map(|(_, text)| text.as_str());
+        (upstream, self.tool.as_ref().map(|(_, text)| text.as_str()))
+    }
+
+    fn key(
+        &self,
+        upstreams: &Upstreams,
+        tenant: &TenantName,
+        upstream: u32,
+        tool: Option<&str>,
+    ) -> Option<QuotaKey> {
+        let of_upstream = match &self.upstream {
+            Some((reach, _)) => Some(reach.has(upstream).then(|| upstreams.shared_name(upstream))?),
+            None => None,
+        };
+        let of_tool = match &self.tool {
+            Some((pattern, _)) => Some(tool.filter(|tool| pattern.matches(tool))?.into()),
+            None => None,
+        };
+        let limits = QuotaLimits::default();
+        Some(QuotaKey { tenant: tenant.clone(), user: None, upstream: of_upstream, tool: of_tool, limits })
+    }
+}

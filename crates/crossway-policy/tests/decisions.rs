@@ -1,0 +1,179 @@
+//! Who may see and call what.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use crossway_policy::{
+    DenyReason, Hints, Item, Kind, Policy, PolicyConfig, Principal, Proof, TenantDenied, TenantName,
+    UpstreamFacts,
+};
+use serde_json::{Value, json};
+
+fn upstreams() -> Vec<UpstreamFacts> {
+    let upstream = |name: &str, trusted| UpstreamFacts { name: name.to_owned(), trusted };
+    vec![upstream("github", false), upstream("wiki", true), upstream("jira", false)]
+}
+
+fn policy(config: Value) -> Policy {
+    let config: PolicyConfig = serde_json::from_value(config).unwrap();
+    Policy::compile(&config, &upstreams()).unwrap()
+}
+
+fn example() -> Policy {
+    policy(json!({
+        "tenants": {
+            "acme": { "groups": ["acme"], "email_domains": ["Acme.Example"] },
+            "globex": { "claims": { "org": "globex" } },
+        },
+        "endpoints": { "/acme": "acme", "/globex": "globex" },
+        "grants": [
+            { "tenant": "acme", "upstream": "github", "tools": ["get_*", "list_*", "delete_repo"] },
+            { "tenant": "acme", "group": "admins", "upstream": "*", "tools": ["*"] },
+            { "tenant": "acme", "upstream": "github", "tools": ["delete_*"], "effect": "deny", "name": "no deletes" },
+            { "user": "bob@Acme.example", "upstream": "wiki", "prompts": ["*"], "resources": ["wiki://**"] },
+            { "tenant": "globex", "upstream": "*", "tools": ["*"], "read_only": true },
+            { "user": "anonymous", "upstream": "wiki", "tools": ["search"] },
+        ],
+    }))
+}
+
+fn alice() -> Principal {
+    Principal::new("login", "alice", Proof::Jwt).with_email("alice@acme.example")
+}
+
+fn tenant(name: &str) -> TenantName {
+    TenantName::new(name).unwrap()
+}
+
+#[test]
+fn nothing_is_granted_that_no_grant_names() {
+    let policy = example();
+    let rights = policy.rights(&alice(), &tenant("acme"));
+    let tool = |name| Item::new("github", Kind::Tool, name);
+    let permit = rights.decide(&tool("get_issue"), None).unwrap();
+    assert!(permit.is_for("github", Kind::Tool, "get_issue"));
+    assert!(
+        !permit.is_for("github", Kind::Prompt, "get_issue")
+            && !permit.is_for("wiki", Kind::Tool, "get_issue")
+    );
+    assert_eq!(permit.rule().to_string(), "grants[0]");
+    assert_eq!(permit.principal(), &alice());
+    for (item, reason) in [
+        (tool("put_issue"), DenyReason::NoGrant),
+        (tool("Get_issue"), DenyReason::NoGrant),
+        (Item::new("github", Kind::Prompt, "get_issue"), DenyReason::NoGrant),
+        (Item::new("wiki", Kind::Tool, "get_issue"), DenyReason::NoGrant),
+        (Item::new("nowhere", Kind::Tool, "get_issue"), DenyReason::NoUpstream),
+    ] {
+        let denied = rights.decide(&item, None).unwrap_err();
+        assert_eq!(denied.reason(), &reason);
+        assert_eq!(denied.to_string(), "there is no such thing, or it is not granted");
+        assert!(!rights.lists(&item));
+    }
+    let long = format!("get_{}", "x".repeat(9000));
+    assert_eq!(rights.decide(&tool(&long), None).unwrap_err().reason(), &DenyReason::NameTooLong);
+}
+
+#[test]
+fn what_is_denied_once_is_denied() {
+    let policy = example();
+    for principal in [alice(), alice().with_groups(["admins"])] {
+        let rights = policy.rights(&principal, &tenant("acme"));
+        let denied = rights.decide(&Item::new("github", Kind::Tool, "delete_repo"), None).unwrap_err();
+        assert_eq!(denied.reason().to_string(), "grants[2] (no deletes) denies it");
+    }
+    let admin = policy.rights(&alice().with_groups(["admins"]), &tenant("acme"));
+    assert!(admin.decide(&Item::new("wiki", Kind::Tool, "delete_page"), None).is_ok());
+}
+
+#[test]
+fn a_grant_to_a_user_is_to_that_user_alone() {
+    let policy = example();
+    let page = Item::new("wiki", Kind::Resource, "wiki://a/b");
+    let bob = Principal::new("login", "b", Proof::Jwt);
+    let lists = |principal: &Principal| policy.rights(principal, &tenant("acme")).lists(&page);
+    assert!(lists(&bob.clone().with_email("bob@ACME.example")));
+    assert!(!lists(&bob.clone().with_email("Bob@acme.example")));
+    assert!(!lists(&alice()));
+    // A subject is never taken for an e-mail address.
+    assert!(!lists(&Principal::new("login", "bob@acme.example", Proof::Jwt)));
+}
+
+#[test]
+fn a_uri_that_may_be_read_as_another_is_granted_by_no_wildcard() {
+    let policy = example();
+    let bob = Principal::new("login", "b", Proof::Jwt).with_email("bob@acme.example");
+    let rights = policy.rights(&bob, &tenant("acme"));
+    let page = |uri| Item::new("wiki", Kind::Resource, uri);
+    assert!(rights.decide(&page("wiki://public/a"), None).is_ok());
+    for uri in ["wiki://public/../secret", "wiki://public/%2e%2e/secret", "wiki://%70ublic/a"] {
+        assert_eq!(rights.decide(&page(uri), None).unwrap_err().reason(), &DenyReason::AmbiguousUri);
+        assert!(!rights.lists(&page(uri)));
+    }
+    assert!(rights.lists(&Item::new("wiki", Kind::Template, "wiki://{page}")));
+}
+
+#[test]
+fn only_a_trusted_upstream_says_what_is_read_only() {
+    let policy = example();
+    let globex = Principal::new("login", "g", Proof::Jwt).with_claim("org", "globex".into());
+    let rights = policy.rights(&globex, &tenant("globex"));
+    let read_only = |upstream, read_only| {
+        rights.lists(&Item::new(upstream, Kind::Tool, "x").with_hints(Hints { read_only }))
+    };
+    assert!(read_only("wiki", Some(true)));
+    assert!(!read_only("wiki", Some(false)) && !read_only("wiki", None));
+    assert!(!read_only("github", Some(true)));
+}
+
+#[test]
+fn who_proves_nothing_sees_what_is_granted_to_anonymous_and_calls_nothing() {
+    let policy = example();
+    let nobody = Principal::anonymous();
+    let tenant = policy.tenant_of(&nobody, Some("/acme")).unwrap();
+    assert!(tenant.is_anonymous());
+    let rights = policy.rights(&nobody, &tenant);
+    let search = Item::new("wiki", Kind::Tool, "search");
+    assert!(rights.lists(&search));
+    assert_eq!(rights.decide(&search, None).unwrap_err().reason(), &DenyReason::Anonymous);
+    // It takes more than the subject.
+    let named = Principal::new("login", "anonymous", Proof::Jwt);
+    assert!(!policy.rights(&named, &tenant).lists(&search));
+}
+
+#[test]
+fn a_caller_belongs_to_the_one_tenant_whose_rule_matches() {
+    let policy = example();
+    let of = |principal: &Principal, endpoint| policy.tenant_of(principal, endpoint);
+    let plain = Principal::new("login", "x", Proof::Jwt);
+    let both = alice().with_claim("org", json!(["initech", "globex"]));
+    assert_eq!(of(&alice(), None), Ok(tenant("acme")));
+    assert_eq!(of(&alice(), Some("/mcp")), Ok(tenant("acme")));
+    assert_eq!(of(&plain.clone().with_groups(["acme"]), None), Ok(tenant("acme")));
+    assert_eq!(of(&plain.clone().with_email("x@sub.acme.example"), None), Err(TenantDenied::None));
+    assert_eq!(of(&plain.clone().with_email("x@evil.example@ACME.example"), None), Ok(tenant("acme")));
+    assert_eq!(of(&plain.clone().with_claim("org", json!({ "globex": 1 })), None), Err(TenantDenied::None));
+    assert_eq!(of(&both, None), Err(TenantDenied::Several(vec![tenant("acme"), tenant("globex")])));
+    assert_eq!(of(&both, Some("/globex")), Ok(tenant("globex")));
+    assert_eq!(of(&alice(), Some("/globex")), Err(TenantDenied::NotOfEndpoint(tenant("globex"))));
+}
+
+#[test]
+fn an_explanation_says_what_the_decision_says() {
+    let policy = example();
+    let item = Item::new("github", Kind::Tool, "delete_repo");
+    let explanation = policy.explain(&alice(), None, &item, None);
+    assert!(!explanation.permitted && !explanation.listed);
+    let text = explanation.to_string();
+    for line in [
+        "tool delete_repo of github: denied, not listed",
+        "because grants[2] (no deletes) denies it",
+        "tenant acme",
+        "grants[0] (allow): applies",
+        "grants[1] (allow): about other callers",
+        "grants[2] (no deletes) (deny): applies",
+    ] {
+        assert!(text.contains(line), "{line} in:\n{text}");
+    }
+    let json = serde_json::to_value(&explanation).unwrap();
+    assert_eq!(json["rules"][1]["verdict"], "other-caller");
+}
