@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod access;
 mod any_era;
 pub mod back;
 mod cell;
@@ -11,6 +12,7 @@ pub mod known;
 pub mod limits;
 pub mod merge;
 
+pub use access::{Access, Thing, Whose};
 pub use any_era::{AnyEra, Speaks};
 pub use back::{Back, BackOptions, Share};
 pub use extensions::{ClientSession, ScopeKey};

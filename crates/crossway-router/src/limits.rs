@@ -60,8 +60,11 @@ pub const REFETCH_PAUSE: Duration = Duration::from_millis(250);
 /// How many bytes of items a page of a merged list has before the next one begins: 8 MiB. Many clients read the first page alone.
 pub const LIST_PAGE_BYTES: usize = 8 << 20;
 
-/// How many merged lists are kept ready: 4,096. Then all are made anew.
+/// How many merged lists are kept ready: 4,096. Beyond that, those that were not asked for the longest are made anew.
 pub const MERGED_LISTS: usize = 4096;
+
+/// How many bytes merged lists may take that are kept ready: 256 MiB, a hundred lists of 10,000 tools.
+pub const MERGED_BYTES: usize = 256 << 20;
 
 /// How many resources one client may listen for: 4,096, more than a person can look at.
 pub const SUBSCRIBED: usize = 4096;

@@ -10,9 +10,10 @@ use crossway_service::{CallError, Context, Link, Origin, Reason};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::contents::Contents;
 use super::fetch::{Failure, client_meta, listen};
 use super::list::{Item, ListKind};
-use super::{Change, State, View};
+use super::{Change, Known, State, View};
 use crate::limits::{FIRST_LIST_TIME, LIST_TIME, REFETCH_PAUSE, REFRESH_LEAST, VIEW_IDLE};
 
 /// What is known of an upstream for those who see the same.
@@ -21,7 +22,9 @@ pub(crate) struct Entry {
     /// What requests say of the client: JSON text.
     pub(super) meta: Bytes,
     pub(super) context: Context,
-    view: Arc<View>,
+    /// Whose lists these are, and who tells them.
+    list: (Arc<str>, Arc<View>),
+    contents: Arc<Contents>,
     changed: broadcast::Sender<Change>,
     slots: [Slot; 4],
     used: Mutex<Instant>,
@@ -36,7 +39,7 @@ pub(crate) struct Entry {
 /// One list.
 #[derive(Default)]
 struct Slot {
-    /// The generation of what is known; 0 while nothing is.
+    /// The [generation](Listed::generation) of what is known; 0 while nothing is.
     generation: AtomicU64,
     held: Mutex<Held>,
     fetching: tokio::sync::Mutex<()>,
@@ -68,7 +71,7 @@ struct List {
 #[derive(Clone)]
 pub(crate) struct Listed {
     pub(crate) items: Arc<Vec<Item>>,
-    /// Each change of the items has a higher one.
+    /// Two lists of one upstream have the same if and only if their items are the same.
     pub(crate) generation: u64,
 }
 
@@ -76,23 +79,18 @@ pub(crate) struct Listed {
 pub(crate) struct Kept(Arc<Entry>);
 
 impl Entry {
-    pub(super) fn new(
-        link: Link,
-        request: &Message,
-        context: &Context,
-        view: Arc<View>,
-        changed: broadcast::Sender<Change>,
-    ) -> Arc<Self> {
+    pub(super) fn new(known: &Known, request: &Message, context: &Context, view: Arc<View>) -> Arc<Self> {
         let mut context = context.clone();
         context.origin = Origin::unique();
         context.revision = Some(SPOKEN);
         context.deadline = None;
         Arc::new(Self {
-            link,
+            link: known.link.clone(),
             meta: client_meta(request),
             context,
-            view,
-            changed,
+            list: (Arc::clone(&known.name), view),
+            contents: Arc::clone(&known.contents),
+            changed: known.changed.clone(),
             slots: Default::default(),
             used: Mutex::new(Instant::now()),
             failure: Mutex::default(),
@@ -162,7 +160,7 @@ impl Entry {
     pub(crate) fn ask(self: &Arc<Self>, kind: ListKind) -> Option<Result<Listed, CallError>> {
         let now = Instant::now();
         *lock(&self.used) = now;
-        if self.view.is_lasting() {
+        if self.list.1.is_lasting() {
             self.keep();
         }
         let mut held = self.slot(kind).held();
@@ -255,12 +253,12 @@ impl Entry {
             Ok((items, ttl)) => {
                 *lock(&self.failure) = None;
                 let expires = again.max(Instant::now() + ttl);
-                if let Some(list) = held.list.as_mut().filter(|list| *list.listed.items == items) {
+                let listed = self.contents.share(items);
+                let generation = listed.generation;
+                if let Some(list) = held.list.as_mut().filter(|list| list.listed.generation == generation) {
                     list.expires = expires;
-                    return Ok(list.listed.clone());
+                    return Ok(listed);
                 }
-                let generation = slot.generation.load(Ordering::Acquire) + 1;
-                let listed = Listed { items: Arc::new(items), generation };
                 let is_news = held.list.is_some() || held.is_missed;
                 held.list = Some(List { listed: listed.clone(), expires });
                 (held.is_missed, held.again) = (false, None);
@@ -300,7 +298,7 @@ impl Entry {
 
     fn tell(&self, kind: ListKind) {
         // Nobody may listen.
-        let _ = self.changed.send(Change { kind, view: Some(Arc::clone(&self.view)) });
+        let _ = self.changed.send(Change { kind, list: Some(self.list.clone()) });
     }
 
     fn slot(&self, kind: ListKind) -> &Slot {

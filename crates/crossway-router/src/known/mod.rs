@@ -13,6 +13,7 @@
 //! was too slow, is waited for by nobody until it has told its list: that is tried in the background, and those who were
 //! left without are told when it is there.
 
+mod contents;
 mod entry;
 mod fetch;
 mod list;
@@ -28,8 +29,9 @@ use tokio::sync::broadcast;
 
 pub use list::ListKind;
 
-use crate::ScopeKey;
+use crate::Whose;
 use crate::limits::{CHANGES, VIEWS};
+use contents::Contents;
 pub(crate) use entry::{Entry, Kept, Listed};
 
 /// What is known of an upstream.
@@ -49,31 +51,22 @@ pub enum State {
 /// Who sees the same lists.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct View {
-    who: Who,
+    whose: Whose,
+    /// Tells calls apart that have lists of their own.
+    one: Option<Origin>,
     asks: Asks,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Who {
-    Everybody,
-    Key(ScopeKey),
-    /// One call without a key: nothing is kept for it beyond itself.
-    One(Origin),
-}
-
 impl View {
-    pub(crate) fn of(request: &Message, context: &Context, is_same_for_all: bool) -> Arc<Self> {
-        let who = match context.extensions.get::<ScopeKey>() {
-            _ if is_same_for_all => Who::Everybody,
-            Some(key) => Who::Key(key.clone()),
-            None => Who::One(Origin::unique()),
-        };
-        Arc::new(Self { who, asks: Asks::of(request) })
+    /// The view of those whose lists these are, and who can be asked this. None is nobody's.
+    pub(crate) fn new(whose: Whose, asks: &Asks) -> Option<Arc<Self>> {
+        let one = (whose == Whose::OneCall).then(Origin::unique);
+        (whose != Whose::Nobody).then(|| Arc::new(Self { whose, one, asks: asks.clone() }))
     }
 
     /// Whether others come after this call who see the same.
     pub(crate) fn is_lasting(&self) -> bool {
-        !matches!(self.who, Who::One(_))
+        self.whose != Whose::OneCall
     }
 }
 
@@ -81,14 +74,8 @@ impl View {
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) kind: ListKind,
-    /// For whom it is; everybody if there is none. Nobody else hears of it.
-    pub(crate) view: Option<Arc<View>>,
-}
-
-impl Change {
-    pub(crate) fn is_for(&self, view: &View) -> bool {
-        self.view.as_deref().is_none_or(|whose| whose == view)
-    }
+    /// Whose list it is, and the upstream that has it; any list of everybody's if there is none. Nobody else hears of it.
+    pub(crate) list: Option<(Arc<str>, Arc<View>)>,
 }
 
 /// The lists of one modern upstream.
@@ -96,7 +83,8 @@ pub(crate) struct Known {
     pub(crate) name: Arc<str>,
     pub(crate) link: Link,
     views: Mutex<HashMap<Arc<View>, Arc<Entry>>>,
-    changed: broadcast::Sender<Change>,
+    contents: Arc<Contents>,
+    pub(crate) changed: broadcast::Sender<Change>,
 }
 
 impl Known {
@@ -105,6 +93,7 @@ impl Known {
             name: name.into(),
             link: upstream.connect(Scope::Shared),
             views: Mutex::default(),
+            contents: Arc::default(),
             changed: broadcast::Sender::new(CHANGES),
         })
     }
@@ -121,7 +110,7 @@ impl Known {
             return Arc::clone(entry);
         }
         let view = Arc::clone(view);
-        let new = Entry::new(self.link.clone(), request, context, Arc::clone(&view), self.changed.clone());
+        let new = Entry::new(self, request, context, Arc::clone(&view));
         if !view.is_lasting() {
             return new;
         }

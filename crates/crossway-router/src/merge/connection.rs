@@ -1,5 +1,7 @@
 //! A router as a connection.
 
+use std::sync::Arc;
+
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
 use crossway_service::{self as service, Ask, Call, CallError, Context, Reason, Reply};
 use futures_util::StreamExt;
@@ -8,7 +10,8 @@ use super::lists::{NotFound, error_of};
 use super::resources::{Owner, read_as};
 use super::splice::Named;
 use super::{Router, listening};
-use crate::known::ListKind;
+use crate::access::{Thing, Whose};
+use crate::known::{Known, ListKind};
 
 pub(super) struct Connection(Router);
 
@@ -36,7 +39,9 @@ impl Connection {
         match message.method().as_deref() {
             Some("tools/call") => self.named(ListKind::Tools, message, context),
             Some("prompts/get") => self.named(ListKind::Prompts, message, context),
-            Some("server/discover") => router.discovered(&id).map_or_else(Reply::accepted, Reply::once),
+            Some("server/discover") => {
+                router.discovered(&id, &context).map_or_else(Reply::accepted, Reply::once)
+            }
             Some("resources/read") => self.read(message, context),
             Some("completion/complete") => self.complete(message, context),
             Some("subscriptions/listen") => listening::listen(router.clone(), message, context),
@@ -55,49 +60,57 @@ impl Connection {
     }
 
     /// A request about something that has a name.
-    fn named(&self, kind: ListKind, mut message: Message, context: Context) -> Reply {
+    fn named(&self, kind: ListKind, mut message: Message, mut context: Context) -> Reply {
+        let router = &self.0;
         let exposed = message.name().unwrap_or_default().into_owned();
-        match self.0.find(kind, &exposed, &message, &context) {
-            Ok((member, name)) => {
-                message.set_name(&name);
-                member.link.call(Call::message(message, context))
-            }
-            // A name that was cut can't be told before its list is known.
-            Err(NotFound::Unasked) => {
-                let router = self.0.clone();
-                Reply::pending(async move {
-                    match router.find_anew(kind, &exposed, &message, &context).await {
-                        Ok((member, name)) => {
-                            message.set_name(&name);
-                            member.link.call(Call::message(message, context))
-                        }
-                        Err(why) => not_found(why, &message, what(kind), &exposed),
+        if !router.access().looks_at_items() {
+            match router.find(kind, &exposed, &message, &context) {
+                Ok((member, name)) => {
+                    if !router.admits_in(&member, kind, &name, &message, &mut context) {
+                        return Reply::once(unknown(&message, what(kind), &exposed));
                     }
-                })
+                    message.set_name(&name);
+                    return member.link.call(Call::message(message, context));
+                }
+                // A name that was cut can't be told before its list is known.
+                Err(NotFound::Unasked) => {}
+                Err(why) => return not_found(why, &message, what(kind), &exposed),
             }
-            Err(why) => not_found(why, &message, what(kind), &exposed),
         }
-    }
-
-    fn read(&self, mut message: Message, context: Context) -> Reply {
-        let router = self.0.clone();
+        let router = router.clone();
         Reply::pending(async move {
-            let uri = message.name().unwrap_or_default().into_owned();
-            match router.owner(&uri, &message, &context).await {
-                Ok(Owner { member, uri: own }) if own == uri => {
+            match router.find_admitted(kind, &exposed, &message, &mut context).await {
+                Ok((member, name)) => {
+                    message.set_name(&name);
                     member.link.call(Call::message(message, context))
                 }
-                Ok(Owner { member, uri: own }) => {
-                    message.set_name(&own);
-                    let reply = member.link.call(Call::message(message, context));
-                    Reply::stream(reply.map(move |item| item.map(|answer| read_as(answer, &own, &uri))))
-                }
-                Err(why) => not_found(why, &message, "resource", &uri),
+                Err(why) => not_found(why, &message, what(kind), &exposed),
             }
         })
     }
 
-    fn complete(&self, mut message: Message, context: Context) -> Reply {
+    fn read(&self, mut message: Message, mut context: Context) -> Reply {
+        let router = self.0.clone();
+        Reply::pending(async move {
+            let uri = message.name().unwrap_or_default().into_owned();
+            let owner = router.owner(&uri, &message, &context).await;
+            let Owner { member, uri: own } = match owner {
+                Ok(owner) => owner,
+                Err(why) => return not_found(why, &message, "resource", &uri),
+            };
+            if !router.admits_in(&member, ListKind::Resources, &own, &message, &mut context) {
+                return Reply::once(unknown(&message, "resource", &uri));
+            }
+            if own == uri {
+                return member.link.call(Call::message(message, context));
+            }
+            message.set_name(&own);
+            let reply = member.link.call(Call::message(message, context));
+            Reply::stream(reply.map(move |item| item.map(|answer| read_as(answer, &own, &uri))))
+        })
+    }
+
+    fn complete(&self, mut message: Message, mut context: Context) -> Reply {
         let router = self.0.clone();
         Reply::pending(async move {
             let Some(about) = message.member(Part::Params, "ref").and_then(Named::read) else {
@@ -105,12 +118,19 @@ impl Connection {
             };
             let (found, what) = match (about.name(), about.uri()) {
                 (Some(exposed), _) => {
-                    let found = router.find_anew(ListKind::Prompts, &exposed, &message, &context).await;
+                    let found =
+                        router.find_admitted(ListKind::Prompts, &exposed, &message, &mut context).await;
                     (found.map(|(member, name)| (member, about.with_name(&name))), exposed)
                 }
                 (None, Some(uri)) => {
-                    let found = router.owner(&uri, &message, &context).await;
-                    (found.map(|Owner { member, uri }| (member, about.with_uri(&uri))), uri)
+                    let found = match router.owner(&uri, &message, &context).await {
+                        Ok(Owner { member, uri: own }) => router
+                            .admits_in(&member, ListKind::Templates, &own, &message, &mut context)
+                            .then_some((member, about.with_uri(&own)))
+                            .ok_or(NotFound::Unknown),
+                        Err(why) => Err(why),
+                    };
+                    (found, uri)
                 }
                 (None, None) => (Err(NotFound::Unknown), String::new()),
             };
@@ -131,11 +151,54 @@ impl Connection {
     fn notify(&self, message: &Message, context: &Context) -> Reply {
         if message.kind() == Kind::Notification && message.is_method("notifications/cancelled") {
             for member in &self.0.members().all {
+                if self.0.access().lists_of(&member.name, context) == Whose::Nobody {
+                    continue;
+                }
                 let mut reply = member.link.call(Call::message(message.clone(), context.clone()));
                 tokio::spawn(async move { while let Some(Ok(_)) = reply.next().await {} });
             }
         }
         Reply::accepted()
+    }
+}
+
+impl Router {
+    /// Whether the client may make a request about what an upstream calls `name`. Unless the decision depends on the item.
+    pub(super) fn admits_in(
+        &self,
+        member: &Known,
+        kind: ListKind,
+        name: &str,
+        request: &Message,
+        context: &mut Context,
+    ) -> bool {
+        self.admits(&Thing { upstream: &member.name, kind, name, item: None }, request, context)
+    }
+
+    fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
+        let is_there = self.access().lists_of(thing.upstream, context) != Whose::Nobody;
+        is_there && self.access().admits(thing, request, context)
+    }
+
+    /// What an exposed name stands for, if the client may make a request about it, after whatever has to be asked.
+    async fn find_admitted(
+        &self,
+        kind: ListKind,
+        exposed: &str,
+        request: &Message,
+        context: &mut Context,
+    ) -> Result<(Arc<Known>, String), NotFound> {
+        let (member, name) = self.find_anew(kind, exposed, request, context).await?;
+        let listed = match self.access().looks_at_items() {
+            true => Some(self.merged(kind, request, context).await),
+            false => None,
+        };
+        let item = listed.as_ref().and_then(|listed| listed.item(exposed)).map(|item| &item[..]);
+        let thing = Thing { upstream: &member.name, kind, name: &name, item };
+        match self.admits(&thing, request, context) {
+            true => Ok((member, name)),
+            false => Err(NotFound::Unknown),
+        }
     }
 }
 

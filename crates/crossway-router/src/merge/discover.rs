@@ -2,14 +2,22 @@
 
 use crossway_era::keys;
 use crossway_proto::{Message, RequestId, Revision};
+use crossway_service::Context;
 use serde_json::json;
 
 use super::Router;
+use crate::access::Whose;
 
 impl Router {
     /// What a router can do does not depend on the upstreams that there are: they come and go.
-    pub(super) fn discovered(&self, id: &RequestId) -> Option<Message> {
-        let names: Vec<_> = self.members().all.iter().map(|member| member.name.to_string()).collect();
+    pub(super) fn discovered(&self, id: &RequestId, context: &Context) -> Option<Message> {
+        let members = self.members();
+        let names: Vec<&str> = members
+            .all
+            .iter()
+            .map(|member| &*member.name)
+            .filter(|name| self.access().lists_of(name, context) != Whose::Nobody)
+            .collect();
         let result = json!({
             "resultType": "complete",
             "supportedVersions": [Revision::V2026_07_28.as_str()],

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::Router;
 use super::resources::Owner;
+
 use crate::known::{Change, Kept, Known, ListKind, View};
 use crate::limits::{ACKNOWLEDGE_TIME, SUBSCRIBED};
 
@@ -34,18 +35,19 @@ struct Filter {
 
 /// Listens for what the client asks for. Changes of lists come from what is known of the upstreams; each upstream that has one of
 /// the resources is listened to for them.
-pub(super) fn listen(router: Router, message: Message, context: Context) -> Reply {
+pub(super) fn listen(router: Router, message: Message, mut context: Context) -> Reply {
     let changes = router.0.changed.subscribe();
     Reply::pending(async move {
         let filter = message.member(Part::Params, "notifications").unwrap_or_default();
         let filter: Filter = serde_json::from_slice(filter).unwrap_or_default();
         let id = message.id().unwrap_or_else(|| RequestId::from(0));
-        let view = router.view(&message, &context);
         let has_lists = filter.tools || filter.prompts || filter.resources;
-        let kept = has_lists.then(|| router.keep(&view, &message, &context));
+        let kept = has_lists.then(|| router.keep(&message, &context));
         let mut owners: BTreeMap<Arc<str>, (Arc<Known>, Subscribed)> = BTreeMap::new();
         for uri in filter.uris.iter().take(SUBSCRIBED) {
-            if let Ok(Owner { member, uri: own }) = router.owner(uri, &message, &context).await {
+            if let Ok(Owner { member, uri: own }) = router.owner(uri, &message, &context).await
+                && router.admits_in(&member, ListKind::Resources, &own, &message, &mut context)
+            {
                 let name = Arc::clone(&member.name);
                 owners.entry(name).or_insert_with(|| (member, Subscribed::new())).1.insert(own, uri.clone());
             }
@@ -73,7 +75,6 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
             context,
             id,
             filter,
-            view,
             kept,
             taken,
             changes,
@@ -110,14 +111,23 @@ async fn agreed(reply: &mut Reply, mut subscribed: Subscribed) -> Option<Subscri
 struct KeptAll {
     /// Which upstreams these are.
     generation: u64,
+    /// Whose lists the client sees, by the upstream that tells them.
+    views: Vec<(Arc<str>, Arc<View>)>,
     _kept: Vec<Kept>,
 }
 
+impl KeptAll {
+    fn has(&self, list: &(Arc<str>, Arc<View>)) -> bool {
+        self.views.contains(list)
+    }
+}
+
 impl Router {
-    fn keep(&self, view: &Arc<View>, request: &Message, context: &Context) -> KeptAll {
-        let members = self.members();
-        let kept = members.all.iter().map(|member| member.entry(view, request, context).kept()).collect();
-        KeptAll { generation: members.generation, _kept: kept }
+    fn keep(&self, request: &Message, context: &Context) -> KeptAll {
+        let seen = self.seen(request, context);
+        let kept = seen.visible().map(|(member, view)| member.entry(view, request, context).kept()).collect();
+        let views = seen.visible().map(|(member, view)| (Arc::clone(&member.name), Arc::clone(view)));
+        KeptAll { generation: seen.generation(), views: views.collect(), _kept: kept }
     }
 }
 
@@ -129,7 +139,6 @@ struct Listening {
     context: Context,
     id: RequestId,
     filter: Filter,
-    view: Arc<View>,
     kept: Option<KeptAll>,
     taken: Vec<String>,
     changes: broadcast::Receiver<Change>,
@@ -150,8 +159,8 @@ impl Listening {
             tokio::select! {
                 change = self.changes.recv() => match change {
                     Ok(change) => {
-                        self.keep_those_that_are_there();
-                        if change.is_for(&self.view) && self.wants(change.kind) {
+                        self.keep_those_that_are_there(&change);
+                        if self.wants(change.kind) && self.is_for(&change) {
                             return notification(change.kind.change(), &self.id, None);
                         }
                     }
@@ -171,11 +180,21 @@ impl Listening {
         }
     }
 
-    /// Upstreams come and go while somebody listens.
-    fn keep_those_that_are_there(&mut self) {
+    /// Whether a change is one of what the client sees.
+    fn is_for(&self, change: &Change) -> bool {
+        match (&change.list, &self.kept) {
+            (Some(list), Some(kept)) => kept.has(list),
+            (None, _) => true,
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Upstreams come and go while somebody listens, and so do rights.
+    fn keep_those_that_are_there(&mut self, change: &Change) {
         let now = self.router.members().generation;
-        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.generation != now) {
-            *kept = self.router.keep(&self.view, &self.message, &self.context);
+        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.generation != now || change.list.is_none())
+        {
+            *kept = self.router.keep(&self.message, &self.context);
         }
     }
 

@@ -4,18 +4,22 @@ use std::collections::HashMap;
 use std::collections::hash_map;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+use crossway_era::to_legacy::Asks;
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use crossway_service::Context;
 use futures_util::future::join_all;
 
+use super::ready::{HIDDEN, Key, Ready};
 use super::{Members, Router, resources};
+use crate::access::{Thing, Whose};
 use crate::known::{Known, ListKind, Listed, View};
-use crate::limits::{LIST_PAGE_BYTES, MERGED_LISTS};
+use crate::limits::LIST_PAGE_BYTES;
 
 /// A merged list, ready to be sent, and where its names lead.
 pub(super) struct Merged {
-    /// The generations that it is made of: the upstreams', and of each its list's.
-    made_of: Vec<u64>,
+    /// Whether an upstream's list is missing.
+    pub(super) is_partial: bool,
     /// One answer a page, under an id that is to be replaced.
     pages: Vec<Message>,
     /// By what items are exposed as.
@@ -30,6 +34,8 @@ pub(super) struct Place {
     pub(super) name: String,
     /// How many are before it in the list.
     pub(super) order: usize,
+    /// The item as the upstream has it, where whoever decides looks at it.
+    item: Option<Bytes>,
 }
 
 /// Two things of one name, of which the second is left out.
@@ -46,10 +52,40 @@ pub struct Clash {
     pub second: String,
 }
 
-type Key = (ListKind, Arc<View>);
+/// Whose lists a client's merged one is made of.
+pub(super) struct Seen {
+    members: Arc<Members>,
+    rights: Whose,
+    /// Of each upstream; none of those that are not there for this client.
+    views: Vec<Option<Arc<View>>>,
+}
 
-/// Merged lists that are ready.
-pub(super) type Ready = HashMap<Key, Arc<Merged>>;
+impl Seen {
+    /// Those that are there for the client, and whose lists they tell it.
+    pub(super) fn visible(&self) -> impl Iterator<Item = (&Arc<Known>, &Arc<View>)> {
+        self.members.all.iter().zip(&self.views).filter_map(|(member, view)| Some((member, view.as_ref()?)))
+    }
+
+    /// Which upstreams there were.
+    pub(super) fn generation(&self) -> u64 {
+        self.members.generation
+    }
+
+    /// Whether others come after this call who see the same.
+    fn is_lasting(&self) -> bool {
+        self.rights != Whose::OneCall && self.visible().all(|(_, view)| view.is_lasting())
+    }
+
+    /// What tells merged lists apart. `generation` gives that of one upstream's list.
+    fn key(&self, kind: ListKind, mut generation: impl FnMut(&Arc<Known>, &Arc<View>) -> u64) -> Key {
+        let lists = self.members.all.iter().zip(&self.views).map(|(member, view)| match view {
+            Some(view) => generation(member, view),
+            None => HIDDEN,
+        });
+        let made_of = std::iter::once(self.members.generation).chain(lists).collect();
+        Key { kind, rights: self.rights.clone(), made_of }
+    }
+}
 
 impl Router {
     /// The answer to a list's request.
@@ -75,7 +111,7 @@ impl Router {
     #[must_use]
     pub fn clashes(&self) -> Vec<Clash> {
         let mut clashes: Vec<Clash> = Vec::new();
-        for merged in self.ready().values() {
+        for merged in self.ready().all() {
             for clash in &merged.clashes {
                 if !clashes.contains(clash) {
                     clashes.push(clash.clone());
@@ -85,29 +121,47 @@ impl Router {
         clashes
     }
 
+    /// Whose lists the client of `request` sees.
+    pub(super) fn seen(&self, request: &Message, context: &Context) -> Seen {
+        let members = self.members();
+        let asks = Asks::of(request);
+        let mut last: Option<(Whose, Option<Arc<View>>)> = None;
+        let views = members.all.iter().map(|member| {
+            let whose = self.access().lists_of(&member.name, context);
+            match &last {
+                Some((same, view)) if *same == whose => view.clone(),
+                _ => last.insert((whose.clone(), View::new(whose, &asks))).1.clone(),
+            }
+        });
+        let views = views.collect();
+        Seen { members, rights: self.access().rights(context), views }
+    }
+
     /// The merged list for those who see the same as the client of `request`. Waits only for upstreams of which nothing is
     /// known, and not for long.
     pub(super) async fn merged(&self, kind: ListKind, request: &Message, context: &Context) -> Arc<Merged> {
-        let key = (kind, self.view(request, context));
-        let members = self.members();
-        if let Some(merged) = self.merged_now(&key, &members, request, context) {
+        let seen = self.seen(request, context);
+        if let Some(merged) = self.merged_now(kind, &seen, request, context) {
             return merged;
         }
-        let asked = members.all.iter().map(|member| async {
-            let listed = member.entry(&key.1, request, context).list(kind).await;
+        let asked = seen.visible().map(|(member, view)| async {
+            let listed = member.entry(view, request, context).list(kind).await;
             if let Err(error) = &listed {
                 tracing::debug!(upstream = %member.name, %error, what = kind.member(), "a list is left out");
             }
             (Arc::clone(member), listed.ok())
         });
         let lists = join_all(asked).await;
-        let merged = Arc::new(self.write(kind, members.generation, &lists));
-        if key.1.is_lasting() {
-            let mut ready = self.ready();
-            if ready.len() >= MERGED_LISTS {
-                ready.clear();
-            }
-            ready.insert(key, Arc::clone(&merged));
+        let mut generations =
+            lists.iter().map(|(_, listed)| listed.as_ref().map_or(0, |listed| listed.generation));
+        let key = seen.key(kind, |_, _| generations.next().unwrap_or(0));
+        if let Some(merged) = self.ready().find(&key) {
+            return merged;
+        }
+        let is_partial = lists.iter().any(|(_, listed)| listed.is_none());
+        let merged = Arc::new(self.write(kind, &lists, is_partial, context));
+        if seen.is_lasting() {
+            self.ready().insert(key, &merged);
         }
         merged
     }
@@ -115,23 +169,21 @@ impl Router {
     /// The merged list if it is ready, and nothing that it is made of has changed.
     fn merged_now(
         &self,
-        key: &Key,
-        members: &Members,
+        kind: ListKind,
+        seen: &Seen,
         request: &Message,
         context: &Context,
     ) -> Option<Arc<Merged>> {
-        if !key.1.is_lasting() {
+        if !seen.is_lasting() {
             return None;
         }
-        let merged = Arc::clone(self.ready().get(key)?);
-        let is_current = merged.made_of.first() == Some(&members.generation)
-            && members.all.iter().zip(&merged.made_of[1..]).all(|(member, generation)| {
-                let entry = member.entry(&key.1, request, context);
-                // Asking is what keeps lists fresh.
-                entry.ask(key.0);
-                entry.generation(key.0) == *generation
-            });
-        is_current.then_some(merged)
+        let key = seen.key(kind, |member, view| {
+            let entry = member.entry(view, request, context);
+            // Asking is what keeps lists fresh.
+            entry.ask(kind);
+            entry.generation(kind)
+        });
+        self.ready().find(&key)
     }
 
     /// The upstream and the name that an exposed name stands for, as far as it can be told without asking anybody.
@@ -148,8 +200,8 @@ impl Router {
         {
             return Ok((Arc::clone(member), name.to_owned()));
         }
-        let key = (kind, self.view(request, context));
-        let merged = self.merged_now(&key, &members, request, context).ok_or(NotFound::Unasked)?;
+        let seen = self.seen(request, context);
+        let merged = self.merged_now(kind, &seen, request, context).ok_or(NotFound::Unasked)?;
         self.find_in(&merged, exposed)
     }
 
@@ -171,15 +223,19 @@ impl Router {
         let is_told_by_itself = self.0.naming.split(exposed).is_some();
         match merged.find(exposed, &self.members()) {
             Some(found) => Ok(found),
-            None if merged.is_partial() && !is_told_by_itself => Err(NotFound::Untold),
+            None if merged.is_partial && !is_told_by_itself => Err(NotFound::Untold),
             None => Err(NotFound::Unknown),
         }
     }
 
-    fn write(&self, kind: ListKind, generation: u64, lists: &[(Arc<Known>, Option<Listed>)]) -> Merged {
-        let generations =
-            lists.iter().map(|(_, listed)| listed.as_ref().map_or(0, |listed| listed.generation));
-        let made_of = std::iter::once(generation).chain(generations).collect();
+    fn write(
+        &self,
+        kind: ListKind,
+        lists: &[(Arc<Known>, Option<Listed>)],
+        is_partial: bool,
+        context: &Context,
+    ) -> Merged {
+        let (access, keeps_items) = (self.access(), self.access().looks_at_items());
         let mut pages = vec![Vec::new()];
         let mut places: HashMap<String, Place> = HashMap::new();
         let mut clashes = Vec::new();
@@ -187,6 +243,12 @@ impl Router {
             listed.iter().flat_map(|listed| listed.items.iter()).map(move |item| (member, item))
         });
         for (member, item) in items {
+            if !access.shows(
+                &Thing { upstream: &member.name, kind, name: &item.name, item: Some(&item.json) },
+                context,
+            ) {
+                continue;
+            }
             let mut exposed = match kind {
                 ListKind::Tools | ListKind::Prompts => {
                     self.0.naming.expose(&member.name, &item.name).into_owned()
@@ -196,8 +258,12 @@ impl Router {
                     _ => item.name.clone(),
                 },
             };
-            let place =
-                Place { upstream: Arc::clone(&member.name), name: item.name.clone(), order: places.len() };
+            let place = Place {
+                upstream: Arc::clone(&member.name),
+                name: item.name.clone(),
+                order: places.len(),
+                item: keeps_items.then(|| item.json.clone()),
+            };
             match places.entry(exposed) {
                 hash_map::Entry::Occupied(taken) => {
                     let (name, first) = (taken.key().clone(), taken.get().upstream.to_string());
@@ -230,7 +296,7 @@ impl Router {
             .enumerate()
             .filter_map(|(number, items)| answer(kind, &items, (number < last).then_some(number + 1)))
             .collect();
-        Merged { made_of, pages, places, clashes }
+        Merged { is_partial, pages, places, clashes }
     }
 
     fn ready(&self) -> MutexGuard<'_, Ready> {
@@ -256,9 +322,22 @@ impl Merged {
         members.by_name.get(&place.upstream).map(|member| (Arc::clone(member), place.name.clone()))
     }
 
-    /// Whether an upstream's list is missing.
-    pub(super) fn is_partial(&self) -> bool {
-        self.made_of.iter().skip(1).any(|generation| *generation == 0)
+    /// What is listed under an exposed name, as the upstream has it.
+    pub(super) fn item(&self, exposed: &str) -> Option<&Bytes> {
+        self.places.get(exposed)?.item.as_ref()
+    }
+
+    /// How many bytes it takes, about.
+    pub(super) fn size(&self) -> usize {
+        /// What a place takes beside its names.
+        const PLACE: usize = 160;
+        let pages: usize = self.pages.iter().map(Message::len).sum();
+        pages
+            + self
+                .places
+                .iter()
+                .map(|(exposed, place)| exposed.len() + place.name.len() + PLACE)
+                .sum::<usize>()
     }
 
     /// All that it has, by what they are exposed as; in no order.

@@ -22,6 +22,7 @@ mod discover;
 mod listening;
 mod lists;
 mod naming;
+mod ready;
 mod resources;
 mod splice;
 
@@ -29,14 +30,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use crossway_proto::Message;
-use crossway_service::{Context, Link, Scope, Upstream};
+use crossway_service::{Link, Scope, Upstream};
 use tokio::sync::broadcast;
 
 pub use lists::Clash;
 pub use naming::{Naming, Prefixed, Unprefixed};
 
-use crate::known::{Change, Known, ListKind, State, View};
+use crate::access::{Access, ByScopeKey, Open};
+use crate::known::{Change, Known, ListKind, State};
 use crate::limits::CHANGES;
 
 /// Many modern upstreams as one, changed while it serves. Clones share the upstreams.
@@ -47,33 +48,45 @@ struct Shared {
     naming: Box<dyn Naming>,
     options: RouterOptions,
     members: RwLock<Arc<Members>>,
-    ready: Mutex<lists::Ready>,
+    ready: Mutex<ready::Ready>,
     changed: broadcast::Sender<Change>,
 }
 
 /// How a router behaves.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RouterOptions {
     /// The name by which it introduces itself.
     pub name: String,
-    /// Whether all clients see the same of each upstream, so that one list serves all of them. Else lists are kept for each
-    /// [`ScopeKey`](crate::ScopeKey), and not at all for clients without one.
-    pub is_same_for_all: bool,
+    /// Who may see and call what, and who sees the same.
+    pub access: Arc<dyn Access>,
 }
 
 impl Default for RouterOptions {
+    /// All may see and call everything, and lists are kept for each [`ScopeKey`](crate::ScopeKey).
     fn default() -> Self {
-        Self { name: "crossway".to_owned(), is_same_for_all: false }
+        Self { name: "crossway".to_owned(), access: Arc::new(ByScopeKey) }
     }
 }
 
 impl RouterOptions {
-    /// All clients see the same.
+    /// All clients see the same of each upstream, so that one list serves all of them.
     #[must_use]
-    pub fn same_for_all(mut self) -> Self {
-        self.is_same_for_all = true;
+    pub fn same_for_all(self) -> Self {
+        self.access(Open)
+    }
+
+    /// Asks who may see and call what.
+    #[must_use]
+    pub fn access(mut self, access: impl Access) -> Self {
+        self.access = Arc::new(access);
         self
+    }
+}
+
+impl fmt::Debug for RouterOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouterOptions").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -152,6 +165,15 @@ impl Router {
         self.members().all.iter().map(|member| (member.name.to_string(), member.state())).collect()
     }
 
+    /// Tells all who listen that lists may be others: rights have changed.
+    pub fn announce(&self) {
+        self.tell_all();
+    }
+
+    fn access(&self) -> &dyn Access {
+        &*self.0.options.access
+    }
+
     fn members(&self) -> Arc<Members> {
         Arc::clone(&self.0.members.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -169,10 +191,6 @@ impl Router {
 
     fn tell_all(&self) {
         tell_all(&self.0.changed);
-    }
-
-    fn view(&self, request: &Message, context: &Context) -> Arc<View> {
-        View::of(request, context, self.0.options.is_same_for_all)
     }
 
     /// Passes an upstream's changes on to those who listen, as long as it is there.
@@ -196,7 +214,7 @@ impl Router {
 fn tell_all(changed: &broadcast::Sender<Change>) {
     for kind in [ListKind::Tools, ListKind::Prompts, ListKind::Resources] {
         // Nobody may listen.
-        let _ = changed.send(Change { kind, view: None });
+        let _ = changed.send(Change { kind, list: None });
     }
 }
 

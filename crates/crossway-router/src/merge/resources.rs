@@ -36,7 +36,7 @@ impl Router {
             self.merged(ListKind::Resources, request, context),
             self.merged(ListKind::Templates, request, context)
         );
-        let is_partial = resources.is_partial() || templates.is_partial();
+        let is_partial = resources.is_partial || templates.is_partial;
         owner_in(uri, &resources, &templates, &self.members()).ok_or(match is_partial {
             true => NotFound::Untold,
             false => NotFound::Unknown,

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::Receiver;
 use super::*;
 use crate::ScopeKey;
 
+mod access;
 mod changes;
 mod clashes;
 mod properties;
@@ -43,6 +44,10 @@ impl Asked {
 
     async fn next(&mut self) -> Message {
         self.0.recv().await.unwrap().unwrap()
+    }
+
+    async fn into_next(mut self) -> Message {
+        self.next().await
     }
 }
 

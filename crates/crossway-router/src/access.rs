@@ -1,0 +1,93 @@
+//! Who may see and call what, as a [`Router`](crate::Router) asks.
+
+use crossway_proto::Message;
+use crossway_service::Context;
+
+use crate::{ListKind, ScopeKey};
+
+/// Decides who may see and call what, and who sees the same.
+///
+/// A router asks for each item that it lists and for each call that names one, and takes nothing as granted that was once
+/// answered: what has been answered before holds for a list only as long as [`rights`](Self::rights) stay the same. All
+/// answers are wanted at once, from memory.
+///
+/// What is not allowed is answered as what does not exist.
+pub trait Access: Send + Sync + 'static {
+    /// Whose rights are the same as this caller's. Lists are filtered once for all of them.
+    fn rights(&self, context: &Context) -> Whose;
+
+    /// Who is told the same lists by an upstream. An upstream of [`Whose::Nobody`] is not there for this caller.
+    fn lists_of(&self, upstream: &str, context: &Context) -> Whose;
+
+    /// Whether the caller may see an item of a list.
+    fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
+        let _ = (thing, context);
+        true
+    }
+
+    /// Whether the caller may make a request about something. May leave in the call's context what upstreams want to see.
+    fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
+        let _ = (thing, request, context);
+        true
+    }
+
+    /// Whether [`admits`](Self::admits) looks at the [item](Thing::item) of what is called.
+    fn looks_at_items(&self) -> bool {
+        false
+    }
+}
+
+/// Whose something is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// Everybody's.
+    Everybody,
+    /// That of those who have one key.
+    Key(ScopeKey),
+    /// That of one call alone: nothing is kept.
+    OneCall,
+    /// Nobody's.
+    Nobody,
+}
+
+/// What is listed or asked for.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Thing<'a> {
+    /// The upstream that has it.
+    pub upstream: &'a str,
+    /// The list in which it is, or would be. What is read by a URI is of [`ListKind::Resources`].
+    pub kind: ListKind,
+    /// Its name, URI or URI template there.
+    pub name: &'a str,
+    /// The item of the list as the upstream has it, JSON text, where it is known.
+    pub item: Option<&'a [u8]>,
+}
+
+/// All may see and call everything, and all see the same.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Open;
+
+impl Access for Open {
+    fn rights(&self, _: &Context) -> Whose {
+        Whose::Everybody
+    }
+
+    fn lists_of(&self, _: &str, _: &Context) -> Whose {
+        Whose::Everybody
+    }
+}
+
+/// All may see and call everything, but lists are kept apart for each [`ScopeKey`], and not kept for clients without one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ByScopeKey;
+
+impl Access for ByScopeKey {
+    fn rights(&self, _: &Context) -> Whose {
+        Whose::Everybody
+    }
+
+    fn lists_of(&self, _: &str, context: &Context) -> Whose {
+        context.extensions.get::<ScopeKey>().map_or(Whose::OneCall, |key| Whose::Key(key.clone()))
+    }
+}

@@ -1,0 +1,117 @@
+//! Who may see and call what.
+
+use crossway_service::Context;
+
+use super::*;
+use crate::access::{Access, Thing, Whose};
+
+/// Who sees the things whose names begin with their key; the upstream `shared` tells all the same, each other one has
+/// lists for each key, and those that begin with a key are there for it alone.
+struct ByName;
+
+fn key(context: &Context) -> &str {
+    context.extensions.get::<ScopeKey>().map_or("", ScopeKey::as_str)
+}
+
+impl Access for ByName {
+    fn rights(&self, context: &Context) -> Whose {
+        Whose::Key(ScopeKey::new(key(context)))
+    }
+
+    fn lists_of(&self, upstream: &str, context: &Context) -> Whose {
+        match upstream.strip_prefix("only-") {
+            Some(who) if who != key(context) => Whose::Nobody,
+            Some(_) => Whose::Key(ScopeKey::new(key(context))),
+            None => Whose::Everybody,
+        }
+    }
+
+    fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
+        thing.item.is_some() && thing.name.starts_with(key(context))
+    }
+
+    fn admits(&self, thing: &Thing<'_>, _: &Message, context: &mut Context) -> bool {
+        thing.name.starts_with(key(context))
+    }
+}
+
+fn rig() -> Rig {
+    Rig::new(RouterOptions::default().access(ByName))
+}
+
+const BOTH: &str = r#"[{"name":"alice-x"},{"name":"bob-x"}]"#;
+
+async fn listed(rig: &Rig, key: &str) -> String {
+    text(&rig.call_for(modern("1", "tools/list", ""), keyed(key)).next().await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_sees_what_it_may_of_one_list_that_was_asked_for_once() {
+    let rig = rig();
+    let shared = rig.add("shared").await;
+    let first = tokio::spawn(rig.call_for(modern("1", "tools/list", ""), keyed("alice")).into_next());
+    tell_tools(&shared, BOTH).await;
+    let alice = text(&first.await.unwrap());
+    assert!(alice.contains("shared__alice-x") && !alice.contains("bob"), "{alice}");
+    let bob = listed(&rig, "bob").await;
+    assert!(bob.contains("shared__bob-x") && !bob.contains("alice"), "{bob}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_allowed_is_answered_as_what_does_not_exist() {
+    let rig = rig();
+    let (shared, _bobs) = (rig.add("shared").await, rig.add("only-bob").await);
+    let mut answers = Vec::new();
+    for name in ["shared__bob-x", "shared__bobby", "only-bob__bob-x", "only-bob__alice-x", "nothing__bob-x"] {
+        for (method, what) in [("tools/call", "tool"), ("prompts/get", "prompt")] {
+            let request = modern("1", method, &format!(r#","name":"{name}""#));
+            let asked = tokio::spawn(rig.call_for(request, keyed("alice")).into_next());
+            let answer = text(&asked.await.unwrap());
+            answers.push(answer.replace(name, "NAME").replace(what, "thing"));
+        }
+    }
+    // Of an upstream that is hidden, what bears the client's own key is not reached either, though nothing else hides it.
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:#?}");
+    assert!(answers[0].contains("-32602"), "{answers:?}");
+    // Nobody was asked for any of these.
+    let _call = rig.call_for(modern("2", "tools/call", r#","name":"shared__alice-x""#), keyed("alice"));
+    let call = loop {
+        let message = shared.receive().await.unwrap();
+        // A name of no upstream may have been one that was cut: the lists were looked at.
+        if message.is_method("tools/call") {
+            break message;
+        }
+        assert!(!message.is_method("prompts/get"), "{message:?}");
+    };
+    assert_eq!(call.name().as_deref(), Some("alice-x"), "{call:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_is_not_there_for_a_client_is_named_nowhere() {
+    let rig = rig();
+    let (_shared, _bobs) = (rig.add("shared").await, rig.add("only-bob").await);
+    let discover = |key| rig.call_for(modern("1", "server/discover", ""), keyed(key));
+    assert!(!text(&discover("alice").next().await).contains("only-bob"));
+    assert!(text(&discover("bob").next().await).contains("only-bob"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hidden_upstream_is_neither_asked_nor_waited_for_nor_told_of() {
+    let rig = rig();
+    let (shared, bobs) = (rig.add("shared").await, rig.add("only-bob").await);
+    let mut listening = rig.call_for(
+        modern("\"l\"", "subscriptions/listen", r#","notifications":{"toolsListChanged":true}"#),
+        keyed("alice"),
+    );
+    listening.next().await;
+    let first = tokio::spawn(rig.call_for(modern("1", "tools/list", ""), keyed("alice")).into_next());
+    tell_tools(&shared, BOTH).await;
+    assert!(text(&first.await.unwrap()).contains("alice-x"));
+    // Bob's upstream has heard nothing of it: the first that it hears is Bob's.
+    let bob = tokio::spawn(rig.call_for(modern("2", "tools/list", ""), keyed("bob")).into_next());
+    tell_tools(&bobs, r#"[{"name":"bob-y"}]"#).await;
+    assert!(text(&bob.await.unwrap()).contains("only-bob__bob-y"));
+    let quiet = tokio::time::timeout(std::time::Duration::from_secs(60), listening.next()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+}
