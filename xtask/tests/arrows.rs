@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crossway-era", &["crossway-proto"]),
     ("crossway-seal", &[]),
     ("crossway-policy", &[]),
+    ("crossway-layers", &["crossway-policy", "crossway-proto", "crossway-service"]),
     ("crossway-router", &["crossway-era", "crossway-proto", "crossway-seal", "crossway-service"]),
     ("crossway-stdio", &["crossway-proto", "crossway-service"]),
     ("crossway-http-sse", &["crossway-proto", "crossway-service"]),
@@ -26,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "crossway-http-sse",
             "crossway-era",
+            "crossway-layers",
             "crossway-proto",
             "crossway-rmcp",
             "crossway-router",
@@ -42,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "crossway-http-sse",
             "crossway-era",
             "crossway-policy",
+            "crossway-layers",
             "crossway-proto",
             "crossway-rmcp",
             "crossway-router",

@@ -9,6 +9,7 @@ pub mod mux;
 mod pump;
 mod reply;
 mod session;
+mod trace;
 mod upstream;
 
 pub use call::{Ask, Call, Context, Origin};
@@ -19,4 +20,5 @@ pub use mux::{Mux, Outlet};
 pub use pump::Pump;
 pub use reply::Reply;
 pub use session::{SessionHandles, SessionState};
+pub use trace::{BadTraceparent, TraceContext};
 pub use upstream::{Layered, Scope, Upstream};

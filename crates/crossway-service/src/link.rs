@@ -61,6 +61,17 @@ impl Link {
     }
 }
 
+/// So that what stands around a connection can stand around a link.
+impl Connection for Link {
+    fn call(&self, call: Call) -> Reply {
+        self.0.call(call)
+    }
+
+    fn close(&self) -> Closing {
+        self.0.close()
+    }
+}
+
 impl Service<Call> for Link {
     type Response = Reply;
     type Error = Infallible;

@@ -4,6 +4,8 @@
 pub use crossway_era as era;
 #[cfg(any(feature = "http-sse-client", feature = "http-sse-server"))]
 pub use crossway_http_sse as http_sse;
+#[cfg(feature = "layers")]
+pub use crossway_layers as layers;
 pub use crossway_proto as proto;
 #[cfg(feature = "rmcp")]
 pub use crossway_rmcp as rmcp;

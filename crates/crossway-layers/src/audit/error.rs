@@ -1,0 +1,29 @@
+//! Why a call can't be recorded.
+
+use crossway_service::{CallError, Reason};
+
+use crate::limits::AUDIT_RETRY;
+
+/// Why a call can't be recorded. It is not made then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotRecorded {
+    /// The log has no room.
+    #[error("calls can't be recorded as fast as they come")]
+    Full,
+    /// Nobody writes the log any more.
+    #[error("calls are no longer recorded")]
+    Closed,
+}
+
+impl From<NotRecorded> for CallError {
+    fn from(error: NotRecorded) -> Self {
+        match error {
+            NotRecorded::Full => {
+                let reason = Reason::OverLimit("calls can't be recorded as fast as they come".into());
+                Self::not_sent(reason).with_retry_after(AUDIT_RETRY)
+            }
+            NotRecorded::Closed => Self::not_sent(Reason::Closing),
+        }
+    }
+}

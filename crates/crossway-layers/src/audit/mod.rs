@@ -1,0 +1,43 @@
+//! Who did what: a JSON line for each request, when it is over.
+//!
+//! | member | is |
+//! |---|---|
+//! | `time` | when the call came, in UTC |
+//! | `issuer`, `subject` | who calls; absent if nobody is known |
+//! | `tenant` | on whose behalf |
+//! | `method`, `name` | what is asked; `name` is the tool's, the prompt's or the resource's URI, as the client says it |
+//! | `arguments` | a keyed hash (HMAC-SHA256, its first 16 bytes in hex) of the arguments' bytes: the same for the same, and of no use to whoever has no key |
+//! | `decision`, `rule` | `allowed` or `denied`, and by which rule, as whoever decides has noted in the call's [`AuditNote`] |
+//! | `upstream`, `own_name` | where the call went, and what it was called there |
+//! | `outcome` | `result`, `error`, `failed`, `dropped` (the client went away or cancelled before the answer) or `no answer` |
+//! | `code`, `sent` | of an error: its JSON-RPC code; of a failure: `not sent`, `unknown` or `answered` |
+//! | `milliseconds` | how long it took |
+//! | `trace` | the trace that it belongs to, if `trace` stands before this layer |
+//!
+//! Never an argument, a result, a header or a secret. Method and name are the client's words: they are cut at
+//! [`limits::NAME_CHARS`](crate::limits::NAME_CHARS), and stand in JSON, so that no client writes a line of its own.
+//!
+//! A call that can't be recorded is not made: its record has its place in the log from the start. Where there is no room, calls
+//! wait or are refused, as [`Overflow`] says. Those that are refused are counted, and the count is written when there is room again.
+
+mod error;
+mod future;
+mod key;
+mod layer;
+mod log;
+mod note;
+mod record;
+mod service;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::NotRecorded;
+pub use future::AuditFuture;
+pub use key::AuditKey;
+pub use layer::AuditLayer;
+pub use log::{AuditLog, AuditOptions, Overflow};
+pub use note::{AuditNote, Decision};
+pub use service::Audit;
+pub use writer::AuditWriter;

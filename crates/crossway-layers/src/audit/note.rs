@@ -1,0 +1,58 @@
+//! What others know of a call that is to be recorded.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What others know of a call, for its record: a slot in the call's extensions, which whoever decides and whoever routes fills in.
+///
+/// The last word counts. What is not noted is absent from the record.
+#[derive(Clone, Default)]
+pub struct AuditNote(Arc<Mutex<Noted>>);
+
+/// What was decided about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It may be made.
+    Allowed,
+    /// It may not.
+    Denied,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Noted {
+    pub(super) decision: Option<Decision>,
+    pub(super) rule: Option<Arc<str>>,
+    pub(super) upstream: Option<Arc<str>>,
+    pub(super) own_name: Option<Arc<str>>,
+}
+
+impl AuditNote {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes what was decided, and by which rule.
+    pub fn decided(&self, decision: Decision, rule: Option<impl Into<Arc<str>>>) {
+        let mut noted = self.noted();
+        (noted.decision, noted.rule) = (Some(decision), rule.map(Into::into));
+    }
+
+    /// Notes where the call goes, and what it is called there.
+    pub fn went_to(&self, upstream: impl Into<Arc<str>>, own_name: Option<impl Into<Arc<str>>>) {
+        let mut noted = self.noted();
+        (noted.upstream, noted.own_name) = (Some(upstream.into()), own_name.map(Into::into));
+    }
+
+    pub(super) fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for AuditNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditNote").field("decision", &self.noted().decision).finish_non_exhaustive()
+    }
+}

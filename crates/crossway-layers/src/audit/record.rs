@@ -1,0 +1,182 @@
+//! A call's record: begun when it comes, written when it is over, however that is.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use crossway_policy::Principal;
+use crossway_proto::{Kind, Message, Part};
+use crossway_service::{Call, CallError, Outcome, TraceContext};
+use serde::{Deserialize, Serialize};
+
+use super::log::Place;
+use super::{AuditLog, AuditNote, Decision};
+use crate::limits::NAME_CHARS;
+
+/// What is known of a call when it comes.
+pub(crate) struct Record {
+    log: AuditLog,
+    /// `None` until there is one, and again once it is written.
+    place: Option<Place>,
+    note: AuditNote,
+    time: SystemTime,
+    began: Instant,
+    who: Option<Principal>,
+    tenant: Option<Arc<str>>,
+    method: String,
+    name: Option<String>,
+    arguments: Option<String>,
+    trace: Option<TraceContext>,
+    end: End,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy)]
+struct End {
+    outcome: &'static str,
+    code: Option<i64>,
+    sent: Option<&'static str>,
+}
+
+const DROPPED: End = End { outcome: "dropped", code: None, sent: None };
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+    method: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Decision>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    own_name: Option<&'a str>,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<&'static str>,
+    milliseconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
+}
+
+impl Record {
+    /// Begins the record of a request.
+    pub(super) fn new(log: &AuditLog, request: &Message, call: &Call) -> Self {
+        let extensions = &call.context.extensions;
+        let arguments = request.member(Part::Params, "arguments");
+        Self {
+            log: log.clone(),
+            place: None,
+            note: extensions.get::<AuditNote>().cloned().unwrap_or_default(),
+            time: log.clock().now(),
+            began: log.clock().instant(),
+            who: extensions.get::<Principal>().cloned(),
+            tenant: None,
+            method: cut(&request.method().unwrap_or_default()),
+            name: request.name().map(|name| cut(&name)),
+            arguments: arguments.map(|arguments| log.key().hash(arguments)),
+            trace: extensions.get::<TraceContext>().cloned(),
+            end: DROPPED,
+        }
+    }
+
+    pub(super) fn note(&self) -> &AuditNote {
+        &self.note
+    }
+
+    /// Gives it its place: from now on it is written, whatever happens.
+    pub(super) fn placed(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Notes the answer, and writes.
+    pub(super) fn answered(&mut self, answer: &Message) {
+        let (outcome, code) = match answer.kind() {
+            Kind::Error => ("error", answer.error().and_then(code)),
+            _ => ("result", None),
+        };
+        self.ended(End { outcome, code, sent: None });
+    }
+
+    /// Notes why there is no answer, and writes.
+    pub(super) fn failed(&mut self, error: &CallError) {
+        let sent = match error.outcome() {
+            Outcome::NotSent => "not sent",
+            Outcome::Unknown => "unknown",
+            Outcome::Answered => "answered",
+        };
+        let code = Some(error.to_error_object().code.0);
+        self.ended(End { outcome: "failed", code, sent: Some(sent) });
+    }
+
+    /// Notes that there is no answer, and writes.
+    pub(super) fn unanswered(&mut self) {
+        self.ended(End { outcome: "no answer", ..DROPPED });
+    }
+
+    fn ended(&mut self, end: End) {
+        self.end = end;
+        self.write();
+    }
+
+    fn write(&mut self) {
+        let Some(place) = self.place.take() else { return };
+        let noted = self.note.noted().clone();
+        let took = self.log.clock().instant().saturating_duration_since(self.began);
+        let line = Line {
+            time: humantime::format_rfc3339_millis(self.time).to_string(),
+            issuer: self.who.as_ref().map(Principal::issuer),
+            subject: self.who.as_ref().map(Principal::subject),
+            tenant: self.tenant.as_deref(),
+            method: &self.method,
+            name: self.name.as_deref(),
+            arguments: self.arguments.as_deref(),
+            decision: noted.decision,
+            rule: noted.rule.as_deref(),
+            upstream: noted.upstream.as_deref(),
+            own_name: noted.own_name.as_deref(),
+            outcome: self.end.outcome,
+            code: self.end.code,
+            sent: self.end.sent,
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            trace: self.trace.as_ref().map(|trace| format!("{:032x}", trace.trace())),
+        };
+        let mut text = Vec::with_capacity(512);
+        // Writing to memory can't fail.
+        let _ = serde_json::to_writer(&mut text, &line);
+        text.push(b'\n');
+        place.send(text);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.write();
+    }
+}
+
+/// The client's words, at most so many of them.
+fn cut(text: &str) -> String {
+    text.chars().take(NAME_CHARS).collect()
+}
+
+fn code(error: &[u8]) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Object {
+        code: i64,
+    }
+    serde_json::from_slice::<Object>(error).ok().map(|object| object.code)
+}

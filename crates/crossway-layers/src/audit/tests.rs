@@ -1,0 +1,258 @@
+use std::io;
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossway_service::Outcome;
+use serde_json::Value;
+
+use super::*;
+use crate::script::{around, call_of, message, response, settle};
+use crate::{Clock, TraceLayer};
+
+/// 2026-11-25T22:30:00Z, always; how long calls take is measured on tokio's clock.
+#[derive(Debug)]
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_645_800)
+    }
+
+    fn instant(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
+fn log(options: AuditOptions) -> (AuditLog, AuditWriter) {
+    AuditLog::new(AuditKey::new(b"planted key"), options.clock(Fixed))
+}
+
+async fn lines(writer: &mut AuditWriter) -> Vec<Value> {
+    let text = writer.next().await.unwrap();
+    assert_eq!(text.last(), Some(&b'\n'));
+    text.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_says_who_did_what_and_never_with_what() {
+    let (log, mut writer) = log(AuditOptions::default());
+    let (link, server) = around(&AuditLayer::new(log)).await;
+    let arguments = r#"{"path":"planted argument"}"#;
+    let mut call =
+        call_of("alice", 1, "tools/call", &format!(r#"{{"name":"read","arguments":{arguments}}}"#));
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    call.context.extensions.insert(trace.parse::<crossway_service::TraceContext>().unwrap());
+    let note = AuditNote::new();
+    call.context.extensions.insert(note.clone());
+    let reply = link.call(call);
+    note.decided(Decision::Allowed, Some("grants[3]"));
+    note.went_to("files", Some("read"));
+    let id = server.expect("tools/call").await;
+    tokio::time::advance(Duration::from_millis(12)).await;
+    server.answer(&id, r#"{"content":"planted result"}"#);
+    response(reply).await.unwrap();
+    let hash = AuditKey::new(b"planted key").hash(arguments.as_bytes());
+    let text = String::from_utf8(writer.next().await.unwrap()).unwrap();
+    assert_eq!(
+        text,
+        format!(
+            concat!(
+                r#"{{"time":"2026-11-25T22:30:00.000Z","issuer":"https://issuer.example","subject":"alice","method":"tools/call","name":"read","#,
+                r#""arguments":"{}","decision":"allowed","rule":"grants[3]","upstream":"files","own_name":"read","outcome":"result","#,
+                r#""milliseconds":12,"trace":"4bf92f3577b34da6a3ce929d0e0e4736"}}"#,
+                "\n"
+            ),
+            hash
+        )
+    );
+}
+
+#[tokio::test]
+async fn whatever_ends_a_call_is_recorded_once() {
+    let (log, mut writer) = log(AuditOptions::default());
+    let (link, server) = around(&AuditLayer::new(log.clone())).await;
+    let room = log.room();
+
+    let refused = link.call(call_of("alice", 1, "tools/call", r#"{"name":"a"}"#));
+    let id = server.expect("tools/call").await;
+    server.send(&format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32602,"message":"planted text"}}}}"#
+    ));
+    response(refused).await.unwrap();
+
+    let mut left = link.call(call_of("alice", 2, "tools/call", r#"{"name":"b"}"#));
+    server.expect("tools/call").await;
+    server.send(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#);
+    assert!(!left.next().await.unwrap().unwrap().is_response());
+    drop(left);
+
+    let lost = link.call(call_of("alice", 3, "tools/call", r#"{"name":"c"}"#));
+    server.receive().await;
+    server.expect("tools/call").await;
+    drop(server);
+    assert_eq!(response(lost).await.unwrap_err().outcome(), Outcome::Unknown);
+
+    let lines = lines(&mut writer).await;
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["name"].as_str().unwrap(),
+                line["outcome"].as_str().unwrap(),
+                line["code"].as_i64(),
+                line["sent"].as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("a", "error", Some(-32602), None),
+            ("b", "dropped", None, None),
+            ("c", "failed", Some(-31002), Some("unknown"))
+        ]
+    );
+    assert_eq!(log.room(), room, "each place is free again");
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_not_recorded() {
+    let (log, mut writer) = log(AuditOptions::default());
+    let (link, server) = around(&AuditLayer::new(log)).await;
+    let mut call = call_of("alice", 1, "m", "{}");
+    call.ask = crossway_service::Ask::Message(message(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#));
+    assert!(link.call(call).next().await.is_none());
+    server.receive().await.unwrap();
+    drop(link);
+    assert!(writer.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_wait_for_room_in_the_log() {
+    let (log, mut writer) = log(AuditOptions::default().calls(1));
+    let (link, server) = around(&AuditLayer::new(log)).await;
+    let first = link.call(call_of("alice", 1, "tools/list", "{}"));
+    let id = server.expect("tools/list").await;
+    server.answer(&id, "{}");
+    response(first).await.unwrap();
+    let second = tokio::spawn(response(link.call(call_of("alice", 2, "prompts/list", "{}"))));
+    settle().await;
+    assert!(!second.is_finished(), "the first one's record is not written");
+    assert_eq!(lines(&mut writer).await.len(), 1);
+    let id = server.expect("prompts/list").await;
+    server.answer(&id, "{}");
+    second.await.unwrap().unwrap();
+    assert_eq!(lines(&mut writer).await[0]["method"], "prompts/list");
+
+    let _third = link.call(call_of("alice", 3, "tools/list", "{}"));
+    let fourth = link.call(call_of("alice", 4, "tools/list", "{}"));
+    let began = tokio::time::Instant::now();
+    let error = response(fourth).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert_eq!(began.elapsed(), crate::limits::AUDIT_WAIT);
+}
+
+#[tokio::test]
+async fn calls_are_refused_without_room_if_so_configured_and_the_log_tells_how_many() {
+    let (log, mut writer) = log(AuditOptions::default().calls(1).overflow(Overflow::Refuse));
+    let (link, server) = around(&AuditLayer::new(log.clone())).await;
+    let first = link.call(call_of("alice", 1, "tools/list", "{}"));
+    for id in 2..4 {
+        let error = response(link.call(call_of("alice", id, "tools/list", "{}"))).await.unwrap_err();
+        assert_eq!((error.outcome(), error.retry_after_seconds()), (Outcome::NotSent, Some(1)));
+    }
+    assert_eq!(log.refused(), 2);
+    let id = server.expect("tools/list").await;
+    server.answer(&id, "{}");
+    response(first).await.unwrap();
+    let lines = lines(&mut writer).await;
+    assert_eq!(lines[1]["event"], "calls refused for want of room in this log");
+    assert_eq!(lines[1]["calls"], 2);
+}
+
+#[tokio::test]
+async fn nothing_is_called_when_nobody_writes_the_log() {
+    let (log, writer) = log(AuditOptions::default());
+    let (link, _server) = around(&AuditLayer::new(log)).await;
+    drop(writer);
+    let error = response(link.call(call_of("alice", 1, "tools/list", "{}"))).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotSent);
+}
+
+#[tokio::test]
+async fn a_client_writes_no_line_of_its_own_and_no_long_one() {
+    let (log, mut writer) = log(AuditOptions::default());
+    let (link, _server) = around(&AuditLayer::new(log)).await;
+    let name = r#"a\"}\n{\"time\":\"x"#;
+    drop(link.call(call_of("alice", 1, "tools/call", &format!(r#"{{"name":"{name}"}}"#))));
+    drop(link.call(call_of("alice", 2, "tools/call", &format!(r#"{{"name":"{}"}}"#, "ä".repeat(5000)))));
+    let lines = lines(&mut writer).await;
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["name"], "a\"}\n{\"time\":\"x");
+    assert_eq!(lines[1]["name"].as_str().unwrap().chars().count(), crate::limits::NAME_CHARS);
+}
+
+/// Fails until it is told not to.
+struct Broken(mpsc::Receiver<()>, mpsc::Sender<Vec<u8>>, bool);
+
+impl io::Write for Broken {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.2 {
+            self.2 = true;
+            self.0.recv().unwrap();
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let part = bytes.len().min(100);
+        self.1.send(bytes[..part].to_vec()).unwrap();
+        Ok(part)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_written_is_written_later() {
+    let (log, writer) = log(AuditOptions::default());
+    let (link, _server) = around(&AuditLayer::new(log)).await;
+    let (go, wait) = mpsc::channel();
+    let (sender, written) = mpsc::channel();
+    let thread = std::thread::spawn(move || writer.run_blocking(Broken(wait, sender, false)));
+    drop(link.call(call_of("alice", 1, "tools/list", "{}")));
+    go.send(()).unwrap();
+    let mut text = Vec::new();
+    while text.last() != Some(&b'\n') {
+        text.extend(written.recv().unwrap());
+    }
+    let line: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!((&line["subject"], &line["outcome"]), (&"alice".into(), &"dropped".into()));
+    drop(link);
+    thread.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn its_trace_is_the_one_that_the_call_goes_on_in() {
+    let (log, mut writer) = log(AuditOptions::default());
+    let layers = tower_layer::Stack::new(AuditLayer::new(log), TraceLayer::new());
+    let (link, server) = around(&layers).await;
+    let reply = link.call(call_of("alice", 1, "tools/list", "{}"));
+    let sent = server.receive().await.unwrap().reread().unwrap();
+    let sent = sent.member(crossway_proto::Part::Meta, "traceparent").unwrap().to_vec();
+    drop(reply);
+    let line = lines(&mut writer).await.remove(0);
+    assert!(String::from_utf8(sent).unwrap().contains(line["trace"].as_str().unwrap()));
+}
+
+#[test]
+fn hashes_tell_arguments_apart_to_whoever_has_the_key() {
+    let key = AuditKey::new(b"k");
+    assert_eq!(key.hash(b"{}"), AuditKey::new(b"k").hash(b"{}"));
+    assert_ne!(key.hash(b"{}"), key.hash(b"{} "));
+    assert_ne!(key.hash(b"{}"), AuditKey::new(b"other").hash(b"{}"));
+    assert_ne!(AuditKey::generate().unwrap().hash(b"{}"), AuditKey::generate().unwrap().hash(b"{}"));
+    assert_eq!((key.hash(b"{}").len(), format!("{key:?}").as_str()), (32, "AuditKey([redacted])"));
+}

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+
+mod around;
+pub mod audit;
+mod clock;
+pub mod limit;
+pub mod limits;
+pub mod names;
+#[cfg(test)]
+mod script;
+mod seam;
+pub mod timeout;
+pub mod trace;
+
+pub use around::Around;
+pub use audit::AuditLayer;
+pub use clock::{Clock, SystemClock};
+pub use limit::LimitLayer;
+pub use timeout::TimeoutLayer;
+pub use trace::TraceLayer;

@@ -1,0 +1,40 @@
+//! Bytes per time. Their number is known after the fact, so the bucket can be overdrawn, which rate limiters don't have.
+
+use std::time::{Duration, Instant};
+
+use super::Rate;
+
+/// A bucket that is paid back as time passes (the generic cell rate algorithm, with debt).
+#[derive(Debug)]
+pub(super) struct Bucket {
+    /// When all that was used is paid back.
+    paid: Option<Instant>,
+    each: Duration,
+    period: Duration,
+}
+
+impl Bucket {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self { paid: None, each: rate.each(), period: rate.period }
+    }
+
+    /// How long it takes until all that was used is paid back.
+    pub(super) fn debt(&self, now: Instant) -> Duration {
+        self.paid.map_or(Duration::ZERO, |paid| paid.saturating_duration_since(now))
+    }
+
+    /// When there is room again, unless there is.
+    pub(super) fn check(&self, now: Instant) -> Result<(), Duration> {
+        match self.debt(now).checked_sub(self.period) {
+            None => Ok(()),
+            Some(over) => Err(over.max(self.each)),
+        }
+    }
+
+    pub(super) fn charge(&mut self, now: Instant, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let from = self.paid.map_or(now, |paid| paid.max(now));
+        // What is too far away to be told stays where it is.
+        self.paid = from.checked_add(self.each.saturating_mul(count)).or(self.paid);
+    }
+}

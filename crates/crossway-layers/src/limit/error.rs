@@ -1,0 +1,58 @@
+//! Which quota is used up.
+
+use std::time::Duration;
+
+use crossway_service::{CallError, Reason};
+
+use crate::limits::LIMIT_RETRY;
+
+/// Which quota is used up. It names no key: who else uses the same is nobody's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OverQuota {
+    /// Calls per time.
+    #[error("too many calls in this time")]
+    Calls {
+        /// When there is room for one.
+        retry_after: Duration,
+    },
+    /// Bytes per time.
+    #[error("too many bytes in this time")]
+    Bytes {
+        /// When there is room.
+        retry_after: Duration,
+    },
+    /// Calls at once, and those that wait.
+    #[error("too many calls wait for their turn")]
+    Waiting,
+    /// Calls at once, for as long as one waits.
+    #[error("other calls have taken too long")]
+    Waited,
+    /// Counts of so many keys can't be kept.
+    #[error("too many quotas are in use")]
+    Keys,
+}
+
+impl OverQuota {
+    /// When to try again.
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
+        match self {
+            Self::Calls { retry_after } | Self::Bytes { retry_after } => *retry_after,
+            Self::Waiting | Self::Waited | Self::Keys => LIMIT_RETRY,
+        }
+    }
+}
+
+impl From<OverQuota> for CallError {
+    fn from(error: OverQuota) -> Self {
+        let why = match error {
+            OverQuota::Calls { .. } => "too many calls in this time",
+            OverQuota::Bytes { .. } => "too many bytes in this time",
+            OverQuota::Waiting => "too many calls wait for their turn",
+            OverQuota::Waited => "other calls have taken too long",
+            OverQuota::Keys => "too many quotas are in use",
+        };
+        Self::not_sent(Reason::OverLimit(why.into())).with_retry_after(error.retry_after())
+    }
+}

@@ -1,0 +1,175 @@
+//! Calls at once, with fairness among those who wait.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::{OverQuota, QuotaKey};
+use crate::limits::{LIMIT_WAITING, LIMIT_WAITING_ALL};
+
+/// Lets so many calls through at once.
+#[derive(Default)]
+pub(super) struct Gate(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    most: usize,
+    held: usize,
+    waiting: usize,
+    users: HashMap<Option<QuotaKey>, User>,
+    /// Who waits, in the order in which they began to.
+    order: VecDeque<Option<QuotaKey>>,
+    next_number: u64,
+}
+
+/// One of those who share the gate.
+#[derive(Default)]
+struct User {
+    held: usize,
+    queue: VecDeque<(u64, oneshot::Sender<Turn>)>,
+}
+
+/// A call's turn. Whoever drops it gives the next one its turn.
+pub(crate) struct Turn {
+    gate: Arc<Gate>,
+    user: Option<QuotaKey>,
+}
+
+/// A call that waits for its turn. Whoever drops it gives up its place.
+pub(super) struct Waiting {
+    gate: Arc<Gate>,
+    user: Option<QuotaKey>,
+    number: u64,
+    turn: oneshot::Receiver<Turn>,
+}
+
+/// A turn, or the wait for one.
+pub(super) enum Admission {
+    Now(Turn),
+    Later(Waiting),
+}
+
+impl Gate {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets how many it lets through.
+    pub(super) fn set_most(self: &Arc<Self>, most: usize) {
+        self.state().most = most;
+        loop {
+            let next = self.state().next();
+            let Some((user, turn)) = next else { return };
+            self.give(user, turn);
+        }
+    }
+
+    /// A turn for one of those who share the gate, or a place among those who wait.
+    pub(super) fn enter(self: &Arc<Self>, user: Option<&QuotaKey>) -> Result<Admission, OverQuota> {
+        let user = user.cloned();
+        let mut state = self.state();
+        let state = &mut *state;
+        if state.held < state.most {
+            state.held += 1;
+            state.users.entry(user.clone()).or_default().held += 1;
+            return Ok(Admission::Now(Turn { gate: Arc::clone(self), user }));
+        }
+        let is_one = user.is_none();
+        let entry = state.users.entry(user.clone()).or_default();
+        if state.waiting >= LIMIT_WAITING_ALL || (entry.queue.len() >= LIMIT_WAITING && !is_one) {
+            state.forget(&user);
+            return Err(OverQuota::Waiting);
+        }
+        let (sender, turn) = oneshot::channel();
+        let number = state.next_number;
+        state.next_number += 1;
+        state.waiting += 1;
+        if entry.queue.is_empty() {
+            state.order.push_back(user.clone());
+        }
+        entry.queue.push_back((number, sender));
+        Ok(Admission::Later(Waiting { gate: Arc::clone(self), user, number, turn }))
+    }
+
+    /// Hands a turn to one that waited. If it is gone, the turn is handed on, without the lock being held.
+    fn give(self: &Arc<Self>, user: Option<QuotaKey>, to: oneshot::Sender<Turn>) {
+        drop(to.send(Turn { gate: Arc::clone(self), user }));
+    }
+
+    /// Whether nobody has a turn or waits for one.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state();
+        state.held == 0 && state.waiting == 0
+    }
+}
+
+impl State {
+    /// Who is next, if there is room: the one with the fewest calls, and of those the one that has waited the longest.
+    fn next(&mut self) -> Option<(Option<QuotaKey>, oneshot::Sender<Turn>)> {
+        if self.held >= self.most {
+            return None;
+        }
+        let held = |user| self.users.get(user).map_or(0, |user| user.held);
+        let (at, _) = self.order.iter().enumerate().min_by_key(|(_, user)| held(user))?;
+        let user = self.order.remove(at)?;
+        let entry = self.users.get_mut(&user)?;
+        let (_, turn) = entry.queue.pop_front()?;
+        entry.held += 1;
+        let has_more = !entry.queue.is_empty();
+        if has_more {
+            self.order.push_back(user.clone());
+        }
+        self.waiting -= 1;
+        self.held += 1;
+        Some((user, turn))
+    }
+
+    /// Keeps nothing of one who has nothing.
+    fn forget(&mut self, user: &Option<QuotaKey>) {
+        if self.users.get(user).is_some_and(|entry| entry.held == 0 && entry.queue.is_empty()) {
+            self.users.remove(user);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let next = {
+            let mut state = self.gate.state();
+            state.held -= 1;
+            if let Some(user) = state.users.get_mut(&self.user) {
+                user.held -= 1;
+            }
+            state.forget(&self.user);
+            state.next()
+        };
+        if let Some((user, turn)) = next {
+            self.gate.give(user, turn);
+        }
+    }
+}
+
+impl Waiting {
+    /// The turn, when it has come.
+    pub(super) async fn turn(mut self) -> Result<Turn, OverQuota> {
+        // The gate is there as long as this is, and keeps what it has to send.
+        (&mut self.turn).await.map_err(|_| OverQuota::Waited)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // A turn that has been handed over is dropped with the receiver, and goes on.
+        let mut state = self.gate.state();
+        let state = &mut *state;
+        let Some(entry) = state.users.get_mut(&self.user) else { return };
+        let Some(at) = entry.queue.iter().position(|(number, _)| *number == self.number) else { return };
+        entry.queue.remove(at);
+        state.waiting -= 1;
+        if entry.queue.is_empty() {
+            state.order.retain(|user| *user != self.user);
+        }
+        state.forget(&self.user);
+    }
+}

@@ -1,0 +1,173 @@
+//! Holds calls to their quotas.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossway_service::{Call, CallError, Reply};
+use smallvec::SmallVec;
+use tokio::time::{Instant, timeout_at};
+use tower_layer::Layer;
+
+use super::future::Limited;
+use super::gate::{Admission, Turn};
+use super::service::Limit;
+use super::table::{Counts, Table};
+use super::{OverQuota, QuotaKey, Quotas};
+use crate::limits::{LIMIT_KEYS, LIMIT_QUOTAS, LIMIT_WAIT};
+use crate::seam::{self, Entry, Stage};
+use crate::{Clock, SystemClock};
+
+/// Holds calls to their quotas; see the [module](super). Clones, and all that they are put around, count together.
+#[derive(Clone)]
+pub struct LimitLayer(Arc<Shared>);
+
+struct Shared {
+    quotas: Box<dyn Quotas>,
+    table: Table,
+    wait: Duration,
+}
+
+/// How limits behave.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LimitOptions {
+    /// How many quotas' counts are kept.
+    pub keys: usize,
+    /// How long a call waits for its turn, at most.
+    pub wait: Duration,
+    /// Where the time is from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for LimitOptions {
+    fn default() -> Self {
+        Self { keys: LIMIT_KEYS, wait: LIMIT_WAIT, clock: Arc::new(SystemClock) }
+    }
+}
+
+impl LimitOptions {
+    /// Sets how many quotas' counts are kept.
+    #[must_use]
+    pub fn keys(mut self, keys: usize) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// Sets how long a call waits for its turn, at most.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Sets where the time is from.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+}
+
+impl LimitLayer {
+    /// Holds calls to what `quotas` says.
+    pub fn new(quotas: impl Quotas, options: LimitOptions) -> Self {
+        let table = Table::new(options.clock, options.keys);
+        Self(Arc::new(Shared { quotas: Box::new(quotas), table, wait: options.wait }))
+    }
+
+    /// How many quotas' counts are kept at this time.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.0.table.len()
+    }
+}
+
+impl<S> Layer<S> for LimitLayer {
+    type Service = Limit<S>;
+
+    fn layer(&self, inner: S) -> Limit<S> {
+        Limit::new(self.clone(), inner)
+    }
+}
+
+/// What a call holds until its reply has ended.
+#[derive(Default)]
+pub(crate) struct Pass {
+    pub(super) turns: SmallVec<[Turn; 3]>,
+    /// Where bytes count.
+    pub(super) meters: SmallVec<[Arc<Counts>; 2]>,
+}
+
+/// A gate that a call has to pass.
+type Barrier = (Arc<Counts>, Option<QuotaKey>);
+
+impl Stage for LimitLayer {
+    type Pass = Pass;
+
+    fn enter(&self, call: &mut Call) -> Entry<Pass> {
+        match self.admit(call) {
+            Ok(entry) => entry,
+            Err(error) => Entry::Answer(Reply::failed(CallError::from(error))),
+        }
+    }
+
+    fn leave(pass: Pass, reply: Reply) -> Reply {
+        if pass.turns.is_empty() && pass.meters.is_empty() {
+            return reply;
+        }
+        Reply::stream(Limited::new(reply, pass))
+    }
+}
+
+impl LimitLayer {
+    fn admit(&self, call: &Call) -> Result<Entry<Pass>, OverQuota> {
+        let Some(request) = seam::request(call) else { return Ok(Entry::Pass(Pass::default())) };
+        let mut pass = Pass::default();
+        let mut barriers: SmallVec<[Barrier; 3]> = SmallVec::new();
+        let is_standing = seam::is_standing(request);
+        for quota in self.0.quotas.quotas(call).into_iter().take(LIMIT_QUOTAS) {
+            let counts = self.0.table.counts(&quota)?;
+            counts.check_bytes()?;
+            counts.count_call()?;
+            if counts.has_bytes() {
+                pass.meters.push(Arc::clone(&counts));
+            }
+            if let (Some(at_once), false) = (quota.at_once, is_standing) {
+                barriers.push((counts, at_once.of));
+            }
+        }
+        let bytes = request.len();
+        pass.meters.iter().for_each(|counts| counts.count_bytes(bytes));
+        let mut barriers = barriers.into_iter();
+        while let Some((counts, user)) = barriers.next() {
+            match counts.gate.enter(user.as_ref())? {
+                Admission::Now(turn) => pass.turns.push(turn),
+                Admission::Later(waiting) => {
+                    let until = Instant::now() + self.0.wait;
+                    return Ok(Entry::Wait(Box::pin(async move {
+                        let turns = async {
+                            pass.turns.push(waiting.turn().await?);
+                            for (counts, user) in barriers {
+                                pass.turns.push(match counts.gate.enter(user.as_ref())? {
+                                    Admission::Now(turn) => turn,
+                                    Admission::Later(waiting) => waiting.turn().await?,
+                                });
+                            }
+                            Ok(pass)
+                        };
+                        let turns = timeout_at(until, turns).await.unwrap_or(Err(OverQuota::Waited));
+                        turns.map_err(CallError::from)
+                    })));
+                }
+            }
+        }
+        Ok(Entry::Pass(pass))
+    }
+}
+
+impl fmt::Debug for LimitLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LimitLayer").field(&self.0.table).finish()
+    }
+}

@@ -1,0 +1,177 @@
+//! The counts of each key, as long as they matter.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota as GovernorQuota, RateLimiter};
+
+use super::bytes::Bucket;
+use super::gate::Gate;
+use super::{OverQuota, Quota, QuotaKey, Rate};
+use crate::Clock;
+use crate::limits::LIMIT_IDLE;
+
+/// The counts of each key.
+pub(super) struct Table {
+    entries: Mutex<Entries>,
+    clock: Time,
+    most: usize,
+}
+
+struct Entries {
+    by_key: HashMap<QuotaKey, Entry>,
+    /// How many there may be until it is looked for idle ones.
+    sweep_at: usize,
+    swept: Option<Instant>,
+}
+
+struct Entry {
+    counts: Arc<Counts>,
+    used: Instant,
+}
+
+/// What one key has used.
+pub(crate) struct Counts {
+    calls: Option<(Rate, Limiter)>,
+    bytes: Option<(Rate, Mutex<Bucket>)>,
+    pub(super) gate: Arc<Gate>,
+    most: Option<u32>,
+    clock: Time,
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Instant>>;
+
+/// Our clock as governor takes one.
+#[derive(Clone)]
+struct Time(Arc<dyn Clock>);
+
+impl GovernorClock for Time {
+    type Instant = Instant;
+
+    fn now(&self) -> Instant {
+        self.0.instant()
+    }
+}
+
+impl Table {
+    pub(super) fn new(clock: Arc<dyn Clock>, most: usize) -> Self {
+        let entries = Entries { by_key: HashMap::new(), sweep_at: 1024.min(most), swept: None };
+        Self { entries: Mutex::new(entries), clock: Time(clock), most }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries().by_key.len()
+    }
+
+    /// The counts of a quota. Where its bounds are others than before, calls and bytes are counted from then on; calls at once go on
+    /// being counted.
+    pub(super) fn counts(&self, quota: &Quota) -> Result<Arc<Counts>, OverQuota> {
+        let now = self.clock.now();
+        let mut entries = self.entries();
+        if let Some(entry) = entries.by_key.get_mut(&quota.key) {
+            entry.used = now;
+            if !entry.counts.are_of(quota) {
+                entry.counts = Counts::new(quota, Arc::clone(&entry.counts.gate), self.clock.clone());
+            }
+            return Ok(Arc::clone(&entry.counts));
+        }
+        if entries.by_key.len() >= entries.sweep_at {
+            entries.sweep(now, self.most);
+        }
+        if entries.by_key.len() >= self.most {
+            return Err(OverQuota::Keys);
+        }
+        let counts = Counts::new(quota, Arc::default(), self.clock.clone());
+        entries.by_key.insert(quota.key.clone(), Entry { counts: Arc::clone(&counts), used: now });
+        Ok(counts)
+    }
+}
+
+impl Entries {
+    /// Takes away what is idle, once a second at most.
+    fn sweep(&mut self, now: Instant, most: usize) {
+        let is_soon =
+            self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < Duration::from_secs(1));
+        if is_soon && self.by_key.len() >= most {
+            return;
+        }
+        self.swept = Some(now);
+        self.by_key.retain(|_, entry| {
+            now.saturating_duration_since(entry.used) < entry.counts.keep(now) || !entry.counts.gate.is_idle()
+        });
+        self.sweep_at = self.by_key.len().saturating_mul(2).clamp(1024.min(most), most);
+    }
+}
+
+impl Counts {
+    fn new(quota: &Quota, gate: Arc<Gate>, clock: Time) -> Arc<Self> {
+        let most = quota.at_once.as_ref().map(|at_once| at_once.most.get());
+        if let Some(most) = most {
+            gate.set_most(most as usize);
+        }
+        let calls = quota.calls.and_then(|rate| {
+            let quota = GovernorQuota::with_period(rate.each())?.allow_burst(rate.amount);
+            Some((rate, RateLimiter::direct_with_clock(quota, clock.clone())))
+        });
+        let bytes = quota.bytes.map(|rate| (rate, Mutex::new(Bucket::new(rate))));
+        Arc::new(Self { calls, bytes, gate, most, clock })
+    }
+
+    fn are_of(&self, quota: &Quota) -> bool {
+        self.calls.as_ref().map(|(rate, _)| *rate) == quota.calls
+            && self.bytes.as_ref().map(|(rate, _)| *rate) == quota.bytes
+            && self.most == quota.at_once.as_ref().map(|at_once| at_once.most.get())
+    }
+
+    /// How long after the last use they matter.
+    fn keep(&self, now: Instant) -> Duration {
+        let periods = [self.calls.as_ref().map(|(rate, _)| rate.period)];
+        let debt = self.bytes.as_ref().map(|(_, bucket)| lock(bucket).debt(now));
+        periods.into_iter().chain([debt]).flatten().fold(LIMIT_IDLE, Duration::max)
+    }
+
+    /// Counts a call.
+    pub(super) fn count_call(&self) -> Result<(), OverQuota> {
+        let Some((_, limiter)) = &self.calls else { return Ok(()) };
+        limiter
+            .check()
+            .map_err(|until| OverQuota::Calls { retry_after: until.wait_time_from(self.clock.now()) })
+    }
+
+    /// Whether there is room for more bytes.
+    pub(super) fn check_bytes(&self) -> Result<(), OverQuota> {
+        let Some((_, bucket)) = &self.bytes else { return Ok(()) };
+        lock(bucket).check(self.clock.now()).map_err(|retry_after| OverQuota::Bytes { retry_after })
+    }
+
+    /// Counts bytes.
+    pub(super) fn count_bytes(&self, count: usize) {
+        if let Some((_, bucket)) = &self.bytes {
+            lock(bucket).charge(self.clock.now(), count);
+        }
+    }
+
+    pub(super) fn has_bytes(&self) -> bool {
+        self.bytes.is_some()
+    }
+}
+
+fn lock(bucket: &Mutex<Bucket>) -> MutexGuard<'_, Bucket> {
+    bucket.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("keys", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,255 @@
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crossway_policy::Principal;
+use crossway_service::{Call, CallError, Link, Outcome, Reason, Reply};
+use crossway_testkit::Server;
+use smallvec::smallvec;
+use tokio::time::Instant;
+
+use super::*;
+use crate::limits;
+use crate::script::{around, call_of, is_pending, response, settle};
+
+fn number(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap()
+}
+
+fn user_of(call: &Call) -> QuotaKey {
+    let who = call.context.extensions.get::<Principal>().unwrap();
+    QuotaKey::new(format!("user {} {}", who.issuer(), who.subject()))
+}
+
+fn at_once(most: u32, of: Option<QuotaKey>) -> AtOnce {
+    AtOnce { most: number(most), of }
+}
+
+/// A tenant for all, with fairness between its users.
+fn tenant(most: u32) -> LimitLayer {
+    let quotas = move |call: &Call| -> QuotaList {
+        smallvec![Quota::new(QuotaKey::new("tenant")).at_once(at_once(most, Some(user_of(call))))]
+    };
+    LimitLayer::new(quotas, LimitOptions::default())
+}
+
+async fn answer(server: &Server) {
+    let id = server.expect("m").await;
+    server.answer(&id, "{}");
+}
+
+fn ask(link: &Link, user: &str) -> Reply {
+    link.call(call_of(user, 1, "m", "{}"))
+}
+
+async fn refused(reply: Reply) -> CallError {
+    let error = response(reply).await.unwrap_err();
+    assert!(matches!(error.reason(), Reason::OverLimit(_)), "{error}");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(error.retry_after_seconds().is_some_and(|seconds| seconds > 0));
+    error
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_over_a_rate_are_refused_until_there_is_room_again() {
+    let quotas = |call: &Call| -> QuotaList {
+        smallvec![Quota::new(user_of(call)).calls(Rate::per_minute(number(3)))]
+    };
+    let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
+    for _ in 0..3 {
+        let reply = ask(&link, "alice");
+        answer(&server).await;
+        response(reply).await.unwrap();
+    }
+    let error = refused(ask(&link, "alice")).await;
+    assert_eq!(error.retry_after_seconds(), Some(20));
+    assert_eq!(error.to_error_object().code, crossway_proto::ErrorCode::OVER_LIMIT);
+    // Another user's count is another.
+    let reply = ask(&link, "bob");
+    answer(&server).await;
+    response(reply).await.unwrap();
+    tokio::time::advance(Duration::from_secs(20)).await;
+    let reply = ask(&link, "alice");
+    answer(&server).await;
+    response(reply).await.unwrap();
+    refused(ask(&link, "alice")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_over_its_own_quota_uses_up_nothing_of_its_tenants() {
+    let quotas = |call: &Call| -> QuotaList {
+        smallvec![
+            Quota::new(user_of(call)).calls(Rate::per_minute(number(1))),
+            Quota::new(QuotaKey::new("tenant")).calls(Rate::per_minute(number(2))),
+        ]
+    };
+    let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
+    let _alice = ask(&link, "alice");
+    for _ in 0..10 {
+        refused(ask(&link, "alice")).await;
+    }
+    let _bob = ask(&link, "bob");
+    answer(&server).await;
+    answer(&server).await;
+    refused(ask(&link, "carol")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_until_another_one_is_over() {
+    let (link, server) = around(&tenant(1)).await;
+    let first = ask(&link, "alice");
+    let second = tokio::spawn(response(ask(&link, "alice")));
+    let id = server.expect("m").await;
+    settle().await;
+    assert!(!second.is_finished());
+    server.answer(&id, "{}");
+    response(first).await.unwrap();
+    answer(&server).await;
+    second.await.unwrap().unwrap();
+    // A call that is dropped is over too.
+    drop(ask(&link, "alice"));
+    let reply = ask(&link, "alice");
+    server.receive().await;
+    server.receive().await;
+    answer(&server).await;
+    response(reply).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_those_who_wait_the_user_with_the_fewest_calls_is_next() {
+    let (link, server) = around(&tenant(3)).await;
+    let named = |user: &str| link.call(call_of(user, 1, "m", &format!(r#"{{"name":"{user}"}}"#)));
+    let mut first: Vec<Reply> = (0..3).map(|_| named("alice")).collect();
+    for user in ["alice", "alice", "bob", "carol"] {
+        tokio::spawn(response(named(user)));
+        settle().await;
+    }
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(server.expect("m").await);
+    }
+    let mut served = Vec::new();
+    for id in ids {
+        server.answer(&id, "{}");
+        response(first.remove(0)).await.unwrap();
+        served.push(server.receive().await.unwrap().name().unwrap().into_owned());
+    }
+    assert_eq!(served, ["bob", "carol", "alice"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_has_an_end_and_those_who_wait_have_a_bound() {
+    let (link, _server) = around(&tenant(1)).await;
+    let _first = ask(&link, "alice");
+    let began = Instant::now();
+    let mut waiting: Vec<Reply> = (0..limits::LIMIT_WAITING).map(|_| ask(&link, "alice")).collect();
+    for reply in &mut waiting {
+        assert!(is_pending(reply));
+    }
+    refused(ask(&link, "alice")).await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    // Another user has a queue of its own.
+    let other = ask(&link, "bob");
+    refused(waiting.remove(0)).await;
+    assert_eq!(began.elapsed(), limits::LIMIT_WAIT);
+    refused(other).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_gives_up_waiting_leaves_no_trace() {
+    let layer = tenant(1);
+    let (link, server) = around(&layer).await;
+    let first = ask(&link, "alice");
+    let (mut gone, mut next) = (ask(&link, "bob"), ask(&link, "carol"));
+    assert!(is_pending(&mut gone));
+    assert!(is_pending(&mut next));
+    drop(gone);
+    answer(&server).await;
+    response(first).await.unwrap();
+    let next = tokio::spawn(response(next));
+    answer(&server).await;
+    next.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standing_stream_is_no_call_at_once() {
+    let (link, server) = around(&tenant(1)).await;
+    let _listening = link.call(call_of("alice", 1, "subscriptions/listen", "{}"));
+    server.expect("subscriptions/listen").await;
+    let reply = ask(&link, "alice");
+    answer(&server).await;
+    response(reply).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_are_paid_back_before_more_may_be_used() {
+    let quotas = |_: &Call| -> QuotaList {
+        smallvec![Quota::new(QuotaKey::new("t")).bytes(Rate::per_second(number(1000)))]
+    };
+    let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
+    let reply = ask(&link, "alice");
+    let id = server.expect("m").await;
+    server.answer(&id, &format!("\"{}\"", "x".repeat(2900)));
+    response(reply).await.unwrap();
+    let error = refused(ask(&link, "alice")).await;
+    assert!(error.retry_after().unwrap() > Duration::from_millis(1900), "{error:?}");
+    tokio::time::advance(Duration::from_millis(2100)).await;
+    let reply = ask(&link, "alice");
+    answer(&server).await;
+    response(reply).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_of_keys_has_a_bound_and_forgets_who_is_idle() {
+    let quotas = |call: &Call| -> QuotaList {
+        smallvec![Quota::new(user_of(call)).calls(Rate::per_minute(number(1))).at_once(at_once(1, None))]
+    };
+    let layer = LimitLayer::new(quotas, LimitOptions::default().keys(3));
+    let (link, server) = around(&layer).await;
+    let held = ask(&link, "user 0");
+    for user in 1..3 {
+        let reply = ask(&link, &format!("user {user}"));
+        if user == 1 {
+            server.receive().await;
+        }
+        answer(&server).await;
+        response(reply).await.unwrap();
+    }
+    refused(ask(&link, "user 3")).await;
+    assert_eq!(layer.keys(), 3);
+    tokio::time::advance(limits::LIMIT_IDLE).await;
+    let reply = ask(&link, "user 3");
+    answer(&server).await;
+    response(reply).await.unwrap();
+    assert_eq!(layer.keys(), 2, "one has a call, one is new");
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_bounds_count_from_then_on_and_calls_that_are_under_way_still_count() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let most = Arc::new(AtomicU32::new(1));
+    let shared = Arc::clone(&most);
+    let quotas = move |_: &Call| -> QuotaList {
+        smallvec![Quota::new(QuotaKey::new("t")).at_once(at_once(shared.load(Ordering::Relaxed), None))]
+    };
+    let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
+    let _first = ask(&link, "alice");
+    let mut second = ask(&link, "alice");
+    assert!(is_pending(&mut second));
+    most.store(3, Ordering::Relaxed);
+    let _third = ask(&link, "alice");
+    let _second = tokio::spawn(response(second));
+    for _ in 0..3 {
+        server.expect("m").await;
+    }
+    let mut fourth = ask(&link, "alice");
+    assert!(is_pending(&mut fourth));
+}
+
+#[test]
+fn keys_do_not_tell_who_calls() {
+    let quota =
+        Quota::new(QuotaKey::new("alice@acme.example")).at_once(at_once(1, Some(QuotaKey::new("alice"))));
+    assert!(!format!("{quota:?}").contains("alice"));
+}

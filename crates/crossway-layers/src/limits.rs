@@ -1,0 +1,42 @@
+//! Every bound of this crate, with its value and the reason for it.
+
+use std::time::Duration;
+
+/// How many characters of a name that a client says stand in a span or a record: 256. Names that are in use are shorter, and no
+/// client writes logs at length.
+pub const NAME_CHARS: usize = 256;
+
+/// How many calls the audit log has room for, in flight or waiting to be written: 65,536. A record is some 500 bytes, so that
+/// is 32 MiB at most.
+pub const AUDIT_CALLS: usize = 65_536;
+
+/// How long a call waits for room in the audit log: 30 s, less than clients wait for an answer.
+pub const AUDIT_WAIT: Duration = Duration::from_secs(30);
+
+/// How many records are written at once: 1,024.
+pub const AUDIT_BATCH: usize = 1024;
+
+/// How long it is waited until records are written again that could not be: 1 s.
+pub const AUDIT_RETRY: Duration = Duration::from_secs(1);
+
+/// How many quotas' counts are kept: 131,072; some 40 MiB when all are in use. Beyond, calls of others are refused until one is idle.
+pub const LIMIT_KEYS: usize = 131_072;
+
+/// How long a quota's counts are kept after their last use, at least: 10 minutes. Longer than the periods that are counted in, or a
+/// user would begin anew by waiting less than the period.
+pub const LIMIT_IDLE: Duration = Duration::from_secs(600);
+
+/// How many calls of one user wait for their turn under one quota: 64. A chat turn has fewer.
+pub const LIMIT_WAITING: usize = 64;
+
+/// How many calls of all its users wait for their turn under one quota: 4,096.
+pub const LIMIT_WAITING_ALL: usize = 4096;
+
+/// How long a call waits for its turn: 10 s. Longer waits look like failures to people.
+pub const LIMIT_WAIT: Duration = Duration::from_secs(10);
+
+/// When to try again after a wait was in vain: 1 s.
+pub const LIMIT_RETRY: Duration = Duration::from_secs(1);
+
+/// How many quotas one call counts for: 16. More than there are kinds of them.
+pub const LIMIT_QUOTAS: usize = 16;

@@ -1,0 +1,10 @@
+//! What spans and their fields are called, and the targets of events: whoever filters or exports them finds them here.
+
+/// The target of the span of each call, and its name.
+pub const CALL: &str = "crossway::call";
+
+/// The target of what goes wrong in writing the audit log.
+pub const AUDIT: &str = "crossway::audit";
+
+/// The target of what goes wrong in reading credentials. Never what they are.
+pub const CREDENTIALS: &str = "crossway::credentials";

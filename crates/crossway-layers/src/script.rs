@@ -1,0 +1,60 @@
+//! What the tests of all layers share.
+
+use std::pin::Pin;
+use std::task::{self, Waker};
+
+use bytes::Bytes;
+use crossway_policy::{Principal, Proof};
+use crossway_proto::{Limits, Message};
+use crossway_service::{Call, CallError, Connection, Context, Link, Reply, Scope, Upstream};
+use crossway_testkit::Scripted;
+use crossway_testkit::Server;
+use futures_core::Stream;
+use tower_layer::Layer;
+
+pub(crate) fn message(text: &str) -> Message {
+    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
+}
+
+/// A call of a user; `params` is JSON text.
+pub(crate) fn call_of(user: &str, id: u64, method: &str, params: &str) -> Call {
+    let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#);
+    let mut context = Context::default();
+    context.extensions.insert(Principal::new("https://issuer.example", user, Proof::Jwt));
+    Call::message(message(&text), context)
+}
+
+/// A layer around a connection whose server side the test plays.
+pub(crate) async fn around<L>(layer: &L) -> (Link, Server)
+where
+    L: Layer<Link>,
+    L::Service: Connection,
+{
+    let (upstream, mut servers) = Scripted::new();
+    let link = Link::new(layer.layer(upstream.connect(Scope::Shared)));
+    let (_, server) = servers.recv().await.unwrap();
+    (link, server)
+}
+
+/// The response of a reply, whatever comes before it.
+pub(crate) async fn response(mut reply: Reply) -> Result<Message, CallError> {
+    loop {
+        match reply.next().await {
+            Some(Ok(message)) if !message.is_response() => {}
+            Some(next) => return next,
+            None => panic!("no response"),
+        }
+    }
+}
+
+/// Whether there is nothing to hear of a reply yet. What is heard is lost.
+pub(crate) fn is_pending(reply: &mut Reply) -> bool {
+    Pin::new(reply).poll_next(&mut task::Context::from_waker(Waker::noop())).is_pending()
+}
+
+/// Lets everything else go on until it has to wait.
+pub(crate) async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,149 @@
+//! How each layer stands in the seam: what it does with a call before it goes on, and what it makes of the reply.
+//!
+//! A layer is a [`Stage`], and this makes a connection or a service of it. A connection answers at once: nothing is allocated
+//! for a call that has not to wait.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crossway_proto::Message;
+use crossway_service::{Ask, Call, CallError, Connection, Reply};
+use futures_util::future::BoxFuture;
+use pin_project::pin_project;
+use tower_service::Service;
+
+/// What becomes of a call.
+pub(crate) enum Entry<P> {
+    /// It goes on.
+    Pass(P),
+    /// It goes on, or fails, later.
+    Wait(BoxFuture<'static, Result<P, CallError>>),
+    /// It goes no further.
+    Answer(Reply),
+}
+
+/// What a layer does.
+pub(crate) trait Stage: Send + Sync + 'static {
+    /// What it keeps of a call until its reply is there.
+    type Pass: Send + 'static;
+
+    /// Takes a call on its way in.
+    fn enter(&self, call: &mut Call) -> Entry<Self::Pass>;
+
+    /// Makes the call, in whatever has to be around that.
+    fn within<R>(_: &Self::Pass, make: impl FnOnce() -> R) -> R {
+        make()
+    }
+
+    /// Takes the reply on its way out.
+    fn leave(pass: Self::Pass, reply: Reply) -> Reply;
+}
+
+/// Calls `inner` through a layer.
+pub(crate) fn call<T: Stage, S: Connection + Clone>(stage: &T, inner: &S, mut call: Call) -> Reply {
+    let go = |inner: &S, call, pass: T::Pass| {
+        let reply = T::within(&pass, || inner.call(call));
+        T::leave(pass, reply)
+    };
+    match stage.enter(&mut call) {
+        Entry::Pass(pass) => go(inner, call, pass),
+        Entry::Wait(wait) => {
+            let inner = inner.clone();
+            Reply::pending(async move {
+                match wait.await {
+                    Ok(pass) => go(&inner, call, pass),
+                    Err(error) => Reply::failed(error),
+                }
+            })
+        }
+        Entry::Answer(reply) => reply,
+    }
+}
+
+/// A service's call through a layer.
+#[pin_project(project = CourseProject)]
+pub(crate) enum Course<S: Service<Call>, T: Stage> {
+    Waiting {
+        wait: BoxFuture<'static, Result<T::Pass, CallError>>,
+        next: Option<(S, Call)>,
+    },
+    Calling {
+        pass: Option<T::Pass>,
+        #[pin]
+        future: S::Future,
+    },
+    Answered(Option<Reply>),
+}
+
+impl<S, T> Course<S, T>
+where
+    S: Service<Call, Response = Reply, Error = Infallible> + Clone,
+    T: Stage,
+{
+    /// Begins a call. `inner` has to be ready.
+    pub(crate) fn new(stage: &T, inner: &mut S, mut call: Call) -> Self {
+        match stage.enter(&mut call) {
+            Entry::Pass(pass) => {
+                let future = T::within(&pass, || inner.call(call));
+                Self::Calling { pass: Some(pass), future }
+            }
+            Entry::Wait(wait) => {
+                // The one that is ready goes with the call.
+                let fresh = inner.clone();
+                Self::Waiting { wait, next: Some((std::mem::replace(inner, fresh), call)) }
+            }
+            Entry::Answer(reply) => Self::Answered(Some(reply)),
+        }
+    }
+}
+
+impl<S, T> Future for Course<S, T>
+where
+    S: Service<Call, Response = Reply, Error = Infallible>,
+    T: Stage,
+{
+    type Output = Result<Reply, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let next = match self.as_mut().project() {
+                CourseProject::Waiting { wait, next } => {
+                    match (ready!(wait.as_mut().poll(cx)), next.take()) {
+                        (Ok(pass), Some((mut inner, call))) => {
+                            let future = T::within(&pass, || inner.call(call));
+                            Self::Calling { pass: Some(pass), future }
+                        }
+                        (Ok(_), None) => Self::Answered(None),
+                        (Err(error), _) => Self::Answered(Some(Reply::failed(error))),
+                    }
+                }
+                CourseProject::Calling { pass, future } => {
+                    let Ok(reply) = ready!(future.poll(cx));
+                    let reply = match pass.take() {
+                        Some(pass) => T::leave(pass, reply),
+                        None => reply,
+                    };
+                    Self::Answered(Some(reply))
+                }
+                CourseProject::Answered(reply) => {
+                    return Poll::Ready(Ok(reply.take().unwrap_or_else(Reply::accepted)));
+                }
+            };
+            self.set(next);
+        }
+    }
+}
+
+/// The request that a call is, if it is one.
+pub(crate) fn request(call: &Call) -> Option<&Message> {
+    match &call.ask {
+        Ask::Message(message) if message.is_request() => Some(message),
+        _ => None,
+    }
+}
+
+/// Whether a request's reply is a standing stream, which is silent by nature and goes on as long as its client likes.
+pub(crate) fn is_standing(request: &Message) -> bool {
+    request.is_method("subscriptions/listen")
+}

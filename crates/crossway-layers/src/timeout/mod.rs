@@ -1,0 +1,22 @@
+//! Calls that are silent for too long, or take too long in all, end, and the upstream is told.
+//!
+//! "Implementations **SHOULD** establish timeouts for all sent requests [...] When the request has not received a success or error
+//! response within the timeout period, the sender **SHOULD** issue a cancellation notification for that request"; progress may
+//! reset the clock, but "implementations **SHOULD** always enforce a maximum timeout" (2025-11-25, basic/lifecycle, Timeouts).
+//!
+//! A call's own [deadline](crossway_service::Context::deadline) counts as well. `subscriptions/listen` and the standing stream of
+//! legacy revisions are silent by nature, and have no timeout.
+
+mod error;
+mod future;
+mod layer;
+mod service;
+mod timer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::Elapsed;
+pub use future::TimeoutFuture;
+pub use layer::TimeoutLayer;
+pub use service::Timeout;

@@ -1,0 +1,59 @@
+//! How long a call may be silent, and how long it may take.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Elapsed;
+
+/// Tells when a call has been silent, or has gone on, for too long. Nothing is set before the call has to be waited for, and it
+/// is set anew once for each time that it fires, not for each sign of life.
+#[pin_project]
+pub(crate) struct Timer {
+    idle: Option<Duration>,
+    until: Option<(Instant, Duration)>,
+    /// When it was last heard of.
+    heard: Option<Instant>,
+    #[pin]
+    sleep: Option<Sleep>,
+}
+
+impl Timer {
+    pub(super) fn new(idle: Option<Duration>, until: Option<(Instant, Duration)>) -> Self {
+        Self { idle, until, heard: None, sleep: None }
+    }
+
+    /// A sign of life.
+    pub(super) fn heard(self: Pin<&mut Self>) {
+        if self.idle.is_some() {
+            *self.project().heard = Some(Instant::now());
+        }
+    }
+
+    /// Ready when it is too long.
+    pub(super) fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Elapsed> {
+        let mut this = self.project();
+        loop {
+            let silent_since = *this.heard.get_or_insert_with(Instant::now);
+            let idle =
+                this.idle.and_then(|idle| Some((silent_since.checked_add(idle)?, Elapsed::Idle(idle))));
+            let until = this.until.map(|(until, total)| (until, Elapsed::Total(total)));
+            let Some((next, elapsed)) = until.into_iter().chain(idle).min_by_key(|(at, _)| *at) else {
+                return Poll::Pending;
+            };
+            match this.sleep.as_mut().as_pin_mut() {
+                None => this.sleep.set(Some(sleep_until(next))),
+                Some(sleep) => {
+                    ready!(sleep.poll(cx));
+                    if next <= Instant::now() {
+                        return Poll::Ready(elapsed);
+                    }
+                    this.sleep.set(Some(sleep_until(next)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! A call in its span.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crossway_proto::{Kind, Message};
+use crossway_service::{Call, CallError, Reply};
+use futures_core::Stream;
+use pin_project::pin_project;
+use tower_service::Service;
+use tracing::Span;
+
+use super::TraceLayer;
+use crate::seam::Course;
+
+/// The future of a [`Trace`](super::Trace).
+#[pin_project]
+pub struct TraceFuture<S: Service<Call>>(#[pin] pub(super) Course<S, TraceLayer>);
+
+impl<S> Future for TraceFuture<S>
+where
+    S: Service<Call, Response = Reply, Error = Infallible>,
+{
+    type Output = Result<Reply, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().0.poll(cx)
+    }
+}
+
+impl<S: Service<Call>> fmt::Debug for TraceFuture<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TraceFuture")
+    }
+}
+
+/// A reply that is polled in its call's span, and tells it how the call ended.
+pub(super) struct Traced {
+    // Dropped in this order: what the reply says when it is cancelled belongs to the call.
+    reply: Option<Reply>,
+    span: Span,
+    has_ended: bool,
+}
+
+impl Traced {
+    pub(super) fn new(reply: Reply, span: Span) -> Self {
+        Self { reply: Some(reply), span, has_ended: false }
+    }
+
+    fn ended(&mut self, outcome: &'static str) {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            self.span.record("outcome", outcome);
+        }
+    }
+}
+
+impl Stream for Traced {
+    type Item = Result<Message, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(reply) = &mut this.reply else { return Poll::Ready(None) };
+        let next = {
+            let _entered = this.span.enter();
+            Pin::new(reply).poll_next(cx)
+        };
+        match &next {
+            Poll::Ready(Some(Ok(message))) => match message.kind() {
+                Kind::Result => this.ended("result"),
+                Kind::Error => this.ended("error"),
+                _ => {}
+            },
+            Poll::Ready(Some(Err(_))) => this.ended("failed"),
+            Poll::Ready(None) => this.ended("no answer"),
+            Poll::Pending => {}
+        }
+        next
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        self.ended("dropped");
+        let reply = self.reply.take();
+        self.span.in_scope(|| drop(reply));
+    }
+}

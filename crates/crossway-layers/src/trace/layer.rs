@@ -1,0 +1,171 @@
+//! Puts calls into their traces.
+
+use crossway_proto::{Message, Part};
+use crossway_service::{Call, Reply, TraceContext};
+use http::HeaderMap;
+use tower_layer::Layer;
+use tracing::Span;
+use tracing::field::Empty;
+
+use super::NoTrace;
+use super::future::Traced;
+use super::service::Trace;
+use crate::seam::{self, Entry, Stage};
+
+/// Puts calls into their traces; see the [module](super).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TraceLayer {
+    begins_anew: bool,
+}
+
+impl TraceLayer {
+    /// Goes on with the traces of clients.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins a trace with each call, whatever its client says: for clients that are not trusted to name traces.
+    #[must_use]
+    pub fn anew(mut self) -> Self {
+        self.begins_anew = true;
+        self
+    }
+}
+
+impl<S> Layer<S> for TraceLayer {
+    type Service = Trace<S>;
+
+    fn layer(&self, inner: S) -> Trace<S> {
+        Trace::new(*self, inner)
+    }
+}
+
+/// The trace that an HTTP request belongs to, as its headers say.
+///
+/// # Errors
+///
+/// When they say none.
+pub fn from_headers(headers: &HeaderMap) -> Result<TraceContext, NoTrace> {
+    let mut values = headers.get_all("traceparent").iter();
+    let (first, second) = (values.next().ok_or(NoTrace::Absent)?, values.next());
+    let parent = first.to_str().ok().filter(|_| second.is_none()).ok_or(NoTrace::NotOneText)?;
+    let context: TraceContext = parent.trim_matches([' ', '\t']).parse()?;
+    // "Multiple `tracestate` header fields MUST be handled as specified by RFC 7230": as one list.
+    let states = headers.get_all("tracestate").iter().map(|value| value.to_str().unwrap_or_default());
+    Ok(context.with_state(&states.collect::<Vec<_>>().join(",")))
+}
+
+/// What is known of a call's trace until it is over.
+pub(crate) struct Pass(Option<Span>);
+
+impl Stage for TraceLayer {
+    type Pass = Pass;
+
+    fn enter(&self, call: &mut Call) -> Entry<Pass> {
+        let Some(request) = seam::request(call) else { return Entry::Pass(Pass(None)) };
+        let told = if self.begins_anew { Err(NoTrace::Absent) } else { from_meta(request) };
+        let has_meta = told.is_ok();
+        let parent = match told {
+            Ok(context) => Some(context),
+            Err(_) if self.begins_anew => None,
+            Err(_) => call.context.extensions.get::<TraceContext>().cloned(),
+        };
+        let span = tracing::info_span!(
+            target: "crossway::call",
+            "mcp.call",
+            mcp.method.name = request.method().as_deref().map(short),
+            trace_id = Empty,
+            span_id = Empty,
+            parent_span_id = Empty,
+            outcome = Empty,
+        );
+        let is_recorded = !span.is_disabled();
+        let context = match &parent {
+            Some(parent) => parent.child(fastrand::u64(1..)),
+            None => begin(is_recorded),
+        };
+        if is_recorded {
+            span.record("trace_id", tracing::field::display(format_args!("{:032x}", context.trace())));
+            span.record("span_id", tracing::field::display(format_args!("{:016x}", context.span())));
+            if let Some(parent) = &parent {
+                span.record(
+                    "parent_span_id",
+                    tracing::field::display(format_args!("{:016x}", parent.span())),
+                );
+            }
+        }
+        if let crossway_service::Ask::Message(request) = &mut call.ask {
+            hand_on(request, &context, has_meta);
+        }
+        call.context.extensions.insert(context);
+        Entry::Pass(Pass(is_recorded.then_some(span)))
+    }
+
+    fn within<R>(pass: &Pass, make: impl FnOnce() -> R) -> R {
+        match &pass.0 {
+            Some(span) => span.in_scope(make),
+            None => make(),
+        }
+    }
+
+    fn leave(pass: Pass, reply: Reply) -> Reply {
+        match pass.0 {
+            Some(span) => Reply::stream(Traced::new(reply, span)),
+            None => reply,
+        }
+    }
+}
+
+/// The trace that a request's `_meta` tells.
+fn from_meta(request: &Message) -> Result<TraceContext, NoTrace> {
+    let (mut parent, mut state) = (None, None);
+    for (name, value) in request.members(Part::Meta) {
+        let place = match &*name {
+            "traceparent" => &mut parent,
+            "tracestate" => &mut state,
+            _ => continue,
+        };
+        if place.replace(value).is_some() {
+            return Err(NoTrace::NotOneText);
+        }
+    }
+    let text = |json| serde_json::from_slice::<String>(json).map_err(|_| NoTrace::NotOneText);
+    let context: TraceContext = text(parent.ok_or(NoTrace::Absent)?)?.parse()?;
+    // A state that can't be read is left out: the trace is known without it.
+    let state = state.and_then(|state| text(state).ok()).unwrap_or_default();
+    Ok(context.with_state(&state))
+}
+
+/// A trace begins. It counts as recorded if we record it: who comes after us may leave its part out else.
+fn begin(is_recorded: bool) -> TraceContext {
+    let flags = if is_recorded { TraceContext::SAMPLED } else { 0 };
+    let context = TraceContext::new(fastrand::u128(1..), fastrand::u64(1..), flags);
+    context.unwrap_or_else(|| unreachable!("neither is zero"))
+}
+
+/// Writes the call's place into its `_meta`. What came with the request and is not taken goes away: a state
+/// belongs to its parent. `params` that are no object can have no `_meta`, and stay.
+fn hand_on(request: &mut Message, context: &TraceContext, has_meta: bool) {
+    let mut parent = [b'"'; 57];
+    parent[1..56].copy_from_slice(&context.to_traceparent());
+    let state = context.state().map(|state| serde_json::Value::from(state).to_string());
+    let put = [("traceparent", &parent[..]), ("tracestate", state.as_deref().unwrap_or_default().as_bytes())];
+    let put = if state.is_some() { &put[..] } else { &put[..1] };
+    let remove: &[&str] = if has_meta && state.is_some() { &[] } else { &["tracestate"] };
+    if request.meta().is_none()
+        && let Ok(fresh) = request.reread()
+    {
+        // `_meta` may have been put in on the way.
+        *request = fresh;
+    }
+    if request.edit(Part::Meta, remove, put).is_err() {
+        tracing::trace!(target: "crossway::call", "a request has no object to tell its trace in");
+    }
+}
+
+/// A method as it may stand in a span: they are the client's words.
+fn short(method: &str) -> &str {
+    let end = method.char_indices().nth(crate::limits::NAME_CHARS).map_or(method.len(), |(at, _)| at);
+    &method[..end]
+}
