@@ -11,6 +11,7 @@ mod handles;
 pub mod known;
 pub mod limits;
 pub mod merge;
+mod scoped;
 
 pub use access::{Access, Thing, Whose};
 pub use any_era::{AnyEra, Speaks};
@@ -20,3 +21,4 @@ pub use front::Front;
 pub use handles::SealedSessions;
 pub use known::{ListKind, State};
 pub use merge::{Clash, Naming, Prefixed, Router, RouterOptions, Unprefixed};
+pub use scoped::{Scoped, ScopedOptions};

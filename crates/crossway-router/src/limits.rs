@@ -14,6 +14,12 @@ pub const POOL_SESSIONS: usize = 256;
 /// How long a pooled session is kept that nobody uses: 5 minutes, more than lies between two turns of a chat.
 pub const POOL_IDLE: Duration = Duration::from_secs(300);
 
+/// How many instances of an upstream there are for the scopes that use it: 1,024. Each may be a process.
+pub const SCOPED_INSTANCES: usize = 1024;
+
+/// How long the instance of a scope is kept that nobody uses: 5 minutes, more than lies between two turns of a chat.
+pub const SCOPED_IDLE: Duration = Duration::from_secs(300);
+
 /// How often it is looked for sessions that nobody uses.
 pub const POOL_SWEEP: Duration = Duration::from_secs(15);
 

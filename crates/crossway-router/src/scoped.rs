@@ -1,0 +1,263 @@
+//! An upstream of which each scope has an instance of its own.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use crossway_proto::Message;
+use crossway_service::{
+    Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
+};
+use futures_core::Stream;
+use pin_project::pin_project;
+use tokio::time::{Instant, sleep};
+
+use crate::ScopeKey;
+use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_IDLE, SCOPED_INSTANCES};
+
+/// An upstream of which each [`ScopeKey`] has an instance of its own: a child process with a user's token in its environment,
+/// a client with a tenant's headers.
+///
+/// Two keys share nothing that an instance has: no process, no session, no subscription. A key that says which version of a
+/// secret it stands for never meets an instance that was made with another. Calls without a key are refused.
+///
+/// An instance is made when the first call of its key comes, and dropped when it has been idle for long, or when there are
+/// too many and it is the one that was idle for the longest. Calls in flight keep theirs. Clones share the instances.
+#[derive(Clone)]
+pub struct Scoped(Arc<Shared>);
+
+/// How many instances there may be, and for how long.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ScopedOptions {
+    /// The most instances, at least 1.
+    pub most: usize,
+    /// How long one is kept that nobody uses.
+    pub idle: Duration,
+}
+
+impl Default for ScopedOptions {
+    fn default() -> Self {
+        Self { most: SCOPED_INSTANCES, idle: SCOPED_IDLE }
+    }
+}
+
+impl ScopedOptions {
+    /// At most so many.
+    #[must_use]
+    pub fn most(mut self, most: usize) -> Self {
+        self.most = most.max(1);
+        self
+    }
+
+    /// Kept for so long.
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+}
+
+type Make = dyn Fn(&ScopeKey, &Context) -> Box<dyn Upstream> + Send + Sync;
+
+struct Shared {
+    make: Box<Make>,
+    options: ScopedOptions,
+    instances: Mutex<HashMap<ScopeKey, Arc<Instance>>>,
+    sweeper: OnceLock<()>,
+}
+
+struct Instance {
+    link: Link,
+    /// What the link leads to may end with it.
+    _upstream: Box<dyn Upstream>,
+    calls: AtomicUsize,
+    used: Mutex<Instant>,
+}
+
+impl Scoped {
+    /// `make` makes the instance of a key, given the context of its first call. It must not wait.
+    pub fn new(
+        make: impl Fn(&ScopeKey, &Context) -> Box<dyn Upstream> + Send + Sync + 'static,
+        options: ScopedOptions,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            make: Box::new(make),
+            options,
+            instances: Mutex::default(),
+            sweeper: OnceLock::new(),
+        }))
+    }
+
+    /// How many instances there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.instances().len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Drops the instances whose keys are not to be kept. Calls in flight end as they would have.
+    pub fn retain(&self, keep: impl Fn(&ScopeKey) -> bool) {
+        let dropped: Vec<_> = self.0.instances().extract_if(|key, _| !keep(key)).collect();
+        // Outside of the lock: their ends may take a moment.
+        drop(dropped);
+    }
+
+    /// Ends all instances, with the calls that they have in flight.
+    pub async fn close(&self) {
+        let all: Vec<_> = self.0.instances().drain().collect();
+        futures_util::future::join_all(all.iter().map(|(_, instance)| instance.link.close())).await;
+    }
+}
+
+impl Shared {
+    /// # Errors
+    ///
+    /// When the call has no key, or there are as many instances as there may be, all of them in use.
+    fn lease(self: &Arc<Self>, context: &Context) -> Result<Lease, CallError> {
+        let Some(key) = context.extensions.get::<ScopeKey>() else {
+            let why = "nobody has said for whom this call is".into();
+            return Err(CallError::not_sent(Reason::Unavailable(why)));
+        };
+        let mut instances = self.instances();
+        if let Some(instance) = instances.get(key) {
+            return Ok(Lease::new(instance));
+        }
+        let gone =
+            if instances.len() < self.options.most { None } else { Some(self.make_room(&mut instances)?) };
+        let upstream = (self.make)(key, context);
+        let instance = Arc::new(Instance {
+            link: upstream.connect(Scope::Shared),
+            _upstream: upstream,
+            calls: AtomicUsize::new(0),
+            used: Mutex::new(Instant::now()),
+        });
+        let lease = Lease::new(&instance);
+        instances.insert(key.clone(), instance);
+        drop(instances);
+        drop(gone);
+        self.keep_swept();
+        Ok(lease)
+    }
+
+    /// Takes the instance away that has been idle for the longest.
+    fn make_room(
+        &self,
+        instances: &mut HashMap<ScopeKey, Arc<Instance>>,
+    ) -> Result<Arc<Instance>, CallError> {
+        let idle = instances.iter().filter_map(|(key, instance)| Some((instance.idle_since()?, key)));
+        let oldest = idle.min_by_key(|(since, _)| *since).map(|(_, key)| key.clone());
+        oldest.and_then(|key| instances.remove(&key)).ok_or_else(|| {
+            let why = "as many connections with this server as there may be are in use".into();
+            CallError::not_sent(Reason::OverLimit(why)).with_retry_after(FULL_RETRY)
+        })
+    }
+
+    fn keep_swept(self: &Arc<Self>) {
+        self.sweeper.get_or_init(|| drop(tokio::spawn(sweep(Arc::downgrade(self)))));
+    }
+
+    fn instances(&self) -> MutexGuard<'_, HashMap<ScopeKey, Arc<Instance>>> {
+        // Each step leaves the table whole.
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Drops instances that nobody uses, until the upstream is gone.
+async fn sweep(shared: Weak<Shared>) {
+    loop {
+        sleep(POOL_SWEEP).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let idle = shared.options.idle;
+        let is_over =
+            |instance: &Instance| instance.idle_since().is_some_and(|since| since.elapsed() >= idle);
+        let dropped: Vec<_> = shared.instances().extract_if(|_, instance| is_over(instance)).collect();
+        drop(dropped);
+    }
+}
+
+impl Instance {
+    /// Since when it has had no call; none while it has some.
+    fn idle_since(&self) -> Option<Instant> {
+        (self.calls.load(Ordering::Acquire) == 0)
+            .then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// An instance for the time of a call.
+struct Lease(Arc<Instance>);
+
+impl Lease {
+    fn new(instance: &Arc<Instance>) -> Self {
+        instance.calls.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(instance))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        *self.0.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.calls.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Upstream for Scoped {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Handle(Arc::clone(&self.0)))
+    }
+}
+
+struct Handle(Arc<Shared>);
+
+impl Connection for Handle {
+    fn call(&self, call: Call) -> Reply {
+        if matches!(call.ask, Ask::Listen) {
+            // On a modern connection nothing is said that was not asked for.
+            return Reply::silent();
+        }
+        match self.0.lease(&call.context) {
+            Ok(lease) => {
+                let reply = lease.0.link.call(call);
+                Reply::stream(Leased { reply, _lease: lease })
+            }
+            Err(error) => Reply::failed(error),
+        }
+    }
+
+    fn close(&self) -> Closing {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[pin_project]
+struct Leased {
+    #[pin]
+    reply: Reply,
+    _lease: Lease,
+}
+
+impl Stream for Leased {
+    type Item = Result<Message, CallError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        self.project().reply.poll_next(cx)
+    }
+}
+
+impl fmt::Debug for Scoped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scoped").field("instances", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
