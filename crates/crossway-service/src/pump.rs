@@ -34,7 +34,14 @@ impl Pump {
     /// Serves a client on `link`, which should be its own.
     #[must_use]
     pub fn new(link: Link, limits: Limits) -> Self {
-        let context = Context::new(Origin::unique(), None);
+        Self::with_extensions(link, limits, http::Extensions::new())
+    }
+
+    /// Serves a client of whom layers and transports are to know something, from the first call on.
+    #[must_use]
+    pub fn with_extensions(link: Link, limits: Limits, extensions: http::Extensions) -> Self {
+        let mut context = Context::new(Origin::unique(), None);
+        context.extensions = extensions;
         let listening = Some(link.call(Call::listen(context.clone())));
         Self {
             link,

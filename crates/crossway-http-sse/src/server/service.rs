@@ -12,7 +12,7 @@ use crossway_proto::http_rules::{Refusal, accept, content_type};
 use crossway_service::{Scope, Upstream};
 use http::header::{ACCEPT, EXPECT};
 use http::request::Parts;
-use http::{Method, Request, Response, Version};
+use http::{Extensions, Method, Request, Response, Version};
 use tower_service::Service;
 
 use super::body::Body;
@@ -94,13 +94,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture<B> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let expects_continue = head.headers.contains_key(EXPECT);
         let body = || ReadBody::new(body, &self.shared.config.limits, expects_continue);
-        ResponseFuture(match self.shared.answer(&head) {
+        ResponseFuture(match self.shared.answer(&mut head) {
             Answer::Stream(response) => Inner::Now(Some(response)),
             Answer::Refuse(response) => Inner::Refuse { response: Some(response), body: body().refused() },
-            Answer::Take(session) => Inner::Take { session, version: head.version, body: body() },
+            Answer::Take(session) => {
+                Inner::Take { session, extensions: head.extensions, version: head.version, body: body() }
+            }
         })
     }
 }
@@ -115,7 +117,7 @@ enum Answer {
 }
 
 impl Shared {
-    fn answer(&self, head: &Parts) -> Answer {
+    fn answer(&self, head: &mut Parts) -> Answer {
         if let Err(refusal) = self.check_caller(head) {
             return Answer::Refuse(respond::refuse(&refusal, None));
         }
@@ -138,17 +140,16 @@ impl Shared {
 
     /// Opens a session.
     #[expect(clippy::result_large_err, reason = "either way it is the response")]
-    fn open(&self, head: &Parts) -> Result<Response<Body>, Response<Body>> {
+    fn open(&self, head: &mut Parts) -> Result<Response<Body>, Response<Body>> {
         // Who does not say what is accepted accepts all (RFC 9110, section 12.5.1). Later revisions ask for the
         // header, but this transport is of an earlier one.
         if head.headers.contains_key(ACCEPT) {
             accept::check_get(&head.headers).map_err(|refusal| respond::refuse(&refusal, None))?;
         }
-        let owner = head.extensions.get().cloned();
         let retry_after = self.config.limits.retry_after;
         let session = self
             .sessions
-            .open(owner, || self.upstream.connect(Scope::Session))
+            .open(std::mem::take(&mut head.extensions), || self.upstream.connect(Scope::Session))
             .map_err(|reason| respond::no_session(reason, retry_after))?;
         Ok(respond::stream(session, &self.endpoint))
     }
@@ -183,6 +184,7 @@ enum Inner<B> {
     },
     Take {
         session: Arc<Session>,
+        extensions: Extensions,
         version: Version,
         #[pin]
         body: ReadBody<B>,
@@ -201,8 +203,8 @@ impl<B: http_body::Body> Future for ResponseFuture<B> {
                 let _ = ready!(body.poll(cx));
                 response.take().expect("polled after completion")
             }
-            InnerProject::Take { session, version, body } => match ready!(body.poll(cx)) {
-                Ok(text) => take(session, text),
+            InnerProject::Take { session, extensions, version, body } => match ready!(body.poll(cx)) {
+                Ok(text) => take(session, text, std::mem::take(extensions)),
                 Err(fault) => respond::bad_body(fault, *version),
             },
         }))
@@ -210,14 +212,14 @@ impl<B: http_body::Body> Future for ResponseFuture<B> {
 }
 
 /// Hands a message to its session.
-fn take(session: &Session, text: Bytes) -> Response<Body> {
+fn take(session: &Session, text: Bytes, extensions: Extensions) -> Response<Body> {
     let limits = session.limits();
     let message = match Message::parse(text.clone(), &limits.message) {
         Ok(message) => message,
         Err(_) if text.trim_ascii_start().starts_with(b"[") => return respond::batch(),
         Err(error) => return respond::bad_message(&error),
     };
-    match session.handle(message) {
+    match session.handle(message, extensions) {
         Ok(()) => respond::accepted(),
         Err((reason, id)) => respond::not_taken(reason, id.as_ref(), limits.retry_after),
     }

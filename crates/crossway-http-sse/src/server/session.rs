@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use crossway_proto::{Message, RequestId};
 use crossway_service::{Link, Pump};
+use http::Extensions;
 
 use super::sessions::Sessions;
 
@@ -93,8 +94,8 @@ impl Session {
     }
 
     /// Begins to serve the client on a link of its own.
-    pub(super) fn begin(&self, link: Link) {
-        self.state().pump = Some(Pump::new(link, self.limits.seam));
+    pub(super) fn begin(&self, link: Link, extensions: Extensions) {
+        self.state().pump = Some(Pump::with_extensions(link, self.limits.seam, extensions));
     }
 
     pub(super) fn is_of(&self, owner: Option<&SessionOwner>) -> bool {
@@ -109,12 +110,16 @@ impl Session {
         &self.limits
     }
 
-    /// Takes a message of the client.
+    /// Takes a message of the client, with what is known of the request that brought it.
     ///
     /// # Errors
     ///
     /// When it is not taken: why, and the id of the request that it was.
-    pub(super) fn handle(&self, message: Message) -> Result<(), (NotTaken, Option<RequestId>)> {
+    pub(super) fn handle(
+        &self,
+        message: Message,
+        extensions: Extensions,
+    ) -> Result<(), (NotTaken, Option<RequestId>)> {
         // What is in flight may need responses to end.
         let is_draining = message.is_request() && self.sessions.is_draining();
         let mut state = self.state();
@@ -123,6 +128,7 @@ impl Session {
             Some(_) if is_draining => NotTaken::Draining,
             Some(pump) if pump.is_full() => NotTaken::Full,
             Some(pump) => {
+                pump.context_mut().extensions = extensions;
                 pump.handle(message);
                 return Ok(());
             }

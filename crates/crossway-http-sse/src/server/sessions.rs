@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crossway_service::Link;
+use http::Extensions;
 
 use super::session::{Session, SessionId, SessionOwner};
 use crate::limits::ServerLimits;
@@ -46,9 +47,10 @@ impl Sessions {
     /// Opens a session, if there is room for one.
     pub(super) fn open(
         self: &Arc<Self>,
-        owner: Option<SessionOwner>,
+        extensions: Extensions,
         connect: impl FnOnce() -> Link,
     ) -> Result<Arc<Session>, NoSession> {
+        let owner = extensions.get().cloned();
         let id = SessionId::random().map_err(|_| NoSession::NoRandomness)?;
         let mut table = self.table();
         if self.is_draining() {
@@ -60,7 +62,7 @@ impl Sessions {
         let session = Arc::new(Session::new(id, owner, Arc::clone(self), self.limits));
         table.sessions.insert(id, Arc::clone(&session));
         drop(table);
-        session.begin(connect());
+        session.begin(connect(), extensions);
         Ok(session)
     }
 
