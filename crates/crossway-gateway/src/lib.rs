@@ -13,6 +13,8 @@ mod faces;
 mod fleet;
 mod late;
 mod log;
+pub mod metrics;
+pub mod operations;
 pub mod plan;
 mod secret;
 mod serve;

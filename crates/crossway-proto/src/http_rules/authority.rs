@@ -66,6 +66,12 @@ impl<'a> Authority<'a> {
         }
     }
 
+    /// Whether the host is an address rather than a name.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        matches!(self.host, Host::Address(_))
+    }
+
     /// Whether the hosts are the same, whatever the ports.
     #[must_use]
     pub fn has_same_host(&self, other: &Authority<'_>) -> bool {

@@ -1,0 +1,165 @@
+//! Metrics with labels, made from rows of the table, with a bound on how many series there are.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, LabelSetEncoder};
+use prometheus_client::metrics::TypedMetric;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::limits::SERIES;
+use super::table::{Kind, Row};
+
+/// What counts in whole numbers, or in seconds.
+pub(super) type FloatGauge = Gauge<f64, AtomicU64>;
+pub(super) type FloatCounter = Counter<f64, AtomicU64>;
+
+/// A label's value: from the code, or from the configuration. Nothing else is one, so that no request can make a
+/// series.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Code(&'static str),
+    Configured(Arc<str>),
+}
+
+impl Value {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Code(text) => text,
+            Self::Configured(text) => text,
+        }
+    }
+}
+
+impl From<&'static str> for Value {
+    fn from(text: &'static str) -> Self {
+        Self::Code(text)
+    }
+}
+
+impl From<&Arc<str>> for Value {
+    fn from(text: &Arc<str>) -> Self {
+        Self::Configured(Arc::clone(text))
+    }
+}
+
+/// A series' labels.
+#[derive(Debug, Clone)]
+pub(super) struct Labels {
+    names: &'static [&'static str],
+    values: Vec<Value>,
+}
+
+impl Labels {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(Value::as_str)
+    }
+}
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts().eq(other.texts())
+    }
+}
+
+impl Eq for Labels {}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.texts().for_each(|text| text.hash(state));
+    }
+}
+
+impl EncodeLabelSet for Labels {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), fmt::Error> {
+        for label in self.names.iter().copied().zip(self.texts()) {
+            prometheus_client::encoding::EncodeLabel::encode(&label, encoder.encode_label())?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a metric as its row says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Make(Kind);
+
+impl MetricConstructor<Histogram> for Make {
+    fn new_metric(&self) -> Histogram {
+        let buckets = if let Kind::Histogram(buckets) = self.0 { buckets } else { &[] };
+        Histogram::new(buckets.iter().copied())
+    }
+}
+
+impl<N, A: Default> MetricConstructor<Gauge<N, A>> for Make {
+    fn new_metric(&self) -> Gauge<N, A> {
+        Gauge::default()
+    }
+}
+
+impl<N, A: Default> MetricConstructor<Counter<N, A>> for Make {
+    fn new_metric(&self) -> Counter<N, A> {
+        Counter::default()
+    }
+}
+
+/// All series of one metric.
+#[derive(Debug)]
+pub(super) struct Series<M> {
+    names: &'static [&'static str],
+    family: Family<Labels, M, Make>,
+    /// How many series there are. Held while one is made, so that no more are than may be.
+    count: Mutex<usize>,
+}
+
+impl<M> Series<M>
+where
+    M: Clone + EncodeMetric + TypedMetric + fmt::Debug + Send + Sync + 'static,
+    Make: MetricConstructor<M>,
+{
+    /// Registers the metric of a row.
+    pub(super) fn new(row: &'static Row, registry: &mut Registry) -> Self {
+        let family = Family::new_with_constructor(Make(row.kind));
+        // The encoder puts `_total` behind counters' names, and a full stop behind the help of all.
+        let name = row.name.strip_suffix("_total").unwrap_or(row.name);
+        registry.register(name, row.help.trim_end_matches('.'), family.clone());
+        Self { names: row.labels, family, count: Mutex::new(0) }
+    }
+
+    /// The series with these labels, which are in the order of the row's.
+    pub(super) fn with<const N: usize>(&self, values: [Value; N]) -> M {
+        debug_assert_eq!(self.names.len(), N, "a row's labels are its values' names");
+        let mut labels = Labels { names: self.names, values: values.into() };
+        if let Some(series) = self.family.get(&labels) {
+            return series.clone();
+        }
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        if *count >= SERIES && self.family.get(&labels).is_none() {
+            for value in &mut labels.values {
+                if matches!(value, Value::Configured(_)) {
+                    *value = Value::Code("other");
+                }
+            }
+        }
+        if self.family.get(&labels).is_none() {
+            *count += 1;
+        }
+        self.family.get_or_create_owned(&labels)
+    }
+
+    /// Forgets all series.
+    pub(super) fn clear(&self) {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) = 0;
+        self.family.clear();
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        *self.count.lock().unwrap()
+    }
+}

@@ -1,0 +1,10 @@
+//! Every bound of metrics, with its default and the reason for it.
+
+/// The most series of one metric: 16,384, which is 50 tenants with 300 upstreams each. Names that the configuration
+/// gives come in under `other` beyond that, so that a scrape stays within some megabytes.
+pub const SERIES: usize = 16_384;
+
+/// The upper bounds of durations' buckets, in seconds: from what a server in the same machine takes to what a client
+/// waits at the most.
+pub const DURATION_BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];

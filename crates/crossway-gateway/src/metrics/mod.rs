@@ -1,0 +1,332 @@
+//! Metrics: all of them in one [table](TABLE), from which they are registered and documented.
+//!
+//! Labels are bounded. A tenant, an upstream or a listener is what the configuration names; a reason, an outcome or a
+//! proof is what the code names. No user, tool, address or text of a request is ever in one.
+
+mod calls;
+mod family;
+pub mod limits;
+mod metered;
+mod process;
+mod table;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+pub use calls::{CallMeter, CallOutcome, MeteredCall};
+use family::{FloatCounter, FloatGauge, Series, Value};
+pub use metered::Metered;
+pub use table::{Kind, Row, TABLE, Unit};
+
+use crate::operations::{AuditStatus, SessionCount, UpstreamState, UpstreamStatus};
+
+/// The `Content-Type` of [`Metrics::scrape`].
+pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
+
+/// How reading something anew has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reload {
+    /// It is in force.
+    Ok,
+    /// It says the same as before.
+    Unchanged,
+    /// It could not be taken over; what was in force stays.
+    Failed,
+}
+
+impl Reload {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// All metrics of a gateway. Clones share them.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+type Meters = HashMap<Box<str>, HashMap<Box<str>, Arc<CallMeter>>>;
+
+struct Inner {
+    registry: Registry,
+    /// By tenant, by upstream.
+    meters: RwLock<Meters>,
+    /// One scrape at a time: states are taken over when they are asked for.
+    scraping: Mutex<()>,
+    calls: Series<Counter>,
+    call_seconds: Series<Histogram>,
+    calls_in_flight: Series<Gauge>,
+    request_bytes: Series<Counter>,
+    reply_bytes: Series<Counter>,
+    denied: Series<Counter>,
+    quota_refusals: Series<Counter>,
+    identity_refusals: Series<Counter>,
+    sessions: Series<Gauge>,
+    upstream_state: Series<Gauge>,
+    upstream_in_flight: Series<Gauge>,
+    upstream_queued: Series<Gauge>,
+    breaker_open: Series<Gauge>,
+    list_refreshes: Series<Counter>,
+    reloads: Series<Counter>,
+    reloaded_at: Series<FloatGauge>,
+    reload_ok: Series<Gauge>,
+    config_info: Series<Gauge>,
+    audit_queue: Series<Gauge>,
+    audit_written: Series<Counter>,
+    audit_waits: Series<Counter>,
+    audit_refusals: Series<Counter>,
+    tls_reloads: Series<Counter>,
+    tls_failed: Series<Counter>,
+    process_cpu: Series<FloatCounter>,
+    process_resident: Series<Gauge>,
+    process_virtual: Series<Gauge>,
+    process_fds: Series<Gauge>,
+    process_max_fds: Series<Gauge>,
+    process_start: Series<FloatGauge>,
+    process_threads: Series<Gauge>,
+}
+
+impl Metrics {
+    /// All metrics, of which only those without labels have a series yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let to = &mut registry;
+        // Struct fields are evaluated as they stand here: in the table's order.
+        let calls = Series::new(&table::CALLS, to);
+        let call_seconds = Series::new(&table::CALL_SECONDS, to);
+        let calls_in_flight = Series::new(&table::CALLS_IN_FLIGHT, to);
+        let request_bytes = Series::new(&table::REQUEST_BYTES, to);
+        let reply_bytes = Series::new(&table::REPLY_BYTES, to);
+        let denied = Series::new(&table::DENIED, to);
+        let quota_refusals = Series::new(&table::QUOTA_REFUSALS, to);
+        let identity_refusals = Series::new(&table::IDENTITY_REFUSALS, to);
+        let sessions = Series::new(&table::SESSIONS, to);
+        let upstream_state = Series::new(&table::UPSTREAM_STATE, to);
+        let upstream_in_flight = Series::new(&table::UPSTREAM_IN_FLIGHT, to);
+        let upstream_queued = Series::new(&table::UPSTREAM_QUEUED, to);
+        let breaker_open = Series::new(&table::BREAKER_OPEN, to);
+        let list_refreshes = Series::new(&table::LIST_REFRESHES, to);
+        let reloads = Series::new(&table::RELOADS, to);
+        let reloaded_at = Series::new(&table::RELOADED_AT, to);
+        let reload_ok = Series::new(&table::RELOAD_OK, to);
+        let config_info = Series::new(&table::CONFIG_INFO, to);
+        Series::<Gauge>::new(&table::BUILD_INFO, to).with([env!("CARGO_PKG_VERSION").into()]).set(1);
+        let audit_queue = Series::new(&table::AUDIT_QUEUE, to);
+        let audit_written = Series::new(&table::AUDIT_WRITTEN, to);
+        let audit_waits = Series::new(&table::AUDIT_WAITS, to);
+        let audit_refusals = Series::new(&table::AUDIT_REFUSALS, to);
+        let tls_reloads = Series::new(&table::TLS_RELOADS, to);
+        let tls_failed = Series::new(&table::TLS_FAILED, to);
+        let process_cpu = Series::new(&table::PROCESS_CPU, to);
+        let process_resident = Series::new(&table::PROCESS_RESIDENT, to);
+        let process_virtual = Series::new(&table::PROCESS_VIRTUAL, to);
+        let process_fds = Series::new(&table::PROCESS_FDS, to);
+        let process_max_fds = Series::new(&table::PROCESS_MAX_FDS, to);
+        let process_start = Series::new(&table::PROCESS_START, to);
+        let process_threads = Series::new(&table::PROCESS_THREADS, to);
+        Self(Arc::new(Inner {
+            registry,
+            meters: RwLock::default(),
+            scraping: Mutex::new(()),
+            calls,
+            call_seconds,
+            calls_in_flight,
+            request_bytes,
+            reply_bytes,
+            denied,
+            quota_refusals,
+            identity_refusals,
+            sessions,
+            upstream_state,
+            upstream_in_flight,
+            upstream_queued,
+            breaker_open,
+            list_refreshes,
+            reloads,
+            reloaded_at,
+            reload_ok,
+            config_info,
+            audit_queue,
+            audit_written,
+            audit_waits,
+            audit_refusals,
+            tls_reloads,
+            tls_failed,
+            process_cpu,
+            process_resident,
+            process_virtual,
+            process_fds,
+            process_max_fds,
+            process_start,
+            process_threads,
+        }))
+    }
+
+    /// Where a tenant's calls to an upstream are recorded. Both have to be names that the configuration gives.
+    #[must_use]
+    pub fn calls(&self, tenant: &str, upstream: &str) -> Arc<CallMeter> {
+        let meters = self.0.meters.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(meter) = meters.get(tenant).and_then(|upstreams| upstreams.get(upstream)) {
+            return Arc::clone(meter);
+        }
+        drop(meters);
+        let inner = &*self.0;
+        let (tenant_label, upstream_label) = (Arc::from(tenant), Arc::from(upstream));
+        let labels = || [Value::from(&tenant_label), Value::from(&upstream_label)];
+        let outcome = |outcome: CallOutcome| {
+            let [tenant, upstream] = labels();
+            inner.calls.with([tenant, upstream, outcome.word().into()])
+        };
+        let meter = Arc::new(CallMeter {
+            outcomes: CallOutcome::ALL.map(outcome),
+            seconds: inner.call_seconds.with(labels()),
+            in_flight: inner.calls_in_flight.with(labels()),
+            request_bytes: inner.request_bytes.with(labels()),
+            reply_bytes: inner.reply_bytes.with(labels()),
+        });
+        let mut meters = inner.meters.write().unwrap_or_else(PoisonError::into_inner);
+        let upstreams = meters.entry(tenant.into()).or_default();
+        Arc::clone(upstreams.entry(upstream.into()).or_insert(meter))
+    }
+
+    /// Policy did not permit a call of a tenant's.
+    pub fn denied(&self, tenant: &str, reason: &'static str) {
+        self.0.denied.with([configured(tenant), reason.into()]).inc();
+    }
+
+    /// A quota refused a call of a tenant's. `quota` is its kind: calls, in_flight, bytes or children.
+    pub fn quota_refused(&self, tenant: &str, quota: &'static str) {
+        self.0.quota_refusals.with([configured(tenant), quota.into()]).inc();
+    }
+
+    /// A request had no valid identity.
+    pub fn identity_refused(&self, proof: &'static str, reason: &'static str) {
+        self.0.identity_refusals.with([proof.into(), reason.into()]).inc();
+    }
+
+    /// The lists of an upstream were read anew.
+    pub fn lists_refreshed(&self, upstream: &str, is_ok: bool) {
+        let result = if is_ok { "ok" } else { "failed" };
+        self.0.list_refreshes.with([configured(upstream), result.into()]).inc();
+    }
+
+    /// The configuration was read anew.
+    pub fn config_reloaded(&self, result: Reload) {
+        self.0.reloads.with([result.word().into()]).inc();
+        self.0.reload_ok.with([]).set(i64::from(result != Reload::Failed));
+    }
+
+    /// A configuration with this hash is in force from now on, at the start or after a reload.
+    pub fn config_in_force(&self, hash: &str) {
+        self.0.config_info.clear();
+        self.0.config_info.with([configured(hash)]).set(1);
+        self.0.reload_ok.with([]).set(1);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.0.reloaded_at.with([]).set(now.as_secs_f64());
+    }
+
+    /// The certificates of a listener had changed, and were read anew.
+    pub fn tls_reloaded(&self, listener: &str, is_ok: bool) {
+        let result = if is_ok { "ok" } else { "failed" };
+        self.0.tls_reloads.with([configured(listener), result.into()]).inc();
+    }
+
+    /// A TLS handshake on a listener has failed.
+    pub fn tls_failed(&self, listener: &str, reason: &'static str) {
+        self.0.tls_failed.with([configured(listener), reason.into()]).inc();
+    }
+
+    /// All metrics as text, in Prometheus' format 0.0.4, with the states of what is told.
+    #[must_use]
+    pub fn scrape(
+        &self,
+        upstreams: &[UpstreamStatus],
+        sessions: &[SessionCount],
+        audit: Option<&AuditStatus>,
+    ) -> String {
+        let _one = self.0.scraping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take_upstreams(upstreams);
+        for count in sessions {
+            self.0.sessions.with([count.face.into()]).set(signed(count.open as u64));
+        }
+        if let Some(audit) = audit {
+            self.0.audit_queue.with([]).set(signed(audit.queued as u64));
+            self.0.audit_written.with([]).inner().store(audit.written, Ordering::Relaxed);
+            self.0.audit_waits.with([]).inner().store(audit.waits, Ordering::Relaxed);
+            self.0.audit_refusals.with([]).inner().store(audit.refused, Ordering::Relaxed);
+        }
+        self.take_process();
+        let mut text = String::new();
+        // Writing to a string can't fail.
+        let _ = prometheus_text::encode(&mut text, &self.0.registry);
+        text
+    }
+
+    fn take_upstreams(&self, upstreams: &[UpstreamStatus]) {
+        let inner = &*self.0;
+        inner.upstream_state.clear();
+        for series in [&inner.upstream_in_flight, &inner.upstream_queued, &inner.breaker_open] {
+            series.clear();
+        }
+        for upstream in upstreams {
+            let name = Arc::from(upstream.name.as_str());
+            for state in UpstreamState::ALL {
+                let is_it = i64::from(state == upstream.state);
+                inner.upstream_state.with([Value::from(&name), state.word().into()]).set(is_it);
+            }
+            inner.upstream_in_flight.with([Value::from(&name)]).set(signed(upstream.in_flight as u64));
+            inner.upstream_queued.with([Value::from(&name)]).set(signed(upstream.queued as u64));
+            inner.breaker_open.with([Value::from(&name)]).set(i64::from(upstream.is_breaker_open()));
+        }
+    }
+
+    fn take_process(&self) {
+        let Some(process) = process::look() else { return };
+        let inner = &*self.0;
+        inner.process_cpu.with([]).inner().store(process.cpu_seconds.to_bits(), Ordering::Relaxed);
+        inner.process_resident.with([]).set(signed(process.resident_bytes));
+        inner.process_virtual.with([]).set(signed(process.virtual_bytes));
+        inner.process_fds.with([]).set(signed(process.open_fds));
+        inner.process_start.with([]).set(process.started);
+        inner.process_threads.with([]).set(signed(process.threads));
+        if let Some(max) = process.max_fds {
+            inner.process_max_fds.with([]).set(signed(max));
+        }
+    }
+}
+
+fn configured(name: &str) -> Value {
+    Value::Configured(Arc::from(name))
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! Every metric: its name, kind, unit and labels, and what it says. Registration and documentation derive from here.
+
+use super::limits::DURATION_BUCKETS;
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Its whole name, as it is scraped.
+    pub name: &'static str,
+    /// How it moves.
+    pub kind: Kind,
+    /// What it counts.
+    pub unit: Unit,
+    /// The names of its labels. Their values come from the configuration or from the code, never from a request.
+    pub labels: &'static [&'static str],
+    /// What it says, in one sentence.
+    pub help: &'static str,
+}
+
+/// How a metric moves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Up only, until the process ends.
+    Counter,
+    /// Up and down.
+    Gauge,
+    /// Observations, by upper bounds.
+    Histogram(&'static [f64]),
+}
+
+impl Kind {
+    /// Its word, as Prometheus has it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram(_) => "histogram",
+        }
+    }
+}
+
+/// What a metric counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things, or states.
+    One,
+    /// Seconds, or seconds since 1970 in a name with `timestamp`.
+    Seconds,
+    /// Bytes.
+    Bytes,
+}
+
+impl Unit {
+    /// Its word, as names have it; empty for [`Unit::One`].
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::One => "",
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+impl Row {
+    const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+        Self { name, kind: Kind::Counter, unit: Unit::One, labels, help }
+    }
+
+    const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+        Self { name, kind: Kind::Gauge, unit: Unit::One, labels, help }
+    }
+
+    const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+        Self { name, kind: Kind::Histogram(DURATION_BUCKETS), unit: Unit::Seconds, labels, help }
+    }
+
+    const fn in_seconds(self) -> Self {
+        Self { unit: Unit::Seconds, ..self }
+    }
+
+    const fn in_bytes(self) -> Self {
+        Self { unit: Unit::Bytes, ..self }
+    }
+}
+
+pub(super) const CALLS: Row = Row::counter(
+    "crossway_calls_total",
+    &["tenant", "upstream", "outcome"],
+    "Calls that have ended: ok, error (the upstream's), refused (by the upstream below the level of messages), not_sent, unknown (sent, with no answer), cancelled (by the client).",
+);
+pub(super) const CALL_SECONDS: Row = Row::histogram(
+    "crossway_call_duration_seconds",
+    &["tenant", "upstream"],
+    "How long calls took from the gateway's layers to their last message, however they ended.",
+);
+pub(super) const CALLS_IN_FLIGHT: Row =
+    Row::gauge("crossway_calls_in_flight", &["tenant", "upstream"], "Calls that have not ended yet.");
+pub(super) const REQUEST_BYTES: Row = Row::counter(
+    "crossway_request_bytes_total",
+    &["tenant", "upstream"],
+    "Bytes of requests as JSON, without what transports put around them.",
+)
+.in_bytes();
+pub(super) const REPLY_BYTES: Row = Row::counter(
+    "crossway_reply_bytes_total",
+    &["tenant", "upstream"],
+    "Bytes of replies as JSON, messages before the response included.",
+)
+.in_bytes();
+pub(super) const DENIED: Row = Row::counter(
+    "crossway_denied_total",
+    &["tenant", "reason"],
+    "Calls that policy did not permit, by why. Callers are not told.",
+);
+pub(super) const QUOTA_REFUSALS: Row = Row::counter(
+    "crossway_quota_refusals_total",
+    &["tenant", "quota"],
+    "Calls refused by a quota, by which.",
+);
+pub(super) const IDENTITY_REFUSALS: Row = Row::counter(
+    "crossway_identity_refusals_total",
+    &["proof", "reason"],
+    "Requests without a valid identity, by the proof that the listener asks for and by why.",
+);
+pub(super) const SESSIONS: Row =
+    Row::gauge("crossway_sessions", &["face"], "Sessions that are open, by the face they came in by.");
+pub(super) const UPSTREAM_STATE: Row = Row::gauge(
+    "crossway_upstream_state",
+    &["upstream", "state"],
+    "1 for the state that the upstream is in, 0 for the others: idle (nothing was asked of it yet), up, trying, down.",
+);
+pub(super) const UPSTREAM_IN_FLIGHT: Row =
+    Row::gauge("crossway_upstream_in_flight", &["upstream"], "Calls that the upstream is working on.");
+pub(super) const UPSTREAM_QUEUED: Row =
+    Row::gauge("crossway_upstream_queued", &["upstream"], "Calls that wait for their turn at the upstream.");
+pub(super) const BREAKER_OPEN: Row = Row::gauge(
+    "crossway_upstream_breaker_open",
+    &["upstream"],
+    "1 while the upstream is left alone because its calls failed, else 0.",
+);
+pub(super) const LIST_REFRESHES: Row = Row::counter(
+    "crossway_list_refreshes_total",
+    &["upstream", "result"],
+    "Times that an upstream's lists were read anew: ok or failed.",
+);
+pub(super) const RELOADS: Row = Row::counter(
+    "crossway_config_reloads_total",
+    &["result"],
+    "Times that the configuration was read anew: ok, unchanged or failed.",
+);
+pub(super) const RELOADED_AT: Row = Row::gauge(
+    "crossway_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When the configuration in force was taken over.",
+)
+.in_seconds();
+pub(super) const RELOAD_OK: Row = Row::gauge(
+    "crossway_config_last_reload_successful",
+    &[],
+    "1 if the file as it is now is in force, 0 if it could not be taken over.",
+);
+pub(super) const CONFIG_INFO: Row = Row::gauge(
+    "crossway_config_info",
+    &["hash"],
+    "1, with a hash of the configuration in force: the same on all replicas that have the same.",
+);
+pub(super) const BUILD_INFO: Row =
+    Row::gauge("crossway_build_info", &["version"], "1, with the version of the binary.");
+pub(super) const AUDIT_QUEUE: Row =
+    Row::gauge("crossway_audit_queue_length", &[], "Audit records that are not written yet.");
+pub(super) const AUDIT_WRITTEN: Row =
+    Row::counter("crossway_audit_records_total", &[], "Audit records that were written.");
+pub(super) const AUDIT_WAITS: Row =
+    Row::counter("crossway_audit_waits_total", &[], "Calls that waited for room in the audit queue.");
+pub(super) const AUDIT_REFUSALS: Row = Row::counter(
+    "crossway_audit_refusals_total",
+    &[],
+    "Calls that were refused because they could not be audited.",
+);
+pub(super) const TLS_RELOADS: Row = Row::counter(
+    "crossway_tls_reloads_total",
+    &["listener", "result"],
+    "Times that a listener's certificates had changed and were read anew: ok or failed.",
+);
+pub(super) const TLS_FAILED: Row = Row::counter(
+    "crossway_tls_handshake_failures_total",
+    &["listener", "reason"],
+    "TLS handshakes that failed: timeout, certificate (the client's), protocol, io.",
+);
+pub(super) const PROCESS_CPU: Row =
+    Row::counter("process_cpu_seconds_total", &[], "Processor time of this process, user and system.")
+        .in_seconds();
+pub(super) const PROCESS_RESIDENT: Row = Row::gauge(
+    "process_resident_memory_bytes",
+    &[],
+    "Resident memory of this process, without its children.",
+)
+.in_bytes();
+pub(super) const PROCESS_VIRTUAL: Row =
+    Row::gauge("process_virtual_memory_bytes", &[], "Address space of this process.").in_bytes();
+pub(super) const PROCESS_FDS: Row = Row::gauge("process_open_fds", &[], "File descriptors that are open.");
+pub(super) const PROCESS_MAX_FDS: Row =
+    Row::gauge("process_max_fds", &[], "File descriptors that may be open at the most.");
+pub(super) const PROCESS_START: Row =
+    Row::gauge("process_start_time_seconds", &[], "When this process was started.").in_seconds();
+pub(super) const PROCESS_THREADS: Row = Row::gauge("process_threads", &[], "Threads of this process.");
+
+/// All of them, in the order in which they are documented and scraped.
+pub const TABLE: &[Row] = &[
+    CALLS,
+    CALL_SECONDS,
+    CALLS_IN_FLIGHT,
+    REQUEST_BYTES,
+    REPLY_BYTES,
+    DENIED,
+    QUOTA_REFUSALS,
+    IDENTITY_REFUSALS,
+    SESSIONS,
+    UPSTREAM_STATE,
+    UPSTREAM_IN_FLIGHT,
+    UPSTREAM_QUEUED,
+    BREAKER_OPEN,
+    LIST_REFRESHES,
+    RELOADS,
+    RELOADED_AT,
+    RELOAD_OK,
+    CONFIG_INFO,
+    BUILD_INFO,
+    AUDIT_QUEUE,
+    AUDIT_WRITTEN,
+    AUDIT_WAITS,
+    AUDIT_REFUSALS,
+    TLS_RELOADS,
+    TLS_FAILED,
+    PROCESS_CPU,
+    PROCESS_RESIDENT,
+    PROCESS_VIRTUAL,
+    PROCESS_FDS,
+    PROCESS_MAX_FDS,
+    PROCESS_START,
+    PROCESS_THREADS,
+];

@@ -1,0 +1,197 @@
+//! Metrics as they are scraped and documented.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use crossway_proto::{Limits, Message};
+use crossway_service::{Call, Context, Scope, Upstream};
+use crossway_testkit::Scripted;
+
+use super::*;
+
+fn scrape(metrics: &Metrics) -> String {
+    metrics.scrape(&[], &[], None)
+}
+
+/// One series' value.
+#[track_caller]
+fn value(text: &str, series: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
+}
+
+fn touch_all(metrics: &Metrics) -> String {
+    metrics.calls("acme", "wiki").begin(1).ended(CallOutcome::Ok);
+    metrics.denied("acme", "no_grant");
+    metrics.quota_refused("acme", "calls");
+    metrics.identity_refused("jwt", "expired");
+    metrics.lists_refreshed("wiki", true);
+    metrics.config_reloaded(Reload::Failed);
+    metrics.config_in_force("a1");
+    metrics.tls_reloaded("mcp", true);
+    metrics.tls_failed("mcp", "timeout");
+    let upstream = UpstreamStatus::new("wiki", UpstreamState::Down);
+    let audit = AuditStatus { queued: 1, written: 2, waits: 3, refused: 4 };
+    metrics.scrape(&[upstream], &[SessionCount { face: "streamable-http", open: 5 }], Some(&audit))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_scraped_is_what_the_table_says() {
+    let text = touch_all(&Metrics::new());
+    let types: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let expected: Vec<String> = TABLE.iter().map(|row| format!("{} {}", row.name, row.kind.word())).collect();
+    assert_eq!(types, expected);
+    for row in TABLE {
+        assert!(text.contains(&format!("# HELP {} {}\n", row.name, row.help)), "{}", row.name);
+        let labels = text.lines().find(|line| line.starts_with(&format!("{}{{", row.name)));
+        let labels: BTreeSet<&str> = labels
+            .and_then(|line| Some(line.split_once('{')?.1.split_once('}')?.0))
+            .map(|labels| labels.split(',').filter_map(|label| Some(label.split_once('=')?.0)).collect())
+            .unwrap_or_default();
+        if !matches!(row.kind, Kind::Histogram(_)) {
+            assert_eq!(labels, row.labels.iter().copied().collect(), "{}", row.name);
+        }
+    }
+}
+
+#[test]
+fn names_say_what_is_counted() {
+    let mut names = BTreeSet::new();
+    for row in TABLE {
+        assert!(names.insert(row.name), "{} is there twice", row.name);
+        assert_eq!(row.kind == Kind::Counter, row.name.ends_with("_total"), "{}", row.name);
+        let stem = row.name.trim_end_matches("_total");
+        assert!(stem.ends_with(row.unit.word()), "{}", row.name);
+        assert!(row.help.ends_with('.') && !row.help.contains(['\n', '\\', '|']), "{}", row.name);
+    }
+}
+
+#[test]
+fn a_call_is_recorded_with_its_outcome_bytes_and_time() {
+    let metrics = Metrics::new();
+    let meter = metrics.calls("acme", "wiki");
+    let (first, second) = (meter.begin(10), meter.begin(20));
+    assert_eq!(value(&scrape(&metrics), r#"crossway_calls_in_flight{tenant="acme",upstream="wiki"}"#), 2.0);
+    first.replied(7);
+    first.ended(CallOutcome::Ok);
+    drop(second);
+    let text = scrape(&metrics);
+    let of =
+        |name: &str, more: &str| value(&text, &format!(r#"{name}{{tenant="acme",upstream="wiki"{more}}}"#));
+    assert_eq!(of("crossway_calls_in_flight", ""), 0.0);
+    assert_eq!(of("crossway_calls_total", r#",outcome="ok""#), 1.0);
+    assert_eq!(of("crossway_calls_total", r#",outcome="cancelled""#), 1.0);
+    assert_eq!(of("crossway_calls_total", r#",outcome="unknown""#), 0.0);
+    assert_eq!(of("crossway_request_bytes_total", ""), 30.0);
+    assert_eq!(of("crossway_reply_bytes_total", ""), 7.0);
+    assert_eq!(of("crossway_call_duration_seconds_count", ""), 2.0);
+}
+
+#[test]
+fn more_series_than_there_may_be_come_in_under_other() {
+    let metrics = Metrics::new();
+    for number in 0..limits::SERIES + 10 {
+        metrics.denied(&format!("tenant-{number}"), "no_grant");
+    }
+    assert_eq!(metrics.0.denied.len(), limits::SERIES + 1);
+    let text = scrape(&metrics);
+    assert_eq!(value(&text, r#"crossway_denied_total{tenant="other",reason="no_grant"}"#), 10.0);
+    assert_eq!(value(&text, r#"crossway_denied_total{tenant="tenant-0",reason="no_grant"}"#), 1.0);
+}
+
+#[test]
+fn an_upstream_that_is_gone_has_no_series() {
+    let metrics = Metrics::new();
+    assert!(touch_all(&metrics).contains(r#"crossway_upstream_state{upstream="wiki",state="down"} 1"#));
+    assert!(!scrape(&metrics).contains("crossway_upstream_state{"));
+}
+
+#[test]
+fn a_label_can_not_break_out_of_its_line() {
+    let metrics = Metrics::new();
+    metrics.denied("a\"} 1\nfake 2", "no_grant");
+    assert!(scrape(&metrics).contains(r#"{tenant="a\"} 1\nfake 2",reason="no_grant"} 1"#));
+}
+
+/// A response to the request, with its id.
+fn answer(request: &Message, member: &str) -> String {
+    let id = request.id().unwrap();
+    format!(r#"{{"jsonrpc":"2.0","id":{id},{member}}}"#)
+}
+
+#[tokio::test]
+async fn calls_of_an_upstream_are_recorded_by_tenant_and_outcome() {
+    let upstream = Scripted::answering(|message| match message.method().as_deref() {
+        Some("good") => vec![
+            r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#.to_owned(),
+            answer(message, r#""result":{}"#),
+        ],
+        Some("bad") => vec![answer(message, r#""error":{"code":1,"message":"no"}"#)],
+        _ => vec![],
+    });
+    let metrics = Metrics::new();
+    let tenant = |context: &Context| if context.deadline.is_some() { "globex" } else { "acme" };
+    let link = Metered::new(upstream, metrics.clone(), "wiki", tenant).connect(Scope::Session);
+    let call = |text: &'static str| {
+        let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
+        link.call(Call::message(message, Context::default()))
+    };
+    let mut good = call(r#"{"jsonrpc":"2.0","id":1,"method":"good"}"#);
+    while good.next().await.is_some() {}
+    let mut bad = call(r#"{"jsonrpc":"2.0","id":2,"method":"bad"}"#);
+    assert!(bad.next().await.unwrap().unwrap().is_response());
+    drop(call(r#"{"jsonrpc":"2.0","id":3,"method":"silent"}"#));
+    let mut notification = call(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    assert!(notification.next().await.is_none());
+    let text = scrape(&metrics);
+    for (outcome, count) in [("ok", 1.0), ("error", 1.0), ("cancelled", 1.0), ("not_sent", 0.0)] {
+        let series = format!(r#"crossway_calls_total{{tenant="acme",upstream="wiki",outcome="{outcome}"}}"#);
+        assert_eq!(value(&text, &series), count, "{outcome}");
+    }
+    assert!(value(&text, r#"crossway_reply_bytes_total{tenant="acme",upstream="wiki"}"#) > 100.0);
+    assert_eq!(value(&text, r#"crossway_calls_in_flight{tenant="acme",upstream="wiki"}"#), 0.0);
+}
+
+/// The page that lists the metrics.
+fn page() -> String {
+    let mut page = String::from(
+        "# Metrics\n\n\
+         What `/metrics` of the operations listener says, in Prometheus' text format 0.0.4. This page is made from the\n\
+         table in the code (`crates/crossway-gateway/src/metrics/table.rs`); a test compares them.\n\n\
+         Labels are bounded. `tenant`, `upstream` and `listener` are names that the configuration gives, `reason`,\n\
+         `outcome`, `proof` and the like are words of the code. No user, tool, address or text of a request is in one. A\n",
+    );
+    let _ = writeln!(
+        page,
+        "metric has {} series at the most; names beyond that come in as `other`.\n",
+        limits::SERIES
+    );
+    page.push_str("| name | kind | unit | labels | says |\n|---|---|---|---|---|\n");
+    for row in TABLE {
+        let labels: Vec<String> = row.labels.iter().map(|label| format!("`{label}`")).collect();
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} | {} |",
+            row.name,
+            row.kind.word(),
+            row.unit.word(),
+            labels.join(", "),
+            row.help
+        );
+    }
+    let buckets: Vec<String> = limits::DURATION_BUCKETS.iter().map(ToString::to_string).collect();
+    let _ = writeln!(page, "\nUpper bounds of durations' buckets, in seconds: {}.", buckets.join(", "));
+    page
+}
+
+/// `CROSSWAY_WRITE_DOCS=1` writes the page instead.
+#[test]
+fn the_page_about_metrics_is_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
+    if std::env::var_os("CROSSWAY_WRITE_DOCS").is_some() {
+        std::fs::write(path, page()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), page(), "CROSSWAY_WRITE_DOCS=1 writes it anew");
+}

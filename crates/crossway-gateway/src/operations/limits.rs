@@ -1,0 +1,32 @@
+//! Every bound of the operations listener, with its default and the reason for it.
+
+use std::time::Duration;
+
+use crossway_streamable_http::server::http::HttpLimits;
+
+/// The most connections: 64. A scraper, a few probes and a few operators; each may keep some open.
+pub const CONNECTIONS: usize = 64;
+/// The longest head of a request: 16 KiB, twice what common servers take.
+pub const HEAD_BYTES: usize = 16 * 1024;
+/// The most requests at once on one HTTP/2 connection: 16.
+pub const HTTP2_STREAMS: u32 = 16;
+/// The longest body, which a question to `/admin/explain` has: 64 KiB, as an identity token with many groups takes,
+/// with arguments beside it.
+pub const BODY_BYTES: usize = 64 * 1024;
+/// How much of a longer body is read and thrown away: 1 MiB, sixteen times what is accepted.
+pub const DISCARD: usize = 1 << 20;
+/// How long a body may take: 10 seconds, for it is small.
+pub const BODY_TIME: Duration = Duration::from_secs(10);
+/// The shortest admin key: 16 bytes, which are 80 bits or more of any alphabet that people use.
+pub const ADMIN_KEY_BYTES: usize = 16;
+
+/// The same for the loop that accepts connections.
+#[must_use]
+pub fn http() -> HttpLimits {
+    HttpLimits {
+        connections: CONNECTIONS,
+        head_bytes: HEAD_BYTES,
+        http2_streams: HTTP2_STREAMS,
+        ..HttpLimits::default()
+    }
+}
