@@ -3,6 +3,8 @@
 pub mod args;
 mod banner;
 mod bridge;
+mod check;
+pub mod config;
 mod connect;
 mod demo;
 mod detect;
@@ -24,6 +26,7 @@ mod stdio;
 pub mod tls;
 
 pub use bridge::bridge;
+pub use check::check;
 pub use crossway_router::guard::Timeouts;
 pub use demo::demo;
 pub use detect::{DetectError, connect_url};

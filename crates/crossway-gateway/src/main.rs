@@ -1,5 +1,6 @@
 //! `crossway`: reads the command line, and hands it to the library.
 
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use tokio::runtime::Runtime;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("crossway: {error:#}");
             ExitCode::from(exit_code(&error))
@@ -25,13 +26,26 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     error.downcast_ref::<RunError>().map_or(1, RunError::exit_code)
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut args::command(), "crossway", &mut std::io::stdout());
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
-        Command::Man => return args::write_man(&mut std::io::stdout()).context("can't write the man page"),
+        Command::Man => {
+            args::write_man(&mut std::io::stdout()).context("can't write the man page")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Check(ref args) => {
+            let usable = crossway_gateway::check(args, &mut std::io::stdout().lock());
+            let usable = usable.context("can't write what was found")?;
+            return Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Schema => {
+            let schema = crossway_gateway::config::schema();
+            writeln!(std::io::stdout(), "{schema}").context("can't write the schema")?;
+            return Ok(ExitCode::SUCCESS);
+        }
         _ => crossway_gateway::start_log(&cli.log).map_err(RunError::from)?,
     }
     match cli.command {
@@ -44,9 +58,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             runtime(threads)?.block_on(crossway_gateway::demo(args))?;
         }
         Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
-        Command::Completions { .. } | Command::Man => {}
+        // Done above.
+        Command::Check(_) | Command::Schema | Command::Completions { .. } | Command::Man => {}
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// As many threads as there are processors. A server that is started as a command needs some of these as well, for

@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+/// What [`Secret`] calls itself when it is read.
+pub(crate) const SECRET: &str = "$crossway::Secret";
+
 /// A secret's value: a key, a token, a password. Clones share it.
 ///
 /// `Debug` prints `[redacted]`, there is no `Display` and no `Serialize`, and the memory is overwritten once the last
@@ -54,7 +57,7 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // `deserialize_str` would show a number in its error.
         struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
+        impl<'de> serde::de::Visitor<'de> for Visitor {
             type Value = Secret;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,6 +72,11 @@ impl<'de> Deserialize<'de> for Secret {
                 Ok(Secret::new(value))
             }
 
+            /// As `serde_json` and others answer to a newtype.
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Secret, D::Error> {
+                inner.deserialize_any(self)
+            }
+
             fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Secret, E> {
                 Err(E::custom("a secret is a string; put quotes around it"))
             }
@@ -81,7 +89,8 @@ impl<'de> Deserialize<'de> for Secret {
                 Err(E::custom("a secret is a string; put quotes around it"))
             }
         }
-        deserializer.deserialize_any(Visitor)
+        // The name is how the config's reader knows that what stands there may be elsewhere.
+        deserializer.deserialize_newtype_struct(SECRET, Visitor)
     }
 }
 

@@ -81,6 +81,11 @@ pub enum Command {
     /// Serve a demo MCP server, with nothing else to install.
     #[command(after_long_help = DEMO_HELP)]
     Demo(DemoArgs),
+    /// Check a config of `crossway serve`: all that is wrong with it, with line and column.
+    #[command(after_long_help = CHECK_HELP)]
+    Check(CheckArgs),
+    /// Print the JSON Schema of the config: editors complete and check it by that.
+    Schema,
     /// Print a shell's completions: `crossway completions bash > /etc/bash_completion.d/crossway`.
     Completions {
         /// The shell.
@@ -114,6 +119,45 @@ Ends when standard input is closed, and ends the upstream's session then.";
 const DEMO_HELP: &str = "\
 The demo has the tools, prompts and resources that the official conformance suite asks of a server (`test_*`), and a \
 few to try by hand: `echo`, `slow` (with progress) and `ask` (asks you a question).";
+
+const CHECK_HELP: &str = "\
+All that `crossway serve` looks at before it listens is looked at: keys and values, variables and the files of secrets. What can be \
+meant and is likely not is a warning. Nothing is started, and no upstream is reached.
+
+Exit codes:
+  0  the config can be used
+  1  it can't
+
+Example, as a step before a rollout:
+  crossway check --config crossway.yaml --format json";
+
+/// `crossway check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The config.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// How findings are printed.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+}
+
+/// The config of `crossway serve`.
+#[derive(Debug, Args)]
+pub struct ConfigArg {
+    /// The config: YAML, TOML or JSON, told by its ending.
+    #[arg(long = "config", value_name = "FILE", env = "CROSSWAY_CONFIG", default_value = "crossway.yaml")]
+    pub file: PathBuf,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// One a line: FILE:LINE:COLUMN: error: what is wrong.
+    Text,
+    /// One JSON object.
+    Json,
+}
 
 /// `crossway bridge`.
 #[derive(Debug, Args)]

@@ -38,28 +38,46 @@ pub struct Server {
 }
 
 /// An entry as the file has it, under the names that the clients in use have for its members.
-#[derive(Deserialize)]
-struct Entry {
+#[derive(Clone, Deserialize, schemars::JsonSchema)]
+pub struct Entry {
+    /// The program to launch.
     command: Option<String>,
+    /// Its arguments.
     #[serde(default)]
     args: Vec<String>,
+    /// Its environment.
     #[serde(default)]
     env: BTreeMap<String, String>,
+    /// Its working directory.
     cwd: Option<PathBuf>,
+    /// The server's URL.
     #[serde(alias = "serverUrl")]
     url: Option<String>,
     /// Of the Gemini CLI: a URL that speaks Streamable HTTP.
     #[serde(rename = "httpUrl")]
     http_url: Option<String>,
+    /// `stdio`, `http` or `sse`.
     #[serde(rename = "type", alias = "transport", alias = "transportType")]
     kind: Option<String>,
+    /// Headers for each request to the URL.
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// Whether it is passed over.
     #[serde(default)]
     disabled: bool,
+    /// Whether it is not passed over.
     enabled: Option<bool>,
+    /// What means nothing here.
     #[serde(flatten)]
+    #[schemars(skip)]
     rest: BTreeMap<String, IgnoredAny>,
+}
+
+impl std::fmt::Debug for Entry {
+    /// Values may be secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").finish_non_exhaustive()
+    }
 }
 
 impl ServersFile {
@@ -116,7 +134,7 @@ impl ServersFile {
             let entry: Entry =
                 read_part(text, raw.get()).map_err(|(at, problem)| error(Some(at), problem))?;
             file.ignored.extend(entry.rest.keys().map(|member| format!("{name}.{member}")));
-            if entry.disabled || entry.enabled == Some(false) {
+            if entry.is_disabled() {
                 continue;
             }
             let upstream = entry.upstream(&name, &lookup).map_err(here)?;
@@ -127,7 +145,22 @@ impl ServersFile {
 }
 
 impl Entry {
-    fn upstream(self, name: &str, lookup: &impl Fn(&str) -> Option<String>) -> Result<UpstreamPlan, Problem> {
+    /// Whether it is switched off.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled || self.enabled == Some(false)
+    }
+
+    /// The members that mean nothing here.
+    pub(crate) fn ignored(&self) -> impl Iterator<Item = &str> {
+        self.rest.keys().map(String::as_str)
+    }
+
+    /// What it says, with `lookup` for variables.
+    pub(crate) fn upstream(
+        self,
+        name: &str,
+        lookup: &impl Fn(&str) -> Option<String>,
+    ) -> Result<UpstreamPlan, Problem> {
         let transport = self.transport(name)?;
         match (self.command, self.url.or(self.http_url)) {
             (Some(_), Some(_)) => Err(Problem::Both(name.to_owned())),

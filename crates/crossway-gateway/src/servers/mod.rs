@@ -5,4 +5,4 @@ mod error;
 mod file;
 
 pub use error::{FileError, Problem};
-pub use file::{Server, ServersFile};
+pub use file::{Entry, Server, ServersFile};

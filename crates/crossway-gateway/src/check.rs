@@ -1,0 +1,79 @@
+//! `crossway check`: whether a config can be used, before it is.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::args::{CheckArgs, CheckFormat};
+use crate::config::{self, ConfigErrors, Finding, Severity};
+
+/// A finding, for programs.
+#[derive(Serialize)]
+struct Told<'a> {
+    severity: Severity,
+    file: String,
+    line: Option<usize>,
+    column: Option<usize>,
+    path: &'a str,
+    message: String,
+}
+
+/// Checks a config and writes what is found: a finding a line, or JSON. Gives whether it can be used.
+///
+/// # Errors
+///
+/// When `out` can't be written to.
+pub fn check(args: &CheckArgs, out: &mut impl Write) -> io::Result<bool> {
+    let (findings, upstreams) = match config::load(&args.config.file) {
+        Ok(loaded) => (loaded.warnings, Some(loaded.upstreams.len())),
+        Err(ConfigErrors(findings)) => (findings, None),
+    };
+    match args.format {
+        CheckFormat::Text => text(args, &findings, upstreams, out)?,
+        CheckFormat::Json => json(&findings, upstreams.is_some(), out)?,
+    }
+    out.flush()?;
+    Ok(upstreams.is_some())
+}
+
+fn text(
+    args: &CheckArgs,
+    findings: &[Finding],
+    upstreams: Option<usize>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for finding in findings {
+        writeln!(out, "{finding}")?;
+    }
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let file = args.config.file.display();
+    let warnings = numbered(count(Severity::Warning), "warning");
+    match upstreams {
+        Some(upstreams) => {
+            writeln!(out, "{file} can be used: {}, {warnings}", numbered(upstreams, "upstream"))
+        }
+        None => {
+            writeln!(out, "{file} can't be used: {}, {warnings}", numbered(count(Severity::Error), "error"))
+        }
+    }
+}
+
+fn numbered(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn json(findings: &[Finding], usable: bool, out: &mut impl Write) -> io::Result<()> {
+    let findings: Vec<_> = findings
+        .iter()
+        .map(|finding| Told {
+            severity: finding.severity,
+            file: finding.file.display().to_string(),
+            line: finding.at.map(|(line, _)| line),
+            column: finding.at.map(|(_, column)| column),
+            path: &finding.path,
+            message: finding.message(),
+        })
+        .collect();
+    let told = serde_json::json!({ "usable": usable, "findings": findings });
+    writeln!(out, "{told:#}")
+}

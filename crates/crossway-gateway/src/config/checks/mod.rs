@@ -1,0 +1,75 @@
+//! What the program needs, made of what the file says.
+
+mod place;
+mod upstreams;
+
+pub use place::PlaceProblem;
+pub use upstreams::UpstreamProblem;
+
+use super::file::ConfigFile;
+use super::problem::{Problem, Severity};
+use super::tree::{Node, Step};
+use super::{Listening, Loaded};
+
+/// What checks find, each at its path.
+#[derive(Default)]
+pub(super) struct Findings(pub(super) Vec<(Severity, Vec<Step>, Problem)>);
+
+impl Findings {
+    fn error(&mut self, path: Vec<Step>, problem: impl Into<Problem>) {
+        self.0.push((Severity::Error, path, problem.into()));
+    }
+
+    fn warning(&mut self, path: Vec<Step>, problem: impl Into<Problem>) {
+        self.0.push((Severity::Warning, path, problem.into()));
+    }
+}
+
+/// A path's steps.
+macro_rules! steps {
+    ($($step:expr),* $(,)?) => { vec![$($crate::config::tree::Step::from($step)),*] };
+}
+use steps;
+
+impl From<&str> for Step {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+impl From<&String> for Step {
+    fn from(key: &String) -> Self {
+        Self::Key(key.clone())
+    }
+}
+
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// Checks all of it. What can't be made is told, and is missing in what is given.
+pub(super) fn check(
+    file: ConfigFile,
+    root: &Node,
+    context: &super::read::Context<'_>,
+    findings: &mut Findings,
+) -> Loaded {
+    let (hosts, origins) = place::names(&file, findings);
+    let tls = place::tls(file.tls.as_ref(), "tls", context.folder, findings);
+    let operations = place::operations(&file, context.folder, findings);
+    let keyring = place::keyring(&file.session_keys, findings);
+    let upstreams = upstreams::check(&file, root, context, findings);
+    let listening = Listening { address: file.listen.0, hosts, origins, tls };
+    Loaded {
+        listening,
+        operations,
+        keyring,
+        upstreams,
+        limits: file.limits,
+        log: file.log,
+        warnings: Vec::new(),
+        files: Vec::new(),
+    }
+}

@@ -1,0 +1,154 @@
+//! How the gateway is reached.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
+use crossway_seal::{KeyError, Keyring};
+
+use super::super::file::{ConfigFile, OperationsFile, TlsFile};
+use super::super::{Operations, Tls};
+use super::{Findings, steps};
+use crate::secret::Secret;
+
+/// What is wrong with how the gateway is to be reached.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceProblem {
+    /// Listening beyond loopback without names.
+    #[error(
+        "{0} can be reached from other machines: name in allow_hosts what clients call it by, such as \
+         allow_hosts: [gateway.example.com]"
+    )]
+    NoAllowedHost(SocketAddr),
+    /// A host name that is none.
+    #[error("{0:?} is not a host name; one is written as gateway.example.com, or gateway.example.com:8443")]
+    BadHost(String),
+    /// An origin that is none.
+    #[error("{0:?} is not an origin; one is written as https://chat.example.com")]
+    BadOrigin(String),
+    /// Both listeners have one address.
+    #[error("{0} is the address of the clients' listener too; take another port")]
+    SameAddress(SocketAddr),
+    /// Administration that everybody reaches.
+    #[error(
+        "{0} can be reached from other machines, and what goes there can be read on its way; give it tls, or a loopback address"
+    )]
+    AdminInTheOpen(SocketAddr),
+    /// A key that anybody could try out.
+    #[error(
+        "the key has {0} bytes, and can be guessed; take 32 random ones, as `openssl rand -base64 32` prints them"
+    )]
+    ShortKey(usize),
+    /// A key for sessions that is none.
+    #[error("{0}")]
+    BadKey(KeyError),
+    /// A file that is not there, or can't be read.
+    #[error("{} can't be read: {reason}", file.display())]
+    NoFile {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// A log filter that is none.
+    #[error(
+        "{0:?} is not a filter; try a level (info, debug), or levels by crate (warn,crossway_stdio=debug)"
+    )]
+    BadFilter(String),
+}
+
+/// The fewest bytes of an administration key: what can't be tried out, even if only letters and digits were taken.
+const ADMIN_KEY_BYTES: usize = 16;
+
+/// The names by which clients may call.
+pub(super) fn names(file: &ConfigFile, findings: &mut Findings) -> (AllowedHosts, AllowedOrigins) {
+    let mut hosts = AllowedHosts::loopback();
+    for (index, host) in file.allow_hosts.iter().enumerate() {
+        match hosts.clone().and(host) {
+            Ok(more) => hosts = more,
+            Err(_) => findings.error(steps!["allow_hosts", index], PlaceProblem::BadHost(host.clone())),
+        }
+    }
+    let mut origins = AllowedOrigins::loopback();
+    for (index, origin) in file.allow_origins.iter().enumerate() {
+        match origins.clone().and(origin) {
+            Ok(more) => origins = more,
+            Err(_) => findings.error(steps!["allow_origins", index], PlaceProblem::BadOrigin(origin.clone())),
+        }
+    }
+    let address = file.listen.0;
+    if !address.ip().is_loopback() && file.allow_hosts.is_empty() {
+        findings.error(steps!["listen"], PlaceProblem::NoAllowedHost(address));
+    }
+    if let Some(filter) = &file.log.filter
+        && filter.parse::<tracing_subscriber::filter::Targets>().is_err()
+    {
+        findings.error(steps!["log", "filter"], PlaceProblem::BadFilter(filter.clone()));
+    }
+    (hosts, origins)
+}
+
+/// TLS of a listener, whose files have to be there.
+pub(super) fn tls(file: Option<&TlsFile>, at: &str, folder: &Path, findings: &mut Findings) -> Option<Tls> {
+    let file = file?;
+    let steps = |key| at.split('.').chain([key]).map(super::Step::from).collect();
+    let mut there = |key, path: &Path| {
+        let path = folder.join(path);
+        if let Err(reason) = fs::File::open(&path) {
+            findings.error(steps(key), PlaceProblem::NoFile { file: path.clone(), reason });
+        }
+        path
+    };
+    Some(Tls {
+        certificate: there("certificate", &file.certificate),
+        key: there("key", &file.key),
+        client_ca: file.client_ca.as_deref().map(|path| there("client_ca", path)),
+    })
+}
+
+/// The operators' listener.
+pub(super) fn operations(file: &ConfigFile, folder: &Path, findings: &mut Findings) -> Option<Operations> {
+    let OperationsFile { listen, admin_key, tls: tls_file } = file.operations.as_ref()?;
+    let address = listen.0;
+    if address == file.listen.0 && address.port() != 0 {
+        findings.error(steps!["operations", "listen"], PlaceProblem::SameAddress(address));
+    }
+    if let Some(key) = admin_key {
+        if key.expose().len() < ADMIN_KEY_BYTES {
+            let problem = PlaceProblem::ShortKey(key.expose().len());
+            findings.error(steps!["operations", "admin_key"], problem);
+        }
+        if !address.ip().is_loopback() && tls_file.is_none() {
+            findings.warning(steps!["operations", "listen"], PlaceProblem::AdminInTheOpen(address));
+        }
+    }
+    let tls = tls(tls_file.as_ref(), "operations.tls", folder, findings);
+    Some(Operations { address, admin_key: admin_key.clone(), tls })
+}
+
+/// The keys of sessions, as one ring.
+pub(super) fn keyring(keys: &[Secret], findings: &mut Findings) -> Option<Arc<Keyring>> {
+    let mut all = String::new();
+    for (index, key) in keys.iter().enumerate() {
+        match Keyring::parse(key.expose()) {
+            Ok(_) => {
+                all.push_str(key.expose());
+                all.push('\n');
+            }
+            Err(error) => findings.error(steps!["session_keys", index], PlaceProblem::BadKey(error)),
+        }
+    }
+    if all.is_empty() {
+        return None;
+    }
+    match Keyring::parse(&all) {
+        Ok(ring) => Some(Arc::new(ring)),
+        Err(error) => {
+            findings.error(steps!["session_keys"], PlaceProblem::BadKey(error));
+            None
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The upstreams.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use crossway_router::guard::{BreakerOptions, GuardOptions};
+use http::{HeaderName, HeaderValue};
+use url::Url;
+
+use super::super::file::{ConfigFile, ScopeFile, TransportFile, UpstreamFile, UpstreamLimitsFile};
+use super::super::problem::Problem;
+use super::super::read::Context;
+use super::super::tree::{Node, Step, Value};
+use super::super::{UpstreamSpec, limits};
+use super::{Findings, steps};
+use crate::args::{HeaderArg, HeaderError, TransportArg};
+use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan};
+
+/// What is wrong with an upstream.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpstreamProblem {
+    /// There is none.
+    #[error(
+        "there is no upstream; add one, such as upstreams: {{ time: {{ command: uvx, args: [mcp-server-time] }} }}"
+    )]
+    None,
+    /// There are too many.
+    #[error("there are {found} upstreams, and there may be {limit}")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A name that can't be one.
+    #[error(
+        "{0:?} can't be an upstream's name: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or a digit, since it is a part of \
+         URLs and of tools' names"
+    )]
+    BadName(String),
+    /// Two have one name.
+    #[error("{0:?} is an upstream's name already, in `upstreams`; take another")]
+    Twice(String),
+    /// Two have one prefix.
+    #[error(
+        "the names of its tools begin with {prefix:?}, as those of {other:?} do; give it another `prefix`"
+    )]
+    SamePrefix {
+        /// The prefix.
+        prefix: String,
+        /// Who else has it.
+        other: String,
+    },
+    /// Neither a command nor a URL.
+    #[error("has neither `command` nor `url`; add one of them")]
+    Nothing,
+    /// Both a command and a URL.
+    #[error("has a `command` and also a `url`; take one of them away")]
+    Both,
+    /// A key that is for the other kind.
+    #[error("is for an upstream with `{of}`; take it away")]
+    OutOfPlace {
+        /// What it is for.
+        of: &'static str,
+    },
+    /// A URL that can't be used.
+    #[error("can't be used as a URL: {0}")]
+    BadUrl(String),
+    /// A URL with a user's name or a password in it.
+    #[error("has a user or a password in it; put them into `credentials`, or into a header")]
+    UserInUrl,
+    /// A header that can't be sent.
+    #[error("{0}")]
+    Header(HeaderError),
+    /// The name of an environment variable that can't be one.
+    #[error("can't be the name of an environment variable: it is empty, or has a = or a NUL")]
+    BadVariable,
+    /// A working directory that is none.
+    #[error("there is no such folder")]
+    NoFolder,
+    /// Trust for whoever is shared by everybody.
+    #[error(
+        "all tenants share this one's processes or sessions; take the scope `tenant` unless it keeps nothing of those who call"
+    )]
+    SharedProcess,
+    /// A value that can't be.
+    #[error("has to be at least {0}")]
+    TooFew(usize),
+    /// The longest time is shorter than the first.
+    #[error("is shorter than `first`")]
+    ShorterThanFirst,
+    /// An entry of `mcpServers`.
+    #[error("{0}")]
+    Server(crate::servers::Problem),
+    /// A member of an entry that means nothing here.
+    #[error("means nothing here, and is passed over")]
+    Ignored,
+}
+
+/// Checks all upstreams, and gives those that can be used.
+pub(super) fn check(
+    file: &ConfigFile,
+    root: &Node,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Vec<UpstreamSpec> {
+    let found = file.upstreams.len() + file.mcp_servers.len();
+    if found == 0 {
+        findings.warning(steps!["upstreams"], UpstreamProblem::None);
+    }
+    if found > limits::UPSTREAMS {
+        let problem = UpstreamProblem::TooMany { found, limit: limits::UPSTREAMS };
+        findings.error(steps!["upstreams"], problem);
+    }
+    let mut specs: Vec<UpstreamSpec> = Vec::new();
+    for (name, upstream) in &file.upstreams {
+        let at = steps!["upstreams", name];
+        if !is_name(name) {
+            findings.error(at.clone(), UpstreamProblem::BadName(name.clone()));
+        }
+        if let Some(prefix) = upstream.prefix.as_ref().filter(|prefix| !is_name(prefix)) {
+            findings.error(with(&at, "prefix"), UpstreamProblem::BadName(prefix.clone()));
+        }
+        literals(&at, "env", &upstream.env, root, findings);
+        literals(&at, "headers", &upstream.headers, root, findings);
+        check_limits(&with(&at, "limits"), &upstream.limits, findings);
+        if let Some(plan) = one(&at, upstream, context, findings) {
+            specs.push(spec(name, plan, upstream));
+        }
+    }
+    for (name, entry) in &file.mcp_servers {
+        let at = steps!["mcpServers", name];
+        if file.upstreams.contains_key(name) {
+            findings.error(at.clone(), UpstreamProblem::Twice(name.clone()));
+        } else if !is_name(name) {
+            findings.error(at.clone(), UpstreamProblem::BadName(name.clone()));
+        }
+        for ignored in entry.ignored() {
+            findings.warning(with(&at, ignored), UpstreamProblem::Ignored);
+        }
+        if entry.is_disabled() {
+            continue;
+        }
+        match entry.clone().upstream(name, &context.lookup) {
+            Ok(plan) => specs.push(spec(name, plan, &UpstreamFile::default())),
+            Err(problem) => findings.error(at, UpstreamProblem::Server(problem)),
+        }
+    }
+    prefixes(&specs, findings);
+    specs
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=limits::NAME_BYTES).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+fn with<'a>(at: &[Step], step: impl Into<Step> + 'a) -> Vec<Step> {
+    let mut path = at.to_vec();
+    path.push(step.into());
+    path
+}
+
+/// Tells of headers and variables whose names say that they are secrets, and whose values stand in the file.
+fn literals(
+    at: &[Step],
+    key: &'static str,
+    values: &BTreeMap<String, super::super::file::Hidden>,
+    root: &Node,
+    findings: &mut Findings,
+) {
+    for name in values.keys().filter(|name| is_secret_name(name)) {
+        let path = with(&with(at, key), name);
+        let is_literal = match root.find(&path).map(|node| &node.value) {
+            Some(Value::Text(text)) => !text.is_expanded && !text.text.starts_with("file:"),
+            _ => false,
+        };
+        if is_literal {
+            findings.warning(path, Problem::LiteralSecret);
+        }
+    }
+}
+
+fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let parts = ["authorization", "token", "secret", "password", "passwd", "cookie", "credential"];
+    parts.iter().any(|part| name.contains(part)) || name.ends_with("key")
+}
+
+fn one(
+    at: &[Step],
+    upstream: &UpstreamFile,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Option<UpstreamPlan> {
+    match (&upstream.command, &upstream.url) {
+        (Some(_), Some(_)) => {
+            findings.error(at.to_vec(), UpstreamProblem::Both);
+            None
+        }
+        (None, None) => {
+            findings.error(at.to_vec(), UpstreamProblem::Nothing);
+            None
+        }
+        (Some(program), None) => {
+            Some(UpstreamPlan::Command(command(at, program, upstream, context, findings)))
+        }
+        (None, Some(url)) => url_plan(at, url, upstream, findings).map(UpstreamPlan::Url),
+    }
+}
+
+fn command(
+    at: &[Step],
+    program: &str,
+    upstream: &UpstreamFile,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> CommandPlan {
+    for (key, is_there) in
+        [("transport", upstream.transport.is_some()), ("headers", !upstream.headers.is_empty())]
+    {
+        if is_there {
+            findings.error(with(at, key), UpstreamProblem::OutOfPlace { of: "url" });
+        }
+    }
+    for name in upstream.env.keys() {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            findings.error(with(&with(at, "env"), name), UpstreamProblem::BadVariable);
+        }
+    }
+    if program.is_empty() {
+        findings.error(with(at, "command"), UpstreamProblem::Nothing);
+    }
+    if upstream.scope == ScopeFile::Shared {
+        findings.warning(with(at, "scope"), UpstreamProblem::SharedProcess);
+    }
+    let cwd = upstream.cwd.as_ref().map(|cwd| context.folder.join(cwd));
+    if cwd.as_ref().is_some_and(|cwd| !cwd.is_dir()) {
+        findings.error(with(at, "cwd"), UpstreamProblem::NoFolder);
+    }
+    CommandPlan {
+        program: program.into(),
+        args: upstream.args.iter().map(OsString::from).collect(),
+        env: upstream.env.iter().map(|(name, value)| (name.into(), value.0.expose().into())).collect(),
+        cwd,
+    }
+}
+
+fn url_plan(at: &[Step], url: &str, upstream: &UpstreamFile, findings: &mut Findings) -> Option<UrlPlan> {
+    let out_of_place = [
+        ("args", !upstream.args.is_empty()),
+        ("env", !upstream.env.is_empty()),
+        ("cwd", upstream.cwd.is_some()),
+    ];
+    for (key, _) in out_of_place.iter().filter(|(_, is_there)| *is_there) {
+        findings.error(with(at, *key), UpstreamProblem::OutOfPlace { of: "command" });
+    }
+    let headers: Vec<_> = upstream
+        .headers
+        .iter()
+        .filter_map(|(name, value)| match header(name, value.0.expose()) {
+            Ok(header) => Some(header),
+            Err(error) => {
+                findings.error(with(&with(at, "headers"), name), UpstreamProblem::Header(error));
+                None
+            }
+        })
+        .collect();
+    let mut bad = |problem| findings.error(with(at, "url"), problem);
+    let url = match Url::parse(url) {
+        Ok(url) => url,
+        Err(error) => {
+            bad(UpstreamProblem::BadUrl(error.to_string()));
+            return None;
+        }
+    };
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        bad(UpstreamProblem::BadUrl("it has to begin with http:// or https://".to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        bad(UpstreamProblem::UserInUrl);
+    }
+    let transport = upstream.transport.map(|transport| match transport {
+        TransportFile::StreamableHttp => TransportArg::StreamableHttp,
+        TransportFile::HttpSse => TransportArg::HttpSse,
+    });
+    Some(UrlPlan { url, transport, headers })
+}
+
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
+    // What it may stand for was put in its place already: `${` is no variable now.
+    let (name, _) = HeaderArg::new(name, "")?.resolve(|_| None)?;
+    let mut value = HeaderValue::from_str(value.trim()).map_err(|_| HeaderError::BadValue(name.clone()))?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+fn check_limits(at: &[Step], file: &UpstreamLimitsFile, findings: &mut Findings) {
+    for (key, value) in [("concurrent", file.concurrent), ("sessions", file.sessions)] {
+        if value == 0 {
+            findings.error(with(at, key), UpstreamProblem::TooFew(1));
+        }
+    }
+    if file.breaker.most.0 < file.breaker.first.0 {
+        findings.error(with(&with(at, "breaker"), "most"), UpstreamProblem::ShorterThanFirst);
+    }
+}
+
+fn spec(name: &str, plan: UpstreamPlan, file: &UpstreamFile) -> UpstreamSpec {
+    let limits = &file.limits;
+    let breaker = (limits.breaker.failures > 0).then(|| BreakerOptions {
+        failures: limits.breaker.failures,
+        first: limits.breaker.first.0,
+        most: limits.breaker.most.0,
+    });
+    let guard = GuardOptions::new()
+        .name(name)
+        .bounds(limits.concurrent, limits.queued)
+        .queue_time(limits.queue_time.0)
+        .retries(limits.retries)
+        .idle(limits.idle.0)
+        .total(limits.total.0)
+        .heed_retry_after(limits.heed_retry_after)
+        .breaker(breaker);
+    UpstreamSpec {
+        name: name.to_owned(),
+        prefix: file.prefix.clone().unwrap_or_else(|| name.to_owned()),
+        plan,
+        scope: file.scope,
+        is_trusted: file.trusted,
+        sanitize: file.sanitize.unwrap_or(!file.trusted),
+        instructions: file.instructions,
+        guard,
+        sessions: limits.sessions,
+        session_idle: Duration::max(limits.session_idle.0, Duration::from_secs(1)),
+    }
+}
+
+/// Two upstreams whose tools would have the same names.
+fn prefixes(specs: &[UpstreamSpec], findings: &mut Findings) {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    for spec in specs {
+        // Of the same name was told already.
+        if let Some(other) = owners.insert(&spec.prefix, &spec.name)
+            && other != spec.name
+        {
+            let problem =
+                UpstreamProblem::SamePrefix { prefix: spec.prefix.clone(), other: other.to_owned() };
+            findings.error(steps!["upstreams", &spec.name], problem);
+        }
+    }
+}

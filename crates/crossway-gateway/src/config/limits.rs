@@ -1,0 +1,29 @@
+//! Every bound of reading a config, with its value and the reason for it.
+
+/// 4 MiB: 10,000 grants take about one, and a file with more than that is another one.
+pub const FILE_BYTES: u64 = 4 << 20;
+
+/// 32 levels of lists and maps: five are needed, and conditions on claims may be a few deeper.
+pub const DEPTH: usize = 32;
+
+/// 500,000 values, keys not counted: 10,000 grants have a tenth of that. What YAML aliases stand for counts each time, so that
+/// aliases of aliases end here.
+pub const VALUES: usize = 500_000;
+
+/// 50 findings: who has more of them has one cause.
+pub const FINDINGS: usize = 50;
+
+/// 64 KiB: a secret that a file has. Tokens of 32 KiB are met in the field.
+pub const SECRET_BYTES: u64 = 64 << 10;
+
+/// 1,000 upstreams, `mcpServers` counted: ten times what the gateway is measured with.
+pub const UPSTREAMS: usize = 1000;
+
+/// 64 bytes: an upstream's name is a part of URLs, and of the names of its tools, for which clients take 64 bytes.
+pub const NAME_BYTES: usize = 64;
+
+/// 5 minutes: how long a call may be without a sign of life from its upstream, as `crossway bridge` has it.
+pub const CALL_IDLE: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// 10 seconds: how long calls in flight may take to finish after SIGTERM, as `crossway bridge` has it.
+pub const DRAIN: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,0 +1,237 @@
+//! The config of `crossway serve`: what the file says, then what the program needs, checked whole before a port is bound.
+//!
+//! A file of any format becomes a tree whose values know their places ([`Format`]); the tree becomes the types that the
+//! JSON Schema is made of ([`file`]), with all that is wrong at once; these become [`Loaded`]. Each finding has file, line,
+//! column and the key's path.
+
+mod checks;
+pub mod file;
+mod format;
+pub mod limits;
+mod nearest;
+mod problem;
+mod read;
+mod tree;
+
+use std::fs::File;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
+use crossway_router::guard::GuardOptions;
+use crossway_seal::Keyring;
+
+pub use checks::{PlaceProblem, UpstreamProblem};
+pub use format::Format;
+pub use problem::{ConfigErrors, Finding, Problem, Severity};
+
+use crate::plan::UpstreamPlan;
+use crate::secret::Secret;
+use checks::Findings;
+use file::{ConfigFile, LimitsFile, LogFile, ScopeFile};
+use read::Context;
+use tree::{Node, Step};
+
+/// A config that can be used, with everything in its place.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The clients' listener.
+    pub listening: Listening,
+    /// The operators' listener.
+    pub operations: Option<Operations>,
+    /// What session ids are sealed with, if other processes have it too.
+    pub keyring: Option<Arc<Keyring>>,
+    /// The upstreams: those of `upstreams` by name, then those of `mcpServers` by name.
+    pub upstreams: Vec<UpstreamSpec>,
+    /// How much the gateway takes on.
+    pub limits: LimitsFile,
+    /// What is logged.
+    pub log: LogFile,
+    /// What can be meant, and is likely not.
+    pub warnings: Vec<Finding>,
+    /// The files that were read: the config, and those of secrets. A change of any of them is a change of the config.
+    pub files: Vec<PathBuf>,
+}
+
+/// The clients' listener.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The names that it may be called by.
+    pub hosts: AllowedHosts,
+    /// The web origins that may call.
+    pub origins: AllowedOrigins,
+    /// Its TLS.
+    pub tls: Option<Tls>,
+}
+
+/// The files of TLS. They could be read when the config was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate and those that it is signed by, in PEM.
+    pub certificate: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
+    /// The authorities for clients' certificates, in PEM. With it, clients need one.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// The operators' listener.
+#[derive(Debug, Clone)]
+pub struct Operations {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The key for administration; none without it.
+    pub admin_key: Option<Secret>,
+    /// Its TLS.
+    pub tls: Option<Tls>,
+}
+
+/// An upstream, as it is to be run.
+#[derive(Debug, Clone)]
+pub struct UpstreamSpec {
+    /// Its name in URLs and grants.
+    pub name: String,
+    /// What its tools' and prompts' names begin with where upstreams are merged.
+    pub prefix: String,
+    /// Where it is.
+    pub plan: UpstreamPlan,
+    /// Who shares it.
+    pub scope: ScopeFile,
+    /// Whether what it says of its tools is believed.
+    pub is_trusted: bool,
+    /// Whether what it tells models is cleaned.
+    pub sanitize: bool,
+    /// Whether clients get its instructions.
+    pub instructions: bool,
+    /// Its bounds, breaker, retries and times.
+    pub guard: GuardOptions,
+    /// The most processes of it, or sessions with it.
+    pub sessions: usize,
+    /// How long one is kept that nobody uses.
+    pub session_idle: Duration,
+}
+
+/// Reads and checks a config. Reads the files of secrets, and the environment.
+///
+/// # Errors
+///
+/// When it can't be used: with all that is wrong, and the warnings.
+pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
+    let whole = |problem| {
+        ConfigErrors(vec![Finding {
+            file: path.to_owned(),
+            at: None,
+            severity: Severity::Error,
+            path: String::new(),
+            problem,
+        }])
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| whole(Problem::Unreadable(error)))?;
+    file.take(limits::FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| whole(Problem::Unreadable(error)))?;
+    if bytes.len() as u64 > limits::FILE_BYTES {
+        return Err(whole(Problem::TooLarge(limits::FILE_BYTES)));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| whole(Problem::NotText))?;
+    parse(path, &text, |name| std::env::var(name).ok())
+}
+
+/// Checks a config's text; `lookup` gives an environment variable's value. Relative paths begin at `path`'s folder, and its
+/// ending tells the format.
+///
+/// # Errors
+///
+/// When it can't be used: with all that is wrong, and the warnings.
+pub fn parse(
+    path: &Path,
+    text: &str,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Loaded, ConfigErrors> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let finding = |at: Option<usize>, severity, steps: &[Step], problem| Finding {
+        file: path.to_owned(),
+        at: at.map(|at| tree::line_and_column(text, at)),
+        severity,
+        path: tree::Path(steps).to_string(),
+        problem,
+    };
+    let error = |at, problem| finding(Some(at), Severity::Error, &[], problem);
+    let Some(format) = Format::of(path) else {
+        return Err(ConfigErrors(vec![finding(None, Severity::Error, &[], Problem::UnknownFormat)]));
+    };
+    let mut root = format.parse(text).map_err(|faults| {
+        let problem = |what| match what {
+            format::What::Problem(problem) => problem,
+            format::What::Twice(key, first) => {
+                Problem::Twice { key, line: tree::line_and_column(text, first).0 }
+            }
+        };
+        ConfigErrors(faults.into_iter().map(|(at, what)| error(at, problem(what))).collect())
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let context = Context::new(&lookup, folder);
+    let written = root.clone();
+    let wrong = read::expand_all(&mut root, &context);
+    let expanded = root.clone();
+    let file: ConfigFile = match read::read(&mut root, &context, wrong) {
+        Ok(file) => file,
+        Err(wrong) => {
+            let mut findings: Vec<_> = wrong
+                .into_iter()
+                .map(|(steps, problem)| {
+                    let at = place(&written, &steps, &problem);
+                    finding(at, Severity::Error, &steps, problem)
+                })
+                .collect();
+            sort(&mut findings);
+            return Err(ConfigErrors(findings));
+        }
+    };
+    let mut found = Findings::default();
+    let mut loaded = checks::check(file, &expanded, &context, &mut found);
+    let context = context.into_found();
+    let mut findings: Vec<_> = found
+        .0
+        .into_iter()
+        .map(|(severity, steps, problem)| finding(Some(written.place(&steps)), severity, &steps, problem))
+        .collect();
+    findings.extend(context.literal.iter().map(|at| {
+        let steps = tree::path_to(&written, *at);
+        finding(Some(*at), Severity::Warning, &steps, Problem::LiteralSecret)
+    }));
+    sort(&mut findings);
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(ConfigErrors(findings));
+    }
+    loaded.warnings = findings;
+    loaded.files = std::iter::once(path.to_owned()).chain(context.files).collect();
+    Ok(loaded)
+}
+
+/// The JSON Schema of the config (draft 2020-12), made of the types in [`file`], as text.
+#[must_use]
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(ConfigFile);
+    format!("{:#}", schema.to_value())
+}
+
+/// Where a problem is shown: at the key that is wrong, or at the value.
+fn place(root: &Node, steps: &[Step], problem: &Problem) -> Option<usize> {
+    match problem {
+        Problem::More { .. } => None,
+        Problem::UnknownKey { .. } | Problem::Missing { .. } => Some(root.place(steps)),
+        _ => Some(root.find(steps).map_or_else(|| root.place(steps), |node| node.at)),
+    }
+}
+
+/// In the file's order; what is about the whole file comes last.
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| (finding.at.is_none(), finding.at, finding.path.clone()));
+}

@@ -1,0 +1,96 @@
+//! Types made of a tree, with all that is wrong at once.
+
+mod access;
+mod de;
+mod error;
+mod secret;
+mod variables;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::limits;
+use super::problem::Problem;
+use super::tree::{Node, Step, Value};
+use de::De;
+pub(super) use secret::HIDDEN;
+pub(super) use variables::expand_all;
+
+/// What reading needs beside the tree, and what it finds.
+pub(super) struct Context<'a> {
+    /// Gives an environment variable's value.
+    pub(super) lookup: &'a dyn Fn(&str) -> Option<String>,
+    /// What relative paths begin at.
+    pub(super) folder: &'a Path,
+    found: RefCell<Found>,
+}
+
+/// What was found beside the values.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Where secrets stand in the file itself: their offsets.
+    pub(super) literal: BTreeSet<usize>,
+    /// The files that secrets were read from.
+    pub(super) files: BTreeSet<PathBuf>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>, folder: &'a Path) -> Self {
+        Self { lookup, folder, found: RefCell::default() }
+    }
+
+    pub(super) fn into_found(self) -> Found {
+        self.found.into_inner()
+    }
+}
+
+/// Something that is wrong, at a path.
+pub(super) type Wrong = (Vec<Step>, Problem);
+
+/// Makes a value of a tree. Serde ends at the first error: what it is about is taken away, and the rest is read again, until
+/// nothing is wrong with what is left. `wrong` is what is wrong so far and was taken away.
+pub(super) fn read<T: DeserializeOwned>(
+    root: &mut Node,
+    context: &Context<'_>,
+    mut wrong: Vec<Wrong>,
+) -> Result<T, Vec<Wrong>> {
+    let mut removed: BTreeSet<String> = wrong.iter().map(|(path, _)| format!("{path:?}")).collect();
+    loop {
+        *context.found.borrow_mut() = Found::default();
+        let error = match T::deserialize(De { node: root, context }) {
+            Ok(value) if wrong.is_empty() => return Ok(value),
+            Ok(_) => return Err(wrong),
+            Err(error) => error,
+        };
+        let (path, problem) = error.into_wrong();
+        let is_consequence = match &problem {
+            Problem::Missing { key } => {
+                let mut missing = path.clone();
+                missing.push(Step::Key((*key).to_owned()));
+                removed.contains(&format!("{missing:?}"))
+            }
+            _ => false,
+        };
+        removed.insert(format!("{path:?}"));
+        let is_gone = match root.find_mut(&path) {
+            Some(node) if !path.is_empty() && !matches!(node.value, Value::Removed) => {
+                node.value = Value::Removed;
+                true
+            }
+            _ => false,
+        };
+        if !is_consequence {
+            wrong.push((path, problem));
+        }
+        if !is_gone {
+            return Err(wrong);
+        }
+        if wrong.len() == limits::FINDINGS {
+            wrong.push((Vec::new(), Problem::More { shown: limits::FINDINGS }));
+            return Err(wrong);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What a file says, whatever its format: values that know where they stand.
+
+use std::fmt;
+
+/// A value and where it stands: the offset of its first byte in the file.
+#[derive(Clone)]
+pub(super) struct Node {
+    pub(super) at: usize,
+    pub(super) value: Value,
+}
+
+/// What can stand in a file of any of the formats.
+#[derive(Clone)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Whole(i128),
+    Real(f64),
+    Text(Text),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+    /// Something was wrong with it, and was told: it is passed over.
+    Removed,
+}
+
+/// A text, which may be a secret.
+#[derive(Clone)]
+pub(super) struct Text {
+    pub(super) text: String,
+    /// Whether some of it came from the environment.
+    pub(super) is_expanded: bool,
+}
+
+/// A key with its value.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) key_at: usize,
+    pub(super) value: Node,
+}
+
+impl Node {
+    pub(super) fn text(at: usize, text: String) -> Self {
+        Self { at, value: Value::Text(Text { text, is_expanded: false }) }
+    }
+
+    /// What is at a path below this one.
+    pub(super) fn find(&self, path: &[Step]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, step| match (&node.value, step) {
+            (Value::List(list), Step::Index(index)) => list.get(*index),
+            (Value::Map(entries), Step::Key(key)) => {
+                entries.iter().find(|entry| entry.key == *key).map(|entry| &entry.value)
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) fn find_mut(&mut self, path: &[Step]) -> Option<&mut Self> {
+        path.iter().try_fold(self, |node, step| match (&mut node.value, step) {
+            (Value::List(list), Step::Index(index)) => list.get_mut(*index),
+            (Value::Map(entries), Step::Key(key)) => {
+                entries.iter_mut().find(|entry| entry.key == *key).map(|entry| &mut entry.value)
+            }
+            _ => None,
+        })
+    }
+
+    /// Where a path's end stands: its key, or else its value. Of one that is not there, as much as is there.
+    pub(super) fn place(&self, path: &[Step]) -> usize {
+        let (mut node, mut at) = (self, self.at);
+        for step in path {
+            let found = match (&node.value, step) {
+                (Value::List(list), Step::Index(index)) => list.get(*index).map(|node| (node.at, node)),
+                (Value::Map(entries), Step::Key(key)) => {
+                    entries.iter().find(|entry| entry.key == *key).map(|entry| (entry.key_at, &entry.value))
+                }
+                _ => None,
+            };
+            let Some((place, next)) = found else { return at };
+            (at, node) = (place, next);
+        }
+        at
+    }
+}
+
+/// One step of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// A path as people read it: `grants[3].tools[0]`. A key with other characters than `A-Z a-z 0-9 _ - $` stands in quotes.
+pub(super) struct Path<'a>(pub(super) &'a [Step]);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Index(at) => write!(f, "[{at}]")?,
+                Step::Key(key) => {
+                    if index > 0 {
+                        f.write_str(".")?;
+                    }
+                    let is_plain = !key.is_empty()
+                        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-$".contains(&byte));
+                    if is_plain { f.write_str(key)? } else { write!(f, "{key:?}")? }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "findings of policies are not looked at yet"))]
+/// Reads a path as [`Path`] writes it, and as policies write theirs: keys with dots in them are found in the tree.
+pub(super) fn parse_path(root: &Node, text: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        rest = rest.strip_prefix('.').unwrap_or(rest);
+        let (step, after) = if let Some(inside) = rest.strip_prefix('[') {
+            let (index, after) = inside.split_once(']').unwrap_or((inside, ""));
+            match index.parse() {
+                Ok(index) => (Step::Index(index), after),
+                Err(_) => (Step::Key(index.trim_matches('"').to_owned()), after),
+            }
+        } else if let Some(inside) = rest.strip_prefix('"') {
+            let (key, after) = inside.split_once('"').unwrap_or((inside, ""));
+            (Step::Key(key.to_owned()), after)
+        } else {
+            let (key, after) = longest_key(root.find(&steps), rest);
+            (Step::Key(key.to_owned()), after)
+        };
+        steps.push(step);
+        rest = after;
+    }
+    steps
+}
+
+/// The longest key of a map that the text begins with; otherwise all up to the next dot or bracket.
+fn longest_key<'a>(node: Option<&Node>, text: &'a str) -> (&'a str, &'a str) {
+    let known = match node.map(|node| &node.value) {
+        Some(Value::Map(entries)) => entries
+            .iter()
+            .map(|entry| entry.key.len())
+            .zip(entries)
+            .filter(|(_, entry)| {
+                text.strip_prefix(entry.key.as_str())
+                    .is_some_and(|after| after.is_empty() || after.starts_with(['.', '[']))
+            })
+            .map(|(len, _)| len)
+            .max(),
+        _ => None,
+    };
+    let end = known.filter(|len| *len > 0).or_else(|| text.find(['.', '['])).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// The path to the value that stands at an offset.
+pub(super) fn path_to(root: &Node, at: usize) -> Vec<Step> {
+    fn search(node: &Node, at: usize, path: &mut Vec<Step>) -> bool {
+        let mut inside = |step, child: &Node| {
+            path.push(step);
+            let is_here = matches!(child.value, Value::Text(_)) && child.at == at || search(child, at, path);
+            if !is_here {
+                path.pop();
+            }
+            is_here
+        };
+        match &node.value {
+            Value::List(list) => {
+                list.iter().enumerate().any(|(index, child)| inside(Step::Index(index), child))
+            }
+            Value::Map(entries) => {
+                entries.iter().any(|entry| inside(Step::Key(entry.key.clone()), &entry.value))
+            }
+            _ => false,
+        }
+    }
+    let mut path = Vec::new();
+    search(root, at, &mut path);
+    path
+}
+
+/// Line and column, from 1 on, of an offset in a text. Columns are counted in characters.
+pub(super) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let before = &text[..at];
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (line, before[start..].chars().count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(entries: Vec<(&str, usize, Node)>) -> Node {
+        let entries =
+            entries.into_iter().map(|(key, key_at, value)| Entry { key: key.to_owned(), key_at, value });
+        Node { at: 0, value: Value::Map(entries.collect()) }
+    }
+
+    #[test]
+    fn a_path_is_found_again_by_what_it_is_written_as() {
+        let list =
+            Node { at: 20, value: Value::List(vec![Node::text(21, "a".into()), Node::text(25, "b".into())]) };
+        let root = map(vec![("a.b", 1, map(vec![("tools", 10, list)])), ("a", 2, Node::text(3, "c".into()))]);
+        for (text, at, canonical) in [
+            ("a.b.tools[1]", 25, "\"a.b\".tools[1]"),
+            ("\"a.b\".tools[0]", 21, "\"a.b\".tools[0]"),
+            ("a.b.tools", 10, "\"a.b\".tools"),
+            ("a", 2, "a"),
+            ("a.b.nope[3].x", 1, "\"a.b\".nope[3].x"),
+            ("", 0, ""),
+        ] {
+            let path = parse_path(&root, text);
+            assert_eq!((root.place(&path), Path(&path).to_string()), (at, canonical.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_and_columns_are_counted_in_characters_from_one_on() {
+        let text = "ä: 1\nbé: 2";
+        assert_eq!(line_and_column(text, 0), (1, 1));
+        assert_eq!(line_and_column(text, text.find('2').unwrap()), (2, 5));
+        assert_eq!(line_and_column(text, 99), (2, 6));
+    }
+}
