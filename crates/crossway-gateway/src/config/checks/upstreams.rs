@@ -311,7 +311,7 @@ fn check_limits(at: &[Step], file: &UpstreamLimitsFile, findings: &mut Findings)
 
 fn spec(name: &str, plan: UpstreamPlan, file: &UpstreamFile) -> UpstreamSpec {
     let limits = &file.limits;
-    let breaker = (limits.breaker.failures > 0).then(|| BreakerOptions {
+    let breaker = (limits.breaker.failures > 0).then_some(BreakerOptions {
         failures: limits.breaker.failures,
         first: limits.breaker.first.0,
         most: limits.breaker.most.0,
