@@ -71,3 +71,82 @@ fn the_three_formats_are_told_the_same_of_the_same_mistakes() {
     assert_eq!((yaml.len(), &yaml), (3, &toml));
     assert_eq!(yaml, json);
 }
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The example, with what it takes from the environment.
+fn example() -> config::Loaded {
+    let text = fs::read_to_string(repository().join("examples/crossway.yaml")).unwrap();
+    let secrets = |name: &str| match name {
+        "CROSSWAY_SESSION_KEY" => Some("3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=".to_owned()),
+        name if name.starts_with("CROSSWAY_") => Some("0123456789abcdef0123456789abcdef".to_owned()),
+        _ => None,
+    };
+    config::parse(Path::new("crossway.yaml"), &text, secrets).unwrap()
+}
+
+#[test]
+fn the_example_can_be_used_and_nothing_of_it_is_doubtful() {
+    let loaded = example();
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings.is_empty(), "{warnings:#?}");
+    let names: Vec<_> = loaded.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
+    assert_eq!(names, ["github", "jira", "wiki", "time"]);
+    let secret = "0123456789abcdef";
+    assert!(!format!("{loaded:?}").contains(secret), "a secret is shown");
+}
+
+#[test]
+fn the_example_says_all_that_a_config_can_say() {
+    let text = fs::read_to_string(repository().join("examples/crossway.yaml")).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&config::schema()).unwrap();
+    let keys = schema["properties"].as_object().unwrap().keys();
+    // TLS needs files that no example has.
+    let missing: Vec<_> = keys
+        .filter(|key| !["$schema", "tls", "endpoints"].contains(&key.as_str()))
+        .filter(|key| !text.lines().any(|line| line.starts_with(&format!("{key}:"))))
+        .collect();
+    assert!(missing.is_empty(), "examples/crossway.yaml says nothing of {missing:?}");
+}
+
+/// Compares a file of the repository with what it is generated from, or writes it anew.
+fn assert_generated(file: &str, wanted: &str) {
+    let path = repository().join(file);
+    if std::env::var_os("CROSSWAY_BLESS").is_some() {
+        fs::write(&path, wanted).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == wanted,
+        "{file} is out of date; CROSSWAY_BLESS=1 cargo test -p crossway-gateway writes it"
+    );
+}
+
+#[test]
+fn the_published_schema_is_that_of_the_types() {
+    assert_generated("docs/crossway.schema.json", &format!("{}\n", config::schema()));
+}
+
+#[test]
+fn every_key_has_a_description_for_editors() {
+    fn undescribed(at: &str, schema: &serde_json::Value, missing: &mut Vec<String>) {
+        if let Some(properties) = schema["properties"].as_object() {
+            for (name, property) in properties {
+                let at = format!("{at}.{name}");
+                if property["description"].as_str().is_none_or(str::is_empty) {
+                    missing.push(at.clone());
+                }
+                undescribed(&at, property, missing);
+            }
+        }
+    }
+    let schema: serde_json::Value = serde_json::from_str(&config::schema()).unwrap();
+    let mut missing = Vec::new();
+    undescribed("", &schema, &mut missing);
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        undescribed(name, definition, &mut missing);
+    }
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -16,10 +16,12 @@ mod tree;
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_policy::Policy;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::guard::GuardOptions;
 use crossway_seal::Keyring;
@@ -31,7 +33,7 @@ pub use problem::{ConfigErrors, Finding, Problem, Severity};
 use crate::plan::UpstreamPlan;
 use crate::secret::Secret;
 use checks::Findings;
-use file::{ConfigFile, LimitsFile, LogFile, ScopeFile};
+use file::{ConfigFile, LimitsFile, LogFile, OverflowFile, ScopeFile};
 use read::Context;
 use tree::{Node, Step};
 
@@ -46,6 +48,10 @@ pub struct Loaded {
     pub keyring: Option<Arc<Keyring>>,
     /// The upstreams: those of `upstreams` by name, then those of `mcpServers` by name.
     pub upstreams: Vec<UpstreamSpec>,
+    /// Who may see and call what, with whose credentials, and how much.
+    pub policy: Policy,
+    /// Where it is recorded who did what.
+    pub audit: Option<Audit>,
     /// How much the gateway takes on.
     pub limits: LimitsFile,
     /// What is logged.
@@ -89,6 +95,28 @@ pub struct Operations {
     pub admin_key: Option<Secret>,
     /// Its TLS.
     pub tls: Option<Tls>,
+}
+
+/// The audit log.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// Where it goes.
+    pub to: AuditTo,
+    /// What becomes of calls that there is no room to record.
+    pub overflow: OverflowFile,
+    /// For how many calls there is room, if that was said.
+    pub calls: Option<NonZeroUsize>,
+    /// What arguments are hashed under; one of the process's own if none was said.
+    pub key: Option<Secret>,
+}
+
+/// Where the audit log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditTo {
+    /// Standard error.
+    Stderr,
+    /// The end of this file. Its folder was there when the config was checked.
+    File(PathBuf),
 }
 
 /// An upstream, as it is to be run.
@@ -195,7 +223,7 @@ pub fn parse(
         }
     };
     let mut found = Findings::default();
-    let mut loaded = checks::check(file, &expanded, &context, &mut found);
+    let loaded = checks::check(file, &expanded, &context, &mut found);
     let context = context.into_found();
     let mut findings: Vec<_> = found
         .0
@@ -207,9 +235,8 @@ pub fn parse(
         finding(Some(*at), Severity::Warning, &steps, Problem::LiteralSecret)
     }));
     sort(&mut findings);
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(ConfigErrors(findings));
-    }
+    let can_be_used = findings.iter().all(|finding| finding.severity != Severity::Error);
+    let Some(mut loaded) = loaded.filter(|_| can_be_used) else { return Err(ConfigErrors(findings)) };
     loaded.warnings = findings;
     loaded.files = std::iter::once(path.to_owned()).chain(context.files).collect();
     Ok(loaded)

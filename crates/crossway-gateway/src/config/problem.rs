@@ -185,6 +185,9 @@ pub enum Problem {
     /// Something is wrong with how the gateway is to be reached.
     #[error(transparent)]
     Place(#[from] super::PlaceProblem),
+    /// Something is wrong with who may do what.
+    #[error("{0}")]
+    Policy(crossway_policy::Problem),
     /// Something is wrong with an upstream.
     #[error(transparent)]
     Upstream(#[from] super::UpstreamProblem),

@@ -112,7 +112,6 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "findings of policies are not looked at yet"))]
 /// Reads a path as [`Path`] writes it, and as policies write theirs: keys with dots in them are found in the tree.
 pub(super) fn parse_path(root: &Node, text: &str) -> Vec<Step> {
     let mut steps = Vec::new();

@@ -1,6 +1,7 @@
 //! What the program needs, made of what the file says.
 
 mod place;
+mod policy;
 mod upstreams;
 
 pub use place::PlaceProblem;
@@ -49,27 +50,32 @@ impl From<usize> for Step {
     }
 }
 
-/// Checks all of it. What can't be made is told, and is missing in what is given.
+/// Checks all of it. `None` when the policy can't be used; of the rest, what can't be made is told, and is missing in what is
+/// given.
 pub(super) fn check(
     file: ConfigFile,
     root: &Node,
     context: &super::read::Context<'_>,
     findings: &mut Findings,
-) -> Loaded {
+) -> Option<Loaded> {
     let (hosts, origins) = place::names(&file, findings);
     let tls = place::tls(file.tls.as_ref(), "tls", context.folder, findings);
     let operations = place::operations(&file, context.folder, findings);
     let keyring = place::keyring(&file.session_keys, findings);
+    let audit = place::audit(file.audit.as_ref(), context.folder, findings);
     let upstreams = upstreams::check(&file, root, context, findings);
+    let policy = policy::check(&file, root, findings)?;
     let listening = Listening { address: file.listen.0, hosts, origins, tls };
-    Loaded {
+    Some(Loaded {
         listening,
         operations,
         keyring,
         upstreams,
+        policy,
+        audit,
         limits: file.limits,
         log: file.log,
         warnings: Vec::new(),
         files: Vec::new(),
-    }
+    })
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_seal::{KeyError, Keyring};
 
-use super::super::file::{ConfigFile, OperationsFile, TlsFile};
-use super::super::{Operations, Tls};
+use super::super::file::{AuditFile, ConfigFile, OperationsFile, TlsFile};
+use super::super::{Audit, AuditTo, Operations, Tls};
 use super::{Findings, steps};
 use crate::secret::Secret;
 
@@ -60,8 +60,8 @@ pub enum PlaceProblem {
     BadFilter(String),
 }
 
-/// The fewest bytes of an administration key: what can't be tried out, even if only letters and digits were taken.
-const ADMIN_KEY_BYTES: usize = 16;
+/// The fewest bytes of a key: what can't be tried out, even if only letters and digits were taken.
+const KEY_BYTES: usize = 16;
 
 /// The names by which clients may call.
 pub(super) fn names(file: &ConfigFile, findings: &mut Findings) -> (AllowedHosts, AllowedOrigins) {
@@ -117,7 +117,7 @@ pub(super) fn operations(file: &ConfigFile, folder: &Path, findings: &mut Findin
         findings.error(steps!["operations", "listen"], PlaceProblem::SameAddress(address));
     }
     if let Some(key) = admin_key {
-        if key.expose().len() < ADMIN_KEY_BYTES {
+        if key.expose().len() < KEY_BYTES {
             let problem = PlaceProblem::ShortKey(key.expose().len());
             findings.error(steps!["operations", "admin_key"], problem);
         }
@@ -127,6 +127,25 @@ pub(super) fn operations(file: &ConfigFile, folder: &Path, findings: &mut Findin
     }
     let tls = tls(tls_file.as_ref(), "operations.tls", folder, findings);
     Some(Operations { address, admin_key: admin_key.clone(), tls })
+}
+
+/// The audit log. Its file has to be one that can be added to; it is made if it is not there.
+pub(super) fn audit(file: Option<&AuditFile>, folder: &Path, findings: &mut Findings) -> Option<Audit> {
+    let file = file?;
+    let to = if file.file == Path::new("stderr") {
+        AuditTo::Stderr
+    } else {
+        let path = folder.join(&file.file);
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if let Err(reason) = fs::metadata(parent) {
+            findings.error(steps!["audit", "file"], PlaceProblem::NoFile { file: parent.to_owned(), reason });
+        }
+        AuditTo::File(path)
+    };
+    if let Some(key) = file.key.as_ref().filter(|key| key.expose().len() < KEY_BYTES) {
+        findings.error(steps!["audit", "key"], PlaceProblem::ShortKey(key.expose().len()));
+    }
+    Some(Audit { to, overflow: file.on_overflow, calls: file.calls, key: file.key.clone() })
 }
 
 /// The keys of sessions, as one ring.

@@ -1,5 +1,6 @@
 //! What the file says: one type a section. Their documentation is what editors show, for the JSON Schema is made of it.
 
+mod audit;
 mod hidden;
 mod operations;
 mod units;
@@ -7,9 +8,12 @@ mod upstream;
 
 use std::collections::BTreeMap;
 
+use crossway_policy::config::{CredentialRule, Grant, QuotaRule, TenantRule};
+use crossway_policy::{PolicyConfig, TenantName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use audit::{AuditFile, OverflowFile};
 pub use hidden::Hidden;
 pub use operations::{LimitsFile, LogFile, LogFormatFile, OperationsFile, TlsFile};
 pub use units::{Address, NotAnAddress, Size, Time};
@@ -55,12 +59,43 @@ pub struct ConfigFile {
     /// More of them, as desktop clients write theirs. They have the scope `session`, and are not trusted.
     #[serde(default, rename = "mcpServers")]
     pub mcp_servers: BTreeMap<String, ServerEntry>,
+    /// The tenants, and who belongs to them. Who belongs to none, or to two, gets nothing.
+    #[serde(default)]
+    pub tenants: BTreeMap<TenantName, TenantRule>,
+    /// Who may see and call what. Nothing is granted that no grant names.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    /// What is sent to upstreams for whom, and where it is taken from.
+    #[serde(default)]
+    pub credentials: Vec<CredentialRule>,
+    /// How much tenants and users may use.
+    #[serde(default)]
+    pub quotas: Vec<QuotaRule>,
+    /// Endpoints that say which tenant is meant, for those who belong to several: endpoint -> tenant.
+    #[serde(default)]
+    pub endpoints: BTreeMap<String, TenantName>,
+    /// Who did what: a JSON line for each call. Without it nothing is recorded.
+    pub audit: Option<AuditFile>,
     /// How much the gateway takes on.
     #[serde(default)]
     pub limits: LimitsFile,
     /// What is logged, on standard error.
     #[serde(default)]
     pub log: LogFile,
+}
+
+impl ConfigFile {
+    /// The part of it that is policy.
+    #[must_use]
+    pub fn policy(&self) -> PolicyConfig {
+        PolicyConfig {
+            tenants: self.tenants.clone(),
+            grants: self.grants.clone(),
+            credentials: self.credentials.clone(),
+            quotas: self.quotas.clone(),
+            endpoints: self.endpoints.clone(),
+        }
+    }
 }
 
 fn default_listen() -> Address {

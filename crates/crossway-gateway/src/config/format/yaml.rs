@@ -221,7 +221,7 @@ fn offset(mark: &Marker) -> usize {
 /// What the parser says. In a map in braces the `}` of a variable ends the map, which the parser can't know.
 fn broken(text: &str, at: usize, message: &str) -> Fault {
     let line = text.get(..at).and_then(|before| before.lines().last()).unwrap_or_default();
-    if line.contains("${") {
+    if line.contains("${") || line.ends_with('$') {
         return syntax(
             at,
             &format!("{message}; write \"${{NAME}}\" in quotes where it stands within braces"),

@@ -71,6 +71,9 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     }
 }
 
+/// What an empty map is called.
+pub(super) const EMPTY: &str = "an empty map";
+
 /// One of several words: alone, or as the only key of a map that has its value.
 pub(super) struct OneOf<'a> {
     word: &'a str,
@@ -91,7 +94,7 @@ impl<'a> OneOf<'a> {
                     (Some(entry), None) => {
                         return Ok(Self { word: &entry.key, value: Some(entry), context: de.context });
                     }
-                    (None, _) => "an empty map",
+                    (None, _) => EMPTY,
                     _ => "a map of several keys",
                 }
             }

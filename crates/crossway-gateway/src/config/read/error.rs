@@ -72,8 +72,10 @@ impl serde::de::Error for ReadError {
             {
                 "; put it in quotes"
             }
-            Unexpected::Str(_) if wanted == "true or false" || wanted.contains("number") => {
-                "; it must not be in quotes"
+            Unexpected::Str(text)
+                if is_quoted(text) && (wanted == "true or false" || wanted.contains("number")) =>
+            {
+                "; write it without quotes (true, false, 1, ..)"
             }
             Unexpected::Str(_) if wanted == "a list" => "; put it in brackets: [..]",
             _ => "",
@@ -97,6 +99,11 @@ impl serde::de::Error for ReadError {
     fn missing_field(key: &'static str) -> Self {
         Self::new(Problem::Missing { key })
     }
+}
+
+/// Whether a text would be something else without its quotation marks.
+fn is_quoted(text: &str) -> bool {
+    text.parse::<f64>().is_ok() || ["true", "false", "yes", "no", "on", "off"].contains(&text)
 }
 
 /// What stands there, without its value.

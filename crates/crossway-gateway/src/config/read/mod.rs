@@ -57,7 +57,7 @@ pub(super) fn read<T: DeserializeOwned>(
     context: &Context<'_>,
     mut wrong: Vec<Wrong>,
 ) -> Result<T, Vec<Wrong>> {
-    let mut removed: BTreeSet<String> = wrong.iter().map(|(path, _)| format!("{path:?}")).collect();
+    let mut removed: Vec<Vec<Step>> = wrong.iter().map(|(path, _)| path.clone()).collect();
     loop {
         *context.found.borrow_mut() = Found::default();
         let error = match T::deserialize(De { node: root, context }) {
@@ -66,15 +66,8 @@ pub(super) fn read<T: DeserializeOwned>(
             Err(error) => error,
         };
         let (path, problem) = error.into_wrong();
-        let is_consequence = match &problem {
-            Problem::Missing { key } => {
-                let mut missing = path.clone();
-                missing.push(Step::Key((*key).to_owned()));
-                removed.contains(&format!("{missing:?}"))
-            }
-            _ => false,
-        };
-        removed.insert(format!("{path:?}"));
+        let is_consequence = removed.iter().any(|gone| follows(&path, &problem, gone));
+        removed.push(path.clone());
         let is_gone = match root.find_mut(&path) {
             Some(node) if !path.is_empty() && !matches!(node.value, Value::Removed) => {
                 node.value = Value::Removed;
@@ -92,5 +85,16 @@ pub(super) fn read<T: DeserializeOwned>(
             wrong.push((Vec::new(), Problem::More { shown: limits::FINDINGS }));
             return Err(wrong);
         }
+    }
+}
+
+/// Whether something is wrong at a path only since what is at another was taken away.
+fn follows(path: &[Step], problem: &Problem, gone: &[Step]) -> bool {
+    let Some(inside) = gone.strip_prefix(path).filter(|inside| !inside.is_empty()) else { return false };
+    match problem {
+        Problem::Missing { key } => inside == [Step::Key((*key).to_owned())],
+        Problem::WrongKind { found, .. } => *found == access::EMPTY,
+        Problem::Refused(_) => true,
+        _ => false,
     }
 }
