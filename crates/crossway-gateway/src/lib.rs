@@ -13,6 +13,7 @@ mod error;
 mod expand;
 mod faces;
 mod fleet;
+pub mod identity;
 mod late;
 mod log;
 pub mod metrics;

@@ -1,0 +1,246 @@
+//! What the file says about who calls.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::limits;
+use crate::secret::Secret;
+
+/// How it is proven who calls: one proof, which every request has to give. From the strongest to none.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(tag = "proof")]
+#[non_exhaustive]
+pub enum IdentityConfig {
+    /// `open-webui-jwt`: what Open WebUI signs about its user, and the key of its connection.
+    #[serde(rename = "open-webui-jwt")]
+    OpenWebUiJwt(OpenWebUiJwtConfig),
+    /// `headers`: plain headers about a user, from behind a fence.
+    #[serde(rename = "headers")]
+    Headers(HeadersConfig),
+    /// `api-keys`: keys that each stand for a caller.
+    #[serde(rename = "api-keys")]
+    ApiKeys(ApiKeysConfig),
+    /// `none`: everybody is anonymous.
+    #[serde(rename = "none")]
+    None(NoneConfig),
+}
+
+/// Nothing is proven. What may be done is what is granted to `anonymous`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoneConfig {}
+
+/// What Open WebUI signs about its user (`X-OpenWebUI-User-Jwt`), and the key of its connection as bearer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenWebUiJwtConfig {
+    /// What Open WebUI signs with: its `FORWARD_USER_INFO_HEADER_JWT_SECRET`. 32 bytes or more.
+    pub secret: Secret,
+    /// The key of the connection in Open WebUI, which comes as bearer.
+    pub connection_key: Secret,
+    /// By how many seconds clocks may differ: 60 unless told otherwise, 600 at most.
+    #[serde(default = "leeway")]
+    pub leeway_seconds: u64,
+    /// For how many seconds after its expiry a statement is taken within a session that is open already: 3600 unless
+    /// told otherwise, a day at most. Open WebUI signs once a turn, and a turn may take longer than its five minutes.
+    #[serde(default = "session_leeway")]
+    pub session_leeway_seconds: u64,
+    /// Whether requests with the key and without a user are let in as anonymous. Open WebUI checks connections so.
+    #[serde(default = "yes")]
+    pub anonymous: bool,
+}
+
+/// Plain headers about a user. Whoever can send them can be anybody: they count from behind a fence alone.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeadersConfig {
+    /// Where the headers come from.
+    pub fence: FenceConfig,
+    /// The names of the headers; Open WebUI's unless told otherwise.
+    #[serde(default)]
+    pub names: HeaderNames,
+    /// Who says so: the issuer of the principals.
+    #[serde(default = "open_webui")]
+    pub issuer: String,
+    /// Whether requests from behind the fence without a user are let in as anonymous. Open WebUI checks connections so.
+    #[serde(default = "yes")]
+    pub anonymous: bool,
+}
+
+/// What has to be true of a connection before headers on it are believed: the key, and one of the other two.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FenceConfig {
+    /// The key of the connection, which comes as bearer.
+    pub connection_key: Secret,
+    /// The networks (`10.0.0.0/8`) and addresses that connections may come from.
+    #[serde(default, deserialize_with = "networks")]
+    #[schemars(with = "Vec<String>")]
+    pub networks: Vec<IpNet>,
+    /// The client certificates that count, by the SHA-256 of their DER in hexadecimal digits. TLS has to verify them
+    /// besides.
+    #[serde(default)]
+    pub client_certificates: Vec<Sha256>,
+}
+
+/// The names of plain headers about a user.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeaderNames {
+    /// The user's id, which is the subject. Without one the e-mail address is.
+    pub id: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The name for people, percent-encoded.
+    pub name: Option<String>,
+    /// The role.
+    pub role: Option<String>,
+    /// The groups, with commas between them. A group whose name has a comma is two.
+    pub groups: Option<String>,
+}
+
+impl Default for HeaderNames {
+    fn default() -> Self {
+        Self {
+            id: Some("X-OpenWebUI-User-Id".to_owned()),
+            email: Some("X-OpenWebUI-User-Email".to_owned()),
+            name: Some("X-OpenWebUI-User-Name".to_owned()),
+            role: Some("X-OpenWebUI-User-Role".to_owned()),
+            groups: None,
+        }
+    }
+}
+
+/// Keys that each stand for a caller. They come as bearer, or in `X-API-Key`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeysConfig {
+    /// The keys.
+    pub keys: Vec<ApiKeyConfig>,
+    /// Who says so: the issuer of the principals.
+    #[serde(default = "api_keys")]
+    pub issuer: String,
+    /// Whether requests without a key are let in as anonymous.
+    #[serde(default)]
+    pub anonymous: bool,
+}
+
+/// A key, and who it stands for.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeyConfig {
+    /// The key's SHA-256 in hexadecimal digits. The key itself is nowhere.
+    pub sha256: Sha256,
+    /// Who it stands for. Several keys may stand for one: that is how a key is replaced.
+    pub subject: String,
+    /// The e-mail address.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// The name for people.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The roles.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// What else rules may ask about.
+    #[serde(default)]
+    pub claims: BTreeMap<String, Value>,
+}
+
+/// A SHA-256, in hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Sha256(pub [u8; 32]);
+
+/// What is no SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 has 64 hexadecimal digits; of an API key, `crossway hash-key` prints it")]
+#[non_exhaustive]
+pub struct NotSha256;
+
+impl TryFrom<String> for Sha256 {
+    type Error = NotSha256;
+
+    fn try_from(text: String) -> Result<Self, NotSha256> {
+        let digits = text.as_bytes();
+        let mut sum = [0; 32];
+        if digits.len() != 64 {
+            return Err(NotSha256);
+        }
+        for (byte, pair) in sum.iter_mut().zip(digits.chunks_exact(2)) {
+            let nibble = |digit: u8| char::from(digit).to_digit(16);
+            let (Some(high), Some(low)) = (nibble(pair[0]), nibble(pair[1])) else { return Err(NotSha256) };
+            *byte = u8::try_from(high * 16 + low).map_err(|_| NotSha256)?;
+        }
+        Ok(Self(sum))
+    }
+}
+
+impl std::fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for Sha256 {
+    /// No more than tells two apart.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sha256({:02x}{:02x}..)", self.0[0], self.0[1])
+    }
+}
+
+impl JsonSchema for Sha256 {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Sha256".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[0-9a-fA-F]{64}$",
+            "description": "a SHA-256 in hexadecimal digits"
+        })
+    }
+}
+
+/// Networks, and addresses as networks of one.
+fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let read = |text: String| {
+        let network = text.parse::<IpNet>().ok();
+        let network = network.or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
+        network.ok_or_else(|| {
+            serde::de::Error::custom(format_args!(
+                "{text:?} is no network; one is written as 10.0.0.0/8, fd00::/8 or 10.0.0.7"
+            ))
+        })
+    };
+    texts.into_iter().map(read).collect()
+}
+
+fn leeway() -> u64 {
+    limits::LEEWAY.as_secs()
+}
+
+fn session_leeway() -> u64 {
+    limits::SESSION_LEEWAY.as_secs()
+}
+
+fn open_webui() -> String {
+    "open-webui".to_owned()
+}
+
+fn api_keys() -> String {
+    "api-keys".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,128 @@
+//! Headers that say who calls: one of each, well-formed, and none by another name.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::limits;
+use super::refusal::{Credential, Flaw, Refusal};
+
+/// What Open WebUI signs about its user.
+pub(super) const USER_JWT: HeaderName = HeaderName::from_static("x-openwebui-user-jwt");
+/// The user's id, where Open WebUI does not sign.
+pub(super) const USER_ID: HeaderName = HeaderName::from_static("x-openwebui-user-id");
+/// The user's e-mail address.
+pub(super) const USER_EMAIL: HeaderName = HeaderName::from_static("x-openwebui-user-email");
+/// The user's name, percent-encoded.
+pub(super) const USER_NAME: HeaderName = HeaderName::from_static("x-openwebui-user-name");
+/// The user's role.
+pub(super) const USER_ROLE: HeaderName = HeaderName::from_static("x-openwebui-user-role");
+/// The user's e-mail address, as others than Open WebUI say it.
+const OTHER_EMAIL: HeaderName = HeaderName::from_static("x-user-email");
+/// An API key, as many send it.
+pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Each header of some proof, but for `Authorization`.
+pub(super) const OF_SOME_PROOF: [HeaderName; 7] =
+    [USER_JWT, USER_ID, USER_EMAIL, USER_NAME, USER_ROLE, OTHER_EMAIL, API_KEY];
+
+/// Headers by which other software says who calls. Nobody is believed by them, and they go no further.
+const OF_OTHERS: [&str; 8] = [
+    "cookie",
+    "proxy-authorization",
+    "remote-user",
+    "x-remote-user",
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-forwarded-preferred-username",
+    "x-forwarded-groups",
+];
+
+/// The value of a header that is there once or not at all.
+pub(super) fn one<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    at_most: usize,
+) -> Result<Option<&'a HeaderValue>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::Twice(name.clone()));
+    }
+    if value.is_empty() {
+        return Err(Refusal::Malformed(name.clone()));
+    }
+    if value.len() > at_most {
+        return Err(Refusal::TooLong(name.clone()));
+    }
+    Ok(Some(value))
+}
+
+/// The bearer credential of a request (RFC 6750, section 2.1), if there is an `Authorization` at all.
+pub(super) fn bearer(
+    headers: &HeaderMap,
+    credential: Credential,
+    at_most: usize,
+) -> Result<Option<&str>, Refusal> {
+    let Some(value) = one(headers, &AUTHORIZATION, at_most + "Bearer ".len())? else { return Ok(None) };
+    let not_bearer = Refusal::NotAccepted(credential, Flaw::NotBearer);
+    let Some((scheme, token)) = value.as_bytes().split_at_checked("Bearer ".len()) else {
+        return Err(not_bearer);
+    };
+    if !scheme.eq_ignore_ascii_case(b"Bearer ") {
+        return Err(not_bearer);
+    }
+    token68(token).map(Some).ok_or(Refusal::Malformed(AUTHORIZATION))
+}
+
+/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750, section 2.1).
+pub(super) fn token68(value: &[u8]) -> Option<&str> {
+    let unpadded = value.iter().rposition(|byte| *byte != b'=')? + 1;
+    let is_of_it = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
+    value[..unpadded].iter().all(is_of_it).then(|| std::str::from_utf8(value).ok()).flatten()
+}
+
+/// A value of visible ASCII characters without a space.
+pub(super) fn word<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, Refusal> {
+    let text = std::str::from_utf8(value.as_bytes()).ok();
+    text.filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()))
+        .ok_or_else(|| Refusal::Malformed(name.clone()))
+}
+
+/// Checks that no header belongs to another proof.
+pub(super) fn none_of(headers: &HeaderMap, foreign: &[HeaderName]) -> Result<(), Refusal> {
+    match foreign.iter().find(|name| headers.contains_key(*name)) {
+        Some(name) => Err(Refusal::Foreign(name.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Checks that no name becomes another's once underscores are read as hyphens, as CGI and its heirs do.
+pub(super) fn no_look_alikes(headers: &HeaderMap, own: &[HeaderName]) -> Result<(), Refusal> {
+    for name in headers.keys().filter(|name| name.as_str().contains('_')) {
+        let hyphens = name.as_str().replace('_', "-");
+        let is_ours = OF_SOME_PROOF.iter().chain(own).any(|known| known.as_str() == hyphens);
+        if is_ours || hyphens == AUTHORIZATION.as_str() {
+            return Err(Refusal::LookAlike(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Takes away every header that says who calls, `own` among them: what goes on is the principal.
+pub(super) fn strip(headers: &mut HeaderMap, own: &[HeaderName]) {
+    headers.remove(AUTHORIZATION);
+    for name in OF_SOME_PROOF.iter().chain(own) {
+        headers.remove(name);
+    }
+    for name in OF_OTHERS {
+        headers.remove(name);
+    }
+}
+
+/// Bounds of one value of a plain header.
+pub(super) fn plain<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a HeaderValue>, Refusal> {
+    one(headers, name, limits::VALUE_BYTES)
+}

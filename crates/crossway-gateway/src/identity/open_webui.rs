@@ -1,0 +1,106 @@
+//! What Open WebUI signs about its user, and the key of its connection.
+
+use std::time::Duration;
+
+use crossway_policy::{Principal, Proof};
+use jsonwebtoken::{Algorithm, DecodingKey};
+
+use super::caller::Caller;
+use super::config::OpenWebUiJwtConfig;
+use super::connection::sha256;
+use super::error::{IdentityError, IdentityWarning};
+use super::key::ConnectionKey;
+use super::refusal::{Credential, Flaw, Refusal};
+use super::text::is_email;
+use super::token::{self, Cache, Claims, Lifetime, Remembered, Texts};
+use super::{Asked, headers, limits, session};
+
+/// Who Open WebUI says that it is.
+const ISSUER: &str = "open-webui";
+
+/// The proof `open-webui-jwt`.
+#[derive(Debug)]
+pub(super) struct OpenWebUi {
+    secret: DecodingKey,
+    key: ConnectionKey,
+    leeway: Duration,
+    session_leeway: Duration,
+    cache: Cache,
+}
+
+impl OpenWebUi {
+    pub(super) fn new(config: &OpenWebUiJwtConfig) -> Result<Self, IdentityError> {
+        if config.secret.is_empty() {
+            return Err(IdentityError::Empty("secret"));
+        }
+        token::prepare();
+        Ok(Self {
+            secret: DecodingKey::from_secret(config.secret.expose().as_bytes()),
+            key: ConnectionKey::new(&config.connection_key, "connection_key")?,
+            leeway: super::leeway(config.leeway_seconds)?,
+            session_leeway: super::seconds(
+                "session_leeway_seconds",
+                config.session_leeway_seconds,
+                limits::SESSION_LEEWAY_AT_MOST,
+            )?,
+            cache: Cache::new(limits::CACHED_TOKENS),
+        })
+    }
+
+    pub(super) fn warnings(config: &OpenWebUiJwtConfig) -> Vec<IdentityWarning> {
+        let secrets = [("secret", &config.secret), ("connection_key", &config.connection_key)];
+        let short = secrets.into_iter().filter(|(_, secret)| secret.expose().len() < limits::SECRET_BYTES);
+        short
+            .map(|(field, secret)| IdentityWarning::ShortSecret { field, bytes: secret.expose().len() })
+            .collect()
+    }
+
+    /// Who calls; nobody if Open WebUI says nothing of a user.
+    pub(super) fn check(&self, asked: &Asked<'_>) -> Result<Option<Caller>, Refusal> {
+        self.key.check(asked.headers)?;
+        let name = headers::USER_JWT;
+        let Some(value) = headers::one(asked.headers, &name, limits::TOKEN_BYTES)? else { return Ok(None) };
+        let token = headers::token68(value.as_bytes()).ok_or(Refusal::Malformed(name))?;
+        self.caller(token, asked).map(Some).map_err(|flaw| Refusal::NotAccepted(Credential::Statement, flaw))
+    }
+
+    fn caller(&self, token: &str, asked: &Asked<'_>) -> Result<Caller, Flaw> {
+        let sum = sha256(token.as_bytes());
+        let found = self.cache.find(&sum, 0);
+        let is_new = found.is_none();
+        let remembered = match found {
+            Some(remembered) => remembered,
+            None => self.verify(token)?,
+        };
+        let late = if session::is_within_one(asked) { self.session_leeway } else { Duration::ZERO };
+        remembered.lifetime.check(asked.now, self.leeway, late)?;
+        if is_new {
+            self.cache.remember(sum, 0, remembered.clone());
+        }
+        Ok(remembered.caller)
+    }
+
+    fn verify(&self, token: &str) -> Result<Remembered, Flaw> {
+        if token::header(token)?.alg != Algorithm::HS256 {
+            return Err(Flaw::Algorithm);
+        }
+        let claims = token::verified(token, &self.secret, Algorithm::HS256)?;
+        if claims.get("iss").and_then(|issuer| issuer.as_str()) != Some(ISSUER) {
+            return Err(Flaw::Issuer);
+        }
+        let lifetime = Lifetime::of(&claims)?;
+        Ok(Remembered { caller: Caller::new(principal(&claims)?), lifetime })
+    }
+}
+
+fn principal(claims: &Claims) -> Result<Principal, Flaw> {
+    let subject = Texts::required(claims.get("sub"))?;
+    let mut principal = Principal::new(ISSUER, subject, Proof::SignedHeader);
+    if let Some(email) = Texts::optional(claims.get("email"))? {
+        principal = principal.with_email(Some(email).filter(|email| is_email(email)).ok_or(Flaw::Claim)?);
+    }
+    if let Some(name) = claims.get("name").and_then(|name| Texts::optional(Some(name)).ok()).flatten() {
+        principal = principal.with_name(name);
+    }
+    Ok(principal.with_roles(Texts::optional(claims.get("role"))?))
+}

@@ -1,0 +1,194 @@
+//! Why a request is not let in.
+
+use http::{HeaderName, StatusCode};
+
+/// Why a request is not let in.
+///
+/// [`message`](Self::message) is for the caller and says what to do next; [`reason`](Self::reason) is for operators.
+/// Neither holds anything of what was sent, but for names of headers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// There is no proof of who calls.
+    #[error("there is no proof of who calls")]
+    Missing(Credential),
+    /// There is a proof, and it does not hold.
+    #[error("the {0} is not accepted: {1}")]
+    NotAccepted(Credential, Flaw),
+    /// A header that says who calls is there more than once.
+    #[error("the header {0} is there more than once")]
+    Twice(HeaderName),
+    /// A header that says who calls is empty, or has what it can't have.
+    #[error("the header {0} is malformed")]
+    Malformed(HeaderName),
+    /// A header that says who calls is too long.
+    #[error("the header {0} is too long")]
+    TooLong(HeaderName),
+    /// A header's name is one that says who calls, but for underscores in it.
+    #[error("the header {0} can be mistaken for one that says who calls")]
+    LookAlike(HeaderName),
+    /// A header belongs to another proof than the one that is taken here.
+    #[error("the header {0} belongs to another proof than the configured one")]
+    Foreign(HeaderName),
+    /// The connection is not one on which headers are believed.
+    #[error("the connection is outside of the fence")]
+    OutsideTheFence,
+    /// The keys that tokens are verified with could not be had yet.
+    #[error("the keys of the token's issuer can't be had")]
+    NoKeys,
+}
+
+/// What proves who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Credential {
+    /// A token of an authorization server.
+    AccessToken,
+    /// The key of the connection from Open WebUI.
+    ConnectionKey,
+    /// What Open WebUI has signed about its user.
+    Statement,
+    /// Plain headers about a user.
+    Headers,
+    /// A key that stands for the caller.
+    ApiKey,
+}
+
+impl std::fmt::Display for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::AccessToken => "access token",
+            Self::ConnectionKey => "connection key",
+            Self::Statement => "signed statement about the user",
+            Self::Headers => "headers about the user",
+            Self::ApiKey => "API key",
+        })
+    }
+}
+
+/// Why a proof does not hold. For operators: a caller is told no more than that a token has expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// It is no bearer credential.
+    #[error("it is no bearer credential")]
+    NotBearer,
+    /// It is not the right key.
+    #[error("it is not known")]
+    Unknown,
+    /// It is no JWT of a kind that is read.
+    #[error("it is no JWT")]
+    NotAToken,
+    /// Its algorithm is not among the configured ones, or not the key's.
+    #[error("its algorithm is not accepted")]
+    Algorithm,
+    /// Its key is not among the issuer's.
+    #[error("its key is not among the issuer's")]
+    UnknownKey,
+    /// Its signature does not verify.
+    #[error("its signature does not verify")]
+    Signature,
+    /// Its issuer is another one.
+    #[error("its issuer is another one")]
+    Issuer,
+    /// It is for somebody else.
+    #[error("its audience is another one")]
+    Audience,
+    /// It has expired.
+    #[error("it has expired")]
+    Expired,
+    /// It is not valid yet.
+    #[error("it is not valid yet")]
+    NotYetValid,
+    /// A claim is absent that has to be there, or is not of its form.
+    #[error("a claim is absent or malformed")]
+    Claim,
+}
+
+impl Refusal {
+    /// The HTTP status to answer with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Missing(_) | Self::NotAccepted(..) => StatusCode::UNAUTHORIZED,
+            Self::Twice(_) | Self::Malformed(_) | Self::LookAlike(_) => StatusCode::BAD_REQUEST,
+            Self::TooLong(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Foreign(_) | Self::OutsideTheFence => StatusCode::FORBIDDEN,
+            Self::NoKeys => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// One word for metrics and logs, out of a fixed list.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "missing",
+            Self::NotAccepted(_, flaw) => match flaw {
+                Flaw::NotBearer => "not_bearer",
+                Flaw::Unknown => "unknown",
+                Flaw::NotAToken => "not_a_token",
+                Flaw::Algorithm => "algorithm",
+                Flaw::UnknownKey => "unknown_key",
+                Flaw::Signature => "signature",
+                Flaw::Issuer => "issuer",
+                Flaw::Audience => "audience",
+                Flaw::Expired => "expired",
+                Flaw::NotYetValid => "not_yet_valid",
+                Flaw::Claim => "claim",
+            },
+            Self::Twice(_) => "twice",
+            Self::Malformed(_) => "malformed",
+            Self::TooLong(_) => "too_long",
+            Self::LookAlike(_) => "look_alike",
+            Self::Foreign(_) => "foreign",
+            Self::OutsideTheFence => "outside_the_fence",
+            Self::NoKeys => "no_keys",
+        }
+    }
+
+    /// What the caller is told: what to do next.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Missing(credential) => credential.how_to_send().to_owned(),
+            // A signature that verifies stands before an expiry that is told.
+            Self::NotAccepted(credential, Flaw::Expired) => {
+                format!("the {credential} has expired; get a new one and try again")
+            }
+            Self::NotAccepted(credential, _) => {
+                format!("the {credential} is not accepted here; {}", credential.how_to_send())
+            }
+            Self::Twice(name) => format!("the header {name} is there more than once; send it once"),
+            Self::Malformed(name) => {
+                format!(
+                    "the header {name} is empty or has characters that it can't have; send it well-formed or not at all"
+                )
+            }
+            Self::TooLong(name) => format!("the header {name} is too long; send a shorter value"),
+            Self::LookAlike(name) => {
+                format!(
+                    "the header {name} is written with underscores; leave it out, or write it with hyphens"
+                )
+            }
+            Self::Foreign(name) => format!("the header {name} is not taken here; leave it out"),
+            Self::OutsideTheFence => {
+                "headers about a user are not taken from here; ask the gateway's operator".to_owned()
+            }
+            Self::NoKeys => "tokens can't be verified at the moment; try again soon".to_owned(),
+        }
+    }
+}
+
+impl Credential {
+    fn how_to_send(self) -> &'static str {
+        match self {
+            Self::AccessToken => "send an access token for this server, as Authorization: Bearer TOKEN",
+            Self::ConnectionKey => "send the connection's key, as Authorization: Bearer KEY",
+            Self::Statement => {
+                "have Open WebUI sign who calls: set FORWARD_USER_INFO_HEADER_JWT_SECRET to the secret that this server has"
+            }
+            Self::Headers => "have Open WebUI say who calls: set ENABLE_FORWARD_USER_INFO_HEADERS to true",
+            Self::ApiKey => "send your API key, as Authorization: Bearer KEY",
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Which requests belong to a session that is open already.
+
+use crossway_proto::Revision;
+use crossway_proto::http_rules::names::{MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
+
+use super::Asked;
+
+/// Whether a request can do nothing but take part in a session that was opened before, by the same caller.
+///
+/// The faces see to it: a legacy request with an `Mcp-Session-Id` gets 404 unless the session is there and its owner
+/// the same, and so does a message with a `sessionId` of HTTP+SSE. Modern requests ignore the header, so they are in no
+/// session, whatever they say.
+pub(super) fn is_within_one(asked: &Asked<'_>) -> bool {
+    let path = asked.uri.path();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    if path.ends_with("/mcp") {
+        let is_legacy = match asked.headers.get(&MCP_PROTOCOL_VERSION) {
+            None => true,
+            Some(version) => {
+                let revision = version.to_str().ok().and_then(Revision::parse);
+                revision.is_some_and(|revision| !revision.is_modern())
+            }
+        };
+        return is_legacy
+            && asked.headers.contains_key(&MCP_SESSION_ID)
+            && asked.headers.get_all(&MCP_PROTOCOL_VERSION).iter().count() <= 1;
+    }
+    asked.uri.path().ends_with("/message")
+        && asked.uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("sessionId=")))
+}

@@ -1,0 +1,54 @@
+//! Texts that say who somebody is.
+
+use super::limits;
+
+/// Whether a text can name somebody or something: not empty, not too long, and without characters that nobody sees.
+/// Texts are compared byte for byte, so what looks like another name is another name.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= limits::TEXT_BYTES && !text.chars().any(is_unseen)
+}
+
+/// Control characters, those that turn the direction of text around, and those without a width.
+pub(super) fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        )
+}
+
+/// Whether a text can be an e-mail address that decides about rights: one word, something before its last `@`, and a
+/// domain behind it.
+pub(super) fn is_email(text: &str) -> bool {
+    let parts = text.rsplit_once('@');
+    is_name(text)
+        && !text.contains(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>'))
+        && parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_no_characters_that_nobody_sees() {
+        for text in ["alice", "a b", "Ünï", "\u{430}lice", "1"] {
+            assert!(is_name(text), "{text:?}");
+        }
+        for text in ["", "a\0", "a\n", "\u{202e}ecila", "a\u{200b}", "\u{feff}a", "a\u{7f}", "a\u{ad}"] {
+            assert!(!is_name(text), "{text:?}");
+        }
+        assert!(is_name(&"a".repeat(limits::TEXT_BYTES)) && !is_name(&"a".repeat(limits::TEXT_BYTES + 1)));
+    }
+
+    #[test]
+    fn an_address_is_one_word_with_something_on_both_sides() {
+        for text in ["a@b", "\"a@b\"@c.example", "ä@b.example"] {
+            assert!(is_email(text), "{text:?}");
+        }
+        for text in ["", "@", "a@", "@b", "a", "a@b, c@d", "a @b", "a@b\u{a0}", "<a@b>", "a@b;c@d", "a@b\0"] {
+            assert!(!is_email(text), "{text:?}");
+        }
+    }
+}
