@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 use tower_service::Service;
@@ -34,15 +34,17 @@ impl Drop for InFlight {
     }
 }
 
-/// A service whose requests are counted, from their heads to the ends of their responses.
+/// A service whose requests are counted, from their heads to the ends of their responses, and told what is known of
+/// their connection.
 pub(super) struct Counted<S> {
     service: S,
     activity: Arc<Activity>,
+    known: Option<Extensions>,
 }
 
 impl<S> Counted<S> {
-    pub(super) fn new(service: S, activity: Arc<Activity>) -> Self {
-        Self { service, activity }
+    pub(super) fn new(service: S, activity: Arc<Activity>, known: Option<Extensions>) -> Self {
+        Self { service, activity, known }
     }
 }
 
@@ -54,7 +56,10 @@ where
     type Error = S::Error;
     type Future = CountedFuture<S::Future>;
 
-    fn call(&self, request: Request<R>) -> Self::Future {
+    fn call(&self, mut request: Request<R>) -> Self::Future {
+        if let Some(known) = &self.known {
+            request.extensions_mut().extend(known.clone());
+        }
         self.activity.begun.fetch_add(1, Ordering::Relaxed);
         let in_flight = Some(InFlight(Arc::clone(&self.activity)));
         CountedFuture { future: self.service.clone().call(request), in_flight }

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use http::Extensions;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -15,9 +16,10 @@ use super::activity::{Activity, Counted};
 use super::limits::{HEAD_BYTES_AT_LEAST, HTTP2_PING, HTTP2_PONG};
 use super::{HttpLimits, HttpService};
 
-/// Serves a connection until it ends, is idle for too long, or `shutdown` is ready and its requests are answered.
+/// Serves a connection, of which each request is told what is `known`, until it ends, is idle for too long, or `shutdown` is ready and its requests are answered.
 pub(super) async fn serve<S: HttpService>(
     io: impl Read + Write + Unpin + Send + 'static,
+    known: Option<Extensions>,
     service: S,
     limits: &HttpLimits,
     shutdown: impl Future<Output = ()>,
@@ -33,7 +35,7 @@ pub(super) async fn serve<S: HttpService>(
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
 
     let activity = Arc::new(Activity::default());
-    let mut connection = pin!(http.serve_connection(io, Counted::new(service, Arc::clone(&activity))));
+    let mut connection = pin!(http.serve_connection(io, Counted::new(service, Arc::clone(&activity), known)));
     let mut timer = pin!(sleep(limits.first_request));
     let mut shutdown = pin!(shutdown);
     let mut ended_before = Some(0);

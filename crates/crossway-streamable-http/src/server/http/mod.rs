@@ -4,6 +4,7 @@
 //! enough, is closed, by one timer per connection rather than per request; and all connections are drained when the
 //! server is to end.
 
+mod accept;
 mod activity;
 mod connection;
 mod limits;
@@ -11,18 +12,20 @@ mod limits;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower_service::Service;
 use tracing::{debug, warn};
 
+pub use accept::{Accept, Accepted, Plain};
 pub use limits::HttpLimits;
 
 /// What HTTP connections are served with: a `tower` service that is always ready and never fails.
@@ -59,6 +62,22 @@ pub async fn serve<S: HttpService>(
     limits: HttpLimits,
     shutdown: impl Future<Output = ()>,
 ) {
+    serve_with(listener, Plain, service, limits, shutdown).await;
+}
+
+/// The same, with something between the sockets and HTTP: TLS, for example. Connections count against the limit from
+/// the moment they are there.
+///
+/// # Cancel safety
+///
+/// As of [`serve`].
+pub async fn serve_with<A: Accept, S: HttpService>(
+    listener: TcpListener,
+    accept_by: A,
+    service: S,
+    limits: HttpLimits,
+    shutdown: impl Future<Output = ()>,
+) {
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -75,13 +94,15 @@ pub async fn serve<S: HttpService>(
             accepted = accept(&listener, &room) => accepted,
         };
         match accepted {
-            Ok((stream, permit)) => {
+            Ok((stream, from, permit)) => {
                 // Answers are small and should go out at once.
                 let _ = stream.set_nodelay(true);
-                let (service, mut stopped) = (service.clone(), stopped.clone());
+                let (accept_by, service, mut stopped) = (accept_by.clone(), service.clone(), stopped.clone());
                 connections.spawn(async move {
                     let shutdown = async move { while stopped.changed().await.is_ok() {} };
-                    connection::serve(TokioIo::new(stream), service, &limits, shutdown).await;
+                    if let Some(Accepted { io, known }) = accept_by.accept(stream, from).await {
+                        connection::serve(TokioIo::new(io), known, service, &limits, shutdown).await;
+                    }
                     drop(permit);
                 });
             }
@@ -97,13 +118,14 @@ pub async fn serve<S: HttpService>(
     while connections.join_next().await.is_some() {}
 }
 
-type Accepted = (tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit);
-
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<Accepted> {
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
+    let (stream, from) = listener.accept().await?;
+    Ok((stream, from, permit))
 }
 
 /// Whether only this connection is concerned, and the next may go well.
@@ -124,5 +146,5 @@ pub async fn serve_connection<S: HttpService>(
     limits: &HttpLimits,
     shutdown: impl Future<Output = ()>,
 ) {
-    connection::serve(TokioIo::new(io), service, limits, shutdown).await;
+    connection::serve(TokioIo::new(io), None, service, limits, shutdown).await;
 }
