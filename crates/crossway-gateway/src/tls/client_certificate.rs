@@ -10,8 +10,8 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientCertificate {
-    /// The subject's alternative names that are DNS names or URIs (RFC 5280, section 4.2.1.6), as text, in the
-    /// certificate's order. The subject itself is not looked at: RFC 9525 has names in alternative names alone.
+    /// The subject's alternative names that are DNS names or URIs (RFC 5280, section 4.2.1.6), as text: DNS names
+    /// first. The subject itself is not looked at: RFC 9525 has names in alternative names alone.
     pub subject_alt_names: Vec<String>,
     /// The SHA-256 of the certificate as it came (DER).
     pub fingerprint: [u8; 32],
