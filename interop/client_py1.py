@@ -59,18 +59,24 @@ class Client:
     def about(self):
         return f"{self.initialized.serverInfo.name} {self.initialized.protocolVersion}"
 
+    def capabilities(self):
+        return plain(self.initialized.capabilities)
+
     async def check_closed(self):
         if self.options.transport == "streamable-http":
             return await self.http.check_ended(self.options.target[0])
 
     async def _sample(self, _context, _params):
+        self.events.add("asked", "sampling/createMessage")
         content = types.TextContent(type="text", text=f"sampled-{NONCE}")
         return types.CreateMessageResult(role="assistant", content=content, model="none", stopReason="endTurn")
 
     async def _elicit(self, _context, params):
+        self.events.add("asked", "elicitation/create")
         return types.ElicitResult(action="accept", content=answer_form(params.requestedSchema))
 
     async def _roots(self, _context):
+        self.events.add("asked", "roots/list")
         return types.ListRootsResult(roots=[types.Root(uri=ROOT_URI, name=ROOT_NAME)])
 
     async def _log(self, params):

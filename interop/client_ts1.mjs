@@ -57,9 +57,14 @@ const client = {
   }
 };
 
-client.sdk.setRequestHandler(types.CreateMessageRequestSchema, () => SAMPLED);
-client.sdk.setRequestHandler(types.ElicitRequestSchema, ({ params }) => answerForm(params.requestedSchema));
-client.sdk.setRequestHandler(types.ListRootsRequestSchema, () => ({ roots: [ROOT] }));
+const answer = (schema, answered) =>
+  client.sdk.setRequestHandler(schema, ({ method, params }) => {
+    client.events.add('asked', method);
+    return answered(params);
+  });
+answer(types.CreateMessageRequestSchema, () => SAMPLED);
+answer(types.ElicitRequestSchema, (params) => answerForm(params.requestedSchema));
+answer(types.ListRootsRequestSchema, () => ({ roots: [ROOT] }));
 
 const on = (schema, kind, value) =>
   client.sdk.setNotificationHandler(schema, ({ params }) => client.events.add(kind, value(params)));

@@ -66,9 +66,14 @@ const client = {
   }
 };
 
-client.sdk.setRequestHandler('sampling/createMessage', () => SAMPLED);
-client.sdk.setRequestHandler('elicitation/create', ({ params }) => answerForm(params.requestedSchema));
-client.sdk.setRequestHandler('roots/list', () => ({ roots: [ROOT] }));
+const answer = (method, answered) =>
+  client.sdk.setRequestHandler(method, ({ params }) => {
+    client.events.add('asked', method);
+    return answered(params);
+  });
+answer('sampling/createMessage', () => SAMPLED);
+answer('elicitation/create', (params) => answerForm(params.requestedSchema));
+answer('roots/list', () => ({ roots: [ROOT] }));
 
 const on = (method, kind, value) =>
   client.sdk.setNotificationHandler(method, ({ params }) => client.events.add(kind, value(params)));

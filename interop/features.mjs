@@ -1,20 +1,27 @@
 // What every TypeScript client tries, whichever SDK generation it is built on: the counterpart of features.py.
 //
 // A client script wraps its SDK in an object of its own (client_ts1.mjs, client_ts2.mjs) and hands it to `run`.
-// One JSON line per feature goes to stdout: {feature, ok, detail}; `ok` is null where the fixture has nothing to try.
+// One JSON line per feature goes to stdout: {feature, ok, detail, absent}; features.py says what they mean.
 
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const CHECK_MS = 20_000; // No feature takes longer than about 2 s on a busy machine: this is for hangs.
 const CALLS_AT_ONCE = 20;
+// A legacy server on stdio has a process for each call at once that may ask a modern client something.
+const TRANSLATED_AT_ONCE = 5;
 
 const INVALID_PARAMS = -32602;
 const KEYS = { tools: 'name', prompts: 'name', resources: 'uri', resourceTemplates: 'uriTemplate' };
 
 export const NONCE = randomUUID().slice(0, 12);
-export const ROOT = { uri: `file:///interop/${NONCE}`, name: `root-${NONCE}` };
+// Servers look whether a root is there.
+const ROOT_PATH = mkdtempSync(path.join(realpathSync(tmpdir()), `interop-${NONCE}-`));
+export const ROOT = { uri: pathToFileURL(ROOT_PATH).href, name: `root-${NONCE}` };
 export const SAMPLED = {
   role: 'assistant',
   content: { type: 'text', text: `sampled-${NONCE}` },
@@ -23,16 +30,41 @@ export const SAMPLED = {
 };
 export const CAPABILITIES = { sampling: {}, elicitation: {}, roots: { listChanged: true } };
 
-class NotInFixture extends Error {}
+// What a server declares if it has a feature. The others are declared by nobody, or by clients.
+const DECLARED = {
+  tools: ['tools'],
+  prompts: ['prompts'],
+  resources: ['resources'],
+  templates: ['resources'],
+  prompt: ['prompts'],
+  resource: ['resources'],
+  completion: ['completions'],
+  subscription: ['resources.subscribe'],
+  list_changed: ['tools.listChanged', 'prompts.listChanged', 'resources.listChanged'],
+  logging: ['logging']
+};
+
+/** There is nothing to try, and the reason why. */
+class Absent extends Error {
+  constructor(kind, detail) {
+    super(detail);
+    this.kind = kind;
+  }
+}
 
 /** What the server has sent by itself, with a way to wait for it. */
 export class Events {
   #seen = [];
   #waiting = new Set();
 
+  /** Also ('asked', METHOD) for each request of the server's. */
   add(kind, value) {
     this.#seen.push({ kind, value });
     for (const look of [...this.#waiting]) look();
+  }
+
+  has(kind, accept = () => true) {
+    return this.#seen.some((event) => event.kind === kind && accept(event.value));
   }
 
   wait(kind, accept = () => true) {
@@ -70,6 +102,7 @@ export function options() {
       fixture: { type: 'string', default: 'everything' },
       mode: { type: 'string', default: 'legacy' },
       'server-era': { type: 'string', default: 'both' },
+      dir: { type: 'string', default: '.' }, // What $DIR means in fixtures.json.
       transport: { type: 'string' }
     }
   });
@@ -80,41 +113,68 @@ function assert(condition, ...said) {
   if (!condition) throw new Error(said.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' '));
 }
 
-function emit(feature, ok, detail) {
-  process.stdout.write(JSON.stringify({ feature, ok, detail: String(detail ?? '').slice(0, 300) }) + '\n');
+function emit(feature, ok, detail, absent) {
+  process.stdout.write(JSON.stringify({ feature, ok, detail: String(detail ?? '').slice(0, 300), absent }) + '\n');
 }
 
 const textOf = (result) => result.content.map((item) => item.text ?? '').join('\n');
 
 /** The features, in the order in which they are tried. */
 class Checks {
-  constructor(client, fixture, serverEra) {
+  constructor(client, { fixture, dir, 'server-era': serverEra }) {
     this.client = client;
     this.serverEra = serverEra;
-    this.fixture = JSON.parse(readFileSync(new URL('fixtures.json', import.meta.url)))[fixture];
+    let text = readFileSync(new URL('fixtures.json', import.meta.url), 'utf8');
+    const places = { $DIR: dir, $ROOT: ROOT_PATH, $NONCE: NONCE };
+    for (const [name, value] of Object.entries(places)) text = text.replaceAll(name, value);
+    this.fixture = JSON.parse(text)[fixture];
   }
 
   /** What the fixture says of a feature, for the era that was negotiated, or that Crossway translates. */
   plan(feature) {
     let plan = this.fixture[feature];
     if (plan && 'legacy' in plan) {
-      const translated = this.client.modern && this.serverEra === 'legacy';
-      const era = translated ? 'translated' : this.client.modern ? 'modern' : 'legacy';
+      const era = this.translated ? 'translated' : this.client.modern ? 'modern' : 'legacy';
       plan = era in plan ? plan[era] : plan.legacy;
     }
-    if (!plan) throw new NotInFixture('the fixture has nothing for this');
+    if (!plan) this.undeclared(feature);
+    for (const kind of ['unused', 'impossible']) {
+      if (!(kind in plan)) continue;
+      assert(!this.client.events.has(feature), `the fixture does not know of this server's ${feature}`);
+      throw new Absent(kind, plan[kind]);
+    }
     return plan;
   }
 
-  async used(plan, more = {}) {
-    const result = await this.client.call(plan.tool, plan.arguments, more);
-    assert(!result.isError, 'isError:', textOf(result));
-    return textOf(result);
+  /** Whether a modern client is on a legacy server. */
+  get translated() {
+    return this.client.modern && this.serverEra === 'legacy';
   }
 
-  async echo(message) {
+  /** A feature that the fixture does not name has to be one that the server does not declare. */
+  undeclared(feature) {
+    for (const path of DECLARED[feature] ?? []) {
+      const found = path.split('.').reduce((object, key) => object?.[key], this.client.sdk.getServerCapabilities());
+      // An empty object declares as much as a full one.
+      assert(found === undefined || found === false, `the server declares ${path}, and the fixture does not know of it`);
+    }
+    if (feature in DECLARED) throw new Absent('undeclared', DECLARED[feature].join(' '));
+    throw new Absent('unused', "nothing of this server's shows it");
+  }
+
+  async used(plan, more = {}) {
+    const result = await this.client.call(plan.tool, plan.arguments ?? {}, more);
+    const text = textOf(result);
+    assert((result.isError ?? false) === (plan.is_error ?? false), 'isError:', text);
+    assert(text.includes(plan.expect ?? ''), text);
+    return text;
+  }
+
+  /** Some servers echo in their errors alone. */
+  async echo(message, more) {
     const plan = this.plan('echo');
-    const answer = await this.used({ tool: plan.tool, arguments: { [plan.argument]: message } });
+    const args = JSON.parse(JSON.stringify(plan.arguments).replace('$MESSAGE', message));
+    const answer = await this.used({ ...plan, arguments: args }, more);
     assert(answer.includes(message), `echo of '${message}' answered '${answer}'`);
   }
 
@@ -136,9 +196,19 @@ class Checks {
   }
 
   async listAll(kind) {
-    const items = (await this.walk(kind)).flat();
-    assert(items.length > 0, `no ${kind}`);
-    return items.length;
+    const feature = kind === 'resourceTemplates' ? 'templates' : kind;
+    if (!(feature in this.fixture.lists)) this.undeclared(feature);
+    const pages = await this.walk(kind);
+    const items = pages.flat().length;
+    assert(items > 0 === (this.fixture.lists[feature] === 'some'), `${items} ${kind}`);
+    assert('paging' in this.fixture || pages.length === 1, `${pages.length} pages of ${kind}`);
+    return items;
+  }
+
+  /** A server that has nothing with which it would ask does not ask. */
+  unasked(method) {
+    if (method.split('/')[0] in this.fixture) return;
+    assert(!this.client.events.has('asked', (asked) => asked === method), `the server has sent ${method}`);
   }
 
   static features = {
@@ -163,7 +233,10 @@ class Checks {
       return plan.map(([kind, expect]) => `${kind}: ${expect.pages} pages`).join(', ');
     },
 
-    call: (t) => t.echo(`hello ${NONCE} \u00fc\u4e16\u{1f30d}`),
+    call: async (t) => {
+      await t.echo(`hello ${NONCE} \u00fc\u4e16\u{1f30d}`);
+      if (t.fixture.call) await t.used(t.fixture.call);
+    },
 
     // Servers may refuse an unknown tool with an error, or answer with a result that says `isError`.
     call_unknown: async (t) => {
@@ -198,43 +271,69 @@ class Checks {
     },
 
     ping: async (t) => {
-      if (t.client.modern) throw new NotInFixture('2026-07-28 has no ping');
+      if (t.client.modern) throw new Absent('impossible', 'ping');
       await t.client.sdk.ping();
     },
 
     progress: async (t) => {
-      const plan = t.plan('progress');
       const seen = [];
       // The SDK tells of its own rounds of input in the same way.
       const isServers = (note) => !note.message?.startsWith('Fulfilling input');
-      await t.used(plan, { onprogress: (note) => isServers(note) && seen.push(note) });
+      const onprogress = (note) => isServers(note) && seen.push(note);
+      if (!t.fixture.progress) {
+        await t.echo('with a progress token', { onprogress });
+        assert(seen.length === 0, "the fixture does not know of the server's progress");
+        t.undeclared('progress');
+      }
+      const plan = t.plan('progress');
+      await t.used(plan, { onprogress });
       assert(seen.length >= plan.at_least, `only ${seen.length} progress notifications`);
       assert(seen.every((note, i) => note.total === plan.total && note.progress >= (seen[i - 1]?.progress ?? 0)), seen);
       return `${seen.length} notifications`;
     },
 
+    // Where nothing takes long the answer may win: then all that is seen is that the session goes on.
     cancellation: async (t) => {
+      const plan = t.fixture.slow;
       const controller = new AbortController();
-      const outcome = await t
-        .used(t.plan('slow'), { onprogress: () => controller.abort('interop'), signal: controller.signal })
-        .then(() => 'answered', () => 'cancelled');
-      assert(outcome === 'cancelled', 'the cancelled call was answered');
+      const { signal } = controller;
+      const outcome = (call) => call.then(() => 'answered', () => 'cancelled');
+      if (plan) {
+        const ended = await outcome(t.used(plan, { onprogress: () => controller.abort('interop'), signal }));
+        assert(ended === 'cancelled', 'the cancelled call was answered');
+      } else {
+        const call = outcome(t.echo('to be cancelled', { signal }));
+        await new Promise((resolve) => setImmediate(resolve));
+        controller.abort('interop');
+        await call;
+      }
       await t.echo('after a cancel');
+      return plan ? '' : 'the session goes on';
     },
 
     sampling: async (t) => {
+      t.unasked('sampling/createMessage');
       const answer = await t.used(t.plan('sampling'));
       assert(answer.includes(`sampled-${NONCE}`), answer);
     },
 
     elicitation: async (t) => {
+      t.unasked('elicitation/create');
       const answer = await t.used(t.plan('elicitation'));
       assert(answer.includes(NONCE), answer);
     },
 
     roots: async (t) => {
-      const answer = await t.used(t.plan('roots'));
-      assert(answer.includes(ROOT.name) || answer.includes(ROOT.uri), answer);
+      t.unasked('roots/list');
+      const plan = t.plan('roots');
+      if (plan.by === 'itself') {
+        // It asks when the session begins, and takes its time with the answer.
+        await t.client.events.wait('asked', (method) => method === 'roots/list');
+        while (!(await t.used(plan)).includes(plan.shown));
+      } else {
+        const answer = await t.used(plan);
+        assert(answer.includes(ROOT.name) || answer.includes(ROOT.uri), answer);
+      }
     },
 
     subscription: async (t) => {
@@ -257,15 +356,18 @@ class Checks {
     logging: async (t) => {
       const plan = t.plan('logging');
       if (!t.client.modern) await t.client.sdk.setLoggingLevel('debug');
-      const stop = plan.by === 'subscribe' ? await t.client.subscribe(plan.uri) : await t.used(plan);
-      await t.client.events.wait('log', (data) => JSON.stringify(data).includes(plan.expect));
+      const stop = plan.by === 'subscribe' ? await t.client.subscribe(plan.uri) : await t.used(plan.on);
+      // A message reaches a modern client in the course of a call alone.
+      while (plan.during && !t.client.events.has('log')) await t.used(plan.during);
+      await t.client.events.wait('log', (data) => JSON.stringify(data).includes(plan.says));
       if (plan.by === 'subscribe') await stop();
+      if (plan.off) await t.used(plan.off);
     },
 
     at_once: async (t) => {
-      const calls = Array.from({ length: CALLS_AT_ONCE }, (_, number) => t.echo(`call ${number} of ${NONCE};`));
-      await Promise.all(calls);
-      return `${CALLS_AT_ONCE} calls`;
+      const length = t.translated ? TRANSLATED_AT_ONCE : CALLS_AT_ONCE;
+      await Promise.all(Array.from({ length }, (_, number) => t.echo(`call ${number} of ${NONCE};`)));
+      return `${length} calls`;
     }
   };
 }
@@ -295,15 +397,15 @@ async function within(promise) {
 }
 
 /** Connects, tries everything, says how each went, and exits 1 if anything failed. */
-export async function run(client, { fixture, 'server-era': serverEra }) {
+export async function run(client, options) {
   let failures = 0;
   const attempt = async (feature, check) => {
     try {
       emit(feature, true, await within(check()));
       return true;
     } catch (error) {
-      if (error instanceof NotInFixture) {
-        emit(feature, null, error.message);
+      if (error instanceof Absent) {
+        emit(feature, null, error.message, error.kind);
       } else {
         failures += 1;
         emit(feature, false, `${error.name}: ${error.message}`);
@@ -312,9 +414,10 @@ export async function run(client, { fixture, 'server-era': serverEra }) {
     }
   };
   if (await attempt('initialize', () => client.connect())) {
-    const checks = new Checks(client, fixture, serverEra);
+    const checks = new Checks(client, options);
     for (const [feature, check] of Object.entries(Checks.features)) await attempt(feature, () => check(checks));
     await attempt('close', () => client.close());
   }
+  rmSync(ROOT_PATH, { recursive: true });
   process.exit(failures ? 1 : 0);
 }

@@ -1,13 +1,16 @@
 """What every Python client tries, whichever SDK generation it is built on.
 
 A client script wraps its SDK in a `Client` of its own (see `client_py1.py`, `client_py2.py`) and hands it to `run`.
-One JSON line per feature goes to stdout: {"feature", "ok", "detail"}; `ok` is null where the fixture has nothing to try.
+One JSON line per feature goes to stdout: {"feature", "ok", "detail"}. `ok` is null where there is nothing to try; then
+"absent" says why: "undeclared" (the server does not declare the capability, which is the detail), "unused" (it does
+nothing that would show it), "impossible" (the specification rules it out; the detail is a key of `fixtures.json`).
 """
 
 import argparse
 import json
 import pathlib
 import sys
+import tempfile
 import uuid
 
 import anyio
@@ -15,16 +18,37 @@ import anyio
 CHECK_SECONDS = 20  # No feature takes longer than about 2 s on a busy machine: this is for hangs.
 WHOLE_SECONDS = 90
 CALLS_AT_ONCE = 20
+# A legacy server on stdio has a process for each call at once that may ask a modern client something.
+TRANSLATED_AT_ONCE = 5
 
 INVALID_PARAMS = -32602
 KEYS = {"tools": "name", "prompts": "name", "resources": "uri", "resource_templates": "uriTemplate"}
 
+# What a server declares if it has a feature. The others are declared by nobody, or by clients.
+CAPABILITIES = {
+    "tools": ["tools"],
+    "prompts": ["prompts"],
+    "resources": ["resources"],
+    "templates": ["resources"],
+    "prompt": ["prompts"],
+    "resource": ["resources"],
+    "completion": ["completions"],
+    "subscription": ["resources.subscribe"],
+    "list_changed": ["tools.listChanged", "prompts.listChanged", "resources.listChanged"],
+    "logging": ["logging"],
+}
+
 NONCE = uuid.uuid4().hex[:12]
-ROOT_URI, ROOT_NAME = f"file:///interop/{NONCE}", f"root-{NONCE}"
+ROOT = tempfile.TemporaryDirectory(prefix=f"interop-{NONCE}-")  # Servers look whether a root is there.
+ROOT_URI, ROOT_NAME = pathlib.Path(ROOT.name).resolve().as_uri(), f"root-{NONCE}"
 
 
-class NotInFixture(Exception):
-    """The server under test offers nothing with which this feature could be tried."""
+class Absent(Exception):
+    """There is nothing to try, and the reason why."""
+
+    def __init__(self, kind, detail):
+        super().__init__(detail)
+        self.kind = kind
 
 
 class Events:
@@ -34,9 +58,12 @@ class Events:
         self.seen, self._waker = [], anyio.Event()
 
     def add(self, kind, value):
-        self.seen.append((kind, value))
+        self.seen.append((kind, value))  # Also ("asked", METHOD) for each request of the server's.
         self._waker.set()
         self._waker = anyio.Event()
+
+    def has(self, kind):
+        return any(found == kind for found, _ in self.seen)
 
     async def wait(self, kind, accept=lambda value: True):
         while True:
@@ -62,7 +89,8 @@ def answer_form(schema):
 def arguments():
     """The command line of a client script."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--fixture", choices=["everything", "py2", "demo"], default="everything")
+    parser.add_argument("--fixture", default="everything", help="a key of fixtures.json")
+    parser.add_argument("--dir", default=".", help="what $DIR means in fixtures.json")
     parser.add_argument("--mode", choices=["legacy", "auto"], default="legacy")
     parser.add_argument("--server-era", choices=["legacy", "both"], default="both")
     parser.add_argument("--transport", choices=["stdio", "http-sse", "streamable-http"], required=True)
@@ -70,8 +98,8 @@ def arguments():
     return parser.parse_args()
 
 
-def emit(feature, ok, detail):
-    print(json.dumps({"feature": feature, "ok": ok, "detail": str(detail)[:300]}), flush=True)
+def emit(feature, ok, detail, **more):
+    print(json.dumps({"feature": feature, "ok": ok, "detail": str(detail)[:300], **more}), flush=True)
 
 
 class HttpLog:
@@ -104,30 +132,55 @@ class HttpLog:
 class Checks:
     """The features, in the order in which they are tried."""
 
-    def __init__(self, client, fixture, server_era):
-        self.client, self.events, self.server_era = client, client.events, server_era
-        path = pathlib.Path(__file__).with_name("fixtures.json")
-        self.fixture = json.loads(path.read_text())[fixture]
+    def __init__(self, client, options):
+        self.client, self.events, self.server_era = client, client.events, options.server_era
+        text = pathlib.Path(__file__).with_name("fixtures.json").read_text()
+        places = {"$DIR": options.dir, "$ROOT": pathlib.Path(ROOT.name).resolve().as_posix(), "$NONCE": NONCE}
+        for name, value in places.items():
+            text = text.replace(name, value)
+        self.fixture = json.loads(text)[options.fixture]
 
     def plan(self, feature):
         """What the fixture says of a feature, for the era that was negotiated, or that Crossway translates."""
-        plan = self.fixture[feature]
+        plan = self.fixture.get(feature)
         if isinstance(plan, dict) and "legacy" in plan:
-            translated = self.client.modern and self.server_era == "legacy"
-            era = "translated" if translated else "modern" if self.client.modern else "legacy"
+            era = "translated" if self.translated() else "modern" if self.client.modern else "legacy"
             plan = plan[era] if era in plan else plan["legacy"]
         if plan is None:
-            raise NotInFixture("the fixture has nothing for this")
+            self.undeclared(feature)
+        for kind in {"unused", "impossible"} & plan.keys():
+            assert not self.events.has(feature), f"the fixture does not know of this server's {feature}"
+            raise Absent(kind, plan[kind])
         return plan
 
+    def translated(self):
+        """Whether a modern client is on a legacy server."""
+        return self.client.modern and self.server_era == "legacy"
+
+    def undeclared(self, feature):
+        """A feature that the fixture does not name has to be one that the server does not declare."""
+        for path in CAPABILITIES.get(feature, []):
+            found = self.client.capabilities()
+            for part in path.split("."):
+                found = (found or {}).get(part)
+            # An empty object declares as much as a full one.
+            assert found is None or found is False, f"the server declares {path}, and the fixture does not know of it"
+        if feature in CAPABILITIES:
+            raise Absent("undeclared", " ".join(CAPABILITIES[feature]))
+        raise Absent("unused", "nothing of this server's shows it")
+
     async def call(self, plan, **more):
-        result = await self.client.call(plan["tool"], plan["arguments"], **more)
-        assert not result.get("isError"), f"isError: {text(result)}"
+        arguments = plan.get("arguments", {})
+        result = await self.client.call(plan["tool"], arguments, **more)
+        assert bool(result.get("isError")) == plan.get("is_error", False), f"isError: {text(result)}"
+        assert plan.get("expect", "") in text(result), text(result)
         return text(result)
 
-    async def echo(self, message):
+    async def echo(self, message, **more):
+        """Some servers echo in their errors alone."""
         plan = self.plan("echo")
-        answer = await self.call({"tool": plan["tool"], "arguments": {plan["argument"]: message}})
+        arguments = json.loads(json.dumps(plan["arguments"]).replace("$MESSAGE", message))
+        answer = await self.call({**plan, "arguments": arguments}, **more)
         assert message in answer, f"echo of {message!r} answered {answer!r}"
 
     async def walk(self, kind):
@@ -143,8 +196,13 @@ class Checks:
         return pages
 
     async def list_all(self, kind):
-        items = sum(map(len, await self.walk(kind)))
-        assert items, f"no {kind}"
+        feature = kind.removeprefix("resource_")
+        if feature not in self.fixture["lists"]:
+            self.undeclared(feature)
+        pages = await self.walk(kind)
+        items = sum(map(len, pages))
+        assert bool(items) == (self.fixture["lists"][feature] == "some"), f"{items} {kind}"
+        assert "paging" in self.fixture or len(pages) == 1, f"{len(pages)} pages of {kind}"
         return f"{items}"
 
     async def check_tools(self):
@@ -176,6 +234,8 @@ class Checks:
 
     async def check_call(self):
         await self.echo(f"hello {NONCE} \u00fc\u4e16\U0001f30d")
+        if "call" in self.fixture:
+            await self.call(self.fixture["call"])
 
     async def check_call_unknown(self):
         """Servers may refuse an unknown tool with an error, or answer with a result that says `isError`."""
@@ -207,48 +267,76 @@ class Checks:
 
     async def check_ping(self):
         if self.client.modern:
-            raise NotInFixture("2026-07-28 has no ping")
+            raise Absent("impossible", "ping")
         await self.client.ping()
 
     async def check_progress(self):
-        plan, seen = self.plan("progress"), []
+        seen = []
 
         async def note(progress, total, _message):
             seen.append((progress, total))
 
+        if "progress" not in self.fixture:
+            await self.echo("with a progress token", progress=note)
+            assert not seen, "the fixture does not know of the server's progress"
+            self.undeclared("progress")
+        plan = self.plan("progress")
         await self.call(plan, progress=note)
         assert len(seen) >= plan["at_least"], f"only {len(seen)} progress notifications"
         assert seen == sorted(seen) and all(total == plan["total"] for _, total in seen), seen
         return f"{len(seen)} notifications"
 
     async def check_cancellation(self):
-        plan, started = self.plan("slow"), anyio.Event()
+        """Where nothing takes long the answer may win: then all that is seen is that the session goes on."""
+        plan, started = self.fixture.get("slow"), anyio.Event()
 
         async def note(*_):
             started.set()
 
         async def call():
-            await self.client.call(plan["tool"], plan["arguments"], progress=note)
-            raise AssertionError("the cancelled call was answered")
+            if plan is None:
+                await self.echo("to be cancelled")
+            else:
+                await self.client.call(plan["tool"], plan["arguments"], progress=note)
+                raise AssertionError("the cancelled call was answered")
 
         async with anyio.create_task_group() as group:
             group.start_soon(call)
-            await started.wait()
+            if plan is None:
+                await anyio.wait_all_tasks_blocked()
+            else:
+                await started.wait()
             await self.client.before_cancel()
             group.cancel_scope.cancel()
         await self.echo("after a cancel")
+        return "" if plan else "the session goes on"
+
+    def unasked(self, method):
+        """A server that has nothing with which it would ask does not ask."""
+        if method.partition("/")[0] not in self.fixture:
+            assert ("asked", method) not in self.events.seen, f"the server has sent {method}"
 
     async def check_sampling(self):
+        self.unasked("sampling/createMessage")
         answer = await self.call(self.plan("sampling"))
         assert f"sampled-{NONCE}" in answer, answer
 
     async def check_elicitation(self):
+        self.unasked("elicitation/create")
         answer = await self.call(self.plan("elicitation"))
         assert NONCE in answer, answer
 
     async def check_roots(self):
-        answer = await self.call(self.plan("roots"))
-        assert ROOT_NAME in answer or ROOT_URI in answer, answer
+        self.unasked("roots/list")
+        plan = self.plan("roots")
+        if plan.get("by") == "itself":
+            # It asks when the session begins, and takes its time with the answer.
+            await self.events.wait("asked", lambda method: method == "roots/list")
+            while plan["shown"] not in (answer := await self.call(plan)):
+                pass
+        else:
+            answer = await self.call(plan)
+            assert ROOT_NAME in answer or ROOT_URI in answer, answer
 
     async def check_subscription(self):
         plan = self.plan("subscription")
@@ -272,14 +360,19 @@ class Checks:
             async with self.client.subscribed(plan["uri"]):
                 pass
         else:
-            await self.call(plan)
-        await self.events.wait("log", lambda data: plan["expect"] in json.dumps(data))
+            await self.call(plan["on"])
+        while "during" in plan and not self.events.has("log"):
+            await self.call(plan["during"])  # A message reaches a modern client in the course of a call alone.
+        await self.events.wait("log", lambda data: plan["says"] in json.dumps(data))
+        if "off" in plan:
+            await self.call(plan["off"])
 
     async def check_at_once(self):
+        calls = TRANSLATED_AT_ONCE if self.translated() else CALLS_AT_ONCE
         async with anyio.create_task_group() as group:
-            for number in range(CALLS_AT_ONCE):
+            for number in range(calls):
                 group.start_soon(self.echo, f"call {number} of {NONCE};")
-        return f"{CALLS_AT_ONCE} calls"
+        return f"{calls} calls"
 
 
 def text(result):
@@ -302,14 +395,14 @@ async def run(client_type, options):
             async with client.connected():
                 stage = "close"
                 emit("initialize", True, client.about())
-                checks = Checks(client, options.fixture, options.server_era)
+                checks = Checks(client, options)
                 for name in [name for name in vars(Checks) if name.startswith("check_")]:
                     feature = name.removeprefix("check_")
                     try:
                         with anyio.fail_after(CHECK_SECONDS):
                             emit(feature, True, await getattr(checks, name)() or "")
-                    except NotInFixture as reason:
-                        emit(feature, None, reason)
+                    except Absent as reason:
+                        emit(feature, None, reason, absent=reason.kind)
                     except Exception as error:  # noqa: BLE001 - every failure is a line of the report
                         fail(feature, error)
             emit("close", True, await client.check_closed() or "")

@@ -35,8 +35,8 @@ fn npm(lab: &Lab) -> Result<()> {
         return Ok(());
     }
     eprintln!(
-        "installing from npm, as interop/package.json says: Node 24, the conformance suite, \
-         server-everything and both TypeScript SDKs (about 160 MB)"
+        "installing from npm, as interop/package.json says: Node 24, the conformance suite, three reference \
+         servers, mcp-remote and both TypeScript SDKs (about 200 MB)"
     );
     start_afresh(&dir)?;
     for name in ["package.json", "package-lock.json"] {

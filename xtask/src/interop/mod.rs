@@ -9,9 +9,11 @@ use anyhow::{Context, Result, bail, ensure};
 
 mod crossway;
 mod install;
+mod matrix;
 mod pairs;
 mod process;
 mod report;
+mod rules;
 mod servers;
 mod suite;
 
@@ -70,6 +72,11 @@ impl Lab {
 
     fn python(&self, generation: u8) -> PathBuf {
         self.dir.join(format!("py{generation}/bin/python"))
+    }
+
+    /// A command that a package of the second Python environment has brought.
+    fn python_script(&self, name: &str) -> String {
+        self.dir.join("py2/bin").join(name).display().to_string()
     }
 
     fn wanted(&self, name: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The nine pairs: an upstream transport, Crossway, a downstream transport, and a client of each SDK generation.
+//! The pairs: a server on a transport, Crossway, a downstream transport, and a client in one of its modes.
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -12,6 +12,7 @@ use super::Lab;
 use super::crossway::Serving;
 use super::process::run_to_end;
 use super::report::Outcome;
+use super::rules::{self, Rule};
 use super::servers::{Fixture, Server, Transport};
 
 /// How long a client may take for everything. Each feature has a shorter limit of its own in the scripts.
@@ -68,17 +69,38 @@ pub(super) struct Run {
     pub(super) direct: bool,
 }
 
-/// How a feature went; `ok` is none where the fixture has nothing to try.
+/// How a feature went, and what the client says of it.
 #[derive(Debug, Clone)]
 pub(super) struct Feature {
     pub(super) name: String,
-    pub(super) ok: Option<bool>,
+    pub(super) went: Went,
     pub(super) detail: String,
+}
+
+/// How a feature went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Went {
+    Worked,
+    Failed,
+    /// The server does not declare the capability; the client has looked.
+    Undeclared,
+    /// Nothing declares it, or the server does and has nothing that would show it; the client has seen nothing of it.
+    Unused,
+    /// The specification has no way for it.
+    Impossible(&'static Rule),
 }
 
 impl Feature {
     fn failure(name: &str, detail: String) -> Self {
-        Self { name: name.to_owned(), ok: Some(false), detail }
+        Self { name: name.to_owned(), went: Went::Failed, detail }
+    }
+
+    pub(super) fn failed(&self) -> bool {
+        self.went == Went::Failed
+    }
+
+    pub(super) fn worked(&self) -> bool {
+        self.went == Went::Worked
     }
 }
 
@@ -103,13 +125,10 @@ fn runs(lab: &Lab, fixture: Fixture) -> Vec<Run> {
         Fixture::Py2 => client.mode == "auto",
         // Modern clients need nothing translated.
         Fixture::ModernDemo => client.mode != "auto",
-        Fixture::Everything | Fixture::Demo => true,
+        _ => true,
     };
     let mut runs = Vec::new();
-    // 2026-07-28 has no HTTP+SSE.
-    let is_possible =
-        |upstream: &Transport| (fixture, *upstream) != (Fixture::ModernDemo, Transport::HttpSse);
-    for upstream in Transport::ALL.into_iter().filter(is_possible) {
+    for &upstream in fixture.transports() {
         for client in CLIENTS.iter().filter(fits) {
             for downstream in Transport::ALL {
                 runs.push(Run { fixture, upstream, downstream, client, direct: false });
@@ -161,7 +180,7 @@ fn run_all(
 ) -> Result<Vec<(Run, Vec<Feature>)>> {
     // Log messages on a pipe that several clients share are nobody's, and these clients do ask for them.
     let is_shared_pipe =
-        |run: &Run| run.upstream == Transport::Stdio && run.fixture.era(run.upstream) != "legacy";
+        |run: &Run| run.upstream == Transport::Stdio && run.fixture.logs_in_calls(run.upstream);
     let jobs = if wanted.iter().any(is_shared_pipe) { 1 } else { lab.options.jobs.max(1) };
     let queue = Mutex::new(wanted.into_iter().enumerate());
     let done = Mutex::new(Vec::new());
@@ -211,11 +230,11 @@ fn run_one(lab: &Lab, server: &Server, bridge: Option<&Serving>, run: &Run) -> R
         }
     };
     command.args(["--fixture", run.fixture.features(), "--mode", run.client.mode]);
-    command.args(["--server-era", run.fixture.era(run.upstream)]);
+    command.args(["--server-era", run.fixture.era(run.upstream), "--dir"]).arg(&server.dir);
     command.args(["--transport", run.downstream.name(), "--"]).args(target);
     let finished = run_to_end(&mut command, CLIENT_LIMIT)?;
     let mut features: Vec<Feature> = finished.stdout.lines().filter_map(feature).collect();
-    let failed = features.iter().any(|feature| feature.ok == Some(false));
+    let failed = features.iter().any(Feature::failed);
     let complete = features.last().is_some_and(|feature| feature.name == "close");
     if !failed && (!complete || finished.code != Some(0)) {
         let last = finished.stderr.lines().last().unwrap_or_default();
@@ -230,21 +249,30 @@ fn run_one(lab: &Lab, server: &Server, bridge: Option<&Serving>, run: &Run) -> R
 
 fn feature(line: &str) -> Option<Feature> {
     let value: Value = serde_json::from_str(line).ok()?;
-    Some(Feature {
-        name: value.get("feature")?.as_str()?.to_owned(),
-        ok: value.get("ok")?.as_bool(),
-        detail: value.get("detail")?.as_str()?.replace('\n', " "),
-    })
+    let name = value.get("feature")?.as_str()?.to_owned();
+    let mut detail = value.get("detail")?.as_str()?.replace('\n', " ");
+    let absent = value.get("absent").and_then(Value::as_str);
+    let went = match (value.get("ok")?.as_bool(), absent) {
+        (Some(true), None) => Went::Worked,
+        (None, Some("undeclared")) => Went::Undeclared,
+        (None, Some("unused")) => Went::Unused,
+        (None, Some("impossible")) => match rules::find(&detail) {
+            Some(rule) => Went::Impossible(rule),
+            None => {
+                detail = format!("no rule is known as {detail}");
+                Went::Failed
+            }
+        },
+        _ => Went::Failed,
+    };
+    Some(Feature { name, went, detail })
 }
 
 /// `21 ok`, or what has failed.
 pub(super) fn describe(features: &[Feature]) -> String {
-    let count = features.iter().filter(|feature| feature.ok == Some(true)).count();
-    let failed: Vec<&str> = features
-        .iter()
-        .filter(|feature| feature.ok == Some(false))
-        .map(|feature| feature.name.as_str())
-        .collect();
+    let count = features.iter().filter(|feature| feature.worked()).count();
+    let failed: Vec<&str> =
+        features.iter().filter(|feature| feature.failed()).map(|feature| feature.name.as_str()).collect();
     match failed.is_empty() {
         true => format!("{count} ok"),
         false => format!("{count} ok, **failed: {}**", failed.join(", ")),

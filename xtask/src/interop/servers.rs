@@ -1,14 +1,19 @@
 //! The servers that the clients are taken to.
 
+use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::Lab;
 use super::crossway::Serving;
-use super::process::Background;
+use super::process::{Background, run_to_end};
+
+/// How long git may take to make a repository with one commit.
+const GIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// A transport of MCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +52,14 @@ pub(super) enum Fixture {
     Everything,
     /// `interop/server_py2.py`.
     Py2,
+    /// `mcp-server-time`.
+    Time,
+    /// `mcp-server-git`.
+    Git,
+    /// `@modelcontextprotocol/server-memory`.
+    Memory,
+    /// `@modelcontextprotocol/server-filesystem`.
+    Filesystem,
     /// `crossway demo`.
     Demo,
     /// `crossway demo --era modern`: sessions on it are translated.
@@ -54,13 +67,26 @@ pub(super) enum Fixture {
 }
 
 impl Fixture {
-    pub(super) const ALL: [Self; 4] = [Self::Everything, Self::Py2, Self::Demo, Self::ModernDemo];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Everything,
+        Self::Time,
+        Self::Git,
+        Self::Memory,
+        Self::Filesystem,
+        Self::Py2,
+        Self::Demo,
+        Self::ModernDemo,
+    ];
 
     /// As the names of runs have it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Everything => "everything",
             Self::Py2 => "py2",
+            Self::Time => "time",
+            Self::Git => "git",
+            Self::Memory => "memory",
+            Self::Filesystem => "filesystem",
             Self::Demo => "demo",
             Self::ModernDemo => "demo-modern",
         }
@@ -74,11 +100,40 @@ impl Fixture {
         }
     }
 
+    /// The transports that it can be reached on.
+    pub(super) fn transports(self) -> &'static [Transport] {
+        match self {
+            Self::Time | Self::Git | Self::Memory | Self::Filesystem => &[Transport::Stdio],
+            // 2026-07-28 has no HTTP+SSE.
+            Self::ModernDemo => &[Transport::Stdio, Transport::StreamableHttp],
+            Self::Everything | Self::Py2 | Self::Demo => &Transport::ALL,
+        }
+    }
+
     /// The eras that it speaks on a transport: with a modern client of a legacy one, Crossway translates.
     pub(super) fn era(self, transport: Transport) -> &'static str {
         match (self, transport) {
-            (Self::Everything, _) | (_, Transport::HttpSse) => "legacy",
+            (Self::Everything | Self::Memory | Self::Filesystem, _) | (_, Transport::HttpSse) => "legacy",
             _ => "both",
+        }
+    }
+
+    /// Whether it sends log messages that belong to a modern client's call.
+    pub(super) fn logs_in_calls(self, transport: Transport) -> bool {
+        self.era(transport) != "legacy" && !matches!(self, Self::Time | Self::Git)
+    }
+
+    /// For the head of a column.
+    pub(super) fn short_title(self) -> &'static str {
+        match self {
+            Self::Everything => "server-everything",
+            Self::Time => "mcp-server-time",
+            Self::Git => "mcp-server-git",
+            Self::Memory => "server-memory",
+            Self::Filesystem => "server-filesystem",
+            Self::Py2 => "Python SDK 2",
+            Self::Demo => "demo",
+            Self::ModernDemo => "demo, modern alone",
         }
     }
 
@@ -86,6 +141,10 @@ impl Fixture {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Everything => "server-everything 2026.8.31 (revision 2025-11-25)",
+            Self::Time => "mcp-server-time 2026.10.19 (every revision)",
+            Self::Git => "mcp-server-git 2026.10.19 (every revision)",
+            Self::Memory => "server-memory 2026.8.31 (revision 2025-11-25)",
+            Self::Filesystem => "server-filesystem 2026.8.31 (revision 2025-11-25)",
             Self::Py2 => "a server on the Python SDK 2.3.0 (every revision)",
             Self::Demo => "crossway demo (every revision)",
             Self::ModernDemo => {
@@ -95,38 +154,78 @@ impl Fixture {
     }
 }
 
-/// A fixture on all three transports, until this is dropped.
+/// A fixture on its transports, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Server {
     /// How to start it on stdio.
     command: Vec<String>,
-    http_sse: String,
-    streamable_http: String,
+    http_sse: Option<String>,
+    streamable_http: Option<String>,
+    /// The folder that it was given, if any.
+    pub(super) dir: PathBuf,
     _processes: Vec<Background>,
     _demo: Option<Serving>,
 }
 
 impl Server {
     pub(super) fn start(lab: &Lab, fixture: Fixture) -> Result<Self> {
-        let (program, script, modes) = match fixture {
+        match fixture {
             Fixture::Everything => {
                 let script = lab.npm_package("server-everything/dist/index.js");
-                (lab.node(), script, ["stdio", "sse", "streamableHttp"])
+                Self::script(lab, &lab.node(), &script, ["stdio", "sse", "streamableHttp"])
             }
             Fixture::Py2 => {
-                (lab.python(2), lab.scripts.join("server_py2.py"), ["stdio", "http-sse", "streamable-http"])
+                let script = lab.scripts.join("server_py2.py");
+                Self::script(lab, &lab.python(2), &script, ["stdio", "http-sse", "streamable-http"])
             }
-            Fixture::Demo => return Self::demo(lab, "both"),
-            Fixture::ModernDemo => return Self::demo(lab, "modern"),
-        };
-        let [stdio, sse, http] = modes;
-        let (sse_port, sse_process) = listen(lab, &program, &script, sse)?;
-        let (http_port, http_process) = listen(lab, &program, &script, http)?;
+            Fixture::Time => Self::stdio(lab, vec![lab.python_script("mcp-server-time")]),
+            Fixture::Git => {
+                let (command, repository) = (lab.python_script("mcp-server-git"), repository(lab)?);
+                let arguments = ["--repository".to_owned(), repository.display().to_string()];
+                let server = Self::stdio(lab, std::iter::once(command).chain(arguments).collect())?;
+                Ok(Self { dir: repository, ..server })
+            }
+            Fixture::Memory => {
+                let script = lab.npm_package("server-memory/dist/index.js");
+                // A memory for each process: two that write one file at once may find half of it.
+                let own = "MEMORY_FILE_PATH=\"$(mktemp -d -p \"$0\")/memory.jsonl\" exec \"$1\" \"$2\"";
+                let words = [Path::new("sh"), Path::new("-c"), Path::new(own), &empty_dir(lab, "memories")?];
+                let node = lab.node();
+                let words = words.into_iter().chain([node.as_path(), script.as_path()]);
+                Self::stdio(lab, words.map(|word| word.display().to_string()).collect())
+            }
+            Fixture::Filesystem => {
+                let script = lab.npm_package("server-filesystem/dist/index.js").display().to_string();
+                let dir = empty_dir(lab, "files")?;
+                let command = vec![lab.node().display().to_string(), script, dir.display().to_string()];
+                Ok(Self { dir, ..Self::stdio(lab, command)? })
+            }
+            Fixture::Demo => Self::demo(lab, "both"),
+            Fixture::ModernDemo => Self::demo(lab, "modern"),
+        }
+    }
+
+    /// A script that takes its transport as an argument.
+    fn script(lab: &Lab, program: &Path, script: &Path, [stdio, sse, http]: [&str; 3]) -> Result<Self> {
+        let command = vec![program.display().to_string(), script.display().to_string(), stdio.to_owned()];
+        let (sse_port, sse_process) = listen(lab, program, script, sse)?;
+        let (http_port, http_process) = listen(lab, program, script, http)?;
         Ok(Self {
-            command: vec![program.display().to_string(), script.display().to_string(), stdio.to_owned()],
-            http_sse: format!("http://127.0.0.1:{sse_port}/sse"),
-            streamable_http: format!("http://127.0.0.1:{http_port}/mcp"),
+            http_sse: Some(format!("http://127.0.0.1:{sse_port}/sse")),
+            streamable_http: Some(format!("http://127.0.0.1:{http_port}/mcp")),
             _processes: vec![sse_process, http_process],
+            ..Self::stdio(lab, command)?
+        })
+    }
+
+    /// A command that speaks stdio alone.
+    fn stdio(lab: &Lab, command: Vec<String>) -> Result<Self> {
+        Ok(Self {
+            command,
+            http_sse: None,
+            streamable_http: None,
+            dir: lab.dir.clone(),
+            _processes: Vec::new(),
             _demo: None,
         })
     }
@@ -134,11 +233,10 @@ impl Server {
     fn demo(lab: &Lab, era: &str) -> Result<Self> {
         let demo = lab.crossway.demo(era)?;
         Ok(Self {
-            command: lab.crossway.demo_command(era),
-            http_sse: demo.sse.clone(),
-            streamable_http: demo.mcp.clone(),
-            _processes: Vec::new(),
+            http_sse: Some(demo.sse.clone()),
+            streamable_http: Some(demo.mcp.clone()),
             _demo: Some(demo),
+            ..Self::stdio(lab, lab.crossway.demo_command(era))?
         })
     }
 
@@ -146,8 +244,8 @@ impl Server {
     pub(super) fn url(&self, transport: Transport) -> Option<&str> {
         match transport {
             Transport::Stdio => None,
-            Transport::HttpSse => Some(&self.http_sse),
-            Transport::StreamableHttp => Some(&self.streamable_http),
+            Transport::HttpSse => self.http_sse.as_deref(),
+            Transport::StreamableHttp => self.streamable_http.as_deref(),
         }
     }
 
@@ -163,6 +261,39 @@ impl Server {
             Some(url) => lab.crossway.bridge_url(url, None),
         }
     }
+}
+
+/// A folder of a server's own, with nothing in it.
+fn empty_dir(lab: &Lab, name: &str) -> Result<PathBuf> {
+    let dir = lab.dir.join("fixtures").join(name);
+    if dir.exists() {
+        fs::remove_dir_all(&dir).with_context(|| format!("{} cannot be removed", dir.display()))?;
+    }
+    fs::create_dir_all(&dir).with_context(|| format!("{} cannot be created", dir.display()))?;
+    Ok(dir)
+}
+
+/// A repository with one commit.
+fn repository(lab: &Lab) -> Result<PathBuf> {
+    let dir = empty_dir(lab, "repository")?;
+    let commands: [&[&str]; 2] = [
+        &["init", "--quiet"],
+        &[
+            "-c",
+            "user.name=interop",
+            "-c",
+            "user.email=interop@example.com",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--message=the first of interop",
+        ],
+    ];
+    for arguments in commands {
+        let finished = run_to_end(Command::new("git").arg("-C").arg(&dir).args(arguments), GIT_LIMIT)?;
+        ensure!(finished.code == Some(0), "git {} failed: {}", arguments.join(" "), finished.stderr);
+    }
+    Ok(dir)
 }
 
 /// Starts a server script on a free port: one of them reads PORT, the other an argument.

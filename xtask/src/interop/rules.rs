@@ -1,0 +1,30 @@
+//! Sentences of the specification that make a feature impossible in a cell of the table.
+
+/// A sentence that rules a feature out, and what follows from it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    /// As `fixtures.json` and the scripts name it.
+    pub(super) key: &'static str,
+    /// What a reader of the table is told.
+    pub(super) says: &'static str,
+}
+
+/// All of them, in the order of the footnotes.
+pub(super) const RULES: [Rule; 2] = [
+    Rule {
+        key: "ping",
+        says: "Revision 2026-07-28 has no `ping`: \"Remove `ping`, `logging/setLevel`, and `notifications/roots/list_changed`\" \
+               (2026-07-28, changelog, Major changes 5).",
+    },
+    Rule {
+        key: "roots",
+        says: "This server asks for roots when its session begins. A client of 2026-07-28 has no session, and can be asked \
+               in the course of `prompts/get`, `resources/read` and `tools/call` alone: \"Servers **MUST NOT** send \
+               `InputRequiredResult` responses on any other client requests\" (2026-07-28, basic/patterns/mrtr, Supported \
+               Requests).",
+    },
+];
+
+pub(super) fn find(key: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.key == key)
+}
