@@ -361,11 +361,13 @@ class Checks:
                 pass
         else:
             await self.call(plan["on"])
+        calls = 0
         while "during" in plan and not self.events.has("log"):
-            await self.call(plan["during"])  # A message reaches a modern client in the course of a call alone.
+            await self.call(plan["during"])  # A message reaches a modern client in the course of a call alone,
+            calls += 1
+            if calls % plan["again_after"] == 0:
+                await self.call(plan["on"])  # and of one in the same session of a pool.
         await self.events.wait("log", lambda data: plan["says"] in json.dumps(data))
-        if "off" in plan:
-            await self.call(plan["off"])
 
     async def check_at_once(self):
         calls = TRANSLATED_AT_ONCE if self.translated() else CALLS_AT_ONCE

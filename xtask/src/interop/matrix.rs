@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::pairs::{CLIENTS, Client, Feature, Run, Went};
+use super::clients::{CLIENTS, Client};
+use super::pairs::{Feature, Run, Went};
 use super::report::table;
 use super::rules::RULES;
 use super::servers::{Fixture, Transport};

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
+mod clients;
 mod crossway;
 mod install;
 mod matrix;

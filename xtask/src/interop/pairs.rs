@@ -1,6 +1,5 @@
 //! The pairs: a server on a transport, Crossway, a downstream transport, and a client in one of its modes.
 
-use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Lab;
+use super::clients::{CLIENTS, Client};
 use super::crossway::Serving;
 use super::process::run_to_end;
 use super::report::Outcome;
@@ -17,46 +17,6 @@ use super::servers::{Fixture, Server, Transport};
 
 /// How long a client may take for everything. Each feature has a shorter limit of its own in the scripts.
 const CLIENT_LIMIT: Duration = Duration::from_secs(150);
-
-/// A client script in one of its modes.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Client {
-    pub(super) name: &'static str,
-    pub(super) title: &'static str,
-    script: Script,
-    mode: &'static str,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Script {
-    Python(u8),
-    TypeScript(u8),
-}
-
-/// The clients, in the order of the report's columns.
-pub(super) const CLIENTS: [Client; 6] = [
-    Client { name: "py1", title: "Python mcp 1.30.0", script: Script::Python(1), mode: "legacy" },
-    Client {
-        name: "py2-legacy",
-        title: "Python mcp 2.3.0, legacy",
-        script: Script::Python(2),
-        mode: "legacy",
-    },
-    Client { name: "py2-auto", title: "Python mcp 2.3.0, auto", script: Script::Python(2), mode: "auto" },
-    Client { name: "ts1", title: "TypeScript sdk 1.32.2", script: Script::TypeScript(1), mode: "legacy" },
-    Client {
-        name: "ts2-legacy",
-        title: "TypeScript client 2.4.0, legacy",
-        script: Script::TypeScript(2),
-        mode: "legacy",
-    },
-    Client {
-        name: "ts2-auto",
-        title: "TypeScript client 2.4.0, auto",
-        script: Script::TypeScript(2),
-        mode: "auto",
-    },
-];
 
 /// One client on one pair.
 #[derive(Debug, Clone, Copy)]
@@ -120,20 +80,23 @@ pub(super) fn names(lab: &Lab) -> Vec<String> {
 }
 
 fn runs(lab: &Lab, fixture: Fixture) -> Vec<Run> {
-    // This one is there for the modern era; what the legacy one needs is all in server-everything.
     let fits = |client: &&Client| match fixture {
-        Fixture::Py2 => client.mode == "auto",
+        // This one is there for the modern era; what the legacy one needs is all in server-everything.
+        Fixture::Py2 => client.is_modern(),
         // Modern clients need nothing translated.
-        Fixture::ModernDemo => client.mode != "auto",
+        Fixture::ModernDemo => !client.is_modern(),
         _ => true,
     };
     let mut runs = Vec::new();
     for &upstream in fixture.transports() {
         for client in CLIENTS.iter().filter(fits) {
-            for downstream in Transport::ALL {
+            for &downstream in client.downstreams(upstream) {
                 runs.push(Run { fixture, upstream, downstream, client, direct: false });
             }
-            if lab.options.direct && !matches!(fixture, Fixture::Demo | Fixture::ModernDemo) {
+            if lab.options.direct
+                && client.speaks(upstream)
+                && !matches!(fixture, Fixture::Demo | Fixture::ModernDemo)
+            {
                 runs.push(Run { fixture, upstream, downstream: upstream, client, direct: true });
             }
         }
@@ -215,23 +178,10 @@ fn run_one(lab: &Lab, server: &Server, bridge: Option<&Serving>, run: &Run) -> R
         (_, Transport::HttpSse, Some(bridge)) => vec![bridge.sse.clone()],
         (_, Transport::StreamableHttp, Some(bridge)) => vec![bridge.mcp.clone()],
     };
-    let mut command = match run.client.script {
-        Script::Python(generation) => {
-            let mut command = Command::new(lab.python(generation));
-            command
-                .arg(lab.scripts.join(format!("client_py{generation}.py")))
-                .env("PYTHONDONTWRITEBYTECODE", "1");
-            command
-        }
-        Script::TypeScript(generation) => {
-            let mut command = Command::new(lab.node());
-            command.arg(lab.npm().join(format!("client_ts{generation}.mjs")));
-            command
-        }
-    };
-    command.args(["--fixture", run.fixture.features(), "--mode", run.client.mode]);
+    let mut command = run.client.command(lab);
+    command.args(["--fixture", run.fixture.features()]);
     command.args(["--server-era", run.fixture.era(run.upstream), "--dir"]).arg(&server.dir);
-    command.args(["--transport", run.downstream.name(), "--"]).args(target);
+    run.client.reach(lab, &mut command, run.downstream, target);
     let finished = run_to_end(&mut command, CLIENT_LIMIT)?;
     let mut features: Vec<Feature> = finished.stdout.lines().filter_map(feature).collect();
     let failed = features.iter().any(Feature::failed);

@@ -1,0 +1,118 @@
+//! The clients that are taken to the servers, and how each is started.
+
+use std::process::Command;
+
+use super::Lab;
+use super::servers::Transport;
+
+/// A client script in one of its modes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Client {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    script: Script,
+    mode: &'static str,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Script {
+    /// The Python SDK, in this generation.
+    Python(u8),
+    /// The TypeScript SDK, in this generation.
+    Node(u8),
+    /// On the second Python SDK.
+    FastMcp,
+    /// The TypeScript SDK's first generation on stdio, and `mcp-remote` from there on.
+    McpRemote,
+}
+
+/// The clients, in the order of the report's columns.
+pub(super) const CLIENTS: [Client; 9] = [
+    Client { name: "py1", title: "Python mcp 1.30.0", script: Script::Python(1), mode: "legacy" },
+    Client {
+        name: "py2-legacy",
+        title: "Python mcp 2.3.0, legacy",
+        script: Script::Python(2),
+        mode: "legacy",
+    },
+    Client { name: "py2-auto", title: "Python mcp 2.3.0, auto", script: Script::Python(2), mode: "auto" },
+    Client { name: "ts1", title: "TypeScript sdk 1.32.2", script: Script::Node(1), mode: "legacy" },
+    Client {
+        name: "ts2-legacy",
+        title: "TypeScript client 2.4.0, legacy",
+        script: Script::Node(2),
+        mode: "legacy",
+    },
+    Client {
+        name: "ts2-auto",
+        title: "TypeScript client 2.4.0, auto",
+        script: Script::Node(2),
+        mode: "auto",
+    },
+    Client {
+        name: "fastmcp-legacy",
+        title: "fastmcp 4.2.3, legacy",
+        script: Script::FastMcp,
+        mode: "legacy",
+    },
+    Client { name: "fastmcp-auto", title: "fastmcp 4.2.3, auto", script: Script::FastMcp, mode: "auto" },
+    Client { name: "mcp-remote", title: "mcp-remote 0.15.1", script: Script::McpRemote, mode: "legacy" },
+];
+
+impl Client {
+    /// Whether it speaks 2026-07-28 with a server that does.
+    pub(super) fn is_modern(&self) -> bool {
+        self.mode == "auto"
+    }
+
+    /// Whether it has a transport.
+    pub(super) fn speaks(&self, transport: Transport) -> bool {
+        match self.script {
+            Script::McpRemote => transport != Transport::Stdio,
+            _ => true,
+        }
+    }
+
+    /// The transports on which it is taken to a server that is on `upstream`.
+    ///
+    /// The SDKs try all pairs. What stands on one of them has the same transports, and tries each of them once.
+    pub(super) fn downstreams(&self, upstream: Transport) -> &'static [Transport] {
+        match (&self.script, upstream) {
+            (Script::FastMcp, Transport::Stdio)
+            | (Script::McpRemote, Transport::Stdio | Transport::HttpSse) => &[Transport::StreamableHttp],
+            (Script::FastMcp, Transport::HttpSse) => &[Transport::Stdio],
+            (Script::FastMcp | Script::McpRemote, Transport::StreamableHttp) => &[Transport::HttpSse],
+            _ => &Transport::ALL,
+        }
+    }
+
+    /// The program in its mode, without what it is to try and where.
+    pub(super) fn command(&self, lab: &Lab) -> Command {
+        let (program, script) = match self.script {
+            Script::Python(generation) => {
+                (lab.python(generation), lab.scripts.join(format!("client_py{generation}.py")))
+            }
+            Script::FastMcp => (lab.python(2), lab.scripts.join("client_fastmcp.py")),
+            Script::Node(generation) => (lab.node(), lab.npm().join(format!("client_ts{generation}.mjs"))),
+            Script::McpRemote => (lab.node(), lab.npm().join("client_ts1.mjs")),
+        };
+        let mut command = Command::new(program);
+        command.arg(script).args(["--mode", self.mode]).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    /// Says where the server is: a URL, or on stdio a command.
+    pub(super) fn reach(&self, lab: &Lab, command: &mut Command, transport: Transport, target: Vec<String>) {
+        if self.script != Script::McpRemote {
+            command.args(["--transport", transport.name(), "--"]).args(target);
+            return;
+        }
+        let strategy = match transport {
+            Transport::HttpSse => "sse-only",
+            Transport::Stdio | Transport::StreamableHttp => "http-only",
+        };
+        command.args(["--transport", Transport::Stdio.name(), "--"]).arg(lab.node());
+        command.arg(lab.npm().join("node_modules/mcp-remote/dist/proxy.js")).args(target);
+        command.args(["--transport", strategy]).env("MCP_REMOTE_CONFIG_DIR", lab.dir.join("mcp-remote"));
+    }
+}
