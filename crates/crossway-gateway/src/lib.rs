@@ -24,6 +24,8 @@ mod serve;
 pub mod servers;
 mod shutdown;
 mod stdio;
+#[cfg(unix)]
+pub mod systemd;
 pub mod tls;
 
 pub use bridge::bridge;
