@@ -27,3 +27,6 @@ pub const CALL_IDLE: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// 10 seconds: how long calls in flight may take to finish after SIGTERM, as `crossway bridge` has it.
 pub const DRAIN: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// 1 second: how often it is looked whether a file has changed. Kubernetes itself takes a minute to bring a change.
+pub const LOOK: std::time::Duration = std::time::Duration::from_secs(1);

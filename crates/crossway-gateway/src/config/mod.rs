@@ -11,6 +11,7 @@ pub mod limits;
 mod nearest;
 mod problem;
 mod read;
+mod reload;
 mod tree;
 
 use std::fs::File;
@@ -29,6 +30,7 @@ use crossway_seal::Keyring;
 pub use checks::{PlaceProblem, UpstreamProblem};
 pub use format::Format;
 pub use problem::{ConfigErrors, Finding, Problem, Severity};
+pub use reload::Reloads;
 
 use crate::plan::UpstreamPlan;
 use crate::secret::Secret;

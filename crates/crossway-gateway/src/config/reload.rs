@@ -1,0 +1,189 @@
+//! The config, read again when it changes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::limits::LOOK;
+use super::{ConfigErrors, Loaded, load};
+
+/// Tells when a config has changed: the file itself, a file of a secret, or when SIGHUP says so.
+///
+/// Files are asked for once in [`LOOK`], since that sees through links that are turned elsewhere, as Kubernetes turns those
+/// of a ConfigMap or a Secret, and works on all file systems.
+#[derive(Debug)]
+pub struct Reloads {
+    path: PathBuf,
+    seen: BTreeMap<PathBuf, Option<Stamp>>,
+    #[cfg(unix)]
+    hangup: Signal,
+}
+
+/// What tells one state of a file from another without reading it: where links lead, when it was changed, and its length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    leads_to: PathBuf,
+    modified: Option<SystemTime>,
+    bytes: u64,
+}
+
+impl Reloads {
+    /// Watches what `loaded` was read from. A change since then may be seen as late as with the next one: load after this if
+    /// that matters.
+    ///
+    /// # Errors
+    ///
+    /// When signals can't be listened for.
+    pub fn new(path: &Path, loaded: &Loaded) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            seen: stamps(loaded.files.iter().cloned()),
+            #[cfg(unix)]
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits until something has changed, or SIGHUP came, and reads the config anew. TLS certificates and the files of
+    /// `credentials` are watched by those who use them.
+    ///
+    /// # Errors
+    ///
+    /// When what is there now can't be used: nothing is to change then, and the next change is waited for by calling again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a change that was not given is seen by the next call. A signal may be lost.
+    pub async fn next(&mut self) -> Result<Loaded, ConfigErrors> {
+        let now = self.changed().await;
+        let path = self.path.clone();
+        // A large config takes some tens of milliseconds.
+        let read = tokio::task::spawn_blocking(move || load(&path)).await;
+        // Nothing of it panics; if it did, the next change would be the next try.
+        let read = read.unwrap_or_else(|_| Err(ConfigErrors(Vec::new())));
+        match &read {
+            Ok(loaded) => {
+                let mut seen = stamps(loaded.files.iter().cloned());
+                // What was looked at before it was read: a change while it was is a change.
+                seen.extend(now.into_iter().filter(|(file, _)| loaded.files.contains(file)));
+                self.seen = seen;
+            }
+            Err(_) => self.seen = now,
+        }
+        read
+    }
+
+    /// The state of the files, once it is another or a signal came.
+    async fn changed(&mut self) -> BTreeMap<PathBuf, Option<Stamp>> {
+        loop {
+            let is_asked = self.asked().await;
+            let now = stamps(self.seen.keys().cloned());
+            if is_asked || now != self.seen {
+                return now;
+            }
+        }
+    }
+
+    /// Whether a signal came before it is time to look.
+    #[cfg(unix)]
+    async fn asked(&mut self) -> bool {
+        tokio::select! {
+            signal = self.hangup.recv() => signal.is_some(),
+            () = tokio::time::sleep(LOOK) => false,
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn asked(&mut self) -> bool {
+        tokio::time::sleep(LOOK).await;
+        false
+    }
+}
+
+fn stamps(files: impl Iterator<Item = PathBuf>) -> BTreeMap<PathBuf, Option<Stamp>> {
+    files
+        .map(|file| {
+            let stamp = stamp(&file);
+            (file, stamp)
+        })
+        .collect()
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let metadata = fs::metadata(file).ok()?;
+    Some(Stamp {
+        leads_to: fs::canonicalize(file).ok()?,
+        modified: metadata.modified().ok(),
+        bytes: metadata.len(),
+    })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const CONFIG: &str = "upstreams: { time: { command: uvx } }\n";
+
+    fn upstreams(loaded: &Loaded) -> Vec<&str> {
+        loaded.upstreams.iter().map(|upstream| upstream.name.as_str()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_of_the_file_is_read_and_a_broken_one_is_told_and_passed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crossway.yaml");
+        fs::write(&path, CONFIG).unwrap();
+        let mut reloads = Reloads::new(&path, &load(&path).unwrap()).unwrap();
+
+        fs::write(&path, "upstreams: { time: { comand: uvx } }\n").unwrap();
+        let errors = reloads.next().await.unwrap_err();
+        assert!(errors.to_string().contains("is \"command\" meant?"), "{errors}");
+
+        fs::write(&path, "upstreams: { other: { command: uvx } }\n").unwrap();
+        assert_eq!(upstreams(&reloads.next().await.unwrap()), ["other"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_is_turned_to_a_file_of_the_same_length_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (version, name) in [("..1", "a"), ("..2", "b")] {
+            fs::create_dir(at(version)).unwrap();
+            let text = format!("upstreams: {{ {name}: {{ command: uvx }} }}\n");
+            fs::write(at(version).join("crossway.yaml"), text).unwrap();
+        }
+        symlink("..1", at("..data")).unwrap();
+        symlink("..data/crossway.yaml", at("crossway.yaml")).unwrap();
+        let path = at("crossway.yaml");
+        let mut reloads = Reloads::new(&path, &load(&path).unwrap()).unwrap();
+
+        // As Kubernetes does: the new link is made beside the old one, and renamed onto it.
+        symlink("..2", at("..data_tmp")).unwrap();
+        fs::rename(at("..data_tmp"), at("..data")).unwrap();
+        assert_eq!(upstreams(&reloads.next().await.unwrap()), ["b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secrets_file_that_changes_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crossway.yaml");
+        let secret = folder.path().join("token");
+        fs::write(&secret, "one\n").unwrap();
+        let text = "upstreams: { wiki: { url: 'http://w/', headers: { Authorization: 'file:token' } } }\n";
+        fs::write(&path, text).unwrap();
+        let loaded = load(&path).unwrap();
+        assert!(loaded.warnings.is_empty());
+        let mut reloads = Reloads::new(&path, &loaded).unwrap();
+
+        fs::write(&secret, "another\n").unwrap();
+        let loaded = reloads.next().await.unwrap();
+        let crate::plan::UpstreamPlan::Url(plan) = &loaded.upstreams[0].plan else { panic!("no URL") };
+        assert_eq!(plan.headers[0].1, "another");
+    }
+}
