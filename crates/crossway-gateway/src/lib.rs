@@ -2,6 +2,7 @@
 
 pub mod args;
 mod banner;
+mod bounds;
 mod bridge;
 mod check;
 pub mod config;
@@ -28,6 +29,7 @@ mod stdio;
 pub mod systemd;
 pub mod tls;
 
+pub use bounds::{Bound as Limit, SET, bounds, limits, limits_page};
 pub use bridge::bridge;
 pub use check::check;
 pub use crossway_router::guard::Timeouts;

@@ -41,6 +41,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let usable = usable.context("can't write what was found")?;
             return Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Command::Limits => {
+            crossway_gateway::limits(&mut std::io::stdout().lock()).context("can't write the limits")?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Schema => {
             let schema = crossway_gateway::config::schema();
             writeln!(std::io::stdout(), "{schema}").context("can't write the schema")?;
@@ -59,7 +63,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
         // Done above.
-        Command::Check(_) | Command::Schema | Command::Completions { .. } | Command::Man => {}
+        Command::Check(_)
+        | Command::Schema
+        | Command::Limits
+        | Command::Completions { .. }
+        | Command::Man => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -86,6 +86,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Print the JSON Schema of the config: editors complete and check it by that.
     Schema,
+    /// Print every limit: what it bounds, its default, why, and which key of the config sets it.
+    Limits,
     /// Print a shell's completions: `crossway completions bash > /etc/bash_completion.d/crossway`.
     Completions {
         /// The shell.
