@@ -2,6 +2,8 @@
 //!
 //! `CROSSWAY_BLESS=1 cargo test -p crossway-gateway --test config` writes the golden files anew.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not tests to the lint")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

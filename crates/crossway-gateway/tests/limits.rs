@@ -3,6 +3,8 @@
 //! `CROSSWAY_BLESS=1 cargo test -p crossway-gateway --test limits` writes it anew. It is part of the program: build again after
 //! that.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not tests to the lint")]
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

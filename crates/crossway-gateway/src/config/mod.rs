@@ -32,8 +32,11 @@ pub use format::Format;
 pub use problem::{ConfigErrors, Finding, Problem, Severity};
 pub use reload::Reloads;
 
+use crate::identity::Identity;
+use crate::operations::AdminKey;
 use crate::plan::UpstreamPlan;
 use crate::secret::Secret;
+use crate::tls::TlsFiles;
 use checks::Findings;
 use file::{ConfigFile, LimitsFile, LogFile, OverflowFile, ScopeFile};
 use read::Context;
@@ -50,6 +53,8 @@ pub struct Loaded {
     pub keyring: Option<Arc<Keyring>>,
     /// The upstreams: those of `upstreams` by name, then those of `mcpServers` by name.
     pub upstreams: Vec<UpstreamSpec>,
+    /// How it is found out who calls.
+    pub identity: Identity,
     /// Who may see and call what, with whose credentials, and how much.
     pub policy: Policy,
     /// Where it is recorded who did what.
@@ -74,18 +79,7 @@ pub struct Listening {
     /// The web origins that may call.
     pub origins: AllowedOrigins,
     /// Its TLS.
-    pub tls: Option<Tls>,
-}
-
-/// The files of TLS. They could be read when the config was checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// The certificate and those that it is signed by, in PEM.
-    pub certificate: PathBuf,
-    /// The private key, in PEM.
-    pub key: PathBuf,
-    /// The authorities for clients' certificates, in PEM. With it, clients need one.
-    pub client_ca: Option<PathBuf>,
+    pub tls: Option<TlsFiles>,
 }
 
 /// The operators' listener.
@@ -94,9 +88,9 @@ pub struct Operations {
     /// Its address.
     pub address: SocketAddr,
     /// The key for administration; none without it.
-    pub admin_key: Option<Secret>,
+    pub admin_key: Option<AdminKey>,
     /// Its TLS.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsFiles>,
 }
 
 /// The audit log.

@@ -188,6 +188,15 @@ pub enum Problem {
     /// Something is wrong with who may do what.
     #[error("{0}")]
     Policy(crossway_policy::Problem),
+    /// Something is wrong with how it is proven who calls.
+    #[error("{0}")]
+    Identity(crate::identity::IdentityError),
+    /// It can hardly be meant how it is proven who calls.
+    #[error("{0}")]
+    IdentityWarning(crate::identity::IdentityWarning),
+    /// Something is wrong with the files of TLS.
+    #[error("{}", crate::error::told(.0))]
+    Tls(crate::tls::TlsError),
     /// Something is wrong with an upstream.
     #[error(transparent)]
     Upstream(#[from] super::UpstreamProblem),

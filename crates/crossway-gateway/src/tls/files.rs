@@ -74,6 +74,15 @@ pub(super) struct Contents {
 }
 
 impl TlsFiles {
+    /// Whether they can serve, as they are now.
+    ///
+    /// # Errors
+    ///
+    /// When they can't.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.build(&self.read()?).map(drop)
+    }
+
     /// Reads all of them.
     pub(super) fn read(&self) -> Result<Contents, TlsError> {
         Ok(Contents {

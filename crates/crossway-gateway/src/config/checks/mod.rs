@@ -50,7 +50,7 @@ impl From<usize> for Step {
     }
 }
 
-/// Checks all of it. `None` when the policy can't be used; of the rest, what can't be made is told, and is missing in what is
+/// Checks all of it. `None` when identity or policy can't be used; of the rest, what can't be made is told, and is missing in what is
 /// given.
 pub(super) fn check(
     file: ConfigFile,
@@ -64,6 +64,7 @@ pub(super) fn check(
     let keyring = place::keyring(&file.session_keys, findings);
     let audit = place::audit(file.audit.as_ref(), context.folder, findings);
     let upstreams = upstreams::check(&file, root, context, findings);
+    let identity = policy::identity(&file, root, findings);
     let policy = policy::check(&file, root, findings)?;
     let listening = Listening { address: file.listen.0, hosts, origins, tls };
     Some(Loaded {
@@ -71,6 +72,7 @@ pub(super) fn check(
         operations,
         keyring,
         upstreams,
+        identity: identity?,
         policy,
         audit,
         limits: file.limits,

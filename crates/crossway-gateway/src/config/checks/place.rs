@@ -9,9 +9,12 @@ use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_seal::{KeyError, Keyring};
 
 use super::super::file::{AuditFile, ConfigFile, OperationsFile, TlsFile};
-use super::super::{Audit, AuditTo, Operations, Tls};
+use super::super::problem::Problem;
+use super::super::{Audit, AuditTo, Operations};
 use super::{Findings, steps};
+use crate::operations::{AdminKey, BadAdminKey};
 use crate::secret::Secret;
+use crate::tls::{TlsError, TlsFiles};
 
 /// What is wrong with how the gateway is to be reached.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,9 @@ pub enum PlaceProblem {
         "{0} can be reached from other machines, and what goes there can be read on its way; give it tls, or a loopback address"
     )]
     AdminInTheOpen(SocketAddr),
+    /// A key for administration that is none.
+    #[error("{0}; `openssl rand -base64 32` prints one")]
+    BadAdminKey(BadAdminKey),
     /// A key that anybody could try out.
     #[error(
         "the key has {0} bytes, and can be guessed; take 32 random ones, as `openssl rand -base64 32` prints them"
@@ -45,11 +51,11 @@ pub enum PlaceProblem {
     /// A key for sessions that is none.
     #[error("{0}")]
     BadKey(KeyError),
-    /// A file that is not there, or can't be read.
-    #[error("{} can't be read: {reason}", file.display())]
-    NoFile {
-        /// The file.
-        file: PathBuf,
+    /// A folder that is not there, or can't be looked into.
+    #[error("the folder {} can't be used: {reason}", folder.display())]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
         /// Why.
         reason: std::io::Error,
     },
@@ -91,22 +97,38 @@ pub(super) fn names(file: &ConfigFile, findings: &mut Findings) -> (AllowedHosts
     (hosts, origins)
 }
 
-/// TLS of a listener, whose files have to be there.
-pub(super) fn tls(file: Option<&TlsFile>, at: &str, folder: &Path, findings: &mut Findings) -> Option<Tls> {
+/// TLS of a listener, whose files have to serve.
+pub(super) fn tls(
+    file: Option<&TlsFile>,
+    at: &str,
+    folder: &Path,
+    findings: &mut Findings,
+) -> Option<TlsFiles> {
     let file = file?;
-    let steps = |key| at.split('.').chain([key]).map(super::Step::from).collect();
-    let mut there = |key, path: &Path| {
-        let path = folder.join(path);
-        if let Err(reason) = fs::File::open(&path) {
-            findings.error(steps(key), PlaceProblem::NoFile { file: path.clone(), reason });
-        }
-        path
+    let files = TlsFiles {
+        certificate: folder.join(&file.certificate),
+        key: folder.join(&file.key),
+        client_ca: file.client_ca.as_ref().map(|path| folder.join(path)),
     };
-    Some(Tls {
-        certificate: there("certificate", &file.certificate),
-        key: there("key", &file.key),
-        client_ca: file.client_ca.as_deref().map(|path| there("client_ca", path)),
-    })
+    if let Err(error) = files.check() {
+        let key = match &error {
+            TlsError::Read { path, .. }
+            | TlsError::TooLong(path)
+            | TlsError::NoCertificate(path)
+            | TlsError::NoKey(path)
+            | TlsError::BadAuthority { path, .. } => [
+                ("certificate", Some(&files.certificate)),
+                ("key", Some(&files.key)),
+                ("client_ca", files.client_ca.as_ref()),
+            ]
+            .into_iter()
+            .find_map(|(key, file)| file.filter(|file| *file == path).map(|_| key)),
+            TlsError::Unusable { .. } => None,
+        };
+        let path = at.split('.').chain(key).map(super::Step::from).collect();
+        findings.error(path, Problem::Tls(error));
+    }
+    Some(files)
 }
 
 /// The operators' listener.
@@ -116,17 +138,18 @@ pub(super) fn operations(file: &ConfigFile, folder: &Path, findings: &mut Findin
     if address == file.listen.0 && address.port() != 0 {
         findings.error(steps!["operations", "listen"], PlaceProblem::SameAddress(address));
     }
-    if let Some(key) = admin_key {
-        if key.expose().len() < KEY_BYTES {
-            let problem = PlaceProblem::ShortKey(key.expose().len());
-            findings.error(steps!["operations", "admin_key"], problem);
-        }
-        if !address.ip().is_loopback() && tls_file.is_none() {
-            findings.warning(steps!["operations", "listen"], PlaceProblem::AdminInTheOpen(address));
-        }
+    let admin_key = admin_key.as_ref().and_then(|key| {
+        AdminKey::new(key.expose())
+            .map_err(|error| {
+                findings.error(steps!["operations", "admin_key"], PlaceProblem::BadAdminKey(error))
+            })
+            .ok()
+    });
+    if admin_key.is_some() && !address.ip().is_loopback() && tls_file.is_none() {
+        findings.warning(steps!["operations", "listen"], PlaceProblem::AdminInTheOpen(address));
     }
     let tls = tls(tls_file.as_ref(), "operations.tls", folder, findings);
-    Some(Operations { address, admin_key: admin_key.clone(), tls })
+    Some(Operations { address, admin_key, tls })
 }
 
 /// The audit log. Its file has to be one that can be added to; it is made if it is not there.
@@ -138,7 +161,8 @@ pub(super) fn audit(file: Option<&AuditFile>, folder: &Path, findings: &mut Find
         let path = folder.join(&file.file);
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if let Err(reason) = fs::metadata(parent) {
-            findings.error(steps!["audit", "file"], PlaceProblem::NoFile { file: parent.to_owned(), reason });
+            findings
+                .error(steps!["audit", "file"], PlaceProblem::NoFolder { folder: parent.to_owned(), reason });
         }
         AuditTo::File(path)
     };

@@ -2,6 +2,7 @@
 
 mod audit;
 mod hidden;
+mod identity;
 mod operations;
 mod units;
 mod upstream;
@@ -19,6 +20,7 @@ pub use operations::{LimitsFile, LogFile, LogFormatFile, OperationsFile, TlsFile
 pub use units::{Address, NotAnAddress, Size, Time};
 pub use upstream::{BreakerFile, ScopeFile, TransportFile, UpstreamFile, UpstreamLimitsFile};
 
+use crate::identity::IdentityConfig;
 use crate::secret::Secret;
 use crate::servers::Entry as ServerEntry;
 
@@ -53,6 +55,10 @@ pub struct ConfigFile {
     /// each, as `openssl rand -base64 32` prints them. Without any, sessions end with the process.
     #[serde(default)]
     pub session_keys: Vec<Secret>,
+    /// How it is proven who calls. Without it everybody is anonymous, and may do what is granted to `anonymous`.
+    #[serde(default, deserialize_with = "identity::by_proof")]
+    #[schemars(with = "Option<IdentityConfig>")]
+    pub identity: Option<IdentityConfig>,
     /// The MCP servers, by the names that are in URLs, grants and names of tools.
     #[serde(default)]
     pub upstreams: BTreeMap<String, UpstreamFile>,

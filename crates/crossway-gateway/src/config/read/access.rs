@@ -33,21 +33,22 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
         let Some((index, node)) = self.list.find(|(_, node)| !matches!(node.value, Value::Removed)) else {
             return Ok(None);
         };
-        let read = seed.deserialize(De { node, context: self.context });
+        let read = seed.deserialize(De::new(node, self.context));
         read.map(Some).map_err(|error| error.within(Step::Index(index)))
     }
 }
 
-/// A map's entries, without those that were taken away.
+/// A map's entries, without those that were taken away, and without one that was read already.
 pub(super) struct Entries<'a> {
     entries: Iter<'a, Entry>,
+    without: Option<&'static str>,
     current: Option<&'a Entry>,
     context: &'a Context<'a>,
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(entries: &'a [Entry], context: &'a Context<'a>) -> Self {
-        Self { entries: entries.iter(), current: None, context }
+    pub(super) fn new(entries: &'a [Entry], without: Option<&'static str>, context: &'a Context<'a>) -> Self {
+        Self { entries: entries.iter(), without, current: None, context }
     }
 }
 
@@ -55,7 +56,9 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = ReadError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
-        self.current = self.entries.find(|entry| !matches!(entry.value.value, Value::Removed));
+        self.current = self.entries.find(|entry| {
+            !matches!(entry.value.value, Value::Removed) && self.without != Some(entry.key.as_str())
+        });
         let Some(entry) = self.current else { return Ok(None) };
         let key: StrDeserializer<'_, ReadError> = entry.key.as_str().into_deserializer();
         let read = seed.deserialize(key);
@@ -66,7 +69,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         let Some(entry) = self.current else {
             return Err(ReadError::custom("a value was asked for before its key"));
         };
-        let read = seed.deserialize(De { node: &entry.value, context: self.context });
+        let read = seed.deserialize(De::new(&entry.value, self.context));
         read.map_err(|error| error.within(Step::Key(entry.key.clone())))
     }
 }
@@ -74,25 +77,31 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 /// What an empty map is called.
 pub(super) const EMPTY: &str = "an empty map";
 
-/// One of several words: alone, or as the only key of a map that has its value.
+/// One of several words: alone, as the only key of a map that has its value, or as the value of a key whose map has the rest.
 pub(super) struct OneOf<'a> {
     word: &'a str,
-    value: Option<&'a Entry>,
+    value: Of<'a>,
     context: &'a Context<'a>,
+}
+
+/// What a word is of.
+enum Of<'a> {
+    Nothing,
+    Entry(&'a Entry),
+    Rest { tag: &'static str, rest: De<'a> },
 }
 
 impl<'a> OneOf<'a> {
     pub(super) fn new(de: De<'a>, known: &'static [&'static str]) -> Result<Self, ReadError> {
         let wanted = || format!("one of {}", known.join(", "));
+        let context = de.context;
         let found = match &de.node.value {
-            Value::Text(text) => {
-                return Ok(Self { word: &text.text, value: None, context: de.context });
-            }
+            Value::Text(text) => return Ok(Self { word: &text.text, value: Of::Nothing, context }),
             Value::Map(entries) => {
                 let mut rest = entries.iter().filter(|entry| !matches!(entry.value.value, Value::Removed));
                 match (rest.next(), rest.next()) {
                     (Some(entry), None) => {
-                        return Ok(Self { word: &entry.key, value: Some(entry), context: de.context });
+                        return Ok(Self { word: &entry.key, value: Of::Entry(entry), context });
                     }
                     (None, _) => EMPTY,
                     _ => "a map of several keys",
@@ -106,17 +115,40 @@ impl<'a> OneOf<'a> {
         Err(ReadError::new(Problem::WrongKind { found, wanted: wanted(), hint: "" }))
     }
 
+    /// The word that a map has under `tag`; the rest of the map is its value.
+    pub(super) fn tagged(de: De<'a>, tag: &'static str) -> Result<Self, ReadError> {
+        let Value::Map(entries) = &de.node.value else {
+            let problem = Problem::WrongKind { found: "no map", wanted: "a map".to_owned(), hint: "" };
+            return Err(ReadError::new(problem));
+        };
+        let entry = entries.iter().find(|entry| entry.key == tag).map(|entry| &entry.value.value);
+        match entry {
+            Some(Value::Text(text)) => {
+                let rest = De { without: Some(tag), ..de };
+                Ok(Self { word: &text.text, value: Of::Rest { tag, rest }, context: de.context })
+            }
+            None | Some(Value::Removed | Value::Null) => Err(ReadError::new(Problem::Missing { key: tag })),
+            Some(_) => {
+                let problem = Problem::WrongKind { found: "no text", wanted: "a text".to_owned(), hint: "" };
+                Err(ReadError::new(problem).within(Step::Key(tag.to_owned())))
+            }
+        }
+    }
+
     fn within(&self, error: ReadError) -> ReadError {
         match self.value {
-            Some(entry) => error.within(Step::Key(entry.key.clone())),
-            None => error,
+            Of::Entry(entry) => error.within(Step::Key(entry.key.clone())),
+            Of::Nothing | Of::Rest { .. } => error,
         }
     }
 
     fn value(&self) -> Result<De<'a>, ReadError> {
         match self.value {
-            Some(entry) => Ok(De { node: &entry.value, context: self.context }),
-            None => Err(ReadError::custom(format_args!("needs a value: write {{ {}: .. }}", self.word))),
+            Of::Entry(entry) => Ok(De::new(&entry.value, self.context)),
+            Of::Rest { rest, .. } => Ok(rest),
+            Of::Nothing => {
+                Err(ReadError::custom(format_args!("needs a value: write {{ {}: .. }}", self.word)))
+            }
         }
     }
 }
@@ -127,9 +159,10 @@ impl<'de, 'a> EnumAccess<'de> for OneOf<'a> {
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), ReadError> {
         let word: StrDeserializer<'_, ReadError> = self.word.into_deserializer();
-        match seed.deserialize(word) {
-            Ok(variant) => Ok((variant, self)),
-            Err(error) => Err(self.within(error)),
+        match (seed.deserialize(word), &self.value) {
+            (Ok(variant), _) => Ok((variant, self)),
+            (Err(error), Of::Rest { tag, .. }) => Err(error.within(Step::Key((*tag).to_owned()))),
+            (Err(error), _) => Err(self.within(error)),
         }
     }
 }
@@ -139,7 +172,7 @@ impl<'de> VariantAccess<'de> for OneOf<'_> {
 
     fn unit_variant(self) -> Result<(), ReadError> {
         match self.value {
-            Some(entry) if !matches!(entry.value.value, Value::Null) => {
+            Of::Entry(entry) if !matches!(entry.value.value, Value::Null) => {
                 Err(self.within(ReadError::custom("has no value: write the word alone")))
             }
             _ => Ok(()),

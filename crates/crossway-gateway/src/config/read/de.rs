@@ -9,14 +9,24 @@ use super::error::ReadError;
 use super::{Context, HIDDEN, secret};
 use crate::secret::SECRET;
 
+/// What the name of an enum begins with whose words stand under a key of the map that has the rest. Serde's own way of reading
+/// those forgets where things stand, and what they are asked for as.
+pub(in crate::config) const TAGGED: &str = "$crossway::tagged by ";
+
 /// A value that is read.
 #[derive(Clone, Copy)]
 pub(super) struct De<'a> {
     pub(super) node: &'a Node,
     pub(super) context: &'a Context<'a>,
+    /// A key of the map that was read already.
+    pub(super) without: Option<&'static str>,
 }
 
 impl<'a> De<'a> {
+    pub(super) fn new(node: &'a Node, context: &'a Context<'a>) -> Self {
+        Self { node, context, without: None }
+    }
+
     /// A text from the environment, where a number or a truth is wanted.
     fn expanded<T: std::str::FromStr>(self) -> Option<T> {
         match &self.node.value {
@@ -44,7 +54,7 @@ impl<'a> De<'a> {
                 if text.is_expanded { read.map_err(ReadError::of_expanded) } else { read }
             }
             Value::List(list) => visitor.visit_seq(Elements::new(list, self.context)),
-            Value::Map(entries) => visitor.visit_map(Entries::new(entries, self.context)),
+            Value::Map(entries) => visitor.visit_map(Entries::new(entries, self.without, self.context)),
         }
     }
 }
@@ -114,7 +124,7 @@ impl<'de> Deserializer<'de> for De<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match self.node.value {
-            Value::Null => visitor.visit_map(Entries::new(&[], self.context)),
+            Value::Null => visitor.visit_map(Entries::new(&[], None, self.context)),
             _ => self.any(visitor),
         }
     }
@@ -134,10 +144,13 @@ impl<'de> Deserializer<'de> for De<'_> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ReadError> {
+        if let Some(tag) = name.strip_prefix(TAGGED) {
+            return visitor.visit_enum(OneOf::tagged(self, tag)?);
+        }
         let read = visitor.visit_enum(OneOf::new(self, known)?);
         if self.is_expanded() { read.map_err(ReadError::of_expanded) } else { read }
     }

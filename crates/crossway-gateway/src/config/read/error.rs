@@ -11,14 +11,14 @@ use super::Wrong;
 /// An error on its way out: each list and map that it passes adds its step.
 #[derive(Debug)]
 pub(in crate::config) struct ReadError {
-    problem: Problem,
+    problem: Box<Problem>,
     /// The innermost first.
     path: Vec<Step>,
 }
 
 impl ReadError {
     pub(super) fn new(problem: Problem) -> Self {
-        Self { problem, path: Vec::new() }
+        Self { problem: Box::new(problem), path: Vec::new() }
     }
 
     pub(super) fn within(mut self, step: Step) -> Self {
@@ -29,19 +29,19 @@ impl ReadError {
     /// About a text that came from the environment: nothing of it is shown.
     pub(super) fn of_expanded(mut self) -> Self {
         if self.path.is_empty() {
-            let wanted = match self.problem {
+            let wanted = match *self.problem {
                 Problem::WrongKind { wanted, .. } => wanted,
                 Problem::UnknownWord { known, .. } => format!("one of {}", known.join(", ")),
                 _ => "something else".to_owned(),
             };
-            self.problem = Problem::BadExpansion { wanted };
+            self.problem = Box::new(Problem::BadExpansion { wanted });
         }
         self
     }
 
     pub(super) fn into_wrong(mut self) -> Wrong {
         self.path.reverse();
-        (self.path, self.problem)
+        (self.path, *self.problem)
     }
 }
 

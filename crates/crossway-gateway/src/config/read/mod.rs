@@ -16,6 +16,8 @@ use super::limits;
 use super::problem::Problem;
 use super::tree::{Node, Step, Value};
 use de::De;
+#[cfg(test)]
+pub(super) use de::TAGGED;
 pub(super) use secret::HIDDEN;
 pub(super) use variables::expand_all;
 
@@ -60,7 +62,7 @@ pub(super) fn read<T: DeserializeOwned>(
     let mut removed: Vec<Vec<Step>> = wrong.iter().map(|(path, _)| path.clone()).collect();
     loop {
         *context.found.borrow_mut() = Found::default();
-        let error = match T::deserialize(De { node: root, context }) {
+        let error = match T::deserialize(De::new(root, context)) {
             Ok(value) if wrong.is_empty() => return Ok(value),
             Ok(_) => return Err(wrong),
             Err(error) => error,
