@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 
 use ring::digest;
 
-use crate::tls::ClientCertificate;
-
 /// The connection that a request came on: where from, and by whose certificate.
 ///
 /// Whatever accepts connections puts one into the extensions of each request. Without it nothing is known of the
@@ -40,6 +38,26 @@ impl Connection {
     #[must_use]
     pub fn certificate(&self) -> Option<&ClientCertificate> {
         self.certificate.as_ref()
+    }
+}
+
+/// The certificate that a client has proven to own, by its fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    sha256: [u8; 32],
+}
+
+impl ClientCertificate {
+    /// Of a certificate in DER that TLS has verified, and that the client has proven to have the key of.
+    #[must_use]
+    pub fn from_verified_der(der: &[u8]) -> Self {
+        Self { sha256: sha256(der) }
+    }
+
+    /// The SHA-256 of the certificate's DER.
+    #[must_use]
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
     }
 }
 

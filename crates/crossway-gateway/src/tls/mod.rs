@@ -4,9 +4,9 @@ mod acceptor;
 mod client_certificate;
 mod files;
 pub mod limits;
-mod tcp;
+mod peer;
 
 pub use acceptor::Tls;
 pub use client_certificate::ClientCertificate;
 pub use files::{TlsError, TlsFiles};
-pub use tcp::Tcp;
+pub use peer::{PeerAddress, Tcp};

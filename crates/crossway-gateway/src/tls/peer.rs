@@ -1,4 +1,4 @@
-//! No TLS.
+//! Where a connection is from.
 
 use std::net::SocketAddr;
 
@@ -6,9 +6,12 @@ use crossway_streamable_http::server::http::{Accept, Accepted};
 use http::Extensions;
 use tokio::net::TcpStream;
 
-use crate::identity::Connection;
+/// The address that a connection is from, as the socket has it. It is among the extensions of each request. What
+/// headers say (`Forwarded`, `X-Forwarded-For`) is not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
 
-/// No TLS; each request gets a [`Connection`] among its extensions all the same.
+/// No TLS; each request is told its [`PeerAddress`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tcp;
 
@@ -17,7 +20,7 @@ impl Accept for Tcp {
 
     async fn accept(&self, stream: TcpStream, from: SocketAddr) -> Option<Accepted<TcpStream>> {
         let mut known = Extensions::new();
-        known.insert(Connection::from_address(from));
+        known.insert(PeerAddress(from));
         Some(Accepted { io: stream, known: Some(known) })
     }
 }
