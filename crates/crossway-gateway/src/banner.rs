@@ -5,8 +5,15 @@ use std::net::SocketAddr;
 
 /// The URLs, those of servers below their names too; for people, also what to do with them.
 #[must_use]
-pub(crate) fn text(address: SocketAddr, name: &str, named: &[String], for_people: bool) -> String {
-    let base = format!("http://{}", reachable(address));
+pub(crate) fn text(
+    address: SocketAddr,
+    is_secure: bool,
+    name: &str,
+    named: &[String],
+    for_people: bool,
+) -> String {
+    let scheme = if is_secure { "https" } else { "http" };
+    let base = format!("{scheme}://{}", reachable(address));
     let mut text = format!("Streamable HTTP  {base}/mcp\nHTTP+SSE         {base}/sse\n");
     let width = named.iter().map(String::len).max().unwrap_or_default().max(15);
     for name in named {
@@ -47,10 +54,10 @@ mod tests {
     fn programs_get_the_urls_and_people_get_more() {
         let address: SocketAddr = "127.0.0.1:8808".parse().unwrap();
         assert_eq!(
-            text(address, "demo", &[], false),
+            text(address, false, "demo", &[], false),
             "Streamable HTTP  http://127.0.0.1:8808/mcp\nHTTP+SSE         http://127.0.0.1:8808/sse\n"
         );
-        let for_people = text("[::]:9".parse().unwrap(), "demo", &["git".to_owned()], true);
+        let for_people = text("[::]:9".parse().unwrap(), false, "demo", &["git".to_owned()], true);
         assert!(for_people.contains("curl -s http://[::1]:9/mcp"), "{for_people}");
         assert!(for_people.contains("git              http://[::1]:9/git/mcp\n"), "{for_people}");
         assert!(for_people.contains(r#""demo": { "type": "http", "url": "http://[::1]:9/mcp" }"#));

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crossway_router::Share;
+
 use crate::RunError;
 use crate::args::BridgeArgs;
 use crate::connect::connect;
@@ -24,7 +26,7 @@ pub async fn bridge(args: BridgeArgs) -> Result<(), RunError> {
             let name = name_of(&upstream);
             let connected = connect(upstream).await?;
             tracing::info!(speaks = ?connected.speaks()(), "the MCP server is there");
-            let any_era = any_era_of(&name, Arc::clone(&connected.upstream), &connected);
+            let any_era = any_era_of(&name, Arc::clone(&connected.upstream), &connected, Share::Shared);
             serve(bound, any_era, &name, false).await?;
             connected.close().await;
         }

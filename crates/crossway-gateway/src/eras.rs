@@ -10,20 +10,26 @@ use crate::connect::Connected;
 /// Serves clients of both eras on an upstream. Nobody is known to a bridge, so all stateless clients of a legacy server share
 /// its sessions, as far as that is safe.
 pub(crate) fn any_era(name: &str, upstream: Arc<dyn Upstream>, speaks: Speaks) -> AnyEra {
-    following(name, upstream, move || speaks)
+    following(name, upstream, move || speaks, Share::Shared)
 }
 
-/// The same of a server that has been reached, through `upstream`, which leads to it.
-pub(crate) fn any_era_of(name: &str, upstream: Arc<dyn Upstream>, connected: &Connected) -> AnyEra {
-    following(name, upstream, connected.speaks())
+/// The same of a server that has been reached, through `upstream`, which leads to it; `share` says who shares its sessions.
+pub(crate) fn any_era_of(
+    name: &str,
+    upstream: Arc<dyn Upstream>,
+    connected: &Connected,
+    share: Share,
+) -> AnyEra {
+    following(name, upstream, connected.speaks(), share)
 }
 
 fn following(
     name: &str,
     upstream: Arc<dyn Upstream>,
     speaks: impl Fn() -> Speaks + Send + Sync + 'static,
+    share: Share,
 ) -> AnyEra {
-    let back = Back::new(name, Arc::clone(&upstream), BackOptions::shared_by(Share::Shared));
+    let back = Back::new(name, Arc::clone(&upstream), BackOptions::shared_by(share));
     let front = Front::new(Arc::clone(&upstream));
     AnyEra::following(upstream, speaks, Arc::new(front), Arc::new(back))
 }

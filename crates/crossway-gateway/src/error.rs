@@ -25,6 +25,23 @@ pub enum RunError {
     /// The upstream can't be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The config can't be used.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigErrors),
+    /// A listener's certificates can't be used.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
+    /// The audit log can't be written to.
+    #[error("the audit log {} can't be opened", file.display())]
+    AuditFile {
+        /// The file.
+        file: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system has no randomness.
+    #[error("the system gives no random bytes")]
+    NoRandomness,
     /// Standard input or output broke.
     #[error("standard input or output broke")]
     Stdio(#[source] std::io::Error),

@@ -79,6 +79,16 @@ impl Faces {
         self.pairs().iter().for_each(Pair::drain);
     }
 
+    /// How many sessions are open: over Streamable HTTP, and over HTTP+SSE.
+    #[must_use]
+    pub fn sessions(&self) -> (usize, usize) {
+        let pairs = self.pairs();
+        (
+            pairs.iter().map(|pair| pair.mcp.sessions()).sum(),
+            pairs.iter().map(|pair| pair.sse.sessions()).sum(),
+        )
+    }
+
     /// Ends what is left.
     pub async fn close(&self) {
         for pair in self.pairs() {
@@ -148,6 +158,13 @@ impl Face {
     }
 }
 
+/// The first segment of a path to a face below a name, without percent signs.
+pub(crate) fn name_in(path: &str) -> Option<String> {
+    let (segment, length) = first_segment(path)?;
+    Face::of(&path[length..])?;
+    decode(segment)
+}
+
 /// A path's first segment as it is written, and the length of it with its slash.
 fn first_segment(path: &str) -> Option<(&str, usize)> {
     let rest = path.strip_prefix('/')?;
@@ -180,8 +197,13 @@ pub fn encode_name(name: &str) -> String {
 }
 
 fn nowhere() -> Response<FaceBody> {
-    let mut response = Response::new(Either::Right(Either::Right(Full::from(NOT_HERE))));
-    *response.status_mut() = StatusCode::NOT_FOUND;
+    answer(StatusCode::NOT_FOUND, NOT_HERE)
+}
+
+/// An answer of none of the faces, JSON text.
+pub(crate) fn answer(status: StatusCode, body: &'static str) -> Response<FaceBody> {
+    let mut response = Response::new(Either::Right(Either::Right(Full::from(body))));
+    *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
@@ -204,7 +226,8 @@ pub enum FaceFuture {
 }
 
 impl FaceFuture {
-    fn nowhere() -> Self {
+    /// The answer where nothing is.
+    pub(crate) fn nowhere() -> Self {
         Self::Nowhere(std::future::ready(nowhere()))
     }
 }

@@ -1,12 +1,13 @@
 //! The servers of a bridge that has several: merged at the root, each alone below its name, changed while they are served.
 
 mod file;
-mod member;
+pub(crate) mod member;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossway_router::{Front, Router, RouterOptions, SealedSessions};
+use crossway_router::guard::GuardOptions;
+use crossway_router::{Front, Router, RouterOptions, SealedSessions, Share};
 use crossway_seal::Keyring;
 
 use crate::RunError;
@@ -69,7 +70,7 @@ impl Fleet {
             }
         };
         tokio::select! {
-            served = run(bound, faces, "crossway", &names) => served?,
+            served = run(bound, faces.clone(), faces, None, || {}, "crossway", &names) => served?,
             () = watching => {}
         }
         running.close().await;
@@ -96,7 +97,10 @@ impl Running {
                 self.members.push(before.swap_remove(same));
                 continue;
             }
-            let (member, modern, any_era) = Member::start(server, self.router.clone());
+            let (router, name) = (self.router.clone(), server.name.clone());
+            let guard = GuardOptions::new().name(name.as_str());
+            let (member, modern, any_era) =
+                Member::start(server, guard, Share::Shared, move || router.refresh(&name));
             self.router.insert(member.name(), &modern);
             if let Some(pair) = self.faces.insert(member.name(), self.maker.pair(Arc::new(any_era))) {
                 self.maker.retire(pair);

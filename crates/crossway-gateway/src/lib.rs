@@ -23,6 +23,7 @@ pub mod plan;
 mod secret;
 mod serve;
 pub mod servers;
+mod serving;
 mod shutdown;
 mod stdio;
 #[cfg(unix)]
@@ -41,4 +42,5 @@ pub use faces::{FaceBody, FaceFuture, Faces, Pair, encode_name};
 pub use log::{LogError, start as start_log};
 pub use secret::Secret;
 pub use serve::{Bound, ServeError, serve};
+pub use serving::serve as serve_config;
 pub use stdio::stdio;

@@ -61,6 +61,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let threads = args.listen.threads.unwrap_or_else(|| threads(false));
             runtime(threads)?.block_on(crossway_gateway::demo(args))?;
         }
+        Command::Serve(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+            runtime.map_err(anyhow::Error::from)?.block_on(crossway_gateway::serve_config(args))?;
+        }
         Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
         // Done above.
         Command::Check(_)

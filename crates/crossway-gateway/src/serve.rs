@@ -10,13 +10,15 @@ use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::SealedSessions;
 use crossway_router::guard::Timeouts;
 use crossway_service::Upstream;
-use crossway_streamable_http::server::http::{HttpLimits, serve as serve_http};
+use crossway_streamable_http::server::http::{HttpLimits, HttpService, serve_with};
 use crossway_streamable_http::server::{Config, StreamableHttp};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::config::{Listening, Loaded};
 use crate::faces::{Faces, Pair};
 use crate::plan::Serving;
+use crate::tls::{Tcp, Tls};
 use crate::{banner, shutdown};
 
 /// Why an upstream can't be served.
@@ -51,6 +53,8 @@ pub struct Bound {
     hosts: AllowedHosts,
     origins: AllowedOrigins,
     serving: Serving,
+    /// Whether nobody is authenticated.
+    is_open: bool,
 }
 
 impl Bound {
@@ -71,11 +75,31 @@ impl Bound {
         let address = serving.address;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
-        Ok(Self { listener, hosts, origins, serving })
+        Ok(Self { listener, hosts, origins, serving, is_open: true })
     }
 }
 
 impl Bound {
+    /// Binds the address of a config whose callers are known.
+    ///
+    /// # Errors
+    ///
+    /// When the address is taken.
+    pub(crate) async fn listening(loaded: &Loaded) -> Result<Self, ServeError> {
+        let Listening { address, hosts, origins, .. } = loaded.listening.clone();
+        let serving = Serving {
+            address,
+            allow_hosts: Vec::new(),
+            allow_origins: Vec::new(),
+            drain: loaded.limits.drain.0,
+            // Each upstream has times of its own.
+            timeout: Duration::ZERO,
+        };
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        Ok(Self { listener, hosts, origins, serving, is_open: false })
+    }
+
     /// What makes the faces of an upstream here. `is_embedded` says whether the upstream is in this process.
     pub(crate) fn maker(&self, is_embedded: bool) -> Maker {
         Maker {
@@ -149,23 +173,38 @@ pub async fn serve(
     is_embedded: bool,
 ) -> Result<(), ServeError> {
     let faces = Faces::new(bound.maker(is_embedded).pair(Arc::new(upstream)));
-    run(bound, faces, name, &[]).await
+    run(bound, faces.clone(), faces, None, || {}, name, &[]).await
 }
 
-/// Serves faces until asked to end. `named` are the servers that are below their names, as URLs have them.
-pub(crate) async fn run(bound: Bound, faces: Faces, name: &str, named: &[String]) -> Result<(), ServeError> {
-    let Bound { listener, serving, .. } = bound;
+/// Serves faces by a service in front of them until asked to end, which `ending` is told first. `named` are the servers that are below their names, as URLs
+/// have them.
+pub(crate) async fn run(
+    bound: Bound,
+    faces: Faces,
+    service: impl HttpService,
+    tls: Option<Tls>,
+    ending: impl FnOnce(),
+    name: &str,
+    named: &[String],
+) -> Result<(), ServeError> {
+    let Bound { listener, serving, is_open, .. } = bound;
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(serve_http(listener, faces.clone(), HttpLimits::default(), async move {
-        let _ = stopped.await;
-    }));
-    tell(address, name, named)?;
-    if !address.ip().is_loopback() {
+    let is_secure = tls.is_some();
+    let server = tokio::spawn(async move {
+        let (limits, stopped) = (HttpLimits::default(), async { drop(stopped.await) });
+        match tls {
+            Some(tls) => serve_with(listener, tls, service, limits, stopped).await,
+            None => serve_with(listener, Tcp, service, limits, stopped).await,
+        }
+    });
+    tell(address, is_secure, name, named)?;
+    if is_open && !address.ip().is_loopback() {
         tracing::warn!(%address, "nobody is authenticated: whoever reaches this address can call the server behind it");
     }
 
     shutdown::asked().await?;
+    ending();
     tracing::info!(seconds = serving.drain.as_secs_f64(), "ending; calls in flight may finish");
     faces.drain();
     let _ = stop.send(());
@@ -179,9 +218,9 @@ pub(crate) async fn run(bound: Bound, faces: Faces, name: &str, named: &[String]
 }
 
 /// Prints where the server is: for programs, and for people more than that.
-fn tell(address: SocketAddr, name: &str, named: &[String]) -> std::io::Result<()> {
+fn tell(address: SocketAddr, is_secure: bool, name: &str, named: &[String]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let for_people = out.is_terminal();
-    out.write_all(banner::text(address, name, named, for_people).as_bytes())?;
+    out.write_all(banner::text(address, is_secure, name, named, for_people).as_bytes())?;
     out.flush()
 }

@@ -92,6 +92,12 @@ impl Policy {
         self.0.tenants.tenant_of(principal, endpoint)
     }
 
+    /// The endpoints that say which tenant is meant, in order.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<String> {
+        self.0.tenants.endpoints()
+    }
+
     /// What a caller may do as one of a tenant, which is [`tenant_of`](Self::tenant_of)'s answer. Takes time with the number of
     /// grants that may be about the caller; keep what it gives for a session.
     #[must_use]

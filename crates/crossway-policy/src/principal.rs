@@ -14,7 +14,7 @@ use serde_json::Value;
 #[derive(Clone)]
 pub struct Principal(Arc<Inner>);
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Inner {
     issuer: String,
     subject: String,
@@ -101,6 +101,12 @@ impl Principal {
     pub fn with_claim(mut self, name: impl Into<String>, value: Value) -> Self {
         self.inner().claims.insert(name.into(), value);
         self
+    }
+
+    /// Whether the same is known of both, so that every rule says the same of them.
+    #[must_use]
+    pub fn is_known_alike(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }
 
     fn inner(&mut self) -> &mut Inner {

@@ -79,6 +79,19 @@ impl Rights {
         &self.0.view
     }
 
+    /// Whether anything of an upstream's may be there for the caller. An upstream that is not reached does not exist, as far as
+    /// the caller can tell.
+    #[must_use]
+    pub fn reaches(&self, upstream: &str) -> bool {
+        let Some(upstream) = self.0.compiled.upstreams.number(upstream) else { return false };
+        let from = self.0.narrow.partition_point(|(of, _)| *of < upstream);
+        let narrow =
+            self.0.narrow[from..].iter().take_while(|(of, _)| *of == upstream).map(|(_, rule)| *rule);
+        let mut rules =
+            narrow.chain(self.0.wide.iter().copied()).map(|number| &self.0.compiled.rules[number as usize]);
+        rules.any(|rule| rule.effect == Effect::Allow && rule.reach.has(upstream))
+    }
+
     /// Whether an item is in lists: if and only if [`decide`](Self::decide) would permit it, whatever conditions on arguments say.
     ///
     /// The one exception is who proves nothing: they may see what is granted to `anonymous`, and call none of it.

@@ -101,6 +101,13 @@ impl Tenants {
         }
     }
 
+    /// The endpoints that choose a tenant, in order.
+    pub(crate) fn endpoints(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.endpoints.keys().map(|name| name.to_string()).collect();
+        names.sort_unstable();
+        names
+    }
+
     pub(crate) fn has(&self, name: &TenantName) -> bool {
         self.names.contains_key(name)
     }

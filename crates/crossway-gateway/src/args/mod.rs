@@ -75,6 +75,9 @@ pub enum Command {
     /// Serve an MCP server as URLs, whatever transport it speaks.
     #[command(after_long_help = BRIDGE_HELP)]
     Bridge(BridgeArgs),
+    /// Serve many MCP servers to many users: each sees and calls what the config grants.
+    #[command(after_long_help = SERVE_HELP)]
+    Serve(ServeArgs),
     /// Be a stdio server for an MCP server that is a URL.
     #[command(after_long_help = STDIO_HELP)]
     Stdio(StdioArgs),
@@ -111,6 +114,15 @@ stateless revision 2026-07-28 share one.
 
 Several servers are merged at /mcp, where tools and prompts are called SERVER__NAME, and each is alone, under its own \
 names, at /SERVER/mcp. At /mcp all clients share the servers' sessions, except where a server may ask a client something.";
+
+const SERVE_HELP: &str = "\
+Examples:
+  crossway check --config crossway.yaml && crossway serve --config crossway.yaml
+  crossway explain --config crossway.yaml --user alice@acme.example --tool github__get_issue
+
+All servers are merged at /mcp, where tools and prompts are called SERVER__NAME, and each is alone, under its own names, at \
+/SERVER/mcp; HTTP+SSE is at /sse and /SERVER/sse. What is not granted is not there. A change of the config is taken up while it runs, \
+whole or not at all.";
 
 const STDIO_HELP: &str = "\
 Example, as an entry of a client's `mcpServers` file:
@@ -202,6 +214,17 @@ pub struct BridgeArgs {
     /// The MCP server to launch, with its arguments: a stdio server.
     #[arg(last = true, value_name = "COMMAND", num_args = 0..)]
     pub command: Vec<String>,
+}
+
+/// `crossway serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The config.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// Listen here, whatever the config says. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<std::net::SocketAddr>,
 }
 
 /// `crossway stdio`.

@@ -67,8 +67,6 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
     /// The files that were read: the config, and those of secrets. A change of any of them is a change of the config.
     pub files: Vec<PathBuf>,
-    /// The state that these were in before they were read.
-    stamps: reload::Stamps,
 }
 
 /// The clients' listener.
@@ -157,7 +155,6 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
             problem,
         }])
     };
-    let stamp = reload::stamp(path);
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| whole(Problem::Unreadable(error)))?;
     file.take(limits::FILE_BYTES + 1)
@@ -167,9 +164,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
         return Err(whole(Problem::TooLarge(limits::FILE_BYTES)));
     }
     let text = String::from_utf8(bytes).map_err(|_| whole(Problem::NotText))?;
-    let mut loaded = parse(path, &text, |name| std::env::var(name).ok())?;
-    loaded.stamps.insert(path.to_owned(), stamp);
-    Ok(loaded)
+    parse(path, &text, |name| std::env::var(name).ok())
 }
 
 /// Checks a config's text; `lookup` gives an environment variable's value. Relative paths begin at `path`'s folder, and its
@@ -239,8 +234,7 @@ pub fn parse(
     let can_be_used = findings.iter().all(|finding| finding.severity != Severity::Error);
     let Some(mut loaded) = loaded.filter(|_| can_be_used) else { return Err(ConfigErrors(findings)) };
     loaded.warnings = findings;
-    loaded.files = std::iter::once(path.to_owned()).chain(context.files.keys().cloned()).collect();
-    loaded.stamps = context.files;
+    loaded.files = std::iter::once(path.to_owned()).chain(context.files).collect();
     Ok(loaded)
 }
 

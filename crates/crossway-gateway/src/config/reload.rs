@@ -19,24 +19,22 @@ use super::{ConfigErrors, Loaded, load};
 #[derive(Debug)]
 pub struct Reloads {
     path: PathBuf,
-    seen: Stamps,
+    seen: BTreeMap<PathBuf, Option<Stamp>>,
     #[cfg(unix)]
     hangup: Signal,
 }
 
-/// The state that each file had when it was looked at.
-pub(super) type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
-
 /// What tells one state of a file from another without reading it: where links lead, when it was changed, and its length.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamp {
+struct Stamp {
     leads_to: PathBuf,
     modified: Option<SystemTime>,
     bytes: u64,
 }
 
 impl Reloads {
-    /// Watches what `loaded` was read from. What has changed since it was read is seen with the first look.
+    /// Watches what `loaded` was read from. A change since then may be seen as late as with the next one: load after this if
+    /// that matters.
     ///
     /// # Errors
     ///
@@ -44,7 +42,7 @@ impl Reloads {
     pub fn new(path: &Path, loaded: &Loaded) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            seen: loaded.stamps.clone(),
+            seen: stamps(loaded.files.iter().cloned()),
             #[cfg(unix)]
             hangup: signal(SignalKind::hangup())?,
         })
@@ -67,12 +65,20 @@ impl Reloads {
         let read = tokio::task::spawn_blocking(move || load(&path)).await;
         // Nothing of it panics; if it did, the next change would be the next try.
         let read = read.unwrap_or_else(|_| Err(ConfigErrors(Vec::new())));
-        self.seen = read.as_ref().map_or(now, |loaded| loaded.stamps.clone());
+        match &read {
+            Ok(loaded) => {
+                let mut seen = stamps(loaded.files.iter().cloned());
+                // What was looked at before it was read: a change while it was is a change.
+                seen.extend(now.into_iter().filter(|(file, _)| loaded.files.contains(file)));
+                self.seen = seen;
+            }
+            Err(_) => self.seen = now,
+        }
         read
     }
 
     /// The state of the files, once it is another or a signal came.
-    async fn changed(&mut self) -> Stamps {
+    async fn changed(&mut self) -> BTreeMap<PathBuf, Option<Stamp>> {
         loop {
             let is_asked = self.asked().await;
             let now = stamps(self.seen.keys().cloned());
@@ -98,8 +104,7 @@ impl Reloads {
     }
 }
 
-/// The state of files.
-pub(super) fn stamps(files: impl Iterator<Item = PathBuf>) -> Stamps {
+fn stamps(files: impl Iterator<Item = PathBuf>) -> BTreeMap<PathBuf, Option<Stamp>> {
     files
         .map(|file| {
             let stamp = stamp(&file);
@@ -108,8 +113,7 @@ pub(super) fn stamps(files: impl Iterator<Item = PathBuf>) -> Stamps {
         .collect()
 }
 
-/// The state of a file; `None` if there is none.
-pub(super) fn stamp(file: &Path) -> Option<Stamp> {
+fn stamp(file: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(file).ok()?;
     Some(Stamp {
         leads_to: fs::canonicalize(file).ok()?,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossway_router::Router;
+use crossway_router::Share;
 use crossway_router::guard::{Guard, GuardOptions};
 use tokio::task::JoinHandle;
 
@@ -17,34 +17,46 @@ use crate::servers::Server;
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// One server, which is being reached or has been.
-pub(super) struct Member {
+pub(crate) struct Member {
     server: Server,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
     connecting: JoinHandle<()>,
 }
 
 impl Member {
-    /// Begins to reach a server. Gives it in the modern shape, for the router, and for clients of both eras.
-    pub(super) fn start(server: Server, router: Router) -> (Self, Late, Late) {
+    /// Begins to reach a server, and says when it is there. Gives it in the modern shape, for routers, and for clients of both
+    /// eras. `share` says who shares sessions with one that is legacy.
+    pub(crate) fn start(
+        server: Server,
+        guard: GuardOptions,
+        share: Share,
+        arrived: impl Fn() + Send + 'static,
+    ) -> (Self, Late, Late) {
         let (modern, for_router) = Late::new();
         let (any_era, for_clients) = Late::new();
         let connected = Arc::default();
-        let connecting =
-            Connecting { server: server.clone(), router, modern, any_era, connected: Arc::clone(&connected) };
-        let connecting = tokio::spawn(connecting.run());
+        let connecting = Connecting {
+            server: server.clone(),
+            guard,
+            share,
+            modern,
+            any_era,
+            connected: Arc::clone(&connected),
+        };
+        let connecting = tokio::spawn(connecting.run(arrived));
         (Self { server, connected, connecting }, for_router, for_clients)
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.server.name
     }
 
-    pub(super) fn server(&self) -> &Server {
+    pub(crate) fn server(&self) -> &Server {
         &self.server
     }
 
     /// Ends it once calls in flight have had their time.
-    pub(super) fn retire(self, drain: Duration) {
+    pub(crate) fn retire(self, drain: Duration) {
         tokio::spawn(async move {
             tokio::time::sleep(drain).await;
             self.close().await;
@@ -52,7 +64,7 @@ impl Member {
     }
 
     /// Ends it.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         self.connecting.abort();
         let connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(connected) = connected {
@@ -63,14 +75,15 @@ impl Member {
 
 struct Connecting {
     server: Server,
-    router: Router,
+    guard: GuardOptions,
+    share: Share,
     modern: Arrival,
     any_era: Arrival,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
 }
 
 impl Connecting {
-    async fn run(self) {
+    async fn run(self, arrived: impl Fn()) {
         let name = &self.server.name;
         let (mut pause, most) = RETRY;
         loop {
@@ -78,14 +91,13 @@ impl Connecting {
                 Ok(connected) => {
                     tracing::info!(server = %name, speaks = ?connected.speaks()(), "the MCP server is there");
                     // One that fails or is slow is left alone for a while: it is not to hold up the others.
-                    let guarded =
-                        Guard::new(Arc::clone(&connected.upstream), GuardOptions::new().name(name.as_str()));
-                    let any_era = any_era_of(name, Arc::new(guarded), &connected);
+                    let guarded = Guard::new(Arc::clone(&connected.upstream), self.guard.clone());
+                    let any_era = any_era_of(name, Arc::new(guarded), &connected, self.share);
                     *self.connected.lock().unwrap_or_else(PoisonError::into_inner) =
                         Some(Arc::new(connected));
                     self.modern.arrive(any_era.modern());
                     self.any_era.arrive(Arc::new(any_era));
-                    self.router.refresh(name);
+                    arrived();
                     // The arrivals are to stay.
                     return std::future::pending().await;
                 }

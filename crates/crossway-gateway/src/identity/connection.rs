@@ -54,6 +54,12 @@ impl ClientCertificate {
         Self { sha256: sha256(der) }
     }
 
+    /// Of a certificate that TLS has verified, by the SHA-256 of its DER.
+    #[must_use]
+    pub fn from_verified_sha256(sha256: [u8; 32]) -> Self {
+        Self { sha256 }
+    }
+
     /// The SHA-256 of the certificate's DER.
     #[must_use]
     pub fn sha256(&self) -> &[u8; 32] {

@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     slots: [Slot; 4],
     used: Mutex<Instant>,
     failure: Mutex<Option<String>>,
+    /// What the upstream says of itself: the result of `server/discover`, once it was asked.
+    said: tokio::sync::Mutex<Option<Bytes>>,
     /// How many want to hear of changes, whether they ask for lists or not.
     kept: AtomicUsize,
     is_listening: AtomicBool,
@@ -94,6 +96,7 @@ impl Entry {
             slots: Default::default(),
             used: Mutex::new(Instant::now()),
             failure: Mutex::default(),
+            said: tokio::sync::Mutex::default(),
             kept: AtomicUsize::new(0),
             is_listening: AtomicBool::new(false),
             alive: watch::Sender::new(()),
@@ -153,6 +156,20 @@ impl Entry {
         held.is_missed = true;
         held.again.get_or_insert_with(|| Instant::now() + REFRESH_LEAST);
         Err(error)
+    }
+
+    /// What the upstream says of itself: the result of `server/discover`, JSON text. Waits only until it is known, and not for long.
+    pub(crate) async fn said(&self) -> Option<Bytes> {
+        timeout(FIRST_LIST_TIME, async {
+            let mut said = self.said.lock().await;
+            if said.is_none() {
+                let answer = self.answer("server/discover", None).await.ok()?;
+                *said = answer.result().map(Bytes::copy_from_slice);
+            }
+            said.clone()
+        })
+        .await
+        .ok()?
     }
 
     /// Somebody is given the list as it is known: it is fetched anew if it has expired. None if nothing is known, and it

@@ -63,7 +63,7 @@ impl Entry {
         Ok((all, Duration::from_millis(ttl.min(u64::from(u32::MAX)))))
     }
 
-    async fn answer(&self, method: &str, cursor: Option<&[u8]>) -> Result<Message, CallError> {
+    pub(super) async fn answer(&self, method: &str, cursor: Option<&[u8]>) -> Result<Message, CallError> {
         let mut reply = self.send(method, cursor.map(|cursor| ("cursor", cursor)))?;
         while let Some(message) = reply.next().await {
             let message = message?;

@@ -39,6 +39,14 @@ impl Connection {
         match message.method().as_deref() {
             Some("tools/call") => self.named(ListKind::Tools, message, context),
             Some("prompts/get") => self.named(ListKind::Prompts, message, context),
+            Some("server/discover") if router.0.options.is_alone => {
+                let router = router.clone();
+                Reply::pending(async move {
+                    let said = router.introduced(&id, &message, &context).await;
+                    said.or_else(|| router.discovered(&id, &context))
+                        .map_or_else(Reply::accepted, Reply::once)
+                })
+            }
             Some("server/discover") => {
                 router.discovered(&id, &context).map_or_else(Reply::accepted, Reply::once)
             }

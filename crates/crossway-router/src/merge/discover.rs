@@ -3,12 +3,53 @@
 use crossway_era::keys;
 use crossway_proto::{Message, RequestId, Revision};
 use crossway_service::Context;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::Router;
 use crate::access::Whose;
 
+/// What a router does of what an upstream can do.
+const PASSED_ON: [&str; 5] = ["tools", "prompts", "resources", "completions", "logging"];
+
+/// What an upstream says of itself.
+#[derive(Deserialize)]
+struct Said {
+    #[serde(default)]
+    capabilities: Map<String, Value>,
+    instructions: Option<String>,
+    #[serde(rename = "_meta", default)]
+    meta: Map<String, Value>,
+}
+
 impl Router {
+    /// What the only upstream that is there for a client says of itself.
+    pub(super) async fn introduced(
+        &self,
+        id: &RequestId,
+        request: &Message,
+        context: &Context,
+    ) -> Option<Message> {
+        let seen = self.seen(request, context);
+        let (member, view) = seen.visible().next()?;
+        let said = member.entry(view, request, context).said().await?;
+        let Said { mut capabilities, instructions, mut meta } = serde_json::from_slice(&said).ok()?;
+        capabilities.retain(|name, _| PASSED_ON.contains(&name.as_str()));
+        meta.retain(|name, _| name == keys::SERVER_INFO);
+        let mut result = json!({
+            "resultType": "complete",
+            "supportedVersions": [Revision::V2026_07_28.as_str()],
+            "capabilities": capabilities,
+            "ttlMs": 0,
+            "cacheScope": "private",
+            "_meta": meta,
+        });
+        if let Some(instructions) = instructions {
+            result["instructions"] = instructions.into();
+        }
+        Message::result_of(id, result.to_string().as_bytes()).ok()
+    }
+
     /// What a router can do does not depend on the upstreams that there are: they come and go.
     pub(super) fn discovered(&self, id: &RequestId, context: &Context) -> Option<Message> {
         let members = self.members();

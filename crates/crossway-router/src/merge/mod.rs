@@ -60,12 +60,14 @@ pub struct RouterOptions {
     pub name: String,
     /// Who may see and call what, and who sees the same.
     pub access: Arc<dyn Access>,
+    /// Whether it has one upstream, and introduces itself as that one.
+    pub is_alone: bool,
 }
 
 impl Default for RouterOptions {
     /// All may see and call everything, and lists are kept for each [`ScopeKey`](crate::ScopeKey).
     fn default() -> Self {
-        Self { name: "crossway".to_owned(), access: Arc::new(ByScopeKey) }
+        Self { name: "crossway".to_owned(), access: Arc::new(ByScopeKey), is_alone: false }
     }
 }
 
@@ -74,6 +76,13 @@ impl RouterOptions {
     #[must_use]
     pub fn same_for_all(self) -> Self {
         self.access(Open)
+    }
+
+    /// Has one upstream, and introduces itself as that one.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.is_alone = true;
+        self
     }
 
     /// Asks who may see and call what.

@@ -65,7 +65,7 @@ pub(super) fn check(
     let audit = place::audit(file.audit.as_ref(), context.folder, findings);
     let upstreams = upstreams::check(&file, root, context, findings);
     let identity = policy::identity(&file, root, findings);
-    let policy = policy::check(&file, root, findings)?;
+    let policy = policy::check(&file, root, context.folder, findings)?;
     let listening = Listening { address: file.listen.0, hosts, origins, tls };
     Some(Loaded {
         listening,
@@ -79,6 +79,5 @@ pub(super) fn check(
         log: file.log,
         warnings: Vec::new(),
         files: Vec::new(),
-        stamps: super::reload::Stamps::new(),
     })
 }

@@ -1,6 +1,9 @@
 //! Who calls; tenants, grants, credentials, quotas: checked by what they are for.
 
-use crossway_policy::{Policy, Severity, UpstreamFacts};
+use std::path::Path;
+
+use crossway_policy::config::{DirectorySource, Source, TokenSource};
+use crossway_policy::{Policy, PolicyConfig, Severity, UpstreamFacts};
 
 use super::super::file::ConfigFile;
 use super::super::problem::Problem;
@@ -9,7 +12,12 @@ use super::{Findings, steps};
 use crate::identity::{Identity, IdentityConfig, IdentityError, IdentityWarning, NoneConfig};
 
 /// The policy, if it can be used. It knows all upstreams that the file names, also those that something is wrong with.
-pub(super) fn check(file: &ConfigFile, root: &Node, findings: &mut Findings) -> Option<Policy> {
+pub(super) fn check(
+    file: &ConfigFile,
+    root: &Node,
+    folder: &Path,
+    findings: &mut Findings,
+) -> Option<Policy> {
     let of_file = file
         .upstreams
         .iter()
@@ -20,7 +28,7 @@ pub(super) fn check(file: &ConfigFile, root: &Node, findings: &mut Findings) -> 
         .filter(|(name, server)| !server.is_disabled() && !file.upstreams.contains_key(*name))
         .map(|(name, _)| UpstreamFacts { name: name.clone(), trusted: false });
     let upstreams: Vec<_> = of_file.chain(of_servers).collect();
-    let (policy, found) = match Policy::compile(&file.policy(), &upstreams) {
+    let (policy, found) = match Policy::compile(&placed(file.policy(), folder), &upstreams) {
         Ok(policy) => {
             let found = policy.findings().to_vec();
             (Some(policy), found)
@@ -33,6 +41,29 @@ pub(super) fn check(file: &ConfigFile, root: &Node, findings: &mut Findings) -> 
             Severity::Warning => findings.warning(path, Problem::Policy(finding.what)),
             // What future severities mean is not known: they are taken seriously.
             _ => findings.error(path, Problem::Policy(finding.what)),
+        }
+    }
+    policy
+}
+
+/// A policy whose files begin at the config's folder.
+fn placed(mut policy: PolicyConfig, folder: &Path) -> PolicyConfig {
+    let within = |folder: &str, path: &str| Path::new(folder).join(path).to_string_lossy().into_owned();
+    let plain = folder.to_string_lossy();
+    // Paths are templates, and the folder is not.
+    let escaped = plain.replace('{', "{{").replace('}', "}}");
+    for source in policy.credentials.iter_mut().filter_map(|rule| rule.from.as_mut()) {
+        match source {
+            Source::File(path)
+            | Source::Directory(DirectorySource::Path(path) | DirectorySource::Named { path, .. }) => {
+                *path = within(&escaped, path);
+            }
+            Source::Broker(broker) => {
+                if let Some(TokenSource::File(path)) = &mut broker.token {
+                    *path = within(&plain, path);
+                }
+            }
+            Source::Env(_) | Source::Command(_) | Source::Named(_) => {}
         }
     }
     policy

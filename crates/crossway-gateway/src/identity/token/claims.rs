@@ -66,12 +66,12 @@ pub(in crate::identity) struct Texts;
 
 impl Texts {
     /// A claim that has to be there, and a name.
-    pub(in crate::identity) fn required<'a>(value: Option<&'a Value>) -> Result<&'a str, Flaw> {
+    pub(in crate::identity) fn required(value: Option<&Value>) -> Result<&str, Flaw> {
         value.and_then(Value::as_str).filter(|text| is_name(text)).ok_or(Flaw::Claim)
     }
 
     /// A claim that is a name where it is there.
-    pub(in crate::identity) fn optional<'a>(value: Option<&'a Value>) -> Result<Option<&'a str>, Flaw> {
+    pub(in crate::identity) fn optional(value: Option<&Value>) -> Result<Option<&str>, Flaw> {
         match value {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.is_empty() => Ok(None),

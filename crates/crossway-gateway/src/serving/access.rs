@@ -1,0 +1,128 @@
+//! The policy, as routers ask for it.
+
+use std::sync::Arc;
+
+use crossway_layers::audit::{AuditNote, Decision};
+use crossway_policy::{Hints, Item, Kind, Permit};
+use crossway_proto::{Message, Part};
+use crossway_router::{Access, ListKind, ScopeKey, Thing, Whose};
+use crossway_service::Context;
+use serde::Deserialize;
+
+use super::ruling::{Now, Ruling};
+use super::standing::Standing;
+use crate::config::file::ScopeFile;
+
+/// Lets callers see and call what the policy that holds now grants them.
+pub(crate) struct PolicyAccess(pub(crate) Now);
+
+impl PolicyAccess {
+    /// What the caller may do now. A stream that was opened under an older policy is under the new one too.
+    fn standing(ruling: &Ruling, context: &Context) -> Option<Standing> {
+        let standing = context.extensions.get::<Standing>()?;
+        if standing.generation() == ruling.standings.generation() {
+            return Some(standing.clone());
+        }
+        ruling.standings.of(standing.rights().principal(), standing.endpoint()).ok()
+    }
+}
+
+impl Access for PolicyAccess {
+    fn rights(&self, context: &Context) -> Whose {
+        Self::standing(&self.0.get(), context)
+            .map_or(Whose::Nobody, |standing| Whose::Key(standing.view().clone()))
+    }
+
+    fn lists_of(&self, upstream: &str, context: &Context) -> Whose {
+        let ruling = self.0.get();
+        let Some(standing) = Self::standing(&ruling, context) else { return Whose::Nobody };
+        match ruling.scopes.get(upstream) {
+            Some(scope) if standing.rights().reaches(upstream) => whose(*scope, &standing),
+            _ => Whose::Nobody,
+        }
+    }
+
+    fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
+        Self::standing(&self.0.get(), context).is_some_and(|standing| standing.rights().lists(&item(thing)))
+    }
+
+    fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
+        let ruling = self.0.get();
+        let note = context.extensions.get::<AuditNote>().cloned();
+        let Some(standing) = Self::standing(&ruling, context) else { return false };
+        let arguments =
+            request.member(Part::Params, "arguments").and_then(|json| std::str::from_utf8(json).ok());
+        let decided = standing.rights().decide(&item(thing), arguments);
+        if let Some(note) = note {
+            note.went_to(thing.upstream, Some(thing.name));
+            match &decided {
+                Ok(permit) => note.decided(Decision::Allowed, Some(permit.rule().to_string())),
+                Err(denied) => note.decided(Decision::Denied, Some(denied.reason().to_string())),
+            }
+        }
+        match decided {
+            Ok(permit) => {
+                context.extensions.insert::<Permit>(permit);
+                context.extensions.insert(standing);
+                true
+            }
+            Err(denied) => {
+                tracing::debug!(upstream = thing.upstream, reason = %denied.reason(), "a call is denied");
+                false
+            }
+        }
+    }
+
+    fn looks_at_items(&self) -> bool {
+        true
+    }
+}
+
+/// Those who are told the same by an upstream of a scope.
+fn whose(scope: ScopeFile, standing: &Standing) -> Whose {
+    match scope {
+        ScopeFile::Shared => Whose::Everybody,
+        ScopeFile::Tenant => Whose::Key(standing.tenant().clone()),
+        ScopeFile::User | ScopeFile::Session => Whose::Key(standing.user().clone()),
+    }
+}
+
+/// The key of the connections that a caller uses with an upstream of a scope.
+pub(crate) fn scope_key(scope: ScopeFile, standing: &Standing) -> ScopeKey {
+    match whose(scope, standing) {
+        Whose::Key(key) => key,
+        _ => ScopeKey::new("shared"),
+    }
+}
+
+fn item<'a>(thing: &Thing<'a>) -> Item<'a> {
+    let kind = match thing.kind {
+        ListKind::Tools => Kind::Tool,
+        ListKind::Prompts => Kind::Prompt,
+        ListKind::Resources => Kind::Resource,
+        ListKind::Templates => Kind::Template,
+    };
+    Item::new(thing.upstream, kind, thing.name).with_hints(thing.item.map(hints).unwrap_or_default())
+}
+
+/// What a tool says of itself. Whether that is believed is the policy's to say.
+fn hints(item: &[u8]) -> Hints {
+    #[derive(Deserialize, Default)]
+    struct Annotated {
+        annotations: Option<Annotations>,
+    }
+    #[derive(Deserialize, Default)]
+    struct Annotations {
+        #[serde(rename = "readOnlyHint")]
+        read_only: Option<bool>,
+    }
+    // Few items have annotations, and the others need not be read.
+    if memchr::memmem::find(item, b"readOnlyHint").is_none() {
+        return Hints::default();
+    }
+    let annotated: Annotated = serde_json::from_slice(item).unwrap_or_default();
+    Hints { read_only: annotated.annotations.and_then(|annotations| annotations.read_only) }
+}
+
+/// The upstream's name as it is noted.
+pub(crate) type Name = Arc<str>;

@@ -1,0 +1,103 @@
+//! Where a request meets what holds now: who calls, as one of which tenant, and whether what the path names is there for them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crossway_policy::Principal;
+use http::{Extensions, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tower_service::Service;
+
+use super::ruling::{Now, Ruling};
+use crate::faces::{FaceBody, FaceFuture, Faces, answer, name_in};
+use crate::identity::{ClientCertificate, Connection, Identified, IdentifiedBody, IdentifiedFuture};
+use crate::tls::{self, PeerAddress};
+
+/// What callers are told who are known and belong to no tenant, whatever the reason is.
+const NO_TENANT: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"you are known, and nothing here is for you; ask your administrator for access"}}"#;
+
+/// The faces, for callers who are known.
+#[derive(Clone)]
+pub(super) struct Edge {
+    now: Now,
+    faces: Faces,
+}
+
+impl Edge {
+    pub(super) fn new(now: Now, faces: Faces) -> Self {
+        Self { now, faces }
+    }
+}
+
+impl Service<Request<Incoming>> for Edge {
+    type Response = Response<IdentifiedBody<FaceBody>>;
+    type Error = Infallible;
+    type Future = IdentifiedFuture<FaceFuture>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        let connection = connection_of(request.extensions());
+        request.extensions_mut().insert(connection);
+        let ruling = self.now.get();
+        let identity = ruling.identity.clone();
+        Identified::new(identity, Admitted { ruling, faces: &mut self.faces }).call(request)
+    }
+}
+
+/// What is known of the connection that a request came on.
+fn connection_of(known: &Extensions) -> Connection {
+    let mut connection = match known.get::<PeerAddress>() {
+        Some(PeerAddress(address)) => Connection::from_address(*address),
+        None => Connection::default(),
+    };
+    if let Some(shown) = known.get::<tls::ClientCertificate>() {
+        connection = connection.with_certificate(ClientCertificate::from_verified_sha256(shown.fingerprint));
+    }
+    connection
+}
+
+/// The faces, for callers of whom it is known who they are.
+struct Admitted<'a> {
+    ruling: Arc<Ruling>,
+    faces: &'a mut Faces,
+}
+
+impl Service<Request<Incoming>> for Admitted<'_> {
+    type Response = Response<FaceBody>;
+    type Error = Infallible;
+    type Future = FaceFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> FaceFuture {
+        let Some(principal) = request.extensions().get::<Principal>() else { return FaceFuture::nowhere() };
+        let named = name_in(request.uri().path());
+        let endpoint = named.as_deref().and_then(|name| self.ruling.endpoints.get(name));
+        let standing = match (self.ruling.standings.of(principal, endpoint), endpoint) {
+            (Ok(standing), _) => standing,
+            (Err(why), endpoint) => {
+                tracing::debug!(endpoint = endpoint.map(|name| &**name), %why, "a caller belongs to no tenant");
+                // Whose endpoint it is must not be told apart from there being none.
+                return match endpoint {
+                    Some(_) => FaceFuture::nowhere(),
+                    None => FaceFuture::Nowhere(std::future::ready(answer(StatusCode::FORBIDDEN, NO_TENANT))),
+                };
+            }
+        };
+        if let (Some(name), None) = (&named, endpoint)
+            && !standing.rights().reaches(name)
+        {
+            return FaceFuture::nowhere();
+        }
+        let extensions = request.extensions_mut();
+        extensions.insert(standing.rights().tenant().clone());
+        extensions.insert(standing);
+        self.faces.call(request)
+    }
+}

@@ -1,0 +1,247 @@
+//! `crossway serve`: many upstreams for many tenants, each caller seeing and calling what is granted.
+//!
+//! ```text
+//! request -> identity: who calls -> standing: as one of which tenant, with which rights -> face -> Front (legacy clients become modern)
+//!         -> audit -> Router, which asks the policy -> gate: no permit, no call -> quotas -> credentials -> the instance of the caller's
+//!            scope -> guard -> server
+//! ```
+
+mod access;
+mod edge;
+mod gate;
+mod operating;
+mod question;
+mod quotas;
+mod ruling;
+mod standing;
+mod supply;
+mod upstream;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossway_layers::Around;
+use crossway_layers::audit::AuditLayer;
+use crossway_layers::limit::LimitLayer;
+use crossway_router::{Front, Router, RouterOptions, Scoped, SealedSessions};
+use crossway_seal::Keyring;
+use crossway_service::Upstream;
+
+use crate::RunError;
+use crate::args::ServeArgs;
+use crate::config::Reloads;
+use crate::config::{self, Loaded, UpstreamSpec};
+use crate::faces::{Faces, encode_name};
+use crate::metrics::{Metrics, Reload};
+use crate::operations::Readiness;
+use crate::serve::{Bound, Maker, run};
+use access::PolicyAccess;
+use edge::Edge;
+use operating::{Source, load_tls, operate, record};
+use ruling::{Now, Ruling};
+use supply::Supply;
+use upstream::Served;
+
+/// Serves what the config says, until asked to end.
+///
+/// # Errors
+///
+/// When the config can't be used, or the address is taken.
+pub async fn serve(args: ServeArgs) -> Result<(), RunError> {
+    let mut loaded = config::load(&args.config.file)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(address) = args.listen {
+        loaded.listening.address = address;
+    }
+    let mut reloads = Reloads::new(&args.config.file, &loaded).map_err(RunError::Signals)?;
+    let bound = Bound::listening(&loaded).await?;
+    let maker = bound.maker(false);
+    let upstreams = std::mem::take(&mut loaded.upstreams);
+    let keyring = loaded.keyring.clone();
+    let (operations, tls) = (loaded.operations.take(), loaded.listening.tls.take());
+    let metrics = Metrics::new();
+    let readiness = Readiness::new();
+    let audit = loaded.audit.as_ref().map(record).transpose()?;
+    let now = Now::new(Ruling::of(loaded, &upstreams, 0));
+    readiness.config_loaded();
+    readiness.keys_loaded();
+    let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
+    let mut gateway = Gateway::new(now, maker, keyring, metrics.clone(), layer)?;
+    gateway.apply(upstreams);
+    let source = Source {
+        now: gateway.now.clone(),
+        faces: gateway.faces.clone(),
+        upstreams: Arc::clone(&gateway.told),
+        audit: log,
+    };
+    let operating = match operations {
+        Some(operations) => Some(operate(operations, source, readiness.clone(), metrics.clone()).await?),
+        None => None,
+    };
+    let tls = tls.map(|tls| load_tls("clients", tls, &metrics)).transpose()?;
+    readiness.listening();
+    let names: Vec<String> = gateway.served.iter().map(|served| encode_name(&served.spec.name)).collect();
+    let edge = Edge::new(gateway.now.clone(), gateway.faces.clone());
+    let faces = gateway.faces.clone();
+    let watching = async {
+        loop {
+            match reloads.next().await {
+                Ok(loaded) => {
+                    gateway.reload(loaded);
+                    metrics.config_reloaded(Reload::Ok);
+                }
+                Err(errors) => {
+                    metrics.config_reloaded(Reload::Failed);
+                    tracing::error!("the changed config can't be used, and changes nothing: {errors}");
+                }
+            }
+        }
+    };
+    tokio::select! {
+        served = run(bound, faces, edge, tls, move || readiness.stopping(), "crossway", &names) => served?,
+        () = watching => {}
+    }
+    gateway.close().await;
+    if let Some(operating) = operating {
+        operating.abort();
+    }
+    Ok(())
+}
+
+/// Everything that is served.
+struct Gateway {
+    now: Now,
+    maker: Maker,
+    keyring: Option<Arc<Keyring>>,
+    supply: Supply,
+    limits: LimitLayer,
+    faces: Faces,
+    /// All upstreams as one.
+    merged: Router,
+    served: Vec<Served>,
+    /// The endpoints that are open.
+    endpoints: Vec<String>,
+    metrics: Metrics,
+    audit: Option<AuditLayer>,
+    /// What operators are told of.
+    told: Arc<Mutex<Vec<(String, Scoped)>>>,
+}
+
+impl Gateway {
+    fn new(
+        now: Now,
+        maker: Maker,
+        keyring: Option<Arc<Keyring>>,
+        metrics: Metrics,
+        audit: Option<AuditLayer>,
+    ) -> Result<Self, RunError> {
+        let merged = Router::new(RouterOptions::default().access(PolicyAccess(now.clone())));
+        let handles = keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
+        let faces = Faces::new(maker.pair_with(face(&merged, audit.as_ref()), handles));
+        let supply = Supply::new().map_err(|_| RunError::NoRandomness)?;
+        let limits = upstream::limits(&now);
+        let mut gateway = Self {
+            now,
+            maker,
+            keyring,
+            supply,
+            limits,
+            faces,
+            merged,
+            served: Vec::new(),
+            endpoints: Vec::new(),
+            metrics,
+            audit,
+            told: Arc::default(),
+        };
+        gateway.open_endpoints();
+        Ok(gateway)
+    }
+
+    /// From now on this config holds. Calls in flight end as they would have; sessions whose rights have changed have the new ones
+    /// from their next message on, and clients are told that lists may be others.
+    fn reload(&mut self, mut loaded: Loaded) {
+        let upstreams = std::mem::take(&mut loaded.upstreams);
+        let generation = self.now.get().standings.generation() + 1;
+        self.now.set(Ruling::of(loaded, &upstreams, generation));
+        self.apply(upstreams);
+        self.open_endpoints();
+        self.merged.announce();
+        self.served.iter().for_each(Served::announce);
+        tracing::info!(generation, upstreams = self.served.len(), "the config has changed");
+    }
+
+    /// Makes the upstreams be these. What stays as it was is not touched, and calls in flight go on.
+    fn apply(&mut self, specs: Vec<UpstreamSpec>) {
+        let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
+        let mut before = std::mem::take(&mut self.served);
+        for spec in specs {
+            if let Some(same) = before.iter().position(|served| served.is_of(&spec)) {
+                self.served.push(before.swap_remove(same));
+                continue;
+            }
+            let name = spec.name.clone();
+            let served = Served::new(spec, &self.now, &self.supply, &self.limits, &self.metrics);
+            self.merged.insert(&name, &served.upstream);
+            let pair = self.maker.pair_with(self.face(&served.alone), self.handles(&format!("/{name}/mcp")));
+            if let Some(pair) = self.faces.insert(&name, pair) {
+                self.maker.retire(pair);
+            }
+            self.served.push(served);
+        }
+        for gone in before {
+            if !names.contains(&gone.spec.name) {
+                self.merged.remove(&gone.spec.name);
+                if let Some(pair) = self.faces.remove(&gone.spec.name) {
+                    self.maker.retire(pair);
+                }
+            }
+            let drain = self.maker.drain();
+            tokio::spawn(async move {
+                tokio::time::sleep(drain).await;
+                gone.close().await;
+            });
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.merged.arrange(&names);
+        let told =
+            self.served.iter().map(|served| (served.spec.name.clone(), served.scoped.clone())).collect();
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
+    }
+
+    fn face(&self, router: &Router) -> Arc<dyn Upstream> {
+        face(router, self.audit.as_ref())
+    }
+
+    /// The endpoints that say which tenant is meant: all upstreams as one, like the root.
+    fn open_endpoints(&mut self) {
+        let endpoints = self.now.get().endpoints.clone();
+        for gone in self.endpoints.iter().filter(|endpoint| !endpoints.contains_key(*endpoint)) {
+            if let Some(pair) = self.faces.remove(gone) {
+                self.maker.retire(pair);
+            }
+        }
+        for endpoint in endpoints.keys().filter(|endpoint| !self.endpoints.contains(endpoint)) {
+            let handles = self.handles(&format!("/{endpoint}/mcp"));
+            self.faces.insert(endpoint, self.maker.pair_with(self.face(&self.merged), handles));
+        }
+        self.endpoints = endpoints.into_keys().collect();
+    }
+
+    fn handles(&self, route: &str) -> Option<SealedSessions> {
+        self.keyring.clone().map(|keyring| SealedSessions::new(keyring, route))
+    }
+
+    async fn close(self) {
+        futures_util::future::join_all(self.served.iter().map(Served::close)).await;
+    }
+}
+
+/// A router for clients of both eras, each call of which is recorded.
+fn face(router: &Router, audit: Option<&AuditLayer>) -> Arc<dyn Upstream> {
+    match audit {
+        Some(audit) => Arc::new(Front::new(Around::new(router.clone(), audit.clone()))),
+        None => Arc::new(Front::new(router.clone())),
+    }
+}

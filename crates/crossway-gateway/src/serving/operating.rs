@@ -1,0 +1,136 @@
+//! The operators' listener, and the audit log.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossway_layers::audit::{AuditKey, AuditLayer, AuditLog, AuditOptions, Overflow};
+use crossway_proto::http_rules::AllowedHosts;
+use crossway_router::Scoped;
+use crossway_streamable_http::server::http::serve_with;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::question::Question;
+use super::ruling::Now;
+use crate::config::file::OverflowFile;
+use crate::config::{self, AuditTo};
+use crate::faces::Faces;
+use crate::metrics::Metrics;
+use crate::operations::{
+    AuditStatus, BadQuestion, Operations, OperationsSource, Readiness, SessionCount, UpstreamState,
+    UpstreamStatus,
+};
+use crate::tls::{Tcp, Tls, TlsFiles};
+use crate::{RunError, ServeError};
+
+/// What operators are told of.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) now: Now,
+    pub(super) faces: Faces,
+    pub(super) upstreams: Arc<Mutex<Vec<(String, Scoped)>>>,
+    pub(super) audit: Option<AuditLog>,
+}
+
+impl OperationsSource for Source {
+    fn upstreams(&self) -> Vec<UpstreamStatus> {
+        let upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = |(name, scoped): &(String, Scoped)| {
+            let connections = scoped.len();
+            let state = if connections == 0 { UpstreamState::Idle } else { UpstreamState::Up };
+            let mut status = UpstreamStatus::new(name, state);
+            status.connections = Some(connections);
+            status
+        };
+        upstreams.iter().map(status).collect()
+    }
+
+    fn sessions(&self) -> Vec<SessionCount> {
+        let (mcp, sse) = self.faces.sessions();
+        vec![
+            SessionCount { face: "streamable-http", open: mcp },
+            SessionCount { face: "http-sse", open: sse },
+        ]
+    }
+
+    fn audit(&self) -> Option<AuditStatus> {
+        let log = self.audit.as_ref()?;
+        Some(AuditStatus { refused: log.refused(), ..AuditStatus::default() })
+    }
+
+    fn explain(&self, question: &RawValue) -> Result<Box<RawValue>, BadQuestion> {
+        let question: Question =
+            serde_json::from_str(question.get()).map_err(|error| BadQuestion::new(error.to_string()))?;
+        let ruling = self.now.get();
+        let answer = question.answer(ruling.standings.policy()).map_err(BadQuestion::new)?;
+        to_raw_value(&answer).map_err(|error| BadQuestion::new(error.to_string()))
+    }
+}
+
+/// Serves operators until it is aborted.
+pub(super) async fn operate(
+    config: config::Operations,
+    source: Source,
+    readiness: Readiness,
+    metrics: Metrics,
+) -> Result<JoinHandle<()>, RunError> {
+    let address = config.address;
+    let key = config.admin_key;
+    let tls = config.tls.map(|tls| load_tls("operations", tls, &metrics)).transpose()?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+    tracing::info!(address = %listener.local_addr().unwrap_or(address), "operations are served");
+    let service = Operations::new(source, readiness, metrics, AllowedHosts::loopback(), key);
+    let limits = crate::operations::limits::http();
+    Ok(tokio::spawn(async move {
+        match tls {
+            Some(tls) => serve_with(listener, tls, service, limits, std::future::pending()).await,
+            None => serve_with(listener, Tcp, service, limits, std::future::pending()).await,
+        }
+    }))
+}
+
+/// Reads a listener's certificates, and reads them again when they change.
+pub(super) fn load_tls(listener: &str, files: TlsFiles, metrics: &Metrics) -> Result<Tls, RunError> {
+    let tls = Tls::load(listener, files, metrics.clone())?;
+    tokio::spawn(tls.clone().watch(crate::tls::limits::LOOK));
+    Ok(tls)
+}
+
+/// Begins to record, on a thread of its own.
+///
+/// # Errors
+///
+/// When the file can't be opened, or there is no randomness for a key.
+pub(super) fn record(audit: &config::Audit) -> Result<(AuditLayer, AuditLog), RunError> {
+    let key = match &audit.key {
+        Some(key) => AuditKey::new(key.expose().as_bytes()),
+        None => AuditKey::generate().ok_or(RunError::NoRandomness)?,
+    };
+    let overflow = match audit.overflow {
+        OverflowFile::Wait => Overflow::Wait,
+        OverflowFile::Refuse => Overflow::Refuse,
+    };
+    let mut options = AuditOptions::default().overflow(overflow);
+    if let Some(calls) = audit.calls {
+        options = options.calls(calls.get());
+    }
+    let (log, writer) = AuditLog::new(key, options);
+    let out: Box<dyn io::Write + Send> = match &audit.to {
+        AuditTo::Stderr => Box::new(io::stderr()),
+        AuditTo::File(file) => {
+            let opened = OpenOptions::new().append(true).create(true).open(file);
+            Box::new(opened.map_err(|source| RunError::AuditFile { file: file.clone(), source })?)
+        }
+    };
+    let thread = std::thread::Builder::new().name("audit".to_owned());
+    let written = thread.spawn(move || {
+        if let Err(error) = writer.run_blocking(out) {
+            tracing::error!(%error, "records of calls could not be written");
+        }
+    });
+    written.map_err(RunError::Stdio)?;
+    Ok((AuditLayer::new(log.clone()), log))
+}

@@ -1,0 +1,193 @@
+//! What a caller may do at an endpoint, made once for many requests.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossway_policy::{Policy, Principal, Rights, TenantDenied, TenantName, ViewId};
+use crossway_router::ScopeKey;
+
+/// How many callers' standings are kept: 16,384. Beyond that they are made anew, which takes microseconds.
+const STANDINGS: usize = 16_384;
+
+/// What one caller may do at one endpoint, under one policy. In the extensions of each request; clones are cheap.
+#[derive(Clone)]
+pub(crate) struct Standing(Arc<Inner>);
+
+struct Inner {
+    endpoint: Option<Arc<str>>,
+    generation: u64,
+    rights: Rights,
+    /// Those who see the same lists have the same.
+    view: ScopeKey,
+    /// Those of one tenant have the same.
+    tenant: ScopeKey,
+    /// Only this caller, as one of this tenant, has this.
+    user: ScopeKey,
+}
+
+impl Standing {
+    pub(crate) fn rights(&self) -> &Rights {
+        &self.0.rights
+    }
+
+    /// Under which policy it was made.
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.generation
+    }
+
+    pub(crate) fn endpoint(&self) -> Option<&Arc<str>> {
+        self.0.endpoint.as_ref()
+    }
+
+    pub(crate) fn view(&self) -> &ScopeKey {
+        &self.0.view
+    }
+
+    pub(crate) fn tenant(&self) -> &ScopeKey {
+        &self.0.tenant
+    }
+
+    pub(crate) fn user(&self) -> &ScopeKey {
+        &self.0.user
+    }
+}
+
+/// The standings of those who have called, under one policy.
+pub(crate) struct Standings {
+    policy: Policy,
+    generation: u64,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    standings: HashMap<Who, (Principal, Standing)>,
+    views: HashMap<ViewId, ScopeKey>,
+}
+
+/// Issuer and subject, unambiguously, and the endpoint.
+type Who = (Arc<str>, Option<Arc<str>>);
+
+impl Standings {
+    pub(crate) fn new(policy: Policy, generation: u64) -> Self {
+        Self { policy, generation, kept: Mutex::default() }
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What a caller may do at an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// When the caller belongs to no tenant there. Why is for operators.
+    pub(crate) fn of(
+        &self,
+        principal: &Principal,
+        endpoint: Option<&Arc<str>>,
+    ) -> Result<Standing, TenantDenied> {
+        let name: Arc<str> = joined(&[principal.issuer(), principal.subject()]).into();
+        let who = (name, endpoint.cloned());
+        // Each step leaves the tables whole.
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((same, standing)) = kept.standings.get(&who)
+            && same.is_known_alike(principal)
+        {
+            return Ok(standing.clone());
+        }
+        let tenant = self.policy.tenant_of(principal, endpoint.map(|endpoint| &**endpoint))?;
+        let standing = self.make(&mut kept, principal, &tenant, endpoint);
+        if kept.standings.len() >= STANDINGS {
+            kept.standings.clear();
+        }
+        kept.standings.insert(who, (principal.clone(), standing.clone()));
+        Ok(standing)
+    }
+
+    fn make(
+        &self,
+        kept: &mut Kept,
+        principal: &Principal,
+        tenant: &TenantName,
+        endpoint: Option<&Arc<str>>,
+    ) -> Standing {
+        let rights = self.policy.rights(principal, tenant);
+        // Views are numbered, so that equal keys are equal views and nothing else.
+        let number = kept.views.len();
+        let view = kept.views.entry(rights.view().clone());
+        let view = view.or_insert_with(|| ScopeKey::new(format!("{} {number}", self.generation))).clone();
+        let user = joined(&[tenant.as_str(), principal.issuer(), principal.subject()]);
+        Standing(Arc::new(Inner {
+            endpoint: endpoint.cloned(),
+            generation: self.generation,
+            rights,
+            view,
+            tenant: ScopeKey::new(joined(&["tenant", tenant.as_str()])),
+            user: ScopeKey::new(joined(&["user", &user])),
+        }))
+    }
+}
+
+/// Several texts as one that no others give: each is written behind its length.
+pub(crate) fn joined(texts: &[&str]) -> String {
+    let mut whole = String::with_capacity(texts.iter().map(|text| text.len() + 4).sum());
+    for text in texts {
+        whole.push_str(&text.len().to_string());
+        whole.push(':');
+        whole.push_str(text);
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use crossway_policy::{PolicyConfig, Proof, UpstreamFacts};
+    use serde_json::json;
+
+    use super::*;
+
+    fn standings() -> Standings {
+        let config: PolicyConfig = serde_json::from_value(json!({
+            "tenants": { "acme": { "groups": ["acme"] }, "globex": { "groups": ["globex"] } },
+            "grants": [
+                { "tenant": "acme", "upstream": "wiki", "tools": ["*"] },
+                { "tenant": "acme", "group": "admins", "upstream": "wiki", "prompts": ["*"] },
+                { "tenant": "globex", "upstream": "wiki", "tools": ["*"] },
+            ],
+        }))
+        .unwrap();
+        let facts = [UpstreamFacts { name: "wiki".into(), trusted: false }];
+        Standings::new(Policy::compile(&config, &facts).unwrap(), 7)
+    }
+
+    fn caller(subject: &str, groups: &[&str]) -> Principal {
+        Principal::new("i", subject, Proof::Jwt).with_groups(groups.iter().copied())
+    }
+
+    #[test]
+    fn those_of_the_same_rights_have_the_same_view_and_nobody_has_anothers_scope() {
+        let standings = standings();
+        let of = |subject: &str, groups: &[&str]| standings.of(&caller(subject, groups), None).unwrap();
+        let (alice, bob, carol) = (of("alice", &["acme"]), of("bob", &["acme"]), of("carol", &["globex"]));
+        assert_eq!(alice.view(), bob.view());
+        assert_ne!(alice.user(), bob.user());
+        assert_eq!(alice.tenant(), bob.tenant());
+        assert_ne!(alice.tenant(), carol.tenant());
+        let admin = of("alice", &["acme", "admins"]);
+        assert_ne!(admin.view(), alice.view());
+        assert_eq!(admin.user(), alice.user());
+    }
+
+    #[test]
+    fn who_comes_with_other_groups_gets_other_rights_at_once() {
+        let standings = standings();
+        assert!(standings.of(&caller("alice", &["acme"]), None).is_ok());
+        assert!(standings.of(&caller("alice", &[]), None).is_err());
+        assert!(standings.of(&caller("alice", &["acme", "globex"]), None).is_err());
+    }
+}

@@ -1,0 +1,150 @@
+//! One upstream as it is served: who may call it, how much, with what, and on which of its instances.
+
+use std::sync::Arc;
+
+use crossway_layers::Around;
+use crossway_layers::limit::{LimitLayer, LimitOptions};
+use crossway_router::{Router, RouterOptions, Scoped, ScopedOptions, Share, Unprefixed};
+use crossway_service::{Context, Link, Scope, Upstream};
+
+use super::access::{Name, PolicyAccess};
+use super::gate::Gated;
+use super::quotas::PolicyQuotas;
+use super::ruling::Now;
+use super::standing::Standing;
+use super::supply::{Supplied, Supply, Supplying};
+use crate::config::UpstreamSpec;
+use crate::config::file::ScopeFile;
+use crate::fleet::member::Member;
+use crate::late::Late;
+use crate::metrics::{Metered, Metrics};
+use crate::plan::UpstreamPlan;
+use crate::servers::Server;
+
+/// One upstream as it is served.
+pub(super) struct Served {
+    pub(super) spec: UpstreamSpec,
+    /// For the router of all upstreams.
+    pub(super) upstream: Arc<dyn Upstream>,
+    /// It alone, under its own names.
+    pub(super) alone: Router,
+    pub(super) scoped: Scoped,
+}
+
+impl Served {
+    pub(super) fn new(
+        spec: UpstreamSpec,
+        now: &Now,
+        supply: &Supply,
+        limits: &LimitLayer,
+        metrics: &Metrics,
+    ) -> Self {
+        let name: Name = spec.name.as_str().into();
+        let scope = spec.scope;
+        let options = ScopedOptions::default().most(spec.sessions).idle(spec.session_idle);
+        let made = spec.clone();
+        let scoped = Scoped::new(
+            move |_, context| {
+                let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
+                Box::new(Instance::new(&made, &supplied))
+            },
+            options,
+        );
+        let supplying = Supplying::new(name.clone(), scope, now.clone(), supply.clone(), scoped.clone());
+        let upstream: Arc<dyn Upstream> = Arc::new(Gated::new(
+            name.clone(),
+            Around::new(Metered::new(supplying, metrics.clone(), &name, tenant_of), limits.clone()),
+        ));
+        let options = RouterOptions::default().access(PolicyAccess(now.clone())).alone();
+        let alone = Router::with_naming(options, Unprefixed);
+        alone.insert(&spec.name, &upstream);
+        Self { spec, upstream, alone, scoped }
+    }
+
+    /// Whether it is what a config says.
+    pub(super) fn is_of(&self, spec: &UpstreamSpec) -> bool {
+        let settings = |spec: &UpstreamSpec| {
+            let UpstreamSpec {
+                name,
+                prefix,
+                scope,
+                is_trusted,
+                sanitize,
+                instructions,
+                sessions,
+                session_idle,
+                ..
+            } = spec;
+            // What a guard is told has no secrets, and is shown whole.
+            let guard = format!("{:?}", spec.guard);
+            let who = (name.clone(), prefix.clone(), *scope, *is_trusted);
+            (who, *sanitize, *instructions, *sessions, *session_idle, guard)
+        };
+        self.spec.plan == spec.plan && settings(&self.spec) == settings(spec)
+    }
+
+    /// Tells all who listen that lists may be others.
+    pub(super) fn announce(&self) {
+        self.alone.announce();
+    }
+
+    pub(super) async fn close(&self) {
+        self.scoped.close().await;
+    }
+}
+
+/// Whose a call is, for metrics: tenants are what the config names.
+fn tenant_of(context: &Context) -> &str {
+    context.extensions.get::<Standing>().map_or("", |standing| standing.rights().tenant().as_str())
+}
+
+/// Counts calls against what the policy says.
+pub(super) fn limits(now: &Now) -> LimitLayer {
+    LimitLayer::new(PolicyQuotas(now.clone()), LimitOptions::default())
+}
+
+/// The upstream as one scope has it.
+struct Instance {
+    member: Option<Member>,
+    modern: Late,
+}
+
+impl Instance {
+    fn new(spec: &UpstreamSpec, supplied: &Supplied) -> Self {
+        let values = supplied.values();
+        let mut plan = spec.plan.clone();
+        match &mut plan {
+            UpstreamPlan::Command(command) => {
+                for (name, value) in &values.variables {
+                    command.env.retain(|(known, _)| known != name.as_str());
+                    command.env.push((name.into(), value.expose().into()));
+                }
+            }
+            UpstreamPlan::Url(url) => {
+                for (name, value) in &values.headers {
+                    url.headers.retain(|(known, _)| known != name);
+                    url.headers.push((name.clone(), value.clone()));
+                }
+            }
+        }
+        let server = Server { name: spec.name.clone(), upstream: plan };
+        let share = if spec.scope == ScopeFile::Session { Share::Session } else { Share::Shared };
+        let (member, modern, _) = Member::start(server, spec.guard.clone(), share, || {});
+        Self { member: Some(member), modern }
+    }
+}
+
+impl Upstream for Instance {
+    fn connect(&self, scope: Scope) -> Link {
+        self.modern.connect(scope)
+    }
+}
+
+impl Drop for Instance {
+    /// Ends the child, or the sessions, in the background.
+    fn drop(&mut self) {
+        if let (Some(member), Ok(runtime)) = (self.member.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(member.close());
+        }
+    }
+}

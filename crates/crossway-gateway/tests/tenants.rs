@@ -1,0 +1,297 @@
+//! `crossway serve` over real sockets: what is granted is there, and nothing else.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "what is shared is not used by all")]
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use ring::digest;
+use support::{CROSSWAY, INITIALIZE, Serving, read};
+
+const ALICE: &str = "key-of-alice-0123456789abcdef0123456789";
+const ANN: &str = "key-of-ann-0123456789abcdef0123456789abc";
+const BOB: &str = "key-of-bob-0123456789abcdef0123456789abc";
+const CAROL: &str = "key-of-carol-0123456789abcdef0123456789";
+
+fn sha256(key: &str) -> String {
+    digest::digest(&digest::SHA256, key.as_bytes())
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// A config in a folder of its own; `grants` are lines of YAML.
+fn config(dir: &tempfile::TempDir, grants: &str) -> String {
+    let keys: Vec<String> = [(ALICE, "alice", "acme"), (ANN, "ann", "acme"), (BOB, "bob", "globex"), (CAROL, "carol", "x")]
+        .iter()
+        .map(|(key, name, group)| {
+            let sha256 = sha256(key);
+            format!(
+                "    - {{ sha256: \"{sha256}\", subject: {name}, email: \"{name}@{group}.example\", groups: [{group}] }}\n"
+            )
+        })
+        .collect();
+    let text = format!(
+        "identity:\n  proof: api-keys\n  anonymous: true\n  keys:\n{}\
+         upstreams:\n  demo: {{ command: \"{CROSSWAY}\", args: [demo, --stdio], scope: tenant }}\n  \
+         old: {{ command: \"{CROSSWAY}\", args: [demo, --stdio, --era, legacy], scope: user }}\n\
+         tenants:\n  acme: {{ groups: [acme] }}\n  globex: {{ groups: [globex] }}\n\
+         credentials:\n  - {{ upstream: old, for: user, env: TOKEN, from: {{ directory: tokens }}, ask: \"put your token at the desk\" }}\n\
+         grants:\n{grants}",
+        keys.concat()
+    );
+    fs::create_dir_all(dir.path().join("tokens")).unwrap();
+    fs::write(dir.path().join("tokens/alice_40acme.example"), "a token\n").unwrap();
+    let path = dir.path().join("crossway.yaml");
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+const GRANTS: &str = "  - { tenant: acme, upstream: demo, tools: [echo, 'test_*'] }\n  \
+                        - { tenant: acme, upstream: old, tools: ['*'], prompts: ['*'], resources: ['**'] }\n  \
+                        - { tenant: acme, upstream: demo, tools: [test_error_handling], effect: deny }\n  \
+                        - { tenant: globex, upstream: demo, tools: [slow] }\n";
+
+/// What a request is made with.
+#[derive(Clone, Copy, Default)]
+struct As<'a> {
+    key: Option<&'a str>,
+    session: Option<&'a str>,
+}
+
+fn by(key: &str) -> As<'_> {
+    As { key: Some(key), session: None }
+}
+
+impl<'a> As<'a> {
+    fn within(self, session: &'a str) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    fn send(self, serving: &Serving, method: &str, path: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&serving.address).unwrap();
+        let key = self.key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+        let session = self.session.map(|id| format!("Mcp-Session-Id: {id}\r\n")).unwrap_or_default();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\
+             Accept: application/json, text/event-stream\r\n{key}{session}Content-Length: {}\r\n\r\n{body}",
+            serving.address,
+            body.len()
+        )
+        .unwrap();
+        read(stream)
+    }
+
+    fn post(self, serving: &Serving, path: &str, body: &str) -> String {
+        self.send(serving, "POST", path, body)
+    }
+
+    fn open(self, serving: &Serving, path: &str) -> String {
+        let response = self.post(serving, path, INITIALIZE);
+        let id = response.lines().find_map(|line| line.strip_prefix("mcp-session-id: "));
+        let id = id.unwrap_or_else(|| panic!("no session: {response}")).to_owned();
+        let done =
+            self.within(&id).post(serving, path, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        assert!(done.starts_with("HTTP/1.1 202"), "{done}");
+        id
+    }
+
+    /// The names in a list.
+    fn names(self, serving: &Serving, path: &str, method: &str) -> Vec<String> {
+        let session = self.open(serving, path);
+        let list = format!(r#"{{"jsonrpc":"2.0","id":2,"method":"{method}"}}"#);
+        let response = self.within(&session).post(serving, path, &list);
+        let mut names: Vec<String> = response
+            .split(r#""name":""#)
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn call(self, serving: &Serving, path: &str, tool: &str) -> String {
+        let session = self.open(serving, path);
+        let call = format!(
+            r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"message":"hi"}}}}}}"#
+        );
+        self.within(&session).post(serving, path, &call)
+    }
+}
+
+/// Asks again until it is so: servers start, and files are looked at each second.
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within 20 s: {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn body(response: &str) -> &str {
+    response.split_once("\r\n\r\n").unwrap().1
+}
+
+fn started(grants: &str) -> (tempfile::TempDir, Serving) {
+    let dir = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&["serve", "--config", &config(&dir, grants)]);
+    eventually("the first tenant's servers are there", || {
+        let names = by(ALICE).names(&serving, "/mcp", "tools/list");
+        names.iter().any(|name| name == "demo__echo") && names.iter().any(|name| name == "old__echo")
+    });
+    (dir, serving)
+}
+
+#[test]
+fn each_user_sees_and_calls_what_is_granted_and_nothing_else() {
+    let (_dir, serving) = started(GRANTS);
+    let alice = by(ALICE).names(&serving, "/mcp", "tools/list");
+    assert!(
+        alice
+            .iter()
+            .all(|name| name.starts_with("demo__test_") || name == "demo__echo" || name.starts_with("old__"))
+    );
+    assert!(alice.iter().any(|name| name == "demo__test_simple_text"), "{alice:?}");
+    assert!(!alice.iter().any(|name| name == "demo__test_error_handling"), "{alice:?}");
+    eventually("the second tenant's server is there", || {
+        by(BOB).names(&serving, "/mcp", "tools/list") == ["demo__slow"]
+    });
+    // What is listed can be called, what is not can't, and is answered like what does not exist.
+    assert!(by(ALICE).call(&serving, "/mcp", "demo__echo").contains("hi"));
+    let denied = by(BOB).call(&serving, "/mcp", "demo__echo");
+    let missing = by(BOB).call(&serving, "/mcp", "demo__ecko");
+    assert!(denied.contains("Unknown tool: demo__echo"), "{denied}");
+    assert_eq!(body(&denied).replace("echo", "x"), body(&missing).replace("ecko", "x"));
+    // Of an upstream that is not granted at all nothing can be told: it is as if there were none.
+    let (hidden, none) =
+        (by(BOB).post(&serving, "/old/mcp", INITIALIZE), by(BOB).post(&serving, "/new/mcp", INITIALIZE));
+    assert!(hidden.starts_with("HTTP/1.1 404"), "{hidden}");
+    assert_eq!(body(&hidden), body(&none));
+    // Alone, an upstream has its own names.
+    let alone = by(ALICE).names(&serving, "/demo/mcp", "tools/list");
+    assert!(alone.iter().any(|name| name == "echo") && !alone.iter().any(|name| name == "slow"), "{alone:?}");
+    assert!(by(ALICE).call(&serving, "/demo/mcp", "slow").contains("Unknown tool: slow"));
+}
+
+#[test]
+fn a_session_is_its_users_alone_and_nobody_else_can_tell_that_there_is_one() {
+    let (_dir, serving) = started(GRANTS);
+    let session = by(ALICE).open(&serving, "/mcp");
+    const LIST: &str = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#;
+    assert!(by(ALICE).within(&session).post(&serving, "/mcp", LIST).starts_with("HTTP/1.1 200"));
+    for stranger in [ANN, BOB] {
+        for method in ["POST", "GET", "DELETE"] {
+            let stolen = by(stranger).within(&session).send(&serving, method, "/mcp", LIST);
+            let made_up =
+                by(stranger).within("0123456789abcdef0123456789abcdef").send(&serving, method, "/mcp", LIST);
+            assert!(stolen.starts_with("HTTP/1.1 404"), "{method} {stolen}");
+            assert_eq!(body(&stolen), body(&made_up));
+        }
+    }
+    assert!(by(ALICE).within(&session).post(&serving, "/demo/mcp", LIST).starts_with("HTTP/1.1 404"));
+    assert!(by(ALICE).within(&session).post(&serving, "/mcp", LIST).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn who_is_not_known_lists_nothing_and_who_has_no_tenant_is_told_to_ask() {
+    let (_dir, serving) = started(GRANTS);
+    assert!(As::default().names(&serving, "/mcp", "tools/list").is_empty());
+    assert!(As::default().call(&serving, "/mcp", "demo__echo").contains("Unknown tool"));
+    let stranger = by("not-a-key").post(&serving, "/mcp", INITIALIZE);
+    assert!(stranger.starts_with("HTTP/1.1 401") && stranger.contains("www-authenticate"), "{stranger}");
+    let carol = by(CAROL).post(&serving, "/mcp", INITIALIZE);
+    assert!(carol.starts_with("HTTP/1.1 403") && carol.contains("ask your administrator"), "{carol}");
+}
+
+#[test]
+fn a_user_without_a_token_is_told_where_to_get_one_and_gets_nobody_elses() {
+    let (_dir, serving) = started(GRANTS);
+    let answer = by(ANN).call(&serving, "/mcp", "old__echo");
+    assert!(answer.contains("put your token at the desk"), "{answer}");
+    assert!(!by(ANN).names(&serving, "/mcp", "tools/list").iter().any(|name| name.starts_with("old__")));
+    assert!(by(ALICE).call(&serving, "/mcp", "old__echo").contains("hi"));
+}
+
+#[test]
+fn rights_that_shrink_are_gone_at_the_next_message_and_a_broken_file_changes_nothing() {
+    let (dir, serving) = started(GRANTS);
+    let session = by(ALICE).open(&serving, "/mcp");
+    let call = r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"demo__echo","arguments":{"message":"hi"}}}"#;
+    let again = || by(ALICE).within(&session).post(&serving, "/mcp", call);
+    assert!(again().contains("hi"));
+    fs::write(dir.path().join("crossway.yaml"), "grants: nonsense").unwrap();
+    serving.signal("HUP");
+    assert!(again().contains("hi"));
+    config(&dir, &GRANTS.replace("[echo, 'test_*']", "['test_*']"));
+    eventually("the grant is gone", || again().contains("Unknown tool: demo__echo"));
+    config(&dir, GRANTS);
+    eventually("the grant is back", || again().contains("hi"));
+}
+
+/// A whole response to a GET of the operators' listener.
+fn ask(address: &str, path: &str, key: Option<&str>, body: Option<&str>) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let key = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+    let (method, body) = body.map_or(("GET", ""), |body| ("POST", body));
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n{key}\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    read(stream)
+}
+
+/// An address that nothing listens on now.
+fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[test]
+fn operators_see_who_is_served_and_why_and_each_call_is_on_record_without_its_arguments() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, operations) = (config(&dir, GRANTS), free_address());
+    let log = dir.path().join("audit.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let admin = "an-admin-key-0123456789abcdef0123456789";
+    fs::write(
+        &path,
+        format!("{text}operations: {{ listen: \"{operations}\", admin_key: \"{admin}\" }}\naudit: {{ file: audit.jsonl }}\n"),
+    )
+    .unwrap();
+    let serving = Serving::start(&["serve", "--config", &path]);
+    assert!(ask(&operations, "/livez", None, None).starts_with("HTTP/1.1 200"));
+    assert!(ask(&operations, "/readyz", None, None).starts_with("HTTP/1.1 200"));
+    eventually("the call is made", || by(ALICE).call(&serving, "/mcp", "demo__echo").contains("hi"));
+    let denied = by(BOB).call(&serving, "/mcp", "demo__echo");
+    assert!(denied.contains("Unknown tool"), "{denied}");
+
+    let metrics = ask(&operations, "/metrics", None, None);
+    assert!(metrics.contains(r#"tenant="acme""#) && metrics.contains(r#"upstream="demo""#), "{metrics}");
+    assert!(!metrics.contains("alice") && !metrics.contains(admin), "{metrics}");
+    assert!(ask(&operations, "/admin/upstreams", None, None).starts_with("HTTP/1.1 401"));
+    let upstreams = ask(&operations, "/admin/upstreams", Some(admin), None);
+    assert!(upstreams.contains(r#""name":"demo""#), "{upstreams}");
+    let question = r#"{"user":{"subject":"bob","groups":["globex"]},"upstream":"demo","tool":"echo"}"#;
+    let why = ask(&operations, "/admin/explain", Some(admin), Some(question));
+    assert!(why.contains(r#""permitted":false"#) && why.contains(r#""Ok":"globex""#), "{why}");
+
+    let records = || fs::read_to_string(&log).unwrap_or_default();
+    eventually("both calls are on record", || {
+        let records = records();
+        records.contains(r#""decision":"allowed""#) && records.contains(r#""decision":"denied""#)
+    });
+    let records = records();
+    assert!(records.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{records}");
+    let allowed = records.lines().find(|line| line.contains(r#""decision":"allowed""#)).unwrap();
+    assert!(allowed.contains(r#""rule":"grants[0]""#) && allowed.contains("alice"), "{allowed}");
+    assert!(!records.contains("\"hi\"") && !records.contains("a token"), "{records}");
+}
