@@ -67,6 +67,8 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
     /// The files that were read: the config, and those of secrets. A change of any of them is a change of the config.
     pub files: Vec<PathBuf>,
+    /// The state that these were in before they were read.
+    stamps: reload::Stamps,
 }
 
 /// The clients' listener.
@@ -155,6 +157,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
             problem,
         }])
     };
+    let stamp = reload::stamp(path);
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| whole(Problem::Unreadable(error)))?;
     file.take(limits::FILE_BYTES + 1)
@@ -164,7 +167,9 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
         return Err(whole(Problem::TooLarge(limits::FILE_BYTES)));
     }
     let text = String::from_utf8(bytes).map_err(|_| whole(Problem::NotText))?;
-    parse(path, &text, |name| std::env::var(name).ok())
+    let mut loaded = parse(path, &text, |name| std::env::var(name).ok())?;
+    loaded.stamps.insert(path.to_owned(), stamp);
+    Ok(loaded)
 }
 
 /// Checks a config's text; `lookup` gives an environment variable's value. Relative paths begin at `path`'s folder, and its
@@ -234,7 +239,8 @@ pub fn parse(
     let can_be_used = findings.iter().all(|finding| finding.severity != Severity::Error);
     let Some(mut loaded) = loaded.filter(|_| can_be_used) else { return Err(ConfigErrors(findings)) };
     loaded.warnings = findings;
-    loaded.files = std::iter::once(path.to_owned()).chain(context.files).collect();
+    loaded.files = std::iter::once(path.to_owned()).chain(context.files.keys().cloned()).collect();
+    loaded.stamps = context.files;
     Ok(loaded)
 }
 

@@ -19,22 +19,24 @@ use super::{ConfigErrors, Loaded, load};
 #[derive(Debug)]
 pub struct Reloads {
     path: PathBuf,
-    seen: BTreeMap<PathBuf, Option<Stamp>>,
+    seen: Stamps,
     #[cfg(unix)]
     hangup: Signal,
 }
 
+/// The state that each file had when it was looked at.
+pub(super) type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
+
 /// What tells one state of a file from another without reading it: where links lead, when it was changed, and its length.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     leads_to: PathBuf,
     modified: Option<SystemTime>,
     bytes: u64,
 }
 
 impl Reloads {
-    /// Watches what `loaded` was read from. A change since then may be seen as late as with the next one: load after this if
-    /// that matters.
+    /// Watches what `loaded` was read from. What has changed since it was read is seen with the first look.
     ///
     /// # Errors
     ///
@@ -42,7 +44,7 @@ impl Reloads {
     pub fn new(path: &Path, loaded: &Loaded) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            seen: stamps(loaded.files.iter().cloned()),
+            seen: loaded.stamps.clone(),
             #[cfg(unix)]
             hangup: signal(SignalKind::hangup())?,
         })
@@ -65,20 +67,12 @@ impl Reloads {
         let read = tokio::task::spawn_blocking(move || load(&path)).await;
         // Nothing of it panics; if it did, the next change would be the next try.
         let read = read.unwrap_or_else(|_| Err(ConfigErrors(Vec::new())));
-        match &read {
-            Ok(loaded) => {
-                let mut seen = stamps(loaded.files.iter().cloned());
-                // What was looked at before it was read: a change while it was is a change.
-                seen.extend(now.into_iter().filter(|(file, _)| loaded.files.contains(file)));
-                self.seen = seen;
-            }
-            Err(_) => self.seen = now,
-        }
+        self.seen = read.as_ref().map_or(now, |loaded| loaded.stamps.clone());
         read
     }
 
     /// The state of the files, once it is another or a signal came.
-    async fn changed(&mut self) -> BTreeMap<PathBuf, Option<Stamp>> {
+    async fn changed(&mut self) -> Stamps {
         loop {
             let is_asked = self.asked().await;
             let now = stamps(self.seen.keys().cloned());
@@ -104,7 +98,8 @@ impl Reloads {
     }
 }
 
-fn stamps(files: impl Iterator<Item = PathBuf>) -> BTreeMap<PathBuf, Option<Stamp>> {
+/// The state of files.
+pub(super) fn stamps(files: impl Iterator<Item = PathBuf>) -> Stamps {
     files
         .map(|file| {
             let stamp = stamp(&file);
@@ -113,7 +108,8 @@ fn stamps(files: impl Iterator<Item = PathBuf>) -> BTreeMap<PathBuf, Option<Stam
         .collect()
 }
 
-fn stamp(file: &Path) -> Option<Stamp> {
+/// The state of a file; `None` if there is none.
+pub(super) fn stamp(file: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(file).ok()?;
     Some(Stamp {
         leads_to: fs::canonicalize(file).ok()?,

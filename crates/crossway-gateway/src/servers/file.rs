@@ -37,8 +37,9 @@ pub struct Server {
     pub upstream: UpstreamPlan,
 }
 
-/// An entry as the file has it, under the names that the clients in use have for its members.
+/// An MCP server as desktop clients write it, under the names that those in use have for its members.
 #[derive(Clone, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "McpServer")]
 pub struct Entry {
     /// The program to launch.
     command: Option<String>,

@@ -79,5 +79,6 @@ pub(super) fn check(
         log: file.log,
         warnings: Vec::new(),
         files: Vec::new(),
+        stamps: super::reload::Stamps::new(),
     })
 }

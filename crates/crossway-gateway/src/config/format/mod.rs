@@ -97,3 +97,6 @@ fn add(
 fn empty() -> Node {
     Node { at: 0, value: Value::Map(Vec::new()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,12 +8,13 @@ mod variables;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
 use super::limits;
 use super::problem::Problem;
+use super::reload::Stamps;
 use super::tree::{Node, Step, Value};
 use de::De;
 #[cfg(test)]
@@ -35,8 +36,8 @@ pub(super) struct Context<'a> {
 pub(super) struct Found {
     /// Where secrets stand in the file itself: their offsets.
     pub(super) literal: BTreeSet<usize>,
-    /// The files that secrets were read from.
-    pub(super) files: BTreeSet<PathBuf>,
+    /// The files that secrets were read from, as they were before that.
+    pub(super) files: Stamps,
 }
 
 impl<'a> Context<'a> {
