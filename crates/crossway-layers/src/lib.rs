@@ -3,6 +3,7 @@
 mod around;
 pub mod audit;
 mod clock;
+pub mod credentials;
 pub mod limit;
 pub mod limits;
 pub mod names;
@@ -15,6 +16,7 @@ pub mod trace;
 pub use around::Around;
 pub use audit::AuditLayer;
 pub use clock::{Clock, SystemClock};
+pub use credentials::CredentialsLayer;
 pub use limit::LimitLayer;
 pub use timeout::TimeoutLayer;
 pub use trace::TraceLayer;

@@ -40,3 +40,21 @@ pub const LIMIT_RETRY: Duration = Duration::from_secs(1);
 
 /// How many quotas one call counts for: 16. More than there are kinds of them.
 pub const LIMIT_QUOTAS: usize = 16;
+
+/// How long a secret may be: 16 KiB, what may be sent of it.
+pub const SECRET_BYTES: usize = 16 << 10;
+
+/// How many sources' secrets, and how many plans made of them, are kept: 65,536.
+pub const SECRETS: usize = 65_536;
+
+/// How long it takes until a file is looked at again, or a source that had nothing: 1 s.
+pub const FILE_LOOK: Duration = Duration::from_secs(1);
+
+/// How long a file, or a source of this program, may take: 5 s. Files are on network shares too.
+pub const SOURCE_TIME: Duration = Duration::from_secs(5);
+
+/// When to try again after a source of credentials has failed: 2 s.
+pub const SECRET_RETRY: Duration = Duration::from_secs(2);
+
+/// How long a broker's answer may be: 64 KiB.
+pub const BROKER_BYTES: usize = 64 << 10;

@@ -1,6 +1,7 @@
 //! What the tests of all layers share.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{self, Waker};
 
 use bytes::Bytes;
@@ -57,4 +58,30 @@ pub(crate) async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
+}
+
+/// A subscriber that writes all it gets into a text.
+pub(crate) fn recorded(
+    level: tracing::Level,
+) -> (Arc<Mutex<Vec<u8>>>, impl tracing::Subscriber + Send + Sync) {
+    #[derive(Clone, Default)]
+    struct Text(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Text {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let text = Text::default();
+    let bytes = Arc::clone(&text.0);
+    let subscriber = tracing_subscriber::fmt()
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_writer(move || text.clone())
+        .finish();
+    (bytes, subscriber)
 }

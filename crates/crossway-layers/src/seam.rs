@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crossway_proto::Message;
-use crossway_service::{Ask, Call, CallError, Connection, Reply};
+use crossway_service::{Ask, Call, Connection, Reply};
 use futures_util::future::BoxFuture;
 use pin_project::pin_project;
 use tower_service::Service;
@@ -17,8 +17,8 @@ use tower_service::Service;
 pub(crate) enum Entry<P> {
     /// It goes on.
     Pass(P),
-    /// It goes on, or fails, later.
-    Wait(BoxFuture<'static, Result<P, CallError>>),
+    /// It goes on, or is answered, later.
+    Wait(BoxFuture<'static, Result<P, Reply>>),
     /// It goes no further.
     Answer(Reply),
 }
@@ -31,6 +31,9 @@ pub(crate) trait Stage: Send + Sync + 'static {
     /// Takes a call on its way in.
     fn enter(&self, call: &mut Call) -> Entry<Self::Pass>;
 
+    /// Puts into a call that goes on what it had to wait for.
+    fn depart(_: &mut Self::Pass, _: &mut Call) {}
+
     /// Makes the call, in whatever has to be around that.
     fn within<R>(_: &Self::Pass, make: impl FnOnce() -> R) -> R {
         make()
@@ -42,7 +45,8 @@ pub(crate) trait Stage: Send + Sync + 'static {
 
 /// Calls `inner` through a layer.
 pub(crate) fn call<T: Stage, S: Connection + Clone>(stage: &T, inner: &S, mut call: Call) -> Reply {
-    let go = |inner: &S, call, pass: T::Pass| {
+    let go = |inner: &S, mut call: Call, mut pass: T::Pass| {
+        T::depart(&mut pass, &mut call);
         let reply = T::within(&pass, || inner.call(call));
         T::leave(pass, reply)
     };
@@ -53,7 +57,7 @@ pub(crate) fn call<T: Stage, S: Connection + Clone>(stage: &T, inner: &S, mut ca
             Reply::pending(async move {
                 match wait.await {
                     Ok(pass) => go(&inner, call, pass),
-                    Err(error) => Reply::failed(error),
+                    Err(reply) => reply,
                 }
             })
         }
@@ -65,7 +69,7 @@ pub(crate) fn call<T: Stage, S: Connection + Clone>(stage: &T, inner: &S, mut ca
 #[pin_project(project = CourseProject)]
 pub(crate) enum Course<S: Service<Call>, T: Stage> {
     Waiting {
-        wait: BoxFuture<'static, Result<T::Pass, CallError>>,
+        wait: BoxFuture<'static, Result<T::Pass, Reply>>,
         next: Option<(S, Call)>,
     },
     Calling {
@@ -84,7 +88,8 @@ where
     /// Begins a call. `inner` has to be ready.
     pub(crate) fn new(stage: &T, inner: &mut S, mut call: Call) -> Self {
         match stage.enter(&mut call) {
-            Entry::Pass(pass) => {
+            Entry::Pass(mut pass) => {
+                T::depart(&mut pass, &mut call);
                 let future = T::within(&pass, || inner.call(call));
                 Self::Calling { pass: Some(pass), future }
             }
@@ -110,12 +115,13 @@ where
             let next = match self.as_mut().project() {
                 CourseProject::Waiting { wait, next } => {
                     match (ready!(wait.as_mut().poll(cx)), next.take()) {
-                        (Ok(pass), Some((mut inner, call))) => {
+                        (Ok(mut pass), Some((mut inner, mut call))) => {
+                            T::depart(&mut pass, &mut call);
                             let future = T::within(&pass, || inner.call(call));
                             Self::Calling { pass: Some(pass), future }
                         }
                         (Ok(_), None) => Self::Answered(None),
-                        (Err(error), _) => Self::Answered(Some(Reply::failed(error))),
+                        (Err(reply), _) => Self::Answered(Some(reply)),
                     }
                 }
                 CourseProject::Calling { pass, future } => {

@@ -43,7 +43,10 @@ impl Stage for AuditLayer {
             Ok(place) => Entry::Pass(Some(record.placed(place))),
             Err(NotRecorded::Full) if self.log.options().overflow == Overflow::Wait => {
                 let log = self.log.clone();
-                Entry::Wait(Box::pin(async move { Ok(Some(record.placed(log.place().await?))) }))
+                Entry::Wait(Box::pin(async move {
+                    let place = log.place().await.map_err(|error| Reply::failed(error.into()))?;
+                    Ok(Some(record.placed(place)))
+                }))
             }
             Err(NotRecorded::Full) => refused(self.log.refuse()),
             Err(error) => refused(error),

@@ -1,9 +1,8 @@
 //! A call's record: begun when it comes, written when it is over, however that is.
 
-use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crossway_policy::Principal;
+use crossway_policy::{Principal, TenantName};
 use crossway_proto::{Kind, Message, Part};
 use crossway_service::{Call, CallError, Outcome, TraceContext};
 use serde::{Deserialize, Serialize};
@@ -21,7 +20,7 @@ pub(crate) struct Record {
     time: SystemTime,
     began: Instant,
     who: Option<Principal>,
-    tenant: Option<Arc<str>>,
+    tenant: Option<TenantName>,
     method: String,
     name: Option<String>,
     arguments: Option<String>,
@@ -83,7 +82,7 @@ impl Record {
             time: log.clock().now(),
             began: log.clock().instant(),
             who: extensions.get::<Principal>().cloned(),
-            tenant: None,
+            tenant: extensions.get::<TenantName>().cloned(),
             method: cut(&request.method().unwrap_or_default()),
             name: request.name().map(|name| cut(&name)),
             arguments: arguments.map(|arguments| log.key().hash(arguments)),
@@ -140,7 +139,7 @@ impl Record {
             time: humantime::format_rfc3339_millis(self.time).to_string(),
             issuer: self.who.as_ref().map(Principal::issuer),
             subject: self.who.as_ref().map(Principal::subject),
-            tenant: self.tenant.as_deref(),
+            tenant: self.tenant.as_ref().map(TenantName::as_str),
             method: &self.method,
             name: self.name.as_deref(),
             arguments: self.arguments.as_deref(),

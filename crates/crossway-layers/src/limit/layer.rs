@@ -157,7 +157,7 @@ impl LimitLayer {
                             Ok(pass)
                         };
                         let turns = timeout_at(until, turns).await.unwrap_or(Err(OverQuota::Waited));
-                        turns.map_err(CallError::from)
+                        turns.map_err(|error| Reply::failed(CallError::from(error)))
                     })));
                 }
             }

@@ -1,5 +1,3 @@
-use std::sync::{Arc, Mutex};
-
 use crossway_proto::Part;
 use crossway_service::{Context, TraceContext};
 use http::{HeaderMap, HeaderValue};
@@ -7,7 +5,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::*;
-use crate::script::{around, call_of, message, response, settle};
+use crate::script::{around, call_of, message, recorded, response, settle};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -108,32 +106,9 @@ fn headers_tell_a_trace_once_or_not_at_all() {
     assert_eq!(from_headers(&headers), Err(NoTrace::NotOneText));
 }
 
-/// A subscriber that writes all it gets into a text.
-fn recorded() -> (Arc<Mutex<Vec<u8>>>, impl tracing::Subscriber + Send + Sync) {
-    #[derive(Clone, Default)]
-    struct Text(Arc<Mutex<Vec<u8>>>);
-    impl std::io::Write for Text {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let text = Text::default();
-    let bytes = Arc::clone(&text.0);
-    let subscriber = tracing_subscriber::fmt()
-        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
-        .with_ansi(false)
-        .with_writer(move || text.clone())
-        .finish();
-    (bytes, subscriber)
-}
-
 #[tokio::test]
 async fn a_span_tells_how_its_call_ended_and_never_what_it_held() {
-    let (text, subscriber) = recorded();
+    let (text, subscriber) = recorded(tracing::Level::INFO);
     let _guard = tracing::subscriber::set_default(subscriber);
     let (link, server) = around(&TraceLayer::new()).await;
     let told =

@@ -1,0 +1,84 @@
+//! A service that hands out secrets over HTTP, in the shape of Vault's key-value store, version 2.
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::OnceLock;
+use zeroize::Zeroizing;
+
+use super::{SecretValue, SourceFailed};
+use crate::limits::BROKER_BYTES;
+
+/// Asks services for secrets. Redirects are not followed: what is configured is where a token goes, and nowhere else.
+#[derive(Default)]
+pub(super) struct Broker(OnceLock<Option<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>>);
+
+/// `{"data":{"data":{FIELD: "..."}}}`.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    data: Data<'a>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    /// Null where a secret was deleted.
+    #[serde(borrow)]
+    data: Option<HashMap<String, &'a RawValue>>,
+}
+
+impl Broker {
+    /// One field of what is at `url`; `None` if there is nothing, or no such field.
+    pub(super) async fn secret(
+        &self,
+        url: &str,
+        field: &str,
+        token: Option<&SecretValue>,
+    ) -> Result<Option<SecretValue>, SourceFailed> {
+        let client = self.0.get_or_init(client).as_ref().ok_or(SourceFailed::Unreadable)?;
+        let mut request = Request::get(url.parse::<Uri>().map_err(|_| SourceFailed::Unreadable)?);
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(token.expose()).map_err(|_| SourceFailed::NotText)?;
+            value.set_sensitive(true);
+            request = request.header("x-vault-token", value);
+        }
+        let request = request.body(Empty::new()).map_err(|_| SourceFailed::Unreadable)?;
+        let response = client.request(request).await.map_err(|_| SourceFailed::Unreadable)?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            _ => return Err(SourceFailed::Refused),
+        }
+        let body = Limited::new(response.into_body(), BROKER_BYTES).collect().await;
+        let body = body.map_err(|_| SourceFailed::TooLong)?.to_bytes();
+        let body = Zeroizing::new(body.to_vec());
+        let answer: Answer<'_> = serde_json::from_slice(&body).map_err(|_| SourceFailed::Shape)?;
+        let Some(value) = answer.data.data.as_ref().and_then(|data| data.get(field)) else { return Ok(None) };
+        let text = serde_json::from_str::<String>(value.get()).map_err(|_| SourceFailed::Shape)?;
+        Ok(Some(SecretValue::new(text)))
+    }
+}
+
+fn client() -> Option<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>> {
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+        .ok()?
+        .https_or_http()
+        .enable_http1()
+        .build();
+    Some(Client::builder(TokioExecutor::new()).build(connector))
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Broker")
+    }
+}

@@ -1,0 +1,96 @@
+//! Supplies calls with credentials.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crossway_policy::{CredentialMissing, Credentials};
+use crossway_proto::RequestId;
+use crossway_service::{Call, Reply};
+use tower_layer::Layer;
+
+use super::service::Supply;
+use super::{NotSupplied, SecretStore, Supplied};
+use crate::seam::{self, Entry, Stage};
+
+/// Says what a call's upstream is sent for its caller.
+pub trait Plans: Send + Sync + 'static {
+    /// What is sent: nothing, if nothing is said. It is asked of requests and of all else.
+    ///
+    /// # Errors
+    ///
+    /// When something that is required can't be said of this caller.
+    fn credentials(&self, call: &Call) -> Result<Credentials, CredentialMissing>;
+}
+
+impl<F> Plans for F
+where
+    F: Fn(&Call) -> Result<Credentials, CredentialMissing> + Send + Sync + 'static,
+{
+    fn credentials(&self, call: &Call) -> Result<Credentials, CredentialMissing> {
+        self(call)
+    }
+}
+
+/// Supplies calls with credentials; see the [module](super).
+#[derive(Clone)]
+pub struct CredentialsLayer {
+    plans: Arc<dyn Plans>,
+    store: SecretStore,
+}
+
+impl CredentialsLayer {
+    /// Supplies what `plans` says from what `store` reads.
+    pub fn new(plans: impl Plans, store: SecretStore) -> Self {
+        Self { plans: Arc::new(plans), store }
+    }
+}
+
+impl<S> Layer<S> for CredentialsLayer {
+    type Service = Supply<S>;
+
+    fn layer(&self, inner: S) -> Supply<S> {
+        Supply::new(self.clone(), inner)
+    }
+}
+
+impl Stage for CredentialsLayer {
+    /// What is supplied, until it is in the call.
+    type Pass = Option<Supplied>;
+
+    fn enter(&self, call: &mut Call) -> Entry<Option<Supplied>> {
+        let id = seam::request(call).and_then(crossway_proto::Message::id);
+        let credentials = match self.plans.credentials(call) {
+            Ok(credentials) => credentials,
+            Err(missing) => return Entry::Answer(refused(id.as_ref(), &missing.into())),
+        };
+        if let Some(supplied) = self.store.supplied_now(&credentials) {
+            return Entry::Pass(Some(supplied));
+        }
+        let store = self.store.clone();
+        Entry::Wait(Box::pin(async move {
+            store.supply(&credentials).await.map(Some).map_err(|error| refused(id.as_ref(), &error))
+        }))
+    }
+
+    fn depart(supplied: &mut Option<Supplied>, call: &mut Call) {
+        if let Some(supplied) = supplied.take() {
+            call.context.extensions.insert(supplied);
+        }
+    }
+
+    fn leave(_: Option<Supplied>, reply: Reply) -> Reply {
+        reply
+    }
+}
+
+/// What the caller is told; notifications are dropped, and nothing is said unasked.
+fn refused(id: Option<&RequestId>, error: &NotSupplied) -> Reply {
+    tracing::debug!(target: "crossway::credentials", %error, "a call is not supplied with credentials");
+    id.map_or_else(Reply::accepted, |id| error.to_reply(id))
+}
+
+impl fmt::Debug for CredentialsLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CredentialsLayer").field(&self.store).finish()
+    }
+}

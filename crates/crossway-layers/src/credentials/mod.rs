@@ -1,0 +1,40 @@
+//! What upstreams are sent for a caller: the only place where a secret is read.
+//!
+//! The policy says what goes where and where its secret is taken from (`crossway_policy::Credential`), and never what it is. This
+//! layer stands last, reads it, and puts a [`Supplied`] into the call's extensions: for whoever connects to the upstream, who makes
+//! a connection of its own for each [version](Supplied::version), so that a secret that was changed never meets an old connection.
+//!
+//! | source | is read again |
+//! |---|---|
+//! | an environment variable | never: it can't change |
+//! | a file, or a user's in a directory | when it has changed, which is looked for once a second |
+//! | a command's output | when it has been kept as long as the policy says; the command is ended when it takes too long |
+//! | an HTTP broker's answer, in the shape of Vault's key-value store, version 2 | the same |
+//! | a [`NamedSource`] of this program | as long as it says |
+//!
+//! Whoever has no secret is answered what to do to get one, in the operator's words, and never falls back to another's. A source
+//! that does not work is another thing: the call is not sent, and may be tried again.
+//!
+//! No value is in `Debug`, in `Display`, in an error or in a log, and memory that held one is overwritten. What the HTTP client
+//! makes of a header is its own copy, marked as sensitive.
+
+#[cfg(feature = "broker")]
+mod broker;
+mod error;
+mod future;
+mod layer;
+mod service;
+mod source;
+mod store;
+mod supplied;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::NotSupplied;
+pub use future::CredentialsFuture;
+pub use layer::{CredentialsLayer, Plans};
+pub use service::Supply;
+pub use source::{Found, NamedSource, SecretValue, SourceFailed};
+pub use store::SecretStore;
+pub use supplied::Supplied;

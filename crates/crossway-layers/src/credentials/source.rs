@@ -1,0 +1,234 @@
+//! Where secrets are read.
+
+use std::fmt;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crossway_policy::config::TokenSource;
+use crossway_policy::{Principal, SecretSource, TenantName};
+use futures_util::future::BoxFuture;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::store::Provided;
+use crate::limits::{FILE_LOOK, SECRET_BYTES, SOURCE_TIME};
+
+/// A secret's value. Clones share it; memory that held it is overwritten when the last one is gone.
+#[derive(Clone)]
+pub struct SecretValue(Arc<Zeroizing<String>>);
+
+impl SecretValue {
+    /// Takes a value, as it is.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(Arc::new(Zeroizing::new(value)))
+    }
+
+    /// The value. Whoever asks for it lets it go nowhere else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What was read, if it is text: without a line break at its end.
+    fn of(bytes: Zeroizing<Vec<u8>>) -> Result<Self, SourceFailed> {
+        let text = std::str::from_utf8(&bytes).map_err(|_| SourceFailed::NotText)?;
+        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+        Ok(Self::new(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A source that does not work. It never says what it gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceFailed {
+    /// It can't be read, or reached.
+    #[error("it can't be read")]
+    Unreadable,
+    /// What it gives is no text.
+    #[error("what it gives is no text")]
+    NotText,
+    /// What it gives is longer than a secret may be.
+    #[error("what it gives is too long")]
+    TooLong,
+    /// It has not answered in time.
+    #[error("it has not answered in time")]
+    TimedOut,
+    /// It has ended with a failure, or answered with one.
+    #[error("it has failed")]
+    Refused,
+    /// What it answers is not in the shape that was agreed upon.
+    #[error("its answer has another shape")]
+    Shape,
+    /// This program has no such source.
+    #[error("this program has no such source")]
+    Unknown,
+}
+
+/// What a source of this program has for somebody.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The secret; `None`: there is none for them.
+    pub secret: Option<SecretValue>,
+    /// How long that holds.
+    pub keep: Duration,
+}
+
+/// A source of secrets that this program provides, by the name that the policy calls it.
+pub trait NamedSource: Send + Sync + 'static {
+    /// The secret of a user (by issuer and subject), of a tenant, or of all, as the policy asks.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be told whether there is one.
+    fn secret<'a>(
+        &'a self,
+        user: Option<&'a Principal>,
+        tenant: Option<&'a TenantName>,
+    ) -> BoxFuture<'a, Result<Found, SourceFailed>>;
+}
+
+/// What was read of a source, and until when it holds.
+#[derive(Clone)]
+pub(super) struct Read {
+    pub(super) secret: Result<Option<SecretValue>, SourceFailed>,
+    pub(super) keep: Duration,
+    /// A file holds for longer if it is still this one.
+    pub(super) file: Option<Stamp>,
+}
+
+/// Tells one content of a file from another: when it was changed, its length, and on Unix its number, which is another one when a
+/// Kubernetes secret is changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp(Option<SystemTime>, u64, u64);
+
+/// Reads a source anew, or finds that `before` still holds.
+pub(super) async fn read(source: &SecretSource, before: Option<&Read>, provided: &Provided) -> Read {
+    let (result, keep) = match source {
+        SecretSource::Variable(name) => (Ok(variable(name)), Duration::MAX),
+        SecretSource::File(path) => return file(path, before).await,
+        SecretSource::Command { program, args, timeout: time, keep } => {
+            (within(*time, command(program, args)).await, *keep)
+        }
+        SecretSource::Broker { url, field, token, timeout: time, keep } => {
+            (within(*time, broker(url, field, token.as_ref(), provided)).await, *keep)
+        }
+        SecretSource::Named { name, user, tenant } => {
+            let Some(source) = provided.named.get(name) else {
+                return Read { secret: Err(SourceFailed::Unknown), keep: FILE_LOOK, file: None };
+            };
+            let found = async {
+                let found = source.secret(user.as_ref(), tenant.as_ref()).await?;
+                Ok(Some(found))
+            };
+            match within(SOURCE_TIME, found).await {
+                Ok(found) => {
+                    let found = found.unwrap_or(Found { secret: None, keep: FILE_LOOK });
+                    (Ok(found.secret), found.keep)
+                }
+                Err(error) => (Err(error), FILE_LOOK),
+            }
+        }
+        _ => (Err(SourceFailed::Unknown), FILE_LOOK),
+    };
+    let secret = result.map(|secret| secret.filter(|secret| !secret.expose().is_empty()));
+    // Who has none, or whose source has failed, is looked for again soon.
+    let keep = if matches!(secret, Ok(Some(_))) { keep } else { keep.min(FILE_LOOK) };
+    Read { secret, keep, file: None }
+}
+
+async fn within<T>(
+    time: Duration,
+    read: impl Future<Output = Result<Option<T>, SourceFailed>>,
+) -> Result<Option<T>, SourceFailed> {
+    timeout(time, read).await.unwrap_or(Err(SourceFailed::TimedOut))
+}
+
+fn variable(name: &str) -> Option<SecretValue> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretValue::new)
+}
+
+async fn file(path: &str, before: Option<&Read>) -> Read {
+    let read =
+        |secret: Result<Option<SecretValue>, SourceFailed>, file| Read { secret, keep: FILE_LOOK, file };
+    let stamp = match tokio::fs::metadata(path).await {
+        Ok(metadata) if metadata.is_file() => stamp(&metadata),
+        Ok(_) => return read(Err(SourceFailed::Unreadable), None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return read(Ok(None), None),
+        Err(_) => return read(Err(SourceFailed::Unreadable), None),
+    };
+    if let Some(before) = before.filter(|before| before.file == Some(stamp)) {
+        return before.clone();
+    }
+    let secret = within(SOURCE_TIME, async { content(path).await.map(Some) }).await;
+    let secret = secret.map(|secret| secret.filter(|secret| !secret.expose().is_empty()));
+    let is_known = secret.is_ok();
+    read(secret, is_known.then_some(stamp))
+}
+
+async fn content(path: &str) -> Result<SecretValue, SourceFailed> {
+    let file = tokio::fs::File::open(path).await.map_err(|_| SourceFailed::Unreadable)?;
+    SecretValue::of(bounded(file).await?)
+}
+
+/// All that comes, if it is no more than a secret may have.
+async fn bounded(from: impl tokio::io::AsyncRead + Unpin) -> Result<Zeroizing<Vec<u8>>, SourceFailed> {
+    // All of its room at once: what grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES + 2));
+    let mut from = from.take(SECRET_BYTES as u64 + 1);
+    from.read_to_end(&mut bytes).await.map_err(|_| SourceFailed::Unreadable)?;
+    if bytes.len() > SECRET_BYTES { Err(SourceFailed::TooLong) } else { Ok(bytes) }
+}
+
+fn stamp(metadata: &std::fs::Metadata) -> Stamp {
+    #[cfg(unix)]
+    let number = std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    let number = 0;
+    Stamp(metadata.modified().ok(), metadata.len(), number)
+}
+
+async fn command(program: &str, args: &[String]) -> Result<Option<SecretValue>, SourceFailed> {
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // It may say anything there, also secrets.
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|_| SourceFailed::Unreadable)?;
+    let output = child.stdout.take().ok_or(SourceFailed::Unreadable)?;
+    let output = bounded(output).await?;
+    let status = child.wait().await.map_err(|_| SourceFailed::Unreadable)?;
+    if status.success() { SecretValue::of(output).map(Some) } else { Err(SourceFailed::Refused) }
+}
+
+async fn broker(
+    url: &str,
+    field: &str,
+    token: Option<&TokenSource>,
+    provided: &Provided,
+) -> Result<Option<SecretValue>, SourceFailed> {
+    let token = match token {
+        None => None,
+        Some(TokenSource::Env(name)) => Some(variable(name).ok_or(SourceFailed::Unreadable)?),
+        Some(TokenSource::File(path)) => Some(content(path).await?),
+    };
+    #[cfg(feature = "broker")]
+    return provided.broker.secret(url, field, token.as_ref()).await;
+    #[cfg(not(feature = "broker"))]
+    {
+        _ = (url, field, token, provided);
+        Err(SourceFailed::Unknown)
+    }
+}

@@ -1,0 +1,184 @@
+//! What was read of sources, for as long as it holds.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossway_policy::{Credential, Credentials, MissingReason, Place, SecretSource};
+use http::{HeaderName, HeaderValue};
+use ring::{hmac, rand};
+use tokio::time::Instant;
+
+use super::source::{self, Read};
+use super::supplied::Inner;
+use super::{NamedSource, NotSupplied, SecretValue, Supplied};
+use crate::limits::{FILE_LOOK, SECRETS};
+
+/// Reads secrets, and keeps what was read for as long as it holds. Clones share it.
+#[derive(Clone)]
+pub struct SecretStore(Arc<Shared>);
+
+struct Shared {
+    /// Tells versions apart without telling what they are.
+    key: hmac::Key,
+    provided: Provided,
+    sources: Mutex<HashMap<SecretSource, Arc<Slot>>>,
+    /// What was made of whole plans.
+    made: Mutex<HashMap<Credentials, (Supplied, Instant)>>,
+}
+
+/// What this program provides.
+#[derive(Default)]
+pub(super) struct Provided {
+    pub(super) named: HashMap<String, Arc<dyn NamedSource>>,
+    #[cfg(feature = "broker")]
+    pub(super) broker: super::broker::Broker,
+}
+
+/// What was read of one source. Its lock is held while it is read, so that it is read once for all who wait.
+#[derive(Default)]
+struct Slot(tokio::sync::Mutex<Option<(Read, Instant)>>);
+
+impl SecretStore {
+    /// A store with the sources that this program provides, by name. `None` if the system has no randomness.
+    #[must_use]
+    pub fn new<N: Into<String>>(named: impl IntoIterator<Item = (N, Arc<dyn NamedSource>)>) -> Option<Self> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok()?;
+        let named = named.into_iter().map(|(name, source)| (name.into(), source)).collect();
+        let provided = Provided { named, ..Provided::default() };
+        Some(Self(Arc::new(Shared { key, provided, sources: Mutex::default(), made: Mutex::default() })))
+    }
+
+    /// What these are at this time, if that is known.
+    #[must_use]
+    pub fn supplied_now(&self, credentials: &Credentials) -> Option<Supplied> {
+        if credentials.is_empty() {
+            return Some(Supplied::default());
+        }
+        let made = lock(&self.0.made);
+        let (supplied, until) = made.get(credentials)?;
+        (Instant::now() < *until).then(|| supplied.clone())
+    }
+
+    /// What these are.
+    ///
+    /// # Errors
+    ///
+    /// When one that is required is missing, or a source does not work.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a command that was begun is ended, and nothing else is lost.
+    pub async fn supply(&self, credentials: &Credentials) -> Result<Supplied, NotSupplied> {
+        if let Some(supplied) = self.supplied_now(credentials) {
+            return Ok(supplied);
+        }
+        let (mut inner, mut until) = (Inner::default(), None);
+        let mut version = hmac::Context::with_key(&self.0.key);
+        for credential in credentials {
+            let Some(text) = self.text(credential, &mut until).await? else { continue };
+            for part in [credential.place().to_string().as_bytes(), text.expose().as_bytes()] {
+                version.update(&(part.len() as u64).to_le_bytes());
+                version.update(part);
+            }
+            match credential.place() {
+                Place::Header(name) => {
+                    let unfit = |_| credential.missing(MissingReason::Unfit);
+                    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit(()))?;
+                    HeaderValue::from_str(text.expose()).map_err(|_| unfit(()))?;
+                    inner.headers.push((name, text));
+                }
+                Place::Variable(name) => inner.variables.push((Arc::clone(name), text)),
+            }
+        }
+        let tag = version.sign();
+        inner.version = tag.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let supplied = Supplied::new(inner);
+        self.keep(credentials, &supplied, until);
+        Ok(supplied)
+    }
+
+    /// What one of them is, and until when; `None` if it is not there and need not be.
+    async fn text(
+        &self,
+        credential: &Credential,
+        until: &mut Option<Instant>,
+    ) -> Result<Option<SecretValue>, NotSupplied> {
+        let secret = match credential.source() {
+            None => None,
+            Some(source) => {
+                let (read, holds) = self.read(source).await;
+                *until = Some(until.map_or(holds, |until| until.min(holds)));
+                match read.secret {
+                    Ok(Some(secret)) => Some(secret),
+                    Ok(None) if credential.is_required() => {
+                        return Err(credential.missing(MissingReason::NoSecret).into());
+                    }
+                    Ok(None) => return Ok(None),
+                    Err(error) => {
+                        // Neither what it gave nor where it is: paths and URLs name users.
+                        tracing::warn!(target: "crossway::credentials", kind = source.kind(), rule = credential.rule(), %error, "a source of credentials does not work");
+                        return Err(error.into());
+                    }
+                }
+            }
+        };
+        let text = credential.render(secret.as_ref().map_or("", SecretValue::expose))?;
+        Ok(Some(SecretValue::new(text)))
+    }
+
+    /// What a source has, and until when that holds.
+    async fn read(&self, source: &SecretSource) -> (Read, Instant) {
+        let slot = self.slot(source);
+        let mut kept = slot.0.lock().await;
+        if let Some((read, until)) = &*kept
+            && Instant::now() < *until
+        {
+            return (read.clone(), *until);
+        }
+        let read = source::read(source, kept.as_ref().map(|(read, _)| read), &self.0.provided).await;
+        let until = far(Instant::now(), read.keep);
+        *kept = Some((read.clone(), until));
+        (read, until)
+    }
+
+    fn slot(&self, source: &SecretSource) -> Arc<Slot> {
+        let mut sources = lock(&self.0.sources);
+        if let Some(slot) = sources.get(source) {
+            return Arc::clone(slot);
+        }
+        if sources.len() >= SECRETS {
+            // What is in use is held elsewhere too, and is read once more at worst.
+            sources.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(sources.entry(source.clone()).or_default())
+    }
+
+    fn keep(&self, credentials: &Credentials, supplied: &Supplied, until: Option<Instant>) {
+        let now = Instant::now();
+        let mut made = lock(&self.0.made);
+        if made.len() >= SECRETS {
+            made.retain(|_, (_, until)| now < *until);
+            if made.len() >= SECRETS {
+                made.clear();
+            }
+        }
+        made.insert(credentials.clone(), (supplied.clone(), until.unwrap_or_else(|| far(now, FILE_LOOK))));
+    }
+}
+
+/// A moment as far away as can be told.
+fn far(now: Instant, keep: std::time::Duration) -> Instant {
+    let year = std::time::Duration::from_secs(365 * 86_400);
+    now + keep.min(year)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for SecretStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretStore").field("sources", &lock(&self.0.sources).len()).finish_non_exhaustive()
+    }
+}
