@@ -2,6 +2,7 @@
 
 mod around;
 pub mod audit;
+pub mod authorize;
 mod clock;
 pub mod credentials;
 pub mod limit;
@@ -15,6 +16,7 @@ pub mod trace;
 
 pub use around::Around;
 pub use audit::AuditLayer;
+pub use authorize::AuthorizeLayer;
 pub use clock::{Clock, SystemClock};
 pub use credentials::CredentialsLayer;
 pub use limit::LimitLayer;

@@ -8,3 +8,6 @@ pub const AUDIT: &str = "crossway::audit";
 
 /// The target of what goes wrong in reading credentials. Never what they are.
 pub const CREDENTIALS: &str = "crossway::credentials";
+
+/// The target of what is not permitted.
+pub const AUTHORIZE: &str = "crossway::authorize";

@@ -277,7 +277,7 @@ fn as_user(name: &str) -> Call {
 async fn a_call_is_supplied_and_one_without_is_told_what_to_ask_for() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("alice_40acme.example"), PLANTED).unwrap();
-    let (upstream, mut seen) = (crossway_service::Link::new(Witness::default()), Vec::new());
+    let (upstream, mut seen) = (crossway_service::Link::new(Witness), Vec::new());
     let layer = layer(of_files(directory.path()), store());
     let link = crossway_service::Link::new(tower_layer::Layer::layer(&layer, upstream));
     for _ in 0..2 {

@@ -1,0 +1,34 @@
+//! What is not permitted, as callers are told.
+
+use crossway_policy::Kind;
+use crossway_proto::{ErrorCode, ErrorObject, Message};
+use crossway_service::Reply;
+
+use crate::limits::NAME_CHARS;
+
+/// What is not permitted. Its text is that of what does not exist, in servers' words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotPermitted {
+    /// Something of this kind and name.
+    #[error("Unknown {0}: {1}")]
+    Thing(Kind, String),
+    /// A method that is not known here.
+    #[error("there is no such method")]
+    Method,
+}
+
+impl NotPermitted {
+    pub(super) fn thing(kind: Kind, name: &str) -> Self {
+        Self::Thing(kind, name.chars().take(NAME_CHARS).collect())
+    }
+
+    pub(super) fn to_reply(&self, request: &Message) -> Reply {
+        let code = match self {
+            Self::Thing(..) => ErrorCode::INVALID_PARAMS,
+            Self::Method => ErrorCode::METHOD_NOT_FOUND,
+        };
+        let error = Message::error_of(request.id().as_ref(), &ErrorObject::new(code, self.to_string()));
+        error.map_or_else(|_| Reply::accepted(), Reply::once)
+    }
+}

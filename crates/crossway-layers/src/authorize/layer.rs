@@ -1,0 +1,168 @@
+//! Lets pass what is permitted.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crossway_policy::{Item, Kind, Permit, Policy, Rights};
+use crossway_proto::Message;
+use crossway_service::{Ask, Call, Reply};
+use tower_layer::Layer;
+
+use super::NotPermitted;
+use super::future::Filtered;
+use super::judge::{Judge, decide};
+use super::named::{About, sole};
+use super::service::Authorize;
+use crate::seam::{self, Entry, Stage};
+
+/// Lets pass what is permitted; see the [module](super).
+#[derive(Clone)]
+pub struct AuthorizeLayer(Arc<Shared>);
+
+pub(super) struct Shared {
+    pub(super) upstream: String,
+    judge: Option<Judge>,
+}
+
+impl AuthorizeLayer {
+    /// A gate before this upstream: requests need a permit.
+    #[must_use]
+    pub fn gate(upstream: &str) -> Self {
+        Self(Arc::new(Shared { upstream: upstream.to_owned(), judge: None }))
+    }
+
+    /// Decides about this upstream, by this policy. `endpoint` says which tenant is meant, where a caller may belong to several.
+    ///
+    /// Who stands before it may have put a `TenantName`, or `Rights`, into a call's extensions; else they are found for each call,
+    /// which takes time with the number of grants about the caller.
+    #[must_use]
+    pub fn judge(upstream: &str, policy: Policy, endpoint: Option<&str>) -> Self {
+        let judge = Judge { policy, endpoint: endpoint.map(str::to_owned) };
+        Self(Arc::new(Shared { upstream: upstream.to_owned(), judge: Some(judge) }))
+    }
+
+    /// Whether a request may pass, and what has to be left out of its answer.
+    fn admit(&self, call: &mut Call) -> Result<Option<Sieve>, NotPermitted> {
+        let Some(request) = seam::request(call).cloned() else { return Ok(None) };
+        let about = About::of(&request);
+        if let About::Unknown = about {
+            return Err(NotPermitted::Method);
+        }
+        match &self.0.judge {
+            Some(judge) => self.judged(judge, about, &request, call),
+            None => self.gated(about, call.context.extensions.get::<Permit>()).map(|()| None),
+        }
+    }
+
+    fn gated(&self, about: About<'_>, permit: Option<&Permit>) -> Result<(), NotPermitted> {
+        let has = |kind, name: &str| permit.is_some_and(|permit| permit.is_for(&self.0.upstream, kind, name));
+        match about {
+            // A template's URI may be completed by whoever may read what it says, and a resource's own URI too.
+            About::One(Kind::Template, name) if has(Kind::Resource, &name) => Ok(()),
+            About::One(kind, name) if !has(kind, &name) => Err(NotPermitted::thing(kind, &name)),
+            // Lists, and what is listened for, are filtered and decided before.
+            _ => Ok(()),
+        }
+    }
+
+    fn judged(
+        &self,
+        judge: &Judge,
+        about: About<'_>,
+        request: &Message,
+        call: &mut Call,
+    ) -> Result<Option<Sieve>, NotPermitted> {
+        let upstream = self.0.upstream.as_str();
+        let rights = judge.rights(&mut call.context);
+        match about {
+            About::One(kind, name) => {
+                let item = Item::new(upstream, kind, &name);
+                // Conditions have to see what the upstream will.
+                let arguments = sole(request, "arguments").map_err(|()| NotPermitted::thing(kind, &name))?;
+                let arguments = arguments.and_then(|json| std::str::from_utf8(json).ok());
+                let permit = rights.and_then(|rights| decide(&rights, &item, arguments, &call.context).ok());
+                call.context.extensions.insert(permit.ok_or_else(|| NotPermitted::thing(kind, &name))?);
+                Ok(None)
+            }
+            About::Many(uris) => {
+                for uri in uris {
+                    let item = Item::new(upstream, Kind::Resource, &uri);
+                    let permitted = rights
+                        .as_ref()
+                        .is_some_and(|rights| decide(rights, &item, None, &call.context).is_ok());
+                    if !permitted {
+                        return Err(NotPermitted::thing(Kind::Resource, &uri));
+                    }
+                }
+                Ok(None)
+            }
+            About::List(member, kind) => Ok(Some(Sieve { layer: Arc::clone(&self.0), rights, member, kind })),
+            About::Nothing | About::Unknown => Ok(None),
+        }
+    }
+}
+
+/// What is left of a list.
+pub(crate) struct Sieve {
+    layer: Arc<Shared>,
+    /// `None` for those who see nothing.
+    rights: Option<Rights>,
+    member: &'static str,
+    kind: Kind,
+}
+
+impl Sieve {
+    /// What is left of a page.
+    pub(super) fn sift(&self, page: &Message) -> Option<Message> {
+        match &self.rights {
+            Some(rights) => {
+                super::judge::filtered(rights, &self.layer.upstream, self.member, self.kind, page)
+            }
+            None => {
+                let mut page = page.clone();
+                page.edit(crossway_proto::Part::Result, &["nextCursor"], &[(self.member, b"[]")]).ok()?;
+                Some(page)
+            }
+        }
+    }
+}
+
+impl<S> Layer<S> for AuthorizeLayer {
+    type Service = Authorize<S>;
+
+    fn layer(&self, inner: S) -> Authorize<S> {
+        Authorize::new(self.clone(), inner)
+    }
+}
+
+impl Stage for AuthorizeLayer {
+    type Pass = Option<Sieve>;
+
+    fn enter(&self, call: &mut Call) -> Entry<Option<Sieve>> {
+        match self.admit(call) {
+            Ok(sieve) => Entry::Pass(sieve),
+            Err(error) => {
+                let Ask::Message(request) = &call.ask else { return Entry::Answer(Reply::silent()) };
+                tracing::debug!(target: "crossway::authorize", upstream = self.0.upstream, "a call is not permitted");
+                Entry::Answer(error.to_reply(request))
+            }
+        }
+    }
+
+    fn leave(sieve: Option<Sieve>, reply: Reply) -> Reply {
+        match sieve {
+            Some(sieve) => Reply::stream(Filtered::new(reply, sieve)),
+            None => reply,
+        }
+    }
+}
+
+impl fmt::Debug for AuthorizeLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_judge = self.0.judge.is_some();
+        f.debug_struct("AuthorizeLayer")
+            .field("upstream", &self.0.upstream)
+            .field("is_judge", &is_judge)
+            .finish()
+    }
+}

@@ -1,0 +1,29 @@
+//! No call without a permit.
+//!
+//! Two ways, for two places:
+//!
+//! - A **gate** ([`AuthorizeLayer::gate`]) stands right before one upstream, behind whatever decides and renames. It decides nothing: a
+//!   request that names something passes only with a `crossway_policy::Permit` in its extensions for exactly this upstream, kind
+//!   and name. Whatever went wrong before it, nothing reaches the upstream that was not granted.
+//! - A **judge** ([`AuthorizeLayer::judge`]) is all that a program needs that has one upstream and a policy, and no router: it decides each
+//!   request by who calls (a `Principal` in its extensions), hands on the permit, and filters lists page by page. Listed if and only
+//!   if callable. What an upstream says of its own tools (`readOnlyHint`) is not taken into account: grants that are for tools that
+//!   only read grant nothing here.
+//!
+//! What is denied is answered as what does not exist. Only methods that are known here pass: denied unless granted. Notifications and
+//! responses of the client pass, as they name nothing.
+
+mod error;
+mod future;
+mod judge;
+mod layer;
+mod named;
+mod service;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::NotPermitted;
+pub use future::AuthorizeFuture;
+pub use layer::AuthorizeLayer;
+pub use service::Authorize;

@@ -1,0 +1,81 @@
+//! What a request is about.
+
+use std::borrow::Cow;
+
+use crossway_policy::Kind;
+use crossway_proto::{Message, Part};
+use serde::Deserialize;
+
+/// What a request is about.
+pub(super) enum About<'a> {
+    /// Something that has a name.
+    One(Kind, Cow<'a, str>),
+    /// Resources that are subscribed to, which may be none.
+    Many(Vec<String>),
+    /// A list: its items' member in the result, and their kind.
+    List(&'static str, Kind),
+    /// Nothing of the upstream's in particular.
+    Nothing,
+    /// That is not known, or can't be read.
+    Unknown,
+}
+
+impl<'a> About<'a> {
+    pub(super) fn of(request: &'a Message) -> Self {
+        let one = |kind| request.name().map_or(Self::Unknown, |name| Self::One(kind, name));
+        match request.method().as_deref() {
+            Some("tools/call") => one(Kind::Tool),
+            Some("prompts/get") => one(Kind::Prompt),
+            Some("resources/read" | "resources/subscribe" | "resources/unsubscribe") => one(Kind::Resource),
+            Some("completion/complete") => completed(request),
+            Some("subscriptions/listen") => listened(request),
+            Some("tools/list") => Self::List("tools", Kind::Tool),
+            Some("prompts/list") => Self::List("prompts", Kind::Prompt),
+            Some("resources/list") => Self::List("resources", Kind::Resource),
+            Some("resources/templates/list") => Self::List("resourceTemplates", Kind::Template),
+            Some("server/discover" | "initialize" | "ping" | "logging/setLevel") => Self::Nothing,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    name: Option<String>,
+    uri: Option<String>,
+}
+
+/// A member of `params`. An error if it is there twice: two readers could take it for different things.
+pub(super) fn sole<'a>(request: &'a Message, name: &str) -> Result<Option<&'a [u8]>, ()> {
+    let mut found = None;
+    for (_, value) in request.members(Part::Params).filter(|(member, _)| member == name) {
+        if found.replace(value).is_some() {
+            return Err(());
+        }
+    }
+    Ok(found)
+}
+
+/// A completion is of an argument of a prompt, or of a place in a resource's template.
+fn completed<'a>(request: &Message) -> About<'a> {
+    let about = sole(request, "ref").ok().flatten();
+    match about.and_then(|json| serde_json::from_slice::<Reference>(json).ok()) {
+        Some(Reference { name: Some(name), uri: None }) => About::One(Kind::Prompt, name.into()),
+        Some(Reference { name: None, uri: Some(uri) }) => About::One(Kind::Template, uri.into()),
+        _ => About::Unknown,
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct Filter {
+    #[serde(rename = "resourceSubscriptions", default)]
+    uris: Vec<String>,
+}
+
+fn listened<'a>(request: &Message) -> About<'a> {
+    match sole(request, "notifications").map(|filter| filter.map(serde_json::from_slice::<Filter>)) {
+        Ok(None) => About::Nothing,
+        Ok(Some(Ok(filter))) => About::Many(filter.uris),
+        Ok(Some(Err(_))) | Err(()) => About::Unknown,
+    }
+}

@@ -1,0 +1,217 @@
+use crossway_policy::{
+    Item, Kind, Permit, Policy, PolicyConfig, Principal, Proof, TenantName, UpstreamFacts,
+};
+use crossway_proto::{Message, Part};
+use crossway_service::{Call, Link};
+use crossway_testkit::Server;
+use serde_json::json;
+
+use super::*;
+use crate::audit::{AuditKey, AuditLayer, AuditLog, AuditOptions};
+use crate::script::{around, call_of, response};
+
+fn policy() -> Policy {
+    let config = json!({
+        "tenants": { "acme": { "groups": ["acme"] } },
+        "grants": [
+            { "tenant": "acme", "upstream": "files", "tools": ["read_*"], "prompts": ["*"], "resources": ["file:///public/**"] },
+            { "tenant": "acme", "upstream": "files", "tools": ["read_secrets"], "effect": "deny" },
+            { "tenant": "acme", "upstream": "other", "tools": ["*"] },
+        ],
+    });
+    let config: PolicyConfig = serde_json::from_value(config).unwrap();
+    let upstreams = ["files", "other"].map(|name| UpstreamFacts { name: name.into(), trusted: false });
+    Policy::compile(&config, &upstreams).unwrap()
+}
+
+fn alice() -> Principal {
+    Principal::new("https://issuer.example", "alice", Proof::Jwt).with_groups(["acme"])
+}
+
+fn call(method: &str, params: &str) -> Call {
+    let mut call = call_of("alice", 1, method, params);
+    call.context.extensions.insert(alice());
+    call
+}
+
+fn permit(upstream: &str, kind: Kind, name: &str) -> Permit {
+    let rights = policy().rights(&alice(), &TenantName::new("acme").unwrap());
+    rights.decide(&Item::new(upstream, kind, name), None).unwrap()
+}
+
+/// Whether a call reaches the server.
+async fn passes(link: &Link, server: &Server, call: Call) -> bool {
+    let method = match &call.ask {
+        crossway_service::Ask::Message(request) => request.method().unwrap().into_owned(),
+        _ => unreachable!(),
+    };
+    let mut reply = link.call(call);
+    if crate::script::is_pending(&mut reply) {
+        let id = server.expect(&method).await;
+        server.answer(&id, "{}");
+        response(reply).await.unwrap();
+        return true;
+    }
+    false
+}
+
+async fn error(link: &Link, call: Call) -> String {
+    let answer = response(link.call(call)).await.unwrap();
+    String::from_utf8(answer.error().unwrap().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_gate_lets_pass_what_has_a_permit_for_exactly_that() {
+    let (link, server) = around(&AuthorizeLayer::gate("files")).await;
+    for (permit, does_pass) in [
+        (Some(permit("files", Kind::Tool, "read_file")), true),
+        (Some(permit("files", Kind::Tool, "read_other")), false),
+        (Some(permit("files", Kind::Prompt, "read_file")), false),
+        (Some(permit("other", Kind::Tool, "read_file")), false),
+        (None, false),
+    ] {
+        let mut call = call("tools/call", r#"{"name":"read_file"}"#);
+        if let Some(permit) = permit.clone() {
+            call.context.extensions.insert(permit);
+        }
+        assert_eq!(passes(&link, &server, call).await, does_pass, "{permit:?}");
+    }
+    // What names nothing was decided, and is filtered, before.
+    for method in ["tools/list", "server/discover", "subscriptions/listen"] {
+        assert!(passes(&link, &server, call(method, "{}")).await, "{method}");
+    }
+    for (method, params) in [
+        ("tasks/get", r#"{"taskId":"1"}"#),
+        ("tools/call", "{}"),
+        ("x/y", "{}"),
+        ("completion/complete", r#"{"ref":{"name":"p","uri":"u"}}"#),
+        (
+            "completion/complete",
+            r#"{"ref":{"type":"ref/prompt","name":"p"},"ref":{"type":"ref/prompt","name":"q"}}"#,
+        ),
+        ("resources/read", r#"{"uri":"file:///public/a"}"#),
+    ] {
+        assert!(!passes(&link, &server, call(method, params)).await, "{method} {params}");
+    }
+}
+
+#[tokio::test]
+async fn a_judge_permits_what_the_policy_grants_and_hands_on_the_permit() {
+    let (link, server) = around(&AuthorizeLayer::judge("files", policy(), None)).await;
+    for (method, params, does_pass) in [
+        ("tools/call", r#"{"name":"read_file"}"#, true),
+        ("tools/call", r#"{"name":"read_secrets"}"#, false),
+        ("tools/call", r#"{"name":"write_file"}"#, false),
+        ("tools/call", r#"{"name":"READ_file"}"#, false),
+        ("tools/call", r#"{"name":"read_file","arguments":{"a":1},"arguments":{"a":2}}"#, false),
+        ("prompts/get", r#"{"name":"p"}"#, true),
+        ("resources/read", r#"{"uri":"file:///public/a"}"#, true),
+        ("resources/read", r#"{"uri":"file:///private/a"}"#, false),
+        ("resources/read", r#"{"uri":"file:///public/../private/a"}"#, false),
+        ("completion/complete", r#"{"ref":{"type":"ref/prompt","name":"p"}}"#, true),
+        ("subscriptions/listen", r#"{"notifications":{"resourceSubscriptions":["file:///public/a"]}}"#, true),
+        (
+            "subscriptions/listen",
+            r#"{"notifications":{"resourceSubscriptions":["file:///public/a","file:///b"]}}"#,
+            false,
+        ),
+        ("subscriptions/listen", r#"{"notifications":{"toolsListChanged":true}}"#, true),
+        (
+            "subscriptions/listen",
+            r#"{"notifications":{},"notifications":{"resourceSubscriptions":["file:///b"]}}"#,
+            false,
+        ),
+        ("server/discover", "{}", true),
+        ("tasks/get", "{}", false),
+    ] {
+        assert_eq!(passes(&link, &server, call(method, params)).await, does_pass, "{method} {params}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_nobody_may_call_nothing_and_sees_empty_lists() {
+    let (link, server) = around(&AuthorizeLayer::judge("files", policy(), None)).await;
+    for who in [None, Some(Principal::anonymous()), Some(Principal::new("i", "stranger", Proof::Jwt))] {
+        let with = |mut call: Call| {
+            call.context.extensions.remove::<Principal>();
+            who.clone().map(|who| call.context.extensions.insert(who));
+            call
+        };
+        assert!(!passes(&link, &server, with(call("tools/call", r#"{"name":"read_file"}"#))).await);
+        let reply = link.call(with(call("tools/list", "{}")));
+        let id = server.expect("tools/list").await;
+        server.answer(&id, r#"{"tools":[{"name":"read_file"}],"nextCursor":"c"}"#);
+        let answer = response(reply).await.unwrap().reread().unwrap();
+        assert_eq!(answer.member(Part::Result, "tools"), Some(&b"[]"[..]));
+    }
+}
+
+#[tokio::test]
+async fn denied_and_missing_are_answered_alike() {
+    let (link, server) = around(&AuthorizeLayer::judge("files", policy(), None)).await;
+    let denied = error(&link, call("tools/call", r#"{"name":"write_file"}"#)).await;
+    let missing = error(&link, call("tools/call", r#"{"name":"no_such_x"}"#)).await;
+    assert_eq!(denied, r#"{"code":-32602,"message":"Unknown tool: write_file"}"#);
+    assert_eq!(denied.replace("write_file", ""), missing.replace("no_such_x", ""));
+    drop(link);
+    assert!(server.receive().await.is_none());
+}
+
+#[tokio::test]
+async fn lists_are_filtered_page_by_page_and_items_stay_as_they_are() {
+    let (link, server) = around(&AuthorizeLayer::judge("files", policy(), None)).await;
+    for (method, page, left) in [
+        (
+            "tools/list",
+            r#"{"tools":[{ "name":"read_a", "x":1.50 },{"name":"write"},{"name":"read_secrets"},{"no":1},7],"nextCursor":"c"}"#,
+            r#"{"tools":[{ "name":"read_a", "x":1.50 }],"nextCursor":"c"}"#,
+        ),
+        ("prompts/list", r#"{ "prompts":[ {"name":"p"} ] }"#, r#"{ "prompts":[ {"name":"p"} ] }"#),
+        (
+            "resources/list",
+            r#"{"resources":[{"name":"read_a","uri":"file:///private/x"},{"uri":"file:///public/x"}]}"#,
+            r#"{"resources":[{"uri":"file:///public/x"}]}"#,
+        ),
+        (
+            "resources/templates/list",
+            r#"{"resourceTemplates":[{"uriTemplate":"file:///private/{x}"},{"uriTemplate":"file:///public/{x}"}]}"#,
+            r#"{"resourceTemplates":[{"uriTemplate":"file:///public/{x}"}]}"#,
+        ),
+    ] {
+        let reply = link.call(call(method, "{}"));
+        let id = server.expect(method).await;
+        server.answer(&id, page);
+        let answer = response(reply).await.unwrap().reread().unwrap();
+        assert_eq!(std::str::from_utf8(answer.result().unwrap()), Ok(left));
+    }
+    let reply = link.call(call("tools/list", "{}"));
+    let id = server.expect("tools/list").await;
+    server.answer(&id, r#"{"tools":{"name":"write"}}"#);
+    response(reply).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn what_was_decided_is_in_the_record() {
+    let (log, mut writer) = AuditLog::new(AuditKey::new(b"k"), AuditOptions::default());
+    let layers =
+        tower_layer::Stack::new(AuthorizeLayer::judge("files", policy(), None), AuditLayer::new(log));
+    let (link, server) = around(&layers).await;
+    assert!(passes(&link, &server, call("tools/call", r#"{"name":"read_file"}"#)).await);
+    assert!(!passes(&link, &server, call("tools/call", r#"{"name":"read_secrets"}"#)).await);
+    let lines = String::from_utf8(writer.next().await.unwrap()).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    assert!(
+        lines[0]
+            .contains(r#""decision":"allowed","rule":"grants[0]","upstream":"files","own_name":"read_file""#),
+        "{lines:?}"
+    );
+    assert!(lines[1].contains(r#""decision":"denied","rule":"grants[1]"#), "{lines:?}");
+}
+
+#[test]
+fn a_denial_does_not_say_why() {
+    let error = NotPermitted::thing(Kind::Tool, &"x".repeat(5000));
+    assert!(error.to_string().len() < 300 && !error.to_string().contains("denied"));
+    let request: Message = crate::script::message(r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    drop(NotPermitted::Method.to_reply(&request));
+}
