@@ -28,7 +28,6 @@ struct Shared {
 }
 
 /// What this program provides.
-#[derive(Default)]
 pub(super) struct Provided {
     pub(super) named: HashMap<String, Arc<dyn NamedSource>>,
     #[cfg(feature = "broker")]
@@ -45,7 +44,11 @@ impl SecretStore {
     pub fn new<N: Into<String>>(named: impl IntoIterator<Item = (N, Arc<dyn NamedSource>)>) -> Option<Self> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok()?;
         let named = named.into_iter().map(|(name, source)| (name.into(), source)).collect();
-        let provided = Provided { named, ..Provided::default() };
+        let provided = Provided {
+            named,
+            #[cfg(feature = "broker")]
+            broker: super::broker::Broker::default(),
+        };
         Some(Self(Arc::new(Shared { key, provided, sources: Mutex::default(), made: Mutex::default() })))
     }
 
