@@ -94,6 +94,12 @@ impl Message {
         Ok(())
     }
 
+    /// Whether something in it was changed since it was read, be it an id, a token, a name or a member.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        !self.edits.is_empty()
+    }
+
     /// Writes `name` in the place of what the request is about (`params.name`, or `params.uri` for methods on
     /// resources). Without effect on a message that has none.
     pub fn set_name(&mut self, name: &str) {

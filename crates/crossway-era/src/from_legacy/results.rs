@@ -52,17 +52,22 @@ impl Outline {
 }
 
 /// Takes off what legacy clients don't know. Nothing else changes.
+///
+/// Readers don't see what was put into the message in this process, as by the translation of a legacy server's result. So
+/// that is looked for in all that was edited.
 pub(super) fn strip(result: &mut Message, outline: &Outline) {
     const MODERN_META: [&str; 2] = [keys::SERVER_INFO, keys::SUBSCRIPTION_ID];
-    let mut gone: Vec<&str> = if outline.is_modern { MODERN_MEMBERS.to_vec() } else { Vec::new() };
+    let is_edited = result.is_edited();
+    let mut gone: Vec<&str> =
+        if outline.is_modern || is_edited { MODERN_MEMBERS.to_vec() } else { Vec::new() };
     let is_modern = |name: &str| MODERN_META.contains(&name);
     let (mut of_modern, mut of_others) = (0, 0);
     for (name, _) in result.members(Part::Meta) {
         *if is_modern(&name) { &mut of_modern } else { &mut of_others } += 1;
     }
-    if of_modern > 0 && of_others > 0 {
+    if of_others > 0 && (of_modern > 0 || is_edited) {
         let _ = result.edit(Part::Meta, &MODERN_META, &[]);
-    } else if of_modern > 0 {
+    } else if of_modern > 0 || is_edited && result.meta().is_none() {
         gone.push("_meta");
     }
     // A result that is no object is left as it is: it is none of ours.

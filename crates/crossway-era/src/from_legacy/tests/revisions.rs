@@ -107,3 +107,23 @@ fn a_list_of_tools_loses_the_output_schemas_that_describe_no_object() {
     let Step::Done(answer) = two.handle_reply(message(&result), ids()) else { panic!() };
     assert_eq!(text(&answer), result, "nothing is touched without need");
 }
+
+#[test]
+fn what_a_translation_of_the_same_process_put_on_is_taken_off() {
+    use crossway_proto::Part;
+
+    for (result, wanted) in [
+        (r#"{"content":[]}"#, r#"{"content":[]}"#),
+        (r#"{"_meta":{"k":1},"content":[]}"#, r#"{"_meta":{"k":1},"content":[]}"#),
+    ] {
+        let mut answer = message(&format!(r#"{{"jsonrpc":"2.0","id":"c","result":{result}}}"#));
+        // As `to_legacy` does, and nobody has read it anew since.
+        let put: [(&str, &[u8]); 3] =
+            [("resultType", br#""complete""#), ("ttlMs", b"0"), ("cacheScope", br#""private""#)];
+        answer.edit(Part::Result, &[], &put).unwrap();
+        answer.edit(Part::Meta, &[], &[(crate::keys::SERVER_INFO, b"{}")]).unwrap();
+        let (mut session, _) = open("2025-11-25", "{}");
+        let Step::Done(answer) = call(&mut session, TOOL).handle_reply(answer, ids()) else { panic!() };
+        assert_eq!(text(&answer), format!(r#"{{"jsonrpc":"2.0","id":"c","result":{wanted}}}"#));
+    }
+}
