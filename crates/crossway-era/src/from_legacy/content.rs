@@ -71,3 +71,35 @@ pub(super) fn replacement(block: &str, revision: Revision) -> Option<String> {
     );
     Some(serde_json::json!({ "type": "text", "text": text }).to_string())
 }
+
+/// The result of `sampling/createMessage` in the words of a revision; `None` if it has them all.
+///
+/// Content of several blocks came with 2025-11-25 (SEP-1577). Before, there is room for one: it is made a text of theirs.
+pub(crate) fn sampled(result: &[u8], revision: Revision) -> Option<String> {
+    let members = Members::read(std::str::from_utf8(result).ok()?)?;
+    let content = members.value("content")?;
+    let changed = match elements(content) {
+        None => replacement(content, revision)?,
+        Some(_) if revision >= Revision::V2025_11_25 => return None,
+        Some(blocks) => match &blocks[..] {
+            [only] => replacement(only, revision).unwrap_or_else(|| (*only).to_owned()),
+            several => as_one(several),
+        },
+    };
+    Some(members.with(|name, _| (name == "content").then(|| changed.clone())))
+}
+
+/// One block of text that says what several do; what is no text is named.
+fn as_one(blocks: &[&str]) -> String {
+    #[derive(Deserialize)]
+    struct Block {
+        #[serde(rename = "type")]
+        kind: String,
+        text: Option<String>,
+    }
+    let said = blocks.iter().filter_map(|block| serde_json::from_str::<Block>(block).ok());
+    let said: Vec<String> = said
+        .map(|block| block.text.unwrap_or_else(|| format!("[{} content is left out]", block.kind)))
+        .collect();
+    serde_json::json!({ "type": "text", "text": said.join("\n") }).to_string()
+}

@@ -38,7 +38,7 @@
 //! | 2026-07-28 | extensions, and tasks as one of them | are not told of them, nor are servers |
 
 mod call;
-mod content;
+pub(crate) mod content;
 mod initialize;
 mod listening;
 mod members;

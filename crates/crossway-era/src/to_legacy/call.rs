@@ -4,12 +4,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId, Revision};
 use serde_json::Value;
 
 use super::results::Level;
 use super::{Asks, MAY_ASK, answer, pong, refuse, results};
-use crate::from_legacy::error_of;
+use crate::from_legacy::{content, error_of};
 use crate::limits::QUESTIONS;
 
 /// One modern request on a legacy session.
@@ -23,6 +23,8 @@ pub struct Call {
     progress: Option<RequestId>,
     /// The token that the server knows.
     server_progress: Option<RequestId>,
+    /// The server's.
+    revision: Revision,
     /// JSON text.
     info: Bytes,
     asks: Asks,
@@ -59,7 +61,13 @@ pub enum Step {
 }
 
 impl Call {
-    pub(super) fn new(request: Message, info: Bytes, asks: Asks, level: Option<Level>) -> Self {
+    pub(super) fn new(
+        request: Message,
+        revision: Revision,
+        info: Bytes,
+        asks: Asks,
+        level: Option<Level>,
+    ) -> Self {
         // Only requests become calls.
         let id = request.id().unwrap_or_else(|| RequestId::from(0));
         let progress = request.progress_token();
@@ -68,10 +76,22 @@ impl Call {
             id,
             progress: progress.clone(),
             server_progress: progress,
+            revision,
             info,
             asks,
             level,
             asked: 0,
+        }
+    }
+
+    /// Gives the call another id for the server, which is its progress token as well. Needed where clients share the session:
+    /// "The request ID MUST NOT have been previously used by the requestor within the same session" (2025-11-25, basic,
+    /// Requests), and two clients may use the same. Its client knows nothing of it. To be called before the request is sent.
+    pub fn rename(&mut self, id: &RequestId) {
+        self.request.set_id(id);
+        if self.server_progress.is_some() {
+            self.request.set_progress_token(id);
+            self.server_progress = Some(id.clone());
         }
     }
 
@@ -147,7 +167,10 @@ impl Call {
     /// Whether a later request is this one again: the same but for what a second request has of its own.
     #[must_use]
     pub fn is_repeated_by(&self, request: &Message) -> bool {
-        self.request.method() == request.method() && digest(&self.request) == digest(request)
+        // A name that was changed on the way here is one that readers don't see yet.
+        request.reread().is_ok_and(|request| {
+            self.request.method() == request.method() && digest(&self.request) == digest(&request)
+        })
     }
 
     /// Takes the client's second request, which [repeats](Call::is_repeated_by) the first. From now on the client is
@@ -166,7 +189,10 @@ impl Call {
         questions.retain(|Question { key, request }| {
             let response = responses.get(&**key).filter(|response| response.get().starts_with('{'));
             let Some((response, id)) = response.zip(request.id()) else { return true };
-            answers.push(answer(&id, response.get().as_bytes()));
+            let response = response.get().as_bytes();
+            let changed = request.is_method("sampling/createMessage");
+            let changed = changed.then(|| content::sampled(response, self.revision)).flatten();
+            answers.push(answer(&id, changed.as_deref().map_or(response, str::as_bytes)));
             false
         });
         answers

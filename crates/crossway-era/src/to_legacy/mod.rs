@@ -11,7 +11,7 @@
 //! | an error | codes that modern revisions have retired are replaced |
 //! | progress | passes to its call |
 //! | a log message | passes to the call in whose course it comes, if that asked for logs of its level |
-//! | `elicitation/create`, `sampling/createMessage`, `roots/list` | the call parks, if its client can answer |
+//! | `elicitation/create`, `sampling/createMessage`, `roots/list` | the call parks, if its client can answer. Content that the server's revision does not have is a sentence in the answer |
 //! | `ping` | answered here |
 //! | changes of lists and resources | go to those who listen |
 
@@ -180,7 +180,13 @@ impl Session {
             ErrorObject::new(ErrorCode::INVALID_PARAMS, "\"params\" and its \"_meta\" have to be objects")
         })?;
         let request = request.reread().map_err(|error| ErrorObject::new(error.code(), error.to_string()))?;
-        Ok(Call::new(request, self.info.clone(), asks, level))
+        Ok(Call::new(request, self.revision, self.info.clone(), asks, level))
+    }
+
+    /// A request whose answer shows that the server has read what was sent before.
+    #[must_use]
+    pub fn ping() -> Message {
+        request(&RequestId::from("crossway-ping"), "ping", b"{}")
     }
 
     /// A request that asks the server for log messages of a level and above.

@@ -180,6 +180,44 @@ fn a_question_parks_the_call_and_its_answer_goes_to_the_server() {
 }
 
 #[test]
+fn a_second_request_whose_name_was_changed_on_its_way_is_known_again() {
+    let again = |name: &str| {
+        message(&format!(
+            r#"{{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{{"requestState":"s","name":"{name}"}}}}"#
+        ))
+    };
+    let call = call("tools/call", r#"{"elicitation":{}}"#);
+    let mut merged = again("server__n");
+    assert!(!call.is_repeated_by(&merged));
+    merged.set_name("n");
+    assert!(call.is_repeated_by(&merged));
+}
+
+#[test]
+fn a_server_is_answered_with_content_that_its_revision_has() {
+    let asks = r#"{"jsonrpc":"2.0","id":7,"method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}"#;
+    let audio = r#"{"type":"audio","data":"AA==","mimeType":"audio/wav"}"#;
+    let said = r#"{"type":"text","text":"so"}"#;
+    for (version, content, wanted) in [
+        ("2024-11-05", audio.to_owned(), "[audio content is left out"),
+        ("2024-11-05", format!("[{audio}]"), "[audio content is left out"),
+        ("2025-06-18", format!("[{audio}]"), r#""content":{"type":"audio""#),
+        ("2025-06-18", format!("[{said},{audio}]"), r#""text":"so\n[audio content is left out]""#),
+        ("2025-11-25", format!("[{said},{audio}]"), r#""content":[{"type":"text""#),
+        ("2024-11-05", said.to_owned(), r#"{"role":"assistant","content":{"type":"text","text":"so"}}"#),
+    ] {
+        let session = Session::opened(&message(&OPENED.replace("2025-06-18", version))).unwrap();
+        let mut call = session.call(&modern("tools/call", r#"{"sampling":{}}"#, r#","name":"n""#)).unwrap();
+        let Step::Park(question) = call.handle_reply(message(asks)) else { panic!() };
+        let again = format!(
+            r#"{{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{{"inputResponses":{{"ask-1":{{"role":"assistant","content":{content}}}}},"requestState":"s","name":"n"}}}}"#
+        );
+        let answers = call.handle_again(&message(&again), &mut vec![question]);
+        assert!(text(&answers[0]).contains(wanted), "{version}: {}", text(&answers[0]));
+    }
+}
+
+#[test]
 fn a_second_request_says_anew_what_it_wants_to_hear() {
     let logs = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":1}}"#;
     let progress =
