@@ -1,11 +1,11 @@
 //! One session with the server.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crossway_era::to_legacy::{self, Asks, Level, Session};
-use crossway_proto::{Kind, Message};
+use crossway_proto::{Kind, Message, RequestId};
 use crossway_service::{Call, CallError, Context, Link, Origin, Reason, Reply};
 use tokio::sync::{OnceCell, broadcast, watch};
 use tokio::time::{Instant, timeout};
@@ -24,6 +24,10 @@ pub(super) struct Member {
     /// Whether a call that may ask its client has it.
     is_leased: AtomicBool,
     in_use: AtomicUsize,
+    /// How many calls ended without an answer of which the server may not have heard yet.
+    ghosts: AtomicUsize,
+    /// How many requests it has had.
+    requests: AtomicU64,
     changes: broadcast::Sender<Message>,
     state: Mutex<State>,
 }
@@ -49,6 +53,8 @@ impl Member {
             is_dead: watch::Sender::new(false),
             is_leased: AtomicBool::new(false),
             in_use: AtomicUsize::new(0),
+            ghosts: AtomicUsize::new(0),
+            requests: AtomicU64::new(0),
             changes: broadcast::Sender::new(CHANGES),
             state: Mutex::new(State {
                 used: Instant::now(),
@@ -91,15 +97,24 @@ impl Member {
     }
 
     /// Sends a request of our own, and waits for its answer.
-    pub(super) async fn ask(&self, request: Message) -> Result<Message, CallError> {
+    pub(super) async fn ask(&self, mut request: Message) -> Result<Message, CallError> {
+        request.set_id(&self.next_id());
         let mut reply = self.send(request);
         while let Some(message) = reply.next().await {
             let message = message?;
             if message.is_response() {
                 return Ok(message);
             }
+            if message.is_request() {
+                self.unowned(message);
+            }
         }
         Err(CallError::unknown(Reason::InvalidAnswer("there was none".into())))
+    }
+
+    /// An id that no request of this session has had.
+    pub(super) fn next_id(&self) -> RequestId {
+        RequestId::from(self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Sends a message.
@@ -166,7 +181,9 @@ impl Member {
 
     pub(super) fn unsubscribe(&self, uri: &str) {
         if self.forget(uri) && !self.is_dead() {
-            self.tell(Session::subscribe(uri, false));
+            let mut request = Session::subscribe(uri, false);
+            request.set_id(&self.next_id());
+            self.tell(request);
         }
     }
 
@@ -203,6 +220,11 @@ impl Member {
         for message in cell.close().iter().filter(|message| message.is_request()) {
             self.tell(to_legacy::refuse(message));
         }
+    }
+
+    /// Whether the server may still say something for a call that has ended: log messages are nobody's then.
+    pub(super) fn is_haunted(&self) -> bool {
+        self.ghosts.load(Ordering::Acquire) > 0
     }
 
     /// The session is no more, if that is what the failure says.
@@ -248,7 +270,8 @@ impl Member {
                     Some(Err(message)) => *message,
                     None => message,
                 };
-                if !self.asks.is_nothing() && state.orphans.len() < ORPHANS {
+                // It is no next call's if a call has just ended that it may be of.
+                if !self.asks.is_nothing() && state.orphans.len() < ORPHANS && !self.is_haunted() {
                     state.orphans.push_back(message);
                 } else {
                     drop(state);
@@ -260,6 +283,7 @@ impl Member {
                 // With two in flight it is anybody's, so it is nobody's.
                 if let [taker] = &takers[..]
                     && self.in_use.load(Ordering::Acquire) == 1
+                    && !self.is_haunted()
                 {
                     taker.deliver(message);
                 }
@@ -300,6 +324,30 @@ impl Lease {
         let mut lease = Self::new(member);
         lease.is_exclusive = true;
         Some(lease)
+    }
+}
+
+impl Lease {
+    /// Gives the session back after a call that ended without an answer. What the server still says for it would be taken
+    /// for the next one's, another client's maybe: so none that the server may ask in gets the session until the server
+    /// has answered a ping that was sent behind the cancellation.
+    pub(super) fn settle(self) {
+        let member = &self.member;
+        let may_speak = member.session().is_some_and(|session| self.is_exclusive || session.can("logging"));
+        if !may_speak || member.is_dead() {
+            return;
+        }
+        member.ghosts.fetch_add(1, Ordering::AcqRel);
+        tokio::spawn(async move {
+            let answered = timeout(OPEN_TIME, self.member.ask(Session::ping())).await;
+            match answered {
+                Ok(Ok(_)) => drop(self.member.ghosts.fetch_sub(1, Ordering::AcqRel)),
+                Ok(Err(error)) => self.member.note_failure(&error),
+                // It does nothing else than what was cancelled: whoever could be asked has another one.
+                Err(_) if self.is_exclusive => self.member.kill(),
+                Err(_) => {}
+            }
+        });
     }
 }
 

@@ -34,6 +34,9 @@ impl Parked {
         }
         self.lease.member.refuse_rest(&self.cell);
         drop(self.reply);
+        if self.owner.is_many() {
+            self.lease.settle();
+        }
     }
 }
 

@@ -57,6 +57,13 @@ pub(super) enum Owner {
     Call(Origin),
 }
 
+impl Owner {
+    /// Whether it may be more than one client.
+    pub(super) fn is_many(&self) -> bool {
+        !matches!(self, Self::Client(_) | Self::Call(_))
+    }
+}
+
 impl Pool {
     pub(super) fn new(name: &str, upstream: Box<dyn Upstream>, options: BackOptions) -> Self {
         // Without randomness there is nothing to seal with, and no call is parked.
@@ -102,7 +109,7 @@ impl Pool {
         may_ask: bool,
     ) -> Result<Lease, CallError> {
         self.keep_swept();
-        let is_exclusive = may_ask && !matches!(owner, Owner::Client(_) | Owner::Call(_));
+        let is_exclusive = may_ask && owner.is_many();
         let key = Key { owner, asks: asks.clone() };
         let hold = |member: &Arc<Member>| {
             if is_exclusive { Lease::exclusive(member) } else { Some(Lease::new(member)) }

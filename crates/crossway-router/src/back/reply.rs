@@ -40,6 +40,14 @@ enum Phase {
     Over,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// By the server.
+    Answered,
+    /// Otherwise: the server may still be at work.
+    Unanswered,
+}
+
 struct Running {
     call: Call,
     reply: Reply,
@@ -113,7 +121,9 @@ impl CallReply {
     /// Sends the call on a session that is open. Gives back the answer to one that can't be sent.
     fn send(&self, lease: Lease) -> Result<Phase, Box<Message>> {
         let Some(session) = lease.member.session() else { return Ok(Phase::Over) };
-        let call = session.call(&self.message).map_err(|error| Box::new(error_for(&self.message, error)))?;
+        let call = session.call(&self.message).map_err(|error| Box::new(error_for(&self.message, error)));
+        let mut call = call?;
+        call.rename(&lease.member.next_id());
         let may_ask = call.may_ask();
         let context = lease.member.context_of(&self.context);
         let reply = lease.member.link.call(crossway_service::Call::message(call.request(), context));
@@ -140,7 +150,7 @@ impl CallReply {
             }
             Step::Refuse(to_client, to_server) => {
                 member.tell(to_server);
-                self.finish();
+                self.finish(Ended::Unanswered);
                 Some(to_client)
             }
             Step::Park(question) => {
@@ -149,7 +159,7 @@ impl CallReply {
                 None
             }
             Step::Done(answer) => {
-                self.finish();
+                self.finish(Ended::Answered);
                 Some(answer)
             }
         }
@@ -174,12 +184,18 @@ impl CallReply {
     }
 
     /// Ends the call for good. What the server asked meanwhile is not left without an answer.
-    fn finish(&mut self) {
+    fn finish(&mut self, ended: Ended) {
         if let Phase::Running(running) = self.end() {
+            let Running { reply, lease, .. } = *running;
             for question in self.questions.drain(..) {
-                running.lease.member.tell(question.unanswered());
+                lease.member.tell(question.unanswered());
             }
-            running.lease.member.refuse_rest(&self.cell);
+            lease.member.refuse_rest(&self.cell);
+            // The server is told before anything else is asked of it.
+            drop(reply);
+            if ended == Ended::Unanswered && self.owner.is_many() {
+                lease.settle();
+            }
         }
     }
 
@@ -194,7 +210,7 @@ impl CallReply {
             self.phase = self.begin();
             return None;
         }
-        self.finish();
+        self.finish(Ended::Unanswered);
         Some(error)
     }
 }
@@ -222,7 +238,7 @@ impl Stream for CallReply {
             }
             let step = match (this.cell.look(cx), &mut this.phase) {
                 (Found::Cancelled, _) => {
-                    this.finish();
+                    this.finish(Ended::Unanswered);
                     return Poll::Ready(None);
                 }
                 (Found::Message(message), Phase::Running(running)) => running.call.handle_reply(*message),
@@ -256,13 +272,20 @@ impl Stream for CallReply {
                         return Poll::Ready(this.park().map(Ok));
                     };
                     match next {
+                        // It may be of a call that has ended, another client's.
+                        Some(Ok(message))
+                            if message.is_method("notifications/message")
+                                && running.lease.member.is_haunted() =>
+                        {
+                            continue;
+                        }
                         Some(Ok(message)) => running.call.handle_reply(message),
                         Some(Err(error)) => match this.fail(error) {
                             Some(error) => return Poll::Ready(Some(Err(error))),
                             None => continue,
                         },
                         None => {
-                            this.finish();
+                            this.finish(Ended::Unanswered);
                             return Poll::Ready(None);
                         }
                     }
@@ -278,7 +301,7 @@ impl Stream for CallReply {
 impl Drop for CallReply {
     fn drop(&mut self) {
         if !matches!(self.phase, Phase::Over) {
-            self.finish();
+            self.finish(Ended::Unanswered);
         }
     }
 }

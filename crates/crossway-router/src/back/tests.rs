@@ -7,6 +7,8 @@ use tokio::sync::mpsc::Receiver;
 use super::*;
 use crate::{ClientSession, ScopeKey};
 
+mod shared;
+
 const OPENED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{}},"serverInfo":{"name":"s","version":"1"}}"#;
 
 fn message(text: &str) -> Message {
@@ -63,6 +65,15 @@ impl Rig {
         server.answer(&opening.id().unwrap(), OPENED);
         assert!(server.receive().await.unwrap().is_method("notifications/initialized"));
         server
+    }
+}
+
+/// Answers the ping by which it is found out that a cancellation was read.
+async fn pong(server: &Server) {
+    let id = server.expect("ping").await;
+    server.answer(&id, "{}");
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -158,6 +169,7 @@ async fn a_dropped_reply_and_a_cancelled_call_are_told_to_the_server() {
     let id = server.expect("tools/call").await;
     drop(dropped);
     assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(id));
+    pong(&server).await;
     let mut cancelled = rig.call(tool("2", "{}"));
     let id = server.expect("tools/call").await;
     let notification =
@@ -241,6 +253,7 @@ async fn a_call_whose_client_does_not_come_back_is_given_up() {
     let unanswered = server.receive().await.unwrap();
     assert_eq!((unanswered.kind(), unanswered.id()), (Kind::Error, Some(RequestId::from("q"))));
     assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(id));
+    pong(&server).await;
     let mut late = rig.call(again("2", &state, "n"));
     assert!(text(&late.next().await).contains("-32602"));
     // Its session is free again.
