@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use crossway_era::from_legacy::{Call, Step};
 use crossway_proto::{Message, RequestId};
-use crossway_service::{CallError, Context, Reply};
+use crossway_service::{CallError, Context, Outcome, Reply};
 use futures_core::Stream;
 
 use super::session::Session;
@@ -25,6 +25,8 @@ pub(super) struct CallReply {
     queue: VecDeque<Message>,
     /// Questions that the client has to answer.
     asked: Vec<RequestId>,
+    /// The server has had a round of it.
+    was_seen: bool,
     is_over: bool,
 }
 
@@ -40,6 +42,7 @@ impl CallReply {
             reply,
             queue: VecDeque::new(),
             asked: Vec::new(),
+            was_seen: false,
             is_over: false,
         }
     }
@@ -55,6 +58,7 @@ impl CallReply {
             }
             Step::Again(request) => {
                 self.session.forget_questions(&std::mem::take(&mut self.asked));
+                self.was_seen = true;
                 self.reply = Some(self.session.send(request, &self.context));
             }
             Step::Done(answer) => {
@@ -66,6 +70,18 @@ impl CallReply {
             }
         }
         None
+    }
+
+    /// The failure of the last round as one of the whole call: its client knows of no rounds.
+    fn of_all_rounds(&self, error: CallError) -> CallError {
+        if !self.was_seen || error.outcome() != Outcome::NotSent {
+            return error;
+        }
+        let whole = CallError::unknown(error.reason().clone());
+        match error.retry_after() {
+            Some(after) => whole.with_retry_after(after),
+            None => whole,
+        }
     }
 
     /// Nothing comes any more but what is queued: word of the questions that are withdrawn.
@@ -124,7 +140,7 @@ impl Stream for CallReply {
                 }
                 Poll::Ready(last) => {
                     this.end();
-                    return Poll::Ready(last);
+                    return Poll::Ready(last.map(|item| item.map_err(|error| this.of_all_rounds(error))));
                 }
             };
             if let Some(message) = this.take(step) {
