@@ -67,6 +67,16 @@ pub struct Calls<T> {
     slots: Slab<Slot<T>>,
     count: u64,
     limit: usize,
+    left: Option<Left>,
+}
+
+/// Calls that ended without an answer: until the upstream has heard of it, it may still log for them.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    /// Whose they were; `None` if they were several clients'.
+    origin: Option<u64>,
+    /// Up to which count calls were sent before word of it. An answer to a later one shows that it was read.
+    count: u64,
 }
 
 #[derive(Debug)]
@@ -92,7 +102,7 @@ impl<T> Calls<T> {
     /// A table for at most `limit` calls, and never more than [`Limits::CALLS_IN_FLIGHT`].
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { slots: Slab::new(), count: 0, limit: limit.min(Limits::CALLS_IN_FLIGHT) }
+        Self { slots: Slab::new(), count: 0, limit: limit.min(Limits::CALLS_IN_FLIGHT), left: None }
     }
 
     /// Takes up a request of the client `origin` and writes the upstream's id and progress token into it.
@@ -131,6 +141,8 @@ impl<T> Calls<T> {
         if response.subscription_id().is_some() {
             response.set_subscription_id(&slot.id);
         }
+        // The upstream reads in order, and so has read by now what was sent before this call.
+        self.left = self.left.filter(|left| key.0 >> SLOT_BITS <= left.count);
         Some(key)
     }
 
@@ -190,13 +202,19 @@ impl<T> Calls<T> {
     }
 
     /// The call to which a log message belongs, if that can be told: the newest of those that may be meant, if all of them
-    /// are one client's.
+    /// are one client's. Calls that have ended without an answer may be meant as well, until the upstream has answered one that
+    /// was sent later.
     ///
     /// A modern request is meant only if it asks for log messages: "The server **MUST NOT** emit `notifications/message` for
     /// a request that does not include this field" (2026-07-28, server/utilities/logging).
     #[must_use]
     pub fn log_owner(&self) -> Option<CallKey> {
         let open = || self.slots.iter().map(|(_, slot)| slot).filter(|slot| slot.is_open());
+        if let Some(left) = self.left
+            && !open().all(|slot| left.origin == Some(slot.origin))
+        {
+            return None;
+        }
         if open().count() == 1 {
             return open().next().map(|slot| slot.key);
         }
@@ -226,7 +244,12 @@ impl<T> Calls<T> {
     /// Forgets a call, and gives back its state. An answer that comes later is an answer to no question.
     pub fn close(&mut self, key: CallKey) -> Option<T> {
         self.slot(key)?;
-        let state = self.slots.remove(key.slot()).state;
+        let slot = self.slots.remove(key.slot());
+        if slot.is_open() && slot.may_log {
+            let is_others = self.left.is_some_and(|left| left.origin != Some(slot.origin));
+            self.left = Some(Left { origin: (!is_others).then_some(slot.origin), count: self.count });
+        }
+        let state = slot.state;
         // An idle connection holds no table: sessions are many.
         if self.slots.is_empty() && self.slots.capacity() > 16 {
             self.slots.shrink_to_fit();

@@ -87,6 +87,37 @@ async fn a_log_message_reaches_no_other_client_than_the_one_whose_call_it_may_be
 }
 
 #[tokio::test]
+async fn a_log_message_of_a_cancelled_call_reaches_no_other_client() {
+    let (link, server) = connected().await;
+    let (ours, theirs) = (Origin::unique(), Origin::unique());
+    let log = |data: u32| {
+        server.send(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":{data}}}}}"#
+        ));
+    };
+    let cancelled = call(&link, theirs, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    let mut before = call(&link, ours, r#"{"jsonrpc":"2.0","id":2,"method":"m"}"#);
+    server.expect("m").await;
+    let id = server.expect("m").await;
+    drop(cancelled);
+    // The server has not read of the cancellation yet, neither when it logs nor when it answers what came before it.
+    log(1);
+    server.answer(&id, "0");
+    assert!(text(&mut before).await.contains("result"));
+    let mut after = call(&link, ours, r#"{"jsonrpc":"2.0","id":3,"method":"m"}"#);
+    log(2);
+    assert!(server.receive().await.unwrap().cancelled_id().is_some());
+    let id = server.expect("m").await;
+    server.answer(&id, "0");
+    assert!(text(&mut after).await.contains("result"));
+    // Now it has.
+    let mut later = call(&link, ours, r#"{"jsonrpc":"2.0","id":4,"method":"m"}"#);
+    server.expect("m").await;
+    log(3);
+    assert!(text(&mut later).await.contains(r#""data":3"#));
+}
+
+#[tokio::test]
 async fn odd_messages_pass_byte_for_byte_but_for_their_ids() {
     let (link, server) = connected().await;
     for (odd, result) in corpus::ODD_REQUESTS.iter().zip(corpus::ODD_RESULTS.iter().cycle()) {

@@ -202,7 +202,7 @@ impl<O: Outlet> Mux<O> {
     ///
     /// While a single call is in flight, it belongs to that call in all likelihood, and goes out in order with its
     /// answer. Else it goes to those who listen, or, if nobody does, to the newest call: but a log message to nobody if it
-    /// may be of several clients' calls, since nothing says whose it is (2026-07-28, basic/transports/stdio: "there are no
+    /// may be of several clients' calls, be they in flight or cancelled just now, since nothing says whose it is (2026-07-28, basic/transports/stdio: "there are no
     /// per-request streams"). Changes of lists and resources belong to no call at all.
     fn unowned(&self, mut state: MutexGuard<'_, State>, message: Message) {
         let of_a_call = message.is_request()
@@ -210,7 +210,7 @@ impl<O: Outlet> Mux<O> {
                 .iter()
                 .any(|method| message.is_method(method));
         match state.calls.newest().filter(|(_, is_only)| of_a_call && (*is_only || state.listeners == 0)) {
-            Some((_, false)) if message.is_method("notifications/message") => match state.calls.log_owner() {
+            Some(_) if message.is_method("notifications/message") => match state.calls.log_owner() {
                 Some(key) => self.interim(&mut state, key, message),
                 None => state.count_stray(),
             },
