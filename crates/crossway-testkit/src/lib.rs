@@ -3,5 +3,6 @@
 pub mod corpus;
 pub mod fuzz;
 mod scripted;
+pub mod sim;
 
 pub use scripted::{Scripted, Server};

@@ -1,0 +1,195 @@
+//! What happens in a run, and when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossway_proto::Revision;
+use crossway_router::{AnyEra, Back, BackOptions, Front, Router, RouterOptions, Share, Speaks};
+use crossway_service::Upstream;
+use crossway_testkit::sim::{Shape, SimUpstream, Weather};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::client::{Client, Order, Who};
+use crate::server::Host;
+use crate::world::World;
+
+/// By what a client reaches the server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Route {
+    /// The server alone, under its own names.
+    AnyEra,
+    /// The server merged with another one: everybody is translated to the modern shape.
+    Router,
+}
+
+/// One thing that happens, and how long after it the next one does.
+#[derive(Debug, Clone)]
+struct Step {
+    what: What,
+    pause: u64,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    /// A client is told to do something.
+    Order(usize, Order),
+    /// A connection with the server breaks.
+    Cut(usize),
+    /// The server dies, and is back after so many milliseconds.
+    Restart(u64),
+}
+
+/// A run.
+#[derive(Debug, Clone)]
+struct Run {
+    steps: Vec<Step>,
+    seed: u64,
+    server: Shape,
+    clients: [(Shape, bool); 3],
+    share: Share,
+}
+
+/// How many schedules each pair goes through, unless `PROPTEST_CASES` says otherwise.
+const CASES: u32 = 24;
+
+/// How long a run goes on after its last step: all that is not for ever has ended then.
+const REST: Duration = Duration::from_secs(200);
+
+fn deed() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        4 => Just("progress"),
+        3 => Just("log"),
+        3 => Just("wait"),
+        2 => prop::sample::select(vec!["ask-roots", "ask-sample", "ask-elicit", "ask-url"]),
+        2 => prop::sample::select(vec!["audio", "link", "structured", "changed", "updated"]),
+        1 => prop::sample::select(vec!["fail", "missing", "die", "hang"]),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let order = prop_oneof![
+        8 => prop::collection::vec(deed(), 0..5).prop_map(Order::Call),
+        1 => Just(Order::List),
+        1 => Just(Order::Listen),
+        2 => any::<usize>().prop_map(Order::Cancel),
+        1 => Just(Order::Leave),
+    ];
+    let what = prop_oneof![
+        12 => (0..3usize, order).prop_map(|(client, order)| What::Order(client, order)),
+        1 => any::<usize>().prop_map(What::Cut),
+        1 => (0..3000u64).prop_map(What::Restart),
+    ];
+    (what, prop_oneof![Just(0), 0..40u64]).prop_map(|(what, pause)| Step { what, pause })
+}
+
+fn run() -> impl Strategy<Value = Run> {
+    let shape = || prop::sample::select(vec![Shape::Pipe, Shape::Streams]);
+    let client = move || (shape(), any::<bool>());
+    let share = prop::sample::select(vec![Share::Session, Share::Keyed, Share::Shared, Share::Shared]);
+    let steps = prop::collection::vec(step(), 1..40);
+    (steps, any::<u64>(), shape(), [client(), client(), client()], share)
+        .prop_map(|(steps, seed, server, clients, share)| Run { steps, seed, server, clients, share })
+}
+
+/// Runs a pair of revisions through many schedules.
+///
+/// # Panics
+///
+/// With the shortest schedule that was found after which something is wrong.
+pub(crate) fn check(client: Revision, server: Revision, route: Route) {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config = Config {
+        cases: asked.unwrap_or(CASES),
+        failure_persistence: None,
+        max_shrink_iters: 2000,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new(config);
+    let checked = runner.run(&run(), |run| {
+        let wrongs = in_virtual_time(&run, client, server, route);
+        prop_assert!(wrongs.is_empty(), "{}", wrongs.join("\n"));
+        Ok(())
+    });
+    if let Err(error) = checked {
+        panic!(
+            "a client of {client}, a server of {server}, {route:?}: {}",
+            format!("{error:?}").replace("Value", "")
+        );
+    }
+}
+
+fn in_virtual_time(run: &Run, client: Revision, server: Revision, route: Route) -> Vec<String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(play(run, client, server, route))
+}
+
+async fn play(run: &Run, client: Revision, server: Revision, route: Route) -> Vec<String> {
+    let world = Arc::new(World::default());
+    let weather = Weather::new(run.seed, 5, 8);
+    let any_era = |revision: Revision, shape: Shape| {
+        let host = Host { revision, world: Arc::clone(&world) };
+        let sim = SimUpstream::new(shape, weather.clone(), move |end| host.serve(end));
+        let raw: Arc<dyn Upstream> = Arc::new(sim.clone());
+        let speaks = if revision.is_modern() { Speaks::Modern } else { Speaks::Legacy };
+        let back = Back::new("sim", Arc::clone(&raw), BackOptions::shared_by(run.share));
+        let front = Front::new(Arc::clone(&raw));
+        (sim, AnyEra::new(raw, speaks, Arc::new(front), Arc::new(back)))
+    };
+    let (sim, one) = any_era(server, run.server);
+    let (upstream, tools): (Arc<dyn Upstream>, Vec<&'static str>) = match route {
+        Route::AnyEra => (Arc::new(one), vec!["work"]),
+        Route::Router => {
+            let (_, other) = any_era(Revision::V2025_11_25, Shape::Pipe);
+            let mut options = RouterOptions::default();
+            options.is_same_for_all = run.share == Share::Shared;
+            let router = Router::new(options);
+            router.insert("one", &*one.modern());
+            router.insert("two", &*other.modern());
+            (Arc::new(Front::new(router)), vec!["one__work", "one__work", "two__work"])
+        }
+    };
+    let mut orders = Vec::new();
+    let mut running = Vec::new();
+    for (number, (shape, can_be_asked)) in run.clients.into_iter().enumerate() {
+        let name = format!("c{number}");
+        let who = Who { name, revision: client, shape, can_be_asked, tools: tools.clone() };
+        let machine = Client::new(who, Arc::clone(&upstream), weather.clone(), Arc::clone(&world));
+        let (sender, receiver) = mpsc::channel(1024);
+        orders.push(sender);
+        running.push(tokio::spawn(machine.run(receiver)));
+    }
+    let mut back_at: Option<Instant> = None;
+    for step in &run.steps {
+        match &step.what {
+            What::Order(client, order) => orders[*client].send(order.clone()).await.unwrap(),
+            What::Cut(number) => sim.cut_one(*number),
+            What::Restart(down) => {
+                sim.go_down();
+                back_at = Some(Instant::now() + Duration::from_millis(*down));
+            }
+        }
+        let next = Instant::now() + Duration::from_millis(step.pause);
+        if back_at.is_some_and(|back_at| back_at <= next) {
+            sim.come_up();
+            back_at = None;
+        }
+        sleep_until(next).await;
+    }
+    sim.come_up();
+    sleep(REST).await;
+    for client in &orders {
+        client.send(Order::Finish).await.unwrap();
+    }
+    sleep(REST).await;
+    drop(orders);
+    for client in running {
+        for asked in client.await.unwrap() {
+            asked.check(&world);
+        }
+    }
+    world.wrongs()
+}

@@ -1,0 +1,127 @@
+//! The way to a server that a test plays.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossway_service::{Ask, Call, CallError, Connection, Link, Reason, Reply, Scope, Upstream};
+
+use super::lane::Cut;
+use super::server::ServerEnd;
+use super::{Shape, Weather, pipe, streams};
+
+/// An upstream whose connections a test serves, cuts and brings back. Clones are the same upstream.
+#[derive(Clone)]
+pub struct SimUpstream(Arc<Inner>);
+
+struct Inner {
+    shape: Shape,
+    weather: Weather,
+    host: Box<dyn Fn(ServerEnd) + Send + Sync>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    is_down: bool,
+    open: Vec<Cut>,
+}
+
+impl SimUpstream {
+    /// An upstream whose connections `host` serves.
+    pub fn new(shape: Shape, weather: Weather, host: impl Fn(ServerEnd) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner { shape, weather, host: Box::new(host), state: Mutex::default() }))
+    }
+
+    /// The server dies, with all its connections, and can't be reached until it [comes up](Self::come_up).
+    pub fn go_down(&self) {
+        let open = {
+            let mut state = self.state();
+            state.is_down = true;
+            std::mem::take(&mut state.open)
+        };
+        open.iter().for_each(Cut::cut);
+    }
+
+    /// The server is there again.
+    pub fn come_up(&self) {
+        self.state().is_down = false;
+    }
+
+    /// One of its connections breaks: which one, `number` says.
+    pub fn cut_one(&self, number: usize) {
+        let mut state = self.state();
+        state.open.retain(|cut| !cut.is_cut());
+        if !state.open.is_empty() {
+            let at = number % state.open.len();
+            state.open.swap_remove(at).cut();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new connection, and what ends it; `None` while the server is down.
+    fn open(&self, scope: Scope) -> Option<(Link, Cut)> {
+        let cut = Cut::new();
+        {
+            let mut state = self.state();
+            if state.is_down {
+                return None;
+            }
+            state.open.push(cut.clone());
+        }
+        let (link, end) = match self.0.shape {
+            Shape::Pipe => pipe::connect(&self.0.weather, &cut),
+            Shape::Streams => streams::connect(&self.0.weather, &cut, scope == Scope::Session),
+        };
+        (self.0.host)(end);
+        Some((link, cut))
+    }
+}
+
+impl Upstream for SimUpstream {
+    fn connect(&self, scope: Scope) -> Link {
+        match scope {
+            Scope::Session => self.open(scope).map_or_else(|| Link::new(Nobody), |(link, _)| link),
+            _ => Link::new(Shared { upstream: self.clone(), current: Mutex::default() }),
+        }
+    }
+}
+
+impl fmt::Debug for SimUpstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SimUpstream({:?})", self.0.shape)
+    }
+}
+
+/// The connection of stateless requests, opened anew when it has ended.
+struct Shared {
+    upstream: SimUpstream,
+    current: Mutex<Option<(Link, Cut)>>,
+}
+
+impl Connection for Shared {
+    fn call(&self, call: Call) -> Reply {
+        if matches!(call.ask, Ask::Listen) {
+            return Reply::silent();
+        }
+        let link = {
+            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            if current.as_ref().is_none_or(|(_, cut)| cut.is_cut()) {
+                *current = self.upstream.open(Scope::Shared);
+            }
+            current.as_ref().map(|(link, _)| link.clone())
+        };
+        link.unwrap_or_else(|| Link::new(Nobody)).call(call)
+    }
+}
+
+/// A server that is down.
+struct Nobody;
+
+impl Connection for Nobody {
+    fn call(&self, _: Call) -> Reply {
+        Reply::failed(CallError::not_sent(Reason::Unavailable("the simulated server is down".into())))
+    }
+}
