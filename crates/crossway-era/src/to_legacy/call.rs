@@ -251,9 +251,21 @@ impl Question {
     /// The answer for the server when nobody answers the question.
     #[must_use]
     pub fn unanswered(&self) -> Message {
-        let error = ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the client did not answer in time");
-        error_of(&self.request.id().unwrap_or_else(|| RequestId::from(0)), error)
+        unanswered(&self.request)
     }
+
+    /// The request of the server's that it is: for another call, when this one has ended without it.
+    #[must_use]
+    pub fn into_request(self) -> Message {
+        self.request
+    }
+}
+
+/// The answer to a request of the server's that nobody has answered in time.
+#[must_use]
+pub fn unanswered(request: &Message) -> Message {
+    let error = ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the client did not answer in time");
+    error_of(&request.id().unwrap_or_else(|| RequestId::from(0)), error)
 }
 
 /// What makes two requests the same, in a number that nobody outside can choose.

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId, Revision};
 use serde_json::{Map, Value};
 
-pub use call::{Call, Question, Step};
+pub use call::{Call, Question, Step, unanswered};
 pub use capabilities::Asks;
 pub use listener::Listener;
 

@@ -38,9 +38,16 @@ struct State {
     /// How many listen to each resource.
     uris: HashMap<String, usize>,
     /// Calls that can take what comes outside of all calls.
-    takers: Vec<Weak<Cell>>,
+    takers: Vec<Taker>,
     /// Requests of the server's that no call was there for.
     orphans: VecDeque<Message>,
+}
+
+/// A call that takes what comes outside of all calls.
+struct Taker {
+    cell: Weak<Cell>,
+    /// The server may ask the client in its course.
+    may_be_asked: bool,
 }
 
 impl Member {
@@ -205,21 +212,43 @@ impl Member {
         self.changes.subscribe()
     }
 
-    /// A call that takes what the server says outside of all calls. It gets what has waited for one.
-    pub(super) fn take_in(&self, cell: &Arc<Cell>) {
+    /// A call that takes what the server says outside of all calls. If it may be asked, it gets what has waited for one.
+    pub(super) fn take_in(&self, cell: &Arc<Cell>, may_be_asked: bool) {
         let mut state = self.state();
-        state.takers.retain(|taker| taker.strong_count() > 0);
-        state.takers.push(Arc::downgrade(cell));
-        for orphan in std::mem::take(&mut state.orphans) {
-            cell.deliver(orphan);
+        state.takers.retain(|taker| taker.cell.strong_count() > 0);
+        state.takers.push(Taker { cell: Arc::downgrade(cell), may_be_asked });
+        if may_be_asked {
+            for orphan in std::mem::take(&mut state.orphans) {
+                cell.deliver(orphan);
+            }
         }
     }
 
     /// The call of this box has ended: what was in it for the client is not left without an answer.
     pub(super) fn refuse_rest(&self, cell: &Cell) {
-        for message in cell.close().iter().filter(|message| message.is_request()) {
-            self.tell(to_legacy::refuse(message));
+        for message in cell.close().into_iter().filter(Message::is_request) {
+            if let Err(message) = self.offer(message) {
+                self.tell(to_legacy::refuse(&message));
+            }
         }
+    }
+
+    /// Gives a request of the server's to the newest call that may be asked; gives it back if there is none.
+    pub(super) fn offer(&self, mut message: Message) -> Result<(), Message> {
+        let takers: Vec<_> = {
+            let mut state = self.state();
+            state.takers.retain(|taker| taker.cell.strong_count() > 0);
+            let asked = state.takers.iter().rev().filter(|taker| taker.may_be_asked);
+            asked.filter_map(|taker| taker.cell.upgrade()).collect()
+        };
+        for taker in takers {
+            // A call that has just ended gives it back.
+            match taker.offer(message) {
+                Ok(()) => return Ok(()),
+                Err(back) => message = *back,
+            }
+        }
+        Err(message)
     }
 
     /// Whether the server may still say something for a call that has ended: log messages are nobody's then.
@@ -261,15 +290,8 @@ impl Member {
         match message.kind() {
             Kind::Request if message.is_method("ping") => self.tell(to_legacy::pong(&message)),
             Kind::Request => {
+                let Err(message) = self.offer(message) else { return };
                 let mut state = self.state();
-                state.takers.retain(|taker| taker.strong_count() > 0);
-                let taker = state.takers.last().and_then(Weak::upgrade);
-                // A call that has just ended gives it back.
-                let message = match taker.map(|taker| taker.offer(message.clone())) {
-                    Some(Ok(())) => return,
-                    Some(Err(message)) => *message,
-                    None => message,
-                };
                 // It is no next call's if a call has just ended that it may be of.
                 if !self.asks.is_nothing() && state.orphans.len() < ORPHANS && !self.is_haunted() {
                     state.orphans.push_back(message);
@@ -279,7 +301,8 @@ impl Member {
                 }
             }
             Kind::Notification if message.is_method("notifications/message") => {
-                let takers: Vec<_> = self.state().takers.iter().filter_map(Weak::upgrade).collect();
+                let takers: Vec<_> =
+                    self.state().takers.iter().filter_map(|taker| taker.cell.upgrade()).collect();
                 // With two in flight it is anybody's, so it is nobody's.
                 if let [taker] = &takers[..]
                     && self.in_use.load(Ordering::Acquire) == 1

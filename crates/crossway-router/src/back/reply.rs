@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use crossway_era::to_legacy::{Asks, Call, MAY_ASK, Question, Step};
+use crossway_era::to_legacy::{self, Asks, Call, MAY_ASK, Question, Step};
 use crossway_proto::{Message, RequestId};
 use crossway_service::{CallError, Context, Outcome, Reply};
 use futures_core::Stream;
@@ -128,7 +128,7 @@ impl CallReply {
         let context = lease.member.context_of(&self.context);
         let reply = lease.member.link.call(crossway_service::Call::message(call.request(), context));
         if may_ask || call.level().is_some() {
-            lease.member.take_in(&self.cell);
+            lease.member.take_in(&self.cell, may_ask);
         }
         Ok(Phase::Running(Box::new(Running { call, reply, lease })))
     }
@@ -187,10 +187,13 @@ impl CallReply {
     fn finish(&mut self, ended: Ended) {
         if let Phase::Running(running) = self.end() {
             let Running { reply, lease, .. } = *running;
-            for question in self.questions.drain(..) {
-                lease.member.tell(question.unanswered());
-            }
             lease.member.refuse_rest(&self.cell);
+            for question in self.questions.drain(..) {
+                // With several calls in flight it may be another one's of this client.
+                if let Err(request) = lease.member.offer(question.into_request()) {
+                    lease.member.tell(to_legacy::unanswered(&request));
+                }
+            }
             // The server is told before anything else is asked of it.
             drop(reply);
             if ended == Ended::Unanswered && self.owner.is_many() {
