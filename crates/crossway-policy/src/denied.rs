@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::condition::ConditionError;
 use crate::rules::RuleRef;
 
 /// It may not be called. Its text is the same whatever the reason: callers learn nothing.
@@ -18,6 +19,12 @@ pub enum DenyReason {
     /// A grant denies it.
     #[error("{0} denies it")]
     DeniedBy(RuleRef),
+    /// What would allow it has a condition, and that does not hold. The first such grant is told.
+    #[error("the condition of {0} does not hold")]
+    ConditionFalse(RuleRef),
+    /// A condition gives no answer, and nothing else allows it.
+    #[error("the condition of {0} gives no answer: {1}")]
+    ConditionFailed(RuleRef, ConditionError),
     /// There is no such upstream.
     #[error("there is no such upstream")]
     NoUpstream,

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::condition::{Arguments, Facts};
 use crate::config::{Effect, Holder};
-use crate::rules::{Rule, RuleRef, Verdict};
+use crate::rules::{Rule, RuleRef, Verdict, ambiguous};
 use crate::{Credential, Item, Kind, Policy, Principal, Quota, Rights, TenantName, limits};
 
 /// All that a policy says of one call of one caller. For operators: it names rules and tenants.
@@ -129,15 +130,16 @@ impl Policy {
 
     fn look(&self, rights: &Rights, item: &Item<'_>, arguments: Option<&str>) -> (Vec<RuleLook>, usize) {
         let Some(upstream) = self.0.upstreams.number(item.upstream) else { return (Vec::new(), 0) };
-        let about = rights.rules();
+        let about = self.0.rules_about(rights.principal(), rights.tenant());
+        let facts = Facts::new(rights.principal(), rights.tenant());
+        let arguments = Arguments::parse(arguments);
         let of_upstream =
             (0..).zip(&self.0.rules).filter(|(_, rule): &(u32, &Rule)| rule.reach.has(upstream));
         let (mut looks, mut left_out) = (Vec::new(), 0);
         for (number, rule) in of_upstream {
-            let verdict = if about.binary_search(&number).is_ok() {
-                rights.verdict(rule, item, arguments)
-            } else {
-                Verdict::OtherCaller
+            let verdict = match about.binary_search(&number) {
+                Ok(_) => rule.verdict(item, ambiguous(item), &facts, arguments.as_ref().map_err(|why| *why)),
+                Err(_) => Verdict::OtherCaller,
             };
             // Those about the caller come first when there are too many.
             if verdict == Verdict::OtherCaller && looks.len() >= limits::EXPLAINED {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::condition::BadCondition;
 use crate::pattern::BadPattern;
 use crate::template::BadTemplate;
 
@@ -69,9 +70,9 @@ pub enum Problem {
     /// A grant of what is read-only names an upstream whose word for it is not taken.
     #[error("`read_only` takes the upstream's word for it, and it is not `trusted`")]
     NotTrusted,
-    /// A condition is there, and the program is built without them.
-    #[error("this program is built without conditions")]
-    NoConditions,
+    /// A condition can't be used.
+    #[error("the condition {0}")]
+    Condition(BadCondition),
     /// A pattern for upstreams matches none.
     #[error("no upstream matches")]
     NoSuchUpstreams,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod condition;
 pub mod config;
 mod credentials;
 mod denied;
@@ -20,6 +21,7 @@ mod template;
 mod tenants;
 mod upstreams;
 
+pub use condition::{BadCondition, ConditionError};
 pub use config::PolicyConfig;
 pub use credentials::{Credential, CredentialMissing, Credentials, MissingReason, Place, SecretSource};
 pub use denied::{Denied, DenyReason};

@@ -44,3 +44,28 @@ pub const VALUE_BYTES: usize = 16 << 10;
 
 /// How many grants an explanation shows before it leaves out those about other callers: 1,000.
 pub const EXPLAINED: usize = 1000;
+
+/// How long a condition may be, in bytes: 2 KiB.
+pub const CONDITION_BYTES: usize = 2 << 10;
+
+/// How many `(`, `[`, `{` and `?` a condition may have, in texts too: 24. The parser takes stack for each.
+pub const CONDITION_BRACKETS: usize = 24;
+
+/// How much stack the parser of conditions has: 32 MiB, ten times what it was seen to take. It is given back when a condition is read.
+pub const CONDITION_STACK: usize = 32 << 20;
+
+/// How many parts a condition may have once its macros are written out: 200.
+pub const CONDITION_PARTS: usize = 200;
+
+/// How deeply its parts may be within each other: 32. Evaluation takes stack for each.
+pub const CONDITION_DEPTH: usize = 32;
+
+/// How many `+` a condition may have: 16. Each may copy the arguments.
+pub const CONDITION_SUMS: usize = 16;
+
+/// How much work a condition may be at a call: 128 Mi, counted as its parts, those within a loop once for each element of the longest
+/// list, times the bytes of the arguments and of what is known of the caller. At worst some tenths of a second, mostly microseconds.
+pub const CONDITION_WORK: u64 = 128 << 20;
+
+/// How long arguments may be that a condition is about, in bytes: 64 KiB. Longer ones are denied.
+pub const ARGUMENT_BYTES: usize = 64 << 10;

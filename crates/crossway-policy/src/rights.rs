@@ -5,11 +5,12 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::condition::{Arguments, Facts};
 use crate::config::Effect;
 use crate::denied::{Denied, DenyReason};
 use crate::permit::Permit;
 use crate::policy::Compiled;
-use crate::rules::{Rule, Verdict, ambiguous};
+use crate::rules::{Rule, ambiguous};
 use crate::upstreams::Reach;
 use crate::{Item, Principal, Proof, TenantName, limits};
 
@@ -27,6 +28,8 @@ struct Inner {
     narrow: Box<[(u32, u32)]>,
     /// The rules about several, in order.
     wide: Box<[u32]>,
+    /// What conditions can know of the caller, if a rule has one.
+    facts: Option<Facts>,
     view: ViewId,
 }
 
@@ -40,13 +43,22 @@ pub struct ViewId(Arc<[Arc<str>]>);
 impl Rights {
     pub(crate) fn new(compiled: &Arc<Compiled>, principal: &Principal, tenant: &TenantName) -> Self {
         let (mut narrow, mut wide, mut view) = (Vec::new(), Vec::new(), Vec::new());
-        for number in compiled.rules_about(principal, tenant) {
-            let rule = &compiled.rules[number as usize];
+        let numbers = compiled.rules_about(principal, tenant);
+        let rules = || numbers.iter().map(|number| (*number, &compiled.rules[*number as usize]));
+        let conditions = rules().any(|(_, rule)| rule.when.is_some());
+        let facts = conditions.then(|| Facts::new(principal, tenant));
+        for (number, rule) in rules() {
+            if !facts.as_ref().is_none_or(|facts| may_apply(rule, facts)) {
+                continue;
+            }
             match rule.reach {
                 Reach::One(upstream) => narrow.push((upstream, number)),
                 Reach::Many(_) => wide.push(number),
             }
-            view.push(Arc::clone(&rule.listing));
+            // What denies some calls of a thing does not take it out of lists.
+            if !(rule.effect == Effect::Deny && rule.needs_arguments()) {
+                view.push(Arc::clone(&rule.listing));
+            }
         }
         narrow.sort_unstable();
         view.sort_unstable();
@@ -57,6 +69,7 @@ impl Rights {
             tenant: tenant.clone(),
             narrow: narrow.into(),
             wide: wide.into(),
+            facts,
             view: ViewId(view.into()),
         }))
     }
@@ -103,10 +116,11 @@ impl Rights {
         }
         let mut allowed = false;
         for rule in self.matching(upstream, item) {
-            if rule.effect == Effect::Deny {
-                return false;
+            match rule.effect {
+                Effect::Allow => allowed = true,
+                Effect::Deny if rule.needs_arguments() => {}
+                Effect::Deny => return false,
             }
-            allowed = true;
         }
         allowed
     }
@@ -117,7 +131,6 @@ impl Rights {
     ///
     /// When it may not. The reason is for operators; whoever calls must not be able to tell it from an item that does not exist.
     pub fn decide(&self, item: &Item<'_>, arguments: Option<&str>) -> Result<Permit, Denied> {
-        _ = arguments;
         let denied = |reason| Err(Denied::new(reason));
         if self.0.principal.proof() == Proof::Anonymous {
             return denied(DenyReason::Anonymous);
@@ -129,12 +142,21 @@ impl Rights {
             return denied(DenyReason::NameTooLong);
         }
         let mut allowed: Option<&Rule> = None;
+        let mut conditional = Vec::new();
         for rule in self.matching(upstream, item) {
-            if rule.effect == Effect::Deny {
-                return denied(DenyReason::DeniedBy(rule.is.clone()));
+            match rule.effect {
+                _ if rule.needs_arguments() => conditional.push(rule),
+                Effect::Deny => return denied(DenyReason::DeniedBy(rule.is.clone())),
+                // The first of the grants is told, whatever order they are looked at in.
+                Effect::Allow => {
+                    allowed =
+                        Some(allowed.map_or(rule, |first| if first.is <= rule.is { first } else { rule }));
+                }
             }
-            // The first of the grants is told, whatever order they are looked at in.
-            allowed = Some(allowed.map_or(rule, |first| if first.is <= rule.is { first } else { rule }));
+        }
+        if !conditional.is_empty() {
+            conditional.sort_unstable_by_key(|rule| rule.is.index());
+            allowed = self.ask(&conditional, allowed, arguments).map_err(Denied::new)?;
         }
         match allowed {
             Some(rule) => Ok(Permit::new(self.clone(), item, rule.is.clone())),
@@ -143,18 +165,39 @@ impl Rights {
         }
     }
 
-    /// The numbers of all rules about the caller, in order.
-    pub(crate) fn rules(&self) -> Vec<u32> {
-        let narrow = self.0.narrow.iter().map(|(_, rule)| *rule);
-        let mut rules: Vec<u32> = narrow.chain(self.0.wide.iter().copied()).collect();
-        rules.sort_unstable();
-        rules
-    }
-
-    /// What one of these says of a call.
-    pub(crate) fn verdict(&self, rule: &Rule, item: &Item<'_>, arguments: Option<&str>) -> Verdict {
-        _ = arguments;
-        rule.verdict(item, ambiguous(item))
+    /// Asks the rules that depend on arguments, in order. One that denies and gives no answer denies; one that allows and gives none
+    /// does not allow.
+    fn ask<'a>(
+        &self,
+        rules: &[&'a Rule],
+        allowed: Option<&'a Rule>,
+        arguments: Option<&str>,
+    ) -> Result<Option<&'a Rule>, DenyReason> {
+        let Some(facts) = &self.0.facts else { return Ok(None) };
+        let arguments = Arguments::parse(arguments);
+        let holds = |rule: &Rule| match &arguments {
+            Ok(arguments) => rule.holds(facts, Some(arguments)),
+            Err(why) => Err(*why),
+        };
+        for rule in rules.iter().filter(|rule| rule.effect == Effect::Deny) {
+            match holds(rule) {
+                Ok(true) => return Err(DenyReason::DeniedBy(rule.is.clone())),
+                Ok(false) => {}
+                Err(why) => return Err(DenyReason::ConditionFailed(rule.is.clone(), why)),
+            }
+        }
+        if allowed.is_some() {
+            return Ok(allowed);
+        }
+        let mut first = None;
+        for rule in rules.iter().filter(|rule| rule.effect == Effect::Allow) {
+            match holds(rule) {
+                Ok(true) => return Ok(Some(rule)),
+                Ok(false) => _ = first.get_or_insert(DenyReason::ConditionFalse(rule.is.clone())),
+                Err(why) => _ = first.get_or_insert(DenyReason::ConditionFailed(rule.is.clone(), why)),
+            }
+        }
+        first.map_or(Ok(None), Err)
     }
 
     /// The rules that speak of an item.
@@ -169,6 +212,15 @@ impl Rights {
             .map(|number| &compiled.rules[number as usize])
             .filter(move |rule| rule.reach.has(upstream) && rule.covers(item, ambiguous))
     }
+}
+
+/// Whether a rule can apply to any call of the caller: conditions that are not about arguments are decided here, once.
+fn may_apply(rule: &Rule, facts: &Facts) -> bool {
+    if rule.needs_arguments() {
+        return true;
+    }
+    // No answer denies: what denies does so, what allows does not.
+    rule.holds(facts, None).unwrap_or(rule.effect == Effect::Deny)
 }
 
 impl fmt::Debug for Rights {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use crate::condition::{Arguments, Condition, ConditionError, Facts};
 use crate::config::{Effect, Grant};
 use crate::finding::{Findings, Problem};
 use crate::pattern::{Of, Pattern, is_ambiguous};
@@ -68,6 +69,12 @@ pub enum Verdict {
     /// It names it with wildcards, and the URI may be read as another one.
     #[error("names it with wildcards, and the URI may be read as another one")]
     Ambiguous,
+    /// Its condition does not hold.
+    #[error("names it, and its condition does not hold")]
+    ConditionFalse,
+    /// Its condition gives no answer: if it denies, that denies.
+    #[error("names it, and {0}")]
+    ConditionFailed(ConditionError),
     /// It is about the item.
     #[error("applies")]
     Applies,
@@ -83,6 +90,7 @@ pub(crate) struct Rule {
     prompts: Patterns,
     resources: Patterns,
     read_only: bool,
+    pub(crate) when: Option<Condition>,
     /// All of it that lists depend on, as text: equal texts list the same.
     pub(crate) listing: Arc<str>,
 }
@@ -163,9 +171,8 @@ impl Rule {
         if grant.tools.is_empty() && grant.prompts.is_empty() && grant.resources.is_empty() {
             findings.error(&path, Problem::Nothing);
         }
-        if grant.when.is_some() {
-            findings.error(format!("{path}.when"), Problem::NoConditions);
-        }
+        let when = grant.when.as_deref().map(Condition::compile).transpose();
+        let when = when.map_err(|bad| findings.error(format!("{path}.when"), Problem::Condition(bad)));
         let only_tools = grant.prompts.is_empty() && grant.resources.is_empty();
         if grant.read_only && !(only_tools && grant.effect == Effect::Allow) {
             findings.error(format!("{path}.read_only"), Problem::ReadOnlyMisused);
@@ -199,6 +206,7 @@ impl Rule {
             prompts,
             resources,
             read_only: grant.read_only,
+            when: when.ok()?,
         })
     }
 
@@ -208,17 +216,42 @@ impl Rule {
         self.is_marked(item) && self.patterns(item.kind).match_name(item.name, ambiguous && allow)
     }
 
-    /// The same in words.
-    pub(crate) fn verdict(&self, item: &Item<'_>, ambiguous: bool) -> Verdict {
-        if self.covers(item, ambiguous) {
-            Verdict::Applies
-        } else if !self.patterns(item.kind).match_name(item.name, false) {
-            Verdict::OtherName
-        } else if self.is_marked(item) {
-            Verdict::Ambiguous
-        } else {
-            Verdict::NotReadOnly
+    /// The same in words, and what its condition says.
+    pub(crate) fn verdict(
+        &self,
+        item: &Item<'_>,
+        ambiguous: bool,
+        facts: &Facts,
+        arguments: Result<&Arguments, ConditionError>,
+    ) -> Verdict {
+        if !self.patterns(item.kind).match_name(item.name, false) {
+            return Verdict::OtherName;
         }
+        if !self.is_marked(item) {
+            return Verdict::NotReadOnly;
+        }
+        if !self.covers(item, ambiguous) {
+            return Verdict::Ambiguous;
+        }
+        let holds = match arguments {
+            Err(why) if self.needs_arguments() => Err(why),
+            arguments => self.holds(facts, arguments.ok().filter(|_| self.needs_arguments())),
+        };
+        match holds {
+            Ok(true) => Verdict::Applies,
+            Ok(false) => Verdict::ConditionFalse,
+            Err(why) => Verdict::ConditionFailed(why),
+        }
+    }
+
+    /// Whether its condition holds, if it has one.
+    pub(crate) fn holds(&self, facts: &Facts, arguments: Option<&Arguments>) -> Result<bool, ConditionError> {
+        self.when.as_ref().map_or(Ok(true), |when| when.holds(facts, arguments))
+    }
+
+    /// Whether it depends on the arguments whether it applies.
+    pub(crate) fn needs_arguments(&self) -> bool {
+        self.when.as_ref().is_some_and(Condition::needs_arguments)
     }
 
     fn is_marked(&self, item: &Item<'_>) -> bool {

@@ -1,0 +1,232 @@
+//! Conditions of grants.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::{Duration, Instant};
+
+use crossway_policy::{
+    BadCondition, ConditionError, DenyReason, Item, Kind, Policy, PolicyConfig, Principal, Problem, Proof,
+    Rights, TenantName, UpstreamFacts, limits,
+};
+use serde_json::{Value, json};
+
+fn compile(grants: Value) -> Result<Policy, Problem> {
+    let config = json!({ "tenants": { "acme": { "everyone": true } }, "grants": grants });
+    let config: PolicyConfig = serde_json::from_value(config).unwrap();
+    let upstream = UpstreamFacts { name: "github".to_owned(), trusted: false };
+    Policy::compile(&config, &[upstream]).map_err(|mut findings| findings.remove(0).what)
+}
+
+fn alice() -> Principal {
+    Principal::new("login", "alice", Proof::Jwt)
+        .with_email("alice@acme.example")
+        .with_groups(["dev", "ops"])
+        .with_claim("level", json!(3))
+}
+
+fn rights(grants: Value) -> Rights {
+    compile(grants).unwrap().rights(&alice(), &TenantName::new("acme").unwrap())
+}
+
+fn grant(when: &str) -> Value {
+    json!({ "tenant": "acme", "upstream": "github", "tools": ["*"], "when": when })
+}
+
+const TOOL: Item<'_> = Item {
+    upstream: "github",
+    kind: Kind::Tool,
+    name: "get_issue",
+    hints: crossway_policy::Hints { read_only: None },
+};
+
+/// What is said of a call with one conditional grant.
+fn decide(when: &str, arguments: &str) -> Result<(), DenyReason> {
+    let rights = rights(json!([grant(when)]));
+    rights.decide(&TOOL, Some(arguments)).map(|_| ()).map_err(|denied| denied.reason().clone())
+}
+
+fn failure(when: &str, arguments: &str) -> Option<ConditionError> {
+    match decide(when, arguments) {
+        Err(DenyReason::ConditionFailed(_, why)) => Some(why),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_condition_decides_at_the_call() {
+    let when = r#"args.owner == "acme""#;
+    assert_eq!(decide(when, r#"{"owner":"acme"}"#), Ok(()));
+    assert!(matches!(decide(when, r#"{"owner":"evil"}"#), Err(DenyReason::ConditionFalse(_))));
+    for (when, arguments) in [
+        (r#"args.repo.startsWith("acme/") && size(args.repo) < 20"#, r#"{"repo":"acme/site"}"#),
+        (r#"args.labels.all(l, l in ["bug", "docs"])"#, r#"{"labels":["bug","docs"]}"#),
+        (r#"args.labels.exists(l, l == "bug")"#, r#"{"labels":["docs","bug"]}"#),
+        (r#"!has(args.force) || !args.force"#, r#"{"x":1}"#),
+        (r#""dev" in user.groups && args.n <= user.claims.level"#, r#"{"n":3}"#),
+        (r#"args.owner + "@" + tenant + ".example" == user.email"#, r#"{"owner":"alice"}"#),
+        (r#"type(args.n) == int && args["n"] in [1, 2]"#, r#"{"n":2}"#),
+        (r#"args.when.n == 1.0"#, r#"{"when":{"n":1}}"#),
+    ] {
+        assert_eq!(decide(when, arguments), Ok(()), "{when}");
+    }
+}
+
+#[test]
+fn a_tool_with_a_condition_on_arguments_is_listed() {
+    let rights = rights(json!([grant("args.owner == 'acme'")]));
+    assert!(rights.lists(&TOOL));
+    assert!(rights.decide(&TOOL, None).is_err());
+}
+
+#[test]
+fn a_condition_on_the_caller_alone_decides_lists_too() {
+    for (when, listed) in [
+        ("'dev' in user.groups", true),
+        ("user.claims.level > 3", false),
+        ("tenant == 'acme'", true),
+        ("user.claims.nothing == 1", false),
+        ("user.email", false),
+    ] {
+        let rights = rights(json!([grant(when)]));
+        assert_eq!(rights.lists(&TOOL), listed, "{when}");
+        assert_eq!(rights.decide(&TOOL, None).is_ok(), listed, "{when}");
+        let plain = self::rights(json!([{ "tenant": "acme", "upstream": "github", "tools": ["*"] }]));
+        assert_eq!(rights.view() == plain.view(), listed, "{when}");
+    }
+}
+
+#[test]
+fn no_answer_denies() {
+    use ConditionError::{
+        ArgumentsTooLong, InexactNumber, NameTwice, NotABool, NotAnObject, NotThere, OtherSpelling, WrongType,
+    };
+    let owner = "args.owner == 'acme'";
+    let long = format!(r#"{{"owner":"{}"}}"#, "a".repeat(limits::ARGUMENT_BYTES));
+    for (when, arguments, why) in [
+        (owner, "{}", NotThere),
+        ("args.list[1] == 1", r#"{"list":[1]}"#, NotThere),
+        ("args.owner < 1", r#"{"owner":"acme"}"#, WrongType),
+        ("args.n / 0 == 1", r#"{"n":1}"#, WrongType),
+        ("args.n + 1 > 0", r#"{"n":9223372036854775807}"#, WrongType),
+        ("args.owner", r#"{"owner":"acme"}"#, NotABool),
+        (owner, r#"["acme"]"#, NotAnObject),
+        (owner, r#"{"owner":"acme"}}"#, NotAnObject),
+        (owner, r#"{"owner":"acme",}"#, NotAnObject),
+        (owner, "", NotAnObject),
+        (owner, &format!(r#"{{"owner":"acme","x":{}1{}}}"#, "[".repeat(200), "]".repeat(200)), NotAnObject),
+        (owner, r#"{"owner":"acme","owner":"acme"}"#, NameTwice),
+        (owner, r#"{"owner":"acme","x":{"a":1,"A":1}}"#, NameTwice),
+        (owner, r#"{"owner":"acme","Owner":"evil"}"#, NameTwice),
+        (owner, r#"{"owner":"acme","o\u0077ner":"evil"}"#, NameTwice),
+        ("!has(args.owner) || args.owner == 'acme'", r#"{"Owner":"evil"}"#, OtherSpelling),
+        ("!('secret' in args)", r#"{"\u017fecret":1}"#, OtherSpelling),
+        ("!('key' in args)", "{\"\u{212a}ey\":1}", OtherSpelling),
+        ("args.id != 9007199254740993", r#"{"id":9007199254740993.0}"#, InexactNumber),
+        ("args.id != 1", r#"{"id":123456789012345678901234567890}"#, InexactNumber),
+        (owner, &long, ArgumentsTooLong),
+    ] {
+        assert_eq!(failure(when, arguments), Some(why), "{when} of {arguments:.60}");
+    }
+}
+
+#[test]
+fn a_denial_without_an_answer_denies() {
+    let deny = |when: &str| {
+        json!([
+            { "tenant": "acme", "upstream": "github", "tools": ["*"] },
+            { "tenant": "acme", "upstream": "github", "tools": ["*"], "when": when, "effect": "deny" },
+        ])
+    };
+    let reason = |when: &str, arguments: &str| {
+        let decision = rights(deny(when)).decide(&TOOL, Some(arguments));
+        decision.map(|_| ()).map_err(|denied| denied.reason().clone())
+    };
+    assert_eq!(reason("args.force", r#"{"force":false}"#), Ok(()));
+    assert!(matches!(reason("args.force", r#"{"force":true}"#), Err(DenyReason::DeniedBy(_))));
+    for arguments in ["{}", "nonsense", r#"{"force":1}"#, r#"{"force":false,"FORCE":true}"#] {
+        assert!(matches!(reason("args.force", arguments), Err(DenyReason::ConditionFailed(..))));
+    }
+    // Lists are not about arguments; conditions on the caller are about lists.
+    assert!(rights(deny("args.force")).lists(&TOOL));
+    assert!(!rights(deny("user.claims.nothing")).lists(&TOOL));
+}
+
+#[test]
+fn what_is_granted_without_a_condition_does_not_wait_for_one() {
+    let grants =
+        json!([grant("args.owner == 'acme'"), { "tenant": "acme", "upstream": "github", "tools": ["*"] }]);
+    let permit = rights(grants).decide(&TOOL, Some("nonsense")).unwrap();
+    assert_eq!(permit.rule().index(), 1);
+}
+
+#[test]
+fn conditions_that_can_not_be_meant_are_refused_when_they_are_read() {
+    let refused = |when: &str| match compile(json!([grant(when)])).unwrap_err() {
+        Problem::Condition(bad) => bad,
+        other => panic!("{when}: {other}"),
+    };
+    assert!(matches!(refused("args.owner =="), BadCondition::NoExpression(_)));
+    assert_eq!(refused("arg.owner == 1"), BadCondition::NoVariable("arg".to_owned()));
+    assert_eq!(refused("args.x.matches('(a+)+$')"), BadCondition::NoFunction("matches".to_owned()));
+    assert_eq!(refused("args.l.all(x, args.l.all(y, x == y))"), BadCondition::NestedLoop);
+    assert_eq!(refused("args.l.map(x, [x, x]) == []"), BadCondition::GrowingLoop);
+    assert_eq!(refused("(args.l + args.l).all(x, x == 1)"), BadCondition::GrowingLoop);
+    assert_eq!(
+        refused(&format!("args.a{}", " + args.a".repeat(17))),
+        BadCondition::TooManySums { limit: 16 }
+    );
+    assert_eq!(refused(&format!("[{}] == []", "1,".repeat(250))), BadCondition::TooManyParts { limit: 200 });
+    assert_eq!(refused(&"a".repeat(3000)), BadCondition::TooLong { limit: 2048 });
+}
+
+#[test]
+fn deep_conditions_are_refused_and_take_no_more_stack_than_there_is() {
+    for (before, middle, after) in [
+        ("(", "true", ")"),
+        ("[", "1", "]"),
+        ("!", "true", ""),
+        ("-", "1", ""),
+        ("{1:", "1", "}"),
+        ("", "args", ".a"),
+        ("", "args", "[0]"),
+        ("", "1", "+1"),
+        ("", "1", "-1"),
+        ("", "true", "==true"),
+        ("", "true", "?true:true"),
+        ("args[", "0", "]"),
+        ("size(", "args", ")"),
+        ("", "true", "&&true"),
+        ("true?true:", "true", ""),
+        ("", "args", ".all(x,x"),
+        ("", "''", ".size()"),
+    ] {
+        for parts in [10, 16, 24, 50, 100, 199, 1000] {
+            let text = format!("{}{middle}{}", before.repeat(parts), after.repeat(parts));
+            let compiled = compile(json!([grant(&text)]));
+            assert!(parts < 200 || compiled.is_err(), "{before}{middle}{after} {parts}");
+        }
+    }
+}
+
+#[test]
+fn a_bomb_is_too_much_work() {
+    let when = format!("args.l.all(x, x != args && {})", vec!["args == args"; 18].join(" && "));
+    let arguments = |elements: usize| {
+        let list: Vec<usize> = (0..elements).collect();
+        json!({ "l": list }).to_string()
+    };
+    assert_eq!(failure(&when, &arguments(10_000)), Some(ConditionError::TooMuchWork));
+    // The most that is still done ends soon, even in a build that is not optimized.
+    let most =
+        (1..10_000).step_by(50).take_while(|elements| decide(&when, &arguments(*elements)).is_ok()).last();
+    let begin = Instant::now();
+    decide(&when, &arguments(most.unwrap())).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(10), "{most:?} elements took {:?}", begin.elapsed());
+}
+
+#[test]
+fn no_value_is_in_what_is_said_of_a_failure() {
+    let secret = r#"{"owner":{"token":"s3cret"}}"#;
+    let denied = rights(json!([grant("args.owner < 1")])).decide(&TOOL, Some(secret)).unwrap_err();
+    assert!(!format!("{denied:?} {} {denied}", denied.reason()).contains("s3cret"));
+}
