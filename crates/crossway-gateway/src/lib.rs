@@ -19,6 +19,7 @@ mod late;
 mod log;
 pub mod metrics;
 pub mod operations;
+pub mod otlp;
 pub mod plan;
 mod secret;
 mod serve;

@@ -89,6 +89,7 @@ struct Inner {
     audit_refusals: Series<Counter>,
     tls_reloads: Series<Counter>,
     tls_failed: Series<Counter>,
+    otlp_dropped: Series<Counter>,
     process_cpu: Series<FloatCounter>,
     process_resident: Series<Gauge>,
     process_virtual: Series<Gauge>,
@@ -130,6 +131,7 @@ impl Metrics {
         let audit_refusals = Series::new(&table::AUDIT_REFUSALS, to);
         let tls_reloads = Series::new(&table::TLS_RELOADS, to);
         let tls_failed = Series::new(&table::TLS_FAILED, to);
+        let otlp_dropped = Series::new(&table::OTLP_DROPPED, to);
         let process_cpu = Series::new(&table::PROCESS_CPU, to);
         let process_resident = Series::new(&table::PROCESS_RESIDENT, to);
         let process_virtual = Series::new(&table::PROCESS_VIRTUAL, to);
@@ -165,6 +167,7 @@ impl Metrics {
             audit_refusals,
             tls_reloads,
             tls_failed,
+            otlp_dropped,
             process_cpu,
             process_resident,
             process_virtual,
@@ -247,6 +250,11 @@ impl Metrics {
     /// A TLS handshake on a listener has failed.
     pub fn tls_failed(&self, listener: &str, reason: &'static str) {
         self.0.tls_failed.with([configured(listener), reason.into()]).inc();
+    }
+
+    /// Spans or metrics could not be sent to a collector.
+    pub fn otlp_dropped(&self, signal: &'static str, count: usize) {
+        self.0.otlp_dropped.with([signal.into()]).inc_by(count as u64);
     }
 
     /// All metrics as text, in Prometheus' format 0.0.4, with the states of what is told.

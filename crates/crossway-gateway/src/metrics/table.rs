@@ -189,6 +189,11 @@ pub(super) const TLS_FAILED: Row = Row::counter(
     &["listener", "reason"],
     "TLS handshakes that failed: timeout, certificate (the client's), protocol, io.",
 );
+pub(super) const OTLP_DROPPED: Row = Row::counter(
+    "crossway_otlp_dropped_total",
+    &["signal"],
+    "Spans and metrics that a collector did not take, or that there was no room for: traces or metrics.",
+);
 pub(super) const PROCESS_CPU: Row =
     Row::counter("process_cpu_seconds_total", &[], "Processor time of this process, user and system.")
         .in_seconds();
@@ -234,6 +239,7 @@ pub const TABLE: &[Row] = &[
     AUDIT_REFUSALS,
     TLS_RELOADS,
     TLS_FAILED,
+    OTLP_DROPPED,
     PROCESS_CPU,
     PROCESS_RESIDENT,
     PROCESS_VIRTUAL,

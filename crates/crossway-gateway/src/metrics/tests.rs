@@ -31,6 +31,7 @@ fn touch_all(metrics: &Metrics) -> String {
     metrics.config_in_force("a1");
     metrics.tls_reloaded("mcp", true);
     metrics.tls_failed("mcp", "timeout");
+    metrics.otlp_dropped("traces", 1);
     let upstream = UpstreamStatus::new("wiki", UpstreamState::Down);
     let audit = AuditStatus { queued: 1, written: 2, waits: 3, refused: 4 };
     metrics.scrape(&[upstream], &[SessionCount { face: "streamable-http", open: 5 }], Some(&audit))
@@ -186,12 +187,12 @@ fn page() -> String {
     page
 }
 
-/// `CROSSWAY_WRITE_DOCS=1` writes the page instead.
+/// `CROSSWAY_BLESS=1` writes the page instead.
 #[test]
 fn the_page_about_metrics_is_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
-    if std::env::var_os("CROSSWAY_WRITE_DOCS").is_some() {
+    if std::env::var_os("CROSSWAY_BLESS").is_some() {
         std::fs::write(path, page()).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(path).unwrap(), page(), "CROSSWAY_WRITE_DOCS=1 writes it anew");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), page(), "CROSSWAY_BLESS=1 writes it anew");
 }

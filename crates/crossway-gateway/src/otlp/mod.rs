@@ -1,0 +1,15 @@
+//! Traces and metrics to a collector: OTLP over HTTP, as JSON (OpenTelemetry Protocol 1.x, "JSON Protobuf Encoding").
+//!
+//! Spans are those of the `trace` layer, with its ids, so that what upstreams are told of a trace is what the collector
+//! is told. Metrics are those that are scraped.
+
+mod connect;
+mod exporter;
+pub mod limits;
+mod metrics;
+mod settings;
+mod spans;
+
+pub use exporter::Exporter;
+pub use settings::{OtlpError, Settings};
+pub use spans::SpanLayer;

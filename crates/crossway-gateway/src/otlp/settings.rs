@@ -1,0 +1,170 @@
+//! Where to send, by the variables that OpenTelemetry has for it.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Uri};
+
+use super::limits::METRICS_EVERY;
+
+/// Where traces and metrics are sent.
+#[derive(Clone)]
+pub struct Settings {
+    pub(super) traces: Option<Uri>,
+    pub(super) metrics: Option<Uri>,
+    pub(super) headers: HeaderMap,
+    pub(super) service: String,
+    pub(super) metrics_every: Duration,
+}
+
+/// Why a variable is of no use. No value of a header is shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OtlpError {
+    /// It is no URL that can be sent to.
+    #[error("{0} is no URL with http or https")]
+    Url(&'static str),
+    /// Another form of OTLP is wanted.
+    #[error("OTEL_EXPORTER_OTLP_PROTOCOL is not http/json, which is what is spoken here")]
+    Protocol,
+    /// The headers are not written as `name=value`, with commas between them.
+    #[error("OTEL_EXPORTER_OTLP_HEADERS is not name=value,name=value")]
+    Headers,
+    /// It is no number of milliseconds.
+    #[error("OTEL_METRIC_EXPORT_INTERVAL is not a number of milliseconds above 0")]
+    Interval,
+}
+
+impl Settings {
+    /// Reads `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin (OpenTelemetry specification, "OTLP Exporter Configuration"), by a
+    /// function that gives variables. Without an endpoint, nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// When a variable can't be read.
+    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, OtlpError> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        if variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Ok(None);
+        }
+        let base = variable("OTEL_EXPORTER_OTLP_ENDPOINT");
+        let at = |own: &'static str, path: &str| match (variable(own), &base) {
+            (Some(url), _) => uri(&url).ok_or(OtlpError::Url(own)).map(Some),
+            (None, Some(base)) => {
+                let url = format!("{}{path}", base.trim_end_matches('/'));
+                uri(&url).ok_or(OtlpError::Url("OTEL_EXPORTER_OTLP_ENDPOINT")).map(Some)
+            }
+            (None, None) => Ok(None),
+        };
+        let is_off = |name| variable(name).is_some_and(|value| value.eq_ignore_ascii_case("none"));
+        let traces = at("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "/v1/traces")?;
+        let metrics = at("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "/v1/metrics")?;
+        let traces = traces.filter(|_| !is_off("OTEL_TRACES_EXPORTER"));
+        let metrics = metrics.filter(|_| !is_off("OTEL_METRICS_EXPORTER"));
+        if traces.is_none() && metrics.is_none() {
+            return Ok(None);
+        }
+        if variable("OTEL_EXPORTER_OTLP_PROTOCOL").is_some_and(|value| value != "http/json") {
+            return Err(OtlpError::Protocol);
+        }
+        let metrics_every = match variable("OTEL_METRIC_EXPORT_INTERVAL") {
+            None => METRICS_EVERY,
+            Some(text) => match text.parse() {
+                Ok(milliseconds) if milliseconds > 0 => Duration::from_millis(milliseconds),
+                _ => return Err(OtlpError::Interval),
+            },
+        };
+        Ok(Some(Self {
+            traces,
+            metrics,
+            headers: headers(&variable("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default())?,
+            service: variable("OTEL_SERVICE_NAME").unwrap_or_else(|| "crossway".to_owned()),
+            metrics_every,
+        }))
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Headers have keys to collectors in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("traces", &self.traces)
+            .field("metrics", &self.metrics)
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}
+
+fn uri(text: &str) -> Option<Uri> {
+    let uri: Uri = text.parse().ok()?;
+    let is_good = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    // User information would have to become a header.
+    (is_good && !uri.authority()?.as_str().contains('@')).then_some(uri)
+}
+
+/// `name=value` with commas between them, values percent-encoded (W3C Baggage).
+fn headers(text: &str) -> Result<HeaderMap, OtlpError> {
+    let mut headers = HeaderMap::new();
+    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').ok_or(OtlpError::Headers)?;
+        let value: Vec<u8> = percent_encoding::percent_decode_str(value.trim()).collect();
+        let name = HeaderName::try_from(name.trim()).map_err(|_| OtlpError::Headers)?;
+        let mut value = HeaderValue::try_from(value).map_err(|_| OtlpError::Headers)?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Result<Option<Settings>, OtlpError> {
+        Settings::from_env(|name| {
+            variables.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn one_endpoint_is_for_both_and_each_may_have_its_own() {
+        assert!(of(&[]).unwrap().is_none());
+        let both = of(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/")]).unwrap().unwrap();
+        assert_eq!(both.traces.unwrap(), "http://collector:4318/v1/traces");
+        assert_eq!(both.metrics.unwrap(), "http://collector:4318/v1/metrics");
+        assert_eq!((both.service.as_str(), both.metrics_every), ("crossway", METRICS_EVERY));
+        let own = of(&[
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://traces/in"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20secret, x-tenant=a"),
+            ("OTEL_SERVICE_NAME", "gateway"),
+        ]);
+        let own = own.unwrap().unwrap();
+        assert_eq!(
+            (own.traces.as_ref().unwrap().to_string().as_str(), &own.metrics),
+            ("https://traces/in", &None)
+        );
+        assert_eq!(own.headers["authorization"], "Bearer secret");
+        assert!(!format!("{own:?}").contains("secret"));
+    }
+
+    #[test]
+    fn it_can_be_switched_off() {
+        let on = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+        assert!(of(&[on, ("OTEL_SDK_DISABLED", "true")]).unwrap().is_none());
+        let traces = of(&[on, ("OTEL_METRICS_EXPORTER", "none")]).unwrap().unwrap();
+        assert!(traces.traces.is_some() && traces.metrics.is_none());
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_named() {
+        let on = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+        for url in ["collector:4318", "grpc://collector", "http://", "http://user:key@collector"] {
+            let error = of(&[("OTEL_EXPORTER_OTLP_ENDPOINT", url)]).unwrap_err();
+            assert_eq!(error, OtlpError::Url("OTEL_EXPORTER_OTLP_ENDPOINT"), "{url}");
+        }
+        assert_eq!(of(&[on, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).unwrap_err(), OtlpError::Protocol);
+        assert_eq!(of(&[on, ("OTEL_EXPORTER_OTLP_HEADERS", "secret")]).unwrap_err(), OtlpError::Headers);
+        assert_eq!(of(&[on, ("OTEL_METRIC_EXPORT_INTERVAL", "0")]).unwrap_err(), OtlpError::Interval);
+    }
+}
