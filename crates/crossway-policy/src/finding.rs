@@ -133,6 +133,51 @@ pub enum Problem {
     /// Two quotas are about the same.
     #[error("another quota is about the same tenant, upstream and tool")]
     SameQuota,
+    /// Nobody can belong to a tenant.
+    #[error("nobody can belong to it: it names no groups, domains, users or claims, nor everyone")]
+    NoUsers,
+    /// Nothing is granted to a tenant.
+    #[error("nothing is granted to it")]
+    NoGrants,
+    /// Two names differ in capital letters alone.
+    #[error("its name differs from {other:?} in capital letters alone")]
+    MuchAlike {
+        /// The other one.
+        other: String,
+    },
+    /// The same group, domain or user is named by two tenants.
+    #[error("tenant {other} names the same: such callers need an endpoint that says which is meant")]
+    InTwoTenants {
+        /// The other tenant.
+        other: String,
+    },
+    /// Two grants have one name.
+    #[error("{other} has the same name")]
+    SameName {
+        /// The other one.
+        other: String,
+    },
+    /// No call can need a credential.
+    #[error("nothing uses it: nobody is granted anything of its upstream")]
+    Unused,
+    /// A grant is about nobody.
+    #[error("it is about nobody: who proves nothing has no tenant, group, role or issuer")]
+    NeverApplies,
+    /// Another grant already says so, or denies all of it.
+    #[error("{by} decides all that it is about")]
+    Shadowed {
+        /// The other one.
+        by: String,
+    },
+    /// A grant denies what no other allows.
+    #[error("it denies nothing that another grant allows")]
+    DeniesNothing,
+    /// There are too many grants to compare them all.
+    #[error("there are too many to compare all: more than {limit} pairs")]
+    NotCompared {
+        /// The bound.
+        limit: usize,
+    },
     /// A quota limits nothing.
     #[error("it limits nothing: say `calls`, `in_flight`, `bytes` or `children`")]
     NoLimit,
@@ -171,7 +216,7 @@ impl Findings {
 
 /// The name that is most like this one, if one is much like it.
 pub(crate) fn most_like<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let far = (name.chars().count() / 3).clamp(1, 3);
+    let far = (name.chars().count() / 2).clamp(1, 3);
     // Long lists are not searched: the message is worth less than the time.
     let near = names.into_iter().take(1000).map(|other| (distance(name, other), other));
     near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name.to_owned())

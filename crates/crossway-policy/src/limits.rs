@@ -69,3 +69,7 @@ pub const CONDITION_WORK: u64 = 128 << 20;
 
 /// How long arguments may be that a condition is about, in bytes: 64 KiB. Longer ones are denied.
 pub const ARGUMENT_BYTES: usize = 64 << 10;
+
+/// How many pairs of grants are compared when a policy is read, to find what can hardly be meant: 4 million, a fraction of a second.
+/// With more grants the others are not compared, which is a finding of its own.
+pub const COMPARISONS: usize = 4_000_000;

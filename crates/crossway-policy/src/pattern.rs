@@ -127,6 +127,20 @@ impl Pattern {
             _ => false,
         }
     }
+
+    /// Whether nothing can match both. False where it is not obvious.
+    pub(crate) fn is_apart(&self, other: &Self) -> bool {
+        let ends = |pattern: &Self| match pattern {
+            Self::Prefix(prefix) => (prefix.clone(), "".into()),
+            Self::Suffix(suffix) => ("".into(), suffix.clone()),
+            Self::Around(prefix, suffix) => (prefix.clone(), suffix.clone()),
+            _ => <(Box<str>, Box<str>)>::default(),
+        };
+        let ((a, b), (c, d)) = (ends(self), ends(other));
+        let begin_alike = a.starts_with(&*c) || c.starts_with(&*a);
+        let end_alike = b.ends_with(&*d) || d.ends_with(&*b);
+        !(begin_alike && end_alike)
+    }
 }
 
 impl fmt::Debug for Pattern {

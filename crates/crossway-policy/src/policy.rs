@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::checks::check;
 use crate::config::{Holder, PolicyConfig};
 use crate::credentials::{CredentialMissing, CredentialRules, Credentials};
 use crate::finding::{Finding, Findings, Problem};
@@ -54,6 +55,7 @@ impl Policy {
         if findings.has_errors() {
             return Err(findings.0);
         }
+        check(config, &rules, &upstreams, &mut findings);
         let mut compiled = Compiled {
             upstreams,
             tenants,

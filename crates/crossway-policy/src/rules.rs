@@ -32,6 +32,11 @@ impl RuleRef {
         self.index as usize
     }
 
+    /// Where it is: `grants[3]`.
+    pub(crate) fn path(&self) -> String {
+        format!("grants[{}]", self.index)
+    }
+
     /// What operators call it.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
@@ -136,6 +141,44 @@ impl Who {
     }
 }
 
+impl Who {
+    /// Whether nobody is meant: who proves nothing has nothing but that.
+    pub(crate) fn is_never(&self) -> bool {
+        let marked = self.group.is_some() || self.role.is_some() || self.issuer.is_some();
+        let tenant = self.tenant.as_ref().is_some_and(|tenant| !tenant.is_anonymous());
+        self.user == Some(User::Anonymous) && (marked || tenant)
+    }
+
+    /// Whether all that the other one is about are meant, as far as is obvious.
+    fn includes(&self, other: &Self) -> bool {
+        fn same<T: PartialEq>(wide: &Option<T>, narrow: &Option<T>) -> bool {
+            wide.is_none() || wide == narrow
+        }
+        let anonymous = other.user == Some(User::Anonymous) && self.user.is_none();
+        !anonymous
+            && same(&self.tenant, &other.tenant)
+            && same(&self.group, &other.group)
+            && same(&self.role, &other.role)
+            && same(&self.user, &other.user)
+            && same(&self.issuer, &other.issuer)
+    }
+
+    /// Whether somebody may be meant by both, unless the opposite is obvious.
+    fn meets(&self, other: &Self) -> bool {
+        fn apart<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
+            one.is_some() && other.is_some() && one != other
+        }
+        // An e-mail address and a subject may be one person's.
+        let users = match (&self.user, &other.user) {
+            (Some(User::Email(_)), Some(User::Subject(_)))
+            | (Some(User::Subject(_)), Some(User::Email(_))) => true,
+            (Some(User::Anonymous), None) | (None, Some(User::Anonymous)) => false,
+            (one, other) => !apart(one, other),
+        };
+        users && !apart(&self.tenant, &other.tenant) && !apart(&self.issuer, &other.issuer)
+    }
+}
+
 /// The patterns of one list: names are looked up, the others tried in turn.
 #[derive(Default)]
 struct Patterns {
@@ -151,6 +194,20 @@ impl Patterns {
 
     fn is_empty(&self) -> bool {
         self.names.is_empty() && self.others.is_empty()
+    }
+
+    /// Whether they match all that the others match, as far as is obvious.
+    fn include(&self, others: &Self, allow: bool) -> bool {
+        let name = |name: &str| self.match_name(name, allow && is_ambiguous(name));
+        others.names.iter().all(|other| name(other))
+            && others.others.iter().all(|other| self.others.iter().any(|pattern| pattern.covers(other)))
+    }
+
+    /// Whether something may match both, unless the opposite is obvious.
+    fn meet(&self, others: &Self) -> bool {
+        self.names.iter().any(|name| others.match_name(name, false))
+            || others.names.iter().any(|name| self.match_name(name, false))
+            || self.others.iter().any(|one| others.others.iter().any(|other| !one.is_apart(other)))
     }
 }
 
@@ -242,6 +299,34 @@ impl Rule {
             Ok(false) => Verdict::ConditionFalse,
             Err(why) => Verdict::ConditionFailed(why),
         }
+    }
+
+    /// Whether it decides all that the other one is about, so that the other one might as well not be there.
+    pub(crate) fn shadows(&self, other: &Self) -> bool {
+        // What is allowed twice is shadowed by the first; what denies shadows both.
+        let decides = self.effect == Effect::Deny || other.effect == Effect::Allow;
+        let first = self.effect != other.effect || self.is < other.is || !other.shadows_as_well(self);
+        decides && first && self.shadows_as_well(other)
+    }
+
+    fn shadows_as_well(&self, other: &Self) -> bool {
+        let allow = self.effect == Effect::Allow;
+        self.when.is_none()
+            && (!self.read_only || other.read_only)
+            && self.who.includes(&other.who)
+            && other.reach.iter().all(|upstream| self.reach.has(upstream))
+            && self.tools.include(&other.tools, false)
+            && self.prompts.include(&other.prompts, false)
+            && self.resources.include(&other.resources, allow)
+    }
+
+    /// Whether some call may be about both.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        self.who.meets(&other.who)
+            && other.reach.iter().any(|upstream| self.reach.has(upstream))
+            && (self.tools.meet(&other.tools)
+                || self.prompts.meet(&other.prompts)
+                || self.resources.meet(&other.resources))
     }
 
     /// Whether its condition holds, if it has one.

@@ -108,10 +108,6 @@ impl Tenants {
         names
     }
 
-    pub(crate) fn has(&self, name: &TenantName) -> bool {
-        self.names.contains_key(name)
-    }
-
     pub(crate) fn tenant_of(
         &self,
         principal: &Principal,

@@ -78,10 +78,6 @@ impl Upstreams {
         Arc::clone(&self.names[number as usize])
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, &str)> {
-        (0..).zip(self.names.iter().map(|name| &**name))
-    }
-
     /// The upstream of this name, which there has to be.
     pub(crate) fn require(&self, name: &str, path: &str, findings: &mut Findings) -> Option<u32> {
         let number = self.number(name);

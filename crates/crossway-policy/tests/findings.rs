@@ -1,0 +1,200 @@
+//! What is found in a policy when it is read.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use crossway_policy::{Policy, PolicyConfig, Severity, UpstreamFacts};
+use serde_json::{Value, json};
+
+/// What is found, a line each; `!` before errors.
+fn found(config: Value) -> Vec<String> {
+    let config: PolicyConfig = serde_json::from_value(config).unwrap();
+    let upstream = |name: &str, trusted| UpstreamFacts { name: name.to_owned(), trusted };
+    let upstreams = [upstream("github", false), upstream("wiki", true)];
+    let findings = match Policy::compile(&config, &upstreams) {
+        Ok(policy) => policy.findings().to_vec(),
+        Err(findings) => findings,
+    };
+    let mark = |severity| if severity == Severity::Error { "!" } else { "" };
+    findings.iter().map(|finding| format!("{}{finding}", mark(finding.severity))).collect()
+}
+
+fn grants(grants: Value) -> Vec<String> {
+    found(json!({ "tenants": { "acme": { "groups": ["acme"] } }, "grants": grants }))
+}
+
+#[test]
+fn grants_that_can_not_be_meant_are_found() {
+    let tools = json!(["*"]);
+    for (list, lines) in [
+        (
+            json!([{ "tenant": "acme", "upstream": "githup", "tools": tools }]),
+            vec!["!grants[0].upstream: there is no upstream \"githup\"; is \"github\" meant?"],
+        ),
+        (
+            json!([{ "tenant": "acne", "upstream": "wiki", "tools": tools }]),
+            vec!["!grants[0].tenant: there is no tenant \"acne\"; is \"acme\" meant?"],
+        ),
+        (
+            json!([{ "upstream": "wiki", "tools": tools }]),
+            vec![
+                "!grants[0]: it names no tenant, group, role or user; say `everyone: true` if all are meant",
+            ],
+        ),
+        (
+            json!([{ "tenant": "acme", "upstream": "wiki" }]),
+            vec!["!grants[0]: it names no tools, prompts or resources"],
+        ),
+        (
+            json!([{ "tenant": "acme", "upstream": "github", "tools": tools, "read_only": true }]),
+            vec![
+                "!grants[0].read_only: `read_only` takes the upstream's word for it, and it is not `trusted`",
+            ],
+        ),
+        (
+            json!([{ "tenant": "acme", "upstream": "wiki", "tools": ["a", "[b"] }]),
+            vec![
+                "!grants[0].tools[1]: the pattern is no pattern: a [ or { without its end, or a range that ends before it begins",
+            ],
+        ),
+        (
+            json!([{ "tenant": "acme", "upstream": "x*", "tools": tools }]),
+            vec!["grants[0].upstream: no upstream matches"],
+        ),
+        (
+            json!([
+                { "tenant": "acme", "upstream": "*", "tools": ["get_*"] },
+                { "tenant": "acme", "group": "admins", "upstream": "wiki", "tools": ["get_x", "get_a*"] },
+            ]),
+            vec!["grants[1]: grants[0] decides all that it is about"],
+        ),
+        (
+            json!([
+                { "tenant": "acme", "upstream": "wiki", "tools": ["get_x"] },
+                { "everyone": true, "upstream": "*", "tools": tools, "effect": "deny", "name": "off" },
+            ]),
+            vec!["grants[0]: grants[1] (off) decides all that it is about"],
+        ),
+        (
+            json!([
+                { "tenant": "acme", "upstream": "wiki", "tools": ["get_*"] },
+                { "tenant": "acme", "upstream": "wiki", "tools": ["delete_*"], "effect": "deny" },
+            ]),
+            vec!["grants[1]: it denies nothing that another grant allows"],
+        ),
+        (
+            json!([
+                { "tenant": "acme", "upstream": "wiki", "tools": ["x"] },
+                { "tenant": "acme", "upstream": "wiki", "tools": ["x"] },
+            ]),
+            vec!["grants[1]: grants[0] decides all that it is about"],
+        ),
+        (
+            json!([
+                { "tenant": "acme", "upstream": "wiki", "tools": ["x"], "name": "n" },
+                { "tenant": "acme", "user": "anonymous", "upstream": "wiki", "tools": ["y"], "name": "n" },
+            ]),
+            vec![
+                "grants[1].name: grants[0] has the same name",
+                "grants[1]: it is about nobody: who proves nothing has no tenant, group, role or issuer",
+            ],
+        ),
+        (
+            json!([
+                { "tenant": "acme", "upstream": "wiki", "tools": ["get_*", "put"], "name": "fine" },
+                { "tenant": "acme", "group": "dev", "upstream": "wiki", "tools": ["*"] },
+                { "tenant": "acme", "upstream": "*", "tools": ["*_secret"], "effect": "deny" },
+            ]),
+            vec![],
+        ),
+    ] {
+        let found: Vec<String> =
+            grants(list.clone()).into_iter().filter(|line| !line.contains("nothing is granted")).collect();
+        assert_eq!(found, lines, "{list}");
+    }
+}
+
+#[test]
+fn tenants_and_endpoints_that_can_not_be_meant_are_found() {
+    let grant = json!([{ "tenant": "acme", "upstream": "wiki", "tools": ["*"] }]);
+    let lines = found(json!({
+        "tenants": { "Acme": { "groups": ["a"] }, "acme": { "groups": ["a"] }, "nobody": {} },
+        "grants": grant,
+    }));
+    assert_eq!(
+        lines,
+        [
+            "tenants.Acme: nothing is granted to it",
+            "tenants.acme: its name differs from \"Acme\" in capital letters alone",
+            "tenants.acme.groups: tenant Acme names the same: such callers need an endpoint that says which is meant",
+            "tenants.nobody: nobody can belong to it: it names no groups, domains, users or claims, nor everyone",
+            "tenants.nobody: nothing is granted to it",
+        ]
+    );
+    let lines = found(json!({
+        "tenants": { "acme": { "groups": ["a"] }, "anonymous": { "everyone": true } },
+        "endpoints": { "/x": "amce" },
+        "grants": grant,
+    }));
+    assert_eq!(
+        lines,
+        [
+            "!tenants.anonymous: `anonymous` is the tenant of those who prove nothing, and can't be configured",
+            "!endpoints./x: there is no tenant \"amce\"; is \"acme\" meant?",
+        ]
+    );
+}
+
+#[test]
+fn credentials_that_can_not_be_meant_are_found() {
+    let one = |credential: Value| {
+        let lines = found(json!({
+            "tenants": { "acme": { "groups": ["a"] } },
+            "grants": [{ "tenant": "acme", "upstream": "github", "tools": ["*"] }],
+            "credentials": [credential],
+        }));
+        lines.join("\n")
+    };
+    let directory = json!({ "directory": "/run/secrets" });
+    for (credential, line) in [
+        (json!({ "upstream": "github", "for": "user", "bearer": true, "from": directory }), ""),
+        (
+            json!({ "upstream": "wiki", "for": "user", "bearer": true, "from": directory }),
+            "credentials[0]: nothing uses it: nobody is granted anything of its upstream",
+        ),
+        (
+            json!({ "upstream": "github", "for": "shared", "bearer": true, "from": directory }),
+            "!credentials[0].for: it depends on the user, so that it is the user's own: `for: user`",
+        ),
+        (
+            json!({ "upstream": "github", "for": "shared", "bearer": true, "from": { "file": "/run/{tenant}" } }),
+            "!credentials[0].for: it depends on the tenant, so that it is the tenant's: `for: tenant`",
+        ),
+        (
+            json!({ "upstream": "github", "for": "user", "bearer": true, "from": { "env": "TOKEN" } }),
+            "credentials[0].for: it is said to be each user's own, and is the same for all; is `for: tenant` or `for: shared` meant?",
+        ),
+        (
+            json!({ "upstream": "github", "for": "user", "from": directory }),
+            "!credentials[0]: one of `header`, `bearer`, `basic` and `env` says where it goes",
+        ),
+        (
+            json!({ "upstream": "github", "for": "user", "header": "Host", "from": directory }),
+            "!credentials[0].header: no credential can be sent in this header",
+        ),
+        (
+            json!({ "upstream": "github", "for": "user", "env": "LD_PRELOAD", "from": directory }),
+            "!credentials[0].env: no credential can be passed in this variable: it is no name of one, or says what is run",
+        ),
+        (
+            json!({ "upstream": "github", "for": "user", "header": "X-User", "value": "{user.mail}" }),
+            "!credentials[0].value: the template has {user.mail}, which does not stand for anything here",
+        ),
+        (
+            json!({ "upstream": "github", "for": "user", "bearer": true,
+            "from": { "broker": { "url": "https://{tenant}.example/", "field": "token" } } }),
+            "!credentials[0].from.broker.url: a broker's URL begins with http:// or https:// and a host without places and user names, and a /",
+        ),
+    ] {
+        assert_eq!(one(credential.clone()), line, "{credential}");
+    }
+}
