@@ -24,10 +24,12 @@ enum Script {
     FastMcp,
     /// The TypeScript SDK's first generation on stdio, and `mcp-remote` from there on.
     McpRemote,
+    /// `crossway-examples`' `interop_rmcp`.
+    Rmcp,
 }
 
 /// The clients, in the order of the report's columns.
-pub(super) const CLIENTS: [Client; 9] = [
+pub(super) const CLIENTS: [Client; 14] = [
     Client { name: "py1", title: "Python mcp 1.30.0", script: Script::Python(1), mode: "legacy" },
     Client {
         name: "py2-legacy",
@@ -57,6 +59,31 @@ pub(super) const CLIENTS: [Client; 9] = [
     },
     Client { name: "fastmcp-auto", title: "fastmcp 4.2.3, auto", script: Script::FastMcp, mode: "auto" },
     Client { name: "mcp-remote", title: "mcp-remote 0.15.1", script: Script::McpRemote, mode: "legacy" },
+    Client {
+        name: "rmcp-2024-11-05",
+        title: "rmcp 3.9.0, 2024-11-05",
+        script: Script::Rmcp,
+        mode: "2024-11-05",
+    },
+    Client {
+        name: "rmcp-2025-03-26",
+        title: "rmcp 3.9.0, 2025-03-26",
+        script: Script::Rmcp,
+        mode: "2025-03-26",
+    },
+    Client {
+        name: "rmcp-2025-06-18",
+        title: "rmcp 3.9.0, 2025-06-18",
+        script: Script::Rmcp,
+        mode: "2025-06-18",
+    },
+    Client {
+        name: "rmcp-2025-11-25",
+        title: "rmcp 3.9.0, 2025-11-25",
+        script: Script::Rmcp,
+        mode: "2025-11-25",
+    },
+    Client { name: "rmcp-auto", title: "rmcp 3.9.0, auto", script: Script::Rmcp, mode: "auto" },
 ];
 
 impl Client {
@@ -69,6 +96,8 @@ impl Client {
     pub(super) fn speaks(&self, transport: Transport) -> bool {
         match self.script {
             Script::McpRemote => transport != Transport::Stdio,
+            // It has had none since 0.11.
+            Script::Rmcp => transport != Transport::HttpSse,
             _ => true,
         }
     }
@@ -82,7 +111,8 @@ impl Client {
             | (Script::McpRemote, Transport::Stdio | Transport::HttpSse) => &[Transport::StreamableHttp],
             (Script::FastMcp, Transport::HttpSse) => &[Transport::Stdio],
             (Script::FastMcp | Script::McpRemote, Transport::StreamableHttp) => &[Transport::HttpSse],
-            _ => &Transport::ALL,
+            (Script::Rmcp, _) => &[Transport::Stdio, Transport::StreamableHttp],
+            (Script::Python(_) | Script::Node(_), _) => &Transport::ALL,
         }
     }
 
@@ -95,6 +125,11 @@ impl Client {
             Script::FastMcp => (lab.python(2), lab.scripts.join("client_fastmcp.py")),
             Script::Node(generation) => (lab.node(), lab.npm().join(format!("client_ts{generation}.mjs"))),
             Script::McpRemote => (lab.node(), lab.npm().join("client_ts1.mjs")),
+            Script::Rmcp => {
+                let mut command = Command::new(lab.rmcp_client());
+                command.args(["--mode", self.mode, "--fixtures"]).arg(lab.scripts.join("fixtures.json"));
+                return command;
+            }
         };
         let mut command = Command::new(program);
         command.arg(script).args(["--mode", self.mode]).env("PYTHONDONTWRITEBYTECODE", "1");

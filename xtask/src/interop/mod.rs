@@ -75,6 +75,11 @@ impl Lab {
         self.dir.join(format!("py{generation}/bin/python"))
     }
 
+    /// The client on rmcp, as cargo has built it.
+    fn rmcp_client(&self) -> PathBuf {
+        self.dir.with_file_name("debug").join("interop_rmcp")
+    }
+
     /// A command that a package of the second Python environment has brought.
     fn python_script(&self, name: &str) -> String {
         self.dir.join("py2/bin").join(name).display().to_string()
@@ -114,8 +119,9 @@ pub(crate) fn run(options: Options) -> Result<bool> {
 
     install::everything(&lab)?;
     if lab.options.crossway.is_none() {
-        build(root)?;
+        build(root, &["--package", "crossway-gateway"])?;
     }
+    build(root, &["--package", "crossway-examples", "--bin", "interop_rmcp"])?;
 
     let mut outcome = report::Outcome { version: lab.crossway.version()?, ..Default::default() };
     pairs::run(&lab, &mut outcome)?;
@@ -138,17 +144,18 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     Ok(outcome.failures() == 0)
 }
 
-fn build(root: &Path) -> Result<()> {
+fn build(root: &Path, what: &[&str]) -> Result<()> {
     // Not a release build: the tests have made most of this one already, and nothing here is timed.
-    eprintln!("building crossway");
+    eprintln!("building {}", what.join(" "));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--package", "crossway-gateway"])
+        .arg("build")
+        .args(what)
         .current_dir(root)
         .status()
         .context("cargo cannot be started")?;
     if !status.success() {
-        bail!("crossway does not build");
+        bail!("{} does not build", what.join(" "));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ pub(super) struct Rule {
 }
 
 /// All of them, in the order of the footnotes.
-pub(super) const RULES: [Rule; 2] = [
+pub(super) const RULES: [Rule; 3] = [
     Rule {
         key: "ping",
         says: "Revision 2026-07-28 has no `ping`: \"Remove `ping`, `logging/setLevel`, and `notifications/roots/list_changed`\" \
@@ -22,6 +22,11 @@ pub(super) const RULES: [Rule; 2] = [
                in the course of `prompts/get`, `resources/read` and `tools/call` alone: \"Servers **MUST NOT** send \
                `InputRequiredResult` responses on any other client requests\" (2026-07-28, basic/patterns/mrtr, Supported \
                Requests).",
+    },
+    Rule {
+        key: "elicitation",
+        says: "No server may ask for it before 2025-06-18: \"Add support for **elicitation**, enabling servers to request \
+               additional information from users during interactions\" (2025-06-18, changelog, Major changes 5).",
     },
 ];
 
