@@ -21,12 +21,13 @@ pub(super) const RULES: [Rule; 3] = [
         says: "This server asks for roots when its session begins. A client of 2026-07-28 has no session, and can be asked \
                in the course of `prompts/get`, `resources/read` and `tools/call` alone: \"Servers **MUST NOT** send \
                `InputRequiredResult` responses on any other client requests\" (2026-07-28, basic/patterns/mrtr, Supported \
-               Requests).",
+               Requests). So it is asked if a session of the pool happens to begin with one of these, and this client \
+               begins with lists.",
     },
     Rule {
         key: "elicitation",
         says: "No server may ask for it before 2025-06-18: \"Add support for **elicitation**, enabling servers to request \
-               additional information from users during interactions\" (2025-06-18, changelog, Major changes 5).",
+               additional information from users during interactions\" (2025-06-18, changelog, Major changes 6).",
     },
 ];
 
