@@ -197,11 +197,13 @@ impl ServerHandler for Demo {
         if let Some(uris) = &mut accepted.resource_subscriptions {
             uris.retain(|uri| resources::exists(uri));
         }
+        // The next that rmcp does is to acknowledge; only then it calls `listen`.
+        self.server.listeners.expect();
         Some(accepted)
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        let _ticket = self.server.listeners.enter(Listener::Stream(subscription.sink().clone()))?;
+        let _ticket = self.server.listeners.enter_expected(Listener::Stream(subscription.sink().clone()))?;
         subscription.cancelled().await;
         Ok(())
     }

@@ -12,6 +12,10 @@ pub(crate) const WATCHED_PER_SESSION: usize = 64;
 /// How long one listener may take to accept a notification of a change, so that a stalled one does not hold up the others.
 pub(crate) const TELLING: Duration = Duration::from_secs(1);
 
+/// How long a change waits for a listen stream that is acknowledged and not yet in the table. That takes a task switch; a stream whose
+/// acknowledgment could not be sent never gets there.
+pub(crate) const ENTERING: Duration = Duration::from_secs(1);
+
 /// How long a legacy client may take to answer a question. People think, and go for lunch, but a call does not wait for ever.
 pub(crate) const ANSWERING: Duration = Duration::from_secs(600);
 

@@ -1,7 +1,8 @@
 //! Who is told when something of the server changes: legacy sessions, and modern listen streams.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -12,7 +13,9 @@ use rmcp::{
     service::SubscriptionSink,
 };
 
-use crate::limits::{LISTENERS, TELLING, WATCHED_PER_SESSION};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::limits::{ENTERING, LISTENERS, TELLING, WATCHED_PER_SESSION};
 
 /// What has changed.
 #[derive(Clone, Copy, Debug)]
@@ -62,12 +65,21 @@ impl Listener {
 
 /// The table of all listeners of a server.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Listeners(Arc<Mutex<Table>>);
+pub(crate) struct Listeners(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    table: Mutex<Table>,
+    /// Told when a stream that was expected is in the table.
+    entered: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
     entries: HashMap<u64, Listener>,
+    /// Until when a change waits for each stream that is expected, the first one first.
+    expected: VecDeque<Instant>,
 }
 
 impl Listeners {
@@ -86,8 +98,43 @@ impl Listeners {
         Ok(Ticket { listeners: self.clone(), key })
     }
 
+    /// Has changes wait for a stream whose acknowledgment is about to be sent: its client may cause a change the moment it has read it,
+    /// before [`Self::enter_expected`].
+    pub(crate) fn expect(&self) {
+        self.table().expected.push_back(Instant::now() + ENTERING);
+    }
+
+    /// As [`Self::enter`], for a stream that was expected.
+    pub(crate) fn enter_expected(&self, listener: Listener) -> Result<Ticket, ErrorData> {
+        let ticket = self.enter(listener);
+        self.arrived();
+        ticket
+    }
+
+    fn arrived(&self) {
+        self.table().expected.pop_front();
+        self.0.entered.notify_waiters();
+    }
+
+    /// Waits until every stream that is expected is in the table, or has had its time.
+    async fn settled(&self) {
+        loop {
+            let mut entered = pin!(self.0.entered.notified());
+            entered.as_mut().enable();
+            let until = {
+                let mut table = self.table();
+                table.expected.retain(|until| *until > Instant::now());
+                table.expected.front().copied()
+            };
+            let Some(until) = until else { return };
+            // Late or not: the table says.
+            let _ = tokio::time::timeout_at(until, entered).await;
+        }
+    }
+
     /// Tells everyone who wants to know, all at once, and returns how many took it.
     pub(crate) async fn tell(&self, change: Change<'_>) -> usize {
+        self.settled().await;
         let wanting: Vec<Listener> =
             self.table().entries.values().filter(|listener| listener.wants(change)).cloned().collect();
         let told = wanting.iter().map(|listener| tokio::time::timeout(TELLING, listener.tell(change)));
@@ -95,7 +142,7 @@ impl Listeners {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -132,5 +179,31 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.listeners.table().entries.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_waits_for_a_stream_that_is_acknowledged_and_not_yet_in_the_table() {
+        let listeners = Listeners::default();
+        listeners.expect();
+        let mut told = pin!(listeners.tell(Change::Tools));
+        assert_eq!(told.as_mut().now_or_never(), None);
+        listeners.arrived();
+        assert_eq!(told.as_mut().now_or_never(), Some(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_does_not_wait_for_ever_for_a_stream_that_never_comes() {
+        let (listeners, begin) = (Listeners::default(), Instant::now());
+        listeners.expect();
+        assert_eq!(listeners.tell(Change::Tools).await, 0);
+        assert_eq!(begin.elapsed(), ENTERING);
+        assert_eq!(listeners.tell(Change::Tools).now_or_never(), Some(0));
     }
 }
