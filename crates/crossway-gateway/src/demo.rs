@@ -21,7 +21,7 @@ pub async fn demo(args: DemoArgs) -> Result<(), RunError> {
         EraArg::Modern => Era::Modern,
     };
     let demo = Demo::new(era).find_stream_closer_with(|extensions| {
-        let control = extensions.get::<http::Extensions>()?.get::<StreamControl>()?.clone();
+        let control = extensions.get::<crossway_service::Extensions>()?.get::<StreamControl>()?.clone();
         Some(StreamCloser::new(move || control.close_stream()))
     });
     let upstream = HandlerUpstream::new(move || demo.clone());

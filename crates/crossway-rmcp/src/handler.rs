@@ -21,9 +21,8 @@ const PIPE_MESSAGES: usize = 4096;
 /// An rmcp handler as an upstream: each session is served by a handler of its own, and so is each stateless request
 /// ([`Scope::Shared`]), since rmcp does not say to which request a log message belongs.
 ///
-/// Needs a tokio runtime to connect in. A request's `http::Extensions` (what layers and transports put into
-/// [`Context::extensions`](crossway_service::Context)) are found by the handler in rmcp's extensions, under the type
-/// `http::Extensions`.
+/// Needs a tokio runtime to connect in. A request's [`Extensions`](crossway_service::Extensions) (what layers and transports put into
+/// [`Context::extensions`](crossway_service::Context)) are found by the handler in rmcp's extensions, under that type.
 pub struct HandlerUpstream<F> {
     handler: Arc<F>,
 }

@@ -25,8 +25,10 @@ impl ServerHandler for Echo {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let beside =
-            context.extensions.get::<http::Extensions>().and_then(|found| found.get::<&str>().copied());
+        let beside = context
+            .extensions
+            .get::<crossway_service::Extensions>()
+            .and_then(|found| found.get::<&str>().copied());
         Ok(CallToolResult::success(vec![ContentBlock::text(format!(
             "{} {}",
             request.name,

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use crossway_proto::{Message, Revision};
 
+use crate::Extensions;
+
 /// One thing that is asked of an upstream, with its context beside the bytes.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -41,7 +43,7 @@ pub struct Context {
     /// When the client stops waiting.
     pub deadline: Option<Instant>,
     /// What layers and transports tell each other, by type.
-    pub extensions: http::Extensions,
+    pub extensions: Extensions,
 }
 
 impl Context {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use crossway_proto::Message;
 
 use crate::mux::{Mux, Outlet, Overflow};
-use crate::{Limits, Link, Reason};
+use crate::{Extensions, Limits, Link, Reason};
 
 /// Two ends of a pipe: what is sent into one comes out of the other, in order.
 ///
@@ -35,7 +35,7 @@ struct Lane {
 
 #[derive(Default)]
 struct LaneState {
-    messages: VecDeque<(Message, http::Extensions)>,
+    messages: VecDeque<(Message, Extensions)>,
     is_closed: bool,
     waker: Option<Waker>,
     /// Who waits for room.
@@ -51,7 +51,7 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, message: Message, extensions: http::Extensions) -> Result<(), Reason> {
+    fn send(&self, message: Message, extensions: Extensions) -> Result<(), Reason> {
         let mut state = self.state();
         if state.is_closed {
             return Err(Reason::Ended("the pipe is closed".into()));
@@ -64,7 +64,7 @@ impl Lane {
         Ok(())
     }
 
-    fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, http::Extensions)>> {
+    fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Extensions)>> {
         let mut state = self.state();
         if let Some(next) = state.messages.pop_front() {
             state.senders.drain(..).for_each(Waker::wake);
@@ -109,7 +109,7 @@ impl End {
     ///
     /// When the pipe is closed or full.
     pub fn send(&self, message: Message) -> Result<(), Reason> {
-        self.outgoing.send(message, http::Extensions::new())
+        self.outgoing.send(message, Extensions::new())
     }
 
     /// Sends a message, after waiting for room.
@@ -150,7 +150,7 @@ impl End {
     /// # Cancel safety
     ///
     /// Cancel safe: a future of this that is dropped has taken no message.
-    pub async fn receive_with_extensions(&self) -> Option<(Message, http::Extensions)> {
+    pub async fn receive_with_extensions(&self) -> Option<(Message, Extensions)> {
         std::future::poll_fn(|cx| self.incoming.poll_receive(cx)).await
     }
 
@@ -199,7 +199,7 @@ struct PipeOutlet(Arc<Lane>);
 
 impl Outlet for PipeOutlet {
     fn send(&self, message: Message) -> Result<(), Reason> {
-        self.0.send(message, http::Extensions::new())
+        self.0.send(message, Extensions::new())
     }
 
     fn send_request(&self, message: Message, context: crate::Context) -> Result<(), Reason> {

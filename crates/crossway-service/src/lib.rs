@@ -3,6 +3,7 @@
 mod call;
 pub mod duplex;
 mod error;
+mod extensions;
 mod limits;
 mod link;
 pub mod mux;
@@ -14,6 +15,7 @@ mod upstream;
 
 pub use call::{Ask, Call, Context, Origin};
 pub use error::{CallError, Fault, Outcome, Reason};
+pub use extensions::Extensions;
 pub use limits::Limits;
 pub use link::{Closing, Connection, Link};
 pub use mux::{Mux, Outlet};

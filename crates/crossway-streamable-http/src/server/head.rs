@@ -133,7 +133,7 @@ fn listen(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Response<Body>, Refu
         }
     };
     let mut context = session.context();
-    context.extensions = parts.extensions;
+    context.extensions = parts.extensions.into();
     let reply = session.link.call(Call::listen(context));
     Ok(answer::events(EventStream::standing(session, ticket, is_new, reply, &endpoint.stop)))
 }

@@ -35,7 +35,7 @@ pub(crate) fn open(post: &mut Post, message: Message, revision: Revision) -> Res
         return Err(super::head::draining());
     }
     let mut context = Context::new(Origin::unique(), Some(revision));
-    context.extensions = std::mem::take(&mut post.parts.extensions);
+    context.extensions = std::mem::take(&mut post.parts.extensions).into();
     context.extensions.insert(ParamHeaders(param_headers(&post.parts.headers)));
     let link = endpoint.shared_link().clone();
     let reply = link.call(Call::message(message, context));

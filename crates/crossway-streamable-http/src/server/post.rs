@@ -107,7 +107,7 @@ impl Post {
 
     /// Gives a call what came with its request.
     fn equip(&mut self, context: &mut Context) -> Option<StreamControl> {
-        context.extensions = std::mem::take(&mut self.parts.extensions);
+        context.extensions = std::mem::take(&mut self.parts.extensions).into();
         let control = self.endpoint.stream_control.then(StreamControl::new);
         if let Some(control) = &control {
             context.extensions.insert(control.clone());

@@ -41,7 +41,7 @@ impl Session {
     ) -> Self {
         let (origin, id) = (Origin::unique(), SessionId::from_number(state.number));
         let mut context = Context::new(origin, state.revision);
-        context.extensions = extensions;
+        context.extensions = extensions.into();
         let handshake = Handshake {
             endpoint: Arc::downgrade(endpoint),
             id,

@@ -1,0 +1,111 @@
+//! What layers and transports tell each other beside a call's bytes.
+
+use std::any::{Any, type_name};
+use std::fmt;
+use std::sync::Arc;
+
+/// Values by their types: what layers and transports tell each other of a call.
+///
+/// A clone shares what was put in before it, and sees nothing of what is put in later. It costs as much as one of an `Arc`
+/// however much is in: a call's context is cloned wherever the call may have to be made once more.
+///
+/// What an HTTP server found out about a request is taken over as a whole, and found like everything else:
+///
+/// ```
+/// use crossway_service::Extensions;
+///
+/// let mut of_request = http::Extensions::new();
+/// of_request.insert("beside");
+/// let mut extensions = Extensions::from(of_request);
+/// extensions.insert(7_u8);
+/// assert_eq!(extensions.get::<&str>(), Some(&"beside"));
+/// assert_eq!(extensions.get::<u8>(), Some(&7));
+/// assert_eq!(extensions.get::<u16>(), None);
+/// ```
+#[derive(Clone, Default)]
+pub struct Extensions(Option<Arc<Node<dyn Any + Send + Sync>>>);
+
+struct Node<T: ?Sized> {
+    before: Extensions,
+    type_name: &'static str,
+    value: T,
+}
+
+impl Extensions {
+    /// Nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a value in. One of the same type that was there before is no longer found.
+    pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        let before = std::mem::take(self);
+        self.0 = Some(Arc::new(Node { before, type_name: type_name::<T>(), value }));
+    }
+
+    /// The value of a type.
+    #[must_use]
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.nodes().find_map(|node| {
+            let value = node.value.downcast_ref();
+            value.or_else(|| node.value.downcast_ref::<http::Extensions>().and_then(http::Extensions::get))
+        })
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Node<dyn Any + Send + Sync>> {
+        std::iter::successors(self.0.as_deref(), |node| node.before.0.as_deref())
+    }
+}
+
+impl From<http::Extensions> for Extensions {
+    fn from(extensions: http::Extensions) -> Self {
+        let mut all = Self::new();
+        if !extensions.is_empty() {
+            all.insert(extensions);
+        }
+        all
+    }
+}
+
+impl fmt::Debug for Extensions {
+    /// Tells what kinds of things are in it and never what they are: some are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.nodes().map(|node| node.type_name)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_in_later_hides_what_was_there_and_clones_do_not_see_it() {
+        let mut extensions = Extensions::new();
+        assert!(extensions.is_empty());
+        extensions.insert(1_u8);
+        let before = extensions.clone();
+        extensions.insert(2_u8);
+        extensions.insert('c');
+        assert_eq!((before.get(), before.get::<char>()), (Some(&1_u8), None));
+        assert_eq!((extensions.get(), extensions.get()), (Some(&2_u8), Some(&'c')));
+        assert_eq!(format!("{extensions:?}"), r#"["char", "u8", "u8"]"#);
+    }
+
+    #[test]
+    fn what_came_with_a_request_is_found_unless_something_newer_hides_it() {
+        assert!(Extensions::from(http::Extensions::new()).is_empty());
+        let mut of_request = http::Extensions::new();
+        of_request.insert(1_u8);
+        of_request.insert('c');
+        let mut extensions = Extensions::from(of_request);
+        extensions.insert(2_u8);
+        assert_eq!((extensions.get(), extensions.get()), (Some(&2_u8), Some(&'c')));
+    }
+}
