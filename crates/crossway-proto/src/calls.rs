@@ -2,10 +2,7 @@
 
 use slab::Slab;
 
-use crate::{Limits, Message, Part, RequestId};
-
-/// From which level on a modern client wants log messages of its request.
-const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+use crate::{Limits, Message, RequestId};
 
 /// The name of a call on its upstream connection; also the id under which the upstream knows it.
 ///
@@ -120,7 +117,7 @@ impl<T> Calls<T> {
         let key = CallKey::new(self.count, entry.key());
         let token = request.progress_token();
         let is_listen = request.is_method("subscriptions/listen");
-        let may_log = request.meta_version().is_none() || request.member(Part::Meta, LOG_LEVEL).is_some();
+        let may_log = request.meta_version().is_none() || request.log_level().is_some();
         request.set_id(&key.to_id());
         if token.is_some() {
             request.set_progress_token(&key.to_id());

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::edit::write_string;
 use crate::{ErrorObject, Limits, Message, ParseError, RequestId};
 
 impl Message {
@@ -71,8 +72,12 @@ fn compose(
 ) -> Result<Message, ParseError> {
     let mut text = BytesMut::new();
     text.put_slice(br#"{"jsonrpc":"2.0""#);
-    let method = method.map(|method| serde_json::Value::from(method).to_string());
-    let head = [("id", id), ("method", method.as_deref().map(str::as_bytes))];
+    let method = method.map(|method| {
+        let mut text = Vec::with_capacity(method.len() + 2);
+        write_string(&mut text, method);
+        text
+    });
+    let head = [("id", id), ("method", method.as_deref())];
     for (name, value) in head.iter().chain(rest) {
         if let Some(value) = value {
             text.put_slice(b",\"");

@@ -105,7 +105,9 @@ impl Message {
     pub fn set_name(&mut self, name: &str) {
         let span = self.name_span();
         if !span.is_absent() {
-            self.record(span, Bytes::from(serde_json::Value::from(name).to_string()));
+            let mut text = Vec::with_capacity(name.len() + 2);
+            write_string(&mut text, name);
+            self.record(span, text.into());
         }
     }
 
@@ -194,14 +196,26 @@ fn separate(text: &mut BytesMut) {
     }
 }
 
-fn write_members(text: &mut BytesMut, members: &[(&str, &[u8])]) {
+pub(crate) fn write_members(text: &mut BytesMut, members: &[(&str, &[u8])]) {
     for (index, (name, value)) in members.iter().enumerate() {
         if index > 0 {
             text.put_u8(b',');
         }
-        text.put_slice(serde_json::Value::from(*name).to_string().as_bytes());
+        write_string(text, name);
         text.put_u8(b':');
         text.put_slice(value);
+    }
+}
+
+/// Writes a string as JSON.
+pub(crate) fn write_string(text: &mut impl BufMut, string: &str) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if string.bytes().all(is_plain) {
+        text.put_u8(b'"');
+        text.put_slice(string.as_bytes());
+        text.put_u8(b'"');
+    } else {
+        text.put_slice(serde_json::Value::from(string).to_string().as_bytes());
     }
 }
 

@@ -15,6 +15,7 @@ mod revision;
 mod scan;
 mod slices;
 pub mod sse;
+mod stamp;
 
 pub use batch::Incoming;
 pub use calls::{CallKey, Calls, Owner};
@@ -25,3 +26,4 @@ pub use limits::Limits;
 pub use message::{Kind, Message};
 pub use revision::{Revision, UnknownRevision};
 pub use slices::Slices;
+pub use stamp::{NotStamped, Stamp};

@@ -179,6 +179,13 @@ impl Message {
         self.string(self.envelope.meta_version)
     }
 
+    /// `_meta["io.modelcontextprotocol/logLevel"]` of a request, as JSON text: from which level on a modern client wants log
+    /// messages.
+    #[must_use]
+    pub fn log_level(&self) -> Option<&[u8]> {
+        self.raw(self.envelope.log_level)
+    }
+
     /// `protocolVersion` of an `initialize` request or of its result.
     #[must_use]
     pub fn initialize_version(&self) -> Option<Cow<'_, str>> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId, Revision};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -18,7 +18,10 @@ pub struct Call {
     request: Message,
     id: RequestId,
     asked: Asked,
-    client: Client,
+    /// The revision that the client speaks.
+    revision: Revision,
+    /// What the client can do: JSON text, an object.
+    capabilities: Bytes,
     rounds: u32,
     questions: Vec<Question>,
     /// Questions of which the client has to be told that their answers are no longer wanted.
@@ -55,7 +58,7 @@ pub enum Step {
 }
 
 impl Call {
-    pub(super) fn new(request: Message, client: Client) -> Self {
+    pub(super) fn new(request: Message, client: &Client) -> Self {
         // Only requests become calls.
         let id = request.id().unwrap_or_else(|| RequestId::from(0));
         let asked = Asked::of(&request);
@@ -63,7 +66,8 @@ impl Call {
             request,
             id,
             asked,
-            client,
+            revision: client.revision,
+            capabilities: client.capabilities.clone(),
             rounds: 0,
             questions: Vec::new(),
             withdrawn: Vec::new(),
@@ -110,7 +114,7 @@ impl Call {
                 if self.asked.is_tool_list {
                     structured::only_object_schemas(&mut message);
                 }
-                content::replace_unknown(&mut message, self.client.revision);
+                content::replace_unknown(&mut message, self.revision);
                 Step::Done(message)
             }
         }
@@ -189,11 +193,11 @@ impl Call {
         let mut asked = Vec::new();
         for (key, Request { method, params }) in required.requests {
             let params = params.map(|params| params.get().as_bytes());
-            if !revisions::can_be_asked(&self.client.capabilities, &method, params) {
+            if !revisions::can_be_asked(&self.capabilities, &method, params) {
                 return self.fail("the server asks for what the client has not said that it can do");
             }
             let params = match params {
-                Some(params) => match questions::in_revision(self.client.revision, &method, params) {
+                Some(params) => match questions::in_revision(self.revision, &method, params) {
                     Some(params) => Some(params),
                     None => return self.fail("the server asks for what the client's revision does not have"),
                 },

@@ -48,9 +48,10 @@ mod revisions;
 mod structured;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId, Revision};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, ParseError, Part, RequestId, Revision, Stamp};
 
 pub use call::{Call, Step};
 pub use listening::{Heard, Listening};
@@ -96,6 +97,8 @@ pub(crate) struct Client {
     info: Option<Bytes>,
     /// JSON text, a string.
     log_level: Option<Bytes>,
+    /// All of it, as requests say it.
+    stamp: OnceLock<Stamp>,
 }
 
 impl Default for Client {
@@ -105,6 +108,7 @@ impl Default for Client {
             capabilities: Bytes::from_static(b"{}"),
             info: None,
             log_level: None,
+            stamp: OnceLock::new(),
         }
     }
 }
@@ -176,7 +180,7 @@ impl Session {
             Err(why) => return Some(error_of(&id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why))),
         };
         self.server = discovered.offer();
-        self.client.log_level = self.server.has_logging.then(|| Bytes::from_static(UNASKED_LEVEL));
+        self.client.set_log_level(self.server.has_logging.then(|| Bytes::from_static(UNASKED_LEVEL)));
         self.phase = Phase::Open;
         Message::result_of(&id, &discovered.initialize_result(self.client.revision)).ok()
     }
@@ -229,7 +233,7 @@ impl Session {
             ("logging/setLevel", _) if self.server.has_logging => {
                 let level = message.member(Part::Params, "level").filter(|level| is_log_level(level));
                 let level = level.ok_or_else(|| bad_params("\"level\" is none of the log levels"))?;
-                self.client.log_level = Some(Bytes::copy_from_slice(level));
+                self.client.set_log_level(Some(Bytes::copy_from_slice(level)));
                 Ok(done())
             }
             ("resources/subscribe" | "resources/unsubscribe", _) if self.server.has_subscriptions => {
@@ -264,7 +268,7 @@ impl Session {
             }
             _ => {
                 let stamped = self.client.stamp(message)?;
-                Ok(Taken::Call(Box::new(Call::new(stamped, self.client.clone()))))
+                Ok(Taken::Call(Box::new(Call::new(stamped, &self.client))))
             }
         }
     }
@@ -279,7 +283,7 @@ impl Session {
                 revisions::client_capabilities(revision, capabilities)
             }),
             info: object("clientInfo").map(Bytes::copy_from_slice),
-            log_level: None,
+            ..Client::default()
         };
         self.subscribed.clear();
         let unspeakable = || refusal("what the client says of itself can't be passed on");
@@ -293,7 +297,17 @@ impl Session {
 impl Client {
     /// Says in a request what each modern request has to say (2026-07-28, basic/index, `_meta`). What else stands in
     /// its `_meta` stays.
-    pub(crate) fn stamp(&self, mut request: Message) -> Result<Message, ErrorObject> {
+    pub(crate) fn stamp(&self, request: Message) -> Result<Message, ErrorObject> {
+        if self.stamp.get().is_none() {
+            let stamp = self.written().map_err(|error| refusal(&error.to_string()))?;
+            let _ = self.stamp.set(stamp);
+        }
+        let stamped = self.stamp.get().and_then(|stamp| request.stamped(stamp).ok());
+        stamped.ok_or_else(|| bad_params("\"params\" and its \"_meta\" have to be objects"))
+    }
+
+    /// What each request says of the client.
+    fn written(&self) -> Result<Stamp, ParseError> {
         let version = serde_json::Value::from(SPOKEN.as_str()).to_string();
         let mut put: Vec<(&str, &[u8])> = vec![
             (keys::PROTOCOL_VERSION, version.as_bytes()),
@@ -301,9 +315,12 @@ impl Client {
         ];
         put.extend(self.info.as_ref().map(|info| (keys::CLIENT_INFO, &info[..])));
         put.extend(self.log_level.as_ref().map(|level| (keys::LOG_LEVEL, &level[..])));
-        let bad = |_| bad_params("\"params\" and its \"_meta\" have to be objects");
-        request.edit(Part::Meta, &[keys::LOG_LEVEL], &put).map_err(bad)?;
-        request.reread().map_err(|error| refusal(&error.to_string()))
+        Stamp::new(&put, &[keys::LOG_LEVEL])
+    }
+
+    fn set_log_level(&mut self, level: Option<Bytes>) {
+        self.log_level = level;
+        self.stamp = OnceLock::new();
     }
 }
 

@@ -29,6 +29,16 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
+    /// The same stretch where `by` bytes more stand before it.
+    pub(crate) fn shifted(self, by: usize) -> Self {
+        Self::new(self.range().start + by, self.range().end + by)
+    }
+
+    /// The same stretch where `by` bytes before it are gone.
+    pub(crate) fn shifted_back(self, by: usize) -> Self {
+        Self::new(self.range().start - by, self.range().end - by)
+    }
+
     pub(crate) fn is_within(self, other: Self) -> bool {
         other.start <= self.start && self.end <= other.end
     }
@@ -39,7 +49,7 @@ impl Span {
 }
 
 /// Where the parts of a message stand.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Envelope {
     pub(crate) id: Span,
     pub(crate) method: Span,
@@ -62,8 +72,57 @@ pub(crate) struct Envelope {
     pub(crate) subscription_id: Span,
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`.
     pub(crate) meta_version: Span,
+    /// `_meta["io.modelcontextprotocol/logLevel"]` of a request.
+    pub(crate) log_level: Span,
     /// `params.protocolVersion` or `result.protocolVersion`, as in `initialize`.
     pub(crate) version: Span,
+}
+
+impl Envelope {
+    /// Moves everything to where it stands when `len` bytes are put in at `at`, between two tokens.
+    pub(crate) fn make_room(&mut self, at: usize, len: usize) {
+        let Self {
+            id,
+            method,
+            params,
+            result,
+            error,
+            name,
+            uri,
+            request_id,
+            meta,
+            progress_token,
+            meta_progress_token,
+            subscription_id,
+            meta_version,
+            log_level,
+            version,
+        } = self;
+        for span in [
+            id,
+            method,
+            params,
+            result,
+            error,
+            name,
+            uri,
+            request_id,
+            meta,
+            progress_token,
+            meta_progress_token,
+            subscription_id,
+            meta_version,
+            log_level,
+            version,
+        ] {
+            let (start, end) = (span.range().start, span.range().end);
+            if start >= at && !span.is_absent() {
+                *span = span.shifted(len);
+            } else if end > at {
+                *span = Span::new(start, end + len);
+            }
+        }
+    }
 }
 
 /// Scans one JSON-RPC object that fills the whole text.
@@ -243,6 +302,10 @@ impl Scan<'_> {
             b"progressToken" => self.note(3, "progressToken", |envelope| &mut envelope.meta_progress_token),
             b"io.modelcontextprotocol/protocolVersion" => {
                 self.note(3, "io.modelcontextprotocol/protocolVersion", |envelope| &mut envelope.meta_version)
+            }
+            // It decides where the log messages go that come meanwhile.
+            b"io.modelcontextprotocol/logLevel" => {
+                self.note(3, "io.modelcontextprotocol/logLevel", |envelope| &mut envelope.log_level)
             }
             _ => self.result_meta_member(key),
         }

@@ -1,0 +1,206 @@
+//! What is put into `params._meta` of many requests: written and checked once, and put in without another scan.
+
+use bytes::Bytes;
+use memchr::memmem;
+
+use crate::edit::write_members;
+use crate::scan::{Envelope, Span};
+use crate::{Kind, Message, ParseError, Part, RequestId};
+
+const META: &[u8] = br#""_meta":"#;
+
+/// Members that many requests are given in their `_meta`.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// The members as they are written, without braces.
+    text: Bytes,
+    /// Where in it what an envelope notes stands.
+    meta_version: Span,
+    log_level: Span,
+    /// Names and values.
+    members: Box<[(Box<str>, Bytes)]>,
+    /// What a request must not say in this place by itself.
+    removed: Box<[Box<str>]>,
+}
+
+/// A request can't be stamped: its `params` or its `_meta` is no object, or has a member twice that decides its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("\"params\" and its \"_meta\" have to be objects")]
+pub struct NotStamped;
+
+impl Stamp {
+    /// Members with their values, which are JSON text; requests lose those of the names in `removed`, if they have any.
+    ///
+    /// # Errors
+    ///
+    /// When a value is not valid JSON, is nested too deeply, or a member that decides a message's way is there twice.
+    pub fn new(members: &[(&str, &[u8])], removed: &[&str]) -> Result<Self, ParseError> {
+        let mut text = bytes::BytesMut::new();
+        write_members(&mut text, members);
+        let params = [br#"{"_meta":{"#, &text[..], b"}}"].concat();
+        let sample = Message::request_of(&RequestId::from(0), "m", Some(&params))?;
+        let base = sample.envelope.meta.range().start + 1;
+        let within = |span: Span| if span.is_absent() { span } else { span.shifted_back(base) };
+        Ok(Self {
+            text: text.freeze(),
+            meta_version: within(sample.envelope.meta_version),
+            log_level: within(sample.envelope.log_level),
+            members: members
+                .iter()
+                .map(|(name, value)| ((*name).into(), Bytes::copy_from_slice(value)))
+                .collect(),
+            removed: removed.iter().map(|name| (*name).into()).collect(),
+        })
+    }
+
+    /// Whether JSON text may have a member that the stamp has, or takes away. Never wrong when it says no.
+    fn may_meet(&self, meta: &[u8]) -> bool {
+        let names = self.members.iter().map(|(name, _)| name).chain(&self.removed);
+        memchr::memchr(b'\\', meta).is_some()
+            || names.into_iter().any(|name| memmem::find(meta, name.as_bytes()).is_some())
+    }
+}
+
+impl Message {
+    /// The request with the members of a stamp first in `params._meta`, in the place of any that have their names. What is
+    /// absent of `params` and `_meta` is made. The rest stays as the bytes that it is.
+    ///
+    /// # Errors
+    ///
+    /// When `params` or its `_meta` is no object.
+    pub fn stamped(self, stamp: &Stamp) -> Result<Self, NotStamped> {
+        let text = |span: Span| self.raw(span);
+        let is_plain = self.edits.is_empty() && self.kind == Kind::Request;
+        match (text(self.envelope.params), text(self.envelope.meta)) {
+            (Some([b'{', params @ ..]), None) if is_plain => {
+                let at = self.envelope.params.range().start + 1;
+                Ok(self.with_stamp(stamp, at, is_over(params), true))
+            }
+            (Some(_), Some([b'{', meta @ ..])) if is_plain && !stamp.may_meet(meta) => {
+                let at = self.envelope.meta.range().start + 1;
+                Ok(self.with_stamp(stamp, at, is_over(meta), false))
+            }
+            _ => self.stamped_slowly(stamp),
+        }
+    }
+
+    /// Writes the stamp at `at`, right behind a brace, and notes where everything stands from then on.
+    fn with_stamp(&self, stamp: &Stamp, at: usize, is_last: bool, makes_meta: bool) -> Self {
+        let before = if makes_meta { META.len() + 1 } else { 0 };
+        let behind = usize::from(makes_meta) + usize::from(!is_last);
+        let len = before + stamp.text.len() + behind;
+        let mut text = Vec::with_capacity(self.text.len() + len);
+        text.extend_from_slice(&self.text[..at]);
+        if makes_meta {
+            text.extend_from_slice(META);
+            text.push(b'{');
+        }
+        let stands = text.len();
+        text.extend_from_slice(&stamp.text);
+        if makes_meta {
+            text.push(b'}');
+        }
+        if !is_last {
+            text.push(b',');
+        }
+        text.extend_from_slice(&self.text[at..]);
+        let mut envelope = self.envelope;
+        envelope.make_room(at, len);
+        if makes_meta {
+            envelope.meta = Span::new(stands - 1, stands + stamp.text.len() + 1);
+        }
+        let noted = |span: Span| if span.is_absent() { span } else { span.shifted(stands) };
+        let Envelope { meta_version, log_level, .. } = &mut envelope;
+        for (slot, span) in [(meta_version, stamp.meta_version), (log_level, stamp.log_level)] {
+            if !span.is_absent() {
+                *slot = noted(span);
+            }
+        }
+        Self { text: text.into(), kind: self.kind, envelope, edits: smallvec::SmallVec::new() }
+    }
+
+    fn stamped_slowly(mut self, stamp: &Stamp) -> Result<Self, NotStamped> {
+        let put: Vec<(&str, &[u8])> =
+            stamp.members.iter().map(|(name, value)| (&**name, &value[..])).collect();
+        let removed: Vec<&str> = stamp.removed.iter().map(|name| &**name).collect();
+        self.edit(Part::Meta, &removed, &put).map_err(|_| NotStamped)?;
+        self.reread().map_err(|_| NotStamped)
+    }
+}
+
+/// Whether an object has no more members.
+fn is_over(rest: &[u8]) -> bool {
+    rest.trim_ascii_start().first() == Some(&b'}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Limits;
+
+    const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+    const LEVEL: &str = "io.modelcontextprotocol/logLevel";
+
+    fn message(text: &str) -> Message {
+        Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
+    }
+
+    fn stamp() -> Stamp {
+        Stamp::new(&[(VERSION, br#""2026-07-28""#), ("k", br#"{"a":[1]}"#), (LEVEL, b"\"info\"")], &["gone"])
+            .unwrap()
+    }
+
+    #[test]
+    fn a_value_that_is_no_json_makes_no_stamp() {
+        assert!(Stamp::new(&[("k", b"{")], &[]).is_err());
+        assert!(Stamp::new(&[(VERSION, b"1"), (VERSION, b"1")], &[]).is_err());
+    }
+
+    #[test]
+    fn what_has_no_place_for_a_stamp_is_refused() {
+        for params in ["[1]", r#"{"_meta":1}"#, r#"{"_meta":[]}"#] {
+            let message = message(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{params}}}"#));
+            assert!(message.stamped(&stamp()).is_err(), "{params}");
+        }
+    }
+
+    #[test]
+    fn the_stamp_stands_first_and_replaces_its_namesakes() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"x":1,"_meta":{"k":2,"gone":3,"l":4}}}"#;
+        let stamped = message(text).stamped(&stamp()).unwrap();
+        assert_eq!(
+            stamped.to_bytes(),
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"x":1,"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","k":{"a":[1]},"io.modelcontextprotocol/logLevel":"info","l":4}}}"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_stamp_is_what_an_edit_and_another_scan_would_make(
+            params in prop::sample::select(vec![
+                "", r#","params":{}"#, r#","params":{ }"#, r#","params" : { "name" : "n" , "arguments":{"_meta":1}}"#,
+                r#","params":{"name":"n","_meta":{}}"#, r#","params":{"_meta":{ },"name":"n"}"#,
+                r#","params":{"_meta":{"progressToken":"p"},"uri":"u","requestId":7}"#,
+                r#","params":{"a":1,"_meta":{ "progressToken":1, "x":{"k":1}} }"#,
+                r#","params":{"_meta":{"\u006b":1}}"#, r#","params":{"_meta":{"gone":1,"x":"k"}}"#,
+                r#","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"1","io.modelcontextprotocol/subscriptionId":2}}"#,
+            ]),
+            method in prop::sample::select(vec!["tools/call", "resources/read"]),
+            id_is_last in any::<bool>(),
+            has_level in any::<bool>(),
+        ) {
+            let all: [(&str, &[u8]); 3] = [(VERSION, br#""2026-07-28""#), ("k", b"{}"), (LEVEL, b"\"info\"")];
+            let put = if has_level { &all[..] } else { &all[..2] };
+            let (first, last) = if id_is_last { ("", r#","id":"i""#) } else { (r#""id":"i","#, "") };
+            let text = format!(r#"{{{first}"jsonrpc":"2.0","method":"{method}"{params}{last}}}"#);
+            let mut edited = message(&text);
+            edited.edit(Part::Meta, &[LEVEL, "gone"], put).unwrap();
+            let edited = edited.reread().unwrap();
+            let stamped = message(&text).stamped(&Stamp::new(put, &[LEVEL, "gone"]).unwrap()).unwrap();
+            prop_assert_eq!(stamped.to_bytes(), edited.to_bytes());
+            prop_assert_eq!(stamped.envelope, edited.envelope);
+        }
+    }
+}
