@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use crate::message::Edit;
-use crate::scan::{self, Span};
+use crate::scan::{self, Member, Span};
 use crate::{Kind, Limits, Message, ParseError};
 
 /// An object in a message whose members can be changed.
@@ -25,6 +25,13 @@ pub enum Part {
 #[error("{0:?} is not an object")]
 pub struct NotAnObject(pub Part);
 
+/// Where the members of a part stand in a message, and in what is cloned of it.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    part: Part,
+    members: SmallVec<[Member; 8]>,
+}
+
 impl Message {
     /// The members of a part as they came, in their order: names decoded, values as JSON text. None if the part is
     /// absent or no object. What was [edited](Message::edit) is not among them; see [`reread`](Message::reread).
@@ -33,6 +40,19 @@ impl Message {
         scan::members(text)
             .into_iter()
             .map(|member| (name_of(text, member.name), &text[member.value.range()]))
+    }
+
+    /// Where the members of a part stand, for who reads them and [edits](Message::edit_at) them too: results may be large,
+    /// and are walked through once for both.
+    #[must_use]
+    pub fn layout(&self, part: Part) -> Layout {
+        Layout { part, members: scan::members(self.raw(self.part_span(part)).unwrap_or_default()) }
+    }
+
+    /// What [`members`](Message::members) gives, by a layout of this message's.
+    pub fn members_at<'a>(&'a self, layout: &'a Layout) -> impl Iterator<Item = (Cow<'a, str>, &'a [u8])> {
+        let text = self.raw(self.part_span(layout.part)).unwrap_or_default();
+        layout.members.iter().map(|member| (name_of(text, member.name), &text[member.value.range()]))
     }
 
     /// One member of a part as it came, as JSON text.
@@ -55,6 +75,22 @@ impl Message {
     ///
     /// When the part is there and no object, as `params` that are an array. The message is as it was then.
     pub fn edit(&mut self, part: Part, remove: &[&str], put: &[(&str, &[u8])]) -> Result<(), NotAnObject> {
+        let layout = self.layout(part);
+        self.edit_at(&layout, remove, put)
+    }
+
+    /// The same, by a layout of this message's. It holds however often the message is edited.
+    ///
+    /// # Errors
+    ///
+    /// As [`edit`](Message::edit).
+    pub fn edit_at(
+        &mut self,
+        layout: &Layout,
+        remove: &[&str],
+        put: &[(&str, &[u8])],
+    ) -> Result<(), NotAnObject> {
+        let Layout { part, ref members } = *layout;
         let span = self.part_span(part);
         let Some(text) = self.raw(span) else {
             if put.is_empty() {
@@ -66,13 +102,12 @@ impl Message {
             return Err(NotAnObject(part));
         }
         let base = span.range().start;
-        let members = scan::members(text);
         let shift = |span: Span| Span::new(base + span.range().start, base + span.range().end);
         let is_gone = |name: &str| remove.contains(&name) || put.iter().any(|(key, _)| *key == name);
         let mut kept_before: Option<usize> = None;
         let mut run: Option<(usize, usize)> = None;
         let mut gaps: SmallVec<[Span; 4]> = SmallVec::new();
-        for member in &members {
+        for member in members {
             let (start, end) = (shift(member.name).range().start, shift(member.value).range().end);
             if is_gone(&name_of(text, member.name)) || self.is_removed(start, end) {
                 run = Some((run.map_or(start, |(first, _)| first), end));
@@ -226,7 +261,8 @@ fn name_of(text: &[u8], token: Span) -> Cow<'_, str> {
     if inner.contains(&b'\\') {
         return Cow::Owned(serde_json::from_slice(token).unwrap_or_default());
     }
-    String::from_utf8_lossy(inner)
+    // Much faster than what looks for the bad places.
+    std::str::from_utf8(inner).map_or_else(|_| String::from_utf8_lossy(inner), Cow::Borrowed)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a modern server answers, as a legacy client may see it.
 
-use crossway_proto::{ErrorCode, Message, Part, RequestId};
+use crossway_proto::{ErrorCode, Layout, Message, Part, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -19,6 +19,7 @@ pub(super) struct Outline {
     is_modern: bool,
     /// It has structured content that is no object.
     pub(super) has_other_structure: bool,
+    layout: Layout,
 }
 
 /// What a result is (2026-07-28, basic/index, ResultType).
@@ -30,24 +31,32 @@ pub(super) enum ResultType {
     Unknown,
 }
 
+impl ResultType {
+    fn read(json: &[u8]) -> Self {
+        match json {
+            br#""complete""# => Self::Complete,
+            _ => match serde_json::from_slice::<String>(json).as_deref() {
+                Ok("complete") => Self::Complete,
+                Ok("input_required") => Self::InputRequired,
+                _ => Self::Unknown,
+            },
+        }
+    }
+}
+
 impl Outline {
     pub(super) fn of(result: &Message) -> Self {
-        let mut outline = Self { kind: ResultType::Complete, is_modern: false, has_other_structure: false };
-        for (name, value) in result.members(Part::Result) {
-            outline.is_modern |= MODERN_MEMBERS.contains(&name.as_ref());
+        let layout = result.layout(Part::Result);
+        let (mut kind, mut is_modern, mut has_other_structure) = (ResultType::Complete, false, false);
+        for (name, value) in result.members_at(&layout) {
+            is_modern |= MODERN_MEMBERS.contains(&name.as_ref());
             match name.as_ref() {
-                "resultType" => {
-                    outline.kind = match serde_json::from_slice::<String>(value).as_deref() {
-                        Ok("complete") => ResultType::Complete,
-                        Ok("input_required") => ResultType::InputRequired,
-                        _ => ResultType::Unknown,
-                    }
-                }
-                "structuredContent" => outline.has_other_structure = !value.starts_with(b"{"),
+                "resultType" => kind = ResultType::read(value),
+                "structuredContent" => has_other_structure = !value.starts_with(b"{"),
                 _ => {}
             }
         }
-        outline
+        Self { kind, is_modern, has_other_structure, layout }
     }
 }
 
@@ -58,8 +67,8 @@ impl Outline {
 pub(super) fn strip(result: &mut Message, outline: &Outline) {
     const MODERN_META: [&str; 2] = [keys::SERVER_INFO, keys::SUBSCRIPTION_ID];
     let is_edited = result.is_edited();
-    let mut gone: Vec<&str> =
-        if outline.is_modern || is_edited { MODERN_MEMBERS.to_vec() } else { Vec::new() };
+    let [kind, ttl, scope] = MODERN_MEMBERS;
+    let all = [kind, ttl, scope, "_meta"];
     let is_modern = |name: &str| MODERN_META.contains(&name);
     let (mut of_modern, mut of_others) = (0, 0);
     for (name, _) in result.members(Part::Meta) {
@@ -67,13 +76,17 @@ pub(super) fn strip(result: &mut Message, outline: &Outline) {
     }
     if of_others > 0 && (of_modern > 0 || is_edited) {
         let _ = result.edit(Part::Meta, &MODERN_META, &[]);
-    } else if of_modern > 0 || is_edited && result.meta().is_none() {
-        gone.push("_meta");
     }
+    let has_only_modern =
+        of_others == 0 && (of_modern > 0 || is_edited && result.meta().is_none());
+    let gone = match (outline.is_modern || is_edited, has_only_modern) {
+        (true, true) => &all[..],
+        (true, false) => &all[..3],
+        (false, true) => &all[3..],
+        (false, false) => return,
+    };
     // A result that is no object is left as it is: it is none of ours.
-    if !gone.is_empty() {
-        let _ = result.edit(Part::Result, &gone, &[]);
-    }
+    let _ = result.edit_at(&outline.layout, gone, &[]);
 }
 
 #[derive(Deserialize)]
