@@ -25,8 +25,8 @@ pub struct Call {
     server_progress: Option<RequestId>,
     /// The server's.
     revision: Revision,
-    /// JSON text.
-    info: Bytes,
+    /// Who the server is, and the `_meta` that says so: JSON text.
+    info: (Bytes, Bytes),
     asks: Asks,
     level: Option<Level>,
     /// How many questions the server has asked.
@@ -64,7 +64,7 @@ impl Call {
     pub(super) fn new(
         request: Message,
         revision: Revision,
-        info: Bytes,
+        info: (Bytes, Bytes),
         asks: Asks,
         level: Option<Level>,
     ) -> Self {
@@ -159,7 +159,7 @@ impl Call {
             )
             .as_bytes(),
         );
-        let info: &[(&str, &[u8])] = &[(crate::keys::SERVER_INFO, &self.info[..])];
+        let info: &[(&str, &[u8])] = &[(crate::keys::SERVER_INFO, &self.info.0[..])];
         let _ = result.edit(Part::Meta, &[], info);
         result
     }
@@ -181,7 +181,7 @@ impl Call {
     pub fn handle_again(&mut self, request: &Message, questions: &mut Vec<Question>) -> Vec<Message> {
         self.id = request.id().unwrap_or_else(|| self.id.clone());
         self.progress = request.progress_token();
-        self.level = request.member(Part::Meta, crate::keys::LOG_LEVEL).and_then(Level::parse);
+        self.level = request.log_level().and_then(Level::parse);
         let responses = request.member(Part::Params, "inputResponses").unwrap_or_default();
         let responses: std::collections::HashMap<String, &serde_json::value::RawValue> =
             serde_json::from_slice(responses).unwrap_or_default();

@@ -43,6 +43,9 @@ const LEGACY_METHODS: [&str; 5] =
 const MODERN_META: [&str; 4] =
     [keys::PROTOCOL_VERSION, keys::CLIENT_CAPABILITIES, keys::CLIENT_INFO, keys::LOG_LEVEL];
 
+/// Members of the params of a request that brings answers.
+const SECOND_REQUEST: [&str; 2] = ["inputResponses", "requestState"];
+
 /// One session with a legacy server, once it is open.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -50,6 +53,8 @@ pub struct Session {
     capabilities: Map<String, Value>,
     /// JSON text, an object.
     info: Bytes,
+    /// The `_meta` that says it, as results without one get it: JSON text, an object.
+    meta: Bytes,
     /// JSON text, a string.
     instructions: Option<Bytes>,
 }
@@ -99,10 +104,13 @@ impl Session {
         let capabilities = answer.member(Part::Result, "capabilities");
         let capabilities = capabilities.and_then(|json| serde_json::from_slice(json).ok());
         let copy = |name| answer.member(Part::Result, name).map(Bytes::copy_from_slice);
+        let info = copy("serverInfo").ok_or(OpenError::Incomplete("serverInfo"))?;
+        let meta = [b"{\"", keys::SERVER_INFO.as_bytes(), b"\":", &info[..], b"}"].concat().into();
         Ok(Self {
             revision: revision.ok_or_else(|| OpenError::UnknownRevision(version.into_owned()))?,
             capabilities: capabilities.ok_or(OpenError::Incomplete("capabilities"))?,
-            info: copy("serverInfo").ok_or(OpenError::Incomplete("serverInfo"))?,
+            info,
+            meta,
             instructions: copy("instructions").filter(|text| text.starts_with(b"\"")),
         })
     }
@@ -168,19 +176,24 @@ impl Session {
         }
         let mut request = request.clone();
         let asks = Asks::of(&request);
-        let level = request.member(Part::Meta, keys::LOG_LEVEL).map(|level| {
+        let level = request.log_level().map(|level| {
             // "If the `io.modelcontextprotocol/logLevel` value [...] is not a recognized log level, the server
             // **SHOULD** reject that request" (2026-07-28, server/utilities/logging, Error Handling).
             Level::parse(level)
                 .ok_or_else(|| ErrorObject::new(ErrorCode::INVALID_PARAMS, "the request's logLevel is none"))
         });
         let level = level.transpose()?;
-        let bare = request.edit(Part::Params, &["inputResponses", "requestState"], &[]);
+        let bare = match request.params() {
+            // Arguments may be large, and few requests are second ones.
+            Some(params) if !may_have_any(params, &SECOND_REQUEST) => Ok(()),
+            _ => request.edit(Part::Params, &SECOND_REQUEST, &[]),
+        };
         bare.and_then(|()| request.edit(Part::Meta, &MODERN_META, &[])).map_err(|_| {
             ErrorObject::new(ErrorCode::INVALID_PARAMS, "\"params\" and its \"_meta\" have to be objects")
         })?;
         let request = request.reread().map_err(|error| ErrorObject::new(error.code(), error.to_string()))?;
-        Ok(Call::new(request, self.revision, self.info.clone(), asks, level))
+        let info = (self.info.clone(), self.meta.clone());
+        Ok(Call::new(request, self.revision, info, asks, level))
     }
 
     /// A request whose answer shows that the server has read what was sent before.
@@ -206,6 +219,12 @@ impl Session {
 }
 
 pub use results::Level;
+
+/// Whether JSON text may have a member of one of these names. Never wrong when it says no.
+fn may_have_any(json: &[u8], names: &[&str]) -> bool {
+    let has = |name: &str| memchr::memmem::find(json, name.as_bytes()).is_some();
+    json.first() != Some(&b'{') || names.iter().any(|name| has(name)) || has("\\u00")
+}
 
 /// The answer to a request of the server's that nobody can answer.
 #[must_use]

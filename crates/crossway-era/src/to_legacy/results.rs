@@ -13,13 +13,16 @@ const CACHEABLE: [&str; 5] =
 
 /// Puts on what a modern result has to have. A translated result holds for nobody else and for no time: the server has
 /// not said that it does.
-pub(super) fn complete(result: &mut Message, method: &str, info: &Bytes) {
+pub(super) fn complete(result: &mut Message, method: &str, (info, meta): &(Bytes, Bytes)) {
     let kind: (&str, &[u8]) = ("resultType", br#""complete""#);
-    let put: &[(&str, &[u8])] = if CACHEABLE.contains(&method) {
-        &[kind, ("ttlMs", b"0"), ("cacheScope", br#""private""#)]
-    } else {
-        &[kind]
-    };
+    let all: [(&str, &[u8]); 4] =
+        [("_meta", &meta[..]), kind, ("ttlMs", b"0"), ("cacheScope", br#""private""#)];
+    let put = if CACHEABLE.contains(&method) { &all[..] } else { &all[..2] };
+    if result.meta().is_none() {
+        let _ = result.edit(Part::Result, &[], put);
+        return;
+    }
+    let put = &put[1..];
     // A result that is no object is left as it is: there is no place for anything.
     if result.edit(Part::Result, &[], put).is_ok() {
         let _ = result.edit(Part::Meta, &[], &[(keys::SERVER_INFO, &info[..])]);

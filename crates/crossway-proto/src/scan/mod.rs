@@ -81,6 +81,18 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// Moves everything to where it stands when `len` bytes are put in at `at`, between two tokens.
     pub(crate) fn make_room(&mut self, at: usize, len: usize) {
+        for span in self.spans_mut() {
+            let (start, end) = (span.range().start, span.range().end);
+            if start >= at && !span.is_absent() {
+                *span = span.shifted(len);
+            } else if end > at {
+                *span = Span::new(start, end + len);
+            }
+        }
+    }
+
+    /// Everything that is noted.
+    pub(crate) fn spans_mut(&mut self) -> [&mut Span; 15] {
         let Self {
             id,
             method,
@@ -98,7 +110,7 @@ impl Envelope {
             log_level,
             version,
         } = self;
-        for span in [
+        [
             id,
             method,
             params,
@@ -114,14 +126,7 @@ impl Envelope {
             meta_version,
             log_level,
             version,
-        ] {
-            let (start, end) = (span.range().start, span.range().end);
-            if start >= at && !span.is_absent() {
-                *span = span.shifted(len);
-            } else if end > at {
-                *span = Span::new(start, end + len);
-            }
-        }
+        ]
     }
 }
 
