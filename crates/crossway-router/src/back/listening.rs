@@ -32,7 +32,8 @@ async fn begin(
     context: &Context,
     noted: Noted,
 ) -> Result<Listening, CallError> {
-    let lease = pool.lease(pool.owner(message, context), &Asks::of(message), false)?;
+    let asks = Asks::of(message);
+    let lease = pool.lease(pool.owner(message, &asks, context), &asks, false)?;
     let session = lease.member.open().await?;
     let (changes, death) = (lease.member.changes(), lease.member.death());
     let mut listener = Listener::new(message, session);

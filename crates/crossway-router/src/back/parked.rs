@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossway_era::to_legacy::{Call, Question};
+use crossway_era::to_legacy::{Asks, Call, Question};
 use crossway_proto::Message;
 use crossway_service::{Context, Reply};
 use tokio::task::AbortHandle;
@@ -75,7 +75,7 @@ impl Pool {
     pub(super) fn wake(self: &Arc<Self>, state: &str, message: &Message, context: &Context) -> Option<Reply> {
         let bits = self.keyring.as_ref()?.open(&self.purpose(), state).ok()?;
         let handle = u128::from_be_bytes(bits.try_into().ok()?);
-        let owner = self.owner(message, context);
+        let owner = self.owner(message, &Asks::of(message), context);
         let is_anybodys =
             |parked: &Parked| matches!(parked.owner, Owner::Call(_)) && matches!(owner, Owner::Call(_));
         let mut parked = self.take(handle, |parked| {

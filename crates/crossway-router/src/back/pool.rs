@@ -83,10 +83,10 @@ impl Pool {
     }
 
     /// Whose session a call is to use.
-    pub(super) fn owner(&self, message: &Message, context: &Context) -> Owner {
+    pub(super) fn owner(&self, message: &Message, asks: &Asks, context: &Context) -> Owner {
         let own = || Owner::Call(Origin::unique());
         match self.options.share {
-            Share::Shared if Asks::of(message).is_nothing() => Owner::Everybody,
+            Share::Shared if asks.is_nothing() => Owner::Everybody,
             Share::Shared => {
                 Owner::Alike(message.member(Part::Meta, keys::CLIENT_INFO).unwrap_or_default().into())
             }
@@ -135,7 +135,7 @@ impl Pool {
 
     pub(super) async fn discover(self: &Arc<Self>, message: &Message, context: &Context) -> Reply {
         let asks = Asks::of(message);
-        let lease = match self.lease(self.owner(message, context), &asks, false) {
+        let lease = match self.lease(self.owner(message, &asks, context), &asks, false) {
             Ok(lease) => lease,
             Err(error) => return Reply::failed(error),
         };

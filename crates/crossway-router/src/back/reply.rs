@@ -23,6 +23,7 @@ pub(super) struct CallReply {
     message: Message,
     context: Context,
     owner: Owner,
+    asks: Asks,
     cell: Arc<Cell>,
     phase: Phase,
     /// What the client is to be asked.
@@ -56,12 +57,14 @@ struct Running {
 
 impl CallReply {
     pub(super) fn new(pool: Arc<Pool>, message: Message, context: Context) -> Self {
-        let owner = pool.owner(&message, &context);
+        let asks = Asks::of(&message);
+        let owner = pool.owner(&message, &asks, &context);
         let mut reply = Self {
             pool,
             message,
             context,
             owner,
+            asks,
             cell: Arc::default(),
             phase: Phase::Over,
             questions: Vec::new(),
@@ -86,6 +89,7 @@ impl CallReply {
             message: message.clone(),
             context: context.clone(),
             owner,
+            asks: call.asks().clone(),
             cell,
             phase: Phase::Running(Box::new(Running { call, reply, lease })),
             questions: Vec::new(),
@@ -96,7 +100,7 @@ impl CallReply {
 
     /// Finds a session. Where that is open, the call is sent at once, so that calls keep their order.
     fn begin(&mut self) -> Phase {
-        let asks = Asks::of(&self.message);
+        let asks = self.asks.clone();
         let may_ask = !asks.is_nothing() && MAY_ASK.iter().any(|method| self.message.is_method(method));
         let lease = match self.pool.lease(self.owner.clone(), &asks, may_ask) {
             Ok(lease) => lease,
@@ -219,9 +223,7 @@ impl CallReply {
 }
 
 fn needs_level(lease: &Lease, message: &Message) -> bool {
-    // Looked at only where there can be one.
-    let meta = message.meta().unwrap_or_default();
-    memchr::memmem::find(meta, b"logLevel").is_some()
+    message.log_level().is_some()
         && lease
             .member
             .session()
