@@ -4,15 +4,19 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::json;
 
 use super::rigs::{Programs, Rig, Way};
-use super::rows::{HUGE_CALLS, IDLE_SESSIONS, Load, Measure, QUICK_IDLE_SESSIONS, Row, SET_UPS_AT_A_TIME};
+use super::rows::{
+    HUGE_CALLS, IDLE_SESSIONS, Load, Measure, QUICK_IDLE_SESSIONS, Row, SET_UPS_AT_A_TIME, TURNS_AT_ONCE,
+};
 use crate::descriptors;
 use crate::limits::SPARE_DESCRIPTORS;
 use crate::load::{
-    Idle, IdleReport, Length, Progress, Report, SetupReport, Work, hold_sessions, repeat_setups, run,
+    Errand, Idle, IdleReport, Length, Progress, Report, SetupReport, Work, hold_sessions, repeat,
+    repeat_setups, requests_of, run,
 };
 
 /// How much is measured.
@@ -28,6 +32,15 @@ pub(crate) struct Effort {
     pub(crate) quick: bool,
 }
 
+/// What the runs of errands are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Doing {
+    /// Open WebUI's turns.
+    Turns,
+    /// Lists of tools.
+    Lists,
+}
+
 /// What one run found, or why there was none.
 pub(crate) type Found<T> = Result<T, String>;
 
@@ -38,6 +51,10 @@ pub(crate) struct Results {
     pub(crate) calls: BTreeMap<(Load, Way), Vec<Found<Report>>>,
     /// Idle sessions without and with a stream, and the sessions that descriptors allowed.
     pub(crate) idle: BTreeMap<bool, Found<IdleReport>>,
+    /// Idle sessions over merged servers.
+    pub(crate) idle_merged: Option<Found<IdleReport>>,
+    /// Turns and lists.
+    pub(crate) errands: BTreeMap<(Doing, Way), Vec<Found<SetupReport>>>,
     /// Set-ups.
     pub(crate) set_ups: BTreeMap<Way, Vec<Found<SetupReport>>>,
 }
@@ -83,9 +100,28 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
         }
     }
     for row in rows {
+        let (doing, ways) = match row.measure {
+            Measure::Turns { .. } => (Doing::Turns, [Way::MergedHttp, Way::Direct]),
+            Measure::Lists { .. } => (Doing::Lists, [Way::MergedHttp, Way::Listing]),
+            _ => continue,
+        };
+        for _ in 0..effort.rounds {
+            for way in ways.into_iter().filter(|way| able(*way)) {
+                bar.say(format!("{}, {}", row.name, way.name()));
+                let found = rigs.measure_errand(doing, way, effort);
+                results.errands.entry((doing, way)).or_default().push(found);
+            }
+        }
+    }
+    rigs.running.clear();
+    for row in rows {
+        if let (Measure::IdleMerged { .. }, true) = (row.measure, able(Way::MergedHttp)) {
+            bar.say(row.work.to_owned());
+            results.idle_merged = Some(measure_idle(programs, Way::MergedHttp, false, effort));
+        }
         if let (Measure::Idle { with_stream, .. }, true) = (row.measure, able(Way::HttpToHttp)) {
             bar.say(row.work.to_owned());
-            results.idle.insert(with_stream, measure_idle(programs, with_stream, effort));
+            results.idle.insert(with_stream, measure_idle(programs, Way::HttpToHttp, with_stream, effort));
         }
     }
     results
@@ -128,6 +164,26 @@ impl Rigs<'_> {
         self.settle(way, found, |report| report.counts.is_clean())
     }
 
+    fn measure_errand(&mut self, doing: Doing, way: Way, effort: Effort) -> Found<SetupReport> {
+        let found = self.work(way).and_then(|work| {
+            let (errand, sessions) = match doing {
+                Doing::Turns => (Errand::Turn, TURNS_AT_ONCE),
+                Doing::Lists => (Errand::List, 1),
+            };
+            // Connections are there, and lists are known.
+            repeat(&work, WARM_UP, false, errand)?;
+            let server = self.running.get(&way).context("it is not running")?.server()?;
+            let before = requests_of(&server)?;
+            // All begin at once, once.
+            let time = if doing == Doing::Turns { Duration::ZERO } else { effort.duration };
+            let mut report = repeat(&Work { sessions, ..work }, time, false, errand)?;
+            let asked = requests_of(&server)?.saturating_sub(before + REQUESTS_TO_COUNT);
+            report.server_requests = Some(asked as f64 / report.sessions.max(1) as f64);
+            Ok(report)
+        });
+        self.settle(way, found, |report| report.counts.is_clean())
+    }
+
     /// What went wrong once shall not spoil the next run: that gets new programs.
     fn settle<T>(&mut self, way: Way, found: anyhow::Result<T>, clean: impl Fn(&T) -> bool) -> Found<T> {
         if !found.as_ref().is_ok_and(clean) {
@@ -137,7 +193,13 @@ impl Rigs<'_> {
     }
 }
 
-fn measure_idle(programs: &Programs, with_stream: bool, effort: Effort) -> Found<IdleReport> {
+/// How long errands are done before they are measured.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// How many requests counting them costs.
+const REQUESTS_TO_COUNT: u64 = 2;
+
+fn measure_idle(programs: &Programs, way: Way, with_stream: bool, effort: Effort) -> Found<IdleReport> {
     let wanted = if effort.quick { QUICK_IDLE_SESSIONS } else { IDLE_SESSIONS };
     let mut sessions = wanted;
     if with_stream {
@@ -147,7 +209,11 @@ fn measure_idle(programs: &Programs, with_stream: bool, effort: Effort) -> Found
             sessions.min(usize::try_from(limit.saturating_sub(4 * SPARE_DESCRIPTORS) / 2).unwrap_or(wanted));
     }
     let measured = || -> anyhow::Result<IdleReport> {
-        let rig = programs.start(Way::HttpToHttp)?;
+        let rig = programs.start(way)?;
+        if way == Way::MergedHttp {
+            // The lists are known from here on.
+            repeat(&rig.work, WARM_UP, false, Errand::Turn)?;
+        }
         let work = Work { sessions, with_get_stream: with_stream, ..rig.work.clone() };
         let mut report = hold_sessions(&work, Idle { hold: Duration::from_secs(2) })?;
         report.wanted = wanted;
@@ -164,7 +230,12 @@ impl Results {
         let set_ups =
             self.set_ups.iter().flat_map(|(way, runs)| runs.iter().map(|run| record("set-ups", *way, run)));
         let idle = self.idle.values().map(|run| record("idle", Way::HttpToHttp, run));
-        calls.chain(set_ups).chain(idle).collect()
+        let merged = self.idle_merged.iter().map(|run| record("idle", Way::MergedHttp, run));
+        let errands = self.errands.iter().flat_map(|((doing, way), runs)| {
+            let kind = if *doing == Doing::Turns { "turns" } else { "lists" };
+            runs.iter().map(move |run| record(kind, *way, run))
+        });
+        calls.chain(set_ups).chain(idle).chain(merged).chain(errands).collect()
     }
 }
 

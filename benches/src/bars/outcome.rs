@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::measure::{Found, Results};
+use super::measure::{Doing, Found, Results};
 use super::rigs::Way;
 use super::rows::{Load, Measure, REFERENCE_FLOOR_US, Row};
 use crate::load::{Counts, Report, SetupReport, mib};
@@ -95,6 +95,27 @@ pub(crate) fn judge(row: &Row, results: &Results, crossway: Option<&Path>) -> Ou
             outcome.hold(size, bar, Side::AtMost, |bar| format!("{:.0} MiB", mib(bar as u64)));
         }
         Measure::SetUps { bar } => outcome.judge_set_ups(results, bar),
+        Measure::Turns { bar } => outcome.judge_turns(results, bar.as_secs_f64() * 1e3),
+        Measure::Lists { bar } => {
+            let cost = |report: &SetupReport| report.processes.map(|used| used.cpu_us_per_call);
+            let reference = outcome.errands(results, Doing::Lists, Way::Listing, cost);
+            let ours = outcome.errands(results, Doing::Lists, Way::MergedHttp, cost);
+            outcome.reference = words(reference, |us| format!("one server {us:.0} us"));
+            outcome.crossway = words(ours, |us| format!("{us:.0} us"));
+            outcome.hold(ratio(ours, reference), bar, Side::AtMost, |bar| format!("{bar} x one server"));
+        }
+        Measure::IdleMerged { bar } => {
+            let run = results.idle_merged.as_ref();
+            let report = run.and_then(|run| {
+                outcome.look(Way::MergedHttp, run, |report| (report.counts, &report.failures[..]))
+            });
+            let held = report.map(|report| report.held.resident_bytes as f64);
+            outcome.crossway = words(held, |bytes| format!("{:.1} MiB", mib(bytes as u64)));
+            if let Some(report) = report {
+                outcome.notes.push(format!("{} sessions were held", report.sessions));
+            }
+            outcome.hold(held, bar, Side::AtMost, |bar| format!("{:.0} MiB", mib(bar as u64)));
+        }
     }
     outcome
 }
@@ -148,6 +169,42 @@ impl Outcome {
             figures.extend(report.and_then(&figure));
         }
         median(figures)
+    }
+
+    /// The median of a figure of some errands, likewise.
+    fn errands(
+        &mut self,
+        results: &Results,
+        doing: Doing,
+        way: Way,
+        figure: impl Fn(&SetupReport) -> Option<f64>,
+    ) -> Option<f64> {
+        let mut figures = Vec::new();
+        for run in results.errands.get(&(doing, way))? {
+            let report = self.look(way, run, |report| (report.counts, &report.failures[..]));
+            figures.extend(report.and_then(&figure));
+        }
+        median(figures)
+    }
+
+    fn judge_turns(&mut self, results: &Results, bar_ms: f64) {
+        let p99 = |report: &SetupReport| Some(report.set_up_us.p99 / 1e3);
+        let floor = self.calls(results, Load::Small, Way::Floor, processor);
+        let direct = self.errands(results, Doing::Turns, Way::Direct, p99);
+        let ours = self.errands(results, Doing::Turns, Way::MergedHttp, p99);
+        let requests = self.errands(results, Doing::Turns, Way::MergedHttp, |report| report.server_requests);
+        if let Some(requests) = requests {
+            self.notes.push(format!("each turn costs the server {requests:.2} requests"));
+            if requests > 1.05 {
+                self.met = Some(false);
+            }
+        }
+        self.reference = words(direct, |ms| format!("direct {ms:.1} ms"));
+        self.crossway = words(ours, |ms| format!("{ms:.1} ms"));
+        let scaled = floor.map_or(bar_ms, |floor| bar_ms * floor / REFERENCE_FLOOR_US);
+        self.hold(ours.zip(direct).map(|(ours, direct)| ours - direct), scaled, Side::AtMost, |bar| {
+            format!("{bar:.1} ms ({bar_ms:.0} ms x floor/{REFERENCE_FLOOR_US:.0})")
+        });
     }
 
     /// Notes what went wrong in a run, which fails the row if crossway was on its way.

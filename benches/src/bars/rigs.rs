@@ -49,6 +49,10 @@ pub(crate) enum Way {
     FromLegacy,
     /// Streamable HTTP, crossway with 20 servers of 500 tools each, one of them.
     Merged,
+    /// The same with 20 servers behind Streamable HTTP, which one process is.
+    MergedHttp,
+    /// A server of as many tools as those have together, asked directly.
+    Listing,
 }
 
 /// How many servers are merged, and how many tools each has besides its own two.
@@ -57,7 +61,7 @@ const MERGED: (usize, usize) = (20, 498);
 impl Way {
     /// True if crossway is on it.
     pub(crate) fn is_crossway(self) -> bool {
-        !matches!(self, Self::Floor | Self::Direct)
+        !matches!(self, Self::Floor | Self::Direct | Self::Listing)
     }
 
     /// In words.
@@ -73,6 +77,8 @@ impl Way {
             Self::ToLegacy => "crossway, modern to legacy",
             Self::FromLegacy => "crossway, legacy to modern",
             Self::Merged => "crossway, 20 servers merged",
+            Self::MergedHttp => "crossway, 20 HTTP servers merged",
+            Self::Listing => "one server with all tools",
         }
     }
 }
@@ -84,7 +90,15 @@ pub(crate) struct Rig {
     pub(crate) work: Work,
     /// Kept for as long as it is measured; the bridge is ended before its server.
     _bridge: Option<Program>,
-    _server: Option<Program>,
+    server: Option<Program>,
+}
+
+impl Rig {
+    /// The server behind a bridge, asked directly.
+    pub(crate) fn server(&self) -> anyhow::Result<Work> {
+        let server = self.server.as_ref().context("there is no server of its own")?;
+        Ok(Work::new(Target::StreamableHttp(Address::parse(server.url("/mcp"))?)))
+    }
 }
 
 impl Programs {
@@ -114,6 +128,19 @@ impl Programs {
                 let arguments = [flags, vec![config.into()]].concat();
                 (Some(Program::start(crossway()?, &arguments, &["/mcp"])?), None)
             }
+            Way::MergedHttp => {
+                let server = Program::start(&self.echo, &http_server(MERGED.1), &["/mcp"])?;
+                let mut arguments = words(&["bridge", "--listen", "127.0.0.1:0"]);
+                for number in 0..MERGED.0 {
+                    let upstream = format!("server-{number}={}", server.url("/mcp"));
+                    arguments.extend([OsString::from("--upstream"), upstream.into()]);
+                }
+                (Some(Program::start(crossway()?, &arguments, &["/mcp"])?), Some(server))
+            }
+            Way::Listing => {
+                let tools = MERGED.0 * (MERGED.1 + 2) - 2;
+                (None, Some(Program::start(&self.echo, &http_server(tools), &["/mcp"])?))
+            }
             Way::SseToHttp | Way::HttpToHttp => {
                 let server = echo()?;
                 let arguments =
@@ -134,7 +161,7 @@ impl Programs {
         };
         let watch = match way {
             Way::Launched => Watch::default(),
-            Way::Direct => Watch { pids: vec![front.pid()], ..Watch::default() },
+            Way::Direct | Way::Listing => Watch { pids: vec![front.pid()], ..Watch::default() },
             _ => Watch {
                 pids: vec![front.pid()],
                 exclude_names: vec![ECHO_NAME.to_owned()],
@@ -145,10 +172,10 @@ impl Programs {
         if matches!(way, Way::Modern | Way::ToLegacy) {
             work.revision = Revision::V2026_07_28;
         }
-        if way == Way::Merged {
+        if matches!(way, Way::Merged | Way::MergedHttp) {
             work.tool = "server-7__echo".to_owned();
         }
-        Ok(Rig { work, _bridge: bridge, _server: server })
+        Ok(Rig { work, _bridge: bridge, server })
     }
 
     /// A file of servers with many tools each.
@@ -169,6 +196,11 @@ impl Programs {
     fn stdio_server(&self) -> Vec<OsString> {
         vec!["--".into(), self.echo.clone().into(), "stdio".into()]
     }
+}
+
+/// The arguments of an HTTP server with so many tools besides its own two.
+fn http_server(more_tools: usize) -> Vec<OsString> {
+    words(&["streamable-http", "--more-tools", &more_tools.to_string()])
 }
 
 fn words(words: &[&str]) -> Vec<OsString> {

@@ -59,6 +59,13 @@ pub(crate) enum Measure {
     Size { bar: f64 },
     /// Sessions set up and ended per second, at least `bar` times those of direct.
     SetUps { bar: f64 },
+    /// Open WebUI's turns, many at once: the 99th percentile above direct, at most `bar` on a machine where the floor takes
+    /// 30 us; and one request to the server for each.
+    Turns { bar: Duration },
+    /// Lists of all tools of the merged servers: processor time, at most `bar` times that of a server that has them all.
+    Lists { bar: f64 },
+    /// Memory with all idle sessions over the merged servers, at most `bar` bytes in all.
+    IdleMerged { bar: f64 },
 }
 
 /// One row.
@@ -84,11 +91,14 @@ pub(crate) const QUICK_IDLE_SESSIONS: usize = 1_000;
 /// How many sessions are set up at a time.
 pub(crate) const SET_UPS_AT_A_TIME: usize = 8;
 
+/// How many turns are begun at once.
+pub(crate) const TURNS_AT_ONCE: usize = 200;
+
 const KIB: f64 = 1024.0;
 const MIB: f64 = 1024.0 * KIB;
 
 /// All rows, in the order of the table.
-pub(crate) const ROWS: [Row; 17] = [
+pub(crate) const ROWS: [Row; 20] = [
     Row {
         name: "8x4",
         work: "stdio, 8 sessions x 4, 64 B: CPU per call",
@@ -166,6 +176,21 @@ pub(crate) const ROWS: [Row; 17] = [
         measure: Measure::Against { way: Way::Merged, other: Way::Stdio, bar: 1.15 },
     },
     Row {
+        name: "turns",
+        work: "Open WebUI's turn, 200 at once, 20 HTTP servers merged: p99 above direct",
+        measure: Measure::Turns { bar: Duration::from_millis(10) },
+    },
+    Row {
+        name: "lists",
+        work: "tools/list of 10,000 tools, 20 HTTP servers merged: CPU per list",
+        measure: Measure::Lists { bar: 1.5 },
+    },
+    Row {
+        name: "idle-merged",
+        work: "10,000 idle sessions over 20 HTTP servers merged: memory in all",
+        measure: Measure::IdleMerged { bar: 250.0 * MIB },
+    },
+    Row {
         name: "set-ups",
         work: "HTTP upstream: session set-ups per second",
         measure: Measure::SetUps { bar: 0.5 },
@@ -186,7 +211,12 @@ impl Row {
             }
             Measure::Huge { ways } => ways.iter().map(|way| (Load::Huge, *way)).collect(),
             Measure::Resident { .. } => vec![(Load::Single, Way::Launched)],
-            Measure::Idle { .. } | Measure::Size { .. } | Measure::SetUps { .. } => Vec::new(),
+            Measure::Turns { .. } => vec![(Load::Small, Way::Floor)],
+            Measure::Idle { .. }
+            | Measure::IdleMerged { .. }
+            | Measure::Lists { .. }
+            | Measure::Size { .. }
+            | Measure::SetUps { .. } => Vec::new(),
         }
     }
 }

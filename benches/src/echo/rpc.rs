@@ -1,6 +1,7 @@
 //! What the echo server says, whatever it is said over.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use smallvec::smallvec;
@@ -60,6 +61,9 @@ impl Manner {
     }
 }
 
+/// How many requests were asked so far: the tool `requests`, which is not listed, says it.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
 static MANNER: OnceLock<Manner> = OnceLock::new();
 
 /// Sets how the server behaves. Without it, it speaks every revision and has two tools.
@@ -112,6 +116,7 @@ impl<'a> Message<'a> {
 /// Answers a message that was cut from `text`; `None` if it asks for no answer.
 pub(crate) fn answer(text: &Bytes, message: Message<'_>) -> Option<Answer> {
     let (Some(id), Some(method)) = (message.id, message.method) else { return None };
+    let asked = ASKED.fetch_add(1, Ordering::Relaxed) + 1;
     let named = message.meta_version();
     if let Some(version) = named.filter(|version| *version != Revision::V2026_07_28.as_str().as_bytes()) {
         return Some(unknown_revision(id, version));
@@ -125,6 +130,10 @@ pub(crate) fn answer(text: &Bytes, message: Message<'_>) -> Option<Answer> {
         });
     }
     Some(match method {
+        b"tools/call" if message.param("name") == Some(br#""requests""#) => {
+            let count = Bytes::from(format!("\"{asked}\""));
+            echo(&count, id, &count, modern)
+        }
         b"tools/call" => call(text, id, message, modern),
         b"tools/list" => result(id, manner.map_or(TOOLS, |manner| &manner.tools), modern, modern),
         b"server/discover" if modern => result(id, DISCOVERY, true, true),

@@ -175,7 +175,7 @@ impl Slot {
         }
     }
 
-    fn into_client(self) -> Option<Client> {
+    pub(super) fn into_client(self) -> Option<Client> {
         match self {
             Self::Http(slot) => Some(slot.client),
             Self::Sse(slot) => Some(slot.into_client()),

@@ -7,9 +7,10 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
 use super::client::Client;
+use super::errand::{Errand, list_in, turn};
 use super::progress::Progress;
 use super::report::{Latency, ProcessReport, line, transport_name, write_counts};
-use super::session::Session;
+use super::session::{Session, Slot};
 use super::tally::{Counts, Durations, Tally};
 use super::work::{LoadError, Work};
 use crate::descriptors;
@@ -43,6 +44,8 @@ pub struct SetupReport {
     pub end_us: Latency,
     /// What the watched processes used; `call` there means a session.
     pub processes: Option<ProcessReport>,
+    /// How many requests each of them cost the server behind, where that was counted.
+    pub server_requests: Option<f64>,
 }
 
 /// Sets sessions up and ends them, `work.sessions` at a time, for some time.
@@ -51,9 +54,19 @@ pub struct SetupReport {
 ///
 /// When no session can be set up, or the watched processes don't run.
 pub fn repeat_setups(work: &Work, time: Duration, fresh_connections: bool) -> Result<SetupReport, LoadError> {
+    repeat(work, time, fresh_connections, Errand::SetUp)
+}
+
+/// The same with something else than a set-up; of a turn and a list, the set-up's time is that of the whole up to the last
+/// answer.
+///
+/// # Errors
+///
+/// As [`repeat_setups`].
+pub fn repeat(work: &Work, time: Duration, fresh: bool, errand: Errand) -> Result<SetupReport, LoadError> {
     descriptors::raise_limit(work.sessions as u64 * (work.descriptors_per_session() + 2) + SPARE_DESCRIPTORS);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(LoadError::Start)?.block_on(repeat(work, time, fresh_connections))
+    runtime.map_err(LoadError::Start)?.block_on(repeat_in(work, time, fresh, errand))
 }
 
 #[derive(Default)]
@@ -63,7 +76,12 @@ struct Seen {
     tally: Tally,
 }
 
-async fn repeat(work: &Work, time: Duration, fresh: bool) -> Result<SetupReport, LoadError> {
+async fn repeat_in(
+    work: &Work,
+    time: Duration,
+    fresh: bool,
+    errand: Errand,
+) -> Result<SetupReport, LoadError> {
     let bar = Progress::of_time(work.progress, "set-ups", time);
     let before = if work.watch.is_empty() {
         Sample::default()
@@ -71,7 +89,7 @@ async fn repeat(work: &Work, time: Duration, fresh: bool) -> Result<SetupReport,
         work.watch.sample().map_err(LoadError::Watch)?
     };
     let start = Instant::now();
-    let workers = (0..work.sessions).map(|_| worker(work, start + time, fresh));
+    let workers = (0..work.sessions).map(|_| worker(work, start + time, fresh, errand));
     let all = stream::iter(workers).buffer_unordered(work.sessions.max(1)).collect::<Vec<_>>();
     tokio::pin!(all);
     let parts = loop {
@@ -115,18 +133,29 @@ async fn repeat(work: &Work, time: Duration, fresh: bool) -> Result<SetupReport,
         set_up_us: seen.set_up.latency(),
         end_us: seen.end.latency(),
         processes,
+        server_requests: None,
     })
 }
 
-async fn worker(work: &Work, until: Instant, fresh: bool) -> Seen {
+async fn worker(work: &Work, until: Instant, fresh: bool, errand: Errand) -> Seen {
     let mut seen = Seen::default();
     let mut control: Option<Client> = None;
+    let mut listing: Option<Slot> = None;
     let mut faults_in_a_row = 0;
-    while Instant::now() < until && faults_in_a_row < MAX_FAULTS_IN_A_ROW {
+    // Once at least.
+    loop {
         if fresh {
             control = None;
         }
-        match once(work, &mut control).await {
+        let done = match errand {
+            Errand::SetUp => once(work, &mut control).await,
+            Errand::Turn => {
+                let start = Instant::now();
+                turn(work, &mut control).await.map(|answered| (answered - start, answered.elapsed()))
+            }
+            Errand::List => list(work, &mut listing).await,
+        };
+        match done {
             Ok((set_up, end)) => {
                 seen.set_up.record(set_up);
                 seen.end.record(end);
@@ -136,12 +165,30 @@ async fn worker(work: &Work, until: Instant, fresh: bool) -> Seen {
             Err(fault) => {
                 seen.tally.fault(&fault);
                 control = None;
+                listing = None;
                 faults_in_a_row += 1;
                 tokio::time::sleep(PAUSE_AFTER_FAULT).await;
             }
         }
+        if Instant::now() >= until || faults_in_a_row >= MAX_FAULTS_IN_A_ROW {
+            return seen;
+        }
     }
-    seen
+}
+
+async fn list(work: &Work, kept: &mut Option<Slot>) -> Result<(Duration, Duration), super::check::Fault> {
+    let slot = match kept {
+        Some(slot) => slot,
+        None => {
+            // The session is not ended: it lasts as long as the server.
+            let mut control = None;
+            let session = Session::open(work, &mut control).await?;
+            kept.insert(session.slot(control))
+        }
+    };
+    let start = Instant::now();
+    list_in(work, slot).await?;
+    Ok((start.elapsed(), Duration::ZERO))
 }
 
 async fn once(

@@ -1,0 +1,125 @@
+//! What clients do beside one call after the other.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
+use smallvec::smallvec;
+
+use super::address::Address;
+use super::check::{Fault, check_echo, check_response};
+use super::client::{Client, read_answer};
+use super::session::{FIRST_ID, Session};
+use super::template::first_request;
+use super::work::{LoadError, Target, Work};
+use crate::body::read_whole;
+use crate::limits::MAX_REFUSAL;
+use crate::revision::Revision;
+use crate::scan::{first_element, member, string_content};
+
+/// What is done again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// A session is set up and ended.
+    SetUp,
+    /// All that Open WebUI does for a turn of a chat: it asks for the modern revision, and where there is a server of it sets a
+    /// session up nevertheless, which is the longest way; GET stream, list of tools, one call, end.
+    Turn,
+    /// The list of tools is asked for, over all its pages, in a session that stays.
+    List,
+}
+
+/// Does a turn. Gives when its call was answered.
+pub(super) async fn turn(work: &Work, control: &mut Option<Client>) -> Result<Instant, Fault> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let Target::StreamableHttp(address) = &work.target else {
+        return Err(Fault::Failed("a turn needs Streamable HTTP".to_owned()));
+    };
+    probe(work, address, control.get_or_insert_with(|| Client::new(address))).await?;
+    let work = Work { with_get_stream: true, ..work.clone() };
+    let session = Session::open(&work, control).await?;
+    let mut slot = session.slot(control.take());
+    list_in(&work, &mut slot).await?;
+    let text = format!("turn {}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let request = format!(
+        r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"{}","arguments":{{"{}":"{text}"}}}}}}"#,
+        work.tool, work.argument
+    );
+    let answer = slot.call(3, smallvec![request.into()], work.timeout).await?;
+    check_echo(&answer, 3, &work.answer_prefix, text.as_bytes(), b"")?;
+    let answered = Instant::now();
+    *control = slot.into_client();
+    session.close(&work, control).await?;
+    Ok(answered)
+}
+
+/// `server/discover`, whatever comes of it.
+async fn probe(work: &Work, address: &Address, client: &mut Client) -> Result<(), Fault> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    headers.insert("mcp-protocol-version", HeaderValue::from_static(Revision::V2026_07_28.as_str()));
+    headers.insert("mcp-method", HeaderValue::from_static("server/discover"));
+    headers.extend(work.headers.iter().cloned());
+    let request = smallvec![first_request(Revision::V2026_07_28, FIRST_ID)];
+    let response = client.send(Method::POST, address.path(), headers, request).await?;
+    if response.status().is_success() {
+        return read_answer(response, FIRST_ID).await.map(drop);
+    }
+    let refused = read_whole(response.into_body(), MAX_REFUSAL).await;
+    refused.map(drop).map_err(|error| Fault::lost("the refusal broke off", &error))
+}
+
+/// Asks for the list of tools in a session, over all pages. Gives how many bytes came.
+pub(super) async fn list_in(work: &Work, slot: &mut super::session::Slot) -> Result<usize, Fault> {
+    let (mut cursor, mut bytes): (Option<Bytes>, usize) = (None, 0);
+    loop {
+        let params = cursor
+            .as_ref()
+            .map(|cursor| String::from_utf8_lossy(cursor))
+            .map_or_else(|| "{}".to_owned(), |cursor| format!(r#"{{"cursor":"{cursor}"}}"#));
+        let request = format!(r#"{{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{params}}}"#);
+        let answer = slot.call(2, smallvec![request.into()], work.timeout).await?;
+        bytes += answer.len();
+        let result = check_response(&answer, 2)?;
+        if member(result, "tools").is_none_or(|tools| tools.len() <= 2) {
+            return Err(Fault::Wrong("the list has no tools".to_owned()));
+        }
+        match member(result, "nextCursor").and_then(string_content) {
+            Some(next) => cursor = Some(Bytes::copy_from_slice(next)),
+            None => return Ok(bytes),
+        }
+    }
+}
+
+/// How many requests an echo server has been asked so far, without those of this question.
+///
+/// # Errors
+///
+/// When it can't be asked.
+pub fn requests_of(work: &Work) -> Result<u64, LoadError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked = async {
+        let mut control = None;
+        let session = Session::open(work, &mut control).await?;
+        let mut slot = session.slot(control.take());
+        let request =
+            br#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"requests","arguments":{}}}"#;
+        let answer = slot.call(2, smallvec![Bytes::from_static(request)], work.timeout).await?;
+        let result = check_response(&answer, 2)?;
+        let text = member(result, "content").and_then(first_element);
+        let text = text.and_then(|content| member(content, "text")).and_then(string_content);
+        let count = text.and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
+        // `initialize` and the call itself are two of them.
+        count
+            .map(|count| count.saturating_sub(2))
+            .ok_or_else(|| Fault::Wrong("no number of requests".to_owned()))
+    };
+    runtime.map_err(LoadError::Start)?.block_on(asked).map_err(|fault: Fault| LoadError::SetUp {
+        number: 1,
+        of: 1,
+        why: fault.to_string(),
+    })
+}
