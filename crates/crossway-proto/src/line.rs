@@ -19,13 +19,15 @@
 use std::fmt;
 
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
-use crate::Slices;
 use crate::newline::without_newlines;
+use crate::{Message, Slices};
 
 /// What a first read is offered: some forty small messages, or one that is not small.
 const SMALLEST_READ: usize = 8 * 1024;
+/// Up to how many bytes a spliced message is copied rather than written slice by slice.
+const COPIED: usize = 4 * 1024;
 /// What a read is offered at most: as much as a full pipe holds, so that one read empties it.
 const LARGEST_READ: usize = 64 * 1024;
 /// A block larger than this is given back once the lines in it were taken.
@@ -387,6 +389,23 @@ impl fmt::Debug for LineTooLong {
 pub fn encode(message: impl IntoIterator<Item = Bytes>) -> Slices {
     let end = Bytes::from_static(b"\n");
     message.into_iter().map(|slice| without_newlines(slice, b" ")).chain([end]).collect()
+}
+
+/// A message as a line: what [`encode`] makes of its chunks. One that is spliced and short is copied together, which costs
+/// less than to keep its slices apart.
+#[must_use]
+pub fn encode_message(message: &Message) -> Slices {
+    let len = message.len();
+    if len > COPIED || !message.is_edited() {
+        return encode(message.chunks());
+    }
+    let mut line = Vec::with_capacity(len + 1);
+    message.write_to(&mut line);
+    if memchr2(b'\n', b'\r', &line).is_some() {
+        return encode([Bytes::from(line)]);
+    }
+    line.push(b'\n');
+    std::iter::once(Bytes::from(line)).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crossway_proto::{Kind, Message, RequestId, Revision};
 use futures_core::Stream;
 use futures_util::stream::SelectAll;
 
-use crate::{Call, CallError, Context, Limits, Link, Origin, Reason, Reply};
+use crate::{Call, CallError, Context, Extensions, Limits, Link, Origin, Reason, Reply};
 
 /// Serves one client whose messages come in one stream and go out in another, as on stdio and HTTP+SSE.
 ///
@@ -34,14 +34,14 @@ impl Pump {
     /// Serves a client on `link`, which should be its own.
     #[must_use]
     pub fn new(link: Link, limits: Limits) -> Self {
-        Self::with_extensions(link, limits, http::Extensions::new())
+        Self::with_extensions(link, limits, Extensions::new())
     }
 
     /// Serves a client of whom layers and transports are to know something, from the first call on.
     #[must_use]
-    pub fn with_extensions(link: Link, limits: Limits, extensions: http::Extensions) -> Self {
+    pub fn with_extensions(link: Link, limits: Limits, extensions: impl Into<Extensions>) -> Self {
         let mut context = Context::new(Origin::unique(), None);
-        context.extensions = extensions;
+        context.extensions = extensions.into();
         let listening = Some(link.call(Call::listen(context.clone())));
         Self {
             link,

@@ -20,7 +20,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(message: &Message, call: Option<CallKey>) -> Self {
-        Self { left: line::encode(message.chunks()), call, is_begun: false }
+        Self { left: line::encode_message(message), call, is_begun: false }
     }
 
     pub(crate) fn from_slices(slices: Slices) -> Self {

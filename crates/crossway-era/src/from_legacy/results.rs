@@ -77,8 +77,7 @@ pub(super) fn strip(result: &mut Message, outline: &Outline) {
     if of_others > 0 && (of_modern > 0 || is_edited) {
         let _ = result.edit(Part::Meta, &MODERN_META, &[]);
     }
-    let has_only_modern =
-        of_others == 0 && (of_modern > 0 || is_edited && result.meta().is_none());
+    let has_only_modern = of_others == 0 && (of_modern > 0 || is_edited && result.meta().is_none());
     let gone = match (outline.is_modern || is_edited, has_only_modern) {
         (true, true) => &all[..],
         (true, false) => &all[..3],

@@ -128,7 +128,7 @@ impl Session {
             Some(_) if is_draining => NotTaken::Draining,
             Some(pump) if pump.is_full() => NotTaken::Full,
             Some(pump) => {
-                pump.context_mut().extensions = extensions;
+                pump.context_mut().extensions = extensions.into();
                 pump.handle(message);
                 return Ok(());
             }

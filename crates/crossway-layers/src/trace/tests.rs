@@ -13,14 +13,9 @@ const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 async fn arrives(layer: TraceLayer, params: &str, told: Option<TraceContext>) -> (String, TraceContext) {
     let (link, server) = around(&layer).await;
     let mut call = call_of("alice", 1, "tools/call", params);
-    call.context.extensions.extend(
-        told.map(|told| {
-            let mut extensions = http::Extensions::new();
-            extensions.insert(told);
-            extensions
-        })
-        .unwrap_or_default(),
-    );
+    if let Some(told) = told {
+        call.context.extensions.insert(told);
+    }
     let reply = link.call(call);
     let request = message(std::str::from_utf8(&server.receive().await.unwrap().to_bytes()).unwrap());
     drop(reply);

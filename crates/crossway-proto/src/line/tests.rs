@@ -275,4 +275,14 @@ proptest! {
         let expected: Vec<Bytes> = if message.trim().is_empty() { vec![] } else { vec![message.into()] };
         prop_assert_eq!(lines(&line), expected);
     }
+
+    #[test]
+    fn a_message_is_the_line_that_its_chunks_are(space in "[ \r\n]{0,3}", length in 0_usize..6000, is_spliced: bool) {
+        let text = format!(r#"{{{space}"jsonrpc":"2.0","id":1,{space}"result":"{}"}}"#, "x".repeat(length));
+        let mut message = Message::parse(text.into(), &crate::Limits::default()).unwrap();
+        if is_spliced {
+            message.set_id(&crate::RequestId::from("another"));
+        }
+        prop_assert_eq!(encode_message(&message).into_bytes(), encode(message.chunks()).into_bytes());
+    }
 }

@@ -34,7 +34,7 @@ impl Batches {
     pub(super) fn put(&mut self, message: Message) -> Option<Slices> {
         let id = message.id().filter(|_| message.is_response() && !self.open.is_empty());
         let Some((at, id)) = id.and_then(|id| Some((self.position(&id)?, id))) else {
-            return Some(line::encode(message.chunks()));
+            return Some(line::encode_message(&message));
         };
         let batch = &mut self.open[at];
         batch.answers.push(message);
