@@ -144,8 +144,8 @@ async fn play(run: &Run, client: Revision, server: Revision, route: Route) -> Ve
         Route::AnyEra => (Arc::new(one), vec!["work"]),
         Route::Router => {
             let (_, other) = any_era(Revision::V2025_11_25, Shape::Pipe);
-            let mut options = RouterOptions::default();
-            options.is_same_for_all = run.share == Share::Shared;
+            let options = RouterOptions::default();
+            let options = if run.share == Share::Shared { options.same_for_all() } else { options };
             let router = Router::new(options);
             router.insert("one", &*one.modern());
             router.insert("two", &*other.modern());
