@@ -31,6 +31,17 @@ pub enum RunError {
     /// A listener's certificates can't be used.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
+    /// OpenTelemetry's variables can't be read.
+    #[error(transparent)]
+    Otlp(#[from] crate::otlp::OtlpError),
+    /// The service manager can't be told anything.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Notify(#[from] crate::systemd::NotifyError),
+    /// A socket of the service manager can't be taken over.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Socket(#[from] crate::systemd::SocketError),
     /// The audit log can't be written to.
     #[error("the audit log {} can't be opened", file.display())]
     AuditFile {

@@ -40,7 +40,7 @@ pub use detect::{DetectError, connect_url};
 pub use error::RunError;
 pub use expand::{ExpandError, expand};
 pub use faces::{FaceBody, FaceFuture, Faces, Pair, encode_name};
-pub use log::{LogError, start as start_log};
+pub use log::{LogError, start as start_log, start_with as start_log_with};
 pub use secret::Secret;
 pub use serve::{Bound, ServeError, serve};
 pub use serving::serve as serve_config;

@@ -6,6 +6,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::{LogArgs, LogFormat};
+use crate::otlp::SpanLayer;
 
 /// Starts logging.
 ///
@@ -13,6 +14,15 @@ use crate::args::{LogArgs, LogFormat};
 ///
 /// When the filter can't be read.
 pub fn start(args: &LogArgs) -> Result<(), LogError> {
+    start_with(args, None)
+}
+
+/// The same, with the spans of calls going elsewhere too.
+///
+/// # Errors
+///
+/// When the filter can't be read.
+pub fn start_with(args: &LogArgs, spans: Option<SpanLayer>) -> Result<(), LogError> {
     let filter: Targets = args.log.parse().map_err(|_| LogError(args.log.clone()))?;
     // rmcp, which the demo server is made with, logs whole messages: they may hold secrets.
     let filter =
@@ -21,10 +31,12 @@ pub fn start(args: &LogArgs) -> Result<(), LogError> {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match args.log_format {
         LogFormat::Text => {
-            tracing_subscriber::registry().with(lines.with_ansi(is_terminal).with_filter(filter)).init();
+            let registry = tracing_subscriber::registry().with(spans.map(SpanLayer::filtered));
+            registry.with(lines.with_ansi(is_terminal).with_filter(filter)).init();
         }
         LogFormat::Json => {
-            tracing_subscriber::registry().with(lines.json().flatten_event(true).with_filter(filter)).init();
+            let registry = tracing_subscriber::registry().with(spans.map(SpanLayer::filtered));
+            registry.with(lines.json().flatten_event(true).with_filter(filter)).init();
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use crossway_gateway::RunError;
 use crossway_gateway::args::{self, Cli, Command};
+use crossway_gateway::otlp::Telemetry;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
@@ -27,6 +28,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut telemetry = Telemetry::default();
     match cli.command {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut args::command(), "crossway", &mut std::io::stdout());
@@ -50,6 +52,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             writeln!(std::io::stdout(), "{schema}").context("can't write the schema")?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Serve(_) => {
+            let spans;
+            (telemetry, spans) =
+                Telemetry::from_env(|name| std::env::var(name).ok()).map_err(RunError::from)?;
+            crossway_gateway::start_log_with(&cli.log, spans).map_err(RunError::from)?;
+        }
         _ => crossway_gateway::start_log(&cli.log).map_err(RunError::from)?,
     }
     match cli.command {
@@ -63,7 +71,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Serve(args) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-            runtime.map_err(anyhow::Error::from)?.block_on(crossway_gateway::serve_config(args))?;
+            runtime
+                .map_err(anyhow::Error::from)?
+                .block_on(crossway_gateway::serve_config(args, telemetry))?;
         }
         Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
         // Done above.

@@ -85,7 +85,10 @@ impl Bound {
     /// # Errors
     ///
     /// When the address is taken.
-    pub(crate) async fn listening(loaded: &Loaded) -> Result<Self, ServeError> {
+    pub(crate) async fn listening(
+        loaded: &Loaded,
+        bound: Option<std::net::TcpListener>,
+    ) -> Result<Self, ServeError> {
         let Listening { address, hosts, origins, .. } = loaded.listening.clone();
         let serving = Serving {
             address,
@@ -95,8 +98,7 @@ impl Bound {
             // Each upstream has times of its own.
             timeout: Duration::ZERO,
         };
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        let listener = listener(address, bound).await?;
         Ok(Self { listener, hosts, origins, serving, is_open: false })
     }
 
@@ -110,6 +112,18 @@ impl Bound {
             is_embedded,
         }
     }
+}
+
+/// The socket that is bound already, or one at the address.
+pub(crate) async fn listener(
+    address: SocketAddr,
+    bound: Option<std::net::TcpListener>,
+) -> Result<TcpListener, ServeError> {
+    let listener = match bound {
+        Some(bound) => TcpListener::from_std(bound),
+        None => TcpListener::bind(address).await,
+    };
+    listener.map_err(|source| ServeError::Listen { address, source })
 }
 
 /// Makes the faces of upstreams, all with the same rules.

@@ -1,6 +1,7 @@
 //! One request to a collector, on a connection of its own: one each some seconds needs no pool.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,10 +46,17 @@ async fn send(
     request: Request<Full<Bytes>>,
 ) -> io::Result<StatusCode> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    tokio::select! {
-        response = sender.send_request(request) => Ok(response.map_err(io::Error::other)?.status()),
-        ended = connection => Err(ended.err().map_or_else(|| io::ErrorKind::UnexpectedEof.into(), io::Error::other)),
-    }
+    let mut response = pin!(sender.send_request(request));
+    let response = tokio::select! {
+        biased;
+        response = &mut response => response,
+        // It may have ended behind the response.
+        ended = connection => match ended {
+            Ok(()) => response.await,
+            Err(error) => Err(error),
+        },
+    };
+    Ok(response.map_err(io::Error::other)?.status())
 }
 
 /// Trusts what this machine trusts.

@@ -9,7 +9,9 @@ pub mod limits;
 mod metrics;
 mod settings;
 mod spans;
+mod telemetry;
 
 pub use exporter::Exporter;
 pub use settings::{OtlpError, Settings};
 pub use spans::SpanLayer;
+pub use telemetry::Telemetry;

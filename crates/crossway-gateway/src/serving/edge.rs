@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crossway_layers::trace::from_headers;
 use crossway_policy::Principal;
 use http::{Extensions, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -42,6 +43,9 @@ impl Service<Request<Incoming>> for Edge {
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         let connection = connection_of(request.extensions());
         request.extensions_mut().insert(connection);
+        if let Ok(trace) = from_headers(request.headers()) {
+            request.extensions_mut().insert(trace);
+        }
         let ruling = self.now.get();
         let identity = ruling.identity.clone();
         Identified::new(identity, Admitted { ruling, faces: &mut self.faces }).call(request)

@@ -9,6 +9,7 @@
 mod access;
 mod edge;
 mod gate;
+mod manager;
 mod operating;
 mod question;
 mod quotas;
@@ -17,11 +18,13 @@ mod standing;
 mod supply;
 mod upstream;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_layers::Around;
 use crossway_layers::audit::AuditLayer;
 use crossway_layers::limit::LimitLayer;
+use crossway_layers::trace::TraceLayer;
 use crossway_router::{Front, Router, RouterOptions, Scoped, SealedSessions};
 use crossway_seal::Keyring;
 use crossway_service::Upstream;
@@ -33,10 +36,12 @@ use crate::config::{self, Loaded, UpstreamSpec};
 use crate::faces::{Faces, encode_name};
 use crate::metrics::{Metrics, Reload};
 use crate::operations::Readiness;
+use crate::otlp::Telemetry;
 use crate::serve::{Bound, Maker, run};
 use access::PolicyAccess;
 use edge::Edge;
-use operating::{Source, load_tls, operate, record};
+use manager::Manager;
+use operating::{Source, Telling, load_tls, operate, record};
 use ruling::{Now, Ruling};
 use supply::Supply;
 use upstream::Served;
@@ -46,7 +51,8 @@ use upstream::Served;
 /// # Errors
 ///
 /// When the config can't be used, or the address is taken.
-pub async fn serve(args: ServeArgs) -> Result<(), RunError> {
+pub async fn serve(args: ServeArgs, telemetry: Telemetry) -> Result<(), RunError> {
+    let (manager, sockets) = Manager::from_env()?;
     let mut loaded = config::load(&args.config.file)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -55,19 +61,19 @@ pub async fn serve(args: ServeArgs) -> Result<(), RunError> {
         loaded.listening.address = address;
     }
     let mut reloads = Reloads::new(&args.config.file, &loaded).map_err(RunError::Signals)?;
-    let bound = Bound::listening(&loaded).await?;
+    let bound = Bound::listening(&loaded, sockets.clients).await?;
     let maker = bound.maker(false);
     let upstreams = std::mem::take(&mut loaded.upstreams);
     let keyring = loaded.keyring.clone();
     let (operations, tls) = (loaded.operations.take(), loaded.listening.tls.take());
-    let metrics = Metrics::new();
+    let metrics = telemetry.metrics;
     let readiness = Readiness::new();
     let audit = loaded.audit.as_ref().map(record).transpose()?;
     let now = Now::new(Ruling::of(loaded, &upstreams, 0));
     readiness.config_loaded();
     readiness.keys_loaded();
     let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
-    let mut gateway = Gateway::new(now, maker, keyring, metrics.clone(), layer)?;
+    let mut gateway = Gateway::new(now, maker, keyring, metrics.clone(), layer, telemetry.is_traced)?;
     gateway.apply(upstreams);
     let source = Source {
         now: gateway.now.clone(),
@@ -75,12 +81,18 @@ pub async fn serve(args: ServeArgs) -> Result<(), RunError> {
         upstreams: Arc::clone(&gateway.told),
         audit: log,
     };
+    let telling = telemetry.exporter.map(|exporter| Telling::new(exporter, source.clone(), metrics.clone()));
     let operating = match operations {
-        Some(operations) => Some(operate(operations, source, readiness.clone(), metrics.clone()).await?),
+        Some(operations) => {
+            Some(operate(operations, source, readiness.clone(), metrics.clone(), sockets.operations).await?)
+        }
         None => None,
     };
     let tls = tls.map(|tls| load_tls("clients", tls, &metrics)).transpose()?;
     readiness.listening();
+    metrics.config_in_force(&hash_of(&args.config.file));
+    manager.ready(gateway.served.len());
+    let alive = manager.clone().keep_alive();
     let names: Vec<String> = gateway.served.iter().map(|served| encode_name(&served.spec.name)).collect();
     let edge = Edge::new(gateway.now.clone(), gateway.faces.clone());
     let faces = gateway.faces.clone();
@@ -88,21 +100,35 @@ pub async fn serve(args: ServeArgs) -> Result<(), RunError> {
         loop {
             match reloads.next().await {
                 Ok(loaded) => {
+                    manager.reloading();
                     gateway.reload(loaded);
                     metrics.config_reloaded(Reload::Ok);
+                    metrics.config_in_force(&hash_of(&args.config.file));
                 }
                 Err(errors) => {
+                    manager.reloading();
                     metrics.config_reloaded(Reload::Failed);
                     tracing::error!("the changed config can't be used, and changes nothing: {errors}");
                 }
             }
+            manager.ready(gateway.served.len());
+        }
+    };
+    let ending = {
+        let manager = manager.clone();
+        move || {
+            readiness.stopping();
+            manager.stopping();
         }
     };
     tokio::select! {
-        served = run(bound, faces, edge, tls, move || readiness.stopping(), "crossway", &names) => served?,
-        () = watching => {}
+        served = run(bound, faces, edge, tls, ending, "crossway", &names) => served?,
+        () = async { tokio::join!(watching, alive); } => {}
     }
     gateway.close().await;
+    if let Some(telling) = telling {
+        telling.end().await;
+    }
     if let Some(operating) = operating {
         operating.abort();
     }
@@ -124,6 +150,8 @@ struct Gateway {
     endpoints: Vec<String>,
     metrics: Metrics,
     audit: Option<AuditLayer>,
+    /// Whether calls have spans.
+    is_traced: bool,
     /// What operators are told of.
     told: Arc<Mutex<Vec<(String, Scoped)>>>,
 }
@@ -135,10 +163,11 @@ impl Gateway {
         keyring: Option<Arc<Keyring>>,
         metrics: Metrics,
         audit: Option<AuditLayer>,
+        is_traced: bool,
     ) -> Result<Self, RunError> {
         let merged = Router::new(RouterOptions::default().access(PolicyAccess(now.clone())));
         let handles = keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
-        let faces = Faces::new(maker.pair_with(face(&merged, audit.as_ref()), handles));
+        let faces = Faces::new(maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles));
         let supply = Supply::new().map_err(|_| RunError::NoRandomness)?;
         let limits = upstream::limits(&now);
         let mut gateway = Self {
@@ -153,6 +182,7 @@ impl Gateway {
             endpoints: Vec::new(),
             metrics,
             audit,
+            is_traced,
             told: Arc::default(),
         };
         gateway.open_endpoints();
@@ -211,7 +241,7 @@ impl Gateway {
     }
 
     fn face(&self, router: &Router) -> Arc<dyn Upstream> {
-        face(router, self.audit.as_ref())
+        face(router, self.audit.as_ref(), self.is_traced)
     }
 
     /// The endpoints that say which tenant is meant: all upstreams as one, like the root.
@@ -239,9 +269,20 @@ impl Gateway {
 }
 
 /// A router for clients of both eras, each call of which is recorded.
-fn face(router: &Router, audit: Option<&AuditLayer>) -> Arc<dyn Upstream> {
-    match audit {
-        Some(audit) => Arc::new(Front::new(Around::new(router.clone(), audit.clone()))),
-        None => Arc::new(Front::new(router.clone())),
+fn face(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc<dyn Upstream> {
+    let inner: Arc<dyn Upstream> = match audit {
+        Some(audit) => Arc::new(Around::new(router.clone(), audit.clone())),
+        None => Arc::new(router.clone()),
+    };
+    if is_traced {
+        return Arc::new(Front::new(Around::new(inner, TraceLayer::new())));
     }
+    Arc::new(Front::new(inner))
+}
+
+/// A hash of the file as it stands: the same on all replicas that have the same, whatever their secrets are.
+fn hash_of(file: &Path) -> String {
+    let contents = std::fs::read(file).unwrap_or_default();
+    let digest = ring::digest::digest(&ring::digest::SHA256, &contents);
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,11 +9,12 @@ use crossway_proto::http_rules::AllowedHosts;
 use crossway_router::Scoped;
 use crossway_streamable_http::server::http::serve_with;
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::question::Question;
 use super::ruling::Now;
+use crate::RunError;
 use crate::config::file::OverflowFile;
 use crate::config::{self, AuditTo};
 use crate::faces::Faces;
@@ -22,8 +23,9 @@ use crate::operations::{
     AuditStatus, BadQuestion, Operations, OperationsSource, Readiness, SessionCount, UpstreamState,
     UpstreamStatus,
 };
+use crate::otlp::Exporter;
+use crate::serve::listener;
 use crate::tls::{Tcp, Tls, TlsFiles};
-use crate::{RunError, ServeError};
 
 /// What operators are told of.
 #[derive(Clone)]
@@ -75,12 +77,12 @@ pub(super) async fn operate(
     source: Source,
     readiness: Readiness,
     metrics: Metrics,
+    bound: Option<std::net::TcpListener>,
 ) -> Result<JoinHandle<()>, RunError> {
     let address = config.address;
     let key = config.admin_key;
     let tls = config.tls.map(|tls| load_tls("operations", tls, &metrics)).transpose()?;
-    let listener =
-        TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+    let listener = listener(address, bound).await?;
     tracing::info!(address = %listener.local_addr().unwrap_or(address), "operations are served");
     let service = Operations::new(source, readiness, metrics, AllowedHosts::loopback(), key);
     let limits = crate::operations::limits::http();
@@ -90,6 +92,26 @@ pub(super) async fn operate(
             None => serve_with(listener, Tcp, service, limits, std::future::pending()).await,
         }
     }))
+}
+
+/// What is sent to a collector, until the end.
+pub(super) struct Telling {
+    stop: oneshot::Sender<()>,
+    sending: JoinHandle<()>,
+}
+
+impl Telling {
+    pub(super) fn new(exporter: Exporter, source: Source, metrics: Metrics) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let scrape = move || metrics.scrape(&source.upstreams(), &source.sessions(), source.audit().as_ref());
+        Self { stop, sending: tokio::spawn(exporter.run(scrape, async { drop(stopped.await) })) }
+    }
+
+    /// Sends what is left; each of its requests has a bound.
+    pub(super) async fn end(self) {
+        let _ = self.stop.send(());
+        let _ = self.sending.await;
+    }
 }
 
 /// Reads a listener's certificates, and reads them again when they change.

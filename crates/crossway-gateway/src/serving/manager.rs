@@ -1,0 +1,72 @@
+//! The service manager of this machine, and the sockets that it has bound: systemd's, on Unix.
+
+use std::net::TcpListener;
+
+use crate::RunError;
+
+/// The service manager. Where there is none, nothing is told, and no socket is there.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Manager {
+    #[cfg(unix)]
+    notifier: crate::systemd::Notifier,
+}
+
+/// Sockets that are bound already.
+#[derive(Debug, Default)]
+pub(super) struct Bounds {
+    /// For clients.
+    pub(super) clients: Option<TcpListener>,
+    /// For operators.
+    pub(super) operations: Option<TcpListener>,
+}
+
+#[cfg(unix)]
+impl Manager {
+    /// What the environment says, and its sockets.
+    pub(super) fn from_env() -> Result<(Self, Bounds), RunError> {
+        let variable = |name: &str| std::env::var_os(name);
+        let notifier = crate::systemd::Notifier::from_env(variable)?;
+        let mut sockets = crate::systemd::Sockets::from_env(variable);
+        let operations = sockets.take("operations")?;
+        let clients = sockets.take_other_than(&[])?;
+        for name in sockets.left() {
+            tracing::warn!(name, "a socket of the service manager is for nothing here");
+        }
+        Ok((Self { notifier }, Bounds { clients, operations }))
+    }
+
+    /// Calls are taken. From now on it hears that this process lives.
+    pub(super) fn ready(&self, upstreams: usize) {
+        self.notifier.ready(&format!("serving {upstreams} upstreams"));
+    }
+
+    /// Says that this process lives, while the future is polled.
+    pub(super) async fn keep_alive(self) {
+        self.notifier.keep_alive(|| true).await;
+    }
+
+    /// The config was read anew.
+    pub(super) fn reloading(&self) {
+        self.notifier.reloading();
+    }
+
+    /// The process was asked to end.
+    pub(super) fn stopping(&self) {
+        self.notifier.stopping("calls in flight may finish");
+    }
+}
+
+#[cfg(not(unix))]
+impl Manager {
+    pub(super) fn from_env() -> Result<(Self, Bounds), RunError> {
+        Ok((Self::default(), Bounds::default()))
+    }
+
+    pub(super) fn ready(&self, _: usize) {}
+
+    pub(super) async fn keep_alive(self) {}
+
+    pub(super) fn reloading(&self) {}
+
+    pub(super) fn stopping(&self) {}
+}

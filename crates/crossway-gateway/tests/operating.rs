@@ -1,0 +1,233 @@
+//! `crossway serve` as operators and service managers see it, from its start to its end.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "what is shared is not used by all")]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use support::{CROSSWAY, read};
+
+const KEY: &str = "an-admin-key-for-this-test";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A gateway whose operators' socket this test has bound, as systemd would.
+struct Gateway {
+    child: Child,
+    /// Where clients connect.
+    clients: String,
+    operations: SocketAddr,
+    manager: UnixDatagram,
+    folder: tempfile::TempDir,
+}
+
+impl Gateway {
+    fn start(variables: &[(&str, String)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        manager.set_read_timeout(Some(PATIENCE)).unwrap();
+        configure(folder.path(), "'*'");
+        let operations = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = operations.local_addr().unwrap();
+        let script =
+            "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=operations exec \"$@\"";
+        let mut child = Command::new("sh")
+            .args([
+                "-c",
+                script,
+                "sh",
+                CROSSWAY,
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--log",
+                "warn",
+                "--config",
+            ])
+            .arg(folder.path().join("crossway.yaml"))
+            .env("NOTIFY_SOCKET", folder.path().join("notify"))
+            .env("WATCHDOG_USEC", "30000000")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::from(OwnedFd::from(operations)))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().last().unwrap_or_default();
+        let clients = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/mcp"));
+        let clients = clients.unwrap_or_else(|| panic!("no URL in {line:?}")).to_owned();
+        Self { child, clients, operations: address, manager, folder }
+    }
+
+    /// What the manager is told next, but for signs of life.
+    fn told(&self) -> String {
+        loop {
+            let mut buffer = [0; 4096];
+            let length = self.manager.recv(&mut buffer).unwrap();
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if text != "WATCHDOG=1\n" {
+                return text;
+            }
+        }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.operations).unwrap();
+        let head = format!("Host: {}\r\nAuthorization: Bearer {KEY}\r\nConnection: close", self.operations);
+        write!(stream, "GET {path} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+        read(stream)
+    }
+
+    fn post(&self, body: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.clients).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let method = if body.contains("tools/list") { "tools/list" } else { "tools/call" };
+        let name = if method == "tools/call" { "Mcp-Name: demo__slow\r\n" } else { "" };
+        write!(
+            stream,
+            "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\nAccept: \
+             application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n\
+             {name}traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nContent-Length: {}\r\n\r\n{body}",
+            self.clients,
+            body.len()
+        )
+        .unwrap();
+        stream
+    }
+
+    fn list(&self) -> String {
+        read(self.post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{META}}}}}"#)))
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+
+/// Everybody may do what stands in the grant.
+fn configure(folder: &Path, tools: &str) {
+    let text = format!(
+        "operations: {{ listen: \"127.0.0.1:9\", admin_key: {KEY} }}\n\
+         identity: {{ proof: none }}\n\
+         upstreams:\n  demo: {{ command: \"{CROSSWAY}\", args: [demo, --stdio], scope: shared }}\n\
+         grants:\n  - {{ user: anonymous, upstream: demo, tools: [{tools}] }}\n"
+    );
+    fs::write(folder.join("new"), text).unwrap();
+    fs::rename(folder.join("new"), folder.join("crossway.yaml")).unwrap();
+}
+
+#[test]
+fn the_manager_and_probes_are_told_of_the_start_a_reload_and_the_end() {
+    let mut gateway = Gateway::start(&[]);
+    assert_eq!(gateway.told(), "READY=1\nSTATUS=serving 1 upstreams\n");
+    let ready = gateway.get("/readyz");
+    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains(r#""upstreams":[{"name":"demo""#), "{ready}");
+    let before = gateway.get("/metrics");
+    let hash = |metrics: &str| {
+        metrics.lines().find(|line| line.starts_with("crossway_config_info{")).unwrap().to_owned()
+    };
+
+    configure(gateway.folder.path(), "'echo'");
+    gateway.signal("HUP");
+    let told = gateway.told();
+    assert!(told.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{told}");
+    assert!(gateway.told().starts_with("READY=1\n"));
+    let after = gateway.get("/metrics");
+    assert!(after.contains(r#"crossway_config_reloads_total{result="ok"} 1"#), "{after}");
+    assert_ne!(hash(&before), hash(&after));
+
+    gateway.signal("TERM");
+    assert!(gateway.told().starts_with("STOPPING=1\n"));
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_config_that_can_not_be_used_changes_nothing_and_shows() {
+    let gateway = Gateway::start(&[]);
+    assert!(gateway.told().starts_with("READY=1\n"));
+    fs::write(gateway.folder.path().join("crossway.yaml"), "upstreams: [").unwrap();
+    gateway.signal("HUP");
+    // A reload ends for the manager too when it has failed.
+    assert!(gateway.told().starts_with("RELOADING=1\n"));
+    assert!(gateway.told().starts_with("READY=1\n"));
+    let metrics = gateway.get("/metrics");
+    assert!(metrics.contains("crossway_config_last_reload_successful 0"), "{metrics}");
+    assert!(metrics.contains(r#"crossway_config_reloads_total{result="failed"} 1"#), "{metrics}");
+    assert!(gateway.get("/readyz").starts_with("HTTP/1.1 200"));
+    assert!(gateway.list().contains(r#""demo__echo""#));
+}
+
+/// Takes whole requests, and gives their paths and bodies.
+fn collector() -> (SocketAddr, mpsc::Receiver<(String, String)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, sent) = mpsc::sync_channel(64);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut first, mut length) = (String::new(), 0);
+            stream.read_line(&mut first).unwrap();
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).unwrap();
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).unwrap();
+            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            let path = first.split(' ').nth(1).unwrap().to_owned();
+            if sender.send((path, String::from_utf8(body).unwrap())).is_err() {
+                return;
+            }
+        }
+    });
+    (address, sent)
+}
+
+#[test]
+fn a_collector_gets_the_spans_of_calls_and_the_metrics_by_the_end() {
+    let (address, sent) = collector();
+    let mut gateway = Gateway::start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"))]);
+    assert!(gateway.list().contains(r#""demo__echo""#));
+    gateway.signal("TERM");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    let (path, spans) = sent.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(path, "/v1/traces");
+    for text in [
+        // The client's trace goes on, and its span is the parent.
+        r#""traceId":"0af7651916cd43dd8448eb211c80319c""#,
+        r#""parentSpanId":"b7ad6b7169203331""#,
+        r#""stringValue":"tools/list""#,
+    ] {
+        assert!(spans.contains(text), "no {text} in {spans}");
+    }
+    let (path, metrics) = sent.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(path, "/v1/metrics");
+    assert!(metrics.contains(r#""name":"crossway_upstream_state""#), "{metrics}");
+}
