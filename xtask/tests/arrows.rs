@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "crossway-http-sse",
             "crossway-era",
             "crossway-layers",
+            "crossway-policy",
             "crossway-proto",
             "crossway-rmcp",
             "crossway-router",

@@ -1,5 +1,7 @@
 //! Guards something that is not MCP: who may use which machine of a workshop.
 
+#![expect(clippy::print_stdout, reason = "an example shows its work")]
+
 use crossway_policy::{Item, Kind, Policy, PolicyConfig, Principal, Proof, UpstreamFacts};
 
 const RULES: &str = r#"{
