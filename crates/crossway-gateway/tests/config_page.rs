@@ -43,7 +43,7 @@ impl<'a> Page<'a> {
     fn one(&mut self, one: &'a Value, index: usize) {
         let description = one["description"].as_str().map(line).unwrap_or_default();
         if let Some(word) = one["const"].as_str() {
-            let _ = write!(self.text, "{}- `{word}`: {description}\n", if index == 0 { "\n" } else { "" });
+            let _ = writeln!(self.text, "{}- `{word}`: {description}", if index == 0 { "\n" } else { "" });
             return;
         }
         let Some(properties) = one["properties"].as_object() else {

@@ -40,7 +40,7 @@ use crate::tls::TlsFiles;
 use checks::Findings;
 use file::{ConfigFile, LimitsFile, LogFile, OverflowFile, ScopeFile};
 use read::Context;
-use tree::{Node, Step};
+use tree::{Node, Step, Value};
 
 /// A config that can be used, with everything in its place.
 #[derive(Debug)]
@@ -184,9 +184,10 @@ pub fn parse(
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Loaded, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = tree::Lines::new(text);
     let finding = |at: Option<usize>, severity, steps: &[Step], problem| Finding {
         file: path.to_owned(),
-        at: at.map(|at| tree::line_and_column(text, at)),
+        at: at.map(|at| lines.find(at)),
         severity,
         path: tree::Path(steps).to_string(),
         problem,
@@ -198,9 +199,7 @@ pub fn parse(
     let mut root = format.parse(text).map_err(|faults| {
         let problem = |what| match what {
             format::What::Problem(problem) => problem,
-            format::What::Twice(key, first) => {
-                Problem::Twice { key, line: tree::line_and_column(text, first).0 }
-            }
+            format::What::Twice(key, first) => Problem::Twice { key, line: lines.find(first).0 },
         };
         ConfigErrors(faults.into_iter().map(|(at, what)| error(at, problem(what))).collect())
     })?;
@@ -229,7 +228,10 @@ pub fn parse(
     let mut findings: Vec<_> = found
         .0
         .into_iter()
-        .map(|(severity, steps, problem)| finding(Some(written.place(&steps)), severity, &steps, problem))
+        .map(|(severity, steps, problem)| {
+            let problem = unless_shown(problem, &steps, &expanded);
+            finding(Some(written.place(&steps)), severity, &steps, problem)
+        })
         .collect();
     findings.extend(context.literal.iter().map(|at| {
         let steps = tree::path_to(&written, *at);
@@ -258,6 +260,20 @@ fn place(root: &Node, steps: &[Step], problem: &Problem) -> Option<usize> {
         Problem::UnknownKey { .. } | Problem::Missing { .. } => Some(root.place(steps)),
         _ => Some(root.find(steps).map_or_else(|| root.place(steps), |node| node.at)),
     }
+}
+
+/// The problem, unless it shows what the environment has given for a value: that may be a secret in the wrong place. Paths of
+/// files are shown, for nobody would find the file otherwise.
+fn unless_shown(problem: Problem, steps: &[Step], root: &Node) -> Problem {
+    let node = root.find(steps);
+    let Some(Value::Text(text)) = node.map(|node| &node.value) else { return problem };
+    let is_path = matches!(problem, Problem::Tls(_) | Problem::Place(PlaceProblem::NoFolder { .. }));
+    let told = problem.to_string();
+    let is_shown = told.contains(&text.text) || told.contains(&*text.text.escape_debug().to_string());
+    if text.is_expanded && !text.text.is_empty() && is_shown && !is_path {
+        return Problem::BadExpansion { wanted: "something else".to_owned() };
+    }
+    problem
 }
 
 /// In the file's order; what is about the whole file comes last.

@@ -182,16 +182,27 @@ pub(super) fn path_to(root: &Node, at: usize) -> Vec<Step> {
     path
 }
 
-/// Line and column, from 1 on, of an offset in a text. Columns are counted in characters.
-pub(super) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
+/// Where the lines of a text begin.
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    begin: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        let after = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self { text, begin: std::iter::once(0).chain(after).collect() }
     }
-    let before = &text[..at];
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (line, before[start..].chars().count() + 1)
+
+    /// Line and column, from 1 on, of an offset. Columns are counted in characters.
+    pub(super) fn find(&self, at: usize) -> (usize, usize) {
+        let mut at = at.min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        let line = self.begin.partition_point(|begin| *begin <= at).max(1);
+        (line, self.text[self.begin[line - 1]..at].chars().count() + 1)
+    }
 }
 
 #[cfg(test)]
@@ -225,8 +236,12 @@ mod tests {
     #[test]
     fn lines_and_columns_are_counted_in_characters_from_one_on() {
         let text = "ä: 1\nbé: 2";
-        assert_eq!(line_and_column(text, 0), (1, 1));
-        assert_eq!(line_and_column(text, text.find('2').unwrap()), (2, 5));
-        assert_eq!(line_and_column(text, 99), (2, 6));
+        let lines = Lines::new(text);
+        assert_eq!(lines.find(0), (1, 1));
+        assert_eq!(lines.find(1), (1, 1));
+        assert_eq!(lines.find(text.find('b').unwrap()), (2, 1));
+        assert_eq!(lines.find(text.find('2').unwrap()), (2, 5));
+        assert_eq!(lines.find(99), (2, 6));
+        assert_eq!(Lines::new("").find(0), (1, 1));
     }
 }

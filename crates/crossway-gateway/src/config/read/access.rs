@@ -88,7 +88,7 @@ pub(super) struct OneOf<'a> {
 enum Of<'a> {
     Nothing,
     Entry(&'a Entry),
-    Rest { tag: &'static str, rest: De<'a> },
+    Rest { tag: &'static str, rest: De<'a>, is_expanded: bool },
 }
 
 impl<'a> OneOf<'a> {
@@ -125,7 +125,11 @@ impl<'a> OneOf<'a> {
         match entry {
             Some(Value::Text(text)) => {
                 let rest = De { without: Some(tag), ..de };
-                Ok(Self { word: &text.text, value: Of::Rest { tag, rest }, context: de.context })
+                Ok(Self {
+                    word: &text.text,
+                    value: Of::Rest { tag, rest, is_expanded: text.is_expanded },
+                    context: de.context,
+                })
             }
             None | Some(Value::Removed | Value::Null) => Err(ReadError::new(Problem::Missing { key: tag })),
             Some(_) => {
@@ -161,7 +165,10 @@ impl<'de, 'a> EnumAccess<'de> for OneOf<'a> {
         let word: StrDeserializer<'_, ReadError> = self.word.into_deserializer();
         match (seed.deserialize(word), &self.value) {
             (Ok(variant), _) => Ok((variant, self)),
-            (Err(error), Of::Rest { tag, .. }) => Err(error.within(Step::Key((*tag).to_owned()))),
+            (Err(error), Of::Rest { tag, is_expanded, .. }) => {
+                let error = if *is_expanded { error.of_expanded() } else { error };
+                Err(error.within(Step::Key((*tag).to_owned())))
+            }
             (Err(error), _) => Err(self.within(error)),
         }
     }

@@ -1,0 +1,120 @@
+//! No value that may be a secret is shown, wherever in a config it stands.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not tests to the lint")]
+
+use std::path::Path;
+
+use crossway_gateway::config;
+use serde_json::{Value, json};
+
+/// A config with each kind of text.
+fn sample() -> Value {
+    json!({
+        "listen": "127.0.0.1:8808",
+        "allow_hosts": ["gateway.example.com"],
+        "allow_origins": ["https://chat.example.com"],
+        "tls": { "certificate": "a.pem", "key": "b.pem" },
+        "operations": { "listen": "127.0.0.1:9808", "admin_key": "0123456789abcdef" },
+        "session_keys": ["3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs="],
+        "identity": {
+            "proof": "open-webui-jwt",
+            "secret": "0123456789abcdef0123456789abcdef",
+            "connection_key": "0123456789abcdef0123456789abcdef",
+            "leeway_seconds": 60,
+        },
+        "upstreams": {
+            "github": {
+                "command": "github-mcp-server", "args": ["stdio"], "env": { "GITHUB_TOKEN": "x" }, "scope": "user",
+                "prefix": "gh", "limits": { "concurrent": 8, "idle": "30s" },
+            },
+            "wiki": { "url": "http://wiki/mcp", "transport": "streamable-http", "headers": { "Authorization": "x" } },
+        },
+        "mcpServers": { "time": { "command": "uvx", "args": ["mcp-server-time"], "env": { "KEY": "x" } } },
+        "credentials": [
+            { "upstream": "github", "for": "user", "env": "TOKEN", "value": "{secret}", "from": { "directory": "/run/x" } },
+            { "upstream": "wiki", "for": "shared", "bearer": true, "from": { "env": "WIKI" } },
+        ],
+        "audit": { "file": "stderr", "on_overflow": "wait", "key": "0123456789abcdef" },
+        "limits": { "message": "64MiB", "drain": "10s" },
+        "log": { "filter": "info", "format": "json" },
+    })
+}
+
+/// The pointers of all that is neither list nor map.
+fn leaves(at: &str, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(key, value)| leaves(&format!("{at}/{key}"), value, found))
+        }
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(index, value)| leaves(&format!("{at}/{index}"), value, found));
+        }
+        _ => found.push(at.to_owned()),
+    }
+}
+
+fn told(config: &Value, secret: &str) -> String {
+    let text = config.to_string();
+    match config::parse(Path::new("a.json"), &text, |name| (name == "SECRET").then(|| secret.to_owned())) {
+        Ok(loaded) => {
+            let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+            warnings.join("\n")
+        }
+        Err(errors) => format!("{errors}\n{errors:?}"),
+    }
+}
+
+#[test]
+fn what_the_environment_gives_is_shown_in_no_message_wherever_it_stands() {
+    let mut pointers = Vec::new();
+    leaves("", &sample(), &mut pointers);
+    assert!(pointers.len() > 35);
+    // Paths are shown: nobody would find the file otherwise.
+    pointers.retain(|pointer| !pointer.starts_with("/tls/") && pointer != "/audit/file");
+    for pointer in pointers {
+        for secret in [
+            "hunter2",
+            "hunter2-hunter2-hunter2-hunter2-hunter2",
+            "hunter2\nhunter2",
+            "hunter2[",
+            "http://u:hunter2@h/",
+        ] {
+            for text in ["${SECRET}", "a ${SECRET}"] {
+                let mut config = sample();
+                *config.pointer_mut(&pointer).unwrap() = json!(text);
+                let told = told(&config, secret);
+                assert!(!told.contains("hunter2"), "{pointer}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_stands_in_the_file_is_shown_in_no_message() {
+    let secrets = [
+        "/operations/admin_key",
+        "/session_keys/0",
+        "/identity/secret",
+        "/identity/connection_key",
+        "/upstreams/github/env/GITHUB_TOKEN",
+        "/upstreams/wiki/headers/Authorization",
+        "/mcpServers/time/env/KEY",
+        "/audit/key",
+    ];
+    for pointer in secrets {
+        for secret in [
+            json!("hunter2"),
+            json!("hunter2\nx"),
+            json!("file:hunter2\0"),
+            json!(["hunter2"]),
+            json!({ "a": "hunter2" }),
+        ] {
+            let mut config = sample();
+            *config.pointer_mut(pointer).unwrap() = secret.clone();
+            let told = told(&config, "");
+            // The path of a file is no secret.
+            let is_path = secret.as_str().is_some_and(|text| text.starts_with("file:"));
+            assert!(is_path || !told.contains("hunter2"), "{pointer}: {told}");
+        }
+    }
+}
