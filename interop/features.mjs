@@ -10,7 +10,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const CHECK_MS = 20_000; // No feature takes longer than about 2 s on a busy machine: this is for hangs.
+const CHECK_MS = 30_000; // No feature takes longer than about 2 s on a busy machine: this is for hangs.
 const CALLS_AT_ONCE = 20;
 // A legacy server on stdio has a process for each call at once that may ask a modern client something.
 const TRANSLATED_AT_ONCE = 5;

@@ -24,7 +24,7 @@ use handler::Handler;
 use plans::Absent;
 
 /// No feature takes longer than about 2 s on a busy machine: this is for hangs.
-const CHECK_LIMIT: Duration = Duration::from_secs(20);
+const CHECK_LIMIT: Duration = Duration::from_secs(30);
 
 /// The command line.
 #[derive(Debug, Default)]
