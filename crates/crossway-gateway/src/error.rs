@@ -50,6 +50,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// What was asked about a call can't be answered.
+    #[error("{0}")]
+    Question(String),
     /// The system has no randomness.
     #[error("the system gives no random bytes")]
     NoRandomness,

@@ -43,5 +43,5 @@ pub use faces::{FaceBody, FaceFuture, Faces, Pair, encode_name};
 pub use log::{LogError, start as start_log, start_with as start_log_with};
 pub use secret::Secret;
 pub use serve::{Bound, ServeError, serve};
-pub use serving::serve as serve_config;
+pub use serving::{explain, serve as serve_config, tools};
 pub use stdio::stdio;

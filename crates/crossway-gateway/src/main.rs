@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use crossway_gateway::RunError;
 use crossway_gateway::args::{self, Cli, Command};
-use crossway_gateway::otlp::Telemetry;
+use crossway_gateway::config::file::LogFile;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
@@ -28,7 +28,6 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let mut telemetry = Telemetry::default();
     match cli.command {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut args::command(), "crossway", &mut std::io::stdout());
@@ -37,6 +36,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Man => {
             args::write_man(&mut std::io::stdout()).context("can't write the man page")?;
             return Ok(ExitCode::SUCCESS);
+        }
+        Command::Explain(ref args) => {
+            let permitted = crossway_gateway::explain(args, &mut std::io::stdout().lock())?;
+            return Ok(if permitted { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Check(ref args) => {
             let usable = crossway_gateway::check(args, &mut std::io::stdout().lock());
@@ -52,13 +55,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             writeln!(std::io::stdout(), "{schema}").context("can't write the schema")?;
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Serve(_) => {
-            let spans;
-            (telemetry, spans) =
-                Telemetry::from_env(|name| std::env::var(name).ok()).map_err(RunError::from)?;
-            crossway_gateway::start_log_with(&cli.log, spans).map_err(RunError::from)?;
-        }
-        _ => crossway_gateway::start_log(&cli.log).map_err(RunError::from)?,
+        // Its config has a say as well.
+        Command::Serve(_) => {}
+        _ => crossway_gateway::start_log(&cli.log, &LogFile::default()).map_err(RunError::from)?,
     }
     match cli.command {
         Command::Bridge(args) => {
@@ -69,15 +68,18 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let threads = args.listen.threads.unwrap_or_else(|| threads(false));
             runtime(threads)?.block_on(crossway_gateway::demo(args))?;
         }
+        Command::Tools(args) => {
+            let tools = one_thread()?.block_on(crossway_gateway::tools(args))?;
+            write!(std::io::stdout(), "{tools}").context("can't write the list")?;
+        }
         Command::Serve(args) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-            runtime
-                .map_err(anyhow::Error::from)?
-                .block_on(crossway_gateway::serve_config(args, telemetry))?;
+            runtime.map_err(anyhow::Error::from)?.block_on(crossway_gateway::serve_config(args, &cli.log))?;
         }
         Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
         // Done above.
         Command::Check(_)
+        | Command::Explain(_)
         | Command::Schema
         | Command::Limits
         | Command::Completions { .. }

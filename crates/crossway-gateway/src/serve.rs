@@ -137,6 +137,11 @@ pub(crate) struct Maker {
 }
 
 impl Maker {
+    /// For faces that nobody reaches.
+    pub(crate) fn unserved(hosts: AllowedHosts, origins: AllowedOrigins) -> Self {
+        Self { hosts, origins, timeout: Duration::ZERO, drain: Duration::ZERO, is_embedded: false }
+    }
+
     /// Both faces of an upstream.
     pub(crate) fn pair(&self, upstream: Arc<dyn Upstream>) -> Pair {
         self.pair_with(upstream, None)

@@ -295,3 +295,31 @@ fn operators_see_who_is_served_and_why_and_each_call_is_on_record_without_its_ar
     assert!(allowed.contains(r#""rule":"grants[0]""#) && allowed.contains("alice"), "{allowed}");
     assert!(!records.contains("\"hi\"") && !records.contains("a token"), "{records}");
 }
+
+#[test]
+fn the_command_line_tells_what_a_user_sees_and_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = config(&dir, GRANTS);
+    let ask = |args: &[&str]| {
+        let output = support::run(&[args, &["--config", &path]].concat());
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr),
+        )
+    };
+    let bob = ["--user", "bob@globex.example", "--group", "globex"];
+    let (code, seen) = ask(&[&["tools"][..], &bob].concat());
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(
+        seen.starts_with("demo__slow  Takes its time")
+            && seen.lines().filter(|line| line.contains("__")).count() == 1,
+        "{seen}"
+    );
+    let (code, why) = ask(&[&["explain", "--upstream", "demo", "--tool", "echo"][..], &bob].concat());
+    assert_eq!(code, Some(1), "{why}");
+    let (code, why) =
+        ask(&[&["explain", "--upstream", "demo", "--tool", "slow", "--format", "json"][..], &bob].concat());
+    assert!(code == Some(0) && why.contains(r#""permitted":true"#) && why.contains("grants[3]"), "{why}");
+    let (code, why) = ask(&["tools", "--user", "nobody@nowhere.example"]);
+    assert!(code == Some(1) && why.contains("no tenant's rule matches"), "{why}");
+}

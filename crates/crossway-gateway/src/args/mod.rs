@@ -78,6 +78,11 @@ pub enum Command {
     /// Serve many MCP servers to many users: each sees and calls what the config grants.
     #[command(after_long_help = SERVE_HELP)]
     Serve(ServeArgs),
+    /// Say why a user may make a call or may not: the decision, each rule that was looked at, whose credential would go, which quotas count.
+    #[command(after_long_help = EXPLAIN_HELP)]
+    Explain(ExplainArgs),
+    /// List the tools that a user sees. Starts the servers that are granted to the user, and reads the user's credentials.
+    Tools(ToolsArgs),
     /// Be a stdio server for an MCP server that is a URL.
     #[command(after_long_help = STDIO_HELP)]
     Stdio(StdioArgs),
@@ -123,6 +128,17 @@ Examples:
 All servers are merged at /mcp, where tools and prompts are called SERVER__NAME, and each is alone, under its own names, at \
 /SERVER/mcp; HTTP+SSE is at /sse and /SERVER/sse. What is not granted is not there. A change of the config is taken up while it runs, \
 whole or not at all.";
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  crossway explain --user alice@acme.example --group acme --upstream github --tool get_issue
+  crossway explain --user alice@acme.example --group acme --upstream github --tool delete_repo --arguments '{\"owner\":\"acme\"}'
+
+Nothing is started and no secret is read.
+
+Exit codes:
+  0  the call is permitted
+  1  it is not";
 
 const STDIO_HELP: &str = "\
 Example, as an entry of a client's `mcpServers` file:
@@ -227,6 +243,69 @@ pub struct ServeArgs {
     pub listen: Option<std::net::SocketAddr>,
 }
 
+/// `crossway explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The config.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// Who calls.
+    #[command(flatten)]
+    pub user: UserArgs,
+    /// The upstream.
+    #[arg(long, value_name = "NAME")]
+    pub upstream: String,
+    /// The tool, as the upstream calls it.
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["prompt", "resource"])]
+    pub tool: Option<String>,
+    /// Or the prompt.
+    #[arg(long, value_name = "NAME", conflicts_with = "tool")]
+    pub prompt: Option<String>,
+    /// Or the resource.
+    #[arg(long, value_name = "URI", conflicts_with_all = ["tool", "prompt"])]
+    pub resource: Option<String>,
+    /// The arguments, for conditions on them.
+    #[arg(long, value_name = "JSON")]
+    pub arguments: Option<String>,
+    /// How the answer is printed.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+}
+
+/// `crossway tools`.
+#[derive(Debug, Args)]
+pub struct ToolsArgs {
+    /// The config.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// Who calls.
+    #[command(flatten)]
+    pub user: UserArgs,
+}
+
+/// A user, as the proof of identity would describe one.
+#[derive(Debug, Args)]
+pub struct UserArgs {
+    /// The e-mail address; without one, and without a subject, nobody in particular.
+    #[arg(long = "user", value_name = "EMAIL")]
+    pub email: Option<String>,
+    /// Who it is, in the issuer's words; the e-mail address when nothing is said.
+    #[arg(long, value_name = "SUBJECT")]
+    pub subject: Option<String>,
+    /// Who says so.
+    #[arg(long, value_name = "ISSUER", default_value = "")]
+    pub issuer: String,
+    /// A group. May be repeated.
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
+    /// A role. May be repeated.
+    #[arg(long = "role", value_name = "NAME")]
+    pub roles: Vec<String>,
+    /// The endpoint that says which tenant is meant.
+    #[arg(long, value_name = "NAME")]
+    pub endpoint: Option<String>,
+}
+
 /// `crossway stdio`.
 #[derive(Debug, Args)]
 pub struct StdioArgs {
@@ -304,19 +383,12 @@ pub struct ListenArgs {
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// What to log, on standard error: a level (error, warn, info, debug, trace) or a filter such as
-    /// warn,crossway_stdio=debug.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILTER",
-        env = "RUST_LOG",
-        default_value = "info",
-        hide_env_values = true
-    )]
-    pub log: String,
-    /// How log lines look.
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
+    /// warn,crossway_stdio=debug. `info` unless told otherwise.
+    #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG", hide_env_values = true)]
+    pub log: Option<String>,
+    /// How log lines look; text unless told otherwise.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 /// How log lines look.

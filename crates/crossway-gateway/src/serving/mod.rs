@@ -7,6 +7,7 @@
 //! ```
 
 mod access;
+mod ask;
 mod edge;
 mod gate;
 mod manager;
@@ -30,7 +31,7 @@ use crossway_seal::Keyring;
 use crossway_service::Upstream;
 
 use crate::RunError;
-use crate::args::ServeArgs;
+use crate::args::{LogArgs, ServeArgs};
 use crate::config::Reloads;
 use crate::config::{self, Loaded, UpstreamSpec};
 use crate::faces::{Faces, encode_name};
@@ -38,6 +39,8 @@ use crate::metrics::{Metrics, Reload};
 use crate::operations::Readiness;
 use crate::otlp::Telemetry;
 use crate::serve::{Bound, Maker, run};
+pub use ask::{explain, tools};
+
 use access::PolicyAccess;
 use edge::Edge;
 use manager::Manager;
@@ -51,9 +54,11 @@ use upstream::Served;
 /// # Errors
 ///
 /// When the config can't be used, or the address is taken.
-pub async fn serve(args: ServeArgs, telemetry: Telemetry) -> Result<(), RunError> {
+pub async fn serve(args: ServeArgs, log: &LogArgs) -> Result<(), RunError> {
     let (manager, sockets) = Manager::from_env()?;
     let mut loaded = config::load(&args.config.file)?;
+    let (telemetry, spans) = Telemetry::from_env(|name| std::env::var(name).ok())?;
+    crate::log::start_with(log, &loaded.log, spans)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

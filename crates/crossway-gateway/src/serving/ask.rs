@@ -1,0 +1,143 @@
+//! What operators ask on the command line: why a call is decided as it is, and what a user sees.
+
+use std::fmt::Write as _;
+use std::io;
+
+use crossway_era::keys;
+use crossway_proto::{Kind, Message, Part, RequestId, Revision};
+use crossway_service::{Call, Context, Origin, Scope, Upstream};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::Gateway;
+use super::question::{Question, Who};
+use super::ruling::{Now, Ruling};
+use crate::RunError;
+use crate::args::{CheckFormat, ExplainArgs, ToolsArgs, UserArgs};
+use crate::config;
+use crate::metrics::Metrics;
+use crate::serve::Maker;
+
+impl From<&UserArgs> for Who {
+    fn from(args: &UserArgs) -> Self {
+        Self {
+            issuer: args.issuer.clone(),
+            subject: args.subject.clone().unwrap_or_default(),
+            email: args.email.clone(),
+            groups: args.groups.clone(),
+            roles: args.roles.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Prints why a call is permitted or not. Gives whether it is.
+///
+/// # Errors
+///
+/// When the config can't be used, the arguments are no JSON, or nothing can be printed.
+pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, RunError> {
+    let loaded = config::load(&args.config.file)?;
+    let arguments = args.arguments.as_deref().map(serde_json::from_str::<Box<RawValue>>).transpose();
+    let arguments =
+        arguments.map_err(|error| RunError::Question(format!("--arguments is no JSON: {error}")))?;
+    let question = Question {
+        user: Who::from(&args.user),
+        endpoint: args.user.endpoint.clone(),
+        upstream: args.upstream.clone(),
+        tool: args.tool.clone(),
+        prompt: args.prompt.clone(),
+        resource: args.resource.clone(),
+        arguments,
+    };
+    let answer = question.answer(&loaded.policy).map_err(|problem| RunError::Question(problem.to_owned()))?;
+    let text = match args.format {
+        CheckFormat::Text => answer.to_string(),
+        CheckFormat::Json => json!(answer).to_string(),
+    };
+    writeln!(out, "{}", text.trim_end()).map_err(RunError::Stdio)?;
+    Ok(answer.permitted)
+}
+
+/// The tools that a user sees, one a line with its description.
+///
+/// # Errors
+///
+/// When the config can't be used, or the user belongs to no tenant.
+pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
+    let mut loaded = config::load(&args.config.file)?;
+    let upstreams = std::mem::take(&mut loaded.upstreams);
+    let maker = Maker::unserved(loaded.listening.hosts.clone(), loaded.listening.origins.clone());
+    let now = Now::new(Ruling::of(loaded, &upstreams, 0));
+    let principal = Who::from(&args.user).principal();
+    let endpoint = args.user.endpoint.as_deref().map(Into::into);
+    let standing = now.get().standings.of(&principal, endpoint.as_ref());
+    let standing = standing.map_err(|why| RunError::Question(why.to_string()))?;
+    let mut gateway = Gateway::new(now, maker, None, Metrics::new(), None, false)?;
+    gateway.apply(upstreams);
+    let mut context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
+    context.extensions.insert(principal);
+    context.extensions.insert(standing.rights().tenant().clone());
+    context.extensions.insert(standing);
+    let link = gateway.merged.connect(Scope::Shared);
+    let mut reply = link.call(Call::message(list()?, context));
+    let mut text = String::new();
+    while let Some(item) = reply.next().await {
+        let message = item.map_err(|error| RunError::Question(error.to_string()))?;
+        if message.kind() == Kind::Result {
+            text = told(&message);
+        }
+    }
+    gateway.close().await;
+    Ok(text)
+}
+
+fn list() -> Result<Message, RunError> {
+    let params = json!({ "_meta": {
+        keys::PROTOCOL_VERSION: Revision::V2026_07_28.as_str(),
+        keys::CLIENT_INFO: { "name": "crossway tools", "version": env!("CARGO_PKG_VERSION") },
+        keys::CLIENT_CAPABILITIES: {},
+    } });
+    Message::request_of(&RequestId::from(1), "tools/list", Some(params.to_string().as_bytes()))
+        .map_err(|error| RunError::Question(error.to_string()))
+}
+
+fn told(list: &Message) -> String {
+    #[derive(Deserialize)]
+    struct Tool {
+        name: String,
+        #[serde(default)]
+        description: String,
+    }
+    let tools = list.member(Part::Result, "tools").unwrap_or(b"[]");
+    let tools: Vec<Tool> = serde_json::from_slice(tools).unwrap_or_default();
+    let width = tools.iter().map(|tool| tool.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for Tool { name, description } in &tools {
+        let line = description.lines().next().unwrap_or_default();
+        let _ = writeln!(text, "{name:width$}  {line}");
+    }
+    if tools.is_empty() {
+        text.push_str("no tool\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use crossway_proto::Limits;
+
+    use super::*;
+
+    #[test]
+    fn tools_are_told_one_a_line() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","description":"One.\nTwo."},{"name":"long"}]}}"#;
+        let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
+        assert_eq!(told(&message), "a     One.\nlong  \n");
+        let none = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
+        let message = Message::parse(Bytes::from(none), &Limits::default()).unwrap();
+        assert_eq!(told(&message), "no tool\n");
+    }
+}
