@@ -1,0 +1,316 @@
+//! Who dies at which point of a call, and what its client is told: the table in docs/outcomes.md, line by line.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "what is shared is not used by all")]
+
+mod server;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use server::{CONTROL, DIR, POINT, TRANSPORT};
+use support::{CROSSWAY, INITIALIZE, Serving, read};
+
+const TABLE: &str = include_str!("../../../../docs/outcomes.md");
+
+/// Not a test: the process of the server, which this very program is.
+#[test]
+fn a_mortal_server() {
+    if let Ok(transport) = std::env::var(TRANSPORT) {
+        server::run(&transport);
+    }
+}
+
+/// The lines of the table, cell by cell.
+fn table() -> Vec<Vec<String>> {
+    let begin = TABLE.find("| the one that dies dies").unwrap();
+    let lines = TABLE[begin..].lines().take_while(|line| line.starts_with('|'));
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    lines.map(cells).collect()
+}
+
+/// What the table says of a column.
+fn column(name: &str) -> Vec<(String, String)> {
+    let table = table();
+    let at = table[0].iter().position(|head| head == name).unwrap_or_else(|| panic!("no column {name}"));
+    table[2..].iter().map(|line| (line[0].clone(), line[at].clone())).collect()
+}
+
+/// One run: a directory in which the server writes down what it does, and its process if it has a URL.
+struct Stage {
+    dir: tempfile::TempDir,
+    point: String,
+    control: Option<String>,
+    server: Option<Child>,
+}
+
+impl Stage {
+    fn new(point: &str, control: Option<String>) -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), point: point.to_owned(), control, server: None }
+    }
+
+    fn env(&self, transport: &str) -> Vec<(&'static str, String)> {
+        let dir = self.dir.path().to_str().unwrap().to_owned();
+        let mut env = vec![(TRANSPORT, transport.to_owned()), (POINT, self.point.clone()), (DIR, dir)];
+        env.extend(self.control.clone().map(|control| (CONTROL, control)));
+        env
+    }
+
+    /// Starts the server behind a URL.
+    fn start_http(&mut self) -> String {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["a_mortal_server", "--exact", "--nocapture"])
+            .envs(self.env("http"))
+            .stdout(Stdio::null())
+            .spawn();
+        self.server = Some(child.unwrap());
+        eventually("the server listens", || self.dir.path().join("address").exists());
+        let address = fs::read_to_string(self.dir.path().join("address")).unwrap();
+        format!("http://{address}/mcp")
+    }
+
+    /// From now on the point counts.
+    fn arm(&self) {
+        fs::write(self.dir.path().join("armed"), "").unwrap();
+    }
+
+    fn has_died(&mut self) -> bool {
+        if let Some(server) = &mut self.server {
+            return server.try_wait().unwrap().is_some();
+        }
+        // Until it has been waited for, which is when the bridge knows of it, it is there as a zombie.
+        let pid = fs::read_to_string(self.dir.path().join("dead"));
+        pid.is_ok_and(|pid| !std::path::Path::new("/proc").join(pid).exists())
+    }
+
+    fn calls_seen(&self) -> usize {
+        fs::read(self.dir.path().join("seen")).unwrap_or_default().len()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// How a client of an era speaks.
+#[derive(Clone, Copy)]
+struct Speaker<'a> {
+    bridge: &'a Serving,
+    session: Option<&'a str>,
+    tool: &'a str,
+}
+
+impl Speaker<'_> {
+    /// Calls the tool; `rest` stands behind its arguments.
+    fn call(&self, n: u32, rest: &str) -> String {
+        let tool = self.tool;
+        let arguments = format!(r#""name":"{tool}","arguments":{{"n":{n}}}{rest}"#);
+        let params = |meta: &str| format!(r#"{{"_meta":{{"progressToken":"p"{meta}}},{arguments}}}"#);
+        let request =
+            |params: &str| format!(r#"{{"jsonrpc":"2.0","id":{n},"method":"tools/call","params":{params}}}"#);
+        match self.session {
+            Some(session) => lossy(self.bridge.send(&request(&params("")), Some(session))),
+            None => self.modern("tools/call", Some(tool), &request(&params(MODERN))),
+        }
+    }
+
+    fn modern(&self, method: &str, name: Option<&str>, body: &str) -> String {
+        let name = name.map(|name| format!("Mcp-Name: {name}\r\n")).unwrap_or_default();
+        let mut stream = std::net::TcpStream::connect(&self.bridge.address).unwrap();
+        write!(
+            stream,
+            "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\
+             Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n\
+             Mcp-Method: {method}\r\n{name}Content-Length: {}\r\n\r\n{body}",
+            self.bridge.address,
+            body.len()
+        )
+        .unwrap();
+        lossy(stream)
+    }
+}
+
+const MODERN: &str = r#","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}"#;
+
+/// All that comes of a response, though its connection may break.
+fn lossy(mut stream: std::net::TcpStream) -> String {
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response);
+    String::from_utf8_lossy(&response).into_owned()
+}
+
+/// What a response says of the call `n`.
+fn outcome(response: &str, n: u32) -> String {
+    let answers = response.matches(&format!(r#""id":{n},"#)).count();
+    assert!(answers <= 1, "{answers} answers: {response}");
+    if response.contains(&format!("done {n}")) {
+        assert!(!response.contains("\"error\""), "{response}");
+        return "answered".to_owned();
+    }
+    assert!(!response.contains(r#""content""#), "a wrong answer: {response}");
+    for outcome in ["not sent", "sent, unknown", "answered with an error"] {
+        if response.contains(&format!(r#""outcome":"{outcome}""#)) {
+            return outcome.to_owned();
+        }
+    }
+    if response.contains("the requestState is not valid here") {
+        return "-32602".to_owned();
+    }
+    assert!(!response.contains(r#""result""#), "an empty success: {response}");
+    assert_eq!(answers, 0, "an answer without an outcome: {response}");
+    "no answer".to_owned()
+}
+
+/// The server dies at a point, and the outcome of the call is told.
+fn server_dies(point: &str, transport: &str, is_modern: bool) -> String {
+    let mut stage = Stage::new(point, None);
+    let this = std::env::current_exe().unwrap();
+    let mut args = vec!["bridge".to_owned()];
+    match transport {
+        "http" => args.extend(["--upstream".to_owned(), stage.start_http()]),
+        _ => {
+            for (name, value) in stage.env("stdio") {
+                args.extend(["--env".to_owned(), format!("{name}={value}")]);
+            }
+            args.extend(
+                ["--", this.to_str().unwrap(), "a_mortal_server", "--exact", "--nocapture"].map(Into::into),
+            );
+        }
+    }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let bridge = Serving::start(&args);
+    stage.arm();
+    let tells_of_opening = point == "while its session is opened";
+    if tells_of_opening && !is_modern {
+        // The request that opens it is the one that fails.
+        let failed = bridge.post(&INITIALIZE.replace(r#""id":1"#, r#""id":3"#), None);
+        return outcome(&failed, 3);
+    }
+    let session = (!is_modern).then(|| bridge.open());
+    let client = Speaker { bridge: &bridge, session: session.as_deref(), tool: "t" };
+    if is_modern && ["before it is sent", "after it is sent, before it is read"].contains(&point) {
+        // Which opens the session.
+        let discover = format!(
+            r#"{{"jsonrpc":"2.0","id":2,"method":"server/discover","params":{{"_meta":{{{}}}}}}}"#,
+            &MODERN[1..]
+        );
+        assert!(client.modern("server/discover", None, &discover).contains("supportedVersions"));
+    }
+    if point == "before it is sent" {
+        eventually("the server is dead", || stage.has_died());
+    }
+    let first = client.call(3, "");
+    let mut told = outcome_or_question(&first, 3);
+    let state = first.split(r#""requestState":""#).nth(1).and_then(|rest| rest.split('"').next());
+    if let Some(state) = state {
+        eventually("the server is dead", || stage.has_died());
+        let rest =
+            format!(r#","inputResponses":{{"ask-1":{{"action":"decline"}}}},"requestState":"{state}""#);
+        told = outcome(&client.call(4, &rest), 4);
+    }
+    let seen = stage.calls_seen();
+    assert!(seen <= 1, "{point}, {transport}: the server had it {seen} times");
+    assert!(told != "not sent" || seen == 0, "{point}, {transport}: not sent, and seen");
+    assert!(told != "answered" || seen == 1);
+    told
+}
+
+fn outcome_or_question(response: &str, n: u32) -> String {
+    if response.contains(r#""resultType":"input_required""#) { String::new() } else { outcome(response, n) }
+}
+
+/// Compares what is told with the table, where a cell may have several outcomes: which of them it is depends on whether the
+/// bridge has noticed yet.
+fn check(name: &str, run: impl Fn(&str) -> String) {
+    for (point, wanted) in column(name).into_iter().filter(|(_, wanted)| wanted != "-") {
+        let told = run(&point);
+        assert!(wanted.split(" or ").any(|wanted| wanted == told), "{name}, {point}: {told}, not {wanted}");
+    }
+}
+
+#[test]
+fn legacy_clients_are_told_the_outcome_when_a_child_dies() {
+    check("child, legacy client", |point| server_dies(point, "stdio", false));
+}
+
+#[test]
+fn modern_clients_are_told_the_outcome_when_a_child_dies() {
+    check("child, modern client", |point| server_dies(point, "stdio", true));
+}
+
+#[test]
+fn legacy_clients_are_told_the_outcome_when_a_server_at_a_url_dies() {
+    check("URL, legacy client", |point| server_dies(point, "http", false));
+}
+
+#[test]
+fn modern_clients_are_told_the_outcome_when_a_server_at_a_url_dies() {
+    check("URL, modern client", |point| server_dies(point, "http", true));
+}
+
+/// A gateway dies at a point; another one that has its key goes on with the session.
+fn gateway_dies(point: &str) -> String {
+    let control = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut stage = Stage::new(point, Some(control.local_addr().unwrap().to_string()));
+    let servers = json!({ "mcpServers": { "s": { "url": stage.start_http() } } });
+    let (config, key) = (stage.dir.path().join("servers.json"), stage.dir.path().join("key"));
+    fs::write(&config, servers.to_string()).unwrap();
+    fs::write(&key, crossway_seal::Keyring::generate().unwrap()).unwrap();
+    let args = ["bridge", "--config", config.to_str().unwrap(), "--session-key", key.to_str().unwrap()];
+    let mut first = Serving::start(&args);
+    let second = Serving::start(&args);
+    for gateway in [&first, &second] {
+        let session = gateway.open();
+        let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+        eventually("its server is there", || gateway.post(list, Some(&session)).contains("s__t"));
+    }
+    let initialize = INITIALIZE.replace(r#""capabilities":{}"#, r#""capabilities":{"elicitation":{}}"#);
+    let opened = first.post(&initialize, None);
+    let session = opened.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).unwrap().to_owned();
+    stage.arm();
+    let call = r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"_meta":{"progressToken":"p"},"name":"s__t","arguments":{"n":3}}}"#;
+    let stream = first.send(call, Some(&session));
+    let reached = control.accept().unwrap();
+    let response = if point == "after the answer" {
+        let whole = read(stream);
+        first.child.kill().unwrap();
+        whole
+    } else {
+        first.child.kill().unwrap();
+        lossy(stream)
+    };
+    drop(reached);
+    let seen = stage.calls_seen();
+    assert_eq!(seen, 1);
+    let client = Speaker { bridge: &second, session: Some(&session), tool: "s__t" };
+    if point != "while its client is asked" {
+        assert_eq!(outcome(&client.call(5, ""), 5), "answered", "{point}: the session goes on");
+        assert_eq!(stage.calls_seen(), 2, "{point}: nobody has made the first call again");
+    }
+    outcome(&response, 3)
+}
+
+#[test]
+fn a_gateway_that_dies_leaves_no_answer_behind_and_another_one_goes_on_with_the_session() {
+    check("gateway, legacy client", gateway_dies);
+}
