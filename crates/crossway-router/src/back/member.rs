@@ -234,7 +234,7 @@ impl Member {
     }
 
     /// Gives a request of the server's to the newest call that may be asked; gives it back if there is none.
-    pub(super) fn offer(&self, mut message: Message) -> Result<(), Message> {
+    pub(super) fn offer(&self, mut message: Message) -> Result<(), Box<Message>> {
         let takers: Vec<_> = {
             let mut state = self.state();
             state.takers.retain(|taker| taker.cell.strong_count() > 0);
@@ -248,7 +248,7 @@ impl Member {
                 Err(back) => message = *back,
             }
         }
-        Err(message)
+        Err(Box::new(message))
     }
 
     /// Whether the server may still say something for a call that has ended: log messages are nobody's then.
@@ -290,7 +290,7 @@ impl Member {
         match message.kind() {
             Kind::Request if message.is_method("ping") => self.tell(to_legacy::pong(&message)),
             Kind::Request => {
-                let Err(message) = self.offer(message) else { return };
+                let Err(message) = self.offer(message).map_err(|message| *message) else { return };
                 let mut state = self.state();
                 // It is no next call's if a call has just ended that it may be of.
                 if !self.asks.is_nothing() && state.orphans.len() < ORPHANS && !self.is_haunted() {
