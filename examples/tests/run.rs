@@ -52,6 +52,20 @@ fn naming_puts_the_server_last_and_tells_of_clashes() {
 }
 
 #[test]
+fn era_translates_a_session_and_a_question() {
+    let said = run(env!("CARGO_BIN_EXE_era"));
+    assert!(
+        said.contains(r#"to the client: {"jsonrpc":"2.0","id":"question","method":"elicitation/create""#)
+    );
+    assert!(
+        said.contains(r#""inputResponses":{"who":{"action":"accept","content":{"name":"Ada"}}}"#),
+        "{said}"
+    );
+    let answer = r#"to the client: {"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"Hello, Ada"}]}}"#;
+    assert!(said.ends_with(&format!("{answer}\n")), "{said}");
+}
+
+#[test]
 #[cfg(unix)]
 fn unix_socket_serves_a_child() {
     let said = run(env!("CARGO_BIN_EXE_unix_socket"));
