@@ -104,6 +104,10 @@ fn take(request: &Value, mut say: impl FnMut(&Value, bool)) {
                     "params": { "message": "?", "requestedSchema": { "type": "object", "properties": {} } } }),
                 true,
             );
+            // A modern client is asked by the answer to its request, and brings its own with another one.
+            while dir().join("modern").exists() && !dir().join("asked").exists() {
+                std::thread::yield_now();
+            }
             at("while its client is asked");
         }
         if std::env::var(POINT).is_ok_and(|at| at == "within the answer") && !dir().join("reached").exists() {
