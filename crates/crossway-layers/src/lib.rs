@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod limit;
 pub mod limits;
 pub mod names;
+pub mod sanitize;
 #[cfg(test)]
 mod script;
 mod seam;
@@ -20,5 +21,6 @@ pub use authorize::AuthorizeLayer;
 pub use clock::{Clock, SystemClock};
 pub use credentials::CredentialsLayer;
 pub use limit::LimitLayer;
+pub use sanitize::SanitizeLayer;
 pub use timeout::TimeoutLayer;
 pub use trace::TraceLayer;

@@ -58,3 +58,10 @@ pub const SECRET_RETRY: Duration = Duration::from_secs(2);
 
 /// How long a broker's answer may be: 64 KiB.
 pub const BROKER_BYTES: usize = 64 << 10;
+
+/// How many characters a description or a title of an upstream that is not trusted may have: 8,192. The longest of those in use
+/// have some 4,000.
+pub const DESCRIPTION_CHARS: usize = 8192;
+
+/// How many characters its instructions may have: 16,384.
+pub const INSTRUCTIONS_CHARS: usize = 16_384;

@@ -1,0 +1,102 @@
+//! Makes texts harmless.
+
+use crossway_proto::{Limits, Message};
+use crossway_service::{Call, Reply};
+use tower_layer::Layer;
+
+use super::future::Sanitized;
+use super::service::Sanitize;
+use super::text::{self, Bounds};
+use crate::limits::{DESCRIPTION_CHARS, INSTRUCTIONS_CHARS};
+use crate::seam::{self, Entry, Stage};
+
+/// Makes texts harmless that upstreams tell models; see the [module](super).
+#[derive(Debug, Clone, Copy)]
+pub struct SanitizeLayer {
+    bounds: Bounds,
+}
+
+impl Default for SanitizeLayer {
+    fn default() -> Self {
+        Self { bounds: Bounds { description: DESCRIPTION_CHARS, instructions: INSTRUCTIONS_CHARS } }
+    }
+}
+
+impl SanitizeLayer {
+    /// With bounds as [`limits`](crate::limits) has them.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how many characters a description or a title may have.
+    #[must_use]
+    pub fn description(mut self, characters: usize) -> Self {
+        self.bounds.description = characters;
+        self
+    }
+
+    /// Sets how many characters instructions may have; none: they are empty.
+    #[must_use]
+    pub fn instructions(mut self, characters: usize) -> Self {
+        self.bounds.instructions = characters;
+        self
+    }
+}
+
+impl<S> Layer<S> for SanitizeLayer {
+    type Service = Sanitize<S>;
+
+    fn layer(&self, inner: S) -> Sanitize<S> {
+        Sanitize::new(*self, inner)
+    }
+}
+
+impl Stage for SanitizeLayer {
+    /// `None` where the answer tells models nothing of the upstream.
+    type Pass = Option<Bounds>;
+
+    fn enter(&self, call: &mut Call) -> Entry<Option<Bounds>> {
+        const TELLING: [&str; 6] = [
+            "tools/list",
+            "server/discover",
+            "prompts/list",
+            "resources/list",
+            "resources/templates/list",
+            "initialize",
+        ];
+        let tells =
+            seam::request(call).is_some_and(|request| TELLING.iter().any(|method| request.is_method(method)));
+        Entry::Pass(tells.then_some(self.bounds))
+    }
+
+    fn leave(bounds: Option<Bounds>, reply: Reply) -> Reply {
+        match bounds {
+            Some(bounds) => Reply::stream(Sanitized::new(reply, bounds)),
+            None => reply,
+        }
+    }
+}
+
+/// An answer with harmless texts: itself, if they are. `None` if it can't be read.
+pub(super) fn sanitized(answer: &Message, bounds: &Bounds) -> Option<Message> {
+    let answer = answer.reread().ok()?;
+    let Some(result) = answer.result() else { return Some(answer) };
+    let edits = text::edits(result, bounds)?;
+    if edits.is_empty() {
+        return Some(answer);
+    }
+    let whole = answer.to_bytes();
+    // Nothing was spliced: the result is a part of these bytes.
+    let start = result.as_ptr() as usize - whole.as_ptr() as usize;
+    let mut text = Vec::with_capacity(whole.len());
+    let mut at = 0;
+    for (span, with) in edits {
+        text.extend_from_slice(&whole[at..start + span.start]);
+        text.extend_from_slice(with.as_bytes());
+        at = start + span.end;
+    }
+    text.extend_from_slice(&whole[at..]);
+    let limits = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
+    Message::parse(text.into(), &limits).ok()
+}

@@ -1,0 +1,126 @@
+//! Finds texts in JSON and makes them harmless.
+
+use std::ops::Range;
+
+/// How long texts may be, in characters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(super) description: usize,
+    pub(super) instructions: usize,
+}
+
+/// What stands in the place of what was cut.
+const CUT: &str = "…";
+
+/// What to replace in valid JSON, in order: spans of string tokens, and the tokens that stand there then. `None` if it is no JSON.
+pub(super) fn edits(json: &[u8], bounds: &Bounds) -> Option<Vec<(Range<usize>, String)>> {
+    let mut edits = Vec::new();
+    // How long the value may be that comes next, if it is a text that is looked at.
+    let mut most: Option<usize> = None;
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => {
+                let end = end_of_string(json, at)?;
+                let token = &json[at..end];
+                let is_name = next(json, end) == Some(b':');
+                match (is_name, most.take()) {
+                    (true, _) => {
+                        most = bound(token, bounds);
+                        at = end + json[end..].iter().position(|byte| *byte == b':')?;
+                    }
+                    (false, Some(most)) => {
+                        edits.extend(harmless(token, most).map(|with| (at..end, with)));
+                        at = end - 1;
+                    }
+                    (false, None) => at = end - 1,
+                }
+            }
+            b' ' | b'\t' | b'\r' | b'\n' => {}
+            _ => most = None,
+        }
+        at += 1;
+    }
+    Some(edits)
+}
+
+/// Behind the closing quote of the string that begins at `start`.
+fn end_of_string(json: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
+        if json[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+fn next(json: &[u8], from: usize) -> Option<u8> {
+    json[from..].iter().copied().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+}
+
+/// How long the text of this name may be; `None` for names of anything else.
+fn bound(token: &[u8], bounds: &Bounds) -> Option<usize> {
+    let decoded: String;
+    let name = if token.contains(&b'\\') {
+        decoded = serde_json::from_slice(token).ok()?;
+        decoded.as_bytes()
+    } else {
+        &token[1..token.len() - 1]
+    };
+    match name {
+        b"description" | b"title" => Some(bounds.description),
+        b"instructions" => Some(bounds.instructions),
+        _ => None,
+    }
+}
+
+/// A string token made harmless, unless it is.
+fn harmless(token: &[u8], most: usize) -> Option<String> {
+    let is_plain = token.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\');
+    if is_plain && token.len() - 2 <= most {
+        return None;
+    }
+    // Half a surrogate pair is no text, and nobody has to read it.
+    let read = serde_json::from_slice::<String>(token);
+    let mut is_same = read.is_ok();
+    let text = read.unwrap_or_default();
+    let mut left = String::with_capacity(text.len());
+    let mut count = 0;
+    for c in text.chars() {
+        if is_hidden(c) {
+            is_same = false;
+        } else if count == most {
+            is_same = false;
+            if most > 0 {
+                left.push_str(CUT);
+            }
+            break;
+        } else {
+            left.push(c);
+            count += 1;
+        }
+    }
+    (!is_same).then(|| serde_json::Value::from(left).to_string())
+}
+
+/// What a person does not see, or sees elsewhere than it stands.
+fn is_hidden(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        _ if c.is_control() => true,
+        // Direction: marks, embeddings and overrides, isolates.
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        // Separators that are line breaks to some and nothing to others.
+        '\u{2028}' | '\u{2029}' => true,
+        // Nothing to be seen. Joiners stay: scripts and emoji are written with them.
+        '\u{00ad}' | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+        | '\u{200b}' => true,
+        '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' => true,
+        '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' => true,
+        // Tags spell ASCII, and selectors any bytes.
+        '\u{e0000}'..='\u{e0fff}' => true,
+        _ => false,
+    }
+}
