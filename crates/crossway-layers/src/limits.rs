@@ -38,6 +38,9 @@ pub const LIMIT_WAIT: Duration = Duration::from_secs(10);
 /// When to try again after a wait was in vain: 1 s.
 pub const LIMIT_RETRY: Duration = Duration::from_secs(1);
 
+/// When to try again where a quota allows nothing: 1 hour. Only another config changes it.
+pub const LIMIT_CLOSED_RETRY: Duration = Duration::from_secs(3600);
+
 /// How many quotas one call counts for: 16. More than there are kinds of them.
 pub const LIMIT_QUOTAS: usize = 16;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossway_service::{CallError, Reason};
 
-use crate::limits::LIMIT_RETRY;
+use crate::limits::{LIMIT_CLOSED_RETRY, LIMIT_RETRY};
 
 /// Which quota is used up. It names no key: who else uses the same is nobody's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum OverQuota {
     /// Calls at once, for as long as one waits.
     #[error("other calls have taken too long")]
     Waited,
+    /// Nothing at all may be used.
+    #[error("no calls are allowed")]
+    Closed,
     /// Counts of so many keys can't be kept.
     #[error("too many quotas are in use")]
     Keys,
@@ -38,6 +41,7 @@ impl OverQuota {
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         match self {
+            Self::Closed => LIMIT_CLOSED_RETRY,
             Self::Calls { retry_after } | Self::Bytes { retry_after } => *retry_after,
             Self::Waiting | Self::Waited | Self::Keys => LIMIT_RETRY,
         }
@@ -51,6 +55,7 @@ impl From<OverQuota> for CallError {
             OverQuota::Bytes { .. } => "too many bytes in this time",
             OverQuota::Waiting => "too many calls wait for their turn",
             OverQuota::Waited => "other calls have taken too long",
+            OverQuota::Closed => "no calls are allowed",
             OverQuota::Keys => "too many quotas are in use",
         };
         Self::not_sent(Reason::OverLimit(why.into())).with_retry_after(error.retry_after())

@@ -127,6 +127,9 @@ impl LimitLayer {
         let mut barriers: SmallVec<[Barrier; 3]> = SmallVec::new();
         let is_standing = seam::is_standing(request);
         for quota in self.0.quotas.quotas(call).into_iter().take(LIMIT_QUOTAS) {
+            if quota.is_closed {
+                return Err(OverQuota::Closed);
+            }
             let counts = self.0.table.counts(&quota)?;
             counts.check_bytes()?;
             counts.count_call()?;

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_policy::{Principal, config as policy};
 use crossway_service::Call;
 use smallvec::SmallVec;
 
@@ -20,13 +21,63 @@ pub struct Quota {
     pub at_once: Option<AtOnce>,
     /// How many bytes per time, requests and replies together.
     pub bytes: Option<Rate>,
+    /// Whether nothing at all may be used.
+    pub is_closed: bool,
 }
 
 impl Quota {
     /// A quota without a bound.
     #[must_use]
     pub fn new(key: QuotaKey) -> Self {
-        Self { key, calls: None, at_once: None, bytes: None }
+        Self { key, calls: None, at_once: None, bytes: None, is_closed: false }
+    }
+
+    /// All that a policy says a call counts against, users' own first.
+    #[must_use]
+    pub fn all_of_policy(quotas: &[crossway_policy::Quota], caller: &Principal) -> QuotaList {
+        let (users, tenants): (Vec<_>, Vec<_>) = quotas.iter().partition(|quota| quota.key.user.is_some());
+        users.into_iter().chain(tenants).map(|quota| Self::of_policy(quota, caller)).collect()
+    }
+
+    /// What a policy says, under a key that is its alone. A limit of nothing closes it: no call passes.
+    ///
+    /// Who shares a tenant's quota takes turns by issuer and subject. Children are not counted here.
+    #[must_use]
+    pub fn of_policy(quota: &crossway_policy::Quota, caller: &Principal) -> Self {
+        let (key, limits) = (&quota.key, &quota.limits);
+        let mut text = String::with_capacity(128);
+        let user = key.user.as_ref();
+        for part in [
+            Some(key.tenant.as_str()),
+            user.map(Principal::issuer),
+            user.map(Principal::subject),
+            key.upstream.as_deref(),
+            key.tool.as_deref(),
+        ] {
+            // What is absent, and where a part ends, has to be told too.
+            let (part, is_there) = (part.unwrap_or_default(), part.is_some());
+            text.push_str(&format!("{}{}:{part}", u8::from(is_there), part.len()));
+        }
+        // Two rules may be about the same; what they allow tells them apart.
+        text.push_str(&limits.to_string());
+        let mut limited = Self::new(QuotaKey::new(text));
+        let mut rate = |rate: Option<policy::Rate>| {
+            let rate = rate?;
+            let amount = NonZeroU32::new(u32::try_from(rate.count()).unwrap_or(u32::MAX));
+            limited.is_closed |= amount.is_none();
+            Some(Rate { amount: amount?, period: rate.period() })
+        };
+        let (calls, bytes) = (rate(limits.calls), rate(limits.bytes));
+        (limited.calls, limited.bytes) = (calls, bytes);
+        if let Some(most) = limits.in_flight {
+            let of = user.is_none().then(|| {
+                let (issuer, subject) = (caller.issuer(), caller.subject());
+                QuotaKey::new(format!("{}:{issuer}{subject}", issuer.len()))
+            });
+            limited.at_once = NonZeroU32::new(most).map(|most| AtOnce { most, of });
+            limited.is_closed |= most == 0;
+        }
+        limited
     }
 
     /// So many calls per time.

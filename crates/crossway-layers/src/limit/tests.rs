@@ -253,3 +253,37 @@ fn keys_do_not_tell_who_calls() {
         Quota::new(QuotaKey::new("alice@acme.example")).at_once(at_once(1, Some(QuotaKey::new("alice"))));
     assert!(!format!("{quota:?}").contains("alice"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_policys_quotas_are_its_tenants_and_its_users_and_nothing_is_nothing() {
+    use crossway_policy::{Policy, PolicyConfig, TenantName, UpstreamFacts};
+    let config = serde_json::json!({
+        "tenants": { "acme": { "email_domains": ["a"] }, "globex": { "email_domains": ["g"] } },
+        "quotas": [
+            { "tenant": "acme", "calls": "600/min", "in_flight": 50, "per_user": { "calls": "2/min", "bytes": "1MiB/s" } },
+            { "tenant": "globex", "calls": "0/min" },
+        ],
+    });
+    let config: PolicyConfig = serde_json::from_value(config).unwrap();
+    let policy = Policy::compile(&config, &[UpstreamFacts { name: "u".into(), trusted: false }]).unwrap();
+    let of = |tenant: &str, call: &Call| -> QuotaList {
+        let who = call.context.extensions.get::<Principal>().unwrap();
+        let quotas = policy.quotas(who, &TenantName::new(tenant).unwrap(), "u", None);
+        Quota::all_of_policy(&quotas, who)
+    };
+    let (alice, bob) = (call_of("alice", 1, "m", "{}"), call_of("bob", 1, "m", "{}"));
+    let (hers, his) = (of("acme", &alice), of("acme", &bob));
+    assert_eq!(hers[0].calls, Some(Rate::per_minute(number(2))));
+    assert_ne!(hers[0].key, his[0].key);
+    assert_eq!(hers[1].key, his[1].key);
+    assert_eq!(hers[1].at_once.as_ref().map(|at_once| at_once.most), Some(number(50)));
+    assert_ne!(hers[1].at_once, his[1].at_once, "they take turns");
+    assert_ne!(of("globex", &alice)[0].key, hers[0].key);
+
+    let closed = of("globex", &alice);
+    let quotas = move |_: &Call| closed.clone();
+    let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
+    refused(ask(&link, "alice")).await;
+    drop(link);
+    assert!(server.receive().await.is_none());
+}

@@ -4,7 +4,8 @@ use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::http_rules::mirror;
 use crossway_proto::http_rules::names::MCP_PROTOCOL_VERSION;
 use crossway_proto::{Message, Revision};
-use http::header::{self, HeaderMap, HeaderValue};
+use crossway_service::TraceContext;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::Options;
@@ -76,6 +77,17 @@ pub(super) fn mirror(headers: &mut HeaderMap, message: &Message, version: &Heade
     };
     if let Err(error) = added {
         tracing::debug!(%error, "a message can't be mirrored in its headers");
+    }
+}
+
+/// Adds where a call stands in a trace, if that is known: what is between here and the server reads headers alone.
+pub(super) fn trace(headers: &mut HeaderMap, trace: Option<&TraceContext>) {
+    let Some(trace) = trace else { return };
+    if let Ok(parent) = HeaderValue::from_bytes(&trace.to_traceparent()) {
+        headers.insert(HeaderName::from_static("traceparent"), parent);
+    }
+    if let Some(state) = trace.state().and_then(|state| HeaderValue::from_str(state).ok()) {
+        headers.insert(HeaderName::from_static("tracestate"), state);
     }
 }
 

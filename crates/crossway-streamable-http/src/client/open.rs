@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossway_proto::http_rules::names::LAST_EVENT_ID;
 use crossway_proto::sse::SseDecoder;
 use crossway_proto::{ErrorCode, Kind, Message, RequestId};
-use crossway_service::{CallError, Reason};
+use crossway_service::{CallError, Reason, TraceContext};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::answer::{self, Answer};
@@ -22,12 +22,17 @@ pub(super) enum Manner {
     /// `initialize`, which opens a session.
     Initialize,
     /// In the session, if there is one.
-    Legacy,
+    Legacy {
+        /// Where it stands in a trace.
+        trace: Option<TraceContext>,
+    },
     /// By itself, with what it says of itself mirrored in headers (2026-07-28, basic/transports/streamable-http).
     Modern {
         version: HeaderValue,
         /// The `Mcp-Param-*` headers that came with it; `None` if it did not come over HTTP.
         params: Option<HeaderMap>,
+        /// Where it stands in a trace.
+        trace: Option<TraceContext>,
     },
 }
 
@@ -45,7 +50,7 @@ pub(super) async fn ask(
     manner: Manner,
 ) -> Result<Answer, CallError> {
     let badge = match manner {
-        Manner::Legacy => session.badge(),
+        Manner::Legacy { .. } => session.badge(),
         _ => Badge::default(),
     };
     let first = ask_once(&session, &request, &id, &manner, &badge).await?;
@@ -78,9 +83,13 @@ pub(super) async fn ask_once(
             let mut headers = session.shared.headers.clone();
             match manner {
                 Manner::Initialize => {}
-                Manner::Legacy => badge.put_on(&mut headers),
-                Manner::Modern { version, params } => {
+                Manner::Legacy { trace } => {
+                    badge.put_on(&mut headers);
+                    headers::trace(&mut headers, trace.as_ref());
+                }
+                Manner::Modern { version, params, trace } => {
                     headers::mirror(&mut headers, request, version);
+                    headers::trace(&mut headers, trace.as_ref());
                     match params {
                         Some(params) => {
                             headers.extend(params.iter().map(|(name, value)| (name.clone(), value.clone())));

@@ -7,7 +7,7 @@ use std::task::{self, Poll, ready};
 
 use crossway_proto::{Kind, Message};
 use crossway_service::{
-    Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
+    Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, TraceContext, Upstream,
 };
 use http::HeaderMap;
 
@@ -146,7 +146,7 @@ impl Handle {
                 // The response is dropped with its call, and that says it: "no `notifications/cancelled` message is
                 // expected" (2026-07-28, basic/transports/streamable-http).
                 Some(true) => return Reply::accepted(),
-                Some(false) => manner = Manner::Legacy,
+                Some(false) => manner = Manner::Legacy { trace: None },
                 None if manner.is_modern() || !self.0.has_session() => return Reply::accepted(),
                 None => {}
             }
@@ -197,9 +197,14 @@ impl Drop for Handle {
 }
 
 fn manner(message: &Message, context: &Context) -> Manner {
+    let trace = context.extensions.get::<TraceContext>().cloned();
     if let Some(version) = headers::modern_version(message, context.revision) {
         let params = context.extensions.get::<crate::ParamHeaders>().map(|params| params.0.clone());
-        return Manner::Modern { version, params };
+        return Manner::Modern { version, params, trace };
     }
-    if message.is_request() && message.is_method("initialize") { Manner::Initialize } else { Manner::Legacy }
+    if message.is_request() && message.is_method("initialize") {
+        Manner::Initialize
+    } else {
+        Manner::Legacy { trace }
+    }
 }

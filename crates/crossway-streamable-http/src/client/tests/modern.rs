@@ -1,7 +1,7 @@
 //! Stateless requests (2026-07-28).
 
 use crossway_proto::Revision;
-use crossway_service::{Call, Context, Origin, Outcome, Reason, Scope, Upstream};
+use crossway_service::{Call, Context, Origin, Outcome, Reason, Scope, TraceContext, Upstream};
 
 use super::peer::{Peer, ask, call, message, modern, next, result};
 use crate::ParamHeaders;
@@ -157,6 +157,24 @@ async fn parameter_headers_that_came_over_http_are_sent_on_as_they_came() {
         assert_eq!(exchange.header("mcp-param-unknown"), Some("x"));
         exchange.answer(&result(1)).await;
     });
+}
+
+#[tokio::test]
+async fn a_calls_place_in_its_trace_is_sent_as_headers() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let mut peer = Peer::new().await;
+    let link = peer.upstream.connect(Scope::Shared);
+    for (state, sent) in [("a=1", Some("a=1")), ("", None)] {
+        let mut context = Context::new(Origin::unique(), None);
+        context.extensions.insert(PARENT.parse::<TraceContext>().unwrap().with_state(state));
+        let mut reply = link.call(Call::message(message(&modern(1, "tools/list", "")), context));
+        let (_, ()) = tokio::join!(next(&mut reply), async {
+            let exchange = peer.next().await;
+            assert_eq!(exchange.header("traceparent"), Some(PARENT));
+            assert_eq!(exchange.header("tracestate"), sent);
+            exchange.answer(&result(1)).await;
+        });
+    }
 }
 
 const TOOLS: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"ttlMs":0, "tools":[ {"name":"plain","inputSchema":{"type":"object"}} , {"name":"bad","inputSchema":{"type":"object","properties":{"x":{"type":"object","x-mcp-header":"X"}}}}, {"name":"sql","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"n":{"type":"integer","x-mcp-header":"N"}}}}],"resultType":"complete"}}"#;
