@@ -1,7 +1,5 @@
 //! No value that may be a secret is shown, wherever in a config it stands.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are not tests to the lint")]
-
 use std::path::Path;
 
 use crossway_gateway::config;
