@@ -161,7 +161,7 @@ pub struct Sha256(pub [u8; 32]);
 
 /// What is no SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 has 64 hexadecimal digits; of an API key, `crossway hash-key` prints it")]
+#[error("a SHA-256 has 64 hexadecimal digits; of an API key, `printf %s KEY | sha256sum` prints it")]
 #[non_exhaustive]
 pub struct NotSha256;
 

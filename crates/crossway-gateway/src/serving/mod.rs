@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_layers::Around;
 use crossway_layers::audit::AuditLayer;
+use crossway_layers::credentials::{NamedSource, SecretStore};
 use crossway_layers::limit::LimitLayer;
 use crossway_layers::trace::TraceLayer;
 use crossway_router::{Front, Router, RouterOptions, Scoped, SealedSessions};
@@ -46,7 +47,6 @@ use edge::Edge;
 use manager::Manager;
 use operating::{Source, Telling, load_tls, operate, record};
 use ruling::{Now, Ruling};
-use supply::Supply;
 use upstream::Served;
 
 /// Serves what the config says, until asked to end.
@@ -145,7 +145,7 @@ struct Gateway {
     now: Now,
     maker: Maker,
     keyring: Option<Arc<Keyring>>,
-    supply: Supply,
+    secrets: SecretStore,
     limits: LimitLayer,
     faces: Faces,
     /// All upstreams as one.
@@ -173,13 +173,14 @@ impl Gateway {
         let merged = Router::new(RouterOptions::default().access(PolicyAccess(now.clone())));
         let handles = keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
         let faces = Faces::new(maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles));
-        let supply = Supply::new().map_err(|_| RunError::NoRandomness)?;
+        let named: [(String, Arc<dyn NamedSource>); 0] = [];
+        let secrets = SecretStore::new(named).ok_or(RunError::NoRandomness)?;
         let limits = upstream::limits(&now);
         let mut gateway = Self {
             now,
             maker,
             keyring,
-            supply,
+            secrets,
             limits,
             faces,
             merged,
@@ -217,7 +218,7 @@ impl Gateway {
                 continue;
             }
             let name = spec.name.clone();
-            let served = Served::new(spec, &self.now, &self.supply, &self.limits, &self.metrics);
+            let served = Served::new(spec, &self.now, &self.secrets, &self.limits, &self.metrics);
             self.merged.insert(&name, &served.upstream);
             let pair = self.maker.pair_with(self.face(&served.alone), self.handles(&format!("/{name}/mcp")));
             if let Some(pair) = self.faces.insert(&name, pair) {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crossway_layers::Around;
+use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
+use crossway_layers::{Around, SanitizeLayer};
 use crossway_router::{Router, RouterOptions, Scoped, ScopedOptions, Share, Unprefixed};
 use crossway_service::{Context, Link, Scope, Upstream};
 
@@ -12,7 +13,7 @@ use super::gate::Gated;
 use super::quotas::PolicyQuotas;
 use super::ruling::Now;
 use super::standing::Standing;
-use super::supply::{Supplied, Supply, Supplying};
+use super::supply::{Keyed, credentials};
 use crate::config::UpstreamSpec;
 use crate::config::file::ScopeFile;
 use crate::fleet::member::Member;
@@ -35,12 +36,11 @@ impl Served {
     pub(super) fn new(
         spec: UpstreamSpec,
         now: &Now,
-        supply: &Supply,
+        secrets: &SecretStore,
         limits: &LimitLayer,
         metrics: &Metrics,
     ) -> Self {
         let name: Name = spec.name.as_str().into();
-        let scope = spec.scope;
         let options = ScopedOptions::default().most(spec.sessions).idle(spec.session_idle);
         let made = spec.clone();
         let scoped = Scoped::new(
@@ -50,11 +50,14 @@ impl Served {
             },
             options,
         );
-        let supplying = Supplying::new(name.clone(), scope, now.clone(), supply.clone(), scoped.clone());
-        let upstream: Arc<dyn Upstream> = Arc::new(Gated::new(
-            name.clone(),
-            Around::new(Metered::new(supplying, metrics.clone(), &name, tenant_of), limits.clone()),
-        ));
+        let keyed = Keyed::new(name.clone(), now.clone(), scoped.clone());
+        let supplied = Around::new(keyed, credentials(name.clone(), now.clone(), secrets.clone()));
+        let metered = Metered::new(supplied, metrics.clone(), &name, tenant_of);
+        let limited = Around::new(metered, limits.clone());
+        let upstream: Arc<dyn Upstream> = match spec.sanitize {
+            true => Arc::new(Gated::new(name, Around::new(limited, SanitizeLayer::new()))),
+            false => Arc::new(Gated::new(name, limited)),
+        };
         let options = RouterOptions::default().access(PolicyAccess(now.clone())).alone();
         let alone = Router::with_naming(options, Unprefixed);
         alone.insert(&spec.name, &upstream);
@@ -111,19 +114,18 @@ struct Instance {
 
 impl Instance {
     fn new(spec: &UpstreamSpec, supplied: &Supplied) -> Self {
-        let values = supplied.values();
         let mut plan = spec.plan.clone();
         match &mut plan {
             UpstreamPlan::Command(command) => {
-                for (name, value) in &values.variables {
-                    command.env.retain(|(known, _)| known != name.as_str());
+                for (name, value) in supplied.variables() {
+                    command.env.retain(|(known, _)| known != name);
                     command.env.push((name.into(), value.expose().into()));
                 }
             }
             UpstreamPlan::Url(url) => {
-                for (name, value) in &values.headers {
+                for (name, value) in supplied.headers() {
                     url.headers.retain(|(known, _)| known != name);
-                    url.headers.push((name.clone(), value.clone()));
+                    url.headers.push((name.clone(), value));
                 }
             }
         }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use server::{CONTROL, DIR, POINT, TRANSPORT};
-use support::{CROSSWAY, INITIALIZE, Serving, read};
+use support::{INITIALIZE, Serving, read};
 
 const TABLE: &str = include_str!("../../../../docs/outcomes.md");
 

@@ -134,7 +134,9 @@ async fn who_is_nobody_may_call_nothing_and_sees_empty_lists() {
     for who in [None, Some(Principal::anonymous()), Some(Principal::new("i", "stranger", Proof::Jwt))] {
         let with = |mut call: Call| {
             call.context.extensions = crossway_service::Extensions::new();
-            who.clone().map(|who| call.context.extensions.insert(who));
+            if let Some(who) = who.clone() {
+                call.context.extensions.insert(who);
+            }
             call
         };
         assert!(!passes(&link, &server, with(call("tools/call", r#"{"name":"read_file"}"#))).await);
