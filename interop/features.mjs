@@ -358,11 +358,12 @@ class Checks {
       if (!t.client.modern) await t.client.sdk.setLoggingLevel('debug');
       const stop = plan.by === 'subscribe' ? await t.client.subscribe(plan.uri) : await t.used(plan.on);
       // A message reaches a modern client in the course of a call alone, and of one in the same session of a pool.
-      for (let calls = 1; plan.during && !t.client.events.has('log'); calls += 1) {
+      const said = (data) => JSON.stringify(data).includes(plan.says);
+      for (let calls = 1; plan.during && !t.client.events.has('log', said); calls += 1) {
         await t.used(plan.during);
         if (calls % plan.again_after === 0) await t.used(plan.on);
       }
-      await t.client.events.wait('log', (data) => JSON.stringify(data).includes(plan.says));
+      await t.client.events.wait('log', said);
       if (plan.by === 'subscribe') await stop();
     },
 

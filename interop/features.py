@@ -62,8 +62,8 @@ class Events:
         self._waker.set()
         self._waker = anyio.Event()
 
-    def has(self, kind):
-        return any(found == kind for found, _ in self.seen)
+    def has(self, kind, accept=lambda value: True):
+        return any(found == kind and accept(value) for found, value in self.seen)
 
     async def wait(self, kind, accept=lambda value: True):
         while True:
@@ -362,12 +362,16 @@ class Checks:
         else:
             await self.call(plan["on"])
         calls = 0
-        while "during" in plan and not self.events.has("log"):
+
+        def said(data):
+            return plan["says"] in json.dumps(data)
+
+        while "during" in plan and not self.events.has("log", said):
             await self.call(plan["during"])  # A message reaches a modern client in the course of a call alone,
             calls += 1
             if calls % plan["again_after"] == 0:
                 await self.call(plan["on"])  # and of one in the same session of a pool.
-        await self.events.wait("log", lambda data: plan["says"] in json.dumps(data))
+        await self.events.wait("log", said)
 
     async def check_at_once(self):
         calls = TRANSLATED_AT_ONCE if self.translated() else CALLS_AT_ONCE
