@@ -1,7 +1,7 @@
 //! The config of `crossway serve`: what the file says, then what the program needs, checked whole before a port is bound.
 //!
 //! A file of any format becomes a tree whose values know their places ([`Format`]); the tree becomes the types that the
-//! JSON Schema is made of ([`file`]), with all that is wrong at once; these become [`Loaded`]. Each finding has file, line,
+//! JSON Schema is made of ([`mod@file`]), with all that is wrong at once; these become [`Loaded`]. Each finding has file, line,
 //! column and the key's path.
 
 mod checks;
@@ -246,7 +246,7 @@ pub fn parse(
     Ok(loaded)
 }
 
-/// The JSON Schema of the config (draft 2020-12), made of the types in [`file`], as text.
+/// The JSON Schema of the config (draft 2020-12), made of the types in [`mod@file`], as text.
 #[must_use]
 pub fn schema() -> String {
     let schema = schemars::schema_for!(ConfigFile);

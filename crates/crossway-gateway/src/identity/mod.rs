@@ -1,4 +1,4 @@
-//! Who calls: the edge at which a request's headers become a [`Principal`](crossway_policy::Principal), or an answer
+//! Who calls: the edge at which a request's headers become a [`Principal`], or an answer
 //! that says no.
 //!
 //! One proof is configured ([`IdentityConfig`]); every request has to give it, and headers of another proof are refused
