@@ -5,7 +5,7 @@
 //! asked for. An upstream that fails keeps its last good lists, marked [stale](State::Stale).
 //!
 //! What is known is kept apart by what the client can be asked (a legacy server's lists may depend on it), and, unless the
-//! upstream is the same for everybody, by [`ScopeKey`]: "`private` [...] Caches **MUST NOT** be shared
+//! upstream is the same for everybody, by [`ScopeKey`](crate::ScopeKey): "`private` [...] Caches **MUST NOT** be shared
 //! across authorization contexts" (2026-07-28, server/utilities/caching). That a list has changed is told to those who see
 //! that list, and to nobody else.
 //!
