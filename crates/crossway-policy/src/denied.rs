@@ -39,6 +39,23 @@ pub enum DenyReason {
     AmbiguousUri,
 }
 
+impl DenyReason {
+    /// The reason in a word: for metrics, and for whoever counts.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NoGrant => "no_grant",
+            Self::DeniedBy(_) => "denied_by_grant",
+            Self::ConditionFalse(_) => "condition_false",
+            Self::ConditionFailed(..) => "condition_failed",
+            Self::NoUpstream => "no_upstream",
+            Self::Anonymous => "anonymous",
+            Self::NameTooLong => "name_too_long",
+            Self::AmbiguousUri => "ambiguous_uri",
+        }
+    }
+}
+
 impl Denied {
     pub(crate) fn new(reason: DenyReason) -> Self {
         Self(Box::new(reason))

@@ -94,6 +94,13 @@ impl Policy {
         self.0.tenants.tenant_of(principal, endpoint)
     }
 
+    /// Whether a decision may depend on what an upstream says of an item ([`Hints`](crate::Hints)): whether a grant is for tools
+    /// that only read.
+    #[must_use]
+    pub fn looks_at_hints(&self) -> bool {
+        self.0.rules.iter().any(Rule::is_read_only)
+    }
+
     /// The endpoints that say which tenant is meant, in order.
     #[must_use]
     pub fn endpoints(&self) -> Vec<String> {

@@ -97,12 +97,7 @@ impl Rights {
     #[must_use]
     pub fn reaches(&self, upstream: &str) -> bool {
         let Some(upstream) = self.0.compiled.upstreams.number(upstream) else { return false };
-        let from = self.0.narrow.partition_point(|(of, _)| *of < upstream);
-        let narrow =
-            self.0.narrow[from..].iter().take_while(|(of, _)| *of == upstream).map(|(_, rule)| *rule);
-        let mut rules =
-            narrow.chain(self.0.wide.iter().copied()).map(|number| &self.0.compiled.rules[number as usize]);
-        rules.any(|rule| rule.effect == Effect::Allow && rule.reach.has(upstream))
+        self.about(upstream).any(|rule| rule.effect == Effect::Allow)
     }
 
     /// Whether an item is in lists: if and only if [`decide`](Self::decide) would permit it, whatever conditions on arguments say.
@@ -202,15 +197,17 @@ impl Rights {
 
     /// The rules that speak of an item.
     fn matching<'a>(&'a self, upstream: u32, item: &'a Item<'_>) -> impl Iterator<Item = &'a Rule> {
+        let ambiguous = ambiguous(item);
+        self.about(upstream).filter(move |rule| rule.covers(item, ambiguous))
+    }
+
+    /// The rules that speak of an upstream.
+    fn about(&self, upstream: u32) -> impl Iterator<Item = &Rule> {
         let Inner { compiled, narrow, wide, .. } = &*self.0;
         let from = narrow.partition_point(|(of, _)| *of < upstream);
         let narrow = narrow[from..].iter().take_while(move |(of, _)| *of == upstream).map(|(_, rule)| *rule);
-        let wide = wide.iter().copied();
-        let ambiguous = ambiguous(item);
-        narrow
-            .chain(wide)
-            .map(|number| &compiled.rules[number as usize])
-            .filter(move |rule| rule.reach.has(upstream) && rule.covers(item, ambiguous))
+        let rules = narrow.chain(wide.iter().copied()).map(|number| &compiled.rules[number as usize]);
+        rules.filter(move |rule| rule.reach.has(upstream))
     }
 }
 

@@ -212,6 +212,11 @@ impl Patterns {
 }
 
 impl Rule {
+    /// Whether it is about tools that only read.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
     pub(crate) fn compile(
         index: usize,
         grant: &Grant,

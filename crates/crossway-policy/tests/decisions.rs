@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crossway_policy::{
-    DenyReason, Hints, Item, Kind, Policy, PolicyConfig, Principal, Proof, TenantDenied, TenantName,
+    DenyReason, Hints, Item, Kind, Policy, PolicyConfig, Principal, Problem, Proof, TenantDenied, TenantName,
     UpstreamFacts,
 };
 use serde_json::{Value, json};
@@ -176,4 +176,24 @@ fn an_explanation_says_what_the_decision_says() {
     }
     let json = serde_json::to_value(&explanation).unwrap();
     assert_eq!(json["rules"][1]["verdict"], "other-caller");
+}
+
+#[test]
+fn items_are_looked_at_only_if_a_grant_is_for_tools_that_read() {
+    assert!(example().looks_at_hints());
+    let grants = json!([{ "everyone": true, "upstream": "wiki", "tools": ["*"] }]);
+    assert!(!policy(json!({ "grants": grants })).looks_at_hints());
+}
+
+#[test]
+fn what_is_said_to_be_everybodys_can_not_be_one_tenants() {
+    let config: PolicyConfig = serde_json::from_value(json!({
+        "tenants": { "acme": { "groups": ["acme"] } },
+        "credentials": [
+            { "upstream": "wiki", "for": "shared", "tenant": "acme", "bearer": true, "from": { "file": "/run/secret" } },
+        ],
+    }))
+    .unwrap();
+    let findings = Policy::compile(&config, &upstreams()).unwrap_err();
+    assert!(findings.iter().any(|finding| finding.what == Problem::DependsOnTenant), "{findings:?}");
 }

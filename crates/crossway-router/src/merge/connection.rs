@@ -184,8 +184,9 @@ impl Router {
     }
 
     fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
-        let is_there = self.access().lists_of(thing.upstream, context) != Whose::Nobody;
-        is_there && self.access().admits(thing, request, context)
+        // Whoever decides hears of every call, also of what is not there for the caller.
+        self.access().admits(thing, request, context)
+            && self.access().lists_of(thing.upstream, context) != Whose::Nobody
     }
 
     /// What an exposed name stands for, if the client may make a request about it, after whatever has to be asked.

@@ -44,7 +44,7 @@ impl Router {
             "cacheScope": "private",
             "_meta": meta,
         });
-        if let Some(instructions) = instructions {
+        if let Some(instructions) = instructions.filter(|_| self.0.options.has_instructions) {
             result["instructions"] = instructions.into();
         }
         Message::result_of(id, result.to_string().as_bytes()).ok()

@@ -62,12 +62,19 @@ pub struct RouterOptions {
     pub access: Arc<dyn Access>,
     /// Whether it has one upstream, and introduces itself as that one.
     pub is_alone: bool,
+    /// Whether that upstream's instructions are handed on.
+    pub has_instructions: bool,
 }
 
 impl Default for RouterOptions {
     /// All may see and call everything, and lists are kept for each [`ScopeKey`](crate::ScopeKey).
     fn default() -> Self {
-        Self { name: "crossway".to_owned(), access: Arc::new(ByScopeKey), is_alone: false }
+        Self {
+            name: "crossway".to_owned(),
+            access: Arc::new(ByScopeKey),
+            is_alone: false,
+            has_instructions: true,
+        }
     }
 }
 
@@ -82,6 +89,13 @@ impl RouterOptions {
     #[must_use]
     pub fn alone(mut self) -> Self {
         self.is_alone = true;
+        self
+    }
+
+    /// Hands no instructions of its only upstream's on.
+    #[must_use]
+    pub fn without_instructions(mut self) -> Self {
+        self.has_instructions = false;
         self
     }
 
