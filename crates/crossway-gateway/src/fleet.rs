@@ -1,7 +1,6 @@
 //! The servers of a bridge that has several: merged at the root, each alone below its name, changed while they are served.
 
 mod file;
-pub(crate) mod member;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,10 +11,10 @@ use crossway_seal::Keyring;
 
 use crate::RunError;
 use crate::faces::{Faces, encode_name};
+use crate::member::Member;
 use crate::serve::{Bound, Maker, run};
 use crate::servers::Server;
 use file::Watched;
-use member::Member;
 
 /// The servers of a bridge.
 pub(crate) struct Fleet {

@@ -73,8 +73,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             write!(std::io::stdout(), "{tools}").context("can't write the list")?;
         }
         Command::Serve(args) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-            runtime.map_err(anyhow::Error::from)?.block_on(crossway_gateway::serve_config(args, &cli.log))?;
+            let prepared = crossway_gateway::Prepared::new(args, &cli.log)?;
+            runtime(prepared.threads().unwrap_or_else(|| threads(false)))?.block_on(prepared.serve())?;
         }
         Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
         // Done above.

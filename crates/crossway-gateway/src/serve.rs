@@ -5,16 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_http_sse::HttpSse;
+use crossway_http_sse::{HttpSse, ServerLimits};
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::SealedSessions;
 use crossway_router::guard::Timeouts;
 use crossway_service::Upstream;
 use crossway_streamable_http::server::http::{HttpLimits, HttpService, serve_with};
-use crossway_streamable_http::server::{Config, StreamableHttp};
+use crossway_streamable_http::server::{Config, Limits, StreamableHttp};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::config::file::LimitsFile;
 use crate::config::{Listening, Loaded};
 use crate::faces::{Faces, Pair};
 use crate::plan::Serving;
@@ -55,6 +56,28 @@ pub struct Bound {
     serving: Serving,
     /// Whether nobody is authenticated.
     is_open: bool,
+    limits: Bounds,
+}
+
+/// How much faces and connections take on.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bounds {
+    http: HttpLimits,
+    mcp: Limits,
+    sse: ServerLimits,
+}
+
+impl From<&LimitsFile> for Bounds {
+    fn from(file: &LimitsFile) -> Self {
+        let mut limits = Self::default();
+        limits.http.connections = file.connections;
+        (limits.mcp.sessions, limits.sse.sessions) = (file.sessions, file.sessions);
+        (limits.mcp.session_idle, limits.mcp.session_life) = (file.session_idle.0, file.session_life.0);
+        (limits.mcp.body_idle, limits.sse.body_stall) = (file.body_idle.0, file.body_idle.0);
+        limits.mcp.message.message_bytes = file.message.0;
+        limits.sse.message.message_bytes = file.message.0;
+        limits
+    }
 }
 
 impl Bound {
@@ -75,7 +98,7 @@ impl Bound {
         let address = serving.address;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
-        Ok(Self { listener, hosts, origins, serving, is_open: true })
+        Ok(Self { listener, hosts, origins, serving, is_open: true, limits: Bounds::default() })
     }
 }
 
@@ -99,7 +122,7 @@ impl Bound {
             timeout: Duration::ZERO,
         };
         let listener = listener(address, bound).await?;
-        Ok(Self { listener, hosts, origins, serving, is_open: false })
+        Ok(Self { listener, hosts, origins, serving, is_open: false, limits: Bounds::from(&loaded.limits) })
     }
 
     /// What makes the faces of an upstream here. `is_embedded` says whether the upstream is in this process.
@@ -110,6 +133,7 @@ impl Bound {
             timeout: self.serving.timeout,
             drain: self.serving.drain,
             is_embedded,
+            limits: self.limits,
         }
     }
 }
@@ -134,12 +158,20 @@ pub(crate) struct Maker {
     timeout: Duration,
     drain: Duration,
     is_embedded: bool,
+    limits: Bounds,
 }
 
 impl Maker {
     /// For faces that nobody reaches.
     pub(crate) fn unserved(hosts: AllowedHosts, origins: AllowedOrigins) -> Self {
-        Self { hosts, origins, timeout: Duration::ZERO, drain: Duration::ZERO, is_embedded: false }
+        Self {
+            hosts,
+            origins,
+            timeout: Duration::ZERO,
+            drain: Duration::ZERO,
+            is_embedded: false,
+            limits: Bounds::default(),
+        }
     }
 
     /// Both faces of an upstream.
@@ -151,6 +183,7 @@ impl Maker {
     pub(crate) fn pair_with(&self, upstream: Arc<dyn Upstream>, handles: Option<SealedSessions>) -> Pair {
         let upstream = Arc::new(Timeouts::new(upstream, self.timeout));
         let mut config = Config::new()
+            .limits(self.limits.mcp)
             .hosts(self.hosts.clone())
             .origins(self.origins.clone())
             .stream_control(self.is_embedded);
@@ -158,6 +191,7 @@ impl Maker {
             config = config.session_handles(Arc::new(handles));
         }
         let sse = crossway_http_sse::Config::default()
+            .with_limits(self.limits.sse)
             .with_hosts(self.hosts.clone())
             .with_origins(self.origins.clone());
         Pair::new(StreamableHttp::new(Arc::clone(&upstream), config), HttpSse::new(upstream, sse))
@@ -206,12 +240,12 @@ pub(crate) async fn run(
     name: &str,
     named: &[String],
 ) -> Result<(), ServeError> {
-    let Bound { listener, serving, is_open, .. } = bound;
+    let Bound { listener, serving, is_open, limits, .. } = bound;
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let is_secure = tls.is_some();
     let server = tokio::spawn(async move {
-        let (limits, stopped) = (HttpLimits::default(), async { drop(stopped.await) });
+        let (limits, stopped) = (limits.http, async { drop(stopped.await) });
         match tls {
             Some(tls) => serve_with(listener, tls, service, limits, stopped).await,
             None => serve_with(listener, Tcp, service, limits, stopped).await,

@@ -271,12 +271,17 @@ fn operators_see_who_is_served_and_why_and_each_call_is_on_record_without_its_ar
     assert!(ask(&operations, "/livez", None, None).starts_with("HTTP/1.1 200"));
     assert!(ask(&operations, "/readyz", None, None).starts_with("HTTP/1.1 200"));
     eventually("the call is made", || by(ALICE).call(&serving, "/mcp", "demo__echo").contains("hi"));
-    let denied = by(BOB).call(&serving, "/mcp", "demo__echo");
-    assert!(denied.contains("Unknown tool"), "{denied}");
+    for hidden in ["demo__echo", "old__echo"] {
+        let denied = by(BOB).call(&serving, "/mcp", hidden);
+        assert!(denied.contains("Unknown tool"), "{denied}");
+    }
+    assert!(by("not-a-key").post(&serving, "/mcp", INITIALIZE).starts_with("HTTP/1.1 401"));
 
     let metrics = ask(&operations, "/metrics", None, None);
     assert!(metrics.contains(r#"tenant="acme""#) && metrics.contains(r#"upstream="demo""#), "{metrics}");
     assert!(!metrics.contains("alice") && !metrics.contains(admin), "{metrics}");
+    assert!(metrics.contains(r#"tenant="globex",reason="no_grant"} 2"#), "{metrics}");
+    assert!(metrics.contains(r#"proof="api-keys",reason="unknown"} 1"#), "{metrics}");
     assert!(ask(&operations, "/admin/upstreams", None, None).starts_with("HTTP/1.1 401"));
     let upstreams = ask(&operations, "/admin/upstreams", Some(admin), None);
     assert!(upstreams.contains(r#""name":"demo""#), "{upstreams}");
@@ -287,12 +292,17 @@ fn operators_see_who_is_served_and_why_and_each_call_is_on_record_without_its_ar
     let records = || fs::read_to_string(&log).unwrap_or_default();
     eventually("both calls are on record", || {
         let records = records();
-        records.contains(r#""decision":"allowed""#) && records.contains(r#""decision":"denied""#)
+        records.contains(r#""decision":"allowed""#) && records.matches(r#""decision":"denied""#).count() == 2
     });
     let records = records();
     assert!(records.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{records}");
     let allowed = records.lines().find(|line| line.contains(r#""decision":"allowed""#)).unwrap();
-    assert!(allowed.contains(r#""rule":"grants[0]""#) && allowed.contains("alice"), "{allowed}");
+    assert!(
+        allowed.contains(r#""rule":"grants[0]""#)
+            && allowed.contains(r#""tenant":"acme""#)
+            && allowed.contains("alice"),
+        "{allowed}"
+    );
     assert!(!records.contains("\"hi\"") && !records.contains("a token"), "{records}");
 }
 
@@ -322,4 +332,66 @@ fn the_command_line_tells_what_a_user_sees_and_why() {
     assert!(code == Some(0) && why.contains(r#""permitted":true"#) && why.contains("grants[3]"), "{why}");
     let (code, why) = ask(&["tools", "--user", "nobody@nowhere.example"]);
     assert!(code == Some(1) && why.contains("no tenant's rule matches"), "{why}");
+}
+
+/// The config with something in another form.
+fn changed(dir: &tempfile::TempDir, from: &str, to: &str) -> String {
+    let path = config(dir, GRANTS);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(&path, text.replace(from, to)).unwrap();
+    path
+}
+
+#[test]
+fn who_belongs_to_two_tenants_says_by_the_path_as_one_of_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = config(&dir, GRANTS);
+    let text = fs::read_to_string(&path).unwrap();
+    // Carol belongs to both.
+    let text = text.replace("groups: [x]", "groups: [acme, globex]");
+    fs::write(&path, format!("{text}endpoints: {{ /as-acme: acme, /as-globex: globex }}\n")).unwrap();
+    let serving = Serving::start(&["serve", "--config", &path]);
+    assert!(by(CAROL).post(&serving, "/mcp", INITIALIZE).starts_with("HTTP/1.1 403"));
+    eventually("she is one of acme's", || {
+        by(CAROL).names(&serving, "/as-acme/mcp", "tools/list").contains(&"demo__echo".to_owned())
+    });
+    eventually("she is one of globex's", || {
+        by(CAROL).names(&serving, "/as-globex/mcp", "tools/list") == ["demo__slow"]
+    });
+    // To who is not, the path of another tenant is one where nothing is.
+    let (foreign, none) = (
+        by(ALICE).post(&serving, "/as-globex/mcp", INITIALIZE),
+        by(ALICE).post(&serving, "/as-x/mcp", INITIALIZE),
+    );
+    assert!(foreign.starts_with("HTTP/1.1 404"), "{foreign}");
+    assert_eq!(body(&foreign), body(&none));
+}
+
+#[test]
+fn a_prefix_stands_in_names_and_grants_stay_with_the_upstreams_own_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = changed(&dir, "scope: tenant }", "scope: tenant, prefix: d, instructions: false }");
+    let serving = Serving::start(&["serve", "--config", &path]);
+    eventually("the server is there", || by(BOB).names(&serving, "/mcp", "tools/list") == ["d__slow"]);
+    assert!(by(ALICE).call(&serving, "/mcp", "d__echo").contains("hi"));
+    assert!(by(ALICE).call(&serving, "/mcp", "demo__echo").contains("Unknown tool"));
+    let alone = by(ALICE).post(&serving, "/demo/mcp", INITIALIZE);
+    assert!(alone.contains("crossway-demo") && !alone.contains("instructions"), "{alone}");
+    let with = by(ALICE).post(&serving, "/old/mcp", INITIALIZE);
+    assert!(with.contains("\"instructions\":\"A server for trying"), "{with}");
+}
+
+#[test]
+fn limits_of_the_config_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = changed(&dir, "grants:\n", "limits: { sessions: 1, message: 2KiB }\ngrants:\n");
+    let serving = Serving::start(&["serve", "--config", &path]);
+    let session = by(ALICE).open(&serving, "/mcp");
+    let second = by(ANN).post(&serving, "/mcp", INITIALIZE);
+    assert!(second.starts_with("HTTP/1.1 503"), "{second}");
+    let long =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":"{}"}}}}"#, "x".repeat(3000));
+    let refused = by(ALICE).within(&session).post(&serving, "/mcp", &long);
+    assert!(refused.starts_with("HTTP/1.1 413"), "{refused}");
 }

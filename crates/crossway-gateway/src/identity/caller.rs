@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crossway_policy::Principal;
 use http::Extensions;
 
+use crate::joined::joined;
+
 /// A principal, and the owner that its sessions have on each face. Clones are cheap.
 #[derive(Clone)]
 pub struct Caller(Arc<Inner>);
@@ -45,10 +47,9 @@ impl fmt::Debug for Caller {
     }
 }
 
-/// A name that no other issuer and subject have: each is written behind its length.
+/// A name that no other issuer and subject have.
 fn owner(principal: &Principal) -> String {
-    let (issuer, subject) = (principal.issuer(), principal.subject());
-    format!("{}:{issuer}{}:{subject}", issuer.len(), subject.len())
+    joined(&[principal.issuer(), principal.subject()])
 }
 
 #[cfg(test)]

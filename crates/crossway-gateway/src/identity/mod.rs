@@ -139,6 +139,17 @@ impl Identity {
         }
     }
 
+    /// The proof that is configured, as the config calls it.
+    #[must_use]
+    pub fn proof(&self) -> &'static str {
+        match self.0.proof {
+            Proof::OpenWebUi(_) => "open-webui-jwt",
+            Proof::Plain(_) => "headers",
+            Proof::ApiKeys(_) => "api-keys",
+            Proof::None => "none",
+        }
+    }
+
     /// Takes away every header that says who calls.
     pub fn strip(&self, headers: &mut HeaderMap) {
         headers::strip(headers, &self.0.own);

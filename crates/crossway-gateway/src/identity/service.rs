@@ -15,6 +15,7 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::{Connection, Identity, Refusal};
+use crate::metrics::Metrics;
 
 /// A service that serves identified callers alone.
 ///
@@ -24,14 +25,15 @@ use super::{Connection, Identity, Refusal};
 #[derive(Debug, Clone)]
 pub struct Identified<S> {
     identity: Identity,
+    metrics: Metrics,
     inner: S,
 }
 
 impl<S> Identified<S> {
-    /// Stands before `inner`.
+    /// Stands before `inner`, and counts what it refuses.
     #[must_use]
-    pub fn new(identity: Identity, inner: S) -> Self {
-        Self { identity, inner }
+    pub fn new(identity: Identity, metrics: Metrics, inner: S) -> Self {
+        Self { identity, metrics, inner }
     }
 }
 
@@ -60,6 +62,7 @@ where
                 IdentifiedFuture::Passed(self.inner.call(Request::from_parts(parts, body)))
             }
             Err(refusal) => {
+                self.metrics.identity_refused(self.identity.proof(), refusal.reason());
                 tracing::debug!(reason = refusal.reason(), "a request is refused: {refusal}");
                 IdentifiedFuture::Answered(std::future::ready(answer(&refusal)))
             }

@@ -1,7 +1,5 @@
 //! The policy, as routers ask for it.
 
-use std::sync::Arc;
-
 use crossway_layers::audit::{AuditNote, Decision};
 use crossway_policy::{Hints, Item, Kind, Permit};
 use crossway_proto::{Message, Part};
@@ -12,11 +10,35 @@ use serde::Deserialize;
 use super::ruling::{Now, Ruling};
 use super::standing::Standing;
 use crate::config::file::ScopeFile;
+use crate::metrics::Metrics;
 
 /// Lets callers see and call what the policy that holds now grants them.
-pub(crate) struct PolicyAccess(pub(crate) Now);
+pub(crate) struct PolicyAccess {
+    now: Now,
+    /// Whether the router knows upstreams by the prefixes of their tools, rather than by name.
+    is_by_prefix: bool,
+    metrics: Metrics,
+}
 
 impl PolicyAccess {
+    /// For a router that knows upstreams by name.
+    pub(crate) fn by_name(now: Now, metrics: Metrics) -> Self {
+        Self { now, is_by_prefix: false, metrics }
+    }
+
+    /// For a router that knows upstreams by what the names of their tools begin with.
+    pub(crate) fn by_prefix(now: Now, metrics: Metrics) -> Self {
+        Self { now, is_by_prefix: true, metrics }
+    }
+
+    /// What the policy calls an upstream; nothing, if it is not there any more.
+    fn name<'a>(&self, ruling: &'a Ruling, known_as: &'a str) -> &'a str {
+        match self.is_by_prefix {
+            true => ruling.by_prefix.get(known_as).map_or("", String::as_str),
+            false => known_as,
+        }
+    }
+
     /// What the caller may do now. A stream that was opened under an older policy is under the new one too.
     fn standing(ruling: &Ruling, context: &Context) -> Option<Standing> {
         let standing = context.extensions.get::<Standing>()?;
@@ -29,12 +51,13 @@ impl PolicyAccess {
 
 impl Access for PolicyAccess {
     fn rights(&self, context: &Context) -> Whose {
-        Self::standing(&self.0.get(), context)
+        Self::standing(&self.now.get(), context)
             .map_or(Whose::Nobody, |standing| Whose::Key(standing.view().clone()))
     }
 
     fn lists_of(&self, upstream: &str, context: &Context) -> Whose {
-        let ruling = self.0.get();
+        let ruling = self.now.get();
+        let upstream = self.name(&ruling, upstream);
         let Some(standing) = Self::standing(&ruling, context) else { return Whose::Nobody };
         match ruling.scopes.get(upstream) {
             Some(scope) if standing.rights().reaches(upstream) => whose(*scope, &standing),
@@ -43,11 +66,14 @@ impl Access for PolicyAccess {
     }
 
     fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
-        Self::standing(&self.0.get(), context).is_some_and(|standing| standing.rights().lists(&item(thing)))
+        let ruling = self.now.get();
+        let item = item(self.name(&ruling, thing.upstream), thing);
+        Self::standing(&ruling, context).is_some_and(|standing| standing.rights().lists(&item))
     }
 
     fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
-        let ruling = self.0.get();
+        let ruling = self.now.get();
+        let upstream = self.name(&ruling, thing.upstream);
         let note = context.extensions.get::<AuditNote>().cloned();
         let Some(standing) = Self::standing(&ruling, context) else { return false };
         let mut arguments = request.members(Part::Params).filter(|(member, _)| member == "arguments");
@@ -57,9 +83,9 @@ impl Access for PolicyAccess {
             return false;
         }
         let arguments = first.and_then(|(_, json)| std::str::from_utf8(json).ok());
-        let decided = standing.rights().decide(&item(thing), arguments);
+        let decided = standing.rights().decide(&item(upstream, thing), arguments);
         if let Some(note) = note {
-            note.went_to(thing.upstream, Some(thing.name));
+            note.went_to(upstream, Some(thing.name));
             match &decided {
                 Ok(permit) => note.decided(Decision::Allowed, Some(permit.rule().to_string())),
                 Err(denied) => note.decided(Decision::Denied, Some(denied.reason().to_string())),
@@ -72,14 +98,15 @@ impl Access for PolicyAccess {
                 true
             }
             Err(denied) => {
-                tracing::debug!(upstream = thing.upstream, reason = %denied.reason(), "a call is denied");
+                tracing::debug!(upstream, reason = %denied.reason(), "a call is denied");
+                self.metrics.denied(standing.rights().tenant().as_str(), denied.reason().word());
                 false
             }
         }
     }
 
     fn looks_at_items(&self) -> bool {
-        true
+        self.now.get().looks_at_hints
     }
 }
 
@@ -100,14 +127,14 @@ pub(crate) fn scope_key(scope: ScopeFile, standing: &Standing) -> ScopeKey {
     }
 }
 
-fn item<'a>(thing: &Thing<'a>) -> Item<'a> {
+fn item<'a>(upstream: &'a str, thing: &Thing<'a>) -> Item<'a> {
     let kind = match thing.kind {
         ListKind::Tools => Kind::Tool,
         ListKind::Prompts => Kind::Prompt,
         ListKind::Resources => Kind::Resource,
         ListKind::Templates => Kind::Template,
     };
-    Item::new(thing.upstream, kind, thing.name).with_hints(thing.item.map(hints).unwrap_or_default())
+    Item::new(upstream, kind, thing.name).with_hints(thing.item.map(hints).unwrap_or_default())
 }
 
 /// What a tool says of itself. Whether that is believed is the policy's to say.
@@ -128,6 +155,3 @@ fn hints(item: &[u8]) -> Hints {
     let annotated: Annotated = serde_json::from_slice(item).unwrap_or_default();
     Hints { read_only: annotated.annotations.and_then(|annotations| annotations.read_only) }
 }
-
-/// The upstream's name as it is noted.
-pub(crate) type Name = Arc<str>;

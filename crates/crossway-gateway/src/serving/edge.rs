@@ -13,6 +13,7 @@ use tower_service::Service;
 use super::ruling::{Now, Ruling};
 use crate::faces::{FaceBody, FaceFuture, Faces, answer, name_in};
 use crate::identity::{ClientCertificate, Connection, Identified, IdentifiedBody, IdentifiedFuture};
+use crate::metrics::Metrics;
 use crate::tls::{self, PeerAddress};
 
 /// What callers are told who are known and belong to no tenant, whatever the reason is.
@@ -22,12 +23,13 @@ const NO_TENANT: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"me
 #[derive(Clone)]
 pub(super) struct Edge {
     now: Now,
+    metrics: Metrics,
     faces: Faces,
 }
 
 impl Edge {
-    pub(super) fn new(now: Now, faces: Faces) -> Self {
-        Self { now, faces }
+    pub(super) fn new(now: Now, metrics: Metrics, faces: Faces) -> Self {
+        Self { now, metrics, faces }
     }
 }
 
@@ -48,7 +50,8 @@ impl Service<Request<Incoming>> for Edge {
         }
         let ruling = self.now.get();
         let identity = ruling.identity.clone();
-        Identified::new(identity, Admitted { ruling, faces: &mut self.faces }).call(request)
+        Identified::new(identity, self.metrics.clone(), Admitted { ruling, faces: &mut self.faces })
+            .call(request)
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Manager {
 
 /// Sockets that are bound already.
 #[derive(Debug, Default)]
-pub(super) struct Bounds {
+pub(super) struct Sockets {
     /// For clients.
     pub(super) clients: Option<TcpListener>,
     /// For operators.
@@ -23,7 +23,7 @@ pub(super) struct Bounds {
 #[cfg(unix)]
 impl Manager {
     /// What the environment says, and its sockets.
-    pub(super) fn from_env() -> Result<(Self, Bounds), RunError> {
+    pub(super) fn from_env() -> Result<(Self, Sockets), RunError> {
         let variable = |name: &str| std::env::var_os(name);
         let notifier = crate::systemd::Notifier::from_env(variable)?;
         let mut sockets = crate::systemd::Sockets::from_env(variable);
@@ -32,7 +32,7 @@ impl Manager {
         for name in sockets.left() {
             tracing::warn!(name, "a socket of the service manager is for nothing here");
         }
-        Ok((Self { notifier }, Bounds { clients, operations }))
+        Ok((Self { notifier }, Sockets { clients, operations }))
     }
 
     /// Calls are taken. From now on it hears that this process lives.
@@ -58,8 +58,8 @@ impl Manager {
 
 #[cfg(not(unix))]
 impl Manager {
-    pub(super) fn from_env() -> Result<(Self, Bounds), RunError> {
-        Ok((Self::default(), Bounds::default()))
+    pub(super) fn from_env() -> Result<(Self, Sockets), RunError> {
+        Ok((Self::default(), Sockets::default()))
     }
 
     pub(super) fn ready(&self, _: usize) {}

@@ -9,7 +9,6 @@
 mod access;
 mod ask;
 mod edge;
-mod gate;
 mod manager;
 mod operating;
 mod question;
@@ -19,7 +18,9 @@ mod standing;
 mod supply;
 mod upstream;
 
-use std::path::Path;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_layers::Around;
@@ -44,28 +45,65 @@ pub use ask::{explain, tools};
 
 use access::PolicyAccess;
 use edge::Edge;
-use manager::Manager;
+use manager::{Manager, Sockets};
 use operating::{Source, Telling, load_tls, operate, record};
 use ruling::{Now, Ruling};
 use upstream::Served;
 
-/// Serves what the config says, until asked to end.
-///
-/// # Errors
-///
-/// When the config can't be used, or the address is taken.
-pub async fn serve(args: ServeArgs, log: &LogArgs) -> Result<(), RunError> {
-    let (manager, sockets) = Manager::from_env()?;
-    let mut loaded = config::load(&args.config.file)?;
-    let (telemetry, spans) = Telemetry::from_env(|name| std::env::var(name).ok())?;
-    crate::log::start_with(log, &loaded.log, spans)?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+/// A config that is loaded, and what the service manager has given: all that can be wrong before anything is started.
+pub struct Prepared {
+    file: PathBuf,
+    loaded: Loaded,
+    manager: Manager,
+    sockets: Sockets,
+    telemetry: Telemetry,
+}
+
+impl Prepared {
+    /// Loads the config, and starts logging as it says.
+    ///
+    /// # Errors
+    ///
+    /// When the config can't be used, or what the environment says of sockets and collectors.
+    pub fn new(args: ServeArgs, log: &LogArgs) -> Result<Self, RunError> {
+        let (manager, sockets) = Manager::from_env()?;
+        let mut loaded = config::load(&args.config.file)?;
+        let (telemetry, spans) = Telemetry::from_env(|name| std::env::var(name).ok())?;
+        crate::log::start_with(log, &loaded.log, spans)?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        if let Some(address) = args.listen {
+            loaded.listening.address = address;
+        }
+        Ok(Self { file: args.config.file, loaded, manager, sockets, telemetry })
     }
-    if let Some(address) = args.listen {
-        loaded.listening.address = address;
+
+    /// How many threads are to serve, if the config says so.
+    #[must_use]
+    pub fn threads(&self) -> Option<NonZeroUsize> {
+        self.loaded.limits.threads
     }
-    let mut reloads = Reloads::new(&args.config.file, &loaded).map_err(RunError::Signals)?;
+
+    /// Serves until asked to end.
+    ///
+    /// # Errors
+    ///
+    /// When an address is taken, or certificates or the audit log can't be used.
+    pub async fn serve(self) -> Result<(), RunError> {
+        serve(self).await
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+async fn serve(prepared: Prepared) -> Result<(), RunError> {
+    let Prepared { file, mut loaded, manager, sockets, telemetry } = prepared;
+    let mut reloads = Reloads::new(&file, &loaded).map_err(RunError::Signals)?;
     let bound = Bound::listening(&loaded, sockets.clients).await?;
     let maker = bound.maker(false);
     let upstreams = std::mem::take(&mut loaded.upstreams);
@@ -95,11 +133,11 @@ pub async fn serve(args: ServeArgs, log: &LogArgs) -> Result<(), RunError> {
     };
     let tls = tls.map(|tls| load_tls("clients", tls, &metrics)).transpose()?;
     readiness.listening();
-    metrics.config_in_force(&hash_of(&args.config.file));
+    metrics.config_in_force(&hash_of(&file));
     manager.ready(gateway.served.len());
     let alive = manager.clone().keep_alive();
     let names: Vec<String> = gateway.served.iter().map(|served| encode_name(&served.spec.name)).collect();
-    let edge = Edge::new(gateway.now.clone(), gateway.faces.clone());
+    let edge = Edge::new(gateway.now.clone(), metrics.clone(), gateway.faces.clone());
     let faces = gateway.faces.clone();
     let watching = async {
         loop {
@@ -108,7 +146,7 @@ pub async fn serve(args: ServeArgs, log: &LogArgs) -> Result<(), RunError> {
                     manager.reloading();
                     gateway.reload(loaded);
                     metrics.config_reloaded(Reload::Ok);
-                    metrics.config_in_force(&hash_of(&args.config.file));
+                    metrics.config_in_force(&hash_of(&file));
                 }
                 Err(errors) => {
                     manager.reloading();
@@ -170,7 +208,9 @@ impl Gateway {
         audit: Option<AuditLayer>,
         is_traced: bool,
     ) -> Result<Self, RunError> {
-        let merged = Router::new(RouterOptions::default().access(PolicyAccess(now.clone())));
+        let merged = Router::new(
+            RouterOptions::default().access(PolicyAccess::by_prefix(now.clone(), metrics.clone())),
+        );
         let handles = keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
         let faces = Faces::new(maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles));
         let named: [(String, Arc<dyn NamedSource>); 0] = [];
@@ -219,19 +259,22 @@ impl Gateway {
             }
             let name = spec.name.clone();
             let served = Served::new(spec, &self.now, &self.secrets, &self.limits, &self.metrics);
-            self.merged.insert(&name, &served.upstream);
+            self.merged.insert(&served.spec.prefix, &served.upstream);
             let pair = self.maker.pair_with(self.face(&served.alone), self.handles(&format!("/{name}/mcp")));
             if let Some(pair) = self.faces.insert(&name, pair) {
                 self.maker.retire(pair);
             }
             self.served.push(served);
         }
+        let prefixes: Vec<&str> = self.served.iter().map(|served| served.spec.prefix.as_str()).collect();
         for gone in before {
-            if !names.contains(&gone.spec.name) {
-                self.merged.remove(&gone.spec.name);
-                if let Some(pair) = self.faces.remove(&gone.spec.name) {
-                    self.maker.retire(pair);
-                }
+            if !prefixes.contains(&gone.spec.prefix.as_str()) {
+                self.merged.remove(&gone.spec.prefix);
+            }
+            if !names.contains(&gone.spec.name)
+                && let Some(pair) = self.faces.remove(&gone.spec.name)
+            {
+                self.maker.retire(pair);
             }
             let drain = self.maker.drain();
             tokio::spawn(async move {
@@ -239,8 +282,7 @@ impl Gateway {
                 gone.close().await;
             });
         }
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.merged.arrange(&names);
+        self.merged.arrange(&prefixes);
         let told =
             self.served.iter().map(|served| (served.spec.name.clone(), served.scoped.clone())).collect();
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;

@@ -16,7 +16,11 @@ pub(crate) struct Ruling {
     pub(crate) standings: Standings,
     /// Who shares what each upstream says.
     pub(crate) scopes: HashMap<String, ScopeFile>,
-    /// The endpoints that choose a tenant.
+    /// Upstreams by what the names of their tools begin with.
+    pub(crate) by_prefix: HashMap<String, String>,
+    /// Whether a decision may depend on what an upstream says of an item.
+    pub(crate) looks_at_hints: bool,
+    /// The endpoints that choose a tenant, by their only segment: as the policy writes them.
     pub(crate) endpoints: BTreeMap<String, Arc<str>>,
 }
 
@@ -29,8 +33,17 @@ impl Ruling {
             .iter()
             .map(|spec| (spec.name.clone(), narrowed(spec.scope, policy.narrowest_holder(&spec.name))));
         let scopes = scopes.collect();
-        let endpoints = policy.endpoints().into_iter().map(|name| (name.clone(), name.into())).collect();
-        Self { identity, scopes, endpoints, standings: Standings::new(policy, generation) }
+        let segment = |path: &str| path.trim_start_matches('/').to_owned();
+        let endpoints = policy.endpoints().into_iter().map(|path| (segment(&path), path.into())).collect();
+        let by_prefix = upstreams.iter().map(|spec| (spec.prefix.clone(), spec.name.clone())).collect();
+        Self {
+            identity,
+            scopes,
+            by_prefix,
+            looks_at_hints: policy.looks_at_hints(),
+            endpoints,
+            standings: Standings::new(policy, generation),
+        }
     }
 }
 

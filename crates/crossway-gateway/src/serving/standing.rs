@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossway_policy::{Policy, Principal, Rights, TenantDenied, TenantName, ViewId};
 use crossway_router::ScopeKey;
 
+use crate::joined::joined;
+
 /// How many callers' standings are kept: 16,384. Beyond that they are made anew, which takes microseconds.
 const STANDINGS: usize = 16_384;
 
@@ -61,12 +63,10 @@ pub(crate) struct Standings {
 
 #[derive(Default)]
 struct Kept {
-    standings: HashMap<Who, (Principal, Standing)>,
+    /// By caller, which is issuer and subject, and endpoint.
+    standings: HashMap<(Principal, Option<Arc<str>>), Standing>,
     views: HashMap<ViewId, ScopeKey>,
 }
-
-/// Issuer and subject, unambiguously, and the endpoint.
-type Who = (Arc<str>, Option<Arc<str>>);
 
 impl Standings {
     pub(crate) fn new(policy: Policy, generation: u64) -> Self {
@@ -91,12 +91,11 @@ impl Standings {
         principal: &Principal,
         endpoint: Option<&Arc<str>>,
     ) -> Result<Standing, TenantDenied> {
-        let name: Arc<str> = joined(&[principal.issuer(), principal.subject()]).into();
-        let who = (name, endpoint.cloned());
+        let who = (principal.clone(), endpoint.cloned());
         // Each step leaves the tables whole.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((same, standing)) = kept.standings.get(&who)
-            && same.is_known_alike(principal)
+        if let Some(standing) = kept.standings.get(&who)
+            && standing.rights().principal().is_known_alike(principal)
         {
             return Ok(standing.clone());
         }
@@ -105,7 +104,7 @@ impl Standings {
         if kept.standings.len() >= STANDINGS {
             kept.standings.clear();
         }
-        kept.standings.insert(who, (principal.clone(), standing.clone()));
+        kept.standings.insert(who, standing.clone());
         Ok(standing)
     }
 
@@ -131,17 +130,6 @@ impl Standings {
             user: ScopeKey::new(joined(&["user", &user])),
         }))
     }
-}
-
-/// Several texts as one that no others give: each is written behind its length.
-pub(crate) fn joined(texts: &[&str]) -> String {
-    let mut whole = String::with_capacity(texts.iter().map(|text| text.len() + 4).sum());
-    for text in texts {
-        whole.push_str(&text.len().to_string());
-        whole.push(':');
-        whole.push_str(text);
-    }
-    whole
 }
 
 #[cfg(test)]

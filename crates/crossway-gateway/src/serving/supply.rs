@@ -1,16 +1,19 @@
 //! What upstreams are sent for a caller, and whose connections that makes them.
 
+use std::sync::Arc;
+
 use crossway_layers::credentials::{CredentialsLayer, SecretStore, Supplied};
 use crossway_router::ScopeKey;
 use crossway_service::{Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
 
-use super::access::{Name, scope_key};
+use super::access::scope_key;
 use super::ruling::Now;
-use super::standing::{Standing, joined};
+use super::standing::Standing;
 use crate::config::file::ScopeFile;
+use crate::joined::joined;
 
 /// Supplies calls of an upstream with what the policy that holds now says.
-pub(super) fn credentials(name: Name, now: Now, store: SecretStore) -> CredentialsLayer {
+pub(super) fn credentials(name: Arc<str>, now: Now, store: SecretStore) -> CredentialsLayer {
     let plans = move |call: &Call| match call.context.extensions.get::<Standing>() {
         Some(standing) => {
             let rights = standing.rights();
@@ -25,13 +28,13 @@ pub(super) fn credentials(name: Name, now: Now, store: SecretStore) -> Credentia
 /// An upstream whose calls have the key of their caller's scope, and of the version of what is supplied for it: a secret that was
 /// replaced never meets an old connection.
 pub(super) struct Keyed<U> {
-    name: Name,
+    name: Arc<str>,
     now: Now,
     upstream: U,
 }
 
 impl<U: Upstream> Keyed<U> {
-    pub(super) fn new(name: Name, now: Now, upstream: U) -> Self {
+    pub(super) fn new(name: Arc<str>, now: Now, upstream: U) -> Self {
         Self { name, now, upstream }
     }
 }
@@ -44,7 +47,7 @@ impl<U: Upstream> Upstream for Keyed<U> {
 }
 
 struct KeyedLink {
-    name: Name,
+    name: Arc<str>,
     now: Now,
     link: Link,
 }

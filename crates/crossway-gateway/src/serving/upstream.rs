@@ -4,20 +4,19 @@ use std::sync::Arc;
 
 use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
-use crossway_layers::{Around, SanitizeLayer};
+use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
 use crossway_router::{Router, RouterOptions, Scoped, ScopedOptions, Share, Unprefixed};
 use crossway_service::{Context, Link, Scope, Upstream};
 
-use super::access::{Name, PolicyAccess};
-use super::gate::Gated;
+use super::access::PolicyAccess;
 use super::quotas::PolicyQuotas;
 use super::ruling::Now;
 use super::standing::Standing;
 use super::supply::{Keyed, credentials};
 use crate::config::UpstreamSpec;
 use crate::config::file::ScopeFile;
-use crate::fleet::member::Member;
 use crate::late::Late;
+use crate::member::Member;
 use crate::metrics::{Metered, Metrics};
 use crate::plan::UpstreamPlan;
 use crate::servers::Server;
@@ -40,7 +39,7 @@ impl Served {
         limits: &LimitLayer,
         metrics: &Metrics,
     ) -> Self {
-        let name: Name = spec.name.as_str().into();
+        let name: Arc<str> = spec.name.as_str().into();
         let options = ScopedOptions::default().most(spec.sessions).idle(spec.session_idle);
         let made = spec.clone();
         let scoped = Scoped::new(
@@ -54,11 +53,16 @@ impl Served {
         let supplied = Around::new(keyed, credentials(name.clone(), now.clone(), secrets.clone()));
         let metered = Metered::new(supplied, metrics.clone(), &name, tenant_of);
         let limited = Around::new(metered, limits.clone());
+        let gate = AuthorizeLayer::gate(&name);
         let upstream: Arc<dyn Upstream> = match spec.sanitize {
-            true => Arc::new(Gated::new(name, Around::new(limited, SanitizeLayer::new()))),
-            false => Arc::new(Gated::new(name, limited)),
+            true => Arc::new(Around::new(Around::new(limited, SanitizeLayer::new()), gate)),
+            false => Arc::new(Around::new(limited, gate)),
         };
-        let options = RouterOptions::default().access(PolicyAccess(now.clone())).alone();
+        let mut options =
+            RouterOptions::default().access(PolicyAccess::by_name(now.clone(), metrics.clone())).alone();
+        if !spec.instructions {
+            options = options.without_instructions();
+        }
         let alone = Router::with_naming(options, Unprefixed);
         alone.insert(&spec.name, &upstream);
         Self { spec, upstream, alone, scoped }

@@ -8,6 +8,7 @@ use crossway_policy::{Policy, PolicyConfig, Severity, UpstreamFacts};
 use super::super::file::ConfigFile;
 use super::super::problem::Problem;
 use super::super::tree::{Node, parse_path};
+use super::upstreams::{UpstreamProblem, is_name};
 use super::{Findings, steps};
 use crate::identity::{Identity, IdentityConfig, IdentityError, IdentityWarning, NoneConfig};
 
@@ -28,6 +29,14 @@ pub(super) fn check(
         .filter(|(name, server)| !server.is_disabled() && !file.upstreams.contains_key(*name))
         .map(|(name, _)| UpstreamFacts { name: name.clone(), trusted: false });
     let upstreams: Vec<_> = of_file.chain(of_servers).collect();
+    for path in file.endpoints.keys() {
+        let name = path.strip_prefix('/').filter(|name| is_name(name));
+        let is_taken = upstreams.iter().any(|upstream| Some(upstream.name.as_str()) == name);
+        if name.is_none() || is_taken {
+            let problem = UpstreamProblem::BadEndpoint { path: path.clone(), is_taken };
+            findings.error(steps!["endpoints", path.as_str()], problem);
+        }
+    }
     let (policy, found) = match Policy::compile(&placed(file.policy(), folder), &upstreams) {
         Ok(policy) => {
             let found = policy.findings().to_vec();

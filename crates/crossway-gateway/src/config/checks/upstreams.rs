@@ -43,6 +43,18 @@ pub enum UpstreamProblem {
     /// Two have one name.
     #[error("{0:?} is an upstream's name already, in `upstreams`; take another")]
     Twice(String),
+    /// An endpoint is not one that can be served.
+    #[error("{}", if *.is_taken {
+        format!("{path} is where the upstream of this name is; call the endpoint otherwise")
+    } else {
+        format!("an endpoint is a path of one name, such as /acme; {path:?} is not")
+    })]
+    BadEndpoint {
+        /// The path.
+        path: String,
+        /// Whether an upstream is there.
+        is_taken: bool,
+    },
     /// Two have one prefix.
     #[error(
         "the names of its tools begin with {prefix:?}, as those of {other:?} do; give it another `prefix`"
@@ -152,7 +164,7 @@ pub(super) fn check(
     specs
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     (1..=limits::NAME_BYTES).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))

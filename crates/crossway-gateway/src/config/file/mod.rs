@@ -77,7 +77,8 @@ pub struct ConfigFile {
     /// How much tenants and users may use.
     #[serde(default)]
     pub quotas: Vec<QuotaRule>,
-    /// Endpoints that say which tenant is meant, for those who belong to several: endpoint -> tenant.
+    /// Paths that say which tenant is meant, for those who belong to several: `/acme: acme` opens `/acme/mcp` and `/acme/sse`, with all
+    /// servers as one.
     #[serde(default)]
     pub endpoints: BTreeMap<String, TenantName>,
     /// Who did what: a JSON line for each call. Without it nothing is recorded.

@@ -43,7 +43,7 @@ pub struct LimitsFile {
     /// The most connections of clients. One more is not accepted before another has ended.
     #[schemars(range(min = 1))]
     pub connections: usize,
-    /// The most sessions of clients.
+    /// The most sessions of clients, at each endpoint and over each transport.
     #[schemars(range(min = 1))]
     pub sessions: usize,
     /// How long a session is kept that has no stream open and no call in flight.

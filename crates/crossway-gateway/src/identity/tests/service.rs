@@ -36,7 +36,7 @@ impl Service<Request<()>> for Kept {
 fn served(builder: Builder) -> (Kept, Response<Vec<u8>>) {
     let file = json!({ "proof": "open-webui-jwt", "secret": SECRET, "connection_key": KEY });
     let kept = Kept::default();
-    let mut service = Identified::new(identity(&file), kept.clone());
+    let mut service = Identified::new(identity(&file), crate::metrics::Metrics::new(), kept.clone());
     let response = service.call(builder.body(()).unwrap()).now_or_never().unwrap().unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().now_or_never().unwrap().unwrap().to_bytes().to_vec();

@@ -1,0 +1,12 @@
+//! Several texts as one.
+
+/// Several texts as one that no others give: each is written behind its length.
+pub(crate) fn joined(texts: &[&str]) -> String {
+    let mut whole = String::with_capacity(texts.iter().map(|text| text.len() + 4).sum());
+    for text in texts {
+        whole.push_str(&text.len().to_string());
+        whole.push(':');
+        whole.push_str(text);
+    }
+    whole
+}
