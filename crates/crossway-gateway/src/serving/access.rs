@@ -94,7 +94,11 @@ impl Access for PolicyAccess {
         match decided {
             Ok(permit) => {
                 context.extensions.insert::<Permit>(permit);
-                context.extensions.insert(standing);
+                // What stands behind has to see the rights that it was decided by.
+                let is_old = |held: &Standing| held.generation() != standing.generation();
+                if context.extensions.get().is_some_and(is_old) {
+                    context.extensions.insert(standing);
+                }
                 true
             }
             Err(denied) => {
