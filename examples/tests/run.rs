@@ -66,6 +66,17 @@ fn era_translates_a_session_and_a_question() {
 }
 
 #[test]
+fn tenants_see_what_is_theirs_and_send_their_own_tokens() {
+    let said = run(env!("CARGO_BIN_EXE_tenants"));
+    for line in [
+        "alice  notes__whoami       true   alice-at-notes",
+        "bob    notes__whoami       false  there is no such tool",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn unix_socket_serves_a_child() {
     let said = run(env!("CARGO_BIN_EXE_unix_socket"));

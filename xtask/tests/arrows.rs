@@ -56,7 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("crossway-benches", &["crossway-proto", "crossway-service"]),
-    ("crossway-examples", &["crossway"]),
+    ("crossway-examples", &["crossway", "crossway-gateway"]),
     ("xtask", &[]),
 ];
 
