@@ -1,5 +1,7 @@
 //! Starts the real binary, and speaks HTTP with it by hand.
 
+pub(crate) mod tenants;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};

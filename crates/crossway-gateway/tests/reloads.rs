@@ -1,0 +1,76 @@
+//! A config that changes again and again while calls run: none is lost, and none is decided by rights that were never there.
+//!
+//! 100 reloads; `CROSSWAY_RELOADS` says how many else.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "what is shared is not used by all")]
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use support::tenants::{ALICE, ANN, BOB, GRANTS, by, config, eventually, started};
+
+/// Calls `tool` in a session that is open.
+fn call(serving: &support::Serving, key: &str, session: &str, tool: &str) -> String {
+    let call = format!(
+        r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"message":"hi","steps":0}}}}}}"#
+    );
+    by(key).within(session).post(serving, "/mcp", &call)
+}
+
+/// Ends what calls without end, also when a test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn no_call_is_lost_or_wrongly_decided_while_the_config_changes() {
+    let reloads = std::env::var("CROSSWAY_RELOADS").ok().and_then(|count| count.parse().ok()).unwrap_or(100);
+    let (dir, serving) = started(GRANTS);
+    let sessions = [ALICE, ANN, BOB].map(|key| (key, by(key).open(&serving, "/mcp")));
+    let without = GRANTS.replace("tools: [slow]", "tools: [test_simple_text]");
+    let (is_over, made) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        // What is granted before and after is granted all the time, and what is not never is.
+        for (key, session) in &sessions {
+            let (serving, is_over, made) = (&serving, &is_over, &made);
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    if *key == BOB {
+                        let never = call(serving, key, session, "demo__echo");
+                        assert!(never.contains("Unknown tool: demo__echo"), "{never}");
+                    } else {
+                        let always = call(serving, key, session, "demo__echo");
+                        assert!(always.contains(r#""text":"hi""#), "{always}");
+                        let never = call(serving, key, session, "demo__slow");
+                        assert!(never.contains("Unknown tool: demo__slow"), "{never}");
+                    }
+                    made.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        // What changes is so as soon as it is so at all: each change is waited for.
+        let bob = &sessions[2].1;
+        let _over = Over(&is_over);
+        for reload in 0..reloads {
+            let is_granted = reload % 2 == 1;
+            config(&dir, if is_granted { GRANTS } else { &without });
+            serving.signal("HUP");
+            eventually("the change holds", || {
+                let answer = call(&serving, BOB, bob, "demo__slow");
+                let is_unknown = answer.contains("Unknown tool: demo__slow");
+                assert!(is_unknown || answer.contains(r#""result""#), "{answer}");
+                is_unknown != is_granted
+            });
+        }
+    });
+    let made = made.into_inner();
+    println!("{reloads} reloads, {made} rounds of calls beside them");
+    assert!(made > reloads);
+}
