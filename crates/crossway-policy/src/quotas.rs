@@ -97,18 +97,17 @@ impl QuotaRules {
         let general =
             self.of_any.iter().map(rule).filter(|general| !own.iter().any(|own| rule(own).is_about(general)));
         let mut quotas = Vec::new();
+        // What two rules say alike of a call is one count: the call is in it once.
+        let mut put = |key, limits: QuotaLimits| {
+            let quota = Quota { key: QuotaKey { limits, ..key }, limits };
+            if !limits.is_empty() && !quotas.contains(&quota) {
+                quotas.push(quota);
+            }
+        };
         for rule in own.iter().map(rule).chain(general) {
             let Some(key) = rule.key(upstreams, tenant, upstream, tool) else { continue };
-            if !rule.limits.is_empty() {
-                quotas.push(Quota {
-                    key: QuotaKey { limits: rule.limits, ..key.clone() },
-                    limits: rule.limits,
-                });
-            }
-            if !rule.per_user.is_empty() {
-                let (user, limits) = (Some(principal.clone()), rule.per_user);
-                quotas.push(Quota { key: QuotaKey { user, limits, ..key }, limits });
-            }
+            put(key.clone(), rule.limits);
+            put(QuotaKey { user: Some(principal.clone()), ..key }, rule.per_user);
         }
         quotas
     }

@@ -21,6 +21,7 @@ pub struct QuotaRule {
     /// Calls of this tool, or of each that matches the pattern. Without it, all calls together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    // From here on as in `QuotaLimits`, which can't be flattened into this: serde would no longer refuse unknown keys.
     /// Calls that begin in some time, such as `600/min`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<Rate>,

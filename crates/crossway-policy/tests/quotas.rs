@@ -1,0 +1,133 @@
+//! What calls count against.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use crossway_policy::config::QuotaLimits;
+use crossway_policy::{Policy, PolicyConfig, Principal, Proof, Quota, TenantName, UpstreamFacts};
+use serde_json::{Value, json};
+
+fn policy(quotas: Value) -> Policy {
+    let config = json!({
+        "tenants": { "acme": { "groups": ["acme"] }, "globex": { "groups": ["globex"] } },
+        "quotas": quotas,
+    });
+    let config: PolicyConfig = serde_json::from_value(config).unwrap();
+    let upstreams =
+        ["github", "gitlab", "wiki"].map(|name| UpstreamFacts { name: name.to_owned(), trusted: false });
+    Policy::compile(&config, &upstreams).unwrap()
+}
+
+fn of(policy: &Policy, who: &str, tenant: &str, upstream: &str, tool: Option<&str>) -> Vec<Quota> {
+    let who = Principal::new("login", who, Proof::Jwt);
+    policy.quotas(&who, &TenantName::new(tenant).unwrap(), upstream, tool)
+}
+
+/// What is counted together and how much of it there may be, a line each.
+fn lines(quotas: &[Quota]) -> Vec<String> {
+    let line = |quota: &Quota| {
+        let key = &quota.key;
+        let user = key.user.as_ref().map_or("-", |user| user.subject());
+        let (upstream, tool) = (key.upstream.as_deref().unwrap_or("-"), key.tool.as_deref().unwrap_or("-"));
+        format!("{} {user} {upstream} {tool}: {}", key.tenant, quota.limits)
+    };
+    quotas.iter().map(line).collect()
+}
+
+#[test]
+fn a_general_rule_is_for_each_tenant_by_itself() {
+    let policy = policy(json!([{ "calls": "100/min" }]));
+    let (acme, globex) =
+        (of(&policy, "alice", "acme", "wiki", None), of(&policy, "alice", "globex", "wiki", None));
+    assert_eq!(lines(&acme), ["acme - - -: calls 100/min"]);
+    assert_eq!(lines(&globex), ["globex - - -: calls 100/min"]);
+    assert_ne!(acme[0].key, globex[0].key);
+    // All of a tenant's users and upstreams count together.
+    assert_eq!(acme, of(&policy, "bob", "acme", "github", Some("x")));
+}
+
+#[test]
+fn a_tenants_rule_stands_in_place_of_the_general_one_about_the_same() {
+    let policy = policy(json!([
+        { "calls": "100/min", "in_flight": 10 },
+        { "upstream": "git*", "calls": "20/min" },
+        { "tenant": "acme", "calls": "600/min" },
+    ]));
+    assert_eq!(
+        lines(&of(&policy, "alice", "acme", "github", None)),
+        ["acme - - -: calls 600/min", "acme - github -: calls 20/min"],
+        "the whole rule is replaced, and no other"
+    );
+    assert_eq!(
+        lines(&of(&policy, "alice", "globex", "github", None)),
+        ["globex - - -: calls 100/min, in_flight 10", "globex - github -: calls 20/min"]
+    );
+}
+
+#[test]
+fn each_upstream_and_tool_that_matches_a_pattern_is_counted_on_its_own() {
+    let policy = policy(json!([{ "upstream": "git*", "tool": "search_*", "calls": "10/min" }]));
+    let quotas = |upstream, tool| of(&policy, "alice", "acme", upstream, tool);
+    assert_eq!(lines(&quotas("github", Some("search_code"))), ["acme - github search_code: calls 10/min"]);
+    assert_eq!(lines(&quotas("gitlab", Some("search_code"))), ["acme - gitlab search_code: calls 10/min"]);
+    assert_ne!(quotas("github", Some("search_a"))[0].key, quotas("github", Some("search_b"))[0].key);
+    for (upstream, tool) in [
+        ("wiki", Some("search_code")),
+        ("github", Some("get")),
+        ("github", None),
+        ("nowhere", Some("search_code")),
+    ] {
+        assert_eq!(quotas(upstream, tool), [], "{upstream} {tool:?}");
+    }
+}
+
+#[test]
+fn a_user_has_a_quota_of_its_own_beside_the_tenants_whatever_its_token() {
+    let policy = policy(
+        json!([{ "tenant": "acme", "calls": "600/min", "per_user": { "calls": "60/min", "in_flight": 5 } }]),
+    );
+    let quotas = |who| of(&policy, who, "acme", "wiki", None);
+    assert_eq!(
+        lines(&quotas("alice")),
+        ["acme - - -: calls 600/min", "acme alice - -: calls 60/min, in_flight 5"]
+    );
+    assert_eq!(quotas("alice")[0].key, quotas("bob")[0].key);
+    assert_ne!(quotas("alice")[1].key, quotas("bob")[1].key);
+    let acme = TenantName::new("acme").unwrap();
+    let again =
+        Principal::new("login", "alice", Proof::ApiKey).with_email("a@b").with_claim("jti", json!("2"));
+    assert_eq!(policy.quotas(&again, &acme, "wiki", None), quotas("alice"));
+    let elsewhere = Principal::new("other", "alice", Proof::Jwt);
+    assert_ne!(policy.quotas(&elsewhere, &acme, "wiki", None)[1].key, quotas("alice")[1].key);
+    assert_eq!(of(&policy, "alice", "globex", "wiki", None), []);
+}
+
+#[test]
+fn other_limits_are_counted_anew() {
+    let key = |calls: &str| {
+        let policy = policy(json!([{ "calls": calls }]));
+        of(&policy, "alice", "acme", "wiki", None).remove(0).key
+    };
+    assert_eq!(key("100/min"), key("100/min"));
+    assert_ne!(key("100/min"), key("200/min"));
+}
+
+#[test]
+fn a_call_counts_once_for_what_two_rules_say_alike() {
+    let policy = policy(json!([
+        { "upstream": "git*", "in_flight": 1 },
+        { "upstream": "github", "in_flight": 1 },
+        { "tenant": "acme", "tool": "get_*", "per_user": { "calls": "10/min" } },
+        { "tenant": "acme", "tool": "*_issue", "per_user": { "calls": "10/min" } },
+        { "tenant": "acme", "tool": "get_issue", "per_user": { "calls": "20/min" } },
+    ]));
+    let quotas = of(&policy, "alice", "acme", "github", Some("get_issue"));
+    assert_eq!(
+        lines(&quotas),
+        [
+            "acme alice - get_issue: calls 10/min",
+            "acme alice - get_issue: calls 20/min",
+            "acme - github -: in_flight 1",
+        ]
+    );
+    assert!(quotas.iter().all(|quota| quota.limits != QuotaLimits::default()));
+}
