@@ -22,8 +22,8 @@ pub const AUDIT_RETRY: Duration = Duration::from_secs(1);
 /// How many quotas' counts are kept: 131,072; some 40 MiB when all are in use. Beyond, calls of others are refused until one is idle.
 pub const LIMIT_KEYS: usize = 131_072;
 
-/// How long a quota's counts are kept after their last use, at least: 10 minutes. Longer than the periods that are counted in, or a
-/// user would begin anew by waiting less than the period.
+/// How long a quota's counts are kept after their last use, at least: 10 minutes. For as long as a rate's period where that is longer,
+/// or a user would begin anew by waiting less than the period.
 pub const LIMIT_IDLE: Duration = Duration::from_secs(600);
 
 /// How many calls of one user wait for their turn under one quota: 64. A chat turn has fewer.
@@ -40,9 +40,6 @@ pub const LIMIT_RETRY: Duration = Duration::from_secs(1);
 
 /// When to try again where a quota allows nothing: 1 hour. Only another config changes it.
 pub const LIMIT_CLOSED_RETRY: Duration = Duration::from_secs(3600);
-
-/// How many quotas one call counts for: 16. More than there are kinds of them.
-pub const LIMIT_QUOTAS: usize = 16;
 
 /// How long a secret may be: 16 KiB, what may be sent of it.
 pub const SECRET_BYTES: usize = 16 << 10;

@@ -14,7 +14,7 @@ use super::gate::{Admission, Turn};
 use super::service::Limit;
 use super::table::{Counts, Table};
 use super::{OverQuota, QuotaKey, Quotas};
-use crate::limits::{LIMIT_KEYS, LIMIT_QUOTAS, LIMIT_WAIT};
+use crate::limits::{LIMIT_KEYS, LIMIT_WAIT};
 use crate::seam::{self, Entry, Stage};
 use crate::{Clock, SystemClock};
 
@@ -126,7 +126,7 @@ impl LimitLayer {
         let mut pass = Pass::default();
         let mut barriers: SmallVec<[Barrier; 3]> = SmallVec::new();
         let is_standing = seam::is_standing(request);
-        for quota in self.0.quotas.quotas(call).into_iter().take(LIMIT_QUOTAS) {
+        for quota in self.0.quotas.quotas(call) {
             if quota.is_closed {
                 return Err(OverQuota::Closed);
             }

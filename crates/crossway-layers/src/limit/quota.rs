@@ -165,9 +165,7 @@ pub type QuotaList = SmallVec<[Quota; 4]>;
 /// Says which quotas a call counts for.
 pub trait Quotas: Send + Sync + 'static {
     /// The quotas of a request, the narrowest first (a user's before its tenant's), in an order that is the same for all calls. So
-    /// a user who is over its own uses up nothing of its tenant's.
-    ///
-    /// More than [`LIMIT_QUOTAS`](crate::limits::LIMIT_QUOTAS) are not looked at.
+    /// a user who is over its own uses up nothing of its tenant's. Each has another key: what is there twice counts twice.
     fn quotas(&self, call: &Call) -> QuotaList;
 }
 

@@ -93,6 +93,19 @@ async fn a_user_over_its_own_quota_uses_up_nothing_of_its_tenants() {
     refused(ask(&link, "carol")).await;
 }
 
+#[tokio::test]
+async fn a_call_counts_for_all_quotas_however_many_there_are() {
+    let quotas = |_: &Call| -> QuotaList {
+        let mut quotas: QuotaList = (0..100).map(|key| Quota::new(QuotaKey::new(key.to_string()))).collect();
+        quotas[99].is_closed = true;
+        quotas
+    };
+    let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
+    refused(ask(&link, "alice")).await;
+    drop(link);
+    assert!(server.receive().await.is_none());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_waits_until_another_one_is_over() {
     let (link, server) = around(&tenant(1)).await;
