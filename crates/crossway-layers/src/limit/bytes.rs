@@ -9,13 +9,12 @@ use super::Rate;
 pub(super) struct Bucket {
     /// When all that was used is paid back.
     paid: Option<Instant>,
-    each: Duration,
-    period: Duration,
+    rate: Rate,
 }
 
 impl Bucket {
     pub(super) fn new(rate: Rate) -> Self {
-        Self { paid: None, each: rate.each(), period: rate.period }
+        Self { paid: None, rate }
     }
 
     /// How long it takes until all that was used is paid back.
@@ -25,16 +24,15 @@ impl Bucket {
 
     /// When there is room again, unless there is.
     pub(super) fn check(&self, now: Instant) -> Result<(), Duration> {
-        match self.debt(now).checked_sub(self.period) {
+        match self.debt(now).checked_sub(self.rate.period) {
             None => Ok(()),
-            Some(over) => Err(over.max(self.each)),
+            Some(over) => Err(over.max(self.rate.each())),
         }
     }
 
     pub(super) fn charge(&mut self, now: Instant, count: usize) {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
         let from = self.paid.map_or(now, |paid| paid.max(now));
         // What is too far away to be told stays where it is.
-        self.paid = from.checked_add(self.each.saturating_mul(count)).or(self.paid);
+        self.paid = from.checked_add(self.rate.time_of(count)).or(self.paid);
     }
 }

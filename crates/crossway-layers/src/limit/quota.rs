@@ -1,7 +1,7 @@
 //! What may be used, by whom.
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl Quota {
         let mut limited = Self::new(QuotaKey::new(text));
         let mut rate = |rate: Option<policy::Rate>| {
             let rate = rate?;
-            let amount = NonZeroU32::new(u32::try_from(rate.count()).unwrap_or(u32::MAX));
+            let amount = NonZeroU64::new(rate.count());
             limited.is_closed |= amount.is_none();
             Some(Rate { amount: amount?, period: rate.period() })
         };
@@ -124,8 +124,8 @@ impl fmt::Debug for QuotaKey {
 /// So much per time, all of it at once if it was not used before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rate {
-    /// How much.
-    pub amount: NonZeroU32,
+    /// How much. Of calls no more than `u32::MAX` are told apart.
+    pub amount: NonZeroU64,
     /// In how long; not zero.
     pub period: Duration,
 }
@@ -133,19 +133,25 @@ pub struct Rate {
 impl Rate {
     /// So much per second.
     #[must_use]
-    pub fn per_second(amount: NonZeroU32) -> Self {
-        Self { amount, period: Duration::from_secs(1) }
+    pub fn per_second(amount: impl Into<NonZeroU64>) -> Self {
+        Self { amount: amount.into(), period: Duration::from_secs(1) }
     }
 
     /// So much per minute.
     #[must_use]
-    pub fn per_minute(amount: NonZeroU32) -> Self {
-        Self { amount, period: Duration::from_secs(60) }
+    pub fn per_minute(amount: impl Into<NonZeroU64>) -> Self {
+        Self { amount: amount.into(), period: Duration::from_secs(60) }
     }
 
-    /// How long one unit takes; at least a nanosecond.
+    /// How long one takes; at least a nanosecond.
     pub(super) fn each(&self) -> Duration {
-        (self.period / self.amount.get()).max(Duration::from_nanos(1))
+        self.time_of(1).max(Duration::from_nanos(1))
+    }
+
+    /// How long so many take.
+    pub(super) fn time_of(&self, count: usize) -> Duration {
+        let nanos = self.period.as_nanos().saturating_mul(count as u128) / u128::from(self.amount.get());
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -120,7 +121,8 @@ impl Counts {
             gate.set_most(most as usize);
         }
         let calls = quota.calls.and_then(|rate| {
-            let quota = GovernorQuota::with_period(rate.each())?.allow_burst(rate.amount);
+            let most = NonZeroU32::try_from(rate.amount).unwrap_or(NonZeroU32::MAX);
+            let quota = GovernorQuota::with_period(rate.each())?.allow_burst(most);
             Some((rate, RateLimiter::direct_with_clock(quota, clock.clone())))
         });
         let bytes = quota.bytes.map(|rate| (rate, Mutex::new(Bucket::new(rate))));

@@ -211,6 +211,18 @@ async fn bytes_are_paid_back_before_more_may_be_used() {
     response(reply).await.unwrap();
 }
 
+#[test]
+fn many_bytes_in_a_long_time_are_as_many_as_was_said() {
+    let day = Rate { amount: (100_u64 << 30).try_into().unwrap(), period: Duration::from_secs(86_400) };
+    let (mut bucket, now) = (bytes::Bucket::new(day), Instant::now().into_std());
+    for _ in 0..100 {
+        assert_eq!(bucket.check(now), Ok(()));
+        bucket.charge(now, 1 << 30);
+    }
+    bucket.charge(now, 1 << 30);
+    assert_eq!(bucket.check(now), Err(Duration::from_secs(864)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_table_of_keys_has_a_bound_and_forgets_who_is_idle() {
     let quotas = |call: &Call| -> QuotaList {
@@ -271,10 +283,11 @@ fn keys_do_not_tell_who_calls() {
 async fn a_policys_quotas_are_its_tenants_and_its_users_and_nothing_is_nothing() {
     use crossway_policy::{Policy, PolicyConfig, TenantName, UpstreamFacts};
     let config = serde_json::json!({
-        "tenants": { "acme": { "email_domains": ["a"] }, "globex": { "email_domains": ["g"] } },
+        "tenants": { "acme": { "email_domains": ["a"] }, "globex": { "email_domains": ["g"] }, "initech": { "email_domains": ["i"] } },
         "quotas": [
             { "tenant": "acme", "calls": "600/min", "in_flight": 50, "per_user": { "calls": "2/min", "bytes": "1MiB/s" } },
             { "tenant": "globex", "calls": "0/min" },
+            { "tenant": "initech", "bytes": "100GiB/day" },
         ],
     });
     let config: PolicyConfig = serde_json::from_value(config).unwrap();
@@ -292,6 +305,9 @@ async fn a_policys_quotas_are_its_tenants_and_its_users_and_nothing_is_nothing()
     assert_eq!(hers[1].at_once.as_ref().map(|at_once| at_once.most), Some(number(50)));
     assert_ne!(hers[1].at_once, his[1].at_once, "they take turns");
     assert_ne!(of("globex", &alice)[0].key, hers[0].key);
+
+    let much = of("initech", &alice)[0].bytes.unwrap();
+    assert_eq!((much.amount.get(), much.period), (100 << 30, Duration::from_secs(86_400)));
 
     let closed = of("globex", &alice);
     let quotas = move |_: &Call| closed.clone();
