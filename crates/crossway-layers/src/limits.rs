@@ -50,6 +50,10 @@ pub const SECRETS: usize = 65_536;
 /// How long it takes until a file is looked at again, or a source that had nothing: 1 s.
 pub const FILE_LOOK: Duration = Duration::from_secs(1);
 
+/// How long ago a file was changed of which no other content is expected that looks the same: 2 s, the coarsest time of a file system
+/// (FAT).
+pub const FILE_MOMENT: Duration = Duration::from_secs(2);
+
 /// How long a file, or a source of this program, may take: 5 s. Files are on network shares too.
 pub const SOURCE_TIME: Duration = Duration::from_secs(5);
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::store::Provided;
-use crate::limits::{FILE_LOOK, SECRET_BYTES, SOURCE_TIME};
+use crate::limits::{FILE_LOOK, FILE_MOMENT, SECRET_BYTES, SOURCE_TIME};
 
 /// A secret's value. Clones share it; memory that held it is overwritten when the last one is gone.
 #[derive(Clone)]
@@ -109,7 +109,22 @@ pub(super) struct Read {
 /// Tells one content of a file from another: when it was changed, its length, and on Unix its number, which is another one when a
 /// Kubernetes secret is changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp(Option<SystemTime>, u64, u64);
+pub(super) struct Stamp(SystemTime, u64, u64);
+
+impl Stamp {
+    /// `None` of a file that was changed just now: it may be changed once more in what its file system takes for the same moment.
+    fn of(metadata: &std::fs::Metadata) -> Option<Self> {
+        let changed = metadata.modified().ok()?;
+        if changed.elapsed().ok()? < FILE_MOMENT {
+            return None;
+        }
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let number = 0;
+        Some(Self(changed, metadata.len(), number))
+    }
+}
 
 /// Reads a source anew, or finds that `before` still holds.
 pub(super) async fn read(source: &SecretSource, before: Option<&Read>, provided: &Provided) -> Read {
@@ -158,21 +173,29 @@ fn variable(name: &str) -> Option<SecretValue> {
 }
 
 async fn file(path: &str, before: Option<&Read>) -> Read {
-    let read =
-        |secret: Result<Option<SecretValue>, SourceFailed>, file| Read { secret, keep: FILE_LOOK, file };
-    let stamp = match tokio::fs::metadata(path).await {
-        Ok(metadata) if metadata.is_file() => stamp(&metadata),
-        Ok(_) => return read(Err(SourceFailed::Unreadable), None),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return read(Ok(None), None),
-        Err(_) => return read(Err(SourceFailed::Unreadable), None),
+    let (secret, file) = match within(SOURCE_TIME, look(path, before)).await {
+        Ok(Some((secret, stamp))) => (Ok(secret), stamp),
+        Ok(None) => (Ok(None), None),
+        Err(error) => (Err(error), None),
     };
-    if let Some(before) = before.filter(|before| before.file == Some(stamp)) {
-        return before.clone();
+    Read { secret, keep: FILE_LOOK, file }
+}
+
+/// What a file has, and what to tell other contents by; `None` if there is no file.
+async fn look(
+    path: &str,
+    before: Option<&Read>,
+) -> Result<Option<(Option<SecretValue>, Option<Stamp>)>, SourceFailed> {
+    let stamp = match tokio::fs::metadata(path).await {
+        Ok(metadata) if metadata.is_file() => Stamp::of(&metadata),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        _ => return Err(SourceFailed::Unreadable),
+    };
+    if let Some(before) = before.filter(|before| stamp.is_some() && before.file == stamp) {
+        return Ok(Some((before.secret.clone()?, stamp)));
     }
-    let secret = within(SOURCE_TIME, async { content(path).await.map(Some) }).await;
-    let secret = secret.map(|secret| secret.filter(|secret| !secret.expose().is_empty()));
-    let is_known = secret.is_ok();
-    read(secret, is_known.then_some(stamp))
+    let secret = content(path).await?;
+    Ok(Some((Some(secret).filter(|secret| !secret.expose().is_empty()), stamp)))
 }
 
 async fn content(path: &str) -> Result<SecretValue, SourceFailed> {
@@ -187,14 +210,6 @@ async fn bounded(from: impl tokio::io::AsyncRead + Unpin) -> Result<Zeroizing<Ve
     let mut from = from.take(SECRET_BYTES as u64 + 1);
     from.read_to_end(&mut bytes).await.map_err(|_| SourceFailed::Unreadable)?;
     if bytes.len() > SECRET_BYTES { Err(SourceFailed::TooLong) } else { Ok(bytes) }
-}
-
-fn stamp(metadata: &std::fs::Metadata) -> Stamp {
-    #[cfg(unix)]
-    let number = std::os::unix::fs::MetadataExt::ino(metadata);
-    #[cfg(not(unix))]
-    let number = 0;
-    Stamp(metadata.modified().ok(), metadata.len(), number)
 }
 
 async fn command(program: &str, args: &[String]) -> Result<Option<SecretValue>, SourceFailed> {

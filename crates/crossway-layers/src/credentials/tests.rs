@@ -87,6 +87,24 @@ async fn a_file_that_has_changed_is_read_again_and_what_it_supplies_is_another_v
     assert_eq!(supplied(&policy, &store, "alice").await.unwrap().version(), before.version());
 }
 
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_changed_twice_in_one_moment_is_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (policy, store) = (of_files(directory.path()), store());
+    let file = std::fs::File::create(directory.path().join("alice_40acme.example")).unwrap();
+    let moment = std::time::SystemTime::now();
+    let mut of = Vec::new();
+    for secret in ["one", "two"] {
+        // Neither its length nor its number is another, nor is its time where that is coarse.
+        std::os::unix::fs::FileExt::write_all_at(&file, secret.as_bytes(), 0).unwrap();
+        file.set_modified(moment).unwrap();
+        of.push(header(&supplied(&policy, &store, "alice").await.unwrap()));
+        tokio::time::advance(FILE_LOOK).await;
+    }
+    assert_eq!(of, ["authorization: Bearer one", "authorization: Bearer two"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_file_that_can_not_be_a_secret_is_a_failure_and_not_a_missing_one() {
     let directory = tempfile::tempdir().unwrap();
