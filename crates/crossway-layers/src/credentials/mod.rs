@@ -15,8 +15,9 @@
 //! Whoever has no secret is answered what to do to get one, in the operator's words, and never falls back to another's. A source
 //! that does not work is another thing: the call is not sent, and may be tried again.
 //!
-//! No value is in `Debug`, in `Display`, in an error or in a log, and memory that held one is overwritten. What the HTTP client
-//! makes of a header is its own copy, marked as sensitive.
+//! No value is in `Debug`, in `Display`, in an error or in a log. What is kept of one here is overwritten when it is gone; copies that
+//! are made on the way are not: of templates that are filled in, and what the HTTP client makes of a header, which is marked as
+//! sensitive, and holds of a broker's answer.
 
 #[cfg(feature = "broker")]
 mod broker;

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::store::Provided;
 use crate::limits::{FILE_LOOK, FILE_MOMENT, SECRET_BYTES, SOURCE_TIME};
 
-/// A secret's value. Clones share it; memory that held it is overwritten when the last one is gone.
+/// A secret's value. Clones share it; it is overwritten when the last one is gone.
 #[derive(Clone)]
 pub struct SecretValue(Arc<Zeroizing<String>>);
 

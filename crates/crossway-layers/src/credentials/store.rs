@@ -94,9 +94,12 @@ impl SecretStore {
                 Place::Variable(name) => inner.variables.push((Arc::clone(name), text)),
             }
         }
-        let tag = version.sign();
-        inner.version = tag.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        let supplied = Supplied::new(inner);
+        let mut supplied = Supplied::default();
+        if !(inner.headers.is_empty() && inner.variables.is_empty()) {
+            let tag = version.sign();
+            inner.version = tag.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+            supplied = Supplied::new(inner);
+        }
         self.keep(credentials, &supplied, until);
         Ok(supplied)
     }
@@ -113,11 +116,7 @@ impl SecretStore {
                 let (read, holds) = self.read(source).await;
                 *until = Some(until.map_or(holds, |until| until.min(holds)));
                 match read.secret {
-                    Ok(Some(secret)) => Some(secret),
-                    Ok(None) if credential.is_required() => {
-                        return Err(credential.missing(MissingReason::NoSecret).into());
-                    }
-                    Ok(None) => return Ok(None),
+                    Ok(secret) => secret,
                     Err(error) => {
                         // Neither what it gave nor where it is: paths and URLs name users.
                         tracing::warn!(target: "crossway::credentials", kind = source.kind(), rule = credential.rule(), %error, "a source of credentials does not work");
@@ -126,8 +125,14 @@ impl SecretStore {
                 }
             }
         };
-        let text = credential.render(secret.as_ref().map_or("", SecretValue::expose))?;
-        Ok(Some(SecretValue::new(text)))
+        match credential.render(secret.as_ref().map_or("", SecretValue::expose)) {
+            Ok(text) => Ok(Some(SecretValue::new(text))),
+            Err(missing) if credential.is_required() => Err(missing.into()),
+            Err(missing) => {
+                tracing::debug!(target: "crossway::credentials", rule = credential.rule(), why = %missing.reason(), "a call goes without a credential");
+                Ok(None)
+            }
+        }
     }
 
     /// What a source has, and until when that holds.

@@ -202,6 +202,27 @@ async fn an_environment_variable_and_a_plan_without_a_secret_need_no_source() {
     assert_eq!(variables, [("A", "in crossway-layers")]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_goes_without_what_is_not_required_and_does_not_fit_or_is_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let policy = policy(json!([
+        { "upstream": "jira", "for": "user", "bearer": true, "required": false, "from": { "directory": directory.path() } },
+        { "upstream": "jira", "for": "shared", "bearer": true, "from": { "env": "CARGO_PKG_NAME" } },
+    ]));
+    for (name, secret) in [("alice", Some("a\r\nX-Evil: 1")), ("bob", Some("")), ("carol", None)] {
+        if let Some(secret) = secret {
+            std::fs::write(directory.path().join(format!("{name}_40acme.example")), secret).unwrap();
+        }
+        let supplied = supplied(&policy, &store(), name).await.unwrap();
+        assert!(supplied.is_empty(), "not with what is shared instead");
+        assert_eq!(supplied.version(), "");
+    }
+    // A source that does not work is another thing.
+    std::fs::create_dir(directory.path().join("dave_40acme.example")).unwrap();
+    let failed = supplied(&policy, &store(), "dave").await.unwrap_err();
+    assert_eq!(failed, NotSupplied::Failed(SourceFailed::Unreadable));
+}
+
 #[cfg(feature = "broker")]
 mod broker {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
