@@ -1,6 +1,6 @@
 //! What spans and their fields are called, and the targets of events: whoever filters or exports them finds them here.
 
-/// The target of the span of each call, and its name.
+/// The target of the span of each call, which is called `mcp.call`.
 pub const CALL: &str = "crossway::call";
 
 /// The target of what goes wrong in writing the audit log.

@@ -13,6 +13,8 @@ use futures_util::future::BoxFuture;
 use pin_project::pin_project;
 use tower_service::Service;
 
+use crate::limits::NAME_CHARS;
+
 /// What becomes of a call.
 pub(crate) enum Entry<P> {
     /// It goes on.
@@ -152,4 +154,10 @@ pub(crate) fn request(call: &Call) -> Option<&Message> {
 /// Whether a request's reply is a standing stream, which is silent by nature and goes on as long as its client likes.
 pub(crate) fn is_standing(request: &Message) -> bool {
     request.is_method("subscriptions/listen")
+}
+
+/// The client's words as they may stand in a span, a record or an answer: at most so many of them.
+pub(crate) fn short(words: &str) -> &str {
+    let end = words.char_indices().nth(NAME_CHARS).map_or(words.len(), |(at, _)| at);
+    &words[..end]
 }

@@ -20,8 +20,7 @@ impl From<NotRecorded> for CallError {
     fn from(error: NotRecorded) -> Self {
         match error {
             NotRecorded::Full => {
-                let reason = Reason::OverLimit("calls can't be recorded as fast as they come".into());
-                Self::not_sent(reason).with_retry_after(AUDIT_RETRY)
+                Self::not_sent(Reason::OverLimit(error.to_string().into())).with_retry_after(AUDIT_RETRY)
             }
             NotRecorded::Closed => Self::not_sent(Reason::Closing),
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::Place;
 use super::{AuditLog, AuditNote, Decision};
-use crate::limits::NAME_CHARS;
+use crate::seam::short;
 
 /// What is known of a call when it comes.
 pub(crate) struct Record {
@@ -83,8 +83,8 @@ impl Record {
             began: log.clock().instant(),
             who: extensions.get::<Principal>().cloned(),
             tenant: extensions.get::<TenantName>().cloned(),
-            method: cut(&request.method().unwrap_or_default()),
-            name: request.name().map(|name| cut(&name)),
+            method: short(&request.method().unwrap_or_default()).to_owned(),
+            name: request.name().map(|name| short(&name).to_owned()),
             arguments: arguments.map(|arguments| log.key().hash(arguments)),
             trace: extensions.get::<TraceContext>().cloned(),
             end: DROPPED,
@@ -165,11 +165,6 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.write();
     }
-}
-
-/// The client's words, at most so many of them.
-fn cut(text: &str) -> String {
-    text.chars().take(NAME_CHARS).collect()
 }
 
 fn code(error: &[u8]) -> Option<i64> {

@@ -83,7 +83,7 @@ impl AuditWriter {
                 return Err(error);
             }
             if !std::mem::replace(&mut was_told, true) {
-                tracing::error!(target: "crossway::audit", %error, "the audit log can't be written; calls are held up when it is full");
+                tracing::error!(target: crate::names::AUDIT, %error, "the audit log can't be written; calls are held up when it is full");
             }
             std::thread::sleep(AUDIT_RETRY);
         }

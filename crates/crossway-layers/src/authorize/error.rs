@@ -4,7 +4,7 @@ use crossway_policy::Kind;
 use crossway_proto::{ErrorCode, ErrorObject, Message};
 use crossway_service::Reply;
 
-use crate::limits::NAME_CHARS;
+use crate::seam::short;
 
 /// What is not permitted. Its text is that of what does not exist, in servers' words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum NotPermitted {
 
 impl NotPermitted {
     pub(super) fn thing(kind: Kind, name: &str) -> Self {
-        Self::Thing(kind, name.chars().take(NAME_CHARS).collect())
+        Self::Thing(kind, short(name).to_owned())
     }
 
     pub(super) fn to_reply(&self, request: &Message) -> Reply {

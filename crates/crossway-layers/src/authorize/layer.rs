@@ -143,7 +143,7 @@ impl Stage for AuthorizeLayer {
             Ok(sieve) => Entry::Pass(sieve),
             Err(error) => {
                 let Ask::Message(request) = &call.ask else { return Entry::Answer(Reply::silent()) };
-                tracing::debug!(target: "crossway::authorize", upstream = self.0.upstream, "a call is not permitted");
+                tracing::debug!(target: crate::names::AUTHORIZE, upstream = self.0.upstream, "a call is not permitted");
                 Entry::Answer(error.to_reply(request))
             }
         }

@@ -85,7 +85,7 @@ impl Stage for CredentialsLayer {
 
 /// What the caller is told; notifications are dropped, and nothing is said unasked.
 fn refused(id: Option<&RequestId>, error: &NotSupplied) -> Reply {
-    tracing::debug!(target: "crossway::credentials", %error, "a call is not supplied with credentials");
+    tracing::debug!(target: crate::names::CREDENTIALS, %error, "a call is not supplied with credentials");
     id.map_or_else(Reply::accepted, |id| error.to_reply(id))
 }
 

@@ -119,7 +119,7 @@ impl SecretStore {
                     Ok(secret) => secret,
                     Err(error) => {
                         // Neither what it gave nor where it is: paths and URLs name users.
-                        tracing::warn!(target: "crossway::credentials", kind = source.kind(), rule = credential.rule(), %error, "a source of credentials does not work");
+                        tracing::warn!(target: crate::names::CREDENTIALS, kind = source.kind(), rule = credential.rule(), %error, "a source of credentials does not work");
                         return Err(error.into());
                     }
                 }
@@ -129,7 +129,7 @@ impl SecretStore {
             Ok(text) => Ok(Some(SecretValue::new(text))),
             Err(missing) if credential.is_required() => Err(missing.into()),
             Err(missing) => {
-                tracing::debug!(target: "crossway::credentials", rule = credential.rule(), why = %missing.reason(), "a call goes without a credential");
+                tracing::debug!(target: crate::names::CREDENTIALS, rule = credential.rule(), why = %missing.reason(), "a call goes without a credential");
                 Ok(None)
             }
         }

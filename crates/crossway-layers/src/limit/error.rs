@@ -50,14 +50,6 @@ impl OverQuota {
 
 impl From<OverQuota> for CallError {
     fn from(error: OverQuota) -> Self {
-        let why = match error {
-            OverQuota::Calls { .. } => "too many calls in this time",
-            OverQuota::Bytes { .. } => "too many bytes in this time",
-            OverQuota::Waiting => "too many calls wait for their turn",
-            OverQuota::Waited => "other calls have taken too long",
-            OverQuota::Closed => "no calls are allowed",
-            OverQuota::Keys => "too many quotas are in use",
-        };
-        Self::not_sent(Reason::OverLimit(why.into())).with_retry_after(error.retry_after())
+        Self::not_sent(Reason::OverLimit(error.to_string().into())).with_retry_after(error.retry_after())
     }
 }

@@ -72,9 +72,9 @@ impl Stage for TraceLayer {
             Err(_) => call.context.extensions.get::<TraceContext>().cloned(),
         };
         let span = tracing::info_span!(
-            target: "crossway::call",
+            target: crate::names::CALL,
             "mcp.call",
-            mcp.method.name = request.method().as_deref().map(short),
+            mcp.method.name = request.method().as_deref().map(seam::short),
             trace_id = Empty,
             span_id = Empty,
             parent_span_id = Empty,
@@ -160,12 +160,6 @@ fn hand_on(request: &mut Message, context: &TraceContext, has_meta: bool) {
         *request = fresh;
     }
     if request.edit(Part::Meta, remove, put).is_err() {
-        tracing::trace!(target: "crossway::call", "a request has no object to tell its trace in");
+        tracing::trace!(target: crate::names::CALL, "a request has no object to tell its trace in");
     }
-}
-
-/// A method as it may stand in a span: they are the client's words.
-fn short(method: &str) -> &str {
-    let end = method.char_indices().nth(crate::limits::NAME_CHARS).map_or(method.len(), |(at, _)| at);
-    &method[..end]
 }
