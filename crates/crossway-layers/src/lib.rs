@@ -22,5 +22,6 @@ pub use clock::{Clock, SystemClock};
 pub use credentials::CredentialsLayer;
 pub use limit::LimitLayer;
 pub use sanitize::SanitizeLayer;
+pub use seam::{Staged, StagedFuture};
 pub use timeout::TimeoutLayer;
 pub use trace::TraceLayer;

@@ -4,11 +4,12 @@
 //! for a call that has not to wait.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crossway_proto::Message;
-use crossway_service::{Ask, Call, Connection, Reply};
+use crossway_service::{Ask, Call, Closing, Connection, Reply};
 use futures_util::future::BoxFuture;
 use pin_project::pin_project;
 use tower_service::Service;
@@ -46,7 +47,7 @@ pub(crate) trait Stage: Send + Sync + 'static {
 }
 
 /// Calls `inner` through a layer.
-pub(crate) fn call<T: Stage, S: Connection + Clone>(stage: &T, inner: &S, mut call: Call) -> Reply {
+fn call<T: Stage, S: Connection + Clone>(stage: &T, inner: &S, mut call: Call) -> Reply {
     let go = |inner: &S, mut call: Call, mut pass: T::Pass| {
         T::depart(&mut pass, &mut call);
         let reply = T::within(&pass, || inner.call(call));
@@ -67,9 +68,79 @@ pub(crate) fn call<T: Stage, S: Connection + Clone>(stage: &T, inner: &S, mut ca
     }
 }
 
+/// A connection, or a `tower` service, with one of the layers of this crate around it.
+#[derive(Clone)]
+pub struct Staged<L, S> {
+    layer: L,
+    inner: S,
+}
+
+impl<L, S> Staged<L, S> {
+    pub(crate) fn new(layer: L, inner: S) -> Self {
+        Self { layer, inner }
+    }
+}
+
+impl<L, S> Service<Call> for Staged<L, S>
+where
+    L: Stage,
+    S: Service<Call, Response = Reply, Error = Infallible> + Clone,
+{
+    type Response = Reply;
+    type Error = Infallible;
+    type Future = StagedFuture<L, S>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call) -> StagedFuture<L, S> {
+        StagedFuture(Course::new(&self.layer, &mut self.inner, call))
+    }
+}
+
+impl<L: Stage, S: Connection + Clone> Connection for Staged<L, S> {
+    fn call(&self, call: Call) -> Reply {
+        self::call(&self.layer, &self.inner, call)
+    }
+
+    fn close(&self) -> Closing {
+        self.inner.close()
+    }
+}
+
+impl<L: fmt::Debug, S> fmt::Debug for Staged<L, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Staged").field(&self.layer).finish()
+    }
+}
+
+/// A call through a [`Staged`] service.
+#[pin_project]
+#[expect(private_bounds, reason = "the layers of this crate are all that there are")]
+pub struct StagedFuture<L: Stage, S: Service<Call>>(#[pin] Course<S, L>);
+
+impl<L, S> Future for StagedFuture<L, S>
+where
+    L: Stage,
+    S: Service<Call, Response = Reply, Error = Infallible>,
+{
+    type Output = Result<Reply, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().0.poll(cx)
+    }
+}
+
+impl<L: Stage, S: Service<Call>> fmt::Debug for StagedFuture<L, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StagedFuture")
+    }
+}
+
 /// A service's call through a layer.
 #[pin_project(project = CourseProject)]
-pub(crate) enum Course<S: Service<Call>, T: Stage> {
+enum Course<S: Service<Call>, T: Stage> {
     Waiting {
         wait: BoxFuture<'static, Result<T::Pass, Reply>>,
         next: Option<(S, Call)>,
@@ -88,7 +159,7 @@ where
     T: Stage,
 {
     /// Begins a call. `inner` has to be ready.
-    pub(crate) fn new(stage: &T, inner: &mut S, mut call: Call) -> Self {
+    fn new(stage: &T, inner: &mut S, mut call: Call) -> Self {
         match stage.enter(&mut call) {
             Entry::Pass(mut pass) => {
                 T::depart(&mut pass, &mut call);

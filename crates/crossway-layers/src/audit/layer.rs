@@ -3,11 +3,10 @@
 use crossway_service::{Call, CallError, Reply};
 use tower_layer::Layer;
 
-use super::future::Audited;
 use super::record::Record;
-use super::service::Audit;
+use super::reply::Audited;
 use super::{AuditLog, NotRecorded, Overflow};
-use crate::seam::{self, Entry, Stage};
+use crate::seam::{self, Entry, Stage, Staged};
 
 /// Records each request in a log; see the [module](super).
 #[derive(Debug, Clone)]
@@ -24,10 +23,10 @@ impl AuditLayer {
 }
 
 impl<S> Layer<S> for AuditLayer {
-    type Service = Audit<S>;
+    type Service = Staged<Self, S>;
 
-    fn layer(&self, inner: S) -> Audit<S> {
-        Audit::new(self.clone(), inner)
+    fn layer(&self, inner: S) -> Staged<Self, S> {
+        Staged::new(self.clone(), inner)
     }
 }
 

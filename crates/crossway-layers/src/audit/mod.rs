@@ -21,23 +21,20 @@
 //! wait or are refused, as [`Overflow`] says. Those that are refused are counted, and the count is written when there is room again.
 
 mod error;
-mod future;
 mod key;
 mod layer;
 mod log;
 mod note;
 mod record;
-mod service;
+mod reply;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::NotRecorded;
-pub use future::AuditFuture;
 pub use key::AuditKey;
 pub use layer::AuditLayer;
 pub use log::{AuditLog, AuditOptions, Overflow};
 pub use note::{AuditNote, Decision};
-pub use service::Audit;
 pub use writer::AuditWriter;

@@ -9,11 +9,10 @@ use crossway_service::{Ask, Call, Reply};
 use tower_layer::Layer;
 
 use super::NotPermitted;
-use super::future::Filtered;
 use super::judge::{Judge, decide};
 use super::named::{About, sole};
-use super::service::Authorize;
-use crate::seam::{self, Entry, Stage};
+use super::reply::Filtered;
+use crate::seam::{self, Entry, Stage, Staged};
 
 /// Lets pass what is permitted; see the [module](super).
 #[derive(Clone)]
@@ -128,10 +127,10 @@ impl Sieve {
 }
 
 impl<S> Layer<S> for AuthorizeLayer {
-    type Service = Authorize<S>;
+    type Service = Staged<Self, S>;
 
-    fn layer(&self, inner: S) -> Authorize<S> {
-        Authorize::new(self.clone(), inner)
+    fn layer(&self, inner: S) -> Staged<Self, S> {
+        Staged::new(self.clone(), inner)
     }
 }
 

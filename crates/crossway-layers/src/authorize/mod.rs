@@ -14,16 +14,13 @@
 //! responses of the client pass, as they name nothing.
 
 mod error;
-mod future;
 mod judge;
 mod layer;
 mod named;
-mod service;
+mod reply;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::NotPermitted;
-pub use future::AuthorizeFuture;
 pub use layer::AuthorizeLayer;
-pub use service::Authorize;

@@ -8,9 +8,8 @@ use crossway_proto::RequestId;
 use crossway_service::{Call, Reply};
 use tower_layer::Layer;
 
-use super::service::Supply;
 use super::{NotSupplied, SecretStore, Supplied};
-use crate::seam::{self, Entry, Stage};
+use crate::seam::{self, Entry, Stage, Staged};
 
 /// Says what a call's upstream is sent for its caller.
 pub trait Plans: Send + Sync + 'static {
@@ -46,10 +45,10 @@ impl CredentialsLayer {
 }
 
 impl<S> Layer<S> for CredentialsLayer {
-    type Service = Supply<S>;
+    type Service = Staged<Self, S>;
 
-    fn layer(&self, inner: S) -> Supply<S> {
-        Supply::new(self.clone(), inner)
+    fn layer(&self, inner: S) -> Staged<Self, S> {
+        Staged::new(self.clone(), inner)
     }
 }
 

@@ -22,9 +22,7 @@
 #[cfg(feature = "broker")]
 mod broker;
 mod error;
-mod future;
 mod layer;
-mod service;
 mod source;
 mod store;
 mod supplied;
@@ -33,9 +31,7 @@ mod supplied;
 mod tests;
 
 pub use error::NotSupplied;
-pub use future::CredentialsFuture;
 pub use layer::{CredentialsLayer, Plans};
-pub use service::Supply;
 pub use source::{Found, NamedSource, SecretValue, SourceFailed};
 pub use store::SecretStore;
 pub use supplied::Supplied;

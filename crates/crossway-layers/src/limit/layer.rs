@@ -9,13 +9,12 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, timeout_at};
 use tower_layer::Layer;
 
-use super::future::Limited;
 use super::gate::{Admission, Turn};
-use super::service::Limit;
+use super::reply::Limited;
 use super::table::{Counts, Table};
 use super::{OverQuota, QuotaKey, Quotas};
 use crate::limits::{LIMIT_KEYS, LIMIT_WAIT};
-use crate::seam::{self, Entry, Stage};
+use crate::seam::{self, Entry, Stage, Staged};
 use crate::{Clock, SystemClock};
 
 /// Holds calls to their quotas; see the [module](super). Clones, and all that they are put around, count together.
@@ -84,10 +83,10 @@ impl LimitLayer {
 }
 
 impl<S> Layer<S> for LimitLayer {
-    type Service = Limit<S>;
+    type Service = Staged<Self, S>;
 
-    fn layer(&self, inner: S) -> Limit<S> {
-        Limit::new(self.clone(), inner)
+    fn layer(&self, inner: S) -> Staged<Self, S> {
+        Staged::new(self.clone(), inner)
     }
 }
 

@@ -16,18 +16,15 @@
 
 mod bytes;
 mod error;
-mod future;
 mod gate;
 mod layer;
 mod quota;
-mod service;
+mod reply;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::OverQuota;
-pub use future::LimitFuture;
 pub use layer::{LimitLayer, LimitOptions};
 pub use quota::{AtOnce, Quota, QuotaKey, QuotaList, Quotas, Rate};
-pub use service::Limit;

@@ -128,6 +128,28 @@ async fn a_call_waits_until_another_one_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_of_a_tower_service_waits_too_and_its_wait_has_an_end() {
+    use tower::ServiceExt;
+    use tower_layer::Layer;
+    let (upstream, mut servers) = crossway_testkit::Scripted::new();
+    let link = crossway_service::Upstream::connect(&upstream, crossway_service::Scope::Shared);
+    let (_, server) = servers.recv().await.unwrap();
+    let service = tenant(1).layer(link);
+    let call = || service.clone().oneshot(call_of("alice", 1, "m", "{}"));
+    let Ok(first) = call().await;
+    let second = tokio::spawn(call());
+    let id = server.expect("m").await;
+    settle().await;
+    assert!(!second.is_finished());
+    server.answer(&id, "{}");
+    response(first).await.unwrap();
+    let Ok(_second) = second.await.unwrap();
+    server.expect("m").await;
+    let Ok(third) = call().await;
+    refused(third).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_those_who_wait_the_user_with_the_fewest_calls_is_next() {
     let (link, server) = around(&tenant(3)).await;
     let named = |user: &str| link.call(call_of(user, 1, "m", &format!(r#"{{"name":"{user}"}}"#)));

@@ -4,11 +4,10 @@ use crossway_proto::{Limits, Message};
 use crossway_service::{Call, Reply};
 use tower_layer::Layer;
 
-use super::future::Sanitized;
-use super::service::Sanitize;
+use super::reply::Sanitized;
 use super::text::{self, Bounds};
 use crate::limits::{DESCRIPTION_CHARS, INSTRUCTIONS_CHARS};
-use crate::seam::{self, Entry, Stage};
+use crate::seam::{self, Entry, Stage, Staged};
 
 /// Makes texts harmless that upstreams tell models; see the [module](super).
 #[derive(Debug, Clone, Copy)]
@@ -45,10 +44,10 @@ impl SanitizeLayer {
 }
 
 impl<S> Layer<S> for SanitizeLayer {
-    type Service = Sanitize<S>;
+    type Service = Staged<Self, S>;
 
-    fn layer(&self, inner: S) -> Sanitize<S> {
-        Sanitize::new(*self, inner)
+    fn layer(&self, inner: S) -> Staged<Self, S> {
+        Staged::new(*self, inner)
     }
 }
 

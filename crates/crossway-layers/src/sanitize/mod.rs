@@ -12,14 +12,11 @@
 //!
 //! This makes nobody trustworthy: instructions that people can read may still be there to mislead a model.
 
-mod future;
 mod layer;
-mod service;
+mod reply;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
-pub use future::SanitizeFuture;
 pub use layer::SanitizeLayer;
-pub use service::Sanitize;

@@ -6,10 +6,9 @@ use crossway_service::{Call, Reply};
 use tokio::time::Instant;
 use tower_layer::Layer;
 
-use super::future::Timed;
-use super::service::Timeout;
+use super::reply::Timed;
 use super::timer::Timer;
-use crate::seam::{self, Entry, Stage};
+use crate::seam::{self, Entry, Stage, Staged};
 
 /// Ends calls that take too long; see the [module](super). Without a time of its own it heeds deadlines alone.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,10 +52,10 @@ impl TimeoutLayer {
 }
 
 impl<S> Layer<S> for TimeoutLayer {
-    type Service = Timeout<S>;
+    type Service = Staged<Self, S>;
 
-    fn layer(&self, inner: S) -> Timeout<S> {
-        Timeout::new(*self, inner)
+    fn layer(&self, inner: S) -> Staged<Self, S> {
+        Staged::new(*self, inner)
     }
 }
 

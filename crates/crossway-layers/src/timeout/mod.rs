@@ -8,15 +8,12 @@
 //! legacy revisions are silent by nature, and have no timeout.
 
 mod error;
-mod future;
 mod layer;
-mod service;
+mod reply;
 mod timer;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::Elapsed;
-pub use future::TimeoutFuture;
 pub use layer::TimeoutLayer;
-pub use service::Timeout;

@@ -8,9 +8,8 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::NoTrace;
-use super::future::Traced;
-use super::service::Trace;
-use crate::seam::{self, Entry, Stage};
+use super::reply::Traced;
+use crate::seam::{self, Entry, Stage, Staged};
 
 /// Puts calls into their traces; see the [module](super).
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,10 +33,10 @@ impl TraceLayer {
 }
 
 impl<S> Layer<S> for TraceLayer {
-    type Service = Trace<S>;
+    type Service = Staged<Self, S>;
 
-    fn layer(&self, inner: S) -> Trace<S> {
-        Trace::new(*self, inner)
+    fn layer(&self, inner: S) -> Staged<Self, S> {
+        Staged::new(*self, inner)
     }
 }
 

@@ -12,14 +12,11 @@
 //! when the call is over, its outcome; never what a message holds. While nobody wants such spans, none is made.
 
 mod error;
-mod future;
 mod layer;
-mod service;
+mod reply;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::NoTrace;
-pub use future::TraceFuture;
 pub use layer::{TraceLayer, from_headers};
-pub use service::Trace;

@@ -1,40 +1,13 @@
 //! A call that counts.
 
-use std::convert::Infallible;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crossway_proto::Message;
-use crossway_service::{Call, CallError, Reply};
+use crossway_service::{CallError, Reply};
 use futures_core::Stream;
-use pin_project::pin_project;
-use tower_service::Service;
 
-use super::LimitLayer;
 use super::layer::Pass;
-use crate::seam::Course;
-
-/// The future of an [`Limit`](super::Limit).
-#[pin_project]
-pub struct LimitFuture<S: Service<Call>>(#[pin] pub(super) Course<S, LimitLayer>);
-
-impl<S> Future for LimitFuture<S>
-where
-    S: Service<Call, Response = Reply, Error = Infallible>,
-{
-    type Output = Result<Reply, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().0.poll(cx)
-    }
-}
-
-impl<S: Service<Call>> fmt::Debug for LimitFuture<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LimitFuture")
-    }
-}
 
 /// A reply that counts until it has ended.
 pub(super) struct Limited {

@@ -1,40 +1,13 @@
 //! A call that is permitted.
 
-use std::convert::Infallible;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crossway_proto::{Kind, Message};
-use crossway_service::{Call, CallError, Reason, Reply};
+use crossway_service::{CallError, Reason, Reply};
 use futures_core::Stream;
-use pin_project::pin_project;
-use tower_service::Service;
 
-use super::AuthorizeLayer;
 use super::layer::Sieve;
-use crate::seam::Course;
-
-/// The future of an [`Authorize`](super::Authorize).
-#[pin_project]
-pub struct AuthorizeFuture<S: Service<Call>>(#[pin] pub(super) Course<S, AuthorizeLayer>);
-
-impl<S> Future for AuthorizeFuture<S>
-where
-    S: Service<Call, Response = Reply, Error = Infallible>,
-{
-    type Output = Result<Reply, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().0.poll(cx)
-    }
-}
-
-impl<S: Service<Call>> fmt::Debug for AuthorizeFuture<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AuthorizeFuture")
-    }
-}
 
 /// A list on its way to whoever may see only some of it.
 pub(super) struct Filtered {

@@ -1,40 +1,12 @@
 //! A call in its span.
 
-use std::convert::Infallible;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crossway_proto::{Kind, Message};
-use crossway_service::{Call, CallError, Reply};
+use crossway_service::{CallError, Reply};
 use futures_core::Stream;
-use pin_project::pin_project;
-use tower_service::Service;
 use tracing::Span;
-
-use super::TraceLayer;
-use crate::seam::Course;
-
-/// The future of a [`Trace`](super::Trace).
-#[pin_project]
-pub struct TraceFuture<S: Service<Call>>(#[pin] pub(super) Course<S, TraceLayer>);
-
-impl<S> Future for TraceFuture<S>
-where
-    S: Service<Call, Response = Reply, Error = Infallible>,
-{
-    type Output = Result<Reply, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().0.poll(cx)
-    }
-}
-
-impl<S: Service<Call>> fmt::Debug for TraceFuture<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TraceFuture")
-    }
-}
 
 /// A reply that is polled in its call's span, and tells it how the call ended.
 pub(super) struct Traced {
