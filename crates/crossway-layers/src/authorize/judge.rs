@@ -1,7 +1,6 @@
 //! Decides for one upstream.
 
 use crossway_policy::{Denied, Item, Kind, Permit, Policy, Principal, Rights, TenantName};
-use crossway_proto::{Message, Part};
 use crossway_service::Context;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -61,15 +60,8 @@ pub(super) fn decide(
     decided
 }
 
-/// A list without what the caller may not see. Items stay the bytes that they are. `None` if it can't be read: then nobody may.
-pub(super) fn filtered(
-    rights: &Rights,
-    upstream: &str,
-    member: &str,
-    kind: Kind,
-    page: &Message,
-) -> Option<Message> {
-    let Some(list) = page.member(Part::Result, member) else { return Some(page.clone()) };
+/// A list without what the caller may not see, if there is such. Items stay the bytes that they are. `None` if it can't be read.
+pub(super) fn seen(rights: &Rights, upstream: &str, kind: Kind, list: &[u8]) -> Option<Option<String>> {
     let items: Vec<&RawValue> = serde_json::from_slice(list).ok()?;
     let is_seen = |item: &&&RawValue| {
         let Ok(named) = serde_json::from_str::<Named<'_>>(item.get()) else { return false };
@@ -81,11 +73,5 @@ pub(super) fn filtered(
         name.is_some_and(|name| rights.lists(&Item::new(upstream, kind, &name)))
     };
     let seen: Vec<&str> = items.iter().filter(is_seen).map(|item| item.get()).collect();
-    if seen.len() == items.len() {
-        return Some(page.clone());
-    }
-    let list = format!("[{}]", seen.join(","));
-    let mut page = page.clone();
-    page.edit(Part::Result, &[], &[(member, list.as_bytes())]).ok()?;
-    Some(page)
+    Some((seen.len() < items.len()).then(|| format!("[{}]", seen.join(","))))
 }

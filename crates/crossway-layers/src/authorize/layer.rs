@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crossway_policy::{Item, Kind, Permit, Policy, Rights};
-use crossway_proto::Message;
+use crossway_proto::{Message, Part};
 use crossway_service::{Ask, Call, Reply};
 use tower_layer::Layer;
 
 use super::NotPermitted;
-use super::judge::{Judge, decide};
+use super::judge::{Judge, decide, seen};
 use super::named::{About, sole};
 use super::reply::Filtered;
 use crate::seam::{self, Entry, Stage, Staged};
@@ -77,7 +77,8 @@ impl AuthorizeLayer {
             About::One(kind, name) => {
                 let item = Item::new(upstream, kind, &name);
                 // Conditions have to see what the upstream will.
-                let arguments = sole(request, "arguments").map_err(|()| NotPermitted::thing(kind, &name))?;
+                let arguments = sole(request, Part::Params, "arguments")
+                    .map_err(|()| NotPermitted::thing(kind, &name))?;
                 let arguments = arguments.and_then(|json| std::str::from_utf8(json).ok());
                 let permit = rights.and_then(|rights| decide(&rights, &item, arguments, &call.context).ok());
                 call.context.extensions.insert(permit.ok_or_else(|| NotPermitted::thing(kind, &name))?);
@@ -111,18 +112,20 @@ pub(crate) struct Sieve {
 }
 
 impl Sieve {
-    /// What is left of a page.
+    /// What is left of a page. `None` if it can't be read: then nobody may.
     pub(super) fn sift(&self, page: &Message) -> Option<Message> {
-        match &self.rights {
-            Some(rights) => {
-                super::judge::filtered(rights, &self.layer.upstream, self.member, self.kind, page)
-            }
-            None => {
-                let mut page = page.clone();
-                page.edit(crossway_proto::Part::Result, &["nextCursor"], &[(self.member, b"[]")]).ok()?;
-                Some(page)
+        let list = sole(page, Part::Result, self.member).ok()?;
+        let mut page = page.clone();
+        match (&self.rights, list) {
+            (None, _) => page.edit(Part::Result, &["nextCursor"], &[(self.member, b"[]")]).ok()?,
+            (Some(_), None) => {}
+            (Some(rights), Some(list)) => {
+                if let Some(seen) = seen(rights, &self.layer.upstream, self.kind, list)? {
+                    page.edit(Part::Result, &[], &[(self.member, seen.as_bytes())]).ok()?;
+                }
             }
         }
+        Some(page)
     }
 }
 

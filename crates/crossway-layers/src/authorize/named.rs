@@ -45,10 +45,10 @@ struct Reference {
     uri: Option<String>,
 }
 
-/// A member of `params`. An error if it is there twice: two readers could take it for different things.
-pub(super) fn sole<'a>(request: &'a Message, name: &str) -> Result<Option<&'a [u8]>, ()> {
+/// A member of a part. An error if it is there twice: two readers could take it for different things.
+pub(super) fn sole<'a>(message: &'a Message, part: Part, name: &str) -> Result<Option<&'a [u8]>, ()> {
     let mut found = None;
-    for (_, value) in request.members(Part::Params).filter(|(member, _)| member == name) {
+    for (_, value) in message.members(part).filter(|(member, _)| member == name) {
         if found.replace(value).is_some() {
             return Err(());
         }
@@ -58,7 +58,7 @@ pub(super) fn sole<'a>(request: &'a Message, name: &str) -> Result<Option<&'a [u
 
 /// A completion is of an argument of a prompt, or of a place in a resource's template.
 fn completed<'a>(request: &Message) -> About<'a> {
-    let about = sole(request, "ref").ok().flatten();
+    let about = sole(request, Part::Params, "ref").ok().flatten();
     match about.and_then(|json| serde_json::from_slice::<Reference>(json).ok()) {
         Some(Reference { name: Some(name), uri: None }) => About::One(Kind::Prompt, name.into()),
         Some(Reference { name: None, uri: Some(uri) }) => About::One(Kind::Template, uri.into()),
@@ -73,7 +73,9 @@ struct Filter {
 }
 
 fn listened<'a>(request: &Message) -> About<'a> {
-    match sole(request, "notifications").map(|filter| filter.map(serde_json::from_slice::<Filter>)) {
+    match sole(request, Part::Params, "notifications")
+        .map(|filter| filter.map(serde_json::from_slice::<Filter>))
+    {
         Ok(None) => About::Nothing,
         Ok(Some(Ok(filter))) => About::Many(filter.uris),
         Ok(Some(Err(_))) | Err(()) => About::Unknown,

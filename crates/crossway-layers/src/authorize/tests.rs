@@ -186,10 +186,18 @@ async fn lists_are_filtered_page_by_page_and_items_stay_as_they_are() {
         let answer = response(reply).await.unwrap().reread().unwrap();
         assert_eq!(std::str::from_utf8(answer.result().unwrap()), Ok(left));
     }
-    let reply = link.call(call("tools/list", "{}"));
-    let id = server.expect("tools/list").await;
-    server.answer(&id, r#"{"tools":{"name":"write"}}"#);
-    response(reply).await.unwrap_err();
+    for unread in
+        [r#"{"tools":{"name":"write"}}"#, r#"{"tools":[{"name":"read_a"}],"tools":[{"name":"write"}]}"#]
+    {
+        for who in [alice(), Principal::anonymous()] {
+            let mut call = call("tools/list", "{}");
+            call.context.extensions.insert(who);
+            let reply = link.call(call);
+            let id = server.expect("tools/list").await;
+            server.answer(&id, unread);
+            response(reply).await.unwrap_err();
+        }
+    }
 }
 
 #[tokio::test]
