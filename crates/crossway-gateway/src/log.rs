@@ -25,9 +25,7 @@ pub fn start(args: &LogArgs, config: &LogFile) -> Result<(), LogError> {
 /// When the filter can't be read.
 pub fn start_with(args: &LogArgs, config: &LogFile, spans: Option<SpanLayer>) -> Result<(), LogError> {
     let log = args.log.as_deref().or(config.filter.as_deref()).unwrap_or("info");
-    let filter: Targets = log.parse().map_err(|_| LogError(log.to_owned()))?;
-    // rmcp, which the demo server is made with, logs whole messages: they may hold secrets.
-    let filter = if log.contains("rmcp") { filter } else { filter.with_target("rmcp", LevelFilter::OFF) };
+    let filter = filter(log).ok_or_else(|| LogError(log.to_owned()))?;
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let format = args.log_format.or(config.format.map(|format| match format {
@@ -47,9 +45,36 @@ pub fn start_with(args: &LogArgs, config: &LogFile, spans: Option<SpanLayer>) ->
     Ok(())
 }
 
+/// What a filter says, and nothing of rmcp unless it names it: rmcp, which the demo server is made with, logs whole messages,
+/// which may hold secrets.
+fn filter(text: &str) -> Option<Targets> {
+    let filter: Targets = text.parse().ok()?;
+    let is_named = filter.iter().any(|(target, _)| target.split("::").next() == Some("rmcp"));
+    Some(if is_named { filter } else { filter.with_target("rmcp", LevelFilter::OFF) })
+}
+
 /// The log filter can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "--log {0:?} is not a filter; try a level (info, debug), or levels by crate (warn,crossway_stdio=debug)"
 )]
 pub struct LogError(String);
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn rmcp_logs_nothing_unless_it_is_named_itself() {
+        let is_heard = |text| filter(text).unwrap().would_enable("rmcp::service", &Level::ERROR);
+        for text in ["trace", "info,crossway_rmcp=debug", "debug,crossway=trace"] {
+            assert!(!is_heard(text), "{text}");
+        }
+        for text in ["rmcp=debug", "warn,rmcp::service=trace"] {
+            assert!(is_heard(text), "{text}");
+        }
+        assert!(filter("warn,crossway_rmcp=debug").unwrap().would_enable("crossway_rmcp", &Level::DEBUG));
+    }
+}
