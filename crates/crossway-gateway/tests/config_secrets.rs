@@ -75,6 +75,7 @@ fn what_the_environment_gives_is_shown_in_no_message_wherever_it_stands() {
             "hunter2-hunter2-hunter2-hunter2-hunter2",
             "hunter2\nhunter2",
             "hunter2[",
+            "hunter2'\"[",
             "http://u:hunter2@h/",
         ] {
             for text in ["${SECRET}", "a ${SECRET}"] {

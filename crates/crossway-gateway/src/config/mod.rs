@@ -269,7 +269,8 @@ fn unless_shown(problem: Problem, steps: &[Step], root: &Node) -> Problem {
     let Some(Value::Text(text)) = node.map(|node| &node.value) else { return problem };
     let is_path = matches!(problem, Problem::Tls(_) | Problem::Place(PlaceProblem::NoFolder { .. }));
     let told = problem.to_string();
-    let is_shown = told.contains(&text.text) || told.contains(&*text.text.escape_debug().to_string());
+    let quoted = format!("{:?}", text.text);
+    let is_shown = told.contains(&text.text) || told.contains(quoted.trim_matches('"'));
     if text.is_expanded && !text.text.is_empty() && is_shown && !is_path {
         return Problem::BadExpansion { wanted: "something else".to_owned() };
     }
