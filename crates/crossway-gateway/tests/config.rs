@@ -74,6 +74,19 @@ fn the_three_formats_are_told_the_same_of_the_same_mistakes() {
     assert_eq!(yaml, json);
 }
 
+#[test]
+fn of_many_mistakes_the_first_are_told_whatever_kind_they_are_of() {
+    for (mistake, count) in
+        [("{ command: \"${NOT_SET}\" }", 60), ("{ comand: x }", 60), ("{ comand: x }", 50)]
+    {
+        let upstreams: Vec<String> = (0..count).map(|index| format!("  a{index}: {mistake}\n")).collect();
+        let text = format!("upstreams:\n{}", upstreams.concat());
+        let ConfigErrors(findings) = config::parse(Path::new("a.yaml"), &text, lookup).unwrap_err();
+        let is_cut = findings.last().unwrap().message().contains("these are the first 50");
+        assert_eq!((findings.len(), is_cut), if count > 50 { (51, true) } else { (50, false) }, "{mistake}");
+    }
+}
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

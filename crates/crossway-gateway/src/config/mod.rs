@@ -39,7 +39,8 @@ use crate::secret::Secret;
 use crate::tls::TlsFiles;
 use checks::Findings;
 use file::{ConfigFile, LimitsFile, LogFile, OverflowFile, ScopeFile};
-use read::Context;
+use read::{Context, Found};
+use reload::Stamps;
 use tree::{Node, Step, Value};
 
 /// A config that can be used, with everything in its place.
@@ -65,10 +66,9 @@ pub struct Loaded {
     pub log: LogFile,
     /// What can be meant, and is likely not.
     pub warnings: Vec<Finding>,
-    /// The files that were read: the config, and those of secrets. A change of any of them is a change of the config.
-    pub files: Vec<PathBuf>,
-    /// The state that these were in before they were read.
-    stamps: reload::Stamps,
+    /// The files that were read, the config and those of secrets, as they were before that. A change of any of them is a change of the
+    /// config.
+    files: Stamps,
 }
 
 /// The clients' listener.
@@ -148,6 +148,12 @@ pub struct UpstreamSpec {
 ///
 /// When it can't be used: with all that is wrong, and the warnings.
 pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
+    let mut files = Stamps::new();
+    load_with(path, &mut files).map(|loaded| Loaded { files, ..loaded })
+}
+
+/// The same. `files` is told what was read, also of a config that can't be used, each file in the state before that.
+fn load_with(path: &Path, files: &mut Stamps) -> Result<Loaded, ConfigErrors> {
     let whole = |problem| {
         ConfigErrors(vec![Finding {
             file: path.to_owned(),
@@ -157,7 +163,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
             problem,
         }])
     };
-    let stamp = reload::stamp(path);
+    files.insert(path.to_owned(), reload::stamp(path));
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| whole(Problem::Unreadable(error)))?;
     file.take(limits::FILE_BYTES + 1)
@@ -167,9 +173,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
         return Err(whole(Problem::TooLarge(limits::FILE_BYTES)));
     }
     let text = String::from_utf8(bytes).map_err(|_| whole(Problem::NotText))?;
-    let mut loaded = parse(path, &text, |name| std::env::var(name).ok())?;
-    loaded.stamps.insert(path.to_owned(), stamp);
-    Ok(loaded)
+    parse_with(path, &text, |name| std::env::var(name).ok(), files)
 }
 
 /// Checks a config's text; `lookup` gives an environment variable's value. Relative paths begin at `path`'s folder, and its
@@ -182,6 +186,15 @@ pub fn parse(
     path: &Path,
     text: &str,
     lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Loaded, ConfigErrors> {
+    parse_with(path, text, lookup, &mut Stamps::new())
+}
+
+fn parse_with(
+    path: &Path,
+    text: &str,
+    lookup: impl Fn(&str) -> Option<String>,
+    files: &mut Stamps,
 ) -> Result<Loaded, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = tree::Lines::new(text);
@@ -208,7 +221,10 @@ pub fn parse(
     let written = root.clone();
     let wrong = read::expand_all(&mut root, &context);
     let expanded = root.clone();
-    let file: ConfigFile = match read::read(&mut root, &context, wrong) {
+    let file = read::read::<ConfigFile>(&mut root, &context, wrong);
+    let Found { literal, files: of_secrets } = context.take_found();
+    files.extend(of_secrets);
+    let file = match file {
         Ok(file) => file,
         Err(wrong) => {
             let mut findings: Vec<_> = wrong
@@ -224,7 +240,6 @@ pub fn parse(
     };
     let mut found = Findings::default();
     let loaded = checks::check(file, &expanded, &context, &mut found);
-    let context = context.into_found();
     let mut findings: Vec<_> = found
         .0
         .into_iter()
@@ -233,16 +248,14 @@ pub fn parse(
             finding(Some(written.place(&steps)), severity, &steps, problem)
         })
         .collect();
-    findings.extend(context.literal.iter().map(|at| {
-        let steps = tree::path_to(&written, *at);
-        finding(Some(*at), Severity::Warning, &steps, Problem::LiteralSecret)
+    findings.extend(literal.into_iter().map(|at| {
+        let steps = tree::path_to(&written, at);
+        finding(Some(at), Severity::Warning, &steps, Problem::LiteralSecret)
     }));
     sort(&mut findings);
     let can_be_used = findings.iter().all(|finding| finding.severity != Severity::Error);
     let Some(mut loaded) = loaded.filter(|_| can_be_used) else { return Err(ConfigErrors(findings)) };
     loaded.warnings = findings;
-    loaded.files = std::iter::once(path.to_owned()).chain(context.files.keys().cloned()).collect();
-    loaded.stamps = context.files;
     Ok(loaded)
 }
 

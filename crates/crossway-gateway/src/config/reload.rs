@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::limits::LOOK;
-use super::{ConfigErrors, Loaded, load};
+use super::{ConfigErrors, Loaded, load_with};
 
 /// Tells when a config has changed: the file itself, a file of a secret, or when SIGHUP says so.
 ///
@@ -44,7 +44,7 @@ impl Reloads {
     pub fn new(path: &Path, loaded: &Loaded) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            seen: loaded.stamps.clone(),
+            seen: loaded.files.clone(),
             #[cfg(unix)]
             hangup: signal(SignalKind::hangup())?,
         })
@@ -64,10 +64,13 @@ impl Reloads {
         let now = self.changed().await;
         let path = self.path.clone();
         // A large config takes some tens of milliseconds.
-        let read = tokio::task::spawn_blocking(move || load(&path)).await;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut files = Stamps::new();
+            (load_with(&path, &mut files), files)
+        });
         // Nothing of it panics; if it did, the next change would be the next try.
-        let read = read.unwrap_or_else(|_| Err(ConfigErrors(Vec::new())));
-        self.seen = read.as_ref().map_or(now, |loaded| loaded.stamps.clone());
+        let (read, files) = read.await.unwrap_or_else(|_| (Err(ConfigErrors(Vec::new())), now));
+        self.seen = files;
         read
     }
 
@@ -99,7 +102,7 @@ impl Reloads {
 }
 
 /// The state of files.
-pub(super) fn stamps(files: impl Iterator<Item = PathBuf>) -> Stamps {
+fn stamps(files: impl Iterator<Item = PathBuf>) -> Stamps {
     files
         .map(|file| {
             let stamp = stamp(&file);
@@ -123,6 +126,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::config::load;
 
     const CONFIG: &str = "upstreams: { time: { command: uvx } }\n";
 
@@ -163,6 +167,22 @@ mod tests {
         symlink("..2", at("..data_tmp")).unwrap();
         fs::rename(at("..data_tmp"), at("..data")).unwrap();
         assert_eq!(upstreams(&reloads.next().await.unwrap()), ["b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secrets_file_that_was_missing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crossway.yaml");
+        fs::write(&path, CONFIG).unwrap();
+        let mut reloads = Reloads::new(&path, &load(&path).unwrap()).unwrap();
+
+        let text = "upstreams: { wiki: { url: 'http://w/', headers: { Authorization: 'file:token' } } }\n";
+        fs::write(&path, text).unwrap();
+        let errors = reloads.next().await.unwrap_err();
+        assert!(errors.to_string().contains("the secret's file"), "{errors}");
+
+        fs::write(folder.path().join("token"), "one\n").unwrap();
+        assert_eq!(upstreams(&reloads.next().await.unwrap()), ["wiki"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -78,7 +78,6 @@ pub(super) fn check(
         limits: file.limits,
         log: file.log,
         warnings: Vec::new(),
-        files: Vec::new(),
-        stamps: super::reload::Stamps::new(),
+        files: super::reload::Stamps::new(),
     })
 }

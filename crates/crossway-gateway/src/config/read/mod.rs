@@ -45,8 +45,8 @@ impl<'a> Context<'a> {
         Self { lookup, folder, found: RefCell::default() }
     }
 
-    pub(super) fn into_found(self) -> Found {
-        self.found.into_inner()
+    pub(super) fn take_found(&self) -> Found {
+        self.found.take()
     }
 }
 
@@ -62,7 +62,12 @@ pub(super) fn read<T: DeserializeOwned>(
 ) -> Result<T, Vec<Wrong>> {
     let mut removed: Vec<Vec<Step>> = wrong.iter().map(|(path, _)| path.clone()).collect();
     loop {
-        *context.found.borrow_mut() = Found::default();
+        if wrong.len() > limits::FINDINGS {
+            wrong.truncate(limits::FINDINGS);
+            wrong.push((Vec::new(), Problem::More { shown: limits::FINDINGS }));
+            return Err(wrong);
+        }
+        context.found.borrow_mut().literal.clear();
         let error = match T::deserialize(De::new(root, context)) {
             Ok(value) if wrong.is_empty() => return Ok(value),
             Ok(_) => return Err(wrong),
@@ -82,10 +87,6 @@ pub(super) fn read<T: DeserializeOwned>(
             wrong.push((path, problem));
         }
         if !is_gone {
-            return Err(wrong);
-        }
-        if wrong.len() == limits::FINDINGS {
-            wrong.push((Vec::new(), Problem::More { shown: limits::FINDINGS }));
             return Err(wrong);
         }
     }
