@@ -7,7 +7,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crossway_gateway::config::{self, ConfigErrors};
+use crossway_gateway::config::{self, ConfigErrors, Severity};
+use crossway_gateway::plan::UpstreamPlan;
 
 /// What the golden files take for the environment.
 fn lookup(name: &str) -> Option<String> {
@@ -72,6 +73,29 @@ fn the_three_formats_are_told_the_same_of_the_same_mistakes() {
     );
     assert_eq!((yaml.len(), &yaml), (3, &toml));
     assert_eq!(yaml, json);
+}
+
+#[test]
+fn a_server_as_desktop_clients_write_it_is_checked_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("there")).unwrap();
+    let parse = |text: &str| config::parse(&folder.path().join("a.yaml"), text, lookup);
+    let loaded = parse(
+        "mcpServers:\n  time: { command: uvx, cwd: there, env: { API_TOKEN: hunter2, SECRET: '${TOKEN}' } }\n\
+         identity: { proof: none }\n",
+    )
+    .unwrap();
+    let UpstreamPlan::Command(plan) = &loaded.upstreams[0].plan else { panic!("no command") };
+    assert_eq!(plan.cwd.as_deref(), Some(folder.path().join("there").as_path()));
+    let warned = |path| loaded.warnings.iter().filter(|finding| finding.path == path).count();
+    assert_eq!((warned("mcpServers.time.env.API_TOKEN"), warned("mcpServers.time.env.SECRET")), (1, 0));
+
+    let text =
+        "upstreams:\n  a: { command: x, prefix: time }\nmcpServers:\n  time: { command: uvx, cwd: gone }\n";
+    let ConfigErrors(findings) = parse(text).unwrap_err();
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let found: Vec<_> = errors.map(|finding| (finding.path.as_str(), finding.at)).collect();
+    assert_eq!(found, [("mcpServers.time", Some((4, 3))), ("mcpServers.time.cwd", Some((4, 25)))]);
 }
 
 #[test]

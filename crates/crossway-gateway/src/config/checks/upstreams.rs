@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossway_router::guard::{BreakerOptions, GuardOptions};
@@ -11,7 +12,7 @@ use url::Url;
 use super::super::file::{ConfigFile, ScopeFile, TransportFile, UpstreamFile, UpstreamLimitsFile};
 use super::super::problem::Problem;
 use super::super::read::Context;
-use super::super::tree::{Node, Step, Value};
+use super::super::tree::{Node, Step, Text, Value};
 use super::super::{UpstreamSpec, limits};
 use super::{Findings, steps};
 use crate::args::{HeaderArg, HeaderError, TransportArg};
@@ -135,8 +136,7 @@ pub(super) fn check(
         if let Some(prefix) = upstream.prefix.as_ref().filter(|prefix| !is_name(prefix)) {
             findings.error(with(&at, "prefix"), UpstreamProblem::BadName(prefix.clone()));
         }
-        literals(&at, "env", &upstream.env, root, findings);
-        literals(&at, "headers", &upstream.headers, root, findings);
+        literals(&at, root, findings);
         check_limits(&with(&at, "limits"), &upstream.limits, findings);
         if let Some(plan) = one(&at, upstream, context, findings) {
             specs.push(spec(name, plan, upstream));
@@ -155,12 +155,18 @@ pub(super) fn check(
         if entry.is_disabled() {
             continue;
         }
+        literals(&at, root, findings);
         match entry.clone().upstream(name, &context.lookup) {
-            Ok(plan) => specs.push(spec(name, plan, &UpstreamFile::default())),
+            Ok(mut plan) => {
+                if let UpstreamPlan::Command(command) = &mut plan {
+                    command.cwd = command.cwd.take().map(|cwd| folder(&at, &cwd, context, findings));
+                }
+                specs.push(spec(name, plan, &UpstreamFile::default()));
+            }
             Err(problem) => findings.error(at, UpstreamProblem::Server(problem)),
         }
     }
-    prefixes(&specs, findings);
+    prefixes(file, &specs, findings);
     specs
 }
 
@@ -177,21 +183,21 @@ fn with<'a>(at: &[Step], step: impl Into<Step> + 'a) -> Vec<Step> {
 }
 
 /// Tells of headers and variables whose names say that they are secrets, and whose values stand in the file.
-fn literals(
-    at: &[Step],
-    key: &'static str,
-    values: &BTreeMap<String, super::super::file::Hidden>,
-    root: &Node,
-    findings: &mut Findings,
-) {
-    for name in values.keys().filter(|name| is_secret_name(name)) {
-        let path = with(&with(at, key), name);
-        let is_literal = match root.find(&path).map(|node| &node.value) {
-            Some(Value::Text(text)) => !text.is_expanded && !text.text.starts_with("file:"),
-            _ => false,
-        };
-        if is_literal {
-            findings.warning(path, Problem::LiteralSecret);
+fn literals(at: &[Step], root: &Node, findings: &mut Findings) {
+    for key in ["env", "headers"] {
+        let path = with(at, key);
+        let Some(Value::Map(entries)) = root.find(&path).map(|node| &node.value) else { continue };
+        for entry in entries.iter().filter(|entry| is_secret_name(&entry.key)) {
+            let is_literal = match &entry.value.value {
+                // Of `mcpServers` variables are not in their places yet.
+                Value::Text(Text { text, is_expanded }) => {
+                    !is_expanded && !text.starts_with("file:") && !text.contains("${")
+                }
+                _ => false,
+            };
+            if is_literal {
+                findings.warning(with(&path, &entry.key), Problem::LiteralSecret);
+            }
         }
     }
 }
@@ -249,16 +255,22 @@ fn command(
     if upstream.scope == ScopeFile::Shared {
         findings.warning(with(at, "scope"), UpstreamProblem::SharedProcess);
     }
-    let cwd = upstream.cwd.as_ref().map(|cwd| context.folder.join(cwd));
-    if cwd.as_ref().is_some_and(|cwd| !cwd.is_dir()) {
-        findings.error(with(at, "cwd"), UpstreamProblem::NoFolder);
-    }
+    let cwd = upstream.cwd.as_ref().map(|cwd| folder(at, cwd, context, findings));
     CommandPlan {
         program: program.into(),
         args: upstream.args.iter().map(OsString::from).collect(),
         env: upstream.env.iter().map(|(name, value)| (name.into(), value.0.expose().into())).collect(),
         cwd,
     }
+}
+
+/// A working directory, which begins at the config's folder.
+fn folder(at: &[Step], cwd: &Path, context: &Context<'_>, findings: &mut Findings) -> PathBuf {
+    let folder = context.folder.join(cwd);
+    if !folder.is_dir() {
+        findings.error(with(at, "cwd"), UpstreamProblem::NoFolder);
+    }
+    folder
 }
 
 fn url_plan(at: &[Step], url: &str, upstream: &UpstreamFile, findings: &mut Findings) -> Option<UrlPlan> {
@@ -352,7 +364,7 @@ fn spec(name: &str, plan: UpstreamPlan, file: &UpstreamFile) -> UpstreamSpec {
 }
 
 /// Two upstreams whose tools would have the same names.
-fn prefixes(specs: &[UpstreamSpec], findings: &mut Findings) {
+fn prefixes(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Findings) {
     let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
     for spec in specs {
         // Of the same name was told already.
@@ -361,7 +373,8 @@ fn prefixes(specs: &[UpstreamSpec], findings: &mut Findings) {
         {
             let problem =
                 UpstreamProblem::SamePrefix { prefix: spec.prefix.clone(), other: other.to_owned() };
-            findings.error(steps!["upstreams", &spec.name], problem);
+            let list = if file.upstreams.contains_key(&spec.name) { "upstreams" } else { "mcpServers" };
+            findings.error(steps![list, &spec.name], problem);
         }
     }
 }
