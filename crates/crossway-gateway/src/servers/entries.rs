@@ -1,19 +1,20 @@
 //! The members of a JSON object in their order, each with its place in the file.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// An object's members as they stand in the file.
+/// An object's members as they stand in the file. Keys are texts, or `RawValue`s, which know where they stand.
 #[derive(Debug)]
-pub(super) struct Entries<'a>(pub(super) Vec<(String, &'a RawValue)>);
+pub(crate) struct Entries<'a, K>(pub(crate) Vec<(K, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Entries<'de> {
+impl<'de, K: Deserialize<'de>> Deserialize<'de> for Entries<'de, K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Entries<'de>;
+        struct Members<K>(PhantomData<K>);
+        impl<'de, K: Deserialize<'de>> Visitor<'de> for Members<K> {
+            type Value = Entries<'de, K>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -27,7 +28,7 @@ impl<'de> Deserialize<'de> for Entries<'de> {
                 Ok(Entries(members))
             }
         }
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(Members(PhantomData))
     }
 }
 

@@ -115,12 +115,13 @@ impl ServersFile {
     ) -> Result<Self, FileError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let error = |at, problem| FileError { file: path.to_owned(), at, problem: Box::new(problem) };
-        let top: Entries<'_> = read_part(text, text).map_err(|(at, problem)| error(Some(at), problem))?;
+        let top: Entries<'_, String> =
+            read_part(text, text).map_err(|(at, problem)| error(Some(at), problem))?;
         let is_list = |name: &str| name == "mcpServers" || name == "servers";
         let Some((_, list)) = top.0.iter().find(|(name, _)| is_list(name)) else {
             return Err(error(None, Problem::NoServers));
         };
-        let entries: Entries<'_> =
+        let entries: Entries<'_, String> =
             read_part(text, list.get()).map_err(|(at, problem)| error(Some(at), problem))?;
         let mut file = Self { servers: Vec::new(), ignored: Vec::new() };
         let mut names = std::collections::HashSet::new();

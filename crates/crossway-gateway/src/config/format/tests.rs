@@ -106,6 +106,7 @@ fn places_are_those_of_keys_and_values() {
     for (format, text) in [
         (Format::Yaml, "äb: { key: [1, 'x'] }"),
         (Format::Json, "{\"äb\": { \"key\": [1, \"x\"] }}"),
+        (Format::Json, "{\"äb\": { \"key\\u0073\": [1, \"x\"] }}"),
         (Format::Toml, "\"äb\" = { key = [1, 'x'] }"),
     ] {
         let Ok(root) = format.parse(text) else { panic!("{text} is refused") };
