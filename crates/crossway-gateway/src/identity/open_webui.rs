@@ -66,7 +66,7 @@ impl OpenWebUi {
 
     fn caller(&self, token: &str, asked: &Asked<'_>) -> Result<Caller, Flaw> {
         let sum = sha256(token.as_bytes());
-        let found = self.cache.find(&sum, 0);
+        let found = self.cache.find(&sum);
         let is_new = found.is_none();
         let remembered = match found {
             Some(remembered) => remembered,
@@ -75,7 +75,7 @@ impl OpenWebUi {
         let late = if session::is_within_one(asked) { self.session_leeway } else { Duration::ZERO };
         remembered.lifetime.check(asked.now, self.leeway, late)?;
         if is_new {
-            self.cache.remember(sum, 0, remembered.clone());
+            self.cache.remember(sum, remembered.clone());
         }
         Ok(remembered.caller)
     }

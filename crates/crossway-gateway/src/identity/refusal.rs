@@ -33,17 +33,12 @@ pub enum Refusal {
     /// The connection is not one on which headers are believed.
     #[error("the connection is outside of the fence")]
     OutsideTheFence,
-    /// The keys that tokens are verified with could not be had yet.
-    #[error("the keys of the token's issuer can't be had")]
-    NoKeys,
 }
 
 /// What proves who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Credential {
-    /// A token of an authorization server.
-    AccessToken,
     /// The key of the connection from Open WebUI.
     ConnectionKey,
     /// What Open WebUI has signed about its user.
@@ -57,7 +52,6 @@ pub enum Credential {
 impl std::fmt::Display for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::AccessToken => "access token",
             Self::ConnectionKey => "connection key",
             Self::Statement => "signed statement about the user",
             Self::Headers => "headers about the user",
@@ -82,18 +76,12 @@ pub enum Flaw {
     /// Its algorithm is not among the configured ones, or not the key's.
     #[error("its algorithm is not accepted")]
     Algorithm,
-    /// Its key is not among the issuer's.
-    #[error("its key is not among the issuer's")]
-    UnknownKey,
     /// Its signature does not verify.
     #[error("its signature does not verify")]
     Signature,
     /// Its issuer is another one.
     #[error("its issuer is another one")]
     Issuer,
-    /// It is for somebody else.
-    #[error("its audience is another one")]
-    Audience,
     /// It has expired.
     #[error("it has expired")]
     Expired,
@@ -114,7 +102,6 @@ impl Refusal {
             Self::Twice(_) | Self::Malformed(_) | Self::LookAlike(_) => StatusCode::BAD_REQUEST,
             Self::TooLong(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Foreign(_) | Self::OutsideTheFence => StatusCode::FORBIDDEN,
-            Self::NoKeys => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -128,10 +115,8 @@ impl Refusal {
                 Flaw::Unknown => "unknown",
                 Flaw::NotAToken => "not_a_token",
                 Flaw::Algorithm => "algorithm",
-                Flaw::UnknownKey => "unknown_key",
                 Flaw::Signature => "signature",
                 Flaw::Issuer => "issuer",
-                Flaw::Audience => "audience",
                 Flaw::Expired => "expired",
                 Flaw::NotYetValid => "not_yet_valid",
                 Flaw::Claim => "claim",
@@ -142,7 +127,6 @@ impl Refusal {
             Self::LookAlike(_) => "look_alike",
             Self::Foreign(_) => "foreign",
             Self::OutsideTheFence => "outside_the_fence",
-            Self::NoKeys => "no_keys",
         }
     }
 
@@ -174,7 +158,6 @@ impl Refusal {
             Self::OutsideTheFence => {
                 "headers about a user are not taken from here; ask the gateway's operator".to_owned()
             }
-            Self::NoKeys => "tokens can't be verified at the moment; try again soon".to_owned(),
         }
     }
 }
@@ -182,7 +165,6 @@ impl Refusal {
 impl Credential {
     fn how_to_send(self) -> &'static str {
         match self {
-            Self::AccessToken => "send an access token for this server, as Authorization: Bearer TOKEN",
             Self::ConnectionKey => "send the connection's key, as Authorization: Bearer KEY",
             Self::Statement => {
                 "have Open WebUI sign who calls: set FORWARD_USER_INFO_HEADER_JWT_SECRET to the secret that this server has"

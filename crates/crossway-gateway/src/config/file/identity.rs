@@ -6,7 +6,7 @@ use crate::identity::{ApiKeysConfig, HeadersConfig, IdentityConfig, NoneConfig, 
 
 /// [`IdentityConfig`] by the word that it has under `proof`.
 #[derive(Deserialize)]
-#[serde(rename = "$crossway::tagged by proof")]
+#[serde(remote = "IdentityConfig", rename = "$crossway::tagged by proof")]
 enum ByProof {
     #[serde(rename = "open-webui-jwt")]
     OpenWebUiJwt(OpenWebUiJwtConfig),
@@ -22,13 +22,10 @@ enum ByProof {
 pub(super) fn by_proof<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<IdentityConfig>, D::Error> {
-    let config = Option::<ByProof>::deserialize(deserializer)?;
-    Ok(config.map(|config| match config {
-        ByProof::OpenWebUiJwt(config) => IdentityConfig::OpenWebUiJwt(config),
-        ByProof::Headers(config) => IdentityConfig::Headers(config),
-        ByProof::ApiKeys(config) => IdentityConfig::ApiKeys(config),
-        ByProof::None(config) => IdentityConfig::None(config),
-    }))
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Proven(#[serde(with = "ByProof")] IdentityConfig);
+    Ok(Option::<Proven>::deserialize(deserializer)?.map(|Proven(config)| config))
 }
 
 #[cfg(test)]

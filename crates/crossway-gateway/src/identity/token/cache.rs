@@ -13,7 +13,7 @@ pub(in crate::identity) struct Remembered {
     pub(in crate::identity) lifetime: Lifetime,
 }
 
-/// Verified tokens by their SHA-256, of one set of keys. Two halves: what is not asked for while the younger half
+/// Verified tokens by their SHA-256. Two halves: what is not asked for while the younger half
 /// fills up is forgotten with the older one.
 #[derive(Debug)]
 pub(in crate::identity) struct Cache {
@@ -23,8 +23,6 @@ pub(in crate::identity) struct Cache {
 
 #[derive(Debug, Default)]
 struct Halves {
-    /// Which set of keys has verified them.
-    keys: u64,
     young: HashMap<[u8; 32], Remembered>,
     old: HashMap<[u8; 32], Remembered>,
 }
@@ -35,12 +33,9 @@ impl Cache {
         Self { halves: Mutex::default(), half: (tokens / 2).max(1) }
     }
 
-    /// A token that the set of keys `keys` has verified.
-    pub(in crate::identity) fn find(&self, token: &[u8; 32], keys: u64) -> Option<Remembered> {
+    /// A token that was verified.
+    pub(in crate::identity) fn find(&self, token: &[u8; 32]) -> Option<Remembered> {
         let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
-        if halves.keys != keys {
-            return None;
-        }
         if let Some(found) = halves.young.get(token) {
             return Some(found.clone());
         }
@@ -49,15 +44,9 @@ impl Cache {
         Some(found)
     }
 
-    /// Remembers a token that the set of keys `keys` has verified. What other keys have verified is forgotten.
-    pub(in crate::identity) fn remember(&self, token: [u8; 32], keys: u64, remembered: Remembered) {
+    /// Remembers a token that was verified.
+    pub(in crate::identity) fn remember(&self, token: [u8; 32], remembered: Remembered) {
         let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
-        if halves.keys > keys {
-            return;
-        }
-        if halves.keys < keys {
-            *halves = Halves { keys, ..Halves::default() };
-        }
         halves.insert(token, remembered, self.half);
     }
 }
