@@ -7,7 +7,7 @@ mod upstreams;
 pub use place::PlaceProblem;
 pub use upstreams::UpstreamProblem;
 
-use super::file::ConfigFile;
+use super::file::{ConfigFile, LimitsFile};
 use super::problem::{Problem, Severity};
 use super::tree::{Node, Step};
 use super::{Listening, Loaded};
@@ -64,6 +64,9 @@ pub(super) fn check(
     let keyring = place::keyring(&file.session_keys, findings);
     let audit = place::audit(file.audit.as_ref(), context.folder, findings);
     let upstreams = upstreams::check(&file, root, context, findings);
+    let LimitsFile { connections, sessions, message, .. } = file.limits;
+    let numbers = [("connections", connections), ("sessions", sessions), ("message", message.0)];
+    upstreams::at_least_one(&["limits".into()], numbers, findings);
     let identity = policy::identity(&file, root, findings);
     let policy = policy::check(&file, root, context.folder, findings)?;
     let listening = Listening { address: file.listen.0, hosts, origins, tls };

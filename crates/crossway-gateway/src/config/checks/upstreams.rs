@@ -322,12 +322,19 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderEr
     Ok((name, value))
 }
 
-fn check_limits(at: &[Step], file: &UpstreamLimitsFile, findings: &mut Findings) {
-    for (key, value) in [("concurrent", file.concurrent), ("sessions", file.sessions)] {
-        if value == 0 {
-            findings.error(with(at, key), UpstreamProblem::TooFew(1));
-        }
+/// Numbers of which none would mean that nothing works.
+pub(super) fn at_least_one<const N: usize>(
+    at: &[Step],
+    numbers: [(&str, usize); N],
+    findings: &mut Findings,
+) {
+    for (key, _) in numbers.into_iter().filter(|(_, number)| *number == 0) {
+        findings.error(with(at, key), UpstreamProblem::TooFew(1));
     }
+}
+
+fn check_limits(at: &[Step], file: &UpstreamLimitsFile, findings: &mut Findings) {
+    at_least_one(at, [("concurrent", file.concurrent), ("sessions", file.sessions)], findings);
     if file.breaker.most.0 < file.breaker.first.0 {
         findings.error(with(&with(at, "breaker"), "most"), UpstreamProblem::ShorterThanFirst);
     }
