@@ -4,11 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not tests to the lint")]
 
+mod generated;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crossway_gateway::config::{self, ConfigErrors, Severity};
 use crossway_gateway::plan::UpstreamPlan;
+use generated::{assert_generated, repository};
 
 /// What the golden files take for the environment.
 fn lookup(name: &str) -> Option<String> {
@@ -99,6 +102,16 @@ fn a_server_as_desktop_clients_write_it_is_checked_like_any_other() {
 }
 
 #[test]
+fn limits_that_would_let_nobody_in_are_mistakes() {
+    let text = "upstreams: { a: { command: x, limits: { concurrent: 0 } } }\nlimits: { connections: 0, sessions: 0, message: 0 }\n";
+    let ConfigErrors(findings) = config::parse(Path::new("a.yaml"), text, lookup).unwrap_err();
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let paths: Vec<_> = errors.map(|finding| finding.path.as_str()).collect();
+    let wanted = ["upstreams.a.limits.concurrent", "limits.connections", "limits.sessions", "limits.message"];
+    assert_eq!(paths, wanted);
+}
+
+#[test]
 fn of_many_mistakes_the_first_are_told_whatever_kind_they_are_of() {
     for (mistake, count) in
         [("{ command: \"${NOT_SET}\" }", 60), ("{ comand: x }", 60), ("{ comand: x }", 50)]
@@ -109,10 +122,6 @@ fn of_many_mistakes_the_first_are_told_whatever_kind_they_are_of() {
         let is_cut = findings.last().unwrap().message().contains("these are the first 50");
         assert_eq!((findings.len(), is_cut), if count > 50 { (51, true) } else { (50, false) }, "{mistake}");
     }
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The example, with what it takes from the environment.
@@ -144,23 +153,10 @@ fn the_example_says_all_that_a_config_can_say() {
     let keys = schema["properties"].as_object().unwrap().keys();
     // TLS needs files that no example has.
     let missing: Vec<_> = keys
-        .filter(|key| !["$schema", "tls", "endpoints"].contains(&key.as_str()))
+        .filter(|key| !["$schema", "tls"].contains(&key.as_str()))
         .filter(|key| !text.lines().any(|line| line.starts_with(&format!("{key}:"))))
         .collect();
     assert!(missing.is_empty(), "examples/crossway.yaml says nothing of {missing:?}");
-}
-
-/// Compares a file of the repository with what it is generated from, or writes it anew.
-fn assert_generated(file: &str, wanted: &str) {
-    let path = repository().join(file);
-    if std::env::var_os("CROSSWAY_BLESS").is_some() {
-        fs::write(&path, wanted).unwrap();
-    }
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == wanted,
-        "{file} is out of date; CROSSWAY_BLESS=1 cargo test -p crossway-gateway writes it"
-    );
 }
 
 #[test]

@@ -1,20 +1,18 @@
 //! The table of `crossway limits` is what the crates' `limits.rs` say.
 //!
-//! `CROSSWAY_BLESS=1 cargo test -p crossway-gateway --test limits` writes it anew. It is part of the program: build again after
-//! that.
+//! `CROSSWAY_BLESS=1 cargo test -p crossway-gateway --test limits` writes it anew; twice, for it is part of the program.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not tests to the lint")]
+
+mod generated;
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crossway_gateway::{SET, bounds, limits_page};
+use generated::{assert_generated, repository};
 use serde_json::{Value, json};
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 /// All `limits.rs` of a crate.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -184,18 +182,6 @@ fn generated() -> String {
     }
     assert!(table.len() > 100, "{} limits were found", table.len());
     format!("{:#}\n", Value::Array(table))
-}
-
-fn assert_generated(file: &str, wanted: &str) {
-    let path = repository().join(file);
-    if std::env::var_os("CROSSWAY_BLESS").is_some() {
-        fs::write(&path, wanted).unwrap();
-    }
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == wanted,
-        "{file} is out of date; CROSSWAY_BLESS=1 cargo test -p crossway-gateway --test limits (twice) writes it"
-    );
 }
 
 #[test]
