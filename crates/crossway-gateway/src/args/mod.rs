@@ -126,15 +126,15 @@ Examples:
   crossway explain --config crossway.yaml --user alice@acme.example --tool github__get_issue
 
 All servers are merged at /mcp, where tools and prompts are called SERVER__NAME, and each is alone, under its own names, at \
-/SERVER/mcp; HTTP+SSE is at /sse and /SERVER/sse. What is not granted is not there. A change of the config is taken up while it runs, \
-whole or not at all.";
+/SERVER/mcp; HTTP+SSE is at /sse and /SERVER/sse. What is not granted is not there. A change of the servers, of who calls or of \
+what is granted is taken up while it runs, whole or not at all.";
 
 const EXPLAIN_HELP: &str = "\
 Examples:
   crossway explain --user alice@acme.example --group acme --upstream github --tool get_issue
   crossway explain --user alice@acme.example --group acme --upstream github --tool delete_repo --arguments '{\"owner\":\"acme\"}'
 
-Nothing is started and no secret is read.
+Nothing is started, and no credential of a user or a tenant is read.
 
 Exit codes:
   0  the call is permitted
