@@ -9,6 +9,7 @@ use crossway_streamable_http::client::{
     ConfigError, Era, Options, ProbeError, StreamableHttpUpstream, Verdict,
 };
 use http::HeaderMap;
+use url::Url;
 
 use crate::args::TransportArg;
 use crate::plan::UrlPlan;
@@ -66,7 +67,8 @@ pub enum DetectError {
 ///
 /// When the server can't be reached, wants authorization, or speaks neither transport.
 pub async fn connect_url(plan: UrlPlan) -> Result<(Arc<dyn Upstream>, Speaks), DetectError> {
-    let url = plan.url.as_str().to_owned();
+    let address = plan.url.as_str();
+    let url = shown(&plan.url);
     let mut options = Options::default();
     let mut headers = HeaderMap::new();
     for (name, value) in plan.headers {
@@ -75,7 +77,7 @@ pub async fn connect_url(plan: UrlPlan) -> Result<(Arc<dyn Upstream>, Speaks), D
     }
     let http_sse = || {
         let options = crossway_http_sse::Options::default().with_headers(headers);
-        HttpSseUpstream::new(&url, options)
+        HttpSseUpstream::new(address, options)
     };
     if plan.transport == Some(TransportArg::HttpSse) {
         let upstream = http_sse()?;
@@ -84,7 +86,7 @@ pub async fn connect_url(plan: UrlPlan) -> Result<(Arc<dyn Upstream>, Speaks), D
             Err(source) => Err(DetectError::NotSse { url, source }),
         };
     }
-    let streamable = |era: Era| StreamableHttpUpstream::new(&url, options.clone().era(era));
+    let streamable = |era: Era| StreamableHttpUpstream::new(address, options.clone().era(era));
     match streamable(Era::Unknown)?.probe().await {
         Ok(Verdict::Modern { supported }) => {
             tracing::info!(%url, transport = "Streamable HTTP", revisions = supported.join(" "), "connected");
@@ -107,5 +109,31 @@ pub async fn connect_url(plan: UrlPlan) -> Result<(Arc<dyn Upstream>, Speaks), D
         // It was said to be Streamable HTTP, and may be so later.
         Ok(_) => Ok((Arc::new(streamable(Era::Unknown)?), Speaks::Both)),
         Err(source) => Err(DetectError::Probe { url, source }),
+    }
+}
+
+/// A URL as it is shown: keys are met in queries, and passwords before the host.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(url.query().is_some().then_some(".."));
+    // Only URLs without a host can't have these.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_a_secret() {
+        for (url, wanted) in [
+            ("http://host:1/mcp", "http://host:1/mcp"),
+            ("https://user:hunter2@host/mcp?key=hunter2#hunter2", "https://host/mcp?.."),
+        ] {
+            assert_eq!(shown(&url.parse().unwrap()), wanted);
+        }
     }
 }
