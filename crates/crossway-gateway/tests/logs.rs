@@ -60,15 +60,21 @@ fn arguments(text: &str) -> Vec<String> {
     arguments
 }
 
-/// A line, from the arguments of its macro.
-fn line(level: usize, of: &str, arguments: &[String]) -> Line {
+/// The value of a constant of the crate: in quotation marks.
+fn named<'a>(path: &str, sources: &'a [String]) -> Option<&'a str> {
+    let begins = format!("const {}: &str = ", path.rsplit("::").next()?);
+    sources.iter().find_map(|source| source.split_once(&begins)?.1.split(';').next())
+}
+
+/// A line, from the arguments of its macro. `sources` are those of its crate.
+fn line(level: usize, of: &str, arguments: &[String], sources: &[String]) -> Line {
     let text = arguments.iter().find(|argument| argument.starts_with('"'));
     let text = text.unwrap_or_else(|| panic!("{of} logs without a text: {arguments:?}"));
     let mut line =
         Line { level, of: of.to_owned(), text: text.trim_matches('"').to_owned(), fields: Vec::new() };
     for argument in arguments.iter().take_while(|argument| *argument != text) {
         if let Some(target) = argument.strip_prefix("target: ") {
-            line.of = target.trim_matches('"').to_owned();
+            line.of = named(target, sources).unwrap_or(target).trim_matches('"').to_owned();
             continue;
         }
         let name = argument.split('=').next().unwrap().trim_start_matches(['%', '?']).trim();
@@ -85,14 +91,14 @@ fn lines() -> Vec<Line> {
         let of = folder.file_name().to_str().unwrap().replace('-', "_");
         let mut texts = Vec::new();
         sources(&folder.path().join("src"), &mut texts);
-        for text in texts {
+        for text in &texts {
             for (level, word) in LEVELS.iter().enumerate() {
                 let start = format!("{word}!(");
                 for (at, _) in text.match_indices(&start) {
                     // `compile_error!(` and the like are other macros.
                     let before = text[..at].chars().next_back();
                     if !before.is_some_and(|before| before.is_alphanumeric() || before == '_') {
-                        lines.push(line(level, &of, &arguments(&text[at + start.len()..])));
+                        lines.push(line(level, &of, &arguments(&text[at + start.len()..]), &texts));
                     }
                 }
             }
@@ -135,7 +141,10 @@ fn the_page_about_the_log_is_what_the_code_says() {
 #[test]
 fn a_line_is_read_from_its_macro() {
     let text = r#"target: "a::b", %error, calls = f(1, "x, y"), self.pid, "it, {error} (\"so\")"); more("#;
-    let line = line(1, "crate", &arguments(text));
+    let line = line(1, "crate", &arguments(text), &[]);
     assert_eq!((line.of.as_str(), line.text.as_str()), ("a::b", r#"it, {error} (\"so\")"#));
     assert_eq!(line.fields, ["error", "calls", "pid"]);
+    let text = r#"target: crate::names::AUDIT, "it");"#;
+    let sources = [r#"/// One. pub const AUDIT: &str = "a::audit"; more"#.to_owned()];
+    assert_eq!(crate::line(1, "crate", &arguments(text), &sources).of, "a::audit");
 }
