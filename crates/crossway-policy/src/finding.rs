@@ -179,8 +179,11 @@ pub enum Problem {
         limit: usize,
     },
     /// A quota limits nothing.
-    #[error("it limits nothing: say `calls`, `in_flight`, `bytes` or `children`")]
+    #[error("it limits nothing: say `calls`, `in_flight` or `bytes`")]
     NoLimit,
+    /// A quota limits what nobody counts.
+    #[error("`children` is not enforced")]
+    NotEnforced,
     /// A quota lets nothing through.
     #[error("it lets nothing through")]
     ZeroLimit,

@@ -122,6 +122,9 @@ impl Rule {
         if limits.has_zero() || per_user.has_zero() {
             findings.warning(path, Problem::ZeroLimit);
         }
+        if limits.children.or(per_user.children).is_some() {
+            findings.warning(path, Problem::NotEnforced);
+        }
         let upstream = rule.upstream.as_ref().map(|text| {
             let reach = upstreams.reach(text, &format!("{path}.upstream"), findings)?;
             Some((reach, text.clone()))

@@ -198,3 +198,31 @@ fn credentials_that_can_not_be_meant_are_found() {
         assert_eq!(one(credential.clone()), line, "{credential}");
     }
 }
+
+#[test]
+fn quotas_that_can_not_be_meant_are_found() {
+    let of = |quotas: Value| found(json!({ "quotas": quotas }));
+    for (quotas, lines) in [
+        (json!([{ "calls": "1/min" }, { "upstream": "wiki", "calls": "1/min" }]), vec![]),
+        (
+            json!([{ "upstream": "wiki", "tool": "x" }]),
+            vec!["!quotas[0]: it limits nothing: say `calls`, `in_flight` or `bytes`"],
+        ),
+        (
+            json!([{ "upstream": "wiki", "calls": "1/min" }, { "upstream": "wiki", "bytes": "1MiB/min" }]),
+            vec!["!quotas[1]: another quota is about the same tenant, upstream and tool"],
+        ),
+        (json!([{ "per_user": { "in_flight": 0 } }]), vec!["quotas[0]: it lets nothing through"]),
+        (json!([{ "children": 0 }]), vec!["quotas[0]: `children` is not enforced"]),
+        (json!([{ "per_user": { "children": 2 } }]), vec!["quotas[0]: `children` is not enforced"]),
+        (
+            json!([{ "tenant": "acne", "upstream": "wikis", "calls": "1/min" }]),
+            vec![
+                "!quotas[0].tenant: there is no tenant \"acne\"",
+                "!quotas[0].upstream: there is no upstream \"wikis\"; is \"wiki\" meant?",
+            ],
+        ),
+    ] {
+        assert_eq!(of(quotas.clone()), lines, "{quotas}");
+    }
+}
