@@ -1,8 +1,11 @@
 //! What is known of a connection besides what is said on it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use ring::digest;
+
+use crate::tls::ClientCertificate;
 
 /// The connection that a request came on: where from, and by whose certificate.
 ///
@@ -11,7 +14,8 @@ use ring::digest;
 #[derive(Debug, Clone, Default)]
 pub struct Connection {
     address: Option<SocketAddr>,
-    certificate: Option<ClientCertificate>,
+    /// Shared, for each request of the connection has a copy of this.
+    certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl Connection {
@@ -24,7 +28,7 @@ impl Connection {
     /// With a certificate of the client, which TLS has verified.
     #[must_use]
     pub fn with_certificate(mut self, certificate: ClientCertificate) -> Self {
-        self.certificate = Some(certificate);
+        self.certificate = Some(Arc::new(certificate));
         self
     }
 
@@ -37,33 +41,7 @@ impl Connection {
     /// The client's certificate, if it has shown one.
     #[must_use]
     pub fn certificate(&self) -> Option<&ClientCertificate> {
-        self.certificate.as_ref()
-    }
-}
-
-/// The certificate that a client has proven to own, by its fingerprint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
-    sha256: [u8; 32],
-}
-
-impl ClientCertificate {
-    /// Of a certificate in DER that TLS has verified, and that the client has proven to have the key of.
-    #[must_use]
-    pub fn from_verified_der(der: &[u8]) -> Self {
-        Self { sha256: sha256(der) }
-    }
-
-    /// Of a certificate that TLS has verified, by the SHA-256 of its DER.
-    #[must_use]
-    pub fn from_verified_sha256(sha256: [u8; 32]) -> Self {
-        Self { sha256 }
-    }
-
-    /// The SHA-256 of the certificate's DER.
-    #[must_use]
-    pub fn sha256(&self) -> &[u8; 32] {
-        &self.sha256
+        self.certificate.as_deref()
     }
 }
 

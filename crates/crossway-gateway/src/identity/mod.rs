@@ -40,7 +40,7 @@ use self::token::UnixTime;
 pub use api_keys::{UnfitKey, hash_api_key};
 pub use caller::Caller;
 pub use config::*;
-pub use connection::{ClientCertificate, Connection};
+pub use connection::Connection;
 pub use error::{IdentityError, IdentityWarning};
 pub use refusal::{Credential, Flaw, Refusal};
 pub use service::{Identified, IdentifiedBody, IdentifiedFuture};

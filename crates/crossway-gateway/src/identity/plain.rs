@@ -171,6 +171,6 @@ impl Fence {
         let is_near =
             address.is_some_and(|address| self.networks.iter().any(|network| network.contains(&address)));
         let certificate = connection.certificate();
-        is_near || certificate.is_some_and(|certificate| self.certificates.contains(certificate.sha256()))
+        is_near || certificate.is_some_and(|certificate| self.certificates.contains(&certificate.fingerprint))
     }
 }

@@ -6,15 +6,14 @@ use std::task::{Context, Poll};
 
 use crossway_layers::trace::from_headers;
 use crossway_policy::Principal;
-use http::{Extensions, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::ruling::{Now, Ruling};
 use crate::faces::{FaceBody, FaceFuture, Faces, answer, name_in};
-use crate::identity::{ClientCertificate, Connection, Identified, IdentifiedBody, IdentifiedFuture};
+use crate::identity::{Identified, IdentifiedBody, IdentifiedFuture};
 use crate::metrics::Metrics;
-use crate::tls::{self, PeerAddress};
 
 /// What callers are told who are known and belong to no tenant, whatever the reason is.
 const NO_TENANT: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"you are known, and nothing here is for you; ask your administrator for access"}}"#;
@@ -43,8 +42,6 @@ impl Service<Request<Incoming>> for Edge {
     }
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
-        let connection = connection_of(request.extensions());
-        request.extensions_mut().insert(connection);
         if let Ok(trace) = from_headers(request.headers()) {
             request.extensions_mut().insert(trace);
         }
@@ -53,18 +50,6 @@ impl Service<Request<Incoming>> for Edge {
         Identified::new(identity, self.metrics.clone(), Admitted { ruling, faces: &mut self.faces })
             .call(request)
     }
-}
-
-/// What is known of the connection that a request came on.
-fn connection_of(known: &Extensions) -> Connection {
-    let mut connection = match known.get::<PeerAddress>() {
-        Some(PeerAddress(address)) => Connection::from_address(*address),
-        None => Connection::default(),
-    };
-    if let Some(shown) = known.get::<tls::ClientCertificate>() {
-        connection = connection.with_certificate(ClientCertificate::from_verified_sha256(shown.fingerprint));
-    }
-    connection
 }
 
 /// The faces, for callers of whom it is known who they are.

@@ -8,24 +8,23 @@ use std::time::Duration;
 
 use crossway_streamable_http::server::http::{Accept, Accepted};
 use http::Extensions;
-use ring::digest::{SHA256, digest};
 use rustls::ServerConfig;
-use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::{debug, error, info};
 
+use super::ClientCertificate;
 use super::files::{TlsError, TlsFiles};
-use super::limits::{HANDSHAKE, NAMES};
-use super::{ClientCertificate, PeerAddress};
+use super::limits::HANDSHAKE;
+use crate::identity::Connection;
 use crate::metrics::Metrics;
 
 /// TLS before a listener. Clones share its certificates.
 ///
-/// Each request gets a [`PeerAddress`] among its extensions, and a [`ClientCertificate`] where the client had to show
-/// one. HTTP/2 and HTTP/1.1 are offered by ALPN.
+/// Each request gets a [`Connection`] among its extensions, with the client's certificate where it had to show one.
+/// HTTP/2 and HTTP/1.1 are offered by ALPN.
 #[derive(Clone)]
 pub struct Tls(Arc<Inner>);
 
@@ -149,12 +148,13 @@ impl Accept for Tls {
                 return None;
             }
         };
-        let mut known = Extensions::new();
-        known.insert(PeerAddress(from));
+        let mut connection = Connection::from_address(from);
         // There is one only where it was asked for, and then it was verified.
         if let Some([certificate, ..]) = stream.get_ref().1.peer_certificates() {
-            known.insert(known_as(certificate));
+            connection = connection.with_certificate(ClientCertificate::from_verified_der(certificate));
         }
+        let mut known = Extensions::new();
+        known.insert(connection);
         Some(Accepted { io: stream, known: Some(known) })
     }
 }
@@ -163,20 +163,6 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tls({}, {:?})", self.0.listener, self.0.files)
     }
-}
-
-/// Who a verified certificate says that the client is.
-fn known_as(certificate: &CertificateDer<'_>) -> ClientCertificate {
-    let mut fingerprint = [0; 32];
-    fingerprint.copy_from_slice(digest(&SHA256, certificate).as_ref());
-    let names = match webpki::EndEntityCert::try_from(certificate) {
-        Ok(parsed) => {
-            let names = parsed.valid_dns_names().chain(parsed.valid_uri_names());
-            names.take(NAMES).map(str::to_owned).collect()
-        }
-        Err(_) => Vec::new(),
-    };
-    ClientCertificate::new(names, fingerprint)
 }
 
 /// Why a handshake has failed, in a word.

@@ -2,11 +2,16 @@
 
 use std::fmt;
 
+use ring::digest::{SHA256, digest};
+use rustls::pki_types::CertificateDer;
+
+use super::limits::NAMES;
+
 /// A certificate that the client of a connection has proven to hold, and that was verified against the configured
 /// authorities.
 ///
-/// It is in the extensions of each request of that connection. Where TLS asks for no client certificate, there is
-/// none.
+/// It is in the [`Connection`](crate::identity::Connection) among the extensions of each request. Where TLS asks for no
+/// client certificate, there is none.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientCertificate {
@@ -18,9 +23,19 @@ pub struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// A certificate with these names and this fingerprint. Whoever makes one vouches for it.
+    /// Reads a certificate in DER that TLS has verified, and that the client has proven to have the key of.
     #[must_use]
-    pub fn new(subject_alt_names: Vec<String>, fingerprint: [u8; 32]) -> Self {
+    pub fn from_verified_der(der: &[u8]) -> Self {
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(digest(&SHA256, der).as_ref());
+        let der = CertificateDer::from(der);
+        let subject_alt_names = match webpki::EndEntityCert::try_from(&der) {
+            Ok(parsed) => {
+                let names = parsed.valid_dns_names().chain(parsed.valid_uri_names());
+                names.take(NAMES).map(str::to_owned).collect()
+            }
+            Err(_) => Vec::new(),
+        };
         Self { subject_alt_names, fingerprint }
     }
 }

@@ -4,9 +4,9 @@ mod acceptor;
 mod client_certificate;
 mod files;
 pub mod limits;
-mod peer;
+mod tcp;
 
 pub use acceptor::Tls;
 pub use client_certificate::ClientCertificate;
 pub use files::{TlsError, TlsFiles};
-pub use peer::{PeerAddress, Tcp};
+pub use tcp::Tcp;

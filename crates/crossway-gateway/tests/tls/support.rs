@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 
 use base64::Engine as _;
 use bytes::Bytes;
+use crossway_gateway::identity::Connection;
 use crossway_gateway::metrics::Metrics;
-use crossway_gateway::tls::{ClientCertificate, PeerAddress, Tls, TlsFiles};
+use crossway_gateway::tls::{Tls, TlsFiles};
 use crossway_streamable_http::server::http::{HttpLimits, serve_with};
 use http::{Request, Response};
 use http_body_util::Full;
@@ -157,9 +158,9 @@ impl Service<Request<Incoming>> for Known {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let extensions = request.extensions();
-        let from = extensions.get::<PeerAddress>().unwrap().0.ip();
-        let certificate = extensions.get::<ClientCertificate>().map_or_else(
+        let connection = request.extensions().get::<Connection>().unwrap();
+        let from = connection.address().unwrap().ip();
+        let certificate = connection.certificate().map_or_else(
             || "none".to_owned(),
             |certificate| {
                 format!("{} {}", certificate.subject_alt_names.join(","), hex(&certificate.fingerprint))

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::tokens::KEY;
 use super::*;
-use crate::identity::{ClientCertificate, IdentityError, IdentityWarning};
+use crate::identity::{IdentityError, IdentityWarning};
+use crate::tls::ClientCertificate;
 
 const CERTIFICATE: &[u8] = b"the DER of a certificate";
 
 fn file() -> Value {
-    let sum = ClientCertificate::from_verified_der(CERTIFICATE).sha256().map(|byte| format!("{byte:02x}"));
+    let sum = ClientCertificate::from_verified_der(CERTIFICATE).fingerprint.map(|byte| format!("{byte:02x}"));
     json!({
         "proof": "headers",
         "fence": {

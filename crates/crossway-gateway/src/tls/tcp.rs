@@ -1,4 +1,4 @@
-//! Where a connection is from.
+//! No TLS.
 
 use std::net::SocketAddr;
 
@@ -6,12 +6,9 @@ use crossway_streamable_http::server::http::{Accept, Accepted};
 use http::Extensions;
 use tokio::net::TcpStream;
 
-/// The address that a connection is from, as the socket has it. It is among the extensions of each request. What
-/// headers say (`Forwarded`, `X-Forwarded-For`) is not asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PeerAddress(pub SocketAddr);
+use crate::identity::Connection;
 
-/// No TLS; each request is told its [`PeerAddress`].
+/// No TLS; each request gets a [`Connection`] among its extensions all the same.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tcp;
 
@@ -20,7 +17,7 @@ impl Accept for Tcp {
 
     async fn accept(&self, stream: TcpStream, from: SocketAddr) -> Option<Accepted<TcpStream>> {
         let mut known = Extensions::new();
-        known.insert(PeerAddress(from));
+        known.insert(Connection::from_address(from));
         Some(Accepted { io: stream, known: Some(known) })
     }
 }
