@@ -129,7 +129,6 @@ async fn metrics_are_text_with_the_states_of_the_moment() {
         r#"crossway_calls_total{tenant="acme",upstream="wiki",outcome="not_sent"} 1"#,
         r#"crossway_upstream_state{upstream="jira",state="down"} 1"#,
         r#"crossway_upstream_state{upstream="wiki",state="down"} 0"#,
-        r#"crossway_upstream_breaker_open{upstream="jira"} 1"#,
         r#"crossway_sessions{face="streamable-http"} 3"#,
     ] {
         assert!(body.lines().any(|it| it == line), "no {line} in {body}");

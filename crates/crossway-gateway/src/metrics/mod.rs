@@ -71,21 +71,13 @@ struct Inner {
     request_bytes: Series<Counter>,
     reply_bytes: Series<Counter>,
     denied: Series<Counter>,
-    quota_refusals: Series<Counter>,
     identity_refusals: Series<Counter>,
     sessions: Series<Gauge>,
     upstream_state: Series<Gauge>,
-    upstream_in_flight: Series<Gauge>,
-    upstream_queued: Series<Gauge>,
-    breaker_open: Series<Gauge>,
-    list_refreshes: Series<Counter>,
     reloads: Series<Counter>,
     reloaded_at: Series<FloatGauge>,
     reload_ok: Series<Gauge>,
     config_info: Series<Gauge>,
-    audit_queue: Series<Gauge>,
-    audit_written: Series<Counter>,
-    audit_waits: Series<Counter>,
     audit_refusals: Series<Counter>,
     tls_reloads: Series<Counter>,
     tls_failed: Series<Counter>,
@@ -112,22 +104,14 @@ impl Metrics {
         let request_bytes = Series::new(&table::REQUEST_BYTES, to);
         let reply_bytes = Series::new(&table::REPLY_BYTES, to);
         let denied = Series::new(&table::DENIED, to);
-        let quota_refusals = Series::new(&table::QUOTA_REFUSALS, to);
         let identity_refusals = Series::new(&table::IDENTITY_REFUSALS, to);
         let sessions = Series::new(&table::SESSIONS, to);
         let upstream_state = Series::new(&table::UPSTREAM_STATE, to);
-        let upstream_in_flight = Series::new(&table::UPSTREAM_IN_FLIGHT, to);
-        let upstream_queued = Series::new(&table::UPSTREAM_QUEUED, to);
-        let breaker_open = Series::new(&table::BREAKER_OPEN, to);
-        let list_refreshes = Series::new(&table::LIST_REFRESHES, to);
         let reloads = Series::new(&table::RELOADS, to);
         let reloaded_at = Series::new(&table::RELOADED_AT, to);
         let reload_ok = Series::new(&table::RELOAD_OK, to);
         let config_info = Series::new(&table::CONFIG_INFO, to);
         Series::<Gauge>::new(&table::BUILD_INFO, to).with([env!("CARGO_PKG_VERSION").into()]).set(1);
-        let audit_queue = Series::new(&table::AUDIT_QUEUE, to);
-        let audit_written = Series::new(&table::AUDIT_WRITTEN, to);
-        let audit_waits = Series::new(&table::AUDIT_WAITS, to);
         let audit_refusals = Series::new(&table::AUDIT_REFUSALS, to);
         let tls_reloads = Series::new(&table::TLS_RELOADS, to);
         let tls_failed = Series::new(&table::TLS_FAILED, to);
@@ -149,21 +133,13 @@ impl Metrics {
             request_bytes,
             reply_bytes,
             denied,
-            quota_refusals,
             identity_refusals,
             sessions,
             upstream_state,
-            upstream_in_flight,
-            upstream_queued,
-            breaker_open,
-            list_refreshes,
             reloads,
             reloaded_at,
             reload_ok,
             config_info,
-            audit_queue,
-            audit_written,
-            audit_waits,
             audit_refusals,
             tls_reloads,
             tls_failed,
@@ -210,20 +186,9 @@ impl Metrics {
         self.0.denied.with([configured(tenant), reason.into()]).inc();
     }
 
-    /// A quota refused a call of a tenant's. `quota` is its kind: calls, in_flight, bytes or children.
-    pub fn quota_refused(&self, tenant: &str, quota: &'static str) {
-        self.0.quota_refusals.with([configured(tenant), quota.into()]).inc();
-    }
-
     /// A request had no valid identity.
     pub fn identity_refused(&self, proof: &'static str, reason: &'static str) {
         self.0.identity_refusals.with([proof.into(), reason.into()]).inc();
-    }
-
-    /// The lists of an upstream were read anew.
-    pub fn lists_refreshed(&self, upstream: &str, is_ok: bool) {
-        let result = if is_ok { "ok" } else { "failed" };
-        self.0.list_refreshes.with([configured(upstream), result.into()]).inc();
     }
 
     /// The configuration was read anew.
@@ -271,9 +236,6 @@ impl Metrics {
             self.0.sessions.with([count.face.into()]).set(signed(count.open as u64));
         }
         if let Some(audit) = audit {
-            self.0.audit_queue.with([]).set(signed(audit.queued as u64));
-            self.0.audit_written.with([]).inner().store(audit.written, Ordering::Relaxed);
-            self.0.audit_waits.with([]).inner().store(audit.waits, Ordering::Relaxed);
             self.0.audit_refusals.with([]).inner().store(audit.refused, Ordering::Relaxed);
         }
         self.take_process();
@@ -286,18 +248,12 @@ impl Metrics {
     fn take_upstreams(&self, upstreams: &[UpstreamStatus]) {
         let inner = &*self.0;
         inner.upstream_state.clear();
-        for series in [&inner.upstream_in_flight, &inner.upstream_queued, &inner.breaker_open] {
-            series.clear();
-        }
         for upstream in upstreams {
             let name = Arc::from(upstream.name.as_str());
             for state in UpstreamState::ALL {
                 let is_it = i64::from(state == upstream.state);
                 inner.upstream_state.with([Value::from(&name), state.word().into()]).set(is_it);
             }
-            inner.upstream_in_flight.with([Value::from(&name)]).set(signed(upstream.in_flight as u64));
-            inner.upstream_queued.with([Value::from(&name)]).set(signed(upstream.queued as u64));
-            inner.breaker_open.with([Value::from(&name)]).set(i64::from(upstream.is_breaker_open()));
         }
     }
 

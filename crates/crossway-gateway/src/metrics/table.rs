@@ -114,11 +114,6 @@ pub(super) const DENIED: Row = Row::counter(
     &["tenant", "reason"],
     "Calls that policy did not permit, by why. Callers are not told.",
 );
-pub(super) const QUOTA_REFUSALS: Row = Row::counter(
-    "crossway_quota_refusals_total",
-    &["tenant", "quota"],
-    "Calls refused by a quota, by which.",
-);
 pub(super) const IDENTITY_REFUSALS: Row = Row::counter(
     "crossway_identity_refusals_total",
     &["proof", "reason"],
@@ -130,20 +125,6 @@ pub(super) const UPSTREAM_STATE: Row = Row::gauge(
     "crossway_upstream_state",
     &["upstream", "state"],
     "1 for the state that the upstream is in, 0 for the others: idle (nothing was asked of it yet), up, trying, down.",
-);
-pub(super) const UPSTREAM_IN_FLIGHT: Row =
-    Row::gauge("crossway_upstream_in_flight", &["upstream"], "Calls that the upstream is working on.");
-pub(super) const UPSTREAM_QUEUED: Row =
-    Row::gauge("crossway_upstream_queued", &["upstream"], "Calls that wait for their turn at the upstream.");
-pub(super) const BREAKER_OPEN: Row = Row::gauge(
-    "crossway_upstream_breaker_open",
-    &["upstream"],
-    "1 while the upstream is left alone because its calls failed, else 0.",
-);
-pub(super) const LIST_REFRESHES: Row = Row::counter(
-    "crossway_list_refreshes_total",
-    &["upstream", "result"],
-    "Times that an upstream's lists were read anew: ok or failed.",
 );
 pub(super) const RELOADS: Row = Row::counter(
     "crossway_config_reloads_total",
@@ -168,12 +149,6 @@ pub(super) const CONFIG_INFO: Row = Row::gauge(
 );
 pub(super) const BUILD_INFO: Row =
     Row::gauge("crossway_build_info", &["version"], "1, with the version of the binary.");
-pub(super) const AUDIT_QUEUE: Row =
-    Row::gauge("crossway_audit_queue_length", &[], "Audit records that are not written yet.");
-pub(super) const AUDIT_WRITTEN: Row =
-    Row::counter("crossway_audit_records_total", &[], "Audit records that were written.");
-pub(super) const AUDIT_WAITS: Row =
-    Row::counter("crossway_audit_waits_total", &[], "Calls that waited for room in the audit queue.");
 pub(super) const AUDIT_REFUSALS: Row = Row::counter(
     "crossway_audit_refusals_total",
     &[],
@@ -220,22 +195,14 @@ pub const TABLE: &[Row] = &[
     REQUEST_BYTES,
     REPLY_BYTES,
     DENIED,
-    QUOTA_REFUSALS,
     IDENTITY_REFUSALS,
     SESSIONS,
     UPSTREAM_STATE,
-    UPSTREAM_IN_FLIGHT,
-    UPSTREAM_QUEUED,
-    BREAKER_OPEN,
-    LIST_REFRESHES,
     RELOADS,
     RELOADED_AT,
     RELOAD_OK,
     CONFIG_INFO,
     BUILD_INFO,
-    AUDIT_QUEUE,
-    AUDIT_WRITTEN,
-    AUDIT_WAITS,
     AUDIT_REFUSALS,
     TLS_RELOADS,
     TLS_FAILED,

@@ -24,16 +24,14 @@ fn value(text: &str, series: &str) -> f64 {
 fn touch_all(metrics: &Metrics) -> String {
     metrics.calls("acme", "wiki").begin(1).ended(CallOutcome::Ok);
     metrics.denied("acme", "no_grant");
-    metrics.quota_refused("acme", "calls");
     metrics.identity_refused("jwt", "expired");
-    metrics.lists_refreshed("wiki", true);
     metrics.config_reloaded(Reload::Failed);
     metrics.config_in_force("a1");
     metrics.tls_reloaded("mcp", true);
     metrics.tls_failed("mcp", "timeout");
     metrics.otlp_dropped("traces", 1);
     let upstream = UpstreamStatus::new("wiki", UpstreamState::Down);
-    let audit = AuditStatus { queued: 1, written: 2, waits: 3, refused: 4 };
+    let audit = AuditStatus { refused: 4 };
     metrics.scrape(&[upstream], &[SessionCount { face: "streamable-http", open: 5 }], Some(&audit))
 }
 

@@ -19,10 +19,6 @@ pub struct UpstreamStatus {
     /// How the last call that failed has failed: for operators, never for callers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// How many calls it is working on.
-    pub in_flight: usize,
-    /// How many calls wait for their turn.
-    pub queued: usize,
     /// How many connections with it are open, or processes of it running, where they are counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<usize>,
@@ -58,18 +54,10 @@ impl UpstreamState {
 }
 
 impl UpstreamStatus {
-    /// An upstream in this state, without a call.
+    /// An upstream in this state, of which nothing else is known.
     #[must_use]
     pub fn new(name: &str, state: UpstreamState) -> Self {
-        Self {
-            name: name.to_owned(),
-            state,
-            seconds: None,
-            last_error: None,
-            in_flight: 0,
-            queued: 0,
-            connections: None,
-        }
+        Self { name: name.to_owned(), state, seconds: None, last_error: None, connections: None }
     }
 
     /// An upstream as its guard sees it.
@@ -83,16 +71,8 @@ impl UpstreamStatus {
         Self {
             seconds: Some(health.since.elapsed().as_secs()),
             last_error: health.last_error.as_ref().map(ToString::to_string),
-            in_flight: health.in_flight,
-            queued: health.queued,
             ..Self::new(name, state)
         }
-    }
-
-    /// Whether it is left alone because its calls failed.
-    #[must_use]
-    pub fn is_breaker_open(&self) -> bool {
-        matches!(self.state, UpstreamState::Down | UpstreamState::Trying)
     }
 }
 
@@ -108,12 +88,6 @@ pub struct SessionCount {
 /// How the audit log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AuditStatus {
-    /// Records that are not written yet.
-    pub queued: usize,
-    /// Records that were written since the start.
-    pub written: u64,
-    /// Calls that waited for room.
-    pub waits: u64,
     /// Calls that were refused for want of room.
     pub refused: u64,
 }

@@ -59,7 +59,7 @@ impl OperationsSource for Source {
 
     fn audit(&self) -> Option<AuditStatus> {
         let log = self.audit.as_ref()?;
-        Some(AuditStatus { refused: log.refused(), ..AuditStatus::default() })
+        Some(AuditStatus { refused: log.refused() })
     }
 
     fn explain(&self, question: &RawValue) -> Result<Box<RawValue>, BadQuestion> {
