@@ -100,13 +100,13 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
         }
     }
     for row in rows {
-        let (doing, ways) = match row.measure {
-            Measure::Turns { .. } => (Doing::Turns, [Way::MergedHttp, Way::Direct]),
-            Measure::Lists { .. } => (Doing::Lists, [Way::MergedHttp, Way::Listing]),
+        let (doing, ways): (_, &[Way]) = match row.measure {
+            Measure::Turns { .. } => (Doing::Turns, &[Way::MergedHttp]),
+            Measure::Lists { .. } => (Doing::Lists, &[Way::MergedHttp, Way::Listing]),
             _ => continue,
         };
         for _ in 0..effort.rounds {
-            for way in ways.into_iter().filter(|way| able(*way)) {
+            for way in ways.iter().copied().filter(|way| able(*way)) {
                 bar.say(format!("{}, {}", row.name, way.name()));
                 let found = rigs.measure_errand(doing, way, effort);
                 results.errands.entry((doing, way)).or_default().push(found);

@@ -95,7 +95,12 @@ pub(crate) fn judge(row: &Row, results: &Results, crossway: Option<&Path>) -> Ou
             outcome.hold(size, bar, Side::AtMost, |bar| format!("{:.0} MiB", mib(bar as u64)));
         }
         Measure::SetUps { bar } => outcome.judge_set_ups(results, bar),
-        Measure::Turns { bar } => outcome.judge_turns(results, bar.as_secs_f64() * 1e3),
+        Measure::Turns { bar } => {
+            let ours =
+                outcome.errands(results, Doing::Turns, Way::MergedHttp, |report| report.server_requests);
+            outcome.crossway = words(ours, |requests| format!("{requests:.2}"));
+            outcome.hold(ours, bar, Side::AtMost, |bar| bar.to_string());
+        }
         Measure::Lists { bar } => {
             let cost = |report: &SetupReport| report.processes.map(|used| used.cpu_us_per_call);
             let reference = outcome.errands(results, Doing::Lists, Way::Listing, cost);
@@ -185,26 +190,6 @@ impl Outcome {
             figures.extend(report.and_then(&figure));
         }
         median(figures)
-    }
-
-    fn judge_turns(&mut self, results: &Results, bar_ms: f64) {
-        let p99 = |report: &SetupReport| Some(report.set_up_us.p99 / 1e3);
-        let floor = self.calls(results, Load::Small, Way::Floor, processor);
-        let direct = self.errands(results, Doing::Turns, Way::Direct, p99);
-        let ours = self.errands(results, Doing::Turns, Way::MergedHttp, p99);
-        let requests = self.errands(results, Doing::Turns, Way::MergedHttp, |report| report.server_requests);
-        if let Some(requests) = requests {
-            self.notes.push(format!("each turn costs the server {requests:.2} requests"));
-            if requests > 1.05 {
-                self.met = Some(false);
-            }
-        }
-        self.reference = words(direct, |ms| format!("direct {ms:.1} ms"));
-        self.crossway = words(ours, |ms| format!("{ms:.1} ms"));
-        let scaled = floor.map_or(bar_ms, |floor| bar_ms * floor / REFERENCE_FLOOR_US);
-        self.hold(ours.zip(direct).map(|(ours, direct)| ours - direct), scaled, Side::AtMost, |bar| {
-            format!("{bar:.1} ms ({bar_ms:.0} ms x floor/{REFERENCE_FLOOR_US:.0})")
-        });
     }
 
     /// Notes what went wrong in a run, which fails the row if crossway was on its way.

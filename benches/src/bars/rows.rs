@@ -59,9 +59,8 @@ pub(crate) enum Measure {
     Size { bar: f64 },
     /// Sessions set up and ended per second, at least `bar` times those of direct.
     SetUps { bar: f64 },
-    /// Open WebUI's turns, many at once: the 99th percentile above direct, at most `bar` on a machine where the floor takes
-    /// 30 us; and one request to the server for each.
-    Turns { bar: Duration },
+    /// Open WebUI's turns, many at once: requests to the servers behind for each of them, at most `bar`.
+    Turns { bar: f64 },
     /// Lists of all tools of the merged servers: processor time, at most `bar` times that of a server that has them all.
     Lists { bar: f64 },
     /// Memory with all idle sessions over the merged servers, at most `bar` bytes in all.
@@ -177,8 +176,9 @@ pub(crate) const ROWS: [Row; 20] = [
     },
     Row {
         name: "turns",
-        work: "Open WebUI's turn, 200 at once, 20 HTTP servers merged: p99 above direct",
-        measure: Measure::Turns { bar: Duration::from_millis(10) },
+        work: "Open WebUI's turn, 200 at once, 20 HTTP servers merged: requests to them per turn",
+        // Its call, and now and then a list that is refreshed meanwhile.
+        measure: Measure::Turns { bar: 1.05 },
     },
     Row {
         name: "lists",
@@ -211,12 +211,12 @@ impl Row {
             }
             Measure::Huge { ways } => ways.iter().map(|way| (Load::Huge, *way)).collect(),
             Measure::Resident { .. } => vec![(Load::Single, Way::Launched)],
-            Measure::Turns { .. } => vec![(Load::Small, Way::Floor)],
             Measure::Idle { .. }
             | Measure::IdleMerged { .. }
             | Measure::Lists { .. }
             | Measure::Size { .. }
-            | Measure::SetUps { .. } => Vec::new(),
+            | Measure::SetUps { .. }
+            | Measure::Turns { .. } => Vec::new(),
         }
     }
 }
