@@ -93,8 +93,11 @@ class Client:
             case types.ResourceListChangedNotification():
                 self.events.add("list_changed", "resources")
 
+    async def _page(self, kind, cursor):
+        return await getattr(self.sdk, f"list_{kind}")(cursor=cursor)
+
     async def list(self, kind, cursor):
-        page = await getattr(self.sdk, f"list_{kind}")(cursor=cursor)
+        page = await self._page(kind, cursor)
         field = "resourceTemplates" if kind == "resource_templates" else kind
         return plain(page).get(field, []), page.next_cursor
 
@@ -120,23 +123,31 @@ class Client:
     async def set_level(self, level):
         await self.sdk.set_logging_level(level)
 
+    @property
+    def _session(self):
+        return self.sdk
+
+    def _listen(self, **wanted):
+        return self.sdk.listen(**wanted)
+
     @contextlib.asynccontextmanager
     async def subscribed(self, uri):
         if self.modern:
-            async with self.sdk.listen(resource_subscriptions=[uri]):
+            async with self._listen(resource_subscriptions=[uri]):
                 yield
         else:
-            await self.sdk.subscribe_resource(uri)
+            await self._session.subscribe_resource(uri)
             yield
-            await self.sdk.unsubscribe_resource(uri)
+            await self._session.unsubscribe_resource(uri)
 
     @contextlib.asynccontextmanager
     async def listening(self, kind):
         if self.modern:
-            async with self.sdk.listen(**{f"{kind}_list_changed": True}):
+            async with self._listen(**{f"{kind}_list_changed": True}):
                 yield
         else:
             yield  # A legacy server tells everybody.
 
 
-anyio.run(run, Client, arguments())
+if __name__ == "__main__":
+    anyio.run(run, Client, arguments())
