@@ -90,8 +90,17 @@ fn without_bound(labels: &str) -> String {
 }
 
 fn attributes(labels: &str) -> Vec<Attribute> {
-    let unescaped = |value: &str| value.replace("\\n", "\n").replace("\\\"", "\"").replace("\\\\", "\\");
     pairs(labels).into_iter().map(|(name, value)| Attribute::new(name, unescaped(value))).collect()
+}
+
+/// A value as it was before it was written: each backslash belongs to what is behind it.
+fn unescaped(value: &str) -> String {
+    let mut characters = value.chars();
+    let next = || match characters.next()? {
+        '\\' => characters.next().map(|escaped| if escaped == 'n' { '\n' } else { escaped }),
+        other => Some(other),
+    };
+    std::iter::from_fn(next).collect()
 }
 
 /// `name="value"` with commas between them; values as they are written.
@@ -158,5 +167,10 @@ mod tests {
             !sent.iter().any(|metric| metric["name"] == "crossway_denied_total"),
             "without a point, no metric"
         );
+    }
+
+    #[test]
+    fn labels_are_sent_as_they_were_before_they_were_escaped() {
+        assert_eq!(unescaped(r#"a\\nb\nc\"d\\\"e\\"#), "a\\nb\nc\"d\\\"e\\");
     }
 }
