@@ -115,3 +115,20 @@ async fn a_hidden_upstream_is_neither_asked_nor_waited_for_nor_told_of() {
     let quiet = tokio::time::timeout(std::time::Duration::from_secs(60), listening.next()).await;
     assert!(quiet.is_err(), "{quiet:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn those_who_are_told_the_same_have_one_merged_list_however_many_they_are() {
+    // Each key has lists of its own, and all have the same rights.
+    let rig = Rig::new(RouterOptions::default());
+    let upstream = rig.add("one").await;
+    for key in ["alice", "bob", "carol"] {
+        let asked = tokio::spawn(rig.call_for(modern("1", "tools/list", ""), keyed(key)).into_next());
+        tell_tools(&upstream, BOTH).await;
+        assert!(text(&asked.await.unwrap()).contains("one__bob-x"));
+    }
+    assert_eq!(rig.router.0.ready.lock().unwrap().all().count(), 1);
+    let asked = tokio::spawn(rig.call_for(modern("1", "tools/list", ""), keyed("dave")).into_next());
+    tell_tools(&upstream, r#"[{"name":"dave-x"}]"#).await;
+    assert!(!text(&asked.await.unwrap()).contains("bob"));
+    assert_eq!(rig.router.0.ready.lock().unwrap().all().count(), 2);
+}
