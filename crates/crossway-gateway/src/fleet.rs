@@ -14,6 +14,8 @@ use crate::faces::{Faces, encode_name};
 use crate::member::Member;
 use crate::serve::{Bound, Maker, run};
 use crate::servers::Server;
+use crate::serving::Edge;
+use crate::tls::Door;
 use file::Watched;
 
 /// The servers of a bridge.
@@ -69,7 +71,7 @@ impl Fleet {
             }
         };
         tokio::select! {
-            served = run(bound, faces.clone(), faces, None, || {}, "crossway", &names) => served?,
+            served = run(bound, Edge::open(faces), Door::Open, || {}, "crossway", &names) => served?,
             () = watching => {}
         }
         running.close().await;

@@ -10,7 +10,7 @@ use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::SealedSessions;
 use crossway_router::guard::Timeouts;
 use crossway_service::Upstream;
-use crossway_streamable_http::server::http::{HttpLimits, HttpService, serve_with};
+use crossway_streamable_http::server::http::{HttpLimits, serve_with};
 use crossway_streamable_http::server::{Config, Limits, StreamableHttp};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -19,7 +19,8 @@ use crate::config::file::LimitsFile;
 use crate::config::{Listening, Loaded};
 use crate::faces::{Faces, Pair};
 use crate::plan::Serving;
-use crate::tls::{Tcp, Tls};
+use crate::serving::Edge;
+use crate::tls::Door;
 use crate::{banner, shutdown};
 
 /// Why an upstream can't be served.
@@ -226,31 +227,25 @@ pub async fn serve(
     is_embedded: bool,
 ) -> Result<(), ServeError> {
     let faces = Faces::new(bound.maker(is_embedded).pair(Arc::new(upstream)));
-    run(bound, faces.clone(), faces, None, || {}, name, &[]).await
+    run(bound, Edge::open(faces), Door::Open, || {}, name, &[]).await
 }
 
-/// Serves faces by a service in front of them until asked to end, which `ending` is told first. `named` are the servers that are below their names, as URLs
+/// Serves faces until asked to end, which `ending` is told first. `named` are the servers that are below their names, as URLs
 /// have them.
 pub(crate) async fn run(
     bound: Bound,
-    faces: Faces,
-    service: impl HttpService,
-    tls: Option<Tls>,
+    edge: Edge,
+    door: Door,
     ending: impl FnOnce(),
     name: &str,
     named: &[String],
 ) -> Result<(), ServeError> {
+    let faces = edge.faces().clone();
     let Bound { listener, serving, is_open, limits, .. } = bound;
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let is_secure = tls.is_some();
-    let server = tokio::spawn(async move {
-        let (limits, stopped) = (limits.http, async { drop(stopped.await) });
-        match tls {
-            Some(tls) => serve_with(listener, tls, service, limits, stopped).await,
-            None => serve_with(listener, Tcp, service, limits, stopped).await,
-        }
-    });
+    let is_secure = door.is_secure();
+    let server = tokio::spawn(serve_with(listener, door, edge, limits.http, async { drop(stopped.await) }));
     tell(address, is_secure, name, named)?;
     if is_open && !address.ip().is_loopback() {
         tracing::warn!(%address, "nobody is authenticated: whoever reaches this address can call the server behind it");

@@ -18,17 +18,27 @@ use crate::metrics::Metrics;
 /// What callers are told who are known and belong to no tenant, whatever the reason is.
 const NO_TENANT: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"you are known, and nothing here is for you; ask your administrator for access"}}"#;
 
-/// The faces, for callers who are known.
+/// The faces: for callers who are known, or for everybody.
 #[derive(Clone)]
-pub(super) struct Edge {
-    now: Now,
-    metrics: Metrics,
+pub(crate) struct Edge {
+    /// What holds now; `None` where nobody is asked who they are.
+    known: Option<(Now, Metrics)>,
     faces: Faces,
 }
 
 impl Edge {
+    /// For everybody, whoever calls.
+    pub(crate) fn open(faces: Faces) -> Self {
+        Self { known: None, faces }
+    }
+
+    /// For callers who are known.
     pub(super) fn new(now: Now, metrics: Metrics, faces: Faces) -> Self {
-        Self { now, metrics, faces }
+        Self { known: Some((now, metrics)), faces }
+    }
+
+    pub(crate) fn faces(&self) -> &Faces {
+        &self.faces
     }
 }
 
@@ -42,13 +52,15 @@ impl Service<Request<Incoming>> for Edge {
     }
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        let Some((now, metrics)) = &self.known else {
+            return IdentifiedFuture::Passed(self.faces.call(request));
+        };
         if let Ok(trace) = from_headers(request.headers()) {
             request.extensions_mut().insert(trace);
         }
-        let ruling = self.now.get();
+        let ruling = now.get();
         let identity = ruling.identity.clone();
-        Identified::new(identity, self.metrics.clone(), Admitted { ruling, faces: &mut self.faces })
-            .call(request)
+        Identified::new(identity, metrics.clone(), Admitted { ruling, faces: &mut self.faces }).call(request)
     }
 }
 

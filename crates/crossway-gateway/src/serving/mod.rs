@@ -41,10 +41,11 @@ use crate::metrics::{Metrics, Reload};
 use crate::operations::Readiness;
 use crate::otlp::Telemetry;
 use crate::serve::{Bound, Maker, run};
+use crate::tls::Door;
 pub use ask::{explain, tools};
+pub(crate) use edge::Edge;
 
 use access::PolicyAccess;
-use edge::Edge;
 use manager::{Manager, Sockets};
 use operating::{Source, Telling, load_tls, operate, record};
 use ruling::{Now, Ruling};
@@ -138,7 +139,6 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let alive = manager.clone().keep_alive();
     let names: Vec<String> = gateway.served.iter().map(|served| encode_name(&served.spec.name)).collect();
     let edge = Edge::new(gateway.now.clone(), metrics.clone(), gateway.faces.clone());
-    let faces = gateway.faces.clone();
     let watching = async {
         loop {
             match reloads.next().await {
@@ -165,7 +165,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
         }
     };
     tokio::select! {
-        served = run(bound, faces, edge, tls, ending, "crossway", &names) => served?,
+        served = run(bound, edge, Door::of(tls), ending, "crossway", &names) => served?,
         () = async { tokio::join!(watching, alive); } => {}
     }
     gateway.close().await;

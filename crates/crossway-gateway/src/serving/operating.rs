@@ -25,7 +25,7 @@ use crate::operations::{
 };
 use crate::otlp::Exporter;
 use crate::serve::listener;
-use crate::tls::{Tcp, Tls, TlsFiles};
+use crate::tls::{Door, Tls, TlsFiles};
 
 /// What operators are told of.
 #[derive(Clone)]
@@ -86,12 +86,7 @@ pub(super) async fn operate(
     tracing::info!(address = %listener.local_addr().unwrap_or(address), "operations are served");
     let service = Operations::new(source, readiness, metrics, AllowedHosts::loopback(), key);
     let limits = crate::operations::limits::http();
-    Ok(tokio::spawn(async move {
-        match tls {
-            Some(tls) => serve_with(listener, tls, service, limits, std::future::pending()).await,
-            None => serve_with(listener, Tcp, service, limits, std::future::pending()).await,
-        }
-    }))
+    Ok(tokio::spawn(serve_with(listener, Door::of(tls), service, limits, std::future::pending())))
 }
 
 /// What is sent to a collector, until the end.

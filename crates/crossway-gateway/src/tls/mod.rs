@@ -2,11 +2,11 @@
 
 mod acceptor;
 mod client_certificate;
+mod door;
 mod files;
 pub mod limits;
-mod tcp;
 
 pub use acceptor::Tls;
 pub use client_certificate::ClientCertificate;
+pub use door::Door;
 pub use files::{TlsError, TlsFiles};
-pub use tcp::Tcp;

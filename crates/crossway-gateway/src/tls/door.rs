@@ -1,0 +1,57 @@
+//! TLS or none.
+
+use std::net::SocketAddr;
+
+use crossway_streamable_http::server::http::{Accept, Accepted};
+use http::Extensions;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
+
+use super::Tls;
+use crate::identity::Connection;
+
+/// TLS before a listener, or none. One type for both, so that all that serves connections is in the program once.
+#[derive(Debug, Clone)]
+pub enum Door {
+    /// Nothing in between, and nothing known of connections: that costs nothing.
+    Open,
+    /// No TLS; each request gets a [`Connection`] among its extensions.
+    Tcp,
+    /// TLS.
+    Tls(Tls),
+}
+
+impl Door {
+    /// With TLS, where there is some.
+    #[must_use]
+    pub fn of(tls: Option<Tls>) -> Self {
+        tls.map_or(Self::Tcp, Self::Tls)
+    }
+
+    /// Whether URLs begin with `https`.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+}
+
+impl Accept for Door {
+    type Io = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+    async fn accept(&self, stream: TcpStream, from: SocketAddr) -> Option<Accepted<Self::Io>> {
+        let known = match self {
+            Self::Open => None,
+            Self::Tcp => {
+                let mut known = Extensions::new();
+                known.insert(Connection::from_address(from));
+                Some(known)
+            }
+            Self::Tls(tls) => {
+                let Accepted { io, known } = tls.accept(stream, from).await?;
+                return Some(Accepted { io: Either::Right(Box::new(io)), known });
+            }
+        };
+        Some(Accepted { io: Either::Left(stream), known })
+    }
+}
