@@ -177,13 +177,14 @@ impl Router {
         if !seen.is_lasting() {
             return None;
         }
+        let mut is_asked = true;
         let key = seen.key(kind, |member, view| {
             let entry = member.entry(view, request, context);
-            // Asking is what keeps lists fresh.
-            entry.ask(kind);
+            // Asking is what keeps lists fresh. Others may have gone without a list that was never asked for on behalf of these.
+            is_asked &= entry.ask(kind).is_some();
             entry.generation(kind)
         });
-        self.ready().find(&key)
+        if is_asked { self.ready().find(&key) } else { None }
     }
 
     /// The upstream and the name that an exposed name stands for, as far as it can be told without asking anybody.

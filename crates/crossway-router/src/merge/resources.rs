@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::lists::{Merged, NotFound};
 use super::splice::Named;
 use super::{Members, Router};
+use crate::access::Whose;
 use crate::known::{Known, ListKind};
 
 /// What URIs that two upstreams have begin with, at the later one.
@@ -37,25 +38,34 @@ impl Router {
             self.merged(ListKind::Templates, request, context)
         );
         let is_partial = resources.is_partial || templates.is_partial;
-        owner_in(uri, &resources, &templates, &self.members()).ok_or(match is_partial {
+        let members = self.members();
+        let named = unwrap(uri, &members)
+            .filter(|named| self.access().lists_of(&named.member.name, context) != Whose::Nobody);
+        owner_in(uri, named, &resources, &templates, &members).ok_or(match is_partial {
             true => NotFound::Untold,
             false => NotFound::Unknown,
         })
     }
 }
 
-fn owner_in(uri: &str, resources: &Merged, templates: &Merged, members: &Members) -> Option<Owner> {
+/// `named` is what a wrapped URI stands for.
+fn owner_in(
+    uri: &str,
+    named: Option<Owner>,
+    resources: &Merged,
+    templates: &Merged,
+    members: &Members,
+) -> Option<Owner> {
     let listed = resources.find(uri, members).or_else(|| templates.find(uri, members));
     if let Some((member, uri)) = listed {
         return Some(Owner { member, uri });
     }
-    let inner = unwrap(uri, members);
     let best = templates
         .places()
         .filter(|(template, _)| fits(template, uri))
         .max_by_key(|(template, place)| (literal(template).len(), Reverse(place.order)));
     if let Some((exposed, place)) = best {
-        return match inner {
+        return match named {
             Some(owner) if exposed != place.name => Some(owner),
             _ => {
                 let member = Arc::clone(members.by_name.get(&place.upstream)?);
@@ -63,7 +73,7 @@ fn owner_in(uri: &str, resources: &Merged, templates: &Merged, members: &Members
             }
         };
     }
-    inner.or_else(|| {
+    named.or_else(|| {
         let mut owners = resources.places().chain(templates.places()).map(|(_, place)| &place.upstream);
         let first = owners.next()?;
         let member = owners.all(|other| other == first).then(|| members.by_name.get(first))??;

@@ -132,3 +132,45 @@ async fn those_who_are_told_the_same_have_one_merged_list_however_many_they_are(
     assert!(!text(&asked.await.unwrap()).contains("bob"));
     assert_eq!(rig.router.0.ready.lock().unwrap().all().count(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_failed_for_one_is_asked_for_on_behalf_of_another_with_the_same_rights() {
+    let rig = Rig::new(RouterOptions::default());
+    let one = rig.add("one").await;
+    let bob = tokio::spawn(rig.call_for(modern("1", "tools/list", ""), keyed("bob")).into_next());
+    let id = until(&one, "tools/list").await;
+    one.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32603,"message":"no"}}}}"#));
+    assert!(text(&bob.await.unwrap()).contains(r#""tools":[]"#));
+    let mut alice = rig.call_for(modern("2", "tools/list", ""), keyed("alice"));
+    tokio::select! {
+        early = alice.next() => panic!("{early:?}"),
+        () = tell_tools(&one, r#"[{"name":"x"}]"#) => {}
+    }
+    assert!(text(&alice.next().await).contains("one__x"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_uri_that_names_a_hidden_upstream_is_one_that_names_none() {
+    let rig = rig();
+    let (shared, _bobs) = (rig.add("shared").await, rig.add("only-bob").await);
+    let answer = async |uri: &str| {
+        let read = modern("1", "resources/read", &format!(r#","uri":"{uri}""#));
+        let mut asked = rig.call_for(read, keyed(""));
+        let answer = tokio::select! {
+            answer = asked.0.recv() => answer.unwrap(),
+            () = async {
+                loop {
+                    let message = shared.receive().await.unwrap();
+                    let Some(id) = message.id().filter(|_| !message.is_method("subscriptions/listen")) else { continue };
+                    if message.is_method("resources/read") {
+                        shared.answer(&id, r#"{"contents":[]}"#);
+                    } else {
+                        shared.answer(&id, r#"{"resources":[{"uri":"u:a"}],"resourceTemplates":[]}"#);
+                    }
+                }
+            } => unreachable!("it serves for ever"),
+        };
+        format!("{answer:?}").replace(uri, "URI")
+    };
+    assert_eq!(answer("crossway://only-bob/u:a").await, answer("crossway://nothing/u:a").await);
+}
