@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::contents::Contents;
 use super::fetch::{Failure, client_meta, listen};
-use super::list::{Item, ListKind};
+use super::list::{Difference, Item, ListKind};
 use super::{Change, Known, State, View};
 use crate::limits::{FIRST_LIST_TIME, LIST_TIME, REFETCH_PAUSE, REFRESH_LEAST, VIEW_IDLE};
 
@@ -227,7 +227,7 @@ impl Entry {
             self.refresh(kind);
         } else {
             // Nobody has been given the list. Whoever listens wants to know all the same.
-            self.tell(kind);
+            self.tell(kind, None);
         }
     }
 
@@ -276,13 +276,15 @@ impl Entry {
                     list.expires = expires;
                     return Ok(listed);
                 }
-                let is_news = held.list.is_some() || held.is_missed;
-                held.list = Some(List { listed: listed.clone(), expires });
+                let before = held.list.replace(List { listed: listed.clone(), expires });
+                let is_news = before.is_some() || held.is_missed;
                 (held.is_missed, held.again) = (false, None);
                 slot.generation.store(generation, Ordering::Release);
                 drop(held);
                 if is_news {
-                    self.tell(kind);
+                    let before = before.map(|list| list.listed.items).unwrap_or_default();
+                    let difference = Difference::between(&before, &listed.items);
+                    self.tell(kind, Some(difference));
                 }
                 Ok(listed)
             }
@@ -313,9 +315,10 @@ impl Entry {
         is_idle
     }
 
-    fn tell(&self, kind: ListKind) {
+    fn tell(&self, kind: ListKind, difference: Option<Difference>) {
+        let change = Change { kind, list: Some(self.list.clone()), difference: difference.map(Arc::new) };
         // Nobody may listen.
-        let _ = self.changed.send(Change { kind, list: Some(self.list.clone()) });
+        let _ = self.changed.send(change);
     }
 
     fn slot(&self, kind: ListKind) -> &Slot {

@@ -1,5 +1,7 @@
 //! One list of an upstream's, in pieces.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use crossway_proto::{Message, Part};
 use serde::Deserialize;
@@ -95,6 +97,32 @@ impl Item {
         out.extend_from_slice(&self.json[..self.start]);
         out.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
         out.extend_from_slice(&self.json[self.end..]);
+    }
+}
+
+/// What a list was and what it is, where the two differ.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    before: Arc<Vec<Item>>,
+    now: Arc<Vec<Item>>,
+    /// How many items are the same at both beginnings, and behind these at both ends.
+    same: (usize, usize),
+}
+
+impl Difference {
+    pub(super) fn between(before: &Arc<Vec<Item>>, now: &Arc<Vec<Item>>) -> Self {
+        let pairs = before.iter().zip(&**now);
+        let first = pairs.take_while(|(before, now)| before == now).count();
+        let pairs = before[first..].iter().rev().zip(now[first..].iter().rev());
+        let last = pairs.take_while(|(before, now)| before == now).count();
+        Self { before: Arc::clone(before), now: Arc::clone(now), same: (first, last) }
+    }
+
+    /// Whether it is one for whoever sees these items alone.
+    pub(crate) fn is_seen(&self, shows: impl Fn(&Item) -> bool) -> bool {
+        let (first, last) = self.same;
+        let [before, now] = [&self.before, &self.now].map(|items| items[first..items.len() - last].iter());
+        before.filter(|item| shows(item)).ne(now.filter(|item| shows(item)))
     }
 }
 

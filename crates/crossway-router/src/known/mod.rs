@@ -28,6 +28,7 @@ use crossway_service::{Context, Link, Origin, Scope, Upstream};
 use tokio::sync::broadcast;
 
 pub use list::ListKind;
+pub(crate) use list::{Difference, Item};
 
 use crate::Whose;
 use crate::limits::{CHANGES, VIEWS};
@@ -76,6 +77,8 @@ pub(crate) struct Change {
     pub(crate) kind: ListKind,
     /// Whose list it is, and the upstream that has it; any list of everybody's if there is none. Nobody else hears of it.
     pub(crate) list: Option<(Arc<str>, Arc<View>)>,
+    /// What is different, where it is known.
+    pub(crate) difference: Option<Arc<Difference>>,
 }
 
 /// The lists of one modern upstream.

@@ -17,7 +17,8 @@ use tokio::time::timeout;
 use super::Router;
 use super::resources::Owner;
 
-use crate::known::{Change, Kept, Known, ListKind, View};
+use crate::access::Thing;
+use crate::known::{Change, Item, Kept, Known, ListKind, View};
 use crate::limits::{ACKNOWLEDGE_TIME, SUBSCRIBED};
 
 #[derive(Deserialize, Default)]
@@ -35,7 +36,7 @@ struct Filter {
 
 /// Listens for what the client asks for. Changes of lists come from what is known of the upstreams; each upstream that has one of
 /// the resources is listened to for them.
-pub(super) fn listen(router: Router, message: Message, mut context: Context) -> Reply {
+pub(super) fn listen(router: Router, message: Message, context: Context) -> Reply {
     let changes = router.0.changed.subscribe();
     Reply::pending(async move {
         let filter = message.member(Part::Params, "notifications").unwrap_or_default();
@@ -43,30 +44,33 @@ pub(super) fn listen(router: Router, message: Message, mut context: Context) -> 
         let id = message.id().unwrap_or_else(|| RequestId::from(0));
         let has_lists = filter.tools || filter.prompts || filter.resources;
         let kept = has_lists.then(|| router.keep(&message, &context));
-        let mut owners: BTreeMap<Arc<str>, (Arc<Known>, Subscribed)> = BTreeMap::new();
+        let mut owners: BTreeMap<Arc<str>, Owned> = BTreeMap::new();
         for uri in filter.uris.iter().take(SUBSCRIBED) {
+            // What is left in it is about this upstream, and does not add up.
+            let mut admitted = context.clone();
             if let Ok(Owner { member, uri: own }) = router.owner(uri, &message, &context).await
-                && router.admits_in(&member, ListKind::Resources, &own, &message, &mut context)
+                && router.admits_in(&member, ListKind::Resources, &own, &message, &mut admitted)
             {
-                let name = Arc::clone(&member.name);
-                owners.entry(name).or_insert_with(|| (member, Subscribed::new())).1.insert(own, uri.clone());
+                let owned = owners.entry(Arc::clone(&member.name));
+                let owned = owned.or_insert_with(|| (member, admitted, Subscribed::new()));
+                owned.2.insert(own, uri.clone());
             }
         }
-        let asked = owners.into_values().map(|(member, subscribed)| {
+        let asked = owners.into_values().map(|(member, context, subscribed)| {
             let own: Vec<&String> = subscribed.keys().collect();
             let reply = listen_request(&message, &own)
-                .map(|request| member.link.call(Call::message(request, context.clone())));
+                .map(|request| member.link.call(Call::message(request, context)));
             async move {
                 let mut reply = reply?;
                 let subscribed = agreed(&mut reply, subscribed).await?;
-                Some((reply, subscribed))
+                Some((member, reply, subscribed))
             }
         });
         let mut upstreams = SelectAll::new();
         let mut taken = Vec::new();
-        for (reply, subscribed) in join_all(asked).await.into_iter().flatten() {
-            taken.extend(subscribed.values().cloned());
+        for (member, reply, subscribed) in join_all(asked).await.into_iter().flatten() {
             let subscribed = Arc::new(subscribed);
+            taken.push((member, Arc::clone(&subscribed)));
             upstreams.push(reply.map(move |heard| (heard, Arc::clone(&subscribed))).boxed());
         }
         let listening = Listening {
@@ -90,6 +94,9 @@ pub(super) fn listen(router: Router, message: Message, mut context: Context) -> 
 
 /// Resources of one upstream: its own URIs, and those by which the client knows them.
 type Subscribed = BTreeMap<String, String>;
+
+/// An upstream, the context in which it is asked, and what it is asked for.
+type Owned = (Arc<Known>, Context, Subscribed);
 
 /// What of it the upstream has agreed to, or may yet agree to; none if it has refused.
 ///
@@ -140,7 +147,8 @@ struct Listening {
     id: RequestId,
     filter: Filter,
     kept: Option<KeptAll>,
-    taken: Vec<String>,
+    /// What upstreams have agreed to.
+    taken: Vec<(Arc<Known>, Arc<Subscribed>)>,
     changes: broadcast::Receiver<Change>,
     upstreams: SelectAll<BoxStream<'static, Heard>>,
     is_acknowledged: bool,
@@ -160,6 +168,9 @@ impl Listening {
                 change = self.changes.recv() => match change {
                     Ok(change) => {
                         self.keep_those_that_are_there(&change);
+                        if change.list.is_none() && !self.may_listen() {
+                            return self.end();
+                        }
                         if self.wants(change.kind) && self.is_for(&change) {
                             return notification(change.kind.change(), &self.id, None);
                         }
@@ -183,10 +194,20 @@ impl Listening {
     /// Whether a change is one of what the client sees.
     fn is_for(&self, change: &Change) -> bool {
         match (&change.list, &self.kept) {
-            (Some(list), Some(kept)) => kept.has(list),
+            (Some(list), Some(kept)) => kept.has(list) && self.sees(change, &list.0),
             (None, _) => true,
             (Some(_), None) => false,
         }
+    }
+
+    /// Whether a change of a list that the client is told is one of the items that it is shown.
+    fn sees(&self, change: &Change, upstream: &str) -> bool {
+        let shows = |item: &Item| {
+            let Item { name, json, .. } = item;
+            let thing = Thing { upstream, kind: change.kind, name, item: Some(json) };
+            self.router.access().shows(&thing, &self.context)
+        };
+        change.difference.as_ref().is_none_or(|difference| difference.is_seen(shows))
     }
 
     /// Upstreams come and go while somebody listens, and so do rights.
@@ -196,6 +217,16 @@ impl Listening {
         {
             *kept = self.router.keep(&self.message, &self.context);
         }
+    }
+
+    /// Whether the client may still ask for all that it is told of.
+    fn may_listen(&self) -> bool {
+        self.taken.iter().all(|(member, subscribed)| {
+            subscribed.keys().all(|own| {
+                let mut context = self.context.clone();
+                self.router.admits_in(member, ListKind::Resources, own, &self.message, &mut context)
+            })
+        })
     }
 
     fn wants(&self, kind: ListKind) -> bool {
@@ -219,8 +250,9 @@ impl Listening {
                 filter.insert(name.to_owned(), true.into());
             }
         }
-        if !self.taken.is_empty() {
-            filter.insert("resourceSubscriptions".to_owned(), json!(self.taken));
+        let taken: Vec<&String> = self.taken.iter().flat_map(|(_, subscribed)| subscribed.values()).collect();
+        if !taken.is_empty() {
+            filter.insert("resourceSubscriptions".to_owned(), json!(taken));
         }
         let filter = serde_json::Value::Object(filter).to_string();
         notification("notifications/subscriptions/acknowledged", &self.id, Some(&filter))

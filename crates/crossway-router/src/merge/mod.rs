@@ -237,7 +237,7 @@ impl Router {
 fn tell_all(changed: &broadcast::Sender<Change>) {
     for kind in [ListKind::Tools, ListKind::Prompts, ListKind::Resources] {
         // Nobody may listen.
-        let _ = changed.send(Change { kind, list: None });
+        let _ = changed.send(Change { kind, list: None, difference: None });
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who may see and call what.
 
 use crossway_service::Context;
+use futures_util::StreamExt;
 
 use super::*;
 use crate::access::{Access, Thing, Whose};
@@ -173,4 +174,116 @@ async fn a_uri_that_names_a_hidden_upstream_is_one_that_names_none() {
         format!("{answer:?}").replace(uri, "URI")
     };
     assert_eq!(answer("crossway://only-bob/u:a").await, answer("crossway://nothing/u:a").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_not_told_to_those_who_see_nothing_of_it() {
+    let rig = rig();
+    let shared = rig.add("shared").await;
+    let listen = r#","notifications":{"toolsListChanged":true}"#;
+    let mut listening = Vec::new();
+    for key in ["alice", "bob", ""] {
+        let mut stream = rig.call_for(modern("\"l\"", "subscriptions/listen", listen), keyed(key));
+        stream.next().await;
+        listening.push(stream);
+    }
+    let id = shared.expect("subscriptions/listen").await;
+    let changed = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+    );
+    let list = tokio::spawn(rig.call_for(modern("1", "tools/list", ""), keyed("alice")).into_next());
+    tell_tools(&shared, BOTH).await;
+    list.await.unwrap();
+    for (tools, hearing) in [
+        // Of one item that is put in, of one that is another than before, and of one that is gone.
+        (r#"[{"name":"alice-x"},{"name":"bob-w"},{"name":"bob-x"}]"#, [false, true, true]),
+        (r#"[{"name":"alice-x","title":"X"},{"name":"bob-w"},{"name":"bob-x"}]"#, [true, false, true]),
+        (r#"[{"name":"bob-w"},{"name":"bob-x"}]"#, [true, false, true]),
+        // Of their order too, but only of what is seen.
+        (r#"[{"name":"bob-x"},{"name":"bob-w"}]"#, [false, true, true]),
+    ] {
+        shared.send(&changed);
+        tell_tools(&shared, tools).await;
+        for (stream, hears) in listening.iter_mut().zip(hearing) {
+            let heard = tokio::time::timeout(std::time::Duration::from_secs(1), stream.next()).await;
+            assert_eq!(heard.is_ok(), hears, "{tools}: {heard:?}");
+        }
+    }
+}
+
+/// An upstream with the resource `u:NAME`. Gives what whoever decided has left in the context of those who listen for it.
+struct Listened(&'static str, tokio::sync::mpsc::Sender<Option<Left>>);
+
+impl Upstream for Listened {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Self(self.0, self.1.clone()))
+    }
+}
+
+impl crossway_service::Connection for Listened {
+    fn call(&self, call: Call) -> Reply {
+        let crossway_service::Ask::Message(message) = &call.ask else { return Reply::silent() };
+        let id = message.id().unwrap();
+        let result = match ListKind::of(message) {
+            Some(_) => format!(r#"{{"resources":[{{"uri":"u:{}"}}],"resourceTemplates":[]}}"#, self.0),
+            None => {
+                if text(message).contains("resourceSubscriptions") {
+                    self.1.try_send(call.context.extensions.get().cloned()).unwrap();
+                    let acknowledged = format!(
+                        r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"notifications":{{"resourceSubscriptions":["u:{}"]}}}}}}"#,
+                        self.0
+                    );
+                    let first = futures_util::stream::iter([Ok(self::message(&acknowledged))]);
+                    return Reply::stream(first.chain(futures_util::stream::pending()));
+                }
+                return Reply::silent();
+            }
+        };
+        Reply::once(Message::result_of(&id, result.as_bytes()).unwrap())
+    }
+}
+
+/// What is left in the context of a call: the upstream that it was decided for.
+#[derive(Debug, Clone, PartialEq)]
+struct Left(String);
+
+/// Admits whatever is asked, until it is told not to.
+struct Until(std::sync::atomic::AtomicBool);
+
+impl Access for std::sync::Arc<Until> {
+    fn rights(&self, _: &Context) -> Whose {
+        Whose::Everybody
+    }
+
+    fn lists_of(&self, _: &str, _: &Context) -> Whose {
+        Whose::Everybody
+    }
+
+    fn admits(&self, thing: &Thing<'_>, _: &Message, context: &mut Context) -> bool {
+        context.extensions.insert(Left(thing.upstream.to_owned()));
+        !self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn resources_are_listened_for_as_it_was_decided_for_their_upstream_until_it_is_decided_otherwise() {
+    let access = Arc::new(Until(false.into()));
+    let rig = Rig::new(RouterOptions::default().access(Arc::clone(&access)));
+    let (listens, mut listened) = tokio::sync::mpsc::channel(8);
+    for name in ["a", "b"] {
+        rig.router.insert(name, &Listened(name, listens.clone()));
+    }
+    let uris = r#","notifications":{"resourceSubscriptions":["u:b","u:a"]}"#;
+    let mut listening = rig.call(modern("\"l\"", "subscriptions/listen", uris));
+    assert!(text(&listening.next().await).contains(r#"["u:a","u:b"]"#));
+    for name in ["a", "b"] {
+        assert_eq!(listened.recv().await.unwrap(), Some(Left(name.to_owned())));
+    }
+    rig.router.announce();
+    let quiet = tokio::time::timeout(std::time::Duration::from_secs(1), listening.next()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    access.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    rig.router.announce();
+    let last = tokio::time::timeout(std::time::Duration::from_secs(1), listening.next()).await;
+    assert!(last.unwrap().is_response());
 }
