@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod compare;
 mod fuzz;
+mod guide;
 mod instructions;
 mod interop;
 
@@ -23,6 +24,10 @@ enum Command {
     ///
     /// Needs npm and Python 3.10 or newer, and installs pinned versions of everything else below target/interop.
     Interop(interop::Options),
+    /// Runs every command and config of the pages in docs/ and the README, checks their links, and builds the book.
+    ///
+    /// Needs npm and Python 3.10 or newer; CONTRIBUTING.md says how a page marks what is run.
+    Guide(guide::Options),
     /// Compares Crossway with other bridges, and writes docs/comparison.md with a chart and a dated record.
     ///
     /// Needs npm and Python 3.10 or newer, installs pinned versions of the others below target/compare, and takes half an hour.
@@ -41,6 +46,7 @@ fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let outcome = match command {
         Command::Interop(options) => interop::run(options),
+        Command::Guide(options) => guide::run(&options),
         Command::Compare(options) => compare::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions(options) => instructions::run(&options),

