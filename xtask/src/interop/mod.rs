@@ -160,7 +160,8 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     Ok(outcome.failures() == 0)
 }
 
-fn build(root: &Path, what: &[&str]) -> Result<()> {
+/// Builds a package, or a part of one.
+pub(crate) fn build(root: &Path, what: &[&str]) -> Result<()> {
     // Not a release build: the tests have made most of this one already, and nothing here is timed.
     eprintln!("building {}", what.join(" "));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -1,0 +1,82 @@
+//! `cargo xtask openwebui`: a real Open WebUI in front of Crossway, with two users of two tenants.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::install::{finish, is_current, start_afresh, succeed};
+use crate::interop::build;
+
+/// Installs the rest: Open WebUI's list cannot be installed by pip, which has no overrides.
+const UV: &str = "uv==0.13.9";
+/// What Open WebUI runs on.
+const PYTHON: &str = ">=3.11,<3.13";
+
+/// Which binary.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Try this crossway binary, rather than build one.
+    #[arg(long, value_name = "PATH")]
+    crossway: Option<PathBuf>,
+}
+
+/// Installs, starts and checks everything; false if a check failed.
+pub(crate) fn run(options: Options) -> Result<bool> {
+    let started = Instant::now();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+    let dir = target.join("openwebui");
+    let scripts = root.join("interop/openwebui");
+    install(&scripts, &dir)?;
+    let crossway = match options.crossway {
+        Some(path) => path.canonicalize().with_context(|| format!("{} is not there", path.display()))?,
+        None => {
+            build(root, &["--package", "crossway-gateway"])?;
+            target.join("debug/crossway")
+        }
+    };
+    let installed = started.elapsed().as_secs();
+    let mut command = Command::new(python(&dir));
+    command.arg(scripts.join("run.py")).arg("--crossway").arg(crossway).arg("--dir").arg(dir.join("run"));
+    let status = command.status().context("the checks cannot be started")?;
+    ensure!(status.code().is_some(), "the checks were ended by a signal");
+    eprintln!("{} s, of which {installed} s to install and build", started.elapsed().as_secs());
+    Ok(status.success())
+}
+
+fn python(dir: &Path) -> PathBuf {
+    dir.join("env/bin/python")
+}
+
+/// Installs what is pinned, unless it is there already.
+fn install(scripts: &Path, dir: &Path) -> Result<()> {
+    let list = scripts.join("requirements.txt");
+    let pinned = fs::read_to_string(&list).with_context(|| format!("{}", list.display()))?;
+    if is_current(dir, &pinned) {
+        return Ok(());
+    }
+    eprintln!(
+        "installing from PyPI, as interop/openwebui/requirements.txt says: Open WebUI, without torch (1.4 GB)"
+    );
+    start_afresh(dir)?;
+    let uv = dir.join("uv");
+    succeed(Command::new("python3").args(["-m", "venv"]).arg(&uv), "python3, with its venv module,")?;
+    let mut pip = Command::new(uv.join("bin/python"));
+    succeed(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV]), "pip")?;
+    // A Python of its own would come from a host that is no package registry.
+    let uv = |arguments: &[&str]| {
+        let mut command = Command::new(uv.join("bin/uv"));
+        command.args(arguments).args(["--quiet", "--no-python-downloads"]);
+        command
+    };
+    let mut venv = uv(&["venv", "--python", PYTHON]);
+    succeed(venv.arg(dir.join("env")), "Python 3.11 or 3.12")?;
+    // The list is whole: what is not in it (torch) is not asked for.
+    let mut packages = uv(&["pip", "install", "--no-deps"]);
+    succeed(packages.arg("--requirement").arg(&list).arg("--python").arg(python(dir)), "uv")?;
+    finish(dir, &pinned)
+}
