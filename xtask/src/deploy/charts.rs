@@ -11,7 +11,7 @@ use crate::install;
 
 /// What to check with.
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
+pub(crate) struct Options {
     /// Let this crossway binary check the rendered configs, rather than build one.
     #[arg(long, value_name = "PATH")]
     crossway: Option<PathBuf>,
