@@ -135,6 +135,13 @@ impl Message {
         !self.edits.is_empty()
     }
 
+    /// Whether something within a part was changed since it was read: then what readers give of it is not what will be written.
+    #[must_use]
+    pub fn is_edited_in(&self, part: Part) -> bool {
+        let span = self.part_span(part);
+        !span.is_absent() && self.edits.iter().any(|edit| edit.span.is_within(span))
+    }
+
     /// Writes `name` in the place of what the request is about (`params.name`, or `params.uri` for methods on
     /// resources). Without effect on a message that has none.
     pub fn set_name(&mut self, name: &str) {
