@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crossway-http-sse", &["crossway-proto", "crossway-service"]),
     ("crossway-streamable-http", &["crossway-proto", "crossway-service"]),
     ("crossway-rmcp", &["crossway-proto", "crossway-service"]),
+    ("crossway-openapi", &["crossway-proto", "crossway-service"]),
     ("crossway-demo", &[]),
     ("crossway-testkit", &["crossway-proto", "crossway-service"]),
     (
@@ -29,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "crossway-era",
             "crossway-layers",
             "crossway-policy",
+            "crossway-openapi",
             "crossway-proto",
             "crossway-rmcp",
             "crossway-router",
@@ -46,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "crossway-era",
             "crossway-policy",
             "crossway-layers",
+            "crossway-openapi",
             "crossway-proto",
             "crossway-rmcp",
             "crossway-router",

@@ -1,0 +1,194 @@
+//! What the face asks of its upstream, as a modern client without capabilities (2026-07-28).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use crossway_proto::{Kind, Message, Part, RequestId, Revision};
+use crossway_service::{Call, Context, Extensions, Link, Origin, Outcome};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::limits::{LIST_BYTES, LIST_PAGES};
+use super::problem::Problem;
+
+/// A link, and what each request on it says of who asks.
+pub(crate) struct Asker {
+    link: Link,
+    /// `_meta` of each request: the revision, and the client's capabilities, of which there are none (2026-07-28, basic/index): nobody
+    /// can be asked anything.
+    meta: String,
+    next: AtomicU64,
+}
+
+impl Asker {
+    pub(crate) fn new(link: Link) -> Self {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": Revision::V2026_07_28.as_str(),
+            "io.modelcontextprotocol/clientInfo": { "name": "crossway-openapi", "version": env!("CARGO_PKG_VERSION") },
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        Self { link, meta: meta.to_string(), next: AtomicU64::new(1) }
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// All pages of the list of tools.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, or 424 for a list without end.
+    pub(crate) async fn tools(&self, extensions: &Extensions) -> Result<Vec<Message>, Problem> {
+        let (mut pages, mut bytes, mut cursor) = (Vec::new(), 0, None::<String>);
+        loop {
+            let params = match &cursor {
+                Some(cursor) => format!(r#"{{"cursor":{cursor},"_meta":{}}}"#, self.meta),
+                None => format!(r#"{{"_meta":{}}}"#, self.meta),
+            };
+            let page = self.ask("tools/list", &params, extensions.clone()).await?;
+            bytes += page.len();
+            cursor = next_cursor(&page);
+            pages.push(page);
+            if cursor.is_none() {
+                return Ok(pages);
+            }
+            if pages.len() >= LIST_PAGES || bytes > LIST_BYTES {
+                let why = "the MCP server's list of tools has no end";
+                return Err(Problem::new(StatusCode::FAILED_DEPENDENCY, why));
+            }
+        }
+    }
+
+    /// What the upstream says of itself; nothing where it does not say.
+    pub(crate) async fn introduction(&self, extensions: &Extensions) -> Introduction {
+        let params = format!(r#"{{"_meta":{}}}"#, self.meta);
+        match self.ask("server/discover", &params, extensions.clone()).await {
+            Ok(said) => {
+                said.result().and_then(|result| serde_json::from_slice(result).ok()).unwrap_or_default()
+            }
+            Err(_) => Introduction::default(),
+        }
+    }
+
+    /// Calls a tool. The arguments are JSON text, and go out as they are.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong below the level of results.
+    pub(crate) async fn call(
+        &self,
+        tool: &str,
+        arguments: &Bytes,
+        extensions: Extensions,
+    ) -> Result<Message, Problem> {
+        let unreadable = |_| Problem::new(StatusCode::BAD_REQUEST, "the body is not valid JSON");
+        let name = serde_json::to_string(tool).unwrap_or_default();
+        let arguments = std::str::from_utf8(arguments).map_err(unreadable)?;
+        let params = format!(r#"{{"name":{name},"arguments":{arguments},"_meta":{}}}"#, self.meta);
+        self.ask("tools/call", &params, extensions).await
+    }
+
+    async fn ask(&self, method: &str, params: &str, extensions: Extensions) -> Result<Message, Problem> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = RequestId::from(number);
+        let request = Message::request_of(&id, method, Some(params.as_bytes()))
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+        let mut context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
+        context.extensions = extensions;
+        let mut reply = self.link.call(Call::message(request, context));
+        while let Some(item) = reply.next().await {
+            let message = item.map_err(|error| Problem::failed(&error))?;
+            match message.kind() {
+                Kind::Result if message.is_edited_in(Part::Result) => return reread(&message),
+                Kind::Result => return Ok(message),
+                Kind::Error => return Err(answered(&reread(&message)?)),
+                // Nobody waits for progress and logs.
+                _ => {}
+            }
+        }
+        let why = "the MCP server has ended the call without an answer";
+        Err(Problem::new(StatusCode::FAILED_DEPENDENCY, why).with_outcome(Outcome::Unknown))
+    }
+}
+
+fn reread(message: &Message) -> Result<Message, Problem> {
+    let invalid = |_| Problem::new(StatusCode::FAILED_DEPENDENCY, "the MCP server's answer is not valid");
+    message.reread().map_err(invalid)
+}
+
+fn next_cursor(page: &Message) -> Option<String> {
+    let cursor = page.member(Part::Result, "nextCursor").filter(|cursor| cursor.starts_with(b"\""))?;
+    String::from_utf8(cursor.to_vec()).ok()
+}
+
+/// What a server says of itself (2026-07-28, server/discover).
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Introduction {
+    #[serde(default)]
+    pub(crate) instructions: Option<String>,
+    #[serde(rename = "_meta", default)]
+    meta: HashMap<String, Box<RawValue>>,
+}
+
+/// A server's name and version.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ServerInfo {
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) version: Option<String>,
+}
+
+impl Introduction {
+    pub(crate) fn server(&self) -> ServerInfo {
+        let info = self.meta.get("io.modelcontextprotocol/serverInfo");
+        info.and_then(|info| serde_json::from_str(info.get()).ok()).unwrap_or_default()
+    }
+}
+
+/// An error in the place of a result.
+///
+/// | code | status |
+/// |---|---|
+/// | -32700, -32600: what we have sent is nothing that it takes | 400 |
+/// | -32601: it has no tools | 404 |
+/// | -32602: it does not take these arguments, or has no such tool (the caller of this can tell) | 422 |
+/// | -31003: a bound of ours, or a quota | 429 with `Retry-After` |
+/// | -32603, -32021, -31001, -31002 and all others | 424 |
+fn answered(error: &Message) -> Problem {
+    #[derive(Deserialize)]
+    struct Error {
+        code: i64,
+        #[serde(default)]
+        message: String,
+        #[serde(default)]
+        data: Option<Box<RawValue>>,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        #[serde(rename = "retryAfterSeconds")]
+        retry_after: Option<u64>,
+    }
+    let error: Option<Error> = error.error().and_then(|error| serde_json::from_slice(error).ok());
+    let Some(Error { code, message, data }) = error else {
+        return Problem::new(StatusCode::FAILED_DEPENDENCY, "the MCP server's answer is not valid");
+    };
+    let status = match code {
+        -32700 | -32600 => StatusCode::BAD_REQUEST,
+        -32601 => StatusCode::NOT_FOUND,
+        -32602 => StatusCode::UNPROCESSABLE_ENTITY,
+        -31003 => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::FAILED_DEPENDENCY,
+    };
+    let after = data.as_ref().and_then(|data| serde_json::from_str::<Data>(data.get()).ok());
+    let after = after.and_then(|data| data.retry_after);
+    let after = match status {
+        StatusCode::TOO_MANY_REQUESTS => Some(after.unwrap_or(super::limits::RETRY_AFTER)),
+        _ => after,
+    };
+    Problem::answered(status, code, message, data).with_retry_after(after)
+}

@@ -1,0 +1,106 @@
+//! What a face is told when it is made.
+
+use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
+
+use super::{ApiKey, Limits};
+
+/// How a face behaves. The default serves this machine alone, without a key.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// The document's title; else the server's name.
+    pub title: Option<String>,
+    /// The document's description; else the server's instructions.
+    pub description: Option<String>,
+    /// The version that the document says; else the server's.
+    pub version: Option<String>,
+    /// What the server is called where it does not say its name.
+    pub name: Option<String>,
+    /// The path below which clients reach the face, where something in front of it takes it away: `/api/tools`. Empty for none.
+    pub root_path: String,
+    /// The key that callers need.
+    pub key: Option<ApiKey>,
+    /// Whether the document says that callers need a bearer credential, though it is checked elsewhere.
+    pub needs_bearer: bool,
+    /// The hosts that requests may be addressed to.
+    pub hosts: AllowedHosts,
+    /// The web pages that may make requests. They are told so, as browsers want it (the Fetch standard's CORS protocol), and no
+    /// cookie or other credential that browsers add by themselves is taken.
+    pub origins: AllowedOrigins,
+    /// How much is taken and given.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Serves this machine alone, without a key, with the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says what the document is called, what it is about, and its version; what is `None` is the server's to say.
+    #[must_use]
+    pub fn info(
+        mut self,
+        title: Option<String>,
+        description: Option<String>,
+        version: Option<String>,
+    ) -> Self {
+        (self.title, self.description, self.version) = (title, description, version);
+        self
+    }
+
+    /// Says what the server is called where it does not say its name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Is reached below this path, which something in front of it takes away.
+    #[must_use]
+    pub fn root_path(mut self, path: &str) -> Self {
+        let path = path.trim_matches('/');
+        self.root_path = if path.is_empty() { String::new() } else { format!("/{path}") };
+        self
+    }
+
+    /// Serves callers who have the key.
+    #[must_use]
+    pub fn key(mut self, key: ApiKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Says in the document that callers need a bearer credential, which something in front of the face checks.
+    #[must_use]
+    pub fn needs_bearer(mut self) -> Self {
+        self.needs_bearer = true;
+        self
+    }
+
+    /// Serves requests that are addressed to these hosts.
+    #[must_use]
+    pub fn hosts(mut self, hosts: AllowedHosts) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// Serves web pages of these origins.
+    #[must_use]
+    pub fn origins(mut self, origins: AllowedOrigins) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some() || self.needs_bearer
+    }
+}

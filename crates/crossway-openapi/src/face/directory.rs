@@ -1,0 +1,180 @@
+//! The faces of several upstreams, by name.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use crossway_service::Extensions;
+use futures_util::future::join_all;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+use tower_service::Service;
+
+use super::answer::json;
+use super::limits::TOOLSETS;
+use super::one::One;
+use super::problem::Problem;
+use super::route::{Route, nothing};
+use super::service::{Admitted, admit, with_key};
+use super::toolset::Toolset;
+use super::{Body, Config, OpenApi, ResponseFuture, docs, document};
+
+/// The faces of several upstreams: each below `/{name}`, and one document of all at the root.
+///
+/// Upstreams come and go while it is served. Clones share them.
+#[derive(Clone)]
+pub struct Directory(Arc<Shared>);
+
+struct Shared {
+    config: Config,
+    named: RwLock<Vec<(Arc<str>, OpenApi)>>,
+    documents: Mutex<Vec<(Vec<Seen>, Bytes)>>,
+}
+
+/// The tools of an upstream that a document has.
+type Seen = (Arc<str>, Arc<Toolset>);
+
+impl Directory {
+    /// Without any upstream. What the config says of hosts, origins and the key holds for all of them, and is not asked again by
+    /// theirs.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self(Arc::new(Shared { config, named: RwLock::default(), documents: Mutex::default() }))
+    }
+
+    /// Serves a face below `/{name}`, in the place of the one that was there. Gives that back.
+    pub fn insert(&self, name: &str, face: OpenApi) -> Option<OpenApi> {
+        let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
+        match named.iter_mut().find(|(known, _)| **known == *name) {
+            Some((_, before)) => Some(std::mem::replace(before, face)),
+            None => {
+                named.push((name.into(), face));
+                None
+            }
+        }
+    }
+
+    /// Serves nothing below `/{name}` any more.
+    pub fn remove(&self, name: &str) -> Option<OpenApi> {
+        let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
+        let index = named.iter().position(|(known, _)| **known == *name)?;
+        Some(named.remove(index).1)
+    }
+
+    /// Puts the upstreams into this order, in which the document has them. Others come last.
+    pub fn arrange(&self, names: &[&str]) {
+        let place = |name: &str| names.iter().position(|known| *known == name).unwrap_or(names.len());
+        self.0.named.write().unwrap_or_else(PoisonError::into_inner).sort_by_key(|(name, _)| place(name));
+    }
+}
+
+impl Shared {
+    fn all(&self) -> Vec<(Arc<str>, OpenApi)> {
+        self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which upstream's path it is, and the rest of it.
+    fn named<'p>(&self, path: &'p str) -> Option<(Arc<One>, &'p str)> {
+        let rest = path.strip_prefix('/')?;
+        let length = rest.find('/')?;
+        let name = percent_decode_str(&rest[..length]).decode_utf8().ok()?;
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        let (_, face) = named.iter().find(|(known, _)| **known == *name)?;
+        Some((Arc::clone(&face.0), &rest[length..]))
+    }
+
+    async fn answer<B>(&self, mut parts: Parts, body: B) -> Result<Response<Body>, Problem>
+    where
+        B: http_body::Body<Data: Buf>,
+    {
+        let path = parts.uri.path();
+        if let Some(route) = Route::of_document(&parts.method, path)? {
+            return match with_key(&self.config, &parts, route)? {
+                Route::Docs(asset) => Ok(docs::serve(asset)),
+                _ => {
+                    let extensions = Extensions::from(std::mem::take(&mut parts.extensions));
+                    Ok(json(StatusCode::OK, self.document(&extensions).await))
+                }
+            };
+        }
+        let (one, rest) = self.named(path).ok_or_else(nothing)?;
+        let route = Route::of(&parts.method, rest)?;
+        one.answer(with_key(&self.config, &parts, route)?, parts, body).await
+    }
+
+    /// The document of all. Upstreams that are away are missing.
+    async fn document(&self, extensions: &Extensions) -> Bytes {
+        let faces = self.all();
+        let asked = faces.iter().map(|(name, face)| async {
+            match face.0.toolset(extensions).await {
+                Ok(toolset) => Some((Arc::clone(name), toolset)),
+                Err(problem) => {
+                    tracing::debug!(
+                        upstream = &**name,
+                        status = problem.status.as_u16(),
+                        "its tools are left out"
+                    );
+                    None
+                }
+            }
+        });
+        let seen: Vec<Seen> = join_all(asked).await.into_iter().flatten().collect();
+        let is_same = |known: &[Seen]| {
+            known.len() == seen.len()
+                && known
+                    .iter()
+                    .zip(&seen)
+                    .all(|(one, other)| one.0 == other.0 && Arc::ptr_eq(&one.1, &other.1))
+        };
+        let documents = || self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, document)) = documents().iter().find(|(known, _)| is_same(known)) {
+            return document.clone();
+        }
+        let document =
+            document::of_many(&self.config, seen.iter().map(|(name, toolset)| (&**name, &**toolset)));
+        let mut documents = documents();
+        if documents.len() >= TOOLSETS {
+            documents.clear();
+        }
+        documents.push((seen, document.clone()));
+        document
+    }
+}
+
+impl<B> Service<Request<B>> for Directory
+where
+    B: http_body::Body<Data: Buf + Send, Error: Send> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let shared = Arc::clone(&self.0);
+        ResponseFuture::new(async move {
+            let (parts, body) = request.into_parts();
+            let reader = match admit(&shared.config, &parts) {
+                Ok(Admitted::Asked(reader)) => reader,
+                Ok(Admitted::Answered(response)) => return response,
+                Err(problem) => return problem.into_response(),
+            };
+            let mut response = shared.answer(parts, body).await.unwrap_or_else(Problem::into_response);
+            reader.may_read(&mut response);
+            response
+        })
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.all().into_iter().map(|(name, _)| name).collect();
+        f.debug_struct("Directory").field("named", &names).finish_non_exhaustive()
+    }
+}

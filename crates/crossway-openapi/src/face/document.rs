@@ -1,0 +1,303 @@
+//! The OpenAPI document (OpenAPI 3.1.0) of tools.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::ask::Introduction;
+use super::form::Form;
+use super::limits::{OPERATION_ID, SCHEMA_BYTES};
+use super::schema::{Components, resolve};
+use super::toolset::{Tool, Toolset};
+use super::tree::{Object, Tree};
+use super::{Config, encode_segment};
+
+/// What a document says of itself when nobody says more: as mcpo does.
+const TITLE: &str = "MCP OpenAPI Proxy";
+const DESCRIPTION: &str = "Automatically generated API from MCP Tool Schemas";
+const VERSION: &str = "1.0";
+
+/// The document of one upstream's tools, each at `/{tool}`.
+pub(crate) fn of_one(config: &Config, said: &Introduction, toolset: &Toolset) -> Bytes {
+    let server = said.server();
+    let name = server.name.as_deref().or(config.name.as_deref());
+    let described = name.map(|name| format!("{name} MCP Server"));
+    let mut writing = Writing::new(config);
+    for tool in toolset.tools() {
+        writing.tool(None, tool);
+    }
+    writing.finish(
+        config.title.as_deref().or(name).unwrap_or(TITLE),
+        config
+            .description
+            .as_deref()
+            .or(said.instructions.as_deref())
+            .or(described.as_deref())
+            .unwrap_or(DESCRIPTION),
+        config.version.as_deref().or(server.version.as_deref()).unwrap_or(VERSION),
+    )
+}
+
+/// The document of several upstreams' tools, each at `/{upstream}/{tool}`.
+pub(crate) fn of_many<'a>(config: &Config, upstreams: impl Iterator<Item = (&'a str, &'a Toolset)>) -> Bytes {
+    let mut writing = Writing::new(config);
+    let mut listed = String::new();
+    for (name, toolset) in upstreams.filter(|(_, toolset)| !toolset.tools().is_empty()) {
+        let segment = encode_segment(name);
+        listed.push_str(&format!("\n    - [{name}]({}/{segment}/docs)", config.root_path));
+        for tool in toolset.tools() {
+            writing.tool(Some(name), tool);
+        }
+    }
+    let mut description = config.description.as_deref().unwrap_or(DESCRIPTION).to_owned();
+    if !listed.is_empty() {
+        description = format!("{description}\n\n- **available tools**:{listed}");
+    }
+    let title = config.title.as_deref().unwrap_or(TITLE);
+    writing.finish(title, &description, config.version.as_deref().unwrap_or(VERSION))
+}
+
+struct Writing<'a> {
+    config: &'a Config,
+    paths: Object,
+    ids: HashSet<String>,
+    components: Components,
+}
+
+impl<'a> Writing<'a> {
+    fn new(config: &'a Config) -> Self {
+        let mut components = Components::default();
+        components.add("Problem", problem());
+        components.add("HTTPValidationError", faults());
+        Self { config, paths: Object::new(), ids: HashSet::new(), components }
+    }
+
+    fn tool(&mut self, upstream: Option<&str>, tool: &Tool) {
+        let base = match upstream {
+            Some(upstream) => format!("{upstream}_{}", tool.name),
+            None => tool.name.clone(),
+        };
+        let mut operation = Object::new();
+        operation.push("operationId", Tree::Text(self.operation_id(&base)));
+        if let Some(upstream) = upstream {
+            operation.push("tags", Tree::List(vec![Tree::text(upstream)]));
+        }
+        let summary = tool.title.clone().filter(|title| !title.is_empty());
+        operation.push("summary", Tree::Text(summary.unwrap_or_else(|| titled(&tool.name))));
+        if let Some(description) = &tool.description {
+            operation.push("description", Tree::text(description));
+        }
+        let input = self.input(tool, &base);
+        let is_needed = input
+            .as_object()
+            .and_then(|schema| schema.get("required"))
+            .is_some_and(|required| matches!(required, Tree::List(names) if !names.is_empty()));
+        let body = Object::new().with("required", Tree::Bool(is_needed)).with("content", content(input));
+        operation.push("requestBody", body.into());
+        operation.push("responses", self.responses(tool, &base));
+        if self.config.has_key() {
+            let needed = Object::new().with("HTTPBearer", Tree::List(Vec::new()));
+            operation.push("security", Tree::List(vec![needed.into()]));
+        }
+        let segment = encode_segment(&tool.name);
+        let path = match upstream {
+            Some(upstream) => format!("/{}/{segment}", encode_segment(upstream)),
+            None => format!("/{segment}"),
+        };
+        self.paths.push(path, Object::new().with("post", operation.into()).into());
+    }
+
+    /// As FastAPI makes it of mcpo's function `tool` and the path, which is how tools are called in Open WebUI; unlike there, never
+    /// longer than models take, and never the same twice.
+    fn operation_id(&mut self, base: &str) -> String {
+        let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let wanted: String = format!("tool_{base}_post").chars().map(word).collect();
+        let mut id = wanted.clone();
+        let mut number = 1;
+        while id.len() > OPERATION_ID || self.ids.contains(&id) {
+            let suffix = if number == 1 { "_post".to_owned() } else { format!("_{number}_post") };
+            let stem = wanted.strip_suffix("_post").unwrap_or(&wanted);
+            id = format!("{}{suffix}", &stem[..stem.len().min(OPERATION_ID - suffix.len())]);
+            number += 1;
+        }
+        self.ids.insert(id.clone());
+        id
+    }
+
+    /// The schema of the arguments: an object, whatever is said.
+    fn input(&mut self, tool: &Tool, base: &str) -> Tree {
+        let schema = read(tool.input.as_deref());
+        let resolved = schema.map(|schema| resolve(&schema, base, &mut self.components));
+        let Some(Tree::Object(mut schema)) = resolved else {
+            return Object::new()
+                .with("type", Tree::text("object"))
+                .with("properties", Object::new().into())
+                .into();
+        };
+        if schema.get("type").is_none() {
+            schema.set("type", Tree::text("object"));
+        }
+        if schema.get("properties").is_none() {
+            schema.set("properties", Object::new().into());
+        }
+        schema.into()
+    }
+
+    fn responses(&mut self, tool: &Tool, base: &str) -> Tree {
+        let declared = read(tool.output.as_deref());
+        let form = Form::of_schema(&tool.name, declared.as_ref());
+        let answer = match declared {
+            Some(schema) => {
+                let schema = form.schema(&resolve(&schema, &format!("{base}_answer"), &mut self.components));
+                let list = Object::new().with("type", Tree::text("array")).with(
+                    "description",
+                    Tree::text("The same, and pictures, sounds or resources beside it."),
+                );
+                Object::new().with("anyOf", Tree::List(vec![schema, list.into()])).into()
+            }
+            None => Tree::Object(Object::new()),
+        };
+        let mut responses = Object::new().with("200", response("Successful Response", answer));
+        let problem = || reference("Problem");
+        let keyed: &[(&str, &str)] = &[
+            ("401", "There is no key, or no proof of who calls."),
+            ("403", "The key is not the right one, or the caller may not be here."),
+        ];
+        let others: &[(&str, &str)] = &[
+            ("400", "The body is not JSON."),
+            ("404", "There is no such tool, or none for this caller."),
+            ("413", "The arguments are too long."),
+            ("415", "The body is said to be something else than JSON."),
+            ("424", "The tool has failed, or its server can't be reached."),
+            ("429", "Too many calls; `Retry-After` says when to come back."),
+            ("504", "The tool's server has not answered in time."),
+        ];
+        for (status, what) in keyed.iter().chain(others) {
+            responses.push(*status, response(what, problem()));
+        }
+        let refused =
+            Object::new().with("anyOf", Tree::List(vec![reference("HTTPValidationError"), problem()]));
+        responses.push("422", response("The arguments do not fit.", refused.into()));
+        responses.into()
+    }
+
+    fn finish(self, title: &str, description: &str, version: &str) -> Bytes {
+        let info = Object::new()
+            .with("title", Tree::text(title))
+            .with("description", Tree::text(description))
+            .with("version", Tree::text(version));
+        let mut document = Object::new().with("openapi", Tree::text("3.1.0")).with("info", info.into());
+        if !self.config.root_path.is_empty() {
+            let server = Object::new().with("url", Tree::text(&self.config.root_path));
+            document.push("servers", Tree::List(vec![server.into()]));
+        }
+        document.push("paths", self.paths.into());
+        let mut components = Object::new().with("schemas", self.components.into_object().into());
+        if self.config.has_key() {
+            let bearer = Object::new().with("type", Tree::text("http")).with("scheme", Tree::text("bearer"));
+            components.push("securitySchemes", Object::new().with("HTTPBearer", bearer.into()).into());
+        }
+        document.push("components", components.into());
+        Bytes::from(serde_json::to_vec(&document).unwrap_or_default())
+    }
+}
+
+fn read(schema: Option<&RawValue>) -> Option<Tree> {
+    let schema = schema?.get();
+    (schema.len() <= SCHEMA_BYTES).then(|| serde_json::from_str(schema).ok()).flatten()
+}
+
+/// `get_current_time` as `Get Current Time`.
+fn titled(name: &str) -> String {
+    let mut titled = String::with_capacity(name.len());
+    let mut is_first = true;
+    for c in name.chars() {
+        let c = if c == '_' { ' ' } else { c };
+        if is_first {
+            titled.extend(c.to_uppercase());
+        } else {
+            titled.extend(c.to_lowercase());
+        }
+        is_first = !c.is_alphabetic();
+    }
+    titled
+}
+
+fn reference(component: &str) -> Tree {
+    Object::new().with("$ref", Tree::Text(format!("#/components/schemas/{component}"))).into()
+}
+
+fn content(schema: Tree) -> Tree {
+    let media = Object::new().with("schema", schema);
+    Object::new().with("application/json", media.into()).into()
+}
+
+fn response(description: &str, schema: Tree) -> Tree {
+    Object::new().with("description", Tree::text(description)).with("content", content(schema)).into()
+}
+
+fn of_type(name: &str) -> Tree {
+    Object::new().with("type", Tree::text(name)).into()
+}
+
+/// The schema of a [`Problem`](super::problem::Problem).
+fn problem() -> Tree {
+    let detail = Object::new()
+        .with("message", of_type("string"))
+        .with("outcome", of_type("string"))
+        .with("code", of_type("integer"))
+        .with("data", Tree::Object(Object::new()));
+    let detail = Object::new()
+        .with("type", Tree::text("object"))
+        .with("properties", detail.into())
+        .with("required", Tree::List(vec![Tree::text("message")]));
+    object("Problem", Object::new().with("detail", detail.into()))
+}
+
+/// As FastAPI has it.
+fn faults() -> Tree {
+    let segment = Object::new().with("anyOf", Tree::List(vec![of_type("string"), of_type("integer")]));
+    let way = Object::new().with("type", Tree::text("array")).with("items", segment.into());
+    let properties =
+        Object::new().with("loc", way.into()).with("msg", of_type("string")).with("type", of_type("string"));
+    let fault = Object::new()
+        .with("type", Tree::text("object"))
+        .with("properties", properties.into())
+        .with("required", Tree::List(["loc", "msg", "type"].map(Tree::text).into()));
+    let list = Object::new().with("type", Tree::text("array")).with("items", fault.into());
+    object("HTTPValidationError", Object::new().with("detail", list.into()))
+}
+
+fn object(title: &str, properties: Object) -> Tree {
+    Object::new()
+        .with("title", Tree::text(title))
+        .with("type", Tree::text("object"))
+        .with("properties", properties.into())
+        .with("required", Tree::List(vec![Tree::text("detail")]))
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_titled_as_python_does() {
+        assert_eq!(titled("get_current_time"), "Get Current Time");
+        assert_eq!(titled("get-SUM2x"), "Get-Sum2X");
+    }
+
+    #[test]
+    fn operation_ids_are_those_of_mcpo_and_never_the_same_twice_nor_too_long() {
+        let config = Config::new();
+        let mut writing = Writing::new(&config);
+        assert_eq!(writing.operation_id("get-sum"), "tool_get_sum_post");
+        assert_eq!(writing.operation_id("get_sum"), "tool_get_sum_2_post");
+        assert_eq!(writing.operation_id("get.sum"), "tool_get_sum_3_post");
+        let long = "a".repeat(100);
+        let (first, second) = (writing.operation_id(&long), writing.operation_id(&long));
+        assert!(first.len() == 64 && second.len() == 64 && first != second, "{first} {second}");
+        assert!(first.ends_with("_post") && second.ends_with("_2_post"));
+    }
+}

@@ -1,0 +1,130 @@
+//! Lists of tools that were read before.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossway_proto::{Message, Part};
+
+use super::limits::{SEEN_BYTES, SEEN_LISTS, TOOLSETS};
+use super::toolset::Toolset;
+
+/// Lists of tools that were read before, by what they are made of. Callers who are told the same share one, and nobody is given what
+/// was made of another list.
+#[derive(Default)]
+pub(crate) struct Known {
+    hasher: RandomState,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// By a hash of their bytes.
+    lists: HashMap<u64, Vec<List>>,
+    count: usize,
+    /// By where the bytes of their first page are. The pages are kept with them, so that nothing else can be there.
+    seen: HashMap<(usize, usize), List>,
+    seen_bytes: usize,
+}
+
+#[derive(Clone)]
+struct List {
+    pages: Arc<[Message]>,
+    toolset: Arc<Toolset>,
+}
+
+impl Known {
+    /// The tools of a list.
+    pub(crate) fn of(&self, pages: Vec<Message>) -> Arc<Toolset> {
+        let place = place(&pages);
+        if let Some(list) = self.kept().seen.get(&place)
+            && are_same_place(&list.pages, &pages)
+        {
+            return Arc::clone(&list.toolset);
+        }
+        let hash = self.hasher.hash_one(pages.iter().map(tools_of).collect::<Vec<_>>());
+        let found = self.kept().lists.get(&hash).and_then(|lists| {
+            lists.iter().find(|list| pages.iter().map(tools_of).eq(list.pages.iter().map(tools_of))).cloned()
+        });
+        let toolset = match found {
+            Some(list) => list.toolset,
+            None => Arc::new(Toolset::of(&pages)),
+        };
+        let list = List { pages: pages.into(), toolset: Arc::clone(&toolset) };
+        let mut kept = self.kept();
+        let bytes: usize = list.pages.iter().map(Message::len).sum();
+        if kept.seen.len() >= SEEN_LISTS || kept.seen_bytes + bytes > SEEN_BYTES {
+            kept.seen.clear();
+            kept.seen_bytes = 0;
+        }
+        kept.seen_bytes += bytes;
+        kept.seen.insert(place, list.clone());
+        let is_new = !kept
+            .lists
+            .get(&hash)
+            .is_some_and(|lists| lists.iter().any(|known| Arc::ptr_eq(&known.toolset, &list.toolset)));
+        if is_new {
+            if kept.count >= TOOLSETS {
+                kept.lists.clear();
+                kept.count = 0;
+            }
+            kept.count += 1;
+            kept.lists.entry(hash).or_default().push(list);
+        }
+        toolset
+    }
+
+    /// Each step leaves the tables whole.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tools_of(page: &Message) -> &[u8] {
+    page.member(Part::Result, "tools").unwrap_or_default()
+}
+
+/// Where a page's result is in memory.
+fn result_place(page: &Message) -> (usize, usize) {
+    page.result().map_or((0, 0), |result| (result.as_ptr().addr(), result.len()))
+}
+
+fn place(pages: &[Message]) -> (usize, usize) {
+    pages.first().map_or((0, 0), result_place)
+}
+
+fn are_same_place(known: &[Message], pages: &[Message]) -> bool {
+    known.iter().map(result_place).eq(pages.iter().map(result_place)) && place(pages) != (0, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use crossway_proto::RequestId;
+
+    use super::*;
+
+    fn list(tools: &str) -> Vec<Message> {
+        vec![Message::result_of(&RequestId::from(1), format!(r#"{{"tools":{tools}}}"#).as_bytes()).unwrap()]
+    }
+
+    #[test]
+    fn the_same_list_is_read_once_wherever_it_is() {
+        let known = Known::default();
+        let (one, other) = (list(r#"[{"name":"a"}]"#), list(r#"[{"name":"b"}]"#));
+        let first = known.of(one.clone());
+        assert!(Arc::ptr_eq(&first, &known.of(one)));
+        assert!(Arc::ptr_eq(&first, &known.of(list(r#"[{"name":"a"}]"#))));
+        let second = known.of(other);
+        assert!(second.find("b").is_some() && second.find("a").is_none());
+    }
+
+    #[test]
+    fn lists_without_end_are_not_kept_for_ever() {
+        let known = Known::default();
+        for number in 0..TOOLSETS * 3 {
+            known.of(list(&format!(r#"[{{"name":"t{number}"}}]"#)));
+        }
+        let kept = known.kept();
+        assert!(kept.count <= TOOLSETS && kept.lists.len() <= TOOLSETS && kept.seen.len() <= SEEN_LISTS);
+    }
+}

@@ -1,0 +1,58 @@
+//! The tools of an upstream as an OpenAPI document and operations, as mcpo has them.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /openapi.json` | the document: an operation for each tool that the caller sees |
+//! | `POST /{tool}` | what the tool answers to the arguments in the body |
+//! | `GET /docs` | a page to read the document and try the tools; it needs no other host |
+//!
+//! [`OpenApi`] has that of one upstream. A [`Directory`] has several by name: each below `/{upstream}`, and at its root one document of
+//! all, with paths `/{upstream}/{tool}`.
+//!
+//! Each request asks the upstream for its list of tools with whatever was found out about the caller (its extensions go along), so
+//! that the document and the calls are decided by what stands behind. That is meant to be something that knows its lists, such as a
+//! router: what was read of a list is kept and known again by its bytes, and costs next to nothing.
+//!
+//! Answers are JSON values, failures are a status of 400 or more and `{"detail": ..}`; the README has both tables.
+
+mod answer;
+mod arguments;
+mod ask;
+mod body;
+mod config;
+mod cors;
+mod directory;
+mod docs;
+mod document;
+mod form;
+mod future;
+mod key;
+mod known;
+mod limits;
+mod one;
+mod problem;
+mod route;
+mod schema;
+mod service;
+mod toolset;
+mod tree;
+
+pub use config::Config;
+pub use directory::Directory;
+pub use future::ResponseFuture;
+pub use key::{ApiKey, InvalidKey};
+pub use limits::Limits;
+pub use service::OpenApi;
+
+use form::Form;
+
+/// The body of a response: it is there as a whole.
+pub type Body = http_body_util::Full<bytes::Bytes>;
+
+/// A name as it stands in a URL's path.
+fn encode_segment(name: &str) -> String {
+    /// All but what RFC 3986 calls unreserved.
+    const RESERVED: percent_encoding::AsciiSet =
+        percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    percent_encoding::utf8_percent_encode(name, &RESERVED).to_string()
+}

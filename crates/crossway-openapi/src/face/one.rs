@@ -1,0 +1,111 @@
+//! What is answered for one upstream.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use crossway_proto::http_rules::content_type;
+use crossway_service::{Extensions, Link};
+use http::header::EXPECT;
+use http::request::Parts;
+use http::{Response, StatusCode};
+
+use super::answer::{json, of_result};
+use super::ask::Asker;
+use super::form::Form;
+use super::known::Known;
+use super::problem::Problem;
+use super::route::Route;
+use super::toolset::Toolset;
+use super::tree::Tree;
+use super::{Body, Config, arguments, body, docs, document};
+
+/// One upstream.
+pub(crate) struct One {
+    pub(crate) config: Config,
+    pub(crate) asker: Asker,
+    known: Known,
+}
+
+impl One {
+    pub(crate) fn new(link: Link, config: Config) -> Self {
+        Self { config, asker: Asker::new(link), known: Known::default() }
+    }
+
+    /// What a request is answered.
+    pub(crate) async fn answer<B>(
+        &self,
+        route: Route,
+        mut parts: Parts,
+        body: B,
+    ) -> Result<Response<Body>, Problem>
+    where
+        B: http_body::Body<Data: Buf>,
+    {
+        let extensions = Extensions::from(std::mem::take(&mut parts.extensions));
+        match route {
+            Route::Docs(asset) => Ok(docs::serve(asset)),
+            Route::Document => Ok(json(StatusCode::OK, self.document(&extensions).await?)),
+            Route::Tool(tool) => {
+                let arguments = self.arguments(&parts, body).await?;
+                Ok(json(StatusCode::OK, self.call(&tool, &arguments, extensions).await?))
+            }
+        }
+    }
+
+    /// The tools that a caller sees.
+    pub(crate) async fn toolset(&self, extensions: &Extensions) -> Result<Arc<Toolset>, Problem> {
+        Ok(self.known.of(self.asker.tools(extensions).await?))
+    }
+
+    async fn document(&self, extensions: &Extensions) -> Result<Bytes, Problem> {
+        let toolset = self.toolset(extensions).await?;
+        if let Some(document) = toolset.document.get() {
+            return Ok(document.clone());
+        }
+        let said = self.asker.introduction(extensions).await;
+        Ok(toolset.document.get_or_init(|| document::of_one(&self.config, &said, &toolset)).clone())
+    }
+
+    /// The body of a call. An empty one is no arguments.
+    async fn arguments<B>(&self, parts: &Parts, body: B) -> Result<Bytes, Problem>
+    where
+        B: http_body::Body<Data: Buf>,
+    {
+        if body.is_end_stream() {
+            return Ok(Bytes::from_static(b"{}"));
+        }
+        let is_json = content_type::check_post(&parts.headers);
+        let read = body::read(body, &self.config.limits, parts.headers.contains_key(EXPECT)).await?;
+        is_json.map_err(|refusal| Problem::new(refusal.status, refusal.message))?;
+        Ok(if read.is_empty() { Bytes::from_static(b"{}") } else { read })
+    }
+
+    async fn call(&self, tool: &str, arguments: &Bytes, extensions: Extensions) -> Result<Bytes, Problem> {
+        let value = arguments::read(arguments)?;
+        let toolset = self.toolset(&extensions).await?;
+        let found = toolset.find(tool);
+        if let Some(checker) = found.and_then(|tool| toolset.checker(tool)) {
+            checker.check(&value)?;
+        }
+        drop(value);
+        let no_tool = || Problem::new(StatusCode::NOT_FOUND, "there is no such tool");
+        // Where a list is empty its server may be away; it says so if it is called.
+        if found.is_none() && !toolset.tools().is_empty() {
+            return Err(no_tool());
+        }
+        let answered = self.asker.call(tool, arguments, extensions).await;
+        let result = match (answered, found) {
+            (Err(problem), None) if problem.status == StatusCode::UNPROCESSABLE_ENTITY => {
+                return Err(no_tool());
+            }
+            (answered, _) => answered?,
+        };
+        let form = found.map_or(Form::Content, form_of);
+        of_result(&result, form, self.config.limits.answer_bytes)
+    }
+}
+
+fn form_of(tool: &super::toolset::Tool) -> Form {
+    let schema = tool.output.as_deref().and_then(|schema| serde_json::from_str::<Tree>(schema.get()).ok());
+    Form::of_schema(&tool.name, schema.as_ref())
+}

@@ -1,0 +1,158 @@
+//! What is said instead of an answer.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use crossway_service::{CallError, Outcome, Reason};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::answer::json;
+use super::{Body, limits};
+
+/// Why there is no answer: an HTTP status and a JSON object with `detail`, as clients of FastAPI know it.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    detail: Detail,
+    retry_after: Option<u64>,
+    allow: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    detail: &'a Detail,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Detail {
+    Message(Message),
+    /// As FastAPI tells what is wrong with a request's body.
+    Faults(Vec<Fault>),
+}
+
+#[derive(Debug, Serialize)]
+struct Message {
+    message: Cow<'static, str>,
+    /// What is known of a failed call: `not sent`, `sent, unknown` or `answered with an error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    /// The error's code, where an MCP server has answered with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Box<RawValue>>,
+}
+
+/// One thing that is wrong with arguments.
+#[derive(Debug, Serialize)]
+pub(crate) struct Fault {
+    /// Where: `body`, and the way from there.
+    pub(crate) loc: Vec<Segment>,
+    /// What, for people.
+    pub(crate) msg: String,
+    /// The schema's keyword that is not kept to.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+}
+
+/// A step of the way to a value.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Segment {
+    Name(String),
+    Index(usize),
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        let message = Message { message: message.into(), outcome: None, code: None, data: None };
+        Self { status, detail: Detail::Message(message), retry_after: None, allow: None }
+    }
+
+    /// Arguments that do not fit their schema.
+    pub(crate) fn faults(faults: Vec<Fault>) -> Self {
+        let detail = Detail::Faults(faults);
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, retry_after: None, allow: None }
+    }
+
+    /// A method that a path has not, with those that it has.
+    pub(crate) fn not_allowed(allow: &'static str) -> Self {
+        let why = format!("this path takes {allow} only");
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, why) }
+    }
+
+    /// What an upstream has answered with.
+    pub(crate) fn answered(
+        status: StatusCode,
+        code: i64,
+        message: String,
+        data: Option<Box<RawValue>>,
+    ) -> Self {
+        let outcome = Some(told(Outcome::Answered));
+        let message = Message { message: message.into(), outcome, code: Some(code), data };
+        Self { status, detail: Detail::Message(message), retry_after: None, allow: None }
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        if let Detail::Message(message) = &mut self.detail {
+            message.outcome = Some(told(outcome));
+        }
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, seconds: Option<u64>) -> Self {
+        self.retry_after = seconds;
+        self
+    }
+
+    /// A call that failed below the level of messages.
+    ///
+    /// | what went wrong | status |
+    /// |---|---|
+    /// | a bound or a quota | 429 with `Retry-After` |
+    /// | the upstream refused for its load: 429, 503 | 429 with its `Retry-After` |
+    /// | we are closing | 503 with `Retry-After` |
+    /// | no answer in time | 504 |
+    /// | it can't be reached, went away, refused our credentials, or answered what is no answer | 424, with `Retry-After` where that is known |
+    pub(crate) fn failed(error: &CallError) -> Self {
+        let known = error.retry_after_seconds();
+        let (status, after) = match error.reason() {
+            Reason::OverLimit(_) | Reason::Refused { status: 429 | 503, .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, Some(known.unwrap_or(limits::RETRY_AFTER)))
+            }
+            Reason::Closing => (StatusCode::SERVICE_UNAVAILABLE, Some(limits::RETRY_AFTER)),
+            Reason::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, known),
+            _ => (StatusCode::FAILED_DEPENDENCY, known),
+        };
+        Self::new(status, error.to_string()).with_outcome(error.outcome()).with_retry_after(after)
+    }
+
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let text = serde_json::to_vec(&Told { detail: &self.detail }).unwrap_or_default();
+        let mut response = json(self.status, Bytes::from(text));
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        // "A server generating a 401 (Unauthorized) response MUST send a WWW-Authenticate header field" (RFC 9110, section 15.5.2).
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+fn told(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::NotSent => "not sent",
+        Outcome::Unknown => "sent, unknown",
+        Outcome::Answered => "answered with an error",
+    }
+}

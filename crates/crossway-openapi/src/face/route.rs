@@ -1,0 +1,104 @@
+//! What a request is for.
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use super::problem::Problem;
+
+/// What a request is for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// The document.
+    Document,
+    /// A file of the page.
+    Docs(Asset),
+    /// A tool.
+    Tool(String),
+}
+
+/// A file of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asset {
+    Page,
+    Script,
+    Style,
+}
+
+impl Route {
+    /// What the rest of a path is for, below one upstream.
+    ///
+    /// # Errors
+    ///
+    /// 404 where nothing is, 405 for a method that the path does not take.
+    pub(crate) fn of(method: &Method, path: &str) -> Result<Self, Problem> {
+        if let Some(route) = Self::of_document(method, path)? {
+            return Ok(route);
+        }
+        let segment = path.strip_prefix('/').filter(|segment| !segment.is_empty() && !segment.contains('/'));
+        let name = segment.and_then(|segment| percent_decode_str(segment).decode_utf8().ok());
+        let name = name.ok_or_else(nothing)?;
+        if *method == Method::POST {
+            Ok(Self::Tool(name.into_owned()))
+        } else {
+            Err(Problem::not_allowed("POST"))
+        }
+    }
+
+    /// What a path is for that several upstreams have as one, if it is for that.
+    ///
+    /// # Errors
+    ///
+    /// 405 for a method that the path does not take.
+    pub(crate) fn of_document(method: &Method, path: &str) -> Result<Option<Self>, Problem> {
+        let route = match path {
+            "/openapi.json" => Self::Document,
+            "/docs" => Self::Docs(Asset::Page),
+            "/docs/app.js" => Self::Docs(Asset::Script),
+            "/docs/app.css" => Self::Docs(Asset::Style),
+            _ => return Ok(None),
+        };
+        match *method {
+            Method::GET | Method::HEAD => Ok(Some(route)),
+            // A tool may be called like that.
+            Method::POST if !path[1..].contains('/') => Ok(None),
+            _ => Err(Problem::not_allowed("GET")),
+        }
+    }
+
+    pub(crate) fn is_document(&self) -> bool {
+        !matches!(self, Self::Tool(_))
+    }
+}
+
+/// There is nothing at a path.
+pub(crate) fn nothing() -> Problem {
+    Problem::new(
+        http::StatusCode::NOT_FOUND,
+        "nothing is here: the document is at openapi.json, a page about it at docs, and each tool takes POST at its name",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_to_documents_and_tools() {
+        let of = |method: Method, path| Route::of(&method, path).map_err(|problem| problem.status.as_u16());
+        assert_eq!(of(Method::GET, "/openapi.json").unwrap(), Route::Document);
+        assert_eq!(of(Method::HEAD, "/docs").unwrap(), Route::Docs(Asset::Page));
+        assert_eq!(of(Method::POST, "/get%20it").unwrap(), Route::Tool("get it".to_owned()));
+        assert_eq!(of(Method::POST, "/docs").unwrap(), Route::Tool("docs".to_owned()));
+        for (method, path, status) in [
+            (Method::GET, "/echo", 405),
+            (Method::DELETE, "/openapi.json", 405),
+            (Method::POST, "/docs/app.js", 405),
+            (Method::POST, "/", 404),
+            (Method::POST, "/a/b", 404),
+            (Method::POST, "/%ff", 404),
+            (Method::GET, "", 404),
+        ] {
+            assert_eq!(of(method, path).unwrap_err(), status, "{path}");
+        }
+    }
+}

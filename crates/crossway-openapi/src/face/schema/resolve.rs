@@ -1,0 +1,267 @@
+//! Replaces references by what they refer to.
+
+use std::collections::{HashMap, HashSet};
+
+use super::keywords::{Holds, is_annotation, is_reference};
+use super::places::{Place, Places};
+use crate::face::limits::SCHEMA_PLACES;
+use crate::face::tree::{Object, Tree};
+
+/// How deep a schema may stand in others for references in it to be replaced: 32. Schemas that people write have five or six levels.
+const DEPTH: usize = 32;
+
+/// The schemas of a document that are referred to, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Components {
+    schemas: Object,
+    taken: HashSet<String>,
+}
+
+impl Components {
+    /// As `components.schemas` has them.
+    pub(crate) fn into_object(self) -> Object {
+        self.schemas
+    }
+
+    /// Adds one under its name.
+    pub(crate) fn add(&mut self, name: &str, schema: Tree) {
+        if self.taken.insert(name.to_owned()) {
+            self.schemas.push(name, schema);
+        }
+    }
+
+    /// A name that no other schema has: "all keys must match `^[a-zA-Z0-9\.\-_]+$`" (OpenAPI 3.1, Components Object).
+    fn claim(&mut self, wanted: &str) -> String {
+        let can_be = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+        let wanted: String = wanted.chars().map(can_be).collect();
+        let mut name = wanted.clone();
+        let mut number = 2;
+        while !self.taken.insert(name.clone()) {
+            name = format!("{wanted}_{number}");
+            number += 1;
+        }
+        name
+    }
+}
+
+/// A schema without references but those to `components`, whose names begin with `prefix`. One that can't be had within bounds is
+/// told as one that everything fits.
+pub(crate) fn resolve(schema: &Tree, prefix: &str, components: &mut Components) -> Tree {
+    let places = Places::of(schema);
+    for (puts_in, budget) in [(true, SCHEMA_PLACES), (false, 4 * SCHEMA_PLACES)] {
+        let mut resolving = Resolving {
+            places: &places,
+            is_old: is_old(schema),
+            puts_in,
+            left: budget,
+            depth: 0,
+            prefix,
+            components,
+            names: HashMap::new(),
+            wanted: Vec::new(),
+        };
+        if let Ok((resolved, used)) = resolving.all(schema) {
+            used.into_iter().for_each(|(name, schema)| components.schemas.push(name, schema));
+            return resolved;
+        }
+        let given_up: Vec<String> = resolving.names.into_values().collect();
+        components.taken.retain(|name| !given_up.contains(name));
+    }
+    Tree::Object(Object::new())
+}
+
+/// Whether a schema is written as in drafts 4 to 7.
+fn is_old(schema: &Tree) -> bool {
+    let dialect = schema.as_object().and_then(|schema| schema.get("$schema")).and_then(Tree::as_text);
+    dialect.is_some_and(|dialect| {
+        ["draft-04", "draft-06", "draft-07"].iter().any(|draft| dialect.contains(draft))
+    })
+}
+
+/// The schema would have too many places.
+struct TooLarge;
+
+struct Resolving<'a, 'c> {
+    places: &'c Places<'a>,
+    /// Whether what stands beside a reference counts for nothing, and lists of items are written as `items`.
+    is_old: bool,
+    /// Whether references are replaced where that is possible.
+    puts_in: bool,
+    /// How many places may still be written.
+    left: usize,
+    /// How many schemas are around what is being written.
+    depth: usize,
+    prefix: &'c str,
+    components: &'c mut Components,
+    /// What components are called.
+    names: HashMap<usize, String>,
+    /// Those that are still to be written.
+    wanted: Vec<(String, Place<'a>)>,
+}
+
+impl<'a> Resolving<'a, '_> {
+    fn all(&mut self, schema: &'a Tree) -> Result<(Tree, Vec<(String, Tree)>), TooLarge> {
+        let root = Place::root(schema);
+        let resolved = self.schema(root, &mut vec![root.key()])?;
+        let mut components = Vec::new();
+        while let Some((name, place)) = self.wanted.pop() {
+            let schema = self.schema(place, &mut vec![place.key()])?;
+            components.push((name, schema));
+        }
+        Ok((resolved, components))
+    }
+
+    /// A schema as it is written. `within` are those that it stands in.
+    fn schema(&mut self, place: Place<'a>, within: &mut Vec<usize>) -> Result<Tree, TooLarge> {
+        self.left = self.left.checked_sub(1).ok_or(TooLarge)?;
+        let object = match place.schema {
+            Tree::Object(object) => object,
+            Tree::Bool(fits) => return Ok(Tree::Bool(*fits)),
+            // It is no schema; its server may know what it means.
+            _ => return Ok(Tree::Bool(true)),
+        };
+        self.depth += 1;
+        let mut written = Object::new();
+        let mut referred = Vec::new();
+        let has_reference = object.iter().any(|(keyword, _)| is_reference(keyword));
+        for (keyword, value) in object.iter() {
+            if is_reference(keyword) {
+                referred.push(self.reference(place, value, within)?);
+                continue;
+            }
+            if self.is_old && has_reference && !is_annotation(keyword) {
+                continue;
+            }
+            self.keyword(place, keyword, value, within, &mut written)?;
+        }
+        self.depth -= 1;
+        if self.is_old {
+            modernize(&mut written);
+        }
+        Ok(joined(referred, written))
+    }
+
+    fn keyword(
+        &mut self,
+        place: Place<'a>,
+        keyword: &str,
+        value: &'a Tree,
+        within: &mut Vec<usize>,
+        written: &mut Object,
+    ) -> Result<(), TooLarge> {
+        let value = match (Holds::of(keyword), value) {
+            (Holds::Name | Holds::Definitions, _) => return Ok(()),
+            (Holds::List | Holds::OneOrList, Tree::List(list)) => {
+                let schemas = list.iter().map(|schema| self.schema(place.inside(schema), within));
+                Tree::List(schemas.collect::<Result<_, _>>()?)
+            }
+            (Holds::One | Holds::OneOrList, schema) => self.schema(place.inside(schema), within)?,
+            (Holds::Map | Holds::Dependencies, Tree::Object(schemas)) => {
+                let mut all = Object::new();
+                for (name, schema) in schemas.iter() {
+                    let schema = match schema {
+                        Tree::List(_) => schema.clone(),
+                        schema => self.schema(place.inside(schema), within)?,
+                    };
+                    all.push(name, schema);
+                }
+                all.into()
+            }
+            (_, value) => value.clone(),
+        };
+        written.push(keyword, value);
+        Ok(())
+    }
+
+    /// What stands in the place of a reference.
+    fn reference(
+        &mut self,
+        from: Place<'a>,
+        reference: &Tree,
+        within: &mut Vec<usize>,
+    ) -> Result<Tree, TooLarge> {
+        let Some(target) = reference.as_text().and_then(|reference| self.places.find(from, reference)) else {
+            return Ok(Tree::Bool(true));
+        };
+        if self.puts_in && self.depth <= DEPTH && !within.contains(&target.key()) {
+            within.push(target.key());
+            let schema = self.schema(target, within);
+            within.pop();
+            return schema;
+        }
+        let name = match self.names.get(&target.key()) {
+            Some(name) => name.clone(),
+            None => {
+                let last = reference.as_text().and_then(|reference| reference.rsplit(['/', '#']).next());
+                let wanted = match last {
+                    Some(last) if !last.is_empty() => format!("{}_{last}", self.prefix),
+                    _ => self.prefix.to_owned(),
+                };
+                let name = self.components.claim(&wanted);
+                self.names.insert(target.key(), name.clone());
+                self.wanted.push((name.clone(), target));
+                name
+            }
+        };
+        let reference = format!("#/components/schemas/{name}");
+        Ok(Object::new().with("$ref", Tree::Text(reference)).into())
+    }
+}
+
+/// A schema, and those that it referred to.
+fn joined(mut referred: Vec<Tree>, mut written: Object) -> Tree {
+    if referred.is_empty() {
+        return written.into();
+    }
+    let tells_only = written.iter().all(|(keyword, _)| is_annotation(keyword));
+    if let ([Tree::Object(_)], true) = (&referred[..], tells_only)
+        && let Some(Tree::Object(mut only)) = referred.pop()
+    {
+        // What is told beside a reference is told of this use of the schema.
+        written.iter().for_each(|(keyword, value)| only.set(keyword, value.clone()));
+        return only.into();
+    }
+    if let ([fits @ Tree::Bool(_)], true) = (&referred[..], written.is_empty()) {
+        return fits.clone();
+    }
+    if let Some(Tree::List(also)) = written.get("allOf") {
+        referred.extend(also.iter().cloned());
+    }
+    written.set("allOf", Tree::List(referred));
+    written.into()
+}
+
+/// Writes what drafts 4 to 7 have otherwise as it is written since 2019-09 and 2020-12.
+fn modernize(schema: &mut Object) {
+    let mut modern = Object::new();
+    let is_list = matches!(schema.get("items"), Some(Tree::List(_)));
+    for (keyword, value) in schema.iter() {
+        match (keyword, value) {
+            ("items", Tree::List(_)) => modern.push("prefixItems", value.clone()),
+            ("additionalItems", _) if is_list => modern.push("items", value.clone()),
+            // Without a list of items it says nothing.
+            ("additionalItems", _) => {}
+            ("dependencies", Tree::Object(dependencies)) => {
+                let (mut required, mut schemas) = (Object::new(), Object::new());
+                for (name, needed) in dependencies.iter() {
+                    let group = if matches!(needed, Tree::List(_)) { &mut required } else { &mut schemas };
+                    group.push(name, needed.clone());
+                }
+                for (keyword, group) in [("dependentRequired", required), ("dependentSchemas", schemas)] {
+                    if !group.is_empty() {
+                        modern.push(keyword, group.into());
+                    }
+                }
+            }
+            // Draft 4: a limit, and whether it is one itself.
+            ("exclusiveMinimum" | "exclusiveMaximum", Tree::Bool(_)) => {}
+            ("minimum" | "maximum", _) => {
+                let exclusive = if keyword == "minimum" { "exclusiveMinimum" } else { "exclusiveMaximum" };
+                let is_exclusive = schema.get(exclusive) == Some(&Tree::Bool(true));
+                modern.push(if is_exclusive { exclusive } else { keyword }, value.clone());
+            }
+            _ => modern.push(keyword, value.clone()),
+        }
+    }
+    *schema = modern;
+}

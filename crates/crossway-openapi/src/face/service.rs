@@ -1,0 +1,117 @@
+//! The face of one upstream, as a service.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Buf;
+use crossway_service::{Scope, Upstream};
+use http::Request;
+use http::request::Parts;
+use tower_service::Service;
+
+use super::one::One;
+use super::problem::Problem;
+use super::route::Route;
+use super::{Body, Config, ResponseFuture, cors};
+
+/// How long the upstream's side of an end may take: as long as a connection's.
+const CLOSE: Duration = crossway_service::Limits::CLOSE;
+
+/// The tools of one upstream as an OpenAPI document and operations: a `tower` service over HTTP requests.
+///
+/// Paths are those of [the module](super), at the root; what is in front of it cuts off what comes before. Clones share what is known.
+/// It runs no task of its own, and has to be called within a tokio runtime with time enabled.
+#[derive(Clone)]
+pub struct OpenApi(pub(super) Arc<One>);
+
+impl OpenApi {
+    /// A face of `upstream`.
+    pub fn new(upstream: impl Upstream, config: Config) -> Self {
+        Self(Arc::new(One::new(upstream.connect(Scope::Shared), config)))
+    }
+
+    /// Ends the link to the upstream, with the calls that are in flight. Ready when the upstream's side of it is done, or has taken
+    /// too long.
+    ///
+    /// # Cancel safety
+    ///
+    /// The link is being closed even if this is dropped.
+    pub async fn close(&self) {
+        let _ = tokio::time::timeout(CLOSE, self.0.asker.link().close()).await;
+    }
+}
+
+impl<B> Service<Request<B>> for OpenApi
+where
+    B: http_body::Body<Data: Buf + Send, Error: Send> + Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let one = Arc::clone(&self.0);
+        ResponseFuture::new(async move {
+            let (parts, body) = request.into_parts();
+            let route = |parts: &Parts| Route::of(&parts.method, parts.uri.path());
+            let reader = match admit(&one.config, &parts) {
+                Ok(Admitted::Asked(reader)) => reader,
+                Ok(Admitted::Answered(response)) => return response,
+                Err(problem) => return problem.into_response(),
+            };
+            let answered = match route(&parts).and_then(|route| with_key(&one.config, &parts, route)) {
+                Ok(route) => one.answer(route, parts, body).await,
+                Err(problem) => Err(problem),
+            };
+            let mut response = answered.unwrap_or_else(Problem::into_response);
+            reader.may_read(&mut response);
+            response
+        })
+    }
+}
+
+/// What becomes of a request whose addresses are all right.
+pub(super) enum Admitted {
+    Asked(cors::Reader),
+    Answered(http::Response<Body>),
+}
+
+/// Checks where a request is addressed to, and which page it comes from.
+///
+/// # Errors
+///
+/// 400 and 403.
+pub(super) fn admit(config: &Config, parts: &Parts) -> Result<Admitted, Problem> {
+    let told = |refusal: crossway_proto::http_rules::Refusal| Problem::new(refusal.status, refusal.message);
+    let host = config.hosts.check(&parts.headers, &parts.uri).map_err(told)?;
+    config.origins.check(&parts.headers, &host).map_err(told)?;
+    let reader = cors::Reader::of(parts);
+    Ok(match cors::preflight(parts) {
+        Some(mut response) => {
+            reader.may_read(&mut response);
+            Admitted::Answered(response)
+        }
+        None => Admitted::Asked(reader),
+    })
+}
+
+/// Checks the key.
+pub(super) fn with_key(config: &Config, parts: &Parts, route: Route) -> Result<Route, Problem> {
+    if let Some(key) = &config.key {
+        key.check(&parts.headers, route.is_document())?;
+    }
+    Ok(route)
+}
+
+impl fmt::Debug for OpenApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenApi").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
