@@ -22,6 +22,7 @@ mod member;
 pub mod metrics;
 pub mod operations;
 pub mod otlp;
+mod outward;
 pub mod plan;
 mod secret;
 mod serve;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use http::Uri;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -10,8 +12,9 @@ use tracing::{info, warn};
 
 use super::limits::{REQUEST, SPANS_AT_ONCE, SPANS_EVERY, SPANS_WAITING};
 use super::spans::{Attribute, Span, now};
-use super::{Settings, SpanLayer, connect, metrics};
+use super::{Settings, SpanLayer, metrics};
 use crate::metrics::Metrics;
+use crate::outward;
 
 /// Sends spans and metrics to a collector, while it [runs](Self::run).
 pub struct Exporter {
@@ -91,10 +94,13 @@ impl Exporter {
     }
 
     async fn send(&mut self, signal: &'static str, url: &Uri, body: &Value, count: usize) {
-        let sent = connect::post(url, &self.settings.headers, body.to_string().into_bytes());
-        let problem = match timeout(REQUEST, sent).await {
-            Ok(Ok(status)) if status.is_success() => None,
-            Ok(Ok(status)) => Some(format!("HTTP status {}", status.as_u16())),
+        let mut request = Request::new(Full::from(body.to_string()));
+        *request.method_mut() = Method::POST;
+        *request.headers_mut() = self.settings.headers.clone();
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let problem = match timeout(REQUEST, outward::ask(url, request, None)).await {
+            Ok(Ok(response)) if response.status().is_success() => None,
+            Ok(Ok(response)) => Some(format!("HTTP status {}", response.status().as_u16())),
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("no answer in time".to_owned()),
         };

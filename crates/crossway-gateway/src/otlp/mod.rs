@@ -3,7 +3,6 @@
 //! Spans are those of the `trace` layer, with its ids, so that what upstreams are told of a trace is what the collector
 //! is told. Metrics are those that are scraped.
 
-mod connect;
 mod exporter;
 pub mod limits;
 mod metrics;

@@ -1,13 +1,14 @@
-//! One request to a collector, on a connection of its own: one each some seconds needs no pool.
+//! Single requests to services beside the upstreams (a collector, an authorization server), each on a connection of its own: one
+//! each some seconds needs no pool. Redirects are not followed: what is configured is asked, and nothing else.
 
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
-use http_body_util::Full;
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -16,47 +17,57 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// Sends a body, and gives the status.
-pub(super) async fn post(url: &Uri, headers: &HeaderMap, body: Vec<u8>) -> io::Result<StatusCode> {
+/// Sends a request to where `url` says, and gives the response with the first `at_most` bytes of room for its body; one that is
+/// longer is an error. Without `at_most` the body is not read.
+pub(crate) async fn ask(
+    url: &Uri,
+    mut request: Request<Full<Bytes>>,
+    at_most: Option<usize>,
+) -> io::Result<Response<Bytes>> {
     let (Some(host), Some(authority)) = (url.host(), url.authority()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let is_tls = url.scheme_str() == Some("https");
     let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-    let mut request = Request::post(url.path_and_query().map_or("/", |path| path.as_str()))
-        .body(Full::new(Bytes::from(body)))
-        .map_err(io::Error::other)?;
-    *request.headers_mut() = headers.clone();
+    let path = url.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    *request.uri_mut() = path.into();
     let authority = HeaderValue::from_str(authority.as_str()).map_err(io::Error::other)?;
     request.headers_mut().insert(HOST, authority);
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // An IPv6 address stands in brackets in a URL alone.
     let host = host.trim_matches(['[', ']']);
     let stream = TcpStream::connect((host, port)).await?;
     if is_tls {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        send(TlsConnector::from(Arc::new(tls()?)).connect(name, stream).await?, request).await
+        send(TlsConnector::from(Arc::new(tls()?)).connect(name, stream).await?, request, at_most).await
     } else {
-        send(stream, request).await
+        send(stream, request, at_most).await
     }
 }
 
 async fn send(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     request: Request<Full<Bytes>>,
-) -> io::Result<StatusCode> {
+    at_most: Option<usize>,
+) -> io::Result<Response<Bytes>> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    let mut response = pin!(sender.send_request(request));
-    let response = tokio::select! {
+    let exchange = async move {
+        let (parts, body) = sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
+        let body = match at_most {
+            Some(bytes) => Limited::new(body, bytes).collect().await.map_err(io::Error::other)?.to_bytes(),
+            None => Bytes::new(),
+        };
+        Ok(Response::from_parts(parts, body))
+    };
+    let mut exchange = std::pin::pin!(exchange);
+    tokio::select! {
         biased;
-        response = &mut response => response,
+        response = &mut exchange => response,
         // It may have ended behind the response.
         ended = connection => match ended {
-            Ok(()) => response.await,
-            Err(error) => Err(error),
+            Ok(()) => exchange.await,
+            Err(error) => Err(io::Error::other(error)),
         },
-    };
-    Ok(response.map_err(io::Error::other)?.status())
+    }
 }
 
 /// Trusts what this machine trusts.
