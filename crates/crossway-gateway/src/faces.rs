@@ -165,6 +165,21 @@ pub(crate) fn name_in(path: &str) -> Option<String> {
     decode(segment)
 }
 
+/// The path of the MCP endpoint that a request's path is of, as clients are to write it; whether anything is there is not asked. Messages
+/// of HTTP+SSE are of the endpoint that opened their stream.
+pub(crate) fn endpoint(path: &str) -> Option<String> {
+    let written = |face| match face {
+        Face::Mcp => "/mcp",
+        Face::Sse => "/sse",
+    };
+    if let Some(face) = Face::of(path) {
+        return Some(written(face).to_owned());
+    }
+    let (segment, length) = first_segment(path)?;
+    let face = Face::of(&path[length..])?;
+    Some(format!("/{}{}", encode_name(&decode(segment)?), written(face)))
+}
+
 /// A path's first segment as it is written, and the length of it with its slash.
 fn first_segment(path: &str) -> Option<(&str, usize)> {
     let rest = path.strip_prefix('/')?;

@@ -222,11 +222,10 @@ fn parse_with(
     let wrong = read::expand_all(&mut root, &context);
     let expanded = root.clone();
     let file = read::read::<ConfigFile>(&mut root, &context, wrong);
-    let Found { literal, files: of_secrets } = context.take_found();
-    files.extend(of_secrets);
     let file = match file {
         Ok(file) => file,
         Err(wrong) => {
+            files.extend(context.take_found().files);
             let mut findings: Vec<_> = wrong
                 .into_iter()
                 .map(|(steps, problem)| {
@@ -240,6 +239,8 @@ fn parse_with(
     };
     let mut found = Findings::default();
     let loaded = checks::check(file, &expanded, &context, &mut found);
+    let Found { literal, files: read } = context.take_found();
+    files.extend(read);
     let mut findings: Vec<_> = found
         .0
         .into_iter()

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::jwt::JwtConfig;
 use super::limits;
 use crate::secret::Secret;
 
@@ -15,6 +16,9 @@ use crate::secret::Secret;
 #[serde(tag = "proof")]
 #[non_exhaustive]
 pub enum IdentityConfig {
+    /// `jwt`: an access token of an authorization server, as bearer.
+    #[serde(rename = "jwt")]
+    Jwt(JwtConfig),
     /// `open-webui-jwt`: what Open WebUI signs about its user, and the key of its connection.
     #[serde(rename = "open-webui-jwt")]
     OpenWebUiJwt(OpenWebUiJwtConfig),

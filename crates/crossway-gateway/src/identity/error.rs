@@ -1,5 +1,8 @@
 //! What makes a configuration of the identity edge unusable, or unwise.
 
+use std::path::PathBuf;
+
+use super::JwksError;
 use crate::identity::limits;
 
 /// Why an identity edge can't be made of what the file says.
@@ -50,6 +53,43 @@ pub enum IdentityError {
         /// The field.
         field: &'static str,
     },
+    /// Keys are to come from nowhere, or from two places.
+    #[error("identity: say where the issuer's keys are, by one of jwks_file and jwks_url")]
+    OneJwks,
+    /// A URL is none that can be used here.
+    #[error(
+        "identity.jwks_url has to be an https URL, or an http one of this machine, without user and fragment"
+    )]
+    BadKeysUrl,
+    /// A URL is not that of a server.
+    #[error(
+        "identity.resource is this server's URL without a path, as clients know it: https://gateway.example.com"
+    )]
+    BadResource,
+    /// An authorization server is no URL.
+    #[error("{0:?} is no URL of an authorization server; name some in identity.authorization_servers")]
+    NotAServer(String),
+    /// A scope has characters that none can have.
+    #[error(
+        "identity.scopes: {0:?} is no scope: it has to be one word, without quotation marks and backslashes"
+    )]
+    NotAScope(String),
+    /// The file of keys can't be read.
+    #[error("the keys in {} can't be read: {source}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file of keys has none that can be used.
+    #[error("the keys in {} can't be used: {source}", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: JwksError,
+    },
 }
 
 /// What works, and is unwise.
@@ -70,4 +110,12 @@ pub enum IdentityWarning {
     /// Nothing proves who calls.
     #[error("identity.proof is none: everybody may do what is granted to anonymous")]
     NoProof,
+    /// Clients are not told where to get a token.
+    #[error(
+        "without identity.resource clients are not told where to get a token (RFC 9728): say this server's URL"
+    )]
+    NoResource,
+    /// A rule asks for what no token's caller has.
+    #[error("nobody has the claim {0:?}: tokens say it, and identity.claims.keep does not name it")]
+    ClaimNotKept(String),
 }

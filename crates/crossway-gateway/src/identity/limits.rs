@@ -39,3 +39,25 @@ pub(super) const SESSION_LEEWAY: Duration = Duration::from_secs(3600);
 
 /// The same at most: a day.
 pub(super) const SESSION_LEEWAY_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+
+/// Bytes of an authorization server's keys (a JWK set). Those of large ones have some ten thousand, with a certificate for each key.
+pub(super) const JWKS_BYTES: usize = 256 * 1024;
+
+/// Keys of an authorization server. A dozen is many.
+pub(super) const JWKS_KEYS: usize = 128;
+
+/// How long an authorization server may take to give its keys. Requests whose key is not known wait for it.
+pub(super) const JWKS_TIME: Duration = Duration::from_secs(5);
+
+/// How often keys are asked for without a reason: a key that was withdrawn counts for as long.
+pub(super) const JWKS_AGE: Duration = Duration::from_secs(600);
+
+/// How often keys are asked for at most because a token names one that is not known. Whoever makes up names makes the gateway ask no
+/// more often than this.
+pub(super) const JWKS_REST: Duration = Duration::from_secs(30);
+
+/// How soon keys are asked for again that could not be read. It doubles each time, up to the time above.
+pub(super) const JWKS_AGAIN: Duration = Duration::from_secs(1);
+
+/// Names in one list of the file that says which tokens are taken: audiences, scopes, authorization servers.
+pub(super) const JWT_NAMES: usize = 64;

@@ -13,6 +13,7 @@ mod config;
 mod connection;
 mod error;
 mod headers;
+mod jwt;
 mod key;
 mod limits;
 mod open_webui;
@@ -30,18 +31,21 @@ use std::time::{Duration, SystemTime};
 
 use crossway_policy::Principal;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 
 use self::api_keys::ApiKeys;
+use self::jwt::Jwt;
 use self::open_webui::OpenWebUi;
 use self::plain::Plain;
 use self::token::UnixTime;
+use crate::metrics::Metrics;
 
 pub use api_keys::{UnfitKey, hash_api_key};
 pub use caller::Caller;
 pub use config::*;
 pub use connection::Connection;
 pub use error::{IdentityError, IdentityWarning};
+pub use jwt::{ClaimNames, JwksError, JwtAlgorithm, JwtConfig};
 pub use refusal::{Credential, Flaw, Refusal};
 pub use service::{Identified, IdentifiedBody, IdentifiedFuture};
 
@@ -63,6 +67,7 @@ struct Inner {
 
 #[derive(Debug)]
 enum Proof {
+    Jwt(Box<Jwt>),
     OpenWebUi(OpenWebUi),
     Plain(Plain),
     ApiKeys(ApiKeys),
@@ -78,13 +83,17 @@ struct Asked<'a> {
 }
 
 impl Identity {
-    /// The edge that the file describes. Reads no file and asks nobody.
+    /// The edge that the file describes. Reads the file of an authorization server's keys, if they are in one, and asks nobody.
     ///
     /// # Errors
     ///
-    /// When the file can't be meant: an empty secret, a fence that is open, two meanings of one header.
+    /// When the file can't be meant: an empty secret, a fence that is open, two meanings of one header, keys that can't be used.
     pub fn new(config: &IdentityConfig) -> Result<Self, IdentityError> {
         let (proof, wanted, own) = match config {
+            IdentityConfig::Jwt(config) => {
+                let wanted = (!config.anonymous).then_some(Credential::Token);
+                (Proof::Jwt(Box::new(Jwt::new(config)?)), wanted, Vec::new())
+            }
             IdentityConfig::OpenWebUiJwt(config) => {
                 let wanted = (!config.anonymous).then_some(Credential::Statement);
                 (Proof::OpenWebUi(OpenWebUi::new(config)?), wanted, vec![headers::USER_JWT])
@@ -126,6 +135,7 @@ impl Identity {
         headers::no_look_alikes(headers, &inner.own)?;
         let asked = Asked { headers, uri: &request.uri, connection, now: now.into() };
         let caller = match &inner.proof {
+            Proof::Jwt(proof) => proof.check(&asked)?,
             Proof::OpenWebUi(proof) => proof.check(&asked)?,
             Proof::Plain(proof) => proof.check(&asked)?,
             Proof::ApiKeys(proof) => proof.check(&asked)?,
@@ -143,11 +153,67 @@ impl Identity {
     #[must_use]
     pub fn proof(&self) -> &'static str {
         match self.0.proof {
+            Proof::Jwt(_) => "jwt",
             Proof::OpenWebUi(_) => "open-webui-jwt",
             Proof::Plain(_) => "headers",
             Proof::ApiKeys(_) => "api-keys",
             Proof::None => "none",
         }
+    }
+
+    /// Begins to ask for the keys of an authorization server, if they are at a URL, until the last clone is gone. Has to be called
+    /// within a runtime; without it no token is accepted.
+    pub fn start(&self, metrics: &Metrics) {
+        if let Proof::Jwt(proof) = &self.0.proof {
+            proof.start(metrics);
+        }
+    }
+
+    /// Takes over from the edge before this one what can be: the keys of the same authorization server. Does nothing once there are
+    /// clones.
+    pub fn take_over(&mut self, before: &Self) {
+        if let Some(inner) = Arc::get_mut(&mut self.0)
+            && let (Proof::Jwt(ours), Proof::Jwt(theirs)) = (&mut inner.proof, &before.0.proof)
+        {
+            ours.take_over(theirs);
+        }
+    }
+
+    /// Waits until all keys are there without which nobody is let in.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn keys_there(&self) {
+        if let Proof::Jwt(proof) = &self.0.proof {
+            proof.keys_there().await;
+        }
+    }
+
+    /// What to wait for before a request is checked once more that was refused, if that can be of use.
+    fn worth_waiting(&self, refusal: &Refusal) -> Option<impl Future<Output = ()> + Send + use<>> {
+        match &self.0.proof {
+            Proof::Jwt(proof) if refusal.is_of_missing_keys() => proof.newer_keys(),
+            _ => None,
+        }
+    }
+
+    /// What clients are told at a path of who can give them a proof, if this is such a path (RFC 9728).
+    fn metadata_at(&self, request: &Parts) -> Option<(StatusCode, String)> {
+        match &self.0.proof {
+            Proof::Jwt(proof) => proof.metadata()?.at(&request.method, request.uri.path()),
+            _ => None,
+        }
+    }
+
+    /// The challenge of a refusal: "the server [..] MUST include the HTTP \"WWW-Authenticate\" response header field" (RFC 6750, section
+    /// 3).
+    fn challenge(&self, refusal: &Refusal, path: &str) -> Option<HeaderValue> {
+        let is_challenge = refusal.status() == StatusCode::UNAUTHORIZED || *refusal == Refusal::LacksScope;
+        is_challenge.then(|| match &self.0.proof {
+            Proof::Jwt(proof) => jwt::challenge(proof.metadata(), refusal, path),
+            _ => HeaderValue::from_static("Bearer"),
+        })
     }
 
     /// Takes away every header that says who calls.
@@ -161,6 +227,7 @@ impl IdentityConfig {
     #[must_use]
     pub fn warnings(&self) -> Vec<IdentityWarning> {
         match self {
+            Self::Jwt(config) => Jwt::warnings(config),
             Self::OpenWebUiJwt(config) => OpenWebUi::warnings(config),
             Self::Headers(config) => Plain::warnings(config),
             Self::ApiKeys(_) => Vec::new(),

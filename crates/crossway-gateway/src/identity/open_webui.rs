@@ -89,7 +89,7 @@ impl OpenWebUi {
             return Err(Flaw::Issuer);
         }
         let lifetime = Lifetime::of(&claims)?;
-        Ok(Remembered { caller: Caller::new(principal(&claims)?), lifetime })
+        Ok(Remembered { caller: Caller::new(principal(&claims)?), lifetime, keys: 0 })
     }
 }
 

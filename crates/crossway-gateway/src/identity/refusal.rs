@@ -33,6 +33,12 @@ pub enum Refusal {
     /// The connection is not one on which headers are believed.
     #[error("the connection is outside of the fence")]
     OutsideTheFence,
+    /// A token holds, and lacks a scope that is needed.
+    #[error("the access token lacks a scope")]
+    LacksScope,
+    /// No keys of the authorization server are known yet, so that no token can be checked.
+    #[error("the authorization server's keys are not known yet")]
+    NoKeys,
 }
 
 /// What proves who calls.
@@ -47,6 +53,8 @@ pub enum Credential {
     Headers,
     /// A key that stands for the caller.
     ApiKey,
+    /// An access token of an authorization server.
+    Token,
 }
 
 impl std::fmt::Display for Credential {
@@ -56,6 +64,7 @@ impl std::fmt::Display for Credential {
             Self::Statement => "signed statement about the user",
             Self::Headers => "headers about the user",
             Self::ApiKey => "API key",
+            Self::Token => "access token",
         })
     }
 }
@@ -76,12 +85,18 @@ pub enum Flaw {
     /// Its algorithm is not among the configured ones, or not the key's.
     #[error("its algorithm is not accepted")]
     Algorithm,
+    /// Its issuer has no such key, for this algorithm.
+    #[error("its key is not known")]
+    UnknownKey,
     /// Its signature does not verify.
     #[error("its signature does not verify")]
     Signature,
     /// Its issuer is another one.
     #[error("its issuer is another one")]
     Issuer,
+    /// It is for others.
+    #[error("it is for another audience")]
+    Audience,
     /// It has expired.
     #[error("it has expired")]
     Expired,
@@ -94,6 +109,11 @@ pub enum Flaw {
 }
 
 impl Refusal {
+    /// Whether newer keys of the authorization server may be all that is missing.
+    pub(super) fn is_of_missing_keys(&self) -> bool {
+        matches!(self, Self::NoKeys | Self::NotAccepted(Credential::Token, Flaw::UnknownKey))
+    }
+
     /// The HTTP status to answer with.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -101,7 +121,8 @@ impl Refusal {
             Self::Missing(_) | Self::NotAccepted(..) => StatusCode::UNAUTHORIZED,
             Self::Twice(_) | Self::Malformed(_) | Self::LookAlike(_) => StatusCode::BAD_REQUEST,
             Self::TooLong(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Foreign(_) | Self::OutsideTheFence => StatusCode::FORBIDDEN,
+            Self::Foreign(_) | Self::OutsideTheFence | Self::LacksScope => StatusCode::FORBIDDEN,
+            Self::NoKeys => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -115,8 +136,10 @@ impl Refusal {
                 Flaw::Unknown => "unknown",
                 Flaw::NotAToken => "not_a_token",
                 Flaw::Algorithm => "algorithm",
+                Flaw::UnknownKey => "unknown_key",
                 Flaw::Signature => "signature",
                 Flaw::Issuer => "issuer",
+                Flaw::Audience => "audience",
                 Flaw::Expired => "expired",
                 Flaw::NotYetValid => "not_yet_valid",
                 Flaw::Claim => "claim",
@@ -127,6 +150,8 @@ impl Refusal {
             Self::LookAlike(_) => "look_alike",
             Self::Foreign(_) => "foreign",
             Self::OutsideTheFence => "outside_the_fence",
+            Self::LacksScope => "lacks_scope",
+            Self::NoKeys => "no_keys",
         }
     }
 
@@ -158,6 +183,10 @@ impl Refusal {
             Self::OutsideTheFence => {
                 "headers about a user are not taken from here; ask the gateway's operator".to_owned()
             }
+            Self::LacksScope => {
+                "the access token lacks a scope that is needed here; get one with all that WWW-Authenticate names".to_owned()
+            }
+            Self::NoKeys => "access tokens can't be checked at the moment; try again later".to_owned(),
         }
     }
 }
@@ -171,6 +200,7 @@ impl Credential {
             }
             Self::Headers => "have Open WebUI say who calls: set ENABLE_FORWARD_USER_INFO_HEADERS to true",
             Self::ApiKey => "send your API key, as Authorization: Bearer KEY",
+            Self::Token => "get an access token for this server, and send it as Authorization: Bearer TOKEN",
         }
     }
 }

@@ -8,13 +8,14 @@ use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use pin_project::pin_project;
 use tower_service::Service;
 
-use super::{Connection, Identity, Refusal};
+use super::{Connection, Identity, Refusal, limits};
 use crate::metrics::Metrics;
 
 /// A service that serves identified callers alone.
@@ -35,6 +36,24 @@ impl<S> Identified<S> {
     pub fn new(identity: Identity, metrics: Metrics, inner: S) -> Self {
         Self { identity, metrics, inner }
     }
+
+    /// Lets a request in, or says why not. Without a refusal it goes on.
+    fn admit(&self, parts: &mut Parts, connection: &Connection) -> Result<(), Refusal> {
+        let caller = self.identity.check(parts, connection, SystemTime::now())?;
+        self.identity.strip(&mut parts.headers);
+        caller.put_into(&mut parts.extensions);
+        Ok(())
+    }
+
+    fn refuse(&self, refusal: &Refusal, path: &str) -> Response<Full<Bytes>> {
+        self.metrics.identity_refused(self.identity.proof(), refusal.reason());
+        tracing::debug!(reason = refusal.reason(), "a request is refused: {refusal}");
+        let mut response = answer(refusal);
+        if let Some(challenge) = self.identity.challenge(refusal, path) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
 }
 
 /// A body of the service, or of a refusal.
@@ -42,7 +61,8 @@ pub type IdentifiedBody<B> = Either<B, Full<Bytes>>;
 
 impl<S, B, R> Service<Request<B>> for Identified<S>
 where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+    B: Send + 'static,
 {
     type Response = Response<IdentifiedBody<R>>;
     type Error = Infallible;
@@ -54,21 +74,31 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        let connection = parts.extensions.remove::<Connection>().unwrap_or_default();
-        match self.identity.check(&parts, &connection, SystemTime::now()) {
-            Ok(caller) => {
-                self.identity.strip(&mut parts.headers);
-                caller.put_into(&mut parts.extensions);
-                IdentifiedFuture::Passed(self.inner.call(Request::from_parts(parts, body)))
-            }
-            Err(refusal) => {
-                self.metrics.identity_refused(self.identity.proof(), refusal.reason());
-                tracing::debug!(reason = refusal.reason(), "a request is refused: {refusal}");
-                IdentifiedFuture::Answered(std::future::ready(answer(&refusal)))
-            }
+        let answered = |response| IdentifiedFuture::Answered(std::future::ready(response));
+        if let Some((status, document)) = self.identity.metadata_at(&parts) {
+            return answered(told(status, document));
         }
+        let connection = parts.extensions.remove::<Connection>().unwrap_or_default();
+        let refusal = match self.admit(&mut parts, &connection) {
+            Ok(()) => return IdentifiedFuture::Passed(self.inner.call(Request::from_parts(parts, body))),
+            Err(refusal) => refusal,
+        };
+        let Some(waiting) = self.identity.worth_waiting(&refusal) else {
+            return answered(self.refuse(&refusal, parts.uri.path()));
+        };
+        let mut again = self.clone();
+        IdentifiedFuture::Waiting(Box::pin(async move {
+            waiting.await;
+            match again.admit(&mut parts, &connection) {
+                Ok(()) => Ok(again.inner.call(Request::from_parts(parts, body))),
+                Err(refusal) => Err(again.refuse(&refusal, parts.uri.path())),
+            }
+        }))
     }
 }
+
+/// The service's future, or a refusal, once it is known which.
+type Later<F> = Pin<Box<dyn Future<Output = Result<F, Response<Full<Bytes>>>> + Send>>;
 
 /// A response of the service, or a refusal.
 #[pin_project(project = Projection)]
@@ -77,6 +107,8 @@ pub enum IdentifiedFuture<F> {
     Passed(#[pin] F),
     /// Ours.
     Answered(Ready<Response<Full<Bytes>>>),
+    /// One of them, once newer keys were asked for.
+    Waiting(Later<F>),
 }
 
 impl<F, R> Future for IdentifiedFuture<F>
@@ -85,10 +117,19 @@ where
 {
     type Output = Result<Response<IdentifiedBody<R>>, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Projection::Waiting(waiting) = self.as_mut().project() {
+            let next = match ready!(waiting.as_mut().poll(cx)) {
+                Ok(future) => Self::Passed(future),
+                Err(response) => Self::Answered(std::future::ready(response)),
+            };
+            self.set(next);
+        }
         Poll::Ready(Ok(match self.project() {
             Projection::Passed(future) => ready!(future.poll(cx))?.map(Either::Left),
             Projection::Answered(response) => ready!(Pin::new(response).poll(cx)).map(Either::Right),
+            // What is waited for was put in its place.
+            Projection::Waiting(_) => return Poll::Pending,
         }))
     }
 }
@@ -106,14 +147,19 @@ fn answer(refusal: &Refusal) -> Response<Full<Bytes>> {
         "id": null,
         "error": { "code": -32600, "message": refusal.message() },
     });
-    let mut response = Response::new(Full::from(body.to_string()));
-    *response.status_mut() = refusal.status();
+    let mut response = told(refusal.status(), body.to_string());
+    if refusal.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(limits::JWKS_TIME.as_secs()));
+    }
+    response
+}
+
+/// An answer to whoever asks, whom nobody need know.
+fn told(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // "The server [..] MUST include the HTTP "WWW-Authenticate" response header field" (RFC 6750, section 3).
-    if refusal.status() == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
     response
 }

@@ -72,6 +72,7 @@ struct Inner {
     reply_bytes: Series<Counter>,
     denied: Series<Counter>,
     identity_refusals: Series<Counter>,
+    jwks_reads: Series<Counter>,
     sessions: Series<Gauge>,
     upstream_state: Series<Gauge>,
     reloads: Series<Counter>,
@@ -105,6 +106,7 @@ impl Metrics {
         let reply_bytes = Series::new(&table::REPLY_BYTES, to);
         let denied = Series::new(&table::DENIED, to);
         let identity_refusals = Series::new(&table::IDENTITY_REFUSALS, to);
+        let jwks_reads = Series::new(&table::JWKS_READS, to);
         let sessions = Series::new(&table::SESSIONS, to);
         let upstream_state = Series::new(&table::UPSTREAM_STATE, to);
         let reloads = Series::new(&table::RELOADS, to);
@@ -134,6 +136,7 @@ impl Metrics {
             reply_bytes,
             denied,
             identity_refusals,
+            jwks_reads,
             sessions,
             upstream_state,
             reloads,
@@ -189,6 +192,11 @@ impl Metrics {
     /// A request had no valid identity.
     pub fn identity_refused(&self, proof: &'static str, reason: &'static str) {
         self.0.identity_refusals.with([proof.into(), reason.into()]).inc();
+    }
+
+    /// The keys of the authorization server were asked for.
+    pub fn jwks_read(&self, result: Reload) {
+        self.0.jwks_reads.with([result.word().into()]).inc();
     }
 
     /// The configuration was read anew.

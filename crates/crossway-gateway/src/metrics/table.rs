@@ -119,6 +119,11 @@ pub(super) const IDENTITY_REFUSALS: Row = Row::counter(
     &["proof", "reason"],
     "Requests without a valid identity, by the proof that the listener asks for and by why.",
 );
+pub(super) const JWKS_READS: Row = Row::counter(
+    "crossway_jwks_reads_total",
+    &["result"],
+    "Times that the keys of the authorization server were asked for at their URL: ok, unchanged or failed.",
+);
 pub(super) const SESSIONS: Row =
     Row::gauge("crossway_sessions", &["face"], "Sessions that are open, by the face they came in by.");
 pub(super) const UPSTREAM_STATE: Row = Row::gauge(
@@ -196,6 +201,7 @@ pub const TABLE: &[Row] = &[
     REPLY_BYTES,
     DENIED,
     IDENTITY_REFUSALS,
+    JWKS_READS,
     SESSIONS,
     UPSTREAM_STATE,
     RELOADS,

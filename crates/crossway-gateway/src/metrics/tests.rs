@@ -25,6 +25,7 @@ fn touch_all(metrics: &Metrics) -> String {
     metrics.calls("acme", "wiki").begin(1).ended(CallOutcome::Ok);
     metrics.denied("acme", "no_grant");
     metrics.identity_refused("jwt", "expired");
+    metrics.jwks_read(Reload::Unchanged);
     metrics.config_reloaded(Reload::Failed);
     metrics.config_in_force("a1");
     metrics.tls_reloaded("mcp", true);

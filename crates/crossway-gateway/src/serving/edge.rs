@@ -60,17 +60,19 @@ impl Service<Request<Incoming>> for Edge {
         }
         let ruling = now.get();
         let identity = ruling.identity.clone();
-        Identified::new(identity, metrics.clone(), Admitted { ruling, faces: &mut self.faces }).call(request)
+        Identified::new(identity, metrics.clone(), Admitted { ruling, faces: self.faces.clone() })
+            .call(request)
     }
 }
 
 /// The faces, for callers of whom it is known who they are.
-struct Admitted<'a> {
+#[derive(Clone)]
+struct Admitted {
     ruling: Arc<Ruling>,
-    faces: &'a mut Faces,
+    faces: Faces,
 }
 
-impl Service<Request<Incoming>> for Admitted<'_> {
+impl Service<Request<Incoming>> for Admitted {
     type Response = Response<FaceBody>;
     type Error = Infallible;
     type Future = FaceFuture;

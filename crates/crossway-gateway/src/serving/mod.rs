@@ -31,6 +31,7 @@ use crossway_layers::trace::TraceLayer;
 use crossway_router::{Front, Router, RouterOptions, Scoped, SealedSessions};
 use crossway_seal::Keyring;
 use crossway_service::Upstream;
+use tokio::sync::watch;
 
 use crate::RunError;
 use crate::args::{LogArgs, ServeArgs};
@@ -113,9 +114,10 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let metrics = telemetry.metrics;
     let readiness = Readiness::new();
     let audit = loaded.audit.as_ref().map(record).transpose()?;
+    loaded.identity.start(&metrics);
+    let (identity, mut identities) = watch::channel(loaded.identity.clone());
     let now = Now::new(Ruling::of(loaded, &upstreams, 0));
     readiness.config_loaded();
-    readiness.keys_loaded();
     let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
     let mut gateway = Gateway::new(now, maker, keyring, metrics.clone(), layer, telemetry.is_traced)?;
     gateway.apply(upstreams);
@@ -145,6 +147,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
                 Ok(loaded) => {
                     manager.reloading();
                     gateway.reload(loaded);
+                    identity.send_replace(gateway.now.get().identity.clone());
                     metrics.config_reloaded(Reload::Ok);
                     metrics.config_in_force(&hash_of(&file));
                 }
@@ -157,6 +160,19 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
             manager.ready(gateway.served.len());
         }
     };
+    let keys = {
+        let readiness = readiness.clone();
+        async move {
+            loop {
+                let identity = identities.borrow_and_update().clone();
+                tokio::select! {
+                    () = identity.keys_there() => break,
+                    changed = identities.changed() => if changed.is_err() { return },
+                }
+            }
+            readiness.keys_loaded();
+        }
+    };
     let ending = {
         let manager = manager.clone();
         move || {
@@ -166,7 +182,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     };
     tokio::select! {
         served = run(bound, edge, Door::of(tls), ending, "crossway", &names) => served?,
-        () = async { tokio::join!(watching, alive); } => {}
+        () = async { tokio::join!(watching, alive, keys); } => {}
     }
     gateway.close().await;
     if let Some(telling) = telling {
@@ -239,7 +255,10 @@ impl Gateway {
     /// from their next message on, and clients are told that lists may be others.
     fn reload(&mut self, mut loaded: Loaded) {
         let upstreams = std::mem::take(&mut loaded.upstreams);
-        let generation = self.now.get().standings.generation() + 1;
+        let before = self.now.get();
+        loaded.identity.take_over(&before.identity);
+        loaded.identity.start(&self.metrics);
+        let generation = before.standings.generation() + 1;
         self.now.set(Ruling::of(loaded, &upstreams, generation));
         self.apply(upstreams);
         self.open_endpoints();

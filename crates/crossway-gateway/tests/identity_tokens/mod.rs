@@ -1,5 +1,8 @@
 //! Tokens of all kinds, made for tests: of whatever claims, signed by whatever key, or not at all.
 
+pub mod issuer;
+pub mod server;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;

@@ -67,7 +67,7 @@ pub(super) fn check(
     let LimitsFile { connections, sessions, message, .. } = file.limits;
     let numbers = [("connections", connections), ("sessions", sessions), ("message", message.0)];
     upstreams::at_least_one(&["limits".into()], numbers, findings);
-    let identity = policy::identity(&file, root, findings);
+    let identity = policy::identity(&file, root, context, findings);
     let policy = policy::check(&file, root, context.folder, findings)?;
     let listening = Listening { address: file.listen.0, hosts, origins, tls };
     Some(Loaded {

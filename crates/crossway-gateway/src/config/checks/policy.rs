@@ -7,10 +7,13 @@ use crossway_policy::{Policy, PolicyConfig, Severity, UpstreamFacts};
 
 use super::super::file::ConfigFile;
 use super::super::problem::Problem;
+use super::super::read::Context;
 use super::super::tree::{Node, parse_path};
 use super::upstreams::{UpstreamProblem, is_name};
 use super::{Findings, steps};
-use crate::identity::{Identity, IdentityConfig, IdentityError, IdentityWarning, NoneConfig};
+use crate::identity::{
+    ClaimNames, Identity, IdentityConfig, IdentityError, IdentityWarning, JwtConfig, NoneConfig,
+};
 
 /// The policy, if it can be used. It knows all upstreams that the file names, also those that something is wrong with.
 pub(super) fn check(
@@ -79,18 +82,36 @@ fn placed(mut policy: PolicyConfig, folder: &Path) -> PolicyConfig {
 }
 
 /// The identity edge, if it can be made.
-pub(super) fn identity(file: &ConfigFile, root: &Node, findings: &mut Findings) -> Option<Identity> {
-    let none = IdentityConfig::None(NoneConfig::default());
-    let config = file.identity.as_ref().unwrap_or(&none);
+pub(super) fn identity(
+    file: &ConfigFile,
+    root: &Node,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Option<Identity> {
+    let mut config = file.identity.clone().unwrap_or(IdentityConfig::None(NoneConfig::default()));
+    if let IdentityConfig::Jwt(JwtConfig { jwks_file: Some(path), .. }) = &mut config {
+        *path = context.folder.join(&*path);
+        context.watch(path);
+    }
     for warning in config.warnings() {
         let path = match &warning {
             IdentityWarning::ShortSecret { field, .. } => parse_path(root, &format!("identity.{field}")),
             IdentityWarning::WideNetwork(_) => steps!["identity", "fence", "networks"],
-            IdentityWarning::NoProof => steps!["identity"],
+            // What is left is about the whole.
+            _ => steps!["identity"],
         };
         findings.warning(path, Problem::IdentityWarning(warning));
     }
-    match Identity::new(config) {
+    if let IdentityConfig::Jwt(JwtConfig { claims: ClaimNames { keep, .. }, .. }) = &config {
+        for (tenant, rule) in &file.tenants {
+            for claim in rule.claims.keys().filter(|claim| !keep.contains(*claim)) {
+                let warning = IdentityWarning::ClaimNotKept(claim.clone());
+                let path = steps!["tenants", tenant.as_str(), "claims", claim];
+                findings.warning(path, Problem::IdentityWarning(warning));
+            }
+        }
+    }
+    match Identity::new(&config) {
         Ok(identity) => Some(identity),
         Err(error) => {
             let path = match &error {
@@ -102,6 +123,12 @@ pub(super) fn identity(file: &ConfigFile, root: &Node, findings: &mut Findings) 
                 IdentityError::NotAHeader(_) | IdentityError::HeaderTwice(_) | IdentityError::NoSubject => {
                     steps!["identity", "names"]
                 }
+                IdentityError::OneJwks => steps!["identity"],
+                IdentityError::BadKeysUrl => steps!["identity", "jwks_url"],
+                IdentityError::KeyFile { .. } | IdentityError::Keys { .. } => steps!["identity", "jwks_file"],
+                IdentityError::BadResource => steps!["identity", "resource"],
+                IdentityError::NotAServer(_) => steps!["identity", "authorization_servers"],
+                IdentityError::NotAScope(_) => steps!["identity", "scopes"],
                 IdentityError::KeyTwice(index) => steps!["identity", "keys", *index],
                 IdentityError::KeyOfNobody { index, field } => steps!["identity", "keys", *index, *field],
             };

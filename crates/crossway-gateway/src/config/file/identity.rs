@@ -2,12 +2,16 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::identity::{ApiKeysConfig, HeadersConfig, IdentityConfig, NoneConfig, OpenWebUiJwtConfig};
+use crate::identity::{
+    ApiKeysConfig, HeadersConfig, IdentityConfig, JwtConfig, NoneConfig, OpenWebUiJwtConfig,
+};
 
 /// [`IdentityConfig`] by the word that it has under `proof`.
 #[derive(Deserialize)]
 #[serde(remote = "IdentityConfig", rename = "$crossway::tagged by proof")]
 enum ByProof {
+    #[serde(rename = "jwt")]
+    Jwt(JwtConfig),
     #[serde(rename = "open-webui-jwt")]
     OpenWebUiJwt(OpenWebUiJwtConfig),
     #[serde(rename = "headers")]
@@ -47,6 +51,6 @@ mod tests {
             .iter()
             .map(|one| one["properties"]["proof"]["const"].as_str().unwrap())
             .collect();
-        assert_eq!(words, ["open-webui-jwt", "headers", "api-keys", "none"]);
+        assert_eq!(words, ["jwt", "open-webui-jwt", "headers", "api-keys", "none"]);
     }
 }

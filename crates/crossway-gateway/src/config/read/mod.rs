@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::limits;
 use super::problem::Problem;
-use super::reload::Stamps;
+use super::reload::{Stamps, stamp};
 use super::tree::{Node, Step, Value};
 use de::De;
 #[cfg(test)]
@@ -43,6 +43,11 @@ pub(super) struct Found {
 impl<'a> Context<'a> {
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>, folder: &'a Path) -> Self {
         Self { lookup, folder, found: RefCell::default() }
+    }
+
+    /// Has a change of a file be a change of the config. It is to be read after this, also when it can't be: it may come.
+    pub(super) fn watch(&self, file: &Path) {
+        self.found.borrow_mut().files.entry(file.to_owned()).or_insert_with(|| stamp(file));
     }
 
     pub(super) fn take_found(&self) -> Found {

@@ -5,7 +5,6 @@ use std::io::Read;
 
 use super::super::limits;
 use super::super::problem::Problem;
-use super::super::reload::stamp;
 use super::super::tree::Text;
 use super::Context;
 use super::error::ReadError;
@@ -38,8 +37,7 @@ pub(super) fn value(
 fn from_file(path: &str, context: &Context<'_>) -> Result<String, ReadError> {
     let file = context.folder.join(path);
     let fail = |reason: String| Err(ReadError::new(Problem::SecretFile { file: file.clone(), reason }));
-    // Also of one that can't be read: it may come.
-    context.found.borrow_mut().files.entry(file.clone()).or_insert_with(|| stamp(&file));
+    context.watch(&file);
     let mut text = String::new();
     let read =
         File::open(&file).and_then(|file| file.take(limits::SECRET_BYTES + 1).read_to_string(&mut text));

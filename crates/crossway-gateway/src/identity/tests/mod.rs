@@ -2,6 +2,8 @@
 
 mod anybody;
 mod api_keys;
+mod jwt;
+mod jwt_keys;
 mod open_webui;
 mod plain;
 mod service;

@@ -11,6 +11,8 @@ use crate::identity::caller::Caller;
 pub(in crate::identity) struct Remembered {
     pub(in crate::identity) caller: Caller,
     pub(in crate::identity) lifetime: Lifetime,
+    /// Which set of keys has verified it.
+    pub(in crate::identity) keys: u64,
 }
 
 /// Verified tokens by their SHA-256. Two halves: what is not asked for while the younger half

@@ -1,0 +1,129 @@
+//! What the file says about access tokens.
+
+use std::path::PathBuf;
+
+use jsonwebtoken::Algorithm;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::identity::limits;
+
+/// An access token of an authorization server, as bearer (RFC 6750), in the form of a JWT (RFC 9068).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JwtConfig {
+    /// The issuer: what the claim `iss` has to be, byte for byte.
+    pub issuer: String,
+    /// Who tokens have to be for: the claim `aud` has to have one of these, byte for byte. With servers that know resource indicators
+    /// (RFC 8707) it is the URL that clients call, such as `https://gateway.example.com/mcp`.
+    pub audience: Vec<String>,
+    /// The file with the issuer's keys (a JWK set, RFC 7517), which is read again when it changes. Either this or `jwks_url`.
+    #[serde(default)]
+    pub jwks_file: Option<PathBuf>,
+    /// The URL of the issuer's keys: `https`, or `http` on this machine. Redirects are not followed.
+    #[serde(default)]
+    pub jwks_url: Option<String>,
+    /// The algorithms that are accepted: those with public keys alone can be.
+    #[serde(default = "JwtAlgorithm::usual")]
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// Which claims say what of the caller.
+    #[serde(default)]
+    pub claims: ClaimNames,
+    /// By how many seconds clocks may differ: 60 unless told otherwise, 600 at most.
+    #[serde(default = "leeway")]
+    pub leeway_seconds: u64,
+    /// This server's URL as clients know it, without a path: `https://gateway.example.com`. With it clients are told where to get a
+    /// token (RFC 9728).
+    #[serde(default)]
+    pub resource: Option<String>,
+    /// The authorization servers that clients are told of; the issuer, unless others are named.
+    #[serde(default)]
+    pub authorization_servers: Vec<String>,
+    /// The scopes that a token has to have, all of them (its claim `scope` or `scp`). Clients are told to ask for them.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Whether requests without a token are let in as anonymous, rather than told to get one.
+    #[serde(default)]
+    pub anonymous: bool,
+}
+
+/// An algorithm by which tokens are signed (RFC 7518, section 3.1; RFC 8037). None of them has a shared secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub enum JwtAlgorithm {
+    /// RSA PKCS #1 1.5 with SHA-256.
+    RS256,
+    /// RSA PKCS #1 1.5 with SHA-384.
+    RS384,
+    /// RSA PKCS #1 1.5 with SHA-512.
+    RS512,
+    /// RSA PSS with SHA-256.
+    PS256,
+    /// RSA PSS with SHA-384.
+    PS384,
+    /// RSA PSS with SHA-512.
+    PS512,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// Ed25519.
+    EdDSA,
+}
+
+impl JwtAlgorithm {
+    /// What authorization servers use, unless told otherwise.
+    fn usual() -> Vec<Self> {
+        vec![Self::RS256, Self::PS256, Self::ES256, Self::EdDSA]
+    }
+
+    /// As those who verify know it.
+    pub(super) fn algorithm(self) -> Algorithm {
+        match self {
+            Self::RS256 => Algorithm::RS256,
+            Self::RS384 => Algorithm::RS384,
+            Self::RS512 => Algorithm::RS512,
+            Self::PS256 => Algorithm::PS256,
+            Self::PS384 => Algorithm::PS384,
+            Self::PS512 => Algorithm::PS512,
+            Self::ES256 => Algorithm::ES256,
+            Self::ES384 => Algorithm::ES384,
+            Self::EdDSA => Algorithm::EdDSA,
+        }
+    }
+}
+
+/// Which claims say what of the caller: a claim's name, or a JSON pointer (`/realm_access/roles`, RFC 6901) to what is inside of one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClaimNames {
+    /// Who it is: `sub`, unless told otherwise. It has to be a claim that users can't choose.
+    pub subject: String,
+    /// The e-mail address: `email`. It is not taken where the claim `email_verified` is there and is not true.
+    pub email: Option<String>,
+    /// The name for people: `name`.
+    pub name: Option<String>,
+    /// The groups: `groups`, a text or a list of texts.
+    pub groups: Option<String>,
+    /// The roles: `roles`, a text or a list of texts.
+    pub roles: Option<String>,
+    /// The other claims that rules may ask about, by the names that they have at the top of a token. None, unless they are named.
+    pub keep: Vec<String>,
+}
+
+impl Default for ClaimNames {
+    fn default() -> Self {
+        Self {
+            subject: "sub".to_owned(),
+            email: Some("email".to_owned()),
+            name: Some("name".to_owned()),
+            groups: Some("groups".to_owned()),
+            roles: Some("roles".to_owned()),
+            keep: Vec::new(),
+        }
+    }
+}
+
+fn leeway() -> u64 {
+    limits::LEEWAY.as_secs()
+}

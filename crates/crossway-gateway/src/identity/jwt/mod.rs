@@ -1,0 +1,227 @@
+//! Access tokens of an authorization server, as bearer.
+
+mod claims;
+mod config;
+mod keys;
+mod metadata;
+mod remote;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use jsonwebtoken::Algorithm;
+
+use self::claims::Mapping;
+use self::keys::KeySet;
+use self::metadata::Metadata;
+use self::remote::Remote;
+use super::caller::Caller;
+use super::connection::sha256;
+use super::error::{IdentityError, IdentityWarning};
+use super::refusal::{Credential, Flaw, Refusal};
+use super::token::{self, Cache, Lifetime, Remembered};
+use super::{Asked, headers, limits};
+use crate::metrics::Metrics;
+
+pub(super) use metadata::challenge;
+
+pub use config::{ClaimNames, JwtAlgorithm, JwtConfig};
+pub use keys::JwksError;
+
+/// The proof `jwt`.
+#[derive(Debug)]
+pub(super) struct Jwt {
+    issuer: String,
+    audience: Vec<String>,
+    scopes: Vec<String>,
+    keys: Keys,
+    algorithms: Vec<Algorithm>,
+    mapping: Mapping,
+    leeway: Duration,
+    cache: Cache,
+    metadata: Option<Metadata>,
+}
+
+/// The issuer's keys, and where they are from.
+#[derive(Debug)]
+enum Keys {
+    File(Arc<KeySet>),
+    Url(Arc<Remote>),
+}
+
+impl Jwt {
+    /// Reads the file of keys, if they are in one.
+    pub(super) fn new(config: &JwtConfig) -> Result<Self, IdentityError> {
+        let issuer = super::name("issuer", &config.issuer)?.to_owned();
+        names("audience", &config.audience)?;
+        names("scopes", &config.scopes)?;
+        if config.audience.is_empty() {
+            return Err(IdentityError::Empty("audience"));
+        }
+        if config.algorithms.is_empty() {
+            return Err(IdentityError::Empty("algorithms"));
+        }
+        let is_scope = |scope: &String| {
+            scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+        };
+        if let Some(bad) = config.scopes.iter().find(|scope| !is_scope(scope)) {
+            return Err(IdentityError::NotAScope(bad.clone()));
+        }
+        token::prepare();
+        let algorithms: Vec<Algorithm> = config.algorithms.iter().map(|name| name.algorithm()).collect();
+        let keys = match (&config.jwks_file, &config.jwks_url) {
+            (Some(file), None) => Keys::File(Arc::new(from_file(file, &algorithms)?)),
+            (None, Some(url)) => Keys::Url(Remote::new(jwks_url(url)?, algorithms.clone())),
+            _ => return Err(IdentityError::OneJwks),
+        };
+        Ok(Self {
+            issuer,
+            audience: config.audience.clone(),
+            scopes: config.scopes.clone(),
+            keys,
+            algorithms,
+            mapping: Mapping::new(&config.claims)?,
+            leeway: super::leeway(config.leeway_seconds)?,
+            cache: Cache::new(limits::CACHED_TOKENS),
+            metadata: Metadata::new(config)?,
+        })
+    }
+
+    pub(super) fn warnings(config: &JwtConfig) -> Vec<IdentityWarning> {
+        if config.resource.is_none() { vec![IdentityWarning::NoResource] } else { Vec::new() }
+    }
+
+    /// Where clients are told to get a token, if they are told.
+    pub(super) fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
+    /// Begins to ask for the keys. Those that another one asks for at the same URL already are taken over with what is known.
+    pub(super) fn start(&self, metrics: &Metrics) {
+        if let Keys::Url(remote) = &self.keys {
+            remote.start(metrics.clone());
+        }
+    }
+
+    /// Takes over the keys of one from before that asks for the same.
+    pub(super) fn take_over(&mut self, before: &Self) {
+        if let (Keys::Url(ours), Keys::Url(theirs)) = (&mut self.keys, &before.keys)
+            && ours.is_like(theirs)
+        {
+            *ours = Arc::clone(theirs);
+        }
+    }
+
+    /// Waits until there are keys.
+    pub(super) async fn keys_there(&self) {
+        if let Keys::Url(remote) = &self.keys {
+            remote.there().await;
+        }
+    }
+
+    /// What to wait for, if newer keys could be had for a token whose key is not known.
+    pub(super) fn newer_keys(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        match &self.keys {
+            Keys::Url(remote) if remote.may_learn() => {
+                let remote = Arc::clone(remote);
+                Some(async move { remote.refreshed().await })
+            }
+            _ => None,
+        }
+    }
+
+    /// Who calls; nobody if there is no token.
+    pub(super) fn check(&self, asked: &Asked<'_>) -> Result<Option<Caller>, Refusal> {
+        let token = headers::bearer(asked.headers, Credential::Token, limits::TOKEN_BYTES)?;
+        let Some(token) = token else { return Ok(None) };
+        let keys = match &self.keys {
+            Keys::File(keys) => Arc::clone(keys),
+            Keys::Url(remote) => remote.keys().ok_or(Refusal::NoKeys)?,
+        };
+        let not_accepted = |flaw| Refusal::NotAccepted(Credential::Token, flaw);
+        let sum = sha256(token.as_bytes());
+        // What was verified by keys that were replaced since is verified anew.
+        let found = self.cache.find(&sum).filter(|remembered| remembered.keys == keys.number);
+        let is_new = found.is_none();
+        let remembered = match found {
+            Some(remembered) => remembered,
+            None => self.verify(token, &keys)?,
+        };
+        remembered.lifetime.check(asked.now, self.leeway, Duration::ZERO).map_err(not_accepted)?;
+        if is_new {
+            self.cache.remember(sum, remembered.clone());
+        }
+        Ok(Some(remembered.caller))
+    }
+
+    fn verify(&self, token: &str, keys: &KeySet) -> Result<Remembered, Refusal> {
+        let not_accepted = |flaw| Refusal::NotAccepted(Credential::Token, flaw);
+        let header = token::header(token).map_err(not_accepted)?;
+        if !self.algorithms.contains(&header.alg) {
+            return Err(not_accepted(Flaw::Algorithm));
+        }
+        if !is_access_token(header.typ.as_deref()) {
+            return Err(not_accepted(Flaw::NotAToken));
+        }
+        let key = keys.find(header.kid.as_deref(), header.alg).ok_or(not_accepted(Flaw::UnknownKey))?;
+        let claims = token::verified(token, key, header.alg).map_err(not_accepted)?;
+        if claims.get("iss").and_then(|issuer| issuer.as_str()) != Some(&self.issuer) {
+            return Err(not_accepted(Flaw::Issuer));
+        }
+        if !claims::is_for(&claims, &self.audience) {
+            return Err(not_accepted(Flaw::Audience));
+        }
+        let lifetime = Lifetime::of(&claims).map_err(not_accepted)?;
+        if !claims::has_scopes(&claims, &self.scopes) {
+            // One that is over does not get better by more scopes.
+            return Err(Refusal::LacksScope);
+        }
+        let principal = self.mapping.principal(&self.issuer, &claims).map_err(not_accepted)?;
+        Ok(Remembered { caller: Caller::new(principal), lifetime, keys: keys.number })
+    }
+}
+
+/// Whether a token says of itself that it is one for access, or nothing of its kind (RFC 9068, section 4; RFC 8725, section 3.11): not
+/// one for logging out, or for proof of possession.
+fn is_access_token(kind: Option<&str>) -> bool {
+    let Some(kind) = kind else { return true };
+    let kind = kind.to_ascii_lowercase();
+    matches!(kind.strip_prefix("application/").unwrap_or(&kind), "jwt" | "at+jwt")
+}
+
+/// Checks a list of the file.
+fn names(field: &'static str, texts: &[String]) -> Result<(), IdentityError> {
+    if texts.len() > limits::JWT_NAMES {
+        return Err(IdentityError::TooMuch { field, at_most: limits::JWT_NAMES as u64 });
+    }
+    texts.iter().try_for_each(|text| super::name(field, text).map(drop))
+}
+
+fn from_file(file: &Path, accepted: &[Algorithm]) -> Result<KeySet, IdentityError> {
+    let mut text = Vec::new();
+    let read = File::open(file).and_then(|opened| {
+        // One more than there may be, which tells that it is too long.
+        opened.take(limits::JWKS_BYTES as u64 + 1).read_to_end(&mut text)
+    });
+    read.map_err(|source| IdentityError::KeyFile { path: file.to_owned(), source })?;
+    KeySet::parse(&text, accepted).map_err(|source| IdentityError::Keys { path: file.to_owned(), source })
+}
+
+/// A URL of keys: what comes over HTTP could be anybody's, except on this machine.
+fn jwks_url(text: &str) -> Result<Uri, IdentityError> {
+    let bad = || IdentityError::BadKeysUrl;
+    let url = url::Url::parse(text).map_err(|_| bad())?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    let is_loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback);
+    if is_plain && is_safe { url.as_str().parse().map_err(|_| bad()) } else { Err(bad()) }
+}

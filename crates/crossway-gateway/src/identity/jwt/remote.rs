@@ -1,0 +1,189 @@
+//! An issuer's keys from its URL: kept, and asked for anew now and then, and when a token names one that is not among them.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Uri};
+use http_body_util::Full;
+use jsonwebtoken::Algorithm;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::keys::{JwksError, KeySet};
+use crate::identity::limits;
+use crate::metrics::{Metrics, Reload};
+use crate::outward;
+
+/// The keys at a URL. What is there stays until others were read: an authorization server that is down, or says what is no JWK set,
+/// changes nothing.
+#[derive(Debug)]
+pub(super) struct Remote {
+    url: Uri,
+    accepted: Vec<Algorithm>,
+    keys: Mutex<Option<Arc<KeySet>>>,
+    phase: watch::Sender<Phase>,
+}
+
+/// What is done about the keys right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing yet, and nothing without [`Remote::start`].
+    New,
+    /// They are asked for.
+    Asking,
+    /// They can be asked for.
+    Ready,
+    /// They were asked for just now, because of an unknown key.
+    Resting,
+}
+
+/// Why keys could not be read.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("no answer within {} s", limits::JWKS_TIME.as_secs())]
+    TooLate,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("the answer has the status {0}")]
+    Status(u16),
+    #[error(transparent)]
+    Jwks(#[from] JwksError),
+}
+
+impl Remote {
+    pub(super) fn new(url: Uri, accepted: Vec<Algorithm>) -> Arc<Self> {
+        let phase = watch::Sender::new(Phase::New);
+        Arc::new(Self { url, accepted, keys: Mutex::default(), phase })
+    }
+
+    /// Whether it has the same keys as another one has.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.url == other.url && self.accepted == other.accepted
+    }
+
+    /// The keys as they were read last.
+    pub(super) fn keys(&self) -> Option<Arc<KeySet>> {
+        self.lock().clone()
+    }
+
+    /// Asks for the keys from now on, until the last of its owners is gone. Once is enough: what was started goes on.
+    pub(super) fn start(self: &Arc<Self>, metrics: Metrics) {
+        let is_new = self.phase.send_if_modified(|phase| {
+            let is_new = *phase == Phase::New;
+            *phase = if is_new { Phase::Asking } else { *phase };
+            is_new
+        });
+        if is_new {
+            tokio::spawn(run(Arc::downgrade(self), self.phase.subscribe(), metrics));
+        }
+    }
+
+    /// Whether it is of use to wait for newer keys: they are asked for already, or may be.
+    pub(super) fn may_learn(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Asking | Phase::Ready)
+    }
+
+    /// Waits until keys were asked for, if they may be: because of a key that is not known, at most once in
+    /// [`limits::JWKS_REST`].
+    pub(super) async fn refreshed(&self) {
+        let mut phase = self.phase.subscribe();
+        self.phase.send_if_modified(|phase| {
+            let may_ask = *phase == Phase::Ready;
+            *phase = if may_ask { Phase::Asking } else { *phase };
+            may_ask
+        });
+        // The sender is ours, and can't be gone.
+        let _ = phase.wait_for(|phase| *phase != Phase::Asking).await;
+    }
+
+    /// Waits until the first keys are there.
+    pub(super) async fn there(&self) {
+        let mut phase = self.phase.subscribe();
+        while self.keys().is_none() && phase.changed().await.is_ok() {}
+    }
+
+    async fn read(&self) -> Result<Reload, ReadError> {
+        let request =
+            Request::get("/").header(http::header::ACCEPT, "application/jwk-set+json, application/json");
+        let request = request.body(Full::new(Bytes::new())).map_err(io::Error::other)?;
+        let asked = timeout(limits::JWKS_TIME, outward::ask(&self.url, request, Some(limits::JWKS_BYTES)));
+        let response = asked.await.map_err(|_| ReadError::TooLate)??;
+        // A redirect is one of those: who could answer for the authorization server once could name its keys for good.
+        if response.status() != http::StatusCode::OK {
+            return Err(ReadError::Status(response.status().as_u16()));
+        }
+        let before = self.keys();
+        if before.as_ref().is_some_and(|keys| keys.is_of(response.body())) {
+            return Ok(Reload::Unchanged);
+        }
+        let mut keys = KeySet::parse(response.body(), &self.accepted)?;
+        keys.number = before.map_or(0, |before| before.number + 1);
+        *self.lock() = Some(Arc::new(keys));
+        Ok(Reload::Ok)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<KeySet>>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks for the keys of an issuer while somebody has them.
+async fn run(remote: Weak<Remote>, mut phase: watch::Receiver<Phase>, metrics: Metrics) {
+    let mut rests_until = Instant::now();
+    let mut failures = 0;
+    loop {
+        let Some(keys) = remote.upgrade() else { return };
+        let read = keys.read().await;
+        let next = match read {
+            Ok(result) => {
+                if failures > 0 || result == Reload::Ok {
+                    tracing::info!(url = %keys.url, "the authorization server's keys were read");
+                }
+                failures = 0;
+                metrics.jwks_read(result);
+                limits::JWKS_AGE
+            }
+            Err(error) => {
+                if failures == 0 {
+                    tracing::warn!(url = %keys.url, %error, "the authorization server's keys can't be read; those that are known stay");
+                }
+                failures += 1;
+                metrics.jwks_read(Reload::Failed);
+                again_after(failures)
+            }
+        };
+        let now = Instant::now();
+        // Whoever waits goes on now.
+        keys.phase.send_replace(if now < rests_until { Phase::Resting } else { Phase::Ready });
+        drop(keys);
+        let next = now + next;
+        let asked = async {
+            sleep_until(rests_until).await;
+            // Somebody may have asked already.
+            remote.upgrade()?.phase.send_if_modified(|phase| {
+                let has_rested = *phase == Phase::Resting;
+                *phase = if has_rested { Phase::Ready } else { *phase };
+                has_rested
+            });
+            // There is no phase any more when the last owner is gone.
+            phase.wait_for(|phase| *phase == Phase::Asking).await.ok().map(drop)
+        };
+        tokio::select! {
+            () = sleep_until(next) => {
+                let Some(keys) = remote.upgrade() else { return };
+                keys.phase.send_replace(Phase::Asking);
+            }
+            asked = asked => match asked {
+                Some(()) => rests_until = Instant::now() + limits::JWKS_REST,
+                None => return,
+            },
+        }
+    }
+}
+
+/// How long it is until keys are asked for again that could not be read: longer each time, up to the time of rest.
+fn again_after(failures: u32) -> Duration {
+    limits::JWKS_AGAIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(limits::JWKS_REST)
+}
