@@ -10,18 +10,24 @@ use crate::interop::Installed;
 
 /// Stands for `npx`: starts the package that is installed already, whatever version is asked for, and fetches nothing.
 const NPX: &str = r#"
-const { readFileSync } = require("fs"), { join } = require("path"), { spawn } = require("child_process");
-const [modules, ...words] = process.argv.slice(1);
+const { existsSync, readFileSync } = require("fs"), { join } = require("path"), { spawn } = require("child_process");
+const words = process.argv.slice(2);
 while (words[0]?.startsWith("-")) words.shift();
 const name = words.shift().replace(/(.)@.*$/, "$1");
-let about;
-try { about = JSON.parse(readFileSync(join(modules, name, "package.json"))); }
-catch { console.error(`npx: ${name} is not among the packages of interop/package.json`); process.exit(1); }
-const bin = typeof about.bin === "string" ? about.bin : about.bin[name.split("/").pop()] ?? Object.values(about.bin)[0];
-const child = spawn(process.execPath, [join(modules, name, bin), ...words], { stdio: "inherit" });
+const dir = folders.map((folder) => join(folder, "node_modules", name)).find(existsSync);
+if (!dir) {
+  console.error(`npx: ${name} is neither in interop/package.json nor in interop/servers/package.json`);
+  process.exit(1);
+}
+const { bin } = JSON.parse(readFileSync(join(dir, "package.json")));
+const script = typeof bin === "string" ? bin : bin[name.split("/").pop()] ?? Object.values(bin)[0];
+const child = spawn(process.execPath, [join(dir, script), ...words], { stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-child.on("exit", (code, signal) => process.exit(code ?? 1));
+child.on("exit", (code) => process.exit(code ?? 1));
 "#;
+
+/// Programs of the Python environments that stand in the path by themselves.
+const PROGRAMS: [&str; 2] = ["github-mcp-server", "mcp-atlassian"];
 
 /// Makes the folder anew.
 pub(super) fn lay_out(bin: &Path, crossway: &Path, installed: &Installed) -> Result<()> {
@@ -30,18 +36,22 @@ pub(super) fn lay_out(bin: &Path, crossway: &Path, installed: &Installed) -> Res
     }
     fs::create_dir_all(bin).with_context(|| format!("{} cannot be created", bin.display()))?;
     symlink(crossway, bin.join("crossway")).context("crossway cannot be linked")?;
-    let (node, npm, python) = (installed.node.display(), installed.npm.display(), installed.python.display());
-    let npx_script = bin.join(".npx.js");
-    fs::write(&npx_script, format!("process.argv.splice(1, 1);{NPX}"))?;
+    let node = installed.node.display();
+    let npx = bin.join(".npx.js");
+    fs::write(&npx, format!("const folders = {:?};\n{NPX}", installed.npm))?;
     program(bin, "node", &format!("exec '{node}' \"$@\""))?;
-    program(bin, "npx", &format!("exec '{node}' '{}' '{npm}/node_modules' \"$@\"", npx_script.display()))?;
-    program(bin, "python3", &format!("exec '{python}/bin/python' \"$@\""))?;
-    let uvx = format!(
-        "name=\"$1\"; shift\n\
-         [ -x \"{python}/bin/$name\" ] || {{ echo \"uvx: $name is not among the packages of interop/requirements-py2.txt\" >&2; exit 1; }}\n\
-         exec \"{python}/bin/$name\" \"$@\""
-    );
-    program(bin, "uvx", &uvx)
+    program(bin, "npx", &format!("exec '{node}' '{}' \"$@\"", npx.display()))?;
+    program(bin, "python3", &format!("exec '{}/bin/python' \"$@\"", installed.python[0].display()))?;
+    let found: String = installed
+        .python
+        .iter()
+        .map(|dir| format!("[ -x \"{0}/bin/$name\" ] && exec \"{0}/bin/$name\" \"$@\"\n", dir.display()))
+        .collect();
+    let missing = "echo \"$name is in no interop/requirements-*.txt of servers\" >&2; exit 1";
+    for name in PROGRAMS {
+        program(bin, name, &format!("name={name}\n{found}{missing}"))?;
+    }
+    program(bin, "uvx", &format!("name=\"$1\"; shift\n{found}{missing}"))
 }
 
 fn program(bin: &Path, name: &str, text: &str) -> Result<()> {

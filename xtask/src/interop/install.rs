@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use super::Installed;
 use crate::install::{finish, is_current, start_afresh, succeed};
@@ -19,7 +20,7 @@ const COPIED_SCRIPTS: [&str; 5] =
 /// Installs the npm packages and both Python environments, unless they are there already.
 pub(super) fn everything(scripts: &Path, dir: &Path) -> Result<()> {
     servers(scripts, dir)?;
-    python(scripts, dir, 1)?;
+    python(scripts, dir, "py1")?;
     for name in COPIED_SCRIPTS {
         fs::copy(scripts.join(name), dir.join("npm").join(name))
             .with_context(|| format!("interop/{name}"))?;
@@ -27,44 +28,53 @@ pub(super) fn everything(scripts: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Installs the npm packages and the Python environment that has servers.
-pub(super) fn servers(scripts: &Path, dir: &Path) -> Result<Installed> {
-    npm(scripts, dir)?;
-    python(scripts, dir, 2)?;
-    let npm = dir.join("npm");
-    Ok(Installed { node: npm.join(NODE), npm, python: dir.join("py2") })
+/// Installs the npm packages and the Python environment that the runs have servers from.
+fn servers(scripts: &Path, dir: &Path) -> Result<()> {
+    npm(scripts, &dir.join("npm"), &[])?;
+    python(scripts, dir, "py2")
+}
+
+/// Installs those, and servers that the guide has besides.
+pub(super) fn all_servers(scripts: &Path, dir: &Path) -> Result<Installed> {
+    servers(scripts, dir)?;
+    // Native parts would be compiled for minutes; these servers do without.
+    npm(&scripts.join("servers"), &dir.join("servers"), &["--ignore-scripts"])?;
+    python(scripts, dir, "atlassian")?;
+    Ok(Installed {
+        node: dir.join("npm").join(NODE),
+        npm: [dir.join("npm"), dir.join("servers")],
+        python: [dir.join("py2"), dir.join("atlassian")],
+    })
 }
 
 /// Node itself comes from npm too: the suite needs Node 22 or newer, whatever the machine has.
-fn npm(scripts: &Path, dir: &Path) -> Result<()> {
-    let dir = dir.join("npm");
-    let lock = fs::read_to_string(scripts.join("package-lock.json")).context("interop/package-lock.json")?;
-    if is_current(&dir, &lock) {
+fn npm(scripts: &Path, dir: &Path, flags: &[&str]) -> Result<()> {
+    let lock = fs::read_to_string(scripts.join("package-lock.json")).context("a package-lock.json")?;
+    if is_current(dir, &lock) {
         return Ok(());
     }
-    eprintln!(
-        "installing from npm, as interop/package.json says: Node 24, the conformance suite, three reference \
-         servers, mcp-remote and both TypeScript SDKs (about 200 MB)"
-    );
-    start_afresh(&dir)?;
+    let about = fs::read_to_string(scripts.join("package.json")).context("a package.json")?;
+    let wanted: Value = serde_json::from_str(&about).context("a package.json")?;
+    let names = wanted["dependencies"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    eprintln!("installing from npm: {}", names.collect::<Vec<_>>().join(", "));
+    start_afresh(dir)?;
     for name in ["package.json", "package-lock.json"] {
         fs::copy(scripts.join(name), dir.join(name)).with_context(|| format!("interop/{name}"))?;
     }
     let mut command = Command::new("npm");
-    command.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&dir);
+    command.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).args(flags).current_dir(dir);
     succeed(&mut command, "npm, which comes with Node.js,")?;
-    finish(&dir, &lock)
+    finish(dir, &lock)
 }
 
-fn python(scripts: &Path, dir: &Path, generation: u8) -> Result<()> {
-    let dir = dir.join(format!("py{generation}"));
-    let list = scripts.join(format!("requirements-py{generation}.txt"));
+fn python(scripts: &Path, dir: &Path, name: &str) -> Result<()> {
+    let dir = dir.join(name);
+    let list = scripts.join(format!("requirements-{name}.txt"));
     let pinned = fs::read_to_string(&list).with_context(|| format!("{}", list.display()))?;
     if is_current(&dir, &pinned) {
         return Ok(());
     }
-    let sdk = pinned.lines().find(|line| line.starts_with("mcp==")).unwrap_or("mcp");
-    eprintln!("installing from PyPI, as interop/requirements-py{generation}.txt says: {sdk}");
+    eprintln!("installing from PyPI, as interop/requirements-{name}.txt says");
     start_afresh(&dir)?;
     succeed(Command::new("python3").args(["-m", "venv"]).arg(&dir), "python3, with its venv module,")?;
     let mut command = Command::new(dir.join("bin/python"));

@@ -51,15 +51,15 @@ pub(crate) struct Options {
 pub(crate) struct Installed {
     /// Node itself.
     pub(crate) node: PathBuf,
-    /// The folder with the npm packages in its `node_modules`.
-    pub(crate) npm: PathBuf,
-    /// A Python environment.
-    pub(crate) python: PathBuf,
+    /// The folders that have npm packages in their `node_modules`.
+    pub(crate) npm: [PathBuf; 2],
+    /// The Python environments; scripts run in the first.
+    pub(crate) python: [PathBuf; 2],
 }
 
 /// Installs the servers, at pinned versions, for others than the runs here.
 pub(crate) fn install(root: &Path, target: &Path) -> Result<Installed> {
-    install::servers(&root.join("interop"), &target.join("interop"))
+    install::all_servers(&root.join("interop"), &target.join("interop"))
 }
 
 /// Everything that a run needs to know: where things are, and what was asked for.
