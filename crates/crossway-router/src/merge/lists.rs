@@ -222,10 +222,15 @@ impl Router {
 
     fn find_in(&self, merged: &Merged, exposed: &str) -> Result<(Arc<Known>, String), NotFound> {
         let is_told_by_itself = self.0.naming.split(exposed).is_some();
-        match merged.find(exposed, &self.members()) {
-            Some(found) => Ok(found),
-            None if merged.is_partial && !is_told_by_itself => Err(NotFound::Untold),
-            None => Err(NotFound::Unknown),
+        let members = self.members();
+        match (merged.find(exposed, &members), &members.all[..]) {
+            (Some(found), _) => Ok(found),
+            // Nobody else can have it, and why nothing is known of this one (no credential, say) is for it to tell.
+            (None, [only]) if merged.is_partial && self.0.naming.expose(&only.name, exposed) == exposed => {
+                Ok((Arc::clone(only), exposed.to_owned()))
+            }
+            (None, _) if merged.is_partial && !is_told_by_itself => Err(NotFound::Untold),
+            (None, _) => Err(NotFound::Unknown),
         }
     }
 

@@ -185,3 +185,13 @@ async fn what_a_silent_upstream_may_have_is_not_sent_and_what_nobody_can_have_is
     let unknown = text(&rig.call(modern("1", "tools/call", r#","name":"nobody__x""#)).next().await);
     assert!(unknown.contains("-32602") && unknown.contains("Unknown tool: nobody__x"), "{unknown}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_only_upstream_may_have_is_asked_of_it_though_its_list_is_not_known() {
+    let router = Router::with_naming(same(), Unprefixed);
+    let rig = Rig { link: router.connect(Scope::Shared), router };
+    let silent = rig.add("silent").await;
+    let _call = rig.call(modern("1", "tools/call", r#","name":"x""#));
+    until(&silent, "tools/list").await;
+    until(&silent, "tools/call").await;
+}
