@@ -56,7 +56,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         // Its config has a say as well.
-        Command::Serve(_) => {}
+        Command::Serve(_) | Command::Health(_) => {}
         _ => crossway_gateway::start_log(&cli.log, &LogFile::default()).map_err(RunError::from)?,
     }
     match cli.command {
@@ -76,6 +76,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let prepared = crossway_gateway::Prepared::new(args, &cli.log)?;
             runtime(prepared.threads().unwrap_or_else(|| threads(false)))?.block_on(prepared.serve())?;
         }
+        Command::Health(args) => one_thread()?.block_on(crossway_gateway::health(args))?,
         Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
         // Done above.
         Command::Check(_)

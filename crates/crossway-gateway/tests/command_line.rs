@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
 use support::run;
@@ -107,4 +108,37 @@ fn help_completions_and_man_page_know_the_same_flags() {
         help.contains("Exit codes")
             || String::from_utf8(run(&["--help"]).stdout).unwrap().contains("Exit codes")
     );
+}
+
+#[test]
+fn health_says_whether_it_is_well_by_its_code() {
+    for (status, code) in
+        [("200 OK", 0), ("204 No Content", 0), ("503 Service Unavailable", 1), ("302 Found", 1)]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/readyz", listener.local_addr().unwrap());
+        let asked = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+            let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").unwrap();
+            head
+        });
+        let output = run(&["health", &url]);
+        assert_eq!(asked.join().unwrap()[0], "GET /readyz HTTP/1.1");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{status}: {said}");
+        assert_eq!(said.contains(&format!("{url} says {status}")), code == 1, "{said}");
+    }
+}
+
+#[test]
+fn health_of_nobody_ends_with_1_and_says_who_was_asked() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, said) = fails(&["health", &format!("http://{free}/readyz")]);
+    assert_eq!(code, 1);
+    assert!(said.contains(&format!("http://{free}/readyz can't be asked: ")), "{said}");
+    let (code, said) = fails(&["health", "https://localhost/readyz"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("one is written as http://"), "{said}");
 }

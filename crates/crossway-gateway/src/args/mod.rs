@@ -92,6 +92,9 @@ pub enum Command {
     /// Check a config of `crossway serve`: all that is wrong with it, with line and column.
     #[command(after_long_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Ask a gateway of this machine whether it takes calls: for probes in images that have no other program.
+    #[command(after_long_help = HEALTH_HELP)]
+    Health(HealthArgs),
     /// Print the JSON Schema of the config: editors complete and check it by that.
     Schema,
     /// Print every limit: what it bounds, its default, why, and which key of the config sets it.
@@ -160,6 +163,22 @@ Exit codes:
 
 Example, as a step before a rollout:
   crossway check --config crossway.yaml --format json";
+
+const HEALTH_HELP: &str = "\
+Example, in a Dockerfile:
+  HEALTHCHECK CMD [\"crossway\", \"health\"]
+
+Exit codes:
+  0  it takes calls
+  1  it does not, or nobody answers";
+
+/// `crossway health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// What to ask: a URL of plain HTTP, which is well if it answers with a status of success.
+    #[arg(value_name = "URL", env = "CROSSWAY_HEALTH_URL", default_value = "http://127.0.0.1:9808/readyz")]
+    pub url: String,
+}
 
 /// `crossway check`.
 #[derive(Debug, Args)]
