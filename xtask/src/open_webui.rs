@@ -48,12 +48,13 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     Ok(status.success())
 }
 
-fn python(dir: &Path) -> PathBuf {
+/// The Python that Open WebUI runs on, when it is installed in this folder.
+pub(crate) fn python(dir: &Path) -> PathBuf {
     dir.join("env/bin/python")
 }
 
 /// Installs what is pinned, unless it is there already.
-fn install(scripts: &Path, dir: &Path) -> Result<()> {
+pub(crate) fn install(scripts: &Path, dir: &Path) -> Result<()> {
     let list = scripts.join("requirements.txt");
     let pinned = fs::read_to_string(&list).with_context(|| format!("{}", list.display()))?;
     if is_current(dir, &pinned) {

@@ -1,7 +1,7 @@
 //! `cargo xtask charts`: renders the Helm chart and holds what comes out to the schemas of Kubernetes, and checks the values for
 //! the official chart of Open WebUI.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -26,7 +26,7 @@ pub(super) fn run(options: &Options) -> Result<bool> {
     let place = Place::new()?;
     let here = place.root.join("examples/kubernetes");
     let dir = place.target.join("charts");
-    let python = place.python(&dir, &here.join("requirements.txt"), |python| {
+    let python = place.python(Path::new("python3"), &dir, &here.join("requirements.txt"), |python| {
         let mut unpack = Command::new(python);
         install::succeed(
             unpack.arg(here.join("tests/unpack_helm.py")).arg(&dir),

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::install;
 
 mod charts;
+mod compose;
 mod script;
 
 /// The commands that try what Crossway is deployed with.
@@ -22,6 +23,11 @@ pub(crate) enum Command {
     ///
     /// Needs Python, bubblewrap, tini and Node.
     Image(script::Options),
+    /// Starts what examples/compose starts, a real Open WebUI and PostgreSQL among it, and makes calls through all of it.
+    ///
+    /// Needs Python 3.11 or 3.12, npm, bubblewrap, tini and PostgreSQL, and installs Open WebUI below target/openwebui and servers below
+    /// target/interop.
+    Compose(script::Options),
     /// Kills and rolls replicas of a gateway under load, behind nginx, and counts what goes wrong.
     ///
     /// Needs Python and nginx.
@@ -32,8 +38,9 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> Result<bool> {
     match command {
         Command::Charts(options) => charts::run(options),
-        Command::Image(options) => script::run("image.py", options),
-        Command::Replicas(options) => script::run("replicas.py", options),
+        Command::Compose(options) => compose::run(options),
+        Command::Image(options) => script::run(Path::new("python3"), "image.py", options),
+        Command::Replicas(options) => script::run(Path::new("python3"), "replicas.py", options),
     }
 }
 
@@ -52,10 +59,11 @@ impl Place {
         Ok(Self { root: root.to_owned(), target })
     }
 
-    /// An environment of Python with what `requirements` pins. `finish` is for what has to be done once with a new one. The answer
-    /// is its Python.
+    /// An environment of Python with what `requirements` pins, made by `base`. `finish` is for what has to be done once with a new
+    /// one. The answer is its Python.
     fn python(
         &self,
+        base: &Path,
         dir: &Path,
         requirements: &Path,
         finish: impl FnOnce(&Path) -> Result<()>,
@@ -69,7 +77,7 @@ impl Place {
         let shown = requirements.strip_prefix(&self.root).unwrap_or(requirements);
         eprintln!("installing from PyPI, as {} says", shown.display());
         install::start_afresh(dir)?;
-        let mut venv = Program::new("python3");
+        let mut venv = Program::new(base);
         install::succeed(venv.args(["-m", "venv"]).arg(dir), "python3, with its venv module,")?;
         let mut pip = Program::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])

@@ -1,0 +1,23 @@
+//! `cargo xtask compose`: what examples/compose starts, as processes of this machine.
+
+use anyhow::Result;
+
+use super::{Place, script};
+use crate::{interop, open_webui};
+
+/// Installs what is not ours, and checks; false if something is not as it should be.
+pub(super) fn run(options: &script::Options) -> Result<bool> {
+    let place = Place::new()?;
+    let scripts = place.root.join("interop");
+    let dir = place.target.join("openwebui");
+    open_webui::install(&scripts.join("openwebui"), &dir)?;
+    let servers = interop::install(&place.root, &place.target)?;
+    // Made by the same Python, for they are loaded into Open WebUI.
+    let python = open_webui::python(&dir);
+    let packages = place.target.join("compose");
+    place.python(&python, &packages, &scripts.join("deploy/requirements-compose.txt"), |_| Ok(()))?;
+    let logs = place.target.join("compose-logs");
+    let paths =
+        [("--python-servers", servers.python.as_path()), ("--packages", &packages), ("--logs", &logs)];
+    script::run_with(&place, &python, "compose.py", &paths, options)
+}
