@@ -18,6 +18,6 @@ pub(super) fn run(options: &script::Options) -> Result<bool> {
     place.python(&python, &packages, &scripts.join("deploy/requirements-compose.txt"), |_| Ok(()))?;
     let logs = place.target.join("compose-logs");
     let paths =
-        [("--python-servers", servers.python.as_path()), ("--packages", &packages), ("--logs", &logs)];
+        [("--python-servers", servers.python[1].as_path()), ("--packages", &packages), ("--logs", &logs)];
     script::run_with(&place, &python, "compose.py", &paths, options)
 }
