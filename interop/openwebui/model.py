@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 MODEL = "scripted"
 TOOL = re.compile(r"\b(?:\w+__\w+|tool_\w+_post)\b")
-PHRASES = {"open tickets": "crossway_tickets__my_tickets"}
+# Questions as people ask them: the tool, and how its answer begins.
+PHRASES = {"open tickets": ("crossway_tickets__my_tickets", "You have one open ticket:\n\n- ")}
 
 
 class Model:
@@ -55,10 +56,11 @@ class Model:
     def answer(self, messages):
         last = messages[-1]
         if last["role"] == "tool":
-            return [{"role": "assistant", "content": "The tool says: "}, {"content": text_of(last)}]
+            begin = next((said for part, (_, said) in PHRASES.items() if part in text_of(messages[-3])), "The tool says: ")
+            return [{"role": "assistant", "content": begin}, {"content": text_of(last)}]
         question = text_of(last)
         named = TOOL.search(question)
-        tool = named.group() if named else next((PHRASES[part] for part in PHRASES if part in question), None)
+        tool = named.group() if named else next((tool for part, (tool, _) in PHRASES.items() if part in question), None)
         if tool is None:
             return [{"role": "assistant", "content": "There is nothing to "}, {"content": "look up."}]
         call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": tool, "arguments": "{}"}}

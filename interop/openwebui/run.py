@@ -15,6 +15,8 @@ import sys
 
 import aiohttp
 
+import browser
+import pipes
 import tools
 import web
 from lab import Checks, Program, free_port, serving
@@ -157,6 +159,10 @@ async def run(options):
     async with lab.running():
         try:
             await tools.run(lab)
+            await pipes.run(lab)
+            if options.picture:
+                shutil.copy(await browser.run(lab), options.picture)
+            await tools.outages(lab)
         finally:
             (lab.dir / "answers.json").write_text(json.dumps(lab.answers(), indent=1))
     print(f"{lab.checks.count} checks, {lab.checks.failures} failed; logs are in {lab.dir}")
@@ -167,6 +173,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--crossway", type=pathlib.Path, required=True, help="the binary")
     parser.add_argument("--dir", type=pathlib.Path, required=True, help="a folder for data and logs, emptied first")
+    parser.add_argument("--picture", type=pathlib.Path, help="open a chat in Chromium, and put its picture there")
     sys.exit(0 if asyncio.run(run(parser.parse_args())) else 1)
 
 

@@ -9,7 +9,6 @@ async def run(lab):
     await lists(lab)
     await calls(lab)
     await credentials(lab)
-    await outages(lab)
 
 
 async def lists(lab):
@@ -69,6 +68,7 @@ async def credentials(lab):
 
 
 async def outages(lab):
+    """Comes last, for it ends what others need."""
     await lab.end_wiki()
     answer = await lab.bob.chat(MODEL, "Call crossway_tickets__whoami", MCP)
     lab.checks.contains("with the wiki down Bob's tickets answer", said(answer), "bob-at-tickets came to tickets")

@@ -1,6 +1,7 @@
 """Open WebUI's own API, as its pages use it."""
 
 import asyncio
+import json
 import uuid
 
 PASSWORD = "a-password-for-nobody"
@@ -27,6 +28,15 @@ class Person:
 
     async def post(self, path, body, **more):
         return await self.ask("POST", path, body, **more)
+
+    async def stream(self, path, body):
+        """The data of an answer's events, as they come."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with self.http.post(f"{self.url}{path}", json=body, headers=headers) as answer:
+            answer.raise_for_status()
+            async for line in answer.content:
+                if line.startswith(b"data: {"):
+                    yield json.loads(line[6:])
 
     async def tools(self):
         """The ids of the tool servers that this person may choose."""

@@ -15,12 +15,22 @@ const UV: &str = "uv==0.13.9";
 /// What Open WebUI runs on.
 const PYTHON: &str = ">=3.11,<3.13";
 
-/// Which binary.
+/// Which binary, and whether a browser is to look.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Try this crossway binary, rather than build one.
     #[arg(long, value_name = "PATH")]
     crossway: Option<PathBuf>,
+
+    /// Open a chat in Chromium, and check what the page shows.
+    ///
+    /// Needs chromium and chromedriver; Debian has them as chromium and chromium-driver.
+    #[arg(long)]
+    browser: bool,
+
+    /// Do so, and put the picture of the page into docs/img for the guide.
+    #[arg(long)]
+    picture: bool,
 }
 
 /// Installs, starts and checks everything; false if a check failed.
@@ -42,6 +52,11 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     let installed = started.elapsed().as_secs();
     let mut command = Command::new(python(&dir));
     command.arg(scripts.join("run.py")).arg("--crossway").arg(crossway).arg("--dir").arg(dir.join("run"));
+    if options.picture {
+        command.arg("--picture").arg(root.join("docs/img/openwebui-chat.png"));
+    } else if options.browser {
+        command.arg("--picture").arg(dir.join("chat.png"));
+    }
     let status = command.status().context("the checks cannot be started")?;
     ensure!(status.code().is_some(), "the checks were ended by a signal");
     eprintln!("{} s, of which {installed} s to install and build", started.elapsed().as_secs());
