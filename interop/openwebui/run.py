@@ -17,6 +17,7 @@ import aiohttp
 
 import browser
 import pipes
+import symptoms
 import tools
 import web
 from lab import Checks, Program, free_port, serving
@@ -159,10 +160,11 @@ async def run(options):
     async with lab.running():
         try:
             await tools.run(lab)
+            await symptoms.run(lab)
             await pipes.run(lab)
             if options.picture:
                 shutil.copy(await browser.run(lab), options.picture)
-            await tools.outages(lab)
+            await symptoms.outages(lab)
         finally:
             (lab.dir / "answers.json").write_text(json.dumps(lab.answers(), indent=1))
     print(f"{lab.checks.count} checks, {lab.checks.failures} failed; logs are in {lab.dir}")

@@ -1,9 +1,11 @@
 """The tool servers on HTTP, made with the Python SDK: each tells whose token it was given, by its tool and in a record."""
 
+import mcp_types as types
 from mcp.server.mcpserver import Context, MCPServer
 
 from record import Recorded
 
+LARGE = 1_500_000
 TICKETS = {
     "alice-at-tickets": "ACME-17: The printer on the third floor is on fire (open)",
     "bob-at-tickets": "GLOBEX-4: Order a new coffee machine (open)",
@@ -38,6 +40,23 @@ def tickets(token_of):
     return server
 
 
+def wiki(token_of):
+    server = tool_server("wiki", token_of)
+
+    @server.tool(structured_output=False)
+    async def page() -> str:
+        """Gives a page that is longer than what fits into one event of a stream in Open WebUI's client: 1 MiB."""
+        return "x" * LARGE
+
+    @server.tool(structured_output=False)
+    async def search() -> list:
+        """Gives a text, and a link to a resource."""
+        link = types.ResourceLink(type="resource_link", name="Holidays", uri="wiki://holidays")
+        return [types.TextContent(type="text", text="one page found"), link]
+
+    return server
+
+
 def bearer(ctx):
     return (ctx.headers or {}).get("authorization", "nothing").removeprefix("Bearer ")
 
@@ -53,5 +72,5 @@ def tickets_app(record):
 
 def wiki_app(record):
     """On Streamable HTTP, with a header of its own."""
-    return Recorded(tool_server("wiki", wiki_token).streamable_http_app(), record)
+    return Recorded(wiki(wiki_token).streamable_http_app(), record)
 
