@@ -39,6 +39,8 @@ def ask(url, method, params, key=None, name=None, headers=None):
         text, is_stream = refused.read().decode(), False
         if not text.startswith("{"):
             text = json.dumps({"error": {"code": refused.code, "message": text or refused.reason}})
+    except urllib.error.URLError as unreachable:
+        raise SystemExit(f"error: {url}: {unreachable.reason}") from None
     if is_stream:
         lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
         messages = [json.loads(line) for line in lines if line]

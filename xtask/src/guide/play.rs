@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -151,14 +151,20 @@ fn session(block: &Block, run: &Run, shell: &mut Shell, outcome: &mut Outcome) -
             }
             continue;
         }
-        let finished = shell.run(&command, run.limit)?;
         let exit = if at + 1 == count { run.exit } else { 0 };
-        if let Some(what) =
-            wrong_end(&finished, exit, run.limit).or_else(|| difference(&prints, &finished.output))
-        {
-            outcome.fail(line, what);
+        let until = Instant::now() + run.limit;
+        loop {
+            let finished = shell.run(&command, run.limit)?;
+            let wrong =
+                wrong_end(&finished, exit, run.limit).or_else(|| difference(&prints, &finished.output));
+            last = finished.output;
+            match wrong {
+                Some(_) if run.again && Instant::now() < until => continue,
+                Some(what) => outcome.fail(line, what),
+                None => {}
+            }
+            break;
         }
-        last = finished.output;
     }
     Ok(last)
 }
@@ -241,14 +247,14 @@ mod tests {
     fn a_page_is_done_from_top_to_bottom() {
         let outcome = play_text(
             "whole",
-            "```yaml file=a.yaml\none: 1\n```\n\n```yaml append=a.yaml\ntwo: 2\n```\n\n\
+            "```console again\n$ echo x >>n; wc -l <n\n3\n```\n\n```yaml file=a.yaml\none: 1\n```\n\n```yaml append=a.yaml\ntwo: 2\n```\n\n\
              ```console\n$ cat a.yaml\none: 1\ntwo: ...\n$ echo \\\n  x\nx\n```\n\n\
              ```console background\n$ echo it runs; sleep 1000\nit runs\n```\n\n\
              ```sh\necho '{\"a\":1}'\n```\n\n```json answer\n{ \"a\": 1 }\n```\n\n```sh norun=\"takes a day\"\nfalse\n```\n",
         );
         assert_eq!(outcome.failures, []);
-        assert_eq!(outcome.done, 6);
-        assert_eq!(outcome.not_run, [(31, "takes a day".to_owned())]);
+        assert_eq!(outcome.done, 7);
+        assert_eq!(outcome.not_run, [(36, "takes a day".to_owned())]);
         assert_eq!(Outcome::from_json(&outcome.to_json()).unwrap(), outcome);
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Run {
     pub(super) background: bool,
     /// `alone`: servers of before are ended first.
     pub(super) alone: bool,
+    /// `again`: what is not as it has to be yet is tried again, until the time is up.
+    pub(super) again: bool,
     /// `ready="TEXT"`: a server is there when it has printed this.
     pub(super) ready: Option<String>,
 }
@@ -46,7 +48,7 @@ pub(super) fn action(info: &str) -> Result<Action> {
     let mut words = split(info)?.into_iter();
     let language = words.next().map(|(name, _)| name).unwrap_or_default();
     let runs = matches!(language.as_str(), "sh" | "console");
-    let mut run = Run { exit: 0, limit: LIMIT, background: false, alone: false, ready: None };
+    let mut run = Run { exit: 0, limit: LIMIT, background: false, alone: false, again: false, ready: None };
     let mut other = None;
     let mut run_words = 0;
     for (name, value) in words {
@@ -57,6 +59,7 @@ pub(super) fn action(info: &str) -> Result<Action> {
             }
             ("background", None) => run.background = true,
             ("alone", None) => run.alone = true,
+            ("again", None) => run.again = true,
             ("ready", Some(text)) => run.ready = Some(text),
             (_, value) => {
                 let action = match (name.as_str(), value) {
@@ -81,6 +84,7 @@ pub(super) fn action(info: &str) -> Result<Action> {
         ensure!(action != Action::Answer || language == "json", "an answer is json");
         return Ok(action);
     }
+    ensure!(!run.again || language == "console" && !run.background, "again is for console");
     ensure!(run.background || run.ready.is_none(), "ready= is for background commands");
     match language.as_str() {
         "sh" => {
