@@ -25,7 +25,11 @@ pub struct Cli {
     /// The revisions to speak: those before 2026-07-28, that one, or all.
     #[arg(long, value_enum, default_value_t = Era::Both, global = true)]
     era: Era,
-    /// How many tools to list besides the two that do something.
+    /// Have the tool `whoami` too, which says what the client has proven itself with: the header `X-Echo-Credential`, or on stdio the
+    /// variable `ECHO_CREDENTIAL`.
+    #[arg(long, global = true)]
+    whoami: bool,
+    /// How many tools to list besides those that do something.
     #[arg(long, default_value_t = 0, value_name = "N", global = true)]
     more_tools: u16,
 }
@@ -74,7 +78,7 @@ impl Cli {
     /// When the address can't be bound or the standard streams break.
     pub fn run(self) -> anyhow::Result<()> {
         let (is_legacy, is_modern) = (self.era != Era::Modern, self.era != Era::Legacy);
-        rpc::behave(rpc::Manner::new(is_legacy, is_modern, self.more_tools.into()));
+        rpc::behave(rpc::Manner::new(is_legacy, is_modern, self.whoami, self.more_tools.into()));
         match self.transport {
             Transport::Stdio => Ok(stdio::serve()?),
             Transport::StreamableHttp { listen, sse_answers } => listener::serve(

@@ -7,7 +7,7 @@ use smallvec::smallvec;
 use tokio::sync::mpsc;
 
 use super::body::{Answered, event};
-use super::listener::{self, EVENT_STREAM, refuse, respond, respond_empty};
+use super::listener::{self, EVENT_STREAM, credential_in, refuse, respond, respond_empty};
 use super::rpc::{self, Message};
 use super::sessions::Sessions;
 use crate::body::{ReadError, read_whole};
@@ -48,16 +48,18 @@ impl Face {
         let Some(stream) = self.sessions.with(&id, |stream| stream.clone()) else {
             return refuse(StatusCode::NOT_FOUND, "there is no such session");
         };
-        let text = match read_whole(request.into_body(), MAX_MESSAGE).await {
+        let (head, body) = request.into_parts();
+        let text = match read_whole(body, MAX_MESSAGE).await {
             Ok(text) => text,
             Err(error @ ReadError::TooLong { .. }) => {
                 return refuse(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string());
             }
             Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
         };
-        let Ok(message) = Message::read(&text) else {
+        let Ok(mut message) = Message::read(&text) else {
             return refuse(StatusCode::BAD_REQUEST, "the body is not a JSON object");
         };
+        message.credential = credential_in(&head.headers);
         let Some(answer) = rpc::answer(&text, message) else { return respond_empty(StatusCode::ACCEPTED) };
         let events = answer.interim.into_iter().map(|text| event(&smallvec![text]));
         for event in events.chain([event(&answer.last)]) {

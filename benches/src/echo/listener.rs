@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, ORIGIN};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,6 +26,14 @@ pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-i
 
 /// How long the listener rests when no descriptor is left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// The header of what a client proves itself with.
+const CREDENTIAL: HeaderName = HeaderName::from_static("x-echo-credential");
+
+/// What a client proves itself with.
+pub(crate) fn credential_in(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CREDENTIAL)?.to_str().ok()
+}
 
 /// One way of serving MCP over HTTP.
 pub(crate) trait Face: Send + Sync + 'static {

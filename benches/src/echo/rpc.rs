@@ -23,6 +23,8 @@ pub(crate) struct Message<'a> {
     pub(crate) method: Option<&'a [u8]>,
     /// The parameters.
     pub(crate) params: Option<&'a [u8]>,
+    /// What the client has proven itself with, where the face knows of it.
+    pub(crate) credential: Option<&'a str>,
 }
 
 /// How a request ended: what HTTP makes a status of.
@@ -43,21 +45,26 @@ pub(crate) struct Manner {
     pub(crate) is_legacy: bool,
     /// Whether it speaks 2026-07-28.
     pub(crate) is_modern: bool,
+    /// Whether there is the tool `whoami`.
+    has_whoami: bool,
     /// The members of the answer to `tools/list`.
     tools: String,
 }
 
 impl Manner {
-    /// A server with so many tools besides its own two.
-    pub(crate) fn new(is_legacy: bool, is_modern: bool, more_tools: usize) -> Self {
+    /// A server with so many tools besides its own two, or three.
+    pub(crate) fn new(is_legacy: bool, is_modern: bool, has_whoami: bool, more_tools: usize) -> Self {
         let mut tools = TOOLS.trim_end_matches(']').to_owned();
+        if has_whoami {
+            tools.push_str(WHOAMI);
+        }
         for number in 0..more_tools {
             tools.push_str(&format!(
                 r#",{{"name":"tool_{number}","description":"One of many, which is there to be listed.","inputSchema":{{"type":"object","properties":{{"text":{{"type":"string","description":"What to do nothing with."}}}},"required":["text"]}}}}"#
             ));
         }
         tools.push(']');
-        Self { is_legacy, is_modern, tools }
+        Self { is_legacy, is_modern, has_whoami, tools }
     }
 }
 
@@ -90,7 +97,7 @@ impl<'a> Message<'a> {
     ///
     /// When the text is not one JSON object.
     pub(crate) fn read(text: &'a [u8]) -> Result<Self, Malformed> {
-        let mut message = Self { id: None, method: None, params: None };
+        let mut message = Self { id: None, method: None, params: None, credential: None };
         for member in scan::members(text) {
             match member? {
                 (b"id", value) => message.id = Some(value),
@@ -168,6 +175,9 @@ pub(crate) fn unknown_revision(id: &[u8], requested: &[u8]) -> Answer {
 
 const TOOLS: &str = r#""tools":[{"name":"echo","description":"Gives its text back, byte for byte.","inputSchema":{"type":"object","properties":{"message":{"type":"string"}},"required":["message"]}},{"name":"progress","description":"Notifies of progress `steps` times, then answers.","inputSchema":{"type":"object","properties":{"steps":{"type":"integer","minimum":0}},"required":["steps"]}}]"#;
 
+/// The tool of servers that are told to have it.
+const WHOAMI: &str = r#",{"name":"whoami","description":"Gives its text back, and behind a blank what the client has proven itself with.","inputSchema":{"type":"object","properties":{"message":{"type":"string"}},"required":["message"]}}"#;
+
 const DISCOVERY: &str = r#""supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"capabilities":{"tools":{}}"#;
 
 const SERVER_INFO: &str =
@@ -223,6 +233,16 @@ fn call(text: &Bytes, id: &[u8], message: Message<'_>, modern: bool) -> Answer {
             match raw.filter(|raw| string_content(raw).is_some()) {
                 Some(raw) => echo(text, id, raw, modern),
                 None => error(id, -32602, "echo needs the argument `message`, a string", ""),
+            }
+        }
+        Some(b"whoami") if MANNER.get().is_some_and(|manner| manner.has_whoami) => {
+            match member(arguments, "message").and_then(string_content) {
+                Some(said) => {
+                    let credential = message.credential.unwrap_or("nothing");
+                    let said = Bytes::from([b"\"", said, b" ", credential.as_bytes(), b"\""].concat());
+                    echo(&said, id, &said, modern)
+                }
+                None => error(id, -32602, "whoami needs the argument `message`, a string", ""),
             }
         }
         Some(b"progress") => {

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd as _;
+use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
 
@@ -50,12 +51,18 @@ fn answer_lines(mut input: impl Read, mut output: impl io::Write) -> io::Result<
     }
 }
 
+/// What the client has started this process with.
+fn credential() -> Option<&'static str> {
+    static CREDENTIAL: OnceLock<Option<String>> = OnceLock::new();
+    CREDENTIAL.get_or_init(|| std::env::var("ECHO_CREDENTIAL").ok()).as_deref()
+}
+
 fn answer_line(line: Bytes, answers: &mut Vec<u8>) {
     if line.trim_ascii().is_empty() {
         return;
     }
     let answer = match Message::read(&line) {
-        Ok(message) => rpc::answer(&line, message),
+        Ok(message) => rpc::answer(&line, Message { credential: credential(), ..message }),
         Err(_) => Some(rpc::error(b"null", -32700, "the line is not a JSON object", "")),
     };
     let Some(answer) = answer else { return };

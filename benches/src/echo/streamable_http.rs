@@ -7,7 +7,9 @@ use smallvec::smallvec;
 use tokio::sync::oneshot;
 
 use super::body::{Answered, event};
-use super::listener::{self, APPLICATION_JSON, EVENT_STREAM, SESSION_ID, refuse, respond, respond_empty};
+use super::listener::{
+    self, APPLICATION_JSON, EVENT_STREAM, SESSION_ID, credential_in, refuse, respond, respond_empty,
+};
 use super::rpc::{self, Answer, Message, Verdict};
 use super::sessions::Sessions;
 use crate::body::{ReadError, Slices, read_whole};
@@ -53,9 +55,10 @@ impl Face {
             }
             Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
         };
-        let Ok(message) = Message::read(&text) else {
+        let Ok(mut message) = Message::read(&text) else {
             return refuse(StatusCode::BAD_REQUEST, "the body is not a JSON object");
         };
+        message.credential = credential_in(&head.headers);
         if is_modern(&head.headers, message) {
             return self.post_modern(&head.headers, &text, message);
         }
