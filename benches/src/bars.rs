@@ -5,6 +5,7 @@ mod measure;
 mod outcome;
 mod rigs;
 mod rows;
+mod serving;
 
 pub use cli::Cli;
 pub(crate) use outcome::median;

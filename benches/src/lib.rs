@@ -9,6 +9,7 @@ pub mod samples;
 mod body;
 mod descriptors;
 mod limits;
+mod open_webui;
 mod procfs;
 mod program;
 mod revision;

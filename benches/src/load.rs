@@ -21,13 +21,18 @@ mod template;
 mod work;
 
 pub use address::{Address, AddressError};
+pub(crate) use check::Fault;
 pub use cli::Cli;
+pub(crate) use client::{Client, read_body};
+pub(crate) use errand::tool_pages;
 pub use errand::{Errand, requests_of};
 pub use idle::{Idle, IdleReport, hold_sessions};
 pub(crate) use progress::Progress;
 pub(crate) use report::mib;
 pub use report::{Latency, ProcessReport, Report};
 pub use run::run;
+pub(crate) use session::{Session, Slot};
 pub use setups::{SetupReport, repeat, repeat_setups};
 pub use tally::Counts;
+pub(crate) use tally::Durations;
 pub use work::{Length, LoadError, Target, Work};

@@ -112,6 +112,17 @@ impl Program {
         self.child.id()
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there any more.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(pid.context("it has no number")?, signal)?;
+        Ok(())
+    }
+
     fn knows(&self, paths: &[&str]) -> bool {
         paths.iter().all(|path| self.urls.iter().any(|url| url.ends_with(path)))
     }
@@ -129,9 +140,7 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         // Asked first, so that it can end its children.
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        let _ = self.signal(rustix::process::Signal::TERM);
         if !self.has_ended_by(Instant::now() + END_TIMEOUT) {
             let _ = self.child.kill();
             let _ = self.child.wait();

@@ -12,6 +12,7 @@ use super::rigs::{Programs, Rig, Way};
 use super::rows::{
     HUGE_CALLS, IDLE_SESSIONS, Load, Measure, QUICK_IDLE_SESSIONS, Row, SET_UPS_AT_A_TIME, TURNS_AT_ONCE,
 };
+use super::serving::{Cost, Costed, measure_cost};
 use crate::descriptors;
 use crate::limits::SPARE_DESCRIPTORS;
 use crate::load::{
@@ -55,6 +56,8 @@ pub(crate) struct Results {
     pub(crate) idle_merged: Option<Found<IdleReport>>,
     /// Turns and lists.
     pub(crate) errands: BTreeMap<(Doing, Way), Vec<Found<SetupReport>>>,
+    /// What `crossway serve` costs besides.
+    pub(crate) serving: BTreeMap<Cost, Found<Costed>>,
     /// Set-ups.
     pub(crate) set_ups: BTreeMap<Way, Vec<Found<SetupReport>>>,
 }
@@ -100,9 +103,9 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
         }
     }
     for row in rows {
-        let (doing, ways): (_, &[Way]) = match row.measure {
-            Measure::Turns { .. } => (Doing::Turns, &[Way::MergedHttp]),
-            Measure::Lists { .. } => (Doing::Lists, &[Way::MergedHttp, Way::Listing]),
+        let (doing, ways) = match row.measure {
+            Measure::Turns { .. } => (Doing::Turns, vec![Way::MergedHttp]),
+            Measure::Lists { way, other, .. } => (Doing::Lists, vec![way, other]),
             _ => continue,
         };
         for _ in 0..effort.rounds {
@@ -112,8 +115,16 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
                 results.errands.entry((doing, way)).or_default().push(found);
             }
         }
+        // What it has done for one row is not measured in another.
+        rigs.running.clear();
     }
-    rigs.running.clear();
+    for row in rows {
+        if let (Measure::Serving { cost, .. }, Some(crossway)) = (row.measure, &programs.crossway) {
+            bar.say(row.work.to_owned());
+            let found = measure_cost(cost, programs, crossway, effort).map_err(|error| format!("{error:#}"));
+            results.serving.insert(cost, found);
+        }
+    }
     for row in rows {
         if let (Measure::IdleMerged { .. }, true) = (row.measure, able(Way::MergedHttp)) {
             bar.say(row.work.to_owned());
@@ -235,7 +246,11 @@ impl Results {
             let kind = if *doing == Doing::Turns { "turns" } else { "lists" };
             runs.iter().map(move |run| record(kind, *way, run))
         });
-        calls.chain(set_ups).chain(idle).chain(merged).chain(errands).collect()
+        let serving = self.serving.iter().map(|(cost, run)| match run {
+            Ok(costed) => json!({ "kind": cost, "report": costed }),
+            Err(error) => json!({ "kind": cost, "error": error }),
+        });
+        calls.chain(set_ups).chain(idle).chain(merged).chain(errands).chain(serving).collect()
     }
 }
 

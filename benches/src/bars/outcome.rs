@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::measure::{Doing, Found, Results};
 use super::rigs::Way;
 use super::rows::{Load, Measure, REFERENCE_FLOOR_US, Row};
+use super::serving::Cost;
 use crate::load::{Counts, Report, SetupReport, mib};
 
 /// One line of the table.
@@ -101,14 +102,16 @@ pub(crate) fn judge(row: &Row, results: &Results, crossway: Option<&Path>) -> Ou
             outcome.crossway = words(ours, |requests| format!("{requests:.2}"));
             outcome.hold(ours, bar, Side::AtMost, |bar| bar.to_string());
         }
-        Measure::Lists { bar } => {
+        Measure::Lists { way, other, bar } => {
             let cost = |report: &SetupReport| report.processes.map(|used| used.cpu_us_per_call);
-            let reference = outcome.errands(results, Doing::Lists, Way::Listing, cost);
-            let ours = outcome.errands(results, Doing::Lists, Way::MergedHttp, cost);
-            outcome.reference = words(reference, |us| format!("one server {us:.0} us"));
+            let reference = outcome.errands(results, Doing::Lists, other, cost);
+            let ours = outcome.errands(results, Doing::Lists, way, cost);
+            outcome.reference = words(reference, |us| format!("{} {us:.0} us", other.name()));
             outcome.crossway = words(ours, |us| format!("{us:.0} us"));
-            outcome.hold(ratio(ours, reference), bar, Side::AtMost, |bar| format!("{bar} x one server"));
+            outcome
+                .hold(ratio(ours, reference), bar, Side::AtMost, |bar| format!("{bar} x {}", other.name()));
         }
+        Measure::Serving { cost, bar } => outcome.judge_serving(results, cost, bar),
         Measure::IdleMerged { bar } => {
             let run = results.idle_merged.as_ref();
             let report = run.and_then(|run| {
@@ -273,6 +276,29 @@ impl Outcome {
         self.hold(ours.zip(direct).map(|(ours, direct)| ours - direct), scaled, Side::AtMost, |bar| {
             format!("{bar:.0} us ({bar_us:.0} us x floor/{REFERENCE_FLOOR_US:.0})")
         });
+    }
+
+    fn judge_serving(&mut self, results: &Results, cost: Cost, bar: f64) {
+        let say = |figure: f64| match cost {
+            Cost::User | Cost::Session => format!("{:.1} KiB", figure / 1024.0),
+            Cost::FirstList => format!("{figure:.0} us"),
+            Cost::Reload | Cost::Start => format!("{:.1} ms", figure / 1000.0),
+        };
+        let figure = match results.serving.get(&cost) {
+            Some(Ok(costed)) => {
+                self.reference = words(costed.reference, say);
+                self.notes.extend(costed.notes.iter().cloned());
+                Some(costed.ours)
+            }
+            Some(Err(error)) => {
+                self.met = Some(false);
+                self.notes.push(error.clone());
+                None
+            }
+            None => None,
+        };
+        self.crossway = words(figure, say);
+        self.hold(figure, bar, Side::AtMost, say);
     }
 
     fn judge_idle(&mut self, results: &Results, with_stream: bool, bar: f64) {

@@ -2,17 +2,24 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use tempfile::TempDir;
 
+use super::serving::{Settings, USER, Upstreams};
 use crate::load::{Address, Target, Work};
+use crate::open_webui::OpenWebUi;
 use crate::procfs::Watch;
 use crate::program::Program;
 use crate::revision::Revision;
 
 /// The name of the echo server's processes, which are never counted as the bridge's.
 const ECHO_NAME: &str = "crossway-echo";
+
+/// For how long what is signed about a user holds: longer than a table takes.
+pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// The programs.
 #[derive(Debug)]
@@ -53,10 +60,14 @@ pub(crate) enum Way {
     MergedHttp,
     /// A server of as many tools as those have together, asked directly.
     Listing,
+    /// What [`Way::Merged`] has, behind `crossway serve` with all that it does for a call.
+    Served,
+    /// What [`Way::MergedHttp`] has, likewise.
+    ServedHttp,
 }
 
 /// How many servers are merged, and how many tools each has besides its own two.
-const MERGED: (usize, usize) = (20, 498);
+pub(crate) const MERGED: (usize, usize) = (20, 498);
 
 impl Way {
     /// True if crossway is on it.
@@ -79,6 +90,8 @@ impl Way {
             Self::Merged => "crossway, 20 servers merged",
             Self::MergedHttp => "crossway, 20 HTTP servers merged",
             Self::Listing => "one server with all tools",
+            Self::Served => "crossway serve, 20 servers",
+            Self::ServedHttp => "crossway serve, 20 HTTP servers",
         }
     }
 }
@@ -91,6 +104,7 @@ pub(crate) struct Rig {
     /// Kept for as long as it is measured; the bridge is ended before its server.
     _bridge: Option<Program>,
     server: Option<Program>,
+    _folder: Option<TempDir>,
 }
 
 impl Rig {
@@ -106,6 +120,7 @@ impl Programs {
     pub(crate) fn start(&self, way: Way) -> anyhow::Result<Rig> {
         let crossway = || self.crossway.as_ref().context("no crossway was given");
         let echo = || Program::start(&self.echo, &words(&["streamable-http"]), &["/mcp"]);
+        let mut folder = None;
         let (bridge, server) = match way {
             Way::Floor => {
                 let arguments = [words(&["--listen", "127.0.0.1:0"]), self.stdio_server()].concat();
@@ -136,6 +151,20 @@ impl Programs {
                     arguments.extend([OsString::from("--upstream"), upstream.into()]);
                 }
                 (Some(Program::start(crossway()?, &arguments, &["/mcp"])?), Some(server))
+            }
+            Way::Served => {
+                let place = folder.insert(tempfile::tempdir()?);
+                let upstreams = Upstreams::Commands(MERGED.0, &self.echo, MERGED.1);
+                // As the bridge that it is compared with has them.
+                let settings =
+                    Settings { scope: "session", threads: Some(1), ..Settings::new(upstreams, place.path()) };
+                (Some(Program::start(crossway()?, &settings.write()?, &["/mcp"])?), None)
+            }
+            Way::ServedHttp => {
+                let server = Program::start(&self.echo, &http_server(MERGED.1), &["/mcp"])?;
+                let place = folder.insert(tempfile::tempdir()?);
+                let settings = Settings::new(Upstreams::Urls(MERGED.0, server.url("/mcp")), place.path());
+                (Some(Program::start(crossway()?, &settings.write()?, &["/mcp"])?), Some(server))
             }
             Way::Listing => {
                 let tools = MERGED.0 * (MERGED.1 + 2) - 2;
@@ -172,10 +201,13 @@ impl Programs {
         if matches!(way, Way::Modern | Way::ToLegacy) {
             work.revision = Revision::V2026_07_28;
         }
-        if matches!(way, Way::Merged | Way::MergedHttp) {
+        if matches!(way, Way::Merged | Way::MergedHttp | Way::Served | Way::ServedHttp) {
             work.tool = "server-7__echo".to_owned();
         }
-        Ok(Rig { work, _bridge: bridge, server })
+        if matches!(way, Way::Served | Way::ServedHttp) {
+            work.headers = OpenWebUi::new().headers(USER, "user", TOKEN_LIFE);
+        }
+        Ok(Rig { work, _bridge: bridge, server, _folder: folder })
     }
 
     /// A file of servers with many tools each.
@@ -199,10 +231,10 @@ impl Programs {
 }
 
 /// The arguments of an HTTP server with so many tools besides its own two.
-fn http_server(more_tools: usize) -> Vec<OsString> {
+pub(crate) fn http_server(more_tools: usize) -> Vec<OsString> {
     words(&["streamable-http", "--more-tools", &more_tools.to_string()])
 }
 
-fn words(words: &[&str]) -> Vec<OsString> {
+pub(crate) fn words(words: &[&str]) -> Vec<OsString> {
     words.iter().map(Into::into).collect()
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::rigs::Way;
+use super::serving::Cost;
 
 /// A kind of load. Rows that need the same load share its runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,10 +62,12 @@ pub(crate) enum Measure {
     SetUps { bar: f64 },
     /// Open WebUI's turns, many at once: requests to the servers behind for each of them, at most `bar`.
     Turns { bar: f64 },
-    /// Lists of all tools of the merged servers: processor time, at most `bar` times that of a server that has them all.
-    Lists { bar: f64 },
+    /// Lists of all tools: processor time on `way`, at most `bar` times that on `other`.
+    Lists { way: Way, other: Way, bar: f64 },
     /// Memory with all idle sessions over the merged servers, at most `bar` bytes in all.
     IdleMerged { bar: f64 },
+    /// What `crossway serve` costs besides, at most `bar`.
+    Serving { cost: Cost, bar: f64 },
 }
 
 /// One row.
@@ -97,7 +100,7 @@ const KIB: f64 = 1024.0;
 const MIB: f64 = 1024.0 * KIB;
 
 /// All rows, in the order of the table.
-pub(crate) const ROWS: [Row; 20] = [
+pub(crate) const ROWS: [Row; 28] = [
     Row {
         name: "8x4",
         work: "stdio, 8 sessions x 4, 64 B: CPU per call",
@@ -183,7 +186,7 @@ pub(crate) const ROWS: [Row; 20] = [
     Row {
         name: "lists",
         work: "tools/list of 10,000 tools, 20 HTTP servers merged: CPU per list",
-        measure: Measure::Lists { bar: 1.5 },
+        measure: Measure::Lists { way: Way::MergedHttp, other: Way::Listing, bar: 1.5 },
     },
     Row {
         name: "idle-merged",
@@ -194,6 +197,46 @@ pub(crate) const ROWS: [Row; 20] = [
         name: "set-ups",
         work: "HTTP upstream: session set-ups per second",
         measure: Measure::SetUps { bar: 0.5 },
+    },
+    Row {
+        name: "serve-chain",
+        work: "crossway serve, all that a call passes, 20 stdio servers, 8 x 4, 64 B: CPU per call",
+        measure: Measure::Against { way: Way::Served, other: Way::Merged, bar: 1.5 },
+    },
+    Row {
+        name: "serve-chain-http",
+        work: "crossway serve, all that a call passes, 20 HTTP servers, 8 x 4, 64 B: CPU per call",
+        measure: Measure::Against { way: Way::ServedHttp, other: Way::MergedHttp, bar: 1.5 },
+    },
+    Row {
+        name: "serve-lists",
+        work: "crossway serve, tools/list of 10,000 tools less 20, known: CPU per list",
+        measure: Measure::Lists { way: Way::ServedHttp, other: Way::MergedHttp, bar: 1.2 },
+    },
+    Row {
+        name: "serve-first-list",
+        work: "crossway serve, a user's first tools/list, 2,220 of 10,000 tools: CPU per list",
+        measure: Measure::Serving { cost: Cost::FirstList, bar: 1000.0 },
+    },
+    Row {
+        name: "serve-reload",
+        work: "crossway serve, a reload with 10,000 grants: longest pause of calls",
+        measure: Measure::Serving { cost: Cost::Reload, bar: 5000.0 },
+    },
+    Row {
+        name: "serve-user",
+        work: "crossway serve: memory per known idle user",
+        measure: Measure::Serving { cost: Cost::User, bar: 8.0 * KIB },
+    },
+    Row {
+        name: "serve-session",
+        work: "crossway serve: memory per idle session of these users",
+        measure: Measure::Serving { cost: Cost::Session, bar: 25.0 * KIB },
+    },
+    Row {
+        name: "serve-start",
+        work: "crossway serve, 100 upstreams: start until it serves",
+        measure: Measure::Serving { cost: Cost::Start, bar: 100_000.0 },
     },
 ];
 
@@ -214,6 +257,7 @@ impl Row {
             Measure::Idle { .. }
             | Measure::IdleMerged { .. }
             | Measure::Lists { .. }
+            | Measure::Serving { .. }
             | Measure::Size { .. }
             | Measure::SetUps { .. }
             | Measure::Turns { .. } => Vec::new(),

@@ -98,7 +98,11 @@ pub(crate) async fn read_acceptance(response: Response<Incoming>) -> Result<(), 
 
 /// Reads the answer to the request `id`: a JSON body, or an event stream in which it comes last.
 pub(crate) async fn read_answer(response: Response<Incoming>, id: u64) -> Result<Bytes, Fault> {
-    let response = accepted(response).await?;
+    read_body(accepted(response).await?, id).await
+}
+
+/// The same of a response that was accepted.
+pub(crate) async fn read_body(response: Response<Incoming>, id: u64) -> Result<Bytes, Fault> {
     let is_stream = response.headers().get(CONTENT_TYPE).is_some_and(|value| {
         value.as_bytes().get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
     });

@@ -11,8 +11,8 @@ use smallvec::smallvec;
 use super::address::Address;
 use super::check::{Fault, check_echo, check_response};
 use super::client::{Client, read_answer};
-use super::session::{FIRST_ID, Session};
-use super::template::first_request;
+use super::session::{FIRST_ID, Session, Slot};
+use super::template::{first_request, meta};
 use super::work::{LoadError, Target, Work};
 use crate::body::read_whole;
 use crate::limits::MAX_REFUSAL;
@@ -41,18 +41,26 @@ pub(super) async fn turn(work: &Work, control: &mut Option<Client>) -> Result<In
     let work = Work { with_get_stream: true, ..work.clone() };
     let session = Session::open(&work, control).await?;
     let mut slot = session.slot(control.take());
-    list_in(&work, &mut slot).await?;
+    tool_pages(&work, &mut slot).await?;
     let text = format!("turn {}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let request = format!(
-        r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"{}","arguments":{{"{}":"{text}"}}}}}}"#,
-        work.tool, work.argument
-    );
-    let answer = slot.call(3, smallvec![request.into()], work.timeout).await?;
-    check_echo(&answer, 3, &work.answer_prefix, text.as_bytes(), b"")?;
+    slot.echo(&work, 3, &text).await?;
     let answered = Instant::now();
     *control = slot.into_client();
     session.close(&work, control).await?;
     Ok(answered)
+}
+
+impl Slot {
+    /// Calls the tool with a text that needs no escapes, and checks that it comes back.
+    pub(crate) async fn echo(&mut self, work: &Work, id: u64, text: &str) -> Result<(), Fault> {
+        let meta = meta(work.revision).map_or_else(String::new, |meta| format!(",\"_meta\":{meta}"));
+        let request = format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{}","arguments":{{"{}":"{text}"}}{meta}}}}}"#,
+            work.tool, work.argument
+        );
+        let answer = self.call(id, smallvec![request.into()], work.timeout).await?;
+        check_echo(&answer, id, &work.answer_prefix, text.as_bytes(), b"")
+    }
 }
 
 /// `server/discover`, whatever comes of it.
@@ -72,9 +80,10 @@ async fn probe(work: &Work, address: &Address, client: &mut Client) -> Result<()
     refused.map(drop).map_err(|error| Fault::lost("the refusal broke off", &error))
 }
 
-/// Asks for the list of tools in a session, over all pages. Gives how many bytes came.
-pub(super) async fn list_in(work: &Work, slot: &mut super::session::Slot) -> Result<usize, Fault> {
-    let (mut cursor, mut bytes): (Option<Bytes>, usize) = (None, 0);
+/// Asks for the list of tools in a session, over all pages.
+pub(crate) async fn tool_pages(work: &Work, slot: &mut Slot) -> Result<Vec<Bytes>, Fault> {
+    let mut pages: Vec<Bytes> = Vec::new();
+    let mut cursor: Option<Bytes> = None;
     loop {
         let params = cursor
             .as_ref()
@@ -82,14 +91,14 @@ pub(super) async fn list_in(work: &Work, slot: &mut super::session::Slot) -> Res
             .map_or_else(|| "{}".to_owned(), |cursor| format!(r#"{{"cursor":"{cursor}"}}"#));
         let request = format!(r#"{{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{params}}}"#);
         let answer = slot.call(2, smallvec![request.into()], work.timeout).await?;
-        bytes += answer.len();
         let result = check_response(&answer, 2)?;
         if member(result, "tools").is_none_or(|tools| tools.len() <= 2) {
             return Err(Fault::Wrong("the list has no tools".to_owned()));
         }
-        match member(result, "nextCursor").and_then(string_content) {
-            Some(next) => cursor = Some(Bytes::copy_from_slice(next)),
-            None => return Ok(bytes),
+        cursor = member(result, "nextCursor").and_then(string_content).map(Bytes::copy_from_slice);
+        pages.push(answer);
+        if cursor.is_none() {
+            return Ok(pages);
         }
     }
 }

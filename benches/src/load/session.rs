@@ -175,7 +175,8 @@ impl Slot {
         }
     }
 
-    pub(super) fn into_client(self) -> Option<Client> {
+    /// The connection, for others.
+    pub(crate) fn into_client(self) -> Option<Client> {
         match self {
             Self::Http(slot) => Some(slot.client),
             Self::Sse(slot) => Some(slot.into_client()),

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
 use super::client::Client;
-use super::errand::{Errand, list_in, turn};
+use super::errand::{Errand, tool_pages, turn};
 use super::progress::Progress;
 use super::report::{Latency, ProcessReport, line, transport_name, write_counts};
 use super::session::{Session, Slot};
@@ -187,7 +187,7 @@ async fn list(work: &Work, kept: &mut Option<Slot>) -> Result<(Duration, Duratio
         }
     };
     let start = Instant::now();
-    list_in(work, slot).await?;
+    tool_pages(work, slot).await?;
     Ok((start.elapsed(), Duration::ZERO))
 }
 

@@ -111,7 +111,7 @@ pub(crate) fn initialized() -> Bytes {
 }
 
 /// What each request of a modern client says of itself (2026-07-28, basic).
-fn meta(revision: Revision) -> Option<serde_json::Value> {
+pub(crate) fn meta(revision: Revision) -> Option<serde_json::Value> {
     revision.is_modern().then(|| {
         json!({
             "io.modelcontextprotocol/protocolVersion": revision.as_str(),

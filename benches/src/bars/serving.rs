@@ -1,0 +1,7 @@
+//! `crossway serve`: its configs here, and what it costs.
+
+mod config;
+mod costs;
+
+pub(crate) use config::{Settings, USER, Upstreams};
+pub(crate) use costs::{Cost, Costed, measure_cost};
