@@ -5,6 +5,7 @@ pub mod compare;
 pub mod echo;
 pub mod load;
 pub mod samples;
+pub mod soak;
 
 mod body;
 mod descriptors;

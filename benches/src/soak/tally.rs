@@ -1,0 +1,81 @@
+//! What is counted.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::Fault;
+use crate::load::Durations;
+
+/// How many different faults a record quotes.
+const QUOTED: usize = 40;
+
+/// What users have met.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    /// Turns that have ended.
+    pub(crate) turns: u64,
+    /// HTTP requests that were answered.
+    pub(crate) requests: u64,
+    /// Calls answered rightly.
+    pub(crate) right: u64,
+    /// Calls of what is not granted, which were refused as what does not exist is.
+    pub(crate) denied: u64,
+    /// Calls answered with a typed error after the server was killed.
+    pub(crate) told: u64,
+    /// Lists that were those of the rights in force.
+    pub(crate) lists: u64,
+    /// Of these, lists without a server that was killed.
+    pub(crate) partial: u64,
+    /// Streams of server messages that were opened and ended with their session.
+    pub(crate) streams: u64,
+    /// Notifications on them.
+    pub(crate) notified: u64,
+    /// Answers that were read slowly, and whole.
+    pub(crate) slow: u64,
+    /// Clients that went away in the middle of a call.
+    pub(crate) vanished: u64,
+    /// Something of another tenant.
+    pub(crate) across: u64,
+    /// Wrong answers.
+    pub(crate) wrong: u64,
+    /// Calls without an answer.
+    pub(crate) lost: u64,
+    /// Errors that nothing explains.
+    pub(crate) failed: u64,
+}
+
+impl Counts {
+    /// Whether all was as it has to be.
+    pub(crate) fn is_clean(&self) -> bool {
+        (self.across, self.wrong, self.lost, self.failed) == (0, 0, 0, 0)
+    }
+}
+
+/// All that is counted, and how long calls took since the last look.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) counts: Counts,
+    /// How long calls took that were answered rightly, read at once, and behind no killed server.
+    pub(crate) calls: Durations,
+    /// How long lists took.
+    pub(crate) lists: Durations,
+    /// What went wrong, in words, and how often.
+    pub(crate) faults: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Counts a fault.
+    pub(crate) fn fault(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Across(_) => self.counts.across += 1,
+            Fault::Wrong(_) => self.counts.wrong += 1,
+            Fault::Lost(_) => self.counts.lost += 1,
+            Fault::Failed(_) => self.counts.failed += 1,
+        }
+        let text = fault.to_string();
+        if self.faults.len() < QUOTED || self.faults.contains_key(&text) {
+            *self.faults.entry(text).or_default() += 1;
+        }
+    }
+}
