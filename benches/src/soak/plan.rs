@@ -93,7 +93,7 @@ impl Plan {
             granted.extend(["echo", "whoami"].map(|tool| format!("{name}__{tool}")));
             granted.insert(format!("{name}__tool_{}", user.tenant));
             // In every second generation, administrators have one more.
-            if user.is_admin() && generation % 2 == 0 {
+            if user.is_admin() && generation.is_multiple_of(2) {
                 granted.insert(format!("{name}__progress"));
             }
         }
