@@ -42,10 +42,13 @@ class Lab:
             config = config.replace(user.upper(), hashlib.sha256(f"{user}-key".encode()).hexdigest())
         (folder / "crossway.yaml").write_text(config)
 
-    def start_all(self):
+    def start_upstream(self):
         demo = Program([self.crossway, "demo", "--listen", "127.0.0.1:9100"], self.folder / "demo.log")
         self.stack.enter_context(demo)
         demo.until(lambda: Client("http://127.0.0.1:9100/mcp").tools())
+
+    def start_all(self):
+        self.start_upstream()
         for name in NAMES:
             self.start(name)
         self.tell_nginx(NAMES)
@@ -62,8 +65,8 @@ class Lab:
         }
         command = [self.crossway, "serve", "--config", self.folder / "crossway.yaml"]
         program = self.stack.enter_context(Program(command, self.folder / f"replica-{name}.log", env=env))
-        health = [self.crossway, "health", f"http://127.0.0.1:{9810 + name}/readyz"]
-        program.until(lambda: subprocess.run(health, capture_output=True).returncode == 0)
+        ready = f"http://127.0.0.1:{9810 + name}/readyz"
+        program.until(lambda: urllib.request.urlopen(ready, timeout=5).status == 200)
         self.replicas[name] = program.process
 
     def answered(self, name):

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::Place;
+use super::{Build, Place};
 use crate::install;
 
 /// What to check with.
@@ -22,8 +22,7 @@ pub(crate) struct Options {
 }
 
 /// Checks; false if something is not as it should be.
-pub(super) fn run(options: &Options) -> Result<bool> {
-    let place = Place::new()?;
+pub(super) fn run(place: &Place, options: &Options) -> Result<bool> {
     let here = place.root.join("examples/kubernetes");
     let dir = place.target.join("charts");
     let python = place.python(Path::new("python3"), &dir, &here.join("requirements.txt"), |python| {
@@ -37,7 +36,7 @@ pub(super) fn run(options: &Options) -> Result<bool> {
     // No compiled files beside the scripts.
     check.arg("-B").arg(here.join("tests/check.py"));
     check.arg("--helm").arg(dir.join("helm"));
-    check.arg("--crossway").arg(place.crossway(options.crossway.as_deref())?);
+    check.arg("--crossway").arg(place.crossway(options.crossway.as_deref(), Build::Debug)?);
     if let Some(charts) = &options.open_webui {
         check.arg("--open-webui").arg(charts);
     }

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use super::{Place, script};
+use super::Place;
+use super::script::{Options, Script};
 use crate::{interop, open_webui};
 
 /// Installs what is not ours, and checks; false if something is not as it should be.
-pub(super) fn run(options: &script::Options) -> Result<bool> {
-    let place = Place::new()?;
+pub(super) fn run(place: &Place, options: &Options) -> Result<bool> {
     let scripts = place.root.join("interop");
     let dir = place.target.join("openwebui");
     open_webui::install(&scripts.join("openwebui"), &dir)?;
@@ -19,5 +19,5 @@ pub(super) fn run(options: &script::Options) -> Result<bool> {
     let logs = place.target.join("compose-logs");
     let paths =
         [("--python-servers", servers.python[1].as_path()), ("--packages", &packages), ("--logs", &logs)];
-    script::run_with(&place, &python, "compose.py", &paths, options)
+    Script { python: &python, paths: &paths, ..Script::plain("compose.py") }.run(place, options)
 }

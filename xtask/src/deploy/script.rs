@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::Place;
+use super::{Build, Place};
 
 /// What to check with.
 #[derive(Debug, clap::Args)]
@@ -13,34 +13,43 @@ pub(crate) struct Options {
     /// Try this crossway binary, rather than build one.
     #[arg(long, value_name = "PATH")]
     crossway: Option<PathBuf>,
-    /// Options of the check itself.
+    /// Options of the check itself; `-- --help` lists them.
     #[arg(last = true, value_name = "OPTIONS")]
     more: Vec<String>,
 }
 
-/// Runs a check; false if something is not as it should be.
-pub(super) fn run(python: &Path, name: &str, options: &Options) -> Result<bool> {
-    run_with(&Place::new()?, python, name, &[], options)
+/// One of the checks.
+#[derive(Debug)]
+pub(super) struct Script<'a> {
+    /// Its file.
+    pub(super) name: &'a str,
+    /// What runs it.
+    pub(super) python: &'a Path,
+    /// How crossway is built for it.
+    pub(super) build: Build,
+    /// Flags, each with a path.
+    pub(super) paths: &'a [(&'a str, &'a Path)],
 }
 
-/// The same, with what else it has to be told: flags, each with a path.
-pub(super) fn run_with(
-    place: &Place,
-    python: &Path,
-    name: &str,
-    paths: &[(&str, &Path)],
-    options: &Options,
-) -> Result<bool> {
-    let mut check = Command::new(python);
-    // No compiled files beside the scripts.
-    check.arg("-B").arg(place.root.join("interop/deploy").join(name));
-    check.arg("--crossway").arg(place.crossway(options.crossway.as_deref())?);
-    for (flag, path) in paths {
-        check.arg(flag).arg(path);
+impl<'a> Script<'a> {
+    /// One that takes any Python 3.10, and a debug build.
+    pub(super) fn plain(name: &'a str) -> Self {
+        Self { name, python: Path::new("python3"), build: Build::Debug, paths: &[] }
     }
-    check.args(&options.more).current_dir(&place.root);
-    Ok(check
-        .status()
-        .with_context(|| format!("{} is needed, and cannot be started", python.display()))?
-        .success())
+
+    /// Runs it; false if something is not as it should be.
+    pub(super) fn run(&self, place: &Place, options: &Options) -> Result<bool> {
+        let mut check = Command::new(self.python);
+        // No compiled files beside the scripts.
+        check.arg("-B").arg(place.root.join("interop/deploy").join(self.name));
+        check.arg("--crossway").arg(place.crossway(options.crossway.as_deref(), self.build)?);
+        for (flag, path) in self.paths {
+            check.arg(flag).arg(path);
+        }
+        check.args(&options.more).current_dir(&place.root);
+        let status = check.status();
+        Ok(status
+            .with_context(|| format!("{} is needed, and cannot be started", self.python.display()))?
+            .success())
+    }
 }
