@@ -263,10 +263,11 @@ mod tests {
         let outcome = play_text(
             "wrong",
             "```sh\nfalse\n```\n\n```console\n$ true\n$ echo a\nb\n```\n\n```yaml\na: 1\n```\n\n```yaml file=never.yaml\na: 1\n```\n\n\
-             ```console background\n$ echo ready\nready\n```\n\n```text\n$ true\n```\n\n```json answer\n{}\n```\n\n```console\ntrue\n```\n",
+             ```console background\n$ echo ready; echo $$ >pid\nready\n```\n\n\
+             ```sh\nuntil grep -q '^State:.Z' /proc/$(cat pid)/status; do :; done\n```\n\n```text\n$ true\n```\n\n```json answer\n{}\n```\n\n```console\ntrue\n```\n",
         );
         let mut lines: Vec<usize> = outcome.failures.iter().map(|(line, _)| *line).collect();
         lines.sort_unstable();
-        assert_eq!(lines, [1, 7, 11, 15, 20, 24, 28, 32], "{:?}", outcome.failures);
+        assert_eq!(lines, [1, 7, 11, 15, 20, 28, 32, 36], "{:?}", outcome.failures);
     }
 }
