@@ -1,14 +1,19 @@
 """Users of two tenants, their tools, and what is told to the servers about them."""
 
+import asyncio
+
 from model import MODEL
 
+AT_ONCE = 8
 MCP = ["server:mcp:crossway"]
 
 
 async def run(lab):
     await lists(lab)
     await calls(lab)
+    await at_once(lab)
     await credentials(lab)
+    await new_token(lab)
 
 
 async def lists(lab):
@@ -55,6 +60,24 @@ async def calls(lab):
     for person, tool in [(lab.alice, "wiki__whoami"), (lab.bob, "notes__whoami"), (lab.bob, "tickets__delete_all")]:
         answer = await person.chat(MODEL, f"Call crossway_{tool}", MCP)
         lab.checks.contains(f"{person.name} has no {tool}", said(answer), "not found")
+
+
+async def at_once(lab):
+    """Both users in several chats at a time: nobody gets what was meant for somebody else."""
+    people = [lab.alice, lab.bob] * (AT_ONCE // 2)
+    questions = [person.chat(MODEL, "Call crossway_tickets__whoami", MCP) for person in people]
+    got = [answer["content"] for answer in await asyncio.gather(*questions)]
+    wanted = [f"The tool says: {name}-at-tickets came to tickets" for name in ("alice", "bob")] * (AT_ONCE // 2)
+    lab.checks.equal(f"{AT_ONCE} chats at once have each their user's answer", got, wanted)
+
+
+async def new_token(lab):
+    file = lab.dir / "crossway/tokens/tickets/alice_40acme.example"
+    old = file.read_text()
+    file.write_text("a-new-token\n")
+    answer = await lab.alice.chat(MODEL, "Call crossway_tickets__whoami", MCP)
+    lab.checks.contains("a new token of Alice's holds from the next turn on", said(answer), "a-new-token came to tickets")
+    file.write_text(old)
 
 
 async def credentials(lab):
