@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::contents::Contents;
 use super::fetch::{Failure, client_meta, listen};
 use super::list::{Difference, Item, ListKind};
-use super::{Change, Known, State, View};
+use super::{Change, Known, ListChange, State, View};
 use crate::limits::{FIRST_LIST_TIME, LIST_TIME, REFETCH_PAUSE, REFRESH_LEAST, VIEW_IDLE};
 
 /// What is known of an upstream for those who see the same.
@@ -196,10 +196,16 @@ impl Entry {
         Some(known)
     }
 
-    /// Sees to it that changes are heard of, as long as what is given is there.
-    pub(crate) fn kept(self: &Arc<Self>) -> Kept {
+    /// Sees to it that changes of these lists are heard of, as long as what is given is there. They are fetched if they are not
+    /// known: who is told of a change must not depend on whether somebody else has asked for the list.
+    pub(crate) fn kept(self: &Arc<Self>, kinds: &[ListKind]) -> Kept {
         self.kept.fetch_add(1, Ordering::AcqRel);
         self.keep();
+        for kind in kinds.iter().copied().filter(|kind| self.ask(*kind).is_none()) {
+            let entry = Arc::clone(self);
+            // One that fails is noted as missed.
+            tokio::spawn(async move { drop(entry.list(kind).await) });
+        }
         Kept(Arc::clone(self))
     }
 
@@ -299,9 +305,14 @@ impl Entry {
         }
     }
 
-    /// Sees to it that changes are heard of, as long as somebody asks.
+    /// Sees to it that changes are heard of, as long as somebody asks. What is known from before is forgotten where nobody has
+    /// listened since: it may have changed.
     fn keep(self: &Arc<Self>) {
         if !self.is_listening.swap(true, Ordering::AcqRel) {
+            for slot in &self.slots {
+                *slot.held() = Held::default();
+                slot.generation.store(0, Ordering::Release);
+            }
             tokio::spawn(listen(Arc::downgrade(self), self.alive.subscribe()));
         }
     }
@@ -316,9 +327,9 @@ impl Entry {
     }
 
     fn tell(&self, kind: ListKind, difference: Option<Difference>) {
-        let change = Change { kind, list: Some(self.list.clone()), difference: difference.map(Arc::new) };
+        let change = ListChange { kind, list: self.list.clone(), difference: difference.map(Arc::new) };
         // Nobody may listen.
-        let _ = self.changed.send(change);
+        let _ = self.changed.send(Change::List(change));
     }
 
     fn slot(&self, kind: ListKind) -> &Slot {

@@ -71,12 +71,23 @@ impl View {
     }
 }
 
+/// Word that lists may be others than before.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// There are other upstreams, or other rights. It matters to those who see others than before.
+    Sight,
+    /// Any list of this upstream's may be another: what has changed was missed.
+    Missed(Arc<str>),
+    /// A list is another.
+    List(ListChange),
+}
+
 /// Word that a list is another than before.
 #[derive(Debug, Clone)]
-pub(crate) struct Change {
+pub(crate) struct ListChange {
     pub(crate) kind: ListKind,
-    /// Whose list it is, and the upstream that has it; any list of everybody's if there is none. Nobody else hears of it.
-    pub(crate) list: Option<(Arc<str>, Arc<View>)>,
+    /// Whose list it is, and the upstream that has it. Nobody else hears of it.
+    pub(crate) list: (Arc<str>, Arc<View>),
     /// What is different, where it is known.
     pub(crate) difference: Option<Arc<Difference>>,
 }

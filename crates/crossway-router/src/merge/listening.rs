@@ -1,6 +1,6 @@
 //! `subscriptions/listen` of many upstreams.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crossway_era::keys;
@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use super::Router;
 use super::resources::Owner;
 
-use crate::access::Thing;
-use crate::known::{Change, Item, Kept, Known, ListKind, View};
+use crate::access::{Thing, Whose};
+use crate::known::{Change, Item, Kept, Known, ListChange, ListKind, View};
 use crate::limits::{ACKNOWLEDGE_TIME, SUBSCRIBED};
 
 #[derive(Deserialize, Default)]
@@ -34,6 +34,18 @@ struct Filter {
     uris: Vec<String>,
 }
 
+impl Filter {
+    /// The lists whose changes are told.
+    fn kinds(&self) -> Vec<ListKind> {
+        let kinds = [
+            (ListKind::Tools, self.tools),
+            (ListKind::Prompts, self.prompts),
+            (ListKind::Resources, self.resources),
+        ];
+        kinds.into_iter().filter_map(|(kind, is_on)| is_on.then_some(kind)).collect()
+    }
+}
+
 /// Listens for what the client asks for. Changes of lists come from what is known of the upstreams; each upstream that has one of
 /// the resources is listened to for them.
 pub(super) fn listen(router: Router, message: Message, context: Context) -> Reply {
@@ -42,8 +54,8 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
         let filter = message.member(Part::Params, "notifications").unwrap_or_default();
         let filter: Filter = serde_json::from_slice(filter).unwrap_or_default();
         let id = message.id().unwrap_or_else(|| RequestId::from(0));
-        let has_lists = filter.tools || filter.prompts || filter.resources;
-        let kept = has_lists.then(|| router.keep(&message, &context));
+        let kinds = filter.kinds();
+        let kept = (!kinds.is_empty()).then(|| router.keep(&kinds, &message, &context));
         let mut owners: BTreeMap<Arc<str>, Owned> = BTreeMap::new();
         for uri in filter.uris.iter().take(SUBSCRIBED) {
             // What is left in it is about this upstream, and does not add up.
@@ -82,6 +94,7 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
             kept,
             taken,
             changes,
+            to_tell: VecDeque::new(),
             upstreams,
             is_acknowledged: false,
             has_ended: false,
@@ -116,25 +129,44 @@ async fn agreed(reply: &mut Reply, mut subscribed: Subscribed) -> Option<Subscri
 
 /// What is known of the upstreams that there are is kept up to date.
 struct KeptAll {
-    /// Which upstreams these are.
-    generation: u64,
+    rights: Whose,
     /// Whose lists the client sees, by the upstream that tells them.
-    views: Vec<(Arc<str>, Arc<View>)>,
+    views: Vec<(Arc<Known>, Arc<View>)>,
     _kept: Vec<Kept>,
 }
 
 impl KeptAll {
-    fn has(&self, list: &(Arc<str>, Arc<View>)) -> bool {
-        self.views.contains(list)
+    fn has(&self, (upstream, view): &(Arc<str>, Arc<View>)) -> bool {
+        self.views.iter().any(|(member, seen)| member.name == *upstream && seen == view)
+    }
+
+    fn has_any_of(&self, upstream: &str) -> bool {
+        self.views.iter().any(|(member, _)| *member.name == *upstream)
+    }
+
+    /// Whether the same is seen, as far as that depends on rights and on which upstreams there are.
+    fn sees_as(&self, other: &Self) -> bool {
+        let same = |((one, view), (other, other_view)): (&(Arc<Known>, _), &(Arc<Known>, _))| {
+            Arc::ptr_eq(one, other) && view == other_view
+        };
+        self.rights == other.rights
+            && self.rights != Whose::OneCall
+            && self.views.len() == other.views.len()
+            && self.views.iter().zip(&other.views).all(same)
     }
 }
 
 impl Router {
-    fn keep(&self, request: &Message, context: &Context) -> KeptAll {
+    fn keep(&self, kinds: &[ListKind], request: &Message, context: &Context) -> KeptAll {
         let seen = self.seen(request, context);
-        let kept = seen.visible().map(|(member, view)| member.entry(view, request, context).kept()).collect();
-        let views = seen.visible().map(|(member, view)| (Arc::clone(&member.name), Arc::clone(view)));
-        KeptAll { generation: seen.generation(), views: views.collect(), _kept: kept }
+        let mut all = kinds.to_vec();
+        if kinds.contains(&ListKind::Resources) {
+            all.push(ListKind::Templates);
+        }
+        let kept = seen.visible().map(|(member, view)| member.entry(view, request, context).kept(&all));
+        let kept = kept.collect();
+        let views = seen.visible().map(|(member, view)| (Arc::clone(member), Arc::clone(view))).collect();
+        KeptAll { rights: seen.rights().clone(), views, _kept: kept }
     }
 }
 
@@ -150,6 +182,8 @@ struct Listening {
     /// What upstreams have agreed to.
     taken: Vec<(Arc<Known>, Arc<Subscribed>)>,
     changes: broadcast::Receiver<Change>,
+    /// The lists whose changes are still to be told.
+    to_tell: VecDeque<ListKind>,
     upstreams: SelectAll<BoxStream<'static, Heard>>,
     is_acknowledged: bool,
     has_ended: bool,
@@ -164,16 +198,16 @@ impl Listening {
             return self.acknowledged();
         }
         loop {
+            if let Some(kind) = self.to_tell.pop_front() {
+                return notification(kind.change(), &self.id, None);
+            }
             tokio::select! {
                 change = self.changes.recv() => match change {
                     Ok(change) => {
-                        self.keep_those_that_are_there(&change);
-                        if change.list.is_none() && !self.may_listen() {
+                        if matches!(change, Change::Sight) && !self.may_listen() {
                             return self.end();
                         }
-                        if self.wants(change.kind) && self.is_for(&change) {
-                            return notification(change.kind.change(), &self.id, None);
-                        }
+                        self.changed(&change);
                     }
                     // What was missed can't be told any more: whoever listens anew looks again.
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return self.end(),
@@ -191,32 +225,40 @@ impl Listening {
         }
     }
 
-    /// Whether a change is one of what the client sees.
-    fn is_for(&self, change: &Change) -> bool {
-        match (&change.list, &self.kept) {
-            (Some(list), Some(kept)) => kept.has(list) && self.sees(change, &list.0),
-            (None, _) => true,
-            (Some(_), None) => false,
+    /// Notes what of a change is to be told: what the client sees, and wants to hear of.
+    fn changed(&mut self, change: &Change) {
+        match change {
+            Change::Sight => {
+                let kinds = self.filter.kinds();
+                let Some(kept) = &self.kept else { return };
+                let now = self.router.keep(&kinds, &self.message, &self.context);
+                if !kept.sees_as(&now) {
+                    self.to_tell.extend(kinds);
+                }
+                self.kept = Some(now);
+            }
+            Change::Missed(upstream) => {
+                if self.kept.as_ref().is_some_and(|kept| kept.has_any_of(upstream)) {
+                    self.to_tell.extend(self.filter.kinds());
+                }
+            }
+            Change::List(change) => {
+                let is_told = self.kept.as_ref().is_some_and(|kept| kept.has(&change.list));
+                if is_told && self.filter.kinds().contains(&change.kind) && self.sees(change) {
+                    self.to_tell.push_back(change.kind);
+                }
+            }
         }
     }
 
     /// Whether a change of a list that the client is told is one of the items that it is shown.
-    fn sees(&self, change: &Change, upstream: &str) -> bool {
+    fn sees(&self, change: &ListChange) -> bool {
         let shows = |item: &Item| {
             let Item { name, json, .. } = item;
-            let thing = Thing { upstream, kind: change.kind, name, item: Some(json) };
+            let thing = Thing { upstream: &change.list.0, kind: change.kind, name, item: Some(json) };
             self.router.access().shows(&thing, &self.context)
         };
         change.difference.as_ref().is_none_or(|difference| difference.is_seen(shows))
-    }
-
-    /// Upstreams come and go while somebody listens, and so do rights.
-    fn keep_those_that_are_there(&mut self, change: &Change) {
-        let now = self.router.members().generation;
-        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.generation != now || change.list.is_none())
-        {
-            *kept = self.router.keep(&self.message, &self.context);
-        }
     }
 
     /// Whether the client may still ask for all that it is told of.
@@ -227,16 +269,6 @@ impl Listening {
                 self.router.admits_in(member, ListKind::Resources, own, &self.message, &mut context)
             })
         })
-    }
-
-    fn wants(&self, kind: ListKind) -> bool {
-        match kind {
-            ListKind::Tools => self.filter.tools,
-            ListKind::Prompts => self.filter.prompts,
-            ListKind::Resources => self.filter.resources,
-            // It is told with the resources.
-            ListKind::Templates => false,
-        }
     }
 
     fn acknowledged(&self) -> Option<Message> {

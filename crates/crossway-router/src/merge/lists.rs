@@ -56,6 +56,8 @@ pub struct Clash {
 pub(super) struct Seen {
     members: Arc<Members>,
     rights: Whose,
+    /// Whether whoever decides looks at items.
+    has_items: bool,
     /// Of each upstream; none of those that are not there for this client.
     views: Vec<Option<Arc<View>>>,
 }
@@ -66,9 +68,8 @@ impl Seen {
         self.members.all.iter().zip(&self.views).filter_map(|(member, view)| Some((member, view.as_ref()?)))
     }
 
-    /// Which upstreams there were.
-    pub(super) fn generation(&self) -> u64 {
-        self.members.generation
+    pub(super) fn rights(&self) -> &Whose {
+        &self.rights
     }
 
     /// Whether others come after this call who see the same.
@@ -83,7 +84,7 @@ impl Seen {
             None => HIDDEN,
         });
         let made_of = std::iter::once(self.members.generation).chain(lists).collect();
-        Key { kind, rights: self.rights.clone(), made_of }
+        Key { kind, rights: self.rights.clone(), has_items: self.has_items, made_of }
     }
 }
 
@@ -134,7 +135,12 @@ impl Router {
             }
         });
         let views = views.collect();
-        Seen { members, rights: self.access().rights(context), views }
+        Seen {
+            members,
+            rights: self.access().rights(context),
+            has_items: self.access().looks_at_items(),
+            views,
+        }
     }
 
     /// The merged list for those who see the same as the client of `request`. Waits only for upstreams of which nothing is
@@ -159,7 +165,7 @@ impl Router {
             return merged;
         }
         let is_partial = lists.iter().any(|(_, listed)| listed.is_none());
-        let merged = Arc::new(self.write(kind, &lists, is_partial, context));
+        let merged = Arc::new(self.write(kind, &lists, is_partial, seen.has_items, context));
         if seen.is_lasting() {
             self.ready().insert(key, &merged);
         }
@@ -239,9 +245,10 @@ impl Router {
         kind: ListKind,
         lists: &[(Arc<Known>, Option<Listed>)],
         is_partial: bool,
+        keeps_items: bool,
         context: &Context,
     ) -> Merged {
-        let (access, keeps_items) = (self.access(), self.access().looks_at_items());
+        let access = self.access();
         let mut pages = vec![Vec::new()];
         let mut places: HashMap<String, Place> = HashMap::new();
         let mut clashes = Vec::new();

@@ -37,7 +37,7 @@ pub use lists::Clash;
 pub use naming::{Naming, Prefixed, Unprefixed};
 
 use crate::access::{Access, ByScopeKey, Open};
-use crate::known::{Change, Known, ListKind, State};
+use crate::known::{Change, Known, State};
 use crate::limits::CHANGES;
 
 /// Many modern upstreams as one, changed while it serves. Clones share the upstreams.
@@ -188,9 +188,9 @@ impl Router {
         self.members().all.iter().map(|member| (member.name.to_string(), member.state())).collect()
     }
 
-    /// Tells all who listen that lists may be others: rights have changed.
+    /// Rights have changed: those who listen are told that lists are others, if what they see is.
     pub fn announce(&self) {
-        self.tell_all();
+        self.tell(Change::Sight);
     }
 
     fn access(&self) -> &dyn Access {
@@ -206,38 +206,37 @@ impl Router {
             let mut members = self.0.members.write().unwrap_or_else(PoisonError::into_inner);
             let mut all = members.all.clone();
             change(&mut all);
+            let is_same = all.len() == members.all.len()
+                && all.iter().zip(&members.all).all(|(one, other)| Arc::ptr_eq(one, other));
+            if is_same {
+                return;
+            }
             let by_name = all.iter().map(|member| (Arc::clone(&member.name), Arc::clone(member))).collect();
             *members = Arc::new(Members { all, by_name, generation: members.generation + 1 });
         }
-        self.tell_all();
+        self.tell(Change::Sight);
     }
 
-    fn tell_all(&self) {
-        tell_all(&self.0.changed);
+    fn tell(&self, change: Change) {
+        // Nobody may listen.
+        let _ = self.0.changed.send(change);
     }
 
     /// Passes an upstream's changes on to those who listen, as long as it is there.
     fn follow(&self, known: &Arc<Known>) {
         let (mut changes, changed) = (known.changes(), self.0.changed.clone());
+        let name = Arc::clone(&known.name);
         tokio::spawn(async move {
             loop {
-                match changes.recv().await {
-                    // Nobody may listen.
-                    Ok(change) => drop(changed.send(change)),
-                    // What was missed may have been for anybody.
-                    Err(broadcast::error::RecvError::Lagged(_)) => tell_all(&changed),
+                let change = match changes.recv().await {
+                    Ok(change) => change,
+                    Err(broadcast::error::RecvError::Lagged(_)) => Change::Missed(Arc::clone(&name)),
                     Err(broadcast::error::RecvError::Closed) => return,
-                }
+                };
+                // Nobody may listen.
+                let _ = changed.send(change);
             }
         });
-    }
-}
-
-/// Tells everybody that all lists may be others.
-fn tell_all(changed: &broadcast::Sender<Change>) {
-    for kind in [ListKind::Tools, ListKind::Prompts, ListKind::Resources] {
-        // Nobody may listen.
-        let _ = changed.send(Change { kind, list: None, difference: None });
     }
 }
 

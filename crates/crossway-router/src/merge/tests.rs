@@ -6,6 +6,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::*;
 use crate::ScopeKey;
+use crate::known::ListKind;
 
 mod access;
 mod changes;

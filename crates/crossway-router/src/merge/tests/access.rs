@@ -8,7 +8,7 @@ use crate::access::{Access, Thing, Whose};
 
 /// Who sees the things whose names begin with their key; the upstream `shared` tells all the same, each other one has
 /// lists for each key, and those that begin with a key are there for it alone.
-struct ByName;
+pub(super) struct ByName;
 
 fn key(context: &Context) -> &str {
     context.extensions.get::<ScopeKey>().map_or("", ScopeKey::as_str)

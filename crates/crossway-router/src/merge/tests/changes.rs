@@ -58,10 +58,12 @@ async fn a_change_is_told_to_those_alone_who_see_it() {
         stream.next().await;
         listening.push(stream);
         streams.push(one.expect("subscriptions/listen").await);
+        tell_tools(&one, "[]").await;
     }
     one.send(changed());
     // On a connection that is shared, a notification says by its subscription for whom it is.
     one.send(&changed().replace(":0}", &format!(":{}}}", streams[0])));
+    tell_tools(&one, r#"[{"name":"x"}]"#).await;
     let told = all_told(&mut listening[0]).await;
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].subscription_id(), Some(RequestId::from("a")));
@@ -80,14 +82,16 @@ async fn who_listens_without_a_key_hears_of_changes_and_is_not_listened_for_when
     let mut listening = rig.call(modern("1", "subscriptions/listen", TOOLS));
     listening.next().await;
     let id = one.expect("subscriptions/listen").await;
+    tell_tools(&one, "[]").await;
     one.send(&changed().replace(":0}", &format!(":{id}}}")));
+    tell_tools(&one, r#"[{"name":"x"}]"#).await;
     assert!(listening.next().await.is_method("notifications/tools/list_changed"));
     let begun = Instant::now();
     drop(listening);
     // Whoever reads the reply in the background sees that nobody takes what comes.
     one.send(&changed().replace(":0}", &format!(":{id}}}")));
-    let cancelled = one.receive().await.unwrap();
-    assert_eq!(cancelled.cancelled_id(), Some(id));
+    tell_tools(&one, r#"[{"name":"y"}]"#).await;
+    assert_eq!(one.receive().await.unwrap().cancelled_id(), Some(id));
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
@@ -132,6 +136,7 @@ async fn the_stream_of_an_upstream_that_is_taken_away_ends_at_once() {
     let mut listening = rig.call(modern("1", "subscriptions/listen", TOOLS));
     listening.next().await;
     let id = one.expect("subscriptions/listen").await;
+    tell_tools(&one, "[]").await;
     let begun = Instant::now();
     rig.router.remove("one");
     assert!(listening.next().await.is_method("notifications/tools/list_changed"));
@@ -224,4 +229,97 @@ async fn a_subscription_that_an_upstream_refuses_is_not_acknowledged() {
         text(&listening.next().await),
         r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"resourceSubscriptions":["u:b"]}}}"#
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hears_of_a_change_is_the_same_whether_somebody_else_has_asked_for_the_list() {
+    for is_asked in [false, true] {
+        let rig = Rig::new(RouterOptions::default().access(super::access::ByName));
+        let shared = rig.add("shared").await;
+        if is_asked {
+            let bob = tokio::spawn(rig.call_for(modern("1", "tools/list", ""), keyed("bob")).into_next());
+            tell_tools(&shared, r#"[{"name":"alice-x"}]"#).await;
+            bob.await.unwrap();
+        }
+        let mut listening = rig.call_for(modern("1", "subscriptions/listen", TOOLS), keyed("alice"));
+        listening.next().await;
+        let mut known = r#"[{"name":"alice-x"}]"#;
+        let mut id = None;
+        let told = tokio::select! {
+            told = async {
+                sleep(Duration::from_secs(2)).await;
+                // Of this alice sees nothing.
+                all_told(&mut listening).await.len()
+            } => told,
+            () = async {
+                loop {
+                    let message = shared.receive().await.unwrap();
+                    if message.is_method("tools/list") {
+                        shared.answer(&message.id().unwrap(), &format!(r#"{{"tools":{known},"ttlMs":3600000}}"#));
+                    } else if message.is_method("subscriptions/listen") {
+                        id = message.id();
+                    }
+                    if let (Some(id), false) = (&id, known.contains("bob")) && message.is_method("tools/list") {
+                        known = r#"[{"name":"alice-x"},{"name":"bob-y"}]"#;
+                        shared.send(&changed().replace(":0}", &format!(":{id}}}")));
+                    }
+                }
+            } => unreachable!("it serves for ever"),
+        };
+        assert_eq!(told, 0, "{is_asked}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_forgotten_when_nobody_has_listened_for_changes_of_it() {
+    let rig = Rig::new(same());
+    let one =
+        serve(rig.add("one").await, |number| Some(format!(r#"[{{"name":"v{number}"}}],"ttlMs":86400000"#)));
+    let listed = async || text(&rig.call(modern("1", "tools/list", "")).next().await);
+    assert!(listed().await.contains("one__v1"));
+    assert!(listed().await.contains("one__v1"));
+    // Nobody asks for long, and what changes in this time is told to nobody.
+    sleep(VIEW_IDLE * 3).await;
+    assert!(listed().await.contains("one__v2"));
+    assert_eq!(*one.count.borrow(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_is_told_to_those_alone_who_see_others_than_before() {
+    let access = Arc::new(Numbered::default());
+    let rig = Rig::new(RouterOptions::default().access(Arc::clone(&access)));
+    let _one = rig.add("one").await;
+    let mut listening = Vec::new();
+    for key in ["alice", "bob"] {
+        let mut stream = rig.call_for(modern("1", "subscriptions/listen", TOOLS), keyed(key));
+        stream.next().await;
+        listening.push(stream);
+    }
+    access.bobs.store(1, std::sync::atomic::Ordering::Relaxed);
+    rig.router.announce();
+    // The order is what it was.
+    rig.router.arrange(&["one"]);
+    let told = [all_told(&mut listening[0]).await.len(), all_told(&mut listening[1]).await.len()];
+    assert_eq!(told, [0, 1]);
+}
+
+/// The rights of each key are the same all the time, but for bob's.
+#[derive(Default)]
+struct Numbered {
+    bobs: std::sync::atomic::AtomicUsize,
+}
+
+impl crate::Access for Arc<Numbered> {
+    fn rights(&self, context: &Context) -> crate::Whose {
+        let key = context.extensions.get::<ScopeKey>().unwrap();
+        let number = self.bobs.load(std::sync::atomic::Ordering::Relaxed);
+        match key.as_str() {
+            "bob" => crate::Whose::Key(ScopeKey::new(format!("bob {number}"))),
+            _ => crate::Whose::Key(key.clone()),
+        }
+    }
+
+    fn lists_of(&self, _: &str, _: &Context) -> crate::Whose {
+        crate::Whose::Everybody
+    }
 }

@@ -106,7 +106,24 @@ proptest! {
     ) {
         let (told, expected) = run(async {
             let rig = Rig::new(RouterOptions::default());
-            let one = rig.add("one").await;
+            let one = Arc::new(rig.add("one").await);
+            let (listens, mut listened) = tokio::sync::mpsc::channel(64);
+            let serving = Arc::clone(&one);
+            tokio::spawn(async move {
+                let mut number = 0;
+                while let Some(message) = serving.receive().await {
+                    let Some(id) = message.id() else { continue };
+                    match ListKind::of(&message) {
+                        // Each time it is another list.
+                        Some(kind) => {
+                            number += 1;
+                            let list = format!(r#"{{"{}":[{{"name":"x{number}"}}],"ttlMs":3600000}}"#, kind.member());
+                            serving.answer(&id, &list);
+                        }
+                        None => listens.send(id).await.unwrap(),
+                    }
+                }
+            });
             let filter = [
                 r#","notifications":{"toolsListChanged":true}"#,
                 r#","notifications":{"promptsListChanged":true}"#,
@@ -122,7 +139,7 @@ proptest! {
                 listeners.push((*key, number % 3, listener));
                 // One stream for each key whose clients want to hear of lists.
                 if number % 3 < 2 && !streams.contains_key(key) {
-                    streams.insert(*key, one.expect("subscriptions/listen").await);
+                    streams.insert(*key, listened.recv().await.unwrap());
                 }
             }
             let mut expected: BTreeMap<(usize, usize), usize> = BTreeMap::new();
@@ -133,6 +150,7 @@ proptest! {
                     r#"{{"jsonrpc":"2.0","method":"notifications/{list}/list_changed","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
                 ));
                 *expected.entry((*key, usize::from(!is_tools))).or_default() += 1;
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
             let (mut told, mut wanted) = (Vec::new(), Vec::new());
             for (key, wants, mut listener) in listeners {
