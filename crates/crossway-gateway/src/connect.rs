@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossway_router::Speaks;
 use crossway_service::Upstream;
 use crossway_stdio::{Command, Era, Options, StdioUpstream};
+use futures_util::future::BoxFuture;
 
 use crate::plan::{CommandPlan, UpstreamPlan};
 use crate::{RunError, connect_url};
@@ -18,6 +19,12 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
+    /// A server in this process.
+    #[cfg(test)]
+    pub(crate) fn in_process(upstream: Arc<dyn Upstream>, speaks: Speaks) -> Self {
+        Self { upstream, speaks, children: None }
+    }
+
     /// Which eras it speaks: a command that is slow to start may turn out to be modern later.
     pub(crate) fn speaks(&self) -> impl Fn() -> Speaks + Send + Sync + use<> {
         let (speaks, children) = (self.speaks, self.children.clone());
@@ -33,6 +40,15 @@ impl Connected {
             children.close().await;
         }
     }
+}
+
+/// What reaches the server that a plan names: [`connect`], or what a test has instead.
+pub(crate) type Connect =
+    Arc<dyn Fn(UpstreamPlan) -> BoxFuture<'static, Result<Connected, RunError>> + Send + Sync>;
+
+/// Reaches servers as their plans say.
+pub(crate) fn by_plan() -> Connect {
+    Arc::new(|plan| Box::pin(connect(plan)))
 }
 
 /// Starts the command, or asks the URL, and finds out which eras it speaks.

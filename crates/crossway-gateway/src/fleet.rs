@@ -10,6 +10,7 @@ use crossway_router::{Front, Router, RouterOptions, SealedSessions, Share};
 use crossway_seal::Keyring;
 
 use crate::RunError;
+use crate::connect::by_plan;
 use crate::faces::{Faces, encode_name};
 use crate::member::Member;
 use crate::serve::{Bound, Maker, run};
@@ -101,7 +102,7 @@ impl Running {
             let (router, name) = (self.router.clone(), server.name.clone());
             let guard = GuardOptions::new().name(name.as_str());
             let (member, modern, any_era) =
-                Member::start(server, guard, Share::Shared, move || router.refresh(&name));
+                Member::start(by_plan(), server, guard, Share::Shared, move || router.refresh(&name));
             self.router.insert(member.name(), &modern);
             if let Some(pair) = self.faces.insert(member.name(), self.maker.pair(Arc::new(any_era))) {
                 self.maker.retire(pair);

@@ -7,7 +7,7 @@ use crossway_router::Share;
 use crossway_router::guard::{Guard, GuardOptions};
 use tokio::task::JoinHandle;
 
-use crate::connect::{Connected, connect};
+use crate::connect::{Connect, Connected};
 use crate::eras::any_era_of;
 use crate::error::told;
 use crate::late::{Arrival, Late};
@@ -27,6 +27,7 @@ impl Member {
     /// Begins to reach a server, and says when it is there. Gives it in the modern shape, for routers, and for clients of both
     /// eras. `share` says who shares sessions with one that is legacy.
     pub(crate) fn start(
+        connect: Connect,
         server: Server,
         guard: GuardOptions,
         share: Share,
@@ -36,6 +37,7 @@ impl Member {
         let (any_era, for_clients) = Late::new();
         let connected = Arc::default();
         let connecting = Connecting {
+            connect,
             server: server.clone(),
             guard,
             share,
@@ -74,6 +76,7 @@ impl Member {
 }
 
 struct Connecting {
+    connect: Connect,
     server: Server,
     guard: GuardOptions,
     share: Share,
@@ -87,7 +90,7 @@ impl Connecting {
         let name = &self.server.name;
         let (mut pause, most) = RETRY;
         loop {
-            match connect(self.server.upstream.clone()).await {
+            match (self.connect)(self.server.upstream.clone()).await {
                 Ok(connected) => {
                     tracing::info!(server = %name, speaks = ?connected.speaks()(), "the MCP server is there");
                     // One that fails or is slow is left alone for a while: it is not to hold up the others.

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::ruling::{Now, Ruling};
+use super::standing::Standing;
 use crate::faces::{FaceBody, FaceFuture, Faces, answer, name_in};
 use crate::identity::{Identified, IdentifiedBody, IdentifiedFuture};
 use crate::metrics::Metrics;
@@ -83,27 +84,40 @@ impl Service<Request<Incoming>> for Admitted {
 
     fn call(&mut self, mut request: Request<Incoming>) -> FaceFuture {
         let Some(principal) = request.extensions().get::<Principal>() else { return FaceFuture::nowhere() };
-        let named = name_in(request.uri().path());
-        let endpoint = named.as_deref().and_then(|name| self.ruling.endpoints.get(name));
-        let standing = match (self.ruling.standings.of(principal, endpoint), endpoint) {
-            (Ok(standing), _) => standing,
-            (Err(why), endpoint) => {
-                tracing::debug!(endpoint = endpoint.map(|name| &**name), %why, "a caller belongs to no tenant");
-                // Whose endpoint it is must not be told apart from there being none.
-                return match endpoint {
-                    Some(_) => FaceFuture::nowhere(),
-                    None => FaceFuture::Nowhere(std::future::ready(answer(StatusCode::FORBIDDEN, NO_TENANT))),
-                };
+        let standing = match admit(&self.ruling, principal, request.uri().path()) {
+            Ok(standing) => standing,
+            Err(NotAdmitted::Nowhere) => return FaceFuture::nowhere(),
+            Err(NotAdmitted::NoTenant) => {
+                return FaceFuture::Nowhere(std::future::ready(answer(StatusCode::FORBIDDEN, NO_TENANT)));
             }
         };
-        if let (Some(name), None) = (&named, endpoint)
-            && !standing.rights().reaches(name)
-        {
-            return FaceFuture::nowhere();
-        }
         let extensions = request.extensions_mut();
         extensions.insert(standing.rights().tenant().clone());
         extensions.insert(standing);
         self.faces.call(request)
+    }
+}
+
+/// Why a caller gets to no face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotAdmitted {
+    /// Nothing is there, as far as the caller can tell.
+    Nowhere,
+    /// The caller belongs to no tenant.
+    NoTenant,
+}
+
+/// What a caller may do at a path.
+pub(super) fn admit(ruling: &Ruling, principal: &Principal, path: &str) -> Result<Standing, NotAdmitted> {
+    let named = name_in(path);
+    let endpoint = named.as_deref().and_then(|name| ruling.endpoints.get(name));
+    let standing = ruling.standings.of(principal, endpoint).map_err(|why| {
+        tracing::debug!(endpoint = endpoint.map(|name| &**name), %why, "a caller belongs to no tenant");
+        // Whose endpoint it is must not be told apart from there being none.
+        if endpoint.is_some() { NotAdmitted::Nowhere } else { NotAdmitted::NoTenant }
+    })?;
+    match (&named, endpoint) {
+        (Some(name), None) if !standing.rights().reaches(name) => Err(NotAdmitted::Nowhere),
+        _ => Ok(standing),
     }
 }

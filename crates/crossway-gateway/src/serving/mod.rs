@@ -37,6 +37,7 @@ use crate::RunError;
 use crate::args::{LogArgs, ServeArgs};
 use crate::config::Reloads;
 use crate::config::{self, Loaded, UpstreamSpec};
+use crate::connect::{Connect, by_plan};
 use crate::faces::{Faces, encode_name};
 use crate::metrics::{Metrics, Reload};
 use crate::operations::Readiness;
@@ -116,10 +117,11 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let audit = loaded.audit.as_ref().map(record).transpose()?;
     loaded.identity.start(&metrics);
     let (identity, mut identities) = watch::channel(loaded.identity.clone());
-    let now = Now::new(Ruling::of(loaded, &upstreams, 0));
+    let now = Now::new(Ruling::of(loaded, &upstreams, None));
     readiness.config_loaded();
     let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
-    let mut gateway = Gateway::new(now, maker, keyring, metrics.clone(), layer, telemetry.is_traced)?;
+    let mut gateway =
+        Gateway::new(now, maker, keyring, metrics.clone(), layer, telemetry.is_traced, by_plan())?;
     gateway.apply(upstreams);
     let source = Source {
         now: gateway.now.clone(),
@@ -211,6 +213,8 @@ struct Gateway {
     audit: Option<AuditLayer>,
     /// Whether calls have spans.
     is_traced: bool,
+    /// What reaches upstreams.
+    connect: Connect,
     /// What operators are told of.
     told: Arc<Mutex<Vec<(String, Scoped)>>>,
 }
@@ -223,6 +227,7 @@ impl Gateway {
         metrics: Metrics,
         audit: Option<AuditLayer>,
         is_traced: bool,
+        connect: Connect,
     ) -> Result<Self, RunError> {
         let merged = Router::new(
             RouterOptions::default().access(PolicyAccess::by_prefix(now.clone(), metrics.clone())),
@@ -245,6 +250,7 @@ impl Gateway {
             metrics,
             audit,
             is_traced,
+            connect,
             told: Arc::default(),
         };
         gateway.open_endpoints();
@@ -258,8 +264,9 @@ impl Gateway {
         let before = self.now.get();
         loaded.identity.take_over(&before.identity);
         loaded.identity.start(&self.metrics);
-        let generation = before.standings.generation() + 1;
-        self.now.set(Ruling::of(loaded, &upstreams, generation));
+        let ruling = Ruling::of(loaded, &upstreams, Some(&before));
+        let generation = ruling.standings.generation();
+        self.now.set(ruling);
         self.apply(upstreams);
         self.open_endpoints();
         self.merged.announce();
@@ -277,7 +284,8 @@ impl Gateway {
                 continue;
             }
             let name = spec.name.clone();
-            let served = Served::new(spec, &self.now, &self.secrets, &self.limits, &self.metrics);
+            let served =
+                Served::new(spec, &self.now, &self.secrets, &self.limits, &self.metrics, &self.connect);
             self.merged.insert(&served.spec.prefix, &served.upstream);
             let pair = self.maker.pair_with(self.face(&served.alone), self.handles(&format!("/{name}/mcp")));
             if let Some(pair) = self.faces.insert(&name, pair) {
@@ -353,3 +361,6 @@ fn hash_of(file: &Path) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, &contents);
     digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,8 +25,8 @@ pub(crate) struct Ruling {
 }
 
 impl Ruling {
-    /// What a config says holds. Each has a generation of its own.
-    pub(crate) fn of(loaded: Loaded, upstreams: &[UpstreamSpec], generation: u64) -> Self {
+    /// What a config says holds, after what held before.
+    pub(crate) fn of(loaded: Loaded, upstreams: &[UpstreamSpec], before: Option<&Self>) -> Self {
         let identity = loaded.identity;
         let policy = loaded.policy;
         let scopes = upstreams
@@ -42,7 +42,10 @@ impl Ruling {
             by_prefix,
             looks_at_hints: policy.looks_at_hints(),
             endpoints,
-            standings: Standings::new(policy, generation),
+            standings: match before {
+                Some(before) => Standings::after(&before.standings, policy),
+                None => Standings::new(policy),
+            },
         }
     }
 }

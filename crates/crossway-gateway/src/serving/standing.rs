@@ -1,6 +1,7 @@
 //! What a caller may do at an endpoint, made once for many requests.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_policy::{Policy, Principal, Rights, TenantDenied, TenantName, ViewId};
@@ -66,11 +67,38 @@ struct Kept {
     /// By caller, which is issuer and subject, and endpoint.
     standings: HashMap<(Principal, Option<Arc<str>>), Standing>,
     views: HashMap<ViewId, ScopeKey>,
+    /// Those that were in use under the policy before: who sees what they saw keeps the key, and what was made for it.
+    views_before: HashMap<ViewId, ScopeKey>,
+    /// Views are numbered over all policies, so that equal keys are equal views and nothing else.
+    numbers: Arc<AtomicU64>,
+}
+
+impl Kept {
+    fn view(&mut self, id: &ViewId) -> ScopeKey {
+        if let Some(key) = self.views.get(id) {
+            return key.clone();
+        }
+        let number = || self.numbers.fetch_add(1, Ordering::Relaxed);
+        let key = self.views_before.remove(id).unwrap_or_else(|| ScopeKey::new(format!("view {}", number())));
+        self.views.insert(id.clone(), key.clone());
+        key
+    }
 }
 
 impl Standings {
-    pub(crate) fn new(policy: Policy, generation: u64) -> Self {
-        Self { policy, generation, kept: Mutex::default() }
+    /// Under the first policy.
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self { policy, generation: 0, kept: Mutex::default() }
+    }
+
+    /// Under the policy that comes after `before`'s.
+    pub(crate) fn after(before: &Self, policy: Policy) -> Self {
+        let kept = {
+            let kept = before.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let (views_before, numbers) = (kept.views.clone(), Arc::clone(&kept.numbers));
+            Kept { views_before, numbers, ..Kept::default() }
+        };
+        Self { policy, generation: before.generation + 1, kept: Mutex::new(kept) }
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -116,10 +144,7 @@ impl Standings {
         endpoint: Option<&Arc<str>>,
     ) -> Standing {
         let rights = self.policy.rights(principal, tenant);
-        // Views are numbered, so that equal keys are equal views and nothing else.
-        let number = kept.views.len();
-        let view = kept.views.entry(rights.view().clone());
-        let view = view.or_insert_with(|| ScopeKey::new(format!("{} {number}", self.generation))).clone();
+        let view = kept.view(rights.view());
         let user = joined(&[tenant.as_str(), principal.issuer(), principal.subject()]);
         Standing(Arc::new(Inner {
             endpoint: endpoint.cloned(),
@@ -139,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    fn standings() -> Standings {
+    fn policy() -> Policy {
         let config: PolicyConfig = serde_json::from_value(json!({
             "tenants": { "acme": { "groups": ["acme"] }, "globex": { "groups": ["globex"] } },
             "grants": [
@@ -150,7 +175,11 @@ mod tests {
         }))
         .unwrap();
         let facts = [UpstreamFacts { name: "wiki".into(), trusted: false }];
-        Standings::new(Policy::compile(&config, &facts).unwrap(), 7)
+        Policy::compile(&config, &facts).unwrap()
+    }
+
+    fn standings() -> Standings {
+        Standings::new(policy())
     }
 
     fn caller(subject: &str, groups: &[&str]) -> Principal {
@@ -177,5 +206,23 @@ mod tests {
         assert!(standings.of(&caller("alice", &["acme"]), None).is_ok());
         assert!(standings.of(&caller("alice", &[]), None).is_err());
         assert!(standings.of(&caller("alice", &["acme", "globex"]), None).is_err());
+    }
+
+    #[test]
+    fn who_sees_the_same_after_a_reload_has_the_same_view_and_no_other_has() {
+        let before = standings();
+        let of = |standings: &Standings, subject: &str, groups: &[&str]| {
+            standings.of(&caller(subject, groups), None).unwrap().view().clone()
+        };
+        let (alice, carol) = (of(&before, "alice", &["acme"]), of(&before, "carol", &["acme", "admins"]));
+        let after = Standings::after(&before, policy());
+        assert_eq!(after.generation(), before.generation() + 1);
+        assert_eq!(of(&after, "carol", &["acme", "admins"]), carol);
+        assert_eq!(of(&after, "ann", &["acme"]), alice);
+        // Globex sees what acme sees, and what was asked for by nobody before has a number of its own.
+        assert_eq!(of(&after, "bob", &["globex"]), alice);
+        let last = Standings::after(&after, policy());
+        assert_eq!(of(&last, "alice", &["acme"]), alice);
+        assert_ne!(of(&last, "carol", &["acme", "admins"]), alice);
     }
 }

@@ -15,6 +15,7 @@ use super::standing::Standing;
 use super::supply::{Keyed, credentials};
 use crate::config::UpstreamSpec;
 use crate::config::file::ScopeFile;
+use crate::connect::Connect;
 use crate::late::Late;
 use crate::member::Member;
 use crate::metrics::{Metered, Metrics};
@@ -38,14 +39,15 @@ impl Served {
         secrets: &SecretStore,
         limits: &LimitLayer,
         metrics: &Metrics,
+        connect: &Connect,
     ) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
         let options = ScopedOptions::default().most(spec.sessions).idle(spec.session_idle);
-        let made = spec.clone();
+        let (made, connect) = (spec.clone(), Arc::clone(connect));
         let scoped = Scoped::new(
             move |_, context| {
                 let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
-                Box::new(Instance::new(&made, &supplied))
+                Box::new(Instance::new(&made, &supplied, Arc::clone(&connect)))
             },
             options,
         );
@@ -117,7 +119,7 @@ struct Instance {
 }
 
 impl Instance {
-    fn new(spec: &UpstreamSpec, supplied: &Supplied) -> Self {
+    fn new(spec: &UpstreamSpec, supplied: &Supplied, connect: Connect) -> Self {
         let mut plan = spec.plan.clone();
         match &mut plan {
             UpstreamPlan::Command(command) => {
@@ -135,7 +137,7 @@ impl Instance {
         }
         let server = Server { name: spec.name.clone(), upstream: plan };
         let share = if spec.scope == ScopeFile::Session { Share::Session } else { Share::Shared };
-        let (member, modern, _) = Member::start(server, spec.guard.clone(), share, || {});
+        let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), share, || {});
         Self { member: Some(member), modern }
     }
 }
