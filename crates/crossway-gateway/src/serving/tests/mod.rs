@@ -7,5 +7,4 @@ mod trace;
 mod world;
 
 mod listed;
-mod named;
 mod noninterference;

@@ -154,7 +154,7 @@ fn tools(version: u32) -> Value {
         tool("die", false),
     ];
     // From here on: what comes and goes.
-    if version % 2 == 0 {
+    if version.is_multiple_of(2) {
         tools.insert(1, tool("set_a", false));
     } else {
         tools.push(tool("get_c", true));
@@ -164,7 +164,7 @@ fn tools(version: u32) -> Value {
 
 fn prompts(version: u32) -> Value {
     let mut prompts = vec![json!({ "name": "ask_a" }), json!({ "name": "tell_b" })];
-    if version % 2 == 1 {
+    if !version.is_multiple_of(2) {
         prompts.push(json!({ "name": "ask_c" }));
     }
     Value::Array(prompts)
@@ -176,7 +176,7 @@ fn resources(name: &str, version: u32) -> Value {
         // All servers have this one.
         json!({ "uri": "mem://x/1", "name": "x" }),
     ];
-    if version % 2 == 1 {
+    if !version.is_multiple_of(2) {
         resources.push(json!({ "uri": format!("{name}://r/2"), "name": "2" }));
     }
     Value::Array(resources)
