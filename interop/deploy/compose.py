@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 from alone import alone
@@ -164,7 +165,9 @@ class Lab:
         data.mkdir()
         port = service["ports"][0].rsplit(":", 1)[1]
         env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "DATA_DIR": str(data)} | QUIET | service["environment"]
-        env["PYTHONPATH"] = str(next(self.options.packages.glob("lib/python*/site-packages")))
+        packages = list(self.options.packages.glob("lib/python*/site-packages"))
+        assert packages, f"{self.options.packages} is no environment of Python"
+        env["PYTHONPATH"] = str(packages[0])
         command = [pathlib.Path(sys.executable).with_name("open-webui"), "serve", "--host", "0.0.0.0", "--port", port]
         program = self.stack.enter_context(Program(command, self.folder / "open-webui.log", env=env))
         self.url = f"http://127.0.0.1:{port}"
@@ -198,7 +201,7 @@ async def run(options, folder):
                 begun[0]["tool_calls"][0]["function"]["arguments"] = words[0]
             return begun
 
-    model = Told()
+    model, begun = Told(), time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
         models, _ = await stack.enter_async_context(serving(model.app))
         lab = Lab(options, folder, f"{models}/v1")
@@ -212,23 +215,24 @@ async def run(options, folder):
         bob = await web.add(admin, "Bob Brewer", "bob@globex.example")
         tools = ["server:mcp:crossway"]
 
-        time = ["crossway_time__convert_time", "crossway_time__get_current_time"]
+        clock = ["crossway_time__convert_time", "crossway_time__get_current_time"]
         legacy = [f"crossway_legacy__{name}" for name in ("echo", "slow", "test_simple_text")]
         # A list does not wait long for a server that is being started: the next one has it.
         for _ in range(TRIES):
             await alice.chat(MODEL, "Is anything there?", tools)
-            if model.offered("crossway_") == legacy + time:
+            if model.offered("crossway_") == legacy + clock:
                 break
-        assert model.offered("crossway_") == legacy + time, model.offered()
+        assert model.offered("crossway_") == legacy + clock, model.offered()
         await bob.chat(MODEL, "Is anything there?", tools)
-        assert model.offered("crossway_") == time, model.offered()
+        assert model.offered("crossway_") == clock, model.offered()
         report("Alice's model is offered the tools of both servers, Bob's those of the one that everybody may use")
 
         said = await alice.chat(MODEL, 'Call crossway_legacy__echo {"message": "by HTTP+SSE"}', tools)
         assert "The tool says: by HTTP+SSE" in said["content"], said["content"]
         said = await bob.chat(MODEL, 'Call crossway_time__get_current_time {"timezone": "Europe/Berlin"}', tools)
         assert "Europe/Berlin" in said["content"].split("The tool says: ")[-1], said["content"]
-        report("a chat of Alice's has the answer of the server on HTTP+SSE, one of Bob's that of the stdio server")
+        seconds = time.monotonic() - begun
+        report(f"a chat of Alice's has the answer of the server on HTTP+SSE, one of Bob's that of the stdio server: {seconds:.0f} s from the start")
         said = await bob.chat(MODEL, 'Call crossway_legacy__echo {"message": "by HTTP+SSE"}', tools)
         assert "The tool says: by HTTP+SSE" not in said["content"], said["content"]
         report("Bob's model can't call what is not granted to him")

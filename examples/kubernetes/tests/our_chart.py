@@ -163,7 +163,7 @@ def changes(helm, report):
         objects, _ = render(helm, CHART, "cw", CHART / "ci/least-values.yaml", more=more)
         return Objects(objects).one("Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
 
-    grant = ("--set", "config.grants[0].user=somebody")
+    grant = ("--set", "config.grants[0].tools[0]=search")
     limit = ("--set", "config.limits.connections=100")
     assert checksum() == checksum()
     assert len({checksum(), checksum(*grant), checksum(*limit)}) == 3

