@@ -217,7 +217,7 @@ fn start<'a>(alone: Alone, dir: &Path, name: &'a String) -> Result<Running<'a>> 
 fn inside(root: &Path, dir: &Path, pages: &Pages, name: &str, report: &Path) -> Result<bool> {
     let (_, page) = pages.get(name).with_context(|| format!("there is no page {name}"))?;
     let scratch = dir.join("pages").join(name.replace('/', "-")).with_extension("");
-    let outcome = play::play(page, &scratch, &dir.join("bin"), &root.join("examples"))?;
+    let outcome = play::play(page, &root.join(name), &scratch, &dir.join("bin"), &root.join("examples"))?;
     fs::write(report, outcome.to_json().to_string())
         .with_context(|| format!("{} cannot be written", report.display()))?;
     Ok(outcome.failures.is_empty())

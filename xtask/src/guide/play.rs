@@ -87,11 +87,11 @@ fn is_used(file: &str, blocks: &[Block], actions: &[Action]) -> bool {
     })
 }
 
-/// Does what a page says. `examples` is copied beside the page's files, as it is in the repository.
-pub(super) fn play(page: &Page, dir: &Path, bin: &Path, examples: &Path) -> Result<Outcome> {
+/// Does what a page says, which stands in `file`. `examples` is copied beside the page's files, as it is in the repository.
+pub(super) fn play(page: &Page, file: &Path, dir: &Path, bin: &Path, examples: &Path) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let actions = read_actions(page, &mut outcome);
-    let mut shell = Shell::new(dir, bin)?;
+    let mut shell = Shell::new(dir, bin, file)?;
     copy(examples, &shell.work().join("examples"))?;
     let mut last = String::new();
     for (block, action) in page.blocks.iter().zip(actions) {
@@ -238,7 +238,14 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("crossway-guide-play-{name}-{}", std::process::id()));
         let examples = dir.join("none");
         fs::create_dir_all(&examples).unwrap();
-        let outcome = play(&page::read(text), &dir.join("page"), Path::new("/usr/bin"), &examples).unwrap();
+        let outcome = play(
+            &page::read(text),
+            Path::new("page.md"),
+            &dir.join("page"),
+            Path::new("/usr/bin"),
+            &examples,
+        )
+        .unwrap();
         fs::remove_dir_all(&dir).unwrap();
         outcome
     }

@@ -30,6 +30,8 @@ set -euo pipefail
 pub(super) struct Shell {
     dir: PathBuf,
     path: String,
+    /// The page itself, for commands that look whether it has everything.
+    page: PathBuf,
     servers: Vec<Server>,
     /// How many commands there were, by which their files are named.
     count: usize,
@@ -53,14 +55,15 @@ pub(super) struct Finished {
 }
 
 impl Shell {
-    /// A shell in `dir`, which is made anew; `bin` comes first in its `PATH`.
-    pub(super) fn new(dir: &Path, bin: &Path) -> Result<Self> {
+    /// A shell in `dir`, which is made anew; `bin` comes first in its `PATH`, and `PAGE` is the page's file.
+    pub(super) fn new(dir: &Path, bin: &Path, page: &Path) -> Result<Self> {
         if dir.exists() {
             fs::remove_dir_all(dir).with_context(|| format!("{} cannot be removed", dir.display()))?;
         }
         let shell = Self {
             path: format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default()),
             dir: dir.to_owned(),
+            page: page.to_owned(),
             servers: Vec::new(),
             count: 0,
         };
@@ -149,6 +152,7 @@ impl Shell {
             .env("HOME", self.dir.join("home"))
             .env("LANG", "C.UTF-8")
             .env("USER", "reader")
+            .env("PAGE", &self.page)
             .current_dir(self.work())
             .process_group(0)
             .stdin(Stdio::null())
@@ -198,7 +202,7 @@ mod tests {
 
     fn shell(name: &str) -> Shell {
         let dir = std::env::temp_dir().join(format!("crossway-guide-{name}-{}", std::process::id()));
-        Shell::new(&dir, Path::new("/usr/bin")).unwrap()
+        Shell::new(&dir, Path::new("/usr/bin"), Path::new("page.md")).unwrap()
     }
 
     fn output(shell: &mut Shell, script: &str) -> String {

@@ -12,12 +12,17 @@ use crate::interop::Installed;
 const NPX: &str = r#"
 const { existsSync, readFileSync } = require("fs"), { join } = require("path"), { spawn } = require("child_process");
 const words = process.argv.slice(2);
+const asksWhere = words[0] === "--where";
 while (words[0]?.startsWith("-")) words.shift();
 const name = words.shift().replace(/(.)@.*$/, "$1");
 const dir = folders.map((folder) => join(folder, "node_modules", name)).find(existsSync);
 if (!dir) {
   console.error(`npx: ${name} is neither in interop/package.json nor in interop/servers/package.json`);
   process.exit(1);
+}
+if (asksWhere) {
+  console.log(dir);
+  process.exit(0);
 }
 const { bin } = JSON.parse(readFileSync(join(dir, "package.json")));
 const script = typeof bin === "string" ? bin : bin[name.split("/").pop()] ?? Object.values(bin)[0];
