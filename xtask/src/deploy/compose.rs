@@ -1,6 +1,8 @@
 //! `cargo xtask compose`: what examples/compose starts, as processes of this machine.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 
 use super::Place;
 use super::script::{Options, Script};
@@ -17,7 +19,9 @@ pub(super) fn run(place: &Place, options: &Options) -> Result<bool> {
     let packages = place.target.join("compose");
     place.python(&python, &packages, &scripts.join("deploy/requirements-compose.txt"), |_| Ok(()))?;
     let logs = place.target.join("compose-logs");
-    let paths =
-        [("--python-servers", servers.python[1].as_path()), ("--packages", &packages), ("--logs", &logs)];
+    // What `uvx` starts in compose's config.
+    let has_it = |dir: &&PathBuf| dir.join("bin/mcp-server-time").exists();
+    let servers = servers.python.iter().find(has_it).context("mcp-server-time is not installed")?;
+    let paths = [("--python-servers", servers.as_path()), ("--packages", &packages), ("--logs", &logs)];
     Script { python: &python, paths: &paths, ..Script::plain("compose.py") }.run(place, options)
 }
