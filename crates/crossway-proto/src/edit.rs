@@ -1,6 +1,7 @@
 //! Members of a message's objects: read one by one, taken away, put in; the rest stays as the bytes that it is.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -46,7 +47,16 @@ impl Message {
     /// and are walked through once for both.
     #[must_use]
     pub fn layout(&self, part: Part) -> Layout {
+        if let Some(noted) = self.noted.as_deref().filter(|noted| noted.part == part) {
+            return noted.clone();
+        }
         Layout { part, members: scan::members(self.raw(self.part_span(part)).unwrap_or_default()) }
+    }
+
+    /// Keeps the layout of a part, for all that is cloned of this message from here on: none of those is walked through for it
+    /// any more. For messages that are sent many times. One part's is kept, the one that was noted last.
+    pub fn note_layout(&mut self, part: Part) {
+        self.noted = Some(Arc::new(self.layout(part)));
     }
 
     /// What [`members`](Message::members) gives, by a layout of this message's.
@@ -182,7 +192,7 @@ impl Message {
             };
             *span = Span::new(moved(span.range().start), moved(span.range().end));
         }
-        Self { text: self.to_bytes(), kind: self.kind, envelope, edits: SmallVec::new() }
+        Self::unedited(self.to_bytes(), self.kind, envelope)
     }
 
     fn part_span(&self, part: Part) -> Span {
@@ -382,6 +392,22 @@ mod tests {
         );
         assert_eq!(message.reread().unwrap().name().as_deref(), Some("other"));
         assert!(message.reread().unwrap().progress_token().is_none());
+    }
+
+    #[test]
+    fn a_noted_layout_goes_with_clones_and_not_with_what_is_written_anew() {
+        let mut first = message(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1,"b":[2]}}"#);
+        first.note_layout(Part::Result);
+        let mut second = first.clone();
+        assert!(Arc::ptr_eq(first.noted.as_ref().unwrap(), second.noted.as_ref().unwrap()));
+        second.set_id(&crate::RequestId::from("longer"));
+        second.edit(Part::Result, &["a"], &[("longer", b"3")]).unwrap();
+        let reread = second.reread().unwrap();
+        let names: Vec<_> = reread.members(Part::Result).map(|(name, _)| name.into_owned()).collect();
+        assert_eq!(names, ["longer", "b"]);
+        let at: Vec<_> = reread.layout(Part::Result).members.iter().map(|member| member.name).collect();
+        assert_ne!(at, first.layout(Part::Result).members.iter().map(|member| member.name).collect::<Vec<_>>());
+        assert_eq!(first.layout(Part::Meta).members.len(), 0);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use crate::scan::{self, Envelope, Span};
-use crate::{Limits, ParseError, RequestId};
+use crate::{Layout, Limits, ParseError, RequestId};
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +52,8 @@ pub struct Message {
     pub(crate) envelope: Envelope,
     /// In the order of their spans, which do not overlap.
     pub(crate) edits: SmallVec<[Edit; 1]>,
+    /// Where members stand, if that was [noted](Message::note_layout).
+    pub(crate) noted: Option<Arc<Layout>>,
 }
 
 #[derive(Clone)]
@@ -82,7 +85,11 @@ impl Message {
     pub(crate) fn parse_bare(text: Bytes, limits: &Limits) -> Result<Self, ParseError> {
         let envelope = scan::envelope(&text, limits)?;
         let kind = kind(&text, &envelope, limits)?;
-        Ok(Self { text, kind, envelope, edits: SmallVec::new() })
+        Ok(Self::unedited(text, kind, envelope))
+    }
+
+    pub(crate) fn unedited(text: Bytes, kind: Kind, envelope: Envelope) -> Self {
+        Self { text, kind, envelope, edits: SmallVec::new(), noted: None }
     }
 
     /// What the message is.

@@ -116,7 +116,7 @@ impl Message {
                 *slot = noted(span);
             }
         }
-        Self { text: text.into(), kind: self.kind, envelope, edits: smallvec::SmallVec::new() }
+        Self::unedited(text.into(), self.kind, envelope)
     }
 
     fn stamped_slowly(mut self, stamp: &Stamp) -> Result<Self, NotStamped> {

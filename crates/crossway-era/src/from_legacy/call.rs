@@ -114,7 +114,10 @@ impl Call {
                 if self.asked.is_tool_list {
                     structured::only_object_schemas(&mut message);
                 }
-                content::replace_unknown(&mut message, self.revision);
+                // Lists have no content in them, and are long.
+                if self.asked.may_need_input {
+                    content::replace_unknown(&mut message, self.revision);
+                }
                 Step::Done(message)
             }
         }

@@ -366,7 +366,10 @@ fn answer(kind: ListKind, items: &[u8], next: Option<usize>) -> Option<Message> 
     let head =
         format!(r#"{{"resultType":"complete","ttlMs":0,"cacheScope":"private"{next},"{}":["#, kind.member());
     let result = [head.as_bytes(), items, b"]}"].concat();
-    Message::result_of(&RequestId::from(0), &result).ok()
+    let mut answer = Message::result_of(&RequestId::from(0), &result).ok()?;
+    // Each legacy client's answer is made of it by taking members away.
+    answer.note_layout(Part::Result);
+    Some(answer)
 }
 
 /// The page that a request asks for.
