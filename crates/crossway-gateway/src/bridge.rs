@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crossway_router::Share;
 
-use crate::RunError;
 use crate::args::BridgeArgs;
 use crate::connect::connect;
 use crate::eras::any_era_of;
 use crate::fleet::Fleet;
 use crate::plan::{self, BridgePlan, CommandPlan, UpstreamPlan};
 use crate::serve::{Bound, serve};
+use crate::{RunError, Running};
 
 /// Serves what the arguments name, until asked to end.
 ///
@@ -18,7 +18,12 @@ use crate::serve::{Bound, serve};
 ///
 /// When the arguments can't be carried out, or the address is taken; when the only server can't be started or reached. Of
 /// several, those that can't are tried again while the others are served.
-pub async fn bridge(args: BridgeArgs) -> Result<(), RunError> {
+#[must_use]
+pub fn bridge(args: BridgeArgs) -> Running {
+    Box::pin(run(args))
+}
+
+async fn run(args: BridgeArgs) -> Result<(), RunError> {
     let (plan, serving) = plan::bridge(args)?;
     match plan {
         BridgePlan::One(upstream) => {

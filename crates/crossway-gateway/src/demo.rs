@@ -7,14 +7,19 @@ use crossway_streamable_http::server::StreamControl;
 use crate::args::{DemoArgs, EraArg};
 use crate::plan;
 use crate::serve::{Bound, serve};
-use crate::{RunError, stdio};
+use crate::{RunError, Running, stdio};
 
 /// Serves the demo server until asked to end.
 ///
 /// # Errors
 ///
 /// When the arguments can't be carried out, or the address is taken.
-pub async fn demo(args: DemoArgs) -> Result<(), RunError> {
+#[must_use]
+pub fn demo(args: DemoArgs) -> Running {
+    Box::pin(run(args))
+}
+
+async fn run(args: DemoArgs) -> Result<(), RunError> {
     let era = match args.era {
         EraArg::Both => Era::Both,
         EraArg::Legacy => Era::Legacy,

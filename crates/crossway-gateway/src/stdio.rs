@@ -6,14 +6,19 @@ use crossway_stdio::ServeOptions;
 
 use crate::args::StdioArgs;
 use crate::eras::any_era;
-use crate::{RunError, connect_url, plan, shutdown};
+use crate::{RunError, Running, connect_url, plan, shutdown};
 
 /// Serves this process's standard input and output until the input is closed, or until asked to end.
 ///
 /// # Errors
 ///
 /// When the upstream can't be reached, or standard input and output can't be used.
-pub async fn stdio(args: StdioArgs) -> Result<(), RunError> {
+#[must_use]
+pub fn stdio(args: StdioArgs) -> Running {
+    Box::pin(run(args))
+}
+
+async fn run(args: StdioArgs) -> Result<(), RunError> {
     let timeout = args.timeout;
     let (upstream, speaks) = connect_url(plan::stdio(&args)?).await?;
     serve(Timeouts::new(any_era("url", upstream, speaks), timeout)).await

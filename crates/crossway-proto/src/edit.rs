@@ -406,7 +406,10 @@ mod tests {
         let names: Vec<_> = reread.members(Part::Result).map(|(name, _)| name.into_owned()).collect();
         assert_eq!(names, ["longer", "b"]);
         let at: Vec<_> = reread.layout(Part::Result).members.iter().map(|member| member.name).collect();
-        assert_ne!(at, first.layout(Part::Result).members.iter().map(|member| member.name).collect::<Vec<_>>());
+        assert_ne!(
+            at,
+            first.layout(Part::Result).members.iter().map(|member| member.name).collect::<Vec<_>>()
+        );
         assert_eq!(first.layout(Part::Meta).members.len(), 0);
     }
 

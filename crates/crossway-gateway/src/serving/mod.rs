@@ -33,7 +33,6 @@ use crossway_seal::Keyring;
 use crossway_service::Upstream;
 use tokio::sync::watch;
 
-use crate::RunError;
 use crate::args::{LogArgs, ServeArgs};
 use crate::config::Reloads;
 use crate::config::{self, Loaded, UpstreamSpec};
@@ -44,6 +43,7 @@ use crate::operations::Readiness;
 use crate::otlp::Telemetry;
 use crate::serve::{Bound, Maker, run};
 use crate::tls::Door;
+use crate::{RunError, Running};
 pub use ask::{explain, tools};
 pub(crate) use edge::Edge;
 
@@ -93,8 +93,9 @@ impl Prepared {
     /// # Errors
     ///
     /// When an address is taken, or certificates or the audit log can't be used.
-    pub async fn serve(self) -> Result<(), RunError> {
-        serve(self).await
+    #[must_use]
+    pub fn serve(self) -> Running {
+        Box::pin(serve(self))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Finding out what a server speaks.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crossway_proto::{ErrorCode, Kind, Message, RequestId, Revision};
@@ -71,18 +72,24 @@ pub async fn probe(url: &str, options: &Options) -> Result<Verdict, ProbeError> 
     upstream.probe().await
 }
 
+/// Whoever polls a future of a type that it knows holds the code of it, here an HTTP client, once more. So it is boxed.
+type Probing<'a> = Pin<Box<dyn Future<Output = Result<Verdict, ProbeError>> + Send + 'a>>;
+
 impl StreamableHttpUpstream {
     /// Finds out what this upstream speaks; see [`probe()`].
     ///
     /// # Errors
     ///
     /// As [`probe()`].
-    pub async fn probe(&self) -> Result<Verdict, ProbeError> {
-        let prober = Prober { session: Session::new(Arc::clone(self.shared()), Scope::Shared) };
-        if let Some(supported) = prober.discover().await? {
-            return Ok(Verdict::Modern { supported });
-        }
-        prober.initialize().await
+    pub fn probe(&self) -> impl Future<Output = Result<Verdict, ProbeError>> + Send {
+        let probing: Probing<'_> = Box::pin(async {
+            let prober = Prober { session: Session::new(Arc::clone(self.shared()), Scope::Shared) };
+            if let Some(supported) = prober.discover().await? {
+                return Ok(Verdict::Modern { supported });
+            }
+            prober.initialize().await
+        });
+        probing
     }
 }
 
