@@ -17,7 +17,6 @@ use tower_service::Service;
 use crate::limits::NAME_CHARS;
 
 /// What becomes of a call.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub(crate) enum Entry<P> {
     /// It goes on.
     Pass(P),

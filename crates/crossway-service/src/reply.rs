@@ -28,7 +28,6 @@ use crate::CallError;
 #[must_use = "a reply that is dropped cancels its call"]
 pub struct Reply(Inner);
 
-#[expect(clippy::large_enum_variant, reason = "most replies are one message, which is not allocated for")]
 enum Inner {
     Ended,
     Once(Result<Message, CallError>),
