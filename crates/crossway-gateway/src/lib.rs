@@ -38,7 +38,7 @@ pub mod tls;
 /// A command that is being carried out.
 ///
 /// Boxed here: the binary would hold all of it once more if it polled futures that only this crate knows the types of.
-pub type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), RunError>>>>;
+pub type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
 pub use bounds::{Bound as Limit, SET, bounds, limits, limits_page};
 pub use bridge::bridge;
