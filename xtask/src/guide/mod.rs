@@ -37,6 +37,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH")]
     crossway: Option<PathBuf>,
 
+    /// Install crossway from a clone of this repository with nothing built, as docs/start.md says, and tell how long that takes.
+    ///
+    /// With --only docs/start.md it is a stranger's way to the first tool, timed.
+    #[arg(long, conflicts_with = "crossway")]
+    from_nothing: bool,
+
     /// How many pages are run at once, where each can have a loopback of its own.
     #[arg(long, value_name = "NUMBER", default_value_t = 2)]
     jobs: usize,
@@ -127,6 +133,7 @@ fn prepare(root: &Path, target: &Path, dir: &Path, options: &Options) -> Result<
     let installed = crate::interop::install(root, target)?;
     let crossway = match &options.crossway {
         Some(path) => path.canonicalize().with_context(|| format!("{} is not there", path.display()))?,
+        None if options.from_nothing => from_nothing(root, &dir.join("from-nothing"))?,
         None => {
             eprintln!("building crossway");
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -140,6 +147,30 @@ fn prepare(root: &Path, target: &Path, dir: &Path, options: &Options) -> Result<
         }
     };
     tools::lay_out(&dir.join("bin"), &crossway, &installed)
+}
+
+/// What docs/start.md has a stranger do first; the program that comes of it.
+fn from_nothing(root: &Path, dir: &Path) -> Result<PathBuf> {
+    if dir.exists() {
+        fs::remove_dir_all(dir).with_context(|| format!("{} cannot be removed", dir.display()))?;
+    }
+    let since = Instant::now();
+    let clone = dir.join("crossway");
+    let mut git = Command::new("git");
+    let cloned =
+        git.args(["clone", "--quiet"]).arg(root).arg(&clone).status().context("git cannot be started")?;
+    ensure!(cloned.success(), "the repository cannot be cloned");
+    let mut cargo = Command::new("cargo");
+    cargo.args(["install", "--quiet", "--locked", "--path", "crates/crossway-gateway", "--root"]).arg(dir);
+    // Nothing of what this repository has built: a stranger has nothing.
+    cargo.current_dir(&clone).env_remove("CARGO_TARGET_DIR").env_remove("CARGO_INCREMENTAL");
+    let installed = cargo.status().context("cargo cannot be started")?;
+    ensure!(installed.success(), "crossway cannot be installed");
+    eprintln!(
+        "a clone and cargo install took {} s; crates may have been fetched before",
+        since.elapsed().as_secs()
+    );
+    Ok(dir.join("bin/crossway"))
 }
 
 /// A page that is being run.
