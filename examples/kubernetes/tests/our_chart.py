@@ -95,6 +95,11 @@ def promises(objects, values):
     assert ("replicas" in deployment["spec"]) != scaled, "an autoscaler and replicas contradict each other"
     for each in objects.kind("HorizontalPodAutoscaler"):
         assert each["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    for each in objects.kind("Ingress"):
+        rule = each["spec"]["rules"][0]
+        to = rule["http"]["paths"][0]["backend"]["service"]
+        assert rule["host"] in config["allow_hosts"], "the gateway would refuse the Ingress's host"
+        assert to == {"name": name, "port": {"name": service["spec"]["ports"][0]["name"]}}
     for each in objects.kind("ServiceMonitor"):
         watched = objects.one("Service", "-operations")
         assert selects(each["spec"]["selector"]["matchLabels"], watched["metadata"]["labels"])

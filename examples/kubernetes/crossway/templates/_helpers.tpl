@@ -49,6 +49,9 @@ app.kubernetes.io/component: gateway
 {{- $name := include "crossway.fullname" . -}}
 {{- $space := .Release.Namespace -}}
 {{- $hosts := list $name (printf "%s.%s" $name $space) (printf "%s.%s.svc" $name $space) (printf "%s.%s.svc.%s" $name $space .Values.clusterDomain) -}}
+{{- if .Values.ingress.enabled -}}
+{{- $hosts = append $hosts .Values.ingress.host -}}
+{{- end -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $_ := set $config "listen" (printf "%s:%d" .Values.address (int .Values.service.port)) -}}
 {{- $_ := set $config "allow_hosts" (concat $hosts (default list $config.allow_hosts) | uniq) -}}
