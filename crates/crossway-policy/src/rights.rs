@@ -12,7 +12,7 @@ use crate::permit::Permit;
 use crate::policy::Compiled;
 use crate::rules::{Rule, ambiguous};
 use crate::upstreams::Reach;
-use crate::{Item, Principal, Proof, TenantName, limits};
+use crate::{Item, Kind, Principal, Proof, TenantName, limits};
 
 /// What one caller may see and call, as one of a tenant. Clones are cheap; the rules are shared by all.
 ///
@@ -98,6 +98,16 @@ impl Rights {
     pub fn reaches(&self, upstream: &str) -> bool {
         let Some(upstream) = self.0.compiled.upstreams.number(upstream) else { return false };
         self.about(upstream).any(|rule| rule.effect == Effect::Allow)
+    }
+
+    /// Whether something of an upstream's of a kind may be denied to the caller by its name.
+    ///
+    /// Names are compared byte for byte, and an upstream may know a thing by more than one: `Delete_All` beside `delete_all`. Where
+    /// something is denied, no name should reach an upstream that it does not list.
+    #[must_use]
+    pub fn denies_some(&self, upstream: &str, kind: Kind) -> bool {
+        let Some(upstream) = self.0.compiled.upstreams.number(upstream) else { return false };
+        self.about(upstream).any(|rule| rule.denies(kind))
     }
 
     /// Whether an item is in lists: if and only if [`decide`](Self::decide) would permit it, whatever conditions on arguments say.

@@ -217,6 +217,11 @@ impl Rule {
         self.read_only
     }
 
+    /// Whether it denies things of a kind by name, or may.
+    pub(crate) fn denies(&self, kind: Kind) -> bool {
+        self.effect == Effect::Deny && !self.patterns(kind).is_empty()
+    }
+
     pub(crate) fn compile(
         index: usize,
         grant: &Grant,

@@ -186,6 +186,28 @@ fn items_are_looked_at_only_if_a_grant_is_for_tools_that_read() {
 }
 
 #[test]
+fn what_is_denied_by_name_is_told_of_for_the_upstream_and_kind_alone() {
+    let grants = json!([
+        { "everyone": true, "upstream": "*", "tools": ["*"], "prompts": ["*"] },
+        { "tenant": "acme", "upstream": "wiki", "tools": ["delete_*"], "effect": "deny" },
+    ]);
+    let tenants = json!({ "acme": { "groups": ["acme"] }, "globex": { "groups": ["globex"] } });
+    let policy = policy(json!({ "tenants": tenants, "grants": grants }));
+    assert!(policy.denies_names());
+    let of = |group: &str| {
+        let caller = Principal::new("issuer", "somebody", Proof::Jwt).with_groups([group]);
+        policy.rights(&caller, &policy.tenant_of(&caller, None).unwrap())
+    };
+    let (acme, globex) = (of("acme"), of("globex"));
+    assert!(acme.denies_some("wiki", Kind::Tool));
+    assert!(!acme.denies_some("wiki", Kind::Prompt) && !acme.denies_some("github", Kind::Tool));
+    assert!(!globex.denies_some("wiki", Kind::Tool), "what denies one tenant says nothing of another");
+    let resources =
+        json!([{ "everyone": true, "upstream": "wiki", "resources": ["wiki://*"], "effect": "deny" }]);
+    assert!(!self::policy(json!({ "grants": resources })).denies_names());
+}
+
+#[test]
 fn what_is_said_to_be_everybodys_can_not_be_one_tenants() {
     let config: PolicyConfig = serde_json::from_value(json!({
         "tenants": { "acme": { "groups": ["acme"] } },

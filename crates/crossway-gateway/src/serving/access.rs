@@ -12,6 +12,9 @@ use super::standing::Standing;
 use crate::config::file::ScopeFile;
 use crate::metrics::Metrics;
 
+/// Why a name is denied that its upstream does not list, where others of its names are denied.
+const UNLISTED: &str = "it is not listed, and other names are denied";
+
 /// Lets callers see and call what the policy that holds now grants them.
 pub(crate) struct PolicyAccess {
     now: Now,
@@ -83,15 +86,26 @@ impl Access for PolicyAccess {
             return false;
         }
         let arguments = first.and_then(|(_, json)| std::str::from_utf8(json).ok());
-        let decided = standing.rights().decide(&item(upstream, thing), arguments);
+        let wanted = item(upstream, thing);
+        let decided = standing.rights().decide(&wanted, arguments);
+        // What is not listed may be what is denied by another spelling, to an upstream that does not mind the difference.
+        let is_named = matches!(thing.kind, ListKind::Tools | ListKind::Prompts);
+        let is_unlisted =
+            is_named && thing.item.is_none() && standing.rights().denies_some(upstream, wanted.kind);
         if let Some(note) = note {
             note.went_to(upstream, Some(thing.name));
             match &decided {
+                Ok(_) if is_unlisted => note.decided(Decision::Denied, Some(UNLISTED.to_owned())),
                 Ok(permit) => note.decided(Decision::Allowed, Some(permit.rule().to_string())),
                 Err(denied) => note.decided(Decision::Denied, Some(denied.reason().to_string())),
             }
         }
         match decided {
+            Ok(_) if is_unlisted => {
+                tracing::debug!(upstream, reason = UNLISTED, "a call is denied");
+                self.metrics.denied(standing.rights().tenant().as_str(), "not_listed");
+                false
+            }
             Ok(permit) => {
                 context.extensions.insert::<Permit>(permit);
                 // What stands behind has to see the rights that it was decided by.
@@ -110,7 +124,7 @@ impl Access for PolicyAccess {
     }
 
     fn looks_at_items(&self) -> bool {
-        self.now.get().looks_at_hints
+        self.now.get().looks_at_items
     }
 }
 

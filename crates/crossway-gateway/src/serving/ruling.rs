@@ -18,8 +18,8 @@ pub(crate) struct Ruling {
     pub(crate) scopes: HashMap<String, ScopeFile>,
     /// Upstreams by what the names of their tools begin with.
     pub(crate) by_prefix: HashMap<String, String>,
-    /// Whether a decision may depend on what an upstream says of an item.
-    pub(crate) looks_at_hints: bool,
+    /// Whether a decision may depend on what an upstream says of an item, or on whether it lists it.
+    pub(crate) looks_at_items: bool,
     /// The endpoints that choose a tenant, by their only segment: as the policy writes them.
     pub(crate) endpoints: BTreeMap<String, Arc<str>>,
 }
@@ -40,7 +40,7 @@ impl Ruling {
             identity,
             scopes,
             by_prefix,
-            looks_at_hints: policy.looks_at_hints(),
+            looks_at_items: policy.looks_at_hints() || policy.denies_names(),
             endpoints,
             standings: match before {
                 Some(before) => Standings::after(&before.standings, policy),

@@ -206,6 +206,8 @@ impl Router {
         let thing = Thing { upstream: &member.name, kind, name: &name, item };
         match self.admits(&thing, request, context) {
             true => Ok((member, name)),
+            // It may have been denied only since it is not known to be there.
+            false if listed.is_some_and(|listed| listed.lacks(&member.name)) => Err(NotFound::Untold),
             false => Err(NotFound::Unknown),
         }
     }

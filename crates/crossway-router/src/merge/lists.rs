@@ -20,6 +20,8 @@ use crate::limits::LIST_PAGE_BYTES;
 pub(super) struct Merged {
     /// Whether an upstream's list is missing.
     pub(super) is_partial: bool,
+    /// The upstreams whose lists are missing.
+    missing: Vec<Arc<str>>,
     /// One answer a page, under an id that is to be replaced.
     pages: Vec<Message>,
     /// By what items are exposed as.
@@ -164,8 +166,7 @@ impl Router {
         if let Some(merged) = self.ready().find(&key) {
             return merged;
         }
-        let is_partial = lists.iter().any(|(_, listed)| listed.is_none());
-        let merged = Arc::new(self.write(kind, &lists, is_partial, seen.has_items, context));
+        let merged = Arc::new(self.write(kind, &lists, seen.has_items, context));
         if seen.is_lasting() {
             self.ready().insert(key, &merged);
         }
@@ -244,10 +245,11 @@ impl Router {
         &self,
         kind: ListKind,
         lists: &[(Arc<Known>, Option<Listed>)],
-        is_partial: bool,
         keeps_items: bool,
         context: &Context,
     ) -> Merged {
+        let missing = lists.iter().filter(|(_, listed)| listed.is_none());
+        let missing: Vec<_> = missing.map(|(member, _)| Arc::clone(&member.name)).collect();
         let access = self.access();
         let mut pages = vec![Vec::new()];
         let mut places: HashMap<String, Place> = HashMap::new();
@@ -309,7 +311,7 @@ impl Router {
             .enumerate()
             .filter_map(|(number, items)| answer(kind, &items, (number < last).then_some(number + 1)))
             .collect();
-        Merged { is_partial, pages, places, clashes }
+        Merged { is_partial: !missing.is_empty(), missing, pages, places, clashes }
     }
 
     fn ready(&self) -> MutexGuard<'_, Ready> {
@@ -338,6 +340,11 @@ impl Merged {
     /// What is listed under an exposed name, as the upstream has it.
     pub(super) fn item(&self, exposed: &str) -> Option<&Bytes> {
         self.places.get(exposed)?.item.as_ref()
+    }
+
+    /// Whether an upstream's list is missing in it, so that it is not known what that upstream has.
+    pub(super) fn lacks(&self, upstream: &str) -> bool {
+        self.missing.iter().any(|missing| **missing == *upstream)
     }
 
     /// How many bytes it takes, about.
