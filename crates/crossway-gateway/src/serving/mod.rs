@@ -11,6 +11,7 @@ mod ask;
 mod edge;
 mod manager;
 mod operating;
+mod owned;
 mod question;
 mod quotas;
 mod ruling;
@@ -202,6 +203,8 @@ struct Gateway {
     now: Now,
     maker: Maker,
     keyring: Option<Arc<Keyring>>,
+    /// What binds the states of questions to callers: the keys of sessions, or one of this process alone.
+    states: Arc<Keyring>,
     secrets: SecretStore,
     limits: LimitLayer,
     faces: Faces,
@@ -238,10 +241,13 @@ impl Gateway {
         let named: [(String, Arc<dyn NamedSource>); 0] = [];
         let secrets = SecretStore::new(named).ok_or(RunError::NoRandomness)?;
         let limits = upstream::limits(&now);
+        let states = keyring.clone().map_or_else(|| Keyring::random().map(Arc::new), Ok);
+        let states = states.map_err(|_| RunError::NoRandomness)?;
         let mut gateway = Self {
             now,
             maker,
             keyring,
+            states,
             secrets,
             limits,
             faces,
@@ -285,8 +291,15 @@ impl Gateway {
                 continue;
             }
             let name = spec.name.clone();
-            let served =
-                Served::new(spec, &self.now, &self.secrets, &self.limits, &self.metrics, &self.connect);
+            let served = Served::new(
+                spec,
+                &self.now,
+                &self.secrets,
+                &self.limits,
+                &self.metrics,
+                &self.states,
+                &self.connect,
+            );
             self.merged.insert(&served.spec.prefix, &served.upstream);
             let pair = self.maker.pair_with(self.face(&served.alone), self.handles(&format!("/{name}/mcp")));
             if let Some(pair) = self.faces.insert(&name, pair) {

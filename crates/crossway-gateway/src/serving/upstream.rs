@@ -6,9 +6,11 @@ use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
 use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
 use crossway_router::{Router, RouterOptions, Scoped, ScopedOptions, Share, Unprefixed};
+use crossway_seal::Keyring;
 use crossway_service::{Context, Link, Scope, Upstream};
 
 use super::access::PolicyAccess;
+use super::owned::Owned;
 use super::quotas::PolicyQuotas;
 use super::ruling::Now;
 use super::standing::Standing;
@@ -39,6 +41,7 @@ impl Served {
         secrets: &SecretStore,
         limits: &LimitLayer,
         metrics: &Metrics,
+        keyring: &Arc<Keyring>,
         connect: &Connect,
     ) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
@@ -55,6 +58,7 @@ impl Served {
         let supplied = Around::new(keyed, credentials(name.clone(), now.clone(), secrets.clone()));
         let metered = Metered::new(supplied, metrics.clone(), &name, tenant_of);
         let limited = Around::new(metered, limits.clone());
+        let limited = Owned::new(name.clone(), keyring.clone(), limited);
         let gate = AuthorizeLayer::gate(&name);
         let upstream: Arc<dyn Upstream> = match spec.sanitize {
             true => Arc::new(Around::new(Around::new(limited, SanitizeLayer::new()), gate)),

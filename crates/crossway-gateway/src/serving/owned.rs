@@ -1,0 +1,149 @@
+//! Whose an upstream's answers are, however many callers share it: the state of a question belongs to the caller who was asked, and
+//! nobody is told that what one caller got may be shown to others.
+
+use std::sync::Arc;
+
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use crossway_seal::Keyring;
+use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
+use futures_util::StreamExt as _;
+use memchr::memmem;
+use ring::digest::{SHA256, digest};
+use serde_json::json;
+
+use super::standing::Standing;
+use crate::joined::joined;
+
+/// The requests whose answers are of one caller, and may be questions (2026-07-28, basic/patterns/mrtr).
+const OWNED: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+
+/// An upstream whose questions can be answered by those alone who were asked.
+///
+/// A server should bind a `requestState` to the user that it is for (2026-07-28, basic/patterns/mrtr, Server Requirements), and an upstream
+/// does not know the users of this gateway. So a state goes out with a seal before it, which opens for the same caller, as one of the
+/// same tenant, at the same upstream. The state itself stays as it is, behind a dot.
+pub(super) struct Owned<U> {
+    name: Arc<str>,
+    keyring: Arc<Keyring>,
+    upstream: U,
+}
+
+impl<U: Upstream> Owned<U> {
+    pub(super) fn new(name: Arc<str>, keyring: Arc<Keyring>, upstream: U) -> Self {
+        Self { name, keyring, upstream }
+    }
+}
+
+impl<U: Upstream> Upstream for Owned<U> {
+    fn connect(&self, scope: Scope) -> Link {
+        let (name, keyring) = (self.name.clone(), self.keyring.clone());
+        Link::new(OwnedLink { name, keyring, link: self.upstream.connect(scope) })
+    }
+}
+
+struct OwnedLink {
+    name: Arc<str>,
+    keyring: Arc<Keyring>,
+    link: Link,
+}
+
+impl Connection for OwnedLink {
+    fn call(&self, mut call: Call) -> Reply {
+        let (Ask::Message(message), Some(standing)) =
+            (&mut call.ask, call.context.extensions.get::<Standing>())
+        else {
+            return self.link.call(call);
+        };
+        if !message.is_request() || !OWNED.iter().any(|method| message.is_method(method)) {
+            return self.link.call(call);
+        }
+        let owner =
+            Owner { keyring: self.keyring.clone(), name: self.name.clone(), standing: standing.clone() };
+        match owner.opened(message) {
+            Ok(None) => {}
+            Ok(Some(opened)) => *message = opened,
+            Err(NotTheirs) => return Reply::once(refused(message)),
+        }
+        let reply = self.link.call(call);
+        Reply::stream(reply.map(move |item| item.and_then(|answer| owner.sealed(answer))))
+    }
+
+    fn close(&self) -> Closing {
+        self.link.close()
+    }
+}
+
+/// A state that is not the caller's, or none of ours.
+#[derive(Debug)]
+struct NotTheirs;
+
+/// The caller that answers are for.
+struct Owner {
+    keyring: Arc<Keyring>,
+    name: Arc<str>,
+    standing: Standing,
+}
+
+impl Owner {
+    fn purpose(&self) -> String {
+        joined(&["crossway state of", &self.name, self.standing.user().as_str()])
+    }
+
+    /// The request with the upstream's own state, if it has one.
+    fn opened(&self, request: &Message) -> Result<Option<Message>, NotTheirs> {
+        let mut states = request.members(Part::Params).filter(|(name, _)| name == "requestState");
+        let Some((_, state)) = states.next() else { return Ok(None) };
+        // The upstream might take the other one.
+        if states.next().is_some() {
+            return Err(NotTheirs);
+        }
+        let text: String = serde_json::from_slice(state).map_err(|_| NotTheirs)?;
+        let (seal, state) = text.split_once('.').ok_or(NotTheirs)?;
+        let hash = self.keyring.open(self.purpose().as_bytes(), seal).map_err(|_| NotTheirs)?;
+        if hash != digest(&SHA256, state.as_bytes()).as_ref() {
+            return Err(NotTheirs);
+        }
+        drop(states);
+        let mut request = request.clone();
+        let state = json!(state).to_string();
+        request.edit(Part::Params, &[], &[("requestState", state.as_bytes())]).map_err(|_| NotTheirs)?;
+        request.reread().map(Some).map_err(|_| NotTheirs)
+    }
+
+    /// The answer with a state that is the caller's own, and for no cache of others.
+    fn sealed(&self, mut answer: Message) -> Result<Message, CallError> {
+        if answer.kind() != Kind::Result {
+            return Ok(answer);
+        }
+        // Few answers have either, and the others need not be read. A name that is written in an odd way is not found: its state
+        // then opens for nobody.
+        let has = |name: &[u8]| answer.result().is_some_and(|result| memmem::find(result, name).is_some());
+        let (has_state, has_scope) = (has(b"requestState"), has(b"cacheScope"));
+        let unreadable = |_| CallError::answered(Reason::InvalidAnswer("it can't be read".into()));
+        if has_scope && answer.member(Part::Result, "cacheScope").is_some() {
+            answer.edit(Part::Result, &[], &[("cacheScope", br#""private""#)]).map_err(unreadable)?;
+        }
+        if !has_state {
+            return Ok(answer);
+        }
+        let Some(state) = answer.member(Part::Result, "requestState") else { return Ok(answer) };
+        let not_text = || CallError::answered(Reason::InvalidAnswer("its requestState is no text".into()));
+        let state: String = serde_json::from_slice(state).map_err(|_| not_text())?;
+        let hash = digest(&SHA256, state.as_bytes());
+        let seal = self.keyring.seal(self.purpose().as_bytes(), hash.as_ref());
+        let seal =
+            seal.map_err(|_| CallError::answered(Reason::Unavailable("there is no randomness".into())))?;
+        let bound = json!(format!("{seal}.{state}")).to_string();
+        answer.edit(Part::Result, &[], &[("requestState", bound.as_bytes())]).map_err(unreadable)?;
+        Ok(answer)
+    }
+}
+
+/// "Servers [...] **MUST** reject state that fails verification" (2026-07-28, basic/patterns/mrtr, Server Requirements). The text is that
+/// of a state that was used already.
+fn refused(request: &Message) -> Message {
+    let why = "the requestState is not valid here: it was used, has expired, or is of another request";
+    let error = ErrorObject::new(ErrorCode::INVALID_PARAMS, why);
+    let id = request.id().unwrap_or_else(|| RequestId::from(0));
+    Message::error_of(Some(&id), &error).unwrap_or_else(|_| request.clone())
+}
