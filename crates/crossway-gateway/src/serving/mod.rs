@@ -32,6 +32,7 @@ use crossway_layers::trace::TraceLayer;
 use crossway_router::{Front, Router, RouterOptions, Scoped, SealedSessions};
 use crossway_seal::Keyring;
 use crossway_service::Upstream;
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use crate::args::{LogArgs, ServeArgs};
@@ -121,6 +122,10 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let (identity, mut identities) = watch::channel(loaded.identity.clone());
     let now = Now::new(Ruling::of(loaded, &upstreams, None));
     readiness.config_loaded();
+    // Only keys that are at a URL are waited for.
+    if now.get().identity.keys_there().now_or_never().is_some() {
+        readiness.keys_loaded();
+    }
     let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
     let mut gateway =
         Gateway::new(now, maker, keyring, metrics.clone(), layer, telemetry.is_traced, by_plan())?;
