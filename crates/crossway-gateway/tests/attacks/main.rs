@@ -4,6 +4,9 @@
 #![allow(dead_code, reason = "what is shared is not used by all")]
 
 mod ask;
+mod bombs;
+mod children;
+mod elsewhere;
 mod fake;
 mod headers;
 #[expect(unreachable_pub, reason = "the tests of the edge share it")]
@@ -11,6 +14,7 @@ mod headers;
 mod issued;
 mod lists;
 mod paths;
+mod secrets;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;

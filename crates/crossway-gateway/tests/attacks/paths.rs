@@ -198,8 +198,8 @@ fn a_host_that_this_is_not_is_refused() {
         "Host: 2130706433".to_owned(),
         "Host: ".to_owned(),
         "X: y".to_owned(),
-        format!("Host: gateway.example\r\nHost: evil.example"),
-        format!("Host: evil.example\r\nHost: gateway.example"),
+        "Host: gateway.example\r\nHost: evil.example".to_owned(),
+        "Host: evil.example\r\nHost: gateway.example".to_owned(),
         "Host: evil.example\r\nX-Forwarded-Host: gateway.example".to_owned(),
         "Host: evil.example\r\nForwarded: host=gateway.example".to_owned(),
     ] {

@@ -26,13 +26,13 @@ impl Serving {
     /// Starts the binary, and waits until it has said where it serves.
     pub(crate) fn start(args: &[&str]) -> Self {
         let (command, rest) = args.split_first().unwrap();
-        let mut child = Command::new(CROSSWAY)
-            .args([command, "--listen", "127.0.0.1:0", "--log", "warn"])
-            .args(rest)
-            .stdout(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut program = Command::new(CROSSWAY);
+        Self::spawn(program.args([command, "--listen", "127.0.0.1:0", "--log", "warn"]).args(rest))
+    }
+
+    /// The same with a command as it is.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
