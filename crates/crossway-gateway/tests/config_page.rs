@@ -172,7 +172,7 @@ fn the_list_of_keys_is_that_of_the_types() {
 fn the_least_config_of_the_page_can_be_used() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/config.md");
     let page = fs::read_to_string(path).unwrap();
-    let (_, example) = page.split_once("```yaml\n").unwrap();
+    let (_, example) = page.split_once("```yaml file=crossway.yaml\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
     let loaded = crossway_gateway::config::parse(Path::new("a.yaml"), example, |_| None).unwrap();
     assert_eq!(loaded.upstreams.len(), 1);

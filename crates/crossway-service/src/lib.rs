@@ -10,6 +10,7 @@ pub mod mux;
 mod pump;
 mod reply;
 mod session;
+mod share;
 mod trace;
 mod upstream;
 
@@ -22,5 +23,6 @@ pub use mux::{Mux, Outlet};
 pub use pump::Pump;
 pub use reply::Reply;
 pub use session::{SessionHandles, SessionState};
+pub use share::{SessionPlace, SessionShare};
 pub use trace::{BadTraceparent, TraceContext};
 pub use upstream::{Layered, Scope, Upstream};

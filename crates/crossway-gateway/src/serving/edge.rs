@@ -93,6 +93,7 @@ impl Service<Request<Incoming>> for Admitted {
         };
         let extensions = request.extensions_mut();
         extensions.insert(standing.rights().tenant().clone());
+        extensions.insert(standing.share().clone());
         extensions.insert(standing);
         self.faces.call(request)
     }

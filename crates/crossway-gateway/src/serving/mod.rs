@@ -15,6 +15,7 @@ mod owned;
 mod question;
 mod quotas;
 mod ruling;
+mod shares;
 mod standing;
 mod supply;
 mod upstream;

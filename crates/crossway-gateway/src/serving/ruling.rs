@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crossway_policy::config::Holder;
 
+use super::shares::Shares;
 use super::standing::Standings;
 use crate::config::file::ScopeFile;
 use crate::config::{Loaded, UpstreamSpec};
@@ -44,7 +45,7 @@ impl Ruling {
             endpoints,
             standings: match before {
                 Some(before) => Standings::after(&before.standings, policy),
-                None => Standings::new(policy),
+                None => Standings::new(policy, Shares::new(loaded.limits.sessions)),
             },
         }
     }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_policy::{Policy, Principal, Rights, TenantDenied, TenantName, ViewId};
 use crossway_router::ScopeKey;
+use crossway_service::SessionShare;
 
+use super::shares::Shares;
 use crate::joined::joined;
 
 /// How many callers' standings are kept: 16,384. Beyond that they are made anew, which takes microseconds.
@@ -26,6 +28,8 @@ struct Inner {
     tenant: ScopeKey,
     /// Only this caller, as one of this tenant, has this.
     user: ScopeKey,
+    /// How many sessions the caller may have.
+    share: SessionShare,
 }
 
 impl Standing {
@@ -53,12 +57,17 @@ impl Standing {
     pub(crate) fn user(&self) -> &ScopeKey {
         &self.0.user
     }
+
+    pub(crate) fn share(&self) -> &SessionShare {
+        &self.0.share
+    }
 }
 
 /// The standings of those who have called, under one policy.
 pub(crate) struct Standings {
     policy: Policy,
     generation: u64,
+    shares: Shares,
     kept: Mutex<Kept>,
 }
 
@@ -87,8 +96,8 @@ impl Kept {
 
 impl Standings {
     /// Under the first policy.
-    pub(crate) fn new(policy: Policy) -> Self {
-        Self { policy, generation: 0, kept: Mutex::default() }
+    pub(crate) fn new(policy: Policy, shares: Shares) -> Self {
+        Self { policy, generation: 0, shares, kept: Mutex::default() }
     }
 
     /// Under the policy that comes after `before`'s.
@@ -98,7 +107,8 @@ impl Standings {
             let (views_before, numbers) = (kept.views.clone(), Arc::clone(&kept.numbers));
             Kept { views_before, numbers, ..Kept::default() }
         };
-        Self { policy, generation: before.generation + 1, kept: Mutex::new(kept) }
+        let shares = before.shares.clone();
+        Self { policy, generation: before.generation + 1, shares, kept: Mutex::new(kept) }
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -146,13 +156,16 @@ impl Standings {
         let rights = self.policy.rights(principal, tenant);
         let view = kept.view(rights.view());
         let user = joined(&[tenant.as_str(), principal.issuer(), principal.subject()]);
+        let user = ScopeKey::new(joined(&["user", &user]));
+        let share = self.shares.of(tenant, &user);
         Standing(Arc::new(Inner {
             endpoint: endpoint.cloned(),
             generation: self.generation,
             rights,
             view,
             tenant: ScopeKey::new(joined(&["tenant", tenant.as_str()])),
-            user: ScopeKey::new(joined(&["user", &user])),
+            user,
+            share,
         }))
     }
 }
@@ -179,7 +192,7 @@ mod tests {
     }
 
     fn standings() -> Standings {
-        Standings::new(policy())
+        Standings::new(policy(), Shares::new(8))
     }
 
     fn caller(subject: &str, groups: &[&str]) -> Principal {

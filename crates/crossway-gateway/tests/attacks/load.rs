@@ -25,7 +25,7 @@ fn gateway(dir: &tempfile::TempDir, limits: &str) -> Serving {
              upstreams:\n  demo: {{ command: \"{CROSSWAY}\", args: [demo, --stdio], scope: tenant }}\n\
              tenants:\n  acme: {{ groups: [acme] }}\n  globex: {{ groups: [globex] }}\n\
              grants:\n  - {{ tenant: acme, upstream: demo, tools: [\"*\"] }}\n  - {{ tenant: globex, upstream: demo, tools: [\"*\"] }}\n\
-             quotas:\n  - {{ tenant: globex, in_flight: 16, calls: 50/s }}\n{limits}",
+             quotas:\n  - {{ tenant: globex, in_flight: 16, calls: 10/s }}\n{limits}",
             sha256(ALICE),
             sha256(BOB)
         ),
@@ -34,7 +34,9 @@ fn gateway(dir: &tempfile::TempDir, limits: &str) -> Serving {
 
 fn there(serving: &Serving) {
     for key in [ALICE, BOB] {
-        eventually("both are served", || by(key).names(serving, "/mcp", "tools/list").contains(&"demo__echo".to_owned()));
+        eventually("both are served", || {
+            by(key).names(serving, "/mcp", "tools/list").contains(&"demo__echo".to_owned())
+        });
     }
 }
 
@@ -65,7 +67,8 @@ fn calls(serving: &Serving, session: &str, count: usize) -> Vec<Duration> {
 
 #[test]
 fn exhaustion_of_calls_by_one_tenant_leaves_the_other_served() {
-    let count = std::env::var("CROSSWAY_ATTACK_CALLS").ok().and_then(|count| count.parse().ok()).unwrap_or(50);
+    let count =
+        std::env::var("CROSSWAY_ATTACK_CALLS").ok().and_then(|count| count.parse().ok()).unwrap_or(50);
     let dir = tempfile::tempdir().unwrap();
     let serving = gateway(&dir, "");
     there(&serving);

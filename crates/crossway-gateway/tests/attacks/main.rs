@@ -13,6 +13,7 @@ mod headers;
 #[path = "../identity_tokens/mod.rs"]
 mod issued;
 mod lists;
+mod load;
 mod paths;
 mod secrets;
 mod sessions;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::{Message, RequestId};
-use crossway_service::{Link, Pump};
+use crossway_service::{Link, Pump, SessionPlace};
 use http::Extensions;
 
 use super::sessions::Sessions;
@@ -60,6 +60,8 @@ impl fmt::Debug for SessionOwner {
 pub(super) struct Session {
     id: SessionId,
     owner: Option<SessionOwner>,
+    /// Its place among its caller's, held while it is there.
+    _place: Option<SessionPlace>,
     sessions: Arc<Sessions>,
     limits: ServerLimits,
     state: Mutex<State>,
@@ -87,10 +89,18 @@ impl Session {
     pub(super) fn new(
         id: SessionId,
         owner: Option<SessionOwner>,
+        place: Option<SessionPlace>,
         sessions: Arc<Sessions>,
         limits: ServerLimits,
     ) -> Self {
-        Self { id, owner, sessions, limits, state: Mutex::new(State { pump: None, waker: None }) }
+        Self {
+            id,
+            owner,
+            _place: place,
+            sessions,
+            limits,
+            state: Mutex::new(State { pump: None, waker: None }),
+        }
     }
 
     /// Begins to serve the client on a link of its own.

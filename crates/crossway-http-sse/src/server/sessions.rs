@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crossway_service::Link;
+use crossway_service::{Link, SessionShare};
 use http::Extensions;
 
 use super::session::{Session, SessionId, SessionOwner};
@@ -51,6 +51,10 @@ impl Sessions {
         connect: impl FnOnce() -> Link,
     ) -> Result<Arc<Session>, NoSession> {
         let owner = extensions.get().cloned();
+        let place = match extensions.get::<SessionShare>() {
+            Some(share) => Some(share.take().ok_or(NoSession::TableFull)?),
+            None => None,
+        };
         let id = SessionId::random().map_err(|_| NoSession::NoRandomness)?;
         let mut table = self.table();
         if self.is_draining() {
@@ -59,7 +63,7 @@ impl Sessions {
         if table.sessions.len() >= self.limits.sessions {
             return Err(NoSession::TableFull);
         }
-        let session = Arc::new(Session::new(id, owner, Arc::clone(self), self.limits));
+        let session = Arc::new(Session::new(id, owner, place, Arc::clone(self), self.limits));
         table.sessions.insert(id, Arc::clone(&session));
         drop(table);
         session.begin(connect(), extensions);

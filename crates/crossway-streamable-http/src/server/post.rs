@@ -119,7 +119,7 @@ impl Post {
         if self.endpoint.stop.is_stopped() {
             return Err(draining());
         }
-        let Some(slot) = self.endpoint.sessions.reserve() else {
+        let Some(slot) = self.endpoint.sessions.reserve(self.parts.extensions.get()) else {
             return Err(too_many_sessions());
         };
         let id = SessionId::random().map_err(|_| no_randomness())?;

@@ -99,7 +99,7 @@ impl Handles {
         if endpoint.stop.is_stopped() {
             return Err(draining());
         }
-        let slot = endpoint.sessions.reserve().ok_or_else(too_many_sessions)?;
+        let slot = endpoint.sessions.reserve(extensions.get()).ok_or_else(too_many_sessions)?;
         let first_stream = getrandom::u32().map_err(|_| no_randomness())?;
         let session = Arc::new(Session::restored(endpoint, state, owner.cloned(), slot, extensions.clone()));
         session.streams().number_from(first_stream);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crossway_service::Limits as SeamLimits;
+use crossway_service::{Limits as SeamLimits, SessionPlace, SessionShare};
 use tokio::sync::Notify;
 use tracing::debug;
 
@@ -36,8 +36,11 @@ pub(super) struct Common {
     closed: Notify,
 }
 
-/// The place of one session among those that there may be.
-pub(crate) struct Slot(pub(super) Arc<Common>);
+/// The place of one session among those that there may be, and among its caller's.
+pub(crate) struct Slot(
+    pub(super) Arc<Common>,
+    #[expect(dead_code, reason = "it is held")] Option<SessionPlace>,
+);
 
 impl Common {
     pub(super) fn new(limits: Limits) -> Self {
@@ -76,14 +79,18 @@ impl Sessions {
         self.common.sessions.load(Ordering::Relaxed)
     }
 
-    /// A place for one more session, if there is one.
-    pub(crate) fn reserve(&self) -> Option<Slot> {
+    /// A place for one more session of a caller, if there is one.
+    pub(crate) fn reserve(&self, share: Option<&SessionShare>) -> Option<Slot> {
+        let place = match share {
+            Some(share) => Some(share.take()?),
+            None => None,
+        };
         let most = self.common.limits.sessions;
         let reserved = self
             .common
             .sessions
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then_some(count + 1));
-        reserved.is_ok().then(|| Slot(Arc::clone(&self.common)))
+        reserved.is_ok().then(|| Slot(Arc::clone(&self.common), place))
     }
 
     pub(crate) fn insert(&self, session: Arc<Session>) {

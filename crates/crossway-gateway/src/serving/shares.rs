@@ -1,0 +1,75 @@
+//! How many sessions a tenant may have, and a user of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossway_policy::TenantName;
+use crossway_router::ScopeKey;
+use crossway_service::SessionShare;
+
+/// A tenant has three quarters of all sessions at the most, so that one that opens as many as it can leaves places for the others.
+const OF_TENANT: (usize, usize) = (3, 4);
+
+/// A user has half of all sessions at the most.
+const OF_USER: (usize, usize) = (1, 2);
+
+/// How many users' shares are kept that have no session: 16,384. Beyond that they are forgotten, and made anew.
+const KEPT: usize = 16_384;
+
+/// The shares of all who have called. They outlive changes of the config, as sessions do. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Shares(Arc<Inner>);
+
+struct Inner {
+    sessions: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    tenants: HashMap<TenantName, SessionShare>,
+    users: HashMap<ScopeKey, SessionShare>,
+}
+
+impl Shares {
+    /// Of so many sessions that there may be.
+    pub(crate) fn new(sessions: usize) -> Self {
+        Self(Arc::new(Inner { sessions, kept: Mutex::default() }))
+    }
+
+    /// A user's share, which is within the tenant's.
+    pub(crate) fn of(&self, tenant: &TenantName, user: &ScopeKey) -> SessionShare {
+        let most = |(part, whole): (usize, usize)| (self.0.sessions * part / whole).max(1);
+        // Each step leaves the tables whole.
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = kept.users.get(user) {
+            return share.clone();
+        }
+        if kept.users.len() >= KEPT {
+            kept.users.retain(|_, share| !share.is_empty());
+        }
+        let of_tenant =
+            kept.tenants.entry(tenant.clone()).or_insert_with(|| SessionShare::new(most(OF_TENANT)));
+        // Who proves nothing is many: they share what is theirs.
+        let share = if tenant.is_anonymous() { of_tenant.clone() } else { of_tenant.within(most(OF_USER)) };
+        kept.users.insert(user.clone(), share.clone());
+        share
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_the_same_for_a_user_and_within_the_tenants_for_all_of_it() {
+        let shares = Shares::new(8);
+        let acme = TenantName::new("acme").unwrap();
+        let of = |user: &str| shares.of(&acme, &ScopeKey::new(user));
+        let alice: Vec<_> = std::iter::from_fn(|| of("alice").take()).collect();
+        let ann: Vec<_> = std::iter::from_fn(|| of("ann").take()).collect();
+        assert_eq!((alice.len(), ann.len()), (4, 2));
+        let globex = shares.of(&TenantName::new("globex").unwrap(), &ScopeKey::new("bob"));
+        assert!(globex.take().is_some());
+    }
+}

@@ -1,0 +1,106 @@
+//! How many sessions those may have who share a bound.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A bound on sessions that some callers share: a user's, or a tenant's with those of its users within. Clones share it.
+///
+/// Put one into the extensions of each HTTP request, as its caller's: a transport opens a session only while there is a place in it, so that
+/// nobody takes all of the places that there are.
+#[derive(Clone)]
+pub struct SessionShare(Arc<Share>);
+
+struct Share {
+    most: usize,
+    taken: AtomicUsize,
+    within: Option<SessionShare>,
+}
+
+impl SessionShare {
+    /// Of so many sessions.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Share { most, taken: AtomicUsize::new(0), within: None }))
+    }
+
+    /// Of so many sessions, each of which has a place in this one too.
+    #[must_use]
+    pub fn within(&self, most: usize) -> Self {
+        Self(Arc::new(Share { most, taken: AtomicUsize::new(0), within: Some(self.clone()) }))
+    }
+
+    /// Whether there is no session in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.taken.load(Ordering::Relaxed) == 0
+    }
+
+    /// A place for one more session, if there is one. It is free again when it is dropped.
+    #[must_use]
+    pub fn take(&self) -> Option<SessionPlace> {
+        let outer = match &self.0.within {
+            Some(within) => Some(Box::new(within.take()?)),
+            None => None,
+        };
+        let most = self.0.most;
+        let taken = self
+            .0
+            .taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < most).then_some(taken + 1));
+        taken.is_ok().then(|| SessionPlace { share: Arc::clone(&self.0), _outer: outer })
+    }
+}
+
+impl fmt::Debug for SessionShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionShare({} of {})", self.0.taken.load(Ordering::Relaxed), self.0.most)
+    }
+}
+
+/// A session's place in a [`SessionShare`].
+pub struct SessionPlace {
+    share: Arc<Share>,
+    _outer: Option<Box<SessionPlace>>,
+}
+
+impl Drop for SessionPlace {
+    fn drop(&mut self) {
+        self.share.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for SessionPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionPlace")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_free_again_when_its_session_has_ended() {
+        let share = SessionShare::new(1);
+        let place = share.take().unwrap();
+        assert!(share.take().is_none());
+        drop(place);
+        assert!(share.take().is_some());
+    }
+
+    #[test]
+    fn a_share_within_another_takes_places_of_both() {
+        let tenant = SessionShare::new(3);
+        let (alice, ann) = (tenant.within(2), tenant.within(2));
+        let hers = [alice.take().unwrap(), alice.take().unwrap()];
+        assert!(alice.take().is_none());
+        let other = ann.take().unwrap();
+        assert!(ann.take().is_none(), "the tenant has no more");
+        drop(hers);
+        // What was refused has taken nothing.
+        assert!(ann.take().is_some());
+        drop(other);
+        assert_eq!(format!("{tenant:?}"), "SessionShare(0 of 3)");
+    }
+}
