@@ -1,5 +1,17 @@
-#![cfg_attr(feature = "face", doc = include_str!("../README.md"))]
-#![cfg_attr(not(feature = "face"), doc = "OpenAPI and MCP, both ways.")]
+#![cfg_attr(all(feature = "face", feature = "rest", feature = "webhook"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "face", feature = "rest", feature = "webhook")),
+    doc = "OpenAPI and MCP, both ways."
+)]
 
+#[cfg(any(feature = "rest", feature = "webhook"))]
+mod calling;
 #[cfg(feature = "face")]
 pub mod face;
+#[cfg(feature = "rest")]
+pub mod rest;
+#[cfg(feature = "webhook")]
+pub mod webhook;
+
+#[cfg(any(feature = "rest", feature = "webhook"))]
+pub use calling::{Attached, BadCredential, HttpClient, limits};

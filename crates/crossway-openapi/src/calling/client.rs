@@ -1,0 +1,250 @@
+//! HTTP requests: connections that are shared, answers that are bounded.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use crossway_service::{CallError, Reason};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::OnceCell;
+
+use super::limits;
+
+type Inner = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Makes HTTP/1.1 requests, with TLS that the platform's roots verify. Clones share connections.
+///
+/// Connections belong to nobody: whose credentials a request has is in its own headers and its own URL.
+#[derive(Clone, Default)]
+pub struct HttpClient(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// For `http` alone: most APIs behind a gateway are near, and reading the platform's roots takes its time.
+    plain: OnceLock<Inner>,
+    secure: OnceCell<Inner>,
+    own: Option<Arc<ClientConfig>>,
+}
+
+/// What is asked.
+#[derive(Clone)]
+pub(crate) struct Outgoing {
+    pub(crate) method: Method,
+    /// Whole, with scheme and host.
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// What was answered.
+pub(crate) struct Incoming {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// Whether there was more of the body than is taken.
+    pub(crate) is_cut: bool,
+}
+
+impl HttpClient {
+    /// One that speaks TLS as `config` says, without ALPN: HTTP/1.1 is spoken.
+    #[must_use]
+    pub fn with_tls(config: Arc<ClientConfig>) -> Self {
+        Self(Arc::new(Shared { own: Some(config), ..Shared::default() }))
+    }
+
+    /// Makes a request within `time`, and takes at most `most` bytes of the answer. A GET is led on within its origin.
+    ///
+    /// # Errors
+    ///
+    /// With the outcome that is certain: without a connection nothing was sent.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it closes the request's connection.
+    pub(crate) async fn send(
+        &self,
+        request: Outgoing,
+        time: Duration,
+        most: usize,
+    ) -> Result<Incoming, CallError> {
+        match tokio::time::timeout(time, self.follow(request, most)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(CallError::unknown(Reason::TimedOut(time))),
+        }
+    }
+
+    async fn follow(&self, mut request: Outgoing, most: usize) -> Result<Incoming, CallError> {
+        for _ in 0..limits::REDIRECTS {
+            let answer = self.once(request.clone(), most).await?;
+            let is_safe = matches!(request.method, Method::GET | Method::HEAD);
+            if !is_safe || !is_redirect(answer.status) {
+                return Ok(answer);
+            }
+            match led_to(&request.uri, &answer.headers) {
+                Some(uri) => request.uri = uri,
+                None => return Ok(answer),
+            }
+        }
+        self.once(request, most).await
+    }
+
+    async fn once(&self, request: Outgoing, most: usize) -> Result<Incoming, CallError> {
+        let origin = origin(&request.uri);
+        let client = self.inner(&request.uri).await.map_err(|what| unavailable(&origin, &what))?;
+        let Outgoing { method, uri, headers, body } = request;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        let response = client.request(request).await.map_err(|error| {
+            if error.is_connect() {
+                return unavailable(&origin, &explain(&error));
+            }
+            CallError::unknown(Reason::Ended(format!("{origin}: {}", explain(&error)).into()))
+        })?;
+        let (head, body) = response.into_parts();
+        let most = if head.status.is_success() { most } else { most.min(limits::ERROR_BYTES) };
+        let (body, is_cut) = read(body, most).await.map_err(|error| {
+            let what = format!("{origin}: the connection broke within the answer: {}", explain(&error));
+            CallError::unknown(Reason::Ended(what.into()))
+        })?;
+        Ok(Incoming { status: head.status, headers: head.headers, body, is_cut })
+    }
+
+    async fn inner(&self, uri: &Uri) -> Result<&Inner, String> {
+        if uri.scheme_str() != Some("https") {
+            return match self.0.plain.get() {
+                Some(client) => Ok(client),
+                None => {
+                    let config = config(RootCertStore::empty())?;
+                    Ok(self.0.plain.get_or_init(|| client(config)))
+                }
+            };
+        }
+        let made = self.0.secure.get_or_try_init(|| async {
+            if let Some(own) = &self.0.own {
+                return Ok(client(ClientConfig::clone(own)));
+            }
+            // Reads a few hundred files on some platforms.
+            let config = tokio::task::spawn_blocking(platform).await;
+            config.map_err(|_| "reading the platform's root certificates failed".to_owned())?.map(client)
+        });
+        made.await
+    }
+}
+
+fn client(mut config: ClientConfig) -> Inner {
+    config.alpn_protocols.clear();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(limits::CONNECT));
+    let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_or_http();
+    let connector = connector.enable_http1().wrap_connector(tcp);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(limits::KEPT)
+        .pool_max_idle_per_host(limits::KEPT_CONNECTIONS)
+        .build(connector)
+}
+
+fn platform() -> Result<ClientConfig, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        return Err("the platform has no root certificates to verify servers with".to_owned());
+    }
+    config(roots)
+}
+
+fn config(roots: RootCertStore) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(builder.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// A body up to a length, and whether there was more. What came in one piece is not copied.
+async fn read<B>(mut body: B, most: usize) -> Result<(Bytes, bool), B::Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(mut data) = frame?.into_data() else { continue };
+        let room = most - first.len() - whole.len();
+        let is_cut = data.len() > room;
+        data.truncate(room);
+        if first.is_empty() && whole.is_empty() {
+            first = data;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&data);
+        }
+        if is_cut {
+            return Ok((if whole.is_empty() { first } else { whole.freeze() }, true));
+        }
+    }
+    Ok((if whole.is_empty() { first } else { whole.freeze() }, false))
+}
+
+pub(crate) fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Where a redirect leads to, if that is the same origin: what the request carries was meant for no other.
+fn led_to(from: &Uri, headers: &HeaderMap) -> Option<Uri> {
+    let location = headers.get(header::LOCATION)?.to_str().ok()?;
+    let base = url::Url::parse(&from.to_string()).ok()?;
+    let target = base.join(location).ok()?;
+    if target.origin() != base.origin() || !target.username().is_empty() || target.password().is_some() {
+        return None;
+    }
+    target.as_str().split('#').next()?.parse().ok()
+}
+
+/// Scheme, host and port: what errors may name. Paths and queries may hold secrets.
+pub(crate) fn origin(uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+    format!("{}://{authority}", uri.scheme_str().unwrap_or("http"))
+}
+
+fn unavailable(origin: &str, what: &str) -> CallError {
+    CallError::not_sent(Reason::Unavailable(format!("{origin}: {what}").into()))
+}
+
+/// An error with its causes, in one line.
+fn explain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpClient")
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    /// Method and origin: paths, queries, headers and bodies may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outgoing({} {})", self.method, origin(&self.uri))
+    }
+}

@@ -1,0 +1,165 @@
+//! An MCP server of revision 2026-07-28 whose tools are HTTP requests.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crossway_proto::{ErrorCode, ErrorObject, Message, RequestId, Revision};
+use crossway_service::{Ask, Call, CallError, Connection, Context, Reason, Reply};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{ToolResult, limits};
+
+/// A call that is being made.
+pub(crate) type Called = Pin<Box<dyn Future<Output = Result<ToolResult, CallError>> + Send>>;
+
+/// Tools, and how they are called.
+pub(crate) trait ToolSet: Send + Sync + 'static {
+    /// What it is called, and which version it is of (`serverInfo`).
+    fn server(&self) -> (&str, &str);
+
+    /// What clients are told of it.
+    fn instructions(&self) -> Option<&str>;
+
+    /// The tools' definitions as JSON text, in an order that does not change.
+    fn tools(&self) -> &[Box<str>];
+
+    /// Calls a tool; `None` if there is no such tool.
+    fn call(&self, name: &str, arguments: Map<String, Value>, context: &Context) -> Option<Called>;
+}
+
+/// A connection with a set of tools. It has no state: all calls are as good as strangers to each other.
+pub(crate) struct Tools<T>(pub(crate) Arc<T>);
+
+impl<T: ToolSet> Connection for Tools<T> {
+    fn call(&self, call: Call) -> Reply {
+        let Call { ask, context } = call;
+        let message = match ask {
+            Ask::Message(message) => message,
+            Ask::Listen => return Reply::silent(),
+            _ => return Reply::accepted(),
+        };
+        let Some(id) = message.id().filter(|_| message.is_request()) else { return Reply::accepted() };
+        let method = message.method().unwrap_or_default();
+        match &*method {
+            "server/discover" => answer(&id, &self.discover()),
+            "tools/list" => self.list(&id, message.params()),
+            "tools/call" => self.call_tool(id, message.params(), &context),
+            "subscriptions/listen" => listen(id),
+            method => refuse(&id, ErrorCode::METHOD_NOT_FOUND, format!("there is no method {method:?}")),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+struct ListParams {
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CallParams {
+    name: String,
+    arguments: Option<Map<String, Value>>,
+}
+
+impl<T: ToolSet> Tools<T> {
+    fn server_info(&self) -> Value {
+        let (name, version) = self.0.server();
+        json!({ "name": name, "version": version })
+    }
+
+    /// `server/discover` (2026-07-28, server/discover).
+    fn discover(&self) -> Vec<u8> {
+        let mut result = json!({
+            "resultType": "complete",
+            "supportedVersions": [Revision::V2026_07_28.as_str()],
+            "capabilities": { "tools": {} },
+            "ttlMs": limits::LIST_HOLDS.as_millis() as u64,
+            "cacheScope": "public",
+            "_meta": { "io.modelcontextprotocol/serverInfo": self.server_info() },
+        });
+        if let Some(instructions) = self.0.instructions() {
+            result["instructions"] = instructions.into();
+        }
+        result.to_string().into_bytes()
+    }
+
+    /// A page of tools. A cursor is where it begins ("Servers should provide stable cursors"; 2026-07-28, server/utilities/pagination).
+    fn list(&self, id: &RequestId, params: Option<&[u8]>) -> Reply {
+        let params = params.map_or(Ok(ListParams::default()), serde_json::from_slice);
+        let all = self.0.tools();
+        let begin = match params.map(|params| params.cursor) {
+            Ok(None) => 0,
+            Ok(Some(cursor)) => cursor.parse().unwrap_or(usize::MAX),
+            Err(_) => usize::MAX,
+        };
+        if begin > all.len() {
+            return refuse(id, ErrorCode::INVALID_PARAMS, "the cursor is none of this list".to_owned());
+        }
+        let end = all.len().min(begin + limits::PAGE_TOOLS);
+        let page = &all[begin..end];
+        let mut result = String::with_capacity(page.iter().map(|tool| tool.len() + 1).sum::<usize>() + 256);
+        result.push_str(r#"{"resultType":"complete","tools":["#);
+        for (at, tool) in page.iter().enumerate() {
+            if at > 0 {
+                result.push(',');
+            }
+            result.push_str(tool);
+        }
+        result.push(']');
+        if end < all.len() {
+            result.push_str(&format!(r#","nextCursor":"{end}""#));
+        }
+        let meta = json!({ "io.modelcontextprotocol/serverInfo": self.server_info() });
+        let ttl = limits::LIST_HOLDS.as_millis();
+        result.push_str(&format!(r#","ttlMs":{ttl},"cacheScope":"public","_meta":{meta}}}"#));
+        answer(id, result.as_bytes())
+    }
+
+    fn call_tool(&self, id: RequestId, params: Option<&[u8]>, context: &Context) -> Reply {
+        let params = params.map(serde_json::from_slice::<CallParams>);
+        let Some(Ok(CallParams { name, arguments })) = params else {
+            let what = "tools/call needs the name of a tool, and an object of arguments";
+            return refuse(&id, ErrorCode::INVALID_PARAMS, what.to_owned());
+        };
+        match self.0.call(&name, arguments.unwrap_or_default(), context) {
+            // "Unknown tools" are protocol errors (2026-07-28, server/tools, Error Handling).
+            None => refuse(&id, ErrorCode::INVALID_PARAMS, format!("there is no tool {name:?}")),
+            Some(called) => Reply::pending(async move {
+                match called.await {
+                    Ok(result) => answer(&id, result.as_json()),
+                    Err(error) => Reply::failed(error),
+                }
+            }),
+        }
+    }
+}
+
+/// Nothing ever changes, which is said by acknowledging nothing (2026-07-28, basic/utilities/subscriptions), and by silence.
+fn listen(id: RequestId) -> Reply {
+    let subscription = String::from_utf8_lossy(id.as_json()).into_owned();
+    let params = format!(
+        r#"{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{subscription}}},"notifications":{{}}}}"#
+    );
+    let Ok(first) =
+        Message::notification_of("notifications/subscriptions/acknowledged", Some(params.as_bytes()))
+    else {
+        return Reply::silent();
+    };
+    use futures_util::StreamExt;
+    Reply::stream(futures_util::stream::once(async move { Ok(first) }).chain(futures_util::stream::pending()))
+}
+
+/// What an API says is JSON already, and may still be deeper than messages are.
+fn answer(id: &RequestId, result: &[u8]) -> Reply {
+    match Message::result_of(id, result) {
+        Ok(message) => Reply::once(message),
+        Err(error) => Reply::failed(CallError::answered(Reason::InvalidAnswer(error.to_string().into()))),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "an error without data is JSON")]
+fn refuse(id: &RequestId, code: ErrorCode, what: String) -> Reply {
+    let error = ErrorObject::new(code, what);
+    Reply::once(Message::error_of(Some(id), &error).expect("valid by construction"))
+}

@@ -1,0 +1,42 @@
+//! Tools that are HTTP requests: what REST upstreams and webhooks share.
+
+mod answer;
+mod client;
+mod connection;
+pub(crate) mod credentials;
+pub mod limits;
+mod result;
+
+use std::time::{Duration, Instant, SystemTime};
+
+#[cfg(feature = "webhook")]
+pub(crate) use answer::mime;
+pub(crate) use answer::{BodyKind, is_success, kind, refusal_of, result_of};
+pub use client::HttpClient;
+
+/// What requests say of who makes them.
+pub(crate) const USER_AGENT: http::HeaderValue =
+    http::HeaderValue::from_static(concat!("crossway/", env!("CARGO_PKG_VERSION")));
+
+#[cfg(feature = "webhook")]
+pub(crate) use client::Incoming;
+pub(crate) use client::Outgoing;
+pub(crate) use connection::{Called, ToolSet, Tools};
+pub use credentials::{Attached, BadCredential};
+pub(crate) use result::ToolResult;
+
+/// How long a call may still take.
+pub(crate) fn left(time: Duration, deadline: Option<Instant>) -> Duration {
+    deadline.map_or(time, |deadline| time.min(deadline.saturating_duration_since(Instant::now())))
+}
+
+/// A number that nobody guesses.
+pub(crate) fn random() -> u128 {
+    let mut bytes = [0; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        // A system without randomness has no TLS either; what is told apart by this is told apart by time then.
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        return since.map(|since| since.as_nanos()).unwrap_or_default();
+    }
+    u128::from_le_bytes(bytes)
+}

@@ -1,0 +1,65 @@
+//! Results of tools, as JSON text.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
+
+/// The result of `tools/call` (2026-07-28, server/tools, Tool Result), as JSON text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ToolResult(Vec<u8>);
+
+impl ToolResult {
+    /// One text.
+    pub(crate) fn text(text: &str) -> Self {
+        Self(Self::begin(text).end(""))
+    }
+
+    /// One text that says what went wrong, for the model to read (2026-07-28, server/tools, Error Handling).
+    pub(crate) fn error(text: &str) -> Self {
+        Self(Self::begin(text).end(r#","isError":true"#))
+    }
+
+    /// A JSON value: as text, and as it is if the tool says what it looks like ("For backwards compatibility, a tool that returns
+    /// structured content SHOULD also return the serialized JSON in a TextContent block"; 2026-07-28, server/tools).
+    pub(crate) fn json(value: &RawValue, is_structured: bool) -> Self {
+        let begun = Self::begin(value.get());
+        if is_structured {
+            return Self(begun.end(&format!(r#","structuredContent":{}"#, value.get())));
+        }
+        Self(begun.end(""))
+    }
+
+    /// An image or a sound.
+    pub(crate) fn media(kind: &'static str, mime: &str, data: &[u8]) -> Self {
+        let mime = serde_json::Value::from(mime);
+        let mut json =
+            format!(r#"{{"resultType":"complete","content":[{{"type":"{kind}","mimeType":{mime},"data":""#);
+        STANDARD.encode_string(data, &mut json);
+        json.push_str(r#""}]}"#);
+        Self(json.into_bytes())
+    }
+
+    pub(crate) fn as_json(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn begin(text: &str) -> Begun {
+        let mut json = Vec::with_capacity(text.len() + text.len() / 8 + 96);
+        json.extend_from_slice(br#"{"resultType":"complete","content":[{"type":"text","text":"#);
+        // Writing to memory does not fail.
+        let _ = serde_json::to_writer(&mut json, text);
+        json.extend_from_slice(b"}]");
+        Begun(json)
+    }
+}
+
+/// A result whose content has been written.
+struct Begun(Vec<u8>);
+
+impl Begun {
+    fn end(mut self, rest: &str) -> Vec<u8> {
+        self.0.extend_from_slice(rest.as_bytes());
+        self.0.push(b'}');
+        self.0
+    }
+}

@@ -1,0 +1,40 @@
+//! References within a document.
+
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use super::limits;
+
+/// Why a reference leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Broken {
+    /// It leads out of the document.
+    #[error("it refers to {0:?}, outside the document, which is not fetched: bundle the document first")]
+    Remote(String),
+    /// There is nothing there.
+    #[error("it refers to {0:?}, and nothing is there")]
+    Missing(String),
+    /// It leads in a circle.
+    #[error("it refers to {0:?}, which leads in a circle")]
+    Circle(String),
+}
+
+/// What a reference stands for, and the node itself if it is none: one step.
+pub(in crate::rest) fn target<'a>(root: &'a Value, reference: &str) -> Result<&'a Value, Broken> {
+    let shown = || reference.chars().take(128).collect::<String>();
+    let Some(pointer) = reference.strip_prefix('#') else { return Err(Broken::Remote(shown())) };
+    let pointer = percent_decode_str(pointer).decode_utf8().map_err(|_| Broken::Missing(shown()))?;
+    root.pointer(&pointer).ok_or_else(|| Broken::Missing(shown()))
+}
+
+/// What a node stands for, over as many references as it takes.
+pub(in crate::rest) fn resolve<'a>(root: &'a Value, node: &'a Value) -> Result<&'a Value, Broken> {
+    let mut node = node;
+    for _ in 0..limits::REFERENCES {
+        let Some(reference) = node.get("$ref").and_then(Value::as_str) else { return Ok(node) };
+        node = target(root, reference)?;
+    }
+    let reference = node.get("$ref").and_then(Value::as_str).unwrap_or_default();
+    Err(Broken::Circle(reference.chars().take(128).collect()))
+}

@@ -1,0 +1,31 @@
+//! Every bound of OpenAPI documents, with its default and the reason for it.
+
+/// How long a document may be: 16 MiB. GitHub's, the longest that is in common use, has 12.
+pub const DOCUMENT_BYTES: usize = 16 << 20;
+/// How many values a document may have: 1,000,000, about 100 MiB while it is read. GitHub's has fewer than half of that.
+pub const DOCUMENT_VALUES: usize = 1_000_000;
+/// How deep a document may be: 96 levels. Those that people write have 30.
+pub const DOCUMENT_DEPTH: usize = 96;
+/// How many operations of a document may be tools: 500. No model chooses well among as many, and filters choose before.
+pub const TOOLS: usize = 500;
+/// How many parameters an operation may have: 128.
+pub const PARAMETERS: usize = 128;
+/// How many references may lead from one to the next: 16. More is a circle.
+pub const REFERENCES: usize = 16;
+/// How many values a tool's schema may have with its references in their places: 2,000. With more, or where schemas refer to
+/// themselves, references stay as they are.
+pub const INLINED_VALUES: usize = 2_000;
+/// How many values a tool's schemas may have in all: 20,000.
+pub const SCHEMA_VALUES: usize = 20_000;
+/// How deep a tool's schema may be: 64 levels.
+pub const SCHEMA_DEPTH: usize = 64;
+/// How long a tool's definition may be: 128 KiB, more than a model has room for.
+pub const TOOL_BYTES: usize = 128 << 10;
+/// How long a tool's name may be: 64, as models' APIs have it.
+pub const NAME_BYTES: usize = 64;
+/// How much of a description is told: 4 KiB.
+pub const DESCRIPTION_BYTES: usize = 4 << 10;
+/// How long the URL of a request may be: 32 KiB. Servers take 8 to 64.
+pub const URL_BYTES: usize = 32 << 10;
+/// How deep arguments may be that become members of a query: 8 levels.
+pub const QUERY_DEPTH: usize = 8;

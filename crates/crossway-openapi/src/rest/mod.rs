@@ -1,0 +1,23 @@
+//! A REST API that an OpenAPI document describes, as an upstream whose tools are the API's operations.
+//!
+//! [`Document`] is read within bounds; [`Api`] makes tools of it, once; a [`RestUpstream`] calls them, for one caller, with what is
+//! [`Attached`](crate::Attached) to each request on the caller's behalf.
+
+mod api;
+mod document;
+mod filter;
+pub mod limits;
+mod names;
+mod operation;
+mod request;
+mod schema;
+mod server;
+mod upstream;
+
+pub use api::{Api, ApiError, ApiOptions, LeftOut};
+pub use document::{Broken, Document, DocumentError, FetchError, fetch};
+pub use filter::{BadPattern, Filter};
+pub use operation::Unusable;
+pub use schema::BadSchema;
+pub use server::ServerError;
+pub use upstream::{RestOptions, RestUpstream};

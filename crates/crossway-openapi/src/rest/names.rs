@@ -1,0 +1,143 @@
+//! What operations are called as tools.
+
+use std::collections::HashMap;
+
+use super::limits;
+
+/// What a tool is made of: the operation's own id, if it has one, its method in lower case, and its path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) id: Option<&'a str>,
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+}
+
+/// Names of tools, each once and in `[A-Za-z0-9_-]{1,64}`, as models' APIs have it.
+///
+/// An id that is such a name keeps it. Where several come to one name, all of them but one that had it from the beginning get
+/// eight digits that depend on method and path alone: adding an operation renames no other that had a name of its own.
+pub(super) fn names(operations: &[Named<'_>]) -> Vec<String> {
+    let mut names: Vec<String> = operations.iter().map(|operation| fitting(&wanted(operation))).collect();
+    let mut users: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, name) in names.iter().enumerate() {
+        users.entry(name.clone()).or_default().push(at);
+    }
+    for (name, of_it) in &users {
+        if of_it.len() == 1 {
+            continue;
+        }
+        let exact: Vec<usize> =
+            of_it.iter().copied().filter(|at| operations[*at].id == Some(name.as_str())).collect();
+        let keeps = if let [only] = exact[..] { Some(only) } else { None };
+        for at in of_it.iter().filter(|at| Some(**at) != keeps) {
+            names[*at] = marked(name, &operations[*at], 0);
+        }
+    }
+    // Eight digits may meet too, and what they make may be another's name.
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    for at in 0..names.len() {
+        let mut round = 0;
+        while taken.contains_key(&names[at]) {
+            round += 1;
+            names[at] = marked(&fitting(&wanted(&operations[at])), &operations[at], round);
+        }
+        taken.insert(names[at].clone(), at);
+    }
+    names
+}
+
+fn wanted(operation: &Named<'_>) -> String {
+    match operation.id.filter(|id| id.bytes().any(|byte| byte.is_ascii_alphanumeric())) {
+        Some(id) => id.to_owned(),
+        None => format!("{}{}", operation.method, operation.path),
+    }
+}
+
+/// A text with each run of what can't be in a name replaced by `_`, and without such runs at its ends.
+pub(super) fn fitting(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let mut name = String::with_capacity(text.len().min(limits::NAME_BYTES));
+    for part in text.split(|c| !fits(c)).filter(|part| !part.is_empty()) {
+        if !name.is_empty() {
+            name.push('_');
+        }
+        name.push_str(part);
+        if name.len() >= limits::NAME_BYTES {
+            break;
+        }
+    }
+    name.truncate(limits::NAME_BYTES);
+    name
+}
+
+fn marked(name: &str, operation: &Named<'_>, round: u32) -> String {
+    let digits = format!("{:08x}", fnv(&format!("{} {} {round}", operation.method, operation.path)));
+    let head = &name[..name.len().min(limits::NAME_BYTES - digits.len() - 1)];
+    format!("{head}_{digits}")
+}
+
+/// FNV-1a, 32 bits: the same on all machines and in all versions, as names have to be.
+fn fnv(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn one(id: Option<&'static str>, path: &'static str) -> Named<'static> {
+        Named { id, method: "get", path }
+    }
+
+    #[test]
+    fn a_name_comes_from_the_id_or_from_method_and_path() {
+        let operations = [
+            one(Some("listCards"), "/cards"),
+            one(None, "/boards/{id}/cards"),
+            one(Some("cards/list all"), "/x"),
+            one(Some("???"), "/y"),
+            one(Some("get-boards__cards"), "/z"),
+        ];
+        let wanted = ["listCards", "get_boards_id_cards", "cards_list_all", "get_y", "get-boards__cards"];
+        assert_eq!(names(&operations), wanted);
+    }
+
+    #[test]
+    fn of_several_that_come_to_one_name_only_the_one_that_had_it_keeps_it() {
+        let operations = [one(Some("a b"), "/1"), one(Some("a_b"), "/2"), one(Some("a/b"), "/3")];
+        let named = names(&operations);
+        assert_eq!(named[1], "a_b");
+        assert!(named[0].starts_with("a_b_") && named[2].starts_with("a_b_") && named[0] != named[2]);
+        // Without the first, the others are called as they were.
+        assert_eq!(names(&operations[1..]), named[1..]);
+        let twice = names(&[one(Some("same"), "/1"), one(Some("same"), "/2")]);
+        assert!(twice.iter().all(|name| name.starts_with("same_")) && twice[0] != twice[1]);
+    }
+
+    #[test]
+    fn the_marks_are_the_same_everywhere() {
+        let twice = names(&[one(Some("same"), "/1"), one(Some("same"), "/2")]);
+        assert_eq!(twice, ["same_00f466c5", "same_44404ce4"]);
+    }
+
+    proptest! {
+        #[test]
+        fn names_fit_and_no_two_are_the_same(
+            of in proptest::collection::vec(("[a-c/_ .]{0,70}|\\PC{0,8}", "(/[a-b{}]{0,3}){1,3}"), 0..24)
+        ) {
+            let operations: Vec<Named<'_>> = of
+                .iter()
+                .enumerate()
+                .map(|(at, (id, path))| Named { id: (at % 3 > 0).then_some(id.as_str()), method: "get", path })
+                .collect();
+            let names = names(&operations);
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            for (at, name) in names.iter().enumerate() {
+                prop_assert!((1..=limits::NAME_BYTES).contains(&name.len()) && name.chars().all(fits), "{name:?}");
+                prop_assert!(!names[..at].contains(name), "{name:?} twice");
+            }
+        }
+    }
+}

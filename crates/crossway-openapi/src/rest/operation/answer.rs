@@ -1,0 +1,46 @@
+//! What an operation says of its answers.
+
+use serde_json::{Map, Value};
+
+use super::super::document::{Document, resolve};
+use super::super::schema::{Schemas, Side};
+use crate::calling::{BodyKind, kind};
+
+/// What all that may be answered looks like, if that is said of all of it: a success that is no JSON, or of which nothing is said,
+/// has no structured content, which who has an `outputSchema` must give (2026-07-28, server/tools, Output Schema).
+pub(super) fn output_schema(document: &Document, operation: &Value) -> Option<Value> {
+    let responses = operation.get("responses")?.as_object()?;
+    let mut found: Option<&Value> = None;
+    for (status, response) in responses {
+        let is_success = status.starts_with('2') || (status == "default" && responses.len() == 1);
+        if !is_success {
+            continue;
+        }
+        let response = resolve(document.root(), response).ok()?;
+        let content = response.get("content")?.as_object()?;
+        let mut schemas = content
+            .iter()
+            .map(|(mime, media)| (kind(mime) == BodyKind::Json).then(|| media.get("schema")).flatten());
+        let schema = schemas.next()??;
+        if schemas.next().is_some() || found.is_some_and(|other| other != schema) {
+            return None;
+        }
+        found = Some(schema);
+    }
+    let node = found?;
+    let (schema, definitions) =
+        Schemas::convert(document, Side::Answer, |converting| converting.schema(node)).ok()?;
+    let Value::Object(mut schema) = schema else { return None };
+    if schema.is_empty() {
+        return None;
+    }
+    add(&mut schema, definitions);
+    Some(schema.into())
+}
+
+/// Puts definitions into a schema.
+pub(super) fn add(schema: &mut Map<String, Value>, definitions: Map<String, Value>) {
+    if !definitions.is_empty() {
+        schema.insert("$defs".to_owned(), definitions.into());
+    }
+}

@@ -1,0 +1,149 @@
+//! Bodies of requests.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::super::document::{Document, resolve};
+use super::{Style, Unusable};
+use crate::calling::{BodyKind, kind};
+
+/// The body of an operation's requests.
+#[derive(Debug)]
+pub(in crate::rest) struct Body {
+    pub(in crate::rest) kind: MediaKind,
+    /// `Content-Type`, without a multipart body's boundary.
+    pub(in crate::rest) mime: String,
+    pub(in crate::rest) is_required: bool,
+    pub(in crate::rest) fields: Fields,
+    /// How the members of a form or of a multipart body are written, by name.
+    pub(in crate::rest) encodings: BTreeMap<String, Encoding>,
+}
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::rest) enum MediaKind {
+    Json,
+    Form,
+    Multipart,
+    Text,
+    /// Its argument is base64.
+    Binary,
+}
+
+/// What a body is made of.
+#[derive(Debug)]
+pub(in crate::rest) enum Fields {
+    /// The argument of this name.
+    Whole(String),
+    /// Members of an object, by the names of the arguments that they are taken from.
+    Members(BTreeMap<String, String>),
+}
+
+/// How one member of a form or of a multipart body is written (OpenAPI 3.1.1, Encoding Object).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::rest) struct Encoding {
+    pub(in crate::rest) style: Option<Style>,
+    pub(in crate::rest) explode: Option<bool>,
+    pub(in crate::rest) mime: Option<String>,
+    /// Whether its argument is base64.
+    pub(in crate::rest) is_binary: bool,
+}
+
+/// A body as it is described.
+pub(super) struct Media<'a> {
+    pub(super) kind: MediaKind,
+    pub(super) mime: &'a str,
+    pub(super) is_required: bool,
+    pub(super) schema: Option<&'a Value>,
+    pub(super) description: Option<&'a str>,
+    pub(super) encodings: BTreeMap<String, Encoding>,
+}
+
+/// Of the bodies that an operation takes, the one that is made most easily.
+pub(super) fn media<'a>(document: &'a Document, operation: &'a Value) -> Result<Option<Media<'a>>, Unusable> {
+    let Some(body) = operation.get("requestBody") else { return Ok(None) };
+    let body = resolve(document.root(), body)?;
+    let content = body.get("content").and_then(Value::as_object).ok_or(Unusable::Shape("body"))?;
+    let is_required = body.get("required").and_then(Value::as_bool).unwrap_or(false);
+    let found = content.iter().filter_map(|(mime, media)| Some((of_mime(mime)?, mime, media)));
+    let order = |kind: MediaKind| {
+        let all =
+            [MediaKind::Json, MediaKind::Form, MediaKind::Multipart, MediaKind::Text, MediaKind::Binary];
+        all.iter().position(|of| *of == kind)
+    };
+    // `application/json` before its like.
+    let best = found.min_by_key(|(kind, mime, _)| (order(*kind), mime.len()));
+    let Some((kind, mime, media)) = best else {
+        if !is_required {
+            return Ok(None);
+        }
+        let mimes: Vec<&str> = content.keys().take(4).map(String::as_str).collect();
+        return Err(Unusable::Body(mimes.join(", ")));
+    };
+    let schema = media.get("schema");
+    let encodings = encodings(document, schema, media.get("encoding"))?;
+    let description = body.get("description").and_then(Value::as_str);
+    Ok(Some(Media { kind, mime, is_required, schema, description, encodings }))
+}
+
+fn of_mime(mime: &str) -> Option<MediaKind> {
+    let is_plain = mime.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let essence = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !is_plain || essence.contains('*') {
+        return None;
+    }
+    Some(match essence.as_str() {
+        "application/x-www-form-urlencoded" => MediaKind::Form,
+        "multipart/form-data" => MediaKind::Multipart,
+        mime => match kind(mime) {
+            BodyKind::Json => MediaKind::Json,
+            BodyKind::Text => MediaKind::Text,
+            _ if mime.starts_with("multipart/") => return None,
+            _ => MediaKind::Binary,
+        },
+    })
+}
+
+fn encodings(
+    document: &Document,
+    schema: Option<&Value>,
+    said: Option<&Value>,
+) -> Result<BTreeMap<String, Encoding>, Unusable> {
+    let mut all: BTreeMap<String, Encoding> = BTreeMap::new();
+    let schema = schema.map(|schema| resolve(document.root(), schema)).transpose()?;
+    let properties = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
+    for (name, property) in properties.into_iter().flatten() {
+        let property = resolve(document.root(), property)?;
+        let item = property.get("items").map(|items| resolve(document.root(), items)).transpose()?;
+        if is_binary(property) || item.is_some_and(is_binary) {
+            all.insert(name.clone(), Encoding { is_binary: true, ..Encoding::default() });
+        }
+    }
+    for (name, encoding) in said.and_then(Value::as_object).into_iter().flatten() {
+        let text = |member| encoding.get(member).and_then(Value::as_str);
+        let entry = all.entry(name.clone()).or_default();
+        entry.style = match text("style") {
+            Some("form") => Some(Style::Form),
+            Some("spaceDelimited") => Some(Style::SpaceDelimited),
+            Some("pipeDelimited") => Some(Style::PipeDelimited),
+            Some("deepObject") => Some(Style::DeepObject),
+            _ => None,
+        };
+        entry.explode = encoding.get("explode").and_then(Value::as_bool);
+        // Of several the first; what can't stand in a header is none.
+        let mime = text("contentType").and_then(|mimes| mimes.split(',').next()).map(str::trim);
+        entry.mime = mime
+            .filter(|mime| !mime.contains('*') && mime.bytes().all(|byte| matches!(byte, b' '..=b'~')))
+            .map(str::to_owned);
+    }
+    Ok(all)
+}
+
+/// Whether a property is bytes: 3.0 says so by its format, 3.1 by its encoding, or by a media type and no type.
+pub(super) fn is_binary(schema: &Value) -> bool {
+    let text = |member| schema.get(member).and_then(Value::as_str);
+    text("format") == Some("binary")
+        || text("contentEncoding").is_some_and(|coding| coding.eq_ignore_ascii_case("base64"))
+        || (text("contentMediaType").is_some() && schema.get("type").is_none())
+}

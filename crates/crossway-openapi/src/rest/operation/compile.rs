@@ -1,0 +1,332 @@
+//! Operations made into tools.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::super::document::{Document, resolve};
+use super::super::limits;
+use super::super::names::fitting;
+use super::super::schema::{BadSchema, Converting, Schemas, Side, short};
+use super::answer::{add, output_schema};
+use super::body::{Media, is_binary, media};
+use super::parameters::{Described, Secured, parameters};
+use super::{Body, Fields, MediaKind, Operation, Place, Template, Unusable};
+
+/// What operations are made tools with.
+pub(in crate::rest) struct Context<'a> {
+    pub(in crate::rest) document: &'a Document,
+    pub(in crate::rest) secured: Vec<Secured>,
+    /// Whether tools say what their answers look like.
+    pub(in crate::rest) has_output_schemas: bool,
+}
+
+impl<'a> Context<'a> {
+    pub(in crate::rest) fn new(document: &'a Document, has_output_schemas: bool) -> Self {
+        Self { document, secured: secured(document), has_output_schemas }
+    }
+}
+
+/// What security schemes fill (OpenAPI 3.1.1, Security Scheme Object).
+fn secured(document: &Document) -> Vec<Secured> {
+    let schemes = document.root().pointer("/components/securitySchemes").and_then(Value::as_object);
+    let schemes = schemes.into_iter().flat_map(Map::values);
+    let schemes = schemes.filter_map(|scheme| resolve(document.root(), scheme).ok());
+    schemes
+        .filter_map(|scheme| {
+            let text = |member| scheme.get(member).and_then(Value::as_str);
+            if text("type") != Some("apiKey") {
+                return None;
+            }
+            match text("in")? {
+                "header" => Some(Secured::Header(text("name")?.to_ascii_lowercase())),
+                "query" => Some(Secured::Query(text("name")?.to_owned())),
+                _ => None,
+            }
+        })
+        .collect()
+}
+
+/// Makes a tool of an operation.
+pub(in crate::rest) fn compile(
+    context: &Context<'_>,
+    path: &str,
+    method: Method,
+    item: &Value,
+    operation: &Value,
+    tool: String,
+) -> Result<Operation, Unusable> {
+    let document = context.document;
+    if !operation.is_object() {
+        return Err(Unusable::Shape("description"));
+    }
+    let template = Template::parse(path)?;
+    let described = parameters(document, item, operation, &template, &context.secured)?;
+    let media = media(document, operation)?;
+    let (made, definitions) = Schemas::convert(document, Side::Request, |converting| {
+        arguments(document, &described, media.as_ref(), converting)
+    })?;
+    let Arguments { schemas, required, is_open, names, fields } = made;
+    let mut input = Map::new();
+    input.insert("type".to_owned(), "object".into());
+    input.insert("properties".to_owned(), schemas.into());
+    if !required.is_empty() {
+        input.insert("required".to_owned(), required.into_iter().collect());
+    }
+    if !is_open {
+        input.insert("additionalProperties".to_owned(), false.into());
+    }
+    add(&mut input, definitions);
+    let output = context.has_output_schemas.then(|| output_schema(document, operation)).flatten();
+    let definition = definition(&tool, &method, path, operation, input, output.as_ref());
+    let (definition, is_structured) = match definition {
+        long if long.len() > limits::TOOL_BYTES && output.is_some() => {
+            // What answers look like is what can be done without.
+            let mut tool: Value = serde_json::from_str(&long).unwrap_or_default();
+            tool.as_object_mut().map(|tool| tool.remove("outputSchema"));
+            (tool.to_string(), false)
+        }
+        definition => (definition, output.is_some()),
+    };
+    if definition.len() > limits::TOOL_BYTES {
+        return Err(Unusable::TooLong { bytes: definition.len(), limit: limits::TOOL_BYTES });
+    }
+    let parameters = names.into_iter().zip(described).map(|(name, described)| (name, described.parameter));
+    let body = media.zip(fields).map(|(media, fields)| Body {
+        kind: media.kind,
+        mime: media.mime.to_owned(),
+        is_required: media.is_required,
+        fields,
+        encodings: media.encodings,
+    });
+    Ok(Operation {
+        tool,
+        definition: definition.into(),
+        method,
+        path: template,
+        parameters: parameters.collect(),
+        body,
+        is_structured,
+    })
+}
+
+/// The arguments of a tool.
+struct Arguments {
+    schemas: Map<String, Value>,
+    required: BTreeSet<String>,
+    /// Whether there may be more than are named.
+    is_open: bool,
+    /// Of the parameters, in their order.
+    names: Vec<String>,
+    fields: Option<Fields>,
+}
+
+fn arguments<'a>(
+    document: &'a Document,
+    described: &[Described<'a>],
+    media: Option<&Media<'a>>,
+    converting: &mut Converting<'_, 'a>,
+) -> Result<Arguments, BadSchema> {
+    let mut made = Arguments {
+        schemas: Map::new(),
+        required: BTreeSet::new(),
+        is_open: false,
+        names: Vec::new(),
+        fields: None,
+    };
+    for Described { parameter, schema, description } in described {
+        let mut schema = match schema {
+            Some(node) => object(converting.schema(node)?),
+            None => Map::from_iter([("type".to_owned(), "string".into())]),
+        };
+        describe(&mut schema, *description);
+        let place = match parameter.place {
+            Place::Path => "path",
+            Place::Query => "query",
+            Place::Header(_) => "header",
+        };
+        let name = free(&made.schemas, &parameter.name, place);
+        if parameter.is_required {
+            made.required.insert(name.clone());
+        }
+        made.schemas.insert(name.clone(), schema.into());
+        made.names.push(name);
+    }
+    if let Some(media) = media {
+        body(document, media, converting, &mut made)?;
+    }
+    Ok(made)
+}
+
+/// Adds what a body is made of: the members of an object as arguments of their own, where all of them are named, and anything else
+/// as one argument.
+fn body<'a>(
+    document: &'a Document,
+    media: &Media<'a>,
+    converting: &mut Converting<'_, 'a>,
+    made: &mut Arguments,
+) -> Result<(), BadSchema> {
+    let node = media.schema.map(|schema| resolve(document.root(), schema)).transpose()?;
+    let mut schema = match (media.kind, media.schema) {
+        (MediaKind::Binary, _) => base64(Map::new()),
+        (_, Some(schema)) => object(converting.schema(schema)?),
+        (MediaKind::Text, None) => Map::from_iter([("type".to_owned(), "string".into())]),
+        (_, None) => Map::from_iter([("type".to_owned(), "object".into())]),
+    };
+    let is_form = matches!(media.kind, MediaKind::Form | MediaKind::Multipart);
+    let is_plain = matches!(media.kind, MediaKind::Json) && is_plain_object(&schema);
+    let properties = schema.get("properties").and_then(Value::as_object);
+    if let (true, Some(properties)) = (is_form || is_plain, properties) {
+        let required: Vec<&str> = texts(schema.get("required"));
+        let mut members = BTreeMap::new();
+        for (name, property) in properties {
+            let argument = free(&made.schemas, name, "body");
+            if media.is_required && required.contains(&name.as_str()) {
+                made.required.insert(argument.clone());
+            }
+            let of_document = node.and_then(|node| node.get("properties")).and_then(|all| all.get(name));
+            let is_bytes = is_form && of_document.is_some_and(|property| is_bytes(document, property));
+            let property = if is_bytes { base64(object(property.clone())).into() } else { property.clone() };
+            made.schemas.insert(argument.clone(), property);
+            members.insert(argument, name.clone());
+        }
+        made.fields = Some(Fields::Members(members));
+        return Ok(());
+    }
+    describe(&mut schema, media.description);
+    let argument = free(&made.schemas, "body", "request");
+    // What a form has no properties for can't be told from nothing: it is one object.
+    if media.is_required {
+        made.required.insert(argument.clone());
+    }
+    made.schemas.insert(argument.clone(), schema.into());
+    made.fields = Some(Fields::Whole(argument));
+    Ok(())
+}
+
+fn is_bytes(document: &Document, property: &Value) -> bool {
+    resolve(document.root(), property).is_ok_and(is_binary)
+}
+
+/// Whether a schema is one of an object whose members are all named.
+fn is_plain_object(schema: &Map<String, Value>) -> bool {
+    const KNOWN: [&str; 8] = [
+        "additionalProperties",
+        "default",
+        "description",
+        "examples",
+        "properties",
+        "required",
+        "title",
+        "type",
+    ];
+    let is_closed = match schema.get("additionalProperties") {
+        None => true,
+        Some(more) => *more == Value::Bool(false),
+    };
+    let named = schema.get("properties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
+    let required = texts(schema.get("required"));
+    let has = |name: &&str| schema.get("properties").is_some_and(|all| all.get(*name).is_some());
+    is_closed
+        && named
+        && schema.get("type").is_none_or(|kind| kind == "object")
+        && schema.keys().all(|key| KNOWN.contains(&key.as_str()))
+        && required.iter().all(has)
+}
+
+fn texts(list: Option<&Value>) -> Vec<&str> {
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// A schema that is an object: what is not says nothing that arguments are told by.
+fn object(schema: Value) -> Map<String, Value> {
+    match schema {
+        Value::Object(schema) => schema,
+        _ => Map::new(),
+    }
+}
+
+fn base64(mut schema: Map<String, Value>) -> Map<String, Value> {
+    schema.remove("format");
+    schema.insert("type".to_owned(), "string".into());
+    schema.insert("contentEncoding".to_owned(), "base64".into());
+    schema
+}
+
+fn describe(schema: &mut Map<String, Value>, description: Option<&str>) {
+    if let Some(description) = description.filter(|text| !text.trim().is_empty()) {
+        schema.insert("description".to_owned(), short(description).into());
+    }
+}
+
+/// A name that no argument has yet: as it is, or with where it goes before it, or with a number.
+fn free(taken: &Map<String, Value>, name: &str, place: &str) -> String {
+    let plain = argument_name(name);
+    if !taken.contains_key(&plain) {
+        return plain;
+    }
+    let placed = argument_name(&format!("{place}_{plain}"));
+    let mut free = placed.clone();
+    let mut number = 1;
+    while taken.contains_key(&free) {
+        number += 1;
+        free = argument_name(&format!("{number}_{placed}"));
+    }
+    free
+}
+
+/// A name that models' APIs take of arguments: `filter[name]` becomes `filter_name`.
+fn argument_name(name: &str) -> String {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if (1..=limits::NAME_BYTES).contains(&name.len()) && name.bytes().all(is_fit) {
+        return name.to_owned();
+    }
+    let name = fitting(name);
+    if name.is_empty() { "argument".to_owned() } else { name }
+}
+
+/// A tool as it stands in lists (2026-07-28, server/tools, Tool).
+fn definition(
+    tool: &str,
+    method: &Method,
+    path: &str,
+    operation: &Value,
+    input: Map<String, Value>,
+    output: Option<&Value>,
+) -> String {
+    let text =
+        |member| operation.get(member).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let (summary, description) = (text("summary"), text("description"));
+    let told = match (summary, description) {
+        (Some(summary), Some(description)) if description.starts_with(summary) => description.to_owned(),
+        (Some(summary), Some(description)) => format!("{summary}\n\n{description}"),
+        (Some(text), None) | (None, Some(text)) => text.to_owned(),
+        (None, None) => format!("{method} {path}"),
+    };
+    let mut tool = json!({
+        "name": tool,
+        "description": short(&told),
+        "inputSchema": input,
+        "annotations": annotations(method),
+    });
+    if let Some(summary) = summary.filter(|summary| summary.len() <= limits::NAME_BYTES * 2) {
+        tool["title"] = summary.into();
+    }
+    if let Some(output) = output {
+        tool["outputSchema"] = output.clone();
+    }
+    tool.to_string()
+}
+
+/// What a method means (RFC 9110, section 9.2) as hints (2026-07-28, server/tools, ToolAnnotations).
+fn annotations(method: &Method) -> Value {
+    match *method {
+        Method::GET | Method::HEAD => json!({ "readOnlyHint": true, "openWorldHint": true }),
+        Method::PUT => json!({ "readOnlyHint": false, "idempotentHint": true, "openWorldHint": true }),
+        Method::DELETE => json!({
+            "readOnlyHint": false, "destructiveHint": true, "idempotentHint": true, "openWorldHint": true,
+        }),
+        _ => json!({ "readOnlyHint": false, "openWorldHint": true }),
+    }
+}

@@ -1,0 +1,152 @@
+//! Parameters of operations.
+
+use std::collections::BTreeMap;
+
+use http::HeaderName;
+use serde_json::Value;
+
+use super::super::document::{Document, resolve};
+use super::super::limits;
+use super::{Parameter, Place, Style, Template, Unusable};
+use crate::calling::credentials::is_framing;
+
+/// A parameter, and what is told of it.
+pub(super) struct Described<'a> {
+    pub(super) parameter: Parameter,
+    /// `None`: it says nothing.
+    pub(super) schema: Option<&'a Value>,
+    pub(super) description: Option<&'a str>,
+}
+
+/// A parameter that credentials fill: one of a security scheme.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::rest) enum Secured {
+    /// A header, its name in lower case.
+    Header(String),
+    /// A member of the query.
+    Query(String),
+}
+
+/// The parameters of an operation: its own, and those of its path that it does not override ("These parameters can be overridden at
+/// the operation level"; OpenAPI 3.1.1, Path Item Object).
+pub(super) fn parameters<'a>(
+    document: &'a Document,
+    item: &'a Value,
+    operation: &'a Value,
+    path: &Template,
+    secured: &[Secured],
+) -> Result<Vec<Described<'a>>, Unusable> {
+    let mut found: BTreeMap<(&str, &str), &'a Value> = BTreeMap::new();
+    for of in [item, operation] {
+        let list = match of.get("parameters") {
+            None | Some(Value::Null) => continue,
+            Some(Value::Array(list)) => list,
+            Some(_) => return Err(Unusable::Shape("list of parameters")),
+        };
+        for node in list {
+            let node = resolve(document.root(), node)?;
+            let text = |member| node.get(member).and_then(Value::as_str);
+            let (Some(name), Some(place)) = (text("name"), text("in")) else {
+                return Err(Unusable::Shape("list of parameters"));
+            };
+            found.insert((place, name), node);
+            if found.len() > limits::PARAMETERS {
+                return Err(Unusable::TooManyParameters);
+            }
+        }
+    }
+    let mut parameters = Vec::new();
+    // Those of the path first, and then by place and name.
+    let order = |place: &str| ["path", "query", "header", "cookie"].iter().position(|of| *of == place);
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort_by_key(|((place, name), _)| (order(place), *name));
+    for ((place, name), node) in found {
+        parameters.extend(parameter(place, name, node, path, secured)?);
+    }
+    for name in path.parameters() {
+        let is_there = |of: &Described<'_>| of.parameter.place == Place::Path && of.parameter.name == name;
+        if !parameters.iter().any(is_there) {
+            // Documents forget them, and what they are is plain.
+            let why = "is in its path, and is described nowhere";
+            return Err(Unusable::Parameter { name: name.to_owned(), why });
+        }
+    }
+    Ok(parameters)
+}
+
+/// A parameter; `None` for one that no argument fills.
+fn parameter<'a>(
+    place: &str,
+    name: &str,
+    node: &'a Value,
+    path: &Template,
+    secured: &[Secured],
+) -> Result<Option<Described<'a>>, Unusable> {
+    let bad = |why| Unusable::Parameter { name: name.chars().take(64).collect(), why };
+    let flag = |member| node.get(member).and_then(Value::as_bool);
+    let is_required = flag("required").unwrap_or(false);
+    let place = match place {
+        "path" if path.parameters().any(|of| of == name) => Place::Path,
+        // It stands nowhere.
+        "path" => return Ok(None),
+        "query" if secured.contains(&Secured::Query(name.to_owned())) => return Ok(None),
+        "query" => Place::Query,
+        "header" => match header(name, secured) {
+            Header::Given => return Ok(None),
+            Header::Free(name) => Place::Header(name),
+            Header::Bad if is_required => return Err(bad("is a header that can't be set")),
+            Header::Bad => return Ok(None),
+        },
+        "cookie" if is_required => return Err(bad("is a cookie, which tools do not send")),
+        "cookie" => return Ok(None),
+        _ => return Err(bad("is in no place that there is")),
+    };
+    let (schema, is_json) = match (node.get("schema"), node.get("content")) {
+        (Some(schema), _) => (Some(schema), false),
+        (None, Some(Value::Object(content))) if content.len() == 1 => {
+            let Some((mime, media)) = content.iter().next() else { return Ok(None) };
+            if crate::calling::kind(mime) != crate::calling::BodyKind::Json {
+                return Err(bad("is not JSON"));
+            }
+            (media.get("schema"), true)
+        }
+        (None, None) => (None, false),
+        _ => return Err(bad("has no schema")),
+    };
+    let is_query = place == Place::Query;
+    let style = match node.get("style").and_then(Value::as_str) {
+        None if is_query => Style::Form,
+        None => Style::Simple,
+        Some("simple") if !is_query => Style::Simple,
+        Some("form") if is_query => Style::Form,
+        Some("spaceDelimited") if is_query => Style::SpaceDelimited,
+        Some("pipeDelimited") if is_query => Style::PipeDelimited,
+        Some("deepObject") if is_query => Style::DeepObject,
+        Some(_) => return Err(bad("has a style that is not made here")),
+    };
+    let explode = flag("explode").unwrap_or(style == Style::Form);
+    let is_required = is_required || place == Place::Path;
+    let parameter = Parameter { name: name.to_owned(), place, style, explode, is_required, is_json };
+    Ok(Some(Described { parameter, schema, description: node.get("description").and_then(Value::as_str) }))
+}
+
+enum Header {
+    /// By credentials, or by what each request has.
+    Given,
+    Free(HeaderName),
+    Bad,
+}
+
+fn header(name: &str, secured: &[Secured]) -> Header {
+    let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return Header::Bad };
+    // "If in is "header" and the name field is "Accept", "Content-Type" or "Authorization", the parameter definition SHALL be ignored"
+    // (OpenAPI 3.1.1, Parameter Object).
+    let ignored = ["accept", "content-type", "authorization", "user-agent"];
+    if ignored.contains(&name.as_str()) || secured.contains(&Secured::Header(name.as_str().to_owned())) {
+        return Header::Given;
+    }
+    let is_ours = ["cookie", "proxy-authorization", "forwarded", "origin", "referer"]
+        .contains(&name.as_str())
+        || name.as_str().starts_with("x-forwarded-");
+    if is_framing(&name) || is_ours { Header::Bad } else { Header::Free(name) }
+}

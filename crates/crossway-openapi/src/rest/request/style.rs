@@ -1,0 +1,194 @@
+//! Values as texts (OpenAPI 3.1.1, Style Values; RFC 6570).
+
+use http::HeaderValue;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::super::limits;
+use super::super::operation::Style;
+use super::BadArguments;
+
+/// All but what is never a delimiter (RFC 3986, section 2.3, unreserved characters).
+const DELIMITERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Writes a text so that it ends nothing that it stands in.
+pub(super) fn percent(text: &str, out: &mut String) {
+    out.extend(utf8_percent_encode(text, DELIMITERS));
+}
+
+/// The text of a value that is not made of others; JSON of one that is.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}
+
+/// `simple`: parts with commas between them. Each part is written by `write`.
+pub(super) fn simple(
+    value: &Value,
+    explode: bool,
+    write: &mut dyn FnMut(&str, &mut String) -> Result<(), BadArguments>,
+) -> Result<String, BadArguments> {
+    let mut out = String::new();
+    match value {
+        Value::Array(list) => {
+            for (at, value) in list.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write(&text(value), &mut out)?;
+            }
+        }
+        Value::Object(members) => {
+            for (at, (name, value)) in members.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write(name, &mut out)?;
+                out.push(if explode { '=' } else { ',' });
+                write(&text(value), &mut out)?;
+            }
+        }
+        value => write(&text(value), &mut out)?,
+    }
+    Ok(out)
+}
+
+/// A value as a header's. What could end the header is refused.
+pub(super) fn headed(value: &Value, explode: bool, argument: &str) -> Result<HeaderValue, BadArguments> {
+    let bad = || BadArguments::Header(argument.to_owned());
+    let text = simple(value, explode, &mut |part, out| {
+        out.push_str(part);
+        Ok(())
+    })?;
+    let is_fit = text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text;
+    if !is_fit {
+        return Err(bad());
+    }
+    HeaderValue::from_str(&text).map_err(|_| bad())
+}
+
+/// A query, or a form.
+#[derive(Default)]
+pub(super) struct Query {
+    text: String,
+    /// Names of its members that came from within an argument.
+    named: Vec<String>,
+}
+
+impl Query {
+    /// Adds a parameter in its style.
+    pub(super) fn add(
+        &mut self,
+        style: Style,
+        explode: bool,
+        argument: &str,
+        name: &str,
+        value: &Value,
+    ) -> Result<(), BadArguments> {
+        match (style, value) {
+            (Style::DeepObject, Value::Object(_)) => self.deep(argument, name, value, 0),
+            (_, Value::Array(list)) if explode => {
+                for value in list {
+                    self.member(name, &text(value));
+                }
+                Ok(())
+            }
+            (_, Value::Array(list)) => {
+                self.joined(name, list.iter().map(text), style);
+                Ok(())
+            }
+            (Style::Form, Value::Object(members)) if explode => {
+                for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
+                    self.named.push(name.clone());
+                    self.member(name, &text(value));
+                }
+                Ok(())
+            }
+            (_, Value::Object(members)) => {
+                let parts = members.iter().flat_map(|(name, value)| [name.clone(), text(value)]);
+                self.joined(name, parts, style);
+                Ok(())
+            }
+            (_, value) => {
+                self.member(name, &text(value));
+                Ok(())
+            }
+        }
+    }
+
+    /// `name[member]=value`. What is deeper, the specification leaves open; this is how APIs take it.
+    fn deep(&mut self, argument: &str, name: &str, value: &Value, depth: usize) -> Result<(), BadArguments> {
+        if depth > limits::QUERY_DEPTH {
+            return Err(BadArguments::Deep(argument.to_owned()));
+        }
+        match value {
+            Value::Object(members) => members.iter().try_for_each(|(member, value)| {
+                // `a][b` would be two.
+                if member.contains(['[', ']']) {
+                    return Err(BadArguments::Brackets(argument.to_owned()));
+                }
+                self.deep(argument, &format!("{name}[{member}]"), value, depth + 1)
+            }),
+            Value::Array(list) => {
+                list.iter().try_for_each(|value| self.deep(argument, name, value, depth + 1))
+            }
+            Value::Null => Ok(()),
+            value => {
+                self.member(name, &text(value));
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds one member.
+    pub(super) fn member(&mut self, name: &str, value: &str) {
+        self.begin(name);
+        percent(value, &mut self.text);
+    }
+
+    fn joined(&mut self, name: &str, parts: impl Iterator<Item = String>, style: Style) {
+        let between = match style {
+            Style::SpaceDelimited => "%20",
+            Style::PipeDelimited => "%7C",
+            _ => ",",
+        };
+        self.begin(name);
+        for (at, part) in parts.enumerate() {
+            if at > 0 {
+                self.text.push_str(between);
+            }
+            percent(&part, &mut self.text);
+        }
+    }
+
+    fn begin(&mut self, name: &str) {
+        if !self.text.is_empty() {
+            self.text.push('&');
+        }
+        percent(name, &mut self.text);
+        self.text.push('=');
+    }
+
+    /// Refuses a member that an argument has named, and is not its to name.
+    pub(super) fn refuse(&self, is_taken: impl Fn(&str) -> bool) -> Result<(), BadArguments> {
+        match self.named.iter().find(|name| is_taken(name)) {
+            Some(name) => Err(BadArguments::Taken(name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts it behind a path.
+    pub(super) fn put(&self, url: &mut String) {
+        if !self.text.is_empty() {
+            url.push('?');
+            url.push_str(&self.text);
+        }
+    }
+
+    /// As the body of a form.
+    pub(super) fn into_body(self) -> String {
+        self.text
+    }
+}

@@ -1,0 +1,186 @@
+//! Keywords of schemas: which are schemas themselves, which are kept, and what OpenAPI 3.0 has otherwise.
+
+use serde_json::{Map, Value, json};
+
+use super::super::document::Dialect;
+use super::super::limits;
+use super::{BadSchema, Schemas, Side, Stop};
+
+/// What a keyword is.
+enum Keyword {
+    /// A schema.
+    Schema,
+    /// A list of schemas.
+    List,
+    /// Schemas by name.
+    Map,
+    /// Of OpenAPI alone, or of documents: not kept. Definitions are found from the document's root.
+    Gone,
+    /// Something that does not hold a schema.
+    Value,
+}
+
+fn keyword(name: &str) -> Keyword {
+    match name {
+        "additionalProperties"
+        | "contains"
+        | "else"
+        | "if"
+        | "items"
+        | "not"
+        | "propertyNames"
+        | "then"
+        | "unevaluatedItems"
+        | "unevaluatedProperties" => Keyword::Schema,
+        "allOf" | "anyOf" | "oneOf" | "prefixItems" => Keyword::List,
+        "dependentSchemas" | "patternProperties" | "properties" => Keyword::Map,
+        "$anchor" | "$comment" | "$defs" | "$dynamicAnchor" | "$id" | "$ref" | "$schema" | "$vocabulary"
+        | "definitions" | "discriminator" | "example" | "externalDocs" | "readOnly" | "writeOnly" | "xml" => {
+            Keyword::Gone
+        }
+        // `x-mcp-header` among them: a document does not say what headers a client sends us.
+        name if name.starts_with("x-") => Keyword::Gone,
+        _ => Keyword::Value,
+    }
+}
+
+impl<'a> Schemas<'a> {
+    /// All keywords of a schema but its reference.
+    pub(super) fn keywords(&mut self, members: &'a Map<String, Value>, depth: usize) -> Result<Value, Stop> {
+        for dynamic in ["$dynamicRef", "$recursiveRef"] {
+            if members.contains_key(dynamic) {
+                return Err(BadSchema::Dynamic(dynamic).into());
+            }
+        }
+        let mut schema = Map::new();
+        let mut hidden: Vec<&str> = Vec::new();
+        for (name, value) in members {
+            match (keyword(name), value) {
+                (Keyword::Schema, Value::Object(_) | Value::Bool(_)) => {
+                    schema.insert(name.clone(), self.schema(value, depth + 1)?);
+                }
+                (Keyword::List, Value::Array(list)) => {
+                    let list = list.iter().map(|value| self.schema(value, depth + 1));
+                    schema.insert(name.clone(), list.collect::<Result<Vec<_>, _>>()?.into());
+                }
+                (Keyword::Map, Value::Object(map)) => {
+                    let mut made = Map::new();
+                    for (key, value) in map {
+                        if name == "properties" && self.is_hidden(value) {
+                            hidden.push(key);
+                            continue;
+                        }
+                        made.insert(key.clone(), self.schema(value, depth + 1)?);
+                    }
+                    schema.insert(name.clone(), made.into());
+                }
+                (Keyword::Value, value) if is_fit(name, value) => {
+                    self.count(value, depth + 1)?;
+                    schema.insert(name.clone(), shortened(name, value));
+                }
+                _ => {}
+            }
+        }
+        if let Some(Value::Array(required)) = schema.get_mut("required") {
+            required.retain(|name| name.as_str().is_some_and(|name| !hidden.contains(&name)));
+            if required.is_empty() {
+                schema.remove("required");
+            }
+        }
+        if self.dialect == Dialect::V30 {
+            return Ok(of_30(schema));
+        }
+        Ok(schema.into())
+    }
+
+    /// Whether a property is not for this side.
+    fn is_hidden(&self, property: &Value) -> bool {
+        let keyword = if self.side == Side::Request { "readOnly" } else { "writeOnly" };
+        property.get(keyword) == Some(&Value::Bool(true))
+    }
+
+    fn count(&mut self, value: &Value, depth: usize) -> Result<(), Stop> {
+        self.take(depth)?;
+        match value {
+            Value::Array(list) => list.iter().try_for_each(|value| self.count(value, depth + 1)),
+            Value::Object(map) => map.values().try_for_each(|value| self.count(value, depth + 1)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a value is one that the keyword may have. Clients that check schemas would refuse the whole list for one that is not.
+fn is_fit(name: &str, value: &Value) -> bool {
+    let is_type = |value: &Value| {
+        let types = ["array", "boolean", "integer", "null", "number", "object", "string"];
+        value.as_str().is_some_and(|name| types.contains(&name))
+    };
+    let texts = |value: &Value| value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+    match name {
+        "type" => {
+            is_type(value)
+                || value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(is_type))
+        }
+        "required" => texts(value),
+        "enum" => value.as_array().is_some_and(|list| !list.is_empty()),
+        "examples" => value.is_array(),
+        "title" | "description" | "format" | "pattern" | "contentEncoding" | "contentMediaType" => {
+            value.is_string()
+        }
+        "deprecated" | "uniqueItems" => value.is_boolean(),
+        "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties" | "maxProperties"
+        | "minContains" | "maxContains" => value.is_u64(),
+        "minimum" | "maximum" => value.is_number(),
+        "exclusiveMinimum" | "exclusiveMaximum" => value.is_number() || value.is_boolean(),
+        "multipleOf" => value.as_f64().is_some_and(|number| number > 0.0),
+        "dependentRequired" => value.as_object().is_some_and(|map| map.values().all(texts)),
+        _ => true,
+    }
+}
+
+fn shortened(name: &str, value: &Value) -> Value {
+    match value {
+        Value::String(text) if name == "description" => short(text).into(),
+        value => value.clone(),
+    }
+}
+
+/// A text that is not longer than descriptions may be.
+pub(in crate::rest) fn short(text: &str) -> &str {
+    if text.len() <= limits::DESCRIPTION_BYTES {
+        return text;
+    }
+    let end = (0..=limits::DESCRIPTION_BYTES).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or_default()]
+}
+
+/// A schema of OpenAPI 3.0 as one of JSON Schema 2020-12.
+fn of_30(mut schema: Map<String, Value>) -> Value {
+    for (exclusive, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
+        match schema.get(exclusive) {
+            Some(Value::Bool(true)) => {
+                schema.remove(exclusive);
+                if let Some(number) = schema.remove(bound) {
+                    schema.insert(exclusive.to_owned(), number);
+                }
+            }
+            Some(Value::Bool(false)) => drop(schema.remove(exclusive)),
+            _ => {}
+        }
+    }
+    if schema.remove("nullable") != Some(Value::Bool(true)) {
+        return schema.into();
+    }
+    if let Some(Value::Array(values)) = schema.get_mut("enum")
+        && !values.contains(&Value::Null)
+    {
+        values.push(Value::Null);
+    }
+    if let Some(kind) = schema.get_mut("type") {
+        *kind = json!([kind.take(), "null"]);
+    } else if ["allOf", "anyOf", "oneOf"].iter().any(|of| schema.contains_key(*of)) {
+        // Without a type it says nothing by the letter, and is meant to.
+        return json!({ "anyOf": [schema, { "type": "null" }] });
+    }
+    schema.into()
+}

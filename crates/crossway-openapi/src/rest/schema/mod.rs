@@ -1,0 +1,238 @@
+//! Schemas of OpenAPI documents, made into JSON Schemas that stand alone.
+//!
+//! References are put in their places where that stays small, since not every model's API follows them. Where schemas refer to
+//! themselves, or would grow, they stay, and what they refer to is in `$defs`.
+
+mod keywords;
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::document::{Broken, Dialect, Document, resolve, target};
+use super::limits;
+
+pub(super) use keywords::short;
+
+/// Who writes what a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The client: what is `readOnly` is not its to write.
+    Request,
+    /// The API: what is `writeOnly` never comes.
+    Answer,
+}
+
+/// Why a schema can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadSchema {
+    /// A reference leads nowhere.
+    #[error(transparent)]
+    Reference(#[from] Broken),
+    /// It is too deep.
+    #[error("its schema is nested deeper than {} levels", limits::SCHEMA_DEPTH)]
+    TooDeep,
+    /// There is too much in it.
+    #[error("its schema has more than {} values", limits::SCHEMA_VALUES)]
+    TooMuch,
+    /// It has references that depend on where it is used.
+    #[error("its schema uses {0}, which is not understood")]
+    Dynamic(&'static str),
+}
+
+/// Why a conversion has ended.
+enum Stop {
+    /// References have to stay: try again so.
+    Keep,
+    Bad(BadSchema),
+}
+
+impl<E: Into<BadSchema>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Bad(error.into())
+    }
+}
+
+/// Makes the schemas of one tool.
+pub(super) struct Schemas<'a> {
+    root: &'a Value,
+    dialect: Dialect,
+    side: Side,
+    keeps: bool,
+    values: usize,
+    /// The references that are being put in their places.
+    within: Vec<&'a str>,
+    /// What is referred to, by reference.
+    names: HashMap<&'a str, String>,
+    waiting: Vec<&'a str>,
+}
+
+impl<'a> Schemas<'a> {
+    /// Converts what `each` asks for, and gives with it what goes into `$defs`.
+    pub(super) fn convert<T>(
+        document: &'a Document,
+        side: Side,
+        mut each: impl FnMut(&mut Converting<'_, 'a>) -> Result<T, BadSchema>,
+    ) -> Result<(T, Map<String, Value>), BadSchema> {
+        for keeps in [false, true] {
+            let (root, dialect) = (document.root(), document.dialect());
+            let mut schemas = Self {
+                root,
+                dialect,
+                side,
+                keeps,
+                values: 0,
+                within: Vec::new(),
+                names: HashMap::new(),
+                waiting: Vec::new(),
+            };
+            let mut converting = Converting { schemas: &mut schemas, must_keep: false };
+            let made = each(&mut converting);
+            if converting.must_keep {
+                continue;
+            }
+            let made = made?;
+            return Ok((made, schemas.definitions()?));
+        }
+        Err(BadSchema::TooMuch)
+    }
+
+    fn definitions(&mut self) -> Result<Map<String, Value>, BadSchema> {
+        let mut definitions = Map::new();
+        while let Some(reference) = self.waiting.pop() {
+            // A circle of nothing but references would be one in the schema too.
+            let node = target(self.root, reference)?;
+            resolve(self.root, node)?;
+            let schema = self.schema(node, 0).map_err(|stop| match stop {
+                Stop::Keep => BadSchema::TooMuch,
+                Stop::Bad(bad) => bad,
+            })?;
+            if let Some(name) = self.names.get(reference) {
+                definitions.insert(name.clone(), schema);
+            }
+        }
+        Ok(definitions)
+    }
+
+    fn take(&mut self, depth: usize) -> Result<(), Stop> {
+        self.values += 1;
+        if depth > limits::SCHEMA_DEPTH {
+            return Err(if self.keeps { BadSchema::TooDeep.into() } else { Stop::Keep });
+        }
+        if self.keeps && self.values > limits::SCHEMA_VALUES {
+            return Err(BadSchema::TooMuch.into());
+        }
+        if !self.keeps && self.values > limits::INLINED_VALUES {
+            return Err(Stop::Keep);
+        }
+        Ok(())
+    }
+
+    fn schema(&mut self, node: &'a Value, depth: usize) -> Result<Value, Stop> {
+        self.take(depth)?;
+        match node {
+            Value::Bool(any) => Ok(Value::Bool(*any)),
+            Value::Object(members) => match members.get("$ref").and_then(Value::as_str) {
+                Some(reference) => self.reference(reference, members, depth),
+                None => self.keywords(members, depth),
+            },
+            // Nothing that a schema can be: it says nothing.
+            _ => Ok(Value::Object(Map::new())),
+        }
+    }
+
+    fn reference(
+        &mut self,
+        reference: &'a str,
+        members: &'a Map<String, Value>,
+        depth: usize,
+    ) -> Result<Value, Stop> {
+        let node = target(self.root, reference)?;
+        let schema = if self.keeps {
+            let name = self.name(reference);
+            Value::Object(Map::from_iter([("$ref".to_owned(), format!("#/$defs/{name}").into())]))
+        } else {
+            if self.within.contains(&reference) {
+                return Err(Stop::Keep);
+            }
+            self.within.push(reference);
+            let schema = self.schema(node, depth + 1)?;
+            self.within.pop();
+            schema
+        };
+        // "This object cannot be extended with additional properties" (OpenAPI 3.0.3, Reference Object).
+        if self.dialect == Dialect::V30 || members.len() == 1 {
+            return Ok(schema);
+        }
+        let Value::Object(beside) = self.keywords(members, depth)? else { return Ok(schema) };
+        Ok(joined(schema, beside))
+    }
+
+    /// What a reference is called in `$defs`: its last part, with a number if another has that name.
+    fn name(&mut self, reference: &'a str) -> String {
+        if let Some(name) = self.names.get(reference) {
+            return name.clone();
+        }
+        let last = reference.rsplit('/').next().unwrap_or_default();
+        let plain: String = last
+            .chars()
+            .take(limits::NAME_BYTES)
+            .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' })
+            .collect();
+        let mut name = if plain.is_empty() { "schema".to_owned() } else { plain.clone() };
+        let mut number = 1;
+        while self.names.values().any(|other| *other == name) {
+            number += 1;
+            name = format!("{plain}_{number}");
+        }
+        self.names.insert(reference, name.clone());
+        self.waiting.push(reference);
+        name
+    }
+}
+
+/// A schema, and what stands beside its reference.
+fn joined(schema: Value, beside: Map<String, Value>) -> Value {
+    const SAYS_NOTHING: [&str; 6] = ["title", "description", "default", "deprecated", "examples", "format"];
+    match schema {
+        Value::Object(mut schema) if beside.keys().all(|key| SAYS_NOTHING.contains(&key.as_str())) => {
+            schema.extend(beside);
+            Value::Object(schema)
+        }
+        schema if beside.is_empty() => schema,
+        schema => {
+            let mut all = beside;
+            let mut parts = vec![schema];
+            if let Some(Value::Array(more)) = all.remove("allOf") {
+                parts.extend(more);
+            }
+            all.insert("allOf".to_owned(), Value::Array(parts));
+            Value::Object(all)
+        }
+    }
+}
+
+/// Schemas that are being made.
+pub(super) struct Converting<'b, 'a> {
+    schemas: &'b mut Schemas<'a>,
+    must_keep: bool,
+}
+
+impl<'a> Converting<'_, 'a> {
+    /// The schema that a node describes.
+    pub(super) fn schema(&mut self, node: &'a Value) -> Result<Value, BadSchema> {
+        match self.schemas.schema(node, 0) {
+            Ok(schema) => Ok(schema),
+            Err(Stop::Bad(bad)) => Err(bad),
+            Err(Stop::Keep) => {
+                // What is given counts for nothing: all of it is made once more.
+                self.must_keep = true;
+                Ok(Value::Null)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+use serde_json::json;
+
+use super::*;
+
+fn document(version: &str, schemas: Value) -> Document {
+    let text = json!({ "openapi": version, "paths": {}, "components": { "schemas": schemas } }).to_string();
+    Document::parse(text.as_bytes()).unwrap()
+}
+
+fn converted(document: &Document, side: Side) -> Result<(Value, Map<String, Value>), BadSchema> {
+    let node = document.root().pointer("/components/schemas/It").unwrap();
+    Schemas::convert(document, side, |converting| converting.schema(node))
+}
+
+fn of(version: &str, schemas: Value) -> (Value, Value) {
+    let document = document(version, schemas);
+    let (schema, definitions) = converted(&document, Side::Request).unwrap();
+    (schema, definitions.into())
+}
+
+#[test]
+fn references_stand_in_their_places_and_what_is_for_the_other_side_is_gone() {
+    let schemas = json!({
+        "It": {
+            "type": "object",
+            "required": ["id", "card"],
+            "properties": {
+                "id": { "type": "string", "readOnly": true },
+                "card": { "$ref": "#/components/schemas/Card" },
+            },
+            "example": {}, "x-mcp-header": "Region", "xml": {},
+        },
+        "Card": { "type": "string", "writeOnly": true },
+    });
+    let (schema, definitions) = of("3.0.3", schemas.clone());
+    let wanted =
+        json!({ "type": "object", "required": ["card"], "properties": { "card": { "type": "string" } } });
+    assert_eq!((schema, definitions), (wanted, json!({})));
+    let document = document("3.0.3", schemas);
+    let (answer, _) = converted(&document, Side::Answer).unwrap();
+    assert_eq!(answer["required"], json!(["id", "card"]));
+}
+
+#[test]
+fn what_3_0_has_otherwise_is_said_as_json_schema_says_it() {
+    for (schema, wanted) in [
+        (json!({ "type": "string", "nullable": true }), json!({ "type": ["string", "null"] })),
+        (
+            json!({ "type": "string", "nullable": true, "enum": ["a"] }),
+            json!({ "type": ["string", "null"], "enum": ["a", null] }),
+        ),
+        (
+            json!({ "type": "integer", "minimum": 1, "exclusiveMinimum": true }),
+            json!({ "type": "integer", "exclusiveMinimum": 1 }),
+        ),
+        (json!({ "maximum": 1, "exclusiveMaximum": false, "nullable": false }), json!({ "maximum": 1 })),
+        (
+            json!({ "nullable": true, "allOf": [{ "type": "object" }] }),
+            json!({ "anyOf": [{ "allOf": [{ "type": "object" }] }, { "type": "null" }] }),
+        ),
+        (json!({ "type": "file", "required": true, "enum": [] }), json!({})),
+    ] {
+        assert_eq!(of("3.0.0", json!({ "It": schema })).0, wanted);
+    }
+}
+
+#[test]
+fn what_stands_beside_a_reference_counts_in_3_1_alone() {
+    let schemas = json!({
+        "It": { "$ref": "#/components/schemas/Name", "description": "theirs", "minLength": 2 },
+        "Name": { "type": "string", "minLength": 1 },
+    });
+    let plain = json!({ "type": "string", "minLength": 1 });
+    assert_eq!(of("3.0.0", schemas.clone()).0, plain);
+    assert_eq!(of("3.1.0", schemas).0, json!({ "allOf": [plain], "description": "theirs", "minLength": 2 }));
+}
+
+#[test]
+fn a_schema_that_refers_to_itself_keeps_its_references() {
+    let (schema, definitions) = of(
+        "3.1.0",
+        json!({
+            "It": { "type": "object", "properties": { "next": { "$ref": "#/components/schemas/It" } } },
+        }),
+    );
+    assert_eq!(schema["properties"]["next"]["$ref"], "#/$defs/It");
+    assert_eq!(definitions["It"]["properties"]["next"]["$ref"], "#/$defs/It");
+}
+
+#[test]
+fn schemas_that_would_grow_without_end_keep_their_references() {
+    let mut schemas = Map::new();
+    for level in 0..40 {
+        let next = format!("#/components/schemas/L{}", level + 1);
+        let twice = json!({ "type": "array", "prefixItems": [{ "$ref": next }, { "$ref": next }] });
+        schemas.insert(format!("L{level}"), twice);
+    }
+    schemas.insert("L40".to_owned(), json!({ "type": "string" }));
+    schemas.insert("It".to_owned(), json!({ "$ref": "#/components/schemas/L0" }));
+    let (schema, definitions) = of("3.1.0", schemas.into());
+    assert_eq!(schema, json!({ "$ref": "#/$defs/L0" }));
+    assert_eq!(definitions.as_object().unwrap().len(), 41);
+}
+
+#[test]
+fn references_that_lead_nowhere_are_told() {
+    for (schema, wanted) in [
+        (json!({ "$ref": "https://evil.example/x.json" }), "which is not fetched"),
+        (json!({ "$ref": "other.yaml#/A" }), "which is not fetched"),
+        (json!({ "$ref": "#/components/schemas/None" }), "and nothing is there"),
+        (json!({ "$ref": "#/components/schemas/It" }), "leads in a circle"),
+        (json!({ "$dynamicRef": "#node" }), "uses $dynamicRef"),
+    ] {
+        let document = document("3.1.0", json!({ "It": schema }));
+        let error = converted(&document, Side::Request).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+}
+
+#[test]
+fn a_schema_that_is_too_large_is_refused() {
+    let many: Vec<Value> = (0..=limits::SCHEMA_VALUES).map(Value::from).collect();
+    let document = document("3.1.0", json!({ "It": { "enum": many } }));
+    assert_eq!(converted(&document, Side::Request), Err(BadSchema::TooMuch));
+    let mut deep = json!({});
+    for _ in 0..=limits::SCHEMA_DEPTH {
+        deep = json!({ "not": deep });
+    }
+    let document = self::document("3.1.0", json!({ "It": deep }));
+    assert_eq!(converted(&document, Side::Request), Err(BadSchema::TooDeep));
+}

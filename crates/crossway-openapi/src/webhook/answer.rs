@@ -1,0 +1,27 @@
+//! What a webhook answers, as a tool's result.
+
+use crossway_service::CallError;
+use serde_json::Value;
+
+use super::Output;
+use crate::calling::{BodyKind, Incoming, ToolResult, is_success, kind, mime, refusal_of, result_of};
+
+pub(super) fn result(answer: &Incoming, output: &Output) -> Result<ToolResult, CallError> {
+    if !is_success(answer.status) {
+        return refusal_of(answer);
+    }
+    let is_json = kind(&mime(&answer.headers)) == BodyKind::Json;
+    // n8n says `application/json` of an empty answer too.
+    if answer.is_cut || answer.body.is_empty() || !is_json || *output == Output::Whole {
+        return result_of(answer, false);
+    }
+    let Ok(value) = serde_json::from_slice::<Value>(&answer.body) else { return result_of(answer, false) };
+    Ok(match output.of(&value) {
+        None => ToolResult::error(&format!("the answer has nothing at {output}, where its result should be")),
+        Some(Value::String(text)) => ToolResult::text(text),
+        Some(value) => match serde_json::value::to_raw_value(value) {
+            Ok(raw) => ToolResult::json(&raw, false),
+            Err(_) => ToolResult::text(&value.to_string()),
+        },
+    })
+}

@@ -1,0 +1,190 @@
+//! A webhook as a tool.
+
+use http::{Method, Uri};
+use serde_json::{Map, Value, json};
+
+use super::{Output, Template};
+
+/// A webhook as a tool: what is told of it, where it is, what is sent, and where in the answer the result stands.
+///
+/// ```
+/// use crossway_openapi::webhook::WebhookTool;
+/// use serde_json::json;
+///
+/// // n8n's chat trigger.
+/// let tool = WebhookTool::new("ask_helpdesk", "https://n8n.example/webhook/helpdesk/chat")?
+///     .description("Asks the help desk's assistant.")
+///     .input(&json!({ "type": "object", "properties": { "question": { "type": "string" } }, "required": ["question"] }))?
+///     .body(&json!({ "sessionId": "{session}", "chatInput": "{args.question}" }))?
+///     .output("output".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebhookTool {
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) input: Map<String, Value>,
+    pub(super) url: Uri,
+    pub(super) method: Method,
+    pub(super) body: Template,
+    pub(super) output: Output,
+    pub(super) is_read_only: bool,
+}
+
+/// Why a webhook can't be a tool.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadTool {
+    /// Its name is none.
+    #[error("{0:?} can't be the name of a tool: 1 to 64 of A-Z a-z 0-9 _ -")]
+    Name(String),
+    /// Its URL is none.
+    #[error("its URL can't be used: {0}")]
+    Url(&'static str),
+    /// Its input schema is not one of an object.
+    #[error(
+        "its input has to be a JSON Schema of an object, such as {{ type: object, properties: {{ question: {{ type: string }} }} }}"
+    )]
+    Input,
+    /// Its body has a place for an argument that its input does not name.
+    #[error("its body has a place for {{args.{0}}}, and its input has no such property")]
+    NoArgument(String),
+    /// Its body is no template.
+    #[error(transparent)]
+    Body(#[from] super::BadTemplate),
+    /// Its method is none that webhooks take.
+    #[error("{0:?} is no method of a webhook; there are POST, PUT and PATCH")]
+    Method(String),
+}
+
+impl WebhookTool {
+    /// A webhook that takes any object by POST, and whose whole answer is the result.
+    ///
+    /// # Errors
+    ///
+    /// When the name or the URL can't be one.
+    pub fn new(name: &str, url: &str) -> Result<Self, BadTool> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(fits) {
+            return Err(BadTool::Name(name.chars().take(80).collect()));
+        }
+        let parsed = url::Url::parse(url).map_err(|_| BadTool::Url("it is no URL"))?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(BadTool::Url("it has to begin with http:// or https://"));
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(BadTool::Url("it has a user or a password in it, which go into a header"));
+        }
+        let plain = parsed.as_str().split('#').next().unwrap_or_default();
+        let url = plain.parse().map_err(|_| BadTool::Url("it is no URL"))?;
+        let Value::Object(input) = json!({ "type": "object" }) else { return Err(BadTool::Input) };
+        Ok(Self {
+            name: name.to_owned(),
+            description: String::new(),
+            input,
+            url,
+            method: Method::POST,
+            body: Template::arguments(),
+            output: Output::Whole,
+            is_read_only: false,
+        })
+    }
+
+    /// What models are told of it.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = description.into();
+        self
+    }
+
+    /// What it takes: a JSON Schema of an object.
+    ///
+    /// # Errors
+    ///
+    /// When it is something else.
+    pub fn input(mut self, schema: &Value) -> Result<Self, BadTool> {
+        let schema = schema.as_object().ok_or(BadTool::Input)?;
+        if schema.get("type").and_then(Value::as_str) != Some("object") {
+            return Err(BadTool::Input);
+        }
+        self.input = schema.clone();
+        Ok(self)
+    }
+
+    /// What is sent: a [`Template`].
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or has a place for an argument that the input does not name.
+    pub fn body(mut self, template: &Value) -> Result<Self, BadTool> {
+        let template = Template::new(template)?;
+        if let Some(properties) = self.input.get("properties")
+            && let Some(name) = template.names().into_iter().find(|name| properties.get(*name).is_none())
+        {
+            return Err(BadTool::NoArgument(name.to_owned()));
+        }
+        self.body = template;
+        Ok(self)
+    }
+
+    /// Where in the answer the result stands.
+    #[must_use]
+    pub fn output(mut self, output: Output) -> Self {
+        self.output = output;
+        self
+    }
+
+    /// How it is asked: by POST, PUT or PATCH.
+    ///
+    /// # Errors
+    ///
+    /// When it is another one.
+    pub fn method(mut self, method: &str) -> Result<Self, BadTool> {
+        self.method = match method.to_ascii_uppercase().as_str() {
+            "POST" => Method::POST,
+            "PUT" => Method::PUT,
+            "PATCH" => Method::PATCH,
+            _ => return Err(BadTool::Method(method.chars().take(16).collect())),
+        };
+        Ok(self)
+    }
+
+    /// Says that it changes nothing, which clients and grants may ask for.
+    #[must_use]
+    pub fn read_only(mut self, is_read_only: bool) -> Self {
+        self.is_read_only = is_read_only;
+        self
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The tool as it stands in lists (2026-07-28, server/tools, Tool).
+    pub(super) fn definition(&self) -> String {
+        json!({
+            "name": self.name,
+            "description": self.description,
+            "inputSchema": self.input,
+            "annotations": { "readOnlyHint": self.is_read_only, "openWorldHint": true },
+        })
+        .to_string()
+    }
+
+    /// What is missing of the arguments, or is none of them.
+    pub(super) fn wrong(&self, arguments: &Map<String, Value>) -> Option<String> {
+        let required = self.input.get("required").and_then(Value::as_array).into_iter().flatten();
+        let mut required = required.filter_map(Value::as_str);
+        if let Some(name) = required.find(|name| !arguments.contains_key(*name)) {
+            return Some(format!("the argument {name:?} is missing"));
+        }
+        let properties = self.input.get("properties").and_then(Value::as_object)?;
+        let is_open = self.input.get("additionalProperties").is_some_and(|more| *more != Value::Bool(false));
+        let unknown = arguments.keys().find(|name| !properties.contains_key(*name)).filter(|_| !is_open)?;
+        let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+        let unknown: String = unknown.chars().take(64).collect();
+        Some(format!("there is no argument {unknown:?}; there are: {}", known.join(", ")))
+    }
+}

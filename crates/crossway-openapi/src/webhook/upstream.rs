@@ -1,0 +1,172 @@
+//! Webhooks as an MCP server at the seam.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossway_service::{Context, Link, Scope, Upstream};
+use http::header::{self, HeaderMap, HeaderValue};
+use serde_json::{Map, Value};
+
+use super::answer::result;
+use super::{WebhookTool, limits};
+use crate::calling::{self, Attached, Called, HttpClient, Outgoing, ToolResult, ToolSet, Tools, USER_AGENT};
+
+/// Which chat a call belongs to; in the extensions of a call. What `{session}` stands for.
+///
+/// Whoever serves the client takes it from the request, such as from Open WebUI's header `X-OpenWebUI-Chat-Id`. Clients say it
+/// themselves, and it proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chat(Arc<str>);
+
+impl Chat {
+    /// A chat by its name: visible ASCII, and no longer than [`limits::CHAT_BYTES`].
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        let fits = (1..=limits::CHAT_BYTES).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| Self(name.into()))
+    }
+}
+
+/// Webhooks as an MCP server of revision 2026-07-28. Clones share it.
+#[derive(Clone)]
+pub struct WebhookUpstream(Arc<Shared>);
+
+struct Shared {
+    name: String,
+    tools: Arc<[WebhookTool]>,
+    definitions: Vec<Box<str>>,
+    by_name: HashMap<String, usize>,
+    options: WebhookOptions,
+}
+
+/// How webhooks are called.
+#[derive(Debug, Clone)]
+pub struct WebhookOptions {
+    client: HttpClient,
+    attached: Attached,
+    time: Duration,
+    answer_bytes: usize,
+}
+
+impl Default for WebhookOptions {
+    fn default() -> Self {
+        Self {
+            client: HttpClient::default(),
+            attached: Attached::default(),
+            time: limits::WEBHOOK_TIME,
+            answer_bytes: calling::limits::ANSWER_BYTES,
+        }
+    }
+}
+
+impl WebhookOptions {
+    /// The defaults of [`limits`](super::limits).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes requests with this client, whose connections others may share.
+    #[must_use]
+    pub fn client(mut self, client: HttpClient) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// What every request carries: a secret in a header, as a rule.
+    #[must_use]
+    pub fn attached(mut self, attached: Attached) -> Self {
+        self.attached = attached;
+        self
+    }
+
+    /// How long an answer may take in all.
+    #[must_use]
+    pub fn time(mut self, time: Duration) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// How long an answer may be. Of a longer one nothing is given.
+    #[must_use]
+    pub fn answer_bytes(mut self, most: usize) -> Self {
+        self.answer_bytes = most;
+        self
+    }
+}
+
+impl WebhookUpstream {
+    /// Webhooks under the name of a server. Of two of one name the first is called.
+    #[must_use]
+    pub fn new(name: impl Into<String>, tools: Arc<[WebhookTool]>, options: WebhookOptions) -> Self {
+        let definitions = tools.iter().map(|tool| tool.definition().into()).collect();
+        let by_name = tools.iter().enumerate().rev().map(|(at, tool)| (tool.name.clone(), at)).collect();
+        Self(Arc::new(Shared { name: name.into(), tools, definitions, by_name, options }))
+    }
+}
+
+impl Upstream for WebhookUpstream {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Tools(Arc::clone(&self.0)))
+    }
+}
+
+impl ToolSet for Shared {
+    fn server(&self) -> (&str, &str) {
+        (&self.name, env!("CARGO_PKG_VERSION"))
+    }
+
+    fn instructions(&self) -> Option<&str> {
+        None
+    }
+
+    fn tools(&self) -> &[Box<str>] {
+        &self.definitions
+    }
+
+    fn call(&self, name: &str, arguments: Map<String, Value>, context: &Context) -> Option<Called> {
+        let tool = self.tools.get(*self.by_name.get(name)?)?;
+        if let Some(wrong) = tool.wrong(&arguments) {
+            return Some(Box::pin(std::future::ready(Ok(ToolResult::error(&wrong)))));
+        }
+        let session = match context.extensions.get::<Chat>() {
+            Some(chat) => chat.0.to_string(),
+            None => alone(),
+        };
+        let request = self.request(tool, &arguments, &session);
+        let WebhookOptions { client, time, answer_bytes, .. } = &self.options;
+        let (client, answer_bytes, output) = (client.clone(), *answer_bytes, tool.output.clone());
+        let time = calling::left(*time, context.deadline);
+        Some(Box::pin(async move {
+            let answer = client.send(request, time, answer_bytes).await?;
+            result(&answer, &output)
+        }))
+    }
+}
+
+impl Shared {
+    fn request(&self, tool: &WebhookTool, arguments: &Map<String, Value>, session: &str) -> Outgoing {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, */*;q=0.8"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        self.options.attached.put_headers(&mut headers);
+        let body = tool.body.fill(arguments, session).to_string().into();
+        let uri = self.options.attached.at(&tool.url);
+        Outgoing { method: tool.method.clone(), uri, headers, body }
+    }
+}
+
+/// A chat of its own for a call that belongs to none: what it says is nobody's memory.
+fn alone() -> String {
+    format!("call-{:032x}", calling::random())
+}
+
+impl fmt::Debug for WebhookUpstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookUpstream").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
