@@ -37,6 +37,8 @@ pub struct Credential {
 pub enum Place {
     /// A header of each request, its name in lower case.
     Header(Arc<str>),
+    /// A member of the query of each request's URL. It is percent-encoded by whoever makes the URL.
+    Query(Arc<str>),
     /// An environment variable of the child.
     Variable(Arc<str>),
 }
@@ -159,6 +161,7 @@ impl Credential {
                     let edge = text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']);
                     !edge && text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
                 }
+                Place::Query(_) => !text.contains(char::is_control),
                 Place::Variable(_) => !text.contains('\0'),
             };
         if fits { Ok(text) } else { Err(self.missing(MissingReason::Unfit)) }
@@ -195,6 +198,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header(name) => write!(f, "header {name}"),
+            Self::Query(name) => write!(f, "query {name}"),
             Self::Variable(name) => write!(f, "variable {name}"),
         }
     }

@@ -83,11 +83,14 @@ pub enum Problem {
     #[error("the template {0}")]
     Template(BadTemplate),
     /// A credential goes nowhere, or to several places.
-    #[error("one of `header`, `bearer`, `basic` and `env` says where it goes")]
+    #[error("one of `header`, `bearer`, `basic`, `query` and `env` says where it goes")]
     NotOnePlace,
     /// A header that the connection or the protocol is made of.
     #[error("no credential can be sent in this header")]
     UnsafeHeader,
+    /// A member of the query that has no name.
+    #[error("no member of a query is called so: its name is empty, or has control characters")]
+    UnsafeQuery,
     /// A variable that says what is run.
     #[error("no credential can be passed in this variable: it is no name of one, or says what is run")]
     UnsafeVariable,

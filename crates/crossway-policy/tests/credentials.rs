@@ -139,6 +139,7 @@ fn a_secret_is_put_where_its_rule_says() {
         (json!({ "header": "X-Key", "value": "{user.subject}:{secret}@{tenant}" }), "s3", "alice:s3@acme"),
         // RFC 7617, section 2: the secret may have any bytes, as it goes in base64.
         (json!({ "basic": { "user": "{user.email}" } }), "s3:\n", "Basic YWxpY2VAYWNtZS5leGFtcGxlOnMzOgo="),
+        (json!({ "query": "key" }), "s3 &=%\u{e9}", "s3 &=%\u{e9}"),
         (json!({ "env": "KEY" }), "-----BEGIN\nKEY-----\n", "-----BEGIN\nKEY-----\n"),
     ] {
         assert_eq!(rendered(rule.clone(), secret).as_deref(), Ok(text), "{rule}");
@@ -162,8 +163,10 @@ fn a_secret_that_would_be_more_than_a_value_is_not_sent() {
     }
     assert_eq!(rendered(json!({ "bearer": true }), "s\r\nX-Admin: 1"), Err(MissingReason::Unfit));
     assert_eq!(rendered(json!({ "env": "KEY" }), "s\0LD_PRELOAD=x"), Err(MissingReason::Unfit));
+    assert_eq!(rendered(json!({ "query": "key" }), "s\r\n"), Err(MissingReason::Unfit));
     for rule in [
         header.clone(),
+        json!({ "query": "key" }),
         json!({ "bearer": true }),
         json!({ "basic": { "user": "u" } }),
         json!({ "env": "K" }),

@@ -175,11 +175,15 @@ fn credentials_that_can_not_be_meant_are_found() {
         ),
         (
             json!({ "upstream": "github", "for": "user", "from": directory }),
-            "!credentials[0]: one of `header`, `bearer`, `basic` and `env` says where it goes",
+            "!credentials[0]: one of `header`, `bearer`, `basic`, `query` and `env` says where it goes",
         ),
         (
             json!({ "upstream": "github", "for": "user", "header": "Host", "from": directory }),
             "!credentials[0].header: no credential can be sent in this header",
+        ),
+        (
+            json!({ "upstream": "github", "for": "user", "query": "", "from": directory }),
+            "!credentials[0].query: no member of a query is called so: its name is empty, or has control characters",
         ),
         (
             json!({ "upstream": "github", "for": "user", "env": "LD_PRELOAD", "from": directory }),

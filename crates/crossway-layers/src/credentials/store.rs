@@ -91,11 +91,12 @@ impl SecretStore {
                     HeaderValue::from_str(text.expose()).map_err(|_| unfit(()))?;
                     inner.headers.push((name, text));
                 }
+                Place::Query(name) => inner.query.push((Arc::clone(name), text)),
                 Place::Variable(name) => inner.variables.push((Arc::clone(name), text)),
             }
         }
         let mut supplied = Supplied::default();
-        if !(inner.headers.is_empty() && inner.variables.is_empty()) {
+        if !inner.is_empty() {
             let tag = version.sign();
             inner.version = tag.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
             supplied = Supplied::new(inner);

@@ -14,8 +14,15 @@ pub struct Supplied(Arc<Inner>);
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) headers: Vec<(HeaderName, SecretValue)>,
+    pub(super) query: Vec<(Arc<str>, SecretValue)>,
     pub(super) variables: Vec<(Arc<str>, SecretValue)>,
     pub(super) version: String,
+}
+
+impl Inner {
+    pub(super) fn is_empty(&self) -> bool {
+        self.headers.is_empty() && self.query.is_empty() && self.variables.is_empty()
+    }
 }
 
 impl Supplied {
@@ -33,6 +40,11 @@ impl Supplied {
         })
     }
 
+    /// The members of the query of each request's URL, not encoded.
+    pub fn query(&self) -> impl Iterator<Item = (&str, &SecretValue)> {
+        self.0.query.iter().map(|(name, value)| (&**name, value))
+    }
+
     /// The environment variables of a child.
     pub fn variables(&self) -> impl Iterator<Item = (&str, &SecretValue)> {
         self.0.variables.iter().map(|(name, value)| (&**name, value))
@@ -48,7 +60,7 @@ impl Supplied {
     /// Whether nothing is supplied.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.headers.is_empty() && self.0.variables.is_empty()
+        self.0.is_empty()
     }
 }
 
@@ -57,6 +69,7 @@ impl fmt::Debug for Supplied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Supplied")
             .field("headers", &self.0.headers.len())
+            .field("query", &self.0.query.len())
             .field("variables", &self.0.variables.len())
             .finish_non_exhaustive()
     }

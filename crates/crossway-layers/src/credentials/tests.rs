@@ -402,3 +402,21 @@ async fn nothing_shows_a_secret() {
         assert!(!text.contains(PLANTED) && !text.contains("_40acme"), "{text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_into_a_query_is_supplied_as_it_is_and_is_part_of_the_version() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("key");
+    let store = store();
+    let rule = |name: &str| {
+        policy(json!([{ "upstream": "jira", "for": "shared", "query": name, "from": { "file": path } }]))
+    };
+    std::fs::write(&path, "a&b=c").unwrap();
+    let key = supplied(&rule("key"), &store, "alice").await.unwrap();
+    let query: Vec<_> =
+        key.query().map(|(name, value)| (name.to_owned(), value.expose().to_owned())).collect();
+    assert_eq!(query, [("key".to_owned(), "a&b=c".to_owned())]);
+    assert!(!key.is_empty() && !format!("{key:?}").contains("a&b"));
+    let token = supplied(&rule("token"), &store, "alice").await.unwrap();
+    assert_ne!(key.version(), token.version());
+}

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::TenantName;
 
-/// What is sent to an upstream, for whom, and where it is taken from. One of `header`, `bearer`, `basic` and `env` says where it goes.
+/// What is sent to an upstream, for whom, and where it is taken from. One of `header`, `bearer`, `basic`, `query` and
+/// `env` says where it goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -26,6 +27,10 @@ pub struct CredentialRule {
     /// Goes into `Authorization` as a password of this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic: Option<Basic>,
+    /// Goes into the query of each request's URL, as the member of this name, as `value` says. What is in URLs is in the logs of those
+    /// who serve them: take a header where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// Goes into this environment variable of the child, as `value` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,

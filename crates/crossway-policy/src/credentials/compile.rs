@@ -139,7 +139,7 @@ impl Rule {
         if fixed && rule.value.is_some() {
             findings.error(format!("{path}.value"), Problem::ValueNotUsed);
         }
-        let into = if rule.env.is_some() { Sink::Variable } else { Sink::Header };
+        let into = if rule.env.is_some() || rule.query.is_some() { Sink::Variable } else { Sink::Header };
         let text = rule.value.as_deref().unwrap_or(if rule.bearer { "Bearer {secret}" } else { "{secret}" });
         let text = template(text, into, true, &format!("{path}.value"), findings)?;
         if text.has_secret() != rule.from.is_some() {
@@ -203,7 +203,7 @@ impl Rule {
     }
 
     fn fill(&self, principal: &Principal, tenant: &TenantName) -> Result<Credential, Unfilled> {
-        let into = if matches!(self.place, Place::Variable(_)) { Sink::Variable } else { Sink::Header };
+        let into = if matches!(self.place, Place::Header(_)) { Sink::Header } else { Sink::Variable };
         let text = match self.basic {
             Some(_) => Text::secret(),
             None => self.text.fill(into, principal, tenant)?,
@@ -333,7 +333,8 @@ fn broker_url(text: &str, path: &str, findings: &mut Findings) -> Option<Templat
 }
 
 fn place(rule: &CredentialRule, path: &str, findings: &mut Findings) -> Option<Place> {
-    let places = [rule.header.is_some(), rule.bearer, rule.basic.is_some(), rule.env.is_some()];
+    let places =
+        [rule.header.is_some(), rule.bearer, rule.basic.is_some(), rule.query.is_some(), rule.env.is_some()];
     if places.iter().filter(|place| **place).count() != 1 {
         findings.error(path, Problem::NotOnePlace);
         return None;
@@ -344,6 +345,13 @@ fn place(rule: &CredentialRule, path: &str, findings: &mut Findings) -> Option<P
             return None;
         }
         return Some(Place::Variable(name.as_str().into()));
+    }
+    if let Some(name) = &rule.query {
+        if name.is_empty() || name.contains(char::is_control) {
+            findings.error(format!("{path}.query"), Problem::UnsafeQuery);
+            return None;
+        }
+        return Some(Place::Query(name.as_str().into()));
     }
     let name = rule.header.as_deref().unwrap_or("authorization").to_ascii_lowercase();
     if !is_safe_header(&name) {
