@@ -50,6 +50,8 @@ fn name_of(plan: &UpstreamPlan) -> String {
     match plan {
         UpstreamPlan::Url(url) => url.url.host_str().unwrap_or("bridge").to_owned(),
         UpstreamPlan::Command(command) => server_name(command),
+        // The command line names none.
+        UpstreamPlan::Api(_) => "bridge".to_owned(),
     }
 }
 

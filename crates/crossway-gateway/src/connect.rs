@@ -51,12 +51,15 @@ pub(crate) fn by_plan() -> Connect {
     Arc::new(|plan| Box::pin(connect(plan)))
 }
 
-/// Starts the command, or asks the URL, and finds out which eras it speaks.
+/// Starts the command, asks the URL, or reads the API's document, and finds out which eras it speaks.
 pub(crate) async fn connect(plan: UpstreamPlan) -> Result<Connected, RunError> {
     match plan {
         UpstreamPlan::Url(url) => {
             let (upstream, speaks) = connect_url(url).await?;
             Ok(Connected { upstream, speaks, children: None })
+        }
+        UpstreamPlan::Api(api) => {
+            Ok(Connected { upstream: api.connect().await?, speaks: Speaks::Modern, children: None })
         }
         UpstreamPlan::Command(command) => {
             let children = StdioUpstream::new(to_command(command), Options::default());

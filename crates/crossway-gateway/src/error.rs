@@ -19,6 +19,9 @@ pub enum RunError {
     /// The URL can't be an upstream.
     #[error(transparent)]
     Detect(#[from] DetectError),
+    /// The API can't be an upstream.
+    #[error(transparent)]
+    Api(#[from] crate::apis::ApiPlanError),
     /// The command can't be an upstream.
     #[error("the MCP server can't be started")]
     Start(#[from] crossway_stdio::StartError),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod apis;
 pub mod args;
 mod banner;
 mod bounds;

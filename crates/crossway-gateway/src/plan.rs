@@ -10,6 +10,7 @@ use crossway_seal::{KeyError, Keyring};
 use http::{HeaderName, HeaderValue};
 use url::Url;
 
+use crate::apis::ApiPlan;
 use crate::args::{BridgeArgs, HeaderError, ListenArgs, StdioArgs, TransportArg, UrlArgs};
 use crate::servers::Server;
 
@@ -35,6 +36,8 @@ pub enum UpstreamPlan {
     Command(CommandPlan),
     /// A URL to connect to.
     Url(UrlPlan),
+    /// A REST API, or webhooks.
+    Api(ApiPlan),
 }
 
 /// A command to launch.

@@ -8,7 +8,7 @@ mod support;
 use bytes::Bytes;
 use crossway_openapi::Attached;
 use crossway_openapi::rest::{Api, ApiOptions, Document, Filter, RestOptions, RestUpstream};
-use crossway_service::{Outcome, Reason};
+use crossway_service::{Call, Context, Outcome, Reason, Scope, Upstream};
 use http::{Request, Response};
 use serde_json::{Value, json};
 
@@ -214,8 +214,10 @@ async fn arguments_that_lead_elsewhere_are_refused_and_nothing_is_sent() {
         assert!(text(&result).contains(wanted), "{arguments}: {result}");
     }
     assert!(fake.asked().is_empty());
-    let unknown = ask(&upstream, "tools/call", json!({ "name": "none" })).await.unwrap();
-    assert_eq!(unknown["error"]["code"], -32602);
+    for params in [json!({ "name": "none" }), json!({}), json!({ "name": "note", "arguments": [1] })] {
+        let refused = ask(&upstream, "tools/call", params.clone()).await.unwrap();
+        assert_eq!(refused["error"]["code"], -32602, "{params}");
+    }
 }
 
 #[tokio::test]
@@ -345,6 +347,20 @@ async fn an_api_that_says_nothing_is_waited_for_as_long_as_was_said() {
     let error = ask(&upstream, "tools/call", params).await.unwrap_err();
     assert!(matches!(error.reason(), Reason::TimedOut(_)), "{error}");
     assert_eq!(error.outcome(), Outcome::Unknown);
+}
+
+#[tokio::test]
+async fn a_tool_that_a_router_has_renamed_is_called_by_its_own_name() {
+    let (fake, upstream) = notes(|_| json_answer(200, json!({}))).await;
+    let params = json!({ "name": "theirs__note", "arguments": { "id": "1" } }).to_string();
+    let id = crossway_proto::RequestId::from("a");
+    let mut request =
+        crossway_proto::Message::request_of(&id, "tools/call", Some(params.as_bytes())).unwrap();
+    request.set_name("note");
+    let link = upstream.connect(Scope::Shared);
+    let answer = link.call(Call::message(request, Context::default())).next().await.unwrap().unwrap();
+    assert!(answer.result().is_some());
+    assert_eq!(fake.asked_once().uri().path(), "/v1/notes/1");
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::guard::GuardOptions;
 use crossway_seal::Keyring;
 
-pub use checks::{PlaceProblem, UpstreamProblem};
+pub use checks::{ApiProblem, PlaceProblem, UpstreamProblem};
 pub use format::Format;
 pub use problem::{ConfigErrors, Finding, Problem, Severity};
 pub use reload::Reloads;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crossway_layers::trace::from_headers;
+use crossway_openapi::webhook::Chat;
 use crossway_policy::Principal;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower_service::Service;
 
@@ -59,11 +60,19 @@ impl Service<Request<Incoming>> for Edge {
         if let Ok(trace) = from_headers(request.headers()) {
             request.extensions_mut().insert(trace);
         }
+        if let Some(chat) = chat(request.headers()) {
+            request.extensions_mut().insert(chat);
+        }
         let ruling = now.get();
         let identity = ruling.identity.clone();
         Identified::new(identity, metrics.clone(), Admitted { ruling, faces: self.faces.clone() })
             .call(request)
     }
+}
+
+/// The chat that a request belongs to, as Open WebUI says it (`X-OpenWebUI-Chat-Id`), if it does.
+fn chat(headers: &HeaderMap) -> Option<Chat> {
+    headers.get("x-openwebui-chat-id")?.to_str().ok().and_then(Chat::new)
 }
 
 /// The faces, for callers of whom it is known who they are.

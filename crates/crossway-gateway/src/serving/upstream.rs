@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
 use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
+use crossway_openapi::Attached;
 use crossway_router::{Router, RouterOptions, Scoped, ScopedOptions, Share, Unprefixed};
 use crossway_seal::Keyring;
 use crossway_service::{Context, Link, Scope, Upstream};
@@ -138,11 +139,26 @@ impl Instance {
                     url.headers.push((name.clone(), value));
                 }
             }
+            UpstreamPlan::Api(api) => attach(&mut api.attached, supplied),
         }
         let server = Server { name: spec.name.clone(), upstream: plan };
         let share = if spec.scope == ScopeFile::Session { Share::Session } else { Share::Shared };
         let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), share, || {});
         Self { member: Some(member), modern }
+    }
+}
+
+/// Attaches what is supplied for a caller to all requests, in place of what is attached to everybody's.
+fn attach(attached: &mut Attached, supplied: &Supplied) {
+    for (name, value) in supplied.headers() {
+        match attached.clone().header_value(name.clone(), value) {
+            Ok(with) => *attached = with,
+            // The policy refuses such headers too.
+            Err(error) => tracing::warn!(%error, "a credential is not sent"),
+        }
+    }
+    for (name, value) in supplied.query() {
+        *attached = std::mem::take(attached).query(name, value.expose());
     }
 }
 

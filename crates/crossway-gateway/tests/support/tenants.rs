@@ -59,10 +59,12 @@ pub(crate) const GRANTS: &str = "  - { tenant: acme, upstream: demo, tools: [ech
 pub(crate) struct As<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) session: Option<&'a str>,
+    /// The chat, as Open WebUI says it.
+    pub(crate) chat: Option<&'a str>,
 }
 
 pub(crate) fn by(key: &str) -> As<'_> {
-    As { key: Some(key), session: None }
+    As { key: Some(key), ..As::default() }
 }
 
 impl<'a> As<'a> {
@@ -74,10 +76,11 @@ impl<'a> As<'a> {
         let mut stream = TcpStream::connect(&serving.address).unwrap();
         let key = self.key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
         let session = self.session.map(|id| format!("Mcp-Session-Id: {id}\r\n")).unwrap_or_default();
+        let chat = self.chat.map(|chat| format!("X-OpenWebUI-Chat-Id: {chat}\r\n")).unwrap_or_default();
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\
-             Accept: application/json, text/event-stream\r\n{key}{session}Content-Length: {}\r\n\r\n{body}",
+             Accept: application/json, text/event-stream\r\n{key}{session}{chat}Content-Length: {}\r\n\r\n{body}",
             serving.address,
             body.len()
         )
@@ -114,9 +117,13 @@ impl<'a> As<'a> {
     }
 
     pub(crate) fn call(self, serving: &Serving, path: &str, tool: &str) -> String {
+        self.call_with(serving, path, tool, r#"{"message":"hi"}"#)
+    }
+
+    pub(crate) fn call_with(self, serving: &Serving, path: &str, tool: &str, arguments: &str) -> String {
         let session = self.open(serving, path);
         let call = format!(
-            r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"message":"hi"}}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#
         );
         self.within(&session).post(serving, path, &call)
     }

@@ -3,9 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crossway_proto::{ErrorCode, ErrorObject, Message, RequestId, Revision};
+use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId, Revision};
 use crossway_service::{Ask, Call, CallError, Connection, Context, Reason, Reply};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{ToolResult, limits};
@@ -43,23 +42,12 @@ impl<T: ToolSet> Connection for Tools<T> {
         let method = message.method().unwrap_or_default();
         match &*method {
             "server/discover" => answer(&id, &self.discover()),
-            "tools/list" => self.list(&id, message.params()),
-            "tools/call" => self.call_tool(id, message.params(), &context),
+            "tools/list" => self.list(&id, message.member(Part::Params, "cursor")),
+            "tools/call" => self.call_tool(id, &message, &context),
             "subscriptions/listen" => listen(id),
             method => refuse(&id, ErrorCode::METHOD_NOT_FOUND, format!("there is no method {method:?}")),
         }
     }
-}
-
-#[derive(Deserialize, Default)]
-struct ListParams {
-    cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct CallParams {
-    name: String,
-    arguments: Option<Map<String, Value>>,
 }
 
 impl<T: ToolSet> Tools<T> {
@@ -85,17 +73,13 @@ impl<T: ToolSet> Tools<T> {
     }
 
     /// A page of tools. A cursor is where it begins ("Servers should provide stable cursors"; 2026-07-28, server/utilities/pagination).
-    fn list(&self, id: &RequestId, params: Option<&[u8]>) -> Reply {
-        let params = params.map_or(Ok(ListParams::default()), serde_json::from_slice);
+    fn list(&self, id: &RequestId, cursor: Option<&[u8]>) -> Reply {
         let all = self.0.tools();
-        let begin = match params.map(|params| params.cursor) {
-            Ok(None) => 0,
-            Ok(Some(cursor)) => cursor.parse().unwrap_or(usize::MAX),
-            Err(_) => usize::MAX,
-        };
-        if begin > all.len() {
+        let begin =
+            cursor.map_or(Some(0), |cursor| serde_json::from_slice::<String>(cursor).ok()?.parse().ok());
+        let Some(begin) = begin.filter(|begin| *begin <= all.len()) else {
             return refuse(id, ErrorCode::INVALID_PARAMS, "the cursor is none of this list".to_owned());
-        }
+        };
         let end = all.len().min(begin + limits::PAGE_TOOLS);
         let page = &all[begin..end];
         let mut result = String::with_capacity(page.iter().map(|tool| tool.len() + 1).sum::<usize>() + 256);
@@ -116,13 +100,15 @@ impl<T: ToolSet> Tools<T> {
         answer(id, result.as_bytes())
     }
 
-    fn call_tool(&self, id: RequestId, params: Option<&[u8]>, context: &Context) -> Reply {
-        let params = params.map(serde_json::from_slice::<CallParams>);
-        let Some(Ok(CallParams { name, arguments })) = params else {
+    fn call_tool(&self, id: RequestId, message: &Message, context: &Context) -> Reply {
+        // Routers write another name into a message, which its parts know of and its parameters as a whole do not.
+        let arguments = message.member(Part::Params, "arguments").map(serde_json::from_slice::<Map<_, _>>);
+        let (Some(name), None | Some(Ok(_))) = (message.name(), &arguments) else {
             let what = "tools/call needs the name of a tool, and an object of arguments";
             return refuse(&id, ErrorCode::INVALID_PARAMS, what.to_owned());
         };
-        match self.0.call(&name, arguments.unwrap_or_default(), context) {
+        let arguments = arguments.and_then(Result::ok).unwrap_or_default();
+        match self.0.call(&name, arguments, context) {
             // "Unknown tools" are protocol errors (2026-07-28, server/tools, Error Handling).
             None => refuse(&id, ErrorCode::INVALID_PARAMS, format!("there is no tool {name:?}")),
             Some(called) => Reply::pending(async move {

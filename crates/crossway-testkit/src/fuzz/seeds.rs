@@ -3,8 +3,8 @@
 use crate::corpus::{NOT_MESSAGES, ODD_REQUESTS, ODD_RESULTS};
 
 /// The targets that have seeds.
-pub const TARGETS: [&str; 7] =
-    ["line", "sse", "envelope", "headers", "calls", "streamable_http_head", "http_sse_head"];
+pub const TARGETS: [&str; 8] =
+    ["line", "sse", "envelope", "headers", "calls", "streamable_http_head", "http_sse_head", "openapi"];
 
 /// The inputs that a target starts from.
 ///
@@ -21,6 +21,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "calls" => calls(),
         "streamable_http_head" => streamable_http(),
         "http_sse_head" => http_sse(),
+        "openapi" => documents(),
         _ => panic!("there is no target {target}"),
     }
 }
@@ -263,4 +264,16 @@ fn http_sse() -> Vec<Vec<u8>> {
             ('p', "GET http://localhost/sse\nAccept: application/json\n", "Origin: null\n", ""),
         ]),
     ]
+}
+
+fn documents() -> Vec<Vec<u8>> {
+    owned(&[
+        b"openapi: 3.0.3\nservers: [{url: 'https://h/{v}', variables: {v: {default: '1'}}}]\npaths:\n  /a/{id}:\n    parameters: [{$ref: '#/components/parameters/Id'}]\n    get: {operationId: get it, tags: [x], parameters: [{name: f, in: query, style: deepObject, schema: {type: object}}, {name: X-H, in: header}], responses: {'200': {content: {application/json: {schema: {$ref: '#/components/schemas/Tree'}}}}}}\n    put: {requestBody: {required: true, content: {application/json: {schema: {$ref: '#/components/schemas/Tree'}}}}}\ncomponents:\n  parameters: {Id: {name: id, in: path, required: true, schema: {type: string, nullable: true}}}\n  schemas: {Tree: {type: object, required: [id, name], properties: {id: {type: string, readOnly: true}, name: {type: integer, minimum: 1, exclusiveMinimum: true}, of: {type: array, items: {$ref: '#/components/schemas/Tree'}}}}}\n  securitySchemes: {K: {type: apiKey, in: query, name: key}}\n",
+        b"{\"openapi\":\"3.1.0\",\"paths\":{\"/f\":{\"post\":{\"deprecated\":true,\"requestBody\":{\"content\":{\"multipart/form-data\":{\"schema\":{\"type\":\"object\",\"properties\":{\"file\":{\"contentMediaType\":\"image/png\"},\"a[b]\":{\"$ref\":\"#/components/schemas/S\",\"description\":\"d\"}}},\"encoding\":{\"file\":{\"contentType\":\"image/png\"}}}}}},\"delete\":{}}},\"components\":{\"schemas\":{\"S\":{\"oneOf\":[{\"const\":1},{\"enum\":[\"x\",null]}],\"$defs\":{\"In\":true}}}}}",
+        b"openapi: 3.1\nx: &a [1, 2]\ny: &b [*a, *a]\nz: [*b, *b]\npaths: {/x: &x {get: {}}, /y: *x}\n",
+        b"openapi: 3.0.0\npaths: {/a: {get: {parameters: [{$ref: '#/paths/~1a/get/parameters/0'}]}}, /b: {get: {parameters: [{$ref: 'https://evil.example/p'}]}}, '/c{d}{e}': {get: {}}}\n",
+        b"swagger: '2.0'\npaths: {}\n",
+        b"{\"openapi\":\"3.0.0\",\"openapi\":\"3.1.0\"}",
+        b"openapi: 3.0.0\npaths: {/s: {post: {requestBody: {content: {application/x-www-form-urlencoded: {schema: {properties: {q: {type: string}, r: {type: object}}, required: [q, none]}, encoding: {r: {style: deepObject}}}, '*/*': {}}}}, get: {parameters: [{name: id, in: query}, {name: id, in: header}, {name: id, in: cookie}]}}}\n",
+    ])
 }

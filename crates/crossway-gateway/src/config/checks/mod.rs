@@ -1,9 +1,11 @@
 //! What the program needs, made of what the file says.
 
+mod apis;
 mod place;
 mod policy;
 mod upstreams;
 
+pub use apis::ApiProblem;
 pub use place::PlaceProblem;
 pub use upstreams::UpstreamProblem;
 

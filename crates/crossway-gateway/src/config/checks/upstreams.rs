@@ -66,12 +66,12 @@ pub enum UpstreamProblem {
         /// Who else has it.
         other: String,
     },
-    /// Neither a command nor a URL.
-    #[error("has neither `command` nor `url`; add one of them")]
+    /// Neither a command nor a URL, nor anything else.
+    #[error("has neither `command` nor `url`, and no `openapi` or `webhook`; add one of them")]
     Nothing,
-    /// Both a command and a URL.
-    #[error("has a `command` and also a `url`; take one of them away")]
-    Both,
+    /// Two of them.
+    #[error("has `{0}` and also `{1}`; take one of them away")]
+    Both(&'static str, &'static str),
     /// A key that is for the other kind.
     #[error("is for an upstream with `{of}`; take it away")]
     OutOfPlace {
@@ -104,6 +104,9 @@ pub enum UpstreamProblem {
     /// The longest time is shorter than the first.
     #[error("is shorter than `first`")]
     ShorterThanFirst,
+    /// What is said of a REST API or of webhooks.
+    #[error(transparent)]
+    Api(#[from] super::apis::ApiProblem),
     /// An entry of `mcpServers`.
     #[error("{0}")]
     Server(crate::servers::Problem),
@@ -138,7 +141,7 @@ pub(super) fn check(
         }
         literals(&at, root, findings);
         check_limits(&with(&at, "limits"), &upstream.limits, findings);
-        if let Some(plan) = one(&at, upstream, context, findings) {
+        if let Some(plan) = one(&at, name, upstream, context, findings) {
             specs.push(spec(name, plan, upstream));
         }
     }
@@ -167,6 +170,7 @@ pub(super) fn check(
         }
     }
     prefixes(file, &specs, findings);
+    queries(file, findings);
     specs
 }
 
@@ -176,7 +180,7 @@ pub(super) fn is_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-fn with<'a>(at: &[Step], step: impl Into<Step> + 'a) -> Vec<Step> {
+pub(super) fn with<'a>(at: &[Step], step: impl Into<Step> + 'a) -> Vec<Step> {
     let mut path = at.to_vec();
     path.push(step.into());
     path
@@ -210,23 +214,56 @@ fn is_secret_name(name: &str) -> bool {
 
 fn one(
     at: &[Step],
+    name: &str,
     upstream: &UpstreamFile,
     context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<UpstreamPlan> {
-    match (&upstream.command, &upstream.url) {
-        (Some(_), Some(_)) => {
-            findings.error(at.to_vec(), UpstreamProblem::Both);
-            None
-        }
-        (None, None) => {
+    let kinds = [
+        ("command", upstream.command.is_some()),
+        ("url", upstream.url.is_some()),
+        ("openapi", upstream.openapi.is_some()),
+        ("webhook", upstream.webhook.is_some()),
+    ];
+    let mut kinds = kinds.into_iter().filter(|(_, is_there)| *is_there).map(|(kind, _)| kind);
+    match (kinds.next(), kinds.next()) {
+        (None, _) => {
             findings.error(at.to_vec(), UpstreamProblem::Nothing);
-            None
+            return None;
         }
-        (Some(program), None) => {
-            Some(UpstreamPlan::Command(command(at, program, upstream, context, findings)))
+        (Some(one), Some(other)) => {
+            findings.error(at.to_vec(), UpstreamProblem::Both(one, other));
+            return None;
         }
-        (None, Some(url)) => url_plan(at, url, upstream, findings).map(UpstreamPlan::Url),
+        (Some(kind), None) => out_of_place(at, kind, upstream, findings),
+    }
+    if let Some(program) = &upstream.command {
+        return Some(UpstreamPlan::Command(command(at, program, upstream, context, findings)));
+    }
+    if let Some(url) = &upstream.url {
+        return url_plan(at, url, upstream, findings).map(UpstreamPlan::Url);
+    }
+    super::apis::plan(at, name, upstream, context, findings).map(UpstreamPlan::Api)
+}
+
+/// Tells of keys that are for upstreams of another kind.
+fn out_of_place(at: &[Step], kind: &str, upstream: &UpstreamFile, findings: &mut Findings) {
+    let of_commands = [
+        ("args", !upstream.args.is_empty()),
+        ("env", !upstream.env.is_empty()),
+        ("cwd", upstream.cwd.is_some()),
+    ];
+    let of_urls = [("transport", upstream.transport.is_some())];
+    let of_http = [("headers", !upstream.headers.is_empty())];
+    let wrong = [
+        (kind != "command", "command", &of_commands[..]),
+        (kind != "url", "url", &of_urls[..]),
+        (kind == "command", "url", &of_http[..]),
+    ];
+    for (_, of, keys) in wrong.into_iter().filter(|(is_wrong, ..)| *is_wrong) {
+        for (key, _) in keys.iter().filter(|(_, is_there)| *is_there) {
+            findings.error(with(at, *key), UpstreamProblem::OutOfPlace { of });
+        }
     }
 }
 
@@ -237,13 +274,6 @@ fn command(
     context: &Context<'_>,
     findings: &mut Findings,
 ) -> CommandPlan {
-    for (key, is_there) in
-        [("transport", upstream.transport.is_some()), ("headers", !upstream.headers.is_empty())]
-    {
-        if is_there {
-            findings.error(with(at, key), UpstreamProblem::OutOfPlace { of: "url" });
-        }
-    }
     for name in upstream.env.keys() {
         if name.is_empty() || name.contains(['=', '\0']) {
             findings.error(with(&with(at, "env"), name), UpstreamProblem::BadVariable);
@@ -274,25 +304,7 @@ fn folder(at: &[Step], cwd: &Path, context: &Context<'_>, findings: &mut Finding
 }
 
 fn url_plan(at: &[Step], url: &str, upstream: &UpstreamFile, findings: &mut Findings) -> Option<UrlPlan> {
-    let out_of_place = [
-        ("args", !upstream.args.is_empty()),
-        ("env", !upstream.env.is_empty()),
-        ("cwd", upstream.cwd.is_some()),
-    ];
-    for (key, _) in out_of_place.iter().filter(|(_, is_there)| *is_there) {
-        findings.error(with(at, *key), UpstreamProblem::OutOfPlace { of: "command" });
-    }
-    let headers: Vec<_> = upstream
-        .headers
-        .iter()
-        .filter_map(|(name, value)| match header(name, value.0.expose()) {
-            Ok(header) => Some(header),
-            Err(error) => {
-                findings.error(with(&with(at, "headers"), name), UpstreamProblem::Header(error));
-                None
-            }
-        })
-        .collect();
+    let headers = headers(at, upstream, findings);
     let mut bad = |problem| findings.error(with(at, "url"), problem);
     let url = match Url::parse(url) {
         Ok(url) => url,
@@ -312,6 +324,22 @@ fn url_plan(at: &[Step], url: &str, upstream: &UpstreamFile, findings: &mut Find
         TransportFile::HttpSse => TransportArg::HttpSse,
     });
     Some(UrlPlan { url, transport, headers })
+}
+
+/// Headers for each request.
+pub(super) fn headers(
+    at: &[Step],
+    upstream: &UpstreamFile,
+    findings: &mut Findings,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let headers = upstream.headers.iter().filter_map(|(name, value)| match header(name, value.0.expose()) {
+        Ok(header) => Some(header),
+        Err(error) => {
+            findings.error(with(&with(at, "headers"), name), UpstreamProblem::Header(error));
+            None
+        }
+    });
+    headers.collect()
 }
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
@@ -382,6 +410,19 @@ fn prefixes(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Findings) 
                 UpstreamProblem::SamePrefix { prefix: spec.prefix.clone(), other: other.to_owned() };
             let list = if file.upstreams.contains_key(&spec.name) { "upstreams" } else { "mcpServers" };
             findings.error(steps![list, &spec.name], problem);
+        }
+    }
+}
+
+/// Credentials for URLs of servers whose URLs are their own.
+fn queries(file: &ConfigFile, findings: &mut Findings) {
+    for (index, rule) in file.credentials.iter().enumerate().filter(|(_, rule)| rule.query.is_some()) {
+        let upstream = file.upstreams.get(&rule.upstream);
+        let is_api = |upstream: &UpstreamFile| upstream.openapi.is_some() || upstream.webhook.is_some();
+        let is_known = upstream.is_some() || file.mcp_servers.contains_key(&rule.upstream);
+        if is_known && !upstream.is_some_and(is_api) {
+            let of = "openapi` or `webhook";
+            findings.error(steps!["credentials", index, "query"], UpstreamProblem::OutOfPlace { of });
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the file says: one type a section. Their documentation is what editors show, for the JSON Schema is made of it.
 
+mod api;
 mod audit;
 mod hidden;
 mod identity;
@@ -14,6 +15,7 @@ use crossway_policy::{PolicyConfig, TenantName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use api::{OpenApiFile, OperationsOfFile, WebhookFile, WebhookToolFile};
 pub use audit::{AuditFile, OverflowFile};
 pub use hidden::Hidden;
 pub use operations::{LimitsFile, LogFile, LogFormatFile, OperationsFile, TlsFile};

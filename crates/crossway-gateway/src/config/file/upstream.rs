@@ -7,13 +7,13 @@ use crossway_router::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hidden, Time};
+use super::{Hidden, OpenApiFile, Time, WebhookFile};
 
-/// An MCP server: `command` or `url` says where it is.
+/// An MCP server: `command` or `url` says where it is. Or something that becomes one: `openapi` or `webhook`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamFile {
-    /// The program to launch: a stdio server. Either this or `url`.
+    /// The program to launch: a stdio server. One of this, `url`, `openapi` and `webhook`.
     #[schemars(length(min = 1))]
     pub command: Option<String>,
     /// The program's arguments.
@@ -22,11 +22,15 @@ pub struct UpstreamFile {
     pub env: BTreeMap<String, Hidden>,
     /// The program's working directory.
     pub cwd: Option<PathBuf>,
-    /// The server's URL, over Streamable HTTP or HTTP+SSE. Either this or `command`.
+    /// The server's URL, over Streamable HTTP or HTTP+SSE. One of this, `command`, `openapi` and `webhook`.
     pub url: Option<String>,
     /// Which transport the URL speaks. It is found out when nothing is said.
     pub transport: Option<TransportFile>,
-    /// Headers for each request to the URL, the same for all users. What is a user's or a tenant's own is in `credentials`.
+    /// A REST API whose operations become tools.
+    pub openapi: Option<OpenApiFile>,
+    /// Webhooks that become tools.
+    pub webhook: Option<WebhookFile>,
+    /// Headers for each request to the URL, the API or the webhooks, the same for all users. What is a user's or a tenant's own is in `credentials`.
     pub headers: BTreeMap<String, Hidden>,
     /// Who shares a process of the server, or a session with it.
     pub scope: ScopeFile,
@@ -53,6 +57,8 @@ impl Default for UpstreamFile {
             cwd: None,
             url: None,
             transport: None,
+            openapi: None,
+            webhook: None,
             headers: BTreeMap::new(),
             scope: ScopeFile::default(),
             trusted: false,

@@ -13,7 +13,7 @@ fn told(text: &str) -> String {
 fn url(server: &Server) -> &UrlPlan {
     match &server.upstream {
         UpstreamPlan::Url(url) => url,
-        UpstreamPlan::Command(_) => panic!("a command"),
+        UpstreamPlan::Command(_) | UpstreamPlan::Api(_) => panic!("no URL"),
     }
 }
 

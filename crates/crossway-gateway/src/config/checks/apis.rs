@@ -1,0 +1,276 @@
+//! REST APIs and webhooks.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossway_openapi::rest::{
+    self, Api, ApiError, ApiOptions, BadPattern, Document, DocumentError, Filter, Unusable,
+};
+use crossway_openapi::webhook::{self, BadOutput, BadTool, WebhookTool};
+use crossway_openapi::{Attached, BadCredential};
+use ring::digest::{SHA256, digest};
+use url::Url;
+
+use super::super::file::{OpenApiFile, OperationsOfFile, UpstreamFile, WebhookFile, WebhookToolFile};
+use super::super::read::Context;
+use super::super::tree::Step;
+use super::Findings;
+use super::upstreams::{UpstreamProblem, headers, with};
+use crate::apis::{ApiKind, ApiPlan, Fetched};
+
+/// How many operations that are left out are told.
+const TOLD: usize = 10;
+
+/// What is wrong with a REST API or with webhooks.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiProblem {
+    /// The document can't be read.
+    #[error("{} can't be read: {reason}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// The document can't be used.
+    #[error("the document can't be used: {0}")]
+    Document(DocumentError),
+    /// The document gives no tools.
+    #[error("{0}")]
+    Api(ApiError),
+    /// An operation is no tool.
+    #[error("{operation} is no tool: {why}")]
+    LeftOut {
+        /// The operation.
+        operation: String,
+        /// Why.
+        why: Unusable,
+    },
+    /// More operations are no tools than are told.
+    #[error("{0} more operations are no tools")]
+    More(usize),
+    /// A pattern is none.
+    #[error("{0}")]
+    Pattern(BadPattern),
+    /// A method that operations do not have.
+    #[error("{0:?} is no method of an operation; there are GET, HEAD, POST, PUT, PATCH and DELETE")]
+    Method(String),
+    /// The URL of a document or of an API can't be used.
+    #[error("can't be used as a URL: {0}")]
+    Url(&'static str),
+    /// A header can't be sent.
+    #[error("{0}")]
+    Header(BadCredential),
+    /// There is no tool.
+    #[error(
+        "there is no webhook; add one, such as tools: {{ ask: {{ description: .., url: \"https://..\" }} }}"
+    )]
+    NoTool,
+    /// There are too many.
+    #[error("there are {found} webhooks, and there may be {limit}")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A webhook has no URL.
+    #[error("has no `url`, and there is none for all; add one")]
+    NoUrl,
+    /// A webhook can't be a tool.
+    #[error("{0}")]
+    Tool(BadTool),
+    /// What says where the result stands says it of nothing.
+    #[error("{0}")]
+    Output(BadOutput),
+}
+
+/// What is to be called.
+pub(super) fn plan(
+    at: &[Step],
+    name: &str,
+    upstream: &UpstreamFile,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Option<ApiPlan> {
+    let mut attached = Attached::new();
+    for (name, value) in headers(at, upstream, findings) {
+        match attached.clone().header_value(name.clone(), value) {
+            Ok(more) => attached = more,
+            Err(bad) => error(findings, with(&with(at, "headers"), name.as_str()), ApiProblem::Header(bad)),
+        }
+    }
+    if let Some(file) = &upstream.openapi {
+        let kind = openapi(&with(at, "openapi"), file, &attached, context, findings)?;
+        return Some(ApiPlan::new(kind, attached, file.timeout.0, file.answer.0));
+    }
+    let file = upstream.webhook.as_ref()?;
+    let tools = webhooks(&with(at, "webhook"), file, findings);
+    let kind = ApiKind::Webhooks(name.to_owned(), tools);
+    Some(ApiPlan::new(kind, attached, file.timeout.0, file.answer.0))
+}
+
+fn error(findings: &mut Findings, at: Vec<Step>, problem: ApiProblem) {
+    findings.error(at, UpstreamProblem::Api(problem));
+}
+
+fn openapi(
+    at: &[Step],
+    file: &OpenApiFile,
+    attached: &Attached,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Option<ApiKind> {
+    let include = filter(&with(at, "include"), &file.include, findings);
+    let exclude = filter(&with(at, "exclude"), &file.exclude, findings);
+    let mut options = ApiOptions::new()
+        .include(include)
+        .exclude(exclude)
+        .deprecated(file.deprecated)
+        .output_schemas(file.output_schemas);
+    if let Some(server) = &file.server {
+        match http_url(server) {
+            Ok(_) => options = options.server(server.as_str()),
+            Err(problem) => error(findings, with(at, "server"), problem),
+        }
+    }
+    let document = with(at, "document");
+    let said = format!(
+        "{:?} {:?} {:?} {} {}",
+        file.server, file.include, file.exclude, file.deprecated, file.output_schemas
+    );
+    if file.document.starts_with("http://") || file.document.starts_with("https://") {
+        let fetched = http_url(&file.document).and_then(|url| {
+            let fetched = Fetched::new(url, options, said, attached.clone());
+            fetched.map_err(|_| ApiProblem::Url("it is not one"))
+        });
+        return match fetched {
+            Ok(fetched) => Some(ApiKind::Fetched(Arc::new(fetched))),
+            Err(problem) => {
+                error(findings, document, problem);
+                None
+            }
+        };
+    }
+    let path = context.folder.join(&file.document);
+    context.watch(&path);
+    let read = read(path).and_then(|text| {
+        let document = Document::parse(&text).map_err(ApiProblem::Document)?;
+        let api = Api::new(&document, &options).map_err(ApiProblem::Api)?;
+        let version = digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok((api, version))
+    });
+    match read {
+        Ok((api, version)) => {
+            let version: String = version;
+            left_out(&document, &api, findings);
+            Some(ApiKind::Read { api, version: format!("{version} {said}") })
+        }
+        Err(problem) => {
+            error(findings, document, problem);
+            None
+        }
+    }
+}
+
+fn read(file: PathBuf) -> Result<Vec<u8>, ApiProblem> {
+    let mut text = Vec::new();
+    let limit = rest::limits::DOCUMENT_BYTES as u64;
+    let read = File::open(&file).and_then(|file| file.take(limit + 1).read_to_end(&mut text));
+    match read {
+        Ok(_) => Ok(text),
+        Err(reason) => Err(ApiProblem::Unreadable { file, reason }),
+    }
+}
+
+fn left_out(at: &[Step], api: &Api, findings: &mut Findings) {
+    let left = api.left_out();
+    for left in left.iter().take(TOLD) {
+        let problem = ApiProblem::LeftOut { operation: left.operation.clone(), why: left.why.clone() };
+        findings.warning(at.to_vec(), UpstreamProblem::Api(problem));
+    }
+    if left.len() > TOLD {
+        findings.warning(at.to_vec(), UpstreamProblem::Api(ApiProblem::More(left.len() - TOLD)));
+    }
+}
+
+fn filter(at: &[Step], file: &OperationsOfFile, findings: &mut Findings) -> Filter {
+    let mut filter = Filter::new();
+    for tag in &file.tags {
+        filter = filter.tag(tag);
+    }
+    for (index, method) in file.methods.iter().enumerate() {
+        if !["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].contains(&method.to_ascii_uppercase().as_str())
+        {
+            error(findings, with(&with(at, "methods"), index), ApiProblem::Method(method.clone()));
+        }
+        filter = filter.method(method);
+    }
+    for (index, pattern) in file.operations.iter().enumerate() {
+        match filter.clone().operation(pattern) {
+            Ok(more) => filter = more,
+            Err(bad) => error(findings, with(&with(at, "operations"), index), ApiProblem::Pattern(bad)),
+        }
+    }
+    filter
+}
+
+fn http_url(text: &str) -> Result<Url, ApiProblem> {
+    let url = Url::parse(text).map_err(|_| ApiProblem::Url("it is not one"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(ApiProblem::Url("it has to begin with http:// or https://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ApiProblem::Url("it has a user or a password in it; put them into `credentials`"));
+    }
+    Ok(url)
+}
+
+fn webhooks(at: &[Step], file: &WebhookFile, findings: &mut Findings) -> Arc<[WebhookTool]> {
+    let at = with(at, "tools");
+    let (found, limit) = (file.tools.len(), webhook::limits::WEBHOOK_TOOLS);
+    if found == 0 {
+        error(findings, at.clone(), ApiProblem::NoTool);
+    }
+    if found > limit {
+        error(findings, at.clone(), ApiProblem::TooMany { found, limit });
+    }
+    let tools = file.tools.iter().filter_map(|(name, tool)| {
+        let made = one(name, tool, file.url.as_deref());
+        made.map_err(|(key, problem)| {
+            let at = with(&at, name);
+            error(findings, if key.is_empty() { at } else { with(&at, key) }, problem);
+        })
+        .ok()
+    });
+    tools.collect()
+}
+
+/// A webhook as a tool, or the key that is wrong.
+fn one(
+    name: &str,
+    file: &WebhookToolFile,
+    of_all: Option<&str>,
+) -> Result<WebhookTool, (&'static str, ApiProblem)> {
+    let url = file.url.as_deref().or(of_all).ok_or(("", ApiProblem::NoUrl))?;
+    let wrong = |key| move |bad| (key, ApiProblem::Tool(bad));
+    let mut tool = WebhookTool::new(name, url)
+        .map_err(|bad| (if matches!(bad, BadTool::Url(_)) { "url" } else { "" }, ApiProblem::Tool(bad)))?
+        .description(file.description.as_str())
+        .read_only(file.read_only)
+        .method(&file.method)
+        .map_err(wrong("method"))?;
+    if let Some(input) = &file.input {
+        tool = tool.input(input).map_err(wrong("input"))?;
+    }
+    if let Some(body) = &file.body {
+        tool = tool.body(body).map_err(wrong("body"))?;
+    }
+    if let Some(output) = &file.output {
+        tool = tool.output(output.parse().map_err(|bad| ("output", ApiProblem::Output(bad)))?);
+    }
+    Ok(tool)
+}

@@ -1,0 +1,293 @@
+//! `crossway serve` before REST APIs and webhooks, with the config, documents and credentials of `examples/rest`: each user calls
+//! with their own token, and each tenant its own workflows.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "what is shared is not used by all")]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use support::Serving;
+use support::tenants::{As, body, by, eventually};
+
+const ALICE: &str = "the-key-of-alice-0123456789abcdef";
+const BOB: &str = "the-key-of-bob-0123456789abcdef";
+
+/// What a server was asked.
+#[derive(Debug, Clone)]
+struct Asked {
+    /// Method and target.
+    line: String,
+    /// Headers, names in lower case.
+    head: String,
+    body: String,
+}
+
+/// An HTTP server that answers each request with a status and JSON, and keeps what it was asked.
+struct Fake {
+    url: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Fake {
+    fn start(answer: impl Fn(&Asked) -> (u16, String) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = BufReader::new(stream.unwrap());
+                let (mut lines, mut line) = (Vec::new(), String::new());
+                while stream.read_line(&mut line).unwrap() > 2 {
+                    lines.push(std::mem::take(&mut line));
+                }
+                // A connection that was opened for nothing.
+                let Some((first, head)) = lines.split_first() else { continue };
+                let head = head.concat();
+                let length =
+                    header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+                let mut text = vec![0; length];
+                stream.read_exact(&mut text).unwrap();
+                let line = first.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+                let asked = Asked { line, head, body: String::from_utf8(text).unwrap() };
+                let (status, text) = answer(&asked);
+                kept.lock().unwrap().push(asked);
+                let (kind, length) = ("Content-Type: application/json", text.len());
+                let head = format!(
+                    "HTTP/1.1 {status} It\r\nConnection: close\r\n{kind}\r\nContent-Length: {length}\r\n\r\n"
+                );
+                // Who has hung up does not want it.
+                let _ = stream.get_mut().write_all(format!("{head}{text}").as_bytes());
+            }
+        });
+        Self { url, asked }
+    }
+
+    /// What it was asked since it was asked for last.
+    fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    fn asked_once(&self) -> Asked {
+        let mut asked = self.asked();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        asked.remove(0)
+    }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| {
+        let (of, value) = line.split_once(':')?;
+        of.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/rest")
+}
+
+/// The example with its servers on loopback, and tokens for those who have some.
+fn configured(trello: &Fake, todoist: &Fake, n8n: &Fake) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    for document in ["trello.yaml", "todoist.yaml"] {
+        fs::copy(example().join(document), dir.path().join(document)).unwrap();
+    }
+    let mut text = fs::read_to_string(example().join("crossway.yaml")).unwrap();
+    for (name, fake) in [("TRELLO_URL", trello), ("TODOIST_URL", todoist), ("N8N_URL", n8n)] {
+        while let Some(at) = text.find(&format!("${{{name}")) {
+            let end = at + text[at..].find('}').unwrap();
+            text.replace_range(at..=end, &fake.url);
+        }
+    }
+    for (file, token) in [
+        ("trello-key", "the-apps-key"),
+        ("trello/alice_40acme.example", "alice-at-trello"),
+        ("trello/bob_40globex.example", "bob-at-trello"),
+        ("todoist/alice_40acme.example", "alice-at-todoist"),
+        ("n8n-acme", "acme-at-n8n"),
+        ("n8n-globex", "globex-at-n8n"),
+    ] {
+        let path = dir.path().join("tokens").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{token}\n")).unwrap();
+    }
+    let path = dir.path().join("crossway.yaml");
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (dir, path)
+}
+
+/// Trello, as far as it knows who may come in.
+fn trello() -> Fake {
+    Fake::start(|asked| {
+        let comes_in = ["alice", "bob"].iter().any(|user| {
+            let query = asked.line.split_once('?').map_or("", |(_, query)| query);
+            query.split('&').any(|member| member == format!("token={user}-at-trello"))
+                && query.split('&').any(|member| member == "key=the-apps-key")
+        });
+        match asked.line.split(['?', ' ']).nth(1).unwrap() {
+            _ if !comes_in => (401, r#""invalid token""#.to_owned()),
+            "/members/me/boards" => (200, r#"[{"id":"b1","name":"Home"}]"#.to_owned()),
+            "/cards" => (200, r#"{"id":"c1","name":"Milk"}"#.to_owned()),
+            _ => (404, r#""the requested resource was not found""#.to_owned()),
+        }
+    })
+}
+
+fn todoist() -> Fake {
+    Fake::start(|asked| match asked.line.as_str() {
+        "POST /tasks" => (200, r#"{"id":"7","content":"Water the plants"}"#.to_owned()),
+        "POST /tasks/7/close" => (204, String::new()),
+        _ => (200, r#"{"results":[],"next_cursor":null}"#.to_owned()),
+    })
+}
+
+fn n8n() -> Fake {
+    Fake::start(|asked| {
+        let secret = header(&asked.head, "x-webhook-key").unwrap_or_default();
+        match (asked.line.as_str(), secret) {
+            ("POST /webhook/helpdesk/chat", "acme-at-n8n") => {
+                (200, r#"{"output":"Turn it off and on."}"#.to_owned())
+            }
+            ("POST /webhook/orders", "globex-at-n8n") => (200, r#"[{"status":"on its way"}]"#.to_owned()),
+            _ => (403, r#"{"message":"Authorization data is wrong!"}"#.to_owned()),
+        }
+    })
+}
+
+#[test]
+fn each_user_calls_with_a_token_of_their_own_and_each_tenant_its_own_workflows() {
+    let (trello, todoist, n8n) = (trello(), todoist(), n8n());
+    let (_dir, config) = configured(&trello, &todoist, &n8n);
+    let serving = Serving::start(&["serve", "--config", &config]);
+
+    let alice = by(ALICE).names(&serving, "/mcp", "tools/list");
+    let wanted = [
+        "helpdesk__ask_helpdesk",
+        "todoist__addTask",
+        "todoist__closeTask",
+        "todoist__deleteTask",
+        "todoist__listTasks",
+        "trello__addCard",
+        "trello__changeCard",
+        "trello__listBoards",
+        "trello__listCards",
+        "trello__listLists",
+    ];
+    assert_eq!(alice, wanted);
+    // What only reads is told by the method, and granted by that.
+    let bob = by(BOB).names(&serving, "/mcp", "tools/list");
+    assert_eq!(bob, ["orders__order_status", "trello__listBoards", "trello__listCards", "trello__listLists"]);
+    assert!(trello.asked().is_empty() && todoist.asked().is_empty() && n8n.asked().is_empty());
+
+    let boards = by(ALICE).call_with(&serving, "/mcp", "trello__listBoards", r#"{"fields":["name","url"]}"#);
+    assert!(boards.contains(r#"[{\"id\":\"b1\",\"name\":\"Home\"}]"#), "{boards}");
+    let query = "fields=name,url&key=the-apps-key&token=alice-at-trello";
+    assert_eq!(trello.asked_once().line, format!("GET /members/me/boards?{query}"));
+    let card =
+        by(ALICE).call_with(&serving, "/trello/mcp", "addCard", r#"{"idList":"l 1","name":"Milk & eggs"}"#);
+    assert!(card.contains(r#""structuredContent":{"id":"c1","name":"Milk"}"#), "{card}");
+    let query = "idList=l%201&name=Milk%20%26%20eggs&key=the-apps-key&token=alice-at-trello";
+    assert_eq!(trello.asked_once().line, format!("POST /cards?{query}"));
+    by(BOB).call_with(&serving, "/mcp", "trello__listBoards", "{}");
+    assert_eq!(trello.asked_once().line, "GET /members/me/boards?key=the-apps-key&token=bob-at-trello");
+    let denied = by(BOB).call_with(&serving, "/mcp", "trello__addCard", r#"{"idList":"l1"}"#);
+    assert!(denied.contains("Unknown tool: trello__addCard"), "{denied}");
+    let nowhere = by(ALICE).call_with(&serving, "/mcp", "trello__listLists", r#"{"id":"../members/me"}"#);
+    assert!(nowhere.contains("has . or .. where a part of the path would be"), "{nowhere}");
+    assert!(trello.asked().is_empty());
+
+    let task = by(ALICE).call_with(
+        &serving,
+        "/mcp",
+        "todoist__addTask",
+        r#"{"content":"Water the plants","priority":4}"#,
+    );
+    assert!(task.contains(r#""structuredContent":{"id":"7""#), "{task}");
+    let asked = todoist.asked_once();
+    assert_eq!(header(&asked.head, "authorization"), Some("Bearer alice-at-todoist"));
+    assert_eq!(
+        (asked.line.as_str(), asked.body.as_str()),
+        ("POST /tasks", r#"{"content":"Water the plants","priority":4}"#)
+    );
+    let closed = by(ALICE).call_with(&serving, "/mcp", "todoist__closeTask", r#"{"task_id":"7"}"#);
+    assert!(closed.contains("HTTP 204"), "{closed}");
+
+    let chatting = As { chat: Some("chat-1"), ..by(ALICE) };
+    let answer =
+        chatting.call_with(&serving, "/mcp", "helpdesk__ask_helpdesk", r#"{"question":"It is slow."}"#);
+    assert!(answer.contains("Turn it off and on."), "{answer}");
+    assert_eq!(n8n.asked_once().body, r#"{"chatInput":"It is slow.","sessionId":"chat-1"}"#);
+    let status = by(BOB).call_with(&serving, "/mcp", "orders__order_status", r#"{"number":5}"#);
+    assert!(status.contains("on its way"), "{status}");
+    assert_eq!(n8n.asked_once().body, r#"{"number":5}"#);
+}
+
+#[test]
+fn who_has_no_token_or_one_that_is_not_taken_is_told_so_and_never_has_anothers() {
+    let (trello, todoist, n8n) = (trello(), todoist(), n8n());
+    let (dir, config) = configured(&trello, &todoist, &n8n);
+    fs::remove_file(dir.path().join("tokens/todoist/alice_40acme.example")).unwrap();
+    fs::write(dir.path().join("tokens/trello/alice_40acme.example"), "revoked").unwrap();
+    let serving = Serving::start(&["serve", "--config", &config]);
+    let missing = by(ALICE).call_with(&serving, "/mcp", "todoist__listTasks", "{}");
+    assert!(missing.contains("get a token in Todoist's settings"), "{missing}");
+    assert!(todoist.asked().is_empty());
+    let refused = by(ALICE).call_with(&serving, "/mcp", "trello__listBoards", "{}");
+    assert!(refused.contains("HTTP status 401") && !refused.contains("revoked"), "{refused}");
+    let others = by(BOB).call_with(&serving, "/mcp", "trello__listBoards", "{}");
+    assert!(others.contains("Home"), "{others}");
+}
+
+#[test]
+fn a_document_at_a_url_is_fetched_once_for_all_who_call() {
+    let document = r#"{"openapi":"3.1.0","info":{"title":"Far"},"servers":[{"url":"/v2"}],
+        "paths":{"/me":{"get":{"operationId":"me","responses":{}}}}}"#;
+    let api = Fake::start(move |asked| match asked.line.as_str() {
+        "GET /openapi.json" => (200, document.to_owned()),
+        line => (200, format!("{line:?}")),
+    });
+    let (trello, todoist, n8n) = (trello(), todoist(), n8n());
+    let (_dir, config) = configured(&trello, &todoist, &n8n);
+    let text = fs::read_to_string(&config).unwrap();
+    let far = format!(
+        "upstreams:\n  far: {{ openapi: {{ document: {}/openapi.json }}, headers: {{ X-From: crossway }} }}\n",
+        api.url
+    );
+    let grant = "grants:\n  - { everyone: true, upstream: far, tools: [\"*\"] }\n";
+    let bearer = "credentials:\n  - { upstream: far, for: user, header: X-User, value: \"{user.email}\" }\n";
+    let text = text.replace("upstreams:\n", &far).replace("grants:\n", grant);
+    let (before, after) = text.split_once("credentials:").unwrap();
+    let (_, after) = after.split_once('\n').unwrap();
+    fs::write(&config, format!("{before}{bearer}{after}")).unwrap();
+    let serving = Serving::start(&["serve", "--config", &config]);
+    for key in [ALICE, BOB] {
+        eventually("the document was fetched", || {
+            by(key).names(&serving, "/far/mcp", "tools/list").contains(&"me".to_owned())
+        });
+        let answer = by(key).call_with(&serving, "/far/mcp", "me", "{}");
+        assert!(body(&answer).contains("GET /v2/me"), "{answer}");
+    }
+    let asked = api.asked();
+    let lines: Vec<&str> = asked.iter().map(|asked| asked.line.as_str()).collect();
+    assert_eq!(lines, ["GET /openapi.json", "GET /v2/me", "GET /v2/me"]);
+    assert!(asked.iter().all(|asked| header(&asked.head, "x-from") == Some("crossway")));
+    let users: Vec<_> = asked[1..].iter().map(|asked| header(&asked.head, "x-user").unwrap()).collect();
+    assert_eq!(users, ["alice@acme.example", "bob@globex.example"]);
+}
+
+#[test]
+fn the_example_can_be_used_as_it_is() {
+    let path = example().join("crossway.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let loaded = crossway_gateway::config::parse(&path, &text, |_| None).unwrap();
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings.is_empty(), "{warnings:#?}");
+    assert_eq!(loaded.upstreams.len(), 4);
+}

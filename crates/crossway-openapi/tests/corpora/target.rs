@@ -1,0 +1,88 @@
+//! What is fuzzed: documents, and the tools that are made of them.
+
+use std::collections::BTreeSet;
+
+use crossway_openapi::rest::{Api, ApiOptions, Document, RestOptions, RestUpstream, limits};
+use crossway_proto::{Message, RequestId};
+use crossway_service::{Call, Context, Scope, Upstream};
+use serde_json::{Value, json};
+
+/// Whatever a document is, it is refused with a reason or gives tools: each with a name of its own that fits, and schemas that stand
+/// alone and are not longer than they may be.
+pub(crate) fn run(data: &[u8]) {
+    let document = match Document::parse(data) {
+        Ok(document) => document,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let options = ApiOptions::new().server("https://api.example").deprecated(true);
+    let api = match Api::new(&document, &options) {
+        Ok(api) => api,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    assert!(api.left_out().iter().all(|left| !left.why.to_string().is_empty()));
+    let tools = list(&RestUpstream::new(api.clone(), RestOptions::new()));
+    let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap_or_default()).collect();
+    assert_eq!(names, api.tools().collect::<Vec<_>>());
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a name twice");
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    for tool in &tools {
+        let name = tool["name"].as_str().unwrap_or_default();
+        assert!((1..=limits::NAME_BYTES).contains(&name.len()) && name.chars().all(fits), "{name:?}");
+        assert!(tool.to_string().len() <= limits::TOOL_BYTES);
+        let input = &tool["inputSchema"];
+        assert_eq!(input["type"], "object");
+        let arguments: BTreeSet<&String> =
+            input["properties"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
+        let required = input["required"].as_array().into_iter().flatten();
+        for name in required {
+            assert!(
+                arguments.iter().any(|argument| *name == ***argument),
+                "{name} is required, and is no argument"
+            );
+        }
+        for schema in [input, &tool["outputSchema"]] {
+            stands_alone(schema, schema);
+        }
+    }
+}
+
+/// All tools, over as many pages as there are.
+fn list(upstream: &RestUpstream) -> Vec<Value> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+    let (mut tools, mut params) = (Vec::new(), json!({}));
+    loop {
+        let id = RequestId::from("1");
+        let request = Message::request_of(&id, "tools/list", Some(params.to_string().as_bytes()));
+        let request = request.unwrap_or_else(|error| panic!("no request: {error}"));
+        let mut reply = upstream.connect(Scope::Shared).call(Call::message(request, Context::default()));
+        let Some(Ok(answer)) = runtime.block_on(reply.next()) else { panic!("no answer") };
+        let answer: Value = serde_json::from_slice(&answer.to_bytes()).unwrap_or_default();
+        tools.extend(
+            answer["result"]["tools"].as_array().unwrap_or_else(|| panic!("{answer}")).iter().cloned(),
+        );
+        let Some(next) = answer["result"]["nextCursor"].as_str() else { return tools };
+        params = json!({ "cursor": next });
+    }
+}
+
+/// Each reference of a schema is to a definition of its own. What looks like one in an example is none.
+fn stands_alone(schema: &Value, root: &Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                let name = reference.strip_prefix("#/$defs/");
+                assert!(
+                    name.is_some_and(|name| root["$defs"].get(name).is_some()),
+                    "{reference} leads nowhere"
+                );
+            }
+            let held = members
+                .iter()
+                .filter(|(name, _)| !["enum", "const", "default", "examples"].contains(&name.as_str()));
+            held.for_each(|(_, schema)| stands_alone(schema, root));
+        }
+        Value::Array(list) => list.iter().for_each(|schema| stands_alone(schema, root)),
+        _ => {}
+    }
+}
