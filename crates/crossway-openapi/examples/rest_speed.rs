@@ -63,7 +63,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let ratio = least_tool.as_secs_f64() / least_bare.as_secs_f64();
     #[expect(clippy::print_stdout, reason = "a program that prints its figures")]
     {
-        println!("per call, client and server: bare {least_bare:?}, as a tool {least_tool:?}: {ratio:.2} times");
+        println!(
+            "per call, client and server: bare {least_bare:?}, as a tool {least_tool:?}: {ratio:.2} times"
+        );
     }
     Ok(())
 }
