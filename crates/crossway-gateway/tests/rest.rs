@@ -239,10 +239,19 @@ fn who_has_no_token_or_one_that_is_not_taken_is_told_so_and_never_has_anothers()
     let missing = by(ALICE).call_with(&serving, "/mcp", "todoist__listTasks", "{}");
     assert!(missing.contains("get a token in Todoist's settings"), "{missing}");
     assert!(todoist.asked().is_empty());
+    // What there would be is seen all the same.
+    let names = by(ALICE).names(&serving, "/mcp", "tools/list");
+    assert!(names.contains(&"todoist__listTasks".to_owned()), "{names:?}");
     let refused = by(ALICE).call_with(&serving, "/mcp", "trello__listBoards", "{}");
     assert!(refused.contains("HTTP status 401") && !refused.contains("revoked"), "{refused}");
     let others = by(BOB).call_with(&serving, "/mcp", "trello__listBoards", "{}");
     assert!(others.contains("Home"), "{others}");
+    // Of tools that are granted by what they say of themselves, too.
+    fs::remove_file(dir.path().join("tokens/trello/bob_40globex.example")).unwrap();
+    eventually("who has no token any more is told so", || {
+        let gone = by(BOB).call_with(&serving, "/mcp", "trello__listBoards", "{}");
+        gone.contains("get a token at https://trello.com/app-key")
+    });
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::standing::Standings;
 use crate::config::file::ScopeFile;
 use crate::config::{Loaded, UpstreamSpec};
 use crate::identity::Identity;
+use crate::plan::UpstreamPlan;
 
 /// What holds at one time.
 pub(crate) struct Ruling {
@@ -32,7 +33,7 @@ impl Ruling {
         let policy = loaded.policy;
         let scopes = upstreams
             .iter()
-            .map(|spec| (spec.name.clone(), narrowed(spec.scope, policy.narrowest_holder(&spec.name))));
+            .map(|spec| (spec.name.clone(), scope_of(spec, policy.narrowest_holder(&spec.name))));
         let scopes = scopes.collect();
         let segment = |path: &str| path.trim_start_matches('/').to_owned();
         let endpoints = policy.endpoints().into_iter().map(|path| (segment(&path), path.into())).collect();
@@ -48,6 +49,15 @@ impl Ruling {
                 None => Standings::new(policy, Shares::new(loaded.limits.sessions)),
             },
         }
+    }
+}
+
+/// Who shares an upstream. What speaks no MCP has no state but the credentials of its requests, which are a part of the key of each
+/// instance, and what it says of itself is the same for all.
+fn scope_of(spec: &UpstreamSpec, holder: Option<Holder>) -> ScopeFile {
+    match spec.plan {
+        UpstreamPlan::Api(_) => ScopeFile::Shared,
+        _ => narrowed(spec.scope, holder),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossway_layers::credentials::{CredentialsLayer, SecretStore, Supplied};
 use crossway_router::ScopeKey;
-use crossway_service::{Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
+use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
 
 use super::access::scope_key;
 use super::ruling::Now;
@@ -12,9 +12,11 @@ use super::standing::Standing;
 use crate::config::file::ScopeFile;
 use crate::joined::joined;
 
-/// Supplies calls of an upstream with what the policy that holds now says.
-pub(super) fn credentials(name: Arc<str>, now: Now, store: SecretStore) -> CredentialsLayer {
+/// Supplies calls of an upstream with what the policy that holds now says. What an upstream that `is_api` says of itself is in the
+/// config: those get it too who have yet to get a credential, and are told how when they call.
+pub(super) fn credentials(name: Arc<str>, now: Now, store: SecretStore, is_api: bool) -> CredentialsLayer {
     let plans = move |call: &Call| match call.context.extensions.get::<Standing>() {
+        Some(_) if is_api && !is_tool_call(call) => Ok(Vec::new()),
         Some(standing) => {
             let rights = standing.rights();
             now.get().standings.policy().credentials(rights.principal(), rights.tenant(), &name)
@@ -23,6 +25,10 @@ pub(super) fn credentials(name: Arc<str>, now: Now, store: SecretStore) -> Crede
         None => Ok(Vec::new()),
     };
     CredentialsLayer::new(plans, store)
+}
+
+fn is_tool_call(call: &Call) -> bool {
+    matches!(&call.ask, Ask::Message(message) if message.is_method("tools/call"))
 }
 
 /// An upstream whose calls have the key of their caller's scope, and of the version of what is supplied for it: a secret that was

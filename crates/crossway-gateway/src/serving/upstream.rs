@@ -56,7 +56,8 @@ impl Served {
             options,
         );
         let keyed = Keyed::new(name.clone(), now.clone(), scoped.clone());
-        let supplied = Around::new(keyed, credentials(name.clone(), now.clone(), secrets.clone()));
+        let is_api = matches!(spec.plan, UpstreamPlan::Api(_));
+        let supplied = Around::new(keyed, credentials(name.clone(), now.clone(), secrets.clone(), is_api));
         let metered = Metered::new(supplied, metrics.clone(), &name, tenant_of);
         let limited = Around::new(metered, limits.clone());
         let limited = Owned::new(name.clone(), keyring.clone(), limited);

@@ -255,10 +255,12 @@ fn out_of_place(at: &[Step], kind: &str, upstream: &UpstreamFile, findings: &mut
     ];
     let of_urls = [("transport", upstream.transport.is_some())];
     let of_http = [("headers", !upstream.headers.is_empty())];
+    let of_mcp = [("scope", upstream.scope != ScopeFile::default())];
     let wrong = [
         (kind != "command", "command", &of_commands[..]),
         (kind != "url", "url", &of_urls[..]),
         (kind == "command", "url", &of_http[..]),
+        (matches!(kind, "openapi" | "webhook"), "command` or `url", &of_mcp[..]),
     ];
     for (_, of, keys) in wrong.into_iter().filter(|(is_wrong, ..)| *is_wrong) {
         for (key, _) in keys.iter().filter(|(_, is_there)| *is_there) {

@@ -32,7 +32,7 @@ pub struct UpstreamFile {
     pub webhook: Option<WebhookFile>,
     /// Headers for each request to the URL, the API or the webhooks, the same for all users. What is a user's or a tenant's own is in `credentials`.
     pub headers: BTreeMap<String, Hidden>,
-    /// Who shares a process of the server, or a session with it.
+    /// Who shares a process of the server, or a session with it. APIs and webhooks have neither.
     pub scope: ScopeFile,
     /// Whether what the server says of its tools is believed: grants with `read_only` are for trusted servers alone.
     pub trusted: bool,
