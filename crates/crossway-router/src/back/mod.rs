@@ -29,7 +29,9 @@ use std::time::Duration;
 use crossway_era::to_legacy::{self, MAY_ASK};
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
 use crossway_seal::Keyring;
-use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link, Reply, Scope, Upstream};
+use crossway_service::{
+    Ask, Call, CallError, Closing, Connection, Context, Link, Outcome, Reason, Reply, Scope, Upstream,
+};
 
 use crate::limits;
 use pool::Pool;
@@ -186,9 +188,21 @@ fn error_for(message: &Message, error: ErrorObject) -> Message {
     Message::error_of(Some(&id), &error).unwrap_or_else(|_| to_legacy::refuse(message))
 }
 
+/// A failure as those may see it whose session is not the one with the server: that theirs has ended would be wrong. A server that
+/// has refused a call by 404, because it does not know the session, has not looked at it.
+fn of_the_pool(error: CallError) -> CallError {
+    if *error.reason() != Reason::SessionEnded {
+        return error;
+    }
+    let reason = Reason::Ended("it has ended the session that calls shared".into());
+    match error.outcome() {
+        Outcome::NotSent | Outcome::Answered => CallError::not_sent(reason),
+        Outcome::Unknown => CallError::unknown(reason),
+    }
+}
+
 /// Whether a failure says that the session is no more.
 fn is_the_end(error: &CallError) -> bool {
-    use crossway_service::Reason;
     matches!(error.reason(), Reason::SessionEnded | Reason::Ended(_) | Reason::Closing)
 }
 

@@ -207,9 +207,10 @@ impl CallReply {
     }
 
     /// What becomes of the call when it fails. A session that is gone is replaced by a new one, once, if the call was not
-    /// sent to it.
+    /// sent to it, or the server has refused it because it does not know the session.
     fn fail(&mut self, error: CallError) -> Option<CallError> {
         let is_lost = super::is_the_end(&error);
+        let error = super::of_the_pool(error);
         if let Phase::Running(running) = &self.phase {
             running.lease.member.note_failure(&error);
         }

@@ -97,3 +97,54 @@ async fn a_question_of_a_cancelled_call_is_asked_nobody_else() {
     other.expect("tools/call").await;
     assert_eq!(rig.back.sessions(), 2);
 }
+
+/// A server whose sessions end after their handshake, as those of one that was started anew have; all but the last.
+struct Forgetful(std::sync::atomic::AtomicUsize);
+
+impl Upstream for Forgetful {
+    fn connect(&self, _: Scope) -> Link {
+        let left = self.0.load(std::sync::atomic::Ordering::Relaxed);
+        self.0.store(left.saturating_sub(1), std::sync::atomic::Ordering::Relaxed);
+        Link::new(Forgotten { is_forgotten: left > 0 })
+    }
+}
+
+struct Forgotten {
+    is_forgotten: bool,
+}
+
+impl crossway_service::Connection for Forgotten {
+    fn call(&self, call: Call) -> Reply {
+        let crossway_service::Ask::Message(message) = call.ask else { return Reply::silent() };
+        let Some(id) = message.id().filter(|_| message.is_request()) else { return Reply::accepted() };
+        if message.is_method("initialize") {
+            return Reply::once(Message::result_of(&id, OPENED.as_bytes()).unwrap());
+        }
+        if self.is_forgotten {
+            return Reply::failed(CallError::answered(crossway_service::Reason::SessionEnded));
+        }
+        Reply::once(Message::result_of(&id, br#"{"content":[]}"#).unwrap())
+    }
+
+    fn close(&self) -> crossway_service::Closing {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_session_the_server_does_not_know_is_sent_on_a_new_one() {
+    let back = Back::new("b", Forgetful(1.into()), BackOptions::default());
+    let link = back.connect(Scope::Shared);
+    let mut call = Asked::of(link.call(Call::message(tool("1", "{}"), Context::default())));
+    assert!(text(&call.next().await).contains(r#""result""#));
+}
+
+#[tokio::test]
+async fn that_the_session_with_the_server_has_ended_does_not_end_the_client_s() {
+    let back = Back::new("b", Forgetful(usize::MAX.into()), BackOptions::default());
+    let link = back.connect(Scope::Shared);
+    let mut call = Asked::of(link.call(Call::message(tool("1", "{}"), Context::default())));
+    let error = call.messages.recv().await.unwrap().unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert_ne!(*error.reason(), crossway_service::Reason::SessionEnded);
+}
