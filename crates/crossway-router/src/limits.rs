@@ -59,6 +59,12 @@ pub const LIST_BYTES: usize = 64 << 20;
 /// How long a list is taken to hold at least: 10 s. Many servers say that it holds for no time.
 pub const REFRESH_LEAST: Duration = Duration::from_secs(10);
 
+/// How long it is waited until a list is asked for again that nobody has ever had: 1 s at first, twice as long each time it fails.
+pub const FAILED_LIST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest of these waits: 1 minute.
+pub const FAILED_LIST_PAUSE_MOST: Duration = Duration::from_secs(60);
+
 /// How long it takes at least from one fetch of a list to the next, whatever the upstream tells: 250 ms. One that tells of changes
 /// without end would be asked without end.
 pub const REFETCH_PAUSE: Duration = Duration::from_millis(250);

@@ -8,13 +8,16 @@ use crossway_era::from_legacy::SPOKEN;
 use crossway_proto::Message;
 use crossway_service::{CallError, Context, Link, Origin, Reason};
 use tokio::sync::{broadcast, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::contents::Contents;
 use super::fetch::{Failure, client_meta, listen};
 use super::list::{Difference, Item, ListKind};
 use super::{Change, Known, ListChange, State, View};
-use crate::limits::{FIRST_LIST_TIME, LIST_TIME, REFETCH_PAUSE, REFRESH_LEAST, VIEW_IDLE};
+use crate::limits::{
+    FAILED_LIST_PAUSE, FAILED_LIST_PAUSE_MOST, FIRST_LIST_TIME, LIST_TIME, REFETCH_PAUSE, REFRESH_LEAST,
+    VIEW_IDLE,
+};
 
 /// What is known of an upstream for those who see the same.
 pub(crate) struct Entry {
@@ -47,6 +50,8 @@ struct Slot {
     fetching: tokio::sync::Mutex<()>,
     /// A fetch has been asked for, and has not begun.
     is_queued: AtomicBool,
+    /// It is tried again and again, for nobody has ever had it.
+    is_tried: AtomicBool,
     /// The upstream has said that it is another; what is fetched from now on is not from before.
     is_outdated: AtomicBool,
 }
@@ -155,6 +160,9 @@ impl Entry {
         }
         held.is_missed = true;
         held.again.get_or_insert_with(|| Instant::now() + REFRESH_LEAST);
+        drop(held);
+        // Nobody waits for it from now on, so it has to come by itself.
+        self.refresh(kind);
         Err(error)
     }
 
@@ -250,15 +258,34 @@ impl Entry {
             if let Some(asked) = asked {
                 sleep_until(asked + REFETCH_PAUSE).await;
             }
-            let _one_at_a_time = slot.fetching.lock().await;
+            let mut one_at_a_time = slot.fetching.lock().await;
             slot.is_queued.store(false, Ordering::Release);
             let is_fresh = slot.held().list.as_ref().is_some_and(|list| list.expires > Instant::now());
             if is_fresh && !slot.is_outdated.load(Ordering::Acquire) {
                 return;
             }
-            // Failures are noted.
-            let _ = entry.fetch(kind).await;
+            // Failures are noted. Who was left without has nobody to ask again for them, as long as anybody cares.
+            let has_failed = entry.fetch(kind).await.is_err();
+            if !has_failed || slot.held().list.is_some() || slot.is_tried.swap(true, Ordering::AcqRel) {
+                return;
+            }
+            let mut pause = FAILED_LIST_PAUSE;
+            while slot.held().list.is_none() && !entry.is_idle() {
+                drop(one_at_a_time);
+                sleep(pause).await;
+                pause = (pause * 2).min(FAILED_LIST_PAUSE_MOST);
+                one_at_a_time = slot.fetching.lock().await;
+                if slot.held().list.is_none() {
+                    let _ = entry.fetch(kind).await;
+                }
+            }
+            slot.is_tried.store(false, Ordering::Release);
         });
+    }
+
+    /// Whether nobody has asked for long.
+    fn is_idle(&self) -> bool {
+        self.last_used().elapsed() >= VIEW_IDLE
     }
 
     /// Fetches a list. Only one at a time.
@@ -319,7 +346,7 @@ impl Entry {
 
     /// Whether nobody has asked for long. Then nobody listens any more, until somebody asks.
     pub(super) fn has_rested(&self) -> bool {
-        let is_idle = self.last_used().elapsed() >= VIEW_IDLE;
+        let is_idle = self.is_idle();
         if is_idle {
             self.is_listening.store(false, Ordering::Release);
         }

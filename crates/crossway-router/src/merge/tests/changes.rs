@@ -323,3 +323,32 @@ impl crate::Access for Arc<Numbered> {
         crate::Whose::Everybody
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_failed_comes_by_itself_though_nobody_asks_again() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    let mut list = rig.call(modern("1", "tools/list", ""));
+    for failures in 0..3 {
+        let message = loop {
+            let message = one.receive().await.unwrap();
+            if message.is_method("tools/list") {
+                break message;
+            }
+        };
+        let id = message.id().unwrap();
+        if failures < 2 {
+            let error = r#""error":{"code":-32603,"message":"not yet"}"#;
+            one.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},{error}}}"#));
+        } else {
+            one.answer(&id, r#"{"tools":[{"name":"a"}]}"#);
+        }
+        if failures == 0 {
+            assert!(!text(&list.next().await).contains("one__a"));
+        }
+    }
+    while rig.router.states()[0].1 != State::Ready {
+        tokio::task::yield_now().await;
+    }
+    assert!(text(&rig.call(modern("2", "tools/list", "")).next().await).contains("one__a"));
+}
