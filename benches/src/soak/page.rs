@@ -123,7 +123,8 @@ hundred has an answer of 1 MiB that is read slowly, and one in a hundred is left
 - The tool `whoami` says the credential that its server was sent. It has to be the caller's own, in a version that was in its file
   within the last five seconds.
 - A list has to be exactly what a config grants that was in force while it was asked for: the old one up to the moment when `/metrics`
-  says that the new one is. Without a server's tools it may be only within 15 seconds after that server was killed.
+  says that the new one is. Without a server's tools it may be only within 15 seconds after that server was killed, or after a list
+  took 4.5 seconds: the gateway waits for five for a server of which it knows nothing, and then answers without.
 - A call has to be answered with its own text. Within 15 seconds after its server was killed it may have an error instead, which says
   what became of it (`data.outcome`).
 - Every text that a user sends, and every secret, begins with the mark of its tenant. No byte of an answer, a list or a stream may be part

@@ -25,8 +25,10 @@ pub(crate) struct Counts {
     pub(crate) told: u64,
     /// Lists that were those of the rights in force.
     pub(crate) lists: u64,
-    /// Of these, lists without a server that was killed.
+    /// Of these, lists without a server that was killed, or that took too long.
     pub(crate) partial: u64,
+    /// Lists that took longer than the gateway waits for a server of which it knows nothing.
+    pub(crate) late: u64,
     /// Streams of server messages that were opened and ended with their session.
     pub(crate) streams: u64,
     /// Notifications on them.

@@ -53,6 +53,8 @@ pub(crate) struct Truth {
     configs: Versions,
     secrets: HashMap<Holder, Versions>,
     kills: HashMap<Server, Vec<(Instant, Option<Instant>)>>,
+    /// When a list of which nothing was known had taken too long.
+    slow: HashMap<Server, Vec<Instant>>,
 }
 
 impl Truth {
@@ -95,6 +97,18 @@ impl Truth {
         if let Some((_, until)) = self.kills.entry(server).or_default().last_mut() {
             *until = Some(now);
         }
+    }
+
+    /// It has taken too long to tell its list.
+    pub(crate) fn was_slow(&mut self, server: Server, now: Instant) {
+        self.slow.entry(server).or_default().push(now);
+    }
+
+    /// Whether a list that was asked for from `start` to `end` may be without it.
+    pub(crate) fn may_be_missing(&self, server: Server, start: Instant, end: Instant) -> bool {
+        let slow = self.slow.get(&server).map_or(&[][..], Vec::as_slice);
+        self.was_killed(server, start, end)
+            || slow.iter().rev().any(|slow| *slow <= end && start <= *slow + AFTER_KILL)
     }
 
     /// Whether something from `start` to `end` may have met that a server was killed.
@@ -150,5 +164,9 @@ mod tests {
         truth.revived(Server::Files, at(start, 12));
         assert!(truth.was_killed(Server::Files, at(start, 13), at(start, 14)));
         assert!(!truth.was_killed(Server::Files, at(start, 60), at(start, 61)));
+        truth.was_slow(Server::Wiki, at(start, 70));
+        assert!(truth.may_be_missing(Server::Wiki, at(start, 65), at(start, 70)));
+        assert!(!truth.may_be_missing(Server::Wiki, at(start, 90), at(start, 91)));
+        assert!(!truth.was_killed(Server::Wiki, at(start, 65), at(start, 70)));
     }
 }

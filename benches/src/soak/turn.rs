@@ -23,6 +23,10 @@ use crate::sse::Decoder;
 /// How long an answer may take before it is lost: longer than any wait within the gateway.
 const LOST_AFTER: Duration = Duration::from_secs(60);
 
+/// From how long on a list may be without a server that has not told its own: the gateway waits 5 s for one of which it knows
+/// nothing, which on a busy machine happens.
+const LIST_WAIT: Duration = Duration::from_millis(4500);
+
 /// For how long what is signed about a user holds, as Open WebUI has it.
 const STATEMENT_LIFE: Duration = Duration::from_secs(300);
 
@@ -168,9 +172,17 @@ impl<'a> Turn<'a> {
                 next => cursor = Some(next),
             }
         };
-        let is_partial = self.hold(&names, from.unwrap_or(end), end)?;
+        let start = from.unwrap_or(end);
+        let is_late = end - start >= LIST_WAIT;
+        if is_late {
+            // Which server it was is not known; whoever comes next may be without its list for a moment.
+            let mut truth = self.shared.truth();
+            Server::ALL.into_iter().for_each(|server| truth.was_slow(server, end));
+        }
+        let is_partial = self.hold(&names, start, end)?;
         let counts = &mut self.shared.tally().counts;
         counts.lists += 1;
+        counts.late += u64::from(is_late);
         counts.partial += u64::from(is_partial);
         Ok(())
     }
@@ -180,7 +192,7 @@ impl<'a> Turn<'a> {
         let truth = self.shared.truth();
         let dead: Vec<&str> = Server::ALL
             .into_iter()
-            .filter(|server| truth.was_killed(*server, start, end))
+            .filter(|server| truth.may_be_missing(*server, start, end))
             .map(Server::name)
             .collect();
         let mut closest: Option<String> = None;
