@@ -38,6 +38,8 @@ pub(crate) struct Effort {
 pub(crate) enum Doing {
     /// Open WebUI's turns.
     Turns,
+    /// The same, each user at their own pace.
+    PacedTurns,
     /// Lists of tools.
     Lists,
 }
@@ -105,6 +107,7 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
     for row in rows {
         let (doing, ways) = match row.measure {
             Measure::Turns { .. } => (Doing::Turns, vec![Way::MergedHttp]),
+            Measure::PacedTurns { .. } => (Doing::PacedTurns, vec![Way::MergedFew, Way::Direct]),
             Measure::Lists { way, other, .. } => (Doing::Lists, vec![way, other]),
             _ => continue,
         };
@@ -179,6 +182,7 @@ impl Rigs<'_> {
         let found = self.work(way).and_then(|work| {
             let (errand, sessions) = match doing {
                 Doing::Turns => (Errand::Turn, TURNS_AT_ONCE),
+                Doing::PacedTurns => (Errand::PacedTurn, TURNS_AT_ONCE),
                 Doing::Lists => (Errand::List, 1),
             };
             // Connections are there, and lists are known.
@@ -243,7 +247,11 @@ impl Results {
         let idle = self.idle.values().map(|run| record("idle", Way::HttpToHttp, run));
         let merged = self.idle_merged.iter().map(|run| record("idle", Way::MergedHttp, run));
         let errands = self.errands.iter().flat_map(|((doing, way), runs)| {
-            let kind = if *doing == Doing::Turns { "turns" } else { "lists" };
+            let kind = match doing {
+                Doing::Turns => "turns",
+                Doing::PacedTurns => "turns-paced",
+                Doing::Lists => "lists",
+            };
             runs.iter().map(move |run| record(kind, *way, run))
         });
         let serving = self.serving.iter().map(|(cost, run)| match run {

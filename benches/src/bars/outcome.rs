@@ -102,6 +102,15 @@ pub(crate) fn judge(row: &Row, results: &Results, crossway: Option<&Path>) -> Ou
             outcome.crossway = words(ours, |requests| format!("{requests:.2}"));
             outcome.hold(ours, bar, Side::AtMost, |bar| bar.to_string());
         }
+        Measure::PacedTurns { bar } => {
+            let p99 = |report: &SetupReport| Some(report.set_up_us.p99 / 1000.0);
+            let reference = outcome.errands(results, Doing::PacedTurns, Way::Direct, p99);
+            let ours = outcome.errands(results, Doing::PacedTurns, Way::MergedFew, p99);
+            outcome.reference = words(reference, |ms| format!("direct {ms:.1} ms"));
+            outcome.crossway = words(ours, |ms| format!("{ms:.1} ms"));
+            let above = ours.zip(reference).map(|(ours, reference)| ours - reference);
+            outcome.hold(above, bar.as_secs_f64() * 1000.0, Side::AtMost, |bar| format!("{bar} ms"));
+        }
         Measure::Lists { way, other, bar } => {
             let cost = |report: &SetupReport| report.processes.map(|used| used.cpu_us_per_call);
             let reference = outcome.errands(results, Doing::Lists, other, cost);

@@ -58,6 +58,8 @@ pub(crate) enum Way {
     Merged,
     /// The same with 20 servers behind Streamable HTTP, which one process is.
     MergedHttp,
+    /// The same with servers of two tools each, as a turn has it that is to be compared with a server asked directly.
+    MergedFew,
     /// A server of as many tools as those have together, asked directly.
     Listing,
     /// What [`Way::Merged`] has, behind `crossway serve` with all that it does for a call.
@@ -89,6 +91,7 @@ impl Way {
             Self::FromLegacy => "crossway, legacy to modern",
             Self::Merged => "crossway, 20 servers merged",
             Self::MergedHttp => "crossway, 20 HTTP servers merged",
+            Self::MergedFew => "crossway, 20 HTTP servers of two tools",
             Self::Listing => "one server with all tools",
             Self::Served => "crossway serve, 20 servers",
             Self::ServedHttp => "crossway serve, 20 HTTP servers",
@@ -143,8 +146,9 @@ impl Programs {
                 let arguments = [flags, vec![config.into()]].concat();
                 (Some(Program::start(crossway()?, &arguments, &["/mcp"])?), None)
             }
-            Way::MergedHttp => {
-                let server = Program::start(&self.echo, &http_server(MERGED.1), &["/mcp"])?;
+            Way::MergedHttp | Way::MergedFew => {
+                let tools = if way == Way::MergedFew { 0 } else { MERGED.1 };
+                let server = Program::start(&self.echo, &http_server(tools), &["/mcp"])?;
                 let mut arguments = words(&["bridge", "--listen", "127.0.0.1:0"]);
                 for number in 0..MERGED.0 {
                     let upstream = format!("server-{number}={}", server.url("/mcp"));
@@ -201,7 +205,7 @@ impl Programs {
         if matches!(way, Way::Modern | Way::ToLegacy) {
             work.revision = Revision::V2026_07_28;
         }
-        if matches!(way, Way::Merged | Way::MergedHttp | Way::Served | Way::ServedHttp) {
+        if matches!(way, Way::Merged | Way::MergedHttp | Way::MergedFew | Way::Served | Way::ServedHttp) {
             work.tool = "server-7__echo".to_owned();
         }
         if matches!(way, Way::Served | Way::ServedHttp) {

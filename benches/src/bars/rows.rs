@@ -62,6 +62,9 @@ pub(crate) enum Measure {
     SetUps { bar: f64 },
     /// Open WebUI's turns, many at once: requests to the servers behind for each of them, at most `bar`.
     Turns { bar: f64 },
+    /// Open WebUI's turns of many users, each at its own pace: what they take above those with the server asked directly, of 99 in
+    /// 100, at most `bar`.
+    PacedTurns { bar: Duration },
     /// Lists of all tools: processor time on `way`, at most `bar` times that on `other`.
     Lists { way: Way, other: Way, bar: f64 },
     /// Memory with all idle sessions over the merged servers, at most `bar` bytes in all.
@@ -100,7 +103,7 @@ const KIB: f64 = 1024.0;
 const MIB: f64 = 1024.0 * KIB;
 
 /// All rows, in the order of the table.
-pub(crate) const ROWS: [Row; 28] = [
+pub(crate) const ROWS: [Row; 29] = [
     Row {
         name: "8x4",
         work: "stdio, 8 sessions x 4, 64 B: CPU per call",
@@ -184,6 +187,11 @@ pub(crate) const ROWS: [Row; 28] = [
         measure: Measure::Turns { bar: 1.05 },
     },
     Row {
+        name: "turns-paced",
+        work: "Open WebUI's turn, 200 users at their own pace, 20 HTTP servers merged: p99 of its requests above direct",
+        measure: Measure::PacedTurns { bar: Duration::from_millis(10) },
+    },
+    Row {
         name: "lists",
         work: "tools/list of 10,000 tools, 20 HTTP servers merged: CPU per list",
         measure: Measure::Lists { way: Way::MergedHttp, other: Way::Listing, bar: 1.5 },
@@ -257,6 +265,7 @@ impl Row {
             Measure::Idle { .. }
             | Measure::IdleMerged { .. }
             | Measure::Lists { .. }
+            | Measure::PacedTurns { .. }
             | Measure::Serving { .. }
             | Measure::Size { .. }
             | Measure::SetUps { .. }

@@ -1,7 +1,7 @@
 //! What clients do beside one call after the other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -27,27 +27,67 @@ pub enum Errand {
     /// All that Open WebUI does for a turn of a chat: it asks for the modern revision, and where there is a server of it sets a
     /// session up nevertheless, which is the longest way; GET stream, list of tools, one call, end.
     Turn,
+    /// The same as people make it: with pauses, that begin at different times. Of its time they are no part.
+    PacedTurn,
     /// The list of tools is asked for, over all its pages, in a session that stays.
     List,
 }
 
-/// Does a turn. Gives when its call was answered.
-pub(super) async fn turn(work: &Work, control: &mut Option<Client>) -> Result<Instant, Fault> {
+/// How long a turn takes a rest between two of its steps.
+const STEP_PAUSE: Duration = Duration::from_millis(200);
+
+/// The time that requests take, without the pauses between them.
+struct Pace {
+    pause: Duration,
+    spent: Duration,
+    since: Instant,
+}
+
+impl Pace {
+    fn new(pause: Duration) -> Self {
+        Self { pause, spent: Duration::ZERO, since: Instant::now() }
+    }
+
+    /// A step is done. Others come at another time.
+    async fn step(&mut self) {
+        self.spent += self.since.elapsed();
+        if !self.pause.is_zero() {
+            tokio::time::sleep(self.pause.mul_f64(0.5 + fastrand::f64())).await;
+        }
+        self.since = Instant::now();
+    }
+}
+
+/// Does a turn. Gives how long it took until its call was answered, and its end from there on.
+pub(super) async fn turn(
+    work: &Work,
+    control: &mut Option<Client>,
+    is_paced: bool,
+) -> Result<(Duration, Duration), Fault> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let Target::StreamableHttp(address) = &work.target else {
         return Err(Fault::Failed("a turn needs Streamable HTTP".to_owned()));
     };
+    let mut pace = Pace::new(if is_paced { STEP_PAUSE } else { Duration::ZERO });
+    if is_paced {
+        pace.step().await;
+        pace.spent = Duration::ZERO;
+    }
     probe(work, address, control.get_or_insert_with(|| Client::new(address))).await?;
+    pace.step().await;
     let work = Work { with_get_stream: true, ..work.clone() };
     let session = Session::open(&work, control).await?;
+    pace.step().await;
     let mut slot = session.slot(control.take());
     tool_pages(&work, &mut slot).await?;
+    pace.step().await;
     let text = format!("turn {}", NEXT.fetch_add(1, Ordering::Relaxed));
     slot.echo(&work, 3, &text).await?;
-    let answered = Instant::now();
+    pace.step().await;
     *control = slot.into_client();
+    let end = Instant::now();
     session.close(&work, control).await?;
-    Ok(answered)
+    Ok((pace.spent, end.elapsed()))
 }
 
 impl Slot {

@@ -149,10 +149,8 @@ async fn worker(work: &Work, until: Instant, fresh: bool, errand: Errand) -> See
         }
         let done = match errand {
             Errand::SetUp => once(work, &mut control).await,
-            Errand::Turn => {
-                let start = Instant::now();
-                turn(work, &mut control).await.map(|answered| (answered - start, answered.elapsed()))
-            }
+            Errand::Turn => turn(work, &mut control, false).await,
+            Errand::PacedTurn => turn(work, &mut control, true).await,
             Errand::List => list(work, &mut listing).await,
         };
         match done {
