@@ -9,6 +9,7 @@ mod stdio;
 mod streamable_http;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -29,6 +30,15 @@ pub struct Cli {
     /// variable `ECHO_CREDENTIAL`.
     #[arg(long, global = true)]
     whoami: bool,
+    /// Be a bad server (stdio): answer calls only after so many milliseconds, one after the other.
+    #[arg(long, default_value_t = 0, value_name = "MS", global = true)]
+    delay: u64,
+    /// Be a bad server (stdio): end after so many calls.
+    #[arg(long, value_name = "N", global = true)]
+    die_after: Option<u64>,
+    /// Be a bad server (stdio): send so many notifications a second, whatever is asked.
+    #[arg(long, default_value_t = 0, value_name = "N", global = true)]
+    noise: u32,
     /// How many tools to list besides those that do something.
     #[arg(long, default_value_t = 0, value_name = "N", global = true)]
     more_tools: u16,
@@ -80,7 +90,14 @@ impl Cli {
         let (is_legacy, is_modern) = (self.era != Era::Modern, self.era != Era::Legacy);
         rpc::behave(rpc::Manner::new(is_legacy, is_modern, self.whoami, self.more_tools.into()));
         match self.transport {
-            Transport::Stdio => Ok(stdio::serve()?),
+            Transport::Stdio => {
+                let vices = stdio::Vices {
+                    delay: Duration::from_millis(self.delay),
+                    die_after: self.die_after,
+                    noise: self.noise,
+                };
+                Ok(stdio::serve(&vices)?)
+            }
             Transport::StreamableHttp { listen, sse_answers } => listener::serve(
                 listen.listen,
                 listen.threads,

@@ -4,6 +4,7 @@ pub mod bars;
 pub mod compare;
 pub mod echo;
 pub mod load;
+pub mod neighbours;
 pub mod samples;
 pub mod soak;
 

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd as _;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
@@ -16,15 +17,48 @@ use crate::limits::MAX_MESSAGE;
 /// How much is read at once: a pipe's size.
 const READ_SIZE: usize = 64 * 1024;
 
+/// What a server does that it should not.
+#[derive(Debug, Default)]
+pub(crate) struct Vices {
+    /// How long it takes for each call, and does nothing else.
+    pub(crate) delay: Duration,
+    /// How many calls it lives for.
+    pub(crate) die_after: Option<u64>,
+    /// How many notifications it sends a second.
+    pub(crate) noise: u32,
+}
+
 /// Answers line by line until the input ends.
-pub(crate) fn serve() -> io::Result<()> {
+pub(crate) fn serve(vices: &Vices) -> io::Result<()> {
     // Without the locks and the line buffer of the standard handles.
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    answer_lines(input, output)
+    if vices.noise > 0 {
+        let (noise, output) = (vices.noise, output.try_clone()?);
+        std::thread::spawn(move || make_noise(noise, output));
+    }
+    answer_lines(input, output, vices)
 }
 
-fn answer_lines(mut input: impl Read, mut output: impl io::Write) -> io::Result<()> {
+/// Notifications in each hundredth of a second. A line is shorter than what a pipe takes in one piece.
+fn make_noise(per_second: u32, mut output: impl io::Write) {
+    const NOTE: &[u8] = b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"noise\"}}\n";
+    let start = Instant::now();
+    let mut sent: u64 = 0;
+    loop {
+        let due = (start.elapsed().as_secs_f64() * f64::from(per_second)) as u64;
+        for _ in sent..due {
+            if output.write_all(NOTE).is_err() {
+                return;
+            }
+        }
+        sent = sent.max(due);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn answer_lines(mut input: impl Read, mut output: impl io::Write, vices: &Vices) -> io::Result<()> {
+    let mut calls = 0;
     let mut buffer = BytesMut::with_capacity(READ_SIZE);
     let mut answers = Vec::new();
     loop {
@@ -40,6 +74,13 @@ fn answer_lines(mut input: impl Read, mut output: impl io::Write) -> io::Result<
         while let Some(offset) = memchr::memchr(b'\n', &buffer[from..]) {
             let mut line = buffer.split_to(from + offset + 1);
             line.truncate(line.len() - 1);
+            if memchr::memmem::find(&line, b"tools/call").is_some() {
+                std::thread::sleep(vices.delay);
+                calls += 1;
+                if vices.die_after.is_some_and(|most| calls > most) {
+                    return Ok(());
+                }
+            }
             answer_line(line.freeze(), &mut answers);
             from = 0;
         }
@@ -97,11 +138,11 @@ mod tests {
         let input = b"{\"id\":1,\"method\":\"ping\"}\r\n\n{\"method\":\"x\"}\nnonsense\n\
             {\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":{\"text\":\"hi\"}}}\n{\"cut";
         let mut whole = Vec::new();
-        answer_lines(Pieces(input, usize::MAX), &mut whole).unwrap();
+        answer_lines(Pieces(input, usize::MAX), &mut whole, &Vices::default()).unwrap();
         assert_eq!(whole.iter().filter(|byte| **byte == b'\n').count(), 3);
         for size in 1..input.len() {
             let mut answers = Vec::new();
-            answer_lines(Pieces(input, size), &mut answers).unwrap();
+            answer_lines(Pieces(input, size), &mut answers, &Vices::default()).unwrap();
             assert_eq!(answers, whole, "pieces of {size}");
         }
     }
