@@ -16,6 +16,13 @@ pub const AUDIT_WAIT: Duration = Duration::from_secs(30);
 /// How many records are written at once: 1,024.
 pub const AUDIT_BATCH: usize = 1024;
 
+/// How long records are gathered before the next are written: 5 ms. A thread that is woken for each record costs calls more than
+/// all else that their records do.
+pub const AUDIT_PAUSE: Duration = Duration::from_millis(5);
+
+/// How many calls a log has room for in which records are gathered: 4,096. In 5 ms no gateway of some cores makes as many.
+pub const AUDIT_ROOMY: usize = 4096;
+
 /// How long it is waited until records are written again that could not be: 1 s.
 pub const AUDIT_RETRY: Duration = Duration::from_secs(1);
 

@@ -1,6 +1,6 @@
 //! The key under which arguments are hashed.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use ring::{hmac, rand};
 
@@ -26,12 +26,8 @@ impl AuditKey {
 
     pub(super) fn hash(&self, arguments: &[u8]) -> Hash {
         let tag = hmac::sign(&self.0, arguments);
-        let mut text = String::with_capacity(32);
-        for byte in &tag.as_ref()[..16] {
-            // Writing to a string can't fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four & 15)]);
+        tag.as_ref()[..16].iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
     }
 }
 

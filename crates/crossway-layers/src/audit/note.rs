@@ -19,7 +19,7 @@ pub enum Decision {
     Denied,
 }
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Noted {
     pub(super) decision: Option<Decision>,
     pub(super) rule: Option<Arc<str>>,

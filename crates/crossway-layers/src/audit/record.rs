@@ -133,7 +133,7 @@ impl Record {
 
     fn write(&mut self) {
         let Some(place) = self.place.take() else { return };
-        let noted = self.note.noted().clone();
+        let noted = self.note.noted();
         let took = self.log.clock().instant().saturating_duration_since(self.began);
         let line = Line {
             time: humantime::format_rfc3339_millis(self.time).to_string(),
@@ -156,6 +156,7 @@ impl Record {
         let mut text = Vec::with_capacity(512);
         // Writing to memory can't fail.
         let _ = serde_json::to_writer(&mut text, &line);
+        drop(noted);
         text.push(b'\n');
         place.send(text);
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::Clock;
-use crate::limits::{AUDIT_BATCH, AUDIT_RETRY};
+use crate::limits::{AUDIT_BATCH, AUDIT_PAUSE, AUDIT_RETRY, AUDIT_ROOMY};
 
 /// Writes the records of an [`AuditLog`](super::AuditLog). While nobody does, calls wait or are refused once the log is full; when
 /// it is dropped, all are refused.
@@ -48,7 +48,9 @@ impl AuditWriter {
         self.lines()
     }
 
-    /// Writes to `out` until the log and its calls are gone. Blocks: it needs a thread of its own. Each batch is flushed.
+    /// Writes to `out` until the log and its calls are gone. Blocks: it needs a thread of its own. Each batch is flushed, and a log
+    /// with room for it gathers the next one for [`AUDIT_PAUSE`](crate::limits::AUDIT_PAUSE): waking this thread for each record
+    /// would cost a call more than all else that its record does.
     ///
     /// What can't be written is written later: it is tried again each second, while the log fills up and calls wait or are refused.
     ///
@@ -56,10 +58,15 @@ impl AuditWriter {
     ///
     /// When records can't be written, and no call can come any more.
     pub fn run_blocking(mut self, mut out: impl Write) -> io::Result<()> {
+        let has_room = self.lines.max_capacity() >= AUDIT_ROOMY;
         loop {
             self.lines.blocking_recv_many(&mut self.batch, AUDIT_BATCH);
             let Some(lines) = self.lines() else { return Ok(()) };
             self.write_all(&mut out, &lines)?;
+            // Nobody waits for the last ones.
+            if has_room && !self.lines.is_closed() && self.lines.sender_strong_count() > 0 {
+                std::thread::sleep(AUDIT_PAUSE);
+            }
         }
     }
 
