@@ -45,21 +45,29 @@ impl Quota {
     #[must_use]
     pub fn of_policy(quota: &crossway_policy::Quota, caller: &Principal) -> Self {
         let (key, limits) = (&quota.key, &quota.limits);
-        let mut text = String::with_capacity(128);
         let user = key.user.as_ref();
-        for part in [
+        let parts = [
             Some(key.tenant.as_str()),
             user.map(Principal::issuer),
             user.map(Principal::subject),
             key.upstream.as_deref(),
             key.tool.as_deref(),
-        ] {
+        ];
+        let mut text = String::with_capacity(192);
+        for part in parts {
             // What is absent, and where a part ends, has to be told too.
-            let (part, is_there) = (part.unwrap_or_default(), part.is_some());
-            text.push_str(&format!("{}{}:{part}", u8::from(is_there), part.len()));
+            let length = part.map_or(u64::MAX, |part| part.len() as u64);
+            push_number(&mut text, length);
+            text.push_str(part.unwrap_or_default());
         }
         // Two rules may be about the same; what they allow tells them apart.
-        text.push_str(&limits.to_string());
+        for rate in [limits.calls, limits.bytes] {
+            push_number(&mut text, rate.map_or(u64::MAX, policy::Rate::count));
+            push_number(&mut text, rate.map_or(0, |rate| rate.period().as_secs()));
+        }
+        for most in [limits.in_flight, limits.children] {
+            push_number(&mut text, most.map_or(u64::MAX, u64::from));
+        }
         let mut limited = Self::new(QuotaKey::new(text));
         let mut rate = |rate: Option<policy::Rate>| {
             let rate = rate?;
@@ -99,6 +107,14 @@ impl Quota {
     pub fn bytes(mut self, rate: Rate) -> Self {
         self.bytes = Some(rate);
         self
+    }
+}
+
+/// Adds a number so that none is another's beginning, and at little cost: this is done for each call.
+fn push_number(text: &mut String, number: u64) {
+    let length = number.to_le_bytes().iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    for byte in [length as u8].into_iter().chain(number.to_le_bytes().into_iter().take(length)) {
+        text.push(char::from(byte));
     }
 }
 
