@@ -25,6 +25,12 @@ pub trait Access: Send + Sync + 'static {
         true
     }
 
+    /// The same for many items of one upstream, one after the other: what is the same for all of them can be found out once.
+    fn judge<'a>(&'a self, upstream: &'a str, context: &'a Context) -> Judge<'a> {
+        let _ = upstream;
+        Box::new(move |thing| self.shows(thing, context))
+    }
+
     /// Whether the caller may make a request about something. May leave in the call's context what upstreams want to see.
     fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
         let _ = (thing, request, context);
@@ -36,6 +42,9 @@ pub trait Access: Send + Sync + 'static {
         false
     }
 }
+
+/// Says whether a caller may see an item.
+pub type Judge<'a> = Box<dyn Fn(&Thing<'_>) -> bool + 'a>;
 
 /// Whose something is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -13,7 +13,7 @@ pub mod limits;
 pub mod merge;
 mod scoped;
 
-pub use access::{Access, Thing, Whose};
+pub use access::{Access, Judge, Thing, Whose};
 pub use any_era::{AnyEra, Speaks};
 pub use back::{Back, BackOptions, Share};
 pub use extensions::{ClientSession, ScopeKey};

@@ -3,7 +3,7 @@
 use crossway_layers::audit::{AuditNote, Decision};
 use crossway_policy::{Hints, Item, Kind, Permit};
 use crossway_proto::{Message, Part};
-use crossway_router::{Access, ListKind, ScopeKey, Thing, Whose};
+use crossway_router::{Access, Judge, ListKind, ScopeKey, Thing, Whose};
 use crossway_service::Context;
 use serde::Deserialize;
 
@@ -70,8 +70,17 @@ impl Access for PolicyAccess {
 
     fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
         let ruling = self.now.get();
-        let item = item(self.name(&ruling, thing.upstream), thing);
+        let item = item(self.name(&ruling, thing.upstream), thing, ruling.looks_at_hints);
         Self::standing(&ruling, context).is_some_and(|standing| standing.rights().lists(&item))
+    }
+
+    fn judge<'a>(&'a self, upstream: &'a str, context: &'a Context) -> Judge<'a> {
+        let ruling = self.now.get();
+        let Some(standing) = Self::standing(&ruling, context) else { return Box::new(|_| false) };
+        Box::new(move |thing| {
+            let item = item(self.name(&ruling, upstream), thing, ruling.looks_at_hints);
+            standing.rights().lists(&item)
+        })
     }
 
     fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
@@ -86,7 +95,7 @@ impl Access for PolicyAccess {
             return false;
         }
         let arguments = first.and_then(|(_, json)| std::str::from_utf8(json).ok());
-        let wanted = item(upstream, thing);
+        let wanted = item(upstream, thing, ruling.looks_at_hints);
         let decided = standing.rights().decide(&wanted, arguments);
         // What is not listed may be what is denied by another spelling, to an upstream that does not mind the difference.
         let is_named = matches!(thing.kind, ListKind::Tools | ListKind::Prompts);
@@ -145,14 +154,16 @@ pub(crate) fn scope_key(scope: ScopeFile, standing: &Standing) -> ScopeKey {
     }
 }
 
-fn item<'a>(upstream: &'a str, thing: &Thing<'a>) -> Item<'a> {
+/// What the policy is asked about. What an upstream says of the item is read only where a rule asks for it.
+fn item<'a>(upstream: &'a str, thing: &Thing<'a>, looks_at_hints: bool) -> Item<'a> {
     let kind = match thing.kind {
         ListKind::Tools => Kind::Tool,
         ListKind::Prompts => Kind::Prompt,
         ListKind::Resources => Kind::Resource,
         ListKind::Templates => Kind::Template,
     };
-    Item::new(upstream, kind, thing.name).with_hints(thing.item.map(hints).unwrap_or_default())
+    let said = thing.item.filter(|_| looks_at_hints);
+    Item::new(upstream, kind, thing.name).with_hints(said.map(hints).unwrap_or_default())
 }
 
 /// What a tool says of itself. Whether that is believed is the policy's to say.

@@ -22,6 +22,8 @@ pub(crate) struct Ruling {
     pub(crate) by_prefix: HashMap<String, String>,
     /// Whether a decision may depend on what an upstream says of an item, or on whether it lists it.
     pub(crate) looks_at_items: bool,
+    /// Whether what it depends on is what the item says of itself.
+    pub(crate) looks_at_hints: bool,
     /// The endpoints that choose a tenant, by their only segment: as the policy writes them.
     pub(crate) endpoints: BTreeMap<String, Arc<str>>,
 }
@@ -43,6 +45,7 @@ impl Ruling {
             scopes,
             by_prefix,
             looks_at_items: policy.looks_at_hints() || policy.denies_names(),
+            looks_at_hints: policy.looks_at_hints(),
             endpoints,
             standings: match before {
                 Some(before) => Standings::after(&before.standings, policy),

@@ -255,15 +255,14 @@ impl Router {
         let mut places: HashMap<String, Place> = HashMap::new();
         let mut clashes = Vec::new();
         let items = lists.iter().flat_map(|(member, listed)| {
-            listed.iter().flat_map(|listed| listed.items.iter()).map(move |item| (member, item))
+            let shows = access.judge(&member.name, context);
+            let items = listed.iter().flat_map(|listed| listed.items.iter());
+            let shown = items.filter(move |item| {
+                shows(&Thing { upstream: &member.name, kind, name: &item.name, item: Some(&item.json) })
+            });
+            shown.map(move |item| (member, item))
         });
         for (member, item) in items {
-            if !access.shows(
-                &Thing { upstream: &member.name, kind, name: &item.name, item: Some(&item.json) },
-                context,
-            ) {
-                continue;
-            }
             let mut exposed = match kind {
                 ListKind::Tools | ListKind::Prompts => {
                     self.0.naming.expose(&member.name, &item.name).into_owned()
