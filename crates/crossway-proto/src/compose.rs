@@ -70,7 +70,10 @@ fn compose(
     method: Option<&str>,
     rest: &[(&str, Option<&[u8]>)],
 ) -> Result<Message, ParseError> {
-    let mut text = BytesMut::new();
+    /// More than what is written around the values.
+    const AROUND: usize = 96;
+    let long: usize = rest.iter().filter_map(|(_, value)| *value).chain(id).map(<[u8]>::len).sum();
+    let mut text = BytesMut::with_capacity(long + method.map_or(0, str::len) + AROUND);
     text.put_slice(br#"{"jsonrpc":"2.0""#);
     let method = method.map(|method| {
         let mut text = Vec::with_capacity(method.len() + 2);
