@@ -279,7 +279,9 @@ impl Gateway {
         loaded.identity.start(&self.metrics);
         let ruling = Ruling::of(loaded, &upstreams, Some(&before));
         let generation = ruling.standings.generation();
-        self.now.set(ruling);
+        drop(before);
+        let before = self.now.set(ruling);
+        tokio::task::spawn_blocking(move || drop(before));
         self.apply(upstreams);
         self.open_endpoints();
         self.merged.announce();

@@ -86,8 +86,10 @@ impl Now {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on this holds.
-    pub(crate) fn set(&self, ruling: Ruling) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ruling);
+    /// From now on this holds. Gives what held before: that of thousands of grants takes a while to be freed, for which nobody is to
+    /// wait.
+    pub(crate) fn set(&self, ruling: Ruling) -> Arc<Ruling> {
+        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *now, Arc::new(ruling))
     }
 }
