@@ -3,6 +3,7 @@
 Version 1: GET PATH/sse is the stream, POST PATH/messages?sessionId=ID takes messages.
 Version 2: one path. GET is an HTTP+SSE stream whose endpoint is the same path with ?sessionId=ID; POST without a session sets up
 Streamable HTTP; POST with a session of either kind is a message.
+POST /webhook/PATH/chat is a chat trigger: {"sessionId", "chatInput"} in, {"output"} out, and each session has a memory.
 
     python3 triggers.py 5678
 """
@@ -18,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 from fake_mcp import Handler, answer, serve  # noqa: E402
 
 BEARERS = {"Bearer secret-of-acme": "acme", "Bearer secret-of-globex": "globex"}
-streams, sessions = {}, set()
+streams, sessions, memories = {}, set(), {}
 
 
 class Trigger(Handler):
@@ -54,6 +55,8 @@ class Trigger(Handler):
     def do_POST(self):
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         url = urlsplit(self.path)
+        if url.path == "/webhook/helpdesk/chat":
+            return self.chat(message)
         if not self.known():
             return None
         if url.path not in ("/mcp/v1/messages", "/mcp/v2"):
@@ -74,6 +77,13 @@ class Trigger(Handler):
             return self.send(404, {"jsonrpc": "2.0", "id": None, "error": {"code": -32001, "message": "Session not found"}})
         response = answer(message, self.name, self.tools())
         return self.send(202 if response is None else 200, response, {"mcp-session-id": session})
+
+    def chat(self, message):
+        if self.headers.get("X-Webhook-Key") != "key-of-acme":
+            return self.send(403, {"message": "Authorization data is wrong!"})
+        said = memories.setdefault(message["sessionId"], [])
+        said.append(message["chatInput"])
+        return self.send(200, {"output": f"You have asked {len(said)} times, now: {said[-1]}"})
 
     def do_DELETE(self):
         sessions.discard(self.headers.get("mcp-session-id"))
