@@ -185,3 +185,17 @@ fn every_key_has_a_description_for_editors() {
     }
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn keys_that_hold_from_the_next_start_on_are_told_when_they_say_something_else() {
+    let fixed = |text: &str| config::parse(Path::new("a.yaml"), text, lookup).unwrap().fixed;
+    let before = fixed("listen: 127.0.0.1:1\nlimits: { sessions: 5, message: 1MiB }\n");
+    // Where it stands and in which order is no change, and what else is there is taken up at once.
+    let same = fixed(
+        "upstreams: { x: { command: y } }\n\nlimits:\n  message: 1MiB\n  sessions: 5\nlisten: 127.0.0.1:1\n",
+    );
+    assert!(before.changed_in(&same).is_empty());
+    let other =
+        fixed("listen: 127.0.0.1:2\nlimits: { sessions: 6, message: 1MiB }\nlog: { filter: debug }\n");
+    assert_eq!(before.changed_in(&other), ["listen", "limits", "log"]);
+}

@@ -182,10 +182,10 @@ pub enum Problem {
         limit: usize,
     },
     /// A quota limits nothing.
-    #[error("it limits nothing: say `calls`, `in_flight` or `bytes`")]
+    #[error("it limits nothing: say `calls`, `in_flight`, `bytes` or `children`")]
     NoLimit,
     /// A quota limits what nobody counts.
-    #[error("`children` is not enforced")]
+    #[error("`children` of a tool are not counted: a server's tools share its processes")]
     NotEnforced,
     /// A quota lets nothing through.
     #[error("it lets nothing through")]

@@ -122,7 +122,7 @@ impl Rule {
         if limits.has_zero() || per_user.has_zero() {
             findings.warning(path, Problem::ZeroLimit);
         }
-        if limits.children.or(per_user.children).is_some() {
+        if rule.tool.is_some() && limits.children.or(per_user.children).is_some() {
             findings.warning(path, Problem::NotEnforced);
         }
         let upstream = rule.upstream.as_ref().map(|text| {

@@ -210,15 +210,19 @@ fn quotas_that_can_not_be_meant_are_found() {
         (json!([{ "calls": "1/min" }, { "upstream": "wiki", "calls": "1/min" }]), vec![]),
         (
             json!([{ "upstream": "wiki", "tool": "x" }]),
-            vec!["!quotas[0]: it limits nothing: say `calls`, `in_flight` or `bytes`"],
+            vec!["!quotas[0]: it limits nothing: say `calls`, `in_flight`, `bytes` or `children`"],
         ),
         (
             json!([{ "upstream": "wiki", "calls": "1/min" }, { "upstream": "wiki", "bytes": "1MiB/min" }]),
             vec!["!quotas[1]: another quota is about the same tenant, upstream and tool"],
         ),
         (json!([{ "per_user": { "in_flight": 0 } }]), vec!["quotas[0]: it lets nothing through"]),
-        (json!([{ "children": 0 }]), vec!["quotas[0]: `children` is not enforced"]),
-        (json!([{ "per_user": { "children": 2 } }]), vec!["quotas[0]: `children` is not enforced"]),
+        (json!([{ "children": 0 }]), vec!["quotas[0]: it lets nothing through"]),
+        (json!([{ "per_user": { "children": 2 } }]), vec![]),
+        (
+            json!([{ "tool": "x", "children": 2 }]),
+            vec!["quotas[0]: `children` of a tool are not counted: a server's tools share its processes"],
+        ),
         (
             json!([{ "tenant": "acne", "upstream": "wikis", "calls": "1/min" }]),
             vec![

@@ -21,4 +21,4 @@ pub use front::Front;
 pub use handles::SealedSessions;
 pub use known::{ListKind, State};
 pub use merge::{Clash, Naming, Prefixed, Router, RouterOptions, Unprefixed};
-pub use scoped::{Scoped, ScopedOptions};
+pub use scoped::{Bound, Ledger, Scoped, ScopedOptions};

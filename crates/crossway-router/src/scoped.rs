@@ -1,5 +1,7 @@
 //! An upstream of which each scope has an instance of its own.
 
+mod ledger;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
@@ -15,6 +17,8 @@ use crossway_service::{
 use futures_core::Stream;
 use pin_project::pin_project;
 use tokio::time::{Instant, sleep};
+
+pub use ledger::{Bound, Ledger};
 
 use crate::ScopeKey;
 use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_IDLE, SCOPED_INSTANCES};
@@ -62,16 +66,21 @@ impl ScopedOptions {
     }
 }
 
+type BoundsOf = dyn Fn(&Context) -> Vec<Bound> + Send + Sync;
 type Make = dyn Fn(&ScopeKey, &Context) -> Box<dyn Upstream> + Send + Sync;
 
 struct Shared {
     make: Box<Make>,
     options: ScopedOptions,
+    bounds: Option<(Ledger, Box<BoundsOf>)>,
     instances: Mutex<HashMap<ScopeKey, Arc<Instance>>>,
     sweeper: OnceLock<()>,
 }
 
 struct Instance {
+    key: ScopeKey,
+    /// Those that it is one of.
+    among: Weak<Shared>,
     link: Link,
     /// What the link leads to may end with it.
     _upstream: Box<dyn Upstream>,
@@ -85,12 +94,24 @@ impl Scoped {
         make: impl Fn(&ScopeKey, &Context) -> Box<dyn Upstream> + Send + Sync + 'static,
         options: ScopedOptions,
     ) -> Self {
-        Self(Arc::new(Shared {
-            make: Box::new(make),
-            options,
-            instances: Mutex::default(),
-            sweeper: OnceLock::new(),
-        }))
+        Self::made(Box::new(make), options, None)
+    }
+
+    /// The same, where instances count for bounds that several upstreams share in `ledger`: `bounds` says for which, before an
+    /// instance of a key is made, given the context of its first call. Over a bound, the one of those counted that was idle for the
+    /// longest makes room, of whichever upstream it is.
+    pub fn bounded(
+        make: impl Fn(&ScopeKey, &Context) -> Box<dyn Upstream> + Send + Sync + 'static,
+        options: ScopedOptions,
+        ledger: Ledger,
+        bounds: impl Fn(&Context) -> Vec<Bound> + Send + Sync + 'static,
+    ) -> Self {
+        Self::made(Box::new(make), options, Some((ledger, Box::new(bounds))))
+    }
+
+    fn made(make: Box<Make>, options: ScopedOptions, bounds: Option<(Ledger, Box<BoundsOf>)>) -> Self {
+        let (instances, sweeper) = (Mutex::default(), OnceLock::new());
+        Self(Arc::new(Shared { make, options, bounds, instances, sweeper }))
     }
 
     /// How many instances there are.
@@ -122,13 +143,26 @@ impl Scoped {
 impl Shared {
     /// # Errors
     ///
-    /// When the call has no key, or there are as many instances as there may be, all of them in use.
+    /// When the call has no key, or there are as many instances as there may be, all of them in use: in all, or of those that
+    /// count for one of its bounds.
     fn lease(self: &Arc<Self>, context: &Context) -> Result<Lease, CallError> {
         let Some(key) = context.extensions.get::<ScopeKey>() else {
             let why = "nobody has said for whom this call is".into();
             return Err(CallError::not_sent(Reason::Unavailable(why)));
         };
+        if let Some(instance) = self.instances().get(key) {
+            return Ok(Lease::new(instance));
+        }
+        let bounds = self.bounds.as_ref().map(|(ledger, bounds)| (ledger, bounds(context)));
+        // Held until the new one is counted, and taken before the lock of instances, here and wherever room is made.
+        let mut counted =
+            bounds.filter(|(_, bounds)| !bounds.is_empty()).map(|(it, bounds)| (it.lock(), bounds));
+        let gone_of_bounds = match &mut counted {
+            Some((counts, bounds)) => counts.make_room(bounds)?,
+            None => Vec::new(),
+        };
         let mut instances = self.instances();
+        // Another call may have made it meanwhile.
         if let Some(instance) = instances.get(key) {
             return Ok(Lease::new(instance));
         }
@@ -136,15 +170,21 @@ impl Shared {
             if instances.len() < self.options.most { None } else { Some(self.make_room(&mut instances)?) };
         let upstream = (self.make)(key, context);
         let instance = Arc::new(Instance {
+            key: key.clone(),
+            among: Arc::downgrade(self),
             link: upstream.connect(Scope::Shared),
             _upstream: upstream,
             calls: AtomicUsize::new(0),
             used: Mutex::new(Instant::now()),
         });
         let lease = Lease::new(&instance);
+        if let Some((counts, bounds)) = &mut counted {
+            counts.count(bounds, &instance);
+        }
         instances.insert(key.clone(), instance);
         drop(instances);
-        drop(gone);
+        drop(counted);
+        drop((gone, gone_of_bounds));
         self.keep_swept();
         Ok(lease)
     }
@@ -186,6 +226,15 @@ async fn sweep(shared: Weak<Shared>) {
 }
 
 impl Instance {
+    /// Takes it away from those that it is one of, unless it is in use by now.
+    fn take_away(&self) -> Option<Arc<Self>> {
+        let among = self.among.upgrade()?;
+        let mut instances = among.instances();
+        let it = instances.get(&self.key).filter(|it| std::ptr::eq(&***it, self))?;
+        it.idle_since()?;
+        instances.remove(&self.key)
+    }
+
     /// Since when it has had no call; none while it has some.
     fn idle_since(&self) -> Option<Instant> {
         (self.calls.load(Ordering::Acquire) == 0)

@@ -15,6 +15,7 @@ mod reload;
 mod tree;
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -69,6 +70,35 @@ pub struct Loaded {
     /// The files that were read, the config and those of secrets, as they were before that. A change of any of them is a change of the
     /// config.
     files: Stamps,
+    /// What the keys say that hold from the start to the end of a process.
+    pub fixed: Fixed,
+}
+
+/// What the keys say that hold from the start to the end of a process, as hashes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fixed([u64; FIXED.len()]);
+
+/// The keys that hold from the start to the end of a process.
+const FIXED: [&str; 9] =
+    ["listen", "allow_hosts", "allow_origins", "tls", "operations", "session_keys", "audit", "limits", "log"];
+
+impl Fixed {
+    fn of(root: &Node) -> Self {
+        Self(FIXED.map(|key| {
+            let mut hasher = DefaultHasher::new();
+            if let Some(node) = root.find(&[Step::Key(key.into())]) {
+                node.hash_into(&mut hasher);
+            }
+            hasher.finish()
+        }))
+    }
+
+    /// The keys that say something else in another config. It holds from the next start on.
+    #[must_use]
+    pub fn changed_in(&self, other: &Self) -> Vec<&'static str> {
+        let pairs = FIXED.iter().zip(self.0.iter().zip(&other.0));
+        pairs.filter_map(|(key, (now, other))| (now != other).then_some(*key)).collect()
+    }
 }
 
 /// The clients' listener.
@@ -257,6 +287,7 @@ fn parse_with(
     let can_be_used = findings.iter().all(|finding| finding.severity != Severity::Error);
     let Some(mut loaded) = loaded.filter(|_| can_be_used) else { return Err(ConfigErrors(findings)) };
     loaded.warnings = findings;
+    loaded.fixed = Fixed::of(&expanded);
     Ok(loaded)
 }
 

@@ -1,6 +1,7 @@
 //! What a file says, whatever its format: values that know where they stand.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// A value and where it stands: the offset of its first byte in the file.
 #[derive(Clone)]
@@ -40,6 +41,31 @@ pub(super) struct Entry {
 }
 
 impl Node {
+    /// The same for nodes that say the same, wherever that stands.
+    pub(super) fn hash_into(&self, hasher: &mut impl Hasher) {
+        std::mem::discriminant(&self.value).hash(hasher);
+        match &self.value {
+            Value::Null | Value::Removed => {}
+            Value::Bool(value) => value.hash(hasher),
+            Value::Whole(value) => value.hash(hasher),
+            Value::Real(value) => value.to_bits().hash(hasher),
+            Value::Text(text) => text.text.hash(hasher),
+            Value::List(nodes) => {
+                nodes.len().hash(hasher);
+                nodes.iter().for_each(|node| node.hash_into(hasher));
+            }
+            Value::Map(entries) => {
+                let mut entries: Vec<&Entry> = entries.iter().collect();
+                entries.sort_by(|one, other| one.key.cmp(&other.key));
+                entries.len().hash(hasher);
+                for entry in entries {
+                    entry.key.hash(hasher);
+                    entry.value.hash_into(hasher);
+                }
+            }
+        }
+    }
+
     pub(super) fn text(at: usize, text: String) -> Self {
         Self { at, value: Value::Text(Text { text, is_expanded: false }) }
     }

@@ -28,7 +28,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossway_layers::Around;
 use crossway_layers::audit::AuditLayer;
 use crossway_layers::credentials::{NamedSource, SecretStore};
-use crossway_layers::limit::LimitLayer;
 use crossway_layers::trace::TraceLayer;
 use crossway_router::{Front, Router, RouterOptions, Scoped, SealedSessions};
 use crossway_seal::Keyring;
@@ -54,7 +53,7 @@ use access::PolicyAccess;
 use manager::{Manager, Sockets};
 use operating::{Source, Telling, load_tls, operate, record};
 use ruling::{Now, Ruling};
-use upstream::Served;
+use upstream::{Counts, Served};
 
 /// A config that is loaded, and what the service manager has given: all that can be wrong before anything is started.
 pub struct Prepared {
@@ -113,6 +112,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let mut reloads = Reloads::new(&file, &loaded).map_err(RunError::Signals)?;
     let bound = Bound::listening(&loaded, sockets.clients).await?;
     let maker = bound.maker(false);
+    let fixed = loaded.fixed;
     let upstreams = std::mem::take(&mut loaded.upstreams);
     let keyring = loaded.keyring.clone();
     let (operations, tls) = (loaded.operations.take(), loaded.listening.tls.take());
@@ -156,7 +156,14 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
             match reloads.next().await {
                 Ok(loaded) => {
                     manager.reloading();
+                    let held_back = fixed.changed_in(&loaded.fixed);
                     gateway.reload(loaded);
+                    if !held_back.is_empty() {
+                        tracing::warn!(
+                            keys = held_back.join(", "),
+                            "these keys have changed and hold from the next start on"
+                        );
+                    }
                     identity.send_replace(gateway.now.get().identity.clone());
                     metrics.config_reloaded(Reload::Ok);
                     metrics.config_in_force(&hash_of(&file));
@@ -212,7 +219,7 @@ struct Gateway {
     /// What binds the states of questions to callers: the keys of sessions, or one of this process alone.
     states: Arc<Keyring>,
     secrets: SecretStore,
-    limits: LimitLayer,
+    counts: Counts,
     faces: Faces,
     /// All upstreams as one.
     merged: Router,
@@ -246,7 +253,7 @@ impl Gateway {
         let faces = Faces::new(maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles));
         let named: [(String, Arc<dyn NamedSource>); 0] = [];
         let secrets = SecretStore::new(named).ok_or(RunError::NoRandomness)?;
-        let limits = upstream::limits(&now);
+        let counts = Counts::new(&now);
         let states = keyring.clone().map_or_else(|| Keyring::random().map(Arc::new), Ok);
         let states = states.map_err(|_| RunError::NoRandomness)?;
         let mut gateway = Self {
@@ -255,7 +262,7 @@ impl Gateway {
             keyring,
             states,
             secrets,
-            limits,
+            counts,
             faces,
             merged,
             served: Vec::new(),
@@ -303,7 +310,7 @@ impl Gateway {
                 spec,
                 &self.now,
                 &self.secrets,
-                &self.limits,
+                &self.counts,
                 &self.metrics,
                 &self.states,
                 &self.connect,

@@ -1,10 +1,14 @@
 //! Quotas of the policy, as the limit layer asks for them.
 
 use crossway_layers::limit::{Quota, QuotaList, Quotas};
-use crossway_policy::{Kind, Permit};
-use crossway_service::Call;
+use crossway_policy::{Kind, Permit, Principal, QuotaKey};
+use crossway_router::{Bound, ScopeKey};
+use crossway_service::{Call, Context};
 
 use super::ruling::Now;
+use super::standing::Standing;
+use crate::config::file::ScopeFile;
+use crate::joined::joined;
 
 /// What a call that has a permit counts against.
 pub(super) struct PolicyQuotas(pub(super) Now);
@@ -18,4 +22,33 @@ impl Quotas for PolicyQuotas {
         let all = ruling.standings.policy().quotas(caller, permit.tenant(), permit.upstream(), tool);
         Quota::all_of_policy(&all, caller)
     }
+}
+
+/// How many processes there may be beside one of an upstream's that is to be started. One that all users of a tenant share counts for
+/// the tenant, one that all tenants share for nobody.
+pub(super) fn children(now: &Now, upstream: &str, context: &Context) -> Vec<Bound> {
+    let Some(standing) = context.extensions.get::<Standing>() else { return Vec::new() };
+    let (ruling, rights) = (now.get(), standing.rights());
+    let scope = ruling.scopes.get(upstream).copied().unwrap_or(ScopeFile::Session);
+    let quotas = ruling.standings.policy().quotas(rights.principal(), rights.tenant(), upstream, None);
+    let bounds = quotas.into_iter().filter_map(|quota| {
+        let most = quota.limits.children?;
+        let counts = match scope {
+            ScopeFile::Shared => false,
+            ScopeFile::Tenant => quota.key.user.is_none(),
+            ScopeFile::User | ScopeFile::Session => true,
+        };
+        counts.then(|| Bound::new(key(&quota.key), usize::try_from(most).unwrap_or(usize::MAX)))
+    });
+    bounds.collect()
+}
+
+/// The same for those who are counted together, and for nobody else.
+fn key(quota: &QuotaKey) -> ScopeKey {
+    let user = quota.user.as_ref();
+    let (issuer, subject) = (user.map(Principal::issuer), user.map(Principal::subject));
+    let parts = [Some(quota.tenant.as_str()), issuer, subject, quota.upstream.as_deref()];
+    // What is absent is told from what is empty.
+    let parts = parts.map(|part| part.map_or_else(String::new, |part| format!("={part}")));
+    ScopeKey::new(joined(&parts.each_ref().map(String::as_str)))
 }

@@ -6,13 +6,13 @@ use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
 use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
 use crossway_openapi::Attached;
-use crossway_router::{Router, RouterOptions, Scoped, ScopedOptions, Share, Unprefixed};
+use crossway_router::{Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, Share, Unprefixed};
 use crossway_seal::Keyring;
 use crossway_service::{Context, Link, Scope, Upstream};
 
 use super::access::PolicyAccess;
 use super::owned::Owned;
-use super::quotas::PolicyQuotas;
+use super::quotas::{PolicyQuotas, children};
 use super::ruling::Now;
 use super::standing::Standing;
 use super::supply::{Keyed, credentials};
@@ -40,7 +40,7 @@ impl Served {
         spec: UpstreamSpec,
         now: &Now,
         secrets: &SecretStore,
-        limits: &LimitLayer,
+        counts: &Counts,
         metrics: &Metrics,
         keyring: &Arc<Keyring>,
         connect: &Connect,
@@ -48,18 +48,23 @@ impl Served {
         let name: Arc<str> = spec.name.as_str().into();
         let options = ScopedOptions::default().most(spec.sessions).idle(spec.session_idle);
         let (made, connect) = (spec.clone(), Arc::clone(connect));
-        let scoped = Scoped::new(
-            move |_, context| {
-                let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
-                Box::new(Instance::new(&made, &supplied, Arc::clone(&connect)))
-            },
-            options,
-        );
+        let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
+            let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
+            Box::new(Instance::new(&made, &supplied, Arc::clone(&connect)))
+        };
+        let scoped = match &spec.plan {
+            UpstreamPlan::Command(_) => {
+                let (name, now) = (Arc::clone(&name), now.clone());
+                let bounds = move |context: &Context| children(&now, &name, context);
+                Scoped::bounded(make, options, counts.processes.clone(), bounds)
+            }
+            UpstreamPlan::Url(_) | UpstreamPlan::Api(_) => Scoped::new(make, options),
+        };
         let keyed = Keyed::new(name.clone(), now.clone(), scoped.clone());
         let is_api = matches!(spec.plan, UpstreamPlan::Api(_));
         let supplied = Around::new(keyed, credentials(name.clone(), now.clone(), secrets.clone(), is_api));
         let metered = Metered::new(supplied, metrics.clone(), &name, tenant_of);
-        let limited = Around::new(metered, limits.clone());
+        let limited = Around::new(metered, counts.calls.clone());
         let limited = Owned::new(name.clone(), keyring.clone(), limited);
         let gate = AuthorizeLayer::gate(&name);
         let upstream: Arc<dyn Upstream> = match spec.sanitize {
@@ -113,9 +118,19 @@ fn tenant_of(context: &Context) -> &str {
     context.extensions.get::<Standing>().map_or("", |standing| standing.rights().tenant().as_str())
 }
 
-/// Counts calls against what the policy says.
-pub(super) fn limits(now: &Now) -> LimitLayer {
-    LimitLayer::new(PolicyQuotas(now.clone()), LimitOptions::default())
+/// What counts over all upstreams.
+pub(super) struct Counts {
+    calls: LimitLayer,
+    /// Whose processes there are.
+    processes: Ledger,
+}
+
+impl Counts {
+    /// Calls count against what the policy says.
+    pub(super) fn new(now: &Now) -> Self {
+        let calls = LimitLayer::new(PolicyQuotas(now.clone()), LimitOptions::default());
+        Self { calls, processes: Ledger::default() }
+    }
 }
 
 /// The upstream as one scope has it.

@@ -41,7 +41,7 @@ impl Quota {
 
     /// What a policy says, under a key that is its alone. A limit of nothing closes it: no call passes.
     ///
-    /// Who shares a tenant's quota takes turns by issuer and subject. Children are not counted here.
+    /// Who shares a tenant's quota takes turns by issuer and subject. Children are counted where they are started.
     #[must_use]
     pub fn of_policy(quota: &crossway_policy::Quota, caller: &Principal) -> Self {
         let (key, limits) = (&quota.key, &quota.limits);

@@ -68,7 +68,7 @@ impl QuotaLimits {
     /// Whether something is limited to nothing.
     pub(crate) fn has_zero(&self) -> bool {
         let rate = |rate: Option<Rate>| rate.is_some_and(|rate| rate.count() == 0);
-        rate(self.calls) || rate(self.bytes) || self.in_flight == Some(0)
+        rate(self.calls) || rate(self.bytes) || self.in_flight == Some(0) || self.children == Some(0)
     }
 }
 

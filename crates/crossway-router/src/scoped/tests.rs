@@ -11,7 +11,24 @@ type Made = mpsc::Receiver<(String, Server)>;
 /// Instances that are scripted; each is told when it is made, with its key.
 fn scoped(options: ScopedOptions) -> (Scoped, Made) {
     let (made, servers) = mpsc::channel(16);
-    let make = move |key: &ScopeKey, _: &Context| -> Box<dyn Upstream> {
+    (Scoped::new(scripted(made), options), servers)
+}
+
+/// The same, where at most two of a tenant run, and one of each user: keys are `tenant/user`.
+fn bounded(ledger: &Ledger) -> (Scoped, Made) {
+    let (made, servers) = mpsc::channel(16);
+    let bounds = |context: &Context| {
+        let key = context.extensions.get::<ScopeKey>().unwrap().as_str();
+        let (tenant, _) = key.split_once('/').unwrap();
+        vec![Bound::new(ScopeKey::new(tenant), 2), Bound::new(ScopeKey::new(key), 1)]
+    };
+    (Scoped::bounded(scripted(made), ScopedOptions::default(), ledger.clone(), bounds), servers)
+}
+
+fn scripted(
+    made: mpsc::Sender<(String, Server)>,
+) -> impl Fn(&ScopeKey, &Context) -> Box<dyn Upstream> + Send + Sync + 'static {
+    move |key: &ScopeKey, _: &Context| -> Box<dyn Upstream> {
         let (upstream, mut links) = Scripted::new();
         let (made, key) = (made.clone(), key.as_str().to_owned());
         tokio::spawn(async move {
@@ -20,8 +37,7 @@ fn scoped(options: ScopedOptions) -> (Scoped, Made) {
             }
         });
         Box::new(upstream)
-    };
-    (Scoped::new(make, options), servers)
+    }
 }
 
 fn call(scoped: &Scoped, key: &str) -> Reply {
@@ -106,4 +122,56 @@ async fn a_key_that_is_not_to_be_kept_loses_its_instance_but_not_its_call() {
     let (key, new) = made.recv().await.unwrap();
     assert_eq!(key, "alice 2");
     finish(&new, reply).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_a_bound_the_longest_idle_one_makes_room_of_whichever_upstream_it_is_and_one_in_use_never_does()
+{
+    let ledger = Ledger::default();
+    let ((wiki, mut wikis), (mail, mut mails)) = (bounded(&ledger), bounded(&ledger));
+    let first = call(&wiki, "acme/alice");
+    let (_, alices) = wikis.recv().await.unwrap();
+    finish(&alices, first).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let second = call(&mail, "acme/bob");
+    let (_, bobs) = mails.recv().await.unwrap();
+    assert_eq!(ledger.count(&ScopeKey::new("acme")), 2);
+    // Another tenant's are counted by themselves.
+    let other = call(&wiki, "globex/eve");
+    let (_, eves) = wikis.recv().await.unwrap();
+    // Alice's is idle, and goes.
+    let third = call(&mail, "acme/carol");
+    let (_, carols) = mails.recv().await.unwrap();
+    assert!(alices.receive().await.is_none());
+    assert_eq!((wiki.len(), mail.len()), (1, 2));
+    // All of acme's are in use: who would be one more is refused, and those who have one are not.
+    let refused = call(&wiki, "acme/alice").next().await.unwrap().unwrap_err();
+    assert_eq!((refused.outcome(), refused.retry_after()), (Outcome::NotSent, Some(FULL_RETRY)));
+    let again = call(&mail, "acme/bob");
+    finish(&bobs, second).await;
+    finish(&bobs, again).await;
+    finish(&carols, third).await;
+    finish(&eves, other).await;
+    // There is room again, by bob's going, which was idle for longer.
+    let fourth = call(&wiki, "acme/alice");
+    let (_, alices) = wikis.recv().await.unwrap();
+    assert!(bobs.receive().await.is_none());
+    finish(&alices, fourth).await;
+    finish(&carols, call(&mail, "acme/carol")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_has_no_more_than_a_bound_of_their_own_allows() {
+    let ledger = Ledger::default();
+    let ((wiki, mut wikis), (mail, mut mails)) = (bounded(&ledger), bounded(&ledger));
+    let first = call(&wiki, "acme/alice");
+    let (_, one) = wikis.recv().await.unwrap();
+    assert!(call(&mail, "acme/alice").next().await.unwrap().is_err());
+    assert!(mail.is_empty());
+    finish(&one, first).await;
+    let second = call(&mail, "acme/alice");
+    let (_, two) = mails.recv().await.unwrap();
+    finish(&two, second).await;
+    assert!(one.receive().await.is_none());
+    assert_eq!(ledger.count(&ScopeKey::new("acme/alice")), 1);
 }

@@ -84,5 +84,6 @@ pub(super) fn check(
         log: file.log,
         warnings: Vec::new(),
         files: super::reload::Stamps::new(),
+        fixed: super::Fixed::default(),
     })
 }

@@ -7,4 +7,5 @@ mod trace;
 mod world;
 
 mod listed;
+mod named;
 mod noninterference;

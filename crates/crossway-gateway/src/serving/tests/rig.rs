@@ -236,9 +236,10 @@ impl Rig {
         heard.lock().unwrap().entry(label.clone()).or_default();
         tokio::spawn(async move {
             while let Some(item) = reply.next().await {
+                let text = |message: &Message| String::from_utf8(message.to_bytes().to_vec()).unwrap();
                 let told = match item {
-                    Ok(message) => String::from_utf8(message.to_bytes().to_vec()).unwrap(),
-                    Err(error) => format!("{:?} {:?}", error.to_message(None), error.retry_after()),
+                    Ok(message) => text(&message),
+                    Err(error) => format!("{} {:?}", text(&error.to_message(None)), error.retry_after()),
                 };
                 note(&heard, &label, told);
             }

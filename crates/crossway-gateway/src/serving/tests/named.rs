@@ -1,0 +1,144 @@
+//! What is looked at by name, beside the properties.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::rig::{At, Rig, User};
+use super::world::Whose;
+
+const TIME: Duration = Duration::from_secs(7);
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(test);
+}
+
+fn config(scope: &str, quotas: Value) -> Value {
+    let upstream = |name: &str| json!({ "command": "in-process", "args": [name, "modern"], "scope": scope });
+    let all = |tenant: &str, upstream: &str| json!({ "tenant": tenant, "upstream": upstream, "tools": ["*"], "prompts": ["*"], "resources": ["**"] });
+    json!({
+        "identity": { "proof": "api-keys", "keys": [{ "sha256": "0".repeat(64), "subject": "nobody" }] },
+        "upstreams": { "sa": upstream("sa"), "sb": upstream("sb"), "secret-of-globex": upstream("secret-of-globex") },
+        "tenants": { "acme": { "groups": ["acme"] }, "globex": { "groups": ["globex"] } },
+        "grants": [all("acme", "s?"), all("globex", "*")],
+        "credentials": [{ "upstream": "sb", "for": "user", "env": "WHO", "value": "{user.subject}" }],
+        "quotas": quotas,
+    })
+}
+
+fn of(user: User) -> At {
+    At { user, upstream: None, is_legacy: false }
+}
+
+async fn call(rig: &mut Rig, user: User, tool: &str) -> String {
+    let params = json!({ "name": tool, "arguments": {} });
+    rig.ask(&of(user), "tools/call", params, TIME).await.concat()
+}
+
+/// Calls a tool that takes long, and does not wait for it.
+async fn begin(rig: &mut Rig, user: User, tool: &str) {
+    rig.send(
+        &of(user),
+        &format!("begun {tool} {user:?}"),
+        json!("slow"),
+        "tools/call",
+        json!({ "name": tool }),
+    )
+    .await;
+    rig.pass(Duration::from_secs(1)).await;
+}
+
+#[test]
+fn a_tenant_has_no_more_processes_than_its_quota_allows_and_an_idle_one_makes_room() {
+    run(async {
+        let mut rig = Rig::new(&config("user", json!([{ "tenant": "acme", "children": 2 }])));
+        begin(&mut rig, User::Alice, "sa__slow").await;
+        assert!(call(&mut rig, User::Ann, "sa__get_a").await.contains("sa to : "));
+        // Ann's is idle: it makes room for another of Alice's.
+        begin(&mut rig, User::Alice, "sb__slow").await;
+        let refused = call(&mut rig, User::Ann, "sa__get_a").await;
+        assert!(
+            refused.contains("-31003") && refused.contains("as many servers as you may have"),
+            "{refused}"
+        );
+        // Of another tenant's nothing is counted there.
+        assert!(call(&mut rig, User::Bob, "sa__get_a").await.contains("sa to : "));
+        rig.pass(Duration::from_secs(40)).await;
+        assert!(call(&mut rig, User::Ann, "sa__get_a").await.contains("sa to : "));
+        let begun = rig.heard();
+        let slow = begun.iter().filter(|(label, _)| label.starts_with("begun"));
+        assert!(
+            slow.clone().count() == 2 && slow.into_iter().all(|(_, told)| told.concat().contains("slow")),
+            "{begun:?}"
+        );
+    });
+}
+
+#[test]
+fn a_user_has_no_more_processes_than_the_quota_of_users_allows() {
+    run(async {
+        let mut rig = Rig::new(&config("user", json!([{ "per_user": { "children": 1 } }])));
+        begin(&mut rig, User::Alice, "sa__slow").await;
+        assert!(call(&mut rig, User::Alice, "sb__get_a").await.contains("-31003"));
+        assert!(call(&mut rig, User::Ann, "sb__get_a").await.contains("sb to ann"));
+        // Where all of a tenant share a process it is nobody's own.
+        let mut rig =
+            Rig::new(&config("tenant", json!([{ "per_user": { "children": 1 }, "upstream": "s*" }])));
+        begin(&mut rig, User::Alice, "sa__slow").await;
+        assert!(call(&mut rig, User::Alice, "sb__get_a").await.contains("sb to alice"));
+    });
+}
+
+#[test]
+fn no_log_line_list_change_or_update_of_another_tenants_server_goes_to_anybody_else() {
+    run(async {
+        let mut rig = Rig::new(&config("tenant", json!([])));
+        let uris = ["secret-of-globex://r/1", "sa://r/1", "mem://x/1"];
+        let filter = json!({
+            "toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true, "resourceSubscriptions": uris,
+        });
+        let legacy = At { is_legacy: true, ..of(User::Ann) };
+        rig.send(
+            &of(User::Alice),
+            "alice hears",
+            json!("l"),
+            "subscriptions/listen",
+            json!({ "notifications": filter }),
+        )
+        .await;
+        rig.send(&legacy, "level", json!(1), "logging/setLevel", json!({ "level": "debug" })).await;
+        rig.hear(&legacy, "ann hears").await;
+        for uri in uris {
+            rig.send(&legacy, uri, json!(uri), "resources/subscribe", json!({ "uri": uri })).await;
+        }
+        rig.pass(TIME).await;
+        let before = rig.heard();
+        for user in [User::Bob, User::Ben] {
+            for tool in [
+                "secret-of-globex__get_a",
+                "secret-of-globex__fail",
+                "sa__set_a",
+                "sb__fail",
+                "secret-of-globex__die",
+            ] {
+                call(&mut rig, user, tool).await;
+            }
+            rig.world.change("secret-of-globex", Whose::All, &[]);
+            rig.world.change("sb", Whose::Of(&["bob", "ben"]), &["bob", "ben"]);
+            rig.world.update("secret-of-globex", Whose::All, "mem://x/1");
+            rig.world.update("secret-of-globex", Whose::All, "secret-of-globex://r/1");
+            rig.pass(Duration::from_secs(200)).await;
+        }
+        let mut after = rig.heard();
+        after.retain(|label, _| before.contains_key(label));
+        assert_eq!(after, before);
+        // What they were told names nobody, but for what was asked for by name.
+        let named = |told: &Vec<String>| told.concat().contains("globex");
+        assert!(!before.iter().any(|(label, told)| !label.contains("globex") && named(told)), "{before:?}");
+    });
+}

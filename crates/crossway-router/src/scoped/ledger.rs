@@ -1,0 +1,107 @@
+//! Bounds on the instances of several upstreams together.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crossway_service::{CallError, Reason};
+
+use super::Instance;
+use crate::ScopeKey;
+use crate::limits::FULL_RETRY;
+
+/// So many instances at once, of all upstreams that count in one [`Ledger`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bound {
+    /// What is counted together: a tenant's, or a user's. Two bounds are one if their keys are.
+    pub key: ScopeKey,
+    /// The most instances; none at all if it is 0.
+    pub most: usize,
+}
+
+impl Bound {
+    /// So many for all that have a key.
+    pub fn new(key: ScopeKey, most: usize) -> Self {
+        Self { key, most }
+    }
+}
+
+/// Which instances count for which bounds. Clones share the counts.
+#[derive(Clone, Default)]
+pub struct Ledger(Arc<Mutex<Counts>>);
+
+#[derive(Default)]
+pub(super) struct Counts(HashMap<ScopeKey, Vec<Weak<Instance>>>);
+
+impl Ledger {
+    /// How many instances count for a key.
+    #[must_use]
+    pub fn count(&self, key: &ScopeKey) -> usize {
+        self.lock().0.get(key).map_or(0, |counted| counted.iter().filter(|it| it.strong_count() > 0).count())
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Counts> {
+        // Each step leaves the table whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    /// Makes room for one more under each bound. Gives what was taken away for it, to be dropped when no lock is held.
+    ///
+    /// # Errors
+    ///
+    /// When all that count for one of them are in use. Then it may be that some that count for others were taken away, idle ones.
+    pub(super) fn make_room(&mut self, bounds: &[Bound]) -> Result<Vec<Arc<Instance>>, CallError> {
+        let mut gone = Vec::new();
+        for bound in bounds {
+            if bound.most == 0 {
+                return Err(full());
+            }
+            // What is counted twice is taken away once: of this one the others are told by its being gone.
+            while self.held(&bound.key, &gone) >= bound.most {
+                gone.push(self.longest_idle(&bound.key, &gone).ok_or_else(full)?);
+            }
+        }
+        Ok(gone)
+    }
+
+    pub(super) fn count(&mut self, bounds: &[Bound], instance: &Arc<Instance>) {
+        // An instance is seldom made, and most often a process: there is time to look at all.
+        self.0.retain(|_, counted| {
+            counted.retain(|it| it.strong_count() > 0);
+            !counted.is_empty()
+        });
+        for bound in bounds {
+            self.0.entry(bound.key.clone()).or_default().push(Arc::downgrade(instance));
+        }
+    }
+
+    fn held(&self, key: &ScopeKey, gone: &[Arc<Instance>]) -> usize {
+        self.counted(key).filter(|it| !gone.iter().any(|other| Arc::ptr_eq(it, other))).count()
+    }
+
+    /// Takes the one away that has been idle for the longest.
+    fn longest_idle(&self, key: &ScopeKey, gone: &[Arc<Instance>]) -> Option<Arc<Instance>> {
+        let idle = self.counted(key).filter(|it| !gone.iter().any(|other| Arc::ptr_eq(it, other)));
+        let mut idle: Vec<_> = idle.filter_map(|it| Some((it.idle_since()?, it))).collect();
+        idle.sort_by_key(|(since, _)| *since);
+        idle.into_iter().find_map(|(_, instance)| instance.take_away())
+    }
+
+    fn counted(&self, key: &ScopeKey) -> impl Iterator<Item = Arc<Instance>> {
+        self.0.get(key).into_iter().flatten().filter_map(Weak::upgrade)
+    }
+}
+
+fn full() -> CallError {
+    let why = "as many servers as you may have running are in use";
+    CallError::not_sent(Reason::OverLimit(why.into())).with_retry_after(FULL_RETRY)
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ledger({} keys)", self.lock().0.len())
+    }
+}
