@@ -12,7 +12,7 @@ use crate::quotas::{Quota, QuotaRules};
 use crate::rules::{Rule, User};
 use crate::tenants::{TenantDenied, Tenants, users};
 use crate::upstreams::{UpstreamFacts, Upstreams};
-use crate::{Kind, Principal, Proof, Rights, TenantName, limits};
+use crate::{Principal, Proof, Rights, TenantName, limits};
 
 /// Who may do what, compiled once. Clones are cheap, and a policy never changes: a reload makes another one.
 #[derive(Clone)]
@@ -99,13 +99,6 @@ impl Policy {
     #[must_use]
     pub fn looks_at_hints(&self) -> bool {
         self.0.rules.iter().any(Rule::is_read_only)
-    }
-
-    /// Whether a grant denies tools or prompts by name, so that names have to be those that upstreams list: see
-    /// [`Rights::denies_some`].
-    #[must_use]
-    pub fn denies_names(&self) -> bool {
-        self.0.rules.iter().any(|rule| rule.denies(Kind::Tool) || rule.denies(Kind::Prompt))
     }
 
     /// The endpoints that say which tenant is meant, in order.

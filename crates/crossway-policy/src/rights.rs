@@ -30,6 +30,7 @@ struct Inner {
     wide: Box<[u32]>,
     /// What conditions can know of the caller, if a rule has one.
     facts: Option<Facts>,
+    looks_at_items: bool,
     view: ViewId,
 }
 
@@ -47,10 +48,12 @@ impl Rights {
         let rules = || numbers.iter().map(|number| (*number, &compiled.rules[*number as usize]));
         let conditions = rules().any(|(_, rule)| rule.when.is_some());
         let facts = conditions.then(|| Facts::new(principal, tenant));
+        let mut looks_at_items = false;
         for (number, rule) in rules() {
             if !facts.as_ref().is_none_or(|facts| may_apply(rule, facts)) {
                 continue;
             }
+            looks_at_items |= rule.is_read_only() || rule.denies(Kind::Tool) || rule.denies(Kind::Prompt);
             match rule.reach {
                 Reach::One(upstream) => narrow.push((upstream, number)),
                 Reach::Many(_) => wide.push(number),
@@ -70,6 +73,7 @@ impl Rights {
             narrow: narrow.into(),
             wide: wide.into(),
             facts,
+            looks_at_items,
             view: ViewId(view.into()),
         }))
     }
@@ -98,6 +102,13 @@ impl Rights {
     pub fn reaches(&self, upstream: &str) -> bool {
         let Some(upstream) = self.0.compiled.upstreams.number(upstream) else { return false };
         self.about(upstream).any(|rule| rule.effect == Effect::Allow)
+    }
+
+    /// Whether a decision about this caller may depend on what an upstream says of an item, or on whether it lists it. Nothing that
+    /// is granted or denied to others changes that.
+    #[must_use]
+    pub fn looks_at_items(&self) -> bool {
+        self.0.looks_at_items
     }
 
     /// Whether something of an upstream's of a kind may be denied to the caller by its name.

@@ -38,7 +38,8 @@ pub trait Access: Send + Sync + 'static {
     }
 
     /// Whether [`admits`](Self::admits) looks at the [item](Thing::item) of what is called.
-    fn looks_at_items(&self) -> bool {
+    fn looks_at_items(&self, context: &Context) -> bool {
+        let _ = context;
         false
     }
 }

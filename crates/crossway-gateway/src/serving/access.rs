@@ -132,8 +132,8 @@ impl Access for PolicyAccess {
         }
     }
 
-    fn looks_at_items(&self) -> bool {
-        self.now.get().looks_at_items
+    fn looks_at_items(&self, context: &Context) -> bool {
+        Self::standing(&self.now.get(), context).is_some_and(|standing| standing.rights().looks_at_items())
     }
 }
 

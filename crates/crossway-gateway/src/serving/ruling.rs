@@ -20,8 +20,6 @@ pub(crate) struct Ruling {
     pub(crate) scopes: HashMap<String, ScopeFile>,
     /// Upstreams by what the names of their tools begin with.
     pub(crate) by_prefix: HashMap<String, String>,
-    /// Whether a decision may depend on what an upstream says of an item, or on whether it lists it.
-    pub(crate) looks_at_items: bool,
     /// Whether what it depends on is what the item says of itself.
     pub(crate) looks_at_hints: bool,
     /// The endpoints that choose a tenant, by their only segment: as the policy writes them.
@@ -44,7 +42,6 @@ impl Ruling {
             identity,
             scopes,
             by_prefix,
-            looks_at_items: policy.looks_at_hints() || policy.denies_names(),
             looks_at_hints: policy.looks_at_hints(),
             endpoints,
             standings: match before {

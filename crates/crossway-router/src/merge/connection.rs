@@ -71,7 +71,7 @@ impl Connection {
     fn named(&self, kind: ListKind, mut message: Message, mut context: Context) -> Reply {
         let router = &self.0;
         let exposed = message.name().unwrap_or_default().into_owned();
-        if !router.access().looks_at_items() {
+        if !router.access().looks_at_items(&context) {
             match router.find(kind, &exposed, &message, &context) {
                 Ok((member, name)) => {
                     if !router.admits_in(&member, kind, &name, &message, &mut context) {
@@ -198,7 +198,7 @@ impl Router {
         context: &mut Context,
     ) -> Result<(Arc<Known>, String), NotFound> {
         let (member, name) = self.find_anew(kind, exposed, request, context).await?;
-        let listed = match self.access().looks_at_items() {
+        let listed = match self.access().looks_at_items(context) {
             true => Some(self.merged(kind, request, context).await),
             false => None,
         };

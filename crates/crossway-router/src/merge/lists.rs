@@ -140,7 +140,7 @@ impl Router {
         Seen {
             members,
             rights: self.access().rights(context),
-            has_items: self.access().looks_at_items(),
+            has_items: self.access().looks_at_items(context),
             views,
         }
     }
