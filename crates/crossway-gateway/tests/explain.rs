@@ -226,7 +226,9 @@ fn check(
     told: &dyn Fn() -> String,
 ) -> [bool; 2] {
     let is = |what: &str| said[what].as_bool().unwrap_or_else(|| panic!("{said}"));
-    let (permitted, listed) = (is("permitted"), is("listed"));
+    // Where names are denied, one that its server does not list is refused.
+    let is_in_doubt = said["only_if_listed"] == true && !exists(name);
+    let (permitted, listed) = (is("permitted") && !is_in_doubt, is("listed"));
     let Some(session) = session else {
         assert!(!permitted && !listed, "nothing is there, and explain says {said}: {}", told());
         return [permitted, listed];

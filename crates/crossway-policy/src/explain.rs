@@ -24,6 +24,9 @@ pub struct Explanation {
     pub permitted: bool,
     /// Whether it is in lists.
     pub listed: bool,
+    /// Whether it is permitted only if the upstream lists it: other names of that kind are denied there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub only_if_listed: bool,
     /// The grant that decided, or why none did.
     pub because: String,
     /// Each grant about the upstream that was looked at, in order.
@@ -88,6 +91,7 @@ impl Policy {
             tenant: Err(String::new()),
             permitted: false,
             listed: false,
+            only_if_listed: false,
             because: String::new(),
             rules: Vec::new(),
             left_out: 0,
@@ -115,6 +119,8 @@ impl Policy {
         let rights = self.rights(principal, tenant);
         to.tenant = Ok(tenant.clone());
         to.listed = rights.lists(item);
+        to.only_if_listed =
+            matches!(item.kind, Kind::Tool | Kind::Prompt) && rights.denies_some(item.upstream, item.kind);
         match rights.decide(item, arguments) {
             Ok(permit) => (to.permitted, to.because) = (true, format!("{} allows it", permit.rule())),
             Err(denied) => to.because = denied.reason().to_string(),
@@ -186,6 +192,9 @@ impl fmt::Display for Explanation {
         let listed = if self.listed { "listed" } else { "not listed" };
         writeln!(f, "{} {} of {}: {answer}, {listed}", self.kind, self.name, self.upstream)?;
         writeln!(f, "  because {}", self.because)?;
+        if self.permitted && self.only_if_listed {
+            writeln!(f, "  if {} lists it, for others are denied by name", self.upstream)?;
+        }
         match &self.tenant {
             Ok(tenant) => writeln!(f, "  tenant {tenant}")?,
             Err(why) => writeln!(f, "  no tenant: {why}")?,
