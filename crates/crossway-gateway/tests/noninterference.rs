@@ -30,8 +30,14 @@ fn write(dir: &tempfile::TempDir, with_globex: Option<usize>) -> String {
         None => String::new(),
     };
     let ours = GRANTS.lines().filter(|line| !line.contains("globex")).collect::<Vec<_>>().join("\n");
-    let path = config(dir, &format!("{theirs}{ours}\n"));
-    let mut text = fs::read_to_string(&path).unwrap();
+    // In a folder of its own: what is written there would be half there for a moment.
+    let drafts = tempfile::tempdir().unwrap();
+    let draft = config(&drafts, &format!("{theirs}{ours}\n"));
+    let mut text = fs::read_to_string(draft).unwrap();
+    let (tokens, path) = (dir.path().join("tokens"), dir.path().join("crossway.yaml"));
+    if !tokens.exists() {
+        fs::rename(drafts.path().join("tokens"), tokens).unwrap();
+    }
     text = text.replace(
         "credentials:\n",
         "credentials:\n  - { upstream: demo, for: tenant, env: WHO, value: \"{tenant}\" }\n",
@@ -47,7 +53,7 @@ fn write(dir: &tempfile::TempDir, with_globex: Option<usize>) -> String {
     let new = dir.path().join("new.yaml");
     fs::write(&new, text).unwrap();
     fs::rename(new, &path).unwrap();
-    path
+    path.to_str().unwrap().to_owned()
 }
 
 /// What a client gets to see of a response: all but when it was, its session's id, those of its events, and how it was cut into
