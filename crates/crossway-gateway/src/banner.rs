@@ -32,6 +32,19 @@ pub(crate) fn text(
     text
 }
 
+/// The documents and their pages, those of servers below their names too.
+#[must_use]
+pub(crate) fn of_tools(address: SocketAddr, is_secure: bool, named: &[String]) -> String {
+    let scheme = if is_secure { "https" } else { "http" };
+    let base = format!("{scheme}://{}", reachable(address));
+    let mut text = format!("OpenAPI          {base}/openapi.json\nTo try it        {base}/docs\n");
+    let width = named.iter().map(String::len).max().unwrap_or_default().max(15);
+    for name in named {
+        let _ = writeln!(text, "{name:width$}  {base}/{name}/openapi.json");
+    }
+    text
+}
+
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"0"}}}"#;
 
 /// An address that clients on this machine can call.

@@ -9,7 +9,8 @@ use crate::connect::connect;
 use crate::eras::any_era_of;
 use crate::fleet::Fleet;
 use crate::plan::{self, BridgePlan, CommandPlan, UpstreamPlan};
-use crate::serve::{Bound, serve};
+use crate::serve::{Bound, serve_with_tools};
+use crate::tools::alone;
 use crate::{RunError, Running};
 
 /// Serves what the arguments name, until asked to end.
@@ -32,7 +33,8 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
             let connected = connect(upstream).await?;
             tracing::info!(speaks = ?connected.speaks()(), "the MCP server is there");
             let any_era = any_era_of(&name, Arc::clone(&connected.upstream), &connected, Share::Shared);
-            serve(bound, any_era, &name, false).await?;
+            let tools = Arc::new(alone(&name, &any_era.modern()));
+            serve_with_tools(bound, any_era, Some(tools), &name, false).await?;
             connected.close().await;
         }
         BridgePlan::Many { file, servers, keyring } => {

@@ -10,6 +10,9 @@ pub enum RunError {
     /// The command line can't be carried out.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// What was asked of `crossway openapi` can't be carried out.
+    #[error(transparent)]
+    OpenApi(#[from] crate::OpenApiError),
     /// The file of servers can't be used.
     #[error(transparent)]
     File(#[from] crate::servers::FileError),
@@ -73,6 +76,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Plan(_)
+            | Self::OpenApi(_)
             | Self::File(_)
             | Self::Log(_)
             | Self::Serve(ServeError::BadHost(_) | ServeError::BadOrigin(_)) => 2,

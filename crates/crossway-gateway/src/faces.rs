@@ -1,5 +1,5 @@
-//! Where the faces are on a listener: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse` and `/message`; and the same below
-//! `/{name}` for each server that has a name.
+//! Where the faces are on a listener: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse` and `/message`, and where there is an OpenAPI face,
+//! all else is its; and the same below `/{name}` for each server that has a name.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -19,34 +19,70 @@ use hyper::body::Incoming;
 use pin_project::pin_project;
 use tower_service::Service;
 
+use crate::tools::Tools;
+
 /// What is said where nothing is.
 const NOT_HERE: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"nothing is here: Streamable HTTP is at /mcp, HTTP+SSE at /sse"}}"#;
 
-/// The two faces of one upstream.
+/// The same, as the OpenAPI face tells failures.
+const NOTHING_HERE: &str = r#"{"detail":{"message":"nothing is here: the document is at openapi.json, a page about it at docs, and each tool takes POST at its name"}}"#;
+
+/// The faces of one upstream.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    mcp: StreamableHttp,
-    sse: HttpSse,
+    /// None where tools alone are served.
+    mcp: Option<(StreamableHttp, HttpSse)>,
+    tools: Option<Tools>,
 }
 
 impl Pair {
     /// Streamable HTTP and HTTP+SSE, which has to be at `/sse` and `/message`.
     #[must_use]
     pub fn new(mcp: StreamableHttp, sse: HttpSse) -> Self {
-        Self { mcp, sse }
+        Self { mcp: Some((mcp, sse)), tools: None }
+    }
+
+    /// OpenAPI alone.
+    #[must_use]
+    pub fn of_tools(tools: Tools) -> Self {
+        Self { mcp: None, tools: Some(tools) }
+    }
+
+    /// OpenAPI as well.
+    #[must_use]
+    pub fn with_tools(mut self, tools: Option<Tools>) -> Self {
+        self.tools = tools;
+        self
     }
 
     /// From now on there are no new sessions; what is in flight goes on.
     pub fn drain(&self) {
-        self.mcp.drain();
-        self.sse.drain();
+        if let Some((mcp, sse)) = &self.mcp {
+            mcp.drain();
+            sse.drain();
+        }
     }
 
     /// Ends what is left.
     pub async fn close(&self) {
-        self.sse.close();
-        self.mcp.close().await;
-        self.sse.drained().await;
+        if let Some((mcp, sse)) = &self.mcp {
+            sse.close();
+            mcp.close().await;
+            sse.drained().await;
+        }
+        if let Some(tools) = &self.tools {
+            tools.close().await;
+        }
+    }
+
+    /// Sends a request to the face that it is for.
+    fn call(&mut self, request: Request<Incoming>) -> FaceFuture {
+        match (Face::of(request.uri().path()), &mut self.mcp, &mut self.tools) {
+            (Some(Face::Mcp), Some((mcp, _)), _) => FaceFuture::Mcp(mcp.call(request)),
+            (Some(Face::Sse), Some((_, sse)), _) => FaceFuture::Sse(sse.call(request)),
+            (_, _, Some(tools)) => FaceFuture::Tools(tools.call(request)),
+            _ => FaceFuture::nowhere(),
+        }
     }
 }
 
@@ -83,10 +119,8 @@ impl Faces {
     #[must_use]
     pub fn sessions(&self) -> (usize, usize) {
         let pairs = self.pairs();
-        (
-            pairs.iter().map(|pair| pair.mcp.sessions()).sum(),
-            pairs.iter().map(|pair| pair.sse.sessions()).sum(),
-        )
+        let mcp = pairs.iter().filter_map(|pair| pair.mcp.as_ref());
+        (mcp.clone().map(|(mcp, _)| mcp.sessions()).sum(), mcp.map(|(_, sse)| sse.sessions()).sum())
     }
 
     /// Ends what is left.
@@ -108,6 +142,7 @@ impl Faces {
 }
 
 type McpFuture = <StreamableHttp as Service<Request<Incoming>>>::Future;
+type ToolsFuture = crossway_openapi::face::ResponseFuture;
 type SseFuture = <HttpSse as Service<Request<Incoming>>>::Future;
 
 impl Service<Request<Incoming>> for Faces {
@@ -120,17 +155,17 @@ impl Service<Request<Incoming>> for Faces {
     }
 
     fn call(&mut self, mut request: Request<Incoming>) -> FaceFuture {
-        let path = request.uri().path();
-        if let Some(face) = Face::of(path) {
-            return face.call(&mut self.root, request);
-        }
-        let Some((segment, length)) = first_segment(path) else { return FaceFuture::nowhere() };
-        match (self.named(segment), Face::of(&path[length..])) {
-            (Some(mut pair), Some(face)) => {
+        let below = segment_of_name(request.uri().path())
+            .and_then(|(segment, length)| Some((self.named(segment)?, length)));
+        match below {
+            Some((mut pair, length)) => {
                 cut_path(request.uri_mut(), length);
-                face.call(&mut pair, request)
+                pair.call(request)
             }
-            _ => FaceFuture::nowhere(),
+            None if first_segment(request.uri().path()).is_some() && is_of_mcp(request.uri().path()) => {
+                FaceFuture::nowhere()
+            }
+            None => self.root.call(request),
         }
     }
 }
@@ -149,20 +184,28 @@ impl Face {
             _ => None,
         }
     }
-
-    fn call(self, pair: &mut Pair, request: Request<Incoming>) -> FaceFuture {
-        match self {
-            Self::Mcp => FaceFuture::Mcp(pair.mcp.call(request)),
-            Self::Sse => FaceFuture::Sse(pair.sse.call(request)),
-        }
-    }
 }
 
-/// The first segment of a path to a face below a name, without percent signs.
+/// The name in a path to a face below one, without percent signs.
 pub(crate) fn name_in(path: &str) -> Option<String> {
-    let (segment, length) = first_segment(path)?;
-    Face::of(&path[length..])?;
-    decode(segment)
+    decode(segment_of_name(path)?.0)
+}
+
+/// Whether a path leads to a face of MCP.
+pub(crate) fn is_of_mcp(path: &str) -> bool {
+    Face::of(path).is_some()
+        || first_segment(path).is_some_and(|(_, length)| Face::of(&path[length..]).is_some())
+}
+
+/// Whether a path leads to an OpenAPI document, or to the page about one.
+pub(crate) fn is_of_document(path: &str) -> bool {
+    ["/openapi.json", "/docs", "/docs/app.js", "/docs/app.css"].iter().any(|end| path.ends_with(end))
+}
+
+/// A path's first segment and its length, if it is a name.
+fn segment_of_name(path: &str) -> Option<(&str, usize)> {
+    let is_roots = path.starts_with("/docs/app.");
+    first_segment(path).filter(|_| !is_roots && Face::of(path).is_none())
 }
 
 /// The path of the MCP endpoint that a request's path is of, as clients are to write it; whether anything is there is not asked. Messages
@@ -211,10 +254,6 @@ pub fn encode_name(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, &RESERVED).to_string()
 }
 
-fn nowhere() -> Response<FaceBody> {
-    answer(StatusCode::NOT_FOUND, NOT_HERE)
-}
-
 /// An answer of none of the faces, JSON text.
 pub(crate) fn answer(status: StatusCode, body: &'static str) -> Response<FaceBody> {
     let mut response = Response::new(Either::Right(Either::Right(Full::from(body))));
@@ -225,10 +264,10 @@ pub(crate) fn answer(status: StatusCode, body: &'static str) -> Response<FaceBod
 
 type McpBody = crossway_streamable_http::server::Body;
 type SseBody = crossway_http_sse::Body;
-/// A body of either face.
+/// A body of a face.
 pub type FaceBody = Either<McpBody, Either<SseBody, Full<Bytes>>>;
 
-/// The response of either face.
+/// The response of a face.
 #[pin_project(project = FaceFutureProjection)]
 #[expect(clippy::large_enum_variant, reason = "hyper keeps one per connection, of the larger kind")]
 pub enum FaceFuture {
@@ -236,14 +275,21 @@ pub enum FaceFuture {
     Mcp(#[pin] McpFuture),
     /// Of HTTP+SSE.
     Sse(#[pin] SseFuture),
-    /// Of neither.
+    /// Of OpenAPI.
+    Tools(ToolsFuture),
+    /// Of none.
     Nowhere(Ready<Response<FaceBody>>),
 }
 
 impl FaceFuture {
     /// The answer where nothing is.
     pub(crate) fn nowhere() -> Self {
-        Self::Nowhere(std::future::ready(nowhere()))
+        Self::Nowhere(std::future::ready(answer(StatusCode::NOT_FOUND, NOT_HERE)))
+    }
+
+    /// The same, as the OpenAPI face tells it.
+    pub(crate) fn nothing() -> Self {
+        Self::Nowhere(std::future::ready(answer(StatusCode::NOT_FOUND, NOTHING_HERE)))
     }
 }
 
@@ -255,6 +301,9 @@ impl Future for FaceFuture {
             FaceFutureProjection::Mcp(future) => ready!(future.poll(cx))?.map(Either::Left),
             FaceFutureProjection::Sse(future) => {
                 ready!(future.poll(cx))?.map(|body| Either::Right(Either::Left(body)))
+            }
+            FaceFutureProjection::Tools(future) => {
+                ready!(Pin::new(future).poll(cx))?.map(|body| Either::Right(Either::Right(body)))
             }
             FaceFutureProjection::Nowhere(response) => ready!(Pin::new(response).poll(cx)),
         }))

@@ -2,21 +2,25 @@
 
 mod file;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crossway_openapi::face::{self, Directory};
 use crossway_router::guard::GuardOptions;
 use crossway_router::{Front, Router, RouterOptions, SealedSessions, Share};
 use crossway_seal::Keyring;
 
 use crate::RunError;
 use crate::connect::by_plan;
-use crate::faces::{Faces, encode_name};
+use crate::faces::{Faces, Pair, encode_name};
 use crate::member::Member;
+use crate::openapi::in_environment;
 use crate::serve::{Bound, Maker, run};
 use crate::servers::Server;
 use crate::serving::Edge;
 use crate::tls::Door;
+use crate::tools::{self, Tools};
 use file::Watched;
 
 /// The servers of a bridge.
@@ -28,6 +32,8 @@ pub(crate) struct Fleet {
     listed: Vec<Server>,
     /// What session ids at the root are sealed with.
     keyring: Option<Arc<Keyring>>,
+    /// What the commands of the file find in their environment, unless they say otherwise.
+    env: Vec<(OsString, OsString)>,
 }
 
 impl Fleet {
@@ -48,21 +54,54 @@ impl Fleet {
             }
             None => (None, Vec::new()),
         };
-        Ok(Self { file, fixed, listed, keyring })
+        Ok(Self { file, fixed, listed, keyring, env: Vec::new() })
     }
 
-    /// Serves them until asked to end.
+    /// Serves them until asked to end: over MCP, and their tools as OpenAPI.
     pub(crate) async fn serve(&mut self, bound: Bound) -> Result<(), RunError> {
         // Nobody is known to a bridge: all clients see the same.
         let router = Router::new(RouterOptions::default().same_for_all());
         let maker = bound.maker(false);
         // A session at the root is made of what its client said alone, so any process can take it on.
         let handles = self.keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
-        let faces = Faces::new(maker.pair_with(Arc::new(Front::new(router.clone())), handles));
-        let mut running = Running { router, maker, faces: faces.clone(), members: Vec::new() };
-        let all = |listed: Vec<Server>, fixed: &[Server]| [fixed.to_vec(), listed].concat();
+        let tools = maker.tools();
+        let directory = Directory::new(tools.clone());
+        let root = maker.pair_with(Arc::new(Front::new(router.clone())), handles);
+        let faces = Faces::new(root.with_tools(Some(Tools::Many(directory.clone()))));
+        let mcp = Some((router, faces.clone()));
+        let running = Running { maker, tools, directory, mcp, members: Vec::new() };
+        self.run(running, bound, faces, Door::Open).await
+    }
+
+    /// Serves their tools as OpenAPI alone, until asked to end.
+    pub(crate) async fn serve_tools(
+        &mut self,
+        bound: Bound,
+        tools: face::Config,
+        door: Door,
+    ) -> Result<(), RunError> {
+        let directory = Directory::new(tools.clone());
+        let faces = Faces::new(Pair::of_tools(Tools::Many(directory.clone())));
+        // What is said of all is the first page's; each server's says what the server says of itself.
+        let of_each = tools.info(None, None, None);
+        let maker = bound.maker(false);
+        let running = Running { maker, tools: of_each, directory, mcp: None, members: Vec::new() };
+        self.run(running, bound, faces, door).await
+    }
+
+    async fn run(
+        &mut self,
+        mut running: Running,
+        bound: Bound,
+        faces: Faces,
+        door: Door,
+    ) -> Result<(), RunError> {
+        let env = std::mem::take(&mut self.env);
+        let all =
+            |listed: Vec<Server>, fixed: &[Server]| [fixed.to_vec(), in_environment(listed, &env)].concat();
         running.apply(all(std::mem::take(&mut self.listed), &self.fixed));
-        let names: Vec<String> = running.members.iter().map(|member| encode_name(member.name())).collect();
+        let names: Vec<String> =
+            running.members.iter().map(|(member, _)| encode_name(member.name())).collect();
         let (file, fixed) = (self.file.take(), self.fixed.clone());
         let watching = async {
             let Some(mut file) = file else { return std::future::pending().await };
@@ -72,20 +111,36 @@ impl Fleet {
             }
         };
         tokio::select! {
-            served = run(bound, Edge::open(faces), Door::Open, || {}, "crossway", &names) => served?,
+            served = run(bound, Edge::open(faces), door, || {}, "crossway", &names) => served?,
             () = watching => {}
         }
         running.close().await;
         Ok(())
     }
+
+    /// Gives the commands of the file these variables, unless they say others.
+    pub(crate) fn in_environment(mut self, env: Vec<(OsString, OsString)>) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// Leaves the servers as they are, whatever becomes of the file.
+    pub(crate) fn fixed(mut self) -> Self {
+        self.file = None;
+        self
+    }
 }
 
 /// The servers as they are served.
 struct Running {
-    router: Router,
     maker: Maker,
-    faces: Faces,
-    members: Vec<Member>,
+    /// How the OpenAPI face of each behaves.
+    tools: face::Config,
+    directory: Directory,
+    /// All servers as one, and the faces, where MCP is served.
+    mcp: Option<(Router, Faces)>,
+    /// Each with the router that its OpenAPI face has.
+    members: Vec<(Member, Router)>,
 }
 
 impl Running {
@@ -94,35 +149,56 @@ impl Running {
         let names: Vec<String> = servers.iter().map(|server| server.name.clone()).collect();
         let mut before = std::mem::take(&mut self.members);
         for server in servers {
-            let same = before.iter().position(|member| *member.server() == server);
-            if let Some(same) = same {
-                self.members.push(before.swap_remove(same));
-                continue;
-            }
-            let (router, name) = (self.router.clone(), server.name.clone());
-            let guard = GuardOptions::new().name(name.as_str());
-            let (member, modern, any_era) =
-                Member::start(by_plan(), server, guard, Share::Shared, move || router.refresh(&name));
-            self.router.insert(member.name(), &modern);
-            if let Some(pair) = self.faces.insert(member.name(), self.maker.pair(Arc::new(any_era))) {
-                self.maker.retire(pair);
-            }
+            let same = before.iter().position(|(member, _)| *member.server() == server);
+            let member = match same {
+                Some(same) => before.swap_remove(same),
+                None => self.start(server),
+            };
             self.members.push(member);
         }
-        for gone in before {
+        for (gone, _) in before {
             if !names.iter().any(|name| name == gone.name()) {
-                self.router.remove(gone.name());
-                if let Some(pair) = self.faces.remove(gone.name()) {
-                    self.maker.retire(pair);
+                self.directory.remove(gone.name());
+                if let Some((router, faces)) = &self.mcp {
+                    router.remove(gone.name());
+                    if let Some(pair) = faces.remove(gone.name()) {
+                        self.maker.retire(pair);
+                    }
                 }
             }
             gone.retire(self.maker.drain());
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.router.arrange(&names);
+        self.directory.arrange(&names);
+        if let Some((router, _)) = &self.mcp {
+            router.arrange(&names);
+        }
+    }
+
+    fn start(&self, server: Server) -> (Member, Router) {
+        let name = server.name.clone();
+        let guard = GuardOptions::new().name(name.as_str());
+        let only = tools::empty();
+        let routers = [Some(only.clone()), self.mcp.as_ref().map(|(router, _)| router.clone())];
+        let (member, modern, any_era) = Member::start(by_plan(), server, guard, Share::Shared, move || {
+            routers.iter().flatten().for_each(|router| router.refresh(&name));
+        });
+        let name = member.name();
+        only.insert(name, &modern);
+        let face = self.tools.clone().at(&format!("{}/{}", self.tools.path_prefix, encode_name(name)));
+        let face = self.maker.tools_of(Arc::new(only.clone()), face.name(name));
+        self.directory.insert(name, face.clone());
+        if let Some((router, faces)) = &self.mcp {
+            router.insert(name, &modern);
+            let pair = self.maker.pair(Arc::new(any_era)).with_tools(Some(Tools::One(face)));
+            if let Some(pair) = faces.insert(name, pair) {
+                self.maker.retire(pair);
+            }
+        }
+        (member, only)
     }
 
     async fn close(self) {
-        futures_util::future::join_all(self.members.into_iter().map(Member::close)).await;
+        futures_util::future::join_all(self.members.into_iter().map(|(member, _)| member.close())).await;
     }
 }

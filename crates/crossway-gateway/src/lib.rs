@@ -10,6 +10,7 @@ pub mod config;
 mod connect;
 mod demo;
 mod detect;
+mod disabled;
 mod eras;
 mod error;
 mod expand;
@@ -22,6 +23,7 @@ mod late;
 mod log;
 mod member;
 pub mod metrics;
+mod openapi;
 pub mod operations;
 pub mod otlp;
 mod outward;
@@ -35,6 +37,7 @@ mod stdio;
 #[cfg(unix)]
 pub mod systemd;
 pub mod tls;
+mod tools;
 
 /// A command that is being carried out.
 ///
@@ -52,7 +55,9 @@ pub use expand::{ExpandError, expand};
 pub use faces::{FaceBody, FaceFuture, Faces, Pair, encode_name};
 pub use health::{HealthError, health};
 pub use log::{LogError, start as start_log, start_with as start_log_with};
+pub use openapi::{OpenApiError, openapi};
 pub use secret::Secret;
 pub use serve::{Bound, ServeError, serve};
 pub use serving::{Prepared, explain, tools};
 pub use stdio::stdio;
+pub use tools::Tools;

@@ -57,6 +57,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         // Its config has a say as well.
         Command::Serve(_) | Command::Health(_) => {}
+        Command::OpenApi(ref args) => {
+            let log = args.log(&cli.log);
+            crossway_gateway::start_log(&log, &LogFile::default()).map_err(RunError::from)?;
+        }
         _ => crossway_gateway::start_log(&cli.log, &LogFile::default()).map_err(RunError::from)?,
     }
     match cli.command {
@@ -77,6 +81,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime(prepared.threads().unwrap_or_else(|| threads(false)))?.block_on(prepared.serve())?;
         }
         Command::Health(args) => one_thread()?.block_on(crossway_gateway::health(args))?,
+        Command::OpenApi(args) => {
+            runtime(threads(!args.is_of_urls()))?.block_on(crossway_gateway::openapi(args))?;
+        }
         Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
         // Done above.
         Command::Check(_)

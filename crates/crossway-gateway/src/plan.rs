@@ -1,5 +1,6 @@
 //! What the program needs, made of what the user typed and checked whole before anything is started.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -214,7 +215,7 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
             return Err(PlanError::Twice(name.to_owned()));
         }
         let upstream = UpstreamPlan::Url(url_plan(url, &args.url)?);
-        servers.push(Server { name: name.to_owned(), upstream });
+        servers.push(Server { name: name.to_owned(), upstream, disabled_tools: BTreeSet::new() });
     }
     let keyring = args.session_key.map(|path| keyring(&path)).transpose()?;
     Ok((BridgePlan::Many { file: args.config, servers, keyring }, serving))

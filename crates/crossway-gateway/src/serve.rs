@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_http_sse::{HttpSse, ServerLimits};
+use crossway_openapi::face;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::SealedSessions;
 use crossway_router::guard::Timeouts;
@@ -21,6 +22,7 @@ use crate::faces::{Faces, Pair};
 use crate::plan::Serving;
 use crate::serving::Edge;
 use crate::tls::Door;
+use crate::tools::Tools;
 use crate::{banner, shutdown};
 
 /// Why an upstream can't be served.
@@ -57,6 +59,8 @@ pub struct Bound {
     serving: Serving,
     /// Whether nobody is authenticated.
     is_open: bool,
+    /// Whether tools alone are served.
+    is_of_tools: bool,
     limits: Bounds,
 }
 
@@ -99,7 +103,8 @@ impl Bound {
         let address = serving.address;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
-        Ok(Self { listener, hosts, origins, serving, is_open: true, limits: Bounds::default() })
+        let limits = Bounds::default();
+        Ok(Self { listener, hosts, origins, serving, is_open: true, is_of_tools: false, limits })
     }
 }
 
@@ -123,7 +128,14 @@ impl Bound {
             timeout: Duration::ZERO,
         };
         let listener = listener(address, bound).await?;
-        Ok(Self { listener, hosts, origins, serving, is_open: false, limits: Bounds::from(&loaded.limits) })
+        let limits = Bounds::from(&loaded.limits);
+        Ok(Self { listener, hosts, origins, serving, is_open: false, is_of_tools: false, limits })
+    }
+
+    /// Serves tools as OpenAPI alone, whose face has seen to who may call.
+    pub(crate) fn of_tools(mut self) -> Self {
+        (self.is_open, self.is_of_tools) = (false, true);
+        self
     }
 
     /// What makes the faces of an upstream here. `is_embedded` says whether the upstream is in this process.
@@ -198,6 +210,19 @@ impl Maker {
         Pair::new(StreamableHttp::new(Arc::clone(&upstream), config), HttpSse::new(upstream, sse))
     }
 
+    /// How an OpenAPI face behaves.
+    pub(crate) fn tools(&self) -> face::Config {
+        let mut limits = face::Limits::default();
+        limits.body_bytes = limits.body_bytes.min(self.limits.mcp.message.message_bytes);
+        limits.body_idle = self.limits.mcp.body_idle;
+        face::Config::new().limits(limits).hosts(self.hosts.clone()).origins(self.origins.clone())
+    }
+
+    /// The OpenAPI face of an upstream.
+    pub(crate) fn tools_of(&self, upstream: Arc<dyn Upstream>, config: face::Config) -> face::OpenApi {
+        face::OpenApi::new(Arc::new(Timeouts::new(upstream, self.timeout)), config)
+    }
+
     /// How long calls in flight get at the end.
     pub(crate) fn drain(&self) -> Duration {
         self.drain
@@ -226,7 +251,20 @@ pub async fn serve(
     name: &str,
     is_embedded: bool,
 ) -> Result<(), ServeError> {
-    let faces = Faces::new(bound.maker(is_embedded).pair(Arc::new(upstream)));
+    serve_with_tools(bound, upstream, None, name, is_embedded).await
+}
+
+/// The same, and the tools of `tools` as OpenAPI.
+pub(crate) async fn serve_with_tools(
+    bound: Bound,
+    upstream: impl Upstream,
+    tools: Option<Arc<dyn Upstream>>,
+    name: &str,
+    is_embedded: bool,
+) -> Result<(), ServeError> {
+    let maker = bound.maker(is_embedded);
+    let tools = tools.map(|tools| Tools::One(maker.tools_of(tools, maker.tools().name(name))));
+    let faces = Faces::new(maker.pair(Arc::new(upstream)).with_tools(tools));
     run(bound, Edge::open(faces), Door::Open, || {}, name, &[]).await
 }
 
@@ -241,12 +279,12 @@ pub(crate) async fn run(
     named: &[String],
 ) -> Result<(), ServeError> {
     let faces = edge.faces().clone();
-    let Bound { listener, serving, is_open, limits, .. } = bound;
+    let Bound { listener, serving, is_open, is_of_tools, limits, .. } = bound;
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let is_secure = door.is_secure();
     let server = tokio::spawn(serve_with(listener, door, edge, limits.http, async { drop(stopped.await) }));
-    tell(address, is_secure, name, named)?;
+    tell(address, is_secure, is_of_tools, name, named)?;
     if is_open && !address.ip().is_loopback() {
         tracing::warn!(%address, "nobody is authenticated: whoever reaches this address can call the server behind it");
     }
@@ -266,9 +304,18 @@ pub(crate) async fn run(
 }
 
 /// Prints where the server is: for programs, and for people more than that.
-fn tell(address: SocketAddr, is_secure: bool, name: &str, named: &[String]) -> std::io::Result<()> {
+fn tell(
+    address: SocketAddr,
+    is_secure: bool,
+    is_of_tools: bool,
+    name: &str,
+    named: &[String],
+) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    let for_people = out.is_terminal();
-    out.write_all(banner::text(address, is_secure, name, named, for_people).as_bytes())?;
+    let text = match is_of_tools {
+        true => banner::of_tools(address, is_secure, named),
+        false => banner::text(address, is_secure, name, named, out.is_terminal()),
+    };
+    out.write_all(text.as_bytes())?;
     out.flush()
 }

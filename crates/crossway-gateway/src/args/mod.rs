@@ -4,6 +4,7 @@
 
 mod header;
 mod listen;
+mod openapi;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use header::{HeaderArg, HeaderError};
 pub use listen::Listen;
+pub use openapi::{LevelArg, OpenApiArgs, ServerTypeArg};
 
 /// The flags and commands of the binary.
 #[derive(Debug, Parser)]
@@ -83,6 +85,9 @@ pub enum Command {
     Explain(ExplainArgs),
     /// List the tools that a user sees. Starts the servers that are granted to the user, and reads the user's credentials.
     Tools(ToolsArgs),
+    /// Serve the tools of MCP servers as OpenAPI, with the flags and the config file of mcpo.
+    #[command(name = "openapi", after_long_help = OPENAPI_HELP)]
+    OpenApi(OpenApiArgs),
     /// Be a stdio server for an MCP server that is a URL.
     #[command(after_long_help = STDIO_HELP)]
     Stdio(StdioArgs),
@@ -142,6 +147,15 @@ Nothing is started, and no credential of a user or a tenant is read.
 Exit codes:
   0  the call is permitted
   1  it is not";
+
+const OPENAPI_HELP: &str = "\
+Examples:
+  crossway openapi --port 8000 --api-key top-secret -- uvx mcp-server-time --local-timezone=America/New_York
+  crossway openapi --port 8000 --api-key top-secret --server-type sse -- http://127.0.0.1:8001/sse
+  crossway openapi --config config.json --hot-reload
+
+One server is at /openapi.json, /docs and POST /TOOL. Those of a file are each below /SERVER, and all are in one document at \
+/openapi.json. docs/mcpo.md says what is as with mcpo and what is not.";
 
 const STDIO_HELP: &str = "\
 Example, as an entry of a client's `mcpServers` file:

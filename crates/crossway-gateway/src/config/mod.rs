@@ -14,6 +14,7 @@ mod read;
 mod reload;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
@@ -39,7 +40,7 @@ use crate::plan::UpstreamPlan;
 use crate::secret::Secret;
 use crate::tls::TlsFiles;
 use checks::Findings;
-use file::{ConfigFile, LimitsFile, LogFile, OverflowFile, ScopeFile};
+use file::{ConfigFile, LimitsFile, LogFile, OverflowFile, ScopeFile, ToolsAsOpenApiFile};
 use read::{Context, Found};
 use reload::Stamps;
 use tree::{Node, Step, Value};
@@ -49,6 +50,8 @@ use tree::{Node, Step, Value};
 pub struct Loaded {
     /// The clients' listener.
     pub listening: Listening,
+    /// Whether tools are served as OpenAPI, and how.
+    pub openapi: Option<ToolsAsOpenApiFile>,
     /// The operators' listener.
     pub operations: Option<Operations>,
     /// What session ids are sealed with, if other processes have it too.
@@ -170,6 +173,8 @@ pub struct UpstreamSpec {
     pub sessions: usize,
     /// How long one is kept that nobody uses.
     pub session_idle: Duration,
+    /// The tools of it that are not there, whatever is granted.
+    pub disabled_tools: BTreeSet<String>,
 }
 
 /// Reads and checks a config. Reads the files of secrets, and the environment.

@@ -20,7 +20,7 @@ struct Inner {
 
 impl Caller {
     /// Of a principal that was proven.
-    pub(super) fn new(principal: Principal) -> Self {
+    pub(crate) fn new(principal: Principal) -> Self {
         let owner: Arc<str> = owner(&principal).into();
         let mcp = crossway_streamable_http::server::SessionOwner::new(Arc::clone(&owner));
         let sse = crossway_http_sse::SessionOwner::new(owner);

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use crossway_policy::Proof;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -15,7 +16,7 @@ use http_body_util::{Either, Full};
 use pin_project::pin_project;
 use tower_service::Service;
 
-use super::{Connection, Identity, Refusal, limits};
+use super::{Caller, Connection, Credential, Identity, Refusal, limits};
 use crate::metrics::Metrics;
 
 /// A service that serves identified callers alone.
@@ -27,6 +28,10 @@ use crate::metrics::Metrics;
 pub struct Identified<S> {
     identity: Identity,
     metrics: Metrics,
+    /// Whom callers are taken for who give no proof.
+    stand_in: Option<Caller>,
+    /// Whether refusals are told as the OpenAPI face tells failures.
+    is_of_tools: bool,
     inner: S,
 }
 
@@ -34,12 +39,40 @@ impl<S> Identified<S> {
     /// Stands before `inner`, and counts what it refuses.
     #[must_use]
     pub fn new(identity: Identity, metrics: Metrics, inner: S) -> Self {
-        Self { identity, metrics, inner }
+        Self { identity, metrics, stand_in: None, is_of_tools: false, inner }
+    }
+
+    /// Takes callers who give no proof for somebody. A key that their connection needs, they still need; a proof that does not hold is
+    /// still refused.
+    #[must_use]
+    pub(crate) fn with_stand_in(mut self, caller: Option<Caller>) -> Self {
+        self.stand_in = caller;
+        self
+    }
+
+    /// Tells refusals as the OpenAPI face tells failures.
+    #[must_use]
+    pub(crate) fn of_tools(mut self, is_of_tools: bool) -> Self {
+        self.is_of_tools = is_of_tools;
+        self
+    }
+
+    /// Who calls, or who stands in for nobody.
+    fn caller(&self, parts: &Parts, connection: &Connection) -> Result<Caller, Refusal> {
+        match (self.identity.check(parts, connection, SystemTime::now()), &self.stand_in) {
+            (Err(Refusal::Missing(credential)), Some(caller)) if credential != Credential::ConnectionKey => {
+                Ok(caller.clone())
+            }
+            (Ok(caller), Some(stand_in)) if caller.principal().proof() == Proof::Anonymous => {
+                Ok(stand_in.clone())
+            }
+            (found, _) => found,
+        }
     }
 
     /// Lets a request in, or says why not. Without a refusal it goes on.
     fn admit(&self, parts: &mut Parts, connection: &Connection) -> Result<(), Refusal> {
-        let caller = self.identity.check(parts, connection, SystemTime::now())?;
+        let caller = self.caller(parts, connection)?;
         self.identity.strip(&mut parts.headers);
         caller.put_into(&mut parts.extensions);
         Ok(())
@@ -48,7 +81,7 @@ impl<S> Identified<S> {
     fn refuse(&self, refusal: &Refusal, path: &str) -> Response<Full<Bytes>> {
         self.metrics.identity_refused(self.identity.proof(), refusal.reason());
         tracing::debug!(reason = refusal.reason(), "a request is refused: {refusal}");
-        let mut response = answer(refusal);
+        let mut response = answer(refusal, self.is_of_tools);
         if let Some(challenge) = self.identity.challenge(refusal, path) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
@@ -140,13 +173,16 @@ impl<F> fmt::Debug for IdentifiedFuture<F> {
     }
 }
 
-/// What a refused request gets: a JSON-RPC error that says what to do next.
-fn answer(refusal: &Refusal) -> Response<Full<Bytes>> {
-    let body = serde_json::json!({
-        "jsonrpc": "2.0",
-        "id": null,
-        "error": { "code": -32600, "message": refusal.message() },
-    });
+/// What a refused request gets: an error that says what to do next.
+fn answer(refusal: &Refusal, is_of_tools: bool) -> Response<Full<Bytes>> {
+    let body = match is_of_tools {
+        true => serde_json::json!({ "detail": { "message": refusal.message() } }),
+        false => serde_json::json!({
+            "jsonrpc": "2.0",
+            "id": null,
+            "error": { "code": -32600, "message": refusal.message() },
+        }),
+    };
     let mut response = told(refusal.status(), body.to_string());
     if refusal.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(limits::JWKS_TIME.as_secs()));

@@ -1,6 +1,6 @@
 //! `mcpServers`: what Claude Desktop, Cursor, VS Code, mcpo and others keep their servers in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
@@ -35,6 +35,8 @@ pub struct Server {
     pub name: String,
     /// How it is reached.
     pub upstream: UpstreamPlan,
+    /// The tools of it that are not there.
+    pub disabled_tools: BTreeSet<String>,
 }
 
 /// An MCP server as desktop clients write it, under the names that those in use have for its members.
@@ -68,6 +70,9 @@ pub struct Entry {
     disabled: bool,
     /// Whether it is not passed over.
     enabled: Option<bool>,
+    /// Of mcpo: tools that are not there.
+    #[serde(rename = "disabledTools", alias = "disabled_tools", default)]
+    disabled_tools: BTreeSet<String>,
     /// What means nothing here.
     #[serde(flatten)]
     #[schemars(skip)]
@@ -139,8 +144,9 @@ impl ServersFile {
             if entry.is_disabled() {
                 continue;
             }
+            let disabled_tools = entry.disabled_tools.clone();
             let upstream = entry.upstream(&name, &lookup).map_err(here)?;
-            file.servers.push(Server { name, upstream });
+            file.servers.push(Server { name, upstream, disabled_tools });
         }
         Ok(file)
     }
@@ -150,6 +156,11 @@ impl Entry {
     /// Whether it is switched off.
     pub(crate) fn is_disabled(&self) -> bool {
         self.disabled || self.enabled == Some(false)
+    }
+
+    /// The tools that are not there.
+    pub(crate) fn disabled_tools(&self) -> &BTreeSet<String> {
+        &self.disabled_tools
     }
 
     /// The members that mean nothing here.

@@ -7,18 +7,21 @@ use std::task::{Context, Poll};
 use crossway_layers::trace::from_headers;
 use crossway_openapi::webhook::Chat;
 use crossway_policy::Principal;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::ruling::{Now, Ruling};
 use super::standing::Standing;
-use crate::faces::{FaceBody, FaceFuture, Faces, answer, name_in};
+use crate::faces::{FaceBody, FaceFuture, Faces, answer, is_of_document, is_of_mcp, name_in};
 use crate::identity::{Identified, IdentifiedBody, IdentifiedFuture};
 use crate::metrics::Metrics;
 
 /// What callers are told who are known and belong to no tenant, whatever the reason is.
 const NO_TENANT: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"you are known, and nothing here is for you; ask your administrator for access"}}"#;
+
+/// The same, as the OpenAPI face tells failures.
+const NO_TENANT_OF_TOOLS: &str = r#"{"detail":{"message":"you are known, and nothing here is for you; ask your administrator for access"}}"#;
 
 /// The faces: for callers who are known, or for everybody.
 #[derive(Clone)]
@@ -65,8 +68,19 @@ impl Service<Request<Incoming>> for Edge {
         }
         let ruling = now.get();
         let identity = ruling.identity.clone();
-        Identified::new(identity, metrics.clone(), Admitted { ruling, faces: self.faces.clone() })
-            .call(request)
+        let path = request.uri().path();
+        let is_of_tools = ruling.openapi.is_some() && !is_of_mcp(path);
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let stand_in =
+            ruling.openapi.clone().flatten().filter(|_| is_of_tools && reads && is_of_document(path));
+        Identified::new(
+            identity,
+            metrics.clone(),
+            Admitted { ruling, is_of_tools, faces: self.faces.clone() },
+        )
+        .with_stand_in(stand_in)
+        .of_tools(is_of_tools)
+        .call(request)
     }
 }
 
@@ -79,7 +93,20 @@ fn chat(headers: &HeaderMap) -> Option<Chat> {
 #[derive(Clone)]
 struct Admitted {
     ruling: Arc<Ruling>,
+    /// Whether the request is for the OpenAPI face, which is there.
+    is_of_tools: bool,
     faces: Faces,
+}
+
+impl Admitted {
+    fn nowhere(&self) -> FaceFuture {
+        if self.is_of_tools { FaceFuture::nothing() } else { FaceFuture::nowhere() }
+    }
+
+    fn no_tenant(&self) -> FaceFuture {
+        let told = if self.is_of_tools { NO_TENANT_OF_TOOLS } else { NO_TENANT };
+        FaceFuture::Nowhere(std::future::ready(answer(StatusCode::FORBIDDEN, told)))
+    }
 }
 
 impl Service<Request<Incoming>> for Admitted {
@@ -92,13 +119,14 @@ impl Service<Request<Incoming>> for Admitted {
     }
 
     fn call(&mut self, mut request: Request<Incoming>) -> FaceFuture {
-        let Some(principal) = request.extensions().get::<Principal>() else { return FaceFuture::nowhere() };
+        if !self.is_of_tools && !is_of_mcp(request.uri().path()) {
+            return FaceFuture::nowhere();
+        }
+        let Some(principal) = request.extensions().get::<Principal>() else { return self.nowhere() };
         let standing = match admit(&self.ruling, principal, request.uri().path()) {
             Ok(standing) => standing,
-            Err(NotAdmitted::Nowhere) => return FaceFuture::nowhere(),
-            Err(NotAdmitted::NoTenant) => {
-                return FaceFuture::Nowhere(std::future::ready(answer(StatusCode::FORBIDDEN, NO_TENANT)));
-            }
+            Err(NotAdmitted::Nowhere) => return self.nowhere(),
+            Err(NotAdmitted::NoTenant) => return self.no_tenant(),
         };
         let extensions = request.extensions_mut();
         extensions.insert(standing.rights().tenant().clone());

@@ -14,6 +14,7 @@ mod operating;
 mod owned;
 mod question;
 mod quotas;
+mod recorded;
 mod ruling;
 mod shares;
 mod standing;
@@ -29,6 +30,7 @@ use crossway_layers::Around;
 use crossway_layers::audit::AuditLayer;
 use crossway_layers::credentials::{NamedSource, SecretStore};
 use crossway_layers::trace::TraceLayer;
+use crossway_openapi::face::{Directory, OpenApi};
 use crossway_router::{Front, Router, RouterOptions, Scoped, SealedSessions};
 use crossway_seal::Keyring;
 use crossway_service::Upstream;
@@ -45,6 +47,7 @@ use crate::operations::Readiness;
 use crate::otlp::Telemetry;
 use crate::serve::{Bound, Maker, run};
 use crate::tls::Door;
+use crate::tools::Tools;
 use crate::{RunError, Running};
 pub use ask::{explain, tools};
 pub(crate) use edge::Edge;
@@ -52,7 +55,9 @@ pub(crate) use edge::Edge;
 use access::PolicyAccess;
 use manager::{Manager, Sockets};
 use operating::{Source, Telling, load_tls, operate, record};
+use recorded::Recorded;
 use ruling::{Now, Ruling};
+use standing::Standing;
 use upstream::{Counts, Served};
 
 /// A config that is loaded, and what the service manager has given: all that can be wrong before anything is started.
@@ -221,6 +226,8 @@ struct Gateway {
     secrets: SecretStore,
     counts: Counts,
     faces: Faces,
+    /// The tools of all upstreams as OpenAPI.
+    directory: Directory,
     /// All upstreams as one.
     merged: Router,
     served: Vec<Served>,
@@ -250,7 +257,13 @@ impl Gateway {
             RouterOptions::default().access(PolicyAccess::by_prefix(now.clone(), metrics.clone())),
         );
         let handles = keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
-        let faces = Faces::new(maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles));
+        let mut tools = maker.tools();
+        if now.get().identity.proof() != "none" {
+            tools = tools.needs_bearer();
+        }
+        let directory = Directory::for_callers(tools, reaches);
+        let root = maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles);
+        let faces = Faces::new(root.with_tools(Some(Tools::Many(directory.clone()))));
         let named: [(String, Arc<dyn NamedSource>); 0] = [];
         let secrets = SecretStore::new(named).ok_or(RunError::NoRandomness)?;
         let counts = Counts::new(&now);
@@ -264,6 +277,7 @@ impl Gateway {
             secrets,
             counts,
             faces,
+            directory,
             merged,
             served: Vec::new(),
             endpoints: Vec::new(),
@@ -316,7 +330,10 @@ impl Gateway {
                 &self.connect,
             );
             self.merged.insert(&served.spec.prefix, &served.upstream);
+            let tools = self.tools_of(&served);
+            self.directory.insert(&name, tools.clone());
             let pair = self.maker.pair_with(self.face(&served.alone), self.handles(&format!("/{name}/mcp")));
+            let pair = pair.with_tools(Some(Tools::One(tools)));
             if let Some(pair) = self.faces.insert(&name, pair) {
                 self.maker.retire(pair);
             }
@@ -330,6 +347,7 @@ impl Gateway {
             if !names.contains(&gone.spec.name)
                 && let Some(pair) = self.faces.remove(&gone.spec.name)
             {
+                self.directory.remove(&gone.spec.name);
                 self.maker.retire(pair);
             }
             let drain = self.maker.drain();
@@ -339,6 +357,7 @@ impl Gateway {
             });
         }
         self.merged.arrange(&prefixes);
+        self.directory.arrange(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let told =
             self.served.iter().map(|served| (served.spec.name.clone(), served.scoped.clone())).collect();
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
@@ -346,6 +365,15 @@ impl Gateway {
 
     fn face(&self, router: &Router) -> Arc<dyn Upstream> {
         face(router, self.audit.as_ref(), self.is_traced)
+    }
+
+    /// The OpenAPI face of one upstream. Each of its calls looks at the list of tools first, which is nothing that anybody did, and is
+    /// not recorded.
+    fn tools_of(&self, served: &Served) -> OpenApi {
+        let config = self.directory.config().at(&encode_name(&served.spec.name));
+        let recorded = recorded(&served.alone, self.audit.as_ref(), self.is_traced);
+        let upstream = Recorded::new(Arc::new(served.alone.clone()), recorded);
+        self.maker.tools_of(Arc::new(upstream), config.name(&served.spec.name))
     }
 
     /// The endpoints that say which tenant is meant: all upstreams as one, like the root.
@@ -358,7 +386,9 @@ impl Gateway {
         }
         for endpoint in endpoints.keys().filter(|endpoint| !self.endpoints.contains(endpoint)) {
             let handles = self.handles(&format!("/{endpoint}/mcp"));
-            self.faces.insert(endpoint, self.maker.pair_with(self.face(&self.merged), handles));
+            let pair = self.maker.pair_with(self.face(&self.merged), handles);
+            let tools = Tools::Many(self.directory.at(&encode_name(endpoint)));
+            self.faces.insert(endpoint, pair.with_tools(Some(tools)));
         }
         self.endpoints = endpoints.into_keys().collect();
     }
@@ -374,14 +404,21 @@ impl Gateway {
 
 /// A router for clients of both eras, each call of which is recorded.
 fn face(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc<dyn Upstream> {
+    Arc::new(Front::new(recorded(router, audit, is_traced)))
+}
+
+/// A router each call of which is recorded.
+fn recorded(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc<dyn Upstream> {
     let inner: Arc<dyn Upstream> = match audit {
         Some(audit) => Arc::new(Around::new(router.clone(), audit.clone())),
         None => Arc::new(router.clone()),
     };
-    if is_traced {
-        return Arc::new(Front::new(Around::new(inner, TraceLayer::new())));
-    }
-    Arc::new(Front::new(inner))
+    if is_traced { Arc::new(Around::new(inner, TraceLayer::new())) } else { inner }
+}
+
+/// Whether an upstream is there for a caller.
+fn reaches(upstream: &str, caller: &http::Extensions) -> bool {
+    caller.get::<Standing>().is_some_and(|standing| standing.rights().reaches(upstream))
 }
 
 /// A hash of the file as it stands: the same on all replicas that have the same, whatever their secrets are.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crossway_policy::config::Holder;
+use crossway_policy::{Principal, Proof};
 
 use super::shares::Shares;
 use super::standing::Standings;
-use crate::config::file::ScopeFile;
+use crate::config::file::{DocumentForFile, ScopeFile};
 use crate::config::{Loaded, UpstreamSpec};
-use crate::identity::Identity;
+use crate::identity::{Caller, Identity};
 use crate::plan::UpstreamPlan;
 
 /// What holds at one time.
@@ -20,6 +21,8 @@ pub(crate) struct Ruling {
     pub(crate) scopes: HashMap<String, ScopeFile>,
     /// Upstreams by what the names of their tools begin with.
     pub(crate) by_prefix: HashMap<String, String>,
+    /// Whether tools are served as OpenAPI, and whom those are taken for who fetch a document and give no proof of who they are.
+    pub(crate) openapi: Option<Option<Caller>>,
     /// Whether what it depends on is what the item says of itself.
     pub(crate) looks_at_hints: bool,
     /// The endpoints that choose a tenant, by their only segment: as the policy writes them.
@@ -30,6 +33,8 @@ impl Ruling {
     /// What a config says holds, after what held before.
     pub(crate) fn of(loaded: Loaded, upstreams: &[UpstreamSpec], before: Option<&Self>) -> Self {
         let identity = loaded.identity;
+        let openapi =
+            loaded.openapi.map(|openapi| openapi.document_for.map(|who| Caller::new(described(who))));
         let policy = loaded.policy;
         let scopes = upstreams
             .iter()
@@ -42,6 +47,7 @@ impl Ruling {
             identity,
             scopes,
             by_prefix,
+            openapi,
             looks_at_hints: policy.looks_at_hints(),
             endpoints,
             standings: match before {
@@ -58,6 +64,18 @@ fn scope_of(spec: &UpstreamSpec, holder: Option<Holder>) -> ScopeFile {
     match spec.plan {
         UpstreamPlan::Api(_) => ScopeFile::Shared,
         _ => narrowed(spec.scope, holder),
+    }
+}
+
+/// Somebody whom the config describes.
+fn described(who: DocumentForFile) -> Principal {
+    let subject = [Some(who.subject), who.email.clone()].into_iter().flatten().find(|name| !name.is_empty());
+    let subject = subject.unwrap_or_else(|| "openapi".to_owned());
+    let principal =
+        Principal::new(who.issuer, subject, Proof::Jwt).with_groups(who.groups).with_roles(who.roles);
+    match who.email {
+        Some(email) => principal.with_email(email),
+        None => principal,
     }
 }
 

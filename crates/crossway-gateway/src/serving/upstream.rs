@@ -93,11 +93,12 @@ impl Served {
                 instructions,
                 sessions,
                 session_idle,
+                disabled_tools,
                 ..
             } = spec;
             // What a guard is told has no secrets, and is shown whole.
             let guard = format!("{:?}", spec.guard);
-            let who = (name.clone(), prefix.clone(), *scope, *is_trusted);
+            let who = (name.clone(), prefix.clone(), *scope, *is_trusted, disabled_tools.clone());
             (who, *sanitize, *instructions, *sessions, *session_idle, guard)
         };
         self.spec.plan == spec.plan && settings(&self.spec) == settings(spec)
@@ -157,7 +158,8 @@ impl Instance {
             }
             UpstreamPlan::Api(api) => attach(&mut api.attached, supplied),
         }
-        let server = Server { name: spec.name.clone(), upstream: plan };
+        let server =
+            Server { name: spec.name.clone(), upstream: plan, disabled_tools: spec.disabled_tools.clone() };
         let share = if spec.scope == ScopeFile::Session { Share::Session } else { Share::Shared };
         let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), share, || {});
         Self { member: Some(member), modern }

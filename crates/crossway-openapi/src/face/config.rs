@@ -16,8 +16,13 @@ pub struct Config {
     pub version: Option<String>,
     /// What the server is called where it does not say its name.
     pub name: Option<String>,
-    /// The path below which clients reach the face, where something in front of it takes it away: `/api/tools`. Empty for none.
+    /// The path below which clients reach the face: `/api/tools`. It may be there in requests, or have been taken away by a proxy.
+    /// Empty for none.
     pub root_path: String,
+    /// Where the face is below that, as its document says: `/github`. Whoever routes requests to it has cut it off. Empty for the root.
+    pub at: String,
+    /// What stands before the names of upstreams in a [`Directory`](super::Directory)'s paths: `/servers`. Empty for nothing.
+    pub path_prefix: String,
     /// The key that callers need.
     pub key: Option<ApiKey>,
     /// Whether the document says that callers need a bearer credential, though it is checked elsewhere.
@@ -57,11 +62,24 @@ impl Config {
         self
     }
 
-    /// Is reached below this path, which something in front of it takes away.
+    /// Is reached below this path, which a proxy in front may take away.
     #[must_use]
     pub fn root_path(mut self, path: &str) -> Self {
-        let path = path.trim_matches('/');
-        self.root_path = if path.is_empty() { String::new() } else { format!("/{path}") };
+        self.root_path = before(path);
+        self
+    }
+
+    /// Is found at this path, which whoever routes requests to it cuts off.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        self.at = before(path);
+        self
+    }
+
+    /// Has the upstreams of a directory below this path.
+    #[must_use]
+    pub fn path_prefix(mut self, path: &str) -> Self {
+        self.path_prefix = before(path);
         self
     }
 
@@ -103,4 +121,18 @@ impl Config {
     pub(crate) fn has_key(&self) -> bool {
         self.key.is_some() || self.needs_bearer
     }
+
+    /// A request's path without what may stand before it.
+    pub(crate) fn path<'p>(&self, path: &'p str) -> &'p str {
+        if self.root_path.is_empty() {
+            return path;
+        }
+        path.strip_prefix(&self.root_path).filter(|rest| rest.starts_with('/')).unwrap_or(path)
+    }
+}
+
+/// A path as it stands before others: with a slash at its beginning, and none at its end.
+fn before(path: &str) -> String {
+    let path = path.trim_matches('/');
+    if path.is_empty() { String::new() } else { format!("/{path}") }
 }

@@ -30,9 +30,16 @@ pub struct Directory(Arc<Shared>);
 
 struct Shared {
     config: Config,
-    named: RwLock<Vec<(Arc<str>, OpenApi)>>,
+    named: Arc<RwLock<Named>>,
+    is_there: IsThere,
     documents: Mutex<Vec<(Vec<Seen>, Bytes)>>,
 }
+
+/// Whether an upstream is there for a caller.
+type IsThere = Arc<dyn Fn(&str, &http::Extensions) -> bool + Send + Sync>;
+
+/// The faces in the order in which the document has them.
+type Named = Vec<(Arc<str>, OpenApi)>;
 
 /// The tools of an upstream that a document has.
 type Seen = (Arc<str>, Arc<Toolset>);
@@ -42,7 +49,33 @@ impl Directory {
     /// theirs.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self(Arc::new(Shared { config, named: RwLock::default(), documents: Mutex::default() }))
+        Self::with(config, Arc::default(), Arc::new(|_, _| true))
+    }
+
+    /// Without any upstream. Which are there for a caller is said by `is_there`, which is given an upstream's name and what was found
+    /// out about the caller. One that is not there for a caller is as one that nobody has.
+    #[must_use]
+    pub fn for_callers(
+        config: Config,
+        is_there: impl Fn(&str, &http::Extensions) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(config, Arc::default(), Arc::new(is_there))
+    }
+
+    fn with(config: Config, named: Arc<RwLock<Named>>, is_there: IsThere) -> Self {
+        Self(Arc::new(Shared { config, named, is_there, documents: Mutex::default() }))
+    }
+
+    /// How it behaves.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.0.config.clone()
+    }
+
+    /// The same upstreams, found at another path.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Self {
+        Self::with(self.0.config.clone().at(path), Arc::clone(&self.0.named), Arc::clone(&self.0.is_there))
     }
 
     /// Serves a face below `/{name}`, in the place of the one that was there. Gives that back.
@@ -76,13 +109,16 @@ impl Shared {
         self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Which upstream's path it is, and the rest of it.
-    fn named<'p>(&self, path: &'p str) -> Option<(Arc<One>, &'p str)> {
+    /// Which upstream's path it is, of those that are there for the caller, and the rest of it.
+    fn named<'p>(&self, path: &'p str, caller: &http::Extensions) -> Option<(Arc<One>, &'p str)> {
         let rest = path.strip_prefix('/')?;
         let length = rest.find('/')?;
         let name = percent_decode_str(&rest[..length]).decode_utf8().ok()?;
         let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
         let (_, face) = named.iter().find(|(known, _)| **known == *name)?;
+        if !(self.is_there)(&name, caller) {
+            return None;
+        }
         Some((Arc::clone(&face.0), &rest[length..]))
     }
 
@@ -90,26 +126,27 @@ impl Shared {
     where
         B: http_body::Body<Data: Buf>,
     {
-        let path = parts.uri.path();
+        let path = self.config.path(parts.uri.path());
         if let Some(route) = Route::of_document(&parts.method, path)? {
             return match with_key(&self.config, &parts, route)? {
                 Route::Docs(asset) => Ok(docs::serve(asset)),
-                _ => {
-                    let extensions = Extensions::from(std::mem::take(&mut parts.extensions));
-                    Ok(json(StatusCode::OK, self.document(&extensions).await))
-                }
+                _ => Ok(json(StatusCode::OK, self.document(std::mem::take(&mut parts.extensions)).await)),
             };
         }
-        let (one, rest) = self.named(path).ok_or_else(nothing)?;
+        let named =
+            path.strip_prefix(&self.config.path_prefix).and_then(|path| self.named(path, &parts.extensions));
+        let (one, rest) = named.ok_or_else(nothing)?;
         let route = Route::of(&parts.method, rest)?;
         one.answer(with_key(&self.config, &parts, route)?, parts, body).await
     }
 
     /// The document of all. Upstreams that are away are missing.
-    async fn document(&self, extensions: &Extensions) -> Bytes {
-        let faces = self.all();
+    async fn document(&self, caller: http::Extensions) -> Bytes {
+        let mut faces = self.all();
+        faces.retain(|(name, _)| (self.is_there)(name, &caller));
+        let extensions = Extensions::from(caller);
         let asked = faces.iter().map(|(name, face)| async {
-            match face.0.toolset(extensions).await {
+            match face.0.toolset(&extensions).await {
                 Ok(toolset) => Some((Arc::clone(name), toolset)),
                 Err(problem) => {
                     tracing::debug!(

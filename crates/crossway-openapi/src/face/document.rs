@@ -45,7 +45,8 @@ pub(crate) fn of_many<'a>(config: &Config, upstreams: impl Iterator<Item = (&'a 
     let mut listed = String::new();
     for (name, toolset) in upstreams.filter(|(_, toolset)| !toolset.tools().is_empty()) {
         let segment = encode_segment(name);
-        listed.push_str(&format!("\n    - [{name}]({}/{segment}/docs)", config.root_path));
+        let before = format!("{}{}{}", config.root_path, config.at, config.path_prefix);
+        listed.push_str(&format!("\n    - [{name}]({before}/{segment}/docs)"));
         for tool in toolset.tools() {
             writing.tool(Some(name), tool);
         }
@@ -102,7 +103,7 @@ impl<'a> Writing<'a> {
         }
         let segment = encode_segment(&tool.name);
         let path = match upstream {
-            Some(upstream) => format!("/{}/{segment}", encode_segment(upstream)),
+            Some(upstream) => format!("{}/{}/{segment}", self.config.path_prefix, encode_segment(upstream)),
             None => format!("/{segment}"),
         };
         self.paths.push(path, Object::new().with("post", operation.into()).into());
@@ -188,8 +189,9 @@ impl<'a> Writing<'a> {
             .with("description", Tree::text(description))
             .with("version", Tree::text(version));
         let mut document = Object::new().with("openapi", Tree::text("3.1.0")).with("info", info.into());
-        if !self.config.root_path.is_empty() {
-            let server = Object::new().with("url", Tree::text(&self.config.root_path));
+        let at = format!("{}{}", self.config.root_path, self.config.at);
+        if !at.is_empty() {
+            let server = Object::new().with("url", Tree::Text(at));
             document.push("servers", Tree::List(vec![server.into()]));
         }
         document.push("paths", self.paths.into());

@@ -60,13 +60,13 @@ where
         let one = Arc::clone(&self.0);
         ResponseFuture::new(async move {
             let (parts, body) = request.into_parts();
-            let route = |parts: &Parts| Route::of(&parts.method, parts.uri.path());
             let reader = match admit(&one.config, &parts) {
                 Ok(Admitted::Asked(reader)) => reader,
                 Ok(Admitted::Answered(response)) => return response,
                 Err(problem) => return problem.into_response(),
             };
-            let answered = match route(&parts).and_then(|route| with_key(&one.config, &parts, route)) {
+            let route = Route::of(&parts.method, one.config.path(parts.uri.path()));
+            let answered = match route.and_then(|route| with_key(&one.config, &parts, route)) {
                 Ok(route) => one.answer(route, parts, body).await,
                 Err(problem) => Err(problem),
             };

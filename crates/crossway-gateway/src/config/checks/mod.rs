@@ -74,6 +74,7 @@ pub(super) fn check(
     let listening = Listening { address: file.listen.0, hosts, origins, tls };
     Some(Loaded {
         listening,
+        openapi: file.openapi,
         operations,
         keyring,
         upstreams,

@@ -1,6 +1,6 @@
 //! The upstreams.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -164,7 +164,8 @@ pub(super) fn check(
                 if let UpstreamPlan::Command(command) = &mut plan {
                     command.cwd = command.cwd.take().map(|cwd| folder(&at, &cwd, context, findings));
                 }
-                specs.push(spec(name, plan, &UpstreamFile::default()));
+                let disabled_tools = entry.disabled_tools().clone();
+                specs.push(UpstreamSpec { disabled_tools, ..spec(name, plan, &UpstreamFile::default()) });
             }
             Err(problem) => findings.error(at, UpstreamProblem::Server(problem)),
         }
@@ -397,6 +398,7 @@ fn spec(name: &str, plan: UpstreamPlan, file: &UpstreamFile) -> UpstreamSpec {
         guard,
         sessions: limits.sessions,
         session_idle: Duration::max(limits.session_idle.0, Duration::from_secs(1)),
+        disabled_tools: BTreeSet::new(),
     }
 }
 

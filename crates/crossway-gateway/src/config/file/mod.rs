@@ -4,6 +4,7 @@ mod api;
 mod audit;
 mod hidden;
 mod identity;
+mod openapi;
 mod operations;
 mod units;
 mod upstream;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 pub use api::{OpenApiFile, OperationsOfFile, WebhookFile, WebhookToolFile};
 pub use audit::{AuditFile, OverflowFile};
 pub use hidden::Hidden;
+pub use openapi::{DocumentForFile, ToolsAsOpenApiFile};
 pub use operations::{LimitsFile, LogFile, LogFormatFile, OperationsFile, TlsFile};
 pub use units::{Address, NotAnAddress, Size, Time};
 pub use upstream::{BreakerFile, ScopeFile, TransportFile, UpstreamFile, UpstreamLimitsFile};
@@ -51,6 +53,8 @@ pub struct ConfigFile {
     pub allow_origins: Vec<String>,
     /// TLS for `listen`. Without it HTTP is served as it is, for a proxy in front that has TLS.
     pub tls: Option<TlsFile>,
+    /// Tools as OpenAPI too: `openapi: {}` is enough. Without it there is MCP alone.
+    pub openapi: Option<ToolsAsOpenApiFile>,
     /// Probes, metrics and administration, on a listener of their own.
     pub operations: Option<OperationsFile>,
     /// Keys that seal session ids, the newest first: gateways that have the same take on each other's sessions. 32 bytes in base64

@@ -1,0 +1,331 @@
+//! `crossway openapi`: the tools of MCP servers as OpenAPI, with the flags and the config file of mcpo.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossway_openapi::face::{self, ApiKey};
+use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
+use crossway_router::Share;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::args::{HeaderArg, HeaderError, OpenApiArgs, ServerTypeArg, TransportArg};
+use crate::connect::connect;
+use crate::eras::any_era_of;
+use crate::faces::{Faces, Pair};
+use crate::fleet::Fleet;
+use crate::metrics::Metrics;
+use crate::plan::{CommandPlan, Serving, UpstreamPlan, UrlPlan};
+use crate::serve::{Bound, run};
+use crate::servers::Server;
+use crate::serving::Edge;
+use crate::tls::{Door, Tls, TlsFiles};
+use crate::tools::{Tools, alone};
+use crate::{RunError, Running};
+
+/// How long calls in flight get at the end: 10 seconds, as with a bridge.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long a call may be without a sign of life from its server: 5 minutes, as with a bridge.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// Why the flags can't be carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenApiError {
+    /// There is no server.
+    #[error(
+        "whose tools are to be served? Add a command behind `--` (crossway openapi --port 8000 -- uvx mcp-server-time), a URL \
+         with --server-type, or --config FILE"
+    )]
+    NoServer,
+    /// A flag that is of no use.
+    #[error("{flag} is for {of}")]
+    OutOfPlace {
+        /// The flag.
+        flag: &'static str,
+        /// What it is for.
+        of: &'static str,
+    },
+    /// The address can't be found.
+    #[error("--host {0:?} is no name and no address of this machine")]
+    BadHost(String),
+    /// An origin is none.
+    #[error(
+        "--cors-allow-origins {0:?} is not an origin; one is written as https://chat.example.com, and * stands for all"
+    )]
+    BadOrigin(String),
+    /// The key can't be one.
+    #[error("--api-key can't be sent by anybody: {0}")]
+    BadKey(face::InvalidKey),
+    /// A strict key that is not there.
+    #[error("--strict-auth needs --api-key")]
+    NoKey,
+    /// A variable is none.
+    #[error("--env {0:?} is not NAME=VALUE")]
+    BadVariable(String),
+    /// The file of variables can't be read.
+    #[error("--env-path {} can't be read", file.display())]
+    VariablesFile {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line of the file of variables is none.
+    #[error("--env-path {}:{line} is not NAME=VALUE", file.display())]
+    BadVariableLine {
+        /// The file.
+        file: PathBuf,
+        /// Its line.
+        line: usize,
+    },
+    /// The headers are no JSON object of texts.
+    #[error(r#"--header is a JSON object of texts, such as '{{"Authorization": "Bearer ${{TOKEN}}"}}'"#)]
+    BadHeaders,
+    /// A header that can't be sent.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// What stands behind `--` is no URL.
+    #[error("with this --server-type, one URL stands behind `--`: {0}")]
+    BadUrl(String),
+    /// Half of TLS.
+    #[error("--ssl-certfile and --ssl-keyfile need each other")]
+    HalfTls,
+}
+
+/// What the program needs, made of the flags.
+struct Plan {
+    serving: Serving,
+    hosts: AllowedHosts,
+    origins: AllowedOrigins,
+    tools: face::Config,
+    tls: Option<TlsFiles>,
+    /// The only server; else there is a file.
+    upstream: Option<UpstreamPlan>,
+    /// What a server's command finds in its environment.
+    env: Vec<(OsString, OsString)>,
+}
+
+/// Serves the tools of what the flags name as OpenAPI, until asked to end.
+///
+/// # Errors
+///
+/// When the flags can't be carried out, the address is taken, or the only server can't be started or reached. Of several, those that
+/// can't are tried again while the others are served.
+#[must_use]
+pub fn openapi(args: OpenApiArgs) -> Running {
+    Box::pin(serve(args))
+}
+
+async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
+    let (config, hot_reload) = (args.config.clone(), args.hot_reload);
+    let Plan { serving, hosts, origins, tools, tls, upstream, env } = plan(args)?;
+    if tools.key.is_none() && !serving.address.ip().is_loopback() {
+        tracing::warn!("there is no --api-key: whoever reaches this address can call the tools behind it");
+    }
+    let door = match tls {
+        Some(files) => {
+            let tls = Tls::load("clients", files, Metrics::new())?;
+            tokio::spawn(tls.clone().watch(crate::tls::limits::LOOK));
+            Door::Tls(tls)
+        }
+        None => Door::Open,
+    };
+    let tools = tools.hosts(hosts).origins(origins);
+    let Some(upstream) = upstream else {
+        // A file that can't be used is told before anything is bound.
+        let fleet = Fleet::new(config, Vec::new(), None)?.in_environment(env);
+        let mut fleet = if hot_reload { fleet } else { fleet.fixed() };
+        let bound = Bound::new(serving).await?.of_tools();
+        return fleet.serve_tools(bound, tools, door).await;
+    };
+    let bound = Bound::new(serving).await?.of_tools();
+    let connected = connect(upstream).await?;
+    tracing::info!(speaks = ?connected.speaks()(), "the MCP server is there");
+    let any_era = any_era_of("mcp", Arc::clone(&connected.upstream), &connected, Share::Shared);
+    let upstream = Arc::new(alone("mcp", &any_era.modern()));
+    let face = bound.maker(false).tools_of(upstream, tools);
+    let faces = Faces::new(Pair::of_tools(Tools::One(face)));
+    run(bound, Edge::open(faces), door, || {}, "mcp", &[]).await?;
+    connected.close().await;
+    Ok(())
+}
+
+fn plan(args: OpenApiArgs) -> Result<Plan, OpenApiError> {
+    let key = args.api_key.as_deref().filter(|key| !key.is_empty());
+    let key = key.map(ApiKey::new).transpose().map_err(OpenApiError::BadKey)?;
+    if args.strict_auth && key.is_none() {
+        return Err(OpenApiError::NoKey);
+    }
+    let address = address(args.host.as_deref(), args.port, key.is_some())?;
+    let is_open = key.is_some() || !address.ip().is_loopback();
+    let origins = origins(&args.cors_allow_origins, key.is_some())?;
+    let mut tools = face::Config::new()
+        .info(args.name.clone(), args.description.clone(), args.version.clone())
+        .root_path(&args.root_path)
+        .path_prefix(&args.path_prefix);
+    if let Some(key) = key {
+        tools = tools.key(if args.strict_auth { key.strict() } else { key });
+    }
+    let tls = match (args.ssl_certfile.clone(), args.ssl_keyfile.clone()) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key, client_ca: None }),
+        (None, None) => None,
+        _ => return Err(OpenApiError::HalfTls),
+    };
+    let env = variables(&args)?;
+    Ok(Plan {
+        serving: Serving {
+            address,
+            allow_hosts: Vec::new(),
+            allow_origins: Vec::new(),
+            drain: DRAIN,
+            timeout: IDLE,
+        },
+        // A page that gets here under another name (DNS rebinding) has no key. Without one, only this machine's names are answered, unless
+        // others are meant to come.
+        hosts: if is_open { AllowedHosts::any() } else { AllowedHosts::loopback() },
+        origins,
+        tools,
+        tls,
+        upstream: upstream(args, &env)?,
+        env,
+    })
+}
+
+fn address(host: Option<&str>, port: u16, has_key: bool) -> Result<SocketAddr, OpenApiError> {
+    let host = host.unwrap_or(if has_key { "0.0.0.0" } else { "127.0.0.1" });
+    if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return Ok(SocketAddr::new(address, port));
+    }
+    let found = (host, port).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    found.ok_or_else(|| OpenApiError::BadHost(host.to_owned()))
+}
+
+/// All pages may call where there is a key, which browsers add to nothing by themselves.
+fn origins(given: &[String], has_key: bool) -> Result<AllowedOrigins, OpenApiError> {
+    if given.iter().any(|origin| origin == "*") || given.is_empty() && has_key {
+        return Ok(AllowedOrigins::any());
+    }
+    given.iter().try_fold(AllowedOrigins::loopback(), |origins, origin| {
+        origins.and(origin).map_err(|_| OpenApiError::BadOrigin(origin.clone()))
+    })
+}
+
+/// What commands find in their environment: as with mcpo, all that this process has, and what is said besides.
+fn variables(args: &OpenApiArgs) -> Result<Vec<(OsString, OsString)>, OpenApiError> {
+    let mut all: Vec<(OsString, OsString)> =
+        std::env::vars_os().filter(|(name, _)| name != "CROSSWAY_API_KEY").collect();
+    let mut set = |name: &str, value: &str| {
+        all.retain(|(known, _)| known != name);
+        all.push((name.into(), value.into()));
+    };
+    if let Some(file) = &args.env_path {
+        let unreadable = |source| OpenApiError::VariablesFile { file: file.clone(), source };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let line = line.strip_prefix("export ").unwrap_or(line);
+            let bad = || OpenApiError::BadVariableLine { file: file.clone(), line: index + 1 };
+            let (name, value) = line.split_once('=').ok_or_else(bad)?;
+            if name.trim().is_empty() {
+                return Err(bad());
+            }
+            set(name.trim(), unquoted(value.trim()));
+        }
+    }
+    for variable in &args.env {
+        match variable.split_once('=') {
+            Some((name, value)) if !name.is_empty() => set(name, value),
+            // What it says may be a secret.
+            _ => {
+                return Err(OpenApiError::BadVariable(
+                    variable.split('=').next().unwrap_or_default().to_owned(),
+                ));
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn unquoted(value: &str) -> &str {
+    let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+    quoted.unwrap_or(value)
+}
+
+fn upstream(args: OpenApiArgs, env: &[(OsString, OsString)]) -> Result<Option<UpstreamPlan>, OpenApiError> {
+    let out_of_place = |flag, of| Err(OpenApiError::OutOfPlace { flag, of });
+    if args.header.is_some() && (args.config.is_some() || args.server_type == ServerTypeArg::Stdio) {
+        return out_of_place("--header", "a URL behind `--`, with --server-type sse or streamable-http");
+    }
+    if args.config.is_some() {
+        return match () {
+            () if !args.command.is_empty() => {
+                out_of_place("--config", "servers of a file alone; put what stands behind `--` into it")
+            }
+            () if args.server_type != ServerTypeArg::Stdio => out_of_place(
+                "--server-type",
+                "what stands behind `--`; in a file, each server has its \"type\"",
+            ),
+            () => Ok(None),
+        };
+    }
+    if args.hot_reload {
+        return out_of_place("--hot-reload", "--config");
+    }
+    let Some((first, rest)) = args.command.split_first() else { return Err(OpenApiError::NoServer) };
+    let transport = match args.server_type {
+        ServerTypeArg::Stdio => {
+            return Ok(Some(UpstreamPlan::Command(CommandPlan {
+                program: first.into(),
+                args: rest.iter().map(OsString::from).collect(),
+                env: env.to_vec(),
+                cwd: None,
+            })));
+        }
+        ServerTypeArg::Sse => TransportArg::HttpSse,
+        ServerTypeArg::StreamableHttp => TransportArg::StreamableHttp,
+    };
+    if !rest.is_empty() {
+        return Err(OpenApiError::BadUrl("there is more than one word".to_owned()));
+    }
+    let url =
+        Url::parse(first).map_err(|error| OpenApiError::BadUrl(format!("{first:?} is none: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(OpenApiError::BadUrl("it has to begin with http:// or https://".to_owned()));
+    }
+    let headers = headers(args.header.as_deref())?;
+    Ok(Some(UpstreamPlan::Url(UrlPlan { url, transport: Some(transport), headers })))
+}
+
+fn headers(text: Option<&str>) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, OpenApiError> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let headers: Map<String, Value> = serde_json::from_str(text).map_err(|_| OpenApiError::BadHeaders)?;
+    let headers = headers.iter().map(|(name, value)| {
+        let value = value.as_str().ok_or(OpenApiError::BadHeaders)?;
+        Ok(HeaderArg::new(name, value)?.resolve(|name| std::env::var(name).ok())?)
+    });
+    headers.collect()
+}
+
+/// The servers of a file, whose commands find these variables unless they say others.
+pub(crate) fn in_environment(mut servers: Vec<Server>, env: &[(OsString, OsString)]) -> Vec<Server> {
+    for server in &mut servers {
+        if let UpstreamPlan::Command(command) = &mut server.upstream {
+            let own: BTreeSet<OsString> = command.env.iter().map(|(name, _)| name.clone()).collect();
+            let others = env.iter().filter(|(name, _)| !own.contains(name)).cloned();
+            command.env.extend(others.collect::<Vec<_>>());
+        }
+    }
+    servers
+}
+
+#[cfg(test)]
+mod tests;

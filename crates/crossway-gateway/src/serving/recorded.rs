@@ -1,0 +1,44 @@
+//! What of an OpenAPI face's requests is recorded.
+
+use std::sync::Arc;
+
+use crossway_service::{Ask, Call, Closing, Connection, Link, Reply, Scope, Upstream};
+
+/// An upstream whose calls are recorded, and whose lists are not: the OpenAPI face looks at the list of tools before each call.
+pub(super) struct Recorded {
+    quiet: Arc<dyn Upstream>,
+    recorded: Arc<dyn Upstream>,
+}
+
+impl Recorded {
+    /// Two ways to one upstream.
+    pub(super) fn new(quiet: Arc<dyn Upstream>, recorded: Arc<dyn Upstream>) -> Self {
+        Self { quiet, recorded }
+    }
+}
+
+impl Upstream for Recorded {
+    fn connect(&self, scope: Scope) -> Link {
+        let (quiet, recorded) = (self.quiet.connect(scope), self.recorded.connect(scope));
+        Link::new(RecordedLink { quiet, recorded })
+    }
+}
+
+struct RecordedLink {
+    quiet: Link,
+    recorded: Link,
+}
+
+impl Connection for RecordedLink {
+    fn call(&self, call: Call) -> Reply {
+        let is_recorded = matches!(&call.ask, Ask::Message(message) if message.is_method("tools/call"));
+        if is_recorded { self.recorded.call(call) } else { self.quiet.call(call) }
+    }
+
+    fn close(&self) -> Closing {
+        let (quiet, recorded) = (self.quiet.close(), self.recorded.close());
+        Box::pin(async move {
+            futures_util::future::join(quiet, recorded).await;
+        })
+    }
+}
