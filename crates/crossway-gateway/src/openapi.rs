@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_openapi::face::{self, ApiKey};
+use crossway_proto::Revision;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::Share;
+use crossway_service::{Call, Context, Origin, Scope, Upstream};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -22,13 +24,16 @@ use crate::metrics::Metrics;
 use crate::plan::{CommandPlan, Serving, UpstreamPlan, UrlPlan};
 use crate::serve::{Bound, run};
 use crate::servers::Server;
-use crate::serving::Edge;
+use crate::serving::{Edge, list};
 use crate::tls::{Door, Tls, TlsFiles};
 use crate::tools::{Tools, alone};
 use crate::{RunError, Running};
 
 /// How long calls in flight get at the end: 10 seconds, as with a bridge.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long a server may take for its first list before documents are served without: 30 seconds.
+const FIRST_LIST: Duration = Duration::from_secs(30);
 
 /// How long a call may be without a sign of life from its server: 5 minutes, as with a bridge.
 const IDLE: Duration = Duration::from_secs(300);
@@ -148,12 +153,25 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     let connected = connect(upstream).await?;
     tracing::info!(speaks = ?connected.speaks()(), "the MCP server is there");
     let any_era = any_era_of("mcp", Arc::clone(&connected.upstream), &connected, Share::Shared);
-    let upstream = Arc::new(alone("mcp", &any_era.modern()));
+    // Whoever comes first is to see all tools, however long the server takes to start.
+    let modern = any_era.modern();
+    if tokio::time::timeout(FIRST_LIST, first_list(&modern)).await.is_err() {
+        tracing::warn!("the MCP server has not listed its tools yet; the document has them when it has");
+    }
+    let upstream = Arc::new(alone("mcp", &modern));
     let face = bound.maker(false).tools_of(upstream, tools);
     let faces = Faces::new(Pair::of_tools(Tools::One(face)));
     run(bound, Edge::open(faces), door, || {}, "mcp", &[]).await?;
     connected.close().await;
     Ok(())
+}
+
+/// Asks for the list of tools, and waits for the answer, whatever it is.
+async fn first_list(upstream: &dyn Upstream) {
+    let context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
+    let Ok(list) = list("crossway openapi") else { return };
+    let mut reply = upstream.connect(Scope::Shared).call(Call::message(list, context));
+    while reply.next().await.is_some_and(|item| item.is_ok_and(|message| !message.is_response())) {}
 }
 
 fn plan(args: OpenApiArgs) -> Result<Plan, OpenApiError> {

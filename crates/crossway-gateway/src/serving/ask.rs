@@ -83,7 +83,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     context.extensions.insert(standing.rights().tenant().clone());
     context.extensions.insert(standing);
     let link = gateway.merged.connect(Scope::Shared);
-    let mut reply = link.call(Call::message(list()?, context));
+    let mut reply = link.call(Call::message(list("crossway tools")?, context));
     let mut text = String::new();
     while let Some(item) = reply.next().await {
         let message = item.map_err(|error| RunError::Question(error.to_string()))?;
@@ -101,10 +101,11 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     Ok(text)
 }
 
-fn list() -> Result<Message, RunError> {
+/// A request for the list of tools, of whoever is called so.
+pub(crate) fn list(client: &str) -> Result<Message, RunError> {
     let params = json!({ "_meta": {
         keys::PROTOCOL_VERSION: Revision::V2026_07_28.as_str(),
-        keys::CLIENT_INFO: { "name": "crossway tools", "version": env!("CARGO_PKG_VERSION") },
+        keys::CLIENT_INFO: { "name": client, "version": env!("CARGO_PKG_VERSION") },
         keys::CLIENT_CAPABILITIES: {},
     } });
     Message::request_of(&RequestId::from(1), "tools/list", Some(params.to_string().as_bytes()))

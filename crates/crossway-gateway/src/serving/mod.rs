@@ -49,6 +49,7 @@ use crate::serve::{Bound, Maker, run};
 use crate::tls::Door;
 use crate::tools::Tools;
 use crate::{RunError, Running};
+pub(crate) use ask::list;
 pub use ask::{explain, tools};
 pub(crate) use edge::Edge;
 

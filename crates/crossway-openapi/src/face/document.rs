@@ -25,7 +25,7 @@ pub(crate) fn of_one(config: &Config, said: &Introduction, toolset: &Toolset) ->
     let described = name.map(|name| format!("{name} MCP Server"));
     let mut writing = Writing::new(config);
     for tool in toolset.tools() {
-        writing.tool(None, tool);
+        writing.tool(None, tool, toolset);
     }
     writing.finish(
         config.title.as_deref().or(name).unwrap_or(TITLE),
@@ -48,7 +48,7 @@ pub(crate) fn of_many<'a>(config: &Config, upstreams: impl Iterator<Item = (&'a 
         let before = format!("{}{}{}", config.root_path, config.at, config.path_prefix);
         listed.push_str(&format!("\n    - [{name}]({before}/{segment}/docs)"));
         for tool in toolset.tools() {
-            writing.tool(Some(name), tool);
+            writing.tool(Some(name), tool, toolset);
         }
     }
     let mut description = config.description.as_deref().unwrap_or(DESCRIPTION).to_owned();
@@ -74,7 +74,7 @@ impl<'a> Writing<'a> {
         Self { config, paths: Object::new(), ids: HashSet::new(), components }
     }
 
-    fn tool(&mut self, upstream: Option<&str>, tool: &Tool) {
+    fn tool(&mut self, upstream: Option<&str>, tool: &Tool, toolset: &Toolset) {
         let base = match upstream {
             Some(upstream) => format!("{upstream}_{}", tool.name),
             None => tool.name.clone(),
@@ -90,10 +90,7 @@ impl<'a> Writing<'a> {
             operation.push("description", Tree::text(description));
         }
         let input = self.input(tool, &base);
-        let is_needed = input
-            .as_object()
-            .and_then(|schema| schema.get("required"))
-            .is_some_and(|required| matches!(required, Tree::List(names) if !names.is_empty()));
+        let is_needed = input.as_object().is_some_and(|schema| needs_members(schema, tool, toolset));
         let body = Object::new().with("required", Tree::Bool(is_needed)).with("content", content(input));
         operation.push("requestBody", body.into());
         operation.push("responses", self.responses(tool, &base));
@@ -203,6 +200,17 @@ impl<'a> Writing<'a> {
         document.push("components", components.into());
         Bytes::from(serde_json::to_vec(&document).unwrap_or_default())
     }
+}
+
+/// Whether a call without arguments does not fit. Schemas are asked only if more than a list of members can say so.
+fn needs_members(schema: &Object, tool: &Tool, toolset: &Toolset) -> bool {
+    const SAYERS: [&str; 9] =
+        ["allOf", "anyOf", "oneOf", "not", "if", "minProperties", "const", "enum", "$ref"];
+    if matches!(schema.get("required"), Some(Tree::List(names)) if !names.is_empty()) {
+        return true;
+    }
+    let may_say = SAYERS.iter().any(|keyword| schema.get(keyword).is_some());
+    may_say && toolset.checker(tool).is_some_and(|checker| checker.check(&serde_json::json!({})).is_err())
 }
 
 fn read(schema: Option<&RawValue>) -> Option<Tree> {
