@@ -12,6 +12,7 @@ mod install;
 mod instructions;
 mod interop;
 mod open_webui;
+mod openapi;
 
 /// The repository's own commands.
 #[derive(Debug, Parser)]
@@ -42,6 +43,10 @@ enum Command {
     Compare(compare::Options),
     #[command(flatten)]
     Deploy(deploy::Command),
+    /// Compares `crossway openapi` with mcpo before the same servers, and has schemathesis try both.
+    ///
+    /// Needs Python 3.11 or newer, and installs pinned versions of everything else below target/openapi.
+    Openapi(openapi::Options),
     /// Runs each fuzz target for ten minutes, and fails if one finds something.
     ///
     /// Needs cargo-fuzz and a C++ compiler; see fuzz/README.md.
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
         Command::Openwebui(options) => open_webui::run(options),
         Command::Compare(options) => compare::run(&options),
         Command::Deploy(command) => deploy::run(&command),
+        Command::Openapi(options) => openapi::run(options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions(options) => instructions::run(&options),
     };

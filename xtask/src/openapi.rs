@@ -1,0 +1,68 @@
+//! `cargo xtask openapi`: mcpo and `crossway openapi` before the same servers, and schemathesis before both.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::install::{finish, is_current, start_afresh, succeed};
+use crate::interop::build;
+
+/// Which binary, and how thoroughly.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Try this crossway binary, rather than build one.
+    #[arg(long, value_name = "PATH")]
+    crossway: Option<PathBuf>,
+
+    /// How many examples schemathesis makes of each kind.
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    examples: u32,
+}
+
+/// Installs, starts and compares; false if something differs that is not known to, or schemathesis finds anything of ours.
+pub(crate) fn run(options: Options) -> Result<bool> {
+    let started = Instant::now();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+    let (dir, scripts) = (target.join("openapi"), root.join("interop/openapi"));
+    let mcpo = environment(&scripts, &dir, "mcpo")?;
+    let schemathesis = environment(&scripts, &dir, "schemathesis")?;
+    let crossway = match options.crossway {
+        Some(path) => path.canonicalize().with_context(|| format!("{} is not there", path.display()))?,
+        None => {
+            build(root, &["--package", "crossway-gateway"])?;
+            target.join("debug/crossway")
+        }
+    };
+    let installed = started.elapsed().as_secs();
+    let mut command = Command::new(mcpo.join("bin/python"));
+    command.arg(scripts.join("run.py")).arg("--crossway").arg(crossway).arg("--mcpo").arg(mcpo);
+    command.arg("--schemathesis").arg(schemathesis.join("bin/st")).arg("--dir").arg(dir.join("run"));
+    command.arg("--examples").arg(options.examples.to_string());
+    let status = command.status().context("the comparison cannot be started")?;
+    ensure!(status.code().is_some(), "the comparison was ended by a signal");
+    eprintln!("{} s, of which {installed} s to install and build", started.elapsed().as_secs());
+    Ok(status.success())
+}
+
+/// A Python environment with what `requirements-{name}.txt` pins. Both have their own: they do not go together.
+fn environment(scripts: &Path, dir: &Path, name: &str) -> Result<PathBuf> {
+    let list = scripts.join(format!("requirements-{name}.txt"));
+    let pinned = fs::read_to_string(&list).with_context(|| format!("{}", list.display()))?;
+    let dir = dir.join(name);
+    if is_current(&dir, &pinned) {
+        return Ok(dir);
+    }
+    eprintln!("installing from PyPI, as interop/openapi/requirements-{name}.txt says");
+    start_afresh(&dir)?;
+    succeed(Command::new("python3").args(["-m", "venv"]).arg(&dir), "Python 3.11 or newer")?;
+    let mut command = Command::new(dir.join("bin/pip"));
+    command.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&list);
+    succeed(&mut command, "pip")?;
+    finish(&dir, &pinned)?;
+    Ok(dir)
+}
