@@ -6,6 +6,8 @@ pub use crossway_era as era;
 pub use crossway_http_sse as http_sse;
 #[cfg(feature = "layers")]
 pub use crossway_layers as layers;
+#[cfg(feature = "openapi")]
+pub use crossway_openapi as openapi;
 #[cfg(feature = "policy")]
 pub use crossway_policy as policy;
 pub use crossway_proto as proto;
