@@ -17,7 +17,8 @@ pub(crate) struct Without {
 }
 
 impl Without {
-    pub(crate) fn new(upstream: Arc<dyn Upstream>, tools: &BTreeSet<String>) -> Arc<dyn Upstream> {
+    /// The server as it is, if nothing of it is disabled.
+    pub(crate) fn around(upstream: Arc<dyn Upstream>, tools: &BTreeSet<String>) -> Arc<dyn Upstream> {
         if tools.is_empty() {
             return upstream;
         }
@@ -105,7 +106,8 @@ mod tests {
             };
             vec![String::from_utf8(Message::result_of(&id, result).unwrap().to_bytes().to_vec()).unwrap()]
         });
-        let link = Without::new(Arc::new(server), &BTreeSet::from(["b".to_owned()])).connect(Scope::Shared);
+        let link =
+            Without::around(Arc::new(server), &BTreeSet::from(["b".to_owned()])).connect(Scope::Shared);
         let list = ask(&link, "tools/list", "{}").await;
         assert!(list.contains(r#"[{"name":"a"}]"#) && list.contains(r#""nextCursor":"c""#), "{list}");
         assert!(ask(&link, "tools/call", r#"{"name":"b"}"#).await.contains("Unknown tool: b"));

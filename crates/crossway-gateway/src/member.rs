@@ -95,7 +95,8 @@ impl Connecting {
                 Ok(connected) => {
                     tracing::info!(server = %name, speaks = ?connected.speaks()(), "the MCP server is there");
                     // One that fails or is slow is left alone for a while: it is not to hold up the others.
-                    let upstream = Without::new(Arc::clone(&connected.upstream), &self.server.disabled_tools);
+                    let upstream =
+                        Without::around(Arc::clone(&connected.upstream), &self.server.disabled_tools);
                     let guarded = Guard::new(upstream, self.guard.clone());
                     let any_era = any_era_of(name, Arc::new(guarded), &connected, self.share);
                     *self.connected.lock().unwrap_or_else(PoisonError::into_inner) =
