@@ -16,6 +16,7 @@ import sys
 import aiohttp
 
 import browser
+import openapi
 import pipes
 import symptoms
 import tools
@@ -28,8 +29,8 @@ from upstreams import tickets_app, wiki_app
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLE = HERE.parents[1] / "examples/openwebui"
 START_SECONDS = 240  # Its first start takes 14 s on two idle cores, and migrates a database.
-TOKENS = {"notes": ["alice"], "tickets": ["alice", "bob"], "wiki": ["bob"]}
-TENANTS = {"alice": "acme", "bob": "globex"}
+TOKENS = {"notes": ["alice"], "tickets": ["alice", "bob", "openapi"], "wiki": ["bob"]}
+TENANTS = {"alice": "acme", "bob": "globex", "openapi": "acme"}
 
 # No network, no Ollama, no embeddings, nothing beside the answer: what is not about tools.
 QUIET = {
@@ -161,6 +162,7 @@ async def run(options):
         try:
             await tools.run(lab)
             await symptoms.run(lab)
+            await openapi.run(lab)
             await pipes.run(lab)
             if options.picture:
                 shutil.copy(await browser.run(lab), options.picture)
