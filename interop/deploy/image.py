@@ -39,13 +39,16 @@ class Container:
         command += ["--new-session", "--uid", uid, "--gid", gid, "--cap-drop", "ALL", "--hostname", "container", "--clearenv"]
         for name, value in self.stage.env.items():
             command += ["--setenv", name, value]
+        if self.scratch:
+            # First, for what the base takes from this machine may be in there.
+            command += ["--tmpfs", "/tmp"]
         command += self.base
         for source, target in [copy[1:] for copy in self.stage.copies if copy[0] == "--from=build"]:
             assert source == "/crossway", source
             command += ["--ro-bind", self.crossway, target]
         command += ["--ro-bind", self.config, "/etc/crossway", "--proc", "/proc", "--dev", "/dev"]
         if self.scratch:
-            command += ["--tmpfs", "/tmp", "--remount-ro", "/usr/local/bin"]
+            command += ["--remount-ro", "/usr/local/bin"]
         command += ["--remount-ro", "/", "--chdir", self.stage.workdir, *more, "--"]
         return [str(word) for word in command + words]
 
