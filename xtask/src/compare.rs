@@ -1,9 +1,10 @@
 //! `cargo xtask compare`: builds what it takes, and runs `crossway-compare`.
 
-use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+
+use crate::place::{Build, Place};
 
 /// What `crossway-compare` is told.
 #[derive(Debug, clap::Args)]
@@ -15,23 +16,16 @@ pub(crate) struct Options {
 
 /// Compares; false if that could not be done.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-    eprintln!("building crossway and the programs that measure it (release)");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--bins"])
-        .args(["--package", "crossway-gateway", "--package", "crossway-benches"])
-        .current_dir(root)
-        .status()
-        .context("cargo cannot be started")?;
-    ensure!(status.success(), "crossway does not build");
-    let status = Command::new(target.join("release/crossway-compare"))
+    let place = Place::new()?;
+    place.build(
+        Build::Release,
+        &["--bins", "--package", "crossway-gateway", "--package", "crossway-benches"],
+    )?;
+    let status = Command::new(place.built(Build::Release, "crossway-compare"))
         .arg("--installed")
-        .arg(target.join("compare"))
+        .arg(place.target.join("compare"))
         .args(&options.options)
-        .current_dir(root)
+        .current_dir(&place.root)
         .status()
         .context("crossway-compare cannot be started")?;
     Ok(status.success())

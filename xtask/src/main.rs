@@ -13,6 +13,7 @@ mod instructions;
 mod interop;
 mod open_webui;
 mod openapi;
+mod place;
 
 /// The repository's own commands.
 #[derive(Debug, Parser)]

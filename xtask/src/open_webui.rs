@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use crate::install::{finish, is_current, start_afresh, succeed};
-use crate::interop::build;
+use crate::place::{Build, Place};
 
 /// Installs the rest: Open WebUI's list cannot be installed by pip, which has no overrides.
 const UV: &str = "uv==0.13.9";
@@ -36,24 +36,16 @@ pub(crate) struct Options {
 /// Installs, starts and checks everything; false if a check failed.
 pub(crate) fn run(options: Options) -> Result<bool> {
     let started = Instant::now();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-    let dir = target.join("openwebui");
-    let scripts = root.join("interop/openwebui");
+    let place = Place::new()?;
+    let dir = place.target.join("openwebui");
+    let scripts = place.root.join("interop/openwebui");
     install(&scripts, &dir)?;
-    let crossway = match options.crossway {
-        Some(path) => path.canonicalize().with_context(|| format!("{} is not there", path.display()))?,
-        None => {
-            build(root, &["--package", "crossway-gateway"])?;
-            target.join("debug/crossway")
-        }
-    };
+    let crossway = place.crossway(options.crossway.as_deref(), Build::Debug)?;
     let installed = started.elapsed().as_secs();
     let mut command = Command::new(python(&dir));
     command.arg(scripts.join("run.py")).arg("--crossway").arg(crossway).arg("--dir").arg(dir.join("run"));
     if options.picture {
-        command.arg("--picture").arg(root.join("docs/img/openwebui-chat.png"));
+        command.arg("--picture").arg(place.root.join("docs/img/openwebui-chat.png"));
     } else if options.browser {
         command.arg("--picture").arg(dir.join("chat.png"));
     }

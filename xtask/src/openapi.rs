@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use crate::install::{finish, is_current, start_afresh, succeed};
-use crate::interop::build;
+use crate::place::{Build, Place};
 
 /// Which binary, and how thoroughly.
 #[derive(Debug, clap::Args)]
@@ -25,19 +25,11 @@ pub(crate) struct Options {
 /// Installs, starts and compares; false if something differs that is not known to, or schemathesis finds anything of ours.
 pub(crate) fn run(options: Options) -> Result<bool> {
     let started = Instant::now();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-    let (dir, scripts) = (target.join("openapi"), root.join("interop/openapi"));
+    let place = Place::new()?;
+    let (dir, scripts) = (place.target.join("openapi"), place.root.join("interop/openapi"));
     let mcpo = environment(&scripts, &dir, "mcpo")?;
     let schemathesis = environment(&scripts, &dir, "schemathesis")?;
-    let crossway = match options.crossway {
-        Some(path) => path.canonicalize().with_context(|| format!("{} is not there", path.display()))?,
-        None => {
-            build(root, &["--package", "crossway-gateway"])?;
-            target.join("debug/crossway")
-        }
-    };
+    let crossway = place.crossway(options.crossway.as_deref(), Build::Debug)?;
     let installed = started.elapsed().as_secs();
     let mut command = Command::new(mcpo.join("bin/python"));
     command.arg(scripts.join("run.py")).arg("--crossway").arg(crossway).arg("--mcpo").arg(mcpo);

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Build, Place};
 use crate::install;
+use crate::place::{Build, Place};
 
 /// What to check with.
 #[derive(Debug, clap::Args)]

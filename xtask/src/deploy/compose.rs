@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::Place;
 use super::script::{Options, Script};
+use crate::place::Place;
 use crate::{interop, open_webui};
 
 /// Installs what is not ours, and checks; false if something is not as it should be.
@@ -13,7 +13,7 @@ pub(super) fn run(place: &Place, options: &Options) -> Result<bool> {
     let scripts = place.root.join("interop");
     let dir = place.target.join("openwebui");
     open_webui::install(&scripts.join("openwebui"), &dir)?;
-    let servers = interop::install(&place.root, &place.target)?;
+    let servers = interop::install(place)?;
     // Made by the same Python, for they are loaded into Open WebUI.
     let python = open_webui::python(&dir);
     let packages = place.target.join("compose");

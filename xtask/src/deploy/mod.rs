@@ -1,12 +1,8 @@
 //! The commands that try what Crossway is deployed with.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command as Program;
+use anyhow::Result;
 
-use anyhow::{Context, Result};
-
-use crate::install;
+use crate::place::{Build, Place};
 
 mod charts;
 mod compose;
@@ -55,80 +51,5 @@ pub(crate) fn run(command: &Command) -> Result<bool> {
         Command::Dist(options) => of_release("dist.py").run(&place, options),
         Command::Image(options) => Script::plain("image.py").run(&place, options),
         Command::Replicas(options) => Script::plain("replicas.py").run(&place, options),
-    }
-}
-
-/// How crossway is built.
-#[derive(Debug, Clone, Copy)]
-enum Build {
-    /// As the tests have built most of it already.
-    Debug,
-    /// As it is given to users.
-    Release,
-}
-
-/// Where things are.
-#[derive(Debug)]
-struct Place {
-    root: PathBuf,
-    target: PathBuf,
-}
-
-impl Place {
-    fn new() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-        Ok(Self { root: root.to_owned(), target })
-    }
-
-    /// An environment of Python with what `requirements` pins, made by `base`. `finish` is for what has to be done once with a new
-    /// one. The answer is its Python.
-    fn python(
-        &self,
-        base: &Path,
-        dir: &Path,
-        requirements: &Path,
-        finish: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<PathBuf> {
-        let python = dir.join("bin/python");
-        let pinned =
-            fs::read_to_string(requirements).with_context(|| format!("{}", requirements.display()))?;
-        if install::is_current(dir, &pinned) {
-            return Ok(python);
-        }
-        let shown = requirements.strip_prefix(&self.root).unwrap_or(requirements);
-        eprintln!("installing from PyPI, as {} says", shown.display());
-        install::start_afresh(dir)?;
-        let mut venv = Program::new(base);
-        install::succeed(venv.args(["-m", "venv"]).arg(dir), "python3, with its venv module,")?;
-        let mut pip = Program::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
-            .arg("--requirement")
-            .arg(requirements);
-        install::succeed(&mut pip, "pip")?;
-        finish(&python)?;
-        install::finish(dir, &pinned)?;
-        Ok(python)
-    }
-
-    /// The binary to try: the one that is given, or one that is built.
-    fn crossway(&self, given: Option<&Path>, build: Build) -> Result<PathBuf> {
-        if let Some(path) = given {
-            return path.canonicalize().with_context(|| format!("{} is not there", path.display()));
-        }
-        eprintln!("building crossway");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut program = Program::new(cargo);
-        program.args(["build", "--quiet", "--locked", "--package", "crossway-gateway"]);
-        let folder = match build {
-            Build::Debug => "debug",
-            Build::Release => {
-                program.arg("--release");
-                "release"
-            }
-        };
-        install::succeed(program.current_dir(&self.root), "building crossway")?;
-        Ok(self.target.join(folder).join("crossway").with_extension(std::env::consts::EXE_EXTENSION))
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Build, Place};
+use crate::place::{Build, Place};
 
 /// What to check with.
 #[derive(Debug, clap::Args)]

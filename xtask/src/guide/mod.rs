@@ -21,6 +21,8 @@ use alone::Alone;
 use links::Pages;
 use play::Outcome;
 
+use crate::place::{Build, Place};
+
 /// How long a page may take.
 const PAGE_LIMIT: Duration = Duration::from_secs(600);
 /// How often pages that are run are looked at.
@@ -61,10 +63,9 @@ pub(crate) struct Options {
 
 /// Runs the pages; false if anything is wrong with one.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-    let dir = target.join("guide");
+    let place = Place::new()?;
+    let root = place.root.as_path();
+    let dir = place.target.join("guide");
     let pages = links::read_all(root)?;
     if let (Some(name), Some(report)) = (&options.inside, &options.report) {
         return inside(root, &dir, &pages, name, report);
@@ -83,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         .partition(|name| options.look || !pages.get(**name).is_some_and(|(_, page)| is_busy(page)));
     let mut outcomes: Vec<_> = idle.into_iter().map(|name| (name, look(&pages, name))).collect();
     if !busy.is_empty() {
-        prepare(root, &target, &dir, options)?;
+        prepare(&place, &dir, options)?;
         outcomes.extend(run_all(&dir, &busy, options.jobs)?);
     }
     outcomes.sort_by_key(|(name, _)| *name);
@@ -129,22 +130,12 @@ fn look(pages: &Pages, name: &str) -> Outcome {
 }
 
 /// Installs and builds what the commands need.
-fn prepare(root: &Path, target: &Path, dir: &Path, options: &Options) -> Result<()> {
-    let installed = crate::interop::install(root, target)?;
-    let crossway = match &options.crossway {
-        Some(path) => path.canonicalize().with_context(|| format!("{} is not there", path.display()))?,
-        None if options.from_nothing => from_nothing(root, &dir.join("from-nothing"))?,
-        None => {
-            eprintln!("building crossway");
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let status = Command::new(cargo)
-                .args(["build", "--quiet", "--package", "crossway-gateway"])
-                .current_dir(root)
-                .status()
-                .context("cargo cannot be started")?;
-            ensure!(status.success(), "crossway does not build");
-            target.join("debug/crossway")
-        }
+fn prepare(place: &Place, dir: &Path, options: &Options) -> Result<()> {
+    let installed = crate::interop::install(place)?;
+    let crossway = if options.from_nothing {
+        from_nothing(&place.root, &dir.join("from-nothing"))?
+    } else {
+        place.crossway(options.crossway.as_deref(), Build::Debug)?
     };
     tools::lay_out(&dir.join("bin"), &crossway, &installed)
 }

@@ -3,10 +3,12 @@
 //! Seconds differ from minute to minute on shared machines; instructions of the same program repeat anywhere.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+
+use crate::place::{Build, Place};
 
 mod baseline;
 mod count;
@@ -28,13 +30,13 @@ pub(crate) struct Options {
 
 /// Counts and compares; false if something became slower.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
-    let file = root.join("benches/instructions.json");
+    let place = Place::new()?;
+    let file = place.root.join("benches/instructions.json");
     ensure!(
         Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success()),
         "valgrind is needed, and is not there: apt-get install --yes valgrind"
     );
-    let (program, kept) = build(root)?;
+    let (program, kept) = build(&place)?;
     let wanted = |path: &HotPath| {
         options.only.is_empty() || options.only.iter().any(|text| path.name.contains(text.as_str()))
     };
@@ -76,20 +78,9 @@ fn judge(baseline: &Baseline, here: &Origin, counted: &[Counted]) -> bool {
 }
 
 /// Builds the program; its path, and where callgrind's files go.
-fn build(root: &Path) -> Result<(PathBuf, PathBuf)> {
-    eprintln!("building crossway-hot (release)");
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--package", "crossway-benches", "--example", "crossway-hot"])
-        .current_dir(root)
-        .status()
-        .context("cargo cannot be started")?;
-    if !status.success() {
-        bail!("crossway-hot does not build");
-    }
-    let kept = target.join("instructions");
+fn build(place: &Place) -> Result<(PathBuf, PathBuf)> {
+    place.build(Build::Release, &["--package", "crossway-benches", "--example", "crossway-hot"])?;
+    let kept = place.target.join("instructions");
     fs::create_dir_all(&kept).with_context(|| format!("{} cannot be created", kept.display()))?;
-    Ok((target.join("release/examples/crossway-hot"), kept))
+    Ok((place.built(Build::Release, "examples/crossway-hot"), kept))
 }

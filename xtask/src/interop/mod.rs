@@ -1,11 +1,10 @@
 //! `cargo xtask interop`: real clients, real servers and the official conformance suite, with Crossway in between.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 mod clients;
 mod crossway;
@@ -19,6 +18,8 @@ mod servers;
 mod suite;
 
 use crossway::Crossway;
+
+use crate::place::{Build, Place};
 
 /// What to run, and which binary.
 #[derive(Debug, clap::Args)]
@@ -58,8 +59,8 @@ pub(crate) struct Installed {
 }
 
 /// Installs the servers, at pinned versions, for others than the runs here.
-pub(crate) fn install(root: &Path, target: &Path) -> Result<Installed> {
-    install::all_servers(&root.join("interop"), &target.join("interop"))
+pub(crate) fn install(place: &Place) -> Result<Installed> {
+    install::all_servers(&place.root.join("interop"), &place.target.join("interop"))
 }
 
 /// Everything that a run needs to know: where things are, and what was asked for.
@@ -109,10 +110,8 @@ impl Lab {
 /// Runs everything that was asked for; false if anything failed.
 pub(crate) fn run(options: Options) -> Result<bool> {
     let started = Instant::now();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no folder above it")?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-    let dir = target.join("interop");
+    let place = Place::new()?;
+    let dir = place.target.join("interop");
     let logs = dir.join("logs");
     if logs.exists() {
         fs::remove_dir_all(&logs).context("old logs cannot be removed")?;
@@ -120,10 +119,10 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     fs::create_dir_all(&logs).with_context(|| format!("{} cannot be created", logs.display()))?;
     let binary = match &options.crossway {
         Some(path) => path.canonicalize().with_context(|| format!("{} is not there", path.display()))?,
-        None => target.join("debug/crossway"),
+        None => place.built(Build::Debug, "crossway"),
     };
     let crossway = Crossway::new(binary, logs);
-    let lab = Lab { scripts: root.join("interop"), dir, crossway, options };
+    let lab = Lab { scripts: place.root.join("interop"), dir, crossway, options };
 
     let names: Vec<String> =
         pairs::names(&lab).into_iter().chain(suite::names()).filter(|name| lab.wanted(name)).collect();
@@ -134,10 +133,8 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     }
 
     install::everything(&lab.scripts, &lab.dir)?;
-    if lab.options.crossway.is_none() {
-        build(root, &["--package", "crossway-gateway"])?;
-    }
-    build(root, &["--package", "crossway-examples", "--bin", "interop_rmcp"])?;
+    place.crossway(lab.options.crossway.as_deref(), Build::Debug)?;
+    place.build(Build::Debug, &["--package", "crossway-examples", "--bin", "interop_rmcp"])?;
 
     let mut outcome = report::Outcome { version: lab.crossway.version()?, ..Default::default() };
     pairs::run(&lab, &mut outcome)?;
@@ -146,7 +143,7 @@ pub(crate) fn run(options: Options) -> Result<bool> {
 
     outcome.print_failures();
     if lab.options.only.is_empty() {
-        let path = root.join("docs/interop.md");
+        let path = place.root.join("docs/interop.md");
         fs::write(&path, outcome.to_markdown()?)
             .with_context(|| format!("{} cannot be written", path.display()))?;
         eprintln!("wrote docs/interop.md");
@@ -158,21 +155,4 @@ pub(crate) fn run(options: Options) -> Result<bool> {
         lab.dir.join("logs").display()
     );
     Ok(outcome.failures() == 0)
-}
-
-/// Builds a package, or a part of one.
-pub(crate) fn build(root: &Path, what: &[&str]) -> Result<()> {
-    // Not a release build: the tests have made most of this one already, and nothing here is timed.
-    eprintln!("building {}", what.join(" "));
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .arg("build")
-        .args(what)
-        .current_dir(root)
-        .status()
-        .context("cargo cannot be started")?;
-    if !status.success() {
-        bail!("{} does not build", what.join(" "));
-    }
-    Ok(())
 }
