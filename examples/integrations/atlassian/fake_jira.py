@@ -3,11 +3,11 @@
     python3 fake_jira.py 9100
 """
 
-import json
+import pathlib
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-said = []
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+from fake_api import serve  # noqa: E402
 
 
 def issue(key, who):
@@ -27,33 +27,12 @@ def issue(key, who):
     return {"id": "1", "key": key, "self": f"http://jira.example/issue/{key}", "fields": fields}
 
 
-class Jira(BaseHTTPRequestHandler):
-    def do_GET(self):
-        path = self.path.split("?")[0]
-        if path == "/said":
-            return self.send(200, "".join(said), "text/plain")
-        who = self.headers.get("Authorization", "nobody").split(" ")[-1].removeprefix("pat-of-")
-        said.append(f"{path} {who}\n")
-        if path.startswith("/rest/api/2/issue/"):
-            status, answer = 200, issue(path.split("/")[5], who)
-        elif path == "/rest/api/2/myself":
-            status, answer = 200, {"name": who, "key": who, "displayName": who, "emailAddress": f"{who}@acme.example"}
-        else:
-            status, answer = 404, {"errorMessages": ["not in this fake"]}
-        self.send(status, json.dumps(answer), "application/json")
-
-    def send(self, status, text, kind):
-        body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+def answer(path, who):
+    if path.startswith("/rest/api/2/issue/"):
+        return 200, issue(path.split("/")[5], who)
+    if path == "/rest/api/2/myself":
+        return 200, {"name": who, "key": who, "displayName": who, "emailAddress": f"{who}@acme.example"}
+    return 404, {"errorMessages": ["not in this fake"]}
 
 
-server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Jira)
-print("the fake of Jira listens", flush=True)
-server.serve_forever()
+serve("Jira", answer, int(sys.argv[1]), mark="pat-of-")

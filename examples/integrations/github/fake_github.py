@@ -4,42 +4,21 @@ all that was asked.
     python3 fake_github.py 127.0.0.99 80
 """
 
-import json
+import pathlib
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+from fake_api import serve  # noqa: E402
 
 ISSUE = {"number": 7, "title": "Doors open the wrong way", "state": "open", "body": "All of them.", "id": 7}
 
-said = []
+
+def answer(path, token):
+    if path == "/user":
+        return 200, {"login": token.removeprefix("token-of-"), "id": 1, "type": "User"}
+    if path.startswith("/repos/acme/doors/issues"):
+        return 200, ISSUE if path.endswith("/7") else [ISSUE]
+    return 404, {"message": "Not Found"}
 
 
-class GitHub(BaseHTTPRequestHandler):
-    def do_GET(self):
-        token = self.headers.get("Authorization", "").split(" ")[-1]
-        path = self.path.split("?")[0].removeprefix("/api/v3")
-        if path == "/said":
-            return self.send(200, "".join(said), "text/plain")
-        said.append(f"{path} {token}\n")
-        if path == "/user":
-            status, answer = 200, {"login": token.removeprefix("token-of-"), "id": 1, "type": "User"}
-        elif path.startswith("/repos/acme/doors/issues"):
-            status, answer = 200, ISSUE if path.endswith("/7") else [ISSUE]
-        else:
-            status, answer = 404, {"message": "Not Found"}
-        self.send(status, json.dumps(answer), "application/json")
-
-    def send(self, status, text, kind):
-        body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-server = ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), GitHub)
-print("the fake of GitHub listens", flush=True)
-server.serve_forever()
+serve("GitHub", answer, int(sys.argv[2]), sys.argv[1], base="/api/v3")
