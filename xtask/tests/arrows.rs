@@ -58,7 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "crossway-streamable-http",
         ],
     ),
-    ("crossway-benches", &["crossway-proto", "crossway-service"]),
+    ("crossway-benches", &[]),
     ("crossway-examples", &["crossway", "crossway-gateway"]),
     ("xtask", &[]),
 ];
