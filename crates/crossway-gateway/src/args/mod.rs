@@ -5,6 +5,7 @@
 mod header;
 mod listen;
 mod openapi;
+mod serve;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use header::{HeaderArg, HeaderError};
 pub use listen::Listen;
 pub use openapi::{LevelArg, OpenApiArgs, ServerTypeArg};
+use serve::{CHECK_HELP, EXPLAIN_HELP, HEALTH_HELP, SERVE_HELP};
+pub use serve::{CheckArgs, CheckFormat, ConfigArg, ExplainArgs, HealthArgs, ServeArgs, ToolsArgs, UserArgs};
 
 /// The flags and commands of the binary.
 #[derive(Debug, Parser)]
@@ -128,26 +131,6 @@ stateless revision 2026-07-28 share one.
 Several servers are merged at /mcp, where tools and prompts are called SERVER__NAME, and each is alone, under its own \
 names, at /SERVER/mcp. At /mcp all clients share the servers' sessions, except where a server may ask a client something.";
 
-const SERVE_HELP: &str = "\
-Examples:
-  crossway check --config crossway.yaml && crossway serve --config crossway.yaml
-  crossway explain --config crossway.yaml --user alice@acme.example --tool github__get_issue
-
-All servers are merged at /mcp, where tools and prompts are called SERVER__NAME, and each is alone, under its own names, at \
-/SERVER/mcp; HTTP+SSE is at /sse and /SERVER/sse. What is not granted is not there. A change of the servers, of who calls or of \
-what is granted is taken up while it runs, whole or not at all.";
-
-const EXPLAIN_HELP: &str = "\
-Examples:
-  crossway explain --user alice@acme.example --group acme --upstream github --tool get_issue
-  crossway explain --user alice@acme.example --group acme --upstream github --tool delete_repo --arguments '{\"owner\":\"acme\"}'
-
-Nothing is started, and no credential of a user or a tenant is read.
-
-Exit codes:
-  0  the call is permitted
-  1  it is not";
-
 const OPENAPI_HELP: &str = "\
 Examples:
   crossway openapi --port 8000 --api-key top-secret -- uvx mcp-server-time --local-timezone=America/New_York
@@ -166,61 +149,6 @@ Ends when standard input is closed, and ends the upstream's session then.";
 const DEMO_HELP: &str = "\
 The demo has the tools, prompts and resources that the official conformance suite asks of a server (`test_*`), and a \
 few to try by hand: `echo`, `slow` (with progress) and `ask` (asks you a question).";
-
-const CHECK_HELP: &str = "\
-All that `crossway serve` looks at before it listens is looked at: keys and values, variables and the files of secrets. What can be \
-meant and is likely not is a warning. Nothing is started, and no upstream is reached.
-
-Exit codes:
-  0  the config can be used
-  1  it can't
-
-Example, as a step before a rollout:
-  crossway check --config crossway.yaml --format json";
-
-const HEALTH_HELP: &str = "\
-Example, in a Dockerfile:
-  HEALTHCHECK CMD [\"crossway\", \"health\"]
-
-Exit codes:
-  0  it takes calls
-  1  it does not, or nobody answers";
-
-/// `crossway health`.
-#[derive(Debug, Args)]
-pub struct HealthArgs {
-    /// What to ask: a URL of plain HTTP, which is well if it answers with a status of success.
-    #[arg(value_name = "URL", env = "CROSSWAY_HEALTH_URL", default_value = "http://127.0.0.1:9808/readyz")]
-    pub url: String,
-}
-
-/// `crossway check`.
-#[derive(Debug, Args)]
-pub struct CheckArgs {
-    /// The config.
-    #[command(flatten)]
-    pub config: ConfigArg,
-    /// How findings are printed.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CheckFormat::Text)]
-    pub format: CheckFormat,
-}
-
-/// The config of `crossway serve`.
-#[derive(Debug, Args)]
-pub struct ConfigArg {
-    /// The config: YAML, TOML or JSON, told by its ending.
-    #[arg(long = "config", value_name = "FILE", env = "CROSSWAY_CONFIG", default_value = "crossway.yaml")]
-    pub file: PathBuf,
-}
-
-/// How findings are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CheckFormat {
-    /// One a line: FILE:LINE:COLUMN: error: what is wrong.
-    Text,
-    /// One JSON object.
-    Json,
-}
 
 /// `crossway bridge`.
 #[derive(Debug, Args)]
@@ -263,80 +191,6 @@ pub struct BridgeArgs {
     /// The MCP server to launch, with its arguments: a stdio server.
     #[arg(last = true, value_name = "COMMAND", num_args = 0..)]
     pub command: Vec<String>,
-}
-
-/// `crossway serve`.
-#[derive(Debug, Args)]
-pub struct ServeArgs {
-    /// The config.
-    #[command(flatten)]
-    pub config: ConfigArg,
-    /// Listen here, whatever the config says. Port 0 takes a free one.
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Option<std::net::SocketAddr>,
-}
-
-/// `crossway explain`.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The config.
-    #[command(flatten)]
-    pub config: ConfigArg,
-    /// Who calls.
-    #[command(flatten)]
-    pub user: UserArgs,
-    /// The upstream.
-    #[arg(long, value_name = "NAME")]
-    pub upstream: String,
-    /// The tool, as the upstream calls it.
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["prompt", "resource"])]
-    pub tool: Option<String>,
-    /// Or the prompt.
-    #[arg(long, value_name = "NAME", conflicts_with = "tool")]
-    pub prompt: Option<String>,
-    /// Or the resource.
-    #[arg(long, value_name = "URI", conflicts_with_all = ["tool", "prompt"])]
-    pub resource: Option<String>,
-    /// The arguments, for conditions on them.
-    #[arg(long, value_name = "JSON")]
-    pub arguments: Option<String>,
-    /// How the answer is printed.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CheckFormat::Text)]
-    pub format: CheckFormat,
-}
-
-/// `crossway tools`.
-#[derive(Debug, Args)]
-pub struct ToolsArgs {
-    /// The config.
-    #[command(flatten)]
-    pub config: ConfigArg,
-    /// Who calls.
-    #[command(flatten)]
-    pub user: UserArgs,
-}
-
-/// A user, as the proof of identity would describe one.
-#[derive(Debug, Args)]
-pub struct UserArgs {
-    /// The e-mail address; without one, and without a subject, nobody in particular.
-    #[arg(long = "user", value_name = "EMAIL")]
-    pub email: Option<String>,
-    /// Who it is, in the issuer's words; the e-mail address when nothing is said.
-    #[arg(long, value_name = "SUBJECT")]
-    pub subject: Option<String>,
-    /// Who says so.
-    #[arg(long, value_name = "ISSUER", default_value = "")]
-    pub issuer: String,
-    /// A group. May be repeated.
-    #[arg(long = "group", value_name = "NAME")]
-    pub groups: Vec<String>,
-    /// A role. May be repeated.
-    #[arg(long = "role", value_name = "NAME")]
-    pub roles: Vec<String>,
-    /// The endpoint that says which tenant is meant.
-    #[arg(long, value_name = "NAME")]
-    pub endpoint: Option<String>,
 }
 
 /// `crossway stdio`.
