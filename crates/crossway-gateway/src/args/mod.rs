@@ -355,6 +355,37 @@ mod tests {
         command().debug_assert();
     }
 
+    /// A line's words, as a shell reads those that have no escapes.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut quote) = (vec![String::new()], None);
+        for character in line.chars() {
+            match (character, quote) {
+                ('\'' | '"', None) => quote = Some(character),
+                (end, Some(begin)) if end == begin => quote = None,
+                (' ', None) => words.push(String::new()),
+                (other, _) => words.last_mut().unwrap().push(other),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn each_example_of_the_help_is_a_command_line() {
+        let commands = command();
+        let helps = std::iter::once(&commands).chain(commands.get_subcommands());
+        let helps: String = helps
+            .filter_map(|command| command.get_after_long_help())
+            .map(|help| format!("{help}\n"))
+            .collect();
+        let examples = helps.lines().flat_map(|line| line.split(" && ")).map(str::trim);
+        let examples: Vec<&str> = examples.filter(|line| line.starts_with("crossway ")).collect();
+        assert!(examples.len() > 12, "{examples:?}");
+        for example in examples {
+            let parsed = Cli::try_parse_from(words(example));
+            assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+        }
+    }
+
     #[test]
     fn what_follows_two_dashes_is_the_command() {
         let cli = Cli::try_parse_from(["crossway", "bridge", "--env", "A=b=c", "--", "npx", "--listen", "x"])

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 pub(super) const SERVE_HELP: &str = "\
 Examples:
   crossway check --config crossway.yaml && crossway serve --config crossway.yaml
-  crossway explain --config crossway.yaml --user alice@acme.example --tool github__get_issue
+  crossway explain --config crossway.yaml --user alice@acme.example --upstream github --tool get_issue
 
 All servers are merged at /mcp, where tools and prompts are called SERVER__NAME, and each is alone, under its own names, at \
 /SERVER/mcp; HTTP+SSE is at /sse and /SERVER/sse. What is not granted is not there. A change of the servers, of who calls or of \
