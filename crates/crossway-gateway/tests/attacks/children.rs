@@ -196,8 +196,8 @@ fn what_is_put_into_a_processs_environment_is_a_value_and_nothing_else() {
     let odd = "$(id) `id` ; & | > x \" ' % {secret}";
     let users = [
         User { subject: "alice", tenant: "acme", token: odd },
-        User { subject: "ann", tenant: "acme", token: "x\nLD_PRELOAD=/tmp/evil.so" },
-        User { subject: "bob", tenant: "acme", token: "x\0LD_PRELOAD=/tmp/evil.so" },
+        User { subject: "ann", tenant: "acme", token: "x\nLD_PRELOAD=/no/where/evil.so" },
+        User { subject: "bob", tenant: "acme", token: "x\0LD_PRELOAD=/no/where/evil.so" },
     ];
     let serving = gateway(&dir, &users, TOKEN);
     let alice = environment(&serving, &users[0]);

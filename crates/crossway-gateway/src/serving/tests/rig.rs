@@ -123,7 +123,8 @@ impl Rig {
         self.gateway.reload(loaded(config));
     }
 
-    /// Time passes, in which all that was begun goes on.
+    /// Time passes, in which all that was begun goes on. The clock is paused: it moves on to what is due next once nobody has anything
+    /// to do, so that nothing depends on how fast the machine is.
     pub(super) async fn pass(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }

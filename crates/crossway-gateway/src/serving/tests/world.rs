@@ -290,6 +290,7 @@ async fn serve(instance: Arc<Instance>, end: duplex::End) {
                     calls.insert(
                         call,
                         tasks.spawn(async move {
+                            // A server that takes its time, by the paused clock.
                             for step in 1..5 {
                                 tokio::time::sleep(Duration::from_secs(6)).await;
                                 if !token.is_null() {
