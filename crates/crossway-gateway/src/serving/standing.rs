@@ -11,7 +11,7 @@ use crossway_service::SessionShare;
 use super::shares::Shares;
 use crate::joined::joined;
 
-/// How many callers' standings are kept: 16,384. Beyond that they are made anew, which takes microseconds.
+/// How many callers' standings are kept, and how many views: 16,384. Beyond that they are made anew, which takes microseconds.
 const STANDINGS: usize = 16_384;
 
 /// What one caller may do at one endpoint, under one policy. In the extensions of each request; clones are cheap.
@@ -76,7 +76,8 @@ struct Kept {
     /// By caller, which is issuer and subject, and endpoint.
     standings: HashMap<(Principal, Option<Arc<str>>), Standing>,
     views: HashMap<ViewId, ScopeKey>,
-    /// Those that were in use under the policy before: who sees what they saw keeps the key, and what was made for it.
+    /// Those that were in use under the policy before, or before room was made: who sees what they saw keeps the key, and what was made
+    /// for it.
     views_before: HashMap<ViewId, ScopeKey>,
     /// Views are numbered over all policies, so that equal keys are equal views and nothing else.
     numbers: Arc<AtomicU64>,
@@ -91,6 +92,14 @@ impl Kept {
         let key = self.views_before.remove(id).unwrap_or_else(|| ScopeKey::new(format!("view {}", number())));
         self.views.insert(id.clone(), key.clone());
         key
+    }
+
+    /// Sees to it that there is room for one more. One caller alone has many views, whose groups are others each time.
+    fn make_room(&mut self) {
+        if self.standings.len() >= STANDINGS || self.views.len() >= STANDINGS {
+            self.standings.clear();
+            self.views_before = std::mem::take(&mut self.views);
+        }
     }
 }
 
@@ -138,10 +147,8 @@ impl Standings {
             return Ok(standing.clone());
         }
         let tenant = self.policy.tenant_of(principal, endpoint.map(|endpoint| &**endpoint))?;
+        kept.make_room();
         let standing = self.make(&mut kept, principal, &tenant, endpoint);
-        if kept.standings.len() >= STANDINGS {
-            kept.standings.clear();
-        }
         kept.standings.insert(who, standing.clone());
         Ok(standing)
     }
@@ -172,6 +179,8 @@ impl Standings {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use crossway_policy::{PolicyConfig, Proof, UpstreamFacts};
     use serde_json::json;
 
@@ -237,5 +246,25 @@ mod tests {
         let last = Standings::after(&after, policy());
         assert_eq!(of(&last, "alice", &["acme"]), alice);
         assert_ne!(of(&last, "carol", &["acme", "admins"]), alice);
+    }
+    #[test]
+    fn what_is_kept_has_a_bound_and_who_comes_back_has_the_same_view() {
+        // Each of these groups has a grant of its own, so that each choice of them is a view.
+        let groups: Vec<String> = (0..15).map(|number| format!("g{number}")).collect();
+        let grant = |group: &String| json!({ "tenant": "acme", "group": group, "upstream": "wiki", "tools": [group] });
+        let grants: Vec<_> = groups.iter().map(grant).collect();
+        let config = json!({ "tenants": { "acme": { "groups": ["acme"] } }, "grants": grants });
+        let facts = [UpstreamFacts { name: "wiki".into(), trusted: false }];
+        let policy = Policy::compile(&serde_json::from_value(config).unwrap(), &facts).unwrap();
+        let standings = Standings::new(policy, Shares::new(8));
+        let view = |choice: usize| {
+            let chosen = groups.iter().enumerate().filter(|(number, _)| (choice >> number) & 1 == 1);
+            let chosen: Vec<&str> = chosen.map(|(_, group)| group.as_str()).chain(["acme"]).collect();
+            standings.of(&caller("alice", &chosen), None).unwrap().view().clone()
+        };
+        let views: HashSet<ScopeKey> = (0..=STANDINGS).map(view).collect();
+        assert_eq!(views.len(), STANDINGS + 1);
+        assert!(standings.kept.lock().unwrap().views.len() <= STANDINGS);
+        assert!(views.contains(&view(1)) && views.contains(&view(STANDINGS)));
     }
 }
