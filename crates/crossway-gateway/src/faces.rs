@@ -1,6 +1,7 @@
 //! Where the faces are on a listener: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse` and `/message`, and where there is an OpenAPI face,
 //! all else is its; and the same below `/{name}` for each server that has a name.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Ready;
@@ -137,7 +138,7 @@ impl Faces {
 
     fn named(&self, segment: &str) -> Option<Pair> {
         let name = decode(segment)?;
-        self.named.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+        self.named.read().unwrap_or_else(PoisonError::into_inner).get(&*name).cloned()
     }
 }
 
@@ -187,7 +188,7 @@ impl Face {
 }
 
 /// The name in a path to a face below one, without percent signs.
-pub(crate) fn name_in(path: &str) -> Option<String> {
+pub(crate) fn name_in(path: &str) -> Option<Cow<'_, str>> {
     decode(segment_of_name(path)?.0)
 }
 
@@ -241,8 +242,8 @@ fn cut_path(uri: &mut Uri, length: usize) {
 }
 
 /// A path segment without its percent signs (RFC 3986, section 2.1); `None` for what is not UTF-8 then.
-fn decode(segment: &str) -> Option<String> {
-    percent_encoding::percent_decode_str(segment).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+fn decode(segment: &str) -> Option<Cow<'_, str>> {
+    percent_encoding::percent_decode_str(segment).decode_utf8().ok()
 }
 
 /// A name as it stands in a URL's path.

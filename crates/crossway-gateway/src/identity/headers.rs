@@ -1,6 +1,6 @@
 //! Headers that say who calls: one of each, well-formed, and none by another name.
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::limits;
@@ -22,19 +22,19 @@ const OTHER_EMAIL: HeaderName = HeaderName::from_static("x-user-email");
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Each header of some proof, but for `Authorization`.
-pub(super) const OF_SOME_PROOF: [HeaderName; 7] =
+pub(super) static OF_SOME_PROOF: [HeaderName; 7] =
     [USER_JWT, USER_ID, USER_EMAIL, USER_NAME, USER_ROLE, OTHER_EMAIL, API_KEY];
 
 /// Headers by which other software says who calls. Nobody is believed by them, and they go no further.
-const OF_OTHERS: [&str; 8] = [
-    "cookie",
-    "proxy-authorization",
-    "remote-user",
-    "x-remote-user",
-    "x-forwarded-user",
-    "x-forwarded-email",
-    "x-forwarded-preferred-username",
-    "x-forwarded-groups",
+static OF_OTHERS: [HeaderName; 8] = [
+    COOKIE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("remote-user"),
+    HeaderName::from_static("x-remote-user"),
+    HeaderName::from_static("x-forwarded-user"),
+    HeaderName::from_static("x-forwarded-email"),
+    HeaderName::from_static("x-forwarded-preferred-username"),
+    HeaderName::from_static("x-forwarded-groups"),
 ];
 
 /// The value of a header that is there once or not at all.
@@ -111,10 +111,7 @@ pub(super) fn no_look_alikes(headers: &HeaderMap, own: &[HeaderName]) -> Result<
 /// Takes away every header that says who calls, `own` among them: what goes on is the principal.
 pub(super) fn strip(headers: &mut HeaderMap, own: &[HeaderName]) {
     headers.remove(AUTHORIZATION);
-    for name in OF_SOME_PROOF.iter().chain(own) {
-        headers.remove(name);
-    }
-    for name in OF_OTHERS {
+    for name in OF_SOME_PROOF.iter().chain(&OF_OTHERS).chain(own) {
         headers.remove(name);
     }
 }

@@ -111,7 +111,7 @@ impl Identity {
             IdentityConfig::None(_) => (Proof::None, None, Vec::new()),
         };
         let mut foreign: Vec<HeaderName> =
-            headers::OF_SOME_PROOF.into_iter().filter(|name| !own.contains(name)).collect();
+            headers::OF_SOME_PROOF.iter().filter(|name| !own.contains(name)).cloned().collect();
         if matches!(proof, Proof::None) {
             foreign.push(http::header::AUTHORIZATION);
         }
