@@ -1,18 +1,12 @@
 //! `crossway health`: asks a gateway of this machine whether it takes calls, for images that have no other program.
 
 use std::io;
-use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::HOST;
-use http::{HeaderValue, Request, StatusCode, Uri};
-use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use http::{Request, StatusCode, Uri};
 
 use crate::args::HealthArgs;
+use crate::outward;
 
 /// How long an answer may take: a probe of Docker gives up after 30 seconds, and one that hangs says less than one that fails.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -53,34 +47,10 @@ pub async fn health(args: HealthArgs) -> Result<(), HealthError> {
     if url.scheme_str() != Some("http") || url.host().is_none() {
         return Err(bad());
     }
-    let asked = tokio::time::timeout(ANSWER, ask(&url)).await;
+    let asked = tokio::time::timeout(ANSWER, outward::ask(&url, Request::default(), None)).await;
     let status = asked
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(|source| HealthError::NoAnswer { url: url.clone(), source })?;
+        .map_err(|source| HealthError::NoAnswer { url: url.clone(), source })?
+        .status();
     if status.is_success() { Ok(()) } else { Err(HealthError::Unhealthy { url, status }) }
-}
-
-async fn ask(url: &Uri) -> io::Result<StatusCode> {
-    let (Some(host), Some(authority)) = (url.host(), url.authority()) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    // An IPv6 address stands in brackets in a URL alone.
-    let stream = TcpStream::connect((host.trim_matches(['[', ']']), url.port_u16().unwrap_or(80))).await?;
-    let mut request = Request::get(url.path_and_query().map_or("/", |path| path.as_str()))
-        .body(Empty::<Bytes>::new())
-        .map_err(io::Error::other)?;
-    let authority = HeaderValue::from_str(authority.as_str()).map_err(io::Error::other)?;
-    request.headers_mut().insert(HOST, authority);
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    let mut response = pin!(sender.send_request(request));
-    let response = tokio::select! {
-        biased;
-        response = &mut response => response,
-        // It may have ended behind the response.
-        ended = connection => match ended {
-            Ok(()) => response.await,
-            Err(error) => Err(error),
-        },
-    };
-    Ok(response.map_err(io::Error::other)?.status())
 }
