@@ -118,24 +118,32 @@ impl Owner {
         // Few answers have either, and the others need not be read. A name that is written in an odd way is not found: its state
         // then opens for nobody.
         let has = |name: &[u8]| answer.result().is_some_and(|result| memmem::find(result, name).is_some());
-        let (has_state, has_scope) = (has(b"requestState"), has(b"cacheScope"));
-        let unreadable = |_| CallError::answered(Reason::InvalidAnswer("it can't be read".into()));
-        if has_scope && answer.member(Part::Result, "cacheScope").is_some() {
-            answer.edit(Part::Result, &[], &[("cacheScope", br#""private""#)]).map_err(unreadable)?;
-        }
-        if !has_state {
+        if !has(b"requestState") && !has(b"cacheScope") {
             return Ok(answer);
         }
-        let Some(state) = answer.member(Part::Result, "requestState") else { return Ok(answer) };
-        let not_text = || CallError::answered(Reason::InvalidAnswer("its requestState is no text".into()));
-        let state: String = serde_json::from_slice(state).map_err(|_| not_text())?;
+        let layout = answer.layout(Part::Result);
+        let member =
+            |name: &str| answer.members_at(&layout).find(|(found, _)| found == name).map(|(_, value)| value);
+        let scope = member("cacheScope").map(|_| ("cacheScope", &br#""private""#[..]));
+        let state = member("requestState").map(|state| self.bound(state)).transpose()?;
+        let state = state.as_deref().map(|state| ("requestState", state.as_bytes()));
+        let put: Vec<_> = scope.into_iter().chain(state).collect();
+        if !put.is_empty() {
+            let unreadable = |_| CallError::answered(Reason::InvalidAnswer("it can't be read".into()));
+            answer.edit_at(&layout, &[], &put).map_err(unreadable)?;
+        }
+        Ok(answer)
+    }
+
+    /// A state as it goes out, as JSON text.
+    fn bound(&self, state: &[u8]) -> Result<String, CallError> {
+        let not_text = |_| CallError::answered(Reason::InvalidAnswer("its requestState is no text".into()));
+        let state: String = serde_json::from_slice(state).map_err(not_text)?;
         let hash = digest(&SHA256, state.as_bytes());
         let seal = self.keyring.seal(self.purpose().as_bytes(), hash.as_ref());
         let seal =
             seal.map_err(|_| CallError::answered(Reason::Unavailable("there is no randomness".into())))?;
-        let bound = json!(format!("{seal}.{state}")).to_string();
-        answer.edit(Part::Result, &[], &[("requestState", bound.as_bytes())]).map_err(unreadable)?;
-        Ok(answer)
+        Ok(json!(format!("{seal}.{state}")).to_string())
     }
 }
 
