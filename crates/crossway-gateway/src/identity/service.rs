@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use crossway_policy::Proof;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
@@ -109,7 +109,11 @@ where
         let (mut parts, body) = request.into_parts();
         let answered = |response| IdentifiedFuture::Answered(std::future::ready(response));
         if let Some((status, document)) = self.identity.metadata_at(&parts) {
-            return answered(told(status, document));
+            let mut response = told(status, document);
+            if status == StatusCode::METHOD_NOT_ALLOWED {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            return answered(response);
         }
         let connection = parts.extensions.remove::<Connection>().unwrap_or_default();
         let refusal = match self.admit(&mut parts, &connection) {

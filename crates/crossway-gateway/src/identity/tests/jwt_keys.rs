@@ -228,7 +228,12 @@ async fn the_metadata_of_each_path_is_there_for_everybody_and_tells_nothing_of_w
             "bearer_methods_supported": ["header"],
         });
         assert_eq!(document, wanted);
-        assert_eq!(ask(&mut edge, Request::post(&url)).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+        // "The origin server MUST generate an Allow header field in a 405 response" (RFC 9110, section 15.5.6).
+        let refused = ask(&mut edge, Request::post(&url)).await;
+        assert_eq!(
+            (refused.status(), &refused.headers()["allow"]),
+            (StatusCode::METHOD_NOT_ALLOWED, &"GET, HEAD".parse().unwrap())
+        );
     }
     let none = ask(&mut edge, Request::get("http://g/.well-known/oauth-protected-resource/a/b/mcp")).await;
     assert_eq!(none.status(), StatusCode::UNAUTHORIZED);
