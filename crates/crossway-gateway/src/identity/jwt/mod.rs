@@ -142,23 +142,24 @@ impl Jwt {
             Keys::File(keys) => Arc::clone(keys),
             Keys::Url(remote) => remote.keys().ok_or(Refusal::NoKeys)?,
         };
-        let not_accepted = |flaw| Refusal::NotAccepted(Credential::Token, flaw);
         let sum = sha256(token.as_bytes());
         // What was verified by keys that were replaced since is verified anew.
-        let found = self.cache.find(&sum).filter(|remembered| remembered.keys == keys.number);
-        let is_new = found.is_none();
-        let remembered = match found {
-            Some(remembered) => remembered,
-            None => self.verify(token, &keys)?,
-        };
-        remembered.lifetime.check(asked.now, self.leeway, Duration::ZERO).map_err(not_accepted)?;
-        if is_new {
-            self.cache.remember(sum, remembered.clone());
+        if let Some(found) = self.cache.find(&sum).filter(|remembered| remembered.keys == keys.number) {
+            self.check_lifetime(found.lifetime, asked)?;
+            return Ok(Some(found.caller));
         }
-        Ok(Some(remembered.caller))
+        let verified = self.verify(token, &keys, asked)?;
+        let caller = verified.caller.clone();
+        self.cache.remember(sum, verified);
+        Ok(Some(caller))
     }
 
-    fn verify(&self, token: &str, keys: &KeySet) -> Result<Remembered, Refusal> {
+    fn check_lifetime(&self, lifetime: Lifetime, asked: &Asked<'_>) -> Result<(), Refusal> {
+        let checked = lifetime.check(asked.now, self.leeway, Duration::ZERO);
+        checked.map_err(|flaw| Refusal::NotAccepted(Credential::Token, flaw))
+    }
+
+    fn verify(&self, token: &str, keys: &KeySet, asked: &Asked<'_>) -> Result<Remembered, Refusal> {
         let not_accepted = |flaw| Refusal::NotAccepted(Credential::Token, flaw);
         let header = token::header(token).map_err(not_accepted)?;
         if !self.algorithms.contains(&header.alg) {
@@ -176,8 +177,9 @@ impl Jwt {
             return Err(not_accepted(Flaw::Audience));
         }
         let lifetime = Lifetime::of(&claims).map_err(not_accepted)?;
+        // One that is over does not get better by more scopes.
+        self.check_lifetime(lifetime, asked)?;
         if !claims::has_scopes(&claims, &self.scopes) {
-            // One that is over does not get better by more scopes.
             return Err(Refusal::LacksScope);
         }
         let principal = self.mapping.principal(&self.issuer, &claims).map_err(not_accepted)?;

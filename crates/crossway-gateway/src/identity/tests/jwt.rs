@@ -236,6 +236,9 @@ fn a_token_without_a_scope_that_is_needed_is_told_which() {
     let edge = edge_with(&jwks(&[&key]), |json| json["scopes"] = json!(["mcp", "tools:call"])).unwrap();
     let refusal = check(&edge, with_token(&key.sign(&alice()))).unwrap_err();
     assert_eq!((refusal.reason(), refusal.status().as_u16()), ("lacks_scope", 403));
+    // What is to be done first is to get another one.
+    let over = key.sign(&with(alice(), "exp", json!(1)));
+    assert_eq!(reason(check(&edge, with_token(&over))), "expired");
     for (name, value) in [("scope", json!("tools:call mcp")), ("scp", json!(["mcp", "tools:call"]))] {
         let claims = with(without(alice(), "scope"), name, value);
         assert_eq!(subject(check(&edge, with_token(&key.sign(&claims)))), "alice", "{name}");
