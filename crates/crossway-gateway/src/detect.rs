@@ -113,7 +113,7 @@ pub async fn connect_url(plan: UrlPlan) -> Result<(Arc<dyn Upstream>, Speaks), D
 }
 
 /// A URL as it is shown: keys are met in queries, and passwords before the host.
-fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(url.query().is_some().then_some(".."));
     // Only URLs without a host can't have these.

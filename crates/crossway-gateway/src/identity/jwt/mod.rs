@@ -12,7 +12,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
 use jsonwebtoken::Algorithm;
 
 use self::claims::Mapping;
@@ -75,7 +74,10 @@ impl Jwt {
         let algorithms: Vec<Algorithm> = config.algorithms.iter().map(|name| name.algorithm()).collect();
         let keys = match (&config.jwks_file, &config.jwks_url) {
             (Some(file), None) => Keys::File(Arc::new(from_file(file, &algorithms)?)),
-            (None, Some(url)) => Keys::Url(Remote::new(jwks_url(url)?, algorithms.clone())),
+            (None, Some(url)) => {
+                let remote = Remote::new(&jwks_url(url)?, algorithms.clone());
+                Keys::Url(remote.map_err(|_| IdentityError::BadKeysUrl)?)
+            }
             _ => return Err(IdentityError::OneJwks),
         };
         Ok(Self {
@@ -214,9 +216,8 @@ fn from_file(file: &Path, accepted: &[Algorithm]) -> Result<KeySet, IdentityErro
 }
 
 /// A URL of keys: what comes over HTTP could be anybody's, except on this machine.
-fn jwks_url(text: &str) -> Result<Uri, IdentityError> {
-    let bad = || IdentityError::BadKeysUrl;
-    let url = url::Url::parse(text).map_err(|_| bad())?;
+fn jwks_url(text: &str) -> Result<url::Url, IdentityError> {
+    let url = url::Url::parse(text).map_err(|_| IdentityError::BadKeysUrl)?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
     let is_loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
@@ -225,5 +226,5 @@ fn jwks_url(text: &str) -> Result<Uri, IdentityError> {
         None => false,
     };
     let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback);
-    if is_plain && is_safe { url.as_str().parse().map_err(|_| bad()) } else { Err(bad()) }
+    if is_plain && is_safe { Ok(url) } else { Err(IdentityError::BadKeysUrl) }
 }

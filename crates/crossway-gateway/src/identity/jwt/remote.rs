@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::InvalidUri;
 use http::{Request, Uri};
 use http_body_util::Full;
 use jsonwebtoken::Algorithm;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::keys::{JwksError, KeySet};
+use crate::detect::shown;
 use crate::identity::limits;
 use crate::metrics::{Metrics, Reload};
 use crate::outward;
@@ -21,6 +23,8 @@ use crate::outward;
 #[derive(Debug)]
 pub(super) struct Remote {
     url: Uri,
+    /// The URL as logs have it: keys are met in queries.
+    shown: String,
     accepted: Vec<Algorithm>,
     keys: Mutex<Option<Arc<KeySet>>>,
     phase: watch::Sender<Phase>,
@@ -53,9 +57,10 @@ enum ReadError {
 }
 
 impl Remote {
-    pub(super) fn new(url: Uri, accepted: Vec<Algorithm>) -> Arc<Self> {
+    pub(super) fn new(url: &url::Url, accepted: Vec<Algorithm>) -> Result<Arc<Self>, InvalidUri> {
         let phase = watch::Sender::new(Phase::New);
-        Arc::new(Self { url, accepted, keys: Mutex::default(), phase })
+        let (url, shown) = (url.as_str().parse()?, shown(url));
+        Ok(Arc::new(Self { url, shown, accepted, keys: Mutex::default(), phase }))
     }
 
     /// Whether it has the same keys as another one has.
@@ -139,7 +144,7 @@ async fn run(remote: Weak<Remote>, mut phase: watch::Receiver<Phase>, metrics: M
         let next = match read {
             Ok(result) => {
                 if failures > 0 || result == Reload::Ok {
-                    tracing::info!(url = %keys.url, "the authorization server's keys were read");
+                    tracing::info!(url = keys.shown, "the authorization server's keys were read");
                 }
                 failures = 0;
                 metrics.jwks_read(result);
@@ -147,7 +152,7 @@ async fn run(remote: Weak<Remote>, mut phase: watch::Receiver<Phase>, metrics: M
             }
             Err(error) => {
                 if failures == 0 {
-                    tracing::warn!(url = %keys.url, %error, "the authorization server's keys can't be read; those that are known stay");
+                    tracing::warn!(url = keys.shown, %error, "the authorization server's keys can't be read; those that are known stay");
                 }
                 failures += 1;
                 metrics.jwks_read(Reload::Failed);
