@@ -115,10 +115,10 @@ impl Owner {
         if answer.kind() != Kind::Result {
             return Ok(answer);
         }
-        // Few answers have either, and the others need not be read. A name that is written in an odd way is not found: its state
-        // then opens for nobody.
-        let has = |name: &[u8]| answer.result().is_some_and(|result| memmem::find(result, name).is_some());
-        if !has(b"requestState") && !has(b"cacheScope") {
+        // Few answers have either, and the others need not be walked through. Names may be written with escapes.
+        let result = answer.result().unwrap_or_default();
+        let names = [&b"requestState"[..], b"cacheScope", b"\\u"];
+        if !names.iter().any(|name| memmem::find(result, name).is_some()) {
             return Ok(answer);
         }
         let layout = answer.layout(Part::Result);
@@ -154,4 +154,42 @@ fn refused(request: &Message) -> Message {
     let error = ErrorObject::new(ErrorCode::INVALID_PARAMS, why);
     let id = request.id().unwrap_or_else(|| RequestId::from(0));
     Message::error_of(Some(&id), &error).unwrap_or_else(|_| request.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use crossway_policy::{Policy, Principal, Proof};
+    use crossway_proto::Limits;
+
+    use super::super::shares::Shares;
+    use super::super::standing::Standings;
+    use super::*;
+
+    fn owner() -> Owner {
+        let config = json!({ "tenants": { "acme": { "groups": ["acme"] } } });
+        let policy = Policy::compile(&serde_json::from_value(config).unwrap(), &[]).unwrap();
+        let alice = Principal::new("i", "alice", Proof::Jwt).with_groups(["acme"]);
+        let standing = Standings::new(policy, Shares::new(1)).of(&alice, None).unwrap();
+        Owner { keyring: Arc::new(Keyring::random().unwrap()), name: "wiki".into(), standing }
+    }
+
+    fn message(text: String) -> Message {
+        Message::parse(Bytes::from(text), &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn names_that_are_written_with_escapes_are_the_same_names() {
+        let owner = owner();
+        let result = r#"{"cache\u0053cope":"public","request\u0053tate":"of the server","content":[]}"#;
+        let answer =
+            owner.sealed(message(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#))).unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer.to_bytes()).unwrap();
+        assert_eq!(answer["result"]["cacheScope"], "private");
+        let params = format!(r#"{{"request\u0053tate":{}}}"#, answer["result"]["requestState"]);
+        let request =
+            message(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#));
+        let opened = owner.opened(&request).unwrap().expect("it has a state");
+        assert_eq!(opened.member(Part::Params, "requestState"), Some(&br#""of the server""#[..]));
+    }
 }
