@@ -51,8 +51,18 @@ pub(crate) fn by_plan() -> Connect {
     Arc::new(|plan| Box::pin(connect(plan)))
 }
 
+/// The same for those who share servers. What a server says on stderr as it dies may be about anybody who uses it, so no caller's error
+/// quotes it: it is in the log alone.
+pub(crate) fn by_plan_unquoted() -> Connect {
+    Arc::new(|plan| Box::pin(connect_with(plan, Options { quoted_lines: 0, ..Options::default() })))
+}
+
 /// Starts the command, asks the URL, or reads the API's document, and finds out which eras it speaks.
 pub(crate) async fn connect(plan: UpstreamPlan) -> Result<Connected, RunError> {
+    connect_with(plan, Options::default()).await
+}
+
+async fn connect_with(plan: UpstreamPlan, options: Options) -> Result<Connected, RunError> {
     match plan {
         UpstreamPlan::Url(url) => {
             let (upstream, speaks) = connect_url(url).await?;
@@ -62,7 +72,7 @@ pub(crate) async fn connect(plan: UpstreamPlan) -> Result<Connected, RunError> {
             Ok(Connected { upstream: api.connect().await?, speaks: Speaks::Modern, children: None })
         }
         UpstreamPlan::Command(command) => {
-            let children = StdioUpstream::new(to_command(command), Options::default());
+            let children = StdioUpstream::new(to_command(command), options);
             let era = children.probe().await?;
             let speaks = if era == Era::Modern { Speaks::Modern } else { Speaks::Legacy };
             Ok(Connected { upstream: Arc::new(children.clone()), speaks, children: Some(children) })

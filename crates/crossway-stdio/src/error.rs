@@ -88,7 +88,7 @@ impl fmt::Display for Exit {
             None => f.write_str("it closed its output without exiting")?,
         }
         match self.last_lines.as_slice() {
-            [] => f.write_str(", without a word on stderr"),
+            [] => Ok(()),
             lines => write!(f, "; last on stderr: {}", lines.join(" | ")),
         }
     }

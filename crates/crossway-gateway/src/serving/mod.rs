@@ -40,7 +40,7 @@ use tokio::sync::watch;
 use crate::args::{LogArgs, ServeArgs};
 use crate::config::Reloads;
 use crate::config::{self, Loaded, UpstreamSpec};
-use crate::connect::{Connect, by_plan};
+use crate::connect::{Connect, by_plan_unquoted};
 use crate::faces::{Faces, encode_name};
 use crate::metrics::{Metrics, Reload};
 use crate::operations::Readiness;
@@ -135,7 +135,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     }
     let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
     let mut gateway =
-        Gateway::new(now, maker, keyring, metrics.clone(), layer, telemetry.is_traced, by_plan())?;
+        Gateway::new(now, maker, keyring, metrics.clone(), layer, telemetry.is_traced, by_plan_unquoted())?;
     gateway.apply(upstreams);
     let source = Source {
         now: gateway.now.clone(),

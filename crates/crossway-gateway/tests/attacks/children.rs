@@ -38,6 +38,10 @@ fn a_child() {
                 say(json!({ "jsonrpc": "2.0", "id": id, "result": { "tools": [tool] } }));
                 continue;
             }
+            "tools/call" if request["params"]["arguments"]["die"] == true => {
+                eprintln!("last words of {}", std::env::var("TOKEN").unwrap());
+                std::process::exit(7);
+            }
             "tools/call" => {
                 let variables: Vec<_> = std::env::vars().collect();
                 json!({ "pid": std::process::id(), "variables": variables }).to_string()
@@ -151,6 +155,18 @@ fn a_process_of_one_user_is_given_nothing_of_anothers_nor_of_the_gateways() {
         told.iter().map(|environment| environment["pid"].as_u64().unwrap()).collect();
     processes.dedup();
     assert_eq!(processes.len(), 3, "no two share a process");
+}
+
+#[test]
+fn what_a_process_says_as_it_dies_is_told_to_no_caller() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = [User { subject: "alice", tenant: "acme", token: "token-of-alice" }];
+    let serving = gateway(&dir, &users, TOKEN);
+    environment(&serving, &users[0]);
+    let answer =
+        call("/mcp", "own__environment", json!({ "die": true })).bearer(&users[0].key()).send(&serving).body;
+    assert!(answer.contains("exit status: 7"), "{answer}");
+    assert!(!answer.contains("last words") && !answer.contains(users[0].token), "{answer}");
 }
 
 #[test]
