@@ -9,7 +9,8 @@ use crate::connect::connect;
 use crate::eras::any_era_of;
 use crate::fleet::Fleet;
 use crate::plan::{self, BridgePlan, CommandPlan, UpstreamPlan};
-use crate::serve::{Bound, serve_with_tools};
+use crate::serve::Bound;
+use crate::single::serve_with_tools;
 use crate::tools::alone;
 use crate::{RunError, Running};
 

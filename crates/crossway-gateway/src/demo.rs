@@ -6,7 +6,8 @@ use crossway_streamable_http::server::StreamControl;
 
 use crate::args::{DemoArgs, EraArg};
 use crate::plan;
-use crate::serve::{Bound, serve};
+use crate::serve::Bound;
+use crate::single::serve;
 use crate::{RunError, Running, stdio};
 
 /// Serves the demo server until asked to end.

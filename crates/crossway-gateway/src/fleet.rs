@@ -111,7 +111,7 @@ impl Fleet {
             }
         };
         tokio::select! {
-            served = run(bound, Edge::open(faces), door, || {}, "crossway", &names) => served?,
+            served = run(bound, faces.clone(), Edge::open(faces), door, || {}, "crossway", &names) => served?,
             () = watching => {}
         }
         running.close().await;

@@ -33,6 +33,7 @@ mod serve;
 pub mod servers;
 mod serving;
 mod shutdown;
+mod single;
 mod stdio;
 #[cfg(unix)]
 pub mod systemd;
@@ -57,7 +58,8 @@ pub use health::{HealthError, health};
 pub use log::{LogError, start as start_log, start_with as start_log_with};
 pub use openapi::{OpenApiError, openapi};
 pub use secret::Secret;
-pub use serve::{Bound, ServeError, serve};
+pub use serve::{Bound, ServeError};
 pub use serving::{Prepared, explain, tools};
+pub use single::serve;
 pub use stdio::stdio;
 pub use tools::Tools;

@@ -161,7 +161,7 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     let upstream = Arc::new(alone("mcp", &modern));
     let face = bound.maker(false).tools_of(upstream, tools);
     let faces = Faces::new(Pair::of_tools(Tools::One(face)));
-    run(bound, Edge::open(faces), door, || {}, "mcp", &[]).await?;
+    run(bound, faces.clone(), Edge::open(faces), door, || {}, "mcp", &[]).await?;
     connected.close().await;
     Ok(())
 }

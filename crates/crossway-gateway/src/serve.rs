@@ -1,4 +1,4 @@
-//! Serving an upstream as URLs, until asked to end.
+//! Serving upstreams as URLs, until asked to end.
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::SealedSessions;
 use crossway_router::guard::Timeouts;
 use crossway_service::Upstream;
-use crossway_streamable_http::server::http::{HttpLimits, serve_with};
+use crossway_streamable_http::server::http::{HttpLimits, HttpService, serve_with};
 use crossway_streamable_http::server::{Config, Limits, StreamableHttp};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -20,9 +20,7 @@ use crate::config::file::LimitsFile;
 use crate::config::{Listening, Loaded};
 use crate::faces::{Faces, Pair};
 use crate::plan::Serving;
-use crate::serving::Edge;
 use crate::tls::Door;
-use crate::tools::Tools;
 use crate::{banner, shutdown};
 
 /// Why an upstream can't be served.
@@ -239,46 +237,21 @@ impl Maker {
     }
 }
 
-/// Serves `upstream` until asked to end, then lets calls in flight finish within the drain time, and ends all
-/// sessions. `name` is what clients may call the server; `is_embedded` says whether it is in this process.
+/// Serves faces, behind what decides who gets to them, until asked to end, which `ending` is told first. Calls in flight may finish
+/// within the drain time then. `named` are the servers that are below their names, as URLs have them.
 ///
 /// # Errors
 ///
 /// When the URLs can't be printed.
-pub async fn serve(
-    bound: Bound,
-    upstream: impl Upstream,
-    name: &str,
-    is_embedded: bool,
-) -> Result<(), ServeError> {
-    serve_with_tools(bound, upstream, None, name, is_embedded).await
-}
-
-/// The same, and the tools of `tools` as OpenAPI.
-pub(crate) async fn serve_with_tools(
-    bound: Bound,
-    upstream: impl Upstream,
-    tools: Option<Arc<dyn Upstream>>,
-    name: &str,
-    is_embedded: bool,
-) -> Result<(), ServeError> {
-    let maker = bound.maker(is_embedded);
-    let tools = tools.map(|tools| Tools::One(maker.tools_of(tools, maker.tools().name(name))));
-    let faces = Faces::new(maker.pair(Arc::new(upstream)).with_tools(tools));
-    run(bound, Edge::open(faces), Door::Open, || {}, name, &[]).await
-}
-
-/// Serves faces until asked to end, which `ending` is told first. `named` are the servers that are below their names, as URLs
-/// have them.
 pub(crate) async fn run(
     bound: Bound,
-    edge: Edge,
+    faces: Faces,
+    edge: impl HttpService,
     door: Door,
     ending: impl FnOnce(),
     name: &str,
     named: &[String],
 ) -> Result<(), ServeError> {
-    let faces = edge.faces().clone();
     let Bound { listener, serving, is_open, is_of_tools, limits, .. } = bound;
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();

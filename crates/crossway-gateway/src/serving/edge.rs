@@ -41,10 +41,6 @@ impl Edge {
     pub(super) fn new(now: Now, metrics: Metrics, faces: Faces) -> Self {
         Self { known: Some((now, metrics)), faces }
     }
-
-    pub(crate) fn faces(&self) -> &Faces {
-        &self.faces
-    }
 }
 
 impl Service<Request<Incoming>> for Edge {

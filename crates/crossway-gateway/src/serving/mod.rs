@@ -156,7 +156,8 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     manager.ready(gateway.served.len());
     let alive = manager.clone().keep_alive();
     let names: Vec<String> = gateway.served.iter().map(|served| encode_name(&served.spec.name)).collect();
-    let edge = Edge::new(gateway.now.clone(), metrics.clone(), gateway.faces.clone());
+    let faces = gateway.faces.clone();
+    let edge = Edge::new(gateway.now.clone(), metrics.clone(), faces.clone());
     let watching = async {
         loop {
             match reloads.next().await {
@@ -204,7 +205,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
         }
     };
     tokio::select! {
-        served = run(bound, edge, Door::of(tls), ending, "crossway", &names) => served?,
+        served = run(bound, faces, edge, Door::of(tls), ending, "crossway", &names) => served?,
         () = async { tokio::join!(watching, alive, keys); } => {}
     }
     gateway.close().await;

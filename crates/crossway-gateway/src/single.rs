@@ -1,0 +1,40 @@
+//! One upstream, served as URLs to whoever calls.
+
+use std::sync::Arc;
+
+use crossway_service::Upstream;
+
+use crate::faces::Faces;
+use crate::serve::{Bound, ServeError, run};
+use crate::serving::Edge;
+use crate::tls::Door;
+use crate::tools::Tools;
+
+/// Serves `upstream` until asked to end, then lets calls in flight finish within the drain time, and ends all
+/// sessions. `name` is what clients may call the server; `is_embedded` says whether it is in this process.
+///
+/// # Errors
+///
+/// When the URLs can't be printed.
+pub async fn serve(
+    bound: Bound,
+    upstream: impl Upstream,
+    name: &str,
+    is_embedded: bool,
+) -> Result<(), ServeError> {
+    serve_with_tools(bound, upstream, None, name, is_embedded).await
+}
+
+/// The same, and the tools of `tools` as OpenAPI.
+pub(crate) async fn serve_with_tools(
+    bound: Bound,
+    upstream: impl Upstream,
+    tools: Option<Arc<dyn Upstream>>,
+    name: &str,
+    is_embedded: bool,
+) -> Result<(), ServeError> {
+    let maker = bound.maker(is_embedded);
+    let tools = tools.map(|tools| Tools::One(maker.tools_of(tools, maker.tools().name(name))));
+    let faces = Faces::new(maker.pair(Arc::new(upstream)).with_tools(tools));
+    run(bound, faces.clone(), Edge::open(faces), Door::Open, || {}, name, &[]).await
+}
