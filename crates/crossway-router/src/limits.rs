@@ -56,6 +56,10 @@ pub const LIST_PAGES: usize = 1000;
 /// How many bytes of a list are fetched: 64 MiB, what one message may have.
 pub const LIST_BYTES: usize = 64 << 20;
 
+/// How much is kept of the error by which an upstream refuses a list, for those who call what may be in it: 4,096 characters of its
+/// text, and its `data` if that has no more bytes.
+pub const LIST_ERROR: usize = 4096;
+
 /// How long a list is taken to hold at least: 10 s. Many servers say that it holds for no time.
 pub const REFRESH_LEAST: Duration = Duration::from_secs(10);
 

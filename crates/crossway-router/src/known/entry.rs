@@ -31,7 +31,7 @@ pub(crate) struct Entry {
     changed: broadcast::Sender<Change>,
     slots: [Slot; 4],
     used: Mutex<Instant>,
-    failure: Mutex<Option<String>>,
+    failure: Mutex<Option<Arc<Failure>>>,
     /// What the upstream says of itself: the result of `server/discover`, once it was asked.
     said: tokio::sync::Mutex<Option<Bytes>>,
     /// How many want to hear of changes, whether they ask for lists or not.
@@ -61,8 +61,8 @@ struct Held {
     list: Option<List>,
     /// Somebody was answered without this list.
     is_missed: bool,
-    /// While nothing is known: when it is tried again. Set once it has failed; then nobody waits for it.
-    again: Option<Instant>,
+    /// While nothing is known: when it is tried again, and why it is not known. Set once it has failed; then nobody waits for it.
+    failed: Option<(Instant, Arc<Failure>)>,
     /// When it was last asked for.
     asked: Option<Instant>,
 }
@@ -122,7 +122,7 @@ impl Entry {
 
     pub(super) fn state(&self) -> State {
         let has_some = self.slots.iter().any(|slot| slot.held().list.is_some());
-        match (lock(&self.failure).clone(), has_some) {
+        match (lock(&self.failure).as_ref().map(ToString::to_string), has_some) {
             (Some(why), true) => State::Stale(why),
             (Some(why), false) => State::Failing(why),
             (None, true) => State::Ready,
@@ -131,7 +131,7 @@ impl Entry {
     }
 
     /// The list's items. Waits only while nothing is known, not for long, and not for an upstream that has failed.
-    pub(crate) async fn list(self: &Arc<Self>, kind: ListKind) -> Result<Listed, CallError> {
+    pub(crate) async fn list(self: &Arc<Self>, kind: ListKind) -> Result<Listed, Arc<Failure>> {
         if let Some(known) = self.ask(kind) {
             return known;
         }
@@ -146,12 +146,11 @@ impl Entry {
                 None => entry.fetch(kind).await,
             }
         });
-        let error = match timeout(FIRST_LIST_TIME, fetching).await {
+        let failure = match timeout(FIRST_LIST_TIME, fetching).await {
             Ok(Ok(Ok(listed))) => return Ok(listed),
-            Ok(Ok(Err(Failure::Call(error)))) => error,
-            Ok(Ok(Err(Failure::Refused(why)))) => CallError::answered(Reason::InvalidAnswer(why.into())),
-            Ok(Err(_)) => CallError::not_sent(Reason::Closing),
-            Err(_) => CallError::unknown(Reason::TimedOut(FIRST_LIST_TIME)),
+            Ok(Ok(Err(failure))) => failure,
+            Ok(Err(_)) => Arc::new(Failure::Call(CallError::not_sent(Reason::Closing))),
+            Err(_) => Arc::new(Failure::Call(CallError::unknown(Reason::TimedOut(FIRST_LIST_TIME)))),
         };
         let mut held = self.slot(kind).held();
         // It may have come in this very moment.
@@ -159,11 +158,11 @@ impl Entry {
             return Ok(list.listed.clone());
         }
         held.is_missed = true;
-        held.again.get_or_insert_with(|| Instant::now() + REFRESH_LEAST);
+        held.failed.get_or_insert_with(|| (Instant::now() + REFRESH_LEAST, Arc::clone(&failure)));
         drop(held);
         // Nobody waits for it from now on, so it has to come by itself.
         self.refresh(kind);
-        Err(error)
+        Err(failure)
     }
 
     /// What the upstream says of itself: the result of `server/discover`, JSON text. Waits only until it is known, and not for long.
@@ -182,18 +181,19 @@ impl Entry {
 
     /// Somebody is given the list as it is known: it is fetched anew if it has expired. None if nothing is known, and it
     /// has not failed.
-    pub(crate) fn ask(self: &Arc<Self>, kind: ListKind) -> Option<Result<Listed, CallError>> {
+    pub(crate) fn ask(self: &Arc<Self>, kind: ListKind) -> Option<Result<Listed, Arc<Failure>>> {
         let now = Instant::now();
         *lock(&self.used) = now;
         if self.list.1.is_lasting() {
             self.keep();
         }
         let mut held = self.slot(kind).held();
-        let (known, due) = match (&held.list, held.again) {
+        let (known, due) = match (&held.list, &held.failed) {
             (Some(list), _) => (Ok(list.listed.clone()), list.expires),
-            (None, Some(again)) => {
+            (None, Some((again, failure))) => {
+                let (failure, again) = (Arc::clone(failure), *again);
                 held.is_missed = true;
-                (Err(CallError::not_sent(Reason::Unavailable("nothing is known of it yet".into()))), again)
+                (Err(failure), again)
             }
             (None, None) => return None,
         };
@@ -223,7 +223,7 @@ impl Entry {
             let slot = self.slot(kind);
             let is_of_use = {
                 let held = slot.held();
-                held.list.is_some() || held.again.is_some()
+                held.list.is_some() || held.failed.is_some()
             };
             if is_of_use {
                 slot.is_outdated.store(true, Ordering::Release);
@@ -289,7 +289,7 @@ impl Entry {
     }
 
     /// Fetches a list. Only one at a time.
-    async fn fetch(&self, kind: ListKind) -> Result<Listed, Failure> {
+    async fn fetch(&self, kind: ListKind) -> Result<Listed, Arc<Failure>> {
         let slot = self.slot(kind);
         slot.is_outdated.store(false, Ordering::Release);
         slot.held().asked = Some(Instant::now());
@@ -311,7 +311,7 @@ impl Entry {
                 }
                 let before = held.list.replace(List { listed: listed.clone(), expires });
                 let is_news = before.is_some() || held.is_missed;
-                (held.is_missed, held.again) = (false, None);
+                (held.is_missed, held.failed) = (false, None);
                 slot.generation.store(generation, Ordering::Release);
                 drop(held);
                 if is_news {
@@ -322,10 +322,11 @@ impl Entry {
                 Ok(listed)
             }
             Err(failure) => {
-                *lock(&self.failure) = Some(failure.to_string());
+                let failure = Arc::new(failure);
+                *lock(&self.failure) = Some(Arc::clone(&failure));
                 match &mut held.list {
                     Some(list) => list.expires = again,
-                    None => held.again = Some(again),
+                    None => held.failed = Some((again, Arc::clone(&failure))),
                 }
                 Err(failure)
             }

@@ -6,23 +6,52 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_era::from_legacy::SPOKEN;
-use crossway_proto::{ErrorCode, Kind, Message, RequestId};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, RequestId};
 use crossway_service::{Call, CallError, Reason, Reply};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::entry::Entry;
 use super::list::{Item, ListKind, read_page};
-use crate::limits::{LIST_BYTES, LIST_PAGES, REFRESH_LEAST, RELISTEN_FIRST, RELISTEN_MOST, VIEW_IDLE};
+use crate::limits::{
+    LIST_BYTES, LIST_ERROR, LIST_PAGES, REFRESH_LEAST, RELISTEN_FIRST, RELISTEN_MOST, VIEW_IDLE,
+};
 
 /// Why a list could not be fetched.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     #[error(transparent)]
     Call(CallError),
-    /// The upstream's own words.
-    #[error("{0}")]
-    Refused(String),
+    /// What the upstream has answered, or who stands before it: that a credential is missing, say.
+    #[error("{}", .0.message)]
+    Refused(ErrorObject),
+}
+
+impl Failure {
+    /// By the error of an answer, JSON text.
+    fn refused(error: &[u8]) -> Self {
+        let error: Value = serde_json::from_slice(error).unwrap_or_default();
+        let code = error["code"].as_i64().map_or(ErrorCode::INTERNAL_ERROR, ErrorCode);
+        let message = error["message"].as_str().unwrap_or("an error");
+        let message: String = message.chars().take(LIST_ERROR).collect();
+        let data = error.get("data").map(|data| Bytes::from(data.to_string()));
+        let data = data.filter(|data| data.len() <= LIST_ERROR);
+        Self::Refused(ErrorObject { code, message: message.into(), data })
+    }
+
+    /// The reply to a call that was not sent, since it is not known whether what it is for is listed.
+    pub(crate) fn to_reply(&self, id: &RequestId) -> Reply {
+        match self {
+            Self::Call(error) => {
+                let unsent = CallError::not_sent(error.reason().clone());
+                Reply::failed(error.retry_after().into_iter().fold(unsent, CallError::with_retry_after))
+            }
+            Self::Refused(error) => {
+                Message::error_of(Some(id), error).map_or_else(|_| Reply::accepted(), Reply::once)
+            }
+        }
+    }
 }
 
 impl Entry {
@@ -33,15 +62,18 @@ impl Entry {
         for _ in 0..LIST_PAGES {
             let answer = self.answer(kind.method(), cursor.as_deref()).await.map_err(Failure::Call)?;
             if let Some(error) = answer.error() {
-                let error: serde_json::Value = serde_json::from_slice(error).unwrap_or_default();
-                // A server without such a list has none.
-                if error["code"] == ErrorCode::METHOD_NOT_FOUND.0 {
-                    return Ok((Vec::new(), REFRESH_LEAST));
-                }
-                return Err(Failure::Refused(error["message"].as_str().unwrap_or("an error").to_owned()));
+                return match Failure::refused(error) {
+                    // A server without such a list has none.
+                    Failure::Refused(error) if error.code == ErrorCode::METHOD_NOT_FOUND => {
+                        Ok((Vec::new(), REFRESH_LEAST))
+                    }
+                    failure => Err(failure),
+                };
             }
-            let page = read_page(kind, &answer)
-                .ok_or_else(|| Failure::Refused(format!("its answer to {} is none", kind.method())))?;
+            let page = read_page(kind, &answer).ok_or_else(|| {
+                let why = format!("that to {} is no list", kind.method());
+                Failure::Call(CallError::answered(Reason::InvalidAnswer(why.into())))
+            })?;
             bytes += answer.len();
             ttl = ttl.min(page.ttl_ms);
             all.extend(page.items);

@@ -34,6 +34,7 @@ use crate::Whose;
 use crate::limits::{CHANGES, VIEWS};
 use contents::Contents;
 pub(crate) use entry::{Entry, Kept, Listed};
+pub(crate) use fetch::Failure;
 
 /// What is known of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,7 +35,7 @@ impl service::Connection for Connection {
 impl Connection {
     fn request(&self, message: Message, context: Context) -> Reply {
         let router = &self.0;
-        let id = message.id().unwrap_or_else(|| RequestId::from(0));
+        let id = id_of(&message);
         match message.method().as_deref() {
             Some("tools/call") => self.named(ListKind::Tools, message, context),
             Some("prompts/get") => self.named(ListKind::Prompts, message, context),
@@ -207,7 +207,9 @@ impl Router {
         match self.admits(&thing, request, context) {
             true => Ok((member, name)),
             // It may have been denied only since it is not known to be there.
-            false if listed.is_some_and(|listed| listed.lacks(&member.name)) => Err(NotFound::Untold),
+            false if listed.is_some_and(|listed| listed.lacks(&member.name)) => {
+                Err(NotFound::Untold(self.failure(&member, kind, request, context)))
+            }
             false => Err(NotFound::Unknown),
         }
     }
@@ -222,16 +224,22 @@ fn what(kind: ListKind) -> &'static str {
 }
 
 fn not_found(why: NotFound, request: &Message, what: &str, name: &str) -> Reply {
-    if why == NotFound::Untold {
-        let why = "it may be one of a server of which nothing is known yet";
-        return Reply::failed(CallError::not_sent(Reason::Unavailable(why.into())));
+    match why {
+        NotFound::Untold(Some(failure)) => failure.to_reply(&id_of(request)),
+        NotFound::Untold(None) => {
+            let why = "it may be one of a server of which nothing is known yet";
+            Reply::failed(CallError::not_sent(Reason::Unavailable(why.into())))
+        }
+        NotFound::Unknown | NotFound::Unasked => Reply::once(unknown(request, what, name)),
     }
-    Reply::once(unknown(request, what, name))
+}
+
+fn id_of(request: &Message) -> RequestId {
+    request.id().unwrap_or_else(|| RequestId::from(0))
 }
 
 /// The answer about what nobody has, as servers say it.
 fn unknown(request: &Message, what: &str, name: &str) -> Message {
-    let id = request.id().unwrap_or_else(|| RequestId::from(0));
     let name: String = name.chars().take(200).collect();
-    error_of(&id, ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown {what}: {name}")))
+    error_of(&id_of(request), ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown {what}: {name}")))
 }

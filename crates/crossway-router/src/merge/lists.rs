@@ -13,13 +13,11 @@ use futures_util::future::join_all;
 use super::ready::{HIDDEN, Key, Ready};
 use super::{Members, Router, resources};
 use crate::access::{Thing, Whose};
-use crate::known::{Known, ListKind, Listed, View};
+use crate::known::{Failure, Known, ListKind, Listed, View};
 use crate::limits::LIST_PAGE_BYTES;
 
 /// A merged list, ready to be sent, and where its names lead.
 pub(super) struct Merged {
-    /// Whether an upstream's list is missing.
-    pub(super) is_partial: bool,
     /// The upstreams whose lists are missing.
     missing: Vec<Arc<str>>,
     /// One answer a page, under an id that is to be replaced.
@@ -227,16 +225,28 @@ impl Router {
         }
     }
 
+    /// Why an upstream has not told the caller its list, as far as that is known. Those for whom it is not there learn nothing.
+    pub(super) fn failure(
+        &self,
+        member: &Known,
+        kind: ListKind,
+        request: &Message,
+        context: &Context,
+    ) -> Option<Arc<Failure>> {
+        let view = View::new(self.access().lists_of(&member.name, context), &Asks::of(request))?;
+        member.entry(&view, request, context).ask(kind)?.err()
+    }
+
     fn find_in(&self, merged: &Merged, exposed: &str) -> Result<(Arc<Known>, String), NotFound> {
         let is_told_by_itself = self.0.naming.split(exposed).is_some();
         let members = self.members();
         match (merged.find(exposed, &members), &members.all[..]) {
             (Some(found), _) => Ok(found),
             // Nobody else can have it, and why nothing is known of this one (no credential, say) is for it to tell.
-            (None, [only]) if merged.is_partial && self.0.naming.expose(&only.name, exposed) == exposed => {
+            (None, [only]) if merged.is_partial() && self.0.naming.expose(&only.name, exposed) == exposed => {
                 Ok((Arc::clone(only), exposed.to_owned()))
             }
-            (None, _) if merged.is_partial && !is_told_by_itself => Err(NotFound::Untold),
+            (None, _) if merged.is_partial() && !is_told_by_itself => Err(NotFound::Untold(None)),
             (None, _) => Err(NotFound::Unknown),
         }
     }
@@ -310,7 +320,7 @@ impl Router {
             .enumerate()
             .filter_map(|(number, items)| answer(kind, &items, (number < last).then_some(number + 1)))
             .collect();
-        Merged { is_partial: !missing.is_empty(), missing, pages, places, clashes }
+        Merged { missing, pages, places, clashes }
     }
 
     fn ready(&self) -> MutexGuard<'_, Ready> {
@@ -320,12 +330,12 @@ impl Router {
 }
 
 /// Why a name leads nowhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum NotFound {
     /// Nobody has it.
     Unknown,
-    /// An upstream of which nothing is known may have it.
-    Untold,
+    /// An upstream of which nothing is known may have it; with the reason, where it is told which one.
+    Untold(Option<Arc<Failure>>),
     /// It can be told once the lists have been asked for.
     Unasked,
 }
@@ -339,6 +349,11 @@ impl Merged {
     /// What is listed under an exposed name, as the upstream has it.
     pub(super) fn item(&self, exposed: &str) -> Option<&Bytes> {
         self.places.get(exposed)?.item.as_ref()
+    }
+
+    /// Whether an upstream's list is missing.
+    pub(super) fn is_partial(&self) -> bool {
+        !self.missing.is_empty()
     }
 
     /// Whether an upstream's list is missing in it, so that it is not known what that upstream has.

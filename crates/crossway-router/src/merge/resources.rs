@@ -37,12 +37,12 @@ impl Router {
             self.merged(ListKind::Resources, request, context),
             self.merged(ListKind::Templates, request, context)
         );
-        let is_partial = resources.is_partial || templates.is_partial;
+        let is_partial = resources.is_partial() || templates.is_partial();
         let members = self.members();
         let named = unwrap(uri, &members)
             .filter(|named| self.access().lists_of(&named.member.name, context) != Whose::Nobody);
         owner_in(uri, named, &resources, &templates, &members).ok_or(match is_partial {
-            true => NotFound::Untold,
+            true => NotFound::Untold(None),
             false => NotFound::Unknown,
         })
     }

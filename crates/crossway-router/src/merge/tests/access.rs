@@ -150,6 +150,51 @@ async fn a_list_that_failed_for_one_is_asked_for_on_behalf_of_another_with_the_s
     assert!(text(&alice.next().await).contains("one__x"));
 }
 
+/// As [`ByName`], but nothing is admitted that is not listed.
+struct Listing;
+
+impl Access for Listing {
+    fn rights(&self, context: &Context) -> Whose {
+        ByName.rights(context)
+    }
+
+    fn lists_of(&self, upstream: &str, context: &Context) -> Whose {
+        ByName.lists_of(upstream, context)
+    }
+
+    fn admits(&self, thing: &Thing<'_>, _: &Message, _: &mut Context) -> bool {
+        thing.item.is_some()
+    }
+
+    fn looks_at_items(&self, _: &Context) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_items_are_looked_at_a_call_is_told_why_they_are_not_known_if_their_upstream_is_there_for_it() {
+    let rig = Rig::new(RouterOptions::default().access(Listing));
+    let alices = rig.add("only-alice").await;
+    let call = |name: &str, key| rig.call_for(modern("\"c\"", "tools/call", &format!(r#","name":"{name}""#)), keyed(key));
+    let mut asked = call("only-alice__x", "alice");
+    let id = until(&alices, "tools/list").await;
+    let error = r#"{"code":-31001,"message":"get a token at https://a.test","data":{"credential":"missing"}}"#;
+    alices.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
+    let told = format!(r#"{{"jsonrpc":"2.0","id":"c","error":{error}}}"#);
+    assert_eq!(text(&asked.next().await), told);
+    // Nobody waits for it a second time.
+    assert_eq!(text(&call("only-alice__x", "alice").next().await), told);
+    // It says nothing to those for whom it is not there.
+    let [hidden, none] = ["only-alice__x", "nothing__x"].map(|name| call(name, "bob"));
+    let (hidden, none) = (text(&hidden.into_next().await), text(&none.into_next().await));
+    assert_eq!(hidden.replace("only-alice", "nothing"), none);
+    // Of one that has gone away it is known that the call was not sent, whatever became of the list's request.
+    drop(rig.add("only-bob").await);
+    let error = call("only-bob__x", "bob").0.recv().await.unwrap().unwrap_err();
+    assert_eq!(error.outcome(), crossway_service::Outcome::NotSent);
+    assert!(!error.to_string().contains("it may be one of"), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_uri_that_names_a_hidden_upstream_is_one_that_names_none() {
     let rig = rig();
