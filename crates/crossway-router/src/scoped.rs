@@ -153,21 +153,27 @@ impl Shared {
         if let Some(instance) = self.instances().get(key) {
             return Ok(Lease::new(instance));
         }
+        // Dropped after the locks, however this ends: what an instance leads to may end with it.
+        let mut gone = Vec::new();
         let bounds = self.bounds.as_ref().map(|(ledger, bounds)| (ledger, bounds(context)));
         // Held until the new one is counted, and taken before the lock of instances, here and wherever room is made.
         let mut counted =
             bounds.filter(|(_, bounds)| !bounds.is_empty()).map(|(it, bounds)| (it.lock(), bounds));
-        let gone_of_bounds = match &mut counted {
-            Some((counts, bounds)) => counts.make_room(bounds)?,
-            None => Vec::new(),
-        };
+        if let Some((counts, bounds)) = &mut counted {
+            // Who has made it while this waited for the lock has made room for it too.
+            if let Some(instance) = self.instances().get(key) {
+                return Ok(Lease::new(instance));
+            }
+            counts.make_room(bounds, &mut gone)?;
+        }
         let mut instances = self.instances();
         // Another call may have made it meanwhile.
         if let Some(instance) = instances.get(key) {
             return Ok(Lease::new(instance));
         }
-        let gone =
-            if instances.len() < self.options.most { None } else { Some(self.make_room(&mut instances)?) };
+        if instances.len() >= self.options.most {
+            gone.push(self.make_room(&mut instances)?);
+        }
         let upstream = (self.make)(key, context);
         let instance = Arc::new(Instance {
             key: key.clone(),
@@ -182,9 +188,7 @@ impl Shared {
             counts.count(bounds, &instance);
         }
         instances.insert(key.clone(), instance);
-        drop(instances);
-        drop(counted);
-        drop((gone, gone_of_bounds));
+        drop((instances, counted));
         self.keep_swept();
         Ok(lease)
     }

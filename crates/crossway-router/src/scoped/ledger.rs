@@ -48,23 +48,22 @@ impl Ledger {
 }
 
 impl Counts {
-    /// Makes room for one more under each bound. Gives what was taken away for it, to be dropped when no lock is held.
+    /// Makes room for one more under each bound. Puts what was taken away for it into `gone`, to be dropped when no lock is held.
     ///
     /// # Errors
     ///
     /// When all that count for one of them are in use. Then it may be that some that count for others were taken away, idle ones.
-    pub(super) fn make_room(&mut self, bounds: &[Bound]) -> Result<Vec<Arc<Instance>>, CallError> {
-        let mut gone = Vec::new();
+    pub(super) fn make_room(&self, bounds: &[Bound], gone: &mut Vec<Arc<Instance>>) -> Result<(), CallError> {
         for bound in bounds {
             if bound.most == 0 {
                 return Err(full());
             }
             // What is counted twice is taken away once: of this one the others are told by its being gone.
-            while self.held(&bound.key, &gone) >= bound.most {
-                gone.push(self.longest_idle(&bound.key, &gone).ok_or_else(full)?);
+            while self.held(&bound.key, gone) >= bound.most {
+                gone.push(self.longest_idle(&bound.key, gone).ok_or_else(full)?);
             }
         }
-        Ok(gone)
+        Ok(())
     }
 
     pub(super) fn count(&mut self, bounds: &[Bound], instance: &Arc<Instance>) {
