@@ -1,7 +1,7 @@
 //! What is known of an upstream for those who see the same.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use crossway_era::from_legacy::SPOKEN;
@@ -160,8 +160,10 @@ impl Entry {
         held.is_missed = true;
         held.failed.get_or_insert_with(|| (Instant::now() + REFRESH_LEAST, Arc::clone(&failure)));
         drop(held);
-        // Nobody waits for it from now on, so it has to come by itself.
-        self.refresh(kind);
+        // Nobody waits for it from now on, so it has to come by itself: unless nobody comes after this call who sees the same.
+        if self.list.1.is_lasting() {
+            self.refresh(kind);
+        }
         Err(failure)
     }
 
@@ -258,7 +260,7 @@ impl Entry {
             if let Some(asked) = asked {
                 sleep_until(asked + REFETCH_PAUSE).await;
             }
-            let mut one_at_a_time = slot.fetching.lock().await;
+            let one_at_a_time = slot.fetching.lock().await;
             slot.is_queued.store(false, Ordering::Release);
             let is_fresh = slot.held().list.as_ref().is_some_and(|list| list.expires > Instant::now());
             if is_fresh && !slot.is_outdated.load(Ordering::Acquire) {
@@ -269,17 +271,10 @@ impl Entry {
             if !has_failed || slot.held().list.is_some() || slot.is_tried.swap(true, Ordering::AcqRel) {
                 return;
             }
-            let mut pause = FAILED_LIST_PAUSE;
-            while slot.held().list.is_none() && !entry.is_idle() {
-                drop(one_at_a_time);
-                sleep(pause).await;
-                pause = (pause * 2).min(FAILED_LIST_PAUSE_MOST);
-                one_at_a_time = slot.fetching.lock().await;
-                if slot.held().list.is_none() {
-                    let _ = entry.fetch(kind).await;
-                }
-            }
-            slot.is_tried.store(false, Ordering::Release);
+            drop(one_at_a_time);
+            let weak = Arc::downgrade(&entry);
+            drop(entry);
+            retry(weak, kind).await;
         });
     }
 
@@ -362,6 +357,24 @@ impl Entry {
 
     fn slot(&self, kind: ListKind) -> &Slot {
         &self.slots[kind.index()]
+    }
+}
+
+/// Asks for a list again and again that nobody has ever had. Ends with the entry, and when nobody cares any more.
+async fn retry(entry: Weak<Entry>, kind: ListKind) {
+    let mut pause = FAILED_LIST_PAUSE;
+    loop {
+        sleep(pause).await;
+        pause = (pause * 2).min(FAILED_LIST_PAUSE_MOST);
+        let Some(entry) = entry.upgrade() else { return };
+        let slot = entry.slot(kind);
+        let _one_at_a_time = slot.fetching.lock().await;
+        let is_over = || slot.held().list.is_some() || entry.is_idle();
+        // Failures are noted.
+        if is_over() || entry.fetch(kind).await.is_ok() || is_over() {
+            slot.is_tried.store(false, Ordering::Release);
+            return;
+        }
     }
 }
 

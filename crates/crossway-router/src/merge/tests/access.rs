@@ -150,6 +150,18 @@ async fn a_list_that_failed_for_one_is_asked_for_on_behalf_of_another_with_the_s
     assert!(text(&alice.next().await).contains("one__x"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_list_that_failed_is_not_asked_for_again_where_nobody_comes_who_sees_the_same() {
+    let rig = Rig::new(RouterOptions::default());
+    let one = rig.add("one").await;
+    let keyless = rig.call(modern("1", "tools/list", ""));
+    let id = one.expect("tools/list").await;
+    one.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32603,"message":"no"}}}}"#));
+    assert!(text(&keyless.into_next().await).contains(r#""tools":[]"#));
+    let asked = tokio::time::timeout(crate::limits::VIEW_IDLE, one.receive()).await;
+    assert!(asked.is_err(), "{asked:?}");
+}
+
 /// As [`ByName`], but nothing is admitted that is not listed.
 struct Listing;
 
@@ -175,10 +187,13 @@ impl Access for Listing {
 async fn where_items_are_looked_at_a_call_is_told_why_they_are_not_known_if_their_upstream_is_there_for_it() {
     let rig = Rig::new(RouterOptions::default().access(Listing));
     let alices = rig.add("only-alice").await;
-    let call = |name: &str, key| rig.call_for(modern("\"c\"", "tools/call", &format!(r#","name":"{name}""#)), keyed(key));
+    let call = |name: &str, key| {
+        rig.call_for(modern("\"c\"", "tools/call", &format!(r#","name":"{name}""#)), keyed(key))
+    };
     let mut asked = call("only-alice__x", "alice");
     let id = until(&alices, "tools/list").await;
-    let error = r#"{"code":-31001,"message":"get a token at https://a.test","data":{"credential":"missing"}}"#;
+    let error =
+        r#"{"code":-31001,"message":"get a token at https://a.test","data":{"credential":"missing"}}"#;
     alices.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
     let told = format!(r#"{{"jsonrpc":"2.0","id":"c","error":{error}}}"#);
     assert_eq!(text(&asked.next().await), told);
