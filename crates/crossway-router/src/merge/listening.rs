@@ -36,13 +36,13 @@ struct Filter {
 
 impl Filter {
     /// The lists whose changes are told.
-    fn kinds(&self) -> Vec<ListKind> {
+    fn kinds(&self) -> impl Iterator<Item = ListKind> {
         let kinds = [
             (ListKind::Tools, self.tools),
             (ListKind::Prompts, self.prompts),
             (ListKind::Resources, self.resources),
         ];
-        kinds.into_iter().filter_map(|(kind, is_on)| is_on.then_some(kind)).collect()
+        kinds.into_iter().filter_map(|(kind, is_on)| is_on.then_some(kind))
     }
 }
 
@@ -54,8 +54,8 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
         let filter = message.member(Part::Params, "notifications").unwrap_or_default();
         let filter: Filter = serde_json::from_slice(filter).unwrap_or_default();
         let id = message.id().unwrap_or_else(|| RequestId::from(0));
-        let kinds = filter.kinds();
-        let kept = (!kinds.is_empty()).then(|| router.keep(&kinds, &message, &context));
+        let has_lists = filter.kinds().next().is_some();
+        let kept = has_lists.then(|| router.keep(&filter, &message, &context));
         let mut owners: BTreeMap<Arc<str>, Owned> = BTreeMap::new();
         for uri in filter.uris.iter().take(SUBSCRIBED) {
             // What is left in it is about this upstream, and does not add up.
@@ -157,13 +157,12 @@ impl KeptAll {
 }
 
 impl Router {
-    fn keep(&self, kinds: &[ListKind], request: &Message, context: &Context) -> KeptAll {
+    fn keep(&self, filter: &Filter, request: &Message, context: &Context) -> KeptAll {
         let seen = self.seen(request, context);
-        let mut all = kinds.to_vec();
-        if kinds.contains(&ListKind::Resources) {
-            all.push(ListKind::Templates);
-        }
-        let kept = seen.visible().map(|(member, view)| member.entry(view, request, context).kept(&all));
+        // Changes of templates are told as the resources'.
+        let templates = filter.resources.then_some(ListKind::Templates);
+        let kinds: Vec<_> = filter.kinds().chain(templates).collect();
+        let kept = seen.visible().map(|(member, view)| member.entry(view, request, context).kept(&kinds));
         let kept = kept.collect();
         let views = seen.visible().map(|(member, view)| (Arc::clone(member), Arc::clone(view))).collect();
         KeptAll { rights: seen.rights().clone(), views, _kept: kept }
@@ -229,11 +228,10 @@ impl Listening {
     fn changed(&mut self, change: &Change) {
         match change {
             Change::Sight => {
-                let kinds = self.filter.kinds();
                 let Some(kept) = &self.kept else { return };
-                let now = self.router.keep(&kinds, &self.message, &self.context);
+                let now = self.router.keep(&self.filter, &self.message, &self.context);
                 if !kept.sees_as(&now) {
-                    self.to_tell.extend(kinds);
+                    self.to_tell.extend(self.filter.kinds());
                 }
                 self.kept = Some(now);
             }
@@ -244,7 +242,7 @@ impl Listening {
             }
             Change::List(change) => {
                 let is_told = self.kept.as_ref().is_some_and(|kept| kept.has(&change.list));
-                if is_told && self.filter.kinds().contains(&change.kind) && self.sees(change) {
+                if is_told && self.filter.kinds().any(|kind| kind == change.kind) && self.sees(change) {
                     self.to_tell.push_back(change.kind);
                 }
             }
@@ -253,11 +251,9 @@ impl Listening {
 
     /// Whether a change of a list that the client is told is one of the items that it is shown.
     fn sees(&self, change: &ListChange) -> bool {
-        let shows = |item: &Item| {
-            let Item { name, json, .. } = item;
-            let thing = Thing { upstream: &change.list.0, kind: change.kind, name, item: Some(json) };
-            self.router.access().shows(&thing, &self.context)
-        };
+        let (kind, upstream) = (change.kind, &*change.list.0);
+        let judge = self.router.access().judge(upstream, &self.context);
+        let shows = |Item { name, json, .. }: &Item| judge(&Thing { upstream, kind, name, item: Some(json) });
         change.difference.as_ref().is_none_or(|difference| difference.is_seen(shows))
     }
 
