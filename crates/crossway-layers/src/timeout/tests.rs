@@ -28,10 +28,12 @@ async fn progress_is_a_sign_of_life_and_no_excuse_for_ever() {
     let began = Instant::now();
     let id = server.expect("m").await;
     let told = tokio::spawn(async move {
+        let often = IDLE * 2 / 3;
+        let mut ticks = tokio::time::interval_at(began + often, often);
         loop {
             tokio::select! {
                 message = server.receive() => return message.unwrap().cancelled_id() == Some(id),
-                () = tokio::time::sleep(IDLE * 2 / 3) => server.send(&format!(
+                _ = ticks.tick() => server.send(&format!(
                     r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1}}}}"#
                 )),
             }

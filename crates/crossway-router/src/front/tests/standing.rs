@@ -156,8 +156,8 @@ async fn a_message_goes_out_on_the_newest_stream_alone() {
     let (mut older, _reading) = standing(&link);
     let (id, _) = acknowledge(&server).await;
     let (mut newer, reading) = standing(&link);
-    // The stream has to be polled before it is there.
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    // It is there once it was polled: on one thread, when it is this test's turn again.
+    tokio::task::yield_now().await;
     for _ in 0..3 {
         server.send(&updated(&id));
         assert_eq!(newer.recv().await.unwrap(), UPDATED);
@@ -184,7 +184,8 @@ async fn the_subscription_ends_with_the_last_stream() {
 async fn a_server_that_tells_of_nothing_is_not_listened_to() {
     let (link, server, _servers) = open_with(r#"{"capabilities":{"tools":{}}}"#).await;
     let (mut messages, _reading) = standing(&link);
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let asked = tokio::time::timeout(Duration::from_secs(3600), server.receive()).await;
+    assert!(asked.is_err(), "{asked:?}");
     let _reply = call(&link, TOOL);
     server.expect("tools/call").await;
     assert!(messages.try_recv().is_err());

@@ -24,8 +24,9 @@ async fn signs_of_life_prolong_a_call_up_to_its_total() {
     let seen = bench.see().await;
     let started = Instant::now();
     let says = async {
+        let mut ticks = tokio::time::interval_at(started + MINUTE / 2, MINUTE / 2);
         loop {
-            tokio::time::sleep(MINUTE / 2).await;
+            ticks.tick().await;
             seen.say();
         }
     };
