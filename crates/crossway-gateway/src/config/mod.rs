@@ -75,6 +75,8 @@ pub struct Loaded {
     files: Stamps,
     /// What the keys say that hold from the start to the end of a process.
     pub fixed: Fixed,
+    /// A hash of the file as it was read: the same on all replicas that have the same, whatever their secrets are.
+    pub hash: String,
 }
 
 /// What the keys say that hold from the start to the end of a process, as hashes.
@@ -211,6 +213,11 @@ fn load_with(path: &Path, files: &mut Stamps) -> Result<Loaded, ConfigErrors> {
     parse_with(path, &text, |name| std::env::var(name).ok(), files)
 }
 
+fn hash_of(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Checks a config's text; `lookup` gives an environment variable's value. Relative paths begin at `path`'s folder, and its
 /// ending tells the format.
 ///
@@ -231,6 +238,7 @@ fn parse_with(
     lookup: impl Fn(&str) -> Option<String>,
     files: &mut Stamps,
 ) -> Result<Loaded, ConfigErrors> {
+    let hash = hash_of(text);
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = tree::Lines::new(text);
     let finding = |at: Option<usize>, severity, steps: &[Step], problem| Finding {
@@ -293,6 +301,7 @@ fn parse_with(
     let Some(mut loaded) = loaded.filter(|_| can_be_used) else { return Err(ConfigErrors(findings)) };
     loaded.warnings = findings;
     loaded.fixed = Fixed::of(&expanded);
+    loaded.hash = hash;
     Ok(loaded)
 }
 

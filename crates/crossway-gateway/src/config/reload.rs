@@ -139,14 +139,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("crossway.yaml");
         fs::write(&path, CONFIG).unwrap();
-        let mut reloads = Reloads::new(&path, &load(&path).unwrap()).unwrap();
+        let first = load(&path).unwrap();
+        let mut reloads = Reloads::new(&path, &first).unwrap();
 
         fs::write(&path, "upstreams: { time: { comand: uvx } }\n").unwrap();
         let errors = reloads.next().await.unwrap_err();
         assert!(errors.to_string().contains("is \"command\" meant?"), "{errors}");
 
         fs::write(&path, "upstreams: { other: { command: uvx } }\n").unwrap();
-        assert_eq!(upstreams(&reloads.next().await.unwrap()), ["other"]);
+        let other = reloads.next().await.unwrap();
+        assert_eq!(upstreams(&other), ["other"]);
+        // What is in force is what was read, whatever the file has become.
+        assert_ne!(first.hash, other.hash);
+        fs::write(&path, CONFIG).unwrap();
+        assert_eq!(first.hash, reloads.next().await.unwrap().hash);
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ mod upstream;
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_layers::Around;
@@ -120,7 +120,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let maker = bound.maker(false);
     let fixed = loaded.fixed;
     let upstreams = std::mem::take(&mut loaded.upstreams);
-    let keyring = loaded.keyring.clone();
+    let (keyring, hash) = (loaded.keyring.clone(), std::mem::take(&mut loaded.hash));
     let (operations, tls) = (loaded.operations.take(), loaded.listening.tls.take());
     let metrics = telemetry.metrics;
     let readiness = Readiness::new();
@@ -152,7 +152,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     };
     let tls = tls.map(|tls| load_tls("clients", tls, &metrics)).transpose()?;
     readiness.listening();
-    metrics.config_in_force(&hash_of(&file));
+    metrics.config_in_force(&hash);
     manager.ready(gateway.served.len());
     let alive = manager.clone().keep_alive();
     let names: Vec<String> = gateway.served.iter().map(|served| encode_name(&served.spec.name)).collect();
@@ -161,9 +161,10 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let watching = async {
         loop {
             match reloads.next().await {
-                Ok(loaded) => {
+                Ok(mut loaded) => {
                     manager.reloading();
                     let held_back = fixed.changed_in(&loaded.fixed);
+                    let hash = std::mem::take(&mut loaded.hash);
                     gateway.reload(loaded);
                     if !held_back.is_empty() {
                         tracing::warn!(
@@ -173,7 +174,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
                     }
                     identity.send_replace(gateway.now.get().identity.clone());
                     metrics.config_reloaded(Reload::Ok);
-                    metrics.config_in_force(&hash_of(&file));
+                    metrics.config_in_force(&hash);
                 }
                 Err(errors) => {
                     manager.reloading();
@@ -421,13 +422,6 @@ fn recorded(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc
 /// Whether an upstream is there for a caller.
 fn reaches(upstream: &str, caller: &http::Extensions) -> bool {
     caller.get::<Standing>().is_some_and(|standing| standing.rights().reaches(upstream))
-}
-
-/// A hash of the file as it stands: the same on all replicas that have the same, whatever their secrets are.
-fn hash_of(file: &Path) -> String {
-    let contents = std::fs::read(file).unwrap_or_default();
-    let digest = ring::digest::digest(&ring::digest::SHA256, &contents);
-    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

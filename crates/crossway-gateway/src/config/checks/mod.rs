@@ -86,5 +86,6 @@ pub(super) fn check(
         warnings: Vec::new(),
         files: super::reload::Stamps::new(),
         fixed: super::Fixed::default(),
+        hash: String::new(),
     })
 }
