@@ -40,7 +40,7 @@ enum Command {
     Openwebui(open_webui::Options),
     /// Compares Crossway with other bridges, and writes docs/comparison.md with a chart and a dated record.
     ///
-    /// Needs npm and Python 3.10 or newer, installs pinned versions of the others below target/compare, and takes half an hour.
+    /// Needs npm and Python 3.10 or newer, installs pinned versions of the others below target/compare, and takes half an hour or more.
     Compare(compare::Options),
     #[command(flatten)]
     Deploy(deploy::Command),
