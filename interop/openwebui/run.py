@@ -23,6 +23,7 @@ import tools
 import web
 from lab import Checks, Program, free_port, serving
 from model import Model
+from quiet import QUIET
 from record import Record
 from upstreams import tickets_app, wiki_app
 
@@ -31,23 +32,6 @@ EXAMPLE = HERE.parents[1] / "examples/openwebui"
 START_SECONDS = 240  # Its first start takes 14 s on two idle cores, and migrates a database.
 TOKENS = {"notes": ["alice"], "tickets": ["alice", "bob", "openapi"], "wiki": ["bob"]}
 TENANTS = {"alice": "acme", "bob": "globex", "openapi": "acme"}
-
-# No network, no Ollama, no embeddings, nothing beside the answer: what is not about tools.
-QUIET = {
-    "OFFLINE_MODE": "True",
-    "HF_HUB_OFFLINE": "1",
-    "RAG_EMBEDDING_ENGINE": "openai",
-    "RAG_OPENAI_API_BASE_URL": "http://127.0.0.1:9/v1",
-    "AUDIO_STT_ENGINE": "openai",
-    "ENABLE_OLLAMA_API": "False",
-    "ENABLE_VERSION_UPDATE_CHECK": "False",
-    "ENABLE_TITLE_GENERATION": "False",
-    "ENABLE_TAGS_GENERATION": "False",
-    "ENABLE_FOLLOW_UP_GENERATION": "False",
-    "ENABLE_AUTOCOMPLETE_GENERATION": "False",
-    "ANONYMIZED_TELEMETRY": "False",
-    "BYPASS_MODEL_ACCESS_CONTROL": "True",
-}
 
 
 def example_env(secret):
@@ -135,6 +119,7 @@ class Lab:
         data.mkdir()
         env = {
             **QUIET,
+            "ENABLE_OLLAMA_API": "False",
             **example_env(self.secret),
             "DATA_DIR": data,
             "DATABASE_URL": f"sqlite:///{data}/webui.db",
