@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use ring::hmac;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The header that has what is signed.
 const USER_JWT: HeaderName = HeaderName::from_static("x-openwebui-user-jwt");
@@ -20,10 +20,15 @@ pub(crate) struct OpenWebUi {
 }
 
 impl OpenWebUi {
-    /// What it signs with, in a config.
-    pub(crate) const SECRET: &str = "a secret that nothing but benches is signed with";
-    /// The key of its connection, in a config.
-    pub(crate) const CONNECTION_KEY: &str = "a-key-that-only-benches-have-0123456789abcdef";
+    /// What it signs with.
+    const SECRET: &str = "a secret that nothing but benches is signed with";
+    /// The key of its connection.
+    const CONNECTION_KEY: &str = "a-key-that-only-benches-have-0123456789abcdef";
+
+    /// How a config says that callers are its users: with the secret and the key that are above.
+    pub(crate) fn identity() -> Value {
+        json!({ "proof": "open-webui-jwt", "secret": Self::SECRET, "connection_key": Self::CONNECTION_KEY })
+    }
 
     /// With the secret and the key that are above.
     pub(crate) fn new() -> Self {
@@ -76,7 +81,7 @@ mod tests {
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         assert!(hmac::verify(&key, signed.as_bytes(), &signature).is_ok());
         let claims = URL_SAFE_NO_PAD.decode(signed.split_once('.').unwrap().1).unwrap();
-        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
         assert_eq!(claims["email"], "ann@acme.example");
         assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 300);
     }

@@ -66,11 +66,7 @@ impl Neighbour {
             .collect();
         let config = json!({
             "listen": "127.0.0.1:0",
-            "identity": {
-                "proof": "open-webui-jwt",
-                "secret": OpenWebUi::SECRET,
-                "connection_key": OpenWebUi::CONNECTION_KEY,
-            },
+            "identity": OpenWebUi::identity(),
             "upstreams": { "good": { "url": url, "scope": "tenant" } },
             "tenants": tenants,
             "grants": [{ "everyone": true, "upstream": "good", "tools": ["*"] }],

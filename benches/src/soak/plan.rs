@@ -176,11 +176,7 @@ impl Plan {
             "listen": listen,
             "operations": { "listen": operations, "admin_key": "a-key-for-operators-of-a-soak" },
             "session_keys": ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="],
-            "identity": {
-                "proof": "open-webui-jwt",
-                "secret": OpenWebUi::SECRET,
-                "connection_key": OpenWebUi::CONNECTION_KEY,
-            },
+            "identity": OpenWebUi::identity(),
             "upstreams": upstreams,
             "tenants": tenants,
             "grants": grants,

@@ -111,11 +111,7 @@ impl<'a> Settings<'a> {
         };
         let mut config = json!({
             "listen": "127.0.0.1:0",
-            "identity": {
-                "proof": "open-webui-jwt",
-                "secret": OpenWebUi::SECRET,
-                "connection_key": OpenWebUi::CONNECTION_KEY,
-            },
+            "identity": OpenWebUi::identity(),
             "upstreams": upstreams,
             "tenants": tenants,
             "grants": self.grants,
