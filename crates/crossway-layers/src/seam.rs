@@ -232,3 +232,9 @@ pub(crate) fn short(words: &str) -> &str {
     let end = words.char_indices().nth(NAME_CHARS).map_or(words.len(), |(at, _)| at);
     &words[..end]
 }
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four & 15)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}

@@ -4,6 +4,8 @@ use std::fmt;
 
 use ring::{hmac, rand};
 
+use crate::seam::hex;
+
 /// The key under which arguments are hashed. Who has it can check a guess, and nobody else.
 #[derive(Clone)]
 pub struct AuditKey(hmac::Key);
@@ -26,8 +28,7 @@ impl AuditKey {
 
     pub(super) fn hash(&self, arguments: &[u8]) -> Hash {
         let tag = hmac::sign(&self.0, arguments);
-        let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four & 15)]);
-        tag.as_ref()[..16].iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+        hex(&tag.as_ref()[..16])
     }
 }
 

@@ -13,6 +13,7 @@ use super::source::{self, Read};
 use super::supplied::Inner;
 use super::{NamedSource, NotSupplied, SecretValue, Supplied};
 use crate::limits::{FILE_LOOK, SECRETS};
+use crate::seam::hex;
 
 /// Reads secrets, and keeps what was read for as long as it holds. Clones share it.
 #[derive(Clone)]
@@ -98,7 +99,7 @@ impl SecretStore {
         let mut supplied = Supplied::default();
         if !inner.is_empty() {
             let tag = version.sign();
-            inner.version = tag.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+            inner.version = hex(&tag.as_ref()[..16]);
             supplied = Supplied::new(inner);
         }
         self.keep(credentials, &supplied, until);
