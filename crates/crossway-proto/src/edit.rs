@@ -395,6 +395,17 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_edited_if_something_within_it_is() {
+        let mut message = message(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1,"_meta":{"b":2}}}"#);
+        message.set_id(&crate::RequestId::from(2));
+        assert!(message.is_edited() && !message.is_edited_in(Part::Result));
+        message.edit(Part::Meta, &["b"], &[]).unwrap();
+        assert!(message.is_edited_in(Part::Meta) && message.is_edited_in(Part::Result));
+        assert!(!message.reread().unwrap().is_edited_in(Part::Result));
+        assert!(!message.is_edited_in(Part::Params));
+    }
+
+    #[test]
     fn a_noted_layout_goes_with_clones_and_not_with_what_is_written_anew() {
         let mut first = message(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1,"b":[2]}}"#);
         first.note_layout(Part::Result);
