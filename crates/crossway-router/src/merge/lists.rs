@@ -18,6 +18,8 @@ use crate::limits::LIST_PAGE_BYTES;
 
 /// A merged list, ready to be sent, and where its names lead.
 pub(super) struct Merged {
+    /// Of how many upstreams it is the list: those that are there for the client.
+    upstreams: usize,
     /// The upstreams whose lists are missing.
     missing: Vec<Arc<str>>,
     /// One answer a page, under an id that is to be replaced.
@@ -240,14 +242,18 @@ impl Router {
     fn find_in(&self, merged: &Merged, exposed: &str) -> Result<(Arc<Known>, String), NotFound> {
         let is_told_by_itself = self.0.naming.split(exposed).is_some();
         let members = self.members();
-        match (merged.find(exposed, &members), &members.all[..]) {
-            (Some(found), _) => Ok(found),
-            // Nobody else can have it, and why nothing is known of this one (no credential, say) is for it to tell.
-            (None, [only]) if merged.is_partial() && self.0.naming.expose(&only.name, exposed) == exposed => {
-                Ok((Arc::clone(only), exposed.to_owned()))
-            }
-            (None, _) if merged.is_partial() && !is_told_by_itself => Err(NotFound::Untold(None)),
-            (None, _) => Err(NotFound::Unknown),
+        if let Some(found) = merged.find(exposed, &members) {
+            return Ok(found);
+        }
+        // Nobody else can have it, and why nothing is known of this one (no credential, say) is for it to tell.
+        if let Some(only) = merged.only_missing().and_then(|name| members.by_name.get(name))
+            && self.0.naming.expose(&only.name, exposed) == exposed
+        {
+            return Ok((Arc::clone(only), exposed.to_owned()));
+        }
+        match merged.is_partial() && !is_told_by_itself {
+            true => Err(NotFound::Untold(None)),
+            false => Err(NotFound::Unknown),
         }
     }
 
@@ -320,7 +326,7 @@ impl Router {
             .enumerate()
             .filter_map(|(number, items)| answer(kind, &items, (number < last).then_some(number + 1)))
             .collect();
-        Merged { missing, pages, places, clashes }
+        Merged { upstreams: lists.len(), missing, pages, places, clashes }
     }
 
     fn ready(&self) -> MutexGuard<'_, Ready> {
@@ -354,6 +360,11 @@ impl Merged {
     /// Whether an upstream's list is missing.
     pub(super) fn is_partial(&self) -> bool {
         !self.missing.is_empty()
+    }
+
+    /// The upstream whose list is missing, if there is no other for the client.
+    fn only_missing(&self) -> Option<&Arc<str>> {
+        self.missing.first().filter(|_| self.upstreams == 1)
     }
 
     /// Whether an upstream's list is missing in it, so that it is not known what that upstream has.

@@ -188,10 +188,11 @@ async fn what_a_silent_upstream_may_have_is_not_sent_and_what_nobody_can_have_is
 
 #[tokio::test(start_paused = true)]
 async fn what_the_only_upstream_may_have_is_asked_of_it_though_its_list_is_not_known() {
-    let router = Router::with_naming(same(), Unprefixed);
+    let router = Router::with_naming(RouterOptions::default().access(super::access::ByName), Unprefixed);
     let rig = Rig { link: router.connect(Scope::Shared), router };
-    let silent = rig.add("silent").await;
-    let _call = rig.call(modern("1", "tools/call", r#","name":"x""#));
+    // Whatever there is for others.
+    let (silent, _bobs) = (rig.add("silent").await, rig.add("only-bob").await);
+    let _call = rig.call_for(modern("1", "tools/call", r#","name":"alice-x""#), keyed("alice"));
     until(&silent, "tools/list").await;
     until(&silent, "tools/call").await;
 }
