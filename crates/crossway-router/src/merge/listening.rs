@@ -242,7 +242,8 @@ impl Listening {
             }
             Change::List(change) => {
                 let is_told = self.kept.as_ref().is_some_and(|kept| kept.has(&change.list));
-                if is_told && self.filter.kinds().any(|kind| kind == change.kind) && self.sees(change) {
+                let is_wanted = self.filter.kinds().any(|kind| kind.change() == change.kind.change());
+                if is_told && is_wanted && self.sees(change) {
                     self.to_tell.push_back(change.kind);
                 }
             }

@@ -271,6 +271,41 @@ async fn who_hears_of_a_change_is_the_same_whether_somebody_else_has_asked_for_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn templates_that_are_others_are_told_of_as_resources_are() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    let mut listening =
+        rig.call(modern("1", "subscriptions/listen", r#","notifications":{"resourcesListChanged":true}"#));
+    listening.next().await;
+    let (mut listen, mut resources, mut templates) = (None, 0, 0);
+    let heard = tokio::select! {
+        heard = timeout(Duration::from_secs(1), listening.next()) => heard.unwrap(),
+        () = async {
+            loop {
+                let message = one.receive().await.unwrap();
+                let id = message.id().unwrap();
+                match message.method().as_deref() {
+                    Some("subscriptions/listen") => listen = Some(id),
+                    Some("resources/list") => {
+                        resources += 1;
+                        one.answer(&id, r#"{"resources":[{"uri":"u:a"}]}"#);
+                    }
+                    _ => {
+                        templates += 1;
+                        let template = format!(r#"{{"uriTemplate":"u:{templates}/{{x}}"}}"#);
+                        one.answer(&id, &format!(r#"{{"resourceTemplates":[{template}]}}"#));
+                    }
+                }
+                if let (Some(id), 1, 1) = (&listen, resources, templates) {
+                    one.send(&changed().replace("tools", "resources").replace(":0}", &format!(":{id}}}")));
+                }
+            }
+        } => unreachable!("it serves for ever"),
+    };
+    assert!(heard.is_method("notifications/resources/list_changed"), "{heard:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_is_forgotten_when_nobody_has_listened_for_changes_of_it() {
     let rig = Rig::new(same());
     let one =
