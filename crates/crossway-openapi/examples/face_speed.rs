@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossway_openapi::face::{Config, OpenApi};
-use crossway_proto::{Limits, Message};
+use crossway_proto::{Limits, Message, Part};
 use crossway_service::{Ask, Call, Connection, Link, Reply, Scope, Upstream};
 use http_body_util::{BodyExt as _, Full};
 use tower_service::Service as _;
@@ -34,7 +34,11 @@ impl Ready {
         };
         let answer = format!(r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#, "a".repeat(64));
         match (message(format!(r#"{{"tools":[{}]}}"#, tools.join(","))), message(answer)) {
-            (Ok(list), Ok(answer)) => Self { list, answer },
+            (Ok(mut list), Ok(answer)) => {
+                // As a router does.
+                list.note_layout(Part::Result);
+                Self { list, answer }
+            }
             (list, answer) => unreachable!("{list:?} {answer:?}"),
         }
     }

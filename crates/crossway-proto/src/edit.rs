@@ -47,10 +47,15 @@ impl Message {
     /// and are walked through once for both.
     #[must_use]
     pub fn layout(&self, part: Part) -> Layout {
-        if let Some(noted) = self.noted.as_deref().filter(|noted| noted.part == part) {
-            return noted.clone();
-        }
-        Layout { part, members: scan::members(self.raw(self.part_span(part)).unwrap_or_default()) }
+        self.noted(part).cloned().unwrap_or_else(|| {
+            let members = scan::members(self.raw(self.part_span(part)).unwrap_or_default());
+            Layout { part, members }
+        })
+    }
+
+    /// The layout of a part, if it was noted.
+    fn noted(&self, part: Part) -> Option<&Layout> {
+        self.noted.as_deref().filter(|noted| noted.part == part)
     }
 
     /// Keeps the layout of a part, for all that is cloned of this message from here on: none of those is walked through for it
@@ -69,8 +74,14 @@ impl Message {
     #[must_use]
     pub fn member(&self, part: Part, name: &str) -> Option<&[u8]> {
         let text = self.raw(self.part_span(part))?;
-        let member = scan::members(text).into_iter().find(|member| name_of(text, member.name) == name)?;
-        Some(&text[member.value.range()])
+        let find = |members: &[Member]| {
+            members.iter().find(|member| name_of(text, member.name) == name).map(|member| member.value)
+        };
+        let value = match self.noted(part) {
+            Some(layout) => find(&layout.members),
+            None => find(&scan::members(text)),
+        };
+        Some(&text[value?.range()])
     }
 
     /// Takes the members named in `remove` away from a part, and puts those of `put` first in it, in the place of
@@ -413,7 +424,10 @@ mod tests {
         assert!(Arc::ptr_eq(first.noted.as_ref().unwrap(), second.noted.as_ref().unwrap()));
         second.set_id(&crate::RequestId::from("longer"));
         second.edit(Part::Result, &["a"], &[("longer", b"3")]).unwrap();
+        assert_eq!(second.member(Part::Result, "b").unwrap(), b"[2]");
         let reread = second.reread().unwrap();
+        assert_eq!(reread.member(Part::Result, "longer").unwrap(), b"3");
+        assert!(reread.member(Part::Result, "a").is_none());
         let names: Vec<_> = reread.members(Part::Result).map(|(name, _)| name.into_owned()).collect();
         assert_eq!(names, ["longer", "b"]);
         let at: Vec<_> = reread.layout(Part::Result).members.iter().map(|member| member.name).collect();
