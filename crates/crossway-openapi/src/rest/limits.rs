@@ -4,6 +4,8 @@
 pub const DOCUMENT_BYTES: usize = 16 << 20;
 /// How many values a document may have: 1,000,000, about 100 MiB while it is read. GitHub's has fewer than half of that.
 pub const DOCUMENT_VALUES: usize = 1_000_000;
+/// How much text aliases of a YAML document may repeat: 4 MiB. Those that people write repeat a few KiB.
+pub const DOCUMENT_REPEATED_BYTES: usize = 4 << 20;
 /// How deep a document may be: 96 levels. Those that people write have 30.
 pub const DOCUMENT_DEPTH: usize = 96;
 /// How many operations of a document may be tools: 500. No model chooses well among as many, and filters choose before.
@@ -17,6 +19,9 @@ pub const REFERENCES: usize = 16;
 pub const INLINED_VALUES: usize = 2_000;
 /// How many values a tool's schemas may have in all: 20,000.
 pub const SCHEMA_VALUES: usize = 20_000;
+/// How much text a tool's schemas may have before it is known how long its definition is: 1 MiB, of which descriptions that
+/// are cut are the most.
+pub const SCHEMA_BYTES: usize = 1 << 20;
 /// How deep a tool's schema may be: 64 levels.
 pub const SCHEMA_DEPTH: usize = 64;
 /// How long a tool's definition may be: 128 KiB, more than a model has room for.

@@ -24,6 +24,12 @@ pub enum DocumentError {
         /// How many there may be.
         limit: usize,
     },
+    /// Its aliases stand for too much text.
+    #[error("its aliases repeat more than {limit} bytes of text")]
+    TooRepetitive {
+        /// How many they may repeat.
+        limit: usize,
+    },
     /// It is not UTF-8.
     #[error("it is not UTF-8 text")]
     NotText,

@@ -106,6 +106,8 @@ impl fmt::Debug for Document {
 #[derive(Default)]
 struct Budget {
     values: usize,
+    /// Bytes of text that stand there once more.
+    repeated: usize,
 }
 
 impl Budget {
@@ -117,6 +119,15 @@ impl Budget {
         }
         if depth > limits::DOCUMENT_DEPTH {
             return Err(DocumentError::TooDeep { limit: limits::DOCUMENT_DEPTH });
+        }
+        Ok(())
+    }
+
+    /// A text that stands there once more: one long text would be many, and still few values.
+    fn repeat(&mut self, text: &str) -> Result<(), DocumentError> {
+        self.repeated += text.len();
+        if self.repeated > limits::DOCUMENT_REPEATED_BYTES {
+            return Err(DocumentError::TooRepetitive { limit: limits::DOCUMENT_REPEATED_BYTES });
         }
         Ok(())
     }

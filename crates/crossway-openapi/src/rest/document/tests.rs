@@ -92,6 +92,25 @@ fn aliases_of_aliases_are_counted_before_they_are_copied() {
 }
 
 #[test]
+fn a_long_text_is_not_copied_for_each_of_its_aliases() {
+    let too_repetitive = DocumentError::TooRepetitive { limit: limits::DOCUMENT_REPEATED_BYTES };
+    let long = "x".repeat(limits::DOCUMENT_REPEATED_BYTES / 8);
+    for anchor in [format!("&a {long}"), format!("&a [[{long}]]")] {
+        let yaml = format!("openapi: 3.1.0\na: {anchor}\nb: [{}*a]\n", "*a, ".repeat(8));
+        assert_eq!(Document::parse(yaml.as_bytes()).unwrap_err(), too_repetitive);
+    }
+    // Names of members, and texts that become such, are texts too. The parser takes none that is long.
+    let name = "x".repeat(1000);
+    for alias in ["*a", "? *k\n  : 1"] {
+        let aliases = format!("- {alias}\n").repeat(limits::DOCUMENT_REPEATED_BYTES / name.len());
+        let yaml = format!("openapi: 3.1.0\na: &a {{ &k {name}: 1 }}\nb:\n{aliases}");
+        assert_eq!(Document::parse(yaml.as_bytes()).unwrap_err(), too_repetitive);
+    }
+    let yaml = format!("openapi: 3.1.0\na: &a {long}\nb: *a\n");
+    assert!(Document::parse(yaml.as_bytes()).is_ok());
+}
+
+#[test]
 fn references_that_lead_in_a_circle_end() {
     let root =
         json!({ "a": { "$ref": "#/b" }, "b": { "$ref": "#/a" }, "c~/d": { "$ref": "#/e%20f" }, "e f": 1 });

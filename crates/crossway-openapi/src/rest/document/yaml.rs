@@ -138,6 +138,7 @@ impl Tree {
             self.anchors.insert(anchor, value);
             let key =
                 key.ok_or_else(|| syntax(at, "the alias (*) stands for no text, and so can't be a key"))?;
+            self.budget.repeat(&key)?;
             return self.key(key, at);
         }
         // Counted before it is copied: aliases of aliases would be many.
@@ -152,8 +153,14 @@ impl Tree {
         while let Some((value, depth)) = rest.pop() {
             self.budget.take(depth)?;
             match value {
+                Value::String(text) => self.budget.repeat(text)?,
                 Value::Array(list) => rest.extend(list.iter().map(|value| (value, depth + 1))),
-                Value::Object(map) => rest.extend(map.values().map(|value| (value, depth + 1))),
+                Value::Object(map) => {
+                    for (key, value) in map {
+                        self.budget.repeat(key)?;
+                        rest.push((value, depth + 1));
+                    }
+                }
                 _ => {}
             }
         }

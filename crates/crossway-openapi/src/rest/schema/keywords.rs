@@ -1,5 +1,7 @@
 //! Keywords of schemas: which are schemas themselves, which are kept, and what OpenAPI 3.0 has otherwise.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::super::document::Dialect;
@@ -70,13 +72,15 @@ impl<'a> Schemas<'a> {
                             hidden.push(key);
                             continue;
                         }
+                        self.copy(key)?;
                         made.insert(key.clone(), self.schema(value, depth + 1)?);
                     }
                     schema.insert(name.clone(), made.into());
                 }
                 (Keyword::Value, value) if is_fit(name, value) => {
-                    self.count(value, depth + 1)?;
-                    schema.insert(name.clone(), shortened(name, value));
+                    let value = shortened(name, value);
+                    self.count(&value, depth + 1)?;
+                    schema.insert(name.clone(), value.into_owned());
                 }
                 _ => {}
             }
@@ -102,8 +106,12 @@ impl<'a> Schemas<'a> {
     fn count(&mut self, value: &Value, depth: usize) -> Result<(), Stop> {
         self.take(depth)?;
         match value {
+            Value::String(text) => self.copy(text),
             Value::Array(list) => list.iter().try_for_each(|value| self.count(value, depth + 1)),
-            Value::Object(map) => map.values().try_for_each(|value| self.count(value, depth + 1)),
+            Value::Object(map) => map.iter().try_for_each(|(key, value)| {
+                self.copy(key)?;
+                self.count(value, depth + 1)
+            }),
             _ => Ok(()),
         }
     }
@@ -138,10 +146,10 @@ fn is_fit(name: &str, value: &Value) -> bool {
     }
 }
 
-fn shortened(name: &str, value: &Value) -> Value {
+fn shortened<'v>(name: &str, value: &'v Value) -> Cow<'v, Value> {
     match value {
-        Value::String(text) if name == "description" => short(text).into(),
-        value => value.clone(),
+        Value::String(text) if name == "description" => Cow::Owned(short(text).into()),
+        value => Cow::Borrowed(value),
     }
 }
 

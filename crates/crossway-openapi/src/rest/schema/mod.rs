@@ -36,6 +36,9 @@ pub enum BadSchema {
     /// There is too much in it.
     #[error("its schema has more than {} values", limits::SCHEMA_VALUES)]
     TooMuch,
+    /// There is too much text in it.
+    #[error("its schema has more than {} bytes of text", limits::SCHEMA_BYTES)]
+    TooLong,
     /// It has references that depend on where it is used.
     #[error("its schema uses {0}, which is not understood")]
     Dynamic(&'static str),
@@ -61,6 +64,8 @@ pub(super) struct Schemas<'a> {
     side: Side,
     keeps: bool,
     values: usize,
+    /// Bytes of texts and names that were copied.
+    bytes: usize,
     /// The references that are being put in their places.
     within: Vec<&'a str>,
     /// What is referred to, by reference.
@@ -83,6 +88,7 @@ impl<'a> Schemas<'a> {
                 side,
                 keeps,
                 values: 0,
+                bytes: 0,
                 within: Vec::new(),
                 names: HashMap::new(),
                 waiting: Vec::new(),
@@ -127,6 +133,16 @@ impl<'a> Schemas<'a> {
             return Err(Stop::Keep);
         }
         Ok(())
+    }
+
+    /// Counts text that is copied: a long one is a single value, however often references repeat it.
+    fn copy(&mut self, text: &str) -> Result<(), Stop> {
+        self.bytes += text.len();
+        match self.bytes > limits::SCHEMA_BYTES {
+            true if self.keeps => Err(BadSchema::TooLong.into()),
+            true => Err(Stop::Keep),
+            false => Ok(()),
+        }
     }
 
     fn schema(&mut self, node: &'a Value, depth: usize) -> Result<Value, Stop> {

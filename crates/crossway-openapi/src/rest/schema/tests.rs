@@ -118,6 +118,20 @@ fn references_that_lead_nowhere_are_told() {
 }
 
 #[test]
+fn a_long_text_is_not_copied_for_each_reference_to_it() {
+    let long = json!({ "const": "x".repeat(limits::SCHEMA_BYTES / 4) });
+    let of_it = vec![json!({ "$ref": "#/components/schemas/Long" }); 8];
+    let (schema, definitions) = of("3.1.0", json!({ "It": { "prefixItems": of_it }, "Long": long }));
+    assert_eq!(schema["prefixItems"][7], json!({ "$ref": "#/$defs/Long" }));
+    assert_eq!(definitions.as_object().unwrap().len(), 1);
+    let name = "x".repeat(limits::SCHEMA_BYTES + 1);
+    for longer in [json!({ "const": name }), json!({ "properties": { &name: {} } })] {
+        let document = document("3.1.0", json!({ "It": longer }));
+        assert_eq!(converted(&document, Side::Request), Err(BadSchema::TooLong));
+    }
+}
+
+#[test]
 fn a_schema_that_is_too_large_is_refused() {
     let many: Vec<Value> = (0..=limits::SCHEMA_VALUES).map(Value::from).collect();
     let document = document("3.1.0", json!({ "It": { "enum": many } }));
