@@ -15,12 +15,13 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a server may take to end when it is asked to: longer than the drain of Crossway.
 const END_LIMIT: Duration = Duration::from_secs(15);
 
-/// Takes on where the last command stopped, and leaves what the next one begins with.
+/// Takes on where the last command stopped, and leaves what the next one begins with. A server leaves nothing: it ends when others have
+/// gone on for long.
 const WRAPPER: &str = r#"
-state=$1 script=$2
+state=$1 script=$2 kind=$3
 . "$state/exported"
 cd "$(cat "$state/folder")"
-trap 'code=$?; export -p > "$state/exported"; pwd > "$state/folder"; exit $code' EXIT
+[ "$kind" = server ] || trap 'code=$?; export -p > "$state/exported"; pwd > "$state/folder"; exit $code' EXIT
 set -euo pipefail
 . "$script"
 "#;
@@ -82,7 +83,7 @@ impl Shell {
 
     /// Runs a command to its end, or ends it when its time is up.
     pub(super) fn run(&mut self, script: &str, limit: Duration) -> Result<Finished> {
-        let (mut child, output) = self.start(script)?;
+        let (mut child, output) = self.start(script, "command")?;
         let status = wait(&mut child, limit);
         if status.is_none() {
             end(&mut child, Duration::ZERO);
@@ -98,7 +99,7 @@ impl Shell {
         limit: Duration,
         is_ready: impl Fn(&str) -> bool,
     ) -> Result<Result<(), String>> {
-        let (mut child, output) = self.start(script)?;
+        let (mut child, output) = self.start(script, "server")?;
         let until = Instant::now() + limit;
         let said = loop {
             if is_ready(&read(&output)) {
@@ -137,7 +138,7 @@ impl Shell {
         found
     }
 
-    fn start(&mut self, script: &str) -> Result<(Child, PathBuf)> {
+    fn start(&mut self, script: &str, kind: &str) -> Result<(Child, PathBuf)> {
         self.count += 1;
         let state = self.dir.join("state");
         let file = state.join(format!("{}.sh", self.count));
@@ -147,6 +148,7 @@ impl Shell {
         let child = Command::new("bash")
             .args(["-c", WRAPPER, "bash"])
             .args([&state, &file])
+            .arg(kind)
             .env_clear()
             .env("PATH", &self.path)
             .env("HOME", self.dir.join("home"))
@@ -231,6 +233,19 @@ mod tests {
         let mut shell = shell("late");
         let finished = shell.run("echo begun; exec sleep 1000", Duration::from_millis(200)).unwrap();
         assert!(finished.status.is_none());
+        fs::remove_dir_all(&shell.dir).unwrap();
+    }
+
+    #[test]
+    fn a_server_that_ends_takes_nothing_back_that_was_exported_meanwhile() {
+        let mut shell = shell("meanwhile");
+        let ready = |text: &str| text.contains("ready");
+        // It waits in the shell itself, which is asked to end.
+        let server = "echo ready; while :; do sleep 0.1; done";
+        assert!(shell.start_server(3, server, Duration::from_secs(30), ready).unwrap().is_ok());
+        output(&mut shell, "export KEY=new");
+        shell.end_servers();
+        assert_eq!(output(&mut shell, "echo \"${KEY:-nothing}\""), "new\n");
         fs::remove_dir_all(&shell.dir).unwrap();
     }
 
