@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::apis::ApiPlan;
 use crate::args::{BridgeArgs, HeaderError, ListenArgs, StdioArgs, TransportArg, UrlArgs};
+use crate::detect::shown;
 use crate::servers::Server;
 
 /// Where to serve, and how.
@@ -55,7 +56,7 @@ pub struct CommandPlan {
 }
 
 /// A URL to connect to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UrlPlan {
     /// The URL.
     pub url: Url,
@@ -274,6 +275,17 @@ fn url_plan(url: &str, args: &UrlArgs) -> Result<UrlPlan, PlanError> {
         transport: args.upstream_transport,
         headers: headers.collect::<Result<_, HeaderError>>()?,
     })
+}
+
+impl std::fmt::Debug for UrlPlan {
+    /// Leaves out what of a URL may be a secret, as values of headers leave themselves out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UrlPlan")
+            .field("url", &shown(&self.url))
+            .field("transport", &self.transport)
+            .field("headers", &self.headers)
+            .finish()
+    }
 }
 
 impl std::fmt::Debug for CommandPlan {

@@ -17,6 +17,7 @@ use super::support::{CROSSWAY, Serving};
 const OF_ARGUMENTS: &str = "arguments-0a1b2c3d4e5f";
 const OF_SERVER: &str = "server-5f4e3d2c1b0a";
 const OF_HEADER: &str = "header-9f8e7d6c5b4a";
+const OF_URL: &str = "url-1b2c3d4e5f6a";
 const ADMIN: &str = "an-admin-key-0123456789abcdef0123456789";
 
 /// A gateway that logs all that it has to say into a file.
@@ -32,7 +33,7 @@ fn config(fake: &Fake, operations: &str) -> String {
     format!(
         "identity:\n  proof: api-keys\n  keys:\n    - {{ sha256: \"{}\", subject: alice, groups: [acme] }}\n\
          operations: {{ listen: \"{operations}\", admin_key: \"{ADMIN}\" }}\naudit: {{ file: audit.jsonl }}\n\
-         upstreams:\n  web: {{ url: \"{}\", headers: {{ X-Static: \"file:static\" }} }}\ntenants:\n  acme: {{ groups: [acme] }}\n\
+         upstreams:\n  web: {{ url: \"{}?key={OF_URL}\", headers: {{ X-Static: \"file:static\" }} }}\ntenants:\n  acme: {{ groups: [acme] }}\n\
          credentials:\n  - {{ upstream: web, for: tenant, tenant: acme, bearer: true, from: {{ file: token }} }}\n\
          grants:\n  - {{ tenant: acme, upstream: web, tools: [\"*\"], when: \"args != {{\\\"x\\\": 1}}\" }}\n",
         sha256(ALICE),
@@ -90,13 +91,13 @@ fn a_secret_is_in_no_log_no_record_no_metric_and_no_error() {
     let record = fs::read_to_string(dir.path().join("audit.jsonl")).unwrap();
     assert!(log.contains("TRACE") || log.contains("DEBUG"), "{log}");
     assert!(record.contains("web__look") || record.contains("\"look\""), "{record}");
-    for secret in [OF_ARGUMENTS, OF_SERVER, OF_HEADER, ALICE, ADMIN, &id] {
+    for secret in [OF_ARGUMENTS, OF_SERVER, OF_HEADER, OF_URL, ALICE, ADMIN, &id] {
         for (name, text) in [("the log", &log), ("the audit log", &record), ("the metrics", &scraped)] {
             let at = text.find(secret).map(|at| &text[at.saturating_sub(200)..at + secret.len()]);
             assert!(at.is_none(), "{secret} in {name}: {at:?}");
         }
     }
-    for secret in [OF_SERVER, OF_HEADER, ALICE, ADMIN] {
+    for secret in [OF_SERVER, OF_HEADER, OF_URL, ALICE, ADMIN] {
         assert!(!told.contains(secret), "{secret} in {told}");
     }
 }
@@ -161,6 +162,7 @@ fn a_config_that_is_shown_for_debugging_shows_no_secret() {
     for secret in [
         OF_SERVER,
         OF_HEADER,
+        OF_URL,
         ADMIN,
         "a-secret-of-open-webui",
         "a-connection-key",
