@@ -1,6 +1,5 @@
 //! The arguments of a call: read strictly, and held against the tool's schema.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use http::StatusCode;
@@ -157,20 +156,6 @@ fn fault(error: &ValidationError<'_>) -> Fault {
 
 fn short(text: &str) -> String {
     text.chars().take(FAULT_TEXT).collect()
-}
-
-/// The checkers of a list's tools, each made when it is first asked for.
-#[derive(Default)]
-pub(crate) struct Checkers(HashMap<String, std::sync::OnceLock<Option<Checker>>>);
-
-impl Checkers {
-    pub(crate) fn of<'a>(tools: impl Iterator<Item = &'a str>) -> Self {
-        Self(tools.map(|name| (name.to_owned(), std::sync::OnceLock::new())).collect())
-    }
-
-    pub(crate) fn get(&self, tool: &str, schema: &RawValue) -> Option<&Checker> {
-        self.0.get(tool)?.get_or_init(|| Checker::new(tool, schema)).as_ref()
-    }
 }
 
 #[cfg(test)]

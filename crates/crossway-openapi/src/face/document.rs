@@ -3,11 +3,9 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use super::ask::Introduction;
-use super::form::Form;
-use super::limits::{OPERATION_ID, SCHEMA_BYTES};
+use super::limits::OPERATION_ID;
 use super::schema::{Components, resolve};
 use super::toolset::{Tool, Toolset};
 use super::tree::{Object, Tree};
@@ -25,7 +23,7 @@ pub(crate) fn of_one(config: &Config, said: &Introduction, toolset: &Toolset) ->
     let described = name.map(|name| format!("{name} MCP Server"));
     let mut writing = Writing::new(config);
     for tool in toolset.tools() {
-        writing.tool(None, tool, toolset);
+        writing.tool(None, tool);
     }
     writing.finish(
         config.title.as_deref().or(name).unwrap_or(TITLE),
@@ -48,7 +46,7 @@ pub(crate) fn of_many<'a>(config: &Config, upstreams: impl Iterator<Item = (&'a 
         let before = format!("{}{}{}", config.root_path, config.at, config.path_prefix);
         listed.push_str(&format!("\n    - [{name}]({before}/{segment}/docs)"));
         for tool in toolset.tools() {
-            writing.tool(Some(name), tool, toolset);
+            writing.tool(Some(name), tool);
         }
     }
     let mut description = config.description.as_deref().unwrap_or(DESCRIPTION).to_owned();
@@ -74,7 +72,7 @@ impl<'a> Writing<'a> {
         Self { config, paths: Object::new(), ids: HashSet::new(), components }
     }
 
-    fn tool(&mut self, upstream: Option<&str>, tool: &Tool, toolset: &Toolset) {
+    fn tool(&mut self, upstream: Option<&str>, tool: &Tool) {
         let base = match upstream {
             Some(upstream) => format!("{upstream}_{}", tool.name),
             None => tool.name.clone(),
@@ -90,7 +88,7 @@ impl<'a> Writing<'a> {
             operation.push("description", Tree::text(description));
         }
         let input = self.input(tool, &base);
-        let is_needed = input.as_object().is_some_and(|schema| needs_members(schema, tool, toolset));
+        let is_needed = input.as_object().is_some_and(|schema| needs_members(schema, tool));
         let body = Object::new().with("required", Tree::Bool(is_needed)).with("content", content(input));
         operation.push("requestBody", body.into());
         operation.push("responses", self.responses(tool, &base));
@@ -125,8 +123,7 @@ impl<'a> Writing<'a> {
 
     /// The schema of the arguments: an object, whatever is said.
     fn input(&mut self, tool: &Tool, base: &str) -> Tree {
-        let schema = read(tool.input.as_deref());
-        let resolved = schema.map(|schema| resolve(&schema, base, &mut self.components));
+        let resolved = tool.input().map(|schema| resolve(&schema, base, &mut self.components));
         let Some(Tree::Object(mut schema)) = resolved else {
             return Object::new()
                 .with("type", Tree::text("object"))
@@ -143,8 +140,7 @@ impl<'a> Writing<'a> {
     }
 
     fn responses(&mut self, tool: &Tool, base: &str) -> Tree {
-        let declared = read(tool.output.as_deref());
-        let form = Form::of_schema(&tool.name, declared.as_ref());
+        let (declared, form) = (tool.output(), tool.form());
         let answer = match declared {
             Some(schema) => {
                 let schema = form.schema(&resolve(&schema, &format!("{base}_answer"), &mut self.components));
@@ -203,19 +199,14 @@ impl<'a> Writing<'a> {
 }
 
 /// Whether a call without arguments does not fit. Schemas are asked only if more than a list of members can say so.
-fn needs_members(schema: &Object, tool: &Tool, toolset: &Toolset) -> bool {
+fn needs_members(schema: &Object, tool: &Tool) -> bool {
     const SAYERS: [&str; 9] =
         ["allOf", "anyOf", "oneOf", "not", "if", "minProperties", "const", "enum", "$ref"];
     if matches!(schema.get("required"), Some(Tree::List(names)) if !names.is_empty()) {
         return true;
     }
     let may_say = SAYERS.iter().any(|keyword| schema.get(keyword).is_some());
-    may_say && toolset.checker(tool).is_some_and(|checker| checker.check(&serde_json::json!({})).is_err())
-}
-
-fn read(schema: Option<&RawValue>) -> Option<Tree> {
-    let schema = schema?.get();
-    (schema.len() <= SCHEMA_BYTES).then(|| serde_json::from_str(schema).ok()).flatten()
+    may_say && tool.checker().is_some_and(|checker| checker.check(&serde_json::json!({})).is_err())
 }
 
 /// `get_current_time` as `Get Current Time`.

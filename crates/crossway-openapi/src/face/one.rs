@@ -15,8 +15,7 @@ use super::form::Form;
 use super::known::Known;
 use super::problem::Problem;
 use super::route::Route;
-use super::toolset::Toolset;
-use super::tree::Tree;
+use super::toolset::{Tool, Toolset};
 use super::{Body, Config, arguments, body, docs, document};
 
 /// One upstream.
@@ -84,7 +83,7 @@ impl One {
         let value = arguments::read(arguments)?;
         let toolset = self.toolset(&extensions).await?;
         let found = toolset.find(tool);
-        if let Some(checker) = found.and_then(|tool| toolset.checker(tool)) {
+        if let Some(checker) = found.and_then(Tool::checker) {
             checker.check(&value)?;
         }
         drop(value);
@@ -100,12 +99,7 @@ impl One {
             }
             (answered, _) => answered?,
         };
-        let form = found.map_or(Form::Content, form_of);
+        let form = found.map_or(Form::Content, Tool::form);
         of_result(&result, form, self.config.limits.answer_bytes)
     }
-}
-
-fn form_of(tool: &super::toolset::Tool) -> Form {
-    let schema = tool.output.as_deref().and_then(|schema| serde_json::from_str::<Tree>(schema.get()).ok());
-    Form::of_schema(&tool.name, schema.as_ref())
 }

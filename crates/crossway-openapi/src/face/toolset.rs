@@ -8,13 +8,15 @@ use crossway_proto::{Message, Part};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::arguments::{Checker, Checkers};
+use super::arguments::Checker;
+use super::form::Form;
+use super::limits::SCHEMA_BYTES;
+use super::tree::Tree;
 
 /// A list of tools, read once for all callers who are told the same.
 pub(crate) struct Toolset {
     tools: Vec<Tool>,
     by_name: HashMap<String, usize>,
-    checkers: Checkers,
     /// The document, once it was asked for.
     pub(crate) document: OnceLock<Bytes>,
 }
@@ -28,9 +30,13 @@ pub(crate) struct Tool {
     #[serde(default)]
     pub(crate) description: Option<String>,
     #[serde(rename = "inputSchema", default)]
-    pub(crate) input: Option<Box<RawValue>>,
+    input: Option<Box<RawValue>>,
     #[serde(rename = "outputSchema", default)]
-    pub(crate) output: Option<Box<RawValue>>,
+    output: Option<Box<RawValue>>,
+    #[serde(skip)]
+    checker: OnceLock<Option<Checker>>,
+    #[serde(skip)]
+    form: OnceLock<Form>,
 }
 
 impl Toolset {
@@ -52,8 +58,7 @@ impl Toolset {
                 }
             }
         }
-        let checkers = Checkers::of(tools.iter().map(|tool| tool.name.as_str()));
-        Self { tools, by_name, checkers, document: OnceLock::new() }
+        Self { tools, by_name, document: OnceLock::new() }
     }
 
     pub(crate) fn tools(&self) -> &[Tool] {
@@ -63,9 +68,33 @@ impl Toolset {
     pub(crate) fn find(&self, name: &str) -> Option<&Tool> {
         self.by_name.get(name).and_then(|index| self.tools.get(*index))
     }
+}
 
-    /// What holds arguments against a tool's schema, if that can be done.
-    pub(crate) fn checker(&self, tool: &Tool) -> Option<&Checker> {
-        self.checkers.get(&tool.name, tool.input.as_deref()?)
+impl Tool {
+    /// What holds arguments against its schema, if that can be done; made when it is first asked for.
+    pub(crate) fn checker(&self) -> Option<&Checker> {
+        let schema = self.input.as_deref()?;
+        self.checker.get_or_init(|| Checker::new(&self.name, schema)).as_ref()
     }
+
+    /// The schema of its arguments.
+    pub(crate) fn input(&self) -> Option<Tree> {
+        read(self.input.as_deref())
+    }
+
+    /// The schema of what it answers.
+    pub(crate) fn output(&self) -> Option<Tree> {
+        read(self.output.as_deref())
+    }
+
+    /// Which value its results are; found out when it is first asked for.
+    pub(crate) fn form(&self) -> Form {
+        *self.form.get_or_init(|| Form::of_schema(&self.name, self.output().as_ref()))
+    }
+}
+
+/// A schema, if it is one that is not too long.
+fn read(schema: Option<&RawValue>) -> Option<Tree> {
+    let schema = schema?.get();
+    (schema.len() <= SCHEMA_BYTES).then(|| serde_json::from_str(schema).ok()).flatten()
 }
