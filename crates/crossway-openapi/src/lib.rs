@@ -6,6 +6,8 @@
 
 #[cfg(any(feature = "rest", feature = "webhook"))]
 mod calling;
+#[cfg(any(feature = "face", feature = "rest"))]
+mod checks;
 #[cfg(feature = "face")]
 pub mod face;
 #[cfg(feature = "rest")]

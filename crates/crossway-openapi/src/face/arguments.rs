@@ -1,18 +1,13 @@
-//! The arguments of a call: read strictly, and held against the tool's schema.
+//! The arguments of a call, read strictly.
 
 use std::fmt;
 
 use http::StatusCode;
-use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::limits::{FAULTS, PATTERN_STEPS, SCHEMA_BYTES};
-use super::problem::{Fault, Problem, Segment};
-
-/// The longest text of a fault, in characters.
-const FAULT_TEXT: usize = 300;
+use super::problem::Problem;
+use crate::checks::Fault;
 
 /// Reads arguments: a JSON object, in which no member is there twice.
 ///
@@ -30,7 +25,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Value, Problem> {
         return Ok(value);
     }
     Err(Problem::faults(vec![Fault {
-        loc: vec![Segment::Name("body".to_owned())],
+        loc: Vec::new(),
         msg: "the arguments are a JSON object".to_owned(),
         kind: "type".to_owned(),
     }]))
@@ -101,72 +96,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// Holds arguments against a schema.
-///
-/// JSON Schema 2020-12 unless the schema says another dialect ("Defaults to 2020-12 if no explicit `$schema` is provided",
-/// 2026-07-28, basic/index, JSON Schema Usage). `format` is taken as an annotation, as it is by default there.
-pub(crate) struct Checker(Validator);
-
-impl Checker {
-    /// `None` where the schema can't be used: it is too long, no schema, or refers to other documents, which are never fetched. The
-    /// server then checks by itself, as it should anyway.
-    pub(crate) fn new(tool: &str, schema: &RawValue) -> Option<Self> {
-        if schema.get().len() > SCHEMA_BYTES {
-            tracing::warn!(tool, "a tool's schema is too long; its arguments are left to its server");
-            return None;
-        }
-        let schema: Value = serde_json::from_str(schema.get()).ok()?;
-        let patterns = PatternOptions::fancy_regex().backtrack_limit(PATTERN_STEPS);
-        let options = jsonschema::options().with_pattern_options(patterns).should_validate_formats(false);
-        match options.offline().build(&schema) {
-            Ok(validator) => Some(Self(validator)),
-            Err(error) => {
-                let why = short(&error.to_string());
-                tracing::warn!(tool, %why, "a tool's schema can't be used; its arguments are left to its server");
-                None
-            }
-        }
-    }
-
-    /// # Errors
-    ///
-    /// 422 with what does not fit.
-    pub(crate) fn check(&self, arguments: &Value) -> Result<(), Problem> {
-        if self.0.is_valid(arguments) {
-            return Ok(());
-        }
-        let faults: Vec<Fault> =
-            self.0.iter_errors(arguments).take(FAULTS).map(|error| fault(&error)).collect();
-        Err(Problem::faults(faults))
-    }
-}
-
-fn fault(error: &ValidationError<'_>) -> Fault {
-    let way = error.instance_path();
-    let way = way.as_str().split('/').skip(1).map(|segment| match segment.parse::<usize>() {
-        Ok(index) => Segment::Index(index),
-        Err(_) => Segment::Name(segment.replace("~1", "/").replace("~0", "~")),
-    });
-    Fault {
-        loc: std::iter::once(Segment::Name("body".to_owned())).chain(way).collect(),
-        msg: short(&error.to_string()),
-        kind: error.kind().keyword().to_owned(),
-    }
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(FAULT_TEXT).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn checker(schema: &Value) -> Option<Checker> {
-        Checker::new("t", &RawValue::from_string(schema.to_string()).unwrap())
-    }
 
     #[test]
     fn arguments_are_an_object_in_which_nothing_is_there_twice() {
@@ -185,34 +119,5 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert_eq!(read(deep.as_bytes()).unwrap_err().status.as_u16(), 400);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_told_as_fastapi_tells_it() {
-        let checker = checker(&json!({
-            "type": "object",
-            "properties": { "a": { "type": "array", "items": { "type": "integer" } } },
-            "required": ["b"],
-        }));
-        let problem = checker.unwrap().check(&json!({ "a": [1, "x"] })).unwrap_err();
-        assert_eq!(problem.status.as_u16(), 422);
-        let told = format!("{problem:?}");
-        assert!(told.contains("Index(1)") && told.contains("\"required\""), "{told}");
-    }
-
-    #[test]
-    fn schemas_that_need_other_documents_are_left_to_their_servers() {
-        assert!(checker(&json!({ "$ref": "https://127.0.0.1:1/schema.json" })).is_none());
-        assert!(checker(&json!({ "$ref": "file:///etc/passwd" })).is_none());
-        assert!(checker(&json!({ "$ref": "#/$defs/gone" })).is_none());
-        assert!(checker(&json!({ "type": 5 })).is_none());
-        assert!(checker(&json!({ "$ref": "#/$defs/A", "$defs": { "A": { "type": "string" } } })).is_some());
-    }
-
-    #[test]
-    fn a_pattern_that_never_ends_ends() {
-        let checker =
-            checker(&json!({ "properties": { "a": { "pattern": "^(?=(a+)+$)(a|aa)+b$" } } })).unwrap();
-        assert!(checker.check(&json!({ "a": "a".repeat(60) + "!" })).is_err());
     }
 }

@@ -52,17 +52,8 @@ pub(crate) const LIST_PAGES: usize = 1000;
 /// How many bytes of a list are fetched: 64 MiB, what one message may have.
 pub(crate) const LIST_BYTES: usize = 64 << 20;
 
-/// The longest schema that arguments are checked by, or that is resolved: 1 MiB. The checks of a longer one are left to its server.
-pub(crate) const SCHEMA_BYTES: usize = 1 << 20;
-
 /// How many places a schema may have once what it refers to stands in it: 20,000. Beyond that, references stay references.
 pub(crate) const SCHEMA_PLACES: usize = 20_000;
-
-/// How many steps a regular expression of a schema may take back for one text: 100,000. Then the text does not match.
-pub(crate) const PATTERN_STEPS: usize = 100_000;
-
-/// How many faults of arguments are told: 16.
-pub(crate) const FAULTS: usize = 16;
 
 /// The longest operation id: 64, what models take for the name of a function.
 pub(crate) const OPERATION_ID: usize = 64;

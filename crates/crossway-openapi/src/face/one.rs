@@ -84,7 +84,7 @@ impl One {
         let toolset = self.toolset(&extensions).await?;
         let found = toolset.find(tool);
         if let Some(checker) = found.and_then(Tool::checker) {
-            checker.check(&value)?;
+            checker.check(&value).map_err(Problem::faults)?;
         }
         drop(value);
         let no_tool = || Problem::new(StatusCode::NOT_FOUND, "there is no such tool");

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::answer::json;
 use super::{Body, limits};
+use crate::checks::{Fault, Step};
 
 /// Why there is no answer: an HTTP status and a JSON object with `detail`, as clients of FastAPI know it.
 #[derive(Debug)]
@@ -47,34 +48,17 @@ struct Message {
     data: Option<Box<RawValue>>,
 }
 
-/// One thing that is wrong with arguments.
-#[derive(Debug, Serialize)]
-pub(crate) struct Fault {
-    /// Where: `body`, and the way from there.
-    pub(crate) loc: Vec<Segment>,
-    /// What, for people.
-    pub(crate) msg: String,
-    /// The schema's keyword that is not kept to.
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
-}
-
-/// A step of the way to a value.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Segment {
-    Name(String),
-    Index(usize),
-}
-
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         let message = Message { message: message.into(), outcome: None, code: None, data: None };
         Self { status, detail: Detail::Message(message), retry_after: None, allow: None }
     }
 
-    /// Arguments that do not fit their schema.
-    pub(crate) fn faults(faults: Vec<Fault>) -> Self {
+    /// Arguments that do not fit their schema. They are the request's body.
+    pub(crate) fn faults(mut faults: Vec<Fault>) -> Self {
+        for fault in &mut faults {
+            fault.loc.insert(0, Step::Name("body".to_owned()));
+        }
         let detail = Detail::Faults(faults);
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, retry_after: None, allow: None }
     }
@@ -154,5 +138,21 @@ fn told(outcome: Outcome) -> &'static str {
         Outcome::NotSent => "not sent",
         Outcome::Unknown => "sent, unknown",
         Outcome::Answered => "answered with an error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_told_as_fastapi_tells_it() {
+        let (loc, msg) = (vec![Step::Name("a".to_owned()), Step::Index(1)], "no".to_owned());
+        let problem = Problem::faults(vec![Fault { loc, msg, kind: "type".to_owned() }]);
+        assert_eq!(problem.status.as_u16(), 422);
+        let told = problem.into_response().into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(told, r#"{"detail":[{"loc":["body","a",1],"msg":"no","type":"type"}]}"#);
     }
 }

@@ -8,10 +8,10 @@ use crossway_proto::{Message, Part};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::arguments::Checker;
 use super::form::Form;
-use super::limits::SCHEMA_BYTES;
 use super::tree::Tree;
+use crate::checks::Checker;
+use crate::checks::limits::SCHEMA_BYTES;
 
 /// A list of tools, read once for all callers who are told the same.
 pub(crate) struct Toolset {

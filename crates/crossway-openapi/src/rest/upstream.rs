@@ -8,7 +8,7 @@ use crossway_service::{Context, Link, Scope, Upstream};
 use serde_json::{Map, Value};
 
 use super::api::Api;
-use super::request::request;
+use super::request::{checked, request};
 use crate::calling::{
     self, Attached, Called, HttpClient, ToolResult, ToolSet, Tools, is_success, limits, refusal_of, result_of,
 };
@@ -112,7 +112,9 @@ impl ToolSet for Shared {
     fn call(&self, name: &str, arguments: Map<String, Value>, context: &Context) -> Option<Called> {
         let api = &self.api.0;
         let operation = api.operations.get(*api.by_tool.get(name)?)?;
-        let request = match request(operation, &api.base, &self.options.attached, arguments) {
+        let made = checked(operation, arguments)
+            .and_then(|arguments| request(operation, &api.base, &self.options.attached, arguments));
+        let request = match made {
             Ok(request) => request,
             Err(bad) => return Some(Box::pin(std::future::ready(Ok(ToolResult::error(&bad.to_string()))))),
         };

@@ -1,6 +1,7 @@
 //! Operations made into tools.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -72,7 +73,7 @@ pub(in crate::rest) fn compile(
     input.insert("type".to_owned(), "object".into());
     input.insert("properties".to_owned(), schemas.into());
     if !required.is_empty() {
-        input.insert("required".to_owned(), required.into_iter().collect());
+        input.insert("required".to_owned(), required.iter().cloned().collect());
     }
     if !is_open {
         input.insert("additionalProperties".to_owned(), false.into());
@@ -106,8 +107,10 @@ pub(in crate::rest) fn compile(
         method,
         path: template,
         parameters: parameters.collect(),
+        required,
         body,
         is_structured,
+        checker: OnceLock::new(),
     })
 }
 
@@ -248,7 +251,10 @@ fn object(schema: Value) -> Map<String, Value> {
 }
 
 fn base64(mut schema: Map<String, Value>) -> Map<String, Value> {
-    schema.remove("format");
+    if schema.remove("format").is_some() {
+        // What is said of bytes does not hold for the text that they become.
+        schema.retain(|keyword, _| !["minLength", "maxLength", "pattern"].contains(&keyword.as_str()));
+    }
     schema.insert("type".to_owned(), "string".into());
     schema.insert("contentEncoding".to_owned(), "base64".into());
     schema

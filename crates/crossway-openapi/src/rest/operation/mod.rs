@@ -6,9 +6,12 @@ mod compile;
 mod parameters;
 mod path;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use http::{HeaderName, Method};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 pub(super) use body::{Body, Fields, MediaKind};
 pub(super) use compile::{Context, compile};
@@ -16,6 +19,7 @@ pub(super) use path::{Piece, Template};
 
 use super::document::Broken;
 use super::schema::BadSchema;
+use crate::checks::Checker;
 
 /// An operation as a tool.
 #[derive(Debug)]
@@ -28,9 +32,26 @@ pub(super) struct Operation {
     pub(super) path: Template,
     /// By the names of the arguments that they are taken from.
     pub(super) parameters: BTreeMap<String, Parameter>,
+    /// The arguments that there have to be.
+    pub(super) required: BTreeSet<String>,
     pub(super) body: Option<Body>,
     /// Whether its answers are structured content: it says what they look like.
     pub(super) is_structured: bool,
+    pub(super) checker: OnceLock<Option<Checker>>,
+}
+
+impl Operation {
+    /// What holds arguments against the schema that the tool is listed with, if that can be done; made when it is first asked for.
+    pub(super) fn checker(&self) -> Option<&Checker> {
+        #[derive(Deserialize)]
+        struct Listed<'a> {
+            #[serde(rename = "inputSchema", borrow)]
+            input: &'a RawValue,
+        }
+        let made =
+            || Checker::new(&self.tool, serde_json::from_str::<Listed<'_>>(&self.definition).ok()?.input);
+        self.checker.get_or_init(made).as_ref()
+    }
 }
 
 /// A parameter of a path, of the query or of the head.

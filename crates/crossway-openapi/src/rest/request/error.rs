@@ -1,5 +1,7 @@
 //! What can be wrong with arguments.
 
+use crate::checks::{Fault, Step};
+
 /// Why no request can be made of a call's arguments. It never says what a value is; models read it and try again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -14,6 +16,8 @@ pub(in crate::rest) enum BadArguments {
     Dots(String),
     #[error("the argument {0:?} has characters that can't stand in a header")]
     Header(String),
+    #[error("{}", told(.0))]
+    Unfit(Vec<Fault>),
     #[error("the argument {name:?} has to be {wanted}")]
     Kind { name: String, wanted: &'static str },
     #[error("the argument {0:?} is nested too deeply to be sent in a query")]
@@ -24,4 +28,19 @@ pub(in crate::rest) enum BadArguments {
     Taken(String),
     #[error("the arguments make a URL that is too long")]
     TooLong,
+}
+
+/// Faults in one line: of each the argument, the way to the value within it, and why.
+fn told(faults: &[Fault]) -> String {
+    let told = faults.iter().map(|fault| {
+        let mut way = fault.loc.iter().map(|step| match step {
+            Step::Name(name) => name.clone(),
+            Step::Index(index) => index.to_string(),
+        });
+        let Some(argument) = way.next() else { return format!("the arguments: {}", fault.msg) };
+        let way: String = way.map(|step| format!("/{step}")).collect();
+        let at = if way.is_empty() { way } else { format!(" at {way}") };
+        format!("the argument {argument:?}{at}: {}", fault.msg)
+    });
+    told.collect::<Vec<_>>().join("; ")
 }

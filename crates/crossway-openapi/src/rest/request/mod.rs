@@ -1,6 +1,7 @@
 //! Requests, made of a tool's arguments.
 
 mod body;
+mod check;
 mod error;
 mod multipart;
 mod style;
@@ -9,10 +10,11 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
+pub(super) use check::checked;
 pub(super) use error::BadArguments;
 
 use super::limits;
-use super::operation::{Fields, Operation, Parameter, Piece, Place};
+use super::operation::{Operation, Parameter, Piece, Place};
 use crate::calling::{Attached, Outgoing, USER_AGENT};
 use style::{Query, headed, percent, simple};
 
@@ -28,7 +30,6 @@ pub(super) fn request(
     attached: &Attached,
     mut arguments: Map<String, Value>,
 ) -> Result<Outgoing, BadArguments> {
-    known(operation, &arguments)?;
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(header::ACCEPT, ACCEPT);
     headers.insert(header::USER_AGENT, USER_AGENT);
@@ -71,28 +72,6 @@ pub(super) fn request(
     attached.put_headers(&mut headers);
     let uri = url.parse().map_err(|_| BadArguments::TooLong)?;
     Ok(Outgoing { method: operation.method.clone(), uri, headers, body })
-}
-
-/// Refuses arguments that nothing takes: who means one of another name should know.
-fn known(operation: &Operation, arguments: &Map<String, Value>) -> Result<(), BadArguments> {
-    let of_body = |name: &String| match operation.body.as_ref().map(|body| &body.fields) {
-        Some(Fields::Whole(argument)) => argument == name,
-        Some(Fields::Members(members)) => members.contains_key(name),
-        None => false,
-    };
-    let is_known = |name: &String| operation.parameters.contains_key(name) || of_body(name);
-    match arguments.keys().find(|name| !is_known(name)) {
-        None => Ok(()),
-        Some(name) => {
-            let mut names: Vec<String> = operation.parameters.keys().cloned().collect();
-            match operation.body.as_ref().map(|body| &body.fields) {
-                Some(Fields::Whole(argument)) => names.push(argument.clone()),
-                Some(Fields::Members(members)) => names.extend(members.keys().cloned()),
-                None => {}
-            }
-            Err(BadArguments::Unknown { name: name.chars().take(64).collect(), known: names })
-        }
-    }
 }
 
 /// Fills a path in.

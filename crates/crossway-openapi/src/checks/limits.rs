@@ -1,0 +1,13 @@
+//! Every bound of holding arguments against schemas, with its default and the reason for it.
+
+/// The longest schema that arguments are checked by, or that is resolved: 1 MiB. The checks of a longer one are left to its server.
+pub(crate) const SCHEMA_BYTES: usize = 1 << 20;
+
+/// How many steps a regular expression of a schema may take back for one text: 100,000. Then the text does not match.
+pub(crate) const PATTERN_STEPS: usize = 100_000;
+
+/// How many faults of arguments are told: 16.
+pub(crate) const FAULTS: usize = 16;
+
+/// How many characters of a fault are told: 300. What is wrong is said in fewer, but for long lists of what would be right.
+pub(crate) const FAULT_CHARS: usize = 300;

@@ -1,0 +1,162 @@
+//! Arguments, held against a tool's schema.
+
+pub(crate) mod limits;
+
+use std::fmt;
+
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Holds arguments against a schema.
+///
+/// JSON Schema 2020-12 unless the schema says another dialect ("Defaults to 2020-12 if no explicit `$schema` is provided",
+/// 2026-07-28, basic/index, JSON Schema Usage). `format` is taken as an annotation, as it is by default there.
+pub(crate) struct Checker(Validator);
+
+/// One thing that is wrong with arguments; as JSON, it is what FastAPI tells of a request's body. It never says what a value is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Fault {
+    /// The way to it.
+    pub(crate) loc: Vec<Step>,
+    /// What, for people and models.
+    pub(crate) msg: String,
+    /// The schema's keyword that is not kept to.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+}
+
+/// A step of the way to a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Step {
+    Name(String),
+    Index(usize),
+}
+
+impl Checker {
+    /// `None` where the schema can't be used: it is too long, no schema, or refers to other documents, which are never fetched. The
+    /// server then checks by itself, as it should anyway.
+    pub(crate) fn new(tool: &str, schema: &RawValue) -> Option<Self> {
+        if schema.get().len() > limits::SCHEMA_BYTES {
+            tracing::warn!(tool, "a tool's schema is too long; its arguments are left to its server");
+            return None;
+        }
+        let schema: Value = serde_json::from_str(schema.get()).ok()?;
+        let patterns = PatternOptions::fancy_regex().backtrack_limit(limits::PATTERN_STEPS);
+        let options = jsonschema::options().with_pattern_options(patterns).should_validate_formats(false);
+        match options.offline().build(&schema) {
+            Ok(validator) => Some(Self(validator)),
+            Err(error) => {
+                let why = short(&error.to_string());
+                tracing::warn!(tool, %why, "a tool's schema can't be used; its arguments are left to its server");
+                None
+            }
+        }
+    }
+
+    /// # Errors
+    ///
+    /// What does not fit, and why.
+    pub(crate) fn check(&self, arguments: &Value) -> Result<(), Vec<Fault>> {
+        if self.0.is_valid(arguments) {
+            return Ok(());
+        }
+        Err(self.0.iter_errors(arguments).take(limits::FAULTS).map(|error| fault(&error)).collect())
+    }
+}
+
+fn fault(error: &ValidationError<'_>) -> Fault {
+    let way = error.instance_path();
+    let way = way.as_str().split('/').skip(1).map(|segment| match segment.parse::<usize>() {
+        Ok(index) => Step::Index(index),
+        Err(_) => Step::Name(segment.replace("~1", "/").replace("~0", "~")),
+    });
+    Fault {
+        loc: way.collect(),
+        // What was given may be a secret, and whoever gave it knows it.
+        msg: short(&error.masked_with("the value").to_string()),
+        kind: error.kind().keyword().to_owned(),
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(limits::FAULT_CHARS).collect()
+}
+
+impl fmt::Debug for Checker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Checker")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn checker(schema: &Value) -> Option<Checker> {
+        Checker::new("t", &RawValue::from_string(schema.to_string()).unwrap())
+    }
+
+    #[test]
+    fn a_fault_says_where_and_why_and_not_what_was_given() {
+        let checker = checker(&json!({
+            "type": "object",
+            "properties": {
+                "a": { "type": "array", "items": { "type": "integer" } },
+                "key": { "pattern": "^[0-9]+$", "maxLength": 3 },
+                "kind": { "enum": ["x", "y"] },
+                "either": { "anyOf": [{ "type": "string", "maxLength": 1 }, { "type": "integer" }] },
+            },
+            "required": ["b"],
+        }));
+        let arguments = json!({ "a": [1, "s3cr3t"], "key": "s3cr3t", "kind": "s3cr3t", "either": "s3cr3t" });
+        let faults = checker.unwrap().check(&arguments).unwrap_err();
+        assert_eq!(faults.len(), 6, "{faults:?}");
+        let of_a = faults.iter().find(|fault| fault.kind == "type").unwrap();
+        assert_eq!(of_a.loc, [Step::Name("a".to_owned()), Step::Index(1)]);
+        assert_eq!(of_a.msg, "the value is not of type \"integer\"");
+        assert!(faults.iter().any(|fault| fault.loc.is_empty() && fault.kind == "required"), "{faults:?}");
+        assert!(!format!("{faults:?}").contains("s3cr3t"), "{faults:?}");
+    }
+
+    #[test]
+    fn schemas_that_need_other_documents_are_left_to_their_servers() {
+        assert!(checker(&json!({ "$ref": "https://127.0.0.1:1/schema.json" })).is_none());
+        assert!(checker(&json!({ "$ref": "file:///etc/passwd" })).is_none());
+        assert!(checker(&json!({ "$ref": "#/$defs/gone" })).is_none());
+        assert!(checker(&json!({ "type": 5 })).is_none());
+        assert!(checker(&json!({ "$ref": "#/$defs/A", "$defs": { "A": { "type": "string" } } })).is_some());
+    }
+
+    #[test]
+    fn a_pattern_that_never_ends_ends() {
+        let checker =
+            checker(&json!({ "properties": { "a": { "pattern": "^(?=(a+)+$)(a|aa)+b$" } } })).unwrap();
+        assert!(checker.check(&json!({ "a": "a".repeat(60) + "!" })).is_err());
+    }
+
+    #[test]
+    fn schemas_that_refer_to_themselves_end() {
+        for schema in [
+            json!({ "$ref": "#" }),
+            json!({ "$ref": "#/$defs/A", "$defs": { "A": { "allOf": [{ "$ref": "#/$defs/A" }] } } }),
+            json!({ "anyOf": [{ "$ref": "#/$defs/A" }], "$defs": { "A": { "not": { "$ref": "#/$defs/A" } } } }),
+        ] {
+            if let Some(checker) = checker(&schema) {
+                // Whatever it says: it says it.
+                let _ = checker.check(&json!({ "a": 1 }));
+            }
+        }
+        let list = json!({ "$ref": "#/$defs/A", "$defs": { "A": {
+            "type": "object", "properties": { "next": { "$ref": "#/$defs/A" } }, "additionalProperties": false,
+        } } });
+        let checker = checker(&list).unwrap();
+        assert!(checker.check(&json!({ "next": { "next": {} } })).is_ok());
+        let faults = checker.check(&json!({ "next": { "next": { "other": 1 } } })).unwrap_err();
+        assert_eq!(faults[0].loc.len(), 2, "{faults:?}");
+    }
+}

@@ -1,0 +1,123 @@
+//! What tools of REST APIs take of their callers, over sockets.
+
+#![cfg(feature = "rest")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not tests to the lint")]
+
+mod support;
+
+use crossway_openapi::Attached;
+use crossway_openapi::rest::{Api, ApiOptions, Document, RestOptions, RestUpstream};
+use serde_json::{Value, json};
+
+use support::{Fake, call, json_answer, text};
+
+const DOCUMENT: &str = r##"
+openapi: 3.0.3
+info: { title: Orders, version: "1" }
+paths:
+  /orders:
+    get:
+      operationId: orders
+      parameters:
+        - { name: limit, in: query, schema: { type: integer, minimum: 1, maximum: 100 } }
+        - { name: state, in: query, schema: { type: string, enum: [open, done] } }
+        - { name: filter, in: query, style: deepObject, schema: { type: object, properties: { range: { type: array, items: { type: integer } } } } }
+        - { name: code, in: query, schema: { type: string, pattern: "^[A-Z]{3}$" } }
+    post:
+      operationId: order
+      requestBody: { required: true, content: { application/json: { schema: { $ref: "#/components/schemas/Order" } } } }
+    put:
+      operationId: file
+      requestBody:
+        content:
+          multipart/form-data: { schema: { type: object, properties: { file: { type: string, format: binary, maxLength: 3 } } } }
+    patch: { operationId: tree, requestBody: { content: { application/json: { schema: { $ref: "#/components/schemas/Tree" } } } } }
+  /odd: { get: { operationId: odd, parameters: [{ name: odd, in: query, schema: { type: string, pattern: "(" } }] } }
+components:
+  schemas:
+    Order:
+      type: object
+      required: [what]
+      properties:
+        what: { type: string, nullable: true }
+        count: { type: integer }
+        parts: { type: array, items: { type: object, required: [what], properties: { what: {}, count: {} } } }
+    Tree: { type: object, properties: { below: { $ref: "#/components/schemas/Tree" } }, additionalProperties: false }
+"##;
+
+async fn orders(attached: Attached) -> (Fake, RestUpstream) {
+    let fake = Fake::start(|_| json_answer(200, json!({}))).await;
+    let document = Document::parse(DOCUMENT.as_bytes()).unwrap();
+    let api = Api::new(&document, &ApiOptions::new().server(fake.url.as_str())).unwrap();
+    assert!(api.left_out().is_empty(), "{:?}", api.left_out());
+    (fake, RestUpstream::new(api, RestOptions::new().attached(attached)))
+}
+
+fn is_refused(result: &Value) -> &str {
+    assert_eq!(result["isError"], true, "{result}");
+    text(result)
+}
+
+#[tokio::test]
+async fn arguments_that_do_not_fit_their_schema_are_refused_and_nothing_is_sent() {
+    let (fake, upstream) = orders(Attached::new()).await;
+    for (tool, arguments, wanted) in [
+        (
+            "orders",
+            json!({ "limit": "s3cr3t" }),
+            "the argument \"limit\": the value is not of type \"integer\"",
+        ),
+        (
+            "orders",
+            json!({ "limit": 101 }),
+            "the argument \"limit\": the value is greater than the maximum of 100",
+        ),
+        (
+            "orders",
+            json!({ "state": "s3cr3t" }),
+            "the argument \"state\": the value is not one of \"open\" or \"done\"",
+        ),
+        (
+            "orders",
+            json!({ "filter": { "range": [1, "s3cr3t"] } }),
+            "the argument \"filter\" at /range/1: the value is not of type",
+        ),
+        (
+            "order",
+            json!({ "what": "a", "parts": [{ "count": 1 }] }),
+            "the argument \"parts\" at /0: \"what\" is a required property",
+        ),
+        ("order", json!({ "what": "a", "count": null }), "the argument \"count\": the value is not of type"),
+        (
+            "tree",
+            json!({ "body": { "below": { "below": { "beside": 1 } } } }),
+            "the argument \"body\" at /below/below: Additional properties are not allowed ('beside' was unexpected)",
+        ),
+        ("order", json!({ "count": 1 }), "the argument \"what\" is missing"),
+    ] {
+        let result = call(&upstream, tool, arguments.clone()).await;
+        let told = is_refused(&result);
+        assert!(told.contains(wanted) && !told.contains("s3cr3t"), "{arguments}: {told}");
+    }
+    let result = call(&upstream, "order", json!({ "what": 1, "count": "x" })).await;
+    assert_eq!(is_refused(&result).matches("the argument").count(), 2, "{result}");
+    assert!(fake.asked().is_empty());
+}
+
+#[tokio::test]
+async fn arguments_that_fit_are_sent() {
+    let (fake, upstream) = orders(Attached::new()).await;
+    // A schema with a pattern that is none can't be used, and what does not fit it is for the API to say.
+    for (tool, arguments, wanted) in
+        [("odd", json!({ "odd": 5 }), "/odd?odd=5"), ("odd", json!({ "odd": null }), "/odd")]
+    {
+        let result = call(&upstream, tool, arguments).await;
+        assert!(result.get("isError").is_none(), "{result}");
+        assert_eq!(fake.asked_once().uri().path_and_query().unwrap().as_str(), wanted);
+    }
+    call(&upstream, "order", json!({ "what": null, "parts": [{ "what": "a", "count": 2.0 }] })).await;
+    assert_eq!(fake.asked_once().body(), r#"{"parts":[{"count":2.0,"what":"a"}],"what":null}"#);
+    // What is said of a file's length does not hold for its base64.
+    call(&upstream, "file", json!({ "file": "AAEC" })).await;
+    assert!(fake.asked_once().headers()["content-type"].to_str().unwrap().starts_with("multipart/form-data"));
+}
