@@ -167,6 +167,12 @@ fn operators_see_who_is_served_and_why_and_each_call_is_on_record_without_its_ar
         "{allowed}"
     );
     assert!(!records.contains("\"hi\"") && !records.contains("a token"), "{records}");
+    let counted = || {
+        let metrics = ask(&operations, "/metrics", None, None);
+        let line = metrics.lines().find_map(|line| line.strip_prefix("crossway_audit_records_total "));
+        line.unwrap().parse::<usize>().unwrap()
+    };
+    eventually("each record is counted", || counted() >= records.lines().count());
 }
 
 #[test]

@@ -79,6 +79,9 @@ struct Inner {
     reloaded_at: Series<FloatGauge>,
     reload_ok: Series<Gauge>,
     config_info: Series<Gauge>,
+    audit_places: Series<Gauge>,
+    audit_records: Series<Counter>,
+    audit_waits: Series<Counter>,
     audit_refusals: Series<Counter>,
     tls_reloads: Series<Counter>,
     tls_failed: Series<Counter>,
@@ -114,6 +117,9 @@ impl Metrics {
         let reload_ok = Series::new(&table::RELOAD_OK, to);
         let config_info = Series::new(&table::CONFIG_INFO, to);
         Series::<Gauge>::new(&table::BUILD_INFO, to).with([env!("CARGO_PKG_VERSION").into()]).set(1);
+        let audit_places = Series::new(&table::AUDIT_PLACES, to);
+        let audit_records = Series::new(&table::AUDIT_RECORDS, to);
+        let audit_waits = Series::new(&table::AUDIT_WAITS, to);
         let audit_refusals = Series::new(&table::AUDIT_REFUSALS, to);
         let tls_reloads = Series::new(&table::TLS_RELOADS, to);
         let tls_failed = Series::new(&table::TLS_FAILED, to);
@@ -143,6 +149,9 @@ impl Metrics {
             reloaded_at,
             reload_ok,
             config_info,
+            audit_places,
+            audit_records,
+            audit_waits,
             audit_refusals,
             tls_reloads,
             tls_failed,
@@ -244,7 +253,7 @@ impl Metrics {
             self.0.sessions.with([count.face.into()]).set(signed(count.open as u64));
         }
         if let Some(audit) = audit {
-            self.0.audit_refusals.with([]).inner().store(audit.refused, Ordering::Relaxed);
+            self.take_audit(audit);
         }
         self.take_process();
         let mut text = String::new();
@@ -262,6 +271,21 @@ impl Metrics {
                 let is_it = i64::from(state == upstream.state);
                 inner.upstream_state.with([Value::from(&name), state.word().into()]).set(is_it);
             }
+        }
+    }
+
+    fn take_audit(&self, audit: &AuditStatus) {
+        let inner = &*self.0;
+        let places = |state: &'static str| inner.audit_places.with([state.into()]);
+        places("taken").set(signed(audit.places as u64));
+        places("free").set(signed(audit.most.saturating_sub(audit.places) as u64));
+        let totals = [
+            (&inner.audit_records, audit.recorded),
+            (&inner.audit_waits, audit.waited),
+            (&inner.audit_refusals, audit.refused),
+        ];
+        for (series, total) in totals {
+            series.with([]).inner().store(total, Ordering::Relaxed);
         }
     }
 

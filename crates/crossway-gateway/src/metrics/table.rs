@@ -154,6 +154,18 @@ pub(super) const CONFIG_INFO: Row = Row::gauge(
 );
 pub(super) const BUILD_INFO: Row =
     Row::gauge("crossway_build_info", &["version"], "1, with the version of the binary.");
+pub(super) const AUDIT_PLACES: Row = Row::gauge(
+    "crossway_audit_places",
+    &["state"],
+    "Places of the audit log: taken (calls in flight, and records that wait to be written) and free. Without a free one, calls wait or are refused.",
+);
+pub(super) const AUDIT_RECORDS: Row =
+    Row::counter("crossway_audit_records_total", &[], "Records that were written to the audit log.");
+pub(super) const AUDIT_WAITS: Row = Row::counter(
+    "crossway_audit_waits_total",
+    &[],
+    "Calls that waited for a place in the audit log, however that ended.",
+);
 pub(super) const AUDIT_REFUSALS: Row = Row::counter(
     "crossway_audit_refusals_total",
     &[],
@@ -209,6 +221,9 @@ pub const TABLE: &[Row] = &[
     RELOAD_OK,
     CONFIG_INFO,
     BUILD_INFO,
+    AUDIT_PLACES,
+    AUDIT_RECORDS,
+    AUDIT_WAITS,
     AUDIT_REFUSALS,
     TLS_RELOADS,
     TLS_FAILED,

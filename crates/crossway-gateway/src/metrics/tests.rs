@@ -32,7 +32,7 @@ fn touch_all(metrics: &Metrics) -> String {
     metrics.tls_failed("mcp", "timeout");
     metrics.otlp_dropped("traces", 1);
     let upstream = UpstreamStatus::new("wiki", UpstreamState::Down);
-    let audit = AuditStatus { refused: 4 };
+    let audit = AuditStatus { places: 3, most: 8, recorded: 7, waited: 2, refused: 4 };
     metrics.scrape(&[upstream], &[SessionCount { face: "streamable-http", open: 5 }], Some(&audit))
 }
 
@@ -99,6 +99,20 @@ fn more_series_than_there_may_be_come_in_under_other() {
     let text = scrape(&metrics);
     assert_eq!(value(&text, r#"crossway_denied_total{tenant="other",reason="no_grant"}"#), 10.0);
     assert_eq!(value(&text, r#"crossway_denied_total{tenant="tenant-0",reason="no_grant"}"#), 1.0);
+}
+
+#[test]
+fn the_audit_logs_places_records_waits_and_refusals_are_told() {
+    let text = touch_all(&Metrics::new());
+    for (series, expected) in [
+        (r#"crossway_audit_places{state="taken"}"#, 3.0),
+        (r#"crossway_audit_places{state="free"}"#, 5.0),
+        ("crossway_audit_records_total", 7.0),
+        ("crossway_audit_waits_total", 2.0),
+        ("crossway_audit_refusals_total", 4.0),
+    ] {
+        assert_eq!(value(&text, series), expected, "{series}");
+    }
 }
 
 #[test]

@@ -88,7 +88,15 @@ pub struct SessionCount {
 /// How the audit log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AuditStatus {
-    /// Calls that were refused for want of room.
+    /// Calls that have a place in it: they are in flight, or their records wait to be written.
+    pub places: usize,
+    /// How many places there are.
+    pub most: usize,
+    /// Records that were written.
+    pub recorded: u64,
+    /// Calls that waited for a place, or wait for one.
+    pub waited: u64,
+    /// Calls that were refused, because they could not be recorded.
     pub refused: u64,
 }
 

@@ -58,8 +58,14 @@ impl OperationsSource for Source {
     }
 
     fn audit(&self) -> Option<AuditStatus> {
-        let log = self.audit.as_ref()?;
-        Some(AuditStatus { refused: log.refused() })
+        let counts = self.audit.as_ref()?.counts();
+        Some(AuditStatus {
+            places: counts.places,
+            most: counts.most,
+            recorded: counts.recorded,
+            waited: counts.waited,
+            refused: counts.refused,
+        })
     }
 
     fn explain(&self, question: &RawValue) -> Result<Box<RawValue>, BadQuestion> {

@@ -47,7 +47,7 @@ impl Stage for AuditLayer {
                     Ok(Some(record.placed(place)))
                 }))
             }
-            Err(NotRecorded::Full) => refused(self.log.refuse()),
+            Err(NotRecorded::Full) => refused(self.log.refuse(NotRecorded::Full)),
             Err(error) => refused(error),
         }
     }

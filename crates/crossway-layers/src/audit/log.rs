@@ -77,7 +77,33 @@ struct Shared {
     lines: mpsc::Sender<Vec<u8>>,
     key: AuditKey,
     options: AuditOptions,
-    refused: Arc<AtomicU64>,
+    totals: Arc<Totals>,
+}
+
+/// What has become of calls since the log was made.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    pub(super) recorded: AtomicU64,
+    waited: AtomicU64,
+    refused: AtomicU64,
+    /// Those of the refused that the log does not tell of yet.
+    pub(super) untold: AtomicU64,
+}
+
+/// What has become of calls since the log was made, and how many have a place in it now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct AuditCounts {
+    /// Calls that have a place in the log: they are in flight, or their records wait to be written.
+    pub places: usize,
+    /// How many places there are.
+    pub most: usize,
+    /// Records that were written.
+    pub recorded: u64,
+    /// Calls that waited for a place, or wait for one.
+    pub waited: u64,
+    /// Calls that were refused, for want of a place or because nobody writes any more.
+    pub refused: u64,
 }
 
 /// A record's place in the log.
@@ -88,9 +114,9 @@ impl AuditLog {
     #[must_use]
     pub fn new(key: AuditKey, options: AuditOptions) -> (Self, AuditWriter) {
         let (lines, receiver) = mpsc::channel(options.calls.clamp(1, tokio::sync::Semaphore::MAX_PERMITS));
-        let refused = Arc::<AtomicU64>::default();
-        let writer = AuditWriter::new(receiver, Arc::clone(&refused), Arc::clone(&options.clock));
-        (Self(Arc::new(Shared { lines, key, options, refused })), writer)
+        let totals = Arc::<Totals>::default();
+        let writer = AuditWriter::new(receiver, Arc::clone(&totals), Arc::clone(&options.clock));
+        (Self(Arc::new(Shared { lines, key, options, totals })), writer)
     }
 
     /// How many more calls there is room for.
@@ -102,7 +128,20 @@ impl AuditLog {
     /// How many calls were refused for want of room, and not written as such yet.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.0.refused.load(Ordering::Relaxed)
+        self.0.totals.untold.load(Ordering::Relaxed)
+    }
+
+    /// What has become of calls, for operators. The number of places that are taken is the queue's own: calls pay nothing for it.
+    #[must_use]
+    pub fn counts(&self) -> AuditCounts {
+        let (lines, totals) = (&self.0.lines, &*self.0.totals);
+        AuditCounts {
+            places: lines.max_capacity() - lines.capacity(),
+            most: lines.max_capacity(),
+            recorded: totals.recorded.load(Ordering::Relaxed),
+            waited: totals.waited.load(Ordering::Relaxed),
+            refused: totals.refused.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) fn key(&self) -> &AuditKey {
@@ -120,24 +159,29 @@ impl AuditLog {
     pub(super) fn place_now(&self) -> Result<Place, NotRecorded> {
         self.0.lines.clone().try_reserve_owned().map_err(|error| match error {
             TrySendError::Full(_) => NotRecorded::Full,
-            TrySendError::Closed(_) => NotRecorded::Closed,
+            TrySendError::Closed(_) => self.refuse(NotRecorded::Closed),
         })
     }
 
     /// A place, when there is one.
     pub(super) async fn place(&self) -> Result<Place, NotRecorded> {
+        self.0.totals.waited.fetch_add(1, Ordering::Relaxed);
         let place = self.0.lines.clone().reserve_owned();
         match tokio::time::timeout(self.0.options.wait, place).await {
             Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) => Err(NotRecorded::Closed),
-            Err(_) => Err(self.refuse()),
+            Ok(Err(_)) => Err(self.refuse(NotRecorded::Closed)),
+            Err(_) => Err(self.refuse(NotRecorded::Full)),
         }
     }
 
-    /// Counts a call that has no place.
-    pub(super) fn refuse(&self) -> NotRecorded {
-        self.0.refused.fetch_add(1, Ordering::Relaxed);
-        NotRecorded::Full
+    /// Counts a call that has no place, and never gets one.
+    pub(super) fn refuse(&self, why: NotRecorded) -> NotRecorded {
+        let totals = &self.0.totals;
+        totals.refused.fetch_add(1, Ordering::Relaxed);
+        if why == NotRecorded::Full {
+            totals.untold.fetch_add(1, Ordering::Relaxed);
+        }
+        why
     }
 }
 

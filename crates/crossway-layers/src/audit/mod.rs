@@ -35,6 +35,6 @@ mod tests;
 pub use error::NotRecorded;
 pub use key::AuditKey;
 pub use layer::AuditLayer;
-pub use log::{AuditLog, AuditOptions, Overflow};
+pub use log::{AuditCounts, AuditLog, AuditOptions, Overflow};
 pub use note::{AuditNote, Decision};
 pub use writer::AuditWriter;

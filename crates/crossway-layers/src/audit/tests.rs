@@ -133,6 +133,7 @@ async fn what_is_no_request_is_not_recorded() {
 #[tokio::test(start_paused = true)]
 async fn calls_wait_for_room_in_the_log() {
     let (log, mut writer) = log(AuditOptions::default().calls(1));
+    let counts = log.clone();
     let (link, server) = around(&AuditLayer::new(log)).await;
     let first = link.call(call_of("alice", 1, "tools/list", "{}"));
     let id = server.expect("tools/list").await;
@@ -147,12 +148,16 @@ async fn calls_wait_for_room_in_the_log() {
     second.await.unwrap().unwrap();
     assert_eq!(lines(&mut writer).await[0]["method"], "prompts/list");
 
+    assert_eq!((counts.counts().recorded, counts.counts().places), (2, 0));
+
     let _third = link.call(call_of("alice", 3, "tools/list", "{}"));
+    assert_eq!((counts.counts().waited, counts.counts().places, counts.counts().most), (1, 1, 1));
     let fourth = link.call(call_of("alice", 4, "tools/list", "{}"));
     let began = tokio::time::Instant::now();
     let error = response(fourth).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotSent);
     assert_eq!(began.elapsed(), crate::limits::AUDIT_WAIT);
+    assert_eq!((counts.counts().waited, counts.counts().refused), (2, 1));
 }
 
 #[tokio::test]
@@ -171,15 +176,16 @@ async fn calls_are_refused_without_room_if_so_configured_and_the_log_tells_how_m
     let lines = lines(&mut writer).await;
     assert_eq!(lines[1]["event"], "calls refused for want of room in this log");
     assert_eq!(lines[1]["calls"], 2);
+    assert_eq!((log.refused(), log.counts().refused), (0, 2), "operators see all of them");
 }
 
 #[tokio::test]
 async fn nothing_is_called_when_nobody_writes_the_log() {
     let (log, writer) = log(AuditOptions::default());
-    let (link, _server) = around(&AuditLayer::new(log)).await;
+    let (link, _server) = around(&AuditLayer::new(log.clone())).await;
     drop(writer);
     let error = response(link.call(call_of("alice", 1, "tools/list", "{}"))).await.unwrap_err();
-    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert_eq!((error.outcome(), log.counts().refused), (Outcome::NotSent, 1));
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::log::Totals;
 use crate::Clock;
 use crate::limits::{AUDIT_BATCH, AUDIT_PAUSE, AUDIT_RETRY, AUDIT_ROOMY};
 
@@ -15,7 +16,7 @@ use crate::limits::{AUDIT_BATCH, AUDIT_PAUSE, AUDIT_RETRY, AUDIT_ROOMY};
 /// it is dropped, all are refused.
 pub struct AuditWriter {
     lines: mpsc::Receiver<Vec<u8>>,
-    refused: Arc<AtomicU64>,
+    totals: Arc<Totals>,
     clock: Arc<dyn Clock>,
     batch: Vec<Vec<u8>>,
 }
@@ -29,12 +30,8 @@ struct Refused {
 }
 
 impl AuditWriter {
-    pub(super) fn new(
-        lines: mpsc::Receiver<Vec<u8>>,
-        refused: Arc<AtomicU64>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { lines, refused, clock, batch: Vec::new() }
+    pub(super) fn new(lines: mpsc::Receiver<Vec<u8>>, totals: Arc<Totals>, clock: Arc<dyn Clock>) -> Self {
+        Self { lines, totals, clock, batch: Vec::new() }
     }
 
     /// The next records, as whole lines; `None` once the log and its calls are gone. Their places in the log are free again: who
@@ -45,7 +42,10 @@ impl AuditWriter {
     /// Cancel safe: a future of this that is dropped has taken no record.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
         self.lines.recv_many(&mut self.batch, AUDIT_BATCH).await;
-        self.lines()
+        let records = self.batch.len();
+        let lines = self.lines();
+        self.wrote(records);
+        lines
     }
 
     /// Writes to `out` until the log and its calls are gone. Blocks: it needs a thread of its own. Each batch is flushed, and a log
@@ -61,8 +61,10 @@ impl AuditWriter {
         let has_room = self.lines.max_capacity() >= AUDIT_ROOMY;
         loop {
             self.lines.blocking_recv_many(&mut self.batch, AUDIT_BATCH);
+            let records = self.batch.len();
             let Some(lines) = self.lines() else { return Ok(()) };
             self.write_all(&mut out, &lines)?;
+            self.wrote(records);
             // Nobody waits for the last ones.
             if has_room && !self.lines.is_closed() && self.lines.sender_strong_count() > 0 {
                 std::thread::sleep(AUDIT_PAUSE);
@@ -96,9 +98,13 @@ impl AuditWriter {
         }
     }
 
+    fn wrote(&self, records: usize) {
+        self.totals.recorded.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
     /// The batch in one piece, with word of those that are not in it.
     fn lines(&mut self) -> Option<Vec<u8>> {
-        let refused = self.refused.swap(0, Ordering::Relaxed);
+        let refused = self.totals.untold.swap(0, Ordering::Relaxed);
         if self.batch.is_empty() && refused == 0 {
             return None;
         }
