@@ -118,6 +118,8 @@ fn parameter<'a>(
         None if is_query => Style::Form,
         None => Style::Simple,
         Some("simple") if !is_query => Style::Simple,
+        Some("label") if place == Place::Path => Style::Label,
+        Some("matrix") if place == Place::Path => Style::Matrix,
         Some("form") if is_query => Style::Form,
         Some("spaceDelimited") if is_query => Style::SpaceDelimited,
         Some("pipeDelimited") if is_query => Style::PipeDelimited,

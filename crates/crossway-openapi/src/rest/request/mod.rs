@@ -8,15 +8,16 @@ mod style;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 pub(super) use check::checked;
 pub(super) use error::BadArguments;
 
 use super::limits;
-use super::operation::{Operation, Parameter, Piece, Place};
+use super::operation::{Operation, Parameter, Piece, Place, Style};
 use crate::calling::{Attached, Outgoing, USER_AGENT};
-use style::{Query, headed, percent, simple};
+use style::{Query, expanded, headed, percent};
 
 const ACCEPT: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.8");
 
@@ -76,10 +77,11 @@ pub(super) fn request(
 
 /// Fills a path in.
 ///
-/// A slash in a value is encoded. A value that has `.` or `..` between slashes is refused: servers and proxies that decode a path
-/// before they take it apart would be led elsewhere, and `%2E%2E` is as good as `..` to many.
+/// What ends a part of it is encoded in values. A path that has `.` or `..` between slashes once it is decoded is refused: servers and
+/// proxies that decode a path before they take it apart would be led elsewhere, and `%2E%2E` is as good as `..` to many.
 fn path(operation: &Operation, arguments: &Map<String, Value>, url: &mut String) -> Result<(), BadArguments> {
     let begin = url.len();
+    let mut ends: Vec<(usize, &str)> = Vec::new();
     for piece in &operation.path.0 {
         let name = match piece {
             Piece::Text(text) => {
@@ -95,24 +97,28 @@ fn path(operation: &Operation, arguments: &Map<String, Value>, url: &mut String)
         let value = arguments.get(argument).filter(|value| !value.is_null());
         let value = value.ok_or_else(|| BadArguments::Missing(argument.clone()))?;
         let value = if parameter.is_json { &Value::String(value.to_string()) } else { value };
-        let before = url.len();
-        let text = simple(value, parameter.explode, &mut |part, out| {
-            if part.split(['/', '\\']).any(|part| part == "." || part == "..") {
-                return Err(BadArguments::Dots(argument.clone()));
-            }
-            percent(part, out);
-            Ok(())
-        })?;
-        url.push_str(&text);
-        if url.len() == before {
+        let text = expanded(parameter.style, parameter.explode, name, value, percent);
+        if text.is_empty() || (parameter.style == Style::Label && text == ".") {
             return Err(BadArguments::Empty(argument.clone()));
         }
+        url.push_str(&text);
+        ends.push((url.len(), argument));
     }
-    // What stands side by side may make one of what neither is.
-    if url[begin..].split('/').any(|segment| segment == "." || segment == "..") {
-        return Err(BadArguments::Dots("path".to_owned()));
+    // As a whole: what stands side by side may make one of what neither is.
+    let mut end = begin;
+    for segment in url[begin..].split('/') {
+        if leads_elsewhere(&percent_decode_str(segment).decode_utf8_lossy()) {
+            let argument = ends.iter().find(|(of, _)| *of > end).map_or("path", |(_, argument)| argument);
+            return Err(BadArguments::Dots(argument.to_owned()));
+        }
+        end += segment.len() + 1;
     }
     Ok(())
+}
+
+/// Whether a text has `.` or `..` between slashes. `..;a` is one too: servers that know matrix parameters put them aside first.
+fn leads_elsewhere(text: &str) -> bool {
+    text.split(['/', '\\']).any(|part| matches!(part.split(';').next(), Some("." | "..")))
 }
 
 #[cfg(test)]

@@ -24,44 +24,60 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-/// `simple`: parts with commas between them. Each part is written by `write`.
-pub(super) fn simple(
-    value: &Value,
+/// `simple`, `label` and `matrix`: RFC 6570's expansions without an operator, with `.` and with `;` (section 3.2.1). Each name and each
+/// part is written by `write`. What is null is left out, and a list or an object with nothing in it is nothing.
+pub(super) fn expanded(
+    style: Style,
     explode: bool,
-    write: &mut dyn FnMut(&str, &mut String) -> Result<(), BadArguments>,
-) -> Result<String, BadArguments> {
-    let mut out = String::new();
-    match value {
+    name: &str,
+    value: &Value,
+    mut write: impl FnMut(&str, &mut String),
+) -> String {
+    let (first, between, is_named) = match style {
+        Style::Label => (".", ".", false),
+        Style::Matrix => (";", ";", true),
+        _ => ("", ",", false),
+    };
+    let mut written = |text: &str| {
+        let mut out = String::new();
+        write(text, &mut out);
+        out
+    };
+    let name = written(name);
+    // `;name` is what an empty value is, where values are named.
+    let pair = |name: &str, value: &str| match value {
+        "" if is_named => name.to_owned(),
+        value => format!("{name}={value}"),
+    };
+    let (parts, is_whole): (Vec<String>, bool) = match value {
         Value::Array(list) => {
-            for (at, value) in list.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write(&text(value), &mut out)?;
-            }
+            let parts = list.iter().filter(|value| !value.is_null()).map(|value| written(&text(value)));
+            let each = |part: String| if is_named && explode { pair(&name, &part) } else { part };
+            (parts.map(each).collect(), !explode)
         }
         Value::Object(members) => {
-            for (at, (name, value)) in members.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write(name, &mut out)?;
-                out.push(if explode { '=' } else { ',' });
-                write(&text(value), &mut out)?;
-            }
+            let members = members.iter().filter(|(_, value)| !value.is_null());
+            let members = members.map(|(member, value)| (written(member), written(&text(value))));
+            let each = |(member, value): (String, String)| match explode {
+                true => vec![pair(&member, &value)],
+                false => vec![member, value],
+            };
+            (members.flat_map(each).collect(), !explode)
         }
-        value => write(&text(value), &mut out)?,
+        value => (vec![written(&text(value))], true),
+    };
+    if parts.is_empty() {
+        return String::new();
     }
-    Ok(out)
+    let joined = parts.join(if explode { between } else { "," });
+    let joined = if is_named && is_whole { pair(&name, &joined) } else { joined };
+    format!("{first}{joined}")
 }
 
 /// A value as a header's. What could end the header is refused.
 pub(super) fn headed(value: &Value, explode: bool, argument: &str) -> Result<HeaderValue, BadArguments> {
     let bad = || BadArguments::Header(argument.to_owned());
-    let text = simple(value, explode, &mut |part, out| {
-        out.push_str(part);
-        Ok(())
-    })?;
+    let text = expanded(Style::Simple, explode, "", value, |part, out| out.push_str(part));
     let is_fit = text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text;
     if !is_fit {
         return Err(bad());

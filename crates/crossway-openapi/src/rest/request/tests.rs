@@ -87,16 +87,87 @@ fn styles_are_those_of_the_specification() {
         let outgoing = made(&api, json!({ "id": "1", "color": value })).unwrap();
         assert_eq!(outgoing.uri.query(), Some(wanted), "{style} {explode} {value}");
     }
-    for (explode, value, wanted) in [
-        (false, json!("a,b"), "a%2Cb"),
-        (false, list, "blue,black,brown"),
-        (false, object.clone(), "B,150,G,200,R,100"),
-        (true, object, "B=150,G=200,R=100"),
+}
+
+/// The path that a parameter `color` of a style makes, without what stands around it.
+fn path_of(style: &str, explode: bool, value: Value) -> Result<String, BadArguments> {
+    let id = json!({ "name": "id", "in": "path", "required": true, "style": style, "explode": explode });
+    let outgoing = made(&api(json!({ "parameters": [id] })), json!({ "id": value }))?;
+    let path = outgoing.uri.path().strip_prefix("/v1/a/").unwrap();
+    Ok(path.strip_suffix("/b").unwrap().to_owned())
+}
+
+#[test]
+fn styles_of_paths_are_those_of_the_specification() {
+    // OpenAPI 3.1.1, Style Examples; RFC 6570, sections 3.2.2, 3.2.5 and 3.2.7. Members stand in the order of their names.
+    let (list, object) = (json!(["blue", "black", "brown"]), json!({ "R": 100, "G": 200, "B": 150 }));
+    let keys = json!({ "semi": ";", "dot": ".", "comma": "," });
+    for (style, explode, value, wanted) in [
+        ("simple", false, json!("a,b"), "a%2Cb"),
+        ("simple", false, list.clone(), "blue,black,brown"),
+        ("simple", true, list.clone(), "blue,black,brown"),
+        ("simple", false, object.clone(), "B,150,G,200,R,100"),
+        ("simple", true, object.clone(), "B=150,G=200,R=100"),
+        ("simple", false, keys.clone(), "comma,%2C,dot,.,semi,%3B"),
+        ("simple", true, keys.clone(), "comma=%2C,dot=.,semi=%3B"),
+        ("label", false, json!("blue"), ".blue"),
+        ("label", true, json!("blue"), ".blue"),
+        ("label", false, json!("50%"), ".50%25"),
+        ("label", false, list.clone(), ".blue,black,brown"),
+        ("label", true, list.clone(), ".blue.black.brown"),
+        ("label", false, object.clone(), ".B,150,G,200,R,100"),
+        ("label", true, object.clone(), ".B=150.G=200.R=100"),
+        ("label", false, keys.clone(), ".comma,%2C,dot,.,semi,%3B"),
+        ("label", true, keys.clone(), ".comma=%2C.dot=..semi=%3B"),
+        ("label", true, json!({ "a": "" }), ".a="),
+        ("matrix", false, json!(""), ";id"),
+        ("matrix", true, json!(""), ";id"),
+        ("matrix", false, json!("blue"), ";id=blue"),
+        ("matrix", true, json!("blue"), ";id=blue"),
+        ("matrix", false, json!(true), ";id=true"),
+        ("matrix", false, json!("50%"), ";id=50%25"),
+        ("matrix", false, list.clone(), ";id=blue,black,brown"),
+        ("matrix", true, list, ";id=blue;id=black;id=brown"),
+        ("matrix", true, json!(["", null, "a"]), ";id;id=a"),
+        ("matrix", false, object.clone(), ";id=B,150,G,200,R,100"),
+        ("matrix", true, object, ";B=150;G=200;R=100"),
+        ("matrix", false, keys.clone(), ";id=comma,%2C,dot,.,semi,%3B"),
+        ("matrix", true, keys, ";comma=%2C;dot=.;semi=%3B"),
+        ("matrix", true, json!({ "a": "", "b": null }), ";a"),
     ] {
-        let id = json!({ "name": "id", "in": "path", "required": true, "explode": explode });
-        let outgoing = made(&api(json!({ "parameters": [id] })), json!({ "id": value })).unwrap();
-        assert_eq!(outgoing.uri.path(), format!("/v1/a/{wanted}/b"));
+        assert_eq!(path_of(style, explode, value.clone()).unwrap(), wanted, "{style} {explode} {value}");
     }
+}
+
+#[test]
+fn no_style_of_a_path_leads_elsewhere() {
+    let (empty, dots) = (BadArguments::Empty("id".to_owned()), BadArguments::Dots("id".to_owned()));
+    for (style, explode, value, wanted) in [
+        ("label", false, json!(""), &empty),
+        ("label", true, json!([]), &empty),
+        ("label", false, json!({ "a": null }), &empty),
+        ("matrix", false, json!([]), &empty),
+        ("simple", false, json!([null]), &empty),
+        // What is `.` with the style's own.
+        ("label", false, json!("."), &dots),
+        ("label", true, json!(["", ""]), &dots),
+        ("label", false, json!("/x"), &dots),
+        ("label", true, json!(["", "/x"]), &dots),
+        ("label", true, json!(["", "\\x"]), &dots),
+        ("label", true, json!(["", ";x"]), &dots),
+        ("matrix", false, json!("/../x"), &dots),
+        ("matrix", true, json!({ "/..": "" }), &dots),
+        ("simple", false, json!("..;x"), &dots),
+    ] {
+        let refused = path_of(style, explode, value.clone());
+        assert_eq!(refused.as_ref().unwrap_err(), wanted, "{style} {explode} {value}");
+    }
+    // None of what is in a value ends what it stands in.
+    let hostile = "a;b=c/d,e?f#g.h\r\n %2F";
+    let encoded = "a%3Bb%3Dc%2Fd%2Ce%3Ff%23g.h%0D%0A%20%252F";
+    assert_eq!(path_of("matrix", false, json!(hostile)).unwrap(), format!(";id={encoded}"));
+    assert_eq!(path_of("label", false, json!(hostile)).unwrap(), format!(".{encoded}"));
+    assert_eq!(path_of("matrix", true, json!({ hostile: 1 })).unwrap(), format!(";{encoded}=1"));
 }
 
 #[test]
@@ -124,9 +195,28 @@ proptest! {
                 prop_assert_eq!(body, json!({ "text": q }));
             }
             Err(error) => {
-                let is_dotted = id.split(['/', '\\']).any(|part| part == "." || part == "..");
-                prop_assert!(is_dotted && matches!(error, BadArguments::Dots(_)), "{}", error);
+                prop_assert!(leads_elsewhere(&id) && matches!(error, BadArguments::Dots(_)), "{}", error);
             }
+        }
+    }
+
+    #[test]
+    fn a_path_has_as_many_parts_as_its_template(
+        parts in proptest::collection::vec("\\PC{0,4}|[a.;,=/\\\\%?#]{0,4}", 0..4),
+        style in "simple|label|matrix",
+        explode in any::<bool>(),
+        is_object in any::<bool>(),
+    ) {
+        let value = match is_object {
+            true => parts.iter().map(|part| (part.clone(), Value::from(part.as_str()))).collect::<Map<_, _>>().into(),
+            false => json!(parts),
+        };
+        if let Ok(path) = path_of(&style, explode, value) {
+            prop_assert!(!path.contains(['/', '\\', '?', '#']), "{}", path);
+            let delimiters = path.matches([';', ',']).count();
+            prop_assert!(delimiters <= parts.len() * 2 + 1, "{}", path);
+            let decoded = percent_decode_str(&path).decode_utf8().unwrap();
+            prop_assert!(decoded.split(['/', '\\']).all(|part| part != "." && part != ".."), "{}", decoded);
         }
     }
 
