@@ -33,7 +33,16 @@ paths:
           multipart/form-data: { schema: { type: object, properties: { file: { type: string, format: binary, maxLength: 3 } } } }
     patch: { operationId: tree, requestBody: { content: { application/json: { schema: { $ref: "#/components/schemas/Tree" } } } } }
   /odd: { get: { operationId: odd, parameters: [{ name: odd, in: query, schema: { type: string, pattern: "(" } }] } }
+  /cart:
+    get:
+      operationId: cart
+      parameters:
+        - { name: sid, in: cookie, required: true, schema: { type: string } }
+        - { name: lang, in: cookie, schema: { type: string, maxLength: 9 } }
+        - { name: "a b", in: cookie, schema: { type: string } }
 components:
+  securitySchemes:
+    Session: { type: apiKey, in: cookie, name: sid }
   schemas:
     Order:
       type: object
@@ -120,4 +129,21 @@ async fn arguments_that_fit_are_sent() {
     // What is said of a file's length does not hold for its base64.
     call(&upstream, "file", json!({ "file": "AAEC" })).await;
     assert!(fake.asked_once().headers()["content-type"].to_str().unwrap().starts_with("multipart/form-data"));
+}
+
+#[tokio::test]
+async fn cookies_are_arguments_but_for_what_credentials_fill() {
+    let attached = Attached::new().header("Cookie", "sid=theirs").unwrap();
+    let (fake, upstream) = orders(attached).await;
+    call(&upstream, "cart", json!({ "lang": "de; sid=" })).await;
+    let asked = fake.asked_once();
+    assert_eq!(
+        asked.headers().get_all("cookie").iter().collect::<Vec<_>>(),
+        ["sid=theirs; lang=de%3B%20sid%3D"]
+    );
+    for mine in ["sid", "a b"] {
+        let result = call(&upstream, "cart", json!({ mine: "mine" })).await;
+        assert_eq!(is_refused(&result), format!("there is no argument {mine:?}; there are: lang"));
+    }
+    assert!(fake.asked().is_empty());
 }

@@ -81,6 +81,17 @@ impl Attached {
         self.query.iter().any(|(known, _)| known == name)
     }
 
+    /// Whether a cookie of this name is attached, in a header `Cookie`.
+    #[cfg(feature = "rest")]
+    pub(crate) fn has_cookie(&self, name: &str) -> bool {
+        let cookies = self.headers.iter().filter(|(of, _)| *of == header::COOKIE);
+        let mut pairs = cookies.flat_map(|(_, cookies)| cookies.as_bytes().split(|byte| *byte == b';'));
+        pairs.any(|pair| {
+            let of = pair.split(|byte| *byte == b'=').next();
+            of.is_some_and(|of| of.trim_ascii() == name.as_bytes())
+        })
+    }
+
     pub(crate) fn put_headers(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());

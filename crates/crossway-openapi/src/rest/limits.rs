@@ -32,5 +32,7 @@ pub const NAME_BYTES: usize = 64;
 pub const DESCRIPTION_BYTES: usize = 4 << 10;
 /// How long the URL of a request may be: 32 KiB. Servers take 8 to 64.
 pub const URL_BYTES: usize = 32 << 10;
+/// How much of arguments one header may have, cookies together: 8 KiB. Servers take that of all of them.
+pub const HEADER_BYTES: usize = 8 << 10;
 /// How deep arguments may be that become members of a query: 8 levels.
 pub const QUERY_DEPTH: usize = 8;

@@ -43,6 +43,7 @@ fn secured(document: &Document) -> Vec<Secured> {
             match text("in")? {
                 "header" => Some(Secured::Header(text("name")?.to_ascii_lowercase())),
                 "query" => Some(Secured::Query(text("name")?.to_owned())),
+                "cookie" => Some(Secured::Cookie(text("name")?.to_owned())),
                 _ => None,
             }
         })
@@ -148,6 +149,7 @@ fn arguments<'a>(
             Place::Path => "path",
             Place::Query => "query",
             Place::Header(_) => "header",
+            Place::Cookie => "cookie",
         };
         let name = free(&made.schemas, &parameter.name, place);
         if parameter.is_required {

@@ -54,7 +54,7 @@ impl Operation {
     }
 }
 
-/// A parameter of a path, of the query or of the head.
+/// A parameter of a path, of the query or of the head, or a cookie.
 #[derive(Debug)]
 pub(super) struct Parameter {
     pub(super) name: String,
@@ -72,6 +72,7 @@ pub(super) enum Place {
     Path,
     Query,
     Header(HeaderName),
+    Cookie,
 }
 
 /// How a value becomes text (OpenAPI 3.1.1, Style Values).

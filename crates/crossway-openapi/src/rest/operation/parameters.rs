@@ -25,6 +25,8 @@ pub(in crate::rest) enum Secured {
     Header(String),
     /// A member of the query.
     Query(String),
+    /// A cookie.
+    Cookie(String),
 }
 
 /// The parameters of an operation: its own, and those of its path that it does not override ("These parameters can be overridden at
@@ -97,7 +99,9 @@ fn parameter<'a>(
             Header::Bad if is_required => return Err(bad("is a header that can't be set")),
             Header::Bad => return Ok(None),
         },
-        "cookie" if is_required => return Err(bad("is a cookie, which tools do not send")),
+        "cookie" if secured.contains(&Secured::Cookie(name.to_owned())) => return Ok(None),
+        "cookie" if is_cookie_name(name) => Place::Cookie,
+        "cookie" if is_required => return Err(bad("is a cookie with a name that can't be sent")),
         "cookie" => return Ok(None),
         _ => return Err(bad("is in no place that there is")),
     };
@@ -114,13 +118,14 @@ fn parameter<'a>(
         _ => return Err(bad("has no schema")),
     };
     let is_query = place == Place::Query;
+    let is_form = is_query || place == Place::Cookie;
     let style = match node.get("style").and_then(Value::as_str) {
-        None if is_query => Style::Form,
+        None if is_form => Style::Form,
         None => Style::Simple,
-        Some("simple") if !is_query => Style::Simple,
+        Some("simple") if !is_form => Style::Simple,
         Some("label") if place == Place::Path => Style::Label,
         Some("matrix") if place == Place::Path => Style::Matrix,
-        Some("form") if is_query => Style::Form,
+        Some("form") if is_form => Style::Form,
         Some("spaceDelimited") if is_query => Style::SpaceDelimited,
         Some("pipeDelimited") if is_query => Style::PipeDelimited,
         Some("deepObject") if is_query => Style::DeepObject,
@@ -130,6 +135,11 @@ fn parameter<'a>(
     let is_required = is_required || place == Place::Path;
     let parameter = Parameter { name: name.to_owned(), place, style, explode, is_required, is_json };
     Ok(Some(Described { parameter, schema, description: node.get("description").and_then(Value::as_str) }))
+}
+
+/// Whether a cookie may be called so: of the tokens (RFC 6265, section 4.1.1) those that are sent as they are.
+fn is_cookie_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
 enum Header {

@@ -58,7 +58,7 @@ fn members<'a>(argument: &str, value: &'a Value) -> Result<&'a Map<String, Value
 /// `application/x-www-form-urlencoded`: lists are repeated and objects are JSON, unless the document says otherwise
 /// (OpenAPI 3.1.1, Encoding Object).
 fn form(body: &Body, argument: &str, value: &Value) -> Result<Query, BadArguments> {
-    let mut query = Query::default();
+    let mut query = Query::new();
     for (name, value) in members(argument, value)?.iter().filter(|(_, value)| !value.is_null()) {
         let encoding = body.encodings.get(name).cloned().unwrap_or_default();
         match (encoding.style, value) {

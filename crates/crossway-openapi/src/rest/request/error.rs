@@ -24,8 +24,10 @@ pub(in crate::rest) enum BadArguments {
     Deep(String),
     #[error("the argument {0:?} has a member whose name can't be sent, since it has brackets in it")]
     Brackets(String),
-    #[error("the member {0:?} of the query is not an argument's to set")]
+    #[error("{0:?} is not an argument's to set")]
     Taken(String),
+    #[error("the argument {0:?} makes a header that is too long")]
+    LongHeader(String),
     #[error("the arguments make a URL that is too long")]
     TooLong,
 }

@@ -24,7 +24,7 @@ const ACCEPT: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.
 /// Makes the request of a call.
 ///
 /// Each argument goes where its parameter says and nowhere else: a value ends neither a path's segment nor a member of the query nor
-/// a header, whatever is in it. What credentials fill, arguments do not.
+/// a header nor a cookie, whatever is in it. What credentials fill, arguments do not.
 pub(super) fn request(
     operation: &Operation,
     base: &str,
@@ -37,9 +37,18 @@ pub(super) fn request(
     let mut url = String::with_capacity(base.len() + 128);
     url.push_str(base);
     path(operation, &arguments, &mut url)?;
-    let mut query = Query::default();
+    let (mut query, mut cookies) = (Query::new(), Query::cookies());
     for (argument, parameter) in &operation.parameters {
         let value = arguments.remove(argument).filter(|value| !value.is_null());
+        let is_attached = match &parameter.place {
+            Place::Query => attached.has_query(&parameter.name),
+            Place::Cookie => attached.has_cookie(&parameter.name),
+            // Others replace what arguments have put there.
+            _ => false,
+        };
+        if is_attached {
+            continue;
+        }
         let Some(value) = value else {
             if parameter.is_required {
                 return Err(BadArguments::Missing(argument.clone()));
@@ -56,9 +65,13 @@ pub(super) fn request(
                 let value = headed(&value, parameter.explode, argument)?;
                 headers.insert(name.clone(), value);
             }
+            Place::Cookie => {
+                cookies.add(parameter.style, parameter.explode, argument, &parameter.name, &value)?
+            }
         }
     }
     query.refuse(|name| attached.has_query(name))?;
+    cookies.refuse(|name| attached.has_cookie(name))?;
     for (name, value) in attached.query_members() {
         query.member(name, value);
     }
@@ -71,6 +84,7 @@ pub(super) fn request(
         None => Bytes::new(),
     };
     attached.put_headers(&mut headers);
+    cookies.put_cookies(&mut headers)?;
     let uri = url.parse().map_err(|_| BadArguments::TooLong)?;
     Ok(Outgoing { method: operation.method.clone(), uri, headers, body })
 }

@@ -1,6 +1,6 @@
 //! Values as texts (OpenAPI 3.1.1, Style Values; RFC 6570).
 
-use http::HeaderValue;
+use http::header::{COOKIE, HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
@@ -82,18 +82,31 @@ pub(super) fn headed(value: &Value, explode: bool, argument: &str) -> Result<Hea
     if !is_fit {
         return Err(bad());
     }
+    if text.len() > limits::HEADER_BYTES {
+        return Err(BadArguments::LongHeader(argument.to_owned()));
+    }
     HeaderValue::from_str(&text).map_err(|_| bad())
 }
 
-/// A query, or a form.
-#[derive(Default)]
+/// A query, a form, or cookies.
 pub(super) struct Query {
+    /// What is between two members.
+    between: &'static str,
     text: String,
     /// Names of its members that came from within an argument.
     named: Vec<String>,
 }
 
 impl Query {
+    pub(super) fn new() -> Self {
+        Self { between: "&", text: String::new(), named: Vec::new() }
+    }
+
+    /// Cookies (RFC 6265, section 4.2.1). Each member is one, for what is between the members of a query is nothing between cookies.
+    pub(super) fn cookies() -> Self {
+        Self { between: "; ", ..Self::new() }
+    }
+
     /// Adds a parameter in its style.
     pub(super) fn add(
         &mut self,
@@ -181,7 +194,7 @@ impl Query {
 
     fn begin(&mut self, name: &str) {
         if !self.text.is_empty() {
-            self.text.push('&');
+            self.text.push_str(self.between);
         }
         percent(name, &mut self.text);
         self.text.push('=');
@@ -201,6 +214,26 @@ impl Query {
             url.push('?');
             url.push_str(&self.text);
         }
+    }
+
+    /// Puts cookies behind those that credentials have put into a request.
+    pub(super) fn put_cookies(&self, headers: &mut HeaderMap) -> Result<(), BadArguments> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let bad = || BadArguments::LongHeader("Cookie".to_owned());
+        if self.text.len() > limits::HEADER_BYTES {
+            return Err(bad());
+        }
+        let attached = headers.get(COOKIE).filter(|cookies| !cookies.is_empty());
+        let text = match attached {
+            Some(attached) => [attached.as_bytes(), self.between.as_bytes(), self.text.as_bytes()].concat(),
+            None => self.text.clone().into_bytes(),
+        };
+        let mut value = HeaderValue::from_bytes(&text).map_err(|_| bad())?;
+        value.set_sensitive(attached.is_some_and(HeaderValue::is_sensitive));
+        headers.insert(COOKIE, value);
+        Ok(())
     }
 
     /// As the body of a form.

@@ -67,6 +67,65 @@ fn what_is_attached_is_not_an_arguments_to_set() {
 }
 
 #[test]
+fn what_is_attached_is_there_once() {
+    let parameters = json!([
+        { "name": "id", "in": "path", "required": true },
+        { "name": "token", "in": "query", "required": true },
+        { "name": "sid", "in": "cookie" },
+        { "name": "lang", "in": "cookie" },
+        { "name": "more", "in": "cookie", "schema": { "type": "object" } },
+    ]);
+    let api = api(json!({ "parameters": parameters }));
+    let attached = Attached::new().query("token", "theirs").header("Cookie", "sid=theirs; other=1").unwrap();
+    let made = |arguments: Value| {
+        let Value::Object(arguments) = arguments else { panic!("no object") };
+        request(&api.0.operations[0], BASE, &attached, arguments)
+    };
+    let outgoing = made(json!({ "id": "1", "token": "mine", "sid": "mine", "lang": "de" })).unwrap();
+    assert_eq!(outgoing.uri.query(), Some("token=theirs"));
+    let cookies: Vec<_> = outgoing.headers.get_all("cookie").iter().collect();
+    assert_eq!(cookies, ["sid=theirs; other=1; lang=de"]);
+    assert!(cookies[0].is_sensitive());
+    assert_eq!(made(json!({ "id": "1" })).unwrap().headers["cookie"], "sid=theirs; other=1");
+    let taken = made(json!({ "id": "1", "more": { "sid": "mine" } })).unwrap_err();
+    assert_eq!(taken, BadArguments::Taken("sid".to_owned()));
+}
+
+/// The cookies that a parameter `color` makes.
+fn cookies_of(explode: Option<bool>, value: Value) -> Result<String, BadArguments> {
+    let mut color = json!({ "name": "color", "in": "cookie" });
+    if let Some(explode) = explode {
+        color["explode"] = explode.into();
+    }
+    let api = api(json!({ "parameters": [{ "name": "id", "in": "path", "required": true }, color] }));
+    let outgoing = made(&api, json!({ "id": "1", "color": value }))?;
+    assert!(outgoing.headers.get_all("cookie").iter().count() <= 1);
+    Ok(outgoing.headers.get("cookie").map_or("", |value| value.to_str().unwrap()).to_owned())
+}
+
+#[test]
+fn cookies_are_written_as_forms_are() {
+    let (list, object) = (json!(["blue", "black"]), json!({ "R": 100, "G": null }));
+    for (explode, value, wanted) in [
+        (None, json!("blue"), "color=blue"),
+        (None, json!(5), "color=5"),
+        (None, json!(""), "color="),
+        (None, json!(null), ""),
+        (None, list.clone(), "color=blue; color=black"),
+        (Some(false), list, "color=blue,black"),
+        (Some(true), object, "R=100"),
+        (Some(false), json!({ "R": 100, "G": "," }), "color=G,%2C,R,100"),
+        (None, json!("a; sid=b, c\r\nX: y\0\"é"), "color=a%3B%20sid%3Db%2C%20c%0D%0AX%3A%20y%00%22%C3%A9"),
+        (None, json!(["a; b=c"]), "color=a%3B%20b%3Dc"),
+        (None, json!({ "a=b; c": ";" }), "a%3Db%3B%20c=%3B"),
+    ] {
+        assert_eq!(cookies_of(explode, value.clone()).unwrap(), wanted, "{explode:?} {value}");
+    }
+    let long = cookies_of(None, json!("x".repeat(limits::HEADER_BYTES))).unwrap_err();
+    assert_eq!(long, BadArguments::LongHeader("Cookie".to_owned()));
+}
+
+#[test]
 fn styles_are_those_of_the_specification() {
     // OpenAPI 3.1.1, Style Examples.
     let (list, object) = (json!(["blue", "black", "brown"]), json!({ "R": 100, "G": 200, "B": 150 }));
@@ -218,6 +277,17 @@ proptest! {
             let decoded = percent_decode_str(&path).decode_utf8().unwrap();
             prop_assert!(decoded.split(['/', '\\']).all(|part| part != "." && part != ".."), "{}", decoded);
         }
+    }
+
+    #[test]
+    fn no_cookie_ends_another(text in "\\PC{0,8}|[a;,= \"\\r\\n\\t\\x00]{0,8}", other in "[a;=]{0,4}") {
+        let cookies = cookies_of(None, json!([text, other])).unwrap();
+        let read: Vec<String> = cookies.split(';').map(|pair| {
+            let (name, value) = pair.trim().split_once('=').unwrap();
+            assert_eq!(name, "color");
+            percent_decode_str(value).decode_utf8().unwrap().into_owned()
+        }).collect();
+        prop_assert_eq!(read, [text, other]);
     }
 
     #[test]
