@@ -50,6 +50,10 @@ impl Arguments {
 /// A name without regard to capital letters, as decoders compare it that have none: Go's `encoding/json` takes `Owner`, and `\u{17f}`
 /// for `s`.
 pub(super) fn fold(name: &str) -> String {
+    // Nearly all are.
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::entry::Listed;
-use super::list::Item;
+use super::list::{Item, Items};
 
 /// The lists of one upstream that somebody is told.
 #[derive(Default)]
@@ -14,7 +14,7 @@ pub(super) struct Contents(Mutex<Vec<Content>>);
 struct Content {
     hash: u64,
     generation: u64,
-    items: Weak<Vec<Item>>,
+    items: Weak<Items>,
 }
 
 impl Contents {
@@ -28,11 +28,14 @@ impl Contents {
         let mut contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         contents.retain(|content| content.items.strong_count() > 0);
         let same = contents.iter().filter(|content| content.hash == hash).find_map(|content| {
-            let known = content.items.upgrade().filter(|known| **known == items)?;
+            let known = content.items.upgrade().filter(|known| known[..] == items[..])?;
             Some(Listed { items: known, generation: content.generation })
         });
         same.unwrap_or_else(|| {
-            let listed = Listed { items: Arc::new(items), generation: NEXT.fetch_add(1, Ordering::Relaxed) };
+            let listed = Listed {
+                items: Arc::new(Items::new(items)),
+                generation: NEXT.fetch_add(1, Ordering::Relaxed),
+            };
             let items = Arc::downgrade(&listed.items);
             contents.push(Content { hash, generation: listed.generation, items });
             listed

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::contents::Contents;
 use super::fetch::{Failure, client_meta, listen};
-use super::list::{Difference, Item, ListKind};
+use super::list::{Difference, Items, ListKind};
 use super::{Change, Known, ListChange, State, View};
 use crate::limits::{
     FAILED_LIST_PAUSE, FAILED_LIST_PAUSE_MOST, FIRST_LIST_TIME, LIST_TIME, REFETCH_PAUSE, REFRESH_LEAST,
@@ -77,7 +77,7 @@ struct List {
 /// A list's items as they were at one time.
 #[derive(Clone)]
 pub(crate) struct Listed {
-    pub(crate) items: Arc<Vec<Item>>,
+    pub(crate) items: Arc<Items>,
     /// Two lists of one upstream have the same if and only if their items are the same.
     pub(crate) generation: u64,
 }

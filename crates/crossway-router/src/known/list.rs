@@ -1,5 +1,6 @@
 //! One list of an upstream's, in pieces.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -100,18 +101,51 @@ impl Item {
     }
 }
 
+/// The items of one list, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Items {
+    all: Vec<Item>,
+    /// Where they stand in `all`, by their names; those of one name in the order of the list.
+    by_name: Box<[u32]>,
+}
+
+impl Items {
+    pub(super) fn new(all: Vec<Item>) -> Self {
+        let mut by_name: Box<[u32]> = (0..).take(all.len()).collect();
+        by_name.sort_by_key(|at| &all[*at as usize].name);
+        Self { all, by_name }
+    }
+
+    /// Those of one name. A server that makes no mistake has one at most.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Item> + Clone {
+        let from = self.by_name.partition_point(|at| self.all[*at as usize].name.as_str() < name);
+        self.by_name[from..]
+            .iter()
+            .map(|at| &self.all[*at as usize])
+            .take_while(move |item| item.name == name)
+    }
+}
+
+impl Deref for Items {
+    type Target = [Item];
+
+    fn deref(&self) -> &[Item] {
+        &self.all
+    }
+}
+
 /// What a list was and what it is, where the two differ.
 #[derive(Debug)]
 pub(crate) struct Difference {
-    before: Arc<Vec<Item>>,
-    now: Arc<Vec<Item>>,
+    before: Arc<Items>,
+    now: Arc<Items>,
     /// How many items are the same at both beginnings, and behind these at both ends.
     same: (usize, usize),
 }
 
 impl Difference {
-    pub(super) fn between(before: &Arc<Vec<Item>>, now: &Arc<Vec<Item>>) -> Self {
-        let pairs = before.iter().zip(&**now);
+    pub(super) fn between(before: &Arc<Items>, now: &Arc<Items>) -> Self {
+        let pairs = before.iter().zip(now.iter());
         let first = pairs.take_while(|(before, now)| before == now).count();
         let pairs = before[first..].iter().rev().zip(now[first..].iter().rev());
         let last = pairs.take_while(|(before, now)| before == now).count();

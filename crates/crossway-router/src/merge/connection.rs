@@ -1,5 +1,6 @@
 //! A router as a connection.
 
+use std::iter;
 use std::sync::Arc;
 
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
@@ -11,7 +12,7 @@ use super::resources::{Owner, read_as};
 use super::splice::Named;
 use super::{Router, listening};
 use crate::access::{Thing, Whose};
-use crate::known::{Known, ListKind};
+use crate::known::{Entry, Failure, Known, ListKind, Listed};
 
 pub(super) struct Connection(Router);
 
@@ -71,19 +72,13 @@ impl Connection {
     fn named(&self, kind: ListKind, mut message: Message, mut context: Context) -> Reply {
         let router = &self.0;
         let exposed = message.name().unwrap_or_default().into_owned();
-        if !router.access().looks_at_items(&context) {
-            match router.find(kind, &exposed, &message, &context) {
-                Ok((member, name)) => {
-                    if !router.admits_in(&member, kind, &name, &message, &mut context) {
-                        return Reply::once(unknown(&message, what(kind), &exposed));
-                    }
-                    message.set_name(&name);
-                    return member.link.call(Call::message(message, context));
-                }
-                // A name that was cut can't be told before its list is known.
-                Err(NotFound::Unasked) => {}
-                Err(why) => return not_found(why, &message, what(kind), &exposed),
+        match router.find_admitted_now(kind, &exposed, &message, &mut context) {
+            Ok((member, name)) => {
+                message.set_name(&name);
+                return member.link.call(Call::message(message, context));
             }
+            Err(NotFound::Unasked) => {}
+            Err(why) => return not_found(why, &message, what(kind), &exposed),
         }
         let router = router.clone();
         Reply::pending(async move {
@@ -189,7 +184,23 @@ impl Router {
             && self.access().lists_of(thing.upstream, context) != Whose::Nobody
     }
 
-    /// What an exposed name stands for, if the client may make a request about it, after whatever has to be asked.
+    /// What an exposed name stands for, if the client may make a request about it, as far as it can be told without asking anybody.
+    fn find_admitted_now(
+        &self,
+        kind: ListKind,
+        exposed: &str,
+        request: &Message,
+        context: &mut Context,
+    ) -> Result<(Arc<Known>, String), NotFound> {
+        let (member, name) = self.find(kind, exposed, request, context)?;
+        let listed = match self.looked_at(&member, request, context) {
+            Some(entry) => Some(entry.ask(kind).ok_or(NotFound::Unasked)?),
+            None => None,
+        };
+        self.admitted(member, kind, name, listed, request, context)
+    }
+
+    /// The same, after whatever has to be asked.
     async fn find_admitted(
         &self,
         kind: ListKind,
@@ -198,19 +209,48 @@ impl Router {
         context: &mut Context,
     ) -> Result<(Arc<Known>, String), NotFound> {
         let (member, name) = self.find_anew(kind, exposed, request, context).await?;
-        let listed = match self.access().looks_at_items(context) {
-            true => Some(self.merged(kind, request, context).await),
-            false => None,
+        let listed = match self.looked_at(&member, request, context) {
+            Some(entry) => Some(entry.list(kind).await),
+            None => None,
         };
-        let item = listed.as_ref().and_then(|listed| listed.item(exposed)).map(|item| &item[..]);
-        let thing = Thing { upstream: &member.name, kind, name: &name, item };
-        match self.admits(&thing, request, context) {
-            true => Ok((member, name)),
+        self.admitted(member, kind, name, listed, request, context)
+    }
+
+    /// What an upstream has for the client, where whoever decides looks at it.
+    fn looked_at(&self, member: &Known, request: &Message, context: &Context) -> Option<Arc<Entry>> {
+        if self.access().looks_at_items(context) { self.entry(member, request, context) } else { None }
+    }
+
+    /// What was found, if the client may make a request about it. `listed` is the upstream's list, where it is looked at.
+    fn admitted(
+        &self,
+        member: Arc<Known>,
+        kind: ListKind,
+        name: String,
+        listed: Option<Result<Listed, Arc<Failure>>>,
+        request: &Message,
+        context: &mut Context,
+    ) -> Result<(Arc<Known>, String), NotFound> {
+        let is_admitted = {
+            let thing = |item| Thing { upstream: &member.name, kind, name: &name, item };
+            let items = listed.as_ref().and_then(|listed| listed.as_ref().ok()).map(|listed| &listed.items);
+            let mut of_name =
+                items.into_iter().flat_map(|items| items.named(&name)).map(|item| &item.json[..]);
+            // Of several of one name the first is listed that the client may see.
+            let item = match (of_name.next(), of_name.clone().next()) {
+                (Some(first), Some(_)) => iter::once(first)
+                    .chain(of_name)
+                    .find(|item| self.access().shows(&thing(Some(item)), context))
+                    .or(Some(first)),
+                (first, _) => first,
+            };
+            self.admits(&thing(item), request, context)
+        };
+        match (is_admitted, listed) {
+            (true, _) => Ok((member, name)),
             // It may have been denied only since it is not known to be there.
-            false if listed.is_some_and(|listed| listed.lacks(&member.name)) => {
-                Err(NotFound::Untold(self.failure(&member, kind, request, context)))
-            }
-            false => Err(NotFound::Unknown),
+            (false, Some(Err(failure))) => Err(NotFound::Untold(Some(failure))),
+            (false, _) => Err(NotFound::Unknown),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::collections::hash_map;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use crossway_era::to_legacy::Asks;
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use crossway_service::Context;
@@ -13,7 +12,7 @@ use futures_util::future::join_all;
 use super::ready::{HIDDEN, Key, Ready};
 use super::{Members, Router, resources};
 use crate::access::{Thing, Whose};
-use crate::known::{Failure, Known, ListKind, Listed, View};
+use crate::known::{Entry, Failure, Known, ListKind, Listed, View};
 use crate::limits::LIST_PAGE_BYTES;
 
 /// A merged list, ready to be sent, and where its names lead.
@@ -36,8 +35,6 @@ pub(super) struct Place {
     pub(super) name: String,
     /// How many are before it in the list.
     pub(super) order: usize,
-    /// The item as the upstream has it, where whoever decides looks at it.
-    item: Option<Bytes>,
 }
 
 /// Two things of one name, of which the second is left out.
@@ -58,8 +55,6 @@ pub struct Clash {
 pub(super) struct Seen {
     members: Arc<Members>,
     rights: Whose,
-    /// Whether whoever decides looks at items.
-    has_items: bool,
     /// Of each upstream; none of those that are not there for this client.
     views: Vec<Option<Arc<View>>>,
 }
@@ -86,7 +81,7 @@ impl Seen {
             None => HIDDEN,
         });
         let made_of = std::iter::once(self.members.generation).chain(lists).collect();
-        Key { kind, rights: self.rights.clone(), has_items: self.has_items, made_of }
+        Key { kind, rights: self.rights.clone(), made_of }
     }
 }
 
@@ -137,12 +132,7 @@ impl Router {
             }
         });
         let views = views.collect();
-        Seen {
-            members,
-            rights: self.access().rights(context),
-            has_items: self.access().looks_at_items(context),
-            views,
-        }
+        Seen { members, rights: self.access().rights(context), views }
     }
 
     /// The merged list for those who see the same as the client of `request`. Waits only for upstreams of which nothing is
@@ -166,7 +156,7 @@ impl Router {
         if let Some(merged) = self.ready().find(&key) {
             return merged;
         }
-        let merged = Arc::new(self.write(kind, &lists, seen.has_items, context));
+        let merged = Arc::new(self.write(kind, &lists, context));
         if seen.is_lasting() {
             self.ready().insert(key, &merged);
         }
@@ -227,16 +217,10 @@ impl Router {
         }
     }
 
-    /// Why an upstream has not told the caller its list, as far as that is known. Those for whom it is not there learn nothing.
-    pub(super) fn failure(
-        &self,
-        member: &Known,
-        kind: ListKind,
-        request: &Message,
-        context: &Context,
-    ) -> Option<Arc<Failure>> {
+    /// What is known of an upstream for those who see the same as the client of `request`. None if it is not there for them.
+    pub(super) fn entry(&self, member: &Known, request: &Message, context: &Context) -> Option<Arc<Entry>> {
         let view = View::new(self.access().lists_of(&member.name, context), &Asks::of(request))?;
-        member.entry(&view, request, context).ask(kind)?.err()
+        Some(member.entry(&view, request, context))
     }
 
     fn find_in(&self, merged: &Merged, exposed: &str) -> Result<(Arc<Known>, String), NotFound> {
@@ -257,13 +241,7 @@ impl Router {
         }
     }
 
-    fn write(
-        &self,
-        kind: ListKind,
-        lists: &[(Arc<Known>, Option<Listed>)],
-        keeps_items: bool,
-        context: &Context,
-    ) -> Merged {
+    fn write(&self, kind: ListKind, lists: &[(Arc<Known>, Option<Listed>)], context: &Context) -> Merged {
         let missing = lists.iter().filter(|(_, listed)| listed.is_none());
         let missing: Vec<_> = missing.map(|(member, _)| Arc::clone(&member.name)).collect();
         let access = self.access();
@@ -288,12 +266,8 @@ impl Router {
                     _ => item.name.clone(),
                 },
             };
-            let place = Place {
-                upstream: Arc::clone(&member.name),
-                name: item.name.clone(),
-                order: places.len(),
-                item: keeps_items.then(|| item.json.clone()),
-            };
+            let place =
+                Place { upstream: Arc::clone(&member.name), name: item.name.clone(), order: places.len() };
             match places.entry(exposed) {
                 hash_map::Entry::Occupied(taken) => {
                     let (name, first) = (taken.key().clone(), taken.get().upstream.to_string());
@@ -352,11 +326,6 @@ impl Merged {
         members.by_name.get(&place.upstream).map(|member| (Arc::clone(member), place.name.clone()))
     }
 
-    /// What is listed under an exposed name, as the upstream has it.
-    pub(super) fn item(&self, exposed: &str) -> Option<&Bytes> {
-        self.places.get(exposed)?.item.as_ref()
-    }
-
     /// Whether an upstream's list is missing.
     pub(super) fn is_partial(&self) -> bool {
         !self.missing.is_empty()
@@ -365,11 +334,6 @@ impl Merged {
     /// The upstream whose list is missing, if there is no other for the client.
     fn only_missing(&self) -> Option<&Arc<str>> {
         self.missing.first().filter(|_| self.upstreams == 1)
-    }
-
-    /// Whether an upstream's list is missing in it, so that it is not known what that upstream has.
-    pub(super) fn lacks(&self, upstream: &str) -> bool {
-        self.missing.iter().any(|missing| **missing == *upstream)
     }
 
     /// How many bytes it takes, about.

@@ -16,8 +16,6 @@ pub(super) const HIDDEN: u64 = u64::MAX;
 pub(super) struct Key {
     pub(super) kind: ListKind,
     pub(super) rights: Whose,
-    /// Whether it has the items of what is listed.
-    pub(super) has_items: bool,
     /// The generation of the upstreams, and of each its list's; 0 where it is not known.
     pub(super) made_of: Vec<u64>,
 }
