@@ -127,18 +127,16 @@ impl Rights {
     #[must_use]
     pub fn lists(&self, item: &Item<'_>) -> bool {
         let Some(upstream) = self.0.compiled.upstreams.number(item.upstream) else { return false };
-        if item.name.len() > limits::NAME_BYTES {
-            return false;
-        }
-        let mut allowed = false;
-        for rule in self.matching(upstream, item) {
-            match rule.effect {
-                Effect::Allow => allowed = true,
-                Effect::Deny if rule.needs_arguments() => {}
-                Effect::Deny => return false,
-            }
-        }
-        allowed
+        is_listed_by(self.about(upstream), item)
+    }
+
+    /// The same for many items of one upstream: which rules speak of it is found out once.
+    pub fn lists_of(&self, upstream: &str) -> impl Fn(&Item<'_>) -> bool + use<> {
+        let number = self.0.compiled.upstreams.number(upstream);
+        let numbers: Vec<u32> =
+            number.into_iter().flat_map(|upstream| self.numbers_about(upstream)).collect();
+        let compiled = Arc::clone(&self.0.compiled);
+        move |item| is_listed_by(numbers.iter().map(|number| &compiled.rules[*number as usize]), item)
     }
 
     /// Whether an item may be called. `arguments` is JSON as it came: it is looked at only if a condition is about it.
@@ -224,12 +222,33 @@ impl Rights {
 
     /// The rules that speak of an upstream.
     fn about(&self, upstream: u32) -> impl Iterator<Item = &Rule> {
+        self.numbers_about(upstream).map(|number| &self.0.compiled.rules[number as usize])
+    }
+
+    fn numbers_about(&self, upstream: u32) -> impl Iterator<Item = u32> {
         let Inner { compiled, narrow, wide, .. } = &*self.0;
         let from = narrow.partition_point(|(of, _)| *of < upstream);
         let narrow = narrow[from..].iter().take_while(move |(of, _)| *of == upstream).map(|(_, rule)| *rule);
-        let rules = narrow.chain(wide.iter().copied()).map(|number| &compiled.rules[number as usize]);
-        rules.filter(move |rule| rule.reach.has(upstream))
+        let numbers = narrow.chain(wide.iter().copied());
+        numbers.filter(move |number| compiled.rules[*number as usize].reach.has(upstream))
     }
+}
+
+/// Whether an item is in lists, by the rules that speak of its upstream.
+fn is_listed_by<'a>(rules: impl Iterator<Item = &'a Rule>, item: &Item<'_>) -> bool {
+    if item.name.len() > limits::NAME_BYTES {
+        return false;
+    }
+    let ambiguous = ambiguous(item);
+    let mut allowed = false;
+    for rule in rules.filter(|rule| rule.covers(item, ambiguous)) {
+        match rule.effect {
+            Effect::Allow => allowed = true,
+            Effect::Deny if rule.needs_arguments() => {}
+            Effect::Deny => return false,
+        }
+    }
+    allowed
 }
 
 /// Whether a rule can apply to any call of the caller: conditions that are not about arguments are decided here, once.

@@ -33,6 +33,12 @@ pub struct Layout {
     members: SmallVec<[Member; 8]>,
 }
 
+impl Layout {
+    pub(crate) fn of(part: Part, members: SmallVec<[Member; 8]>) -> Self {
+        Self { part, members }
+    }
+}
+
 impl Message {
     /// The members of a part as they came, in their order: names decoded, values as JSON text. None if the part is
     /// absent or no object. What was [edited](Message::edit) is not among them; see [`reread`](Message::reread).

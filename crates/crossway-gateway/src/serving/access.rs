@@ -77,10 +77,9 @@ impl Access for PolicyAccess {
     fn judge<'a>(&'a self, upstream: &'a str, context: &'a Context) -> Judge<'a> {
         let ruling = self.now.get();
         let Some(standing) = Self::standing(&ruling, context) else { return Box::new(|_| false) };
-        Box::new(move |thing| {
-            let item = item(self.name(&ruling, upstream), thing, ruling.looks_at_hints);
-            standing.rights().lists(&item)
-        })
+        let (upstream, looks_at_hints) = (self.name(&ruling, upstream).to_owned(), ruling.looks_at_hints);
+        let lists = standing.rights().lists_of(&upstream);
+        Box::new(move |thing| lists(&item(&upstream, thing, looks_at_hints)))
     }
 
     fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {

@@ -1,5 +1,6 @@
 //! One list of an upstream's, in pieces.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -81,7 +82,7 @@ impl ListKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
     /// The name, the URI or the URI template.
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// As the upstream has it.
     pub(crate) json: Bytes,
     /// Where the name's token stands.
@@ -92,11 +93,12 @@ pub(crate) struct Item {
 impl Item {
     /// The item under another name; nothing else changes.
     pub(crate) fn write_as(&self, name: &str, out: &mut Vec<u8>) {
-        if name == self.name {
+        if name == &*self.name {
             return out.extend_from_slice(&self.json);
         }
         out.extend_from_slice(&self.json[..self.start]);
-        out.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
+        // Writing to memory can't fail.
+        let _ = serde_json::to_writer(&mut *out, name);
         out.extend_from_slice(&self.json[self.end..]);
     }
 }
@@ -118,11 +120,11 @@ impl Items {
 
     /// Those of one name. A server that makes no mistake has one at most.
     pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Item> + Clone {
-        let from = self.by_name.partition_point(|at| self.all[*at as usize].name.as_str() < name);
+        let from = self.by_name.partition_point(|at| &*self.all[*at as usize].name < name);
         self.by_name[from..]
             .iter()
             .map(|at| &self.all[*at as usize])
-            .take_while(move |item| item.name == name)
+            .take_while(move |item| &*item.name == name)
     }
 }
 
@@ -193,13 +195,13 @@ pub(crate) fn read_page(kind: ListKind, answer: &Message) -> Option<Page> {
             ListKind::Templates => named.template,
         };
         let Some(token) = token.map(RawValue::get) else { continue };
-        let Ok(name) = serde_json::from_str(token) else { continue };
+        let Ok(name) = serde_json::from_str::<Cow<'_, str>>(token) else { continue };
         let start = token.as_ptr() as usize - json.as_ptr() as usize;
         // The answer may have been spliced, and then its text is another.
         let shared = whole.as_ptr_range().contains(&json.as_ptr());
         let bytes =
             if shared { whole.slice_ref(json.as_bytes()) } else { Bytes::copy_from_slice(json.as_bytes()) };
-        items.push(Item { name, json: bytes, start, end: start + token.len() });
+        items.push(Item { name: name.into(), json: bytes, start, end: start + token.len() });
     }
     let next = answer.member(Part::Result, "nextCursor").filter(|cursor| cursor.starts_with(b"\""));
     let ttl = answer.member(Part::Result, "ttlMs").and_then(|ttl| serde_json::from_slice(ttl).ok());

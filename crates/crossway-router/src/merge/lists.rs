@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use super::ready::{HIDDEN, Key, Ready};
 use super::{Members, Router, resources};
 use crate::access::{Thing, Whose};
-use crate::known::{Entry, Failure, Known, ListKind, Listed, View};
+use crate::known::{Entry, Failure, Item, Known, ListKind, Listed, View};
 use crate::limits::LIST_PAGE_BYTES;
 
 /// A merged list, ready to be sent, and where its names lead.
@@ -32,7 +32,7 @@ pub(super) struct Merged {
 pub(super) struct Place {
     pub(super) upstream: Arc<str>,
     /// What it is called there.
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     /// How many are before it in the list.
     pub(super) order: usize,
 }
@@ -245,62 +245,47 @@ impl Router {
         let missing = lists.iter().filter(|(_, listed)| listed.is_none());
         let missing: Vec<_> = missing.map(|(member, _)| Arc::clone(&member.name)).collect();
         let access = self.access();
-        let mut pages = vec![Vec::new()];
-        let mut places: HashMap<String, Place> = HashMap::new();
-        let mut clashes = Vec::new();
-        let items = lists.iter().flat_map(|(member, listed)| {
+        let mut shown: Vec<(&Arc<Known>, &Item)> = Vec::new();
+        for (member, listed) in lists {
             let shows = access.judge(&member.name, context);
             let items = listed.iter().flat_map(|listed| listed.items.iter());
-            let shown = items.filter(move |item| {
+            let items = items.filter(|item| {
                 shows(&Thing { upstream: &member.name, kind, name: &item.name, item: Some(&item.json) })
             });
-            shown.map(move |item| (member, item))
-        });
-        for (member, item) in items {
-            let mut exposed = match kind {
+            shown.extend(items.map(|item| (member, item)));
+        }
+        let mut places: HashMap<String, Place> = HashMap::with_capacity(shown.len());
+        let mut clashes = Vec::new();
+        let mut pages = Pages::for_items(shown.iter().map(|(_, item)| item.json.len()).sum());
+        for (member, item) in shown {
+            let exposed = match kind {
                 ListKind::Tools | ListKind::Prompts => {
                     self.0.naming.expose(&member.name, &item.name).into_owned()
                 }
-                ListKind::Resources | ListKind::Templates => match places.get(&item.name) {
+                ListKind::Resources | ListKind::Templates => match places.get(&*item.name) {
                     Some(place) if place.upstream != member.name => resources::wrap(&member.name, &item.name),
-                    _ => item.name.clone(),
+                    _ => item.name.to_string(),
                 },
             };
-            let place =
-                Place { upstream: Arc::clone(&member.name), name: item.name.clone(), order: places.len() };
+            let place = Place {
+                upstream: Arc::clone(&member.name),
+                name: Arc::clone(&item.name),
+                order: places.len(),
+            };
             match places.entry(exposed) {
                 hash_map::Entry::Occupied(taken) => {
                     let (name, first) = (taken.key().clone(), taken.get().upstream.to_string());
                     let second = member.name.to_string();
                     tracing::warn!(name, first, second, "two have one name; the second is left out");
                     clashes.push(Clash { list: kind, name, first, second });
-                    continue;
                 }
                 hash_map::Entry::Vacant(free) => {
-                    exposed = free.key().clone();
+                    pages.push(item, free.key());
                     free.insert(place);
                 }
             }
-            let page = match pages.last_mut() {
-                Some(page) if page.len() < LIST_PAGE_BYTES => page,
-                _ => {
-                    pages.push(Vec::new());
-                    let last = pages.len() - 1;
-                    &mut pages[last]
-                }
-            };
-            if !page.is_empty() {
-                page.push(b',');
-            }
-            item.write_as(&exposed, page);
         }
-        let last = pages.len() - 1;
-        let pages = pages
-            .into_iter()
-            .enumerate()
-            .filter_map(|(number, items)| answer(kind, &items, (number < last).then_some(number + 1)))
-            .collect();
-        Merged { upstreams: lists.len(), missing, pages, places, clashes }
+        Merged { upstreams: lists.len(), missing, pages: pages.answers(kind), places, clashes }
     }
 
     fn ready(&self) -> MutexGuard<'_, Ready> {
@@ -323,7 +308,7 @@ pub(super) enum NotFound {
 impl Merged {
     pub(super) fn find(&self, exposed: &str, members: &Members) -> Option<(Arc<Known>, String)> {
         let place = self.places.get(exposed)?;
-        members.by_name.get(&place.upstream).map(|member| (Arc::clone(member), place.name.clone()))
+        members.by_name.get(&place.upstream).map(|member| (Arc::clone(member), (*place.name).to_owned()))
     }
 
     /// Whether an upstream's list is missing.
@@ -355,17 +340,47 @@ impl Merged {
     }
 }
 
-/// A page as an answer. What is merged holds for nobody else, and all pages are of one scope (2026-07-28,
-/// server/utilities/caching).
-fn answer(kind: ListKind, items: &[u8], next: Option<usize>) -> Option<Message> {
-    let next = next.map(|next| format!(r#","nextCursor":"page-{next}""#)).unwrap_or_default();
-    let head =
-        format!(r#"{{"resultType":"complete","ttlMs":0,"cacheScope":"private"{next},"{}":["#, kind.member());
-    let result = [head.as_bytes(), items, b"]}"].concat();
-    let mut answer = Message::result_of(&RequestId::from(0), &result).ok()?;
-    // Each legacy client's answer is made of it by taking members away.
-    answer.note_layout(Part::Result);
-    Some(answer)
+/// Pages of a merged list: arrays that are still open.
+struct Pages(Vec<Vec<u8>>);
+
+impl Pages {
+    /// For items of so many bytes in all, about.
+    fn for_items(bytes: usize) -> Self {
+        /// What names that are longer here may take beside that: a sixteenth.
+        const MORE: usize = 16;
+        let first = (bytes + bytes / MORE).min(LIST_PAGE_BYTES) + 2;
+        let mut page = Vec::with_capacity(first);
+        page.push(b'[');
+        Self(vec![page])
+    }
+
+    fn push(&mut self, item: &Item, exposed: &str) {
+        if self.0.last().is_none_or(|page| page.len() >= LIST_PAGE_BYTES) {
+            self.0.push(vec![b'[']);
+        }
+        let Some(page) = self.0.last_mut() else { return };
+        if page.len() > 1 {
+            page.push(b',');
+        }
+        item.write_as(exposed, page);
+    }
+
+    /// Each page as an answer. What is merged holds for nobody else, and all pages are of one scope (2026-07-28,
+    /// server/utilities/caching).
+    fn answers(self, kind: ListKind) -> Vec<Message> {
+        let last = self.0.len() - 1;
+        let answer = |(number, mut items): (usize, Vec<u8>)| {
+            items.push(b']');
+            let next = format!("\"page-{}\"", number + 1);
+            let next = (number < last).then_some(("nextCursor", next.as_bytes()));
+            let head: [(&str, &[u8]); 3] =
+                [("resultType", b"\"complete\""), ("ttlMs", b"0"), ("cacheScope", b"\"private\"")];
+            let members: Vec<_> = head.into_iter().chain(next).chain([(kind.member(), &items[..])]).collect();
+            // Each legacy client's answer is made of it by taking members away.
+            Message::result_with(&RequestId::from(0), &members)
+        };
+        self.0.into_iter().enumerate().map(answer).collect()
+    }
 }
 
 /// The page that a request asks for.

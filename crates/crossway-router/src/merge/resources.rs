@@ -66,7 +66,7 @@ fn owner_in(
         .max_by_key(|(template, place)| (literal(template).len(), Reverse(place.order)));
     if let Some((exposed, place)) = best {
         return match named {
-            Some(owner) if exposed != place.name => Some(owner),
+            Some(owner) if *exposed != *place.name => Some(owner),
             _ => {
                 let member = Arc::clone(members.by_name.get(&place.upstream)?);
                 Some(Owner { member, uri: uri.to_owned() })

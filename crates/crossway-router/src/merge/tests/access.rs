@@ -210,6 +210,48 @@ async fn where_items_are_looked_at_a_call_is_told_why_they_are_not_known_if_thei
     assert!(!error.to_string().contains("it may be one of"), "{error}");
 }
 
+/// Shows and admits what is marked as good.
+struct Good;
+
+impl Access for Good {
+    fn rights(&self, _: &Context) -> Whose {
+        Whose::Everybody
+    }
+
+    fn lists_of(&self, _: &str, _: &Context) -> Whose {
+        Whose::Everybody
+    }
+
+    fn shows(&self, thing: &Thing<'_>, _: &Context) -> bool {
+        thing.item.is_some_and(|item| item.ends_with(br#""good":1}"#))
+    }
+
+    fn admits(&self, thing: &Thing<'_>, _: &Message, context: &mut Context) -> bool {
+        self.shows(thing, context)
+    }
+
+    fn looks_at_items(&self, _: &Context) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_asks_for_its_own_servers_list_alone_and_is_decided_by_the_item_that_is_listed() {
+    let rig = Rig::new(RouterOptions::default().access(Good));
+    let (one, _silent) = (rig.add("one").await, rig.add("silent").await);
+    let call = |name: &str| rig.call(modern("1", "tools/call", &format!(r#","name":"one__{name}""#)));
+    let twice = call("twice");
+    let tools = r#"[{"name":"bad"},{"name":"twice"},{"name":"b"},{"name":"twice","good":1}]"#;
+    tell_tools(&one, tools).await;
+    let asked = until(&one, "tools/call").await;
+    one.answer(&asked, r#"{"content":[]}"#);
+    assert!(text(&twice.into_next().await).contains(r#""content":[]"#));
+    for name in ["bad", "twic", "twicf", ""] {
+        let answer = text(&call(name).into_next().await);
+        assert!(answer.contains(&format!("Unknown tool: one__{name}")), "{answer}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_uri_that_names_a_hidden_upstream_is_one_that_names_none() {
     let rig = rig();
