@@ -1,6 +1,6 @@
 //! What layers and transports tell each other beside a call's bytes.
 
-use std::any::{Any, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub struct Extensions(Option<Arc<Node<dyn Any + Send + Sync>>>);
 
 struct Node<T: ?Sized> {
     before: Extensions,
+    /// Of the value. Beside it, so that a walk compares numbers and calls nothing.
+    type_id: TypeId,
     type_name: &'static str,
     value: T,
 }
@@ -41,15 +43,20 @@ impl Extensions {
     /// Puts a value in. One of the same type that was there before is no longer found.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         let before = std::mem::take(self);
-        self.0 = Some(Arc::new(Node { before, type_name: type_name::<T>(), value }));
+        self.0 =
+            Some(Arc::new(Node { before, type_id: TypeId::of::<T>(), type_name: type_name::<T>(), value }));
     }
 
     /// The value of a type.
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.nodes().find_map(|node| {
-            let value = node.value.downcast_ref();
-            value.or_else(|| node.value.downcast_ref::<http::Extensions>().and_then(http::Extensions::get))
+        let (wanted, of_request) = (TypeId::of::<T>(), TypeId::of::<http::Extensions>());
+        self.nodes().find_map(|node| match node.type_id {
+            own if own == wanted => node.value.downcast_ref(),
+            all if all == of_request => {
+                node.value.downcast_ref::<http::Extensions>().and_then(http::Extensions::get)
+            }
+            _ => None,
         })
     }
 

@@ -35,8 +35,8 @@ impl Quota {
     /// All that a policy says a call counts against, users' own first.
     #[must_use]
     pub fn all_of_policy(quotas: &[crossway_policy::Quota], caller: &Principal) -> QuotaList {
-        let (users, tenants): (Vec<_>, Vec<_>) = quotas.iter().partition(|quota| quota.key.user.is_some());
-        users.into_iter().chain(tenants).map(|quota| Self::of_policy(quota, caller)).collect()
+        let of = |users: bool| quotas.iter().filter(move |quota| quota.key.user.is_some() == users);
+        of(true).chain(of(false)).map(|quota| Self::of_policy(quota, caller)).collect()
     }
 
     /// What a policy says, under a key that is its alone. A limit of nothing closes it: no call passes.

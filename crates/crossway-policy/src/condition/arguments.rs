@@ -16,8 +16,8 @@ use crate::limits;
 /// The arguments of one call. They are read once, whatever the number of conditions.
 pub(crate) struct Arguments {
     pub(super) value: Box<dyn Val>,
-    /// All names that objects have, at any depth.
-    pub(super) names: BTreeSet<String>,
+    /// All names that objects have, at any depth, each behind itself without regard to capital letters.
+    pub(super) names: BTreeSet<(String, String)>,
     /// How many elements the longest list or object has.
     pub(super) longest: usize,
     pub(super) bytes: usize,
@@ -89,7 +89,7 @@ fn map(values: Vec<(String, Box<dyn Val>)>, longest: &mut usize) -> Box<dyn Val>
 
 #[derive(Default)]
 struct Reading {
-    names: BTreeSet<String>,
+    names: BTreeSet<(String, String)>,
     longest: usize,
     why: Option<ConditionError>,
 }
@@ -161,10 +161,11 @@ impl<'de> Visitor<'de> for Json<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut json: A) -> Result<Box<dyn Val>, A::Error> {
         let (mut values, mut folded) = (Vec::new(), BTreeSet::new());
         while let Some(name) = json.next_key::<String>()? {
-            if !folded.insert(fold(&name)) {
+            let other = fold(&name);
+            if !folded.insert(other.clone()) {
                 return self.refuse(ConditionError::NameTwice);
             }
-            self.0.names.insert(name.clone());
+            self.0.names.insert((other, name.clone()));
             values.push((name, json.next_value_seed(Json(self.0))?));
         }
         Ok(map(values, &mut self.0.longest))

@@ -9,7 +9,7 @@ use cel::context::VariableResolver;
 use cel::{Context, Env, ExecutionError, Program};
 use serde_json::Value;
 
-use super::arguments::{Arguments, fold, from_json};
+use super::arguments::{Arguments, from_json};
 use super::shape::Shape;
 use super::{BadCondition, ConditionError};
 use crate::{Principal, TenantName, limits};
@@ -91,8 +91,8 @@ impl Condition {
 
     /// Refuses names that differ from those of the condition in capital letters alone.
     fn check(&self, arguments: &Arguments) -> Result<(), ConditionError> {
-        let other = |name: &String| {
-            let written = self.shape.names.get(&fold(name));
+        let other = |(folded, name): &(String, String)| {
+            let written = self.shape.names.get(folded);
             written.is_some_and(|written| !written.contains(name))
         };
         if arguments.names.iter().any(other) { Err(ConditionError::OtherSpelling) } else { Ok(()) }
