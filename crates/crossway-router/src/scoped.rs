@@ -158,13 +158,13 @@ impl Shared {
         let bounds = self.bounds.as_ref().map(|(ledger, bounds)| (ledger, bounds(context)));
         // Held until the new one is counted, and taken before the lock of instances, here and wherever room is made.
         let mut counted =
-            bounds.filter(|(_, bounds)| !bounds.is_empty()).map(|(it, bounds)| (it.lock(), bounds));
-        if let Some((counts, bounds)) = &mut counted {
+            bounds.filter(|(_, bounds)| !bounds.is_empty()).map(|(it, bounds)| (it, it.lock(), bounds));
+        if let Some((ledger, counts, bounds)) = &mut counted {
             // Who has made it while this waited for the lock has made room for it too.
             if let Some(instance) = self.instances().get(key) {
                 return Ok(Lease::new(instance));
             }
-            counts.make_room(bounds, &mut gone)?;
+            counts.make_room(bounds, &mut gone).inspect_err(|_| ledger.refused(context))?;
         }
         let mut instances = self.instances();
         // Another call may have made it meanwhile.
@@ -184,7 +184,7 @@ impl Shared {
             used: Mutex::new(Instant::now()),
         });
         let lease = Lease::new(&instance);
-        if let Some((counts, bounds)) = &mut counted {
+        if let Some((_, counts, bounds)) = &mut counted {
             counts.count(bounds, &instance);
         }
         instances.insert(key.clone(), instance);

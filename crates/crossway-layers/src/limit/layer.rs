@@ -107,7 +107,10 @@ impl Stage for LimitLayer {
     fn enter(&self, call: &mut Call) -> Entry<Pass> {
         match self.admit(call) {
             Ok(entry) => entry,
-            Err(error) => Entry::Answer(Reply::failed(CallError::from(error))),
+            Err(error) => {
+                self.0.quotas.refused(&call.context, error);
+                Entry::Answer(Reply::failed(CallError::from(error)))
+            }
         }
     }
 
@@ -147,6 +150,8 @@ impl LimitLayer {
                 Admission::Now(turn) => pass.turns.push(turn),
                 Admission::Later(waiting) => {
                     let until = Instant::now() + self.0.wait;
+                    let (shared, context) = (Arc::clone(&self.0), call.context.clone());
+                    let kept = shared.quotas.waits(&context, bytes);
                     return Ok(Entry::Wait(Box::pin(async move {
                         let turns = async {
                             pass.turns.push(waiting.turn().await?);
@@ -159,7 +164,11 @@ impl LimitLayer {
                             Ok(pass)
                         };
                         let turns = timeout_at(until, turns).await.unwrap_or(Err(OverQuota::Waited));
-                        turns.map_err(|error| Reply::failed(CallError::from(error)))
+                        drop(kept);
+                        turns.map_err(|error| {
+                            shared.quotas.refused(&context, error);
+                            Reply::failed(CallError::from(error))
+                        })
                     })));
                 }
             }

@@ -1,13 +1,16 @@
 //! What may be used, by whom.
 
+use std::any::Any;
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_policy::{Principal, config as policy};
-use crossway_service::Call;
+use crossway_service::{Call, Context};
 use smallvec::SmallVec;
+
+use super::OverQuota;
 
 /// What may be used by all who share a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +192,18 @@ pub trait Quotas: Send + Sync + 'static {
     /// The quotas of a request, the narrowest first (a user's before its tenant's), in an order that is the same for all calls. So
     /// a user who is over its own uses up nothing of its tenant's. Each has another key: what is there twice counts twice.
     fn quotas(&self, call: &Call) -> QuotaList;
+
+    /// Is told that a quota refuses a call, whose context tells who makes it.
+    fn refused(&self, context: &Context, by: OverQuota) {
+        let _ = (context, by);
+    }
+
+    /// Is told that a request of so many bytes begins to wait for its turn. What this gives is dropped when the wait is over, however
+    /// that ends.
+    fn waits(&self, context: &Context, bytes: usize) -> Option<Box<dyn Any + Send>> {
+        let _ = (context, bytes);
+        None
+    }
 }
 
 impl<F> Quotas for F

@@ -1,8 +1,10 @@
+use std::any::Any;
 use std::num::NonZeroU32;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crossway_policy::Principal;
-use crossway_service::{Call, CallError, Link, Outcome, Reason, Reply};
+use crossway_service::{Call, CallError, Context, Link, Outcome, Reason, Reply};
 use crossway_testkit::Server;
 use smallvec::smallvec;
 use tokio::time::Instant;
@@ -337,4 +339,47 @@ async fn a_policys_quotas_are_its_tenants_and_its_users_and_nothing_is_nothing()
     refused(ask(&link, "alice")).await;
     drop(link);
     assert!(server.receive().await.is_none());
+}
+
+/// One call at once, for all, and what is told of those that have no turn.
+#[derive(Clone, Default)]
+struct Told(std::sync::Arc<Mutex<(Vec<OverQuota>, usize)>>);
+
+impl Quotas for Told {
+    fn quotas(&self, _: &Call) -> QuotaList {
+        smallvec![Quota::new(QuotaKey::new("t")).calls(Rate::per_minute(number(3))).at_once(at_once(1, None))]
+    }
+
+    fn refused(&self, _: &Context, by: OverQuota) {
+        self.0.lock().unwrap().0.push(by);
+    }
+
+    fn waits(&self, _: &Context, bytes: usize) -> Option<Box<dyn Any + Send>> {
+        struct Waiting(Told, usize);
+        impl Drop for Waiting {
+            fn drop(&mut self) {
+                self.0.0.lock().unwrap().1 -= self.1;
+            }
+        }
+        self.0.lock().unwrap().1 += bytes;
+        Some(Box::new(Waiting(self.clone(), bytes)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_told_what_refuses_calls_and_how_much_waits() {
+    let told = Told::default();
+    let (link, _server) = around(&LimitLayer::new(told.clone(), LimitOptions::default())).await;
+    let (bytes, refused) = (|| told.0.lock().unwrap().1, || told.0.lock().unwrap().0.clone());
+    let _first = ask(&link, "alice");
+    assert_eq!(bytes(), 0);
+    let (second, third) = (ask(&link, "alice"), ask(&link, "alice"));
+    let both = bytes();
+    assert!(both > 0);
+    drop(third);
+    assert_eq!(bytes() * 2, both);
+    self::refused(ask(&link, "alice")).await;
+    assert!(matches!(refused()[..], [OverQuota::Calls { .. }]), "{:?}", refused());
+    self::refused(second).await;
+    assert_eq!((refused()[1], refused().len(), bytes()), (OverQuota::Waited, 2, 0));
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crossway_service::{CallError, Reason};
+use crossway_service::{CallError, Context, Reason};
 
 use super::Instance;
 use crate::ScopeKey;
@@ -29,12 +29,28 @@ impl Bound {
 
 /// Which instances count for which bounds. Clones share the counts.
 #[derive(Clone, Default)]
-pub struct Ledger(Arc<Mutex<Counts>>);
+pub struct Ledger {
+    counts: Arc<Mutex<Counts>>,
+    refused: Option<Arc<Told>>,
+}
+
+type Told = dyn Fn(&Context) + Send + Sync;
 
 #[derive(Default)]
 pub(super) struct Counts(HashMap<ScopeKey, Vec<Weak<Instance>>>);
 
 impl Ledger {
+    /// One that tells of each call that is refused for a bound, by the call's context. What is told must not wait.
+    pub fn telling(refused: impl Fn(&Context) + Send + Sync + 'static) -> Self {
+        Self { counts: Arc::default(), refused: Some(Arc::new(refused)) }
+    }
+
+    pub(super) fn refused(&self, context: &Context) {
+        if let Some(refused) = &self.refused {
+            refused(context);
+        }
+    }
+
     /// How many instances count for a key.
     #[must_use]
     pub fn count(&self, key: &ScopeKey) -> usize {
@@ -43,7 +59,7 @@ impl Ledger {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Counts> {
         // Each step leaves the table whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

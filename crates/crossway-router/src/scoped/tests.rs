@@ -175,3 +175,21 @@ async fn a_user_has_no_more_than_a_bound_of_their_own_allows() {
     assert!(one.receive().await.is_none());
     assert_eq!(ledger.count(&ScopeKey::new("acme/alice")), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_tells_whose_calls_its_bounds_refuse() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let ledger = Ledger::telling({
+        let told = Arc::clone(&told);
+        move |context: &Context| {
+            told.lock().unwrap().push(context.extensions.get::<ScopeKey>().unwrap().clone());
+        }
+    });
+    let ((wiki, mut wikis), (mail, _)) = (bounded(&ledger), bounded(&ledger));
+    let _first = call(&wiki, "acme/alice");
+    wikis.recv().await.unwrap();
+    let _same = call(&wiki, "acme/alice");
+    assert!(told.lock().unwrap().is_empty());
+    assert!(call(&mail, "acme/alice").next().await.unwrap().is_err());
+    assert_eq!(*told.lock().unwrap(), [ScopeKey::new("acme/alice")]);
+}
