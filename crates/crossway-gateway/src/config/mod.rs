@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_policy::Policy;
+use crossway_policy::{Policy, TenantName};
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::guard::GuardOptions;
 use crossway_seal::Keyring;
@@ -60,6 +60,8 @@ pub struct Loaded {
     pub upstreams: Vec<UpstreamSpec>,
     /// How it is found out who calls.
     pub identity: Identity,
+    /// The tenants, and that of those who prove nothing.
+    pub tenants: Vec<TenantName>,
     /// Who may see and call what, with whose credentials, and how much.
     pub policy: Policy,
     /// Where it is recorded who did what.

@@ -8,6 +8,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
+use super::{HeldBytes, signed};
+
 /// How a call has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallOutcome {
@@ -49,6 +51,7 @@ pub struct CallMeter {
     pub(super) outcomes: [Counter; 6],
     pub(super) seconds: Histogram,
     pub(super) in_flight: Gauge,
+    pub(super) bytes_in_flight: Gauge,
     pub(super) request_bytes: Counter,
     pub(super) reply_bytes: Counter,
 }
@@ -57,9 +60,21 @@ impl CallMeter {
     /// A call has begun, with a request of so many bytes.
     #[must_use = "a call that is dropped is recorded as cancelled"]
     pub fn begin(self: &Arc<Self>, request_bytes: usize) -> MeteredCall {
+        let held = signed(request_bytes as u64);
         self.in_flight.inc();
+        self.bytes_in_flight.inc_by(held);
         self.request_bytes.inc_by(request_bytes as u64);
-        MeteredCall { meter: Arc::clone(self), started: Instant::now(), outcome: CallOutcome::Cancelled }
+        MeteredCall {
+            meter: Arc::clone(self),
+            started: Instant::now(),
+            held,
+            outcome: CallOutcome::Cancelled,
+        }
+    }
+
+    /// A request of so many bytes waits to become a call, until what this gives is dropped.
+    pub fn hold_request(&self, bytes: usize) -> HeldBytes {
+        HeldBytes::new(&self.bytes_in_flight, bytes)
     }
 }
 
@@ -75,6 +90,7 @@ impl fmt::Debug for CallMeter {
 pub struct MeteredCall {
     meter: Arc<CallMeter>,
     started: Instant,
+    held: i64,
     outcome: CallOutcome,
 }
 
@@ -93,6 +109,7 @@ impl MeteredCall {
 impl Drop for MeteredCall {
     fn drop(&mut self) {
         self.meter.in_flight.dec();
+        self.meter.bytes_in_flight.dec_by(self.held);
         self.meter.seconds.observe(self.started.elapsed().as_secs_f64());
         self.meter.outcomes[self.outcome as usize].inc();
     }

@@ -1,5 +1,6 @@
 //! Metrics with labels, made from rows of the table, with a bound on how many series there are.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::AtomicU64;
@@ -113,8 +114,8 @@ impl<N, A: Default> MetricConstructor<Counter<N, A>> for Make {
 pub(super) struct Series<M> {
     names: &'static [&'static str],
     family: Family<Labels, M, Make>,
-    /// How many series there are. Held while one is made, so that no more are than may be.
-    count: Mutex<usize>,
+    /// The labels of those that there are. Held while one is made, so that no more are than may be.
+    made: Mutex<HashSet<Labels>>,
 }
 
 impl<M> Series<M>
@@ -128,7 +129,7 @@ where
         // The encoder puts `_total` behind counters' names, and a full stop behind the help of all.
         let name = row.name.strip_suffix("_total").unwrap_or(row.name);
         registry.register(name, row.help.trim_end_matches('.'), family.clone());
-        Self { names: row.labels, family, count: Mutex::new(0) }
+        Self { names: row.labels, family, made: Mutex::default() }
     }
 
     /// The series with these labels, which are in the order of the row's.
@@ -138,28 +139,45 @@ where
         if let Some(series) = self.family.get(&labels) {
             return series.clone();
         }
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        if *count >= SERIES && self.family.get(&labels).is_none() {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.len() >= SERIES && !made.contains(&labels) {
             for value in &mut labels.values {
                 if matches!(value, Value::Configured(_)) {
                     *value = Value::Code("other");
                 }
             }
         }
-        if self.family.get(&labels).is_none() {
-            *count += 1;
-        }
+        made.insert(labels.clone());
         self.family.get_or_create_owned(&labels)
+    }
+
+    /// Forgets the series in which this label has a name of the configuration's that is not to be kept. Whoever counts in one of them
+    /// goes on counting, and nobody is told.
+    pub(super) fn keep(&self, label: &str, is_kept: impl Fn(&str) -> bool) {
+        let Some(at) = self.names.iter().position(|name| *name == label) else { return };
+        let is_gone = |labels: &Labels| match labels.values.get(at) {
+            Some(Value::Configured(name)) => !is_kept(name),
+            _ => false,
+        };
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|labels| {
+            let is_gone = is_gone(labels);
+            if is_gone {
+                self.family.remove(labels);
+            }
+            !is_gone
+        });
     }
 
     /// Forgets all series.
     pub(super) fn clear(&self) {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner) = 0;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.clear();
         self.family.clear();
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        *self.count.lock().unwrap()
+        self.made.lock().unwrap().len()
     }
 }

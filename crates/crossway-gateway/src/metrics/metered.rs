@@ -5,17 +5,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use crossway_proto::Message;
+use crossway_proto::{Message, Part};
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Outcome, Reply, Scope, Upstream,
 };
 use futures_core::Stream;
+use prometheus_client::metrics::counter::Counter;
 
-use super::{CallOutcome, MeteredCall, Metrics};
+use super::{CallOutcome, MeteredCall, Metrics, TenantMeter};
 
-/// An upstream whose calls are recorded, by tenant.
+/// The requests for lists. Clients' own get here too where nothing is known of the upstream's.
+const LISTS: [&str; 4] = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"];
+
+/// An upstream whose calls are recorded, by tenant, and how often its lists are read.
 ///
-/// Requests are calls; notifications, responses and standing streams are not.
+/// Requests are calls; notifications, responses and standing streams are not, nor are calls of nobody's.
 #[derive(Clone)]
 pub struct Metered<U> {
     upstream: U,
@@ -25,14 +29,22 @@ pub struct Metered<U> {
 struct Shared {
     metrics: Metrics,
     name: Box<str>,
-    tenant: fn(&Context) -> &str,
+    tenant: fn(&Context) -> Option<&TenantMeter>,
+    /// In the order of [`CallOutcome::ALL`].
+    lists: [Counter; 6],
 }
 
 impl<U> Metered<U> {
     /// Records the calls of `upstream`, which the configuration calls `name`. `tenant` tells whose a call is, from its
-    /// context; what it gives has to come from the configuration.
-    pub fn new(upstream: U, metrics: Metrics, name: &str, tenant: fn(&Context) -> &str) -> Self {
-        Self { upstream, shared: Arc::new(Shared { metrics, name: name.into(), tenant }) }
+    /// context.
+    pub fn new(
+        upstream: U,
+        metrics: Metrics,
+        name: &str,
+        tenant: fn(&Context) -> Option<&TenantMeter>,
+    ) -> Self {
+        let lists = metrics.list_reads(name);
+        Self { upstream, shared: Arc::new(Shared { metrics, name: name.into(), tenant, lists }) }
     }
 }
 
@@ -55,15 +67,18 @@ struct MeteredLink {
 
 impl Connection for MeteredLink {
     fn call(&self, call: Call) -> Reply {
-        let bytes = match &call.ask {
-            Ask::Message(message) if message.is_request() && !message.is_method("subscriptions/listen") => {
-                message.len()
+        let shared = &self.shared;
+        let (message, tenant) = match (&call.ask, (shared.tenant)(&call.context)) {
+            (Ask::Message(message), Some(tenant))
+                if message.is_request() && !message.is_method("subscriptions/listen") =>
+            {
+                (message, tenant)
             }
             _ => return self.link.call(call),
         };
-        let tenant = (self.shared.tenant)(&call.context);
-        let metered = self.shared.metrics.calls(tenant, &self.shared.name).begin(bytes);
-        Reply::stream(MeteredReply { reply: self.link.call(call), call: Some(metered) })
+        let list = begins_list(message).then(|| Arc::clone(shared));
+        let metered = shared.metrics.calls_of(tenant, &shared.name).begin(message.len());
+        Reply::stream(MeteredReply { reply: self.link.call(call), call: Some(metered), list })
     }
 
     fn close(&self) -> Closing {
@@ -71,10 +86,34 @@ impl Connection for MeteredLink {
     }
 }
 
+/// Whether a request is for a list, and for no later page of one.
+fn begins_list(message: &Message) -> bool {
+    LISTS.iter().any(|list| message.is_method(list)) && message.member(Part::Params, "cursor").is_none()
+}
+
 struct MeteredReply {
     reply: Reply,
     /// `None` once it has ended.
     call: Option<MeteredCall>,
+    /// Where it is counted too, of a list that has not ended.
+    list: Option<Arc<Shared>>,
+}
+
+impl MeteredReply {
+    fn ended(&mut self, outcome: CallOutcome) {
+        if let Some(call) = self.call.take() {
+            call.ended(outcome);
+        }
+        if let Some(list) = self.list.take() {
+            list.lists[outcome as usize].inc();
+        }
+    }
+}
+
+impl Drop for MeteredReply {
+    fn drop(&mut self) {
+        self.ended(CallOutcome::Cancelled);
+    }
 }
 
 impl Stream for MeteredReply {
@@ -101,9 +140,7 @@ impl Stream for MeteredReply {
             // It ends without a response only when it was cancelled.
             None => CallOutcome::Cancelled,
         };
-        if let Some(call) = self.call.take() {
-            call.ended(outcome);
-        }
+        self.ended(outcome);
         Poll::Ready(next)
     }
 }

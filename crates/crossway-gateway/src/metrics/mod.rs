@@ -9,8 +9,9 @@ pub mod limits;
 mod metered;
 mod process;
 mod table;
+mod tenant;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -26,6 +27,7 @@ pub use calls::{CallMeter, CallOutcome, MeteredCall};
 use family::{FloatCounter, FloatGauge, Series, Value};
 pub use metered::Metered;
 pub use table::{Kind, Row, TABLE, Unit};
+pub use tenant::{HeldBytes, QuotaBound, TenantMeter};
 
 use crate::operations::{AuditStatus, SessionCount, UpstreamState, UpstreamStatus};
 
@@ -57,12 +59,9 @@ impl Reload {
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
 
-type Meters = HashMap<Box<str>, HashMap<Box<str>, Arc<CallMeter>>>;
-
 struct Inner {
     registry: Registry,
-    /// By tenant, by upstream.
-    meters: RwLock<Meters>,
+    tenants: RwLock<HashMap<Box<str>, Arc<TenantMeter>>>,
     /// One scrape at a time: states are taken over when they are asked for.
     scraping: Mutex<()>,
     calls: Series<Counter>,
@@ -70,6 +69,10 @@ struct Inner {
     calls_in_flight: Series<Gauge>,
     request_bytes: Series<Counter>,
     reply_bytes: Series<Counter>,
+    request_bytes_in_flight: Series<Gauge>,
+    reply_bytes_unsent: Series<Gauge>,
+    quota_refusals: Series<Counter>,
+    list_reads: Series<Counter>,
     denied: Series<Counter>,
     identity_refusals: Series<Counter>,
     jwks_reads: Series<Counter>,
@@ -107,6 +110,10 @@ impl Metrics {
         let calls_in_flight = Series::new(&table::CALLS_IN_FLIGHT, to);
         let request_bytes = Series::new(&table::REQUEST_BYTES, to);
         let reply_bytes = Series::new(&table::REPLY_BYTES, to);
+        let request_bytes_in_flight = Series::new(&table::REQUEST_BYTES_IN_FLIGHT, to);
+        let reply_bytes_unsent = Series::new(&table::REPLY_BYTES_UNSENT, to);
+        let quota_refusals = Series::new(&table::QUOTA_REFUSALS, to);
+        let list_reads = Series::new(&table::LIST_READS, to);
         let denied = Series::new(&table::DENIED, to);
         let identity_refusals = Series::new(&table::IDENTITY_REFUSALS, to);
         let jwks_reads = Series::new(&table::JWKS_READS, to);
@@ -133,13 +140,17 @@ impl Metrics {
         let process_threads = Series::new(&table::PROCESS_THREADS, to);
         Self(Arc::new(Inner {
             registry,
-            meters: RwLock::default(),
+            tenants: RwLock::default(),
             scraping: Mutex::new(()),
             calls,
             call_seconds,
             calls_in_flight,
             request_bytes,
             reply_bytes,
+            request_bytes_in_flight,
+            reply_bytes_unsent,
+            quota_refusals,
+            list_reads,
             denied,
             identity_refusals,
             jwks_reads,
@@ -166,31 +177,63 @@ impl Metrics {
         }))
     }
 
+    /// What is recorded of a tenant, which has to be one that the configuration names.
+    #[must_use]
+    pub fn tenant(&self, name: &str) -> Arc<TenantMeter> {
+        let tenants = self.0.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(meter) = tenants.get(name) {
+            return Arc::clone(meter);
+        }
+        drop(tenants);
+        let mut tenants = self.0.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tenants.entry(name.into()).or_insert_with(|| Arc::new(TenantMeter::new(&self.0, name))))
+    }
+
     /// Where a tenant's calls to an upstream are recorded. Both have to be names that the configuration gives.
     #[must_use]
     pub fn calls(&self, tenant: &str, upstream: &str) -> Arc<CallMeter> {
-        let meters = self.0.meters.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(meter) = meters.get(tenant).and_then(|upstreams| upstreams.get(upstream)) {
-            return Arc::clone(meter);
-        }
-        drop(meters);
+        self.calls_of(&self.tenant(tenant), upstream)
+    }
+
+    /// The same, where the tenant's meter is at hand.
+    #[must_use]
+    pub fn calls_of(&self, tenant: &TenantMeter, upstream: &str) -> Arc<CallMeter> {
+        tenant.calls(&self.0, upstream)
+    }
+
+    /// Where it is recorded how often an upstream's lists are read anew. It has to be one that the configuration names.
+    fn list_reads(&self, upstream: &str) -> [Counter; 6] {
+        let name = Arc::from(upstream);
+        CallOutcome::ALL.map(|outcome| self.0.list_reads.with([Value::from(&name), outcome.word().into()]))
+    }
+
+    /// Forgets what was recorded of tenants and upstreams that the configuration names no more.
+    pub fn keep(&self, tenants: &HashSet<&str>, upstreams: &HashSet<&str>) {
         let inner = &*self.0;
-        let (tenant_label, upstream_label) = (Arc::from(tenant), Arc::from(upstream));
-        let labels = || [Value::from(&tenant_label), Value::from(&upstream_label)];
-        let outcome = |outcome: CallOutcome| {
-            let [tenant, upstream] = labels();
-            inner.calls.with([tenant, upstream, outcome.word().into()])
-        };
-        let meter = Arc::new(CallMeter {
-            outcomes: CallOutcome::ALL.map(outcome),
-            seconds: inner.call_seconds.with(labels()),
-            in_flight: inner.calls_in_flight.with(labels()),
-            request_bytes: inner.request_bytes.with(labels()),
-            reply_bytes: inner.reply_bytes.with(labels()),
-        });
-        let mut meters = inner.meters.write().unwrap_or_else(PoisonError::into_inner);
-        let upstreams = meters.entry(tenant.into()).or_default();
-        Arc::clone(upstreams.entry(upstream.into()).or_insert(meter))
+        let (is_tenant, is_upstream) =
+            (|name: &str| tenants.contains(name), |name: &str| upstreams.contains(name));
+        {
+            let mut meters = inner.tenants.write().unwrap_or_else(PoisonError::into_inner);
+            meters.retain(|name, _| is_tenant(name));
+            meters.values().for_each(|meter| meter.keep(is_upstream));
+        }
+        for counters in [
+            &inner.calls,
+            &inner.request_bytes,
+            &inner.reply_bytes,
+            &inner.quota_refusals,
+            &inner.list_reads,
+            &inner.denied,
+        ] {
+            counters.keep("tenant", is_tenant);
+            counters.keep("upstream", is_upstream);
+        }
+        for gauges in [&inner.calls_in_flight, &inner.request_bytes_in_flight, &inner.reply_bytes_unsent] {
+            gauges.keep("tenant", is_tenant);
+            gauges.keep("upstream", is_upstream);
+        }
+        inner.call_seconds.keep("tenant", is_tenant);
+        inner.call_seconds.keep("upstream", is_upstream);
     }
 
     /// Policy did not permit a call of a tenant's.

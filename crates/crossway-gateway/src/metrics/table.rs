@@ -109,6 +109,28 @@ pub(super) const REPLY_BYTES: Row = Row::counter(
     "Bytes of replies as JSON, messages before the response included.",
 )
 .in_bytes();
+pub(super) const REQUEST_BYTES_IN_FLIGHT: Row = Row::gauge(
+    "crossway_request_in_flight_bytes",
+    &["tenant", "upstream"],
+    "Bytes of the requests of calls that have not ended yet, those included that wait for their turn under a quota.",
+)
+.in_bytes();
+pub(super) const REPLY_BYTES_UNSENT: Row = Row::gauge(
+    "crossway_reply_unsent_bytes",
+    &["tenant"],
+    "Bytes of replies that clients have not taken yet, of pieces of 16 KiB or more.",
+)
+.in_bytes();
+pub(super) const QUOTA_REFUSALS: Row = Row::counter(
+    "crossway_quota_refusals_total",
+    &["tenant", "bound"],
+    "Calls that a quota refused, by what there was too much of: calls, in_flight (too many waited, or one for too long), bytes, children, closed (a quota of nothing), keys (of all tenants: more counts than are kept).",
+);
+pub(super) const LIST_READS: Row = Row::counter(
+    "crossway_list_reads_total",
+    &["upstream", "outcome"],
+    "Times that a list (of tools, prompts, resources or templates) was asked of the upstream itself, from its first page on, by how that page's call ended.",
+);
 pub(super) const DENIED: Row = Row::counter(
     "crossway_denied_total",
     &["tenant", "reason"],
@@ -211,6 +233,10 @@ pub const TABLE: &[Row] = &[
     CALLS_IN_FLIGHT,
     REQUEST_BYTES,
     REPLY_BYTES,
+    REQUEST_BYTES_IN_FLIGHT,
+    REPLY_BYTES_UNSENT,
+    QUOTA_REFUSALS,
+    LIST_READS,
     DENIED,
     IDENTITY_REFUSALS,
     JWKS_READS,

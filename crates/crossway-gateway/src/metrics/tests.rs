@@ -23,6 +23,7 @@ fn value(text: &str, series: &str) -> f64 {
 
 fn touch_all(metrics: &Metrics) -> String {
     metrics.calls("acme", "wiki").begin(1).ended(CallOutcome::Ok);
+    metrics.list_reads("wiki")[0].inc();
     metrics.denied("acme", "no_grant");
     metrics.identity_refused("jwt", "expired");
     metrics.jwks_read(Reload::Unchanged);
@@ -90,6 +91,64 @@ fn a_call_is_recorded_with_its_outcome_bytes_and_time() {
 }
 
 #[test]
+fn bytes_are_held_while_a_call_is_under_way_or_waits_and_while_a_reply_is_on_its_way() {
+    let metrics = Metrics::new();
+    let tenant = metrics.tenant("acme");
+    let meter = metrics.calls("acme", "wiki");
+    let held = || {
+        let text = scrape(&metrics);
+        let of = |series: &str| value(&text, series);
+        (
+            of(r#"crossway_request_in_flight_bytes{tenant="acme",upstream="wiki"}"#),
+            of(r#"crossway_reply_unsent_bytes{tenant="acme"}"#),
+        )
+    };
+    let (call, waiting, reply) = (meter.begin(10), meter.hold_request(300), tenant.hold_reply(5000));
+    assert_eq!(held(), (310.0, 5000.0));
+    drop(waiting);
+    assert_eq!(held(), (10.0, 5000.0));
+    call.ended(CallOutcome::Ok);
+    drop(reply);
+    assert_eq!(held(), (0.0, 0.0));
+}
+
+#[test]
+fn what_a_quota_refuses_is_counted_by_what_there_was_too_much_of() {
+    let metrics = Metrics::new();
+    for (count, bound) in (1..).zip(QuotaBound::ALL) {
+        (0..count).for_each(|_| metrics.tenant("acme").refused(bound));
+    }
+    let text = scrape(&metrics);
+    for (count, bound) in
+        [(1.0, "calls"), (2.0, "in_flight"), (3.0, "bytes"), (4.0, "children"), (5.0, "closed")]
+    {
+        let series = format!(r#"crossway_quota_refusals_total{{tenant="acme",bound="{bound}"}}"#);
+        assert_eq!(value(&text, &series), count, "{bound}");
+    }
+    assert_eq!(value(&text, r#"crossway_quota_refusals_total{tenant="acme",bound="keys"}"#), 6.0);
+}
+
+#[test]
+fn a_tenant_or_an_upstream_that_is_gone_has_no_series_and_begins_anew_when_it_is_back() {
+    let metrics = Metrics::new();
+    for (tenant, upstream) in [("acme", "wiki"), ("acme", "mail"), ("globex", "wiki")] {
+        metrics.calls(tenant, upstream).begin(1).ended(CallOutcome::Ok);
+        metrics.denied(tenant, "no_grant");
+        metrics.list_reads(upstream)[0].inc();
+    }
+    let under_way = metrics.calls("globex", "wiki").begin(1);
+    metrics.keep(&["acme"].into(), &["wiki"].into());
+    under_way.ended(CallOutcome::Ok);
+    let text = scrape(&metrics);
+    assert!(!text.contains("globex") && !text.contains("mail"), "{text}");
+    assert_eq!(value(&text, r#"crossway_calls_total{tenant="acme",upstream="wiki",outcome="ok"}"#), 1.0);
+    metrics.calls("globex", "mail").begin(1).ended(CallOutcome::Ok);
+    let text = scrape(&metrics);
+    assert_eq!(value(&text, r#"crossway_calls_total{tenant="globex",upstream="mail",outcome="ok"}"#), 1.0);
+    assert!(!text.contains(r#"tenant="globex",upstream="wiki""#), "{text}");
+}
+
+#[test]
 fn more_series_than_there_may_be_come_in_under_other() {
     let metrics = Metrics::new();
     for number in 0..limits::SERIES + 10 {
@@ -129,6 +188,10 @@ fn a_label_can_not_break_out_of_its_line() {
     assert!(scrape(&metrics).contains(r#"{tenant="a\"} 1\nfake 2",reason="no_grant"} 1"#));
 }
 
+fn tenant_of(context: &Context) -> Option<&TenantMeter> {
+    context.extensions.get::<Arc<TenantMeter>>().map(|meter| &**meter)
+}
+
 /// A response to the request, with its id.
 fn answer(request: &Message, member: &str) -> String {
     let id = request.id().unwrap();
@@ -138,6 +201,7 @@ fn answer(request: &Message, member: &str) -> String {
 #[tokio::test]
 async fn calls_of_an_upstream_are_recorded_by_tenant_and_outcome() {
     let upstream = Scripted::answering(|message| match message.method().as_deref() {
+        Some("tools/list") => vec![answer(message, r#""result":{"tools":[],"nextCursor":"2"}"#)],
         Some("good") => vec![
             r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#.to_owned(),
             answer(message, r#""result":{}"#),
@@ -146,12 +210,25 @@ async fn calls_of_an_upstream_are_recorded_by_tenant_and_outcome() {
         _ => vec![],
     });
     let metrics = Metrics::new();
-    let tenant = |context: &Context| if context.deadline.is_some() { "globex" } else { "acme" };
-    let link = Metered::new(upstream, metrics.clone(), "wiki", tenant).connect(Scope::Session);
-    let call = |text: &'static str| {
+    let link = Metered::new(upstream, metrics.clone(), "wiki", tenant_of).connect(Scope::Session);
+    let call = |text: String| {
         let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
-        link.call(Call::message(message, Context::default()))
+        let mut context = Context::default();
+        context.extensions.insert(metrics.tenant("acme"));
+        link.call(Call::message(message, context))
     };
+    for page in ["", r#""cursor":"2""#] {
+        let list = format!(r#"{{"jsonrpc":"2.0","id":0,"method":"tools/list","params":{{{page}}}}}"#);
+        assert!(call(list).next().await.unwrap().unwrap().is_response());
+    }
+    drop(call(r#"{"jsonrpc":"2.0","id":0,"method":"prompts/list"}"#.to_owned()));
+    let text = scrape(&metrics);
+    for (outcome, count) in [("ok", 1.0), ("cancelled", 1.0), ("error", 0.0)] {
+        let series = format!(r#"crossway_list_reads_total{{upstream="wiki",outcome="{outcome}"}}"#);
+        assert_eq!(value(&text, &series), count, "{outcome}");
+    }
+    metrics.keep(&["acme"].into(), &[].into());
+    let call = |text: &'static str| call(text.to_owned());
     let mut good = call(r#"{"jsonrpc":"2.0","id":1,"method":"good"}"#);
     while good.next().await.is_some() {}
     let mut bad = call(r#"{"jsonrpc":"2.0","id":2,"method":"bad"}"#);

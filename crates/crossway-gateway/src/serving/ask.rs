@@ -71,12 +71,13 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     let mut loaded = config::load(&args.config.file)?;
     let upstreams = std::mem::take(&mut loaded.upstreams);
     let maker = Maker::unserved(loaded.listening.hosts.clone(), loaded.listening.origins.clone());
-    let now = Now::new(Ruling::of(loaded, &upstreams, None));
+    let metrics = Metrics::new();
+    let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
     let principal = Who::from(&args.user).principal();
     let endpoint = args.user.endpoint.as_deref().map(Into::into);
     let standing = now.get().standings.of(&principal, endpoint.as_ref());
     let standing = standing.map_err(|why| RunError::Question(why.to_string()))?;
-    let mut gateway = Gateway::new(now, maker, None, Metrics::new(), None, false, by_plan())?;
+    let mut gateway = Gateway::new(now, maker, None, metrics, None, false, by_plan())?;
     gateway.apply(upstreams);
     let mut context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
     context.extensions.insert(principal);

@@ -31,6 +31,7 @@ use crossway_layers::audit::AuditLayer;
 use crossway_layers::credentials::{NamedSource, SecretStore};
 use crossway_layers::trace::TraceLayer;
 use crossway_openapi::face::{Directory, OpenApi};
+use crossway_policy::TenantName;
 use crossway_router::{Front, Router, RouterOptions, Scoped, SealedSessions};
 use crossway_seal::Keyring;
 use crossway_service::Upstream;
@@ -127,7 +128,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let audit = loaded.audit.as_ref().map(record).transpose()?;
     loaded.identity.start(&metrics);
     let (identity, mut identities) = watch::channel(loaded.identity.clone());
-    let now = Now::new(Ruling::of(loaded, &upstreams, None));
+    let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
     readiness.config_loaded();
     // Only keys that are at a URL are waited for.
     if now.get().identity.keys_there().now_or_never().is_some() {
@@ -269,7 +270,7 @@ impl Gateway {
         let faces = Faces::new(root.with_tools(Some(Tools::Many(directory.clone()))));
         let named: [(String, Arc<dyn NamedSource>); 0] = [];
         let secrets = SecretStore::new(named).ok_or(RunError::NoRandomness)?;
-        let counts = Counts::new(&now);
+        let counts = Counts::new(&now, &metrics);
         let states = keyring.clone().map_or_else(|| Keyring::random().map(Arc::new), Ok);
         let states = states.map_err(|_| RunError::NoRandomness)?;
         let mut gateway = Self {
@@ -301,12 +302,15 @@ impl Gateway {
         let before = self.now.get();
         loaded.identity.take_over(&before.identity);
         loaded.identity.start(&self.metrics);
-        let ruling = Ruling::of(loaded, &upstreams, Some(&before));
+        let tenants = std::mem::take(&mut loaded.tenants);
+        let ruling = Ruling::of(loaded, &upstreams, Some(&before), &self.metrics);
         let generation = ruling.standings.generation();
         drop(before);
         let before = self.now.set(ruling);
         tokio::task::spawn_blocking(move || drop(before));
         self.apply(upstreams);
+        let upstreams = self.served.iter().map(|served| served.spec.name.as_str()).collect();
+        self.metrics.keep(&tenants.iter().map(TenantName::as_str).collect(), &upstreams);
         self.open_endpoints();
         self.merged.announce();
         self.served.iter().for_each(Served::announce);

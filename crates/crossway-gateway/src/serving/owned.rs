@@ -165,12 +165,13 @@ mod tests {
     use super::super::shares::Shares;
     use super::super::standing::Standings;
     use super::*;
+    use crate::metrics::Metrics;
 
     fn owner() -> Owner {
         let config = json!({ "tenants": { "acme": { "groups": ["acme"] } } });
         let policy = Policy::compile(&serde_json::from_value(config).unwrap(), &[]).unwrap();
         let alice = Principal::new("i", "alice", Proof::Jwt).with_groups(["acme"]);
-        let standing = Standings::new(policy, Shares::new(1)).of(&alice, None).unwrap();
+        let standing = Standings::new(policy, Shares::new(1), Metrics::new()).of(&alice, None).unwrap();
         Owner { keyring: Arc::new(Keyring::random().unwrap()), name: "wiki".into(), standing }
     }
 

@@ -1,6 +1,8 @@
 //! Quotas of the policy, as the limit layer asks for them.
 
-use crossway_layers::limit::{Quota, QuotaList, Quotas};
+use std::any::Any;
+
+use crossway_layers::limit::{OverQuota, Quota, QuotaList, Quotas};
 use crossway_policy::{Kind, Permit, Principal, QuotaKey};
 use crossway_router::{Bound, ScopeKey};
 use crossway_service::{Call, Context};
@@ -9,18 +11,47 @@ use super::ruling::Now;
 use super::standing::Standing;
 use crate::config::file::ScopeFile;
 use crate::joined::joined;
+use crate::metrics::{Metrics, QuotaBound};
 
 /// What a call that has a permit counts against.
-pub(super) struct PolicyQuotas(pub(super) Now);
+pub(super) struct PolicyQuotas {
+    pub(super) now: Now,
+    pub(super) metrics: Metrics,
+}
 
 impl Quotas for PolicyQuotas {
     fn quotas(&self, call: &Call) -> QuotaList {
         let Some(permit) = call.context.extensions.get::<Permit>() else { return QuotaList::new() };
         let tool = (permit.kind() == Kind::Tool).then(|| permit.name());
-        let ruling = self.0.get();
+        let ruling = self.now.get();
         let caller = permit.principal();
         let all = ruling.standings.policy().quotas(caller, permit.tenant(), permit.upstream(), tool);
         Quota::all_of_policy(&all, caller)
+    }
+
+    fn refused(&self, context: &Context, by: OverQuota) {
+        let bound = match by {
+            OverQuota::Calls { .. } => QuotaBound::Calls,
+            OverQuota::Bytes { .. } => QuotaBound::Bytes,
+            OverQuota::Waiting | OverQuota::Waited => QuotaBound::InFlight,
+            OverQuota::Closed => QuotaBound::Closed,
+            // The last that there is: the table of counts is full.
+            _ => QuotaBound::Keys,
+        };
+        refused(context, bound);
+    }
+
+    fn waits(&self, context: &Context, bytes: usize) -> Option<Box<dyn Any + Send>> {
+        let (standing, permit) = (context.extensions.get::<Standing>()?, context.extensions.get::<Permit>()?);
+        let calls = self.metrics.calls_of(standing.meter(), permit.upstream());
+        Some(Box::new(calls.hold_request(bytes)))
+    }
+}
+
+/// Counts a call that a quota refuses.
+pub(super) fn refused(context: &Context, bound: QuotaBound) {
+    if let Some(standing) = context.extensions.get::<Standing>() {
+        standing.meter().refused(bound);
     }
 }
 

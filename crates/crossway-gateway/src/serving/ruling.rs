@@ -11,6 +11,7 @@ use super::standing::Standings;
 use crate::config::file::{DocumentForFile, ScopeFile};
 use crate::config::{Loaded, UpstreamSpec};
 use crate::identity::{Caller, Identity};
+use crate::metrics::Metrics;
 use crate::plan::UpstreamPlan;
 
 /// What holds at one time.
@@ -30,8 +31,13 @@ pub(crate) struct Ruling {
 }
 
 impl Ruling {
-    /// What a config says holds, after what held before.
-    pub(crate) fn of(loaded: Loaded, upstreams: &[UpstreamSpec], before: Option<&Self>) -> Self {
+    /// What a config says holds, after what held before. `metrics` are those of all that holds after each other.
+    pub(crate) fn of(
+        loaded: Loaded,
+        upstreams: &[UpstreamSpec],
+        before: Option<&Self>,
+        metrics: &Metrics,
+    ) -> Self {
         let identity = loaded.identity;
         let openapi =
             loaded.openapi.map(|openapi| openapi.document_for.map(|who| Caller::new(described(who))));
@@ -52,7 +58,7 @@ impl Ruling {
             endpoints,
             standings: match before {
                 Some(before) => Standings::after(&before.standings, policy),
-                None => Standings::new(policy, Shares::new(loaded.limits.sessions)),
+                None => Standings::new(policy, Shares::new(loaded.limits.sessions), metrics.clone()),
             },
         }
     }

@@ -10,6 +10,7 @@ use crossway_service::SessionShare;
 
 use super::shares::Shares;
 use crate::joined::joined;
+use crate::metrics::{Metrics, TenantMeter};
 
 /// How many callers' standings are kept, and how many views: 16,384. Beyond that they are made anew, which takes microseconds.
 const STANDINGS: usize = 16_384;
@@ -30,6 +31,8 @@ struct Inner {
     user: ScopeKey,
     /// How many sessions the caller may have.
     share: SessionShare,
+    /// Where it is counted what the caller does.
+    meter: Arc<TenantMeter>,
 }
 
 impl Standing {
@@ -61,6 +64,10 @@ impl Standing {
     pub(crate) fn share(&self) -> &SessionShare {
         &self.0.share
     }
+
+    pub(crate) fn meter(&self) -> &TenantMeter {
+        &self.0.meter
+    }
 }
 
 /// The standings of those who have called, under one policy.
@@ -68,6 +75,7 @@ pub(crate) struct Standings {
     policy: Policy,
     generation: u64,
     shares: Shares,
+    metrics: Metrics,
     kept: Mutex<Kept>,
 }
 
@@ -105,8 +113,8 @@ impl Kept {
 
 impl Standings {
     /// Under the first policy.
-    pub(crate) fn new(policy: Policy, shares: Shares) -> Self {
-        Self { policy, generation: 0, shares, kept: Mutex::default() }
+    pub(crate) fn new(policy: Policy, shares: Shares, metrics: Metrics) -> Self {
+        Self { policy, generation: 0, shares, metrics, kept: Mutex::default() }
     }
 
     /// Under the policy that comes after `before`'s.
@@ -116,8 +124,8 @@ impl Standings {
             let (views_before, numbers) = (kept.views.clone(), Arc::clone(&kept.numbers));
             Kept { views_before, numbers, ..Kept::default() }
         };
-        let shares = before.shares.clone();
-        Self { policy, generation: before.generation + 1, shares, kept: Mutex::new(kept) }
+        let (shares, metrics) = (before.shares.clone(), before.metrics.clone());
+        Self { policy, generation: before.generation + 1, shares, metrics, kept: Mutex::new(kept) }
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -173,6 +181,7 @@ impl Standings {
             tenant: ScopeKey::new(joined(&["tenant", tenant.as_str()])),
             user,
             share,
+            meter: self.metrics.tenant(tenant.as_str()),
         }))
     }
 }
@@ -201,7 +210,7 @@ mod tests {
     }
 
     fn standings() -> Standings {
-        Standings::new(policy(), Shares::new(8))
+        Standings::new(policy(), Shares::new(8), Metrics::new())
     }
 
     fn caller(subject: &str, groups: &[&str]) -> Principal {
@@ -256,7 +265,7 @@ mod tests {
         let config = json!({ "tenants": { "acme": { "groups": ["acme"] } }, "grants": grants });
         let facts = [UpstreamFacts { name: "wiki".into(), trusted: false }];
         let policy = Policy::compile(&serde_json::from_value(config).unwrap(), &facts).unwrap();
-        let standings = Standings::new(policy, Shares::new(8));
+        let standings = Standings::new(policy, Shares::new(8), Metrics::new());
         let view = |choice: usize| {
             let chosen = groups.iter().enumerate().filter(|(number, _)| (choice >> number) & 1 == 1);
             let chosen: Vec<&str> = chosen.map(|(_, group)| group.as_str()).chain(["acme"]).collect();

@@ -12,7 +12,7 @@ use crossway_service::{Context, Link, Scope, Upstream};
 
 use super::access::PolicyAccess;
 use super::owned::Owned;
-use super::quotas::{PolicyQuotas, children};
+use super::quotas::{PolicyQuotas, children, refused};
 use super::ruling::Now;
 use super::standing::Standing;
 use super::supply::{Keyed, credentials};
@@ -21,7 +21,7 @@ use crate::config::file::ScopeFile;
 use crate::connect::Connect;
 use crate::late::Late;
 use crate::member::Member;
-use crate::metrics::{Metered, Metrics};
+use crate::metrics::{Metered, Metrics, QuotaBound, TenantMeter};
 use crate::plan::UpstreamPlan;
 use crate::servers::Server;
 
@@ -114,9 +114,9 @@ impl Served {
     }
 }
 
-/// Whose a call is, for metrics: tenants are what the config names.
-fn tenant_of(context: &Context) -> &str {
-    context.extensions.get::<Standing>().map_or("", |standing| standing.rights().tenant().as_str())
+/// Whose a call is, for metrics.
+fn tenant_of(context: &Context) -> Option<&TenantMeter> {
+    context.extensions.get::<Standing>().map(Standing::meter)
 }
 
 /// What counts over all upstreams.
@@ -128,9 +128,10 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Calls count against what the policy says.
-    pub(super) fn new(now: &Now) -> Self {
-        let calls = LimitLayer::new(PolicyQuotas(now.clone()), LimitOptions::default());
-        Self { calls, processes: Ledger::default() }
+    pub(super) fn new(now: &Now, metrics: &Metrics) -> Self {
+        let quotas = PolicyQuotas { now: now.clone(), metrics: metrics.clone() };
+        let calls = LimitLayer::new(quotas, LimitOptions::default());
+        Self { calls, processes: Ledger::telling(|context| refused(context, QuotaBound::Children)) }
     }
 }
 

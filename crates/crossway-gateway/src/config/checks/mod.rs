@@ -9,6 +9,8 @@ pub use apis::ApiProblem;
 pub use place::PlaceProblem;
 pub use upstreams::UpstreamProblem;
 
+use crossway_policy::TenantName;
+
 use super::file::{ConfigFile, LimitsFile};
 use super::problem::{Problem, Severity};
 use super::tree::{Node, Step};
@@ -71,6 +73,7 @@ pub(super) fn check(
     upstreams::at_least_one(&["limits".into()], numbers, findings);
     let identity = policy::identity(&file, root, context, findings);
     let policy = policy::check(&file, root, context.folder, findings)?;
+    let tenants = file.tenants.into_keys().chain([TenantName::anonymous()]).collect();
     let listening = Listening { address: file.listen.0, hosts, origins, tls };
     Some(Loaded {
         listening,
@@ -79,6 +82,7 @@ pub(super) fn check(
         keyring,
         upstreams,
         identity: identity?,
+        tenants,
         policy,
         audit,
         limits: file.limits,

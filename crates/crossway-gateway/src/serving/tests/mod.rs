@@ -7,5 +7,6 @@ mod trace;
 mod world;
 
 mod listed;
+mod metrics;
 mod named;
 mod noninterference;

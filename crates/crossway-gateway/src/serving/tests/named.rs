@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::rig::{At, Rig, User};
 use super::world::Whose;
 
-const TIME: Duration = Duration::from_secs(7);
+pub(super) const TIME: Duration = Duration::from_secs(7);
 
-fn run(test: impl Future<Output = ()>) {
+pub(super) fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -18,7 +18,7 @@ fn run(test: impl Future<Output = ()>) {
         .block_on(test);
 }
 
-fn config(scope: &str, quotas: Value) -> Value {
+pub(super) fn config(scope: &str, quotas: Value) -> Value {
     let upstream = |name: &str| json!({ "command": "in-process", "args": [name, "modern"], "scope": scope });
     let all = |tenant: &str, upstream: &str| json!({ "tenant": tenant, "upstream": upstream, "tools": ["*"], "prompts": ["*"], "resources": ["**"] });
     json!({
@@ -31,17 +31,17 @@ fn config(scope: &str, quotas: Value) -> Value {
     })
 }
 
-fn of(user: User) -> At {
+pub(super) fn of(user: User) -> At {
     At { user, upstream: None, is_legacy: false }
 }
 
-async fn call(rig: &mut Rig, user: User, tool: &str) -> String {
+pub(super) async fn call(rig: &mut Rig, user: User, tool: &str) -> String {
     let params = json!({ "name": tool, "arguments": {} });
     rig.ask(&of(user), "tools/call", params, TIME).await.concat()
 }
 
 /// Calls a tool that takes long, and does not wait for it.
-async fn begin(rig: &mut Rig, user: User, tool: &str) {
+pub(super) async fn begin(rig: &mut Rig, user: User, tool: &str) {
     rig.send(
         &of(user),
         &format!("begun {tool} {user:?}"),

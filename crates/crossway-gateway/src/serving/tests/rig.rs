@@ -111,9 +111,9 @@ impl Rig {
         let mut loaded = loaded(config);
         let world = World::default();
         let upstreams = std::mem::take(&mut loaded.upstreams);
-        let now = Now::new(Ruling::of(loaded, &upstreams, None));
-        let maker = Maker::unserved(AllowedHosts::loopback(), AllowedOrigins::loopback());
         let metrics = Metrics::new();
+        let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
+        let maker = Maker::unserved(AllowedHosts::loopback(), AllowedOrigins::loopback());
         let mut gateway = Gateway::new(now, maker, None, metrics, None, false, world.connect()).unwrap();
         gateway.apply(upstreams);
         Self { gateway, world, clients: HashMap::new(), heard: Arc::default() }

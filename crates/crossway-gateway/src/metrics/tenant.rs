@@ -1,0 +1,143 @@
+//! What is recorded of one tenant.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::family::Value;
+use super::{CallMeter, CallOutcome, Inner, signed};
+
+/// What a call is refused for by a quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QuotaBound {
+    /// Calls per time.
+    Calls,
+    /// Calls at once: too many waited for their turn, or one waited for too long.
+    InFlight,
+    /// Bytes per time.
+    Bytes,
+    /// Processes at once.
+    Children,
+    /// Nothing at all may be used.
+    Closed,
+    /// Counts of so many quotas can't be kept.
+    Keys,
+}
+
+impl QuotaBound {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Calls, Self::InFlight, Self::Bytes, Self::Children, Self::Closed, Self::Keys];
+
+    /// Its word, as the label has it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::InFlight => "in_flight",
+            Self::Bytes => "bytes",
+            Self::Children => "children",
+            Self::Closed => "closed",
+            Self::Keys => "keys",
+        }
+    }
+}
+
+/// The series of one tenant, found once for each caller.
+pub struct TenantMeter {
+    name: Arc<str>,
+    /// By upstream.
+    calls: RwLock<HashMap<Box<str>, Arc<CallMeter>>>,
+    /// In the order of [`QuotaBound::ALL`].
+    refusals: [Counter; 6],
+    unsent: Gauge,
+}
+
+impl TenantMeter {
+    pub(super) fn new(inner: &Inner, name: &str) -> Self {
+        let name: Arc<str> = name.into();
+        let refusal =
+            |bound: QuotaBound| inner.quota_refusals.with([Value::from(&name), bound.word().into()]);
+        Self {
+            calls: RwLock::default(),
+            refusals: QuotaBound::ALL.map(refusal),
+            unsent: inner.reply_bytes_unsent.with([Value::from(&name)]),
+            name,
+        }
+    }
+
+    /// Where calls to an upstream are recorded, which has to be one that the configuration names.
+    pub(super) fn calls(&self, inner: &Inner, upstream: &str) -> Arc<CallMeter> {
+        let known = self.calls.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(meter) = known.get(upstream) {
+            return Arc::clone(meter);
+        }
+        drop(known);
+        let upstream_label = Arc::from(upstream);
+        let labels = || [Value::from(&self.name), Value::from(&upstream_label)];
+        let outcome = |outcome: CallOutcome| {
+            let [tenant, upstream] = labels();
+            inner.calls.with([tenant, upstream, outcome.word().into()])
+        };
+        let meter = Arc::new(CallMeter {
+            outcomes: CallOutcome::ALL.map(outcome),
+            seconds: inner.call_seconds.with(labels()),
+            in_flight: inner.calls_in_flight.with(labels()),
+            bytes_in_flight: inner.request_bytes_in_flight.with(labels()),
+            request_bytes: inner.request_bytes.with(labels()),
+            reply_bytes: inner.reply_bytes.with(labels()),
+        });
+        let mut known = self.calls.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(upstream.into()).or_insert(meter))
+    }
+
+    /// Forgets the upstreams that are not to be kept.
+    pub(super) fn keep(&self, is_kept: impl Fn(&str) -> bool) {
+        self.calls.write().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_kept(name));
+    }
+
+    /// A quota has refused a call.
+    pub fn refused(&self, bound: QuotaBound) {
+        self.refusals[bound as usize].inc();
+    }
+
+    /// So many bytes of a reply are on their way to a client, until what this gives is dropped.
+    pub fn hold_reply(&self, bytes: usize) -> HeldBytes {
+        HeldBytes::new(&self.unsent, bytes)
+    }
+}
+
+impl fmt::Debug for TenantMeter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TenantMeter").field(&self.name).finish()
+    }
+}
+
+/// Bytes that are counted as held until this is dropped.
+#[must_use = "bytes are counted until this is dropped"]
+pub struct HeldBytes {
+    gauge: Gauge,
+    bytes: i64,
+}
+
+impl HeldBytes {
+    pub(super) fn new(gauge: &Gauge, bytes: usize) -> Self {
+        let bytes = signed(bytes as u64);
+        gauge.inc_by(bytes);
+        Self { gauge: gauge.clone(), bytes }
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        self.gauge.dec_by(self.bytes);
+    }
+}
+
+impl fmt::Debug for HeldBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HeldBytes({})", self.bytes)
+    }
+}

@@ -1,0 +1,105 @@
+//! What is counted of calls, tenants and upstreams.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::named::{TIME, begin, call, config, of, run};
+use super::rig::{Rig, User};
+
+/// One series' value; 0 where there is none.
+fn value(rig: &Rig, series: &str) -> f64 {
+    let text = rig.gateway.metrics.scrape(&[], &[], None);
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().unwrap())
+}
+
+fn refusals(rig: &Rig, tenant: &str, bound: &str) -> f64 {
+    value(rig, &format!(r#"crossway_quota_refusals_total{{tenant="{tenant}",bound="{bound}"}}"#))
+}
+
+#[test]
+fn what_quotas_refuse_is_counted_by_tenant_and_bound() {
+    run(async {
+        let quotas = json!([
+            { "tenant": "acme", "upstream": "sa", "in_flight": 1 },
+            { "tenant": "acme", "upstream": "sb", "children": 1 },
+            { "tenant": "globex", "upstream": "sa", "calls": "2/hour" },
+            { "tenant": "globex", "upstream": "sb", "bytes": "1/day" },
+            { "tenant": "globex", "upstream": "secret-of-globex", "calls": "0/day" },
+        ]);
+        let mut rig = Rig::new(&config("user", quotas));
+        for _ in 0..3 {
+            call(&mut rig, User::Bob, "sa__get_a").await;
+            call(&mut rig, User::Bob, "secret-of-globex__get_a").await;
+            call(&mut rig, User::Bob, "sb__get_a").await;
+        }
+        begin(&mut rig, User::Alice, "sb__slow").await;
+        call(&mut rig, User::Ann, "sb__get_a").await;
+        for (tenant, bound) in
+            [("globex", "calls"), ("globex", "closed"), ("globex", "bytes"), ("acme", "children")]
+        {
+            assert!(refusals(&rig, tenant, bound) >= 1.0, "{tenant} {bound}");
+        }
+        assert_eq!(refusals(&rig, "acme", "calls"), 0.0);
+        assert_eq!(refusals(&rig, "globex", "children"), 0.0);
+        // A call of 24 s, and others that wait for 10 s.
+        begin(&mut rig, User::Alice, "sa__slow").await;
+        begin(&mut rig, User::Ann, "sa__get_a").await;
+        let held = r#"crossway_request_in_flight_bytes{tenant="acme",upstream="sa"}"#;
+        assert_eq!(refusals(&rig, "acme", "in_flight"), 0.0);
+        let both = value(&rig, held);
+        rig.pass(Duration::from_secs(12)).await;
+        assert_eq!(refusals(&rig, "acme", "in_flight"), 1.0);
+        let one = value(&rig, held);
+        assert!(0.0 < one && one < both, "{one} {both}");
+        rig.pass(Duration::from_secs(40)).await;
+        assert_eq!(value(&rig, held), 0.0);
+    });
+}
+
+#[test]
+fn lists_that_are_read_anew_are_counted_and_those_that_are_known_are_not() {
+    run(async {
+        let mut rig = Rig::new(&config("shared", Value::Null));
+        let list = |rig: &Rig| value(rig, r#"crossway_list_reads_total{upstream="sa",outcome="ok"}"#);
+        rig.ask(&of(User::Alice), "tools/list", json!({}), TIME).await;
+        let first = list(&rig);
+        assert!(first >= 1.0);
+        rig.ask(&of(User::Alice), "tools/list", json!({}), TIME).await;
+        assert_eq!(list(&rig), first);
+        rig.world.change("sa", super::world::Whose::All, &[]);
+        rig.pass(TIME).await;
+        rig.ask(&of(User::Alice), "tools/list", json!({}), TIME).await;
+        assert!(list(&rig) > first, "{first}");
+    });
+}
+
+#[test]
+fn a_tenant_that_is_gone_after_a_reload_loses_its_series_and_the_others_go_on() {
+    run(async {
+        let both = config("shared", Value::Null);
+        let mut rig = Rig::new(&both);
+        let calls = |rig: &Rig, tenant: &str| {
+            value(rig, &format!(r#"crossway_calls_total{{tenant="{tenant}",upstream="sa",outcome="ok"}}"#))
+        };
+        call(&mut rig, User::Alice, "sa__get_a").await;
+        call(&mut rig, User::Bob, "sa__get_a").await;
+        let (acme, globex) = (calls(&rig, "acme"), calls(&rig, "globex"));
+        assert!(acme >= 1.0 && globex >= 1.0, "{acme} {globex}");
+        let mut one = both.clone();
+        one["tenants"].as_object_mut().unwrap().remove("globex");
+        one["grants"].as_array_mut().unwrap().retain(|grant| grant["tenant"] != "globex");
+        rig.reload(&one);
+        call(&mut rig, User::Bob, "sa__get_a").await;
+        let text = rig.gateway.metrics.scrape(&[], &[], None);
+        assert!(!text.contains(r#"tenant="globex""#), "{text}");
+        rig.reload(&both);
+        let before = calls(&rig, "acme");
+        assert!(before >= acme);
+        call(&mut rig, User::Alice, "sa__get_a").await;
+        assert!(calls(&rig, "acme") > before);
+        call(&mut rig, User::Bob, "sa__get_a").await;
+        assert!(calls(&rig, "globex") >= 1.0);
+    });
+}
