@@ -39,6 +39,7 @@ mod stdio;
 pub mod systemd;
 pub mod tls;
 mod tools;
+mod vitals;
 
 /// A command that is being carried out.
 ///

@@ -13,6 +13,7 @@ use crate::eras::any_era_of;
 use crate::error::told;
 use crate::late::{Arrival, Late};
 use crate::servers::Server;
+use crate::vitals::Vitals;
 
 /// How long after a failure a server is tried again, at first and at most; the time doubles in between.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -22,6 +23,7 @@ pub(crate) struct Member {
     server: Server,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
     connecting: JoinHandle<()>,
+    vitals: Arc<Vitals>,
 }
 
 impl Member {
@@ -37,6 +39,7 @@ impl Member {
         let (modern, for_router) = Late::new();
         let (any_era, for_clients) = Late::new();
         let connected = Arc::default();
+        let vitals = Arc::<Vitals>::default();
         let connecting = Connecting {
             connect,
             server: server.clone(),
@@ -45,13 +48,19 @@ impl Member {
             modern,
             any_era,
             connected: Arc::clone(&connected),
+            vitals: Arc::clone(&vitals),
         };
         let connecting = tokio::spawn(connecting.run(arrived));
-        (Self { server, connected, connecting }, for_router, for_clients)
+        (Self { server, connected, connecting, vitals }, for_router, for_clients)
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.server.name
+    }
+
+    /// How it is.
+    pub(crate) fn vitals(&self) -> &Arc<Vitals> {
+        &self.vitals
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -84,6 +93,7 @@ struct Connecting {
     modern: Arrival,
     any_era: Arrival,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
+    vitals: Arc<Vitals>,
 }
 
 impl Connecting {
@@ -98,6 +108,7 @@ impl Connecting {
                     let upstream =
                         Without::around(Arc::clone(&connected.upstream), &self.server.disabled_tools);
                     let guarded = Guard::new(upstream, self.guard.clone());
+                    self.vitals.reached(guarded.clone());
                     let any_era = any_era_of(name, Arc::new(guarded), &connected, self.share);
                     *self.connected.lock().unwrap_or_else(PoisonError::into_inner) =
                         Some(Arc::new(connected));
@@ -110,6 +121,7 @@ impl Connecting {
                 Err(error) => {
                     let why = told(&error);
                     tracing::warn!(server = %name, again_in_seconds = pause.as_secs(), "can't be reached: {why}");
+                    self.vitals.failed(why.clone());
                     self.modern.fail(why.clone());
                     self.any_era.fail(why);
                 }

@@ -78,6 +78,7 @@ struct Inner {
     jwks_reads: Series<Counter>,
     sessions: Series<Gauge>,
     upstream_state: Series<Gauge>,
+    upstream_instances: Series<Gauge>,
     reloads: Series<Counter>,
     reloaded_at: Series<FloatGauge>,
     reload_ok: Series<Gauge>,
@@ -119,6 +120,7 @@ impl Metrics {
         let jwks_reads = Series::new(&table::JWKS_READS, to);
         let sessions = Series::new(&table::SESSIONS, to);
         let upstream_state = Series::new(&table::UPSTREAM_STATE, to);
+        let upstream_instances = Series::new(&table::UPSTREAM_INSTANCES, to);
         let reloads = Series::new(&table::RELOADS, to);
         let reloaded_at = Series::new(&table::RELOADED_AT, to);
         let reload_ok = Series::new(&table::RELOAD_OK, to);
@@ -156,6 +158,7 @@ impl Metrics {
             jwks_reads,
             sessions,
             upstream_state,
+            upstream_instances,
             reloads,
             reloaded_at,
             reload_ok,
@@ -308,11 +311,21 @@ impl Metrics {
     fn take_upstreams(&self, upstreams: &[UpstreamStatus]) {
         let inner = &*self.0;
         inner.upstream_state.clear();
+        inner.upstream_instances.clear();
         for upstream in upstreams {
             let name = Arc::from(upstream.name.as_str());
             for state in UpstreamState::ALL {
                 let is_it = i64::from(state == upstream.state);
                 inner.upstream_state.with([Value::from(&name), state.word().into()]).set(is_it);
+            }
+            let Some(counts) = upstream.instances else { continue };
+            for (state, count) in [
+                (UpstreamState::Up, counts.up),
+                (UpstreamState::Trying, counts.trying),
+                (UpstreamState::Down, counts.down),
+            ] {
+                let series = inner.upstream_instances.with([Value::from(&name), state.word().into()]);
+                series.set(signed(count as u64));
             }
         }
     }

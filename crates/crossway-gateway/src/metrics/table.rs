@@ -151,7 +151,12 @@ pub(super) const SESSIONS: Row =
 pub(super) const UPSTREAM_STATE: Row = Row::gauge(
     "crossway_upstream_state",
     &["upstream", "state"],
-    "1 for the state that the upstream is in, 0 for the others: idle (nothing was asked of it yet), up, trying, down.",
+    "1 for the state that the upstream is in, 0 for the others: idle (nothing was asked of it yet, or not for long), up, trying, down. Of several instances the best one's.",
+);
+pub(super) const UPSTREAM_INSTANCES: Row = Row::gauge(
+    "crossway_upstream_instances",
+    &["upstream", "state"],
+    "Instances of the upstream, of which each scope has its own: up, trying (being reached, or tried with one call), down (left alone, or not reached).",
 );
 pub(super) const RELOADS: Row = Row::counter(
     "crossway_config_reloads_total",
@@ -242,6 +247,7 @@ pub const TABLE: &[Row] = &[
     JWKS_READS,
     SESSIONS,
     UPSTREAM_STATE,
+    UPSTREAM_INSTANCES,
     RELOADS,
     RELOADED_AT,
     RELOAD_OK,

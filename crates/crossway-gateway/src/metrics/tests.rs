@@ -9,6 +9,7 @@ use crossway_service::{Call, Context, Scope, Upstream};
 use crossway_testkit::Scripted;
 
 use super::*;
+use crate::operations::InstanceCounts;
 
 fn scrape(metrics: &Metrics) -> String {
     metrics.scrape(&[], &[], None)
@@ -32,7 +33,8 @@ fn touch_all(metrics: &Metrics) -> String {
     metrics.tls_reloaded("mcp", true);
     metrics.tls_failed("mcp", "timeout");
     metrics.otlp_dropped("traces", 1);
-    let upstream = UpstreamStatus::new("wiki", UpstreamState::Down);
+    let mut upstream = UpstreamStatus::new("wiki", UpstreamState::Down);
+    upstream.instances = Some(InstanceCounts { down: 2, ..InstanceCounts::default() });
     let audit = AuditStatus { places: 3, most: 8, recorded: 7, waited: 2, refused: 4 };
     metrics.scrape(&[upstream], &[SessionCount { face: "streamable-http", open: 5 }], Some(&audit))
 }
@@ -177,8 +179,10 @@ fn the_audit_logs_places_records_waits_and_refusals_are_told() {
 #[test]
 fn an_upstream_that_is_gone_has_no_series() {
     let metrics = Metrics::new();
-    assert!(touch_all(&metrics).contains(r#"crossway_upstream_state{upstream="wiki",state="down"} 1"#));
-    assert!(!scrape(&metrics).contains("crossway_upstream_state{"));
+    let text = touch_all(&metrics);
+    assert!(text.contains(r#"crossway_upstream_state{upstream="wiki",state="down"} 1"#), "{text}");
+    assert!(text.contains(r#"crossway_upstream_instances{upstream="wiki",state="down"} 2"#), "{text}");
+    assert!(!scrape(&metrics).contains("crossway_upstream_"), "{}", scrape(&metrics));
 }
 
 #[test]

@@ -19,4 +19,6 @@ mod status;
 pub use key::{AdminKey, BadAdminKey};
 pub use readiness::{Readiness, ReadinessParts, ReadinessStatus};
 pub use service::{Operations, OperationsFuture};
-pub use status::{AuditStatus, BadQuestion, OperationsSource, SessionCount, UpstreamState, UpstreamStatus};
+pub use status::{
+    AuditStatus, BadQuestion, InstanceCounts, OperationsSource, SessionCount, UpstreamState, UpstreamStatus,
+};

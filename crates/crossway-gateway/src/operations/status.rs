@@ -22,19 +22,34 @@ pub struct UpstreamStatus {
     /// How many connections with it are open, or processes of it running, where they are counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<usize>,
+    /// How many of its instances are in which state, where each scope has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instances: Option<InstanceCounts>,
+}
+
+/// How many instances of an upstream are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct InstanceCounts {
+    /// They get calls.
+    pub up: usize,
+    /// They are being reached for the first time, or get one call.
+    pub trying: usize,
+    /// They are left alone for a while, or could not be reached.
+    pub down: usize,
 }
 
 /// Whether an upstream gets calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpstreamState {
-    /// Nothing was asked of it yet.
+    /// Nothing was asked of it yet, or not for long.
     Idle,
     /// It gets calls.
     Up,
-    /// It gets one call, by which it is seen whether it is back.
+    /// It is being reached for the first time, or gets one call, by which it is seen whether it is back.
     Trying,
-    /// It is left alone for a while.
+    /// It is left alone for a while, or could not be reached.
     Down,
 }
 
@@ -57,7 +72,14 @@ impl UpstreamStatus {
     /// An upstream in this state, of which nothing else is known.
     #[must_use]
     pub fn new(name: &str, state: UpstreamState) -> Self {
-        Self { name: name.to_owned(), state, seconds: None, last_error: None, connections: None }
+        Self {
+            name: name.to_owned(),
+            state,
+            seconds: None,
+            last_error: None,
+            connections: None,
+            instances: None,
+        }
     }
 
     /// An upstream as its guard sees it.

@@ -9,6 +9,7 @@
 mod access;
 mod ask;
 mod edge;
+mod instances;
 mod manager;
 mod operating;
 mod owned;
@@ -32,7 +33,7 @@ use crossway_layers::credentials::{NamedSource, SecretStore};
 use crossway_layers::trace::TraceLayer;
 use crossway_openapi::face::{Directory, OpenApi};
 use crossway_policy::TenantName;
-use crossway_router::{Front, Router, RouterOptions, Scoped, SealedSessions};
+use crossway_router::{Front, Router, RouterOptions, SealedSessions};
 use crossway_seal::Keyring;
 use crossway_service::Upstream;
 use futures_util::FutureExt as _;
@@ -55,6 +56,7 @@ pub use ask::{explain, tools};
 pub(crate) use edge::Edge;
 
 use access::PolicyAccess;
+use instances::Told;
 use manager::{Manager, Sockets};
 use operating::{Source, Telling, load_tls, operate, record};
 use recorded::Recorded;
@@ -244,7 +246,7 @@ struct Gateway {
     /// What reaches upstreams.
     connect: Connect,
     /// What operators are told of.
-    told: Arc<Mutex<Vec<(String, Scoped)>>>,
+    told: Arc<Mutex<Vec<Told>>>,
 }
 
 impl Gateway {
@@ -365,8 +367,7 @@ impl Gateway {
         }
         self.merged.arrange(&prefixes);
         self.directory.arrange(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        let told =
-            self.served.iter().map(|served| (served.spec.name.clone(), served.scoped.clone())).collect();
+        let told = self.served.iter().map(Served::told).collect();
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
     }
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_layers::audit::{AuditKey, AuditLayer, AuditLog, AuditOptions, Overflow};
 use crossway_proto::http_rules::AllowedHosts;
-use crossway_router::Scoped;
 use crossway_streamable_http::server::http::serve_with;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::instances::Told;
 use super::question::Question;
 use super::ruling::Now;
 use crate::RunError;
@@ -20,8 +20,7 @@ use crate::config::{self, AuditTo};
 use crate::faces::Faces;
 use crate::metrics::Metrics;
 use crate::operations::{
-    AuditStatus, BadQuestion, Operations, OperationsSource, Readiness, SessionCount, UpstreamState,
-    UpstreamStatus,
+    AuditStatus, BadQuestion, Operations, OperationsSource, Readiness, SessionCount, UpstreamStatus,
 };
 use crate::otlp::Exporter;
 use crate::serve::listener;
@@ -32,21 +31,14 @@ use crate::tls::{Door, Tls, TlsFiles};
 pub(super) struct Source {
     pub(super) now: Now,
     pub(super) faces: Faces,
-    pub(super) upstreams: Arc<Mutex<Vec<(String, Scoped)>>>,
+    pub(super) upstreams: Arc<Mutex<Vec<Told>>>,
     pub(super) audit: Option<AuditLog>,
 }
 
 impl OperationsSource for Source {
     fn upstreams(&self) -> Vec<UpstreamStatus> {
         let upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = |(name, scoped): &(String, Scoped)| {
-            let connections = scoped.len();
-            let state = if connections == 0 { UpstreamState::Idle } else { UpstreamState::Up };
-            let mut status = UpstreamStatus::new(name, state);
-            status.connections = Some(connections);
-            status
-        };
-        upstreams.iter().map(status).collect()
+        upstreams.iter().map(Told::status).collect()
     }
 
     fn sessions(&self) -> Vec<SessionCount> {

@@ -11,6 +11,7 @@ use crossway_seal::Keyring;
 use crossway_service::{Context, Link, Scope, Upstream};
 
 use super::access::PolicyAccess;
+use super::instances::{Instances, Shown, Told};
 use super::owned::Owned;
 use super::quotas::{PolicyQuotas, children, refused};
 use super::ruling::Now;
@@ -33,6 +34,7 @@ pub(super) struct Served {
     /// It alone, under its own names.
     pub(super) alone: Router,
     pub(super) scoped: Scoped,
+    instances: Instances,
 }
 
 impl Served {
@@ -47,10 +49,11 @@ impl Served {
     ) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
         let options = ScopedOptions::default().most(spec.sessions).idle(spec.session_idle);
-        let (made, connect) = (spec.clone(), Arc::clone(connect));
+        let (made, connect, instances) = (spec.clone(), Arc::clone(connect), Instances::default());
+        let shown = instances.clone();
         let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
             let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
-            Box::new(Instance::new(&made, &supplied, Arc::clone(&connect)))
+            Box::new(Instance::new(&made, &supplied, Arc::clone(&connect), &shown))
         };
         let scoped = match &spec.plan {
             UpstreamPlan::Command(_) => {
@@ -78,7 +81,7 @@ impl Served {
         }
         let alone = Router::with_naming(options, Unprefixed);
         alone.insert(&spec.name, &upstream);
-        Self { spec, upstream, alone, scoped }
+        Self { spec, upstream, alone, scoped, instances }
     }
 
     /// Whether it is what a config says.
@@ -102,6 +105,12 @@ impl Served {
             (who, *sanitize, *instructions, *sessions, *session_idle, guard)
         };
         self.spec.plan == spec.plan && settings(&self.spec) == settings(spec)
+    }
+
+    /// What operators are told of it.
+    pub(super) fn told(&self) -> Told {
+        let (name, scoped) = (self.spec.name.clone(), self.scoped.clone());
+        Told { name, scoped, instances: self.instances.clone() }
     }
 
     /// Tells all who listen that lists may be others.
@@ -139,10 +148,12 @@ impl Counts {
 struct Instance {
     member: Option<Member>,
     modern: Late,
+    /// Operators are told of it as long as it is one.
+    _shown: Arc<Shown>,
 }
 
 impl Instance {
-    fn new(spec: &UpstreamSpec, supplied: &Supplied, connect: Connect) -> Self {
+    fn new(spec: &UpstreamSpec, supplied: &Supplied, connect: Connect, all: &Instances) -> Self {
         let mut plan = spec.plan.clone();
         match &mut plan {
             UpstreamPlan::Command(command) => {
@@ -163,7 +174,8 @@ impl Instance {
             Server { name: spec.name.clone(), upstream: plan, disabled_tools: spec.disabled_tools.clone() };
         let share = if spec.scope == ScopeFile::Session { Share::Session } else { Share::Shared };
         let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), share, || {});
-        Self { member: Some(member), modern }
+        let shown = all.show(member.vitals());
+        Self { member: Some(member), modern, _shown: shown }
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::named::{TIME, begin, call, config, of, run};
 use super::rig::{Rig, User};
+use crate::operations::{UpstreamState, UpstreamStatus};
 
 /// One series' value; 0 where there is none.
 fn value(rig: &Rig, series: &str) -> f64 {
@@ -101,5 +102,57 @@ fn a_tenant_that_is_gone_after_a_reload_loses_its_series_and_the_others_go_on() 
         assert!(calls(&rig, "acme") > before);
         call(&mut rig, User::Bob, "sa__get_a").await;
         assert!(calls(&rig, "globex") >= 1.0);
+    });
+}
+
+/// How an upstream is, as operators are told.
+fn status(rig: &Rig, name: &str) -> UpstreamStatus {
+    let told = rig.gateway.told.lock().unwrap();
+    told.iter().find(|told| told.name == name).unwrap().status()
+}
+
+#[test]
+fn operators_see_an_upstream_idle_up_down_and_tried() {
+    run(async {
+        let mut rig = Rig::new(&config("shared", Value::Null));
+        assert_eq!(status(&rig, "sa").state, UpstreamState::Idle);
+        call(&mut rig, User::Alice, "sa__get_a").await;
+        let up = status(&rig, "sa");
+        assert_eq!((up.state, up.last_error, up.connections), (UpstreamState::Up, None, Some(1)));
+        for _ in 0..5 {
+            // It dies of each call, and none succeeds in between.
+            rig.send(&of(User::Alice), "dies", json!(1), "tools/call", json!({ "name": "sa__die" })).await;
+            rig.pass(Duration::from_millis(1)).await;
+        }
+        let down = status(&rig, "sa");
+        assert_eq!((down.state, down.instances.unwrap().down), (UpstreamState::Down, 1), "{down:?}");
+        assert!(down.last_error.is_some());
+        assert_eq!(status(&rig, "sb").state, UpstreamState::Idle);
+        // It is left alone for a second; the next call is the one that tries.
+        rig.pass(Duration::from_secs(2)).await;
+        begin(&mut rig, User::Alice, "sa__slow").await;
+        assert_eq!(status(&rig, "sa").state, UpstreamState::Trying);
+        rig.pass(Duration::from_secs(60)).await;
+        let up = status(&rig, "sa");
+        assert_eq!((up.state, up.instances.unwrap().up), (UpstreamState::Up, 1), "{up:?}");
+    });
+}
+
+#[test]
+fn an_upstream_is_as_its_best_instance_and_the_others_are_counted() {
+    run(async {
+        let mut rig = Rig::new(&config("user", Value::Null));
+        call(&mut rig, User::Bob, "sa__get_a").await;
+        call(&mut rig, User::Alice, "sa__get_a").await;
+        for _ in 0..5 {
+            rig.send(&of(User::Alice), "dies", json!(1), "tools/call", json!({ "name": "sa__die" })).await;
+            rig.pass(Duration::from_millis(1)).await;
+        }
+        let one = status(&rig, "sa");
+        let counts = one.instances.unwrap();
+        assert_eq!((one.state, counts.up, counts.down), (UpstreamState::Up, 1, 1), "{one:?}");
+        assert!(one.last_error.is_some());
+        rig.reload(&config("shared", Value::Null));
+        assert_eq!(status(&rig, "sa").state, UpstreamState::Idle);
     });
 }

@@ -1,0 +1,71 @@
+//! How all instances of an upstream are, for operators.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crossway_router::Scoped;
+
+use crate::operations::{InstanceCounts, UpstreamState, UpstreamStatus};
+use crate::vitals::Vitals;
+
+/// The instances of an upstream, as long as there are any. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Instances(Arc<Mutex<Vec<Weak<Shown>>>>);
+
+/// An instance is shown until whoever has this drops it.
+pub(super) struct Shown(Arc<Vitals>);
+
+impl Instances {
+    /// There is one more.
+    pub(super) fn show(&self, vitals: &Arc<Vitals>) -> Arc<Shown> {
+        let shown = Arc::new(Shown(Arc::clone(vitals)));
+        let mut all = self.all();
+        // An instance is seldom made: there is time to look at all.
+        all.retain(|it| it.strong_count() > 0);
+        all.push(Arc::downgrade(&shown));
+        shown
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Weak<Shown>>> {
+        // Each step leaves the list whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An upstream that operators are told of.
+#[derive(Clone)]
+pub(super) struct Told {
+    pub(super) name: String,
+    pub(super) scoped: Scoped,
+    pub(super) instances: Instances,
+}
+
+impl Told {
+    /// How the upstream is: as the best of its instances, for there it is seen whether it can be reached at all, with word of how many
+    /// are otherwise. One without an instance is idle.
+    pub(super) fn status(&self) -> UpstreamStatus {
+        let shown: Vec<Arc<Shown>> = self.instances.all().iter().filter_map(Weak::upgrade).collect();
+        let all: Vec<UpstreamStatus> = shown.iter().map(|it| it.0.status(&self.name)).collect();
+        let count = |state| all.iter().filter(|it| it.state == state).count();
+        let (up, trying) = (count(UpstreamState::Up), count(UpstreamState::Trying));
+        let counts = InstanceCounts { up, trying, down: count(UpstreamState::Down) };
+        let any_error = all.iter().find_map(|it| it.last_error.clone());
+        let best = all.into_iter().max_by_key(rank);
+        let mut status = best.unwrap_or_else(|| UpstreamStatus::new(&self.name, UpstreamState::Idle));
+        status.last_error = status.last_error.or(any_error);
+        status.connections = Some(self.scoped.len());
+        status.instances = Some(counts);
+        status
+    }
+}
+
+/// What is shown of two: the better state, and of the same one that which has been so for longer. One that is down for a shorter time has
+/// worked for longer.
+fn rank(status: &UpstreamStatus) -> (u8, i64) {
+    let seconds = status.seconds.and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or_default();
+    match status.state {
+        UpstreamState::Idle => (0, 0),
+        UpstreamState::Down => (1, -seconds),
+        UpstreamState::Trying => (2, -seconds),
+        UpstreamState::Up => (3, seconds),
+    }
+}
