@@ -176,6 +176,42 @@ fn operators_see_who_is_served_and_why_and_each_call_is_on_record_without_its_ar
 }
 
 #[test]
+fn a_client_that_does_not_read_is_seen_in_what_its_tenant_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, operations) = (config(&dir, GRANTS), free_address());
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}operations: {{ listen: \"{operations}\" }}\n")).unwrap();
+    let serving = Serving::start(&["serve", "--config", &path]);
+    eventually("the server is there", || by(ALICE).call(&serving, "/mcp", "demo__echo").contains("hi"));
+    let session = by(ALICE).open(&serving, "/mcp");
+    let held = |series: &str| {
+        let metrics = ask(&operations, "/metrics", None, None);
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.unwrap_or("0").parse::<usize>().unwrap()
+    };
+    let unsent = || held(r#"crossway_reply_unsent_bytes{tenant="acme"}"#);
+    assert_eq!(unsent(), 0);
+    // More than the buffers of two sockets take.
+    let long = "x".repeat(24 << 20);
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"demo__echo","arguments":{{"message":"{long}"}}}}}}"#
+    );
+    let mut stream = TcpStream::connect(&serving.address).unwrap();
+    write!(
+        stream,
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAuthorization: Bearer {ALICE}\r\n\
+         Accept: application/json, text/event-stream\r\nMcp-Session-Id: {session}\r\nContent-Length: {}\r\n\r\n{body}",
+        serving.address,
+        body.len()
+    )
+    .unwrap();
+    eventually("the answer waits for its client", || unsent() >= long.len());
+    assert_eq!(held(r#"crossway_request_in_flight_bytes{tenant="acme",upstream="demo"}"#), 0);
+    drop(stream);
+    eventually("nobody waits for it", || unsent() == 0);
+}
+
+#[test]
 fn the_command_line_tells_what_a_user_sees_and_why() {
     let dir = tempfile::tempdir().unwrap();
     let path = config(&dir, GRANTS);

@@ -4,6 +4,10 @@
 /// gives come in under `other` beyond that, so that a scrape stays within some megabytes.
 pub const SERIES: usize = 16_384;
 
+/// How large a piece of a response is that is counted until its client has taken it: 16 KiB or more. Counting costs an allocation, and
+/// clients that don't read hold large ones.
+pub const UNSENT_PIECE: usize = 16 << 10;
+
 /// The upper bounds of durations' buckets, in seconds: from what a server in the same machine takes to what a client
 /// waits at the most.
 pub const DURATION_BUCKETS: &[f64] =

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::ruling::{Now, Ruling};
+use super::sent::{Counted, CountedFuture};
 use super::standing::Standing;
 use crate::faces::{FaceBody, FaceFuture, Faces, answer, is_of_document, is_of_mcp, name_in};
 use crate::identity::{Identified, IdentifiedBody, IdentifiedFuture};
@@ -44,9 +45,9 @@ impl Edge {
 }
 
 impl Service<Request<Incoming>> for Edge {
-    type Response = Response<IdentifiedBody<FaceBody>>;
+    type Response = Response<IdentifiedBody<Counted<FaceBody>>>;
     type Error = Infallible;
-    type Future = IdentifiedFuture<FaceFuture>;
+    type Future = IdentifiedFuture<CountedFuture<FaceFuture>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -54,7 +55,7 @@ impl Service<Request<Incoming>> for Edge {
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         let Some((now, metrics)) = &self.known else {
-            return IdentifiedFuture::Passed(self.faces.call(request));
+            return IdentifiedFuture::Passed(CountedFuture::new(self.faces.call(request), None));
         };
         if let Ok(trace) = from_headers(request.headers()) {
             request.extensions_mut().insert(trace);
@@ -103,32 +104,39 @@ impl Admitted {
         let told = if self.is_of_tools { NO_TENANT_OF_TOOLS } else { NO_TENANT };
         FaceFuture::Nowhere(std::future::ready(answer(StatusCode::FORBIDDEN, told)))
     }
+
+    /// What the caller may do at the path.
+    fn standing(&self, request: &Request<Incoming>) -> Result<Standing, NotAdmitted> {
+        let path = request.uri().path();
+        if !self.is_of_tools && !is_of_mcp(path) {
+            return Err(NotAdmitted::Nowhere);
+        }
+        let principal = request.extensions().get::<Principal>().ok_or(NotAdmitted::Nowhere)?;
+        admit(&self.ruling, principal, path)
+    }
 }
 
 impl Service<Request<Incoming>> for Admitted {
-    type Response = Response<FaceBody>;
+    type Response = Response<Counted<FaceBody>>;
     type Error = Infallible;
-    type Future = FaceFuture;
+    type Future = CountedFuture<FaceFuture>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Incoming>) -> FaceFuture {
-        if !self.is_of_tools && !is_of_mcp(request.uri().path()) {
-            return FaceFuture::nowhere();
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        match self.standing(&request) {
+            Ok(standing) => {
+                let extensions = request.extensions_mut();
+                extensions.insert(standing.rights().tenant().clone());
+                extensions.insert(standing.share().clone());
+                extensions.insert(standing.clone());
+                CountedFuture::new(self.faces.call(request), Some(standing))
+            }
+            Err(NotAdmitted::Nowhere) => CountedFuture::new(self.nowhere(), None),
+            Err(NotAdmitted::NoTenant) => CountedFuture::new(self.no_tenant(), None),
         }
-        let Some(principal) = request.extensions().get::<Principal>() else { return self.nowhere() };
-        let standing = match admit(&self.ruling, principal, request.uri().path()) {
-            Ok(standing) => standing,
-            Err(NotAdmitted::Nowhere) => return self.nowhere(),
-            Err(NotAdmitted::NoTenant) => return self.no_tenant(),
-        };
-        let extensions = request.extensions_mut();
-        extensions.insert(standing.rights().tenant().clone());
-        extensions.insert(standing.share().clone());
-        extensions.insert(standing);
-        self.faces.call(request)
     }
 }
 

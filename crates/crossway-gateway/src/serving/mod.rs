@@ -17,6 +17,7 @@ mod question;
 mod quotas;
 mod recorded;
 mod ruling;
+mod sent;
 mod shares;
 mod standing;
 mod supply;
