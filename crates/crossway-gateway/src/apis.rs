@@ -1,16 +1,19 @@
 //! Upstreams that speak no MCP: REST APIs that OpenAPI documents describe, and webhooks.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_openapi::rest::{
-    Api, ApiError, ApiOptions, Document, DocumentError, FetchError, RestOptions, RestUpstream, fetch,
+    Api, ApiError, ApiOptions, Document, DocumentError, FetchError, RestOptions, RestUpstream, SecurityPlace,
+    fetch,
 };
 use crossway_openapi::webhook::{WebhookOptions, WebhookTool, WebhookUpstream};
 use crossway_openapi::{Attached, HttpClient};
+use crossway_policy::config::CredentialRule;
 use crossway_service::Upstream;
-use http::Uri;
+use http::{HeaderName, Uri};
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -53,7 +56,46 @@ pub struct Fetched {
     /// What the options are made of.
     said: String,
     attached: Attached,
+    filled: Filled,
     api: OnceCell<Api>,
+}
+
+/// Where requests of an upstream carry something, for one caller or for all.
+#[derive(Debug, Clone, Default)]
+pub struct Filled {
+    /// Names in lower case.
+    headers: BTreeSet<String>,
+    query: BTreeSet<String>,
+}
+
+impl Filled {
+    /// What the upstream's own headers fill, and those rules about credentials that are for it.
+    #[must_use]
+    pub fn new<'a>(
+        headers: impl Iterator<Item = &'a HeaderName>,
+        rules: impl Iterator<Item = &'a CredentialRule>,
+    ) -> Self {
+        let mut filled = Self { headers: headers.map(ToString::to_string).collect(), query: BTreeSet::new() };
+        for rule in rules {
+            filled.query.extend(rule.query.clone());
+            filled.headers.extend(rule.header.as_ref().map(|name| name.to_ascii_lowercase()));
+            if rule.bearer || rule.basic.is_some() {
+                filled.headers.insert("authorization".to_owned());
+            }
+        }
+        filled
+    }
+
+    /// Whether something is there. Which cookies a header `Cookie` has is known to secrets alone.
+    #[must_use]
+    pub fn has(&self, place: &SecurityPlace) -> bool {
+        match place {
+            SecurityPlace::Header(name) => self.headers.contains(name),
+            SecurityPlace::Query(name) => self.query.contains(name),
+            SecurityPlace::Cookie(_) => self.headers.contains("cookie"),
+            _ => true,
+        }
+    }
 }
 
 /// Why a REST API can't be called.
@@ -118,7 +160,7 @@ impl ApiPlan {
 }
 
 impl Fetched {
-    /// An API whose document is at a URL. `said` tells options apart.
+    /// An API whose document is at a URL. `said` tells options apart; `filled` is told of, and holds nobody up.
     ///
     /// # Errors
     ///
@@ -128,6 +170,7 @@ impl Fetched {
         options: ApiOptions,
         said: String,
         attached: Attached,
+        filled: Filled,
     ) -> Result<Self, http::uri::InvalidUri> {
         let uri = url.as_str().split('#').next().unwrap_or_default().parse()?;
         Ok(Self {
@@ -136,6 +179,7 @@ impl Fetched {
             uri,
             said,
             attached,
+            filled,
             api: OnceCell::new(),
         })
     }
@@ -157,6 +201,9 @@ impl Fetched {
             for left in api.left_out() {
                 let why = &left.why;
                 tracing::warn!(api = %self.url.origin().ascii_serialization(), operation = %left.operation, %why, "an operation is no tool");
+            }
+            for unfilled in api.unfilled(|place| self.filled.has(place)) {
+                tracing::warn!(api = %self.url.origin().ascii_serialization(), %unfilled, "a security scheme wants what no credential fills");
             }
             Ok(api)
         };

@@ -300,3 +300,31 @@ fn the_example_can_be_used_as_it_is() {
     assert!(warnings.is_empty(), "{warnings:#?}");
     assert_eq!(loaded.upstreams.len(), 4);
 }
+
+#[test]
+fn a_security_scheme_that_no_credential_fills_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let document = r#"{"openapi":"3.1.0","info":{"title":"A"},"servers":[{"url":"http://a"}],
+        "paths":{"/a":{"get":{"operationId":"a","security":[{"key":[],"sid":[]}]}},
+            "/b":{"get":{"operationId":"b","security":[{"bearer":[]}]},"put":{"operationId":"c","security":[{"bearer":[]}]}}},
+        "components":{"securitySchemes":{"bearer":{"type":"http","scheme":"bearer"},
+            "key":{"type":"apiKey","in":"header","name":"X-Key"},"sid":{"type":"apiKey","in":"cookie","name":"sid"}}}}"#;
+    fs::write(dir.path().join("a.json"), document).unwrap();
+    let path = dir.path().join("crossway.yaml");
+    let told = |rest: &str| -> Vec<String> {
+        let text = format!("upstreams:\n  a: {{ openapi: {{ document: a.json }}{rest}");
+        let loaded = crossway_gateway::config::parse(&path, &text, |_| Some("x".to_owned())).unwrap();
+        let messages = loaded.warnings.iter().map(crossway_gateway::config::Finding::message);
+        messages.filter(|message| message.contains("which no credential fills")).collect()
+    };
+    let fix = "which no credential fills; add it to `credentials`";
+    let of_a = format!("a wants the header \"x-key\" and the cookie \"sid\", {fix}");
+    let of_others = format!("b and 1 more want the header \"authorization\", {fix}");
+    assert_eq!(told(" }\n"), [of_a, of_others.clone()]);
+    let credentials = " }\ncredentials:
+  - { upstream: a, for: shared, header: cookie, value: 'sid={secret}', from: { env: SID } }\n";
+    let of_a = format!("a wants the header \"x-key\", {fix}");
+    assert_eq!(told(credentials), [of_a, of_others]);
+    let bearer = "  - { upstream: a, for: shared, bearer: true, from: { env: SID } }\n";
+    assert!(told(&format!(", headers: {{ X-Key: '${{KEY}}' }}{credentials}{bearer}")).is_empty());
+}

@@ -11,6 +11,7 @@ use super::document::{Document, resolve};
 use super::filter::Filter;
 use super::names::{Named, names};
 use super::operation::{Context, Operation, Unusable, compile};
+use super::security::{SecurityPlace, Unfilled, unfilled};
 use super::server::{ServerError, base};
 use super::{filter, limits};
 
@@ -199,6 +200,12 @@ impl Api {
     #[must_use]
     pub fn left_out(&self) -> &[LeftOut] {
         &self.0.left_out
+    }
+
+    /// The operations whose security schemes want what nothing fills: they are called without, and may refuse.
+    pub fn unfilled(&self, is_filled: impl Fn(&SecurityPlace) -> bool) -> Vec<Unfilled> {
+        let operations = &self.0.operations;
+        unfilled(operations.iter().map(|operation| (operation.tool.as_str(), &operation.wanted)), is_filled)
     }
 
     /// The URL that paths begin with.

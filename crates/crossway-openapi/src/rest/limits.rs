@@ -12,6 +12,8 @@ pub const DOCUMENT_DEPTH: usize = 96;
 pub const TOOLS: usize = 500;
 /// How many parameters an operation may have: 128.
 pub const PARAMETERS: usize = 128;
+/// How many alternatives of an operation's security schemes are looked at, and how many schemes of each: 16. Of more, nobody is warned.
+pub const SECURITY: usize = 16;
 /// How many references may lead from one to the next: 16. More is a circle.
 pub const REFERENCES: usize = 16;
 /// How many values a tool's schema may have with its references in their places: 2,000. With more, or where schemas refer to

@@ -11,6 +11,7 @@ mod names;
 mod operation;
 mod request;
 mod schema;
+mod security;
 mod server;
 mod upstream;
 
@@ -19,5 +20,6 @@ pub use document::{Broken, Document, DocumentError, FetchError, fetch};
 pub use filter::{BadPattern, Filter};
 pub use operation::Unusable;
 pub use schema::BadSchema;
+pub use security::{SecurityPlace, Unfilled};
 pub use server::ServerError;
 pub use upstream::{RestOptions, RestUpstream};

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossway_openapi::rest::{
-    self, Api, ApiError, ApiOptions, BadPattern, Document, DocumentError, Filter, Unusable,
+    self, Api, ApiError, ApiOptions, BadPattern, Document, DocumentError, Filter, Unfilled, Unusable,
 };
 use crossway_openapi::webhook::{self, BadOutput, BadTool, WebhookTool};
 use crossway_openapi::{Attached, BadCredential};
+use crossway_policy::config::CredentialRule;
 use ring::digest::{SHA256, digest};
 use url::Url;
 
@@ -18,9 +19,9 @@ use super::super::read::Context;
 use super::super::tree::Step;
 use super::Findings;
 use super::upstreams::{UpstreamProblem, headers, with};
-use crate::apis::{ApiKind, ApiPlan, Fetched};
+use crate::apis::{ApiKind, ApiPlan, Fetched, Filled};
 
-/// How many operations that are left out are told.
+/// How many operations that are left out are told, and how many that want what nothing fills.
 const TOLD: usize = 10;
 
 /// What is wrong with a REST API or with webhooks.
@@ -52,6 +53,9 @@ pub enum ApiProblem {
     /// More operations are no tools than are told.
     #[error("{0} more operations are no tools")]
     More(usize),
+    /// Operations want what no credential fills.
+    #[error("{0}; add it to `credentials`")]
+    Unfilled(Unfilled),
     /// A pattern is none.
     #[error("{0}")]
     Pattern(BadPattern),
@@ -93,18 +97,22 @@ pub(super) fn plan(
     at: &[Step],
     name: &str,
     upstream: &UpstreamFile,
+    rules: &[CredentialRule],
     context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<ApiPlan> {
     let mut attached = Attached::new();
-    for (name, value) in headers(at, upstream, findings) {
+    let headers = headers(at, upstream, findings);
+    let rules = rules.iter().filter(|rule| rule.upstream == name);
+    let filled = Filled::new(headers.iter().map(|(name, _)| name), rules);
+    for (name, value) in headers {
         match attached.clone().header_value(name.clone(), value) {
             Ok(more) => attached = more,
             Err(bad) => error(findings, with(&with(at, "headers"), name.as_str()), ApiProblem::Header(bad)),
         }
     }
     if let Some(file) = &upstream.openapi {
-        let kind = openapi(&with(at, "openapi"), file, &attached, context, findings)?;
+        let kind = openapi(&with(at, "openapi"), file, &attached, filled, context, findings)?;
         return Some(ApiPlan::new(kind, attached, file.timeout.0, file.answer.0));
     }
     let file = upstream.webhook.as_ref()?;
@@ -121,6 +129,7 @@ fn openapi(
     at: &[Step],
     file: &OpenApiFile,
     attached: &Attached,
+    filled: Filled,
     context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<ApiKind> {
@@ -144,7 +153,7 @@ fn openapi(
     );
     if file.document.starts_with("http://") || file.document.starts_with("https://") {
         let fetched = http_url(&file.document).and_then(|url| {
-            let fetched = Fetched::new(url, options, said, attached.clone());
+            let fetched = Fetched::new(url, options, said, attached.clone(), filled);
             fetched.map_err(|_| ApiProblem::Url("it is not one"))
         });
         return match fetched {
@@ -167,6 +176,9 @@ fn openapi(
         Ok((api, version)) => {
             let version: String = version;
             left_out(&document, &api, findings);
+            for unfilled in api.unfilled(|place| filled.has(place)).into_iter().take(TOLD) {
+                findings.warning(document.clone(), UpstreamProblem::Api(ApiProblem::Unfilled(unfilled)));
+            }
             Some(ApiKind::Read { api, version: format!("{version} {said}") })
         }
         Err(problem) => {

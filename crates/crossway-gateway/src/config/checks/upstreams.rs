@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crossway_policy::config::CredentialRule;
 use crossway_router::guard::{BreakerOptions, GuardOptions};
 use http::{HeaderName, HeaderValue};
 use url::Url;
@@ -141,7 +142,7 @@ pub(super) fn check(
         }
         literals(&at, root, findings);
         check_limits(&with(&at, "limits"), &upstream.limits, findings);
-        if let Some(plan) = one(&at, name, upstream, context, findings) {
+        if let Some(plan) = one(&at, name, upstream, &file.credentials, context, findings) {
             specs.push(spec(name, plan, upstream));
         }
     }
@@ -217,6 +218,7 @@ fn one(
     at: &[Step],
     name: &str,
     upstream: &UpstreamFile,
+    rules: &[CredentialRule],
     context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<UpstreamPlan> {
@@ -244,7 +246,7 @@ fn one(
     if let Some(url) = &upstream.url {
         return url_plan(at, url, upstream, findings).map(UpstreamPlan::Url);
     }
-    super::apis::plan(at, name, upstream, context, findings).map(UpstreamPlan::Api)
+    super::apis::plan(at, name, upstream, rules, context, findings).map(UpstreamPlan::Api)
 }
 
 /// Tells of keys that are for upstreams of another kind.

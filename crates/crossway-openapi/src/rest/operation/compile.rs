@@ -10,44 +10,24 @@ use super::super::document::{Document, resolve};
 use super::super::limits;
 use super::super::names::fitting;
 use super::super::schema::{BadSchema, Converting, Schemas, Side, short};
+use super::super::security::Schemes;
 use super::answer::{add, output_schema};
 use super::body::{Media, is_binary, media};
-use super::parameters::{Described, Secured, parameters};
+use super::parameters::{Described, parameters};
 use super::{Body, Fields, MediaKind, Operation, Place, Template, Unusable};
 
 /// What operations are made tools with.
 pub(in crate::rest) struct Context<'a> {
     pub(in crate::rest) document: &'a Document,
-    pub(in crate::rest) secured: Vec<Secured>,
+    pub(in crate::rest) schemes: Schemes,
     /// Whether tools say what their answers look like.
     pub(in crate::rest) has_output_schemas: bool,
 }
 
 impl<'a> Context<'a> {
     pub(in crate::rest) fn new(document: &'a Document, has_output_schemas: bool) -> Self {
-        Self { document, secured: secured(document), has_output_schemas }
+        Self { document, schemes: Schemes::of(document), has_output_schemas }
     }
-}
-
-/// What security schemes fill (OpenAPI 3.1.1, Security Scheme Object).
-fn secured(document: &Document) -> Vec<Secured> {
-    let schemes = document.root().pointer("/components/securitySchemes").and_then(Value::as_object);
-    let schemes = schemes.into_iter().flat_map(Map::values);
-    let schemes = schemes.filter_map(|scheme| resolve(document.root(), scheme).ok());
-    schemes
-        .filter_map(|scheme| {
-            let text = |member| scheme.get(member).and_then(Value::as_str);
-            if text("type") != Some("apiKey") {
-                return None;
-            }
-            match text("in")? {
-                "header" => Some(Secured::Header(text("name")?.to_ascii_lowercase())),
-                "query" => Some(Secured::Query(text("name")?.to_owned())),
-                "cookie" => Some(Secured::Cookie(text("name")?.to_owned())),
-                _ => None,
-            }
-        })
-        .collect()
 }
 
 /// Makes a tool of an operation.
@@ -64,7 +44,7 @@ pub(in crate::rest) fn compile(
         return Err(Unusable::Shape("description"));
     }
     let template = Template::parse(path)?;
-    let described = parameters(document, item, operation, &template, &context.secured)?;
+    let described = parameters(document, item, operation, &template, &context.schemes)?;
     let media = media(document, operation)?;
     let (made, definitions) = Schemas::convert(document, Side::Request, |converting| {
         arguments(document, &described, media.as_ref(), converting)
@@ -109,6 +89,7 @@ pub(in crate::rest) fn compile(
         path: template,
         parameters: parameters.collect(),
         required,
+        wanted: context.schemes.wanted(document, operation),
         body,
         is_structured,
         checker: OnceLock::new(),

@@ -19,6 +19,7 @@ pub(super) use path::{Piece, Template};
 
 use super::document::Broken;
 use super::schema::BadSchema;
+use super::security::Alternatives;
 use crate::checks::Checker;
 
 /// An operation as a tool.
@@ -34,6 +35,8 @@ pub(super) struct Operation {
     pub(super) parameters: BTreeMap<String, Parameter>,
     /// The arguments that there have to be.
     pub(super) required: BTreeSet<String>,
+    /// What credentials have to fill.
+    pub(super) wanted: Alternatives,
     pub(super) body: Option<Body>,
     /// Whether its answers are structured content: it says what they look like.
     pub(super) is_structured: bool,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::document::{Document, resolve};
 use super::super::limits;
+use super::super::security::{Schemes, SecurityPlace};
 use super::{Parameter, Place, Style, Template, Unusable};
 use crate::calling::credentials::is_framing;
 
@@ -18,17 +19,6 @@ pub(super) struct Described<'a> {
     pub(super) description: Option<&'a str>,
 }
 
-/// A parameter that credentials fill: one of a security scheme.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::rest) enum Secured {
-    /// A header, its name in lower case.
-    Header(String),
-    /// A member of the query.
-    Query(String),
-    /// A cookie.
-    Cookie(String),
-}
-
 /// The parameters of an operation: its own, and those of its path that it does not override ("These parameters can be overridden at
 /// the operation level"; OpenAPI 3.1.1, Path Item Object).
 pub(super) fn parameters<'a>(
@@ -36,7 +26,7 @@ pub(super) fn parameters<'a>(
     item: &'a Value,
     operation: &'a Value,
     path: &Template,
-    secured: &[Secured],
+    schemes: &Schemes,
 ) -> Result<Vec<Described<'a>>, Unusable> {
     let mut found: BTreeMap<(&str, &str), &'a Value> = BTreeMap::new();
     for of in [item, operation] {
@@ -63,7 +53,7 @@ pub(super) fn parameters<'a>(
     let mut found: Vec<_> = found.into_iter().collect();
     found.sort_by_key(|((place, name), _)| (order(place), *name));
     for ((place, name), node) in found {
-        parameters.extend(parameter(place, name, node, path, secured)?);
+        parameters.extend(parameter(place, name, node, path, schemes)?);
     }
     for name in path.parameters() {
         let is_there = |of: &Described<'_>| of.parameter.place == Place::Path && of.parameter.name == name;
@@ -82,7 +72,7 @@ fn parameter<'a>(
     name: &str,
     node: &'a Value,
     path: &Template,
-    secured: &[Secured],
+    schemes: &Schemes,
 ) -> Result<Option<Described<'a>>, Unusable> {
     let bad = |why| Unusable::Parameter { name: name.chars().take(64).collect(), why };
     let flag = |member| node.get(member).and_then(Value::as_bool);
@@ -91,15 +81,15 @@ fn parameter<'a>(
         "path" if path.parameters().any(|of| of == name) => Place::Path,
         // It stands nowhere.
         "path" => return Ok(None),
-        "query" if secured.contains(&Secured::Query(name.to_owned())) => return Ok(None),
+        "query" if schemes.has(&SecurityPlace::Query(name.to_owned())) => return Ok(None),
         "query" => Place::Query,
-        "header" => match header(name, secured) {
+        "header" => match header(name, schemes) {
             Header::Given => return Ok(None),
             Header::Free(name) => Place::Header(name),
             Header::Bad if is_required => return Err(bad("is a header that can't be set")),
             Header::Bad => return Ok(None),
         },
-        "cookie" if secured.contains(&Secured::Cookie(name.to_owned())) => return Ok(None),
+        "cookie" if schemes.has(&SecurityPlace::Cookie(name.to_owned())) => return Ok(None),
         "cookie" if is_cookie_name(name) => Place::Cookie,
         "cookie" if is_required => return Err(bad("is a cookie with a name that can't be sent")),
         "cookie" => return Ok(None),
@@ -149,12 +139,12 @@ enum Header {
     Bad,
 }
 
-fn header(name: &str, secured: &[Secured]) -> Header {
+fn header(name: &str, schemes: &Schemes) -> Header {
     let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return Header::Bad };
     // "If in is "header" and the name field is "Accept", "Content-Type" or "Authorization", the parameter definition SHALL be ignored"
     // (OpenAPI 3.1.1, Parameter Object).
     let ignored = ["accept", "content-type", "authorization", "user-agent"];
-    if ignored.contains(&name.as_str()) || secured.contains(&Secured::Header(name.as_str().to_owned())) {
+    if ignored.contains(&name.as_str()) || schemes.has(&SecurityPlace::Header(name.as_str().to_owned())) {
         return Header::Given;
     }
     let is_ours = ["cookie", "proxy-authorization", "forwarded", "origin", "referer"]
