@@ -20,10 +20,15 @@ pub const SCOPED_INSTANCES: usize = 1024;
 /// How long the instance of a scope is kept that nobody uses: 5 minutes, more than lies between two turns of a chat.
 pub const SCOPED_IDLE: Duration = Duration::from_secs(300);
 
+/// How long the instance of a scope is given new calls: a day at most, half of it at least, so that not all are replaced at once. Servers
+/// that lose memory, or keep what they were told at their start, begin anew.
+pub const SCOPED_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How often it is looked for sessions that nobody uses.
 pub const POOL_SWEEP: Duration = Duration::from_secs(15);
 
-/// How long a server may take to open a session: 30 s. Servers that are fetched and compiled when they start take long.
+/// How long a server may take to open a session, to set its level of logs and to take a subscription: 30 s. Servers that are fetched and
+/// compiled when they start take long.
 pub const OPEN_TIME: Duration = Duration::from_secs(30);
 
 /// How many calls may wait for their clients' answers, at one upstream: 1,024. Each holds a session.

@@ -15,13 +15,16 @@ use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
 };
 use futures_core::Stream;
+use futures_util::StreamExt as _;
 use pin_project::pin_project;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 pub use ledger::{Bound, Ledger};
 
 use crate::ScopeKey;
-use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_IDLE, SCOPED_INSTANCES};
+use crate::jitter::jittered;
+use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INSTANCES};
 
 /// An upstream of which each [`ScopeKey`] has an instance of its own: a child process with a user's token in its environment,
 /// a client with a tenant's headers.
@@ -30,7 +33,9 @@ use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_IDLE, SCOPED_INSTANCES};
 /// secret it stands for never meets an instance that was made with another. Calls without a key are refused.
 ///
 /// An instance is made when the first call of its key comes, and dropped when it has been idle for long, or when there are
-/// too many and it is the one that was idle for the longest. Calls in flight keep theirs. Clones share the instances.
+/// too many and it is the one that was idle for the longest. One that is old gets no new calls, another takes its place; unless
+/// there are as many as there may be, and then it goes on. Calls in flight keep theirs, but what listens (`subscriptions/listen`)
+/// ends, and is asked for anew by who wants it. Clones share the instances.
 #[derive(Clone)]
 pub struct Scoped(Arc<Shared>);
 
@@ -42,11 +47,13 @@ pub struct ScopedOptions {
     pub most: usize,
     /// How long one is kept that nobody uses.
     pub idle: Duration,
+    /// How long one gets new calls, at most; at least half as long.
+    pub age: Duration,
 }
 
 impl Default for ScopedOptions {
     fn default() -> Self {
-        Self { most: SCOPED_INSTANCES, idle: SCOPED_IDLE }
+        Self { most: SCOPED_INSTANCES, idle: SCOPED_IDLE, age: SCOPED_AGE }
     }
 }
 
@@ -62,6 +69,13 @@ impl ScopedOptions {
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
+        self
+    }
+
+    /// Given new calls for so long.
+    #[must_use]
+    pub fn age(mut self, age: Duration) -> Self {
+        self.age = age;
         self
     }
 }
@@ -85,7 +99,13 @@ struct Instance {
     /// What the link leads to may end with it.
     _upstream: Box<dyn Upstream>,
     calls: AtomicUsize,
+    /// How many of the calls are streams that go on as long as their clients like.
+    standing: AtomicUsize,
     used: Mutex<Instant>,
+    /// From when on it is old.
+    old_at: Instant,
+    /// Whether another is to take its place: then what stands ends.
+    is_over: watch::Sender<bool>,
 }
 
 impl Scoped {
@@ -145,14 +165,30 @@ impl Shared {
     ///
     /// When the call has no key, or there are as many instances as there may be, all of them in use: in all, or of those that
     /// count for one of its bounds.
-    fn lease(self: &Arc<Self>, context: &Context) -> Result<Lease, CallError> {
+    fn lease(self: &Arc<Self>, is_standing: bool, context: &Context) -> Result<Lease, CallError> {
         let Some(key) = context.extensions.get::<ScopeKey>() else {
             let why = "nobody has said for whom this call is".into();
             return Err(CallError::not_sent(Reason::Unavailable(why)));
         };
-        if let Some(instance) = self.instances().get(key) {
-            return Ok(Lease::new(instance));
+        if let Some(instance) = self.instances().get(key).filter(|it| !it.is_old()) {
+            return Ok(Lease::new(instance, is_standing));
         }
+        match self.lease_anew(key, is_standing, context) {
+            // There is no room for another, so an old one goes on.
+            Err(full) => match self.instances().get(key) {
+                Some(old) => Ok(Lease::new(old, is_standing)),
+                None => Err(full),
+            },
+            made => made,
+        }
+    }
+
+    fn lease_anew(
+        self: &Arc<Self>,
+        key: &ScopeKey,
+        is_standing: bool,
+        context: &Context,
+    ) -> Result<Lease, CallError> {
         // Dropped after the locks, however this ends: what an instance leads to may end with it.
         let mut gone = Vec::new();
         let bounds = self.bounds.as_ref().map(|(ledger, bounds)| (ledger, bounds(context)));
@@ -161,17 +197,17 @@ impl Shared {
             bounds.filter(|(_, bounds)| !bounds.is_empty()).map(|(it, bounds)| (it, it.lock(), bounds));
         if let Some((ledger, counts, bounds)) = &mut counted {
             // Who has made it while this waited for the lock has made room for it too.
-            if let Some(instance) = self.instances().get(key) {
-                return Ok(Lease::new(instance));
+            if let Some(instance) = self.instances().get(key).filter(|it| !it.is_old()) {
+                return Ok(Lease::new(instance, is_standing));
             }
             counts.make_room(bounds, &mut gone).inspect_err(|_| ledger.refused(context))?;
         }
         let mut instances = self.instances();
         // Another call may have made it meanwhile.
-        if let Some(instance) = instances.get(key) {
-            return Ok(Lease::new(instance));
+        if let Some(instance) = instances.get(key).filter(|it| !it.is_old()) {
+            return Ok(Lease::new(instance, is_standing));
         }
-        if instances.len() >= self.options.most {
+        if instances.len() >= self.options.most && !instances.contains_key(key) {
             gone.push(self.make_room(&mut instances)?);
         }
         let upstream = (self.make)(key, context);
@@ -181,13 +217,19 @@ impl Shared {
             link: upstream.connect(Scope::Shared),
             _upstream: upstream,
             calls: AtomicUsize::new(0),
+            standing: AtomicUsize::new(0),
             used: Mutex::new(Instant::now()),
+            old_at: Instant::now() + jittered(self.options.age),
+            is_over: watch::Sender::new(false),
         });
-        let lease = Lease::new(&instance);
+        let lease = Lease::new(&instance, is_standing);
         if let Some((_, counts, bounds)) = &mut counted {
             counts.count(bounds, &instance);
         }
-        instances.insert(key.clone(), instance);
+        if let Some(old) = instances.insert(key.clone(), instance) {
+            old.is_over.send_replace(true);
+            gone.push(old);
+        }
         drop((instances, counted));
         self.keep_swept();
         Ok(lease)
@@ -222,9 +264,14 @@ async fn sweep(shared: Weak<Shared>) {
         sleep(POOL_SWEEP).await;
         let Some(shared) = shared.upgrade() else { return };
         let idle = shared.options.idle;
-        let is_over =
-            |instance: &Instance| instance.idle_since().is_some_and(|since| since.elapsed() >= idle);
+        let is_over = |instance: &Instance| {
+            instance.idle_since().is_some_and(|since| since.elapsed() >= idle)
+                || (instance.is_old() && instance.stands_alone())
+        };
         let dropped: Vec<_> = shared.instances().extract_if(|_, instance| is_over(instance)).collect();
+        for (_, instance) in &dropped {
+            instance.is_over.send_replace(true);
+        }
         drop(dropped);
     }
 }
@@ -239,6 +286,16 @@ impl Instance {
         instances.remove(&self.key)
     }
 
+    /// Whether another is to take its place.
+    fn is_old(&self) -> bool {
+        self.old_at <= Instant::now()
+    }
+
+    /// Whether it has no calls but those that stand.
+    fn stands_alone(&self) -> bool {
+        self.calls.load(Ordering::Acquire) == self.standing.load(Ordering::Acquire)
+    }
+
     /// Since when it has had no call; none while it has some.
     fn idle_since(&self) -> Option<Instant> {
         (self.calls.load(Ordering::Acquire) == 0)
@@ -247,19 +304,35 @@ impl Instance {
 }
 
 /// An instance for the time of a call.
-struct Lease(Arc<Instance>);
+struct Lease {
+    instance: Arc<Instance>,
+    is_standing: bool,
+}
 
 impl Lease {
-    fn new(instance: &Arc<Instance>) -> Self {
+    fn new(instance: &Arc<Instance>, is_standing: bool) -> Self {
         instance.calls.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(instance))
+        if is_standing {
+            instance.standing.fetch_add(1, Ordering::AcqRel);
+        }
+        Self { instance: Arc::clone(instance), is_standing }
+    }
+
+    /// Resolves when another instance is to take this one's place.
+    fn over(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut is_over = self.instance.is_over.subscribe();
+        async move { _ = is_over.wait_for(|is_over| *is_over).await }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        *self.0.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.calls.fetch_sub(1, Ordering::AcqRel);
+        let instance = &self.instance;
+        *instance.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        if self.is_standing {
+            instance.standing.fetch_sub(1, Ordering::AcqRel);
+        }
+        instance.calls.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -277,9 +350,16 @@ impl Connection for Handle {
             // On a modern connection nothing is said that was not asked for.
             return Reply::silent();
         }
-        match self.0.lease(&call.context) {
+        let is_standing =
+            matches!(&call.ask, Ask::Message(message) if message.is_method("subscriptions/listen"));
+        match self.0.lease(is_standing, &call.context) {
+            Ok(lease) if is_standing => {
+                let over = Box::pin(lease.over());
+                let reply = lease.instance.link.call(call);
+                Reply::stream(Leased { reply, _lease: lease }.take_until(over))
+            }
             Ok(lease) => {
-                let reply = lease.0.link.call(call);
+                let reply = lease.instance.link.call(call);
                 Reply::stream(Leased { reply, _lease: lease })
             }
             Err(error) => Reply::failed(error),

@@ -177,6 +177,8 @@ pub struct UpstreamSpec {
     pub sessions: usize,
     /// How long one is kept that nobody uses.
     pub session_idle: Duration,
+    /// How long one gets new calls.
+    pub session_age: Duration,
     /// The tools of it that are not there, whatever is granted.
     pub disabled_tools: BTreeSet<String>,
 }

@@ -48,7 +48,8 @@ impl Served {
         connect: &Connect,
     ) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
-        let options = ScopedOptions::default().most(spec.sessions).idle(spec.session_idle);
+        let options =
+            ScopedOptions::default().most(spec.sessions).idle(spec.session_idle).age(spec.session_age);
         let (made, connect, instances) = (spec.clone(), Arc::clone(connect), Instances::default());
         let shown = instances.clone();
         let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
@@ -96,13 +97,14 @@ impl Served {
                 instructions,
                 sessions,
                 session_idle,
+                session_age,
                 disabled_tools,
                 ..
             } = spec;
             // What a guard is told has no secrets, and is shown whole.
             let guard = format!("{:?}", spec.guard);
             let who = (name.clone(), prefix.clone(), *scope, *is_trusted, disabled_tools.clone());
-            (who, *sanitize, *instructions, *sessions, *session_idle, guard)
+            (who, *sanitize, *instructions, *sessions, (*session_idle, *session_age), guard)
         };
         self.spec.plan == spec.plan && settings(&self.spec) == settings(spec)
     }

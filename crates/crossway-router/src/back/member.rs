@@ -20,6 +20,8 @@ pub(super) struct Member {
     origin: Origin,
     asks: Asks,
     opened: OnceCell<Session>,
+    /// How many openings have failed, and why the last one did.
+    failed: Mutex<(u64, Option<CallError>)>,
     is_dead: watch::Sender<bool>,
     /// Whether a call that may ask its client has it.
     is_leased: AtomicBool,
@@ -57,6 +59,7 @@ impl Member {
             origin: Origin::unique(),
             asks,
             opened: OnceCell::new(),
+            failed: Mutex::default(),
             is_dead: watch::Sender::new(false),
             is_leased: AtomicBool::new(false),
             in_use: AtomicUsize::new(0),
@@ -78,29 +81,50 @@ impl Member {
         self.opened.get()
     }
 
-    /// The session. Those who come at once wait for one opening.
+    /// The session. Those who come at once wait for one opening, and are told the same if it fails.
     ///
     /// # Errors
     ///
-    /// When the server can't be reached, refuses, or takes too long. The next one tries again.
+    /// When the server can't be reached, refuses, or takes too long. The next one who comes tries again.
     pub(super) async fn open(self: &Arc<Self>) -> Result<&Session, CallError> {
+        let failed_before = self.failures().0;
         let opened = self.opened.get_or_try_init(|| async {
-            let answer = timeout(OPEN_TIME, self.ask(Session::opening(&self.asks))).await;
-            let answer = answer.map_err(|_| CallError::not_sent(Reason::TimedOut(OPEN_TIME)))??;
-            let session = Session::opened(&answer)
-                .map_err(|error| CallError::not_sent(Reason::Unavailable(error.to_string().into())))?;
-            let mut told = self.send(Session::initialized());
-            while let Some(Ok(_)) = told.next().await {}
-            tokio::spawn(attend(Arc::downgrade(self), self.link.call(Call::listen(self.context()))));
-            Ok(session)
+            if let (failed, Some(why)) = &*self.failures()
+                && *failed > failed_before
+            {
+                return Err(CallError::not_sent(why.reason().clone()));
+            }
+            self.shake_hands().await.map_err(|error| {
+                self.note_failure(&error);
+                // Nothing of the call has been sent, whatever became of the handshake.
+                let error = CallError::not_sent(error.reason().clone());
+                let mut failures = self.failures();
+                *failures = (failures.0 + 1, Some(CallError::not_sent(error.reason().clone())));
+                error
+            })
         });
-        let opened = opened.await;
-        if let Err(error) = &opened {
-            self.note_failure(error);
-            // Nothing of the call has been sent, whatever became of the handshake.
-            return Err(CallError::not_sent(error.reason().clone()));
-        }
-        opened
+        opened.await
+    }
+
+    async fn shake_hands(self: &Arc<Self>) -> Result<Session, CallError> {
+        let answer = self.ask_in_time(Session::opening(&self.asks)).await?;
+        let session = Session::opened(&answer)
+            .map_err(|error| CallError::not_sent(Reason::Unavailable(error.to_string().into())))?;
+        let mut told = self.send(Session::initialized());
+        while let Some(Ok(_)) = told.next().await {}
+        tokio::spawn(attend(Arc::downgrade(self), self.link.call(Call::listen(self.context()))));
+        Ok(session)
+    }
+
+    fn failures(&self) -> MutexGuard<'_, (u64, Option<CallError>)> {
+        // Each step leaves it whole.
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What [`ask`](Self::ask) does, of a server that may take only so long for what is no client's call.
+    async fn ask_in_time(&self, request: Message) -> Result<Message, CallError> {
+        let answer = timeout(OPEN_TIME, self.ask(request)).await;
+        answer.unwrap_or_else(|_| Err(CallError::unknown(Reason::TimedOut(OPEN_TIME))))
     }
 
     /// Sends a request of our own, and waits for its answer.
@@ -155,7 +179,7 @@ impl Member {
             return;
         }
         self.state().level = Some(level);
-        if self.ask(Session::set_level(level)).await.is_err() {
+        if self.ask_in_time(Session::set_level(level)).await.is_err() {
             self.state().level = None;
         }
     }
@@ -177,7 +201,7 @@ impl Member {
         if !is_first {
             return Ok(());
         }
-        let refused = match self.ask(Session::subscribe(uri, true)).await {
+        let refused = match self.ask_in_time(Session::subscribe(uri, true)).await {
             Ok(answer) if answer.kind() == Kind::Result => return Ok(()),
             Ok(_) => CallError::answered(Reason::InvalidAnswer("the subscription was refused".into())),
             Err(error) => error,

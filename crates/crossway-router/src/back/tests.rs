@@ -161,6 +161,34 @@ async fn a_server_that_does_not_answer_initialize_is_given_up_and_the_next_call_
     again.next().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_an_opening_are_told_of_its_failure_at_once() {
+    let mut rig = rig(BackOptions::default());
+    let began = tokio::time::Instant::now();
+    let mut calls = ["1", "2", "3"].map(|id| rig.call(tool(id, "{}")));
+    let (_, silent) = rig.servers.recv().await.unwrap();
+    silent.expect("initialize").await;
+    for call in &mut calls {
+        assert_eq!(call.messages.recv().await.unwrap().unwrap_err().outcome(), Outcome::NotSent);
+    }
+    assert_eq!(began.elapsed(), limits::OPEN_TIME);
+    let _again = rig.call(tool("4", "{}"));
+    silent.expect("initialize").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_about_logs_holds_a_call_up_for_so_long_and_no_longer() {
+    let mut rig = rig(BackOptions::default());
+    let level = r#","io.modelcontextprotocol/logLevel":"debug""#;
+    let _call = rig.call(modern("1", "tools/call", "{}", level, r#","name":"n""#));
+    let server = rig.server().await;
+    let began = tokio::time::Instant::now();
+    let id = server.expect("logging/setLevel").await;
+    assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(id));
+    server.expect("tools/call").await;
+    assert_eq!(began.elapsed(), limits::OPEN_TIME);
+}
+
 #[tokio::test]
 async fn a_dropped_reply_and_a_cancelled_call_are_told_to_the_server() {
     let mut rig = rig(BackOptions::default());

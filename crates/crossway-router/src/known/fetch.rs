@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::entry::Entry;
 use super::list::{Item, ListKind, read_page};
+use crate::jitter::jittered;
 use crate::limits::{
     LIST_BYTES, LIST_ERROR, LIST_PAGES, REFRESH_LEAST, RELISTEN_FIRST, RELISTEN_MOST, VIEW_IDLE,
 };
@@ -182,14 +183,6 @@ async fn hear(entry: &Weak<Entry>, mut reply: Reply) -> Option<bool> {
             return Some(was_acknowledged);
         }
     }
-}
-
-/// Between half and all of a pause, so that not all come back at once.
-fn jittered(pause: Duration) -> Duration {
-    let mut byte = [0];
-    // Without randomness all come at the end of it.
-    let part = getrandom::fill(&mut byte).map_or(255, |()| u32::from(byte[0]));
-    pause / 2 + pause / 2 * part / 255
 }
 
 /// What a request says of its client, for requests of our own on behalf of all who see the same. It wants no progress and

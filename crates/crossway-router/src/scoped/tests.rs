@@ -193,3 +193,65 @@ async fn a_ledger_tells_whose_calls_its_bounds_refuse() {
     assert!(call(&mail, "acme/alice").next().await.unwrap().is_err());
     assert_eq!(*told.lock().unwrap(), [ScopeKey::new("acme/alice")]);
 }
+
+/// What listens at the instance of a key.
+fn listen(scoped: &Scoped, key: &str) -> Reply {
+    let text = r#"{"jsonrpc":"2.0","id":"l","method":"subscriptions/listen","params":{"notifications":{}}}"#;
+    let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
+    let mut context = Context::default();
+    context.extensions.insert(ScopeKey::new(key));
+    scoped.connect(Scope::Shared).call(Call::message(message, context))
+}
+
+const AGE: Duration = Duration::from_secs(3600);
+
+#[tokio::test(start_paused = true)]
+async fn an_old_instance_ends_its_calls_and_gets_no_new_ones() {
+    let (scoped, mut made) = scoped(ScopedOptions::default().age(AGE));
+    let (mut listening, mut long) = (listen(&scoped, "alice"), call(&scoped, "alice"));
+    let (_, old) = made.recv().await.unwrap();
+    old.expect("subscriptions/listen").await;
+    let of_long = old.expect("tools/call").await;
+    tokio::time::advance(AGE / 2 - Duration::from_secs(1)).await;
+    finish(&old, call(&scoped, "alice")).await;
+    tokio::time::advance(AGE / 2 + Duration::from_secs(1)).await;
+    let next = call(&scoped, "alice");
+    let (_, new) = made.recv().await.unwrap();
+    finish(&new, next).await;
+    // What listens is to be asked for anew; a call is not.
+    assert!(listening.next().await.is_none());
+    old.answer(&of_long, "{}");
+    long.next().await.unwrap().unwrap();
+    assert_eq!(scoped.len(), 1);
+    assert!(made.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_instance_ends_where_nobody_calls_and_some_listen() {
+    let (scoped, mut made) = scoped(ScopedOptions::default().age(AGE));
+    let mut listening = listen(&scoped, "alice");
+    let (_, _old) = made.recv().await.unwrap();
+    let began = Instant::now();
+    assert!(listening.next().await.is_none());
+    assert!(began.elapsed() >= AGE / 2 && began.elapsed() <= AGE + POOL_SWEEP);
+    assert!(scoped.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_instance_goes_on_while_there_is_no_room_for_another() {
+    let (made, mut servers) = mpsc::channel(16);
+    let bounds = |_: &Context| vec![Bound::new(ScopeKey::new("all"), 1)];
+    let scoped =
+        Scoped::bounded(scripted(made), ScopedOptions::default().age(AGE), Ledger::default(), bounds);
+    let long = call(&scoped, "alice");
+    let (_, old) = servers.recv().await.unwrap();
+    tokio::time::advance(AGE).await;
+    let id = old.expect("tools/call").await;
+    finish(&old, call(&scoped, "alice")).await;
+    old.answer(&id, "{}");
+    drop(long);
+    // Now it can be replaced.
+    let next = call(&scoped, "alice");
+    let (_, new) = servers.recv().await.unwrap();
+    finish(&new, next).await;
+}

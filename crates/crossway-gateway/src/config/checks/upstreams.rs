@@ -400,6 +400,7 @@ fn spec(name: &str, plan: UpstreamPlan, file: &UpstreamFile) -> UpstreamSpec {
         guard,
         sessions: limits.sessions,
         session_idle: Duration::max(limits.session_idle.0, Duration::from_secs(1)),
+        session_age: Duration::max(limits.session_age.0, Duration::from_secs(1)),
         disabled_tools: BTreeSet::new(),
     }
 }

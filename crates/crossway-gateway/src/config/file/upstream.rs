@@ -122,6 +122,8 @@ pub struct UpstreamLimitsFile {
     pub sessions: usize,
     /// How long one is kept that nobody uses.
     pub session_idle: Time,
+    /// How long one gets new calls, at most; at least half as long. Then another takes its place.
+    pub session_age: Time,
 }
 
 impl Default for UpstreamLimitsFile {
@@ -137,6 +139,7 @@ impl Default for UpstreamLimitsFile {
             breaker: BreakerFile::default(),
             sessions: limits::POOL_SESSIONS,
             session_idle: Time(limits::POOL_IDLE),
+            session_age: Time(limits::SCOPED_AGE),
         }
     }
 }
