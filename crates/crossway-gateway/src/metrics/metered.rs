@@ -12,7 +12,8 @@ use crossway_service::{
 use futures_core::Stream;
 use prometheus_client::metrics::counter::Counter;
 
-use super::{CallOutcome, MeteredCall, Metrics, TenantMeter};
+use super::slots::Slots;
+use super::{CallMeter, CallOutcome, MeteredCall, Metrics, TenantMeter};
 
 /// The requests for lists. Clients' own get here too where nothing is known of the upstream's.
 const LISTS: [&str; 4] = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"];
@@ -30,6 +31,8 @@ struct Shared {
     metrics: Metrics,
     name: Box<str>,
     tenant: fn(&Context) -> Option<&TenantMeter>,
+    /// By the numbers of tenants' meters: no name is looked up for a call.
+    calls: Slots<Arc<CallMeter>>,
     /// In the order of [`CallOutcome::ALL`].
     lists: [Counter; 6],
 }
@@ -44,7 +47,19 @@ impl<U> Metered<U> {
         tenant: fn(&Context) -> Option<&TenantMeter>,
     ) -> Self {
         let lists = metrics.list_reads(name);
-        Self { upstream, shared: Arc::new(Shared { metrics, name: name.into(), tenant, lists }) }
+        let calls = Slots::default();
+        Self { upstream, shared: Arc::new(Shared { metrics, name: name.into(), tenant, calls, lists }) }
+    }
+}
+
+impl Shared {
+    /// A call of a tenant's has begun.
+    fn begin(&self, tenant: &TenantMeter, bytes: usize) -> MeteredCall {
+        let make = || self.metrics.calls_of(tenant, &self.name);
+        match self.calls.get_or_init(tenant.number(), make) {
+            Some(calls) => calls.begin(bytes),
+            None => make().begin(bytes),
+        }
     }
 }
 
@@ -77,7 +92,7 @@ impl Connection for MeteredLink {
             _ => return self.link.call(call),
         };
         let list = begins_list(message).then(|| Arc::clone(shared));
-        let metered = shared.metrics.calls_of(tenant, &shared.name).begin(message.len());
+        let metered = shared.begin(tenant, message.len());
         Reply::stream(MeteredReply { reply: self.link.call(call), call: Some(metered), list })
     }
 

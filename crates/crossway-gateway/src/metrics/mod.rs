@@ -8,12 +8,13 @@ mod family;
 pub mod limits;
 mod metered;
 mod process;
+mod slots;
 mod table;
 mod tenant;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -62,6 +63,8 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Registry,
     tenants: RwLock<HashMap<Box<str>, Arc<TenantMeter>>>,
+    /// How many tenants' meters were made. Each has a number of its own, also one of a tenant that was gone and is back.
+    numbers: AtomicUsize,
     /// One scrape at a time: states are taken over when they are asked for.
     scraping: Mutex<()>,
     calls: Series<Counter>,
@@ -143,6 +146,7 @@ impl Metrics {
         Self(Arc::new(Inner {
             registry,
             tenants: RwLock::default(),
+            numbers: AtomicUsize::new(0),
             scraping: Mutex::new(()),
             calls,
             call_seconds,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use prometheus_client::metrics::counter::Counter;
@@ -48,6 +49,7 @@ impl QuotaBound {
 /// The series of one tenant, found once for each caller.
 pub struct TenantMeter {
     name: Arc<str>,
+    number: usize,
     /// By upstream.
     calls: RwLock<HashMap<Box<str>, Arc<CallMeter>>>,
     /// In the order of [`QuotaBound::ALL`].
@@ -61,11 +63,17 @@ impl TenantMeter {
         let refusal =
             |bound: QuotaBound| inner.quota_refusals.with([Value::from(&name), bound.word().into()]);
         Self {
+            number: inner.numbers.fetch_add(1, Ordering::Relaxed),
             calls: RwLock::default(),
             refusals: QuotaBound::ALL.map(refusal),
             unsent: inner.reply_bytes_unsent.with([Value::from(&name)]),
             name,
         }
+    }
+
+    /// No other meter has it, and none that comes later.
+    pub(super) fn number(&self) -> usize {
+        self.number
     }
 
     /// Where calls to an upstream are recorded, which has to be one that the configuration names.

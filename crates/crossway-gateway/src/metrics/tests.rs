@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use crossway_proto::{Limits, Message};
-use crossway_service::{Call, Context, Scope, Upstream};
+use crossway_service::{Call, Context, Link, Reply, Scope, Upstream};
 use crossway_testkit::Scripted;
 
 use super::*;
@@ -202,9 +202,9 @@ fn answer(request: &Message, member: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},{member}}}"#)
 }
 
-#[tokio::test]
-async fn calls_of_an_upstream_are_recorded_by_tenant_and_outcome() {
-    let upstream = Scripted::answering(|message| match message.method().as_deref() {
+/// A server that answers some things.
+fn server() -> Scripted {
+    Scripted::answering(|message| match message.method().as_deref() {
         Some("tools/list") => vec![answer(message, r#""result":{"tools":[],"nextCursor":"2"}"#)],
         Some("good") => vec![
             r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#.to_owned(),
@@ -212,27 +212,22 @@ async fn calls_of_an_upstream_are_recorded_by_tenant_and_outcome() {
         ],
         Some("bad") => vec![answer(message, r#""error":{"code":1,"message":"no"}"#)],
         _ => vec![],
-    });
+    })
+}
+
+/// A call of acme's.
+fn call(link: &Link, metrics: &Metrics, text: &str) -> Reply {
+    let message = Message::parse(Bytes::from(text.to_owned()), &Limits::default()).unwrap();
+    let mut context = Context::default();
+    context.extensions.insert(metrics.tenant("acme"));
+    link.call(Call::message(message, context))
+}
+
+#[tokio::test]
+async fn calls_of_an_upstream_are_recorded_by_tenant_and_outcome() {
     let metrics = Metrics::new();
-    let link = Metered::new(upstream, metrics.clone(), "wiki", tenant_of).connect(Scope::Session);
-    let call = |text: String| {
-        let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
-        let mut context = Context::default();
-        context.extensions.insert(metrics.tenant("acme"));
-        link.call(Call::message(message, context))
-    };
-    for page in ["", r#""cursor":"2""#] {
-        let list = format!(r#"{{"jsonrpc":"2.0","id":0,"method":"tools/list","params":{{{page}}}}}"#);
-        assert!(call(list).next().await.unwrap().unwrap().is_response());
-    }
-    drop(call(r#"{"jsonrpc":"2.0","id":0,"method":"prompts/list"}"#.to_owned()));
-    let text = scrape(&metrics);
-    for (outcome, count) in [("ok", 1.0), ("cancelled", 1.0), ("error", 0.0)] {
-        let series = format!(r#"crossway_list_reads_total{{upstream="wiki",outcome="{outcome}"}}"#);
-        assert_eq!(value(&text, &series), count, "{outcome}");
-    }
-    metrics.keep(&["acme"].into(), &[].into());
-    let call = |text: &'static str| call(text.to_owned());
+    let link = Metered::new(server(), metrics.clone(), "wiki", tenant_of).connect(Scope::Session);
+    let call = |text| call(&link, &metrics, text);
     let mut good = call(r#"{"jsonrpc":"2.0","id":1,"method":"good"}"#);
     while good.next().await.is_some() {}
     let mut bad = call(r#"{"jsonrpc":"2.0","id":2,"method":"bad"}"#);
@@ -247,6 +242,41 @@ async fn calls_of_an_upstream_are_recorded_by_tenant_and_outcome() {
     }
     assert!(value(&text, r#"crossway_reply_bytes_total{tenant="acme",upstream="wiki"}"#) > 100.0);
     assert_eq!(value(&text, r#"crossway_calls_in_flight{tenant="acme",upstream="wiki"}"#), 0.0);
+}
+
+#[tokio::test]
+async fn lists_are_counted_from_their_first_page_on() {
+    let metrics = Metrics::new();
+    let link = Metered::new(server(), metrics.clone(), "wiki", tenant_of).connect(Scope::Session);
+    for page in ["", r#""cursor":"2""#] {
+        let list = format!(r#"{{"jsonrpc":"2.0","id":0,"method":"tools/list","params":{{{page}}}}}"#);
+        assert!(call(&link, &metrics, &list).next().await.unwrap().unwrap().is_response());
+    }
+    drop(call(&link, &metrics, r#"{"jsonrpc":"2.0","id":0,"method":"prompts/list"}"#));
+    let text = scrape(&metrics);
+    for (outcome, count) in [("ok", 1.0), ("cancelled", 1.0), ("error", 0.0)] {
+        let series = format!(r#"crossway_list_reads_total{{upstream="wiki",outcome="{outcome}"}}"#);
+        assert_eq!(value(&text, &series), count, "{outcome}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_gone_gets_no_series_by_the_calls_that_it_still_has() {
+    let metrics = Metrics::new();
+    let made = || Metered::new(server(), metrics.clone(), "wiki", tenant_of).connect(Scope::Session);
+    let (gone, calls) = (made(), r#"crossway_calls_total{tenant="acme",upstream="wiki",outcome="ok"}"#);
+    let good = async |link: &Link| {
+        let mut reply = call(link, &metrics, r#"{"jsonrpc":"2.0","id":1,"method":"good"}"#);
+        while reply.next().await.is_some() {}
+    };
+    good(&gone).await;
+    metrics.keep(&["acme"].into(), &[].into());
+    good(&gone).await;
+    assert!(!scrape(&metrics).contains(calls), "{}", scrape(&metrics));
+    let back = made();
+    good(&back).await;
+    good(&gone).await;
+    assert_eq!(value(&scrape(&metrics), calls), 1.0);
 }
 
 /// The page that lists the metrics.
