@@ -33,6 +33,8 @@ pub(super) enum Admission {
     Trial,
     /// Don't, for so long.
     Rest(Duration),
+    /// Another call tries it: what comes of that is known soon, in so long at most.
+    Await(Duration),
 }
 
 /// The breaker.
@@ -49,8 +51,13 @@ pub(super) struct Breaker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Passing,
-    Resting { until: Instant },
-    Trying,
+    Resting {
+        until: Instant,
+    },
+    /// Until then nobody else tries: what is tried with may take long, or say nothing for hours.
+    Trying {
+        until: Instant,
+    },
 }
 
 impl Breaker {
@@ -62,7 +69,7 @@ impl Breaker {
         match self.state {
             State::Passing => HealthState::Up,
             State::Resting { .. } => HealthState::Down,
-            State::Trying => HealthState::Trying,
+            State::Trying { .. } => HealthState::Trying,
         }
     }
 
@@ -75,10 +82,9 @@ impl Breaker {
     pub(super) fn outlook(&self, now: Instant) -> Admission {
         match self.state {
             State::Passing => Admission::Go,
-            State::Resting { until } if until <= now => Admission::Trial,
+            State::Resting { until } | State::Trying { until } if until <= now => Admission::Trial,
             State::Resting { until } => Admission::Rest(until - now),
-            // How long the trial takes is not known; what it was left alone for at first is a fair guess.
-            State::Trying => Admission::Rest(self.options.unwrap_or_default().first),
+            State::Trying { until } => Admission::Await(until - now),
         }
     }
 
@@ -86,7 +92,8 @@ impl Breaker {
     pub(super) fn admit(&mut self, now: Instant) -> Admission {
         let admission = self.outlook(now);
         if admission == Admission::Trial {
-            self.state = State::Trying;
+            // How long the trial takes is not known; what it was left alone for at first is a fair guess.
+            self.state = State::Trying { until: now + self.options.unwrap_or_default().first };
         }
         admission
     }
@@ -112,7 +119,7 @@ impl Breaker {
                     return None;
                 }
             }
-            State::Trying if was_trial => self.trials += 1,
+            State::Trying { .. } if was_trial => self.trials += 1,
             // It was sent before; what it says is known.
             _ => return None,
         }
@@ -124,7 +131,7 @@ impl Breaker {
 
     /// A trial has ended without telling anything: the next call is one.
     pub(super) fn trial_ended(&mut self, now: Instant) {
-        if self.state == State::Trying {
+        if matches!(self.state, State::Trying { .. }) {
             self.state = State::Resting { until: now };
         }
     }

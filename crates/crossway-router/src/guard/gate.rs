@@ -23,6 +23,8 @@ pub(super) enum Wait {
     Rest(Duration),
     /// The upstream has asked for it.
     Pause(Duration),
+    /// Another call tries whether the upstream is back.
+    Trial(Duration),
 }
 
 /// What a failure says of the upstream.
@@ -69,8 +71,10 @@ impl Gate {
 
     /// Whether a call could go now, without deciding on it.
     pub(super) fn outlook(&mut self, now: Instant) -> Result<(), Wait> {
-        if let Admission::Rest(rest) = self.breaker.outlook(now) {
-            return Err(Wait::Rest(rest));
+        match self.breaker.outlook(now) {
+            Admission::Rest(rest) => return Err(Wait::Rest(rest)),
+            Admission::Await(trial) => return Err(Wait::Trial(trial)),
+            Admission::Go | Admission::Trial => {}
         }
         match self.paused_until {
             Some(until) if until > now => Err(Wait::Pause(until - now)),
@@ -87,6 +91,7 @@ impl Gate {
         self.outlook(now)?;
         match self.breaker.admit(now) {
             Admission::Rest(rest) => Err(Wait::Rest(rest)),
+            Admission::Await(trial) => Err(Wait::Trial(trial)),
             admission => Ok(admission == Admission::Trial),
         }
     }

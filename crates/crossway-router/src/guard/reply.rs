@@ -190,7 +190,7 @@ impl Stream for Guarded {
                     Err(NoTurn::Cancelled) => None,
                     Err(NoTurn::Failed(error)) => Some(Err(course.outcome_of_all(error))),
                 },
-                Stage::Flying(reply, _) => {
+                Stage::Flying(reply, flight) => {
                     let next = match Pin::new(reply).poll_next(cx) {
                         Poll::Ready(next) => next,
                         // What is over drops the reply, and so tells the upstream.
@@ -201,6 +201,7 @@ impl Stream for Guarded {
                     };
                     if matches!(&next, Some(Ok(message)) if !message.is_response()) {
                         this.timer.as_mut().heard();
+                        flight.spoke();
                         course.has_spoken = true;
                         return Poll::Ready(next);
                     }

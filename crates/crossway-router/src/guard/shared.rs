@@ -218,6 +218,14 @@ impl Shared {
 }
 
 impl Flight {
+    /// The upstream has said something that is no answer yet, and may be all that it says for long: it lives.
+    pub(super) fn spoke(&mut self) {
+        if self.is_trial && !self.has_told {
+            self.has_told = true;
+            self.shared.succeeded();
+        }
+    }
+
     /// The upstream has answered.
     pub(super) fn succeeded(mut self) {
         self.has_told = true;

@@ -52,9 +52,20 @@ async fn wait(
         Ok(Err(_)) => return Err(CallError::not_sent(Reason::Closing)),
         Err(_) => return Err(full("the MCP server has had other calls for too long")),
     };
+    let mut changes = shared.watch();
+    let mut patience: Option<Instant> = None;
     loop {
         match shared.admit() {
             Ok(is_trial) => return Ok(shared.fly(permit, is_trial)),
+            Err(Wait::Trial(after)) => {
+                let until = *patience.get_or_insert(Instant::now() + after);
+                // One trial is worth waiting for: an upstream of which that one has heard nothing is not back.
+                if until.min(deadline) <= Instant::now() {
+                    return Err(left_alone(after));
+                }
+                // What has changed is asked of the gate.
+                let _ = timeout_at(until.min(deadline), changes.changed()).await;
+            }
             Err(wait) => sleep(worth(wait, deadline)?).await,
         }
     }
@@ -62,12 +73,20 @@ async fn wait(
 
 /// How long to wait, if that is of use before the deadline.
 pub(super) fn worth(wait: Wait, deadline: Instant) -> Result<Duration, CallError> {
-    let (why, after) = match wait {
-        Wait::Pause(after) if Instant::now() + after <= deadline => return Ok(after),
-        Wait::Pause(after) => ("it has asked for a pause", after),
-        Wait::Rest(after) => ("it has failed several times in a row, and is left alone for a while", after),
-    };
-    Err(CallError::not_sent(Reason::Unavailable(why.into())).with_retry_after(after))
+    match wait {
+        Wait::Pause(after) if Instant::now() + after <= deadline => Ok(after),
+        Wait::Pause(after) => Err(not_now("it has asked for a pause", after)),
+        Wait::Trial(after) => Ok(after),
+        Wait::Rest(after) => Err(left_alone(after)),
+    }
+}
+
+fn left_alone(after: Duration) -> CallError {
+    not_now("it has failed several times in a row, and is left alone for a while", after)
+}
+
+fn not_now(why: &'static str, after: Duration) -> CallError {
+    CallError::not_sent(Reason::Unavailable(why.into())).with_retry_after(after)
 }
 
 /// The failure of a call for which there is no room.

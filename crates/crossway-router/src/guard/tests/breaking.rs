@@ -40,13 +40,78 @@ async fn one_call_tries_whether_it_is_back_and_the_others_wait_for_what_it_finds
     tokio::time::advance(limits::BREAKER_FIRST).await;
     let mut trial = bench.call(1);
     assert_eq!(bench.guard.health().state, HealthState::Trying);
-    assert_eq!(failure(&mut bench.call(2)).await.outcome(), Outcome::NotSent);
-    bench.see().await.answer();
+    let mut waiting = bench.call(2);
+    pump(&mut waiting).await;
+    let tried = bench.see().await;
+    assert!(bench.sees_nothing());
+    tried.answer();
     answered(&mut trial).await;
     assert_eq!(*changes.borrow_and_update(), HealthState::Up);
+    let (_, ()) = tokio::join!(waiting.next(), async {
+        bench.see().await.answer();
+    });
     let mut reply = bench.call(3);
     bench.see().await.answer();
     answered(&mut reply).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_that_fails_fails_those_who_wait_for_what_it_finds() {
+    let mut bench = Bench::new(once());
+    bench.break_down().await;
+    tokio::time::advance(limits::BREAKER_FIRST).await;
+    let (mut trial, mut waiting) = (bench.call(1), bench.call(2));
+    pump(&mut waiting).await;
+    bench.see().await.fail(unreachable());
+    assert_eq!(failure(&mut trial).await, unreachable());
+    let error = failure(&mut waiting).await;
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(error.to_string().contains("left alone"), "{error}");
+    assert!(bench.sees_nothing());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_that_has_said_something_holds_nobody_up_however_long_it_takes() {
+    let mut bench = Bench::new(once());
+    bench.break_down().await;
+    tokio::time::advance(limits::BREAKER_FIRST).await;
+    let mut trial = bench.call(1);
+    let long = bench.see().await;
+    long.say();
+    trial.next().await.unwrap().unwrap();
+    assert_eq!(bench.guard.health().state, HealthState::Up);
+    let mut reply = bench.call(2);
+    bench.see().await.answer();
+    answered(&mut reply).await;
+    long.fail(away());
+    assert_eq!(failure(&mut trial).await, away());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_that_says_nothing_is_waited_for_once_and_followed_by_another() {
+    let mut bench = Bench::new(once());
+    bench.break_down().await;
+    tokio::time::advance(limits::BREAKER_FIRST).await;
+    let began = Instant::now();
+    let mut silent = bench.call(1);
+    let held = bench.see().await;
+    let (mut second, mut third) = (bench.call(2), bench.call(3));
+    pump(&mut second).await;
+    pump(&mut third).await;
+    // One of those who wait tries it next, and the other one has waited long enough.
+    tokio::time::advance(limits::BREAKER_FIRST).await;
+    pump(&mut second).await;
+    let seen = bench.see().await;
+    let error = failure(&mut third).await;
+    assert!(error.to_string().contains("left alone"), "{error}");
+    assert_eq!(began.elapsed(), limits::BREAKER_FIRST);
+    seen.answer();
+    answered(&mut second).await;
+    assert_eq!(bench.guard.health().state, HealthState::Up);
+    // What becomes of the first is one failure among others.
+    held.fail(away());
+    assert_eq!(failure(&mut silent).await, away());
+    assert_eq!(bench.guard.health().state, HealthState::Up);
 }
 
 #[tokio::test(start_paused = true)]
