@@ -8,7 +8,7 @@ use crossway_service::{Call, Context, Scope, Upstream};
 use serde_json::{Value, json};
 
 /// Whatever a document is, it is refused with a reason or gives tools: each with a name of its own that fits, and schemas that stand
-/// alone and are not longer than they may be.
+/// alone and are not longer than they may be. Whatever arguments are, a request is made of them or they are refused.
 pub(crate) fn run(data: &[u8]) {
     let document = match Document::parse(data) {
         Ok(document) => document,
@@ -20,7 +20,11 @@ pub(crate) fn run(data: &[u8]) {
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
     assert!(api.left_out().iter().all(|left| !left.why.to_string().is_empty()));
-    let tools = list(&RestUpstream::new(api.clone(), RestOptions::new()));
+    assert!(
+        api.unfilled(|_| false).iter().all(|unfilled| unfilled.operations > 0 && !unfilled.wanted.is_empty())
+    );
+    let upstream = RestUpstream::new(api.clone(), RestOptions::new());
+    let tools = list(&upstream);
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap_or_default()).collect();
     assert_eq!(names, api.tools().collect::<Vec<_>>());
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a name twice");
@@ -44,6 +48,57 @@ pub(crate) fn run(data: &[u8]) {
             stands_alone(schema, schema);
         }
     }
+    for tool in tools.iter().take(CALLED) {
+        for arguments in arguments(&tool["inputSchema"]) {
+            begin(&upstream, &tool["name"], &arguments);
+        }
+    }
+}
+
+/// How many tools of a document are called: more of them are alike.
+const CALLED: usize = 16;
+
+/// What ends a path, a query, a header, a cookie and a part, if anything does.
+const HOSTILE: &str = "../a;b=c/d,e?f#g.h\r\ni: j\0 %2F\"&é";
+
+/// Arguments of all kinds: such as fit as far as that is seen at once, and such as do not.
+fn arguments(input: &Value) -> Vec<Value> {
+    let all = |value: &dyn Fn(&Value) -> Value| -> Value {
+        let properties = input["properties"].as_object().into_iter().flatten();
+        properties
+            .map(|(name, schema)| (name.clone(), value(schema)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    vec![
+        json!({}),
+        all(&fitting),
+        all(&|_| HOSTILE.into()),
+        all(&|_| json!([HOSTILE, "", null])),
+        all(&|_| json!({ HOSTILE: HOSTILE, "": { "a": [1] } })),
+    ]
+}
+
+fn fitting(schema: &Value) -> Value {
+    if let Some(one) = schema["enum"].as_array().and_then(|values| values.first()) {
+        return one.clone();
+    }
+    match schema["type"].as_str() {
+        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| 1.into()),
+        Some("boolean") => true.into(),
+        Some("null") => Value::Null,
+        Some("array") => json!(["a", HOSTILE, 1]),
+        Some("object") => json!({ HOSTILE: HOSTILE }),
+        _ => HOSTILE.into(),
+    }
+}
+
+/// Makes a call's request. Nobody waits for its answer, so that nothing is sent.
+fn begin(upstream: &RestUpstream, tool: &Value, arguments: &Value) {
+    let params = json!({ "name": tool, "arguments": arguments }).to_string();
+    let request = Message::request_of(&RequestId::from("1"), "tools/call", Some(params.as_bytes()));
+    let request = request.unwrap_or_else(|error| panic!("no request: {error}"));
+    drop(upstream.connect(Scope::Shared).call(Call::message(request, Context::default())));
 }
 
 /// All tools, over as many pages as there are.
