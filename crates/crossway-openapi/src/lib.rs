@@ -12,6 +12,8 @@ mod checks;
 pub mod face;
 #[cfg(feature = "rest")]
 pub mod rest;
+#[cfg(any(feature = "face", feature = "rest"))]
+mod strict;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 

@@ -1,4 +1,4 @@
-//! Every bound of holding arguments against schemas, with its default and the reason for it.
+//! Every bound of reading arguments and holding them against schemas, with its default and the reason for it.
 
 /// The longest schema that arguments are checked by, or that is resolved: 1 MiB. The checks of a longer one are left to its server.
 pub(crate) const SCHEMA_BYTES: usize = 1 << 20;
@@ -11,3 +11,6 @@ pub(crate) const FAULTS: usize = 16;
 
 /// How many characters of a fault are told: 300. What is wrong is said in fewer, but for long lists of what would be right.
 pub(crate) const FAULT_CHARS: usize = 300;
+
+/// How much of a name that is there twice is told: 64 characters.
+pub(crate) const NAME_CHARS: usize = 64;
