@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_openapi::rest::{
-    Api, ApiError, ApiOptions, Document, DocumentError, FetchError, RestOptions, RestUpstream, SecurityPlace,
-    fetch,
+    Api, ApiError, ApiOptions, Document, DocumentError, FetchError, RestUpstream, SecurityPlace, fetch,
 };
-use crossway_openapi::webhook::{WebhookOptions, WebhookTool, WebhookUpstream};
-use crossway_openapi::{Attached, HttpClient};
+use crossway_openapi::webhook::{WebhookTool, WebhookUpstream};
+use crossway_openapi::{Attached, CallOptions, HttpClient};
 use crossway_policy::config::CredentialRule;
 use crossway_service::Upstream;
 use http::{HeaderName, Uri};
@@ -145,17 +144,16 @@ impl ApiPlan {
     /// When a document that is to be fetched can't be, or can't be used.
     pub(crate) async fn connect(self) -> Result<Arc<dyn Upstream>, ApiPlanError> {
         let Self { kind, attached, time, answer_bytes, client } = self;
+        let options = CallOptions::new().client(client.clone()).attached(attached);
+        let options = options.time(time).answer_bytes(answer_bytes);
         let api = match kind {
             ApiKind::Webhooks(name, tools) => {
-                let options = WebhookOptions::new().client(client).attached(attached);
-                let options = options.time(time).answer_bytes(answer_bytes);
                 return Ok(Arc::new(WebhookUpstream::new(name, tools, options)));
             }
             ApiKind::Read { api, .. } => api,
             ApiKind::Fetched(fetched) => fetched.api(&client, time).await?.clone(),
         };
-        let options = RestOptions::new().client(client).attached(attached);
-        Ok(Arc::new(RestUpstream::new(api, options.time(time).answer_bytes(answer_bytes))))
+        Ok(Arc::new(RestUpstream::new(api, options)))
     }
 }
 

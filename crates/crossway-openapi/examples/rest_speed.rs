@@ -6,7 +6,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use bytes::Bytes;
-use crossway_openapi::rest::{Api, ApiOptions, Document, RestOptions, RestUpstream};
+use crossway_openapi::CallOptions;
+use crossway_openapi::rest::{Api, ApiOptions, Document, RestUpstream};
 use crossway_proto::{Limits, Message};
 use crossway_service::{Call, Context, Link, Scope, Upstream};
 use http::{Request, Response};
@@ -53,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         &Document::parse(DOCUMENT.as_bytes())?,
         &ApiOptions::new().server(format!("http://{address}")),
     )?;
-    let link = RestUpstream::new(api, RestOptions::new()).connect(Scope::Shared);
+    let link = RestUpstream::new(api, CallOptions::new()).connect(Scope::Shared);
 
     let (mut least_bare, mut least_tool) = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {

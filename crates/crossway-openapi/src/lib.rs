@@ -18,4 +18,4 @@ mod strict;
 pub mod webhook;
 
 #[cfg(any(feature = "rest", feature = "webhook"))]
-pub use calling::{Attached, BadCredential, HttpClient, limits};
+pub use calling::{Attached, BadCredential, CallOptions, HttpClient, limits};

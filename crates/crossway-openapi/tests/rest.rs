@@ -6,8 +6,8 @@
 mod support;
 
 use bytes::Bytes;
-use crossway_openapi::Attached;
-use crossway_openapi::rest::{Api, ApiOptions, Document, Filter, RestOptions, RestUpstream};
+use crossway_openapi::rest::{Api, ApiOptions, Document, Filter, RestUpstream};
+use crossway_openapi::{Attached, CallOptions};
 use crossway_service::{Call, Context, Outcome, Reason, Scope, Upstream};
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ fn api(options: ApiOptions) -> Api {
 
 fn upstream(fake: &Fake, attached: Attached) -> RestUpstream {
     let api = api(ApiOptions::new().server(format!("{}/v1", fake.url)));
-    RestUpstream::new(api, RestOptions::new().attached(attached))
+    RestUpstream::new(api, CallOptions::new().attached(attached))
 }
 
 async fn notes(
@@ -329,7 +329,7 @@ async fn a_call_that_reaches_nobody_was_not_sent() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let upstream = RestUpstream::new(api(ApiOptions::new().server(url)), RestOptions::new());
+    let upstream = RestUpstream::new(api(ApiOptions::new().server(url)), CallOptions::new());
     let params = json!({ "name": "note", "arguments": { "id": "1" } });
     let error = ask(&upstream, "tools/call", params).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
@@ -341,7 +341,7 @@ async fn an_api_that_says_nothing_is_waited_for_as_long_as_was_said() {
     // It takes connections, and nobody answers on them.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let options = RestOptions::new().time(std::time::Duration::from_millis(20));
+    let options = CallOptions::new().time(std::time::Duration::from_millis(20));
     let upstream = RestUpstream::new(api(ApiOptions::new().server(url)), options);
     let params = json!({ "name": "note", "arguments": { "id": "1" } });
     let error = ask(&upstream, "tools/call", params).await.unwrap_err();
@@ -371,7 +371,7 @@ async fn long_lists_come_in_pages_and_each_tool_once() {
     }
     let text = json!({ "openapi": "3.1.0", "paths": paths, "servers": [{ "url": "http://h" }] }).to_string();
     let api = Api::new(&Document::parse(text.as_bytes()).unwrap(), &ApiOptions::new()).unwrap();
-    let upstream = RestUpstream::new(api, RestOptions::new());
+    let upstream = RestUpstream::new(api, CallOptions::new());
     let (mut names, mut params) = (Vec::new(), json!({}));
     loop {
         let page = ask(&upstream, "tools/list", params).await.unwrap();

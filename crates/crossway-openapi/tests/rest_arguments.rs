@@ -5,8 +5,8 @@
 
 mod support;
 
-use crossway_openapi::Attached;
-use crossway_openapi::rest::{Api, ApiOptions, Document, RestOptions, RestUpstream};
+use crossway_openapi::rest::{Api, ApiOptions, Document, RestUpstream};
+use crossway_openapi::{Attached, CallOptions};
 use serde_json::{Value, json};
 
 use support::{Fake, call, json_answer, text};
@@ -59,7 +59,7 @@ async fn orders(attached: Attached) -> (Fake, RestUpstream) {
     let document = Document::parse(DOCUMENT.as_bytes()).unwrap();
     let api = Api::new(&document, &ApiOptions::new().server(fake.url.as_str())).unwrap();
     assert!(api.left_out().is_empty(), "{:?}", api.left_out());
-    (fake, RestUpstream::new(api, RestOptions::new().attached(attached)))
+    (fake, RestUpstream::new(api, CallOptions::new().attached(attached)))
 }
 
 fn is_refused(result: &Value) -> &str {

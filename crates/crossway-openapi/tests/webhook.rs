@@ -8,8 +8,8 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_openapi::Attached;
-use crossway_openapi::webhook::{BadTool, Chat, WebhookOptions, WebhookTool, WebhookUpstream};
+use crossway_openapi::webhook::{BadTool, Chat, WebhookTool, WebhookUpstream};
+use crossway_openapi::{Attached, CallOptions};
 use crossway_service::{Context, Outcome, Reason};
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn chat(url: &str) -> WebhookTool {
         .output("output".parse().unwrap())
 }
 
-fn upstream(tool: WebhookTool, options: WebhookOptions) -> WebhookUpstream {
+fn upstream(tool: WebhookTool, options: CallOptions) -> WebhookUpstream {
     WebhookUpstream::new("n8n", Arc::new([tool]), options)
 }
 
@@ -37,7 +37,7 @@ fn body(request: &http::Request<bytes::Bytes>) -> Value {
 async fn a_chat_trigger_is_a_tool() {
     let fake = Fake::start(|_| json_answer(200, json!({ "output": "42" }))).await;
     let attached = Attached::new().header("X-N8N-Key", "s3cr3t").unwrap().query("k", "v w");
-    let upstream = upstream(chat(&fake.url), WebhookOptions::new().attached(attached));
+    let upstream = upstream(chat(&fake.url), CallOptions::new().attached(attached));
     let list = ask(&upstream, "tools/list", json!({})).await.unwrap();
     assert_eq!(list["result"]["tools"][0]["name"], "ask");
     assert_eq!(list["result"]["tools"][0]["annotations"]["readOnlyHint"], false);
@@ -59,7 +59,7 @@ async fn a_chat_trigger_is_a_tool() {
 #[tokio::test]
 async fn calls_that_belong_to_no_chat_share_none() {
     let fake = Fake::start(|_| json_answer(200, json!([{ "output": { "a": 1 } }]))).await;
-    let upstream = upstream(chat(&fake.url), WebhookOptions::new());
+    let upstream = upstream(chat(&fake.url), CallOptions::new());
     for _ in 0..2 {
         assert_eq!(text(&call(&upstream, "ask", json!({ "question": "?" })).await), r#"{"a":1}"#);
     }
@@ -72,7 +72,7 @@ async fn calls_that_belong_to_no_chat_share_none() {
 async fn without_a_template_the_arguments_are_the_body_and_the_answer_the_result() {
     let fake = Fake::start(|_| answer(200, "text/plain", "done")).await;
     let tool = WebhookTool::new("start", &format!("{}/hook?a=b#c", fake.url)).unwrap().method("put").unwrap();
-    let upstream = upstream(tool.read_only(true), WebhookOptions::new());
+    let upstream = upstream(tool.read_only(true), CallOptions::new());
     assert_eq!(text(&call(&upstream, "start", json!({ "any": ["thing"] })).await), "done");
     let asked = fake.asked_once();
     assert_eq!((asked.method().as_str(), asked.uri().to_string().as_str()), ("PUT", "/hook?a=b"));
@@ -94,7 +94,7 @@ async fn what_goes_wrong_is_told_by_what_it_is() {
         _ => json_answer(401, json!({})),
     })
     .await;
-    let upstream = upstream(chat(&fake.url), WebhookOptions::new());
+    let upstream = upstream(chat(&fake.url), CallOptions::new());
     for (question, wanted) in [
         ("other", "the answer has nothing at output, where its result should be"),
         ("wrong", "HTTP 404 Not Found: {\"message\":\"webhook is not registered\"}"),
@@ -124,7 +124,7 @@ async fn what_goes_wrong_is_told_by_what_it_is() {
 async fn a_workflow_that_takes_too_long_is_not_waited_for() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let upstream = upstream(chat(&url), WebhookOptions::new().time(Duration::from_millis(20)));
+    let upstream = upstream(chat(&url), CallOptions::new().time(Duration::from_millis(20)));
     let params = json!({ "name": "ask", "arguments": { "question": "?" } });
     let error = ask(&upstream, "tools/call", params).await.unwrap_err();
     assert!(matches!(error.reason(), Reason::TimedOut(_)), "{error}");

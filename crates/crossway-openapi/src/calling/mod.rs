@@ -5,6 +5,7 @@ mod client;
 mod connection;
 pub(crate) mod credentials;
 pub mod limits;
+mod options;
 mod result;
 
 use std::time::{Duration, Instant, SystemTime};
@@ -23,10 +24,11 @@ pub(crate) use client::Incoming;
 pub(crate) use client::Outgoing;
 pub(crate) use connection::{Called, ToolSet, Tools};
 pub use credentials::{Attached, BadCredential};
+pub use options::CallOptions;
 pub(crate) use result::ToolResult;
 
 /// How long a call may still take.
-pub(crate) fn left(time: Duration, deadline: Option<Instant>) -> Duration {
+fn left(time: Duration, deadline: Option<Instant>) -> Duration {
     deadline.map_or(time, |deadline| time.min(deadline.saturating_duration_since(Instant::now())))
 }
 

@@ -22,4 +22,4 @@ pub use operation::Unusable;
 pub use schema::BadSchema;
 pub use security::{SecurityPlace, Unfilled};
 pub use server::ServerError;
-pub use upstream::{RestOptions, RestUpstream};
+pub use upstream::RestUpstream;

@@ -13,4 +13,4 @@ mod upstream;
 pub use output::{BadOutput, Output};
 pub use template::{BadTemplate, Template};
 pub use tool::{BadTool, WebhookTool};
-pub use upstream::{Chat, WebhookOptions, WebhookUpstream};
+pub use upstream::{Chat, WebhookUpstream};

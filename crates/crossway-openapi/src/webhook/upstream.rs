@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossway_service::{Context, Link, Scope, Upstream};
 use http::header::{self, HeaderMap, HeaderValue};
@@ -11,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::answer::result;
 use super::{WebhookTool, limits};
-use crate::calling::{self, Attached, Called, HttpClient, Outgoing, ToolResult, ToolSet, Tools, USER_AGENT};
+use crate::calling::{self, CallOptions, Called, Outgoing, ToolResult, ToolSet, Tools, USER_AGENT};
 
 /// Which chat a call belongs to; in the extensions of a call. What `{session}` stands for.
 ///
@@ -39,69 +38,13 @@ struct Shared {
     tools: Arc<[WebhookTool]>,
     definitions: Vec<Box<str>>,
     by_name: HashMap<String, usize>,
-    options: WebhookOptions,
-}
-
-/// How webhooks are called.
-#[derive(Debug, Clone)]
-pub struct WebhookOptions {
-    client: HttpClient,
-    attached: Attached,
-    time: Duration,
-    answer_bytes: usize,
-}
-
-impl Default for WebhookOptions {
-    fn default() -> Self {
-        Self {
-            client: HttpClient::default(),
-            attached: Attached::default(),
-            time: limits::WEBHOOK_TIME,
-            answer_bytes: calling::limits::ANSWER_BYTES,
-        }
-    }
-}
-
-impl WebhookOptions {
-    /// The defaults of [`limits`](super::limits).
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Makes requests with this client, whose connections others may share.
-    #[must_use]
-    pub fn client(mut self, client: HttpClient) -> Self {
-        self.client = client;
-        self
-    }
-
-    /// What every request carries: a secret in a header, as a rule.
-    #[must_use]
-    pub fn attached(mut self, attached: Attached) -> Self {
-        self.attached = attached;
-        self
-    }
-
-    /// How long an answer may take in all.
-    #[must_use]
-    pub fn time(mut self, time: Duration) -> Self {
-        self.time = time;
-        self
-    }
-
-    /// How long an answer may be. Of a longer one nothing is given.
-    #[must_use]
-    pub fn answer_bytes(mut self, most: usize) -> Self {
-        self.answer_bytes = most;
-        self
-    }
+    options: CallOptions,
 }
 
 impl WebhookUpstream {
     /// Webhooks under the name of a server. Of two of one name the first is called.
     #[must_use]
-    pub fn new(name: impl Into<String>, tools: Arc<[WebhookTool]>, options: WebhookOptions) -> Self {
+    pub fn new(name: impl Into<String>, tools: Arc<[WebhookTool]>, options: CallOptions) -> Self {
         let definitions = tools.iter().map(|tool| tool.definition().into()).collect();
         let by_name = tools.iter().enumerate().rev().map(|(at, tool)| (tool.name.clone(), at)).collect();
         Self(Arc::new(Shared { name: name.into(), tools, definitions, by_name, options }))
@@ -137,13 +80,9 @@ impl ToolSet for Shared {
             None => alone(),
         };
         let request = self.request(tool, &arguments, &session);
-        let WebhookOptions { client, time, answer_bytes, .. } = &self.options;
-        let (client, answer_bytes, output) = (client.clone(), *answer_bytes, tool.output.clone());
-        let time = calling::left(*time, context.deadline);
-        Some(Box::pin(async move {
-            let answer = client.send(request, time, answer_bytes).await?;
-            result(&answer, &output)
-        }))
+        let answer = self.options.send(request, limits::WEBHOOK_TIME, context);
+        let output = tool.output.clone();
+        Some(Box::pin(async move { result(&answer.await?, &output) }))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crossway_openapi::rest::{Api, ApiOptions, Document, RestOptions, RestUpstream, limits};
+use crossway_openapi::CallOptions;
+use crossway_openapi::rest::{Api, ApiOptions, Document, RestUpstream, limits};
 use crossway_proto::{Message, RequestId};
 use crossway_service::{Call, Context, Scope, Upstream};
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ pub(crate) fn run(data: &[u8]) {
     assert!(
         api.unfilled(|_| false).iter().all(|unfilled| unfilled.operations > 0 && !unfilled.wanted.is_empty())
     );
-    let upstream = RestUpstream::new(api.clone(), RestOptions::new());
+    let upstream = RestUpstream::new(api.clone(), CallOptions::new());
     let tools = list(&upstream);
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap_or_default()).collect();
     assert_eq!(names, api.tools().collect::<Vec<_>>());

@@ -1,0 +1,76 @@
+//! How tools make their requests.
+
+use std::time::Duration;
+
+use crossway_service::{CallError, Context};
+
+use super::client::{Incoming, Outgoing};
+use super::{Attached, HttpClient, left, limits};
+
+/// How tools make their requests: over which connections, with what on the caller's behalf, and within which bounds.
+#[derive(Debug, Clone)]
+pub struct CallOptions {
+    client: HttpClient,
+    pub(crate) attached: Attached,
+    time: Option<Duration>,
+    answer_bytes: usize,
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        Self {
+            client: HttpClient::default(),
+            attached: Attached::default(),
+            time: None,
+            answer_bytes: limits::ANSWER_BYTES,
+        }
+    }
+}
+
+impl CallOptions {
+    /// The defaults of [`limits`](crate::limits).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes requests with this client, whose connections others may share.
+    #[must_use]
+    pub fn client(mut self, client: HttpClient) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// What every request carries: keys and tokens.
+    #[must_use]
+    pub fn attached(mut self, attached: Attached) -> Self {
+        self.attached = attached;
+        self
+    }
+
+    /// How long an answer may take in all. A minute for APIs if nothing is said, and two for webhooks.
+    #[must_use]
+    pub fn time(mut self, time: Duration) -> Self {
+        self.time = Some(time);
+        self
+    }
+
+    /// How long an answer may be. Of a longer one nothing is given.
+    #[must_use]
+    pub fn answer_bytes(mut self, most: usize) -> Self {
+        self.answer_bytes = most;
+        self
+    }
+
+    /// Makes a request of a call, which may take the `usual` time if nothing else is said.
+    pub(crate) fn send(
+        &self,
+        request: Outgoing,
+        usual: Duration,
+        context: &Context,
+    ) -> impl Future<Output = Result<Incoming, CallError>> + Send + use<> {
+        let (client, most) = (self.client.clone(), self.answer_bytes);
+        let time = left(self.time.unwrap_or(usual), context.deadline);
+        async move { client.send(request, time, most).await }
+    }
+}
