@@ -8,6 +8,7 @@
 
 mod access;
 mod ask;
+mod discreet;
 mod edge;
 mod instances;
 mod manager;
@@ -57,6 +58,7 @@ pub use ask::{explain, tools};
 pub(crate) use edge::Edge;
 
 use access::PolicyAccess;
+use discreet::Discreet;
 use instances::Told;
 use manager::{Manager, Sockets};
 use operating::{Source, Telling, load_tls, operate, record};
@@ -381,7 +383,7 @@ impl Gateway {
     fn tools_of(&self, served: &Served) -> OpenApi {
         let config = self.directory.config().at(&encode_name(&served.spec.name));
         let recorded = recorded(&served.alone, self.audit.as_ref(), self.is_traced);
-        let upstream = Recorded::new(Arc::new(served.alone.clone()), recorded);
+        let upstream = Recorded::new(Arc::new(Discreet(served.alone.clone())), recorded);
         self.maker.tools_of(Arc::new(upstream), config.name(&served.spec.name))
     }
 
@@ -422,7 +424,8 @@ fn recorded(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc
         Some(audit) => Arc::new(Around::new(router.clone(), audit.clone())),
         None => Arc::new(router.clone()),
     };
-    if is_traced { Arc::new(Around::new(inner, TraceLayer::new())) } else { inner }
+    let inner = Discreet(inner);
+    if is_traced { Arc::new(Around::new(inner, TraceLayer::new())) } else { Arc::new(inner) }
 }
 
 /// Whether an upstream is there for a caller.

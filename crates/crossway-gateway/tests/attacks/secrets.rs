@@ -112,6 +112,27 @@ fn scrape(operations: &str) -> String {
 }
 
 #[test]
+fn where_servers_are_is_told_to_no_caller() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = format!(
+        "identity:\n  proof: api-keys\n  keys:\n    - {{ sha256: \"{}\", subject: alice, groups: [acme] }}\n\
+         upstreams:\n  gone: {{ url: \"http://127.0.0.1:9/place-of-gone\" }}\n  \
+         none: {{ command: \"/place-of-none/none\", scope: tenant }}\n\
+         tenants:\n  acme: {{ groups: [acme] }}\ngrants:\n  - {{ tenant: acme, upstream: \"*\", tools: [\"*\"] }}\n",
+        sha256(ALICE),
+    );
+    let gateway = talkative(dir.path(), &config);
+    for (path, tool) in [("/mcp", "gone__x"), ("/gone/mcp", "x"), ("/mcp", "none__x"), ("/none/mcp", "x")] {
+        let answer = call(path, tool, json!({})).bearer(ALICE).send(&gateway).body;
+        assert!(answer.contains("can't be reached"), "{path} {tool}: {answer}");
+        assert!(!answer.contains("place-of") && !answer.contains("127.0.0.1"), "{path} {tool}: {answer}");
+    }
+    drop(gateway);
+    let log = fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(log.contains("127.0.0.1:9") && log.contains("place-of-none"), "{log}");
+}
+
+#[test]
 fn a_token_is_in_no_log_and_in_no_error() {
     let key = SigningKey::p256("a");
     let dir = tempfile::tempdir().unwrap();
