@@ -159,6 +159,8 @@ impl Entry {
         }
         held.is_missed = true;
         held.failed.get_or_insert_with(|| (Instant::now() + REFRESH_LEAST, Arc::clone(&failure)));
+        // One that is slow has not failed yet, and what is begun has the last word. Until then it is known to be slow.
+        lock(&self.failure).get_or_insert_with(|| Arc::clone(&failure));
         drop(held);
         // Nobody waits for it from now on, so it has to come by itself: unless nobody comes after this call who sees the same.
         if self.list.1.is_lasting() {

@@ -109,6 +109,24 @@ async fn tell_tools(server: &Server, tools: &str) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_upstream_that_takes_too_long_for_its_list_is_known_to_do_so_until_it_tells_it() {
+    let rig = Rig::new(same());
+    let slow = rig.add("slow").await;
+    let asked = rig.call(modern("1", "tools/list", ""));
+    let id = until(&slow, "tools/list").await;
+    assert!(text(&asked.into_next().await).contains(r#""tools":[]"#));
+    let (_, state) = rig.router.states().remove(0);
+    assert!(
+        matches!(&state, State::Failing(why) if why.contains("has not answered within 5000 ms")),
+        "{state:?}"
+    );
+    slow.answer(&id, r#"{"tools":[]}"#);
+    while rig.router.states()[0].1 != State::Ready {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn lists_are_one_after_the_other_under_new_names_and_byte_for_byte() {
     let rig = Rig::new(same());
     let (one, two) = (rig.add("one").await, rig.add("two").await);
