@@ -3,6 +3,12 @@
 /// The longest schema that arguments are checked by, or that is resolved: 1 MiB. The checks of a longer one are left to its server.
 pub(crate) const SCHEMA_BYTES: usize = 1 << 20;
 
+/// How many regular expressions a schema may have: 64. Schemas that people write have a few. The checks of one with more are left to its server.
+pub(crate) const PATTERNS: usize = 64;
+
+/// How large a regular expression of a schema may become: 256 KiB. Those that people write have a few KiB, and `x{1000}{1000}` has no end.
+pub(crate) const PATTERN_BYTES: usize = 256 << 10;
+
 /// How many steps a regular expression of a schema may take back for one text: 100,000. Then the text does not match.
 pub(crate) const PATTERN_STEPS: usize = 100_000;
 

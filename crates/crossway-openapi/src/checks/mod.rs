@@ -44,7 +44,16 @@ impl Checker {
             return None;
         }
         let schema: Value = serde_json::from_str(schema.get()).ok()?;
-        let patterns = PatternOptions::fancy_regex().backtrack_limit(limits::PATTERN_STEPS);
+        if patterns(&schema) > limits::PATTERNS {
+            tracing::warn!(
+                tool,
+                "a tool's schema has too many patterns; its arguments are left to its server"
+            );
+            return None;
+        }
+        let patterns = PatternOptions::fancy_regex()
+            .backtrack_limit(limits::PATTERN_STEPS)
+            .size_limit(limits::PATTERN_BYTES);
         let options = jsonschema::options().with_pattern_options(patterns).should_validate_formats(false);
         match options.offline().build(&schema) {
             Ok(validator) => Some(Self(validator)),
@@ -64,6 +73,22 @@ impl Checker {
             return Ok(());
         }
         Err(self.0.iter_errors(arguments).take(limits::FAULTS).map(|error| fault(&error)).collect())
+    }
+}
+
+/// How many regular expressions a schema has, at most.
+fn patterns(schema: &Value) -> usize {
+    match schema {
+        Value::Object(members) => {
+            let of = |(keyword, value): (&String, &Value)| match (keyword.as_str(), value) {
+                ("pattern", Value::String(_)) => 1,
+                ("patternProperties", Value::Object(named)) => named.len() + patterns(value),
+                _ => patterns(value),
+            };
+            members.iter().map(of).sum()
+        }
+        Value::Array(list) => list.iter().map(patterns).sum(),
+        _ => 0,
     }
 }
 
@@ -137,6 +162,22 @@ mod tests {
         let checker =
             checker(&json!({ "properties": { "a": { "pattern": "^(?=(a+)+$)(a|aa)+b$" } } })).unwrap();
         assert!(checker.check(&json!({ "a": "a".repeat(60) + "!" })).is_err());
+    }
+
+    #[test]
+    fn patterns_that_would_have_no_end_of_memory_are_left_to_their_servers() {
+        let patterns = |count: usize| -> Value {
+            let all =
+                (0..count).map(|number| (format!("p{number}"), json!({ "pattern": format!("^a{number}$") })));
+            json!({ "properties": all.collect::<serde_json::Map<_, _>>() })
+        };
+        assert!(checker(&patterns(limits::PATTERNS)).is_some());
+        assert!(checker(&patterns(limits::PATTERNS + 1)).is_none());
+        let named: serde_json::Map<_, _> =
+            (0..=limits::PATTERNS).map(|number| (format!("^a{number}$"), true.into())).collect();
+        assert!(checker(&json!({ "items": [{ "patternProperties": named }] })).is_none());
+        assert!(checker(&json!({ "pattern": "(([a-z]{100}){100}){100}" })).is_none());
+        assert!(checker(&json!({ "pattern": "^[A-Za-z0-9._-]{1,255}(/[A-Za-z0-9._-]{1,255})?$" })).is_some());
     }
 
     #[test]
