@@ -15,6 +15,13 @@ pub(crate) const PATTERN_STEPS: usize = 100_000;
 /// How many faults of arguments are told: 16.
 pub(crate) const FAULTS: usize = 16;
 
+/// How many places a schema may have, with what it refers to in its places and as often as the arguments are deep, for all that is
+/// wrong to be searched for: 20,000. Of more, it is said which argument is wrong, and no more.
+pub(crate) const FAULT_PLACES: usize = 20_000;
+
+/// How deep that may go: 512 steps, for it takes stack.
+pub(crate) const FAULT_DEPTH: usize = 512;
+
 /// How many characters of a fault are told: 300. What is wrong is said in fewer, but for long lists of what would be right.
 pub(crate) const FAULT_CHARS: usize = 300;
 

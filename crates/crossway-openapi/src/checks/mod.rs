@@ -1,19 +1,26 @@
 //! Arguments, held against a tool's schema.
 
 pub(crate) mod limits;
+mod places;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// Holds arguments against a schema.
 ///
 /// JSON Schema 2020-12 unless the schema says another dialect ("Defaults to 2020-12 if no explicit `$schema` is provided",
 /// 2026-07-28, basic/index, JSON Schema Usage). `format` is taken as an annotation, as it is by default there.
-pub(crate) struct Checker(Validator);
+pub(crate) struct Checker {
+    schema: Value,
+    validator: Validator,
+    /// Of one argument alone, once it is asked for.
+    of_one: OnceLock<Option<Validator>>,
+}
 
 /// One thing that is wrong with arguments; as JSON, it is what FastAPI tells of a request's body. It never says what a value is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,14 +58,10 @@ impl Checker {
             );
             return None;
         }
-        let patterns = PatternOptions::fancy_regex()
-            .backtrack_limit(limits::PATTERN_STEPS)
-            .size_limit(limits::PATTERN_BYTES);
-        let options = jsonschema::options().with_pattern_options(patterns).should_validate_formats(false);
-        match options.offline().build(&schema) {
-            Ok(validator) => Some(Self(validator)),
+        match build(&schema) {
+            Ok(validator) => Some(Self { schema, validator, of_one: OnceLock::new() }),
             Err(error) => {
-                let why = short(&error.to_string());
+                let why = short(&error);
                 tracing::warn!(tool, %why, "a tool's schema can't be used; its arguments are left to its server");
                 None
             }
@@ -69,11 +72,44 @@ impl Checker {
     ///
     /// What does not fit, and why.
     pub(crate) fn check(&self, arguments: &Value) -> Result<(), Vec<Fault>> {
-        if self.0.is_valid(arguments) {
+        if self.validator.is_valid(arguments) {
             return Ok(());
         }
-        Err(self.0.iter_errors(arguments).take(limits::FAULTS).map(|error| fault(&error)).collect())
+        if !places::are_few(&self.schema, arguments) {
+            return Err(self.names_of_faults(arguments));
+        }
+        Err(self.validator.iter_errors(arguments).take(limits::FAULTS).map(|error| fault(&error)).collect())
     }
+
+    /// Which arguments do not fit, without where within them and why: that is found out without a search.
+    fn names_of_faults(&self, arguments: &Value) -> Vec<Fault> {
+        let of_one = self.of_one.get_or_init(|| {
+            let mut schema = self.schema.clone();
+            schema.as_object_mut().map(|schema| schema.remove("required"));
+            build(&schema).ok()
+        });
+        let fits = |name: &String, value: &Value| {
+            let one = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+            of_one.as_ref().is_none_or(|of_one| of_one.is_valid(&one))
+        };
+        let unfit = |loc, what: &str| Fault {
+            loc,
+            msg: format!("{what} not what the tool's schema says"),
+            kind: "schema".to_owned(),
+        };
+        let wrong = arguments.as_object().into_iter().flatten().filter(|(name, value)| !fits(name, value));
+        let wrong = wrong.map(|(name, _)| unfit(vec![Step::Name(name.clone())], "the value is"));
+        let wrong: Vec<Fault> = wrong.take(limits::FAULTS).collect();
+        if wrong.is_empty() { vec![unfit(Vec::new(), "they are")] } else { wrong }
+    }
+}
+
+fn build(schema: &Value) -> Result<Validator, String> {
+    let patterns = PatternOptions::fancy_regex()
+        .backtrack_limit(limits::PATTERN_STEPS)
+        .size_limit(limits::PATTERN_BYTES);
+    let options = jsonschema::options().with_pattern_options(patterns).should_validate_formats(false);
+    options.offline().build(schema).map_err(|error| error.to_string())
 }
 
 /// How many regular expressions a schema has, at most.
@@ -199,5 +235,40 @@ mod tests {
         assert!(checker.check(&json!({ "next": { "next": {} } })).is_ok());
         let faults = checker.check(&json!({ "next": { "next": { "other": 1 } } })).unwrap_err();
         assert_eq!(faults[0].loc.len(), 2, "{faults:?}");
+    }
+
+    #[test]
+    fn a_search_that_would_double_with_each_level_is_not_begun() {
+        let either = |operator: &str| {
+            json!({
+                "type": "object",
+                "properties": { "of": { "$ref": "#/$defs/Filter" }, "op": { "const": operator } },
+                "required": ["op"],
+            })
+        };
+        let checker = checker(&json!({
+            "type": "object",
+            "properties": { "filter": { "$ref": "#/$defs/Filter" }, "limit": { "type": "integer" } },
+            "required": ["limit"],
+            "$defs": {
+                "Filter": { "oneOf": [{ "$ref": "#/$defs/And" }, { "$ref": "#/$defs/Or" }] },
+                "And": either("and"),
+                "Or": either("or"),
+            },
+        }));
+        let checker = checker.unwrap();
+        let deep = |levels: usize, last: &str| {
+            (0..levels).fold(json!({ "op": last }), |below, _| json!({ "of": below, "op": "and" }))
+        };
+        assert_eq!(checker.check(&json!({ "filter": deep(60, "or"), "limit": 1 })), Ok(()));
+        let faults = checker.check(&json!({ "filter": deep(60, "s3cr3t"), "limit": 1 })).unwrap_err();
+        let wanted = ([Step::Name("filter".to_owned())], "the value is not what the tool's schema says");
+        assert_eq!((&faults[0].loc[..], &*faults[0].msg), (&wanted.0[..], wanted.1));
+        assert_eq!(faults.len(), 1);
+        let faults = checker.check(&json!({ "filter": deep(60, "or") })).unwrap_err();
+        assert_eq!((&faults[0].loc[..], faults.len()), (&[][..], 1));
+        // Of what is not as deep, it is told why.
+        let faults = checker.check(&json!({ "filter": deep(3, "none"), "limit": "1" })).unwrap_err();
+        assert!(faults.len() == 2 && faults.iter().any(|fault| fault.kind == "oneOf"), "{faults:?}");
     }
 }
