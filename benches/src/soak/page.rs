@@ -132,6 +132,16 @@ hundred has an answer of 1 MiB that is read slowly, and one in a hundred is left
 - Neither the log nor the audit log has a secret in it.
 - Memory is flat if it is at most a tenth more in the last sixth of the time than in the sixth after the first third.
 
+## What soaks have found
+
+All of it is mended, and has tests of its own since.
+
+- Lists were without a server that had been back for long. Clients of sessions ask for four lists at once; after a rest the first of these tries
+  whether the server is back, and the other three were refused rather than made to wait for that. 18 of 59,690 lists in half an hour, and 7 of
+  13,286 where only that server was killed.
+- Lists were without a server whose list had been asked for while it was away: with a server that tells of no changes nobody asked again.
+- Sessions of clients ended with 404 when a server behind the gateway was started anew and did not know its own sessions any more.
+
 ";
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! | what | how |
 //! |---|---|
 //! | bounds | so many calls at once; the others wait their turn in order, so many of them, and so long |
-//! | breaker | failures in a row: the upstream is left alone for a while, and calls fail at once as *not sent*; then one call is let through to try |
+//! | breaker | failures in a row: the upstream is left alone for a while, and calls fail at once as *not sent*; then one call is let through to try, and others wait a moment for what it finds |
 //! | `Retry-After` | no calls until then: they wait if that is soon, else they fail as *not sent* |
 //! | retries | what the upstream has not seen is tried again; what it may have seen only if [`Repeatable`] says that this does no harm |
 //! | timeouts | calls that are silent for too long, or take too long, end, and the upstream is told |
