@@ -105,7 +105,8 @@ pub(crate) fn draw(chart: &Chart, record: &Record) -> String {
         );
     }
     let minutes = record.seconds / 60.0;
-    let every = (minutes / 6.0).max(0.5);
+    // Half a minute, or whole ones.
+    let every = if minutes < 6.0 { 0.5 } else { (minutes / 6.0).round() };
     for number in 0..=(minutes / every) as usize {
         let minute = number as f64 * every;
         let _ = writeln!(
@@ -167,6 +168,10 @@ mod tests {
             assert_eq!(svg.matches("<polyline").count(), chart.lines.len());
             assert_eq!(svg.matches("class=\"kill\"").count(), 1);
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        }
+        let long = draw(&CHARTS[0].1, &super::super::record::Record { seconds: 1804.1, ..record });
+        for minute in ["0", "5", "10", "25", "30"] {
+            assert!(long.contains(&format!(">{minute} min</text>")), "{long}");
         }
     }
 }
