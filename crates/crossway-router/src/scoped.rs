@@ -200,7 +200,13 @@ impl Shared {
             if let Some(instance) = self.instances().get(key).filter(|it| !it.is_old()) {
                 return Ok(Lease::new(instance, is_standing));
             }
-            counts.make_room(bounds, &mut gone).inspect_err(|_| ledger.refused(context))?;
+            if let Err(full) = counts.make_room(bounds, &mut gone) {
+                // Where there is an old one the call goes on.
+                if !self.instances().contains_key(key) {
+                    ledger.refused(context);
+                }
+                return Err(full);
+            }
         }
         let mut instances = self.instances();
         // Another call may have made it meanwhile.

@@ -241,8 +241,8 @@ async fn an_old_instance_ends_where_nobody_calls_and_some_listen() {
 async fn an_old_instance_goes_on_while_there_is_no_room_for_another() {
     let (made, mut servers) = mpsc::channel(16);
     let bounds = |_: &Context| vec![Bound::new(ScopeKey::new("all"), 1)];
-    let scoped =
-        Scoped::bounded(scripted(made), ScopedOptions::default().age(AGE), Ledger::default(), bounds);
+    let ledger = Ledger::telling(|_| panic!("no call is refused"));
+    let scoped = Scoped::bounded(scripted(made), ScopedOptions::default().age(AGE), ledger, bounds);
     let long = call(&scoped, "alice");
     let (_, old) = servers.recv().await.unwrap();
     tokio::time::advance(AGE).await;
