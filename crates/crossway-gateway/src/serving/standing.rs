@@ -256,6 +256,7 @@ mod tests {
         assert_eq!(of(&last, "alice", &["acme"]), alice);
         assert_ne!(of(&last, "carol", &["acme", "admins"]), alice);
     }
+
     #[test]
     fn what_is_kept_has_a_bound_and_who_comes_back_has_the_same_view() {
         // Each of these groups has a grant of its own, so that each choice of them is a view.
