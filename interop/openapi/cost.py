@@ -9,12 +9,13 @@ connections that are kept, in turns. Every answer is checked. Prints medians, an
 import http.client
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+from run import free_port
 
 CONNECTIONS = 32
 ROUNDS = 5
@@ -26,12 +27,6 @@ def cpu(pid):
     """Seconds of processor time of a process, without its children's."""
     fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def free_port():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
 
 
 def ready(port, path):
@@ -54,7 +49,7 @@ def calls_of_openapi(port, count):
         response = connection.getresponse()
         answer = response.read()
         if response.status != 200 or json.loads(answer) != TEXT:
-            raise SystemExit(f"wrong: {response.status} {answer[:200]}")
+            raise RuntimeError(f"wrong: {response.status} {answer[:200]}")
 
 
 def calls_of_mcp(port, count):
@@ -76,17 +71,16 @@ def calls_of_mcp(port, count):
         answer = response.read()
         result = json.loads(answer)
         if result.get("id") != number or result["result"]["content"][0]["text"] != TEXT:
-            raise SystemExit(f"wrong: {response.status} {answer[:200]}")
+            raise RuntimeError(f"wrong: {response.status} {answer[:200]}")
 
 
 def run(calls, port, pid, count):
     """Microseconds of processor time for each call."""
-    threads = [threading.Thread(target=calls, args=(port, count)) for _ in range(CONNECTIONS)]
     before = cpu(pid)
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        # What went wrong in one of them is raised where its result is asked for.
+        for done in [pool.submit(calls, port, count) for _ in range(CONNECTIONS)]:
+            done.result()
     return (cpu(pid) - before) / (CONNECTIONS * count) * 1e6
 
 
