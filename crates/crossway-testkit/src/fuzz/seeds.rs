@@ -276,5 +276,6 @@ fn documents() -> Vec<Vec<u8>> {
         b"{\"openapi\":\"3.0.0\",\"openapi\":\"3.1.0\"}",
         b"openapi: 3.0.0\npaths: {/s: {post: {requestBody: {content: {application/x-www-form-urlencoded: {schema: {properties: {q: {type: string}, r: {type: object}}, required: [q, none]}, encoding: {r: {style: deepObject}}}, '*/*': {}}}}, get: {parameters: [{name: id, in: query}, {name: id, in: header}, {name: id, in: cookie}]}}}\n",
         b"openapi: 3.1.0\nsecurity: [{k: [], s: []}, {}]\npaths:\n  /l/{l}/m{m}{n}.json:\n    get: {parameters: [{name: l, in: path, style: label, explode: true, schema: {type: array, items: {}}}, {name: m, in: path, style: matrix, schema: {type: string, pattern: '^(a+)+$'}}, {name: n, in: path, style: matrix, explode: true, schema: {type: object}}, {name: c, in: cookie}, {name: d, in: cookie, explode: false, schema: {type: object}}, {name: sid, in: cookie}], security: [{s: []}]}\ncomponents: {securitySchemes: {k: {type: http, scheme: bearer}, s: {type: apiKey, in: cookie, name: sid}}}\n",
+        b"openapi: 3.1.0\npaths: {/a: {get: {parameters: [{name: q, in: query, schema: {propeerits: {a: {$ref: 'https://evil.example/s'}}}}]}}}\n",
     ])
 }

@@ -16,16 +16,18 @@ enum Keyword {
     List,
     /// Schemas by name.
     Map,
-    /// Of OpenAPI alone, or of documents: not kept. Definitions are found from the document's root.
-    Gone,
     /// Something that does not hold a schema.
     Value,
+    /// Of OpenAPI alone, or of documents, or not known: not kept. Definitions are found from the document's root, and what nobody knows may
+    /// hold what somebody takes for a reference.
+    Gone,
 }
 
 fn keyword(name: &str) -> Keyword {
     match name {
         "additionalProperties"
         | "contains"
+        | "contentSchema"
         | "else"
         | "if"
         | "items"
@@ -36,13 +38,13 @@ fn keyword(name: &str) -> Keyword {
         | "unevaluatedProperties" => Keyword::Schema,
         "allOf" | "anyOf" | "oneOf" | "prefixItems" => Keyword::List,
         "dependentSchemas" | "patternProperties" | "properties" => Keyword::Map,
-        "$anchor" | "$comment" | "$defs" | "$dynamicAnchor" | "$id" | "$ref" | "$schema" | "$vocabulary"
-        | "definitions" | "discriminator" | "example" | "externalDocs" | "readOnly" | "writeOnly" | "xml" => {
-            Keyword::Gone
-        }
+        "const" | "contentEncoding" | "contentMediaType" | "default" | "dependentRequired" | "deprecated"
+        | "description" | "enum" | "examples" | "exclusiveMaximum" | "exclusiveMinimum" | "format"
+        | "maxContains" | "maxItems" | "maxLength" | "maxProperties" | "maximum" | "minContains"
+        | "minItems" | "minLength" | "minProperties" | "minimum" | "multipleOf" | "nullable" | "pattern"
+        | "required" | "title" | "type" | "uniqueItems" => Keyword::Value,
         // `x-mcp-header` among them: a document does not say what headers a client sends us.
-        name if name.starts_with("x-") => Keyword::Gone,
-        _ => Keyword::Value,
+        _ => Keyword::Gone,
     }
 }
 

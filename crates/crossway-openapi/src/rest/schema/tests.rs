@@ -42,6 +42,15 @@ fn references_stand_in_their_places_and_what_is_for_the_other_side_is_gone() {
 }
 
 #[test]
+fn a_keyword_that_nobody_knows_is_gone_with_what_looks_like_a_reference_in_it() {
+    let typing_error =
+        json!({ "type": "object", "propeerits": { "a": { "$ref": "https://evil.example/s" } } });
+    for version in ["3.0.3", "3.1.0"] {
+        assert_eq!(of(version, json!({ "It": typing_error.clone() })).0, json!({ "type": "object" }));
+    }
+}
+
+#[test]
 fn what_3_0_has_otherwise_is_said_as_json_schema_says_it() {
     for (schema, wanted) in [
         (json!({ "type": "string", "nullable": true }), json!({ "type": ["string", "null"] })),
