@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -145,8 +146,14 @@ impl Exchange {
         if !self.ticket.is_held() {
             return Poll::Ready(());
         }
-        let held = self.held.get_or_insert_with(|| Box::pin(tokio::time::sleep(limits::STANDING_FIRST)));
+        let heads_are_late = &self.ticket.session.shared.heads_are_late;
+        let held = self.held.get_or_insert_with(|| {
+            let is_late = heads_are_late.load(Ordering::Relaxed);
+            let wait = if is_late { limits::STANDING_FIRST_AGAIN } else { limits::STANDING_FIRST };
+            Box::pin(tokio::time::sleep(wait))
+        });
         ready!(held.as_mut().poll(cx));
+        heads_are_late.store(true, Ordering::Relaxed);
         self.ticket.session.release();
         Poll::Ready(())
     }

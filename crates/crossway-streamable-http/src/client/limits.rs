@@ -96,8 +96,14 @@ pub(super) const ERRANDS: usize = 16_384;
 pub(super) const ERRANDS_AT_ONCE: usize = 16;
 
 /// How long the first calls of a session let its standing stream go first. What the server says before it has that
-/// stream is lost with many servers. Those that give no head before there is an event cost this much, once.
-pub(super) const STANDING_FIRST: Duration = Duration::from_millis(500);
+/// stream is lost with many servers.
+pub(super) const STANDING_FIRST: Duration = Duration::from_secs(2);
+/// The same, for a server that was once waited for in vain: some give no head before there is an event.
+pub(super) const STANDING_FIRST_AGAIN: Duration = Duration::from_millis(500);
+
+/// How long a standing stream that was opened before its session had a listener is kept for one: clients ask for it
+/// right after `notifications/initialized`.
+pub(super) const AHEAD: Duration = Duration::from_secs(10);
 
 /// How often in a row a call's broken stream is taken up without an event coming of it.
 pub(super) const RESUMES: u32 = 5;

@@ -1,5 +1,6 @@
 //! The reply to a listener: the standing stream of a legacy session.
 
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,6 +13,7 @@ use futures_core::Stream;
 use http::StatusCode;
 use tokio::time::Sleep;
 
+use super::ahead::Ahead;
 use super::answer;
 use super::events::{Event, Events};
 use super::http::Purpose;
@@ -32,7 +34,7 @@ pub(super) struct Listening {
 }
 
 enum Stage {
-    /// For `notifications/initialized` to be accepted.
+    /// For `notifications/initialized` to be accepted, or for what is being opened ahead.
     Waiting,
     Opening(Pin<Box<dyn Future<Output = Opened> + Send>>),
     Reading(Box<Events>),
@@ -43,7 +45,7 @@ enum Stage {
 }
 
 /// What came of a GET.
-enum Opened {
+pub(super) enum Opened {
     Stream(Box<Events>),
     /// Not now; maybe later.
     Failed(Box<SseDecoder>, Option<Duration>),
@@ -65,26 +67,25 @@ impl Listening {
     fn poll_stage(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<Option<Result<Message, CallError>>> {
         loop {
             match &mut self.stage {
-                Stage::Waiting if phase == Phase::Initialized => {
-                    let decoder = SseDecoder::new(self.ticket.session.shared.limits.message.message_bytes);
-                    self.open(Box::new(decoder));
-                }
+                Stage::Waiting if phase == Phase::Initialized => match self.ticket.session.take_ahead() {
+                    Ahead::None => {
+                        let decoder =
+                            SseDecoder::new(self.ticket.session.shared.limits.message.message_bytes);
+                        self.open(Box::new(decoder));
+                    }
+                    Ahead::Opening => return Poll::Pending,
+                    Ahead::Ready(opened) => {
+                        if self.opened(opened).is_break() {
+                            return self.end();
+                        }
+                    }
+                },
                 Stage::Waiting | Stage::Parked => return Poll::Pending,
                 Stage::Opening(opening) => {
                     let opened = ready!(opening.as_mut().poll(cx));
                     self.ticket.session.release();
-                    match opened {
-                        Opened::Stream(events) => {
-                            self.was_open = true;
-                            self.stage = Stage::Reading(events);
-                        }
-                        Opened::Failed(decoder, asked) => self.pause(decoder, asked),
-                        Opened::None(status) => {
-                            let upstream = self.ticket.session.shared.http.endpoint().origin();
-                            tracing::debug!(%upstream, status = status.as_u16(), "the server offers no stream of its own");
-                            self.stage = Stage::Parked;
-                        }
-                        Opened::Lost => return self.end(),
+                    if self.opened(opened).is_break() {
+                        return self.end();
                     }
                 }
                 Stage::Reading(events) => match ready!(events.poll_next(cx)) {
@@ -110,6 +111,24 @@ impl Listening {
         }
     }
 
+    /// Goes on with what came of a GET, unless the session is over.
+    fn opened(&mut self, opened: Opened) -> ControlFlow<()> {
+        match opened {
+            Opened::Stream(events) => {
+                self.was_open = true;
+                self.stage = Stage::Reading(events);
+            }
+            Opened::Failed(decoder, asked) => self.pause(decoder, asked),
+            Opened::None(status) => {
+                let upstream = self.ticket.session.shared.http.endpoint().origin();
+                tracing::debug!(%upstream, status = status.as_u16(), "the server offers no stream of its own");
+                self.stage = Stage::Parked;
+            }
+            Opened::Lost => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
+    }
+
     /// The stream has ended: it is opened again where it was.
     fn reopen(&mut self) {
         if let Stage::Reading(events) = std::mem::replace(&mut self.stage, Stage::Parked) {
@@ -133,7 +152,7 @@ impl Listening {
     }
 }
 
-async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, was_open: bool) -> Opened {
+pub(super) async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, was_open: bool) -> Opened {
     let badge = session.badge();
     let kept = match decoder.last_event_id() {
         None => session.take_last_event_id(),

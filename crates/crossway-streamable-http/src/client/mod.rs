@@ -14,6 +14,7 @@
 //! No task stands behind a reply: it drives its connection while it is polled. A reader that stalls holds up its own
 //! response by TCP, and nobody else's.
 
+mod ahead;
 mod answer;
 mod endpoint;
 mod era;

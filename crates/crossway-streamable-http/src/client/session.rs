@@ -10,7 +10,9 @@ use crossway_service::{CallError, Reason, Scope};
 use http::{HeaderMap, HeaderValue};
 use slab::Slab;
 
+use super::ahead::{self, Ahead};
 use super::errands::Errand;
+use super::listen::Opened;
 use super::upstream::Shared;
 
 /// One link's session with an upstream, or the lack of one: stateless requests need none.
@@ -29,8 +31,11 @@ struct State {
     calls: Slab<Slot>,
     /// Whether the session's first standing stream is on its way: calls let it go first.
     is_opening: bool,
-    /// Whether the session has had a listener.
+    /// Whether the session has had a listener, or a stream opened ahead of one.
     had_listener: bool,
+    /// Whether its client has declared that it can be asked.
+    may_be_asked: bool,
+    ahead: Ahead,
     /// Where the standing stream was when it was last let go.
     last_event_id: Option<Vec<u8>>,
     /// The last link is gone; the session ends with the last reply.
@@ -119,11 +124,13 @@ impl Session {
     }
 
     /// Readies the link for `initialize`, which goes out without a session. One that was open before is ended.
-    pub(super) fn renew(self: &Arc<Self>) {
+    pub(super) fn renew(self: &Arc<Self>, initialize: &Message) {
         let mut state = self.state();
         if state.phase == Phase::Closed {
             return;
         }
+        state.may_be_asked = ahead::may_be_asked(initialize);
+        state.ahead = Ahead::None;
         let badge = std::mem::take(&mut state.badge);
         state.phase = Phase::Fresh;
         state.last_event_id = None;
@@ -162,11 +169,54 @@ impl Session {
     }
 
     /// `notifications/initialized` was accepted.
-    pub(super) fn initialized(&self) {
+    pub(super) fn initialized(self: &Arc<Self>) {
         let mut state = self.state();
         if matches!(state.phase, Phase::Fresh | Phase::Opened) {
             state.phase = Phase::Initialized;
             state.wake(|slot| slot.id.is_none());
+            drop(state);
+            ahead::open(self);
+        }
+    }
+
+    /// Whether the standing stream is to be opened ahead of its listener: calls let it go first from now on.
+    pub(super) fn begin_ahead(&self) -> bool {
+        let mut state = self.state();
+        let begins = state.may_be_asked && !state.had_listener;
+        if begins {
+            state.had_listener = true;
+            state.is_opening = true;
+            state.ahead = Ahead::Opening;
+        }
+        begins
+    }
+
+    /// What came of opening it, for whoever listens; dropped if the session with this badge is no more.
+    pub(super) fn put_ahead(&self, badge: &Badge, opened: Opened) {
+        let mut state = self.state();
+        if matches!(state.ahead, Ahead::Opening) && state.badge.session == badge.session {
+            state.ahead = Ahead::Ready(opened);
+            state.wake(|slot| slot.id.is_none());
+        }
+    }
+
+    /// What was opened ahead, for the session's listener.
+    pub(super) fn take_ahead(&self) -> Ahead {
+        let mut state = self.state();
+        match state.ahead {
+            Ahead::Opening => Ahead::Opening,
+            _ => std::mem::take(&mut state.ahead),
+        }
+    }
+
+    /// Nobody has come for what was opened ahead.
+    pub(super) fn drop_ahead(&self, badge: &Badge) {
+        let mut state = self.state();
+        if state.badge.session == badge.session {
+            let unused = std::mem::take(&mut state.ahead);
+            state.wake(|slot| slot.id.is_none());
+            drop(state);
+            drop(unused);
         }
     }
 
@@ -177,6 +227,7 @@ impl Session {
         if state.badge.session == badge.session && state.phase != Phase::Closed {
             state.phase = Phase::Lost;
             state.badge = Badge::default();
+            state.ahead = Ahead::None;
             state.last_event_id = None;
             state.wake(|slot| slot.id.is_none());
         }
@@ -200,6 +251,7 @@ impl Session {
     pub(super) fn close(&self) -> Option<Badge> {
         let mut state = self.state();
         state.phase = Phase::Closed;
+        state.ahead = Ahead::None;
         state.wake(|_| true);
         Some(std::mem::take(&mut state.badge)).filter(|badge| badge.session.is_some())
     }
@@ -272,6 +324,7 @@ impl State {
             return None;
         }
         self.phase = Phase::Closed;
+        self.ahead = Ahead::None;
         Some(std::mem::take(&mut self.badge)).filter(|badge| badge.session.is_some())
     }
 }

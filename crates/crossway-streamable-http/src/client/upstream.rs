@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{self, Poll, ready};
 
 use crossway_proto::{Kind, Message};
@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) mirrored: Mirrored,
     pub(super) errands: Errands,
+    /// Whether a session's standing stream was once waited for in vain.
+    pub(super) heads_are_late: AtomicBool,
     strays: AtomicU64,
 }
 
@@ -58,6 +60,7 @@ impl StreamableHttpUpstream {
             limits: options.limits,
             mirrored: Mirrored::default(),
             errands: Errands::default(),
+            heads_are_late: AtomicBool::new(false),
             strays: AtomicU64::new(0),
         }))
     }
@@ -132,7 +135,7 @@ impl Handle {
         // A request has one by its kind.
         let Some(id) = request.id() else { return Ok(Reply::accepted()) };
         if matches!(manner, Manner::Initialize) {
-            self.0.renew();
+            self.0.renew(&request);
         }
         let ticket = self.0.open(context.origin.as_u64(), Some(id.clone()), manner.is_modern())?;
         Ok(Reply::stream(Exchange::new(ticket, request, id, manner, context.deadline)))

@@ -202,22 +202,26 @@ async fn the_first_calls_of_a_session_do_not_overtake_its_stream() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_whose_head_does_not_come_holds_calls_up_once_and_not_for_long() {
     let mut peer = Peer::in_memory(Options::default());
-    let link = peer.session(LEGACY).await;
-    let mut listening = listen(&link);
-    let _held = while_silent(&mut listening, async {
-        let exchange = peer.expect("GET", "").await;
-        for (id, waits) in [(1, 500), (2, 0)] {
-            let asked = Instant::now();
-            let (answer, ()) = tokio::join!(ask(&link, tool_call(id)), async {
-                let exchange = peer.expect("POST", "tools/call").await;
-                assert_eq!(asked.elapsed(), Duration::from_millis(waits));
-                exchange.answer(&result(id)).await;
-            });
-            assert_eq!(answer, Ok(result(id)));
-        }
-        exchange
-    })
-    .await;
+    let mut links = Vec::new();
+    for waits in [[2000, 0], [500, 0]] {
+        let link = peer.session(LEGACY).await;
+        links.push(link.clone());
+        let mut listening = listen(&link);
+        let _held = while_silent(&mut listening, async {
+            let exchange = peer.expect("GET", "").await;
+            for (id, waits) in (1..).zip(waits) {
+                let asked = Instant::now();
+                let (answer, ()) = tokio::join!(ask(&link, tool_call(id)), async {
+                    let exchange = peer.expect("POST", "tools/call").await;
+                    assert_eq!(asked.elapsed(), Duration::from_millis(waits));
+                    exchange.answer(&result(id)).await;
+                });
+                assert_eq!(answer, Ok(result(id)));
+            }
+            exchange
+        })
+        .await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! The client against scripted servers, over real sockets; over memory where time is paused.
 
+mod ahead;
 mod calls;
 mod cancel;
 mod faults;

@@ -97,8 +97,14 @@ impl Peer {
 
     /// A link whose session is open, as `s1`, in this revision.
     pub(super) async fn session(&mut self, revision: Revision) -> Link {
+        self.session_with(revision, "{}").await
+    }
+
+    /// The same, of a client with these capabilities.
+    pub(super) async fn session_with(&mut self, revision: Revision, capabilities: &str) -> Link {
         let link = self.link();
-        let (answer, ()) = tokio::join!(ask(&link, initialize(revision)), async {
+        let request = initialize(revision).replace("{}", capabilities);
+        let (answer, ()) = tokio::join!(ask(&link, request), async {
             let exchange = self.expect("POST", "initialize").await;
             exchange.answer_with("Mcp-Session-Id: s1\r\n", &initialized(revision)).await;
         });
