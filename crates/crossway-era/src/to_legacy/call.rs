@@ -8,9 +8,14 @@ use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId, Rev
 use serde_json::Value;
 
 use super::results::Level;
-use super::{Asks, MAY_ASK, answer, pong, refuse, results};
+use super::visits::visits;
+use super::{Asks, MAY_ASK, answer, identity, pong, refuse, results};
 use crate::from_legacy::{content, error_of};
 use crate::limits::QUESTIONS;
+
+/// What legacy servers tell the end of an elicitation by. "Remove the `notifications/elicitation/complete` notification and
+/// the `elicitationId` field of URL mode elicitation requests" (2026-07-28, changelog).
+const ELICITATION_ID: &str = "elicitationId";
 
 /// One modern request on a legacy session.
 #[derive(Debug)]
@@ -56,6 +61,9 @@ pub enum Step {
     Refuse(Message, Message),
     /// The client gets this, and the call has ended.
     Done(Message),
+    /// The client is asked this by [`Call::input_required`], and the call has ended: the second request is a call like any
+    /// other, once [`visits_refused`](super::visits_refused) has let it pass.
+    AskAnew(Vec<Question>),
     /// It is for nobody.
     Nothing,
 }
@@ -116,8 +124,11 @@ impl Call {
     /// Whether the server may ask the client in the course of this call.
     #[must_use]
     pub fn may_ask(&self) -> bool {
-        let method = self.request.method().unwrap_or_default();
-        !self.asks.is_nothing() && MAY_ASK.contains(&method.as_ref())
+        !self.asks.is_nothing() && self.is_asking_method()
+    }
+
+    fn is_asking_method(&self) -> bool {
+        MAY_ASK.contains(&self.request.method().unwrap_or_default().as_ref())
     }
 
     /// Takes a message that came in the course of the call.
@@ -129,6 +140,10 @@ impl Call {
                 Step::Done(message)
             }
             Kind::Error => {
+                let visits = visits(&message).filter(|_| self.is_asking_method());
+                if let Some(visits) = visits {
+                    return self.ask_anew(visits);
+                }
                 message.set_id(&self.id);
                 Step::Done(results::error(message))
             }
@@ -168,9 +183,7 @@ impl Call {
     #[must_use]
     pub fn is_repeated_by(&self, request: &Message) -> bool {
         // A name that was changed on the way here is one that readers don't see yet.
-        request.reread().is_ok_and(|request| {
-            self.request.method() == request.method() && digest(&self.request) == digest(&request)
-        })
+        request.reread().is_ok_and(|request| digest(&self.request) == digest(&request))
     }
 
     /// Takes the client's second request, which [repeats](Call::is_repeated_by) the first. From now on the client is
@@ -207,20 +220,36 @@ impl Call {
                 self.asked += 1;
                 // Nobody could tell the server of progress.
                 let _ = request.edit(Part::Meta, &["progressToken"], &[]);
+                if request.member(Part::Params, ELICITATION_ID).is_some() {
+                    let _ = request.edit(Part::Params, &[ELICITATION_ID], &[]);
+                }
                 let request = request.reread().unwrap_or(request);
                 Step::Park(Question { key: format!("ask-{}", self.asked).into(), request })
             }
             Err(Value::Null) | Ok(()) => Step::Reply(refuse(&request)),
-            Err(required) => {
-                // MissingRequiredClientCapability (2026-07-28, basic/index, Error Codes).
-                let error = ErrorObject::new(
-                    ErrorCode::MISSING_CLIENT_CAPABILITY,
-                    "the server has to ask the client, which has not said that it can be asked",
-                );
-                let error = error.with_data(&serde_json::json!({ "requiredCapabilities": required }));
-                Step::Refuse(error_of(&self.id, error), refuse(&request))
-            }
+            Err(required) => Step::Refuse(self.missing(&required), refuse(&request)),
         }
+    }
+
+    /// The server has refused the call until its user has been to some URLs.
+    fn ask_anew(&mut self, visits: Vec<Message>) -> Step {
+        if let Some(Err(required)) = visits.first().map(|visit| self.asks.check(visit)) {
+            return Step::Done(self.missing(&required));
+        }
+        let questions = visits.into_iter().map(|request| {
+            self.asked += 1;
+            Question { key: format!("ask-{}", self.asked).into(), request }
+        });
+        Step::AskAnew(questions.collect())
+    }
+
+    /// MissingRequiredClientCapability (2026-07-28, basic/index, Error Codes).
+    fn missing(&self, required: &Value) -> Message {
+        let error = ErrorObject::new(
+            ErrorCode::MISSING_CLIENT_CAPABILITY,
+            "the server has to ask the client, which has not said that it can be asked",
+        );
+        error_of(&self.id, error.with_data(&serde_json::json!({ "requiredCapabilities": required })))
     }
 
     fn notification(&self, mut message: Message) -> Step {
@@ -271,9 +300,5 @@ pub fn unanswered(request: &Message) -> Message {
 /// What makes two requests the same, in a number that nobody outside can choose.
 fn digest(request: &Message) -> u64 {
     static KEY: OnceLock<RandomState> = OnceLock::new();
-    let own = ["inputResponses", "requestState", "_meta"];
-    let mut members: Vec<_> =
-        request.members(Part::Params).filter(|(name, _)| !own.contains(&name.as_ref())).collect();
-    members.sort();
-    KEY.get_or_init(RandomState::new).hash_one(members)
+    KEY.get_or_init(RandomState::new).hash_one(identity(request))
 }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | a result | `resultType`, and where they belong `ttlMs`, `cacheScope`, and who the server is, are put on |
 //! | an error | codes that modern revisions have retired are replaced |
+//! | the error -32042, which sends the user to URLs first | the client is asked to, if it can; the call is made anew by its second request |
 //! | progress | passes to its call |
 //! | a log message | passes to the call in whose course it comes, if that asked for logs of its level |
 //! | `elicitation/create`, `sampling/createMessage`, `roots/list` | the call parks, if its client can answer. Content that the server's revision does not have is a sentence in the answer |
@@ -19,6 +20,7 @@ mod call;
 mod capabilities;
 mod listener;
 mod results;
+mod visits;
 
 use bytes::Bytes;
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId, Revision};
@@ -27,6 +29,7 @@ use serde_json::{Map, Value};
 pub use call::{Call, Question, Step, unanswered};
 pub use capabilities::Asks;
 pub use listener::Listener;
+pub use visits::visits_refused;
 
 use crate::keys;
 
@@ -219,6 +222,24 @@ impl Session {
 }
 
 pub use results::Level;
+
+/// What of a request is the same in the one that repeats it: its method, and its params but for those that a second request
+/// has of its own. No two that differ in it give the same text.
+#[must_use]
+pub fn identity(request: &Message) -> Vec<u8> {
+    let own = [SECOND_REQUEST[0], SECOND_REQUEST[1], "_meta"];
+    let mut members: Vec<_> =
+        request.members(Part::Params).filter(|(name, _)| !own.contains(&name.as_ref())).collect();
+    members.sort();
+    let method = request.method().unwrap_or_default();
+    let mut text = Vec::new();
+    let parts = members.iter().flat_map(|(name, value)| [name.as_bytes(), value]);
+    for part in std::iter::once(method.as_bytes()).chain(parts) {
+        text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        text.extend_from_slice(part);
+    }
+    text
+}
 
 /// Whether JSON text may have a member of one of these names. Never wrong when it says no.
 fn may_have_any(json: &[u8], names: &[&str]) -> bool {

@@ -52,7 +52,8 @@ pub(super) fn error(response: Message) -> Message {
             let text = format!(r#"{{"code":{code},"message":{}{data}}}"#, error.message.get());
             return with_error(&id, &text).unwrap_or(response);
         }
-        -32042 => ErrorCode::INTERNAL_ERROR,
+        // One that sends its user nowhere, or comes where nobody can be asked.
+        super::visits::REQUIRED => ErrorCode::INTERNAL_ERROR,
         // A legacy server knows none of the modern codes, whatever it means by them.
         -32099..=-32020 => ErrorCode::INTERNAL_ERROR,
         _ => return response,

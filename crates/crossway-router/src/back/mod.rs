@@ -21,6 +21,7 @@ mod member;
 mod parked;
 mod pool;
 mod reply;
+mod visits;
 
 use std::fmt;
 use std::sync::Arc;
@@ -164,13 +165,17 @@ impl BackConnection {
         }
         let may_ask = MAY_ASK.iter().any(|method| message.is_method(method));
         if may_ask && let Some(state) = message.member(Part::Params, "requestState") {
-            return match serde_json::from_slice::<String>(state)
-                .ok()
-                .and_then(|state| pool.wake(&state, &message, &context))
-            {
-                Some(reply) => reply,
-                None => Reply::once(unknown_state(&message)),
-            };
+            let state: String = serde_json::from_slice(state).unwrap_or_default();
+            if let Some(reply) = pool.wake(&state, &message, &context) {
+                return reply;
+            }
+            let owner = pool.owner(&message, &to_legacy::Asks::of(&message), &context);
+            if !pool.has_asked_anew(&state, &message, &owner) {
+                return Reply::once(unknown_state(&message));
+            }
+            if let Some(refused) = to_legacy::visits_refused(&message) {
+                return Reply::once(refused);
+            }
         }
         Reply::stream(CallReply::new(pool, message, context))
     }

@@ -62,6 +62,14 @@ impl Owner {
     pub(super) fn is_many(&self) -> bool {
         !matches!(self, Self::Client(_) | Self::Call(_))
     }
+
+    /// The user's or tenant's key, where calls have one.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Keyed(key) => Some(key.as_str()),
+            Self::Everybody | Self::Alike(_) | Self::Client(_) | Self::Call(_) => None,
+        }
+    }
 }
 
 impl Pool {

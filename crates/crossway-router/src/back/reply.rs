@@ -166,6 +166,11 @@ impl CallReply {
                 self.finish(Ended::Answered);
                 Some(answer)
             }
+            Step::AskAnew(questions) => {
+                let asked = self.pool.ask_anew(&running.call, &self.owner, &questions);
+                self.finish(Ended::Answered);
+                Some(asked)
+            }
         }
     }
 

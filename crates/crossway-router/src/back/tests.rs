@@ -9,6 +9,7 @@ use crate::{ClientSession, ScopeKey};
 
 mod opening;
 mod shared;
+mod visits;
 
 const OPENED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{}},"serverInfo":{"name":"s","version":"1"}}"#;
 
