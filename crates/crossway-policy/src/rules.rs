@@ -1,6 +1,5 @@
 //! Grants, compiled.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -182,13 +181,14 @@ impl Who {
 /// The patterns of one list: names are looked up, the others tried in turn.
 #[derive(Default)]
 struct Patterns {
-    names: HashSet<Box<str>>,
+    /// In order.
+    names: Vec<Box<str>>,
     others: Vec<Pattern>,
 }
 
 impl Patterns {
     fn match_name(&self, name: &str, exact_only: bool) -> bool {
-        (!self.names.is_empty() && self.names.contains(name))
+        self.names.binary_search_by(|own| (**own).cmp(name)).is_ok()
             || (!exact_only && self.others.iter().any(|pattern| pattern.matches(name)))
     }
 
@@ -381,7 +381,7 @@ fn compile_list(
     }
     for (at, text) in texts.iter().enumerate() {
         match Pattern::compile(text, of) {
-            Ok(Pattern::Exact(name)) => drop(patterns.names.insert(name)),
+            Ok(Pattern::Exact(name)) => patterns.names.push(name),
             Ok(pattern) => {
                 *automata += usize::from(pattern.is_automaton());
                 if *automata == limits::AUTOMATA + 1 {
@@ -392,6 +392,8 @@ fn compile_list(
             Err(bad) => findings.error(format!("{path}[{at}]"), Problem::Pattern(bad)),
         }
     }
+    patterns.names.sort_unstable();
+    patterns.names.dedup();
     debug_assert!(texts.is_empty() || !patterns.is_empty() || findings.has_errors());
     patterns
 }

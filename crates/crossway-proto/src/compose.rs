@@ -37,39 +37,26 @@ impl Message {
         compose(Some(id.as_json()), None, &[("result", Some(result))])
     }
 
-    /// The answer to the request `id`, with a result of these members, whose layout is [noted](Self::note_layout).
+    /// The answer to the request `id`, with a result whose members `fill` gives, and whose layout is
+    /// [noted](Self::note_layout). Room is made for `bytes` of them; they may take more.
     ///
-    /// Values are JSON text, and must be valid: they are copied and not read, which for lists of thousands of tools is most of what
-    /// [`result_of`](Self::result_of) takes. `_meta` and `protocolVersion` are not among them, for those would have to be read.
+    /// Values are copied and not read, which for lists of thousands of tools is most of what [`result_of`](Self::result_of) takes.
     #[must_use]
-    pub fn result_with(id: &RequestId, members: &[(&str, &[u8])]) -> Self {
-        /// More than what is written around the members.
-        const AROUND: usize = 64;
-        debug_assert!(members.iter().all(|(name, _)| !["_meta", "protocolVersion"].contains(name)));
-        let long: usize = members.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        let mut text = BytesMut::with_capacity(long + id.as_json().len() + AROUND);
-        let put = |text: &mut BytesMut, bytes: &[u8]| {
-            let start = text.len();
-            text.put_slice(bytes);
-            Span::new(start, text.len())
-        };
-        put(&mut text, br#"{"jsonrpc":"2.0","id":"#);
-        let id = put(&mut text, id.as_json());
-        put(&mut text, br#","result":"#);
+    pub fn result_with(id: &RequestId, bytes: usize, fill: impl FnOnce(&mut ResultMembers)) -> Self {
+        /// More than what is written around the members, with a few short ones.
+        const AROUND: usize = 192;
+        let mut text = BytesMut::with_capacity(bytes + id.as_json().len() + AROUND);
+        text.put_slice(br#"{"jsonrpc":"2.0","id":"#);
+        let id = appended(&mut text, |text| text.put_slice(id.as_json()));
+        text.put_slice(br#","result":"#);
         let base = text.len();
-        let mut noted = SmallVec::new();
-        for (index, (name, value)) in members.iter().enumerate() {
-            put(&mut text, if index == 0 { b"{" } else { b"," });
-            let start = text.len();
-            write_string(&mut text, name);
-            let name = Span::new(start, text.len());
-            put(&mut text, b":");
-            let value = put(&mut text, value);
-            noted.push(Member { name: name.shifted_back(base), value: value.shifted_back(base) });
-        }
-        put(&mut text, if members.is_empty() { b"{}" } else { b"}" });
+        text.put_u8(b'{');
+        let mut members = ResultMembers { text, base, noted: SmallVec::new() };
+        fill(&mut members);
+        let ResultMembers { mut text, noted, .. } = members;
+        text.put_u8(b'}');
         let result = Span::new(base, text.len());
-        put(&mut text, b"}");
+        text.put_u8(b'}');
         let envelope = Envelope { id, result, ..Envelope::default() };
         let mut message = Self::unedited(text.freeze(), Kind::Result, envelope);
         message.noted = Some(Arc::new(Layout::of(Part::Result, noted)));
@@ -106,6 +93,44 @@ impl Message {
         let params = [br#"{"requestId":"#, id.as_json(), br#","reason":"#, reason.as_bytes(), b"}"].concat();
         Self::notification_of("notifications/cancelled", Some(&params)).expect("valid by construction")
     }
+}
+
+/// The members of a result that is being written, in their order: [`Message::result_with`].
+///
+/// Values are JSON text, and must be valid: nobody reads them. `_meta` and `protocolVersion` can't be among them, for those
+/// would have to be read.
+#[derive(Debug)]
+pub struct ResultMembers {
+    text: BytesMut,
+    /// Where the result begins.
+    base: usize,
+    noted: SmallVec<[Member; 8]>,
+}
+
+impl ResultMembers {
+    /// Adds a member of this value.
+    pub fn put(&mut self, name: &str, value: &[u8]) {
+        self.write(name, |text| text.put_slice(value));
+    }
+
+    /// Adds a member whose value `write` appends.
+    pub fn write(&mut self, name: &str, write: impl FnOnce(&mut BytesMut)) {
+        debug_assert!(!["_meta", "protocolVersion"].contains(&name));
+        if !self.noted.is_empty() {
+            self.text.put_u8(b',');
+        }
+        let name = appended(&mut self.text, |text| write_string(text, name));
+        self.text.put_u8(b':');
+        let value = appended(&mut self.text, write);
+        self.noted.push(Member { name: name.shifted_back(self.base), value: value.shifted_back(self.base) });
+    }
+}
+
+/// Where that stands which `write` appends.
+fn appended(text: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) -> Span {
+    let start = text.len();
+    write(text);
+    Span::new(start, text.len())
 }
 
 fn compose(
@@ -150,7 +175,9 @@ mod tests {
             &[("resultType", br#""complete""#), ("a\"b", b"{\"_meta\": 1}"), ("c", b" 1 ")],
         ];
         for (id, members) in ids.iter().flat_map(|id| members.map(|members| (id, members))) {
-            let made = Message::result_with(id, members);
+            let made = Message::result_with(id, 0, |result| {
+                members.iter().for_each(|(name, value)| result.put(name, value));
+            });
             let mut read = Message::parse(made.to_bytes(), &Limits::default()).unwrap();
             assert_eq!((made.kind(), made.id()), (read.kind(), Some(id.clone())));
             assert_eq!(made.result(), read.result());

@@ -19,6 +19,7 @@ mod stamp;
 
 pub use batch::Incoming;
 pub use calls::{CallKey, Calls, Owner};
+pub use compose::ResultMembers;
 pub use edit::{Layout, NotAnObject, Part};
 pub use error::{ErrorCode, ErrorObject, ParseError};
 pub use id::RequestId;

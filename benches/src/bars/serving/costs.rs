@@ -74,6 +74,9 @@ const BETWEEN_CALLS: Duration = Duration::from_millis(2);
 /// For how long calls are watched after a reload was asked for.
 const AFTER_RELOAD: Duration = Duration::from_millis(1500);
 
+/// How long a thread of this program computes, for comparison: about as long as one of the gateway's reads these grants.
+const COMPUTING: Duration = Duration::from_millis(100);
+
 /// How many upstreams it starts with, and how often in each round.
 const STARTING: usize = 100;
 const STARTS: usize = 3;
@@ -264,10 +267,13 @@ async fn reloads(programs: &Programs, crossway: &Path, effort: Effort) -> anyhow
     let sessions = site.open(&works).await?;
     let mut slots: Vec<Slot> = sessions.iter().map(|session| session.slot(None)).collect();
     let server = site.server.url("/mcp").to_owned();
-    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let (mut with, mut without, mut beside) = (Vec::new(), Vec::new(), Vec::new());
     let mut is_denied = false;
     for _ in 0..effort.rounds * 2 {
         without.push(longest(&works, &mut slots).await?);
+        let computing = std::thread::spawn(compute);
+        beside.push(longest(&works, &mut slots).await?);
+        ensure!(computing.join().is_ok(), "the thread that computes panicked");
         is_denied = !is_denied;
         let mut settings = Settings::new(Upstreams::Urls(3, &server), site.folder.path());
         settle(&mut settings, is_denied);
@@ -282,7 +288,19 @@ async fn reloads(programs: &Programs, crossway: &Path, effort: Effort) -> anyhow
     let mut costed = Costed::new(with)?;
     costed.reference = reference;
     costed.notes.push("the reference is the longest of as many calls without a reload".to_owned());
+    let (beside, computing) = (median(beside).unwrap_or_default() / 1e3, COMPUTING.as_millis());
+    costed.notes.push(format!(
+        "without a reload, beside a thread of this program that computes for {computing} ms: {beside:.1} ms"
+    ));
     Ok(costed)
+}
+
+/// Takes a processor for [`COMPUTING`].
+fn compute() {
+    let start = Instant::now();
+    while start.elapsed() < COMPUTING {
+        std::hint::spin_loop();
+    }
 }
 
 const PROGRESS: &[u8] = br#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"server-1__progress","arguments":{"steps":0}}}"#;

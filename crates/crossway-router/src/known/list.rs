@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use crossway_proto::{Message, Part};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -54,6 +54,11 @@ impl ListKind {
         }
     }
 
+    /// Whether its items are told apart by URIs, which stay as they are, and not by names.
+    pub(crate) fn has_uris(self) -> bool {
+        matches!(self, Self::Resources | Self::Templates)
+    }
+
     /// The lists that a notification tells the change of.
     pub(crate) fn changed_by(notification: &Message) -> &'static [Self] {
         match notification.method().as_deref() {
@@ -92,14 +97,14 @@ pub(crate) struct Item {
 
 impl Item {
     /// The item under another name; nothing else changes.
-    pub(crate) fn write_as(&self, name: &str, out: &mut Vec<u8>) {
+    pub(crate) fn write_as(&self, name: &str, out: &mut BytesMut) {
         if name == &*self.name {
-            return out.extend_from_slice(&self.json);
+            return out.put_slice(&self.json);
         }
-        out.extend_from_slice(&self.json[..self.start]);
+        out.put_slice(&self.json[..self.start]);
         // Writing to memory can't fail.
-        let _ = serde_json::to_writer(&mut *out, name);
-        out.extend_from_slice(&self.json[self.end..]);
+        let _ = serde_json::to_writer(out.writer(), name);
+        out.put_slice(&self.json[self.end..]);
     }
 }
 
@@ -109,13 +114,21 @@ pub(crate) struct Items {
     all: Vec<Item>,
     /// Where they stand in `all`, by their names; those of one name in the order of the list.
     by_name: Box<[u32]>,
+    /// What they are exposed as by the router that keeps the list, in the order of the list.
+    exposed: OnceLock<Box<[Arc<str>]>>,
 }
 
 impl Items {
     pub(super) fn new(all: Vec<Item>) -> Self {
         let mut by_name: Box<[u32]> = (0..).take(all.len()).collect();
         by_name.sort_by_key(|at| &all[*at as usize].name);
-        Self { all, by_name }
+        Self { all, by_name, exposed: OnceLock::new() }
+    }
+
+    /// What they are exposed as, in the order of the list: `expose` is asked once for each. It has to be the same whoever asks,
+    /// which it is within one router.
+    pub(crate) fn exposed(&self, expose: impl Fn(&Item) -> Arc<str>) -> &[Arc<str>] {
+        self.exposed.get_or_init(|| self.all.iter().map(expose).collect())
     }
 
     /// Those of one name. A server that makes no mistake has one at most.

@@ -1,9 +1,11 @@
 //! Lists of many upstreams, one after the other.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use bytes::{BufMut, BytesMut};
 use crossway_era::to_legacy::Asks;
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use crossway_service::Context;
@@ -24,7 +26,7 @@ pub(super) struct Merged {
     /// One answer a page, under an id that is to be replaced.
     pages: Vec<Message>,
     /// By what items are exposed as.
-    places: HashMap<String, Place>,
+    places: HashMap<Arc<str>, Place>,
     clashes: Vec<Clash>,
 }
 
@@ -245,47 +247,56 @@ impl Router {
         let missing = lists.iter().filter(|(_, listed)| listed.is_none());
         let missing: Vec<_> = missing.map(|(member, _)| Arc::clone(&member.name)).collect();
         let access = self.access();
-        let mut shown: Vec<(&Arc<Known>, &Item)> = Vec::new();
+        let mut shown: Vec<(&Arc<Known>, &Item, &Arc<str>)> = Vec::new();
         for (member, listed) in lists {
+            let Some(Listed { items, .. }) = listed else { continue };
             let shows = access.judge(&member.name, context);
-            let items = listed.iter().flat_map(|listed| listed.items.iter());
-            let items = items.filter(|item| {
+            let exposed = items.exposed(|item| self.expose(kind, member, item));
+            let items = items.iter().zip(exposed).filter(|(item, _)| {
                 shows(&Thing { upstream: &member.name, kind, name: &item.name, item: Some(&item.json) })
             });
-            shown.extend(items.map(|item| (member, item)));
+            shown.extend(items.map(|(item, exposed)| (member, item, exposed)));
         }
-        let mut places: HashMap<String, Place> = HashMap::with_capacity(shown.len());
+        let mut places: HashMap<Arc<str>, Place> = HashMap::with_capacity(shown.len());
         let mut clashes = Vec::new();
-        let mut pages = Pages::for_items(shown.iter().map(|(_, item)| item.json.len()).sum());
-        for (member, item) in shown {
-            let exposed = match kind {
-                ListKind::Tools | ListKind::Prompts => {
-                    self.0.naming.expose(&member.name, &item.name).into_owned()
+        let mut pages = Pages::default();
+        for (member, item, exposed) in shown {
+            let exposed = match places.get(exposed) {
+                Some(place) if kind.has_uris() && place.upstream != member.name => {
+                    resources::wrap(&member.name, &item.name).into()
                 }
-                ListKind::Resources | ListKind::Templates => match places.get(&*item.name) {
-                    Some(place) if place.upstream != member.name => resources::wrap(&member.name, &item.name),
-                    _ => item.name.to_string(),
-                },
+                _ => Arc::clone(exposed),
             };
             let place = Place {
                 upstream: Arc::clone(&member.name),
                 name: Arc::clone(&item.name),
                 order: places.len(),
             };
-            match places.entry(exposed) {
+            match places.entry(Arc::clone(&exposed)) {
                 hash_map::Entry::Occupied(taken) => {
-                    let (name, first) = (taken.key().clone(), taken.get().upstream.to_string());
+                    let (name, first) = (exposed.to_string(), taken.get().upstream.to_string());
                     let second = member.name.to_string();
                     tracing::warn!(name, first, second, "two have one name; the second is left out");
                     clashes.push(Clash { list: kind, name, first, second });
                 }
                 hash_map::Entry::Vacant(free) => {
-                    pages.push(item, free.key());
+                    pages.push(item, exposed);
                     free.insert(place);
                 }
             }
         }
         Merged { upstreams: lists.len(), missing, pages: pages.answers(kind), places, clashes }
+    }
+
+    /// What an item is called as long as no other upstream has one of that name.
+    fn expose(&self, kind: ListKind, member: &Known, item: &Item) -> Arc<str> {
+        if kind.has_uris() {
+            return Arc::clone(&item.name);
+        }
+        match self.0.naming.expose(&member.name, &item.name) {
+            Cow::Borrowed(name) if name == &*item.name => Arc::clone(&item.name),
+            exposed => exposed.into(),
+        }
     }
 
     fn ready(&self) -> MutexGuard<'_, Ready> {
@@ -336,50 +347,64 @@ impl Merged {
 
     /// All that it has, by what they are exposed as; in no order.
     pub(super) fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
-        self.places.iter().map(|(exposed, place)| (exposed.as_str(), place))
+        self.places.iter().map(|(exposed, place)| (&**exposed, place))
     }
 }
 
-/// Pages of a merged list: arrays that are still open.
-struct Pages(Vec<Vec<u8>>);
+/// Items of a merged list with what they are exposed as, page by page.
+#[derive(Default)]
+struct Pages<'a>(Vec<Page<'a>>);
 
-impl Pages {
-    /// For items of so many bytes in all, about.
-    fn for_items(bytes: usize) -> Self {
-        /// What names that are longer here may take beside that: a sixteenth.
-        const MORE: usize = 16;
-        let first = (bytes + bytes / MORE).min(LIST_PAGE_BYTES) + 2;
-        let mut page = Vec::with_capacity(first);
-        page.push(b'[');
-        Self(vec![page])
-    }
+#[derive(Default)]
+struct Page<'a> {
+    items: Vec<(&'a Item, Arc<str>)>,
+    /// How many bytes they are written as, about.
+    bytes: usize,
+}
 
-    fn push(&mut self, item: &Item, exposed: &str) {
-        if self.0.last().is_none_or(|page| page.len() >= LIST_PAGE_BYTES) {
-            self.0.push(vec![b'[']);
+impl<'a> Pages<'a> {
+    fn push(&mut self, item: &'a Item, exposed: Arc<str>) {
+        if self.0.last().is_none_or(|page| page.bytes >= LIST_PAGE_BYTES) {
+            self.0.push(Page::default());
         }
         let Some(page) = self.0.last_mut() else { return };
-        if page.len() > 1 {
-            page.push(b',');
-        }
-        item.write_as(exposed, page);
+        page.bytes += item.json.len() + exposed.len() + 1 - item.name.len().min(exposed.len());
+        page.items.push((item, exposed));
     }
 
     /// Each page as an answer. What is merged holds for nobody else, and all pages are of one scope (2026-07-28,
     /// server/utilities/caching).
-    fn answers(self, kind: ListKind) -> Vec<Message> {
+    fn answers(mut self, kind: ListKind) -> Vec<Message> {
+        if self.0.is_empty() {
+            self.0.push(Page::default());
+        }
         let last = self.0.len() - 1;
-        let answer = |(number, mut items): (usize, Vec<u8>)| {
-            items.push(b']');
-            let next = format!("\"page-{}\"", number + 1);
-            let next = (number < last).then_some(("nextCursor", next.as_bytes()));
-            let head: [(&str, &[u8]); 3] =
-                [("resultType", b"\"complete\""), ("ttlMs", b"0"), ("cacheScope", b"\"private\"")];
-            let members: Vec<_> = head.into_iter().chain(next).chain([(kind.member(), &items[..])]).collect();
-            // Each legacy client's answer is made of it by taking members away.
-            Message::result_with(&RequestId::from(0), &members)
+        // Each legacy client's answer is made of it by taking members away.
+        let answer = |(number, page): (usize, &Page<'_>)| {
+            Message::result_with(&RequestId::from(0), page.bytes, |result| {
+                result.put("resultType", b"\"complete\"");
+                result.put("ttlMs", b"0");
+                result.put("cacheScope", b"\"private\"");
+                if number < last {
+                    result.put("nextCursor", format!("\"page-{}\"", number + 1).as_bytes());
+                }
+                result.write(kind.member(), |text| page.write(text));
+            })
         };
-        self.0.into_iter().enumerate().map(answer).collect()
+        self.0.iter().enumerate().map(answer).collect()
+    }
+}
+
+impl Page<'_> {
+    fn write(&self, text: &mut BytesMut) {
+        text.put_u8(b'[');
+        for (index, (item, exposed)) in self.items.iter().enumerate() {
+            if index > 0 {
+                text.put_u8(b',');
+            }
+            item.write_as(exposed, text);
+        }
+        text.put_u8(b']');
     }
 }
 
