@@ -43,11 +43,20 @@ pub const CHANGES: usize = 256;
 /// How many requests of a server's wait for a call that could answer them: 16.
 pub const ORPHANS: usize = 16;
 
-/// How many kinds of clients lists are kept for, of one upstream: 1,024. The one that was not asked for the longest goes.
-pub const VIEWS: usize = 1024;
+/// How many kinds of clients lists are kept for, of one upstream: 16,384, one for each of 15,000 users with a credential of their own.
+/// Beyond that, those go that were not asked for the longest.
+pub const VIEWS: usize = 16_384;
+
+/// How many bytes of items the different lists of one upstream may have that are kept: 256 MiB, 16 KiB for each of as many users
+/// where each is told another. Beyond that, those go that were not asked for the longest.
+pub const VIEW_BYTES: usize = 256 << 20;
 
 /// How long lists are kept up to date that nobody asks for: 5 minutes.
 pub const VIEW_IDLE: Duration = Duration::from_secs(300);
+
+/// How long a list is kept that nobody asks for and nobody keeps up to date: a day. Who asks again is given it at once, and told if it
+/// has changed; one that is older is waited for.
+pub const LIST_KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// How long a client waits for a list of which nothing is known: 5 s. Then it gets the others' without.
 pub const FIRST_LIST_TIME: Duration = Duration::from_secs(5);

@@ -1,7 +1,8 @@
 //! Lists that are the same are kept once, however many are told them.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::entry::Listed;
@@ -9,12 +10,29 @@ use super::list::{Item, Items};
 
 /// The lists of one upstream that somebody is told.
 #[derive(Default)]
-pub(super) struct Contents(Mutex<Vec<Content>>);
+pub(super) struct Contents {
+    table: Mutex<Table>,
+    bytes: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Table {
+    /// By a hash of the items.
+    contents: HashMap<u64, Vec<Content>>,
+    /// With how many hashes those are looked for that nobody has any more.
+    sweep_at: usize,
+}
 
 struct Content {
-    hash: u64,
     generation: u64,
     items: Weak<Items>,
+}
+
+/// The bytes of a list, counted for as long as somebody has it.
+#[derive(Debug)]
+pub(super) struct Counted {
+    bytes: usize,
+    in_all: Arc<AtomicUsize>,
 }
 
 impl Contents {
@@ -25,20 +43,56 @@ impl Contents {
         items.iter().for_each(|item| item.json.hash(&mut hasher));
         let hash = hasher.finish();
         // Each step leaves the table whole.
-        let mut contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        contents.retain(|content| content.items.strong_count() > 0);
-        let same = contents.iter().filter(|content| content.hash == hash).find_map(|content| {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.sweep();
+        let contents = table.contents.entry(hash).or_default();
+        let same = contents.iter().find_map(|content| {
             let known = content.items.upgrade().filter(|known| known[..] == items[..])?;
             Some(Listed { items: known, generation: content.generation })
         });
         same.unwrap_or_else(|| {
+            let counted = Counted::new(&items, &self.bytes);
             let listed = Listed {
-                items: Arc::new(Items::new(items)),
+                items: Arc::new(Items::new(items, Some(counted))),
                 generation: NEXT.fetch_add(1, Ordering::Relaxed),
             };
-            let items = Arc::downgrade(&listed.items);
-            contents.push(Content { hash, generation: listed.generation, items });
+            contents.push(Content { generation: listed.generation, items: Arc::downgrade(&listed.items) });
             listed
         })
+    }
+
+    /// How many bytes the items of all lists have that somebody is told.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Table {
+    /// Forgets what nobody has any more, now and then.
+    fn sweep(&mut self) {
+        /// Fewer are not worth looking for.
+        const FEW: usize = 16;
+        if self.contents.len() < self.sweep_at {
+            return;
+        }
+        self.contents.retain(|_, contents| {
+            contents.retain(|content| content.items.strong_count() > 0);
+            !contents.is_empty()
+        });
+        self.sweep_at = self.contents.len() * 2 + FEW;
+    }
+}
+
+impl Counted {
+    fn new(items: &[Item], in_all: &Arc<AtomicUsize>) -> Self {
+        let bytes = items.iter().map(|item| item.json.len()).sum();
+        in_all.fetch_add(bytes, Ordering::Relaxed);
+        Self { bytes, in_all: Arc::clone(in_all) }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.in_all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

@@ -15,8 +15,8 @@ use super::fetch::{Failure, client_meta, listen};
 use super::list::{Difference, Items, ListKind};
 use super::{Change, Known, ListChange, State, View};
 use crate::limits::{
-    FAILED_LIST_PAUSE, FAILED_LIST_PAUSE_MOST, FIRST_LIST_TIME, LIST_TIME, REFETCH_PAUSE, REFRESH_LEAST,
-    VIEW_IDLE,
+    FAILED_LIST_PAUSE, FAILED_LIST_PAUSE_MOST, FIRST_LIST_TIME, LIST_KEPT, LIST_TIME, REFETCH_PAUSE,
+    REFRESH_LEAST, VIEW_IDLE,
 };
 
 /// What is known of an upstream for those who see the same.
@@ -70,6 +70,7 @@ struct Held {
 #[derive(Clone)]
 struct List {
     listed: Listed,
+    fetched: Instant,
     /// From when on it is to be fetched again, when it is asked for.
     expires: Instant,
 }
@@ -302,11 +303,11 @@ impl Entry {
                 let expires = again.max(Instant::now() + ttl);
                 let listed = self.contents.share(items);
                 let generation = listed.generation;
-                if let Some(list) = held.list.as_mut().filter(|list| list.listed.generation == generation) {
-                    list.expires = expires;
+                let now = List { listed: listed.clone(), fetched: Instant::now(), expires };
+                let before = held.list.replace(now);
+                if before.as_ref().is_some_and(|list| list.listed.generation == generation) {
                     return Ok(listed);
                 }
-                let before = held.list.replace(List { listed: listed.clone(), expires });
                 let is_news = before.is_some() || held.is_missed;
                 (held.is_missed, held.failed) = (false, None);
                 slot.generation.store(generation, Ordering::Release);
@@ -330,14 +331,18 @@ impl Entry {
         }
     }
 
-    /// Sees to it that changes are heard of, as long as somebody asks. What is known from before is forgotten where nobody has
-    /// listened since: it may have changed.
+    /// Sees to it that changes are heard of, as long as somebody asks. What is known from before may have changed where nobody has
+    /// listened since: it is fetched anew, and forgotten if it is old.
     fn keep(self: &Arc<Self>) {
         if !self.is_listening.swap(true, Ordering::AcqRel) {
             for slot in &self.slots {
-                *slot.held() = Held::default();
-                slot.generation.store(0, Ordering::Release);
+                let mut held = slot.held();
+                if held.list.as_ref().is_none_or(|list| list.fetched.elapsed() > LIST_KEPT) {
+                    *held = Held::default();
+                    slot.generation.store(0, Ordering::Release);
+                }
             }
+            self.refresh_all();
             tokio::spawn(listen(Arc::downgrade(self), self.alive.subscribe()));
         }
     }

@@ -9,6 +9,8 @@ use crossway_proto::{Message, Part};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::contents::Counted;
+
 /// Which list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ListKind {
@@ -116,13 +118,15 @@ pub(crate) struct Items {
     by_name: Box<[u32]>,
     /// What they are exposed as by the router that keeps the list, in the order of the list.
     exposed: OnceLock<Box<[Arc<str>]>>,
+    #[expect(dead_code, reason = "it is held")]
+    counted: Option<Counted>,
 }
 
 impl Items {
-    pub(super) fn new(all: Vec<Item>) -> Self {
+    pub(super) fn new(all: Vec<Item>, counted: Option<Counted>) -> Self {
         let mut by_name: Box<[u32]> = (0..).take(all.len()).collect();
         by_name.sort_by_key(|at| &all[*at as usize].name);
-        Self { all, by_name, exposed: OnceLock::new() }
+        Self { all, by_name, exposed: OnceLock::new(), counted }
     }
 
     /// What they are exposed as, in the order of the list: `expose` is asked once for each. It has to be the same whoever asks,

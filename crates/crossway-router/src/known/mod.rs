@@ -1,8 +1,9 @@
 //! What is known of one upstream: its lists, answered from memory.
 //!
 //! A list is fetched when it is first asked for, over all its pages, and kept. From then on it is answered at once; it is
-//! fetched again in the background when the upstream says that it has changed, and when it has expired (`ttlMs`) and is
-//! asked for. An upstream that fails keeps its last good lists, marked [stale](State::Stale).
+//! fetched again in the background when the upstream says that it has changed, and when it has expired (`ttlMs`) or nobody
+//! has listened for changes meanwhile, and is asked for. An upstream that fails keeps its last good lists, marked
+//! [stale](State::Stale).
 //!
 //! What is known is kept apart by what the client can be asked (a legacy server's lists may depend on it), and, unless the
 //! upstream is the same for everybody, by [`ScopeKey`](crate::ScopeKey): "`private` [...] Caches **MUST NOT** be shared
@@ -17,6 +18,8 @@ mod contents;
 mod entry;
 mod fetch;
 mod list;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -31,7 +34,7 @@ pub use list::ListKind;
 pub(crate) use list::{Difference, Item};
 
 use crate::Whose;
-use crate::limits::{CHANGES, VIEWS};
+use crate::limits::{CHANGES, VIEW_BYTES, VIEWS};
 use contents::Contents;
 pub(crate) use entry::{Entry, Kept, Listed};
 pub(crate) use fetch::Failure;
@@ -100,16 +103,23 @@ pub(crate) struct Known {
     views: Mutex<HashMap<Arc<View>, Arc<Entry>>>,
     contents: Arc<Contents>,
     pub(crate) changed: broadcast::Sender<Change>,
+    /// How many views there may be, and how many bytes of items.
+    most: (usize, usize),
 }
 
 impl Known {
     pub(crate) fn new(name: &str, upstream: &dyn Upstream) -> Arc<Self> {
+        Self::bounded(name, upstream, (VIEWS, VIEW_BYTES))
+    }
+
+    fn bounded(name: &str, upstream: &dyn Upstream, most: (usize, usize)) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
             link: upstream.connect(Scope::Shared),
             views: Mutex::default(),
             contents: Arc::default(),
             changed: broadcast::Sender::new(CHANGES),
+            most,
         })
     }
 
@@ -129,14 +139,14 @@ impl Known {
         if !view.is_lasting() {
             return new;
         }
-        if views.len() >= VIEWS {
-            let oldest =
-                views.iter().min_by_key(|(_, entry)| entry.last_used()).map(|(view, _)| Arc::clone(view));
-            if let Some(oldest) = oldest {
-                views.remove(&oldest);
-            }
-        }
+        let forgotten = if views.len() >= self.most.0 || self.contents.bytes() > self.most.1 {
+            forget_oldest(&mut views)
+        } else {
+            Vec::new()
+        };
         views.insert(view, Arc::clone(&new));
+        drop(views);
+        drop(forgotten);
         new
     }
 
@@ -165,6 +175,15 @@ impl Known {
     fn views(&self) -> MutexGuard<'_, HashMap<Arc<View>, Arc<Entry>>> {
         self.views.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes out the quarter of the views that was not asked for the longest: so it is seldom done.
+fn forget_oldest(views: &mut HashMap<Arc<View>, Arc<Entry>>) -> Vec<Arc<Entry>> {
+    let mut by_use: Vec<_> =
+        views.iter().map(|(view, entry)| (entry.last_used(), Arc::clone(view))).collect();
+    by_use.sort_unstable_by_key(|(used, _)| *used);
+    by_use.truncate(views.len().div_ceil(4));
+    by_use.iter().filter_map(|(_, view)| views.remove(view)).collect()
 }
 
 impl fmt::Debug for Known {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, advance, sleep, timeout};
 
 use super::*;
-use crate::limits::{FIRST_LIST_TIME, REFETCH_PAUSE, VIEW_IDLE};
+use crate::limits::{FIRST_LIST_TIME, LIST_KEPT, REFETCH_PAUSE, VIEW_IDLE};
 
 const TOOLS: &str = r#","notifications":{"toolsListChanged":true}"#;
 
@@ -306,15 +306,34 @@ async fn templates_that_are_others_are_told_of_as_resources_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_is_forgotten_when_nobody_has_listened_for_changes_of_it() {
+async fn a_list_for_whose_changes_nobody_has_listened_is_given_at_once_and_fetched_anew() {
     let rig = Rig::new(same());
-    let one =
+    let mut one =
         serve(rig.add("one").await, |number| Some(format!(r#"[{{"name":"v{number}"}}],"ttlMs":86400000"#)));
     let listed = async || text(&rig.call(modern("1", "tools/list", "")).next().await);
     assert!(listed().await.contains("one__v1"));
     assert!(listed().await.contains("one__v1"));
     // Nobody asks for long, and what changes in this time is told to nobody.
     sleep(VIEW_IDLE * 3).await;
+    assert_eq!(*one.count.borrow_and_update(), 1);
+    let asked = Instant::now();
+    assert!(listed().await.contains("one__v1"));
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+    one.count.changed().await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(1), "nobody has to ask for it again");
+    sleep(Duration::from_secs(1)).await;
+    assert!(listed().await.contains("one__v2"));
+    assert_eq!(*one.count.borrow(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_the_day_before_is_waited_for() {
+    let rig = Rig::new(same());
+    let one =
+        serve(rig.add("one").await, |number| Some(format!(r#"[{{"name":"v{number}"}}],"ttlMs":86400000"#)));
+    let listed = async || text(&rig.call(modern("1", "tools/list", "")).next().await);
+    assert!(listed().await.contains("one__v1"));
+    sleep(LIST_KEPT + Duration::from_secs(1)).await;
     assert!(listed().await.contains("one__v2"));
     assert_eq!(*one.count.borrow(), 2);
 }

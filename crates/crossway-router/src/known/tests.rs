@@ -1,0 +1,71 @@
+//! How much is kept. What is told, and when, is tried with merged lists.
+
+use bytes::Bytes;
+use crossway_proto::Limits;
+use crossway_testkit::Scripted;
+
+use super::*;
+use crate::ScopeKey;
+use crate::known::list::read_page;
+
+fn message(text: &str) -> Message {
+    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
+}
+
+/// How many views there may be here, and how many bytes of items.
+const MOST: (usize, usize) = (8, 8000);
+
+fn known() -> Arc<Known> {
+    Known::bounded("one", &Scripted::new().0, MOST)
+}
+
+/// What is known for one user.
+fn entry(known: &Known, user: usize) -> Arc<Entry> {
+    let request = message(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#);
+    let whose = Whose::Key(ScopeKey::new(format!("user-{user}")));
+    known.entry(&View::new(whose, &Asks::of(&request)).unwrap(), &request, &Context::default())
+}
+
+fn items(name: &str, long: usize) -> Vec<Item> {
+    let padding = "x".repeat(long);
+    let answer =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{{"name":"{name}","x":"{padding}"}}]}}}}"#);
+    read_page(ListKind::Tools, &message(&answer)).unwrap().items
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_most_views_those_go_that_were_not_asked_for_the_longest() {
+    let known = known();
+    let first = entry(&known, 0);
+    for user in 1..MOST.0 {
+        tokio::time::advance(std::time::Duration::from_millis(1)).await;
+        entry(&known, user);
+    }
+    assert_eq!(known.views().len(), MOST.0);
+    assert!(Arc::ptr_eq(&entry(&known, 0), &first));
+    let newest = entry(&known, MOST.0);
+    assert_eq!(known.views().len(), MOST.0 - MOST.0 / 4 + 1);
+    assert!(Arc::ptr_eq(&entry(&known, MOST.0), &newest));
+    assert!(!Arc::ptr_eq(&entry(&known, 0), &first), "it was the oldest");
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_most_bytes_those_go_that_were_not_asked_for_the_longest() {
+    let known = known();
+    entry(&known, 0);
+    entry(&known, 1);
+    let held = known.contents.share(items("a", MOST.1 / 8));
+    let same = known.contents.share(items("a", MOST.1 / 8));
+    assert_eq!(held.generation, same.generation, "what is the same is kept once");
+    let others: Vec<_> =
+        (0..8).map(|other| known.contents.share(items(&format!("b{other}"), MOST.1 / 8))).collect();
+    assert!(known.contents.bytes() > MOST.1);
+    entry(&known, 2);
+    assert_eq!(known.views().len(), 2, "one of two went, and one came");
+    drop(others);
+    assert!(known.contents.bytes() < MOST.1 / 4);
+    entry(&known, 3);
+    assert_eq!(known.views().len(), 3);
+    drop((held, same));
+    assert_eq!(known.contents.bytes(), 0);
+}
