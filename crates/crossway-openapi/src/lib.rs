@@ -6,7 +6,7 @@
 
 #[cfg(any(feature = "rest", feature = "webhook"))]
 mod calling;
-#[cfg(any(feature = "face", feature = "rest"))]
+#[cfg(any(feature = "face", feature = "rest", feature = "webhook"))]
 mod checks;
 #[cfg(feature = "face")]
 pub mod face;

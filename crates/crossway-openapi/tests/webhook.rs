@@ -121,6 +121,43 @@ async fn what_goes_wrong_is_told_by_what_it_is() {
 }
 
 #[tokio::test]
+async fn arguments_that_do_not_fit_the_input_are_refused_and_nothing_is_sent() {
+    let fake = Fake::start(|_| answer(200, "text/plain", "done")).await;
+    let input = json!({
+        "type": "object",
+        "properties": {
+            "count": { "type": "integer", "minimum": 1 },
+            "order": { "$ref": "#/$defs/Order" },
+            "kind": { "enum": ["new", "old"] },
+        },
+        "patternProperties": { "^x-": { "type": "string" } },
+        "dependentRequired": { "kind": ["count"] },
+        "$defs": { "Order": { "type": "object", "properties": { "ids": { "prefixItems": [{ "type": "integer" }] } } } },
+    });
+    let tool = WebhookTool::new("order", &fake.url).and_then(|tool| tool.input(&input)).unwrap();
+    let upstream = upstream(tool, CallOptions::new());
+    for (arguments, wanted) in [
+        (json!({ "count": "s3cr3t" }), "the argument \"count\": the value is not of type \"integer\""),
+        (json!({ "count": 0 }), "the argument \"count\": the value is less than the minimum of 1"),
+        (
+            json!({ "order": { "ids": ["s3cr3t"] } }),
+            "the argument \"order\" at /ids/0: the value is not of type \"integer\"",
+        ),
+        (json!({ "kind": "new" }), "the arguments: \"count\" is a required property"),
+        (json!({ "x-a": 1 }), "the argument \"x-a\": the value is not of type \"string\""),
+    ] {
+        let result = call(&upstream, "order", arguments).await;
+        assert_eq!((&result["isError"], text(&result)), (&json!(true), wanted));
+    }
+    let both = call(&upstream, "order", json!({ "count": 0, "kind": "s3cr3t" })).await;
+    assert!(text(&both).matches("the argument ").count() == 2 && !text(&both).contains("s3cr3t"), "{both}");
+    assert!(fake.asked().is_empty());
+    let fits = json!({ "count": 2.0, "order": { "ids": [1, "a"] }, "kind": "old", "x-a": "b" });
+    assert_eq!(text(&call(&upstream, "order", fits.clone()).await), "done");
+    assert_eq!(body(&fake.asked_once()), fits);
+}
+
+#[tokio::test]
 async fn a_workflow_that_takes_too_long_is_not_waited_for() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -140,6 +177,16 @@ fn what_can_be_no_tool_is_refused_with_its_reason() {
         (new("a", "ftp://h/"), "it has to begin with http"),
         (new("a", "http://u:s3cr3t@h/"), "has a user or a password in it"),
         (chat("http://h").input(&json!({ "type": "string" })).map(drop), "JSON Schema of an object"),
+        (
+            chat("http://h").input(&json!({ "type": "object", "minProperties": "x" })).map(drop),
+            "its input can't be used",
+        ),
+        (
+            chat("http://h")
+                .input(&json!({ "type": "object", "$ref": "http://127.0.0.1:1/schema.json" }))
+                .map(drop),
+            "its input can't be used",
+        ),
         (chat("http://h").body(&json!("{args.other}")).map(drop), "its input has no such property"),
         (chat("http://h").body(&json!("{")).map(drop), "a brace has no partner"),
         (chat("http://h").method("GET").map(drop), "there are POST, PUT and PATCH"),

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde::Serialize;
+#[cfg(any(feature = "face", feature = "rest"))]
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -20,6 +21,17 @@ pub(crate) struct Checker {
     validator: Validator,
     /// Of one argument alone, once it is asked for.
     of_one: OnceLock<Option<Validator>>,
+}
+
+/// Why arguments can't be held against a schema.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadSchema {
+    #[error("it has more than {} bytes", limits::SCHEMA_BYTES)]
+    TooLong,
+    #[error("it has more than {} patterns", limits::PATTERNS)]
+    TooManyPatterns,
+    #[error("{0}")]
+    Unusable(String),
 }
 
 /// One thing that is wrong with arguments; as JSON, it is what FastAPI tells of a request's body. It never says what a value is.
@@ -43,29 +55,34 @@ pub(crate) enum Step {
 }
 
 impl Checker {
-    /// `None` where the schema can't be used: it is too long, no schema, or refers to other documents, which are never fetched. The
-    /// server then checks by itself, as it should anyway.
-    pub(crate) fn new(tool: &str, schema: &RawValue) -> Option<Self> {
-        if schema.get().len() > limits::SCHEMA_BYTES {
-            tracing::warn!(tool, "a tool's schema is too long; its arguments are left to its server");
-            return None;
+    /// `None` where the schema can't be used. The server then checks by itself, as it should anyway.
+    #[cfg(any(feature = "face", feature = "rest"))]
+    pub(crate) fn of_server(tool: &str, schema: &RawValue) -> Option<Self> {
+        let told = |why: &BadSchema| {
+            tracing::warn!(tool, %why, "a tool's schema can't be used; its arguments are left to its server");
+        };
+        Self::new(schema.get()).inspect_err(told).ok()
+    }
+
+    /// # Errors
+    ///
+    /// When it is no schema, has too much in it, or refers to other documents, which are never fetched.
+    pub(crate) fn new(schema: &str) -> Result<Self, BadSchema> {
+        if schema.len() > limits::SCHEMA_BYTES {
+            return Err(BadSchema::TooLong);
         }
-        let schema: Value = serde_json::from_str(schema.get()).ok()?;
+        let schema = serde_json::from_str(schema).map_err(|error| BadSchema::Unusable(error.to_string()))?;
         if patterns(&schema) > limits::PATTERNS {
-            tracing::warn!(
-                tool,
-                "a tool's schema has too many patterns; its arguments are left to its server"
-            );
-            return None;
+            return Err(BadSchema::TooManyPatterns);
         }
-        match build(&schema) {
-            Ok(validator) => Some(Self { schema, validator, of_one: OnceLock::new() }),
-            Err(error) => {
-                let why = short(&error);
-                tracing::warn!(tool, %why, "a tool's schema can't be used; its arguments are left to its server");
-                None
-            }
-        }
+        let validator = build(&schema).map_err(|error| BadSchema::Unusable(short(&error)))?;
+        Ok(Self { schema, validator, of_one: OnceLock::new() })
+    }
+
+    /// What arguments are held against.
+    #[cfg(feature = "webhook")]
+    pub(crate) fn schema(&self) -> &Value {
+        &self.schema
     }
 
     /// # Errors
@@ -102,6 +119,22 @@ impl Checker {
         let wrong: Vec<Fault> = wrong.take(limits::FAULTS).collect();
         if wrong.is_empty() { vec![unfit(Vec::new(), "they are")] } else { wrong }
     }
+}
+
+/// Faults in one line, for models: of each the argument, the way to the value within it, and why.
+#[cfg(any(feature = "rest", feature = "webhook"))]
+pub(crate) fn told(faults: &[Fault]) -> String {
+    let told = faults.iter().map(|fault| {
+        let mut way = fault.loc.iter().map(|step| match step {
+            Step::Name(name) => name.clone(),
+            Step::Index(index) => index.to_string(),
+        });
+        let Some(argument) = way.next() else { return format!("the arguments: {}", fault.msg) };
+        let way: String = way.map(|step| format!("/{step}")).collect();
+        let at = if way.is_empty() { way } else { format!(" at {way}") };
+        format!("the argument {argument:?}{at}: {}", fault.msg)
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 fn build(schema: &Value) -> Result<Validator, String> {
@@ -146,6 +179,13 @@ fn short(text: &str) -> String {
     text.chars().take(limits::FAULT_CHARS).collect()
 }
 
+impl PartialEq for Checker {
+    /// Whether arguments are held against the same.
+    fn eq(&self, other: &Self) -> bool {
+        self.schema == other.schema
+    }
+}
+
 impl fmt::Debug for Checker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Checker")
@@ -159,7 +199,7 @@ mod tests {
     use super::*;
 
     fn checker(schema: &Value) -> Option<Checker> {
-        Checker::new("t", &RawValue::from_string(schema.to_string()).unwrap())
+        Checker::new(&schema.to_string()).ok()
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Tool {
     /// What holds arguments against its schema, if that can be done; made when it is first asked for.
     pub(crate) fn checker(&self) -> Option<&Checker> {
         let schema = self.input.as_deref()?;
-        self.checker.get_or_init(|| Checker::new(&self.name, schema)).as_ref()
+        self.checker.get_or_init(|| Checker::of_server(&self.name, schema)).as_ref()
     }
 
     /// The schema of its arguments.

@@ -1,9 +1,13 @@
 //! A webhook as a tool.
 
+use std::sync::Arc;
+
 use http::{Method, Uri};
 use serde_json::{Map, Value, json};
 
 use super::{Output, Template};
+use crate::checks::limits::NAME_CHARS;
+use crate::checks::{Checker, told};
 
 /// A webhook as a tool: what is told of it, where it is, what is sent, and where in the answer the result stands.
 ///
@@ -23,7 +27,8 @@ use super::{Output, Template};
 pub struct WebhookTool {
     pub(super) name: String,
     pub(super) description: String,
-    pub(super) input: Map<String, Value>,
+    /// What holds arguments against its input schema.
+    input: Arc<Checker>,
     pub(super) url: Uri,
     pub(super) method: Method,
     pub(super) body: Template,
@@ -46,6 +51,9 @@ pub enum BadTool {
         "its input has to be a JSON Schema of an object, such as {{ type: object, properties: {{ question: {{ type: string }} }} }}"
     )]
     Input,
+    /// Nothing can be held against its input schema.
+    #[error("its input can't be used: {0}")]
+    Schema(String),
     /// Its body has a place for an argument that its input does not name.
     #[error("its body has a place for {{args.{0}}}, and its input has no such property")]
     NoArgument(String),
@@ -77,11 +85,10 @@ impl WebhookTool {
         }
         let plain = parsed.as_str().split('#').next().unwrap_or_default();
         let url = plain.parse().map_err(|_| BadTool::Url("it is no URL"))?;
-        let Value::Object(input) = json!({ "type": "object" }) else { return Err(BadTool::Input) };
         Ok(Self {
             name: name.to_owned(),
             description: String::new(),
-            input,
+            input: checker(&json!({ "type": "object" }))?,
             url,
             method: Method::POST,
             body: Template::arguments(),
@@ -97,17 +104,17 @@ impl WebhookTool {
         self
     }
 
-    /// What it takes: a JSON Schema of an object.
+    /// What it takes: a JSON Schema of an object (2020-12, if it does not say another), which arguments have to fit.
     ///
     /// # Errors
     ///
-    /// When it is something else.
+    /// When it is something else, is no schema, or refers to another document.
     pub fn input(mut self, schema: &Value) -> Result<Self, BadTool> {
         let schema = schema.as_object().ok_or(BadTool::Input)?;
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err(BadTool::Input);
         }
-        self.input = schema.clone();
+        self.input = checker(&Value::Object(schema.clone()))?;
         Ok(self)
     }
 
@@ -118,7 +125,7 @@ impl WebhookTool {
     /// When it is none, or has a place for an argument that the input does not name.
     pub fn body(mut self, template: &Value) -> Result<Self, BadTool> {
         let template = Template::new(template)?;
-        if let Some(properties) = self.input.get("properties")
+        if let Some(properties) = self.input.schema().get("properties")
             && let Some(name) = template.names().into_iter().find(|name| properties.get(*name).is_none())
         {
             return Err(BadTool::NoArgument(name.to_owned()));
@@ -167,24 +174,45 @@ impl WebhookTool {
         json!({
             "name": self.name,
             "description": self.description,
-            "inputSchema": self.input,
+            "inputSchema": self.input.schema(),
             "annotations": { "readOnlyHint": self.is_read_only, "openWorldHint": true },
         })
         .to_string()
     }
 
-    /// What is missing of the arguments, or is none of them.
-    pub(super) fn wrong(&self, arguments: &Map<String, Value>) -> Option<String> {
-        let required = self.input.get("required").and_then(Value::as_array).into_iter().flatten();
+    /// The arguments of a call, if the tool takes them; else which are missing, unknown, or do not fit, in words that never say what a
+    /// value is.
+    pub(super) fn checked(&self, arguments: Map<String, Value>) -> Result<Map<String, Value>, String> {
+        let schema = self.input.schema();
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         let mut required = required.filter_map(Value::as_str);
         if let Some(name) = required.find(|name| !arguments.contains_key(*name)) {
-            return Some(format!("the argument {name:?} is missing"));
+            return Err(format!("the argument {name:?} is missing"));
         }
-        let properties = self.input.get("properties").and_then(Value::as_object)?;
-        let is_open = self.input.get("additionalProperties").is_some_and(|more| *more != Value::Bool(false));
+        if let Some(unknown) = self.unknown(&arguments) {
+            return Err(unknown);
+        }
+        let arguments = Value::Object(arguments);
+        self.input.check(&arguments).map_err(|faults| told(&faults))?;
+        match arguments {
+            Value::Object(arguments) => Ok(arguments),
+            _ => Ok(Map::new()),
+        }
+    }
+
+    /// Who means an argument of another name should know. A schema that says of others what they are is open for them.
+    fn unknown(&self, arguments: &Map<String, Value>) -> Option<String> {
+        let schema = self.input.schema();
+        let properties = schema.get("properties").and_then(Value::as_object)?;
+        let is_open = schema.get("patternProperties").is_some()
+            || schema.get("additionalProperties").is_some_and(|more| *more != Value::Bool(false));
         let unknown = arguments.keys().find(|name| !properties.contains_key(*name)).filter(|_| !is_open)?;
         let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-        let unknown: String = unknown.chars().take(64).collect();
+        let unknown: String = unknown.chars().take(NAME_CHARS).collect();
         Some(format!("there is no argument {unknown:?}; there are: {}", known.join(", ")))
     }
+}
+
+fn checker(schema: &Value) -> Result<Arc<Checker>, BadTool> {
+    Checker::new(&schema.to_string()).map(Arc::new).map_err(|why| BadTool::Schema(why.to_string()))
 }

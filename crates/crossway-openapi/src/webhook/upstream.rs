@@ -72,9 +72,10 @@ impl ToolSet for Shared {
 
     fn call(&self, name: &str, arguments: Map<String, Value>, context: &Context) -> Option<Called> {
         let tool = self.tools.get(*self.by_name.get(name)?)?;
-        if let Some(wrong) = tool.wrong(&arguments) {
-            return Some(Box::pin(std::future::ready(Ok(ToolResult::error(&wrong)))));
-        }
+        let arguments = match tool.checked(arguments) {
+            Ok(arguments) => arguments,
+            Err(wrong) => return Some(Box::pin(std::future::ready(Ok(ToolResult::error(&wrong))))),
+        };
         let session = match context.extensions.get::<Chat>() {
             Some(chat) => chat.0.to_string(),
             None => alone(),

@@ -78,7 +78,7 @@ pub struct WebhookToolFile {
     pub method: String,
     /// What models are told of it.
     pub description: String,
-    /// What it takes: a JSON Schema of an object; any object, if nothing is said.
+    /// What it takes: a JSON Schema of an object (2020-12), which arguments have to fit; any object, if nothing is said.
     pub input: Option<Value>,
     /// The JSON that is sent, in whose texts `{args.NAME}` stands for an argument, `{args}` for all of them, and `{session}` for the
     /// chat that the call belongs to (Open WebUI's `X-OpenWebUI-Chat-Id`; one of its own without that). All arguments, if nothing is said.

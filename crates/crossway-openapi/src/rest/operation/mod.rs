@@ -51,8 +51,9 @@ impl Operation {
             #[serde(rename = "inputSchema", borrow)]
             input: &'a RawValue,
         }
-        let made =
-            || Checker::new(&self.tool, serde_json::from_str::<Listed<'_>>(&self.definition).ok()?.input);
+        let made = || {
+            Checker::of_server(&self.tool, serde_json::from_str::<Listed<'_>>(&self.definition).ok()?.input)
+        };
         self.checker.get_or_init(made).as_ref()
     }
 }

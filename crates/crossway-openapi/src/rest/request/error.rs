@@ -1,6 +1,6 @@
 //! What can be wrong with arguments.
 
-use crate::checks::{Fault, Step};
+use crate::checks::{Fault, told};
 
 /// Why no request can be made of a call's arguments. It never says what a value is; models read it and try again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,19 +30,4 @@ pub(in crate::rest) enum BadArguments {
     LongHeader(String),
     #[error("the arguments make a URL that is too long")]
     TooLong,
-}
-
-/// Faults in one line: of each the argument, the way to the value within it, and why.
-fn told(faults: &[Fault]) -> String {
-    let told = faults.iter().map(|fault| {
-        let mut way = fault.loc.iter().map(|step| match step {
-            Step::Name(name) => name.clone(),
-            Step::Index(index) => index.to_string(),
-        });
-        let Some(argument) = way.next() else { return format!("the arguments: {}", fault.msg) };
-        let way: String = way.map(|step| format!("/{step}")).collect();
-        let at = if way.is_empty() { way } else { format!(" at {way}") };
-        format!("the argument {argument:?}{at}: {}", fault.msg)
-    });
-    told.collect::<Vec<_>>().join("; ")
 }
