@@ -323,8 +323,19 @@ fn a_security_scheme_that_no_credential_fills_is_told_of() {
     assert_eq!(told(" }\n"), [of_a, of_others.clone()]);
     let credentials = " }\ncredentials:
   - { upstream: a, for: shared, header: cookie, value: 'sid={secret}', from: { env: SID } }\n";
-    let of_a = format!("a wants the header \"x-key\", {fix}");
-    assert_eq!(told(credentials), [of_a, of_others]);
+    let told_of_key = format!("a wants the header \"x-key\", {fix}");
+    assert_eq!(told(credentials), [told_of_key.clone(), of_others.clone()]);
+    // Another cookie is not the one that is wanted; what a secret says whole may be any.
+    let of_both = format!("a wants the header \"x-key\" and the cookie \"sid\", {fix}");
+    for (value, is_filled) in [("'sid2={secret}; lang=sid'", false), ("'lang=de; sid={secret}'", true), ("'{secret}'", true)]
+    {
+        let other = credentials.replace("'sid={secret}'", value);
+        let wanted = if is_filled { &told_of_key } else { &of_both };
+        assert_eq!(told(&other), [wanted.clone(), of_others.clone()], "{value}");
+    }
+    let header = ", headers: { X-Key: k, Cookie: 'sid2=a; lang=de' }";
+    assert_eq!(told(&format!("{header} }}\n"))[0], format!("a wants the cookie \"sid\", {fix}"));
+    assert_eq!(told(&format!("{} }}\n", header.replace("sid2", "sid"))).len(), 1);
     let bearer = "  - { upstream: a, for: shared, bearer: true, from: { env: SID } }\n";
     assert!(told(&format!(", headers: {{ X-Key: '${{KEY}}' }}{credentials}{bearer}")).is_empty());
 }

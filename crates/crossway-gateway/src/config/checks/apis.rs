@@ -104,7 +104,7 @@ pub(super) fn plan(
     let mut attached = Attached::new();
     let headers = headers(at, upstream, findings);
     let rules = rules.iter().filter(|rule| rule.upstream == name);
-    let filled = Filled::new(headers.iter().map(|(name, _)| name), rules);
+    let filled = Filled::new(headers.iter(), rules);
     for (name, value) in headers {
         match attached.clone().header_value(name.clone(), value) {
             Ok(more) => attached = more,
