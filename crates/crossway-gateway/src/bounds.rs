@@ -23,7 +23,7 @@ pub struct Bound {
 }
 
 /// Those that the config sets: crate, name, key.
-pub const SET: [(&str, &str, &str); 19] = [
+pub const SET: [(&str, &str, &str); 20] = [
     ("crossway-router", "GUARD_CONCURRENT", "upstreams.*.limits.concurrent"),
     ("crossway-router", "GUARD_QUEUED", "upstreams.*.limits.queued"),
     ("crossway-router", "GUARD_QUEUE_TIME", "upstreams.*.limits.queue_time"),
@@ -35,6 +35,7 @@ pub const SET: [(&str, &str, &str); 19] = [
     ("crossway-router", "POOL_IDLE", "upstreams.*.limits.session_idle"),
     ("crossway-router", "SCOPED_AGE", "upstreams.*.limits.session_age"),
     ("crossway-gateway", "CALL_IDLE", "upstreams.*.limits.idle"),
+    ("crossway-gateway", "DOCUMENT_REFRESH", "upstreams.*.openapi.refresh"),
     ("crossway-gateway", "DRAIN", "limits.drain"),
     ("crossway-streamable-http", "HttpLimits::CONNECTIONS", "limits.connections"),
     ("crossway-streamable-http", "Limits::SESSIONS", "limits.sessions"),

@@ -210,7 +210,12 @@ fn what_a_key_sets_has_the_default_of_the_limit_that_it_is_said_to_set() {
             let definition =
                 reference.and_then(|reference| schema.pointer(reference.trim_start_matches('#')));
             at = match definition {
-                Some(definition) if inner.get("default").is_none_or(Value::is_object) => definition,
+                Some(definition)
+                    if definition.get("properties").is_some()
+                        && inner.get("default").is_none_or(Value::is_object) =>
+                {
+                    definition
+                }
                 _ => inner,
             };
         }

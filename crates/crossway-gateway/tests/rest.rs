@@ -8,9 +8,10 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use support::Serving;
 use support::tenants::{As, body, by, eventually};
@@ -254,20 +255,13 @@ fn who_has_no_token_or_one_that_is_not_taken_is_told_so_and_never_has_anothers()
     });
 }
 
-#[test]
-fn a_document_at_a_url_is_fetched_once_for_all_who_call() {
-    let document = r#"{"openapi":"3.1.0","info":{"title":"Far"},"servers":[{"url":"/v2"}],
-        "paths":{"/me":{"get":{"operationId":"me","responses":{}}}}}"#;
-    let api = Fake::start(move |asked| match asked.line.as_str() {
-        "GET /openapi.json" => (200, document.to_owned()),
-        line => (200, format!("{line:?}")),
-    });
+/// The example with an upstream besides whose document is at a URL.
+fn with_far(url: &str, rest: &str) -> (tempfile::TempDir, String) {
     let (trello, todoist, n8n) = (trello(), todoist(), n8n());
-    let (_dir, config) = configured(&trello, &todoist, &n8n);
+    let (dir, config) = configured(&trello, &todoist, &n8n);
     let text = fs::read_to_string(&config).unwrap();
     let far = format!(
-        "upstreams:\n  far: {{ openapi: {{ document: {}/openapi.json }}, headers: {{ X-From: crossway }} }}\n",
-        api.url
+        "upstreams:\n  far: {{ openapi: {{ document: {url}/openapi.json{rest} }}, headers: {{ X-From: crossway }} }}\n"
     );
     let grant = "grants:\n  - { everyone: true, upstream: far, tools: [\"*\"] }\n";
     let bearer = "credentials:\n  - { upstream: far, for: user, header: X-User, value: \"{user.email}\" }\n";
@@ -275,6 +269,18 @@ fn a_document_at_a_url_is_fetched_once_for_all_who_call() {
     let (before, after) = text.split_once("credentials:").unwrap();
     let (_, after) = after.split_once('\n').unwrap();
     fs::write(&config, format!("{before}{bearer}{after}")).unwrap();
+    (dir, config)
+}
+
+#[test]
+fn a_document_at_a_url_is_fetched_for_all_who_call() {
+    let document = r#"{"openapi":"3.1.0","info":{"title":"Far"},"servers":[{"url":"/v2"}],
+        "paths":{"/me":{"get":{"operationId":"me","responses":{}}}}}"#;
+    let api = Fake::start(move |asked| match asked.line.as_str() {
+        "GET /openapi.json" => (200, document.to_owned()),
+        line => (200, format!("{line:?}")),
+    });
+    let (_dir, config) = with_far(&api.url, "");
     let serving = Serving::start(&["serve", "--config", &config]);
     for key in [ALICE, BOB] {
         eventually("the document was fetched", || {
@@ -289,6 +295,57 @@ fn a_document_at_a_url_is_fetched_once_for_all_who_call() {
     assert!(asked.iter().all(|asked| header(&asked.head, "x-from") == Some("crossway")));
     let users: Vec<_> = asked[1..].iter().map(|asked| header(&asked.head, "x-user").unwrap()).collect();
     assert_eq!(users, ["alice@acme.example", "bob@globex.example"]);
+}
+
+#[test]
+fn a_document_at_a_url_that_comes_late_or_changes_is_taken_up_and_clients_are_told() {
+    let document = |operation: &str| {
+        let paths = format!(r#""/{operation}":{{"get":{{"operationId":"{operation}"}}}}"#);
+        format!(r#"{{"openapi":"3.1.0","servers":[{{"url":"/"}}],"paths":{{{paths}}}}}"#)
+    };
+    let now = Arc::new(Mutex::new(None::<String>));
+    let told = Arc::clone(&now);
+    let api = Fake::start(move |_| match &*told.lock().unwrap() {
+        Some(document) => (200, document.clone()),
+        None => (503, "starting".to_owned()),
+    });
+    let (_dir, config) = with_far(&api.url, ", refresh: 1s");
+    let serving = Serving::start(&["serve", "--config", &config]);
+    eventually("the document was asked for", || {
+        by(ALICE).call_with(&serving, "/far/mcp", "one", "{}");
+        !api.asked().is_empty()
+    });
+    *now.lock().unwrap() = Some(document("one"));
+    eventually("the document is there", || by(ALICE).names(&serving, "/far/mcp", "tools/list") == ["one"]);
+
+    let stream = TcpStream::connect(&serving.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+    let listen = format!(
+        r#"{{"jsonrpc":"2.0","id":"l","method":"subscriptions/listen","params":{{{meta},"notifications":{{"toolsListChanged":true}}}}}}"#
+    );
+    write!(
+        &stream,
+        "POST /far/mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAuthorization: Bearer {ALICE}\r\n\
+         Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: subscriptions/listen\r\n\
+         Content-Length: {}\r\n\r\n{listen}",
+        serving.address,
+        listen.len()
+    )
+    .unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("subscriptions/acknowledged")).unwrap();
+    for hostile in
+        ["{", r#"{"openapi":"3.1.0","servers":[{"url":"http://evil.example"}],"paths":{"/e":{"get":{}}}}"#]
+    {
+        *now.lock().unwrap() = Some(hostile.to_owned());
+        api.asked();
+        eventually("it was asked for", || !api.asked().is_empty());
+        assert_eq!(by(ALICE).names(&serving, "/far/mcp", "tools/list"), ["one"]);
+    }
+    *now.lock().unwrap() = Some(document("two"));
+    lines.find(|line| line.contains("notifications/tools/list_changed")).unwrap();
+    assert_eq!(by(ALICE).names(&serving, "/far/mcp", "tools/list"), ["two"]);
 }
 
 #[test]
@@ -327,7 +384,8 @@ fn a_security_scheme_that_no_credential_fills_is_told_of() {
     assert_eq!(told(credentials), [told_of_key.clone(), of_others.clone()]);
     // Another cookie is not the one that is wanted; what a secret says whole may be any.
     let of_both = format!("a wants the header \"x-key\" and the cookie \"sid\", {fix}");
-    for (value, is_filled) in [("'sid2={secret}; lang=sid'", false), ("'lang=de; sid={secret}'", true), ("'{secret}'", true)]
+    for (value, is_filled) in
+        [("'sid2={secret}; lang=sid'", false), ("'lang=de; sid={secret}'", true), ("'{secret}'", true)]
     {
         let other = credentials.replace("'sid={secret}'", value);
         let wanted = if is_filled { &told_of_key } else { &of_both };

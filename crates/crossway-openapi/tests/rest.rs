@@ -5,9 +5,14 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use crossway_openapi::rest::{Api, ApiOptions, Document, Filter, RestUpstream};
-use crossway_openapi::{Attached, CallOptions};
+use crossway_openapi::rest::{
+    Api, ApiOptions, CurrentApi, Document, Filter, RestUpstream, Validators, fetch,
+};
+use crossway_openapi::{Attached, CallOptions, HttpClient};
+use crossway_proto::{Message, RequestId};
 use crossway_service::{Call, Context, Outcome, Reason, Scope, Upstream};
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -90,6 +95,63 @@ async fn notes(
     let fake = Fake::start(answer).await;
     let upstream = upstream(&fake, Attached::new());
     (fake, upstream)
+}
+
+#[tokio::test]
+async fn who_listens_is_told_when_the_tools_are_others() {
+    let first = api(ApiOptions::new().include(Filter::new().method("get")));
+    let current = CurrentApi::new(first.clone());
+    let upstream = RestUpstream::current(current.clone(), CallOptions::new());
+    let said = ask(&upstream, "server/discover", json!({})).await.unwrap();
+    assert_eq!(said["result"]["capabilities"], json!({ "tools": { "listChanged": true } }));
+    let link = upstream.connect(Scope::Shared);
+    let listen = |params: &str| {
+        let id = RequestId::from("l");
+        let request = Message::request_of(&id, "subscriptions/listen", Some(params.as_bytes())).unwrap();
+        link.call(Call::message(request, Context::default()))
+    };
+    let mut heard = listen(r#"{"notifications":{"toolsListChanged":true}}"#);
+    let mut silent = listen(r#"{"notifications":{"promptsListChanged":true}}"#);
+    let meta = r#""_meta":{"io.modelcontextprotocol/subscriptionId":"l"}"#;
+    for (reply, taken) in [(&mut heard, r#"{"toolsListChanged":true}"#), (&mut silent, "{}")] {
+        let acknowledged = reply.next().await.unwrap().unwrap();
+        let wanted = format!(r#""params":{{{meta},"notifications":{taken}}}}}"#);
+        assert!(acknowledged.to_bytes().ends_with(wanted.as_bytes()), "{acknowledged:?}");
+    }
+    // Of the same tools elsewhere nobody is told.
+    assert!(!current.replace(api(ApiOptions::new().server("http://b").include(Filter::new().method("get")))));
+    assert!(current.replace(api(ApiOptions::new().include(Filter::new().method("put")))));
+    let changed = heard.next().await.unwrap().unwrap();
+    assert!(changed.is_method("notifications/tools/list_changed"), "{changed:?}");
+    assert!(changed.to_bytes().ends_with(format!(r#""params":{{{meta}}}}}"#).as_bytes()), "{changed:?}");
+    let list = ask(&upstream, "tools/list", json!({})).await.unwrap();
+    let tools = list["result"]["tools"].as_array().unwrap();
+    assert!(tools.len() == 1 && tools[0]["name"] == "changeNote", "{list}");
+    assert!(current.replace(first));
+    assert!(heard.next().await.unwrap().is_ok());
+    assert!(futures_util::FutureExt::now_or_never(silent.next()).is_none());
+}
+
+#[tokio::test]
+async fn a_document_that_has_not_changed_is_not_sent_again() {
+    let fake = Fake::start(|request| {
+        let is_known = request.headers().get("if-none-match").is_some_and(|etag| etag == "\"7\"");
+        let mut answer =
+            answer(if is_known { 304 } else { 200 }, "application/json", if is_known { "" } else { "{}" });
+        answer.headers_mut().insert("etag", "\"7\"".parse().unwrap());
+        answer.headers_mut().insert("last-modified", "Thu, 26 Nov 2026 10:00:00 GMT".parse().unwrap());
+        answer
+    })
+    .await;
+    let (client, url) = (HttpClient::default(), fake.url.parse().unwrap());
+    let again = async |before: &Validators| {
+        fetch(&client, &url, &Attached::new(), before, Duration::from_secs(60)).await.unwrap()
+    };
+    let (text, known) = again(&Validators::default()).await.unwrap();
+    assert_eq!(text, "{}");
+    assert!(fake.asked_once().headers().get("if-none-match").is_none());
+    assert!(again(&known).await.is_none());
+    assert_eq!(fake.asked_once().headers()["if-modified-since"], "Thu, 26 Nov 2026 10:00:00 GMT");
 }
 
 #[tokio::test]

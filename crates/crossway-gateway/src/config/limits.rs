@@ -28,5 +28,18 @@ pub const CALL_IDLE: std::time::Duration = std::time::Duration::from_secs(300);
 /// 10 seconds: how long calls in flight may take to finish after SIGTERM, as `crossway bridge` has it.
 pub const DRAIN: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// 15 minutes: how often an OpenAPI document at a URL is fetched again. APIs get operations by the week, and a server that says by `ETag`
+/// or `Last-Modified` that nothing is new sends nothing.
+pub const DOCUMENT_REFRESH: std::time::Duration = std::time::Duration::from_secs(900);
+
+/// 1 second: how often an OpenAPI document at a URL may be fetched again at most.
+pub const DOCUMENT_REFRESH_LEAST: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// 1 second: how soon a document is asked for again that could not be had. It doubles each time.
+pub const DOCUMENT_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// 60 seconds: the longest that becomes.
+pub const DOCUMENT_RETRY_MOST: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// 1 second: how often it is looked whether a file has changed. Kubernetes itself takes a minute to bring a change.
 pub const LOOK: std::time::Duration = std::time::Duration::from_secs(1);

@@ -5,7 +5,12 @@ use std::sync::Arc;
 
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId, Revision};
 use crossway_service::{Ask, Call, CallError, Connection, Context, Reason, Reply};
+use futures_util::StreamExt;
+use futures_util::future::ready;
+use futures_util::stream::{once, pending, unfold};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
 use super::{ToolResult, limits};
 
@@ -14,17 +19,28 @@ pub(crate) type Called = Pin<Box<dyn Future<Output = Result<ToolResult, CallErro
 
 /// Tools, and how they are called.
 pub(crate) trait ToolSet: Send + Sync + 'static {
-    /// What it is called, and which version it is of (`serverInfo`).
-    fn server(&self) -> (&str, &str);
-
-    /// What clients are told of it.
-    fn instructions(&self) -> Option<&str>;
-
-    /// The tools' definitions as JSON text, in an order that does not change.
-    fn tools(&self) -> &[Box<str>];
+    /// What is told of it now.
+    fn told(&self) -> Told;
 
     /// Calls a tool; `None` if there is no such tool.
     fn call(&self, name: &str, arguments: Map<String, Value>, context: &Context) -> Option<Called>;
+
+    /// Changes whenever the tools do; `None` if they never do.
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
+}
+
+/// What is told of tools.
+pub(crate) struct Told {
+    /// What the server is called (`serverInfo`).
+    pub(crate) name: String,
+    /// Which version it is of.
+    pub(crate) version: String,
+    /// What clients are told of it.
+    pub(crate) instructions: Option<String>,
+    /// The tools' definitions as JSON text, in an order that does not change.
+    pub(crate) tools: Arc<[Box<str>]>,
 }
 
 /// A connection with a set of tools. It has no state: all calls are as good as strangers to each other.
@@ -44,29 +60,38 @@ impl<T: ToolSet> Connection for Tools<T> {
             "server/discover" => answer(&id, &self.discover()),
             "tools/list" => self.list(&id, message.member(Part::Params, "cursor")),
             "tools/call" => self.call_tool(id, &message, &context),
-            "subscriptions/listen" => listen(id),
+            "subscriptions/listen" => listen(id, self.changes_for(&message)),
             method => refuse(&id, ErrorCode::METHOD_NOT_FOUND, format!("there is no method {method:?}")),
         }
     }
 }
 
 impl<T: ToolSet> Tools<T> {
-    fn server_info(&self) -> Value {
-        let (name, version) = self.0.server();
-        json!({ "name": name, "version": version })
+    /// What a client hears that asks for changes of tools.
+    fn changes_for(&self, message: &Message) -> Option<watch::Receiver<u64>> {
+        #[derive(Deserialize)]
+        struct Filter {
+            #[serde(rename = "toolsListChanged", default)]
+            tools: bool,
+        }
+        let filter = message.member(Part::Params, "notifications")?;
+        let filter: Filter = serde_json::from_slice(filter).ok()?;
+        self.0.changes().filter(|_| filter.tools)
     }
 
     /// `server/discover` (2026-07-28, server/discover).
     fn discover(&self) -> Vec<u8> {
+        let told = self.0.told();
+        let tools = if self.0.changes().is_some() { json!({ "listChanged": true }) } else { json!({}) };
         let mut result = json!({
             "resultType": "complete",
             "supportedVersions": [Revision::V2026_07_28.as_str()],
-            "capabilities": { "tools": {} },
+            "capabilities": { "tools": tools },
             "ttlMs": limits::LIST_HOLDS.as_millis() as u64,
             "cacheScope": "public",
-            "_meta": { "io.modelcontextprotocol/serverInfo": self.server_info() },
+            "_meta": { "io.modelcontextprotocol/serverInfo": told.server_info() },
         });
-        if let Some(instructions) = self.0.instructions() {
+        if let Some(instructions) = told.instructions {
             result["instructions"] = instructions.into();
         }
         result.to_string().into_bytes()
@@ -74,7 +99,8 @@ impl<T: ToolSet> Tools<T> {
 
     /// A page of tools. A cursor is where it begins ("Servers should provide stable cursors"; 2026-07-28, server/utilities/pagination).
     fn list(&self, id: &RequestId, cursor: Option<&[u8]>) -> Reply {
-        let all = self.0.tools();
+        let told = self.0.told();
+        let all = &told.tools;
         let begin =
             cursor.map_or(Some(0), |cursor| serde_json::from_slice::<String>(cursor).ok()?.parse().ok());
         let Some(begin) = begin.filter(|begin| *begin <= all.len()) else {
@@ -94,7 +120,7 @@ impl<T: ToolSet> Tools<T> {
         if end < all.len() {
             result.push_str(&format!(r#","nextCursor":"{end}""#));
         }
-        let meta = json!({ "io.modelcontextprotocol/serverInfo": self.server_info() });
+        let meta = json!({ "io.modelcontextprotocol/serverInfo": told.server_info() });
         let ttl = limits::LIST_HOLDS.as_millis();
         result.push_str(&format!(r#","ttlMs":{ttl},"cacheScope":"public","_meta":{meta}}}"#));
         answer(id, result.as_bytes())
@@ -121,19 +147,37 @@ impl<T: ToolSet> Tools<T> {
     }
 }
 
-/// Nothing ever changes, which is said by acknowledging nothing (2026-07-28, basic/utilities/subscriptions), and by silence.
-fn listen(id: RequestId) -> Reply {
+impl Told {
+    fn server_info(&self) -> Value {
+        json!({ "name": self.name, "version": self.version })
+    }
+}
+
+/// Tells whenever the tools are others, if that is asked for and ever happens; else it acknowledges nothing (2026-07-28,
+/// basic/utilities/subscriptions), and is silent.
+fn listen(id: RequestId, changes: Option<watch::Receiver<u64>>) -> Reply {
     let subscription = String::from_utf8_lossy(id.as_json()).into_owned();
-    let params = format!(
-        r#"{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{subscription}}},"notifications":{{}}}}"#
-    );
-    let Ok(first) =
-        Message::notification_of("notifications/subscriptions/acknowledged", Some(params.as_bytes()))
-    else {
+    let notification = move |method: &str, rest: &str| {
+        let meta = format!(r#""_meta":{{"io.modelcontextprotocol/subscriptionId":{subscription}}}"#);
+        Message::notification_of(method, Some(format!("{{{meta}{rest}}}").as_bytes())).ok()
+    };
+    let taken = if changes.is_some() {
+        r#","notifications":{"toolsListChanged":true}"#
+    } else {
+        r#","notifications":{}"#
+    };
+    let Some(first) = notification("notifications/subscriptions/acknowledged", taken) else {
         return Reply::silent();
     };
-    use futures_util::StreamExt;
-    Reply::stream(futures_util::stream::once(async move { Ok(first) }).chain(futures_util::stream::pending()))
+    let changed = unfold(changes, move |changes| {
+        let told = notification("notifications/tools/list_changed", "");
+        async move {
+            let (mut changes, told) = (changes?, told?);
+            changes.changed().await.ok()?;
+            Some((Ok(told), Some(changes)))
+        }
+    });
+    Reply::stream(once(ready(Ok(first))).chain(changed).chain(pending()))
 }
 
 /// What an API says is JSON already, and may still be deeper than messages are.

@@ -21,5 +21,5 @@ pub const ERROR_BYTES: usize = 8 << 10;
 pub const RETRY_ASKED_MAX: Duration = Duration::from_secs(3600);
 /// How many tools are told at once: 250, about 256 KiB of them.
 pub const PAGE_TOOLS: usize = 250;
-/// How long a list of tools holds: a minute. It changes with the program's config alone, which tells clients by itself.
+/// How long a list of tools holds: a minute. Those who listen are told when it changes.
 pub const LIST_HOLDS: Duration = Duration::from_secs(60);

@@ -122,7 +122,7 @@ pub(super) struct Compiled {
     pub(super) version: String,
     pub(super) about: Option<String>,
     pub(super) operations: Vec<Operation>,
-    pub(super) definitions: Vec<Box<str>>,
+    pub(super) definitions: Arc<[Box<str>]>,
     pub(super) by_tool: HashMap<String, usize>,
     left_out: Vec<LeftOut>,
 }

@@ -8,6 +8,8 @@ pub const DOCUMENT_VALUES: usize = 1_000_000;
 pub const DOCUMENT_REPEATED_BYTES: usize = 4 << 20;
 /// How deep a document may be: 96 levels. Those that people write have 30.
 pub const DOCUMENT_DEPTH: usize = 96;
+/// How long an `ETag` may be that is sent back: 1 KiB. Servers make them of hashes.
+pub const VALIDATOR_BYTES: usize = 1 << 10;
 /// How many operations of a document may be tools: 500. No model chooses well among as many, and filters choose before.
 pub const TOOLS: usize = 500;
 /// How many parameters an operation may have: 128.

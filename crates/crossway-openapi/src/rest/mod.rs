@@ -4,6 +4,7 @@
 //! [`Attached`](crate::Attached) to each request on the caller's behalf.
 
 mod api;
+mod current;
 mod document;
 mod filter;
 pub mod limits;
@@ -16,7 +17,8 @@ mod server;
 mod upstream;
 
 pub use api::{Api, ApiError, ApiOptions, LeftOut};
-pub use document::{Broken, Document, DocumentError, FetchError, fetch};
+pub use current::CurrentApi;
+pub use document::{Broken, Document, DocumentError, FetchError, Validators, fetch};
 pub use filter::{BadPattern, Filter};
 pub use operation::Unusable;
 pub use schema::BadSchema;

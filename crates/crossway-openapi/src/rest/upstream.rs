@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use crossway_service::{Context, Link, Scope, Upstream};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use super::api::Api;
+use super::current::CurrentApi;
 use super::request::{checked, request};
 use crate::calling::{
-    CallOptions, Called, ToolResult, ToolSet, Tools, is_success, limits, refusal_of, result_of,
+    CallOptions, Called, Told, ToolResult, ToolSet, Tools, is_success, limits, refusal_of, result_of,
 };
 
 /// An API as an MCP server of revision 2026-07-28: a tool an operation. Clones share it.
@@ -20,15 +22,26 @@ use crate::calling::{
 pub struct RestUpstream(Arc<Shared>);
 
 struct Shared {
-    api: Api,
+    api: Which,
     options: CallOptions,
+}
+
+enum Which {
+    Fixed(Api),
+    Current(CurrentApi),
 }
 
 impl RestUpstream {
     /// An API that is called so.
     #[must_use]
     pub fn new(api: Api, options: CallOptions) -> Self {
-        Self(Arc::new(Shared { api, options }))
+        Self(Arc::new(Shared { api: Which::Fixed(api), options }))
+    }
+
+    /// An API of which there may be another later. Clients who listen are told when its tools are others.
+    #[must_use]
+    pub fn current(api: CurrentApi, options: CallOptions) -> Self {
+        Self(Arc::new(Shared { api: Which::Current(api), options }))
     }
 }
 
@@ -38,22 +51,28 @@ impl Upstream for RestUpstream {
     }
 }
 
+impl Shared {
+    fn now(&self) -> Api {
+        match &self.api {
+            Which::Fixed(api) => api.clone(),
+            Which::Current(api) => api.now(),
+        }
+    }
+}
+
 impl ToolSet for Shared {
-    fn server(&self) -> (&str, &str) {
-        let api = &self.api.0;
-        (if api.title.is_empty() { "rest" } else { &api.title }, &api.version)
-    }
-
-    fn instructions(&self) -> Option<&str> {
-        self.api.0.about.as_deref()
-    }
-
-    fn tools(&self) -> &[Box<str>] {
-        &self.api.0.definitions
+    fn told(&self) -> Told {
+        let Api(api) = self.now();
+        Told {
+            name: if api.title.is_empty() { "rest".to_owned() } else { api.title.clone() },
+            version: api.version.clone(),
+            instructions: api.about.clone(),
+            tools: Arc::clone(&api.definitions),
+        }
     }
 
     fn call(&self, name: &str, arguments: Map<String, Value>, context: &Context) -> Option<Called> {
-        let api = &self.api.0;
+        let Api(api) = self.now();
         let operation = api.operations.get(*api.by_tool.get(name)?)?;
         let made = checked(operation, arguments)
             .and_then(|arguments| request(operation, &api.base, &self.options.attached, arguments));
@@ -68,10 +87,17 @@ impl ToolSet for Shared {
             if is_success(answer.status) { result_of(&answer, is_structured) } else { refusal_of(&answer) }
         }))
     }
+
+    fn changes(&self) -> Option<watch::Receiver<u64>> {
+        match &self.api {
+            Which::Fixed(_) => None,
+            Which::Current(api) => Some(api.changes()),
+        }
+    }
 }
 
 impl fmt::Debug for RestUpstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RestUpstream").field("api", &self.0.api).finish_non_exhaustive()
+        f.debug_struct("RestUpstream").field("api", &self.0.now()).finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::answer::result;
 use super::{WebhookTool, limits};
-use crate::calling::{self, CallOptions, Called, Outgoing, ToolResult, ToolSet, Tools, USER_AGENT};
+use crate::calling::{self, CallOptions, Called, Outgoing, Told, ToolResult, ToolSet, Tools, USER_AGENT};
 
 /// Which chat a call belongs to; in the extensions of a call. What `{session}` stands for.
 ///
@@ -36,7 +36,7 @@ pub struct WebhookUpstream(Arc<Shared>);
 struct Shared {
     name: String,
     tools: Arc<[WebhookTool]>,
-    definitions: Vec<Box<str>>,
+    definitions: Arc<[Box<str>]>,
     by_name: HashMap<String, usize>,
     options: CallOptions,
 }
@@ -58,16 +58,13 @@ impl Upstream for WebhookUpstream {
 }
 
 impl ToolSet for Shared {
-    fn server(&self) -> (&str, &str) {
-        (&self.name, env!("CARGO_PKG_VERSION"))
-    }
-
-    fn instructions(&self) -> Option<&str> {
-        None
-    }
-
-    fn tools(&self) -> &[Box<str>] {
-        &self.definitions
+    fn told(&self) -> Told {
+        Told {
+            name: self.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instructions: None,
+            tools: Arc::clone(&self.definitions),
+        }
     }
 
     fn call(&self, name: &str, arguments: Map<String, Value>, context: &Context) -> Option<Called> {

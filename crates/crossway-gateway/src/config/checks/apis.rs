@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossway_openapi::rest::{
     self, Api, ApiError, ApiOptions, BadPattern, Document, DocumentError, Filter, Unfilled, Unusable,
@@ -15,6 +16,7 @@ use ring::digest::{SHA256, digest};
 use url::Url;
 
 use super::super::file::{OpenApiFile, OperationsOfFile, UpstreamFile, WebhookFile, WebhookToolFile};
+use super::super::limits;
 use super::super::read::Context;
 use super::super::tree::Step;
 use super::Findings;
@@ -65,6 +67,12 @@ pub enum ApiProblem {
     /// The URL of a document or of an API can't be used.
     #[error("can't be used as a URL: {0}")]
     Url(&'static str),
+    /// A document would be fetched again too often.
+    #[error("has to be at least {} s, or 0s for never", .0.as_secs())]
+    TooOften(Duration),
+    /// A file is to be fetched again.
+    #[error("is for a document at a URL; a file is read again when it changes, so take it away")]
+    RefreshOfFile,
     /// A header can't be sent.
     #[error("{0}")]
     Header(BadCredential),
@@ -153,7 +161,11 @@ fn openapi(
     );
     if file.document.starts_with("http://") || file.document.starts_with("https://") {
         let fetched = http_url(&file.document).and_then(|url| {
-            let fetched = Fetched::new(url, options, said, attached.clone(), filled);
+            let refresh = file.refresh.map_or(limits::DOCUMENT_REFRESH, |refresh| refresh.0);
+            if !refresh.is_zero() && refresh < limits::DOCUMENT_REFRESH_LEAST {
+                error(findings, with(at, "refresh"), ApiProblem::TooOften(limits::DOCUMENT_REFRESH_LEAST));
+            }
+            let fetched = Fetched::new(url, options, said, attached.clone(), filled, refresh);
             fetched.map_err(|_| ApiProblem::Url("it is not one"))
         });
         return match fetched {
@@ -163,6 +175,9 @@ fn openapi(
                 None
             }
         };
+    }
+    if file.refresh.is_some() {
+        error(findings, with(at, "refresh"), ApiProblem::RefreshOfFile);
     }
     let path = context.folder.join(&file.document);
     context.watch(&path);

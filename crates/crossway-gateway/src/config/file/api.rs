@@ -13,9 +13,12 @@ use super::{Size, Time};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenApiFile {
-    /// The document, OpenAPI 3.0 or 3.1, in JSON or YAML: a file, or an `http://` or `https://` URL, from which it is fetched once, with
+    /// The document, OpenAPI 3.0 or 3.1, in JSON or YAML: a file, or an `http://` or `https://` URL, from which it is fetched with
     /// `headers`.
     pub document: String,
+    /// How often a document at a URL is fetched again: every 15m, if nothing is said; `0s` is never. What can't be had or used then changes
+    /// nothing. A file is read again when it changes.
+    pub refresh: Option<Time>,
     /// The URL that paths begin with, whatever the document says. A document that is fetched may name no other origin than its own.
     pub server: Option<String>,
     /// Which operations become tools: all, if nothing is said.

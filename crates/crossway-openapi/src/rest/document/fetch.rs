@@ -24,7 +24,40 @@ pub enum FetchError {
     TooLong(usize),
 }
 
-/// Fetches a document, within `time`. Redirects are followed within its origin alone.
+/// What a server knows a document by (RFC 9110, section 8.8): `ETag` and `Last-Modified`. Nothing, of one that was never fetched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validators {
+    etag: Option<HeaderValue>,
+    modified: Option<HeaderValue>,
+}
+
+impl Validators {
+    fn of(answer: &HeaderMap) -> Self {
+        let short = |name| {
+            let value: Option<&HeaderValue> = answer.get(name);
+            value.filter(|value| value.len() <= limits::VALIDATOR_BYTES).cloned()
+        };
+        Self { etag: short(header::ETAG), modified: short(header::LAST_MODIFIED) }
+    }
+
+    fn put(&self, headers: &mut HeaderMap) {
+        // Both: "a recipient MUST ignore If-Modified-Since if the request contains an If-None-Match header field" (RFC 9110, section
+        // 13.1.3), and older ones know the other alone.
+        let both = [(header::IF_NONE_MATCH, &self.etag), (header::IF_MODIFIED_SINCE, &self.modified)];
+        for (name, value) in both {
+            if let Some(value) = value {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.etag.is_none() && self.modified.is_none()
+    }
+}
+
+/// Fetches a document, within `time`. Redirects are followed within its origin alone. `None` if it is still the one that was fetched
+/// before, by what the server knew that by.
 ///
 /// # Errors
 ///
@@ -33,19 +66,25 @@ pub async fn fetch(
     client: &HttpClient,
     url: &Uri,
     attached: &Attached,
+    before: &Validators,
     time: Duration,
-) -> Result<Bytes, FetchError> {
+) -> Result<Option<(Bytes, Validators)>, FetchError> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, application/yaml, */*;q=0.8"));
     headers.insert(header::USER_AGENT, crate::calling::USER_AGENT);
     attached.put_headers(&mut headers);
+    before.put(&mut headers);
     let request = Outgoing { method: Method::GET, uri: url.clone(), headers, body: Bytes::new() };
     let answer = client.send(request, time, limits::DOCUMENT_BYTES).await?;
+    if answer.status == StatusCode::NOT_MODIFIED && !before.is_empty() {
+        return Ok(None);
+    }
     if !is_success(answer.status) {
         return Err(FetchError::Status(answer.status));
     }
     if answer.is_cut {
         return Err(FetchError::TooLong(limits::DOCUMENT_BYTES));
     }
-    Ok(answer.body)
+    let validators = Validators::of(&answer.headers);
+    Ok(Some((answer.body, validators)))
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::limits;
 
 pub use error::DocumentError;
-pub use fetch::{FetchError, fetch};
+pub use fetch::{FetchError, Validators, fetch};
 pub use refs::Broken;
 pub(super) use refs::{resolve, target};
 

@@ -1,0 +1,70 @@
+//! What requests carry, for the warnings about security schemes that nothing fills.
+
+use std::collections::BTreeSet;
+
+use crossway_openapi::rest::SecurityPlace;
+use crossway_policy::config::CredentialRule;
+use http::header::COOKIE;
+use http::{HeaderName, HeaderValue};
+
+/// Where requests of an upstream carry something, for one caller or for all.
+#[derive(Debug, Clone, Default)]
+pub struct Filled {
+    /// Names in lower case.
+    headers: BTreeSet<String>,
+    query: BTreeSet<String>,
+    cookies: BTreeSet<String>,
+    /// Whether there are cookies whose names are known to a secret alone.
+    has_secret_cookies: bool,
+}
+
+impl Filled {
+    /// What the upstream's own headers fill, and those rules about credentials that are for it.
+    #[must_use]
+    pub fn new<'a>(
+        headers: impl Iterator<Item = &'a (HeaderName, HeaderValue)>,
+        rules: impl Iterator<Item = &'a CredentialRule>,
+    ) -> Self {
+        let mut filled = Self::default();
+        for (name, value) in headers {
+            filled.headers.insert(name.to_string());
+            if name == COOKIE {
+                filled.cookies(&String::from_utf8_lossy(value.as_bytes()), false);
+            }
+        }
+        for rule in rules {
+            if rule.header.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(COOKIE.as_str())) {
+                filled.cookies(rule.value.as_deref().unwrap_or("{secret}"), true);
+            }
+            filled.query.extend(rule.query.clone());
+            filled.headers.extend(rule.header.as_ref().map(|name| name.to_ascii_lowercase()));
+            if rule.bearer || rule.basic.is_some() {
+                filled.headers.insert("authorization".to_owned());
+            }
+        }
+        filled
+    }
+
+    /// The cookies of a header `Cookie`: `sid={secret}; lang=de`. In a template, one that has a place in its name may be any.
+    fn cookies(&mut self, value: &str, is_template: bool) {
+        for pair in value.split(';') {
+            let name = pair.split('=').next().unwrap_or_default().trim();
+            if is_template && name.contains('{') {
+                self.has_secret_cookies = true;
+            } else {
+                self.cookies.insert(name.to_owned());
+            }
+        }
+    }
+
+    /// Whether something is there. A cookie is if the header `Cookie` names it, or is all a secret's to say.
+    #[must_use]
+    pub fn has(&self, place: &SecurityPlace) -> bool {
+        match place {
+            SecurityPlace::Header(name) => self.headers.contains(name),
+            SecurityPlace::Query(name) => self.query.contains(name),
+            SecurityPlace::Cookie(name) => self.has_secret_cookies || self.cookies.contains(name),
+            _ => true,
+        }
+    }
+}
