@@ -22,15 +22,13 @@ struct Tools {
 
 impl Tools {
     fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(CROSSWAY)
-            .args(["openapi", "--host", "127.0.0.1", "--port", "0", "--log-level", "warning"])
-            .args(args)
-            .env_remove("RUST_LOG")
-            .env("PASSED_ON", "as it is")
-            .stdout(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(CROSSWAY);
+        command.args(["openapi", "--host", "127.0.0.1", "--port", "0", "--log-level", "warning"]);
+        Self::spawn(command.args(args).env_remove("RUST_LOG").env("PASSED_ON", "as it is"))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.split_whitespace().last().and_then(|url| url.strip_prefix("http://"));
@@ -203,6 +201,23 @@ fn a_file_of_mcpo_serves_each_server_below_its_name_and_all_in_one_document() {
 }
 
 #[test]
+fn an_oauth_that_means_nothing_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, log) = (dir.path().join("config.json"), dir.path().join("log"));
+    let far = json!({ "type": "streamable-http", "url": "http://127.0.0.1:9/mcp", "oauth": { "server_url": "http://127.0.0.1:9" } });
+    let near = json!({ "command": CROSSWAY, "args": ["demo", "--stdio"], "alwaysAllow": [] });
+    fs::write(&file, json!({ "mcpServers": { "my far": far, "near": near } }).to_string()).unwrap();
+    let mut command = Command::new(CROSSWAY);
+    command.args(["openapi", "--host", "127.0.0.1", "--port", "0", "--log-level", "warning", "--config"]);
+    command.arg(&file).env_remove("RUST_LOG").stderr(fs::File::create(&log).unwrap());
+    let _tools = Tools::spawn(&mut command);
+    let said = fs::read_to_string(&log).unwrap();
+    let line =
+        said.lines().find(|line| line.contains("no OAuth is done")).unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("my far") && !line.contains("near"), "{line}");
+}
+
+#[test]
 fn a_bridge_has_tools_as_openapi_beside_mcp() {
     let one = Serving::start(&["bridge", "--", CROSSWAY, "demo", "--stdio", "--era", "legacy"]);
     let json = "Content-Type: application/json";
@@ -228,11 +243,15 @@ fn a_bridge_has_tools_as_openapi_beside_mcp() {
 /// A gateway for tenants with an OpenAPI face.
 fn gateway(openapi: &str) -> (tempfile::TempDir, Serving) {
     let dir = tempfile::tempdir().unwrap();
-    let path = config(&dir, GRANTS);
+    let serving = Serving::start(&["serve", "--config", &gateway_config(&dir, GRANTS, openapi)]);
+    (dir, serving)
+}
+
+fn gateway_config(dir: &tempfile::TempDir, grants: &str, openapi: &str) -> String {
+    let path = config(dir, grants);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{text}{openapi}\nendpoints: {{ /acme: acme, /globex: globex }}\n")).unwrap();
-    let serving = Serving::start(&["serve", "--config", &path]);
-    (dir, serving)
+    path
 }
 
 fn paths(document: &Value) -> Vec<&str> {
@@ -289,6 +308,51 @@ fn a_document_that_nobody_in_particular_fetches_is_somebodys_and_opens_no_call()
     assert_eq!(answer(&by("not-a-key").send(&serving, "GET", "/openapi.json", "")).0, 401);
     let (_, alices) = answer(&by(ALICE).send(&serving, "GET", "/demo/openapi.json", ""));
     assert!(!paths(&alices).contains(&"/slow"), "{alices}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reload_switches_openapi_on_and_off_and_says_whether_callers_need_a_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let everybodys = format!("{GRANTS}  - {{ user: anonymous, upstream: demo, tools: [echo] }}\n");
+    let file = gateway_config(&dir, &everybodys, "");
+    let serving = Serving::start(&["serve", "--config", &file]);
+    let get = |path: &str| by(ALICE).send(&serving, "GET", path, "");
+    let is_off = |path: &str| get(path).starts_with("HTTP/1.1 404");
+    let all = ["/openapi.json", "/demo/openapi.json", "/docs", "/acme/openapi.json"];
+    let session = by(ALICE).open(&serving, "/mcp");
+    for openapi in ["openapi: {}", "", "openapi: {}"] {
+        gateway_config(&dir, &everybodys, openapi);
+        serving.signal("HUP");
+        eventually(&format!("the change holds: {openapi:?}"), || {
+            all.iter().all(|path| is_off(path) == openapi.is_empty())
+        });
+        let call = by(ALICE).post(&serving, "/demo/echo", r#"{"message":"hi"}"#);
+        assert_eq!(call.starts_with("HTTP/1.1 404"), openapi.is_empty(), "{call}");
+        // MCP is there all the time, and so are its sessions.
+        let ping =
+            by(ALICE).within(&session).post(&serving, "/mcp", r#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#);
+        assert!(ping.starts_with("HTTP/1.1 200"), "{ping}");
+    }
+    let bearers = |path: &str| {
+        let (_, document) = answer(&As::default().send(&serving, "GET", path, ""));
+        let operation =
+            if path.starts_with("/demo") { "/paths/~1echo/post" } else { "/paths/~1demo~1echo/post" };
+        let security = document.pointer(operation).map(|echo| echo.get("security").is_some());
+        (document["components"].get("securitySchemes").is_some(), security)
+    };
+    let text = fs::read_to_string(&file).unwrap();
+    let (_, rest) = text.split_once("upstreams:").unwrap();
+    let open = format!("identity: {{ proof: none }}\nupstreams:{rest}");
+    for (text, is_needed) in [(&text, true), (&open, false), (&text, true)] {
+        fs::write(&file, text).unwrap();
+        serving.signal("HUP");
+        for path in ["/openapi.json", "/demo/openapi.json"] {
+            eventually(&format!("{path} says that a key is needed: {is_needed}"), || {
+                bearers(path) == (is_needed, Some(is_needed))
+            });
+        }
+    }
 }
 
 #[test]

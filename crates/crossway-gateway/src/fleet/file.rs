@@ -57,6 +57,14 @@ impl Watched {
 
     fn servers(&self, fixed: &[Server]) -> Result<Vec<Server>, RunError> {
         let ServersFile { servers, ignored } = ServersFile::read(&self.path)?;
+        let with_oauth = ignored.iter().filter_map(|member| member.strip_suffix(".oauth"));
+        let with_oauth: Vec<&str> = with_oauth.collect();
+        if !with_oauth.is_empty() {
+            tracing::warn!(
+                servers = with_oauth.join(", "),
+                "no OAuth is done for servers of a file: their oauth means nothing here, and they are reached without; give them a token in headers"
+            );
+        }
         if !ignored.is_empty() {
             tracing::info!(ignored = ignored.join(", "), "the file says what means nothing here");
         }

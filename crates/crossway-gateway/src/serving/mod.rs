@@ -33,7 +33,7 @@ use crossway_layers::Around;
 use crossway_layers::audit::AuditLayer;
 use crossway_layers::credentials::{NamedSource, SecretStore};
 use crossway_layers::trace::TraceLayer;
-use crossway_openapi::face::{Directory, OpenApi};
+use crossway_openapi::face::{Directory, NeedsBearer, OpenApi};
 use crossway_policy::TenantName;
 use crossway_router::{Front, Router, RouterOptions, SealedSessions};
 use crossway_seal::Keyring;
@@ -237,6 +237,8 @@ struct Gateway {
     faces: Faces,
     /// The tools of all upstreams as OpenAPI.
     directory: Directory,
+    /// Whether documents say that callers have to prove who they are.
+    needs_bearer: NeedsBearer,
     /// All upstreams as one.
     merged: Router,
     served: Vec<Served>,
@@ -266,11 +268,9 @@ impl Gateway {
             RouterOptions::default().access(PolicyAccess::by_prefix(now.clone(), metrics.clone())),
         );
         let handles = keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
-        let mut tools = maker.tools();
-        if now.get().identity.proof() != "none" {
-            tools = tools.needs_bearer();
-        }
-        let directory = Directory::for_callers(tools, reaches);
+        let needs_bearer = NeedsBearer::default();
+        needs_bearer.set(wants_proof(&now));
+        let directory = Directory::for_callers(maker.tools().needs_bearer(needs_bearer.clone()), reaches);
         let root = maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles);
         let faces = Faces::new(root.with_tools(Some(Tools::Many(directory.clone()))));
         let named: [(String, Arc<dyn NamedSource>); 0] = [];
@@ -287,6 +287,7 @@ impl Gateway {
             counts,
             faces,
             directory,
+            needs_bearer,
             merged,
             served: Vec::new(),
             endpoints: Vec::new(),
@@ -313,6 +314,7 @@ impl Gateway {
         drop(before);
         let before = self.now.set(ruling);
         tokio::task::spawn_blocking(move || drop(before));
+        self.needs_bearer.set(wants_proof(&self.now));
         self.apply(upstreams);
         let upstreams = self.served.iter().map(|served| served.spec.name.as_str()).collect();
         self.metrics.keep(&tenants.iter().map(TenantName::as_str).collect(), &upstreams);
@@ -426,6 +428,11 @@ fn recorded(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc
     };
     let inner = Discreet(inner);
     if is_traced { Arc::new(Around::new(inner, TraceLayer::new())) } else { Arc::new(inner) }
+}
+
+/// Whether callers have to prove who they are.
+fn wants_proof(now: &Now) -> bool {
+    now.get().identity.proof() != "none"
 }
 
 /// Whether an upstream is there for a caller.

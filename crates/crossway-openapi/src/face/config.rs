@@ -1,5 +1,8 @@
 //! What a face is told when it is made.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 
 use super::{ApiKey, Limits};
@@ -26,7 +29,7 @@ pub struct Config {
     /// The key that callers need.
     pub key: Option<ApiKey>,
     /// Whether the document says that callers need a bearer credential, though it is checked elsewhere.
-    pub needs_bearer: bool,
+    pub needs_bearer: NeedsBearer,
     /// The hosts that requests may be addressed to.
     pub hosts: AllowedHosts,
     /// The web pages that may make requests. They are told so, as browsers want it (the Fetch standard's CORS protocol), and no
@@ -34,6 +37,22 @@ pub struct Config {
     pub origins: AllowedOrigins,
     /// How much is taken and given.
     pub limits: Limits,
+}
+
+/// Whether callers need a bearer credential: they do not, until it is set. Clones share it, and it may change while faces are served:
+/// the next document says so.
+#[derive(Debug, Clone, Default)]
+pub struct NeedsBearer(Arc<AtomicBool>);
+
+impl NeedsBearer {
+    /// Says whether they do from now on.
+    pub fn set(&self, they_do: bool) {
+        self.0.store(they_do, Ordering::Release);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl Config {
@@ -90,10 +109,10 @@ impl Config {
         self
     }
 
-    /// Says in the document that callers need a bearer credential, which something in front of the face checks.
+    /// Says in the document whether callers need a bearer credential, which something in front of the face checks.
     #[must_use]
-    pub fn needs_bearer(mut self) -> Self {
-        self.needs_bearer = true;
+    pub fn needs_bearer(mut self, needs_bearer: NeedsBearer) -> Self {
+        self.needs_bearer = needs_bearer;
         self
     }
 
@@ -119,7 +138,7 @@ impl Config {
     }
 
     pub(crate) fn has_key(&self) -> bool {
-        self.key.is_some() || self.needs_bearer
+        self.key.is_some() || self.needs_bearer.get()
     }
 
     /// A request's path without what may stand before it.

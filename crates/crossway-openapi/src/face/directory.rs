@@ -2,19 +2,21 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use crossway_service::Extensions;
-use futures_util::future::join_all;
+use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use tower_service::Service;
 
 use super::answer::json;
-use super::limits::TOOLSETS;
+use super::limits::{DOCUMENT_TIME, TOOLSETS};
 use super::one::One;
 use super::problem::Problem;
 use super::route::{Route, nothing};
@@ -32,7 +34,8 @@ struct Shared {
     config: Config,
     named: Arc<RwLock<Named>>,
     is_there: IsThere,
-    documents: Mutex<Vec<(Vec<Seen>, Bytes)>>,
+    /// By whether callers need a key, and what they see.
+    documents: Mutex<Vec<(bool, Vec<Seen>, Bytes)>>,
 }
 
 /// Whether an upstream is there for a caller.
@@ -43,6 +46,9 @@ type Named = Vec<(Arc<str>, OpenApi)>;
 
 /// The tools of an upstream that a document has.
 type Seen = (Arc<str>, Arc<Toolset>);
+
+/// What an upstream has said.
+type Known = Result<Arc<Toolset>, Problem>;
 
 impl Directory {
     /// Without any upstream. What the config says of hosts, origins and the key holds for all of them, and is not asked again by
@@ -140,25 +146,48 @@ impl Shared {
         one.answer(with_key(&self.config, &parts, route)?, parts, body).await
     }
 
-    /// The document of all. Upstreams that are away are missing.
-    async fn document(&self, caller: http::Extensions) -> Bytes {
+    /// The tools of all that are there for a caller. Those are missing that are away, or that take too long while others are there.
+    async fn seen(&self, caller: http::Extensions) -> Vec<Seen> {
         let mut faces = self.all();
         faces.retain(|(name, _)| (self.is_there)(name, &caller));
         let extensions = Extensions::from(caller);
-        let asked = faces.iter().map(|(name, face)| async {
-            match face.0.toolset(&extensions).await {
-                Ok(toolset) => Some((Arc::clone(name), toolset)),
-                Err(problem) => {
-                    tracing::debug!(
-                        upstream = &**name,
-                        status = problem.status.as_u16(),
-                        "its tools are left out"
-                    );
-                    None
-                }
-            }
+        let asked = faces.iter().enumerate().map(|(index, (_, face))| {
+            let extensions = &extensions;
+            async move { (index, face.0.toolset(extensions).await) }
         });
-        let seen: Vec<Seen> = join_all(asked).await.into_iter().flatten().collect();
+        let mut asked: FuturesUnordered<_> = asked.collect();
+        let mut known: Vec<Option<Known>> = faces.iter().map(|_| None).collect();
+        let mut patience = pin!(tokio::time::sleep(DOCUMENT_TIME));
+        let mut is_over = false;
+        loop {
+            let has_some = known.iter().flatten().flatten().any(|toolset| !toolset.tools().is_empty());
+            if is_over && has_some {
+                break;
+            }
+            let next = if is_over {
+                asked.next().await
+            } else {
+                match select(asked.next(), patience.as_mut()).await {
+                    Either::Left((next, _)) => next,
+                    Either::Right(_) => {
+                        is_over = true;
+                        continue;
+                    }
+                }
+            };
+            let Some((index, answer)) = next else { break };
+            if let Some(place) = known.get_mut(index) {
+                *place = Some(answer);
+            }
+        }
+        drop(asked);
+        let named = faces.into_iter().zip(known);
+        named.filter_map(|((name, _), known)| Some((Arc::clone(&name), found(&name, known)?))).collect()
+    }
+
+    /// The document of all.
+    async fn document(&self, caller: http::Extensions) -> Bytes {
+        let (seen, has_key) = (self.seen(caller).await, self.config.has_key());
         let is_same = |known: &[Seen]| {
             known.len() == seen.len()
                 && known
@@ -167,17 +196,36 @@ impl Shared {
                     .all(|(one, other)| one.0 == other.0 && Arc::ptr_eq(&one.1, &other.1))
         };
         let documents = || self.documents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, document)) = documents().iter().find(|(known, _)| is_same(known)) {
+        let is_it = |(keyed, known, _): &&(bool, Vec<Seen>, Bytes)| *keyed == has_key && is_same(known);
+        if let Some((_, _, document)) = documents().iter().find(is_it) {
             return document.clone();
         }
-        let document =
-            document::of_many(&self.config, seen.iter().map(|(name, toolset)| (&**name, &**toolset)));
+        let document = document::of_many(
+            &self.config,
+            has_key,
+            seen.iter().map(|(name, toolset)| (&**name, &**toolset)),
+        );
         let mut documents = documents();
         if documents.len() >= TOOLSETS {
             documents.clear();
         }
-        documents.push((seen, document.clone()));
+        documents.push((has_key, seen, document.clone()));
         document
+    }
+}
+
+/// The tools of an upstream, if there are any to show.
+fn found(upstream: &str, known: Option<Known>) -> Option<Arc<Toolset>> {
+    match known {
+        Some(Ok(toolset)) => Some(toolset),
+        Some(Err(problem)) => {
+            tracing::debug!(upstream, status = problem.status.as_u16(), "its tools are left out");
+            None
+        }
+        None => {
+            tracing::info!(upstream, "a document is without its tools, which are not known yet");
+            None
+        }
     }
 }
 
@@ -215,3 +263,6 @@ impl fmt::Debug for Directory {
         f.debug_struct("Directory").field("named", &names).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

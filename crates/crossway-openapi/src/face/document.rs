@@ -16,12 +16,12 @@ const TITLE: &str = "MCP OpenAPI Proxy";
 const DESCRIPTION: &str = "Automatically generated API from MCP Tool Schemas";
 const VERSION: &str = "1.0";
 
-/// The document of one upstream's tools, each at `/{tool}`.
-pub(crate) fn of_one(config: &Config, said: &Introduction, toolset: &Toolset) -> Bytes {
+/// The document of one upstream's tools, each at `/{tool}`. `has_key` says whether callers need a key.
+pub(crate) fn of_one(config: &Config, has_key: bool, said: &Introduction, toolset: &Toolset) -> Bytes {
     let server = said.server();
     let name = server.name.as_deref().or(config.name.as_deref());
     let described = name.map(|name| format!("{name} MCP Server"));
-    let mut writing = Writing::new(config);
+    let mut writing = Writing::new(config, has_key);
     for tool in toolset.tools() {
         writing.tool(None, tool);
     }
@@ -38,8 +38,12 @@ pub(crate) fn of_one(config: &Config, said: &Introduction, toolset: &Toolset) ->
 }
 
 /// The document of several upstreams' tools, each at `/{upstream}/{tool}`.
-pub(crate) fn of_many<'a>(config: &Config, upstreams: impl Iterator<Item = (&'a str, &'a Toolset)>) -> Bytes {
-    let mut writing = Writing::new(config);
+pub(crate) fn of_many<'a>(
+    config: &Config,
+    has_key: bool,
+    upstreams: impl Iterator<Item = (&'a str, &'a Toolset)>,
+) -> Bytes {
+    let mut writing = Writing::new(config, has_key);
     let mut listed = String::new();
     for (name, toolset) in upstreams.filter(|(_, toolset)| !toolset.tools().is_empty()) {
         let segment = encode_segment(name);
@@ -59,17 +63,18 @@ pub(crate) fn of_many<'a>(config: &Config, upstreams: impl Iterator<Item = (&'a 
 
 struct Writing<'a> {
     config: &'a Config,
+    has_key: bool,
     paths: Object,
     ids: HashSet<String>,
     components: Components,
 }
 
 impl<'a> Writing<'a> {
-    fn new(config: &'a Config) -> Self {
+    fn new(config: &'a Config, has_key: bool) -> Self {
         let mut components = Components::default();
         components.add("Problem", problem());
         components.add("HTTPValidationError", faults());
-        Self { config, paths: Object::new(), ids: HashSet::new(), components }
+        Self { config, has_key, paths: Object::new(), ids: HashSet::new(), components }
     }
 
     fn tool(&mut self, upstream: Option<&str>, tool: &Tool) {
@@ -92,7 +97,7 @@ impl<'a> Writing<'a> {
         let body = Object::new().with("required", Tree::Bool(is_needed)).with("content", content(input));
         operation.push("requestBody", body.into());
         operation.push("responses", self.responses(tool, &base));
-        if self.config.has_key() {
+        if self.has_key {
             let needed = Object::new().with("HTTPBearer", Tree::List(Vec::new()));
             operation.push("security", Tree::List(vec![needed.into()]));
         }
@@ -189,7 +194,7 @@ impl<'a> Writing<'a> {
         }
         document.push("paths", self.paths.into());
         let mut components = Object::new().with("schemas", self.components.into_object().into());
-        if self.config.has_key() {
+        if self.has_key {
             let bearer = Object::new().with("type", Tree::text("http")).with("scheme", Tree::text("bearer"));
             components.push("securitySchemes", Object::new().with("HTTPBearer", bearer.into()).into());
         }
@@ -292,7 +297,7 @@ mod tests {
     #[test]
     fn operation_ids_are_those_of_mcpo_and_never_the_same_twice_nor_too_long() {
         let config = Config::new();
-        let mut writing = Writing::new(&config);
+        let mut writing = Writing::new(&config, false);
         assert_eq!(writing.operation_id("get-sum"), "tool_get_sum_post");
         assert_eq!(writing.operation_id("get_sum"), "tool_get_sum_2_post");
         assert_eq!(writing.operation_id("get.sum"), "tool_get_sum_3_post");

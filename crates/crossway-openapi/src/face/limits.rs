@@ -46,6 +46,10 @@ pub(crate) const SEEN_LISTS: usize = 4096;
 /// How many bytes those answers may have: 64 MiB.
 pub(crate) const SEEN_BYTES: usize = 64 << 20;
 
+/// How long the document of several upstreams waits for one of which nothing is known, once others are: 1 second, in which a server that
+/// runs tells its list many times over.
+pub(crate) const DOCUMENT_TIME: Duration = Duration::from_secs(1);
+
 /// How many pages of a list are fetched: 1,000. A server that goes on has no end.
 pub(crate) const LIST_PAGES: usize = 1000;
 

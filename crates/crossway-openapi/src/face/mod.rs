@@ -37,7 +37,7 @@ mod service;
 mod toolset;
 mod tree;
 
-pub use config::Config;
+pub use config::{Config, NeedsBearer};
 pub use directory::Directory;
 pub use future::ResponseFuture;
 pub use key::{ApiKey, InvalidKey};

@@ -58,11 +58,13 @@ impl One {
 
     async fn document(&self, extensions: &Extensions) -> Result<Bytes, Problem> {
         let toolset = self.toolset(extensions).await?;
-        if let Some(document) = toolset.document.get() {
+        let has_key = self.config.has_key();
+        let kept = toolset.document(has_key);
+        if let Some(document) = kept.get() {
             return Ok(document.clone());
         }
         let said = self.asker.introduction(extensions).await;
-        Ok(toolset.document.get_or_init(|| document::of_one(&self.config, &said, &toolset)).clone())
+        Ok(kept.get_or_init(|| document::of_one(&self.config, has_key, &said, &toolset)).clone())
     }
 
     /// The body of a call. An empty one is no arguments.

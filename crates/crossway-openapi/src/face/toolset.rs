@@ -17,8 +17,8 @@ use crate::checks::limits::SCHEMA_BYTES;
 pub(crate) struct Toolset {
     tools: Vec<Tool>,
     by_name: HashMap<String, usize>,
-    /// The document, once it was asked for.
-    pub(crate) document: OnceLock<Bytes>,
+    /// The documents, once they were asked for: of callers who need no key, and of those who do.
+    documents: [OnceLock<Bytes>; 2],
 }
 
 /// A tool (2026-07-28, server/tools, Tool).
@@ -58,11 +58,17 @@ impl Toolset {
                 }
             }
         }
-        Self { tools, by_name, document: OnceLock::new() }
+        Self { tools, by_name, documents: Default::default() }
     }
 
     pub(crate) fn tools(&self) -> &[Tool] {
         &self.tools
+    }
+
+    /// The document, once it was asked for.
+    pub(crate) fn document(&self, has_key: bool) -> &OnceLock<Bytes> {
+        let [open, keyed] = &self.documents;
+        if has_key { keyed } else { open }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Tool> {
