@@ -208,12 +208,16 @@ impl Maker {
         Pair::new(StreamableHttp::new(Arc::clone(&upstream), config), HttpSse::new(upstream, sse))
     }
 
-    /// How an OpenAPI face behaves.
+    /// How an OpenAPI face behaves beside MCP.
     pub(crate) fn tools(&self) -> face::Config {
         let mut limits = face::Limits::default();
         limits.body_bytes = limits.body_bytes.min(self.limits.mcp.message.message_bytes);
         limits.body_idle = self.limits.mcp.body_idle;
-        face::Config::new().limits(limits).hosts(self.hosts.clone()).origins(self.origins.clone())
+        face::Config::new()
+            .beside_mcp()
+            .limits(limits)
+            .hosts(self.hosts.clone())
+            .origins(self.origins.clone())
     }
 
     /// The OpenAPI face of an upstream.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use support::Serving;
-use support::tenants::{As, body, by, eventually};
+use support::tenants::{As, body, by, eventually, sha256};
 
 const ALICE: &str = "the-key-of-alice-0123456789abcdef";
 const BOB: &str = "the-key-of-bob-0123456789abcdef";
@@ -396,4 +396,42 @@ fn a_security_scheme_that_no_credential_fills_is_told_of() {
     assert_eq!(told(&format!("{} }}\n", header.replace("sid2", "sid"))).len(), 1);
     let bearer = "  - { upstream: a, for: shared, bearer: true, from: { env: SID } }\n";
     assert!(told(&format!(", headers: {{ X-Key: '${{KEY}}' }}{credentials}{bearer}")).is_empty());
+}
+
+#[test]
+fn tools_that_are_called_as_paths_of_mcp_are_operations_too() {
+    let hooks = Fake::start(|asked| (200, format!("{:?}", asked.line)));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("crossway.yaml");
+    let tools = ["mcp", "sse", "message", "other"];
+    let webhooks =
+        tools.map(|tool| format!("{tool}: {{ description: d, url: {}/{tool} }}", hooks.url)).join(", ");
+    let key = sha256(ALICE);
+    let text = format!(
+        "identity: {{ proof: api-keys, keys: [{{ sha256: \"{key}\", subject: alice, groups: [acme] }}] }}\n\
+         upstreams: {{ hooks: {{ webhook: {{ tools: {{ {webhooks} }} }} }} }}\n\
+         tenants: {{ acme: {{ groups: [acme] }} }}\nopenapi: {{}}\n\
+         grants: [{{ everyone: true, upstream: hooks, tools: ['*'] }}]\n"
+    );
+    fs::write(&path, text).unwrap();
+    let serving = Serving::start(&["serve", "--config", path.to_str().unwrap()]);
+    let header = format!("Authorization: Bearer {ALICE}");
+    let bridge = Serving::start(&["bridge", "--upstream", &serving.url("/hooks/mcp"), "--header", &header]);
+    for (server, document, before) in [
+        (&serving, "/openapi.json", "/hooks"),
+        (&serving, "/hooks/openapi.json", ""),
+        (&bridge, "/openapi.json", ""),
+    ] {
+        eventually("the document has all tools", || {
+            let document = by(ALICE).send(server, "GET", document, "");
+            let wanted = ["mcp/call", "sse/call", "message/call", "other"];
+            wanted.iter().all(|path| document.contains(&format!(r#""{before}/{path}":"#)))
+        });
+    }
+    for (server, before) in [(&serving, "/hooks"), (&bridge, "")] {
+        for (tool, path) in tools.iter().zip(["mcp/call", "sse/call", "message/call", "other"]) {
+            let answer = by(ALICE).post(server, &format!("{before}/{path}"), "{}");
+            assert_eq!(body(&answer), format!("\"POST /{tool}\""), "{answer}");
+        }
+    }
 }

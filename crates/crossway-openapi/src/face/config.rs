@@ -30,6 +30,8 @@ pub struct Config {
     pub key: Option<ApiKey>,
     /// Whether the document says that callers need a bearer credential, though it is checked elsewhere.
     pub needs_bearer: NeedsBearer,
+    /// Whether MCP is served beside the face, at `/mcp`, `/sse` and `/message`: tools that are called so are at `/{name}/call` then.
+    pub is_beside_mcp: bool,
     /// The hosts that requests may be addressed to.
     pub hosts: AllowedHosts,
     /// The web pages that may make requests. They are told so, as browsers want it (the Fetch standard's CORS protocol), and no
@@ -113,6 +115,13 @@ impl Config {
     #[must_use]
     pub fn needs_bearer(mut self, needs_bearer: NeedsBearer) -> Self {
         self.needs_bearer = needs_bearer;
+        self
+    }
+
+    /// Says that MCP is served beside the face, at `/mcp`, `/sse` and `/message`.
+    #[must_use]
+    pub fn beside_mcp(mut self) -> Self {
+        self.is_beside_mcp = true;
         self
     }
 

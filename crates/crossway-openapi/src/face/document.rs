@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::ask::Introduction;
 use super::limits::OPERATION_ID;
+use super::route::of_tool;
 use super::schema::{Components, resolve};
 use super::toolset::{Tool, Toolset};
 use super::tree::{Object, Tree};
@@ -101,10 +102,10 @@ impl<'a> Writing<'a> {
             let needed = Object::new().with("HTTPBearer", Tree::List(Vec::new()));
             operation.push("security", Tree::List(vec![needed.into()]));
         }
-        let segment = encode_segment(&tool.name);
+        let at = of_tool(&tool.name, &encode_segment(&tool.name), self.config.is_beside_mcp);
         let path = match upstream {
-            Some(upstream) => format!("{}/{}/{segment}", self.config.path_prefix, encode_segment(upstream)),
-            None => format!("/{segment}"),
+            Some(upstream) => format!("{}/{}{at}", self.config.path_prefix, encode_segment(upstream)),
+            None => at,
         };
         self.paths.push(path, Object::new().with("post", operation.into()).into());
     }

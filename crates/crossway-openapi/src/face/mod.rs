@@ -6,6 +6,8 @@
 //! | `POST /{tool}` | what the tool answers to the arguments in the body |
 //! | `GET /docs` | a page to read the document and try the tools; it needs no other host |
 //!
+//! Where MCP is served [beside it](Config::beside_mcp), tools that are called `mcp`, `sse` or `message` are at `/{tool}/call`.
+//!
 //! [`OpenApi`] has that of one upstream. A [`Directory`] has several by name: each below `/{upstream}`, and at its root one document of
 //! all, with paths `/{upstream}/{tool}`.
 //!

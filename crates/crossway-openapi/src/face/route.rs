@@ -5,6 +5,18 @@ use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
 
+/// Names that lead to MCP where that is served beside: there, tools that are called so are at `/{name}/call`.
+const OF_MCP: [&str; 3] = ["mcp", "sse", "message"];
+
+/// What stands behind such a name.
+const CALL: &str = "/call";
+
+/// Where a tool is, as a document has it; `segment` is its name in a path.
+pub(crate) fn of_tool(name: &str, segment: &str, is_beside_mcp: bool) -> String {
+    let behind = if is_beside_mcp && OF_MCP.contains(&name) { CALL } else { "" };
+    format!("/{segment}{behind}")
+}
+
 /// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -34,7 +46,9 @@ impl Route {
         if let Some(route) = Self::of_document(method, path)? {
             return Ok(route);
         }
-        let segment = path.strip_prefix('/').filter(|segment| !segment.is_empty() && !segment.contains('/'));
+        let rest = path.strip_prefix('/');
+        let of_mcp = rest.and_then(|rest| rest.strip_suffix(CALL)).filter(|name| OF_MCP.contains(name));
+        let segment = of_mcp.or(rest).filter(|segment| !segment.is_empty() && !segment.contains('/'));
         let name = segment.and_then(|segment| percent_decode_str(segment).decode_utf8().ok());
         let name = name.ok_or_else(nothing)?;
         if *method == Method::POST {
@@ -89,8 +103,12 @@ mod tests {
         assert_eq!(of(Method::HEAD, "/docs").unwrap(), Route::Docs(Asset::Page));
         assert_eq!(of(Method::POST, "/get%20it").unwrap(), Route::Tool("get it".to_owned()));
         assert_eq!(of(Method::POST, "/docs").unwrap(), Route::Tool("docs".to_owned()));
+        assert_eq!(of(Method::POST, "/mcp/call").unwrap(), Route::Tool("mcp".to_owned()));
+        assert_eq!(of(Method::POST, "/sse").unwrap(), Route::Tool("sse".to_owned()));
         for (method, path, status) in [
             (Method::GET, "/echo", 405),
+            (Method::POST, "/echo/call", 404),
+            (Method::GET, "/mcp/call", 405),
             (Method::DELETE, "/openapi.json", 405),
             (Method::POST, "/docs/app.js", 405),
             (Method::POST, "/", 404),
