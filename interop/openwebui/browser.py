@@ -1,6 +1,7 @@
 """A user's chat in a browser: what a person sees of a tool's answer, and a picture of it."""
 
 import asyncio
+import contextlib
 import shutil
 
 from selenium import webdriver
@@ -29,18 +30,7 @@ async def run(lab):
 
 
 def look(lab, url, picture):
-    options = webdriver.ChromeOptions()
-    options.binary_location = program("chromium")
-    # No sandbox: containers mostly have none to give, and only our own page is opened.
-    options.add_argument("--headless=new")
-    for switch in ("no-sandbox", "disable-dev-shm-usage", "disable-gpu", "hide-scrollbars", "force-device-scale-factor=1"):
-        options.add_argument(f"--{switch}")
-    options.add_argument(f"--window-size={SIZE[0]},{SIZE[1]}")
-    options.add_argument(f"--user-data-dir={lab.dir / 'browser'}")
-    service = webdriver.ChromeService(program("chromedriver"), log_output=str(lab.dir / "chromedriver.log"))
-    browser = webdriver.Chrome(options=options, service=service)
-    try:
-        browser.set_page_load_timeout(PAGE_SECONDS)
+    with chromium(lab, "chat") as browser:
         browser.get(f"{lab.url}/static/favicon.png")  # Of the same origin, so that the token can be put there.
         browser.execute_script("localStorage.token = arguments[0]; localStorage.theme = 'light'", lab.alice.token)
         browser.get(url)
@@ -49,6 +39,25 @@ def look(lab, url, picture):
         unfold(browser, wait)
         browser.save_screenshot(str(picture))
         return shown(browser)
+
+
+@contextlib.contextmanager
+def chromium(lab, name):
+    """Chromium without a window, with a profile of its own. It remembers what it asked for, and what its console said."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = program("chromium")
+    # No sandbox: containers mostly have none to give, and only our own page is opened.
+    options.add_argument("--headless=new")
+    for switch in ("no-sandbox", "disable-dev-shm-usage", "disable-gpu", "hide-scrollbars", "force-device-scale-factor=1"):
+        options.add_argument(f"--{switch}")
+    options.add_argument(f"--window-size={SIZE[0]},{SIZE[1]}")
+    options.add_argument(f"--user-data-dir={lab.dir / f'browser-{name}'}")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    service = webdriver.ChromeService(program("chromedriver"), log_output=str(lab.dir / f"chromedriver-{name}.log"))
+    browser = webdriver.Chrome(options=options, service=service)
+    try:
+        browser.set_page_load_timeout(PAGE_SECONDS)
+        yield browser
     finally:
         browser.quit()
 
