@@ -16,6 +16,14 @@ pub trait Access: Send + Sync + 'static {
     /// Whose rights are the same as this caller's. Lists are filtered once for all of them.
     fn rights(&self, context: &Context) -> Whose;
 
+    /// Who may notice by what is told one of them that another has asked before.
+    ///
+    /// Of servers that callers share, what one has asked for is known to the next. Where that is nobody else's business (another
+    /// tenant's), this is narrower than [`rights`](Self::rights).
+    fn company(&self, context: &Context) -> Whose {
+        self.rights(context)
+    }
+
     /// Who is told the same lists by an upstream. An upstream of [`Whose::Nobody`] is not there for this caller.
     fn lists_of(&self, upstream: &str, context: &Context) -> Whose;
 

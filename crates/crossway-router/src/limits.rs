@@ -96,6 +96,17 @@ pub const MERGED_LISTS: usize = 4096;
 /// How many bytes merged lists may take that are kept ready: 256 MiB, a hundred lists of 10,000 tools.
 pub const MERGED_BYTES: usize = 256 << 20;
 
+/// How many characters of an upstream's instructions are told beside others': 2,048. What is longer is cut.
+pub const JOINED_INSTRUCTIONS: usize = 2048;
+
+/// How many bytes the instructions of several upstreams together may have: 16 KiB, about 4,000 tokens that every chat pays for. Those of
+/// the upstreams that come last are left out.
+pub const MERGED_INSTRUCTIONS: usize = 16 << 10;
+
+/// For how many kinds of callers it is kept which upstreams they have seen something of: 16,384. Beyond that, half of them are told no
+/// instructions until they list again.
+pub const INTRODUCTIONS: usize = 16_384;
+
 /// How many resources one client may listen for: 4,096, more than a person can look at.
 pub const SUBSCRIBED: usize = 4096;
 

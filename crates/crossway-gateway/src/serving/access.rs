@@ -58,6 +58,12 @@ impl Access for PolicyAccess {
             .map_or(Whose::Nobody, |standing| Whose::Key(standing.view().clone()))
     }
 
+    /// Callers of other tenants may have the same rights, and are nobody's business.
+    fn company(&self, context: &Context) -> Whose {
+        Self::standing(&self.now.get(), context)
+            .map_or(Whose::Nobody, |standing| Whose::Key(standing.tenant().clone()))
+    }
+
     fn lists_of(&self, upstream: &str, context: &Context) -> Whose {
         let ruling = self.now.get();
         let upstream = self.name(&ruling, upstream);

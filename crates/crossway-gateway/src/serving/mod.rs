@@ -343,7 +343,10 @@ impl Gateway {
                 &self.states,
                 &self.connect,
             );
-            self.merged.insert(&served.spec.prefix, &served.upstream);
+            match served.spec.instructions {
+                true => self.merged.insert(&served.spec.prefix, &served.upstream),
+                false => self.merged.insert_without_instructions(&served.spec.prefix, &served.upstream),
+            }
             let tools = self.tools_of(&served);
             self.directory.insert(&name, tools.clone());
             let pair = self.maker.pair_with(self.face(&served.alone), self.handles(&format!("/{name}/mcp")));

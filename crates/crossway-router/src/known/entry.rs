@@ -33,7 +33,8 @@ pub(crate) struct Entry {
     used: Mutex<Instant>,
     failure: Mutex<Option<Arc<Failure>>>,
     /// What the upstream says of itself: the result of `server/discover`, once it was asked.
-    said: tokio::sync::Mutex<Option<Bytes>>,
+    said: Mutex<Option<Bytes>>,
+    asking: tokio::sync::Mutex<()>,
     /// How many want to hear of changes, whether they ask for lists or not.
     kept: AtomicUsize,
     is_listening: AtomicBool,
@@ -102,7 +103,8 @@ impl Entry {
             slots: Default::default(),
             used: Mutex::new(Instant::now()),
             failure: Mutex::default(),
-            said: tokio::sync::Mutex::default(),
+            said: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
             kept: AtomicUsize::new(0),
             is_listening: AtomicBool::new(false),
             alive: watch::Sender::new(()),
@@ -173,15 +175,26 @@ impl Entry {
     /// What the upstream says of itself: the result of `server/discover`, JSON text. Waits only until it is known, and not for long.
     pub(crate) async fn said(&self) -> Option<Bytes> {
         timeout(FIRST_LIST_TIME, async {
-            let mut said = self.said.lock().await;
-            if said.is_none() {
-                let answer = self.answer("server/discover", None).await.ok()?;
-                *said = answer.result().map(Bytes::copy_from_slice);
+            let _one_at_a_time = self.asking.lock().await;
+            match self.said_now() {
+                Some(said) => Some(said),
+                None => self.ask_itself().await,
             }
-            said.clone()
         })
         .await
         .ok()?
+    }
+
+    /// The same, if it is known.
+    pub(crate) fn said_now(&self) -> Option<Bytes> {
+        lock(&self.said).clone()
+    }
+
+    async fn ask_itself(&self) -> Option<Bytes> {
+        let answer = self.answer("server/discover", None).await.ok()?;
+        let said = answer.result().map(Bytes::copy_from_slice)?;
+        *lock(&self.said) = Some(said.clone());
+        Some(said)
     }
 
     /// Somebody is given the list as it is known: it is fetched anew if it has expired. None if nothing is known, and it
@@ -222,7 +235,7 @@ impl Entry {
         Kept(Arc::clone(self))
     }
 
-    /// Fetches anew what is known, and what somebody was left without.
+    /// Fetches anew what is known, and lists that somebody was left without.
     pub(super) fn refresh_all(self: &Arc<Self>) {
         for kind in ListKind::ALL {
             let slot = self.slot(kind);
@@ -234,6 +247,14 @@ impl Entry {
                 slot.is_outdated.store(true, Ordering::Release);
                 self.refresh(kind);
             }
+        }
+        if self.said_now().is_some() {
+            let entry = Arc::clone(self);
+            tokio::spawn(async move {
+                // Until it is known anew, what it said before holds.
+                let _one_at_a_time = entry.asking.lock().await;
+                drop(timeout(LIST_TIME, entry.ask_itself()).await);
+            });
         }
     }
 

@@ -100,6 +100,8 @@ pub(crate) struct ListChange {
 pub(crate) struct Known {
     pub(crate) name: Arc<str>,
     pub(crate) link: Link,
+    /// Whether clients are told its instructions.
+    pub(crate) has_instructions: bool,
     views: Mutex<HashMap<Arc<View>, Arc<Entry>>>,
     contents: Arc<Contents>,
     pub(crate) changed: broadcast::Sender<Change>,
@@ -108,14 +110,20 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) fn new(name: &str, upstream: &dyn Upstream) -> Arc<Self> {
-        Self::bounded(name, upstream, (VIEWS, VIEW_BYTES))
+    pub(crate) fn new(name: &str, upstream: &dyn Upstream, has_instructions: bool) -> Arc<Self> {
+        Self::bounded(name, upstream, has_instructions, (VIEWS, VIEW_BYTES))
     }
 
-    fn bounded(name: &str, upstream: &dyn Upstream, most: (usize, usize)) -> Arc<Self> {
+    fn bounded(
+        name: &str,
+        upstream: &dyn Upstream,
+        has_instructions: bool,
+        most: (usize, usize),
+    ) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
             link: upstream.connect(Scope::Shared),
+            has_instructions,
             views: Mutex::default(),
             contents: Arc::default(),
             changed: broadcast::Sender::new(CHANGES),
@@ -148,6 +156,11 @@ impl Known {
         drop(views);
         drop(forgotten);
         new
+    }
+
+    /// What is known for those of a view, if any of them has asked.
+    pub(crate) fn known(&self, view: &Arc<View>) -> Option<Arc<Entry>> {
+        self.views().get(view).cloned()
     }
 
     /// How it stands with the upstream, for any of those who asked.

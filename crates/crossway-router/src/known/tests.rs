@@ -16,7 +16,7 @@ fn message(text: &str) -> Message {
 const MOST: (usize, usize) = (8, 8000);
 
 fn known() -> Arc<Known> {
-    Known::bounded("one", &Scripted::new().0, MOST)
+    Known::bounded("one", &Scripted::new().0, true, MOST)
 }
 
 /// What is known for one user.

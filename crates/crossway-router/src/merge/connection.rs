@@ -44,12 +44,12 @@ impl Connection {
                 let router = router.clone();
                 Reply::pending(async move {
                     let said = router.introduced(&id, &message, &context).await;
-                    said.or_else(|| router.discovered(&id, &context))
+                    said.or_else(|| router.discovered(&id, &message, &context))
                         .map_or_else(Reply::accepted, Reply::once)
                 })
             }
             Some("server/discover") => {
-                router.discovered(&id, &context).map_or_else(Reply::accepted, Reply::once)
+                router.discovered(&id, &message, &context).map_or_else(Reply::accepted, Reply::once)
             }
             Some("resources/read") => self.read(message, context),
             Some("completion/complete") => self.complete(message, context),

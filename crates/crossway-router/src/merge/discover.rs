@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Router;
-use crate::access::Whose;
 
 /// What a router does of what an upstream can do.
 const PASSED_ON: [&str; 5] = ["tools", "prompts", "resources", "completions", "logging"];
@@ -51,14 +50,13 @@ impl Router {
     }
 
     /// What a router can do does not depend on the upstreams that there are: they come and go.
-    pub(super) fn discovered(&self, id: &RequestId, context: &Context) -> Option<Message> {
-        let members = self.members();
-        let names: Vec<&str> = members
-            .all
-            .iter()
-            .map(|member| &*member.name)
-            .filter(|name| self.access().lists_of(name, context) != Whose::Nobody)
-            .collect();
+    pub(super) fn discovered(&self, id: &RequestId, request: &Message, context: &Context) -> Option<Message> {
+        let seen = self.seen(request, context);
+        let names: Vec<&str> = seen.visible().map(|(member, _)| &*member.name).collect();
+        let about_names = self.0.naming.instructions();
+        let mut instructions = format!("Several MCP servers as one: {}. {about_names}", names.join(", "));
+        instructions.truncate(instructions.trim_end().len());
+        instructions.push_str(&self.joined(&seen, request, context));
         let result = json!({
             "resultType": "complete",
             "supportedVersions": [Revision::V2026_07_28.as_str()],
@@ -69,8 +67,7 @@ impl Router {
                 "completions": {},
                 "logging": {},
             },
-            "instructions": format!("Several MCP servers as one: {}. {}", names.join(", "), self.0.naming.instructions())
-                .trim_end(),
+            "instructions": instructions,
             "ttlMs": 0,
             "cacheScope": "private",
             "_meta": {

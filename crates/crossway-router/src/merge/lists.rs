@@ -28,6 +28,8 @@ pub(super) struct Merged {
     /// By what items are exposed as.
     places: HashMap<Arc<str>, Place>,
     clashes: Vec<Clash>,
+    /// The upstreams that have something in it.
+    shown: Arc<[Arc<str>]>,
 }
 
 /// Where an exposed name leads.
@@ -95,7 +97,9 @@ impl Router {
             Ok(page) => page,
             Err(error) => return error_of(&id, error),
         };
-        let merged = self.merged(kind, request, context).await;
+        let seen = self.seen(request, context);
+        let merged = self.merged_of(kind, &seen, request, context).await;
+        self.introduce(kind, &merged.shown, &seen, request, context).await;
         match merged.pages.get(page) {
             Some(answer) => {
                 let mut answer = answer.clone();
@@ -140,8 +144,17 @@ impl Router {
     /// The merged list for those who see the same as the client of `request`. Waits only for upstreams of which nothing is
     /// known, and not for long.
     pub(super) async fn merged(&self, kind: ListKind, request: &Message, context: &Context) -> Arc<Merged> {
-        let seen = self.seen(request, context);
-        if let Some(merged) = self.merged_now(kind, &seen, request, context) {
+        self.merged_of(kind, &self.seen(request, context), request, context).await
+    }
+
+    async fn merged_of(
+        &self,
+        kind: ListKind,
+        seen: &Seen,
+        request: &Message,
+        context: &Context,
+    ) -> Arc<Merged> {
+        if let Some(merged) = self.merged_now(kind, seen, request, context) {
             return merged;
         }
         let asked = seen.visible().map(|(member, view)| async {
@@ -257,6 +270,9 @@ impl Router {
             });
             shown.extend(items.map(|(item, exposed)| (member, item, exposed)));
         }
+        let mut upstreams: Vec<Arc<str>> =
+            shown.iter().map(|(member, ..)| Arc::clone(&member.name)).collect();
+        upstreams.dedup();
         let mut places: HashMap<Arc<str>, Place> = HashMap::with_capacity(shown.len());
         let mut clashes = Vec::new();
         let mut pages = Pages::default();
@@ -285,7 +301,8 @@ impl Router {
                 }
             }
         }
-        Merged { upstreams: lists.len(), missing, pages: pages.answers(kind), places, clashes }
+        let (pages, shown) = (pages.answers(kind), upstreams.into());
+        Merged { upstreams: lists.len(), missing, pages, places, clashes, shown }
     }
 
     /// What an item is called as long as no other upstream has one of that name.

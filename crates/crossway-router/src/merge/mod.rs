@@ -2,7 +2,7 @@
 //!
 //! | request | goes to |
 //! |---|---|
-//! | `server/discover` | nobody: it is answered at once, and the same whatever upstreams there are |
+//! | `server/discover` | nobody: it is answered at once, with the same capabilities whatever upstreams there are |
 //! | lists | nobody, once they are known: all upstreams' lists, one after the other, under [names](Naming) of our own |
 //! | `tools/call`, `prompts/get` | the upstream that the name says, under the name that it has there |
 //! | `resources/read` | the upstream that has listed the URI, or whose template it fits |
@@ -14,11 +14,16 @@
 //! that were read and in `notifications/resources/updated`, both only where the URI is such a one. Nothing else is changed, and
 //! arguments and other results are not looked at.
 //!
+//! Instructions are those of the upstreams of which the client, or one with the same rights beside it, has been given something
+//! in a list, each under its upstream's name and not longer than
+//! [`limits::MERGED_INSTRUCTIONS`](crate::limits::MERGED_INSTRUCTIONS).
+//!
 //! An upstream that fails is missing from lists of which nothing is known, and is there again, and told of, when it comes
 //! back. It holds nobody up for more than a few seconds, once.
 
 mod connection;
 mod discover;
+mod introductions;
 mod listening;
 mod lists;
 mod naming;
@@ -49,6 +54,7 @@ struct Shared {
     options: RouterOptions,
     members: RwLock<Arc<Members>>,
     ready: Mutex<ready::Ready>,
+    introductions: Mutex<introductions::Introductions>,
     changed: broadcast::Sender<Change>,
 }
 
@@ -137,6 +143,7 @@ impl Router {
             options,
             members: RwLock::default(),
             ready: Mutex::default(),
+            introductions: Mutex::default(),
             changed: broadcast::Sender::new(CHANGES),
         }))
     }
@@ -148,9 +155,21 @@ impl Router {
     ///
     /// Outside of a tokio runtime.
     pub fn insert(&self, name: &str, upstream: &dyn Upstream) {
-        let known = Known::new(name, upstream);
+        self.put(Known::new(name, upstream, true));
+    }
+
+    /// The same of an upstream whose instructions clients are not told.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn insert_without_instructions(&self, name: &str, upstream: &dyn Upstream) {
+        self.put(Known::new(name, upstream, false));
+    }
+
+    fn put(&self, known: Arc<Known>) {
         self.follow(&known);
-        self.change(|members| match members.iter_mut().find(|member| *member.name == *name) {
+        self.change(|members| match members.iter_mut().find(|member| member.name == known.name) {
             Some(member) => *member = Arc::clone(&known),
             None => members.push(Arc::clone(&known)),
         });

@@ -11,6 +11,7 @@ use crate::known::ListKind;
 mod access;
 mod changes;
 mod clashes;
+mod introductions;
 mod properties;
 
 fn message(text: &str) -> Message {
@@ -52,6 +53,35 @@ impl Asked {
     }
 }
 
+/// Says by itself what it is, so that tests need not look at it.
+struct Introduced {
+    upstream: Scripted,
+    name: String,
+}
+
+impl Upstream for Introduced {
+    fn connect(&self, scope: Scope) -> Link {
+        Link::new(IntroducedLink { link: self.upstream.connect(scope), name: self.name.clone() })
+    }
+}
+
+struct IntroducedLink {
+    link: Link,
+    name: String,
+}
+
+impl crossway_service::Connection for IntroducedLink {
+    fn call(&self, call: Call) -> Reply {
+        match &call.ask {
+            crossway_service::Ask::Message(message) if message.is_method("server/discover") => {
+                let said = format!(r#"{{"instructions":"I am {}."}}"#, self.name);
+                Reply::once(Message::result_of(&message.id().unwrap(), said.as_bytes()).unwrap())
+            }
+            _ => self.link.call(call),
+        }
+    }
+}
+
 struct Rig {
     router: Router,
     link: Link,
@@ -66,7 +96,7 @@ impl Rig {
     /// Adds an upstream; gives its server.
     async fn add(&self, name: &str) -> Server {
         let (upstream, mut servers): (_, Receiver<(Scope, Server)>) = Scripted::new();
-        self.router.insert(name, &upstream);
+        self.router.insert(name, &Introduced { upstream, name: name.to_owned() });
         servers.recv().await.unwrap().1
     }
 
