@@ -101,6 +101,12 @@ impl Policy {
         self.0.rules.iter().any(Rule::is_read_only)
     }
 
+    /// How many tenants there are.
+    #[must_use]
+    pub fn tenants(&self) -> usize {
+        self.0.tenants.len()
+    }
+
     /// The endpoints that say which tenant is meant, in order.
     #[must_use]
     pub fn endpoints(&self) -> Vec<String> {

@@ -101,6 +101,10 @@ impl Tenants {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rules.len()
+    }
+
     /// The endpoints that choose a tenant, in order.
     pub(crate) fn endpoints(&self) -> Vec<String> {
         let mut names: Vec<String> = self.endpoints.keys().map(|name| name.to_string()).collect();

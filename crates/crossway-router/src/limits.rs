@@ -54,7 +54,7 @@ pub const VIEW_BYTES: usize = 256 << 20;
 /// How long lists are kept up to date that nobody asks for: 5 minutes.
 pub const VIEW_IDLE: Duration = Duration::from_secs(300);
 
-/// How long a list is kept that nobody asks for and nobody keeps up to date: a day. Who asks again is given it at once, and told if it
+/// How long a user's or a tenant's list is kept that nobody asks for and nobody keeps up to date: a day. Who asks again is given it at once, and told if it
 /// has changed; one that is older is waited for.
 pub const LIST_KEPT: Duration = Duration::from_secs(24 * 3600);
 

@@ -33,7 +33,8 @@ use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INST
 /// secret it stands for never meets an instance that was made with another. Calls without a key are refused.
 ///
 /// An instance is made when the first call of its key comes, and dropped when it has been idle for long, or when there are
-/// too many and it is the one that was idle for the longest. One that is old gets no new calls, another takes its place; unless
+/// too many and it is the one that was idle for the longest. Where [groups](Self::group_by) share the room, one has three quarters
+/// of it at the most: beyond that, its own make room. One that is old gets no new calls, another takes its place; unless
 /// there are as many as there may be, and then it goes on. Calls in flight keep theirs, but what listens (`subscriptions/listen`)
 /// ends, and is asked for anew by who wants it. Clones share the instances.
 #[derive(Clone)]
@@ -80,19 +81,25 @@ impl ScopedOptions {
     }
 }
 
+/// How much of the room one group may have.
+const OF_GROUP: (usize, usize) = (3, 4);
+
 type BoundsOf = dyn Fn(&Context) -> Vec<Bound> + Send + Sync;
+type GroupOf = dyn Fn(&Context) -> Option<ScopeKey> + Send + Sync;
 type Make = dyn Fn(&ScopeKey, &Context) -> Box<dyn Upstream> + Send + Sync;
 
 struct Shared {
     make: Box<Make>,
     options: ScopedOptions,
     bounds: Option<(Ledger, Box<BoundsOf>)>,
+    group_of: OnceLock<Box<GroupOf>>,
     instances: Mutex<HashMap<ScopeKey, Arc<Instance>>>,
     sweeper: OnceLock<()>,
 }
 
 struct Instance {
     key: ScopeKey,
+    group: Option<ScopeKey>,
     /// Those that it is one of.
     among: Weak<Shared>,
     link: Link,
@@ -130,8 +137,14 @@ impl Scoped {
     }
 
     fn made(make: Box<Make>, options: ScopedOptions, bounds: Option<(Ledger, Box<BoundsOf>)>) -> Self {
-        let (instances, sweeper) = (Mutex::default(), OnceLock::new());
-        Self(Arc::new(Shared { make, options, bounds, instances, sweeper }))
+        let (instances, group_of, sweeper) = (Mutex::default(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Shared { make, options, bounds, group_of, instances, sweeper }))
+    }
+
+    /// Has groups share the room for instances: `group_of` says of which one a key is, given the context of its first call. None is a
+    /// group too. To be said once, before the first call.
+    pub fn group_by(&self, group_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static) {
+        self.0.group_of.get_or_init(|| Box::new(group_of));
     }
 
     /// How many instances there are.
@@ -192,6 +205,7 @@ impl Shared {
         // Dropped after the locks, however this ends: what an instance leads to may end with it.
         let mut gone = Vec::new();
         let bounds = self.bounds.as_ref().map(|(ledger, bounds)| (ledger, bounds(context)));
+        let group = self.group_of.get().and_then(|group_of| group_of(context));
         // Held until the new one is counted, and taken before the lock of instances, here and wherever room is made.
         let mut counted =
             bounds.filter(|(_, bounds)| !bounds.is_empty()).map(|(it, bounds)| (it, it.lock(), bounds));
@@ -213,12 +227,13 @@ impl Shared {
         if let Some(instance) = instances.get(key).filter(|it| !it.is_old()) {
             return Ok(Lease::new(instance, is_standing));
         }
-        if instances.len() >= self.options.most && !instances.contains_key(key) {
-            gone.push(self.make_room(&mut instances)?);
+        if !instances.contains_key(key) {
+            gone.extend(self.make_room(&mut instances, group.as_ref())?);
         }
         let upstream = (self.make)(key, context);
         let instance = Arc::new(Instance {
             key: key.clone(),
+            group,
             among: Arc::downgrade(self),
             link: upstream.connect(Scope::Shared),
             _upstream: upstream,
@@ -241,17 +256,29 @@ impl Shared {
         Ok(lease)
     }
 
-    /// Takes the instance away that has been idle for the longest.
+    /// Takes the instance away that has been idle for the longest, if there is no room for one more: in all, or for the group.
     fn make_room(
         &self,
         instances: &mut HashMap<ScopeKey, Arc<Instance>>,
-    ) -> Result<Arc<Instance>, CallError> {
-        let idle = instances.iter().filter_map(|(key, instance)| Some((instance.idle_since()?, key)));
+        group: Option<&ScopeKey>,
+    ) -> Result<Option<Arc<Instance>>, CallError> {
+        let most = self.options.most;
+        let share = (most * OF_GROUP.0 / OF_GROUP.1).max(1);
+        let is_theirs = |instance: &Instance| instance.group.as_ref() == group;
+        let theirs = || instances.values().filter(|instance| is_theirs(instance)).count();
+        // Counted only where it can matter.
+        let of_group = self.group_of.get().is_some() && instances.len() >= share && theirs() >= share;
+        if !of_group && instances.len() < most {
+            return Ok(None);
+        }
+        let some = instances.iter().filter(|(_, instance)| !of_group || is_theirs(instance));
+        let idle = some.filter_map(|(key, instance)| Some((instance.idle_since()?, key)));
         let oldest = idle.min_by_key(|(since, _)| *since).map(|(_, key)| key.clone());
-        oldest.and_then(|key| instances.remove(&key)).ok_or_else(|| {
+        let gone = oldest.and_then(|key| instances.remove(&key)).ok_or_else(|| {
             let why = "as many connections with this server as there may be are in use".into();
             CallError::not_sent(Reason::OverLimit(why)).with_retry_after(FULL_RETRY)
-        })
+        })?;
+        Ok(Some(gone))
     }
 
     fn keep_swept(self: &Arc<Self>) {

@@ -74,6 +74,13 @@ pub(super) fn children(now: &Now, upstream: &str, context: &Context) -> Vec<Boun
     bounds.collect()
 }
 
+/// The tenant that an instance counts for, where there are others that want room.
+pub(super) fn tenant_among_others(now: &Now, context: &Context) -> Option<ScopeKey> {
+    let standing = context.extensions.get::<Standing>()?;
+    let is_alone = now.get().standings.policy().tenants() < 2;
+    (!is_alone).then(|| ScopeKey::new(standing.rights().tenant().as_str()))
+}
+
 /// The same for those who are counted together, and for nobody else.
 fn key(quota: &QuotaKey) -> ScopeKey {
     let user = quota.user.as_ref();

@@ -13,7 +13,7 @@ use crossway_service::{Context, Link, Scope, Upstream};
 use super::access::PolicyAccess;
 use super::instances::{Instances, Shown, Told};
 use super::owned::Owned;
-use super::quotas::{PolicyQuotas, children, refused};
+use super::quotas::{PolicyQuotas, children, refused, tenant_among_others};
 use super::ruling::Now;
 use super::standing::Standing;
 use super::supply::{Keyed, credentials};
@@ -64,6 +64,8 @@ impl Served {
             }
             UpstreamPlan::Url(_) | UpstreamPlan::Api(_) => Scoped::new(make, options),
         };
+        let now_too = now.clone();
+        scoped.group_by(move |context| tenant_among_others(&now_too, context));
         let keyed = Keyed::new(name.clone(), now.clone(), scoped.clone());
         let is_api = matches!(spec.plan, UpstreamPlan::Api(_));
         let supplied = Around::new(keyed, credentials(name.clone(), now.clone(), secrets.clone(), is_api));

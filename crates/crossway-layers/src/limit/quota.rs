@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_policy::{Principal, config as policy};
+use crossway_policy::{Principal, TenantName, config as policy};
 use crossway_service::{Call, Context};
 use smallvec::SmallVec;
 
@@ -18,6 +18,8 @@ use super::OverQuota;
 pub struct Quota {
     /// By whom.
     pub key: QuotaKey,
+    /// Whose it is. The counts of one tenant take three quarters of the room for counts at the most.
+    pub tenant: Option<TenantName>,
     /// How many calls per time.
     pub calls: Option<Rate>,
     /// How many calls at once.
@@ -32,7 +34,7 @@ impl Quota {
     /// A quota without a bound.
     #[must_use]
     pub fn new(key: QuotaKey) -> Self {
-        Self { key, calls: None, at_once: None, bytes: None, is_closed: false }
+        Self { key, tenant: None, calls: None, at_once: None, bytes: None, is_closed: false }
     }
 
     /// All that a policy says a call counts against, users' own first.
@@ -71,7 +73,7 @@ impl Quota {
         for most in [limits.in_flight, limits.children] {
             push_number(&mut text, most.map_or(u64::MAX, u64::from));
         }
-        let mut limited = Self::new(QuotaKey::new(text));
+        let mut limited = Self::new(QuotaKey::new(text)).of_tenant(key.tenant.clone());
         let mut rate = |rate: Option<policy::Rate>| {
             let rate = rate?;
             let amount = NonZeroU64::new(rate.count());
@@ -89,6 +91,13 @@ impl Quota {
             limited.is_closed |= most == 0;
         }
         limited
+    }
+
+    /// One of this tenant's.
+    #[must_use]
+    pub fn of_tenant(mut self, tenant: TenantName) -> Self {
+        self.tenant = Some(tenant);
+        self
     }
 
     /// So many calls per time.

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crossway_policy::TenantName;
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -17,6 +18,9 @@ use super::{OverQuota, Quota, QuotaKey, Rate};
 use crate::Clock;
 use crate::limits::LIMIT_IDLE;
 
+/// How much of the room one tenant's counts may take.
+const OF_TENANT: (usize, usize) = (3, 4);
+
 /// The counts of each key.
 pub(super) struct Table {
     entries: Mutex<Entries>,
@@ -26,6 +30,8 @@ pub(super) struct Table {
 
 struct Entries {
     by_key: HashMap<QuotaKey, Entry>,
+    /// How many of them are whose.
+    by_tenant: HashMap<Option<TenantName>, usize>,
     /// How many there may be until it is looked for idle ones.
     sweep_at: usize,
     swept: Option<Instant>,
@@ -33,6 +39,7 @@ struct Entries {
 
 struct Entry {
     counts: Arc<Counts>,
+    tenant: Option<TenantName>,
     used: Instant,
 }
 
@@ -61,7 +68,8 @@ impl GovernorClock for Time {
 
 impl Table {
     pub(super) fn new(clock: Arc<dyn Clock>, most: usize) -> Self {
-        let entries = Entries { by_key: HashMap::new(), sweep_at: 1024.min(most), swept: None };
+        let (by_key, by_tenant) = Default::default();
+        let entries = Entries { by_key, by_tenant, sweep_at: 1024.min(most), swept: None };
         Self { entries: Mutex::new(entries), clock: Time(clock), most }
     }
 
@@ -86,30 +94,42 @@ impl Table {
             }
             return Ok(Arc::clone(&entry.counts));
         }
-        if entries.by_key.len() >= entries.sweep_at {
+        if entries.by_key.len() >= entries.sweep_at || entries.is_share_full(&quota.tenant, self.most) {
             entries.sweep(now, self.most);
         }
-        if entries.by_key.len() >= self.most {
+        if entries.by_key.len() >= self.most || entries.is_share_full(&quota.tenant, self.most) {
             return Err(OverQuota::Keys);
         }
         let counts = Counts::new(quota, Arc::default(), self.clock.clone());
-        entries.by_key.insert(quota.key.clone(), Entry { counts: Arc::clone(&counts), used: now });
+        let entry = Entry { counts: Arc::clone(&counts), tenant: quota.tenant.clone(), used: now };
+        entries.by_key.insert(quota.key.clone(), entry);
+        *entries.by_tenant.entry(quota.tenant.clone()).or_default() += 1;
         Ok(counts)
     }
 }
 
 impl Entries {
-    /// Takes away what is idle, once a second at most.
+    /// Whether a tenant has as many as one may have, so that there is room for the others'.
+    fn is_share_full(&self, tenant: &Option<TenantName>, most: usize) -> bool {
+        let share = (most * OF_TENANT.0 / OF_TENANT.1).max(1);
+        tenant.is_some() && self.by_tenant.get(tenant).is_some_and(|count| *count >= share)
+    }
+
+    /// Takes away what is idle, once a second at most where room is scarce.
     fn sweep(&mut self, now: Instant, most: usize) {
         let is_soon =
             self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < Duration::from_secs(1));
-        if is_soon && self.by_key.len() >= most {
+        if is_soon && self.by_key.len() >= self.sweep_at.min(most * OF_TENANT.0 / OF_TENANT.1) {
             return;
         }
         self.swept = Some(now);
         self.by_key.retain(|_, entry| {
             now.saturating_duration_since(entry.used) < entry.counts.keep(now) || !entry.counts.gate.is_idle()
         });
+        self.by_tenant.clear();
+        for entry in self.by_key.values() {
+            *self.by_tenant.entry(entry.tenant.clone()).or_default() += 1;
+        }
         self.sweep_at = self.by_key.len().saturating_mul(2).clamp(1024.min(most), most);
     }
 }

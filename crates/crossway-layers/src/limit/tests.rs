@@ -274,6 +274,30 @@ async fn a_table_of_keys_has_a_bound_and_forgets_who_is_idle() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_tenants_counts_leave_room_for_the_others() {
+    let quotas = |call: &Call| -> QuotaList {
+        let is_acmes = call.context.extensions.get::<Principal>().unwrap().subject().starts_with("acme");
+        let tenant = if is_acmes { "acme" } else { "globex" };
+        let quota = Quota::new(user_of(call)).calls(Rate::per_minute(number(9)));
+        smallvec![quota.of_tenant(crossway_policy::TenantName::new(tenant).unwrap())]
+    };
+    let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default().keys(4))).await;
+    let passes = async |user: &str| {
+        let reply = ask(&link, user);
+        answer(&server).await;
+        response(reply).await.unwrap();
+    };
+    for user in ["acme 0", "acme 1", "acme 2"] {
+        passes(user).await;
+    }
+    refused(ask(&link, "acme 3")).await;
+    passes("globex 0").await;
+    passes("acme 2").await;
+    tokio::time::advance(limits::LIMIT_IDLE).await;
+    passes("acme 3").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn other_bounds_count_from_then_on_and_calls_that_are_under_way_still_count() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};

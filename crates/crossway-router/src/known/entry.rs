@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_era::from_legacy::SPOKEN;
@@ -353,12 +354,14 @@ impl Entry {
     }
 
     /// Sees to it that changes are heard of, as long as somebody asks. What is known from before may have changed where nobody has
-    /// listened since: it is fetched anew, and forgotten if it is old.
+    /// listened since. It is fetched anew; and forgotten if it is old, or everybody's, for else one could tell by what is stale that
+    /// strangers have asked before.
     fn keep(self: &Arc<Self>) {
         if !self.is_listening.swap(true, Ordering::AcqRel) {
+            let kept = if self.list.1.is_everybodys() { Duration::ZERO } else { LIST_KEPT };
             for slot in &self.slots {
                 let mut held = slot.held();
-                if held.list.as_ref().is_none_or(|list| list.fetched.elapsed() > LIST_KEPT) {
+                if held.list.as_ref().is_none_or(|list| list.fetched.elapsed() >= kept) {
                     *held = Held::default();
                     slot.generation.store(0, Ordering::Release);
                 }

@@ -1,9 +1,9 @@
 //! What is known of one upstream: its lists, answered from memory.
 //!
 //! A list is fetched when it is first asked for, over all its pages, and kept. From then on it is answered at once; it is
-//! fetched again in the background when the upstream says that it has changed, and when it has expired (`ttlMs`) or nobody
-//! has listened for changes meanwhile, and is asked for. An upstream that fails keeps its last good lists, marked
-//! [stale](State::Stale).
+//! fetched again in the background when the upstream says that it has changed, and when it has expired (`ttlMs`) and is
+//! asked for. So is one of a user or a tenant for whose changes nobody has listened meanwhile; one of everybody's is forgotten
+//! then. An upstream that fails keeps its last good lists, marked [stale](State::Stale).
 //!
 //! What is known is kept apart by what the client can be asked (a legacy server's lists may depend on it), and, unless the
 //! upstream is the same for everybody, by [`ScopeKey`](crate::ScopeKey): "`private` [...] Caches **MUST NOT** be shared
@@ -67,6 +67,11 @@ impl View {
     pub(crate) fn new(whose: Whose, asks: &Asks) -> Option<Arc<Self>> {
         let one = (whose == Whose::OneCall).then(Origin::unique);
         (whose != Whose::Nobody).then(|| Arc::new(Self { whose, one, asks: asks.clone() }))
+    }
+
+    /// Whether strangers see the same.
+    fn is_everybodys(&self) -> bool {
+        self.whose == Whose::Everybody
     }
 
     /// Whether others come after this call who see the same.

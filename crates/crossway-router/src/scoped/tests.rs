@@ -97,6 +97,36 @@ async fn the_one_that_is_idle_for_the_longest_makes_room_and_one_with_a_call_nev
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_leaves_room_for_the_others_and_its_own_make_room_beyond_that() {
+    let (scoped, mut made) = scoped(ScopedOptions::default().most(4));
+    scoped.group_by(|context| {
+        let key = context.extensions.get::<ScopeKey>()?;
+        key.as_str().split_once(' ').map(|(group, _)| ScopeKey::new(group))
+    });
+    let mut held = Vec::new();
+    for user in ["acme ann", "acme bea", "acme cid"] {
+        let reply = call(&scoped, user);
+        held.push((made.recv().await.unwrap().1, reply));
+    }
+    let refused = call(&scoped, "acme dan").next().await.unwrap().unwrap_err();
+    assert_eq!((refused.outcome(), refused.retry_after()), (Outcome::NotSent, Some(FULL_RETRY)));
+    let globex = call(&scoped, "globex gus");
+    let (_, its) = made.recv().await.unwrap();
+    finish(&its, globex).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let (anns, reply) = held.remove(0);
+    finish(&anns, reply).await;
+    // Its own goes, though the other's has been idle for longer.
+    let dan = call(&scoped, "acme dan");
+    let (_, dans) = made.recv().await.unwrap();
+    assert!(anns.receive().await.is_none());
+    finish(&dans, dan).await;
+    finish(&its, call(&scoped, "globex gus")).await;
+    assert_eq!(scoped.len(), 4);
+    assert!(made.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_is_idle_for_long_is_dropped_and_one_in_use_is_not() {
     let (scoped, mut made) = scoped(ScopedOptions::default().idle(Duration::from_secs(60)));
     let alice = call(&scoped, "alice");

@@ -33,6 +33,12 @@ fn is_answered(answer: &Value) -> bool {
         || answer["error"]["message"].as_str().is_some_and(|why| why.ends_with(" has failed"))
 }
 
+/// Asks for a list, and again: who has not asked for long is given it as it was then, while it is fetched anew.
+async fn ask_twice(rig: &mut Rig, at: &At, method: &str) -> Vec<String> {
+    rig.ask(at, method, json!({}), TIME).await;
+    rig.ask(at, method, json!({}), TIME).await
+}
+
 /// Asks for each thing that any server has, at `/mcp` and at each upstream alone, and holds that it is answered if and only if it
 /// is listed there.
 async fn check(rig: &mut Rig, user: User, is_legacy: bool, owner: impl Fn(&str) -> Option<String>) {
@@ -40,7 +46,7 @@ async fn check(rig: &mut Rig, user: User, is_legacy: bool, owner: impl Fn(&str) 
     places.extend(SHARED.into_iter().chain(HIDDEN).map(Some));
     for upstream in places {
         let at = At { user, upstream, is_legacy };
-        let tools = rig.ask(&at, "tools/list", json!({}), TIME).await;
+        let tools = ask_twice(rig, &at, "tools/list").await;
         let is_there = tools != ["404"];
         let mut listed = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
         if is_there {
@@ -51,8 +57,7 @@ async fn check(rig: &mut Rig, user: User, is_legacy: bool, owner: impl Fn(&str) 
             ];
             listed[0] = names(&answer(&tools), "tools", "name");
             for (number, (method, member, key)) in lists.into_iter().enumerate() {
-                listed[number + 1] =
-                    names(&answer(&rig.ask(&at, method, json!({}), TIME).await), member, key);
+                listed[number + 1] = names(&answer(&ask_twice(rig, &at, method).await), member, key);
             }
         }
         for server in

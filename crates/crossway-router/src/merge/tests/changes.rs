@@ -306,11 +306,25 @@ async fn templates_that_are_others_are_told_of_as_resources_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_for_whose_changes_nobody_has_listened_is_given_at_once_and_fetched_anew() {
+async fn a_list_of_everybodys_is_forgotten_when_nobody_has_listened_for_changes_of_it() {
     let rig = Rig::new(same());
-    let mut one =
+    let one =
         serve(rig.add("one").await, |number| Some(format!(r#"[{{"name":"v{number}"}}],"ttlMs":86400000"#)));
     let listed = async || text(&rig.call(modern("1", "tools/list", "")).next().await);
+    assert!(listed().await.contains("one__v1"));
+    assert!(listed().await.contains("one__v1"));
+    // Nobody asks for long, and what changes in this time is told to nobody.
+    sleep(VIEW_IDLE * 3).await;
+    assert!(listed().await.contains("one__v2"));
+    assert_eq!(*one.count.borrow(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_users_list_for_whose_changes_nobody_has_listened_is_given_at_once_and_fetched_anew() {
+    let rig = Rig::new(RouterOptions::default());
+    let mut one =
+        serve(rig.add("one").await, |number| Some(format!(r#"[{{"name":"v{number}"}}],"ttlMs":86400000"#)));
+    let listed = async || text(&rig.call_for(modern("1", "tools/list", ""), keyed("alice")).next().await);
     assert!(listed().await.contains("one__v1"));
     assert!(listed().await.contains("one__v1"));
     // Nobody asks for long, and what changes in this time is told to nobody.
@@ -328,10 +342,10 @@ async fn a_list_for_whose_changes_nobody_has_listened_is_given_at_once_and_fetch
 
 #[tokio::test(start_paused = true)]
 async fn a_list_of_the_day_before_is_waited_for() {
-    let rig = Rig::new(same());
+    let rig = Rig::new(RouterOptions::default());
     let one =
         serve(rig.add("one").await, |number| Some(format!(r#"[{{"name":"v{number}"}}],"ttlMs":86400000"#)));
-    let listed = async || text(&rig.call(modern("1", "tools/list", "")).next().await);
+    let listed = async || text(&rig.call_for(modern("1", "tools/list", ""), keyed("alice")).next().await);
     assert!(listed().await.contains("one__v1"));
     sleep(LIST_KEPT + Duration::from_secs(1)).await;
     assert!(listed().await.contains("one__v2"));
