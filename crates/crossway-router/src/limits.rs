@@ -74,8 +74,8 @@ pub const LIST_BYTES: usize = 64 << 20;
 /// text, and its `data` if that has no more bytes.
 pub const LIST_ERROR: usize = 4096;
 
-/// How long a list is taken to hold at least: 10 s. Many servers say that it holds for no time.
-pub const REFRESH_LEAST: Duration = Duration::from_secs(10);
+/// How long a list is taken to hold at least: 15 s. Many servers say that it holds for no time, and tell when it changes.
+pub const REFRESH_LEAST: Duration = Duration::from_secs(15);
 
 /// How long it is waited until a list is asked for again that nobody has ever had: 1 s at first, twice as long each time it fails.
 pub const FAILED_LIST_PAUSE: Duration = Duration::from_secs(1);
