@@ -1,10 +1,13 @@
-//! The MCP server that dies: over stdio or HTTP, at the point of a call that its environment names.
+//! The MCP server that dies: a legacy or a modern one, at the point of a call that its environment names.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+#[path = "server_http.rs"]
+mod http;
 
 use serde_json::{Value, json};
 
@@ -17,24 +20,48 @@ pub(crate) const DIR: &str = "CROSSWAY_TEST_DIR";
 /// Who is told that the point is reached, and is waited for. Without it, the process kills itself.
 pub(crate) const CONTROL: &str = "CROSSWAY_TEST_CONTROL";
 
+/// Whether the server is of 2026-07-28, and has no sessions.
+static IS_MODERN: AtomicBool = AtomicBool::new(false);
+
 pub(crate) fn run(transport: &str) {
+    IS_MODERN.store(transport.starts_with("modern"), Ordering::SeqCst);
     match transport {
-        "stdio" => stdio(),
-        _ => http(),
+        "stdio" | "modern-stdio" => stdio(),
+        "sse" => http::serve(http::exchange_sse),
+        _ => http::serve(http::exchange),
     }
     std::process::exit(0);
+}
+
+fn is_modern() -> bool {
+    IS_MODERN.load(Ordering::SeqCst)
+}
+
+/// Whether the client is ready for calls once this has been dealt with.
+fn is_opening(request: &Value) -> bool {
+    match is_modern() {
+        // What finds out what the server speaks asks it too.
+        true => request["method"] == "server/discover" && is_armed(),
+        false => request["method"] == "notifications/initialized",
+    }
 }
 
 fn dir() -> PathBuf {
     std::env::var_os(DIR).unwrap().into()
 }
 
+fn is_armed() -> bool {
+    dir().join("armed").exists()
+}
+
+fn is_point(point: &str) -> bool {
+    std::env::var(POINT).is_ok_and(|at| at == point)
+}
+
 /// Whether this is the point, for the first time in any process since the test said so: what finds out what the server
 /// speaks asks it too.
 fn is_at(point: &str) -> bool {
-    std::env::var(POINT).is_ok_and(|at| at == point)
-        && dir().join("armed").exists()
-        && fs::create_dir(dir().join("reached")).is_ok()
+    is_point(point) && is_armed() && fs::create_dir(dir().join("reached")).is_ok()
 }
 
 /// What happens at a point.
@@ -64,31 +91,53 @@ fn note_call() {
 
 fn result_of(request: &Value) -> Option<Value> {
     let id = request.get("id")?;
-    let result = match request["method"].as_str()? {
-        "initialize" => json!({
+    let mut result = match (request["method"].as_str()?, is_modern()) {
+        ("server/discover", true) => json!({
+            "supportedVersions": ["2026-07-28"], "capabilities": { "tools": {} }, "ttlMs": 0, "cacheScope": "private",
+        }),
+        ("initialize", false) => json!({
             "protocolVersion": "2025-06-18", "capabilities": { "tools": {} },
             "serverInfo": { "name": "mortal", "version": "0" },
         }),
-        "tools/list" => json!({ "tools": [{ "name": "t", "inputSchema": { "type": "object" } }] }),
-        "tools/call" => json!({
+        ("tools/list", _) => json!({
+            "tools": [{ "name": "t", "inputSchema": { "type": "object" } }], "ttlMs": 0, "cacheScope": "private",
+        }),
+        ("tools/call", _) => json!({
             "content": [{ "type": "text", "text": format!("done {}", request["params"]["arguments"]["n"]) }],
         }),
-        "ping" => json!({}),
+        ("ping", false) => json!({}),
         _ => {
             return Some(json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32601, "message": "no" } }));
         }
     };
+    if is_modern() {
+        result["resultType"] = "complete".into();
+    }
     Some(json!({ "jsonrpc": "2.0", "id": id, "result": result }))
+}
+
+/// What asks the client, in words of the server's revision.
+fn question(id: &Value) -> Value {
+    let params = json!({ "message": "?", "requestedSchema": { "type": "object", "properties": {} } });
+    let ask = json!({ "method": "elicitation/create", "params": params });
+    match is_modern() {
+        true => json!({ "jsonrpc": "2.0", "id": id, "result": {
+            "resultType": "input_required", "inputRequests": { "ask-1": ask }, "requestState": "of the server",
+        } }),
+        false => json!({ "jsonrpc": "2.0", "id": "q", "method": ask["method"], "params": ask["params"] }),
+    }
 }
 
 /// Deals with a message: `say` sends a message, `half` half of one.
 fn take(request: &Value, mut say: impl FnMut(&Value, bool)) {
     let method = request["method"].as_str().unwrap_or_default();
-    if method == "initialize" {
+    if method == if is_modern() { "server/discover" } else { "initialize" } {
         at("while its session is opened");
     }
     let Some(answer) = result_of(request) else { return };
-    if method == "tools/call" {
+    // A second request goes on with a call.
+    let is_second = !request["params"]["inputResponses"].is_null();
+    if method == "tools/call" && !is_second {
         note_call();
         at("while the server works");
         let token = &request["params"]["_meta"]["progressToken"];
@@ -98,19 +147,19 @@ fn take(request: &Value, mut say: impl FnMut(&Value, bool)) {
         });
         say(&progress, true);
         at("after progress");
-        if std::env::var(POINT).is_ok_and(|at| at == "while its client is asked") {
-            say(
-                &json!({ "jsonrpc": "2.0", "id": "q", "method": "elicitation/create",
-                    "params": { "message": "?", "requestedSchema": { "type": "object", "properties": {} } } }),
-                true,
-            );
-            // A modern client is asked by the answer to its request, and brings its own with another one.
-            while dir().join("modern").exists() && !dir().join("asked").exists() {
+        if is_point("while its client is asked") {
+            say(&question(&request["id"]), true);
+            // Who is asked by the answer to a request brings the own one with another request.
+            let is_asked_by_an_answer = is_modern() || dir().join("modern").exists();
+            while is_asked_by_an_answer && !dir().join("asked").exists() {
                 std::thread::yield_now();
             }
             at("while its client is asked");
+            if is_modern() {
+                return;
+            }
         }
-        if std::env::var(POINT).is_ok_and(|at| at == "within the answer") && !dir().join("reached").exists() {
+        if is_point("within the answer") && !dir().join("reached").exists() {
             say(&answer, false);
             at("within the answer");
         }
@@ -145,73 +194,9 @@ fn stdio() {
             stdout.write_all(text.as_bytes()).unwrap();
             stdout.flush().unwrap();
         });
-        if request["method"] == "notifications/initialized" {
+        if is_opening(&request) {
             is_open = true;
             at("before it is sent");
         }
     }
-}
-
-static IS_OPEN: AtomicBool = AtomicBool::new(false);
-
-fn http() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    fs::write(dir().join("address.new"), address).unwrap();
-    fs::rename(dir().join("address.new"), dir().join("address")).unwrap();
-    for stream in listener.incoming() {
-        std::thread::spawn(move || exchange(stream.unwrap()));
-    }
-}
-
-fn exchange(mut stream: TcpStream) {
-    let mut first = [0; 4];
-    if IS_OPEN.load(Ordering::SeqCst) && stream.peek(&mut first).is_ok() && &first == b"POST" {
-        at("after it is sent, before it is read");
-    }
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let (mut length, mut line, mut head) = (0, String::new(), String::new());
-    while reader.read_line(&mut line).unwrap_or_default() > 2 {
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        head.push_str(&std::mem::take(&mut line));
-    }
-    let mut body = vec![0; length];
-    if reader.read_exact(&mut body).is_err() {
-        return;
-    }
-    let close = "Connection: close\r\n";
-    let Ok(request) = serde_json::from_slice::<Value>(&body) else {
-        let _ = write!(stream, "HTTP/1.1 405 No\r\n{close}Content-Length: 0\r\n\r\n");
-        return;
-    };
-    // Sessions are of one process: it does not know those of the one before it.
-    let session = format!("of-{}", std::process::id());
-    let is_strange = head.to_ascii_lowercase().contains("mcp-session-id:") && !head.contains(&session);
-    if is_strange {
-        let _ = write!(stream, "HTTP/1.1 404 No\r\n{close}Content-Length: 0\r\n\r\n");
-        return;
-    }
-    if request["id"].is_null() || request["method"].is_null() {
-        let opens = request["method"] == "notifications/initialized";
-        // What the client sends next may come on another connection.
-        IS_OPEN.fetch_or(opens, Ordering::SeqCst);
-        write!(stream, "HTTP/1.1 202 Yes\r\n{close}Content-Length: 0\r\n\r\n").unwrap();
-        drop((stream, reader));
-        if opens {
-            at("before it is sent");
-        }
-        return;
-    }
-    write!(
-        stream,
-        "HTTP/1.1 200 Yes\r\n{close}Content-Type: text/event-stream\r\nMcp-Session-Id: {session}\r\n\r\n"
-    )
-    .unwrap();
-    take(&request, |message, is_whole| {
-        let text = format!("data: {message}\n\n");
-        let text = if is_whole { &text } else { &text[..text.len() / 2] };
-        let _ = stream.write_all(text.as_bytes());
-    });
 }
