@@ -67,9 +67,15 @@ fn what_is_not_there_and_what_has_no_format_is_told() {
     assert_eq!(missing.status.code(), Some(1));
     assert!(told.starts_with("/nonexistent/crossway.yaml: error: can't be read: No such file"), "{told}");
 
-    let (code, told) = check("crossway.conf", "", &[]);
-    assert_eq!(code, Some(1));
-    assert!(told.contains(".yaml, .yml, .toml or .json"), "{told}");
+    let texts = [
+        ("crossway.conf", "listen: 127.0.0.1:0\n", ".yaml, .yml, .toml or .json"),
+        ("crossway.yaml", "\n", "there is nothing in it"),
+    ];
+    for (file, text, wanted) in texts {
+        let (code, told) = check(file, text, &[]);
+        assert_eq!(code, Some(1));
+        assert!(told.contains(wanted), "{told}");
+    }
 }
 
 #[test]

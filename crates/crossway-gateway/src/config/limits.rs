@@ -43,3 +43,7 @@ pub const DOCUMENT_RETRY_MOST: std::time::Duration = std::time::Duration::from_s
 
 /// 1 second: how often it is looked whether a file has changed. Kubernetes itself takes a minute to bring a change.
 pub const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// 250 ms: how long files have to be the same before a change of them is read. Whoever writes a file a piece at a time writes the
+/// next one sooner.
+pub const SETTLED: std::time::Duration = std::time::Duration::from_millis(250);

@@ -214,6 +214,10 @@ fn load_with(path: &Path, files: &mut Stamps) -> Result<Loaded, ConfigErrors> {
         return Err(whole(Problem::TooLarge(limits::FILE_BYTES)));
     }
     let text = String::from_utf8(bytes).map_err(|_| whole(Problem::NotText))?;
+    // It would be one that grants nothing: more likely it is about to be written.
+    if text.trim().is_empty() {
+        return Err(whole(Problem::Empty));
+    }
     parse_with(path, &text, |name| std::env::var(name).ok(), files)
 }
 

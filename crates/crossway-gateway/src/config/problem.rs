@@ -84,6 +84,9 @@ pub enum Problem {
     /// The file is not UTF-8.
     #[error("is not UTF-8 text")]
     NotText,
+    /// The file is empty.
+    #[error("there is nothing in it; `crossway schema` says what there can be")]
+    Empty,
     /// The format is not known.
     #[error("what it is written in is told by its ending: .yaml, .yml, .toml or .json")]
     UnknownFormat,

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::limits::LOOK;
+use super::limits::{LOOK, SETTLED};
 use super::{ConfigErrors, Loaded, load_with};
 
 /// Tells when a config has changed: the file itself, a file of a secret, or when SIGHUP says so.
 ///
-/// Files are asked for once in [`LOOK`], since that sees through links that are turned elsewhere, as Kubernetes turns those
+/// Files are asked for once in [`LOOK`], and read once they have been the same for [`SETTLED`]: whoever writes one may not be done. They are asked
+/// for since that sees through links that are turned elsewhere, as Kubernetes turns those
 /// of a ConfigMap or a Secret, and works on all file systems.
 #[derive(Debug)]
 pub struct Reloads {
@@ -22,6 +23,13 @@ pub struct Reloads {
     seen: Stamps,
     #[cfg(unix)]
     hangup: Signal,
+}
+
+/// Why the config is read anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    BySignal,
+    ByChange,
 }
 
 /// The state that each file had when it was looked at.
@@ -61,42 +69,55 @@ impl Reloads {
     ///
     /// Cancel safe: a change that was not given is seen by the next call. A signal may be lost.
     pub async fn next(&mut self) -> Result<Loaded, ConfigErrors> {
-        let now = self.changed().await;
-        let path = self.path.clone();
-        // A large config takes some tens of milliseconds.
-        let read = tokio::task::spawn_blocking(move || {
-            let mut files = Stamps::new();
-            (load_with(&path, &mut files), files)
-        });
-        // Nothing of it panics; if it did, the next change would be the next try.
-        let (read, files) = read.await.unwrap_or_else(|_| (Err(ConfigErrors(Vec::new())), now));
-        self.seen = files;
-        read
+        loop {
+            let asked = self.changed().await;
+            let path = self.path.clone();
+            // A large config takes some tens of milliseconds.
+            let read = tokio::task::spawn_blocking(move || {
+                let mut files = Stamps::new();
+                (load_with(&path, &mut files), files)
+            });
+            // Nothing of it panics; if it did, the next change would be the next try.
+            let nothing = |_| (Err(ConfigErrors(Vec::new())), stamps(self.seen.keys().cloned()));
+            let (read, files) = read.await.unwrap_or_else(nothing);
+            // What was written while it was read may have been read in part.
+            if asked == Asked::BySignal || stamps(files.keys().cloned()) == files {
+                self.seen = files;
+                return read;
+            }
+        }
     }
 
-    /// The state of the files, once it is another or a signal came.
-    async fn changed(&mut self) -> Stamps {
+    /// Waits until the files are others and are not being written any more, or a signal came: who sends it has written all.
+    async fn changed(&mut self) -> Asked {
+        let mut before: Option<Stamps> = None;
         loop {
-            let is_asked = self.asked().await;
+            let pause = if before.is_some() { SETTLED } else { LOOK };
+            if self.asked(pause).await {
+                return Asked::BySignal;
+            }
             let now = stamps(self.seen.keys().cloned());
-            if is_asked || now != self.seen {
-                return now;
+            let is_settled = before.as_ref() == Some(&now);
+            before = (now != self.seen).then_some(now);
+            // A half of a config may be one that can be used, without what denies.
+            if is_settled && before.is_some() {
+                return Asked::ByChange;
             }
         }
     }
 
     /// Whether a signal came before it is time to look.
     #[cfg(unix)]
-    async fn asked(&mut self) -> bool {
+    async fn asked(&mut self, pause: Duration) -> bool {
         tokio::select! {
             signal = self.hangup.recv() => signal.is_some(),
-            () = tokio::time::sleep(LOOK) => false,
+            () = tokio::time::sleep(pause) => false,
         }
     }
 
     #[cfg(not(unix))]
-    async fn asked(&mut self) -> bool {
-        tokio::time::sleep(LOOK).await;
+    async fn asked(&mut self, pause: Duration) -> bool {
+        tokio::time::sleep(pause).await;
         false
     }
 }
@@ -153,6 +174,37 @@ mod tests {
         assert_ne!(first.hash, other.hash);
         fs::write(&path, CONFIG).unwrap();
         assert_eq!(first.hash, reloads.next().await.unwrap().hash);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_being_written_is_read_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crossway.yaml");
+        fs::write(&path, CONFIG).unwrap();
+        let mut reloads = Reloads::new(&path, &load(&path).unwrap()).unwrap();
+        let text = "upstreams:\n  time: { command: uvx }\n  other: { command: uvx }\n";
+        let written = async {
+            // Each piece comes just before the one before it would be read.
+            let just_before = |wait: Duration| wait - Duration::from_millis(1);
+            let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+            for (end, wait) in ends.zip([LOOK + SETTLED, SETTLED, SETTLED]) {
+                fs::write(&path, &text[..end]).unwrap();
+                tokio::time::sleep(just_before(wait)).await;
+            }
+        };
+        let (loaded, ()) = tokio::join!(reloads.next(), written);
+        assert_eq!(upstreams(&loaded.unwrap()), ["other", "time"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_was_emptied_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crossway.yaml");
+        fs::write(&path, CONFIG).unwrap();
+        let mut reloads = Reloads::new(&path, &load(&path).unwrap()).unwrap();
+        fs::write(&path, "\n").unwrap();
+        let errors = reloads.next().await.unwrap_err();
+        assert!(errors.to_string().contains("there is nothing in it"), "{errors}");
     }
 
     #[tokio::test(start_paused = true)]
