@@ -10,9 +10,10 @@ use crossway_proto::Message;
 use crossway_proto::sse::SseDecoder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::limits;
-use super::listen::{self, Opened};
+use super::listen::{self, Opened, Opening};
 use super::session::Session;
 
 /// How far the stream is.
@@ -22,6 +23,8 @@ pub(super) enum Ahead {
     #[default]
     None,
     Opening,
+    /// It took too long: whoever listens goes on with it.
+    Begun(Opening),
     Ready(Opened),
 }
 
@@ -53,13 +56,20 @@ pub(super) fn open(session: &Arc<Session>) {
     }
     let session = Arc::clone(session);
     runtime.spawn(async move {
-        let badge = session.badge();
+        let (badge, until) = (session.badge(), Instant::now() + limits::AHEAD);
         let decoder = Box::new(SseDecoder::new(session.shared.limits.message.message_bytes));
-        let opened = listen::open(Arc::clone(&session), decoder, false).await;
+        let mut opening: Opening = Box::pin(listen::open(Arc::clone(&session), decoder, false));
+        let opened = timeout_at(until, &mut opening).await;
         session.release();
-        session.put_ahead(&badge, opened);
-        // Unread, it would hold up what the server sends there.
-        tokio::time::sleep(limits::AHEAD).await;
-        session.drop_ahead(&badge);
+        match opened {
+            Ok(opened) => {
+                session.put_ahead(&badge, opened);
+                // Unread, it would hold up what the server sends there.
+                sleep_until(until).await;
+                session.drop_ahead(&badge);
+            }
+            // Some servers give no head before there is an event, and that may never come.
+            Err(_) => session.hand_ahead(&badge, opening),
+        }
     });
 }

@@ -101,8 +101,8 @@ pub(super) const STANDING_FIRST: Duration = Duration::from_secs(2);
 /// The same, for a server that was once waited for in vain: some give no head before there is an event.
 pub(super) const STANDING_FIRST_AGAIN: Duration = Duration::from_millis(500);
 
-/// How long a standing stream that was opened before its session had a listener is kept for one: clients ask for it
-/// right after `notifications/initialized`.
+/// How long a standing stream that is opened before its session has a listener is waited for, and kept for one: clients
+/// ask for it right after `notifications/initialized`.
 pub(super) const AHEAD: Duration = Duration::from_secs(10);
 
 /// How often in a row a call's broken stream is taken up without an event coming of it.

@@ -36,13 +36,16 @@ pub(super) struct Listening {
 enum Stage {
     /// For `notifications/initialized` to be accepted, or for what is being opened ahead.
     Waiting,
-    Opening(Pin<Box<dyn Future<Output = Opened> + Send>>),
+    Opening(Opening),
     Reading(Box<Events>),
     Pausing(Pin<Box<Sleep>>, Box<SseDecoder>),
     /// There is no stream.
     Parked,
     Done,
 }
+
+/// A GET that is being made.
+pub(super) type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
 
 /// What came of a GET.
 pub(super) enum Opened {
@@ -74,6 +77,7 @@ impl Listening {
                         self.open(Box::new(decoder));
                     }
                     Ahead::Opening => return Poll::Pending,
+                    Ahead::Begun(opening) => self.stage = Stage::Opening(opening),
                     Ahead::Ready(opened) => {
                         if self.opened(opened).is_break() {
                             return self.end();

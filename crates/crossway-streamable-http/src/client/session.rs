@@ -12,7 +12,7 @@ use slab::Slab;
 
 use super::ahead::{self, Ahead};
 use super::errands::Errand;
-use super::listen::Opened;
+use super::listen::{Opened, Opening};
 use super::upstream::Shared;
 
 /// One link's session with an upstream, or the lack of one: stateless requests need none.
@@ -196,6 +196,16 @@ impl Session {
         let mut state = self.state();
         if matches!(state.ahead, Ahead::Opening) && state.badge.session == badge.session {
             state.ahead = Ahead::Ready(opened);
+            state.wake(|slot| slot.id.is_none());
+        }
+    }
+
+    /// What is still to come of opening it, for whoever listens already; dropped if nobody does.
+    pub(super) fn hand_ahead(&self, badge: &Badge, opening: Opening) {
+        let mut state = self.state();
+        if matches!(state.ahead, Ahead::Opening) && state.badge.session == badge.session {
+            let is_heard = state.calls.iter().any(|(_, slot)| slot.id.is_none());
+            state.ahead = if is_heard { Ahead::Begun(opening) } else { Ahead::None };
             state.wake(|slot| slot.id.is_none());
         }
     }

@@ -78,6 +78,33 @@ async fn a_stream_for_which_nobody_comes_is_let_go() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_whose_head_does_not_come_is_let_go_too() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session_with(LEGACY, r#"{"roots":{}}"#).await;
+    let silent = peer.expect("GET", "").await;
+    let closed = tokio::spawn(silent.closed());
+    drop(link);
+    peer.expect("DELETE", "").await.accept().await;
+    tokio::time::timeout(Duration::from_secs(60), closed).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_waits_on_for_a_head_that_takes_longer() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session_with(LEGACY, r#"{"roots":{}}"#).await;
+    let mut listening = listen(&link);
+    let (item, _stream) = tokio::join!(next(&mut listening), async {
+        let mut stream = peer.expect("GET", "").await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(peer.is_silent(), "there is one stream");
+        stream.open_stream().await;
+        stream.event(QUESTION).await;
+        stream
+    });
+    assert_eq!(item, Some(Ok(QUESTION.to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_is_closed_lets_the_stream_go() {
     let mut peer = Peer::in_memory(Options::default());
     let link = peer.session_with(LEGACY, r#"{"roots":{}}"#).await;
