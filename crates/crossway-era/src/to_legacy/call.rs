@@ -103,6 +103,12 @@ impl Call {
         }
     }
 
+    /// The id under which the client is answered, whatever the server knows the call by.
+    #[must_use]
+    pub fn id(&self) -> &RequestId {
+        &self.id
+    }
+
     /// The request for the server.
     #[must_use]
     pub fn request(&self) -> Message {

@@ -43,7 +43,7 @@ impl Parked {
 impl Pool {
     /// Parks a call. Gives what its client gets: what it is asked, or why it can't be.
     pub(super) fn park(self: &Arc<Self>, mut parked: Parked) -> Message {
-        let no_room = Self::no_room(&parked.call.request());
+        let no_room = Self::no_room(&parked.call);
         let mut bits = [0; 16];
         let (Some(keyring), Ok(())) = (&self.keyring, getrandom::fill(&mut bits)) else {
             parked.give_up();

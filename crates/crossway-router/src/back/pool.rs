@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crossway_era::keys;
-use crossway_era::to_legacy::Asks;
+use crossway_era::to_legacy::{Asks, Call};
 use crossway_proto::{Message, Part, RequestId};
 use crossway_seal::Keyring;
 use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, Upstream};
@@ -210,10 +210,13 @@ impl Pool {
     }
 
     /// What is said of a call when there is no room for it to wait.
-    pub(super) fn no_room(message: &Message) -> Message {
+    pub(super) fn no_room(call: &Call) -> Message {
         use crossway_proto::{ErrorCode, ErrorObject};
         let why = "too many calls wait for their clients; try again soon";
-        error_for(message, ErrorObject::new(ErrorCode::OVER_LIMIT, why))
+        let mut answer = error_for(&call.request(), ErrorObject::new(ErrorCode::OVER_LIMIT, why));
+        // The request is the server's, under an id of the pool's.
+        answer.set_id(call.id());
+        answer
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -236,10 +236,16 @@ async fn a_call_whose_client_does_not_come_back_is_given_up() {
 #[tokio::test]
 async fn only_so_many_calls_wait() {
     let mut rig = rig(BackOptions { parked_calls: 0, ..BackOptions::default() });
-    let mut first = rig.call(tool("1", ELICITS));
+    let mut first = rig.call(tool("\"mine\"", ELICITS));
     let server = rig.server_with(ELICITS).await;
     ask(&server).await;
-    assert!(text(&first.next().await).contains("-31003"));
+    let refused = first.next().await;
+    assert!(text(&refused).contains("-31003"));
+    assert_eq!(
+        refused.id(),
+        Some(RequestId::from("mine")),
+        "the client's, not the one that the server knows"
+    );
     assert_eq!(server.receive().await.unwrap().kind(), Kind::Error);
 }
 

@@ -18,7 +18,7 @@ impl Pool {
             .and_then(|keyring| keyring.seal(&self.purpose_of_visits(&request, owner), b"").ok());
         match state {
             Some(state) => call.input_required(questions, &state),
-            None => Self::no_room(&request),
+            None => Self::no_room(call),
         }
     }
 
