@@ -56,9 +56,17 @@ impl Contents {
                 items: Arc::new(Items::new(items, Some(counted))),
                 generation: NEXT.fetch_add(1, Ordering::Relaxed),
             };
+            // The same list may come and go again and again.
+            contents.retain(|content| content.items.strong_count() > 0);
             contents.push(Content { generation: listed.generation, items: Arc::downgrade(&listed.items) });
             listed
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.contents.values().map(Vec::len).sum()
     }
 
     /// How many bytes the items of all lists have that somebody is told.

@@ -69,3 +69,16 @@ async fn beyond_the_most_bytes_those_go_that_were_not_asked_for_the_longest() {
     drop((held, same));
     assert_eq!(known.contents.bytes(), 0);
 }
+
+#[tokio::test]
+async fn a_list_that_comes_and_goes_leaves_nothing_behind() {
+    let known = known();
+    for _ in 0..100 {
+        drop(known.contents.share(items("a", 8)));
+    }
+    assert_eq!(known.contents.len(), 1);
+    for other in 0..100 {
+        drop(known.contents.share(items(&format!("b{other}"), 8)));
+    }
+    assert!(known.contents.len() <= 32, "{}", known.contents.len());
+}
