@@ -373,11 +373,12 @@ impl Entry {
 
     /// Whether nobody has asked for long. Then nobody listens any more, until somebody asks.
     pub(super) fn has_rested(&self) -> bool {
-        let is_idle = self.is_idle();
-        if is_idle {
-            self.is_listening.store(false, Ordering::Release);
+        if !self.is_idle() {
+            return false;
         }
-        is_idle
+        self.is_listening.swap(false, Ordering::AcqRel);
+        // Whoever has come meanwhile may have taken it for listening, and then it has to go on, unless another has begun to.
+        self.is_idle() || self.is_listening.swap(true, Ordering::AcqRel)
     }
 
     fn tell(&self, kind: ListKind, difference: Option<Difference>) {
