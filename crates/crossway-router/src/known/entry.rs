@@ -35,6 +35,8 @@ pub(crate) struct Entry {
     failure: Mutex<Option<Arc<Failure>>>,
     /// What the upstream says of itself: the result of `server/discover`, once it was asked.
     said: Mutex<Option<Bytes>>,
+    /// Whether it was, whatever came of it.
+    was_asked: AtomicBool,
     asking: tokio::sync::Mutex<()>,
     /// How many want to hear of changes, whether they ask for lists or not.
     kept: AtomicUsize,
@@ -105,6 +107,7 @@ impl Entry {
             used: Mutex::new(Instant::now()),
             failure: Mutex::default(),
             said: Mutex::default(),
+            was_asked: AtomicBool::new(false),
             asking: tokio::sync::Mutex::default(),
             kept: AtomicUsize::new(0),
             is_listening: AtomicBool::new(false),
@@ -191,7 +194,13 @@ impl Entry {
         lock(&self.said).clone()
     }
 
+    /// Whether it was asked what it says of itself, whatever came of it.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.was_asked.load(Ordering::Acquire)
+    }
+
     async fn ask_itself(&self) -> Option<Bytes> {
+        self.was_asked.store(true, Ordering::Release);
         let answer = self.answer("server/discover", None).await.ok()?;
         let said = answer.result().map(Bytes::copy_from_slice)?;
         *lock(&self.said) = Some(said.clone());
@@ -249,7 +258,7 @@ impl Entry {
                 self.refresh(kind);
             }
         }
-        if self.said_now().is_some() {
+        if self.was_asked() {
             let entry = Arc::clone(self);
             tokio::spawn(async move {
                 // Until it is known anew, what it said before holds.

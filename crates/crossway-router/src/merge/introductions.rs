@@ -65,7 +65,8 @@ impl Introductions {
 }
 
 impl Router {
-    /// A caller is given a list of these upstreams. Waits, not for long, for what those say of themselves that are new to it.
+    /// A caller is given a list of these upstreams. Waits, not for long, for what those say of themselves that are new to it, or
+    /// that have not been asked: they may have been replaced meanwhile.
     pub(super) async fn introduce(
         &self,
         kind: ListKind,
@@ -75,18 +76,27 @@ impl Router {
         context: &Context,
     ) {
         let Some(caller) = self.caller(seen, request, context) else { return };
-        let new: Vec<&Arc<str>> = {
+        let (is_same, new): (bool, Vec<&Arc<str>>) = {
             let mut introductions = self.introductions();
+            introductions.now += 1;
+            let now = introductions.now;
             match introductions.callers.get_mut(&caller) {
-                Some(known) if known.shown[kind.index()] == *shown => return,
-                Some(known) => shown.iter().filter(|name| !known.knows(name)).collect(),
-                None => shown.iter().collect(),
+                Some(known) => {
+                    known.used = now;
+                    let is_same = known.shown[kind.index()] == *shown;
+                    (is_same, shown.iter().filter(|name| !is_same && !known.knows(name)).collect())
+                }
+                None => (false, shown.iter().collect()),
             }
         };
+        let heard = seen.visible().filter(|(member, _)| member.has_instructions);
+        let heard = heard.filter_map(|(member, view)| Some((&member.name, member.known(view)?)));
         let heard =
-            seen.visible().filter(|(member, _)| member.has_instructions && new.contains(&&member.name));
-        let heard = heard.filter_map(|(member, view)| member.known(view));
-        join_all(heard.map(|entry| async move { entry.said().await })).await;
+            heard.filter(|(name, entry)| new.contains(name) || (!entry.was_asked() && shown.contains(name)));
+        join_all(heard.map(|(_, entry)| async move { entry.said().await })).await;
+        if is_same {
+            return;
+        }
         self.introductions().note(caller, kind, shown);
     }
 

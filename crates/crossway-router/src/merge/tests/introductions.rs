@@ -65,6 +65,17 @@ async fn an_upstream_without_instructions_for_clients_is_not_asked_for_them() {
     assert_eq!((told(&rig, Context::default()).await.as_str(), began.elapsed().as_secs()), ("", 0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_is_replaced_is_asked_again() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    tokio::join!(list(&rig, Context::default()), tell_tools(&one, TOOL));
+    assert_eq!(told(&rig, Context::default()).await, ONE);
+    let one = rig.add("one").await;
+    tokio::join!(list(&rig, Context::default()), tell_tools(&one, TOOL));
+    assert_eq!(told(&rig, Context::default()).await, ONE);
+}
+
 /// All may see all but the tools of `two`, and everybody is a tenant.
 struct HalfHidden;
 
