@@ -63,7 +63,7 @@ impl Service<Request<Incoming>> for Edge {
         if let Some(chat) = chat(request.headers()) {
             request.extensions_mut().insert(chat);
         }
-        let ruling = now.get();
+        let ruling = now.whole();
         let identity = ruling.identity.clone();
         let path = request.uri().path();
         let is_of_tools = ruling.openapi.is_some() && !is_of_mcp(path);

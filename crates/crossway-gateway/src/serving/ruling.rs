@@ -1,8 +1,9 @@
 //! What holds now, and is another after a reload: the policy, who proves what how, and who shares what.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use arc_swap::{ArcSwap, Guard};
 use crossway_policy::config::Holder;
 use crossway_policy::{Principal, Proof};
 
@@ -96,21 +97,26 @@ fn narrowed(scope: ScopeFile, holder: Option<Holder>) -> ScopeFile {
 
 /// What holds now. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Now(Arc<RwLock<Arc<Ruling>>>);
+pub(crate) struct Now(Arc<ArcSwap<Ruling>>);
 
 impl Now {
     pub(crate) fn new(ruling: Ruling) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(ruling))))
+        Self(Arc::new(ArcSwap::from_pointee(ruling)))
     }
 
-    pub(crate) fn get(&self) -> Arc<Ruling> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    /// Each call asks several times: so that threads do not wait for each other's counting, nothing is counted.
+    pub(crate) fn get(&self) -> Guard<Arc<Ruling>> {
+        self.0.load()
+    }
+
+    /// What holds now, for as long as somebody has it.
+    pub(crate) fn whole(&self) -> Arc<Ruling> {
+        self.0.load_full()
     }
 
     /// From now on this holds. Gives what held before: that of thousands of grants takes a while to be freed, for which nobody is to
     /// wait.
     pub(crate) fn set(&self, ruling: Ruling) -> Arc<Ruling> {
-        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *now, Arc::new(ruling))
+        self.0.swap(Arc::new(ruling))
     }
 }
