@@ -141,8 +141,8 @@ impl Scoped {
         Self(Arc::new(Shared { make, options, bounds, group_of, instances, sweeper }))
     }
 
-    /// Has groups share the room for instances: `group_of` says of which one a key is, given the context of its first call. None is a
-    /// group too. To be said once, before the first call.
+    /// Has groups share the room for instances: `group_of` says of which one a key is, given the context of its first call. A key of
+    /// none has no share, and may take all the room. To be said once, before the first call.
     pub fn group_by(&self, group_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static) {
         self.0.group_of.get_or_init(|| Box::new(group_of));
     }
@@ -267,7 +267,7 @@ impl Shared {
         let is_theirs = |instance: &Instance| instance.group.as_ref() == group;
         let theirs = || instances.values().filter(|instance| is_theirs(instance)).count();
         // Counted only where it can matter.
-        let of_group = self.group_of.get().is_some() && instances.len() >= share && theirs() >= share;
+        let of_group = group.is_some() && instances.len() >= share && theirs() >= share;
         if !of_group && instances.len() < most {
             return Ok(None);
         }

@@ -127,6 +127,19 @@ async fn a_group_leaves_room_for_the_others_and_its_own_make_room_beyond_that() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn keys_of_no_group_have_all_the_room() {
+    let (scoped, mut made) = scoped(ScopedOptions::default().most(4));
+    scoped.group_by(|_| None);
+    let mut held = Vec::new();
+    for user in ["ann", "bea", "cid", "dan"] {
+        let reply = call(&scoped, user);
+        let made = tokio::time::timeout(Duration::from_secs(1), made.recv()).await.unwrap();
+        held.push((made.unwrap().1, reply));
+    }
+    assert_eq!(scoped.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_is_idle_for_long_is_dropped_and_one_in_use_is_not() {
     let (scoped, mut made) = scoped(ScopedOptions::default().idle(Duration::from_secs(60)));
     let alice = call(&scoped, "alice");
