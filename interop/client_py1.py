@@ -10,7 +10,7 @@ from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from features import NONCE, ROOT_NAME, ROOT_URI, Events, HttpLog, answer_form, arguments, run
+from features import NONCE, OLDER, ROOT_NAME, ROOT_URI, Events, HttpLog, answer_form, arguments, run
 
 
 def plain(model):
@@ -24,6 +24,9 @@ class Client:
 
     def __init__(self, options):
         self.options, self.events, self.http = options, Events(), HttpLog(httpx)
+        if options.mode in OLDER:
+            # What `initialize` asks for: there is no other way to be an older client, which is what most servers meet.
+            types.LATEST_PROTOCOL_VERSION = options.mode
 
     def _transport(self):
         target = self.options.target

@@ -9,10 +9,11 @@ import httpx2
 import mcp_types as types
 from mcp import Client as SdkClient
 from mcp import StdioServerParameters
+from mcp.client import session as sdk_session
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
-from features import NONCE, ROOT_NAME, ROOT_URI, Events, HttpLog, answer_form, arguments, run
+from features import NONCE, OLDER, ROOT_NAME, ROOT_URI, Events, HttpLog, answer_form, arguments, run
 
 warnings.simplefilter("ignore")  # Much of what is tried here is deprecated since 2026-07-28.
 
@@ -26,9 +27,12 @@ class Client:
 
     def __init__(self, options):
         self.options, self.events, self.http = options, Events(), HttpLog(httpx2)
+        if options.mode in OLDER:
+            # What `initialize` asks for: there is no other way to be an older client, which is what most servers meet.
+            sdk_session.LATEST_HANDSHAKE_VERSION = options.mode
         self.sdk = SdkClient(
             self._transport(),
-            mode=options.mode,
+            mode="legacy" if options.mode in OLDER else options.mode,
             # Clients that introduce themselves alike share what they tell a legacy server, such as their roots.
             client_info=types.Implementation(name=f"interop-py2-{NONCE}", version="1"),
             cache=None,

@@ -6,7 +6,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import * as types from '@modelcontextprotocol/sdk/types.js';
 
-import { answerForm, CAPABILITIES, endSession, Events, options, ROOT, run, SAMPLED } from './features.mjs';
+import { answerForm, askingFor, CAPABILITIES, endSession, Events, options, ROOT, run, SAMPLED } from './features.mjs';
 
 const given = options();
 const [target, ...args] = given.target;
@@ -15,7 +15,7 @@ const transports = {
   'http-sse': () => new SSEClientTransport(new URL(target)),
   'streamable-http': () => new StreamableHTTPClientTransport(new URL(target))
 };
-const transport = transports[given.transport]();
+const transport = askingFor(given.mode, transports[given.transport]());
 
 const client = {
   modern: false, // This generation knows nothing of 2026-07-28.

@@ -3,7 +3,7 @@
 import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 
-import { answerForm, CAPABILITIES, endSession, Events, NONCE, options, ROOT, run, SAMPLED } from './features.mjs';
+import { answerForm, askingFor, CAPABILITIES, endSession, Events, NONCE, OLDER, options, ROOT, run, SAMPLED } from './features.mjs';
 
 const given = options();
 const [target, ...args] = given.target;
@@ -12,14 +12,14 @@ const transports = {
   'http-sse': () => new SSEClientTransport(new URL(target)),
   'streamable-http': () => new StreamableHTTPClientTransport(new URL(target))
 };
-const transport = transports[given.transport]();
+const transport = askingFor(given.mode, transports[given.transport]());
 
 const client = {
   events: new Events(),
   sdk: new Client(
     // Clients that introduce themselves alike share what they tell a legacy server, such as their roots.
     { name: `interop-ts2-${NONCE}`, version: '1' },
-    { capabilities: CAPABILITIES, versionNegotiation: { mode: given.mode } }
+    { capabilities: CAPABILITIES, versionNegotiation: { mode: OLDER.includes(given.mode) ? 'legacy' : given.mode } }
   ),
 
   async connect() {

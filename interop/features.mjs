@@ -7,13 +7,17 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const CHECK_MS = 30_000; // No feature takes longer than about 2 s on a busy machine: this is for hangs.
 const CALLS_AT_ONCE = 20;
 // A legacy server on stdio has a process for each call at once that may ask a modern client something.
 const TRANSLATED_AT_ONCE = 5;
+
+// Revisions that a client of a later one can be made to ask for, and those of them that have no elicitation.
+export const OLDER = ['2024-11-05', '2025-03-26', '2025-06-18'];
+const WITHOUT_ELICITATION = OLDER.slice(0, 2);
 
 const INVALID_PARAMS = -32602;
 const KEYS = { tools: 'name', prompts: 'name', resources: 'uri', resourceTemplates: 'uriTemplate' };
@@ -100,6 +104,7 @@ export function options() {
     allowPositionals: true,
     options: {
       fixture: { type: 'string', default: 'everything' },
+      fixtures: { type: 'string', default: fileURLToPath(new URL('fixtures.json', import.meta.url)) },
       mode: { type: 'string', default: 'legacy' },
       'server-era': { type: 'string', default: 'both' },
       dir: { type: 'string', default: '.' }, // What $DIR means in fixtures.json.
@@ -121,10 +126,11 @@ const textOf = (result) => result.content.map((item) => item.text ?? '').join('\
 
 /** The features, in the order in which they are tried. */
 class Checks {
-  constructor(client, { fixture, dir, 'server-era': serverEra }) {
+  constructor(client, { fixture, fixtures, dir, mode, 'server-era': serverEra }) {
     this.client = client;
+    this.mode = mode;
     this.serverEra = serverEra;
-    let text = readFileSync(new URL('fixtures.json', import.meta.url), 'utf8');
+    let text = readFileSync(fixtures, 'utf8');
     const places = { $DIR: dir, $ROOT: ROOT_PATH, $NONCE: NONCE };
     for (const [name, value] of Object.entries(places)) text = text.replaceAll(name, value);
     this.fixture = JSON.parse(text)[fixture];
@@ -138,6 +144,7 @@ class Checks {
       plan = era in plan ? plan[era] : plan.legacy;
     }
     if (!plan) this.undeclared(feature);
+    if ('absent' in plan) throw new Absent(plan.absent, plan.why);
     for (const kind of ['unused', 'impossible']) {
       if (!(kind in plan)) continue;
       assert(!this.client.events.has(feature), `the fixture does not know of this server's ${feature}`);
@@ -146,9 +153,9 @@ class Checks {
     return plan;
   }
 
-  /** Whether a modern client is on a legacy server. */
+  /** Whether a modern client is on a legacy server, or any client on one that Crossway has among others. */
   get translated() {
-    return this.client.modern && this.serverEra === 'legacy';
+    return this.serverEra === 'translated' || (this.client.modern && this.serverEra === 'legacy');
   }
 
   /** A feature that the fixture does not name has to be one that the server does not declare. */
@@ -318,6 +325,7 @@ class Checks {
     },
 
     elicitation: async (t) => {
+      if (WITHOUT_ELICITATION.includes(t.mode)) throw new Absent('impossible', 'elicitation');
       t.unasked('elicitation/create');
       const answer = await t.used(t.plan('elicitation'));
       assert(answer.includes(NONCE), answer);
@@ -375,6 +383,21 @@ class Checks {
   };
 }
 
+/**
+ * Has a client's `initialize` ask for a revision, if the mode is one: there is no other way to be an older client, which is
+ * what most servers meet.
+ */
+export function askingFor(mode, transport) {
+  if (!OLDER.includes(mode)) return transport;
+  const send = transport.send.bind(transport);
+  transport.send = (message, ...more) => {
+    const { method, params } = message;
+    const asks = method === 'initialize' ? { ...message, params: { ...params, protocolVersion: mode } } : message;
+    return send(asks, ...more);
+  };
+  return transport;
+}
+
 /** Ends a Streamable HTTP session, and sees that it is refused from then on. */
 export async function endSession(transport, url) {
   const session = transport.sessionId;
@@ -416,7 +439,13 @@ export async function run(client, options) {
       return false;
     }
   };
-  if (await attempt('initialize', () => client.connect())) {
+  const connect = async () => {
+    const about = await client.connect();
+    const { mode } = options;
+    assert(!OLDER.includes(mode) || about.includes(mode), 'not the revision that was asked for:', about);
+    return about;
+  };
+  if (await attempt('initialize', connect)) {
     const checks = new Checks(client, options);
     for (const [feature, check] of Object.entries(Checks.features)) await attempt(feature, () => check(checks));
     await attempt('close', () => client.close());

@@ -38,6 +38,10 @@ CAPABILITIES = {
     "logging": ["logging"],
 }
 
+# Revisions that a client of a later one can be made to ask for, and those of them that have no elicitation.
+OLDER = ["2024-11-05", "2025-03-26", "2025-06-18"]
+WITHOUT_ELICITATION = OLDER[:2]
+
 NONCE = uuid.uuid4().hex[:12]
 ROOT = tempfile.TemporaryDirectory(prefix=f"interop-{NONCE}-")  # Servers look whether a root is there.
 ROOT_URI, ROOT_NAME = pathlib.Path(ROOT.name).resolve().as_uri(), f"root-{NONCE}"
@@ -90,9 +94,10 @@ def arguments():
     """The command line of a client script."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--fixture", default="everything", help="a key of fixtures.json")
+    parser.add_argument("--fixtures", default=pathlib.Path(__file__).with_name("fixtures.json"), type=pathlib.Path)
     parser.add_argument("--dir", default=".", help="what $DIR means in fixtures.json")
-    parser.add_argument("--mode", choices=["legacy", "auto"], default="legacy")
-    parser.add_argument("--server-era", choices=["legacy", "both"], default="both")
+    parser.add_argument("--mode", choices=["legacy", "auto", *OLDER], default="legacy")
+    parser.add_argument("--server-era", choices=["legacy", "both", "translated"], default="both")
     parser.add_argument("--transport", choices=["stdio", "http-sse", "streamable-http"], required=True)
     parser.add_argument("target", nargs="+", help="a URL, or for stdio a command with its arguments")
     return parser.parse_args()
@@ -133,8 +138,8 @@ class Checks:
     """The features, in the order in which they are tried."""
 
     def __init__(self, client, options):
-        self.client, self.events, self.server_era = client, client.events, options.server_era
-        text = pathlib.Path(__file__).with_name("fixtures.json").read_text()
+        self.client, self.events, self.mode, self.server_era = client, client.events, options.mode, options.server_era
+        text = options.fixtures.read_text()
         places = {"$DIR": options.dir, "$ROOT": pathlib.Path(ROOT.name).resolve().as_posix(), "$NONCE": NONCE}
         for name, value in places.items():
             text = text.replace(name, value)
@@ -148,14 +153,16 @@ class Checks:
             plan = plan[era] if era in plan else plan["legacy"]
         if plan is None:
             self.undeclared(feature)
+        if "absent" in plan:
+            raise Absent(plan["absent"], plan["why"])
         for kind in {"unused", "impossible"} & plan.keys():
             assert not self.events.has(feature), f"the fixture does not know of this server's {feature}"
             raise Absent(kind, plan[kind])
         return plan
 
     def translated(self):
-        """Whether a modern client is on a legacy server."""
-        return self.client.modern and self.server_era == "legacy"
+        """Whether a modern client is on a legacy server, or any client on one that Crossway has among others."""
+        return self.server_era == "translated" or (self.client.modern and self.server_era == "legacy")
 
     def undeclared(self, feature):
         """A feature that the fixture does not name has to be one that the server does not declare."""
@@ -322,6 +329,8 @@ class Checks:
         assert f"sampled-{NONCE}" in answer, answer
 
     async def check_elicitation(self):
+        if self.mode in WITHOUT_ELICITATION:
+            raise Absent("impossible", "elicitation")
         self.unasked("elicitation/create")
         answer = await self.call(self.plan("elicitation"))
         assert NONCE in answer, answer
@@ -400,6 +409,8 @@ async def run(client_type, options):
         with anyio.fail_after(WHOLE_SECONDS):
             async with client.connected():
                 stage = "close"
+                if options.mode in OLDER:
+                    assert options.mode in client.about(), f"not the revision that was asked for: {client.about()}"
                 emit("initialize", True, client.about())
                 checks = Checks(client, options)
                 for name in [name for name in vars(Checks) if name.startswith("check_")]:

@@ -1,5 +1,6 @@
 //! The clients that are taken to the servers, and how each is started.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::Lab;
@@ -86,6 +87,26 @@ pub(super) const CLIENTS: [Client; 14] = [
     Client { name: "rmcp-auto", title: "rmcp 3.9.0, auto", script: Script::Rmcp, mode: "auto" },
 ];
 
+/// The SDKs' clients once more, made to ask for a revision before the newest legacy one. rmcp can by itself, and does above.
+pub(super) const OLDER: [Client; 12] = [
+    older("py1-2024-11-05", "Python mcp 1.30.0, 2024-11-05", Script::Python(1), "2024-11-05"),
+    older("py1-2025-03-26", "Python mcp 1.30.0, 2025-03-26", Script::Python(1), "2025-03-26"),
+    older("py1-2025-06-18", "Python mcp 1.30.0, 2025-06-18", Script::Python(1), "2025-06-18"),
+    older("py2-2024-11-05", "Python mcp 2.3.0, 2024-11-05", Script::Python(2), "2024-11-05"),
+    older("py2-2025-03-26", "Python mcp 2.3.0, 2025-03-26", Script::Python(2), "2025-03-26"),
+    older("py2-2025-06-18", "Python mcp 2.3.0, 2025-06-18", Script::Python(2), "2025-06-18"),
+    older("ts1-2024-11-05", "TypeScript sdk 1.32.2, 2024-11-05", Script::Node(1), "2024-11-05"),
+    older("ts1-2025-03-26", "TypeScript sdk 1.32.2, 2025-03-26", Script::Node(1), "2025-03-26"),
+    older("ts1-2025-06-18", "TypeScript sdk 1.32.2, 2025-06-18", Script::Node(1), "2025-06-18"),
+    older("ts2-2024-11-05", "TypeScript client 2.4.0, 2024-11-05", Script::Node(2), "2024-11-05"),
+    older("ts2-2025-03-26", "TypeScript client 2.4.0, 2025-03-26", Script::Node(2), "2025-03-26"),
+    older("ts2-2025-06-18", "TypeScript client 2.4.0, 2025-06-18", Script::Node(2), "2025-06-18"),
+];
+
+const fn older(name: &'static str, title: &'static str, script: Script, mode: &'static str) -> Client {
+    Client { name, title, script, mode }
+}
+
 impl Client {
     /// Whether it speaks 2026-07-28 with a server that does.
     pub(super) fn is_modern(&self) -> bool {
@@ -116,8 +137,8 @@ impl Client {
         }
     }
 
-    /// The program in its mode, without what it is to try and where.
-    pub(super) fn command(&self, lab: &Lab) -> Command {
+    /// The program in its mode, without where the server is. `fixtures` says what there is to try.
+    pub(super) fn command(&self, lab: &Lab, fixtures: &Path) -> Command {
         let (program, script) = match self.script {
             Script::Python(generation) => {
                 (lab.python(generation), lab.scripts.join(format!("client_py{generation}.py")))
@@ -127,12 +148,13 @@ impl Client {
             Script::McpRemote => (lab.node(), lab.npm().join("client_ts1.mjs")),
             Script::Rmcp => {
                 let mut command = Command::new(lab.rmcp_client());
-                command.args(["--mode", self.mode, "--fixtures"]).arg(lab.scripts.join("fixtures.json"));
+                command.args(["--mode", self.mode, "--fixtures"]).arg(fixtures);
                 return command;
             }
         };
         let mut command = Command::new(program);
-        command.arg(script).args(["--mode", self.mode]).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(script).args(["--mode", self.mode, "--fixtures"]).arg(fixtures);
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
 

@@ -57,6 +57,11 @@ impl Crossway {
         self.serve(&arguments)
     }
 
+    /// `crossway bridge --config FILE`.
+    pub(super) fn bridge_config(&self, file: &Path) -> Result<Serving> {
+        self.serve(&["bridge", "--listen", "127.0.0.1:0", "--config", &file.display().to_string()])
+    }
+
     /// `crossway demo --era ERA`.
     pub(super) fn demo(&self, era: &str) -> Result<Serving> {
         self.serve(&["demo", "--listen", "127.0.0.1:0", "--era", era])

@@ -133,7 +133,7 @@ fn cell(runs: &Runs<'_>, name: &str) -> String {
     with_transports.collect::<Vec<_>>().join("; ")
 }
 
-fn mark(went: Went) -> String {
+pub(super) fn mark(went: Went) -> String {
     match went {
         Went::Worked => "✓".to_owned(),
         Went::Failed => "✗".to_owned(),

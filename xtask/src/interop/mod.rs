@@ -10,11 +10,13 @@ mod clients;
 mod crossway;
 mod install;
 mod matrix;
+mod merged;
 mod pairs;
 mod process;
 mod report;
 mod rules;
 mod servers;
+mod small;
 mod suite;
 
 use crossway::Crossway;
@@ -125,7 +127,8 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     let lab = Lab { scripts: place.root.join("interop"), dir, crossway, options };
 
     let names: Vec<String> =
-        pairs::names(&lab).into_iter().chain(suite::names()).filter(|name| lab.wanted(name)).collect();
+        pairs::names(&lab).into_iter().chain(merged::names()).chain(suite::names()).collect();
+    let names: Vec<String> = names.into_iter().filter(|name| lab.wanted(name)).collect();
     ensure!(!names.is_empty(), "nothing has {:?} in its name: see --list", lab.options.only);
     if lab.options.list {
         names.iter().for_each(|name| eprintln!("{name}"));
@@ -138,6 +141,7 @@ pub(crate) fn run(options: Options) -> Result<bool> {
 
     let mut outcome = report::Outcome { version: lab.crossway.version()?, ..Default::default() };
     pairs::run(&lab, &mut outcome)?;
+    merged::run(&lab, &mut outcome)?;
     suite::run_servers(&lab, &mut outcome)?;
     suite::run_clients(&lab, &mut outcome)?;
 

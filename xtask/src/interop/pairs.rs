@@ -1,5 +1,6 @@
 //! The pairs: a server on a transport, Crossway, a downstream transport, and a client in one of its modes.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Lab;
-use super::clients::{CLIENTS, Client};
+use super::clients::{CLIENTS, Client, OLDER};
 use super::crossway::Serving;
 use super::process::run_to_end;
 use super::report::Outcome;
@@ -51,7 +52,7 @@ pub(super) enum Went {
 }
 
 impl Feature {
-    fn failure(name: &str, detail: String) -> Self {
+    pub(super) fn failure(name: &str, detail: String) -> Self {
         Self { name: name.to_owned(), went: Went::Failed, detail }
     }
 
@@ -100,8 +101,22 @@ fn runs(lab: &Lab, fixture: Fixture) -> Vec<Run> {
                 runs.push(Run { fixture, upstream, downstream: upstream, client, direct: true });
             }
         }
+        if is_for_older(fixture, upstream) {
+            let downstream = Transport::StreamableHttp;
+            let run = |client| Run { fixture, upstream, downstream, client, direct: false };
+            runs.extend(OLDER.iter().map(run));
+        }
     }
     runs
+}
+
+/// Whether clients of older revisions are taken there: once with nothing to translate, and once with everything. The transport
+/// of the server's matters little to that, so the second one is tried on one of them alone.
+pub(super) fn is_for_older(fixture: Fixture, upstream: Transport) -> bool {
+    matches!(
+        (fixture, upstream),
+        (Fixture::Demo | Fixture::ModernDemo, Transport::StreamableHttp) | (Fixture::Demo, Transport::Stdio)
+    )
 }
 
 /// Runs every pair that is wanted.
@@ -145,17 +160,29 @@ fn run_all(
     let is_shared_pipe =
         |run: &Run| run.upstream == Transport::Stdio && run.fixture.logs_in_calls(run.upstream);
     let jobs = if wanted.iter().any(is_shared_pipe) { 1 } else { lab.options.jobs.max(1) };
-    let queue = Mutex::new(wanted.into_iter().enumerate());
+    at_once(jobs, wanted, |run| {
+        let features = run_one(lab, server, bridge, &run).with_context(|| run.name())?;
+        eprintln!("{:<60} {}", run.name(), describe(&features));
+        Ok((run, features))
+    })
+}
+
+/// Does all of a list, some of it at once; the results in the order of the list.
+pub(super) fn at_once<T: Send, R: Send>(
+    jobs: usize,
+    list: Vec<T>,
+    work: impl Fn(T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let queue = Mutex::new(list.into_iter().enumerate());
     let done = Mutex::new(Vec::new());
     thread::scope(|scope| {
         let worker = || -> Result<()> {
             loop {
                 let next = queue.lock().ok().and_then(|mut queue| queue.next());
-                let Some((position, run)) = next else { return Ok(()) };
-                let features = run_one(lab, server, bridge, &run).with_context(|| run.name())?;
-                eprintln!("{:<60} {}", run.name(), describe(&features));
+                let Some((position, item)) = next else { return Ok(()) };
+                let result = work(item)?;
                 if let Ok(mut done) = done.lock() {
-                    done.push((position, run, features));
+                    done.push((position, result));
                 }
             }
         };
@@ -165,8 +192,8 @@ fn run_all(
             .try_for_each(|worker| worker.join().unwrap_or_else(|_| anyhow::bail!("a worker panicked")))
     })?;
     let mut done = done.into_inner().unwrap_or_default();
-    done.sort_by_key(|(position, ..)| *position);
-    Ok(done.into_iter().map(|(_, run, features)| (run, features)).collect())
+    done.sort_by_key(|(position, _)| *position);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
 fn run_one(lab: &Lab, server: &Server, bridge: Option<&Serving>, run: &Run) -> Result<Vec<Feature>> {
@@ -178,23 +205,50 @@ fn run_one(lab: &Lab, server: &Server, bridge: Option<&Serving>, run: &Run) -> R
         (_, Transport::HttpSse, Some(bridge)) => vec![bridge.sse.clone()],
         (_, Transport::StreamableHttp, Some(bridge)) => vec![bridge.mcp.clone()],
     };
-    let mut command = run.client.command(lab);
-    command.args(["--fixture", run.fixture.features()]);
-    command.args(["--server-era", run.fixture.era(run.upstream), "--dir"]).arg(&server.dir);
-    run.client.reach(lab, &mut command, run.downstream, target);
-    let finished = run_to_end(&mut command, CLIENT_LIMIT)?;
-    let mut features: Vec<Feature> = finished.stdout.lines().filter_map(feature).collect();
-    let failed = features.iter().any(Feature::failed);
-    let complete = features.last().is_some_and(|feature| feature.name == "close");
-    if !failed && (!complete || finished.code != Some(0)) {
-        let last = finished.stderr.lines().last().unwrap_or_default();
-        let detail = match finished.code {
-            Some(code) => format!("the client exited early, with code {code}: {last}"),
-            None => format!("the client was ended: {last}"),
-        };
-        features.push(Feature::failure("the whole", detail));
+    let visit = Visit {
+        client: run.client,
+        fixtures: &lab.scripts.join("fixtures.json"),
+        fixture: run.fixture.features(),
+        era: run.fixture.era(run.upstream),
+        dir: &server.dir,
+        transport: run.downstream,
+        target,
+    };
+    visit.run(lab)
+}
+
+/// A client that tries everything at one place.
+pub(super) struct Visit<'a> {
+    pub(super) client: &'static Client,
+    /// Where it is written what there is to try,
+    pub(super) fixtures: &'a Path,
+    /// and under which name.
+    pub(super) fixture: &'a str,
+    pub(super) era: &'a str,
+    pub(super) dir: &'a Path,
+    pub(super) transport: Transport,
+    pub(super) target: Vec<String>,
+}
+
+impl Visit<'_> {
+    pub(super) fn run(self, lab: &Lab) -> Result<Vec<Feature>> {
+        let mut command = self.client.command(lab, self.fixtures);
+        command.args(["--fixture", self.fixture, "--server-era", self.era, "--dir"]).arg(self.dir);
+        self.client.reach(lab, &mut command, self.transport, self.target);
+        let finished = run_to_end(&mut command, CLIENT_LIMIT)?;
+        let mut features: Vec<Feature> = finished.stdout.lines().filter_map(feature).collect();
+        let failed = features.iter().any(Feature::failed);
+        let complete = features.last().is_some_and(|feature| feature.name == "close");
+        if !failed && (!complete || finished.code != Some(0)) {
+            let last = finished.stderr.lines().last().unwrap_or_default();
+            let detail = match finished.code {
+                Some(code) => format!("the client exited early, with code {code}: {last}"),
+                None => format!("the client was ended: {last}"),
+            };
+            features.push(Feature::failure("the whole", detail));
+        }
+        Ok(features)
     }
-    Ok(features)
 }
 
 fn feature(line: &str) -> Option<Feature> {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use super::matrix;
+use super::merged::MergedRun;
 use super::pairs::{Feature, Run};
+use super::small;
 use super::suite::{ARRANGEMENTS, CLIENT_REVISIONS, REVISIONS, SuiteRun, WAYS};
 
 /// Everything that was run.
@@ -12,6 +14,8 @@ use super::suite::{ARRANGEMENTS, CLIENT_REVISIONS, REVISIONS, SuiteRun, WAYS};
 pub(super) struct Outcome {
     pub(super) version: String,
     pub(super) pairs: Vec<(Run, Vec<Feature>)>,
+    /// At one URL of several servers.
+    pub(super) merged: Vec<(MergedRun, Vec<Feature>)>,
     pub(super) servers: Vec<SuiteRun>,
     pub(super) clients: Vec<SuiteRun>,
     /// By revision, the client scenarios that were left out.
@@ -20,8 +24,13 @@ pub(super) struct Outcome {
 
 impl Outcome {
     pub(super) fn failures(&self) -> usize {
-        let pairs = self.pairs.iter().flat_map(|(_, features)| features).filter(|f| f.failed()).count();
-        pairs + self.suites().map(|run| run.failures.len()).sum::<usize>()
+        self.features().filter(|feature| feature.failed()).count()
+            + self.suites().map(|run| run.failures.len()).sum::<usize>()
+    }
+
+    fn features(&self) -> impl Iterator<Item = &Feature> {
+        let merged = self.merged.iter().flat_map(|(_, features)| features);
+        self.pairs.iter().flat_map(|(_, features)| features).chain(merged)
     }
 
     fn suites(&self) -> impl Iterator<Item = &SuiteRun> {
@@ -29,20 +38,22 @@ impl Outcome {
     }
 
     pub(super) fn summary(&self) -> String {
-        let features = self.pairs.iter().flat_map(|(_, f)| f).filter(|f| f.worked()).count();
+        let features = self.features().filter(|feature| feature.worked()).count();
         let checks: usize = self.suites().map(|run| run.checks).sum();
         format!(
             "{} client runs with {features} features, {checks} checks of the suite, {} failures",
-            self.pairs.len(),
+            self.pairs.len() + self.merged.len(),
             self.failures()
         )
     }
 
     /// Says each failure with its reason.
     pub(super) fn print_failures(&self) {
-        for (run, features) in &self.pairs {
+        let pairs = self.pairs.iter().map(|(run, features)| (run.name(), features));
+        let merged = self.merged.iter().map(|(run, features)| (run.name(), features));
+        for (name, features) in pairs.chain(merged) {
             for feature in features.iter().filter(|feature| feature.failed()) {
-                eprintln!("failed: {} {}: {}", run.name(), feature.name, feature.detail);
+                eprintln!("failed: {name} {}: {}", feature.name, feature.detail);
             }
         }
         for run in self.suites() {
@@ -62,6 +73,8 @@ impl Outcome {
             self.version
         )?;
         matrix::write(&mut text, &self.pairs)?;
+        small::write_older(&mut text, &self.pairs)?;
+        small::write_merged(&mut text, &self.merged)?;
         self.write_suite(&mut text)?;
         Ok(text)
     }

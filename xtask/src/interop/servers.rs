@@ -171,7 +171,7 @@ impl Server {
     pub(super) fn start(lab: &Lab, fixture: Fixture) -> Result<Self> {
         match fixture {
             Fixture::Everything => {
-                let script = lab.npm_package("server-everything/dist/index.js");
+                let script = everything(lab);
                 Self::script(lab, &lab.node(), &script, ["stdio", "sse", "streamableHttp"])
             }
             Fixture::Py2 => {
@@ -185,15 +185,7 @@ impl Server {
                 let server = Self::stdio(lab, std::iter::once(command).chain(arguments).collect())?;
                 Ok(Self { dir: repository, ..server })
             }
-            Fixture::Memory => {
-                let script = lab.npm_package("server-memory/dist/index.js");
-                // A memory for each process: two that write one file at once may find half of it.
-                let own = "MEMORY_FILE_PATH=\"$(mktemp -d -p \"$0\")/memory.jsonl\" exec \"$1\" \"$2\"";
-                let words = [Path::new("sh"), Path::new("-c"), Path::new(own), &empty_dir(lab, "memories")?];
-                let node = lab.node();
-                let words = words.into_iter().chain([node.as_path(), script.as_path()]);
-                Self::stdio(lab, words.map(|word| word.display().to_string()).collect())
-            }
+            Fixture::Memory => Self::stdio(lab, memory_command(lab)?),
             Fixture::Filesystem => {
                 let script = lab.npm_package("server-filesystem/dist/index.js").display().to_string();
                 let dir = empty_dir(lab, "files")?;
@@ -263,8 +255,24 @@ impl Server {
     }
 }
 
+/// The program of server-everything, for Node.
+pub(super) fn everything(lab: &Lab) -> PathBuf {
+    lab.npm_package("server-everything/dist/index.js")
+}
+
+/// How to start server-memory.
+pub(super) fn memory_command(lab: &Lab) -> Result<Vec<String>> {
+    let script = lab.npm_package("server-memory/dist/index.js");
+    // A memory for each process: two that write one file at once may find half of it.
+    let own = "MEMORY_FILE_PATH=\"$(mktemp -d -p \"$0\")/memory.jsonl\" exec \"$1\" \"$2\"";
+    let words = [Path::new("sh"), Path::new("-c"), Path::new(own), &empty_dir(lab, "memories")?];
+    let node = lab.node();
+    let words = words.into_iter().chain([node.as_path(), script.as_path()]);
+    Ok(words.map(|word| word.display().to_string()).collect())
+}
+
 /// A folder of a server's own, with nothing in it.
-fn empty_dir(lab: &Lab, name: &str) -> Result<PathBuf> {
+pub(super) fn empty_dir(lab: &Lab, name: &str) -> Result<PathBuf> {
     let dir = lab.dir.join("fixtures").join(name);
     if dir.exists() {
         fs::remove_dir_all(&dir).with_context(|| format!("{} cannot be removed", dir.display()))?;

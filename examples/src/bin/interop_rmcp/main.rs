@@ -1,6 +1,6 @@
 //! rmcp 3 as a client of `cargo xtask interop`: what `interop/client_*` are for the other SDKs. It uses nothing of Crossway.
 //!
-//! `interop_rmcp --mode auto|REVISION --fixture NAME --server-era legacy|both --dir DIR --transport stdio|streamable-http
+//! `interop_rmcp --mode auto|REVISION --fixture NAME --server-era legacy|both|translated --dir DIR --transport stdio|streamable-http
 //! [--fixtures FILE] -- TARGET...`. One line of JSON goes to stdout for each feature; `interop/features.py` says what
 //! they mean.
 

@@ -28,6 +28,8 @@ const DECLARED: [(&str, &[&str]); 10] = [
 pub(crate) struct Absent {
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
+    /// Other servers at the same URL may show it.
+    pub(crate) is_elsewhere: bool,
 }
 
 impl fmt::Display for Absent {
@@ -40,7 +42,11 @@ impl std::error::Error for Absent {}
 
 impl Absent {
     pub(crate) fn because(kind: &'static str, detail: impl Into<String>) -> anyhow::Error {
-        Self { kind, detail: detail.into() }.into()
+        Self { kind, detail: detail.into(), is_elsewhere: false }.into()
+    }
+
+    fn elsewhere(kind: &'static str, detail: &str) -> anyhow::Error {
+        Self { kind, detail: detail.into(), is_elsewhere: true }.into()
     }
 }
 
@@ -68,7 +74,8 @@ impl Plans {
             .replace("$NONCE", &handler.nonce);
         let fixtures: Value = serde_json::from_str(&text).with_context(|| format!("{path}"))?;
         let fixture = fixtures.get(&options.fixture).context("no such fixture")?.clone();
-        let translated = modern && options.server_era == "legacy";
+        let era = options.server_era.as_str();
+        let translated = era == "translated" || modern && era == "legacy";
         Ok(Self { fixture, capabilities, modern, translated })
     }
 
@@ -77,7 +84,7 @@ impl Plans {
         self.fixture.get(name)
     }
 
-    /// Whether this is a modern client on a legacy server.
+    /// Whether this is a modern client on a legacy server, or any client on one that Crossway has among others.
     pub(crate) fn is_translated(&self) -> bool {
         self.translated
     }
@@ -97,6 +104,11 @@ impl Plans {
         let Some(plan) = plan.filter(|plan| !plan.is_null()) else {
             return Err(self.undeclared(feature));
         };
+        if let Some(kind) = plan.get("absent").and_then(Value::as_str) {
+            let kind = if kind == "unused" { "unused" } else { "undeclared" };
+            let why = plan.get("why").and_then(Value::as_str).unwrap_or_default();
+            return Err(Absent::elsewhere(kind, why));
+        }
         for kind in ["unused", "impossible"] {
             if let Some(why) = plan.get(kind).and_then(Value::as_str) {
                 return Err(Absent::because(kind, why));

@@ -1,0 +1,211 @@
+//! Clients at `/mcp` of one bridge that has several servers, under the names that they have there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+
+use super::Lab;
+use super::clients::{CLIENTS, Client};
+use super::crossway::Serving;
+use super::pairs::{Visit, at_once, describe};
+use super::report::Outcome;
+use super::servers::{Transport, empty_dir, everything, memory_command};
+
+/// The clients that go there: each SDK in each era.
+const AMONG: [&str; 8] =
+    ["py1", "py2-legacy", "py2-auto", "ts1", "ts2-legacy", "ts2-auto", "rmcp-2025-11-25", "rmcp-auto"];
+
+/// A server of the bridge's.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// What its tools' names begin with.
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    /// Whose features it has, as `fixtures.json` spells it.
+    fixture: &'static str,
+    is_legacy: bool,
+    /// An earlier server has the same URIs, so that its own are wrapped.
+    is_wrapped: bool,
+}
+
+pub(super) const PARTS: [Part; 4] = [
+    Part {
+        name: "everything",
+        title: "server-everything, on stdio",
+        fixture: "everything",
+        is_legacy: true,
+        is_wrapped: false,
+    },
+    Part {
+        name: "demo",
+        title: "demo, legacy alone, on stdio",
+        fixture: "demo",
+        is_legacy: true,
+        is_wrapped: false,
+    },
+    Part {
+        name: "modern",
+        title: "demo, modern alone, on Streamable HTTP",
+        fixture: "demo",
+        is_legacy: false,
+        is_wrapped: true,
+    },
+    Part {
+        name: "memory",
+        title: "server-memory, on stdio",
+        fixture: "memory",
+        is_legacy: true,
+        is_wrapped: false,
+    },
+];
+
+/// One client and one of the servers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MergedRun {
+    pub(super) part: &'static Part,
+    pub(super) client: &'static Client,
+}
+
+impl MergedRun {
+    pub(super) fn name(&self) -> String {
+        format!("merged/{}/{}", self.part.name, self.client.name)
+    }
+}
+
+pub(super) fn clients() -> impl Iterator<Item = &'static Client> {
+    CLIENTS.iter().filter(|client| AMONG.contains(&client.name))
+}
+
+fn runs() -> impl Iterator<Item = MergedRun> {
+    PARTS.iter().flat_map(|part| clients().map(move |client| MergedRun { part, client }))
+}
+
+/// The names of all runs.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    runs().map(|run| run.name())
+}
+
+/// Runs every client that is wanted.
+pub(super) fn run(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
+    let wanted: Vec<MergedRun> = runs().filter(|run| lab.wanted(&run.name())).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let (dir, demo) = (empty_dir(lab, "merged")?, lab.crossway.demo("modern")?);
+    let bridge = bridge(lab, &dir, &demo)?;
+    let fixtures = dir.join("fixtures.json");
+    let text = fs::read_to_string(lab.scripts.join("fixtures.json")).context("interop/fixtures.json")?;
+    fs::write(&fixtures, merged(&serde_json::from_str(&text)?).to_string())?;
+    outcome.merged = at_once(lab.options.jobs.max(1), wanted, |run| {
+        let visit = Visit {
+            client: run.client,
+            fixtures: &fixtures,
+            fixture: run.part.name,
+            era: if run.part.is_legacy { "translated" } else { "both" },
+            dir: &dir,
+            transport: Transport::StreamableHttp,
+            target: vec![bridge.mcp.clone()],
+        };
+        let features = visit.run(lab).with_context(|| run.name())?;
+        eprintln!("{:<60} {}", run.name(), describe(&features));
+        Ok((run, features))
+    })?;
+    Ok(())
+}
+
+/// The bridge, once it has all servers.
+fn bridge(lab: &Lab, dir: &Path, demo: &Serving) -> Result<Serving> {
+    let node = [lab.node(), everything(lab), PathBuf::from("stdio")];
+    let everything: Vec<String> = node.iter().map(|word| word.display().to_string()).collect();
+    let command = |words: Vec<String>| {
+        let (program, arguments) = words.split_first().context("no command")?;
+        anyhow::Ok(json!({ "command": program, "args": arguments }))
+    };
+    let servers = json!({ "mcpServers": {
+        "everything": command(everything)?,
+        "demo": command(lab.crossway.demo_command("legacy"))?,
+        "modern": { "url": demo.mcp },
+        "memory": command(memory_command(lab)?)?,
+    } });
+    let config = dir.join("servers.json");
+    fs::write(&config, servers.to_string())?;
+    lab.crossway.bridge_config(&config)
+}
+
+/// What there is to try of each server, among the others.
+fn merged(fixtures: &Value) -> Value {
+    let parts = PARTS.iter().map(|part| (part.name.to_owned(), among_others(part, &fixtures[part.fixture])));
+    Value::Object(parts.collect())
+}
+
+/// What a server's fixture is where there are others beside it.
+fn among_others(part: &Part, fixture: &Value) -> Value {
+    let mut features = fixture.as_object().cloned().unwrap_or_default();
+    // All servers' items come as one page.
+    features.remove("paging");
+    features.insert(
+        "lists".to_owned(),
+        json!({ "tools": "some", "prompts": "some", "resources": "some", "templates": "some" }),
+    );
+    for feature in ["prompt", "resource", "completion", "subscription", "list_changed", "logging"] {
+        let absent = match features.get(feature) {
+            None | Some(Value::Null) => {
+                json!({ "absent": "undeclared", "why": "other servers at this URL declare it" })
+            }
+            Some(plan) => match &plan["unused"] {
+                Value::String(why) => json!({ "absent": "unused", "why": why }),
+                _ => continue,
+            },
+        };
+        features.insert(feature.to_owned(), absent);
+    }
+    let silent = match part.fixture {
+        "demo" => Some("its list comes back as it was, which is no news where it is one of several"),
+        "everything" => Some("the session that gets another resource is not the one that lists are from"),
+        _ => None,
+    };
+    if let Some(why) = silent {
+        features.insert("list_changed".to_owned(), json!({ "absent": "unused", "why": why }));
+    }
+    for (name, feature) in &mut features {
+        // Every client is one of a pool's.
+        if part.is_legacy
+            && let Some(plan) = feature.get("translated").or_else(|| feature.get("legacy"))
+        {
+            *feature = plan.clone();
+        }
+        if name == "prompt" {
+            prefix(part, feature, "name");
+        }
+        rename(part, feature);
+    }
+    Value::Object(features)
+}
+
+/// Has names and URIs be as they are at the bridge.
+fn rename(part: &Part, value: &mut Value) {
+    let Value::Object(members) = value else { return };
+    let is_prompt = members.get("type") == Some(&json!("ref/prompt"));
+    if is_prompt {
+        prefix(part, value, "name");
+        return;
+    }
+    if members.contains_key("tool") {
+        prefix(part, value, "tool");
+    }
+    if part.is_wrapped
+        && let Some(Value::String(uri)) = value.get_mut("uri")
+    {
+        *uri = format!("crossway://{}/{uri}", part.name);
+    }
+    let others = value.as_object_mut().into_iter().flat_map(Map::iter_mut);
+    others.filter(|(name, _)| *name != "arguments").for_each(|(_, value)| rename(part, value));
+}
+
+fn prefix(part: &Part, value: &mut Value, member: &str) {
+    if let Some(Value::String(name)) = value.get_mut(member) {
+        *name = format!("{}__{name}", part.name);
+    }
+}

@@ -1,0 +1,93 @@
+//! The two smaller tables of `docs/interop.md`: clients that ask for older revisions, and several servers at one URL.
+
+use std::fmt::{self, Write};
+
+use super::clients::OLDER;
+use super::matrix::mark;
+use super::merged::{MergedRun, PARTS, clients};
+use super::pairs::{Feature, Run, Went, is_for_older};
+use super::report::table;
+use super::servers::{Fixture, Transport};
+
+/// Clients that were made to ask for a revision before their newest legacy one.
+pub(super) fn write_older(text: &mut String, pairs: &[(Run, Vec<Feature>)]) -> fmt::Result {
+    let places: Vec<(Fixture, Transport)> = [Fixture::Demo, Fixture::ModernDemo]
+        .into_iter()
+        .flat_map(|fixture| Transport::ALL.map(|upstream| (fixture, upstream)))
+        .filter(|(fixture, upstream)| is_for_older(*fixture, *upstream))
+        .collect();
+    writeln!(
+        text,
+        "\n## Clients of older revisions\n\n\
+         The same SDKs with an `initialize` that asks for an older revision, on Streamable HTTP. A cell counts the features that\n\
+         work, and names those that do not, with the number of the sentence above that rules them out.\n"
+    )?;
+    table(
+        text,
+        "client",
+        places.iter().map(|(fixture, upstream)| format!("{} on {}", fixture.short_title(), upstream.title())),
+        OLDER.iter().map(|client| {
+            let cell = |(fixture, upstream): &(Fixture, Transport)| {
+                let is_it = |run: &Run| {
+                    run.client == client
+                        && run.fixture == *fixture
+                        && run.upstream == *upstream
+                        && !run.direct
+                };
+                let features = pairs.iter().find(|(run, _)| is_it(run)).map(|(_, features)| features);
+                features.map_or_else(String::new, |features| count(features))
+            };
+            (client.title, places.iter().map(cell).collect())
+        }),
+    )
+}
+
+/// Several servers at one URL.
+pub(super) fn write_merged(text: &mut String, merged: &[(MergedRun, Vec<Feature>)]) -> fmt::Result {
+    writeln!(
+        text,
+        "\n## Several servers at one URL\n\n\
+         `crossway bridge --config` with four servers, and clients at its `/mcp` on Streamable HTTP: names are\n\
+         `everything__echo`, and URIs that two servers have are wrapped. Lists are those of all four. Cells are as above.\n\
+         That a list has changed is told if it comes back as another. The demo's does not, and what server-everything adds is in\n\
+         the session of the call alone, which is not the one that lists are from.\n"
+    )?;
+    table(
+        text,
+        "client",
+        PARTS.iter().map(|part| part.title),
+        clients().map(|client| {
+            let cell = |part| {
+                let is_it = |run: &MergedRun| run.client == client && run.part == part;
+                let features = merged.iter().find(|(run, _)| is_it(run)).map(|(_, features)| features);
+                features.map_or_else(String::new, |features| count(features))
+            };
+            (client.title, PARTS.iter().map(cell).collect())
+        }),
+    )
+}
+
+/// `20 ✓`, with what is ruled out, or has failed.
+fn count(features: &[Feature]) -> String {
+    let worked = features.iter().filter(|feature| feature.worked()).count();
+    let others = features.iter().filter(|feature| matches!(feature.went, Went::Failed | Went::Impossible(_)));
+    let others: Vec<String> = others
+        .map(|feature| format!(", {} {}", feature.name.replace('_', " "), mark(feature.went)))
+        .collect();
+    let cell = format!("{worked} ✓{}", others.concat());
+    if features.iter().any(Feature::failed) { format!("**{cell}**") } else { cell }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interop::rules::RULES;
+
+    #[test]
+    fn a_cell_names_what_does_not_work() {
+        let feature = |went| Feature { name: "call_unknown".to_owned(), went, detail: String::new() };
+        assert_eq!(count(&[feature(Went::Worked), feature(Went::Unused)]), "1 ✓");
+        assert_eq!(count(&[feature(Went::Impossible(&RULES[2]))]), "0 ✓, call unknown (3)");
+        assert_eq!(count(&[feature(Went::Failed)]), "**0 ✓, call unknown ✗**");
+    }
+}
