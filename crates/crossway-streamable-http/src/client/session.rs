@@ -131,6 +131,7 @@ impl Session {
         }
         state.may_be_asked = ahead::may_be_asked(initialize);
         state.ahead = Ahead::None;
+        state.had_listener = state.is_heard();
         let badge = std::mem::take(&mut state.badge);
         state.phase = Phase::Fresh;
         state.last_event_id = None;
@@ -204,8 +205,9 @@ impl Session {
     pub(super) fn hand_ahead(&self, badge: &Badge, opening: Opening) {
         let mut state = self.state();
         if matches!(state.ahead, Ahead::Opening) && state.badge.session == badge.session {
-            let is_heard = state.calls.iter().any(|(_, slot)| slot.id.is_none());
+            let is_heard = state.is_heard();
             state.ahead = if is_heard { Ahead::Begun(opening) } else { Ahead::None };
+            state.had_listener = is_heard;
             state.wake(|slot| slot.id.is_none());
         }
     }
@@ -224,6 +226,8 @@ impl Session {
         let mut state = self.state();
         if state.badge.session == badge.session {
             let unused = std::mem::take(&mut state.ahead);
+            // Who comes later opens the session's first stream.
+            state.had_listener &= matches!(unused, Ahead::None);
             state.wake(|slot| slot.id.is_none());
             drop(state);
             drop(unused);
@@ -316,6 +320,11 @@ impl State {
             Phase::Lost if !is_modern => Err(CallError::not_sent(Reason::SessionEnded)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether it has a listener.
+    fn is_heard(&self) -> bool {
+        self.calls.iter().any(|(_, slot)| slot.id.is_none())
     }
 
     fn wake(&mut self, which: impl Fn(&Slot) -> bool) {

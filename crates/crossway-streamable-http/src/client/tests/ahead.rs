@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossway_proto::Revision;
 use crossway_service::{Call, Context, Link, Reply};
 
-use super::peer::{Exchange, Peer, ask, next, result, tool_call};
+use super::peer::{Exchange, Peer, ask, call, initialize, initialized, next, result, tool_call};
 use crate::client::Options;
 
 const LEGACY: Revision = Revision::V2025_11_25;
@@ -67,14 +67,37 @@ async fn a_stream_for_which_nobody_comes_is_let_go() {
     stream.open_stream().await;
     stream.event(QUESTION).await;
     stream.closed().await;
+    // The late one's is the first, which no call overtakes.
     let mut listening = listen(&link);
-    let (item, _stream) = tokio::join!(next(&mut listening), async {
-        let mut stream = peer.expect("GET", "").await;
-        stream.open_stream().await;
-        stream.event(QUESTION).await;
-        stream
-    });
+    let (item, answer, _stream) =
+        tokio::join!(next(&mut listening), ask(&link, tool_call(1)), stream_then_call(&mut peer));
     assert_eq!(item, Some(Ok(QUESTION.to_owned())));
+    assert_eq!(answer, Ok(result(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_session_of_a_link_has_its_stream_ahead_too() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session_with(LEGACY, r#"{"roots":{}}"#).await;
+    let mut stream = peer.expect("GET", "").await;
+    stream.open_stream().await;
+    let request = initialize(LEGACY).replace("{}", r#"{"roots":{}}"#);
+    let (opened, ()) = tokio::join!(ask(&link, request), async {
+        for _ in 0..2 {
+            let exchange = peer.next().await;
+            match exchange.verb.as_str() {
+                "DELETE" => exchange.accept().await,
+                _ => exchange.answer_with("Mcp-Session-Id: s2\r\n", &initialized(LEGACY)).await,
+            }
+        }
+    });
+    opened.unwrap();
+    let mut accepted = call(&link, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    tokio::join!(next(&mut accepted), async {
+        peer.expect("POST", "notifications/initialized").await.accept().await;
+    });
+    let (answer, _stream) = tokio::join!(ask(&link, tool_call(1)), stream_then_call(&mut peer));
+    assert_eq!(answer, Ok(result(1)));
 }
 
 #[tokio::test(start_paused = true)]
