@@ -47,3 +47,6 @@ pub const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
 /// 250 ms: how long files have to be the same before a change of them is read. Whoever writes a file a piece at a time writes the
 /// next one sooner.
 pub const SETTLED: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// 10 seconds: how long files may be written again and again before the log says that they are not read meanwhile.
+pub const UNSETTLED: std::time::Duration = std::time::Duration::from_secs(10);

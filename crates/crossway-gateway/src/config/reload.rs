@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::limits::{LOOK, SETTLED};
+use super::limits::{LOOK, SETTLED, UNSETTLED};
 use super::{ConfigErrors, Loaded, load_with};
 
 /// Tells when a config has changed: the file itself, a file of a secret, or when SIGHUP says so.
@@ -91,6 +91,7 @@ impl Reloads {
     /// Waits until the files are others and are not being written any more, or a signal came: who sends it has written all.
     async fn changed(&mut self) -> Asked {
         let mut before: Option<Stamps> = None;
+        let mut unsettled = Duration::ZERO;
         loop {
             let pause = if before.is_some() { SETTLED } else { LOOK };
             if self.asked(pause).await {
@@ -98,6 +99,11 @@ impl Reloads {
             }
             let now = stamps(self.seen.keys().cloned());
             let is_settled = before.as_ref() == Some(&now);
+            unsettled = if before.is_some() { unsettled + pause } else { Duration::ZERO };
+            if unsettled == UNSETTLED && !is_settled {
+                let file = self.path.display();
+                tracing::warn!(%file, "the config, or a file of a secret, is written again and again, and not read before that ends; SIGHUP has it read at once");
+            }
             before = (now != self.seen).then_some(now);
             // A half of a config may be one that can be used, without what denies.
             if is_settled && before.is_some() {
