@@ -14,9 +14,9 @@ use super::{ConfigErrors, Loaded, load_with};
 
 /// Tells when a config has changed: the file itself, a file of a secret, or when SIGHUP says so.
 ///
-/// Files are asked for once in [`LOOK`], and read once they have been the same for [`SETTLED`]: whoever writes one may not be done. They are asked
-/// for since that sees through links that are turned elsewhere, as Kubernetes turns those
-/// of a ConfigMap or a Secret, and works on all file systems.
+/// Files are asked for once in [`LOOK`], since that sees through links that are turned elsewhere, as Kubernetes turns those
+/// of a ConfigMap or a Secret, and works on all file systems. What has changed is read once it has been the same for
+/// [`SETTLED`]: whoever writes it may not be done.
 #[derive(Debug)]
 pub struct Reloads {
     path: PathBuf,

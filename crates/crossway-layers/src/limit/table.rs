@@ -31,7 +31,7 @@ pub(super) struct Table {
 struct Entries {
     by_key: HashMap<QuotaKey, Entry>,
     /// How many of them are whose.
-    by_tenant: HashMap<Option<TenantName>, usize>,
+    by_tenant: HashMap<TenantName, usize>,
     /// How many there may be until it is looked for idle ones.
     sweep_at: usize,
     swept: Option<Instant>,
@@ -94,32 +94,37 @@ impl Table {
             }
             return Ok(Arc::clone(&entry.counts));
         }
-        if entries.by_key.len() >= entries.sweep_at || entries.is_share_full(&quota.tenant, self.most) {
+        let tenant = quota.tenant.as_ref();
+        if entries.by_key.len() >= entries.sweep_at || entries.is_share_full(tenant, self.most) {
             entries.sweep(now, self.most);
         }
-        if entries.by_key.len() >= self.most || entries.is_share_full(&quota.tenant, self.most) {
+        if entries.by_key.len() >= self.most || entries.is_share_full(tenant, self.most) {
             return Err(OverQuota::Keys);
         }
         let counts = Counts::new(quota, Arc::default(), self.clock.clone());
         let entry = Entry { counts: Arc::clone(&counts), tenant: quota.tenant.clone(), used: now };
         entries.by_key.insert(quota.key.clone(), entry);
-        *entries.by_tenant.entry(quota.tenant.clone()).or_default() += 1;
+        entries.count(tenant);
         Ok(counts)
     }
 }
 
 impl Entries {
     /// Whether a tenant has as many as one may have, so that there is room for the others'.
-    fn is_share_full(&self, tenant: &Option<TenantName>, most: usize) -> bool {
+    fn is_share_full(&self, tenant: Option<&TenantName>, most: usize) -> bool {
         let share = (most * OF_TENANT.0 / OF_TENANT.1).max(1);
-        tenant.is_some() && self.by_tenant.get(tenant).is_some_and(|count| *count >= share)
+        tenant.and_then(|tenant| self.by_tenant.get(tenant)).is_some_and(|count| *count >= share)
     }
 
-    /// Takes away what is idle, once a second at most where room is scarce.
+    fn count(&mut self, tenant: Option<&TenantName>) {
+        if let Some(tenant) = tenant {
+            *self.by_tenant.entry(tenant.clone()).or_default() += 1;
+        }
+    }
+
+    /// Takes away what is idle, once a second at most.
     fn sweep(&mut self, now: Instant, most: usize) {
-        let is_soon =
-            self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < Duration::from_secs(1));
-        if is_soon && self.by_key.len() >= self.sweep_at.min(most * OF_TENANT.0 / OF_TENANT.1) {
+        if self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < Duration::from_secs(1)) {
             return;
         }
         self.swept = Some(now);
@@ -127,8 +132,8 @@ impl Entries {
             now.saturating_duration_since(entry.used) < entry.counts.keep(now) || !entry.counts.gate.is_idle()
         });
         self.by_tenant.clear();
-        for entry in self.by_key.values() {
-            *self.by_tenant.entry(entry.tenant.clone()).or_default() += 1;
+        for tenant in self.by_key.values().filter_map(|entry| entry.tenant.as_ref()) {
+            *self.by_tenant.entry(tenant.clone()).or_default() += 1;
         }
         self.sweep_at = self.by_key.len().saturating_mul(2).clamp(1024.min(most), most);
     }
