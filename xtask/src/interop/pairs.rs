@@ -161,16 +161,7 @@ fn run_all(
         |run: &Run| run.upstream == Transport::Stdio && run.fixture.logs_in_calls(run.upstream);
     let jobs = if wanted.iter().any(is_shared_pipe) { 1 } else { lab.options.jobs.max(1) };
     at_once(jobs, wanted, |run| {
-        let mut features = run_one(lab, server, bridge, &run).with_context(|| run.name())?;
-        // Servers that tell one session of theirs alone, and clients that give up after 30 s, fail now and then on a busy machine, without
-        // Crossway too. What fails twice is a failure.
-        if features.iter().any(Feature::failed) {
-            for failed in features.iter().filter(|feature| feature.failed()) {
-                eprintln!("{:<60} {}: {}", run.name(), failed.name, failed.detail);
-            }
-            eprintln!("{:<60} {}; it is run once more", run.name(), describe(&features));
-            features = run_one(lab, server, bridge, &run).with_context(|| run.name())?;
-        }
+        let features = run_one(lab, server, bridge, &run).with_context(|| run.name())?;
         eprintln!("{:<60} {}", run.name(), describe(&features));
         Ok((run, features))
     })
