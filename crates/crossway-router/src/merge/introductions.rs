@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crossway_era::to_legacy::Asks;
+use crossway_proto::Message;
 use crossway_service::Context;
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -71,9 +72,10 @@ impl Router {
         kind: ListKind,
         shown: &Arc<[Arc<str>]>,
         seen: &Seen,
+        request: &Message,
         context: &Context,
     ) {
-        let Some(caller) = self.caller(seen, context) else { return };
+        let Some(caller) = self.caller(seen, request, context) else { return };
         let (is_same, new): (bool, Vec<&Arc<str>>) = {
             let mut introductions = self.introductions();
             introductions.now += 1;
@@ -99,9 +101,9 @@ impl Router {
     }
 
     /// The instructions of the upstreams of which the caller has seen something, one after the other.
-    pub(super) fn joined(&self, seen: &Seen, context: &Context) -> String {
+    pub(super) fn joined(&self, seen: &Seen, request: &Message, context: &Context) -> String {
         let mut all = String::new();
-        let Some(caller) = self.caller(seen, context) else { return all };
+        let Some(caller) = self.caller(seen, request, context) else { return all };
         let known: Vec<_> = {
             let introductions = self.introductions();
             let Some(introduced) = introductions.callers.get(&caller) else { return all };
@@ -121,11 +123,11 @@ impl Router {
     }
 
     /// Who is told what this caller is; none where nothing is kept of a call, or instructions are not joined.
-    fn caller(&self, seen: &Seen, context: &Context) -> Option<Caller> {
+    fn caller(&self, seen: &Seen, request: &Message, context: &Context) -> Option<Caller> {
         let company = self.access().company(context);
         let is_kept = |whose: &Whose| !matches!(whose, Whose::OneCall | Whose::Nobody);
         let is_known = !self.0.options.is_alone && is_kept(&company) && is_kept(seen.rights());
-        is_known.then(|| Caller { company, rights: seen.rights().clone(), asks: seen.asks().clone() })
+        is_known.then(|| Caller { company, rights: seen.rights().clone(), asks: Asks::of(request) })
     }
 
     fn introductions(&self) -> MutexGuard<'_, Introductions> {

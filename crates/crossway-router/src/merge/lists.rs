@@ -59,8 +59,6 @@ pub struct Clash {
 pub(super) struct Seen {
     members: Arc<Members>,
     rights: Whose,
-    /// What the client can be asked.
-    asks: Asks,
     /// Of each upstream; none of those that are not there for this client.
     views: Vec<Option<Arc<View>>>,
 }
@@ -73,10 +71,6 @@ impl Seen {
 
     pub(super) fn rights(&self) -> &Whose {
         &self.rights
-    }
-
-    pub(super) fn asks(&self) -> &Asks {
-        &self.asks
     }
 
     /// Whether others come after this call who see the same.
@@ -105,7 +99,7 @@ impl Router {
         };
         let seen = self.seen(request, context);
         let merged = self.merged_of(kind, &seen, request, context).await;
-        self.introduce(kind, &merged.shown, &seen, context).await;
+        self.introduce(kind, &merged.shown, &seen, request, context).await;
         match merged.pages.get(page) {
             Some(answer) => {
                 let mut answer = answer.clone();
@@ -144,7 +138,7 @@ impl Router {
             }
         });
         let views = views.collect();
-        Seen { members, rights: self.access().rights(context), asks, views }
+        Seen { members, rights: self.access().rights(context), views }
     }
 
     /// The merged list for those who see the same as the client of `request`. Waits only for upstreams of which nothing is
