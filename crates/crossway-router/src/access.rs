@@ -16,10 +16,10 @@ pub trait Access: Send + Sync + 'static {
     /// Whose rights are the same as this caller's. Lists are filtered once for all of them.
     fn rights(&self, context: &Context) -> Whose;
 
-    /// Who may notice by what is told one of them that another has asked before.
+    /// Who is told together what servers say of themselves: callers who may notice by it that another of them has asked before.
     ///
-    /// Of servers that callers share, what one has asked for is known to the next. Where that is nobody else's business (another
-    /// tenant's), this is narrower than [`rights`](Self::rights).
+    /// Has to be the same for a caller as long as it comes, and not to depend on others who do. Where that is nobody else's
+    /// business, it is a caller by itself.
     fn company(&self, context: &Context) -> Whose {
         self.rights(context)
     }

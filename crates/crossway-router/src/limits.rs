@@ -103,8 +103,8 @@ pub const JOINED_INSTRUCTIONS: usize = 2048;
 /// the upstreams that come last are left out.
 pub const MERGED_INSTRUCTIONS: usize = 16 << 10;
 
-/// For how many kinds of callers it is kept which upstreams they have seen something of: 16,384. Beyond that, half of them are told no
-/// instructions until they list again.
+/// For how many callers it is kept what upstreams said of themselves at their lists: 16,384. Beyond that, the half that has listed
+/// longest ago is told no instructions until it lists again.
 pub const INTRODUCTIONS: usize = 16_384;
 
 /// How many resources one client may listen for: 4,096, more than a person can look at.

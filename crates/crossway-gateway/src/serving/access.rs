@@ -58,10 +58,11 @@ impl Access for PolicyAccess {
             .map_or(Whose::Nobody, |standing| Whose::Key(standing.view().clone()))
     }
 
-    /// Callers of other tenants may have the same rights, and are nobody's business.
+    /// Others may have the same rights, and which view those are is another after a reload, of another tenant's part too. A user is
+    /// the same.
     fn company(&self, context: &Context) -> Whose {
         Self::standing(&self.now.get(), context)
-            .map_or(Whose::Nobody, |standing| Whose::Key(standing.tenant().clone()))
+            .map_or(Whose::Nobody, |standing| Whose::Key(standing.user().clone()))
     }
 
     fn lists_of(&self, upstream: &str, context: &Context) -> Whose {

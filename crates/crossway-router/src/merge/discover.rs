@@ -56,7 +56,7 @@ impl Router {
         let about_names = self.0.naming.instructions();
         let mut instructions = format!("Several MCP servers as one: {}. {about_names}", names.join(", "));
         instructions.truncate(instructions.trim_end().len());
-        instructions.push_str(&self.joined(&seen, request, context));
+        instructions.push_str(&self.joined(&seen, context));
         let result = json!({
             "resultType": "complete",
             "supportedVersions": [Revision::V2026_07_28.as_str()],

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use crossway_era::to_legacy::Asks;
-use crossway_proto::Message;
+use bytes::Bytes;
 use crossway_service::Context;
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -16,41 +15,45 @@ use crate::access::Whose;
 use crate::known::ListKind;
 use crate::limits::{INTRODUCTIONS, JOINED_INSTRUCTIONS, MERGED_INSTRUCTIONS};
 
-/// Of which upstreams callers have been given something in a list.
+/// What callers have been told that upstreams say of themselves: those of which they have been given something in a list.
 ///
-/// Nobody is told the instructions of others: they would say that there is such an upstream. And as `server/discover` waits for
-/// nobody, what it tells would show whether somebody else has asked before: so a caller's own list comes first, and with it
-/// the upstreams are asked what they say of themselves.
+/// Nobody is told the instructions of others: they would say that there is such an upstream. And what is told is what the caller's
+/// own lists have brought, kept for it alone: what is known of an upstream that callers share depends on who else has asked for
+/// it, and when.
 #[derive(Default)]
 pub(super) struct Introductions {
-    callers: HashMap<Caller, Introduced>,
+    callers: HashMap<Whose, Introduced>,
     /// Goes on with each list that is told.
     now: u64,
 }
 
-/// Who hears the same.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Caller {
-    company: Whose,
-    rights: Whose,
-    asks: Asks,
-}
-
 #[derive(Default)]
 struct Introduced {
-    /// The upstreams in the last list of each kind.
+    /// The upstreams in the last list of each kind, by name.
     shown: [Arc<[Arc<str>]>; 4],
+    /// What they said of themselves at the last list: the result of `server/discover`, JSON text.
+    heard: HashMap<Arc<str>, Bytes>,
     used: u64,
 }
 
 impl Introduced {
     fn knows(&self, upstream: &str) -> bool {
-        self.shown.iter().any(|shown| shown.iter().any(|name| **name == *upstream))
+        self.shown.iter().any(|shown| is_among(shown, upstream))
     }
 }
 
+fn is_among(sorted: &[Arc<str>], upstream: &str) -> bool {
+    sorted.binary_search_by(|name| (**name).cmp(upstream)).is_ok()
+}
+
 impl Introductions {
-    fn note(&mut self, caller: Caller, kind: ListKind, shown: &Arc<[Arc<str>]>) {
+    fn note(
+        &mut self,
+        caller: Whose,
+        kind: ListKind,
+        shown: &Arc<[Arc<str>]>,
+        heard: impl IntoIterator<Item = (Arc<str>, Bytes)>,
+    ) {
         if self.callers.len() >= INTRODUCTIONS && !self.callers.contains_key(&caller) {
             let mut used: Vec<u64> = self.callers.values().map(|introduced| introduced.used).collect();
             used.sort_unstable();
@@ -61,6 +64,10 @@ impl Introductions {
         let introduced = self.callers.entry(caller).or_default();
         introduced.used = self.now;
         introduced.shown[kind.index()] = Arc::clone(shown);
+        let mut known = std::mem::take(&mut introduced.heard);
+        known.extend(heard);
+        known.retain(|name, _| introduced.knows(name));
+        introduced.heard = known;
     }
 }
 
@@ -72,48 +79,44 @@ impl Router {
         kind: ListKind,
         shown: &Arc<[Arc<str>]>,
         seen: &Seen,
-        request: &Message,
         context: &Context,
     ) {
-        let Some(caller) = self.caller(seen, request, context) else { return };
-        let (is_same, new): (bool, Vec<&Arc<str>>) = {
-            let mut introductions = self.introductions();
-            introductions.now += 1;
-            let now = introductions.now;
-            match introductions.callers.get_mut(&caller) {
-                Some(known) => {
-                    known.used = now;
-                    let is_same = known.shown[kind.index()] == *shown;
-                    (is_same, shown.iter().filter(|name| !is_same && !known.knows(name)).collect())
-                }
-                None => (false, shown.iter().collect()),
-            }
-        };
-        let heard = seen.visible().filter(|(member, _)| member.has_instructions);
-        let heard = heard.filter_map(|(member, view)| Some((&member.name, member.known(view)?)));
+        let Some(caller) = self.caller(context) else { return };
         let heard =
-            heard.filter(|(name, entry)| new.contains(name) || (!entry.was_asked() && shown.contains(name)));
-        join_all(heard.map(|(_, entry)| async move { entry.said().await })).await;
-        if is_same {
-            return;
-        }
-        self.introductions().note(caller, kind, shown);
+            seen.visible().filter(|(member, _)| member.has_instructions && is_among(shown, &member.name));
+        let heard = heard.filter_map(|(member, view)| Some((&member.name, member.known(view)?)));
+        let heard: Vec<_> = heard.collect();
+        let told: Vec<bool> = {
+            let introductions = self.introductions();
+            let introduced = introductions.callers.get(&caller);
+            heard
+                .iter()
+                .map(|(name, _)| introduced.is_some_and(|introduced| introduced.knows(name)))
+                .collect()
+        };
+        let heard = heard.into_iter().zip(told).map(|((name, entry), is_told)| async move {
+            let said = if is_told && entry.was_asked() { entry.said_now() } else { entry.said().await };
+            Some((Arc::clone(name), said?))
+        });
+        let heard = join_all(heard).await;
+        self.introductions().note(caller, kind, shown, heard.into_iter().flatten());
     }
 
     /// The instructions of the upstreams of which the caller has seen something, one after the other.
-    pub(super) fn joined(&self, seen: &Seen, request: &Message, context: &Context) -> String {
+    pub(super) fn joined(&self, seen: &Seen, context: &Context) -> String {
         let mut all = String::new();
-        let Some(caller) = self.caller(seen, request, context) else { return all };
-        let known: Vec<_> = {
+        let Some(caller) = self.caller(context) else { return all };
+        let heard: Vec<_> = {
             let introductions = self.introductions();
             let Some(introduced) = introductions.callers.get(&caller) else { return all };
-            let known = seen.visible().filter(|(member, _)| introduced.knows(&member.name));
-            known.collect()
+            let visible = seen.visible().filter(|(member, _)| member.has_instructions);
+            let heard = visible.filter_map(|(member, _)| {
+                introduced.heard.get(&member.name).map(|said| (Arc::clone(&member.name), said.clone()))
+            });
+            heard.collect()
         };
-        for (member, view) in known {
-            let said = member.known(view).filter(|_| member.has_instructions);
-            let said = said.and_then(|entry| entry.said_now()).and_then(|said| section(&member.name, &said));
-            let Some(section) = said else { continue };
+        for (name, said) in heard {
+            let Some(section) = section(&name, &said) else { continue };
             if all.len() + section.len() > MERGED_INSTRUCTIONS {
                 break;
             }
@@ -123,11 +126,12 @@ impl Router {
     }
 
     /// Who is told what this caller is; none where nothing is kept of a call, or instructions are not joined.
-    fn caller(&self, seen: &Seen, request: &Message, context: &Context) -> Option<Caller> {
+    fn caller(&self, context: &Context) -> Option<Whose> {
+        if self.0.options.is_alone {
+            return None;
+        }
         let company = self.access().company(context);
-        let is_kept = |whose: &Whose| !matches!(whose, Whose::OneCall | Whose::Nobody);
-        let is_known = !self.0.options.is_alone && is_kept(&company) && is_kept(seen.rights());
-        is_known.then(|| Caller { company, rights: seen.rights().clone(), asks: Asks::of(request) })
+        (!matches!(company, Whose::OneCall | Whose::Nobody)).then_some(company)
     }
 
     fn introductions(&self) -> MutexGuard<'_, Introductions> {

@@ -28,7 +28,7 @@ pub(super) struct Merged {
     /// By what items are exposed as.
     places: HashMap<Arc<str>, Place>,
     clashes: Vec<Clash>,
-    /// The upstreams that have something in it.
+    /// The upstreams that have something in it, by name.
     shown: Arc<[Arc<str>]>,
 }
 
@@ -99,7 +99,7 @@ impl Router {
         };
         let seen = self.seen(request, context);
         let merged = self.merged_of(kind, &seen, request, context).await;
-        self.introduce(kind, &merged.shown, &seen, request, context).await;
+        self.introduce(kind, &merged.shown, &seen, context).await;
         match merged.pages.get(page) {
             Some(answer) => {
                 let mut answer = answer.clone();
@@ -273,6 +273,7 @@ impl Router {
         let mut upstreams: Vec<Arc<str>> =
             shown.iter().map(|(member, ..)| Arc::clone(&member.name)).collect();
         upstreams.dedup();
+        upstreams.sort_unstable();
         let mut places: HashMap<Arc<str>, Place> = HashMap::with_capacity(shown.len());
         let mut clashes = Vec::new();
         let mut pages = Pages::default();

@@ -129,9 +129,16 @@ impl Rig {
         tokio::time::sleep(time).await;
     }
 
-    /// All that was told so far.
+    /// All that was told so far. Lists of several kinds are found to have changed side by side, so changes that are told one after
+    /// the other are in no order.
     pub(super) fn heard(&self) -> Heard {
-        self.heard.lock().unwrap().clone()
+        let mut heard = self.heard.lock().unwrap().clone();
+        let is_change = |told: &String| told.contains("/list_changed\"");
+        for told in heard.values_mut() {
+            told.chunk_by_mut(|one, next| is_change(one) && is_change(next))
+                .for_each(<[String]>::sort_unstable);
+        }
+        heard
     }
 
     /// Sends a request and gives what comes of it at once, and until `time` is over.
