@@ -208,9 +208,9 @@ impl Router {
         context: &Context,
     ) -> Result<(Arc<Known>, String), NotFound> {
         let members = self.members();
-        if let Some((upstream, name)) = self.0.naming.split(exposed)
-            && let Some(member) = members.by_name.get(upstream)
-        {
+        if let Some((upstream, name)) = self.0.naming.split(exposed) {
+            // Nobody else can have it. So an upstream that is not there is like one that the client has no right to.
+            let member = members.by_name.get(upstream).ok_or(NotFound::Unknown)?;
             return Ok((Arc::clone(member), name.to_owned()));
         }
         let seen = self.seen(request, context);
@@ -239,7 +239,6 @@ impl Router {
     }
 
     fn find_in(&self, merged: &Merged, exposed: &str) -> Result<(Arc<Known>, String), NotFound> {
-        let is_told_by_itself = self.0.naming.split(exposed).is_some();
         let members = self.members();
         if let Some(found) = merged.find(exposed, &members) {
             return Ok(found);
@@ -250,10 +249,7 @@ impl Router {
         {
             return Ok((Arc::clone(only), exposed.to_owned()));
         }
-        match merged.is_partial() && !is_told_by_itself {
-            true => Err(NotFound::Untold(None)),
-            false => Err(NotFound::Unknown),
-        }
+        Err(if merged.is_partial() { NotFound::Untold(None) } else { NotFound::Unknown })
     }
 
     fn write(&self, kind: ListKind, lists: &[(Arc<Known>, Option<Listed>)], context: &Context) -> Merged {
