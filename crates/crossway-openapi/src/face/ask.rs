@@ -67,9 +67,7 @@ impl Asker {
     pub(crate) async fn introduction(&self, extensions: &Extensions) -> Introduction {
         let params = format!(r#"{{"_meta":{}}}"#, self.meta);
         match self.ask("server/discover", &params, extensions.clone()).await {
-            Ok(said) => {
-                said.result().and_then(|result| serde_json::from_slice(result).ok()).unwrap_or_default()
-            }
+            Ok(said) => said.result().map(Introduction::read).unwrap_or_default(),
             Err(_) => Introduction::default(),
         }
     }
@@ -125,17 +123,15 @@ fn next_cursor(page: &Message) -> Option<String> {
     String::from_utf8(cursor.to_vec()).ok()
 }
 
-/// What a server says of itself (2026-07-28, server/discover).
-#[derive(Debug, Default, Deserialize)]
+/// What a server says of itself to a caller (2026-07-28, server/discover).
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Introduction {
-    #[serde(default)]
     pub(crate) instructions: Option<String>,
-    #[serde(rename = "_meta", default)]
-    meta: HashMap<String, Box<RawValue>>,
+    pub(crate) server: ServerInfo,
 }
 
 /// A server's name and version.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct ServerInfo {
     #[serde(default)]
     pub(crate) name: Option<String>,
@@ -144,9 +140,19 @@ pub(crate) struct ServerInfo {
 }
 
 impl Introduction {
-    pub(crate) fn server(&self) -> ServerInfo {
-        let info = self.meta.get("io.modelcontextprotocol/serverInfo");
-        info.and_then(|info| serde_json::from_str(info.get()).ok()).unwrap_or_default()
+    /// What can't be read of it is not said.
+    fn read(result: &[u8]) -> Self {
+        #[derive(Default, Deserialize)]
+        struct Discovered {
+            #[serde(default)]
+            instructions: Option<String>,
+            #[serde(rename = "_meta", default)]
+            meta: HashMap<String, Box<RawValue>>,
+        }
+        let said: Discovered = serde_json::from_slice(result).unwrap_or_default();
+        let server = said.meta.get("io.modelcontextprotocol/serverInfo");
+        let server = server.and_then(|server| serde_json::from_str(server.get()).ok());
+        Self { instructions: said.instructions, server: server.unwrap_or_default() }
     }
 }
 

@@ -19,7 +19,7 @@ const VERSION: &str = "1.0";
 
 /// The document of one upstream's tools, each at `/{tool}`. `has_key` says whether callers need a key.
 pub(crate) fn of_one(config: &Config, has_key: bool, said: &Introduction, toolset: &Toolset) -> Bytes {
-    let server = said.server();
+    let server = &said.server;
     let name = server.name.as_deref().or(config.name.as_deref());
     let described = name.map(|name| format!("{name} MCP Server"));
     let mut writing = Writing::new(config, has_key);

@@ -37,7 +37,7 @@ pub(crate) const BODY_RESERVE: usize = 1 << 20;
 /// How deep arguments, and JSON in the text of an answer, may be nested: 128, what most readers of JSON take.
 pub(crate) const DEPTH: usize = 128;
 
-/// How many lists of tools a face keeps read: 64. Callers whose rights are alike share one.
+/// How many lists of tools a face keeps read, and how many documents: 64. Callers whose rights are alike share one.
 pub(crate) const TOOLSETS: usize = 64;
 
 /// How many answers to `tools/list` are known again by where they are in memory: 4,096. The others are compared.

@@ -1,6 +1,6 @@
 //! What is answered for one upstream.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, Bytes};
 use crossway_proto::http_rules::content_type;
@@ -10,9 +10,10 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::answer::{json, of_result};
-use super::ask::Asker;
+use super::ask::{Asker, Introduction};
 use super::form::Form;
 use super::known::Known;
+use super::limits::TOOLSETS;
 use super::problem::Problem;
 use super::route::Route;
 use super::toolset::{Tool, Toolset};
@@ -23,11 +24,20 @@ pub(crate) struct One {
     pub(crate) config: Config,
     pub(crate) asker: Asker,
     known: Known,
+    documents: Mutex<Vec<Document>>,
+}
+
+/// A document that was made, and all that it was made of: callers who see the same tools may be told other things of the server.
+struct Document {
+    has_key: bool,
+    toolset: Arc<Toolset>,
+    said: Introduction,
+    bytes: Bytes,
 }
 
 impl One {
     pub(crate) fn new(link: Link, config: Config) -> Self {
-        Self { config, asker: Asker::new(link), known: Known::default() }
+        Self { config, asker: Asker::new(link), known: Known::default(), documents: Mutex::default() }
     }
 
     /// What a request is answered.
@@ -58,13 +68,22 @@ impl One {
 
     async fn document(&self, extensions: &Extensions) -> Result<Bytes, Problem> {
         let toolset = self.toolset(extensions).await?;
-        let has_key = self.config.has_key();
-        let kept = toolset.document(has_key);
-        if let Some(document) = kept.get() {
-            return Ok(document.clone());
-        }
         let said = self.asker.introduction(extensions).await;
-        Ok(kept.get_or_init(|| document::of_one(&self.config, has_key, &said, &toolset)).clone())
+        let has_key = self.config.has_key();
+        let documents = || self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |known: &&Document| {
+            known.has_key == has_key && Arc::ptr_eq(&known.toolset, &toolset) && known.said == said
+        };
+        if let Some(known) = documents().iter().find(is_it) {
+            return Ok(known.bytes.clone());
+        }
+        let bytes = document::of_one(&self.config, has_key, &said, &toolset);
+        let mut documents = documents();
+        if documents.len() >= TOOLSETS {
+            documents.clear();
+        }
+        documents.push(Document { has_key, toolset, said, bytes: bytes.clone() });
+        Ok(bytes)
     }
 
     /// The body of a call. An empty one is no arguments.
@@ -105,3 +124,6 @@ impl One {
         of_result(&result, form, self.config.limits.answer_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

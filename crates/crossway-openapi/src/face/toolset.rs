@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use bytes::Bytes;
 use crossway_proto::{Message, Part};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,8 +16,6 @@ use crate::checks::limits::SCHEMA_BYTES;
 pub(crate) struct Toolset {
     tools: Vec<Tool>,
     by_name: HashMap<String, usize>,
-    /// The documents, once they were asked for: of callers who need no key, and of those who do.
-    documents: [OnceLock<Bytes>; 2],
 }
 
 /// A tool (2026-07-28, server/tools, Tool).
@@ -58,17 +55,11 @@ impl Toolset {
                 }
             }
         }
-        Self { tools, by_name, documents: Default::default() }
+        Self { tools, by_name }
     }
 
     pub(crate) fn tools(&self) -> &[Tool] {
         &self.tools
-    }
-
-    /// The document, once it was asked for.
-    pub(crate) fn document(&self, has_key: bool) -> &OnceLock<Bytes> {
-        let [open, keyed] = &self.documents;
-        if has_key { keyed } else { open }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Tool> {

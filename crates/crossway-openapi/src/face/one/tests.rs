@@ -1,0 +1,65 @@
+use bytes::Bytes;
+use crossway_testkit::Scripted;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tower_service::Service;
+
+use crate::face::{Config, OpenApi};
+
+/// A face of a server that has one list for all, and says of itself what is sent here, one after the other.
+fn face(said: &[Option<&'static str>]) -> OpenApi {
+    let (upstream, mut servers) = Scripted::new();
+    let said = said.to_vec();
+    tokio::spawn(async move {
+        let (_, server) = servers.recv().await.unwrap();
+        let mut said = said.into_iter();
+        while let Some(message) = server.receive().await {
+            let id = message.id().unwrap();
+            if message.method().as_deref() == Some("tools/list") {
+                server.answer(&id, r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}"#);
+                continue;
+            }
+            assert_eq!(message.method().as_deref(), Some("server/discover"));
+            match said.next().unwrap() {
+                Some(said) => {
+                    let server_info = json!({ "name": said, "version": "7" });
+                    let meta = json!({ "io.modelcontextprotocol/serverInfo": server_info });
+                    let said = json!({ "instructions": format!("for {said}"), "_meta": meta });
+                    server.answer(&id, &said.to_string());
+                }
+                None => {
+                    let error = json!({ "code": -32603, "message": "away" });
+                    server.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
+                }
+            }
+        }
+    });
+    OpenApi::new(upstream, Config::new())
+}
+
+/// The title and the description of the document.
+async fn told(face: &mut OpenApi) -> (String, String) {
+    let request = Request::get("/openapi.json").header("host", "localhost").body(Full::<Bytes>::default());
+    let answer = face.call(request.unwrap()).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let document: Value = serde_json::from_slice(&body).unwrap();
+    assert!(document["paths"]["/echo"].is_object());
+    let of = |what: &str| document["info"][what].as_str().unwrap().to_owned();
+    (of("title"), of("description"))
+}
+
+#[tokio::test]
+async fn a_document_says_what_the_server_said_to_its_caller_and_not_to_another_one_with_the_same_tools() {
+    let mut face = face(&[Some("alice"), Some("bob"), Some("alice")]);
+    for who in ["alice", "bob", "alice"] {
+        assert_eq!(told(&mut face).await, (who.to_owned(), format!("for {who}")));
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_did_not_say_once_is_asked_again() {
+    let mut face = face(&[None, Some("alice")]);
+    assert_eq!(told(&mut face).await.0, "MCP OpenAPI Proxy");
+    assert_eq!(told(&mut face).await.0, "alice");
+}
