@@ -199,8 +199,9 @@ fn automaton(text: &str, of: Of) -> Result<Pattern, BadPattern> {
     Ok(Pattern::Automaton(text.into(), regex))
 }
 
-/// Whether servers may read the URI as another one than it says: dot segments, an upper-case scheme, or letters and digits
-/// that are percent-encoded (RFC 3986, section 6.2.2).
+/// Whether servers may read the URI as another one than it says: dot segments, with parameters behind them or not (`..;a`), an upper-case
+/// scheme, letters and digits that are percent-encoded (RFC 3986, section 6.2.2), or spaces and control characters, which no URI has and
+/// parsers leave out (URL Standard, basic URL parser: "Remove all ASCII tab or newline from input").
 ///
 /// Patterns with wildcards don't grant such URIs: `wiki://public/../secret` begins like `wiki://public/**`.
 pub(crate) fn is_ambiguous(uri: &str) -> bool {
@@ -209,7 +210,8 @@ pub(crate) fn is_ambiguous(uri: &str) -> bool {
     if scheme.iter().any(u8::is_ascii_uppercase) {
         return true;
     }
-    // Segments end at `/` and `\`, as they are or encoded. Only their dots are counted; `other` says that there is more.
+    // Segments end at `/` and `\`, as they are or encoded, and what counts of them at `;`. Only their dots are counted; `other` says that
+    // there is more.
     let (mut dots, mut other, mut at) = (0, true, 0);
     while at < bytes.len() {
         let (byte, width) = match bytes[at] {
@@ -220,17 +222,20 @@ pub(crate) fn is_ambiguous(uri: &str) -> bool {
             byte => (byte, 1),
         };
         let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        if width == 3 && unreserved {
+        let is_blank = byte < b' ' || byte == 0x7f || byte == b' ' && width == 1;
+        if is_blank || width == 3 && unreserved {
             return true;
         }
         match byte {
-            b'/' | b'\\' | b'?' | b'#' | b'=' | b'&' => {
+            b'/' | b'\\' | b'?' | b'#' | b'=' | b'&' | b';' => {
                 if !other && (1..=2).contains(&dots) {
                     return true;
                 }
-                (dots, other) = (0, false);
+                (dots, other) = (0, byte == b';');
             }
             b'.' => dots += 1,
+            // An encoded one: at the end of a name, Windows knows none.
+            b' ' => {}
             _ => other = true,
         }
         at += width;
@@ -245,6 +250,8 @@ fn hex(digits: &[u8]) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn matches(pattern: &str, of: Of, name: &str) -> bool {
@@ -324,6 +331,19 @@ mod tests {
             "wiki://%61",
             "file:///x?path=../y",
             "wiki://a/..?x",
+            "file:///public/.\t./secret",
+            "file:///public/.\n./secret",
+            "file:///public/.\r./secret",
+            "wiki://a b",
+            "wiki://a\x7f",
+            " wiki://a",
+            "wiki://a%09b",
+            "wiki://a%00",
+            "wiki://a/..%20/b",
+            "wiki://a/..;x/b",
+            "wiki://a/.;/b",
+            "wiki://a/..%3Bx",
+            "wiki://a\\..\\b",
         ] {
             assert!(is_ambiguous(uri), "{uri}");
         }
@@ -334,6 +354,9 @@ mod tests {
             "wiki://a/b.c",
             "wiki://a%20b",
             "wiki://a%2Fb",
+            "wiki://a;..b/c",
+            "wiki://...;a",
+            "wiki://\u{e9}",
             "a",
             "",
             "..a",
@@ -344,6 +367,34 @@ mod tests {
             "file:///.hidden",
         ] {
             assert!(!is_ambiguous(uri), "{uri}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+
+        /// The parser that browsers and Node have (the URL Standard), and most of what is newer.
+        #[test]
+        fn what_is_elsewhere_to_a_url_parser_is_matched_by_no_wildcard(
+            prefix in prop::sample::select(vec!["file:///public/", "https://h.example/a/public/", "wiki://h/public/"]),
+            parts in prop::collection::vec(
+                prop_oneof![
+                    3 => prop::sample::select(vec![".", "..", "/", "\\", "\t", "\n", "\r"]),
+                    1 => prop::sample::select(vec![
+                        "%2e", "%2E", "%2f", "%5c", "%0a", "%", " ", "\0", "\x7f", ";", "?", "#", ":", "@", "|", "C", "secret",
+                        "\u{a0}", "\u{ff0e}", "\u{200b}",
+                    ]),
+                ],
+                0..8,
+            ),
+        ) {
+            let uri = format!("{prefix}{}", parts.concat());
+            let pattern = Pattern::compile(&format!("{prefix}**"), Of::Uri).unwrap();
+            if pattern.matches(&uri) && !is_ambiguous(&uri) {
+                // What is no URL to it leads nowhere.
+                let read = url::Url::parse(&uri).map_or_else(|_| prefix.to_owned(), String::from);
+                prop_assert!(read.starts_with(prefix), "{uri:?} is {read:?}");
+            }
         }
     }
 }
