@@ -114,8 +114,8 @@ pub const SUBSCRIBED: usize = 4096;
 /// word when it comes later.
 pub const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);
 
-/// How long the answer to `resources/subscribe` waits until the server knows of the subscription: 2 s. After that the client
-/// may miss a change, which is better than to be without an answer.
+/// How long the answer to `resources/subscribe` waits until the server knows of the subscription, and a call on another session of
+/// a listener's until the server knows there: 2 s. After that the client may miss a change, which is better than to be without an answer.
 pub const SUBSCRIBE_WAIT: Duration = Duration::from_secs(2);
 
 /// How many calls may be in flight at one upstream: 256. What a server's own queue takes without falling over.

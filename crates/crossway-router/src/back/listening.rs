@@ -1,10 +1,12 @@
 //! `subscriptions/listen` on a session with the server.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossway_era::to_legacy::{Asks, Listener};
 use crossway_proto::Message;
 use crossway_service::{CallError, Context, Origin, Reply};
+use futures_util::future::{join, join_all};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
@@ -35,14 +37,12 @@ async fn begin(
     let asks = Asks::of(message);
     let lease = pool.lease(pool.owner(message, &asks, context), &asks, false)?;
     let session = lease.member.open().await?;
-    let (changes, death) = (lease.member.changes(), lease.member.death());
+    let (changes, death) = (lease.member.audience.changes(), lease.member.death());
     let mut listener = Listener::new(message, session);
-    let mut subscriptions = Subscriptions { member: Arc::clone(&lease.member), uris: Vec::new() };
-    for uri in listener.uris().clone() {
-        // It counts from now on, so that it is taken back if the client goes away while the server is asked.
-        subscriptions.uris.push(uri);
-        if lease.member.subscribe(subscriptions.last()).await.is_err() {
-            subscriptions.uris.pop().inspect(|uri| listener.handle_refused(uri));
+    let mut subscriptions = Subscriptions::new(pool, &lease.member, listener.uris());
+    if !listener.uris().is_empty() {
+        for uri in subscriptions.begin().await {
+            listener.handle_refused(&uri);
         }
     }
     Ok(Listening {
@@ -96,23 +96,50 @@ impl Listening {
     }
 }
 
-/// The resources that one listener has subscribed to.
+/// The resources that one listener listens to, from now until it is dropped.
 struct Subscriptions {
+    pool: Arc<Pool>,
+    /// The listener's own session. It ends with that.
     member: Arc<Member>,
     uris: Vec<String>,
 }
 
 impl Subscriptions {
-    fn last(&self) -> &str {
-        self.uris.last().map(String::as_str).unwrap_or_default()
+    fn new(pool: &Arc<Pool>, member: &Arc<Member>, uris: &BTreeSet<String>) -> Self {
+        uris.iter().for_each(|uri| member.audience.join(uri));
+        let (pool, member) = (Arc::clone(pool), Arc::clone(member));
+        Self { pool, member, uris: uris.iter().cloned().collect() }
+    }
+
+    /// Tells the server of them: on the listener's session, and on those where calls are in flight that may change them.
+    /// The others follow before their next call. Gives those that are followed on none, and takes them out.
+    async fn begin(&mut self) -> Vec<String> {
+        let is_another = |member: &Arc<Member>| !Arc::ptr_eq(member, &self.member) && member.is_leased();
+        let others: Vec<_> = self.pool.open_beside(&self.member).into_iter().filter(is_another).collect();
+        // A server that works through its calls one by one takes it when they have ended.
+        join(self.member.follow(), join_all(others.iter().map(Member::catch_up))).await;
+        let is_followed = |uri: &str| {
+            let is_followed_by = |member: &Arc<Member>| member.follows(uri) == Some(true);
+            is_followed_by(&self.member) || others.iter().any(is_followed_by)
+        };
+        let refused: Vec<_> = self.uris.extract_if(.., |uri| !is_followed(uri)).collect();
+        self.end(&refused);
+        refused
+    }
+
+    fn end(&self, uris: &[String]) {
+        uris.iter().for_each(|uri| self.member.audience.leave(uri));
+        for member in self.pool.open_beside(&self.member) {
+            if uris.iter().any(|uri| member.follows(uri).is_some()) {
+                tokio::spawn(async move { member.follow().await });
+            }
+        }
     }
 }
 
 impl Drop for Subscriptions {
     fn drop(&mut self) {
-        for uri in &self.uris {
-            self.member.unsubscribe(uri);
-        }
+        self.end(&self.uris);
     }
 }
 

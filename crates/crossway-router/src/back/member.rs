@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use crossway_era::to_legacy::{self, Asks, Level, Session};
 use crossway_proto::{Kind, Message, RequestId};
 use crossway_service::{Call, CallError, Context, Link, Origin, Reason, Reply};
-use tokio::sync::{OnceCell, broadcast, watch};
+use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, timeout};
 
+use super::audience::Audience;
 use super::is_the_end;
 use crate::cell::Cell;
-use crate::limits::{CHANGES, OPEN_TIME, ORPHANS};
+use crate::limits::{OPEN_TIME, ORPHANS};
 
 /// One session with the server, which opens when it is first needed.
 pub(super) struct Member {
@@ -30,15 +31,17 @@ pub(super) struct Member {
     ghosts: AtomicUsize,
     /// How many requests it has had.
     requests: AtomicU64,
-    changes: broadcast::Sender<Message>,
+    pub(super) audience: Arc<Audience>,
+    /// Held while the server is told of what is listened to.
+    pub(super) following: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
-struct State {
+pub(super) struct State {
     used: Instant,
     level: Option<Level>,
-    /// How many listen to each resource.
-    uris: HashMap<String, usize>,
+    /// The resources that the server was asked to tell this session of, and whether it does.
+    pub(super) followed: HashMap<String, bool>,
     /// Calls that can take what comes outside of all calls.
     takers: Vec<Taker>,
     /// Requests of the server's that no call was there for.
@@ -53,7 +56,7 @@ struct Taker {
 }
 
 impl Member {
-    pub(super) fn new(link: Link, asks: Asks) -> Arc<Self> {
+    pub(super) fn new(link: Link, asks: Asks, audience: Arc<Audience>) -> Arc<Self> {
         Arc::new(Self {
             link,
             origin: Origin::unique(),
@@ -65,11 +68,12 @@ impl Member {
             in_use: AtomicUsize::new(0),
             ghosts: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
-            changes: broadcast::Sender::new(CHANGES),
+            audience,
+            following: tokio::sync::Mutex::default(),
             state: Mutex::new(State {
                 used: Instant::now(),
                 level: None,
-                uris: HashMap::new(),
+                followed: HashMap::new(),
                 takers: Vec::new(),
                 orphans: VecDeque::new(),
             }),
@@ -122,7 +126,7 @@ impl Member {
     }
 
     /// What [`ask`](Self::ask) does, of a server that may take only so long for what is no client's call.
-    async fn ask_in_time(&self, request: Message) -> Result<Message, CallError> {
+    pub(super) async fn ask_in_time(&self, request: Message) -> Result<Message, CallError> {
         let answer = timeout(OPEN_TIME, self.ask(request)).await;
         answer.unwrap_or_else(|_| Err(CallError::unknown(Reason::TimedOut(OPEN_TIME))))
     }
@@ -136,7 +140,8 @@ impl Member {
             if message.is_response() {
                 return Ok(message);
             }
-            if message.is_request() {
+            // Whose a log message is that comes here is not known.
+            if !message.is_method("notifications/message") {
                 self.unowned(message);
             }
         }
@@ -188,52 +193,6 @@ impl Member {
     pub(super) fn needs_level(&self, level: Level) -> bool {
         self.session().is_some_and(|session| session.can("logging"))
             && self.state().level.is_none_or(|set| level < set)
-    }
-
-    /// Begins or ends one subscription to a resource. The server is told of the first and the last.
-    pub(super) async fn subscribe(&self, uri: &str) -> Result<(), CallError> {
-        let is_first = {
-            let mut state = self.state();
-            let count = state.uris.entry(uri.to_owned()).or_default();
-            *count += 1;
-            *count == 1
-        };
-        if !is_first {
-            return Ok(());
-        }
-        let refused = match self.ask_in_time(Session::subscribe(uri, true)).await {
-            Ok(answer) if answer.kind() == Kind::Result => return Ok(()),
-            Ok(_) => CallError::answered(Reason::InvalidAnswer("the subscription was refused".into())),
-            Err(error) => error,
-        };
-        self.forget(uri);
-        Err(refused)
-    }
-
-    pub(super) fn unsubscribe(&self, uri: &str) {
-        if self.forget(uri) && !self.is_dead() {
-            let mut request = Session::subscribe(uri, false);
-            request.set_id(&self.next_id());
-            self.tell(request);
-        }
-    }
-
-    /// One fewer subscribes. Tells whether it was the last.
-    fn forget(&self, uri: &str) -> bool {
-        let mut state = self.state();
-        let Some(count) = state.uris.get_mut(uri) else { return false };
-        *count -= 1;
-        *count == 0 && state.uris.remove(uri).is_some()
-    }
-
-    /// Hands a change to all who listen.
-    pub(super) fn announce(&self, change: Message) {
-        // Nobody may listen.
-        let _ = self.changes.send(change);
-    }
-
-    pub(super) fn changes(&self) -> broadcast::Receiver<Message> {
-        self.changes.subscribe()
     }
 
     /// A call that takes what the server says outside of all calls. If it may be asked, it gets what has waited for one.
@@ -299,12 +258,17 @@ impl Member {
         self.is_dead.subscribe()
     }
 
+    /// Whether a call that may ask its client has it.
+    pub(super) fn is_leased(&self) -> bool {
+        self.is_leased.load(Ordering::Acquire)
+    }
+
     /// Since when nobody has used it; `None` while somebody does.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         (self.in_use.load(Ordering::Acquire) == 0).then(|| self.state().used)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Each step leaves the tables whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -335,7 +299,7 @@ impl Member {
                     taker.deliver(message);
                 }
             }
-            Kind::Notification => self.announce(message),
+            Kind::Notification => self.audience.announce(message),
             Kind::Result | Kind::Error => {}
         }
     }

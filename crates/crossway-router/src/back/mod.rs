@@ -10,12 +10,14 @@
 //! | clients that can't be asked | the one client's | all calls at once | the same |
 //! | log level | the client's | the lowest that anyone asked for; a call hears what comes in its course | the same |
 //! | log messages that belong to no call | to the client's only call that wants logs | to the only call in flight, if it wants logs | the same |
-//! | resource subscriptions | the client's | counted: each hears of its own | the same |
+//! | resource subscriptions | the client's | each hears of its own, in whichever of the key's sessions they change | the same |
 //! | changes of lists | to the client | to all who listen | the same |
 //!
 //! What a client can be asked is part of a session's key, so a client never shares one with another that can be asked
 //! something else. Nothing that a session could not carry is advertised to the server.
 
+mod audience;
+mod follow;
 mod listening;
 mod member;
 mod parked;

@@ -10,6 +10,7 @@ use crossway_seal::Keyring;
 use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, Upstream};
 use tokio::time::{Instant, sleep};
 
+use super::audience::Audience;
 use super::member::{Lease, Member};
 use super::parked::Parked;
 use super::{BackOptions, Share, error_for};
@@ -29,12 +30,18 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    members: HashMap<Key, Vec<Arc<Member>>>,
+    groups: HashMap<Key, Group>,
     count: usize,
     /// Calls that can be cancelled by a message.
     calls: HashMap<(Origin, RequestId), Weak<Cell>>,
     pub(super) parked: HashMap<u128, Parked>,
     is_closed: bool,
+}
+
+/// The sessions of one key.
+struct Group {
+    members: Vec<Arc<Member>>,
+    audience: Arc<Audience>,
 }
 
 /// Who may use a session.
@@ -127,18 +134,31 @@ impl Pool {
             return Err(CallError::not_sent(Reason::Closing));
         }
         state.bury(&key);
-        if let Some(lease) = state.members.get(&key).and_then(|members| members.iter().find_map(hold)) {
+        if let Some(lease) = state.groups.get(&key).and_then(|group| group.members.iter().find_map(hold)) {
             return Ok(lease);
         }
         if state.count >= self.options.sessions && !state.evict() {
             let why = "all sessions with the MCP server are in use";
             return Err(CallError::not_sent(Reason::OverLimit(why.into())));
         }
-        let member = Member::new(self.upstream.connect(Scope::Session), asks.clone());
-        let lease = hold(&member).ok_or(CallError::not_sent(Reason::Closing))?;
         state.count += 1;
-        state.members.entry(key).or_default().push(member);
-        Ok(lease)
+        let group = state
+            .groups
+            .entry(key)
+            .or_insert_with(|| Group { members: Vec::new(), audience: Arc::new(Audience::new()) });
+        let link = self.upstream.connect(Scope::Session);
+        let member = Member::new(link, asks.clone(), Arc::clone(&group.audience));
+        group.members.push(Arc::clone(&member));
+        hold(&member).ok_or(CallError::not_sent(Reason::Closing))
+    }
+
+    /// The open sessions that those have who use `member`, which is one of them.
+    pub(super) fn open_beside(&self, member: &Member) -> Vec<Arc<Member>> {
+        let state = self.state();
+        let mut groups = state.groups.values();
+        let group = groups.find(|group| Arc::ptr_eq(&group.audience, &member.audience));
+        let members = group.map(|group| &group.members[..]).unwrap_or_default().iter();
+        members.filter(|member| member.session().is_some()).cloned().collect()
     }
 
     pub(super) async fn discover(self: &Arc<Self>, message: &Message, context: &Context) -> Reply {
@@ -199,7 +219,7 @@ impl Pool {
             let mut state = self.state();
             state.is_closed = true;
             state.count = 0;
-            let members: Vec<_> = state.members.drain().flat_map(|(_, members)| members).collect();
+            let members: Vec<_> = state.groups.drain().flat_map(|(_, group)| group.members).collect();
             (members, std::mem::take(&mut state.parked))
         };
         drop(parked);
@@ -258,7 +278,7 @@ impl Pool {
 impl State {
     /// Takes dead sessions out.
     fn bury(&mut self, key: &Key) {
-        if self.members.get(key).is_some_and(|members| members.iter().any(|member| member.is_dead())) {
+        if self.groups.get(key).is_some_and(|group| group.members.iter().any(|member| member.is_dead())) {
             self.take_out(|other, member| other == key && member.is_dead());
         }
     }
@@ -266,9 +286,9 @@ impl State {
     /// Ends the session that has not been used for the longest time. False if all are in use.
     fn evict(&mut self) -> bool {
         let oldest: Option<(Instant, *const Member)> = self
-            .members
+            .groups
             .values()
-            .flatten()
+            .flat_map(|group| &group.members)
             .filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member))))
             .min_by_key(|(since, _)| *since);
         let Some((_, oldest)) = oldest else { return false };
@@ -280,9 +300,9 @@ impl State {
 
     fn take_out(&mut self, which: impl Fn(&Key, &Arc<Member>) -> bool) -> Vec<Arc<Member>> {
         let mut out = Vec::new();
-        self.members.retain(|key, members| {
-            out.extend(members.extract_if(.., |member| which(key, member)));
-            !members.is_empty()
+        self.groups.retain(|key, group| {
+            out.extend(group.members.extract_if(.., |member| which(key, member)));
+            !group.members.is_empty()
         });
         self.count -= out.len();
         out

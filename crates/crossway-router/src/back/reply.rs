@@ -107,7 +107,7 @@ impl CallReply {
             Err(error) => return Phase::Opening(Box::pin(std::future::ready(Err(error)))),
         };
         let message = self.message.clone();
-        if lease.member.session().is_some() && !needs_level(&lease, &message) {
+        if lease.member.session().is_some() && !needs_level(&lease, &message) && !lease.member.is_behind() {
             return self.send(lease).unwrap_or_else(|error| {
                 self.cell.deliver(*error);
                 Phase::Opening(Box::pin(std::future::pending()))
@@ -118,6 +118,8 @@ impl CallReply {
             if let Some(level) = session.call(&message).ok().and_then(|call| call.level()) {
                 lease.member.lower_level(level).await;
             }
+            // What the call changes is told to whoever listens.
+            lease.member.catch_up().await;
             Ok(lease)
         }))
     }
@@ -145,7 +147,7 @@ impl CallReply {
             Step::Pass(message) => Some(message),
             Step::Nothing => None,
             Step::Announce(change) => {
-                member.announce(change);
+                member.audience.announce(change);
                 None
             }
             Step::Reply(message) => {

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::Receiver;
 use super::*;
 use crate::{ClientSession, ScopeKey};
 
+mod listening;
 mod opening;
 mod shared;
 mod visits;
@@ -357,37 +358,6 @@ async fn the_next_call_has_a_new_session_when_one_has_ended() {
     let _second = rig.call(tool("2", "{}"));
     rig.server().await.expect("tools/call").await;
     assert_eq!(rig.back.sessions(), 1);
-}
-
-#[tokio::test]
-async fn changes_go_to_those_who_listen_for_them() {
-    let mut rig = rig(BackOptions::default());
-    let listen = |id: &str, filter: &str| {
-        modern(id, "subscriptions/listen", "{}", "", &format!(r#","notifications":{filter}"#))
-    };
-    let mut tools = rig.call(listen("1", r#"{"toolsListChanged":true,"promptsListChanged":true}"#));
-    let server = rig.server().await;
-    let acknowledged = text(&tools.next().await);
-    assert!(acknowledged.contains(r#""notifications":{"toolsListChanged":true}"#), "{acknowledged}");
-    let mut resource = rig.call(listen("2", r#"{"resourceSubscriptions":["u"]}"#));
-    let id = server.expect("resources/subscribe").await;
-    server.answer(&id, "{}");
-    resource.next().await;
-    // The server is told of the first and the last subscription alone.
-    let mut same = rig.call(listen("3", r#"{"resourceSubscriptions":["u"]}"#));
-    same.next().await;
-    server.send(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
-    assert_eq!(tools.next().await.subscription_id(), Some(RequestId::from(1)));
-    server.send(r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u"}}"#);
-    assert_eq!(resource.next().await.subscription_id(), Some(RequestId::from(2)));
-    assert_eq!(same.next().await.subscription_id(), Some(RequestId::from(3)));
-    drop(same);
-    drop(resource);
-    server.expect("resources/unsubscribe").await;
-    // The session's end is the subscription's.
-    drop(server);
-    assert_eq!(tools.next().await.kind(), Kind::Result);
-    tools.end().await;
 }
 
 #[tokio::test]

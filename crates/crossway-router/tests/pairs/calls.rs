@@ -73,6 +73,11 @@ impl Asked {
         self.ends.is_empty() && !self.is_cancelled && !self.is_lost
     }
 
+    /// It has ended with a result, and the client was not asked before.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(&self.ends[..], [End::Result(result)] if result["resultType"] != "input_required")
+    }
+
     /// It has no end unless it is cancelled.
     pub(crate) fn waits_for_ever(&self) -> bool {
         self.is_open()

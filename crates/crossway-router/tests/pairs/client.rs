@@ -1,5 +1,6 @@
 //! A client of one revision.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -40,6 +41,8 @@ pub(crate) struct Who {
     pub(crate) can_be_asked: bool,
     /// What it calls the tool.
     pub(crate) tools: Vec<&'static str>,
+    /// Whether it has to hear of each change that a call of its own makes while it listens.
+    pub(crate) hears_its_changes: bool,
 }
 
 pub(crate) struct Client {
@@ -55,6 +58,10 @@ pub(crate) struct Client {
     /// Requests of the server's that it has answered.
     answered: Vec<String>,
     has_subscribed: bool,
+    /// How many changes each `subscriptions/listen` has heard of that was acknowledged, by its place in `asked`.
+    heard: HashMap<usize, usize>,
+    /// Calls that make a change: their places, with those of all that listened then, and what they had heard.
+    changing: Vec<(usize, HashMap<usize, usize>)>,
 }
 
 impl Client {
@@ -71,6 +78,8 @@ impl Client {
             asked: Vec::new(),
             answered: Vec::new(),
             has_subscribed: false,
+            heard: HashMap::new(),
+            changing: Vec::new(),
         }
     }
 
@@ -97,6 +106,7 @@ impl Client {
             Order::Leave => return self.lose(),
             Order::Cancel(number) => return self.cancel(number),
             Order::Finish => {
+                self.check_changes();
                 for asked in 0..self.asked.len() {
                     if self.asked[asked].waits_for_ever() {
                         self.cancel_this(asked);
@@ -114,6 +124,9 @@ impl Client {
                 let mark = format!("@{}-{}@", self.who.name, self.count);
                 let tool = self.who.tools[self.count as usize % self.who.tools.len()];
                 let arguments = json!({ "mark": mark, "do": deeds });
+                if deeds.contains(&"updated") {
+                    self.changing.push((self.asked.len(), self.heard.clone()));
+                }
                 let kind = Kind::Call { deeds, round: String::new() };
                 self.ask("tools/call", json!({ "name": tool, "arguments": arguments }), mark, kind);
             }
@@ -370,8 +383,30 @@ impl Client {
             _ => {}
         }
         if let Some(subscription) = message.subscription_id() {
-            let is_own = self.asked.iter().any(|asked| asked.id.as_json() == subscription.as_json());
-            self.world.expect(is_own, || format!("a subscription of nobody's: {said}"));
+            let own = self.asked.iter().position(|asked| asked.id.as_json() == subscription.as_json());
+            self.world.expect(own.is_some(), || format!("a subscription of nobody's: {said}"));
+            let Some(own) = own else { return };
+            match said["method"].as_str().unwrap() {
+                "notifications/subscriptions/acknowledged" => drop(self.heard.entry(own).or_default()),
+                "notifications/resources/updated" => *self.heard.entry(own).or_default() += 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// Whoever listens has heard of what his own calls have changed.
+    fn check_changes(&self) {
+        for (call, before) in self.changing.iter().filter(|_| self.who.hears_its_changes) {
+            let call = &self.asked[*call];
+            if !call.is_done() {
+                continue;
+            }
+            for (listening, before) in
+                before.iter().filter(|(listening, _)| self.asked[**listening].is_open())
+            {
+                let has_heard = self.heard[listening] > *before;
+                self.world.expect(has_heard, || format!("not told of the change of {call:?}"));
+            }
         }
     }
 }

@@ -47,3 +47,10 @@ fn clients_of_2025_11_25_have_an_end_to_each_request_and_see_their_own_alone() {
 fn clients_of_2026_07_28_have_an_end_to_each_request_and_see_their_own_alone() {
     clients_of(Revision::V2026_07_28);
 }
+
+#[test]
+fn clients_of_2026_07_28_that_listen_hear_what_their_own_calls_change() {
+    for server in Revision::ALL.into_iter().filter(|revision| revision.is_legacy()) {
+        schedule::check_calm(Revision::V2026_07_28, server);
+    }
+}

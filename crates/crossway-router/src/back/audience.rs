@@ -1,0 +1,62 @@
+//! Those who listen to the sessions of one key.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crossway_proto::Message;
+use tokio::sync::broadcast;
+
+use crate::limits::CHANGES;
+
+/// Who listens to the sessions of one key, all of them: some servers tell a change in that session alone in which it was
+/// made, and whoever listens can't know in which his next call will be.
+pub(super) struct Audience {
+    changes: broadcast::Sender<Message>,
+    /// How many listen to each resource.
+    uris: Mutex<HashMap<String, usize>>,
+}
+
+impl Audience {
+    pub(super) fn new() -> Self {
+        Self { changes: broadcast::Sender::new(CHANGES), uris: Mutex::default() }
+    }
+
+    /// Hands a change to all who listen.
+    pub(super) fn announce(&self, change: Message) {
+        // Nobody may listen.
+        let _ = self.changes.send(change);
+    }
+
+    pub(super) fn changes(&self) -> broadcast::Receiver<Message> {
+        self.changes.subscribe()
+    }
+
+    /// One more listens to a resource.
+    pub(super) fn join(&self, uri: &str) {
+        *self.uris().entry(uri.to_owned()).or_default() += 1;
+    }
+
+    /// One fewer listens to it.
+    pub(super) fn leave(&self, uri: &str) {
+        let mut uris = self.uris();
+        let Some(count) = uris.get_mut(uri) else { return };
+        *count -= 1;
+        if *count == 0 {
+            uris.remove(uri);
+        }
+    }
+
+    pub(super) fn listens_to(&self, uri: &str) -> bool {
+        self.uris().contains_key(uri)
+    }
+
+    /// The resources that are listened to, of which `is_known` says nothing.
+    pub(super) fn besides(&self, is_known: impl Fn(&str) -> bool) -> Vec<String> {
+        self.uris().keys().filter(|uri| !is_known(uri)).cloned().collect()
+    }
+
+    fn uris(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        // Each step leaves the counts whole.
+        self.uris.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

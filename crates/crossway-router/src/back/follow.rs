@@ -1,0 +1,72 @@
+//! What the server is told of resources that are listened to.
+
+use std::sync::Arc;
+
+use crossway_era::to_legacy::Session;
+use crossway_proto::Kind;
+use tokio::time::timeout;
+
+use super::member::Member;
+use crate::limits::SUBSCRIBE_WAIT;
+
+impl Member {
+    /// Whether the server has not been told yet of all resources that are listened to.
+    pub(super) fn is_behind(&self) -> bool {
+        self.can_subscribe() && !self.unfollowed().is_empty()
+    }
+
+    /// Whether the server tells this session of a resource's changes; `None` if it was not asked to.
+    pub(super) fn follows(&self, uri: &str) -> Option<bool> {
+        self.state().followed.get(uri).copied()
+    }
+
+    /// Subscribes to what is listened to, and ends the subscriptions to what no longer is. Goes on if the caller goes away,
+    /// so that it is always known of what the server has been told.
+    pub(super) async fn follow(self: &Arc<Self>) {
+        if !self.can_subscribe() {
+            return;
+        }
+        let member = Arc::clone(self);
+        let _ = tokio::spawn(async move {
+            // One at a time, so that the server hears the beginning and the end of a subscription in their order.
+            let _turn = member.following.lock().await;
+            for (uri, is_taken) in member.take_unheard() {
+                if is_taken && !member.is_dead() {
+                    let mut request = Session::subscribe(&uri, false);
+                    request.set_id(&member.next_id());
+                    member.tell(request);
+                }
+            }
+            for uri in member.unfollowed() {
+                if member.is_dead() {
+                    return;
+                }
+                let answer = member.ask_in_time(Session::subscribe(&uri, true)).await;
+                // What was refused is not asked for again as long as somebody listens to it on another session.
+                let is_taken = answer.is_ok_and(|answer| answer.kind() == Kind::Result);
+                member.state().followed.insert(uri, is_taken);
+            }
+        })
+        .await;
+    }
+
+    /// The same for a call, which does not wait for long: a change that nobody is told of is better than no answer.
+    pub(super) async fn catch_up(self: &Arc<Self>) {
+        if self.is_behind() {
+            let _ = timeout(SUBSCRIBE_WAIT, self.follow()).await;
+        }
+    }
+
+    fn can_subscribe(&self) -> bool {
+        self.session().is_some_and(|session| session.can("resources.subscribe"))
+    }
+
+    fn unfollowed(&self) -> Vec<String> {
+        let state = self.state();
+        self.audience.besides(|uri| state.followed.contains_key(uri))
+    }
+
+    fn take_unheard(&self) -> Vec<(String, bool)> {
+        self.state().followed.extract_if(|uri, _| !self.audience.listens_to(uri)).collect()
+    }
+}
