@@ -27,6 +27,7 @@ mod openapi;
 pub mod operations;
 pub mod otlp;
 mod outward;
+mod pages;
 pub mod plan;
 mod secret;
 mod serve;

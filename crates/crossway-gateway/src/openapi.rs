@@ -146,10 +146,10 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
         // A file that can't be used is told before anything is bound.
         let fleet = Fleet::new(config, Vec::new(), None)?.in_environment(env);
         let mut fleet = if hot_reload { fleet } else { fleet.fixed() };
-        let bound = Bound::new(serving).await?.of_tools();
+        let bound = Bound::new(serving).await?.of_tools(&tools);
         return fleet.serve_tools(bound, tools, door).await;
     };
-    let bound = Bound::new(serving).await?.of_tools();
+    let bound = Bound::new(serving).await?.of_tools(&tools);
     let connected = connect(upstream).await?;
     tracing::info!(speaks = ?connected.speaks()(), "the MCP server is there");
     let any_era = any_era_of("mcp", Arc::clone(&connected.upstream), &connected, Share::Shared);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use crossway_http_sse::{HttpSse, ServerLimits};
 use crossway_openapi::face;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
@@ -19,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::config::file::LimitsFile;
 use crate::config::{Listening, Loaded};
 use crate::faces::{Faces, Pair};
+use crate::pages::Paged;
 use crate::plan::Serving;
 use crate::tls::Door;
 use crate::{banner, shutdown};
@@ -131,8 +133,9 @@ impl Bound {
     }
 
     /// Serves tools as OpenAPI alone, whose face has seen to who may call.
-    pub(crate) fn of_tools(mut self) -> Self {
+    pub(crate) fn of_tools(mut self, face: &face::Config) -> Self {
         (self.is_open, self.is_of_tools) = (false, true);
+        (self.hosts, self.origins) = (face.hosts.clone(), face.origins.clone());
         self
     }
 
@@ -250,13 +253,14 @@ impl Maker {
 pub(crate) async fn run(
     bound: Bound,
     faces: Faces,
-    edge: impl HttpService,
+    edge: impl HttpService<Body: http_body::Body<Data = Bytes>>,
     door: Door,
     ending: impl FnOnce(),
     name: &str,
     named: &[String],
 ) -> Result<(), ServeError> {
-    let Bound { listener, serving, is_open, is_of_tools, limits, .. } = bound;
+    let Bound { listener, hosts, origins, serving, is_open, is_of_tools, limits } = bound;
+    let edge = Paged::new(hosts, origins, edge);
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let is_secure = door.is_secure();

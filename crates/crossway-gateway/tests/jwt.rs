@@ -10,7 +10,7 @@ mod tokens;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -21,10 +21,13 @@ use tokens::issuer::{AUDIENCE, ISSUER, SigningKey, access, jwks};
 use tokens::server::Server;
 use tokens::with;
 
+/// The origin of a page that may call.
+const PAGE: &str = "https://app.example";
+
 /// A gateway whose keys are where `keys` says. Alice is of acme, Bob of globex.
 fn started(dir: &tempfile::TempDir, keys: &str, more: &str) -> Serving {
     let text = format!(
-        "identity:\n  proof: jwt\n  issuer: {ISSUER}\n  audience: [{AUDIENCE}]\n  {keys}\n  \
+        "allow_origins: ['{PAGE}']\nidentity:\n  proof: jwt\n  issuer: {ISSUER}\n  audience: [{AUDIENCE}]\n  {keys}\n  \
          resource: https://gateway.example\n  scopes: [mcp]\n  claims: {{ roles: /realm_access/roles, keep: [org] }}\n\
          upstreams:\n  demo: {{ command: \"{CROSSWAY}\", args: [demo, --stdio], scope: tenant }}\n{more}\
          tenants:\n  acme: {{ groups: [acme] }}\n  globex: {{ claims: {{ org: o2 }} }}\n\
@@ -113,6 +116,56 @@ fn a_client_without_a_token_finds_out_where_to_get_one() {
     assert!(
         header(&refused, "www-authenticate").unwrap().contains("error=\"insufficient_scope\", scope=\"mcp\"")
     );
+}
+
+/// What a page's browser sends, and what it gets: without a body.
+fn asked(serving: &Serving, start: &str, origin: &str, more: &str) -> String {
+    let mut stream = TcpStream::connect(&serving.address).unwrap();
+    let host = &serving.address;
+    write!(stream, "{start} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nOrigin: {origin}\r\n{more}\r\n")
+        .unwrap();
+    support::read(stream)
+}
+
+#[test]
+fn a_page_may_ask_without_a_token_and_read_where_to_get_one() {
+    let key = SigningKey::p256("a");
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("jwks.json"), jwks(&[&key]).to_string()).unwrap();
+    let serving = started(&dir, "jwks_file: jwks.json", "");
+    const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
+    const PREFLIGHT: &str = "Access-Control-Request-Method: POST\r\n\
+                             Access-Control-Request-Headers: authorization,mcp-param-region\r\n";
+    let allowed = |answer: &str| header(answer, "access-control-allow-origin") == Some(PAGE);
+    for path in ["/mcp", "/sse", "/message", "/demo/mcp", METADATA] {
+        let start = format!("OPTIONS {path}");
+        let told = asked(&serving, &start, PAGE, PREFLIGHT);
+        assert!(told.starts_with("HTTP/1.1 204") && allowed(&told), "{told}");
+        assert_eq!(header(&told, "access-control-allow-headers"), Some("authorization,mcp-param-region"));
+        let foreign = asked(&serving, &start, "https://evil.example", PREFLIGHT);
+        assert!(foreign.starts_with("HTTP/1.1 403") && !foreign.contains("access-control"), "{foreign}");
+    }
+    let refused = asked(&serving, "GET /mcp", PAGE, "");
+    assert!(refused.starts_with("HTTP/1.1 401") && allowed(&refused), "{refused}");
+    assert!(header(&refused, "www-authenticate").unwrap().contains(METADATA), "{refused}");
+    let exposed = header(&refused, "access-control-expose-headers").unwrap();
+    assert!(exposed.contains("WWW-Authenticate") && exposed.contains("Mcp-Session-Id"), "{exposed}");
+    let document = asked(&serving, &format!("GET {METADATA}"), PAGE, "");
+    assert!(document.starts_with("HTTP/1.1 200") && allowed(&document), "{document}");
+    let token = format!("Authorization: Bearer {}\r\n", alice(&key));
+    let nowhere = asked(&serving, "GET /no-such/mcp", PAGE, &token);
+    assert!(nowhere.starts_with("HTTP/1.1 404") && allowed(&nowhere), "{nowhere}");
+    let foreign = asked(&serving, "GET /mcp", "https://evil.example", &token);
+    assert!(foreign.starts_with("HTTP/1.1 403") && !foreign.contains("access-control"), "{foreign}");
+    // Where it is addressed to comes first.
+    let mut stream = TcpStream::connect(&serving.address).unwrap();
+    write!(stream, "OPTIONS /mcp HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n").unwrap();
+    write!(stream, "Origin: {PAGE}\r\n{PREFLIGHT}\r\n").unwrap();
+    let misdirected = support::read(stream);
+    assert!(misdirected.starts_with("HTTP/1.1 403") && !allowed(&misdirected), "{misdirected}");
+    // Who is no page is asked for a token first, and told nothing of pages.
+    let plain = support::tenants::As::default().send(&serving, "OPTIONS", "/mcp", "");
+    assert!(plain.starts_with("HTTP/1.1 401") && !plain.contains("access-control"), "{plain}");
 }
 
 #[test]

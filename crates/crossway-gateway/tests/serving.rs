@@ -118,6 +118,56 @@ fn a_modern_server_answers_legacy_clients() {
     }
 }
 
+/// A request of a page's, and the head of the answer.
+fn of_page(bridge: &Serving, start: &str, origin: &str, more: &str, body: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(&bridge.address).unwrap();
+    write!(
+        stream,
+        "{start} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nOrigin: {origin}\r\n\
+         {more}Content-Length: {}\r\n\r\n{body}",
+        bridge.address,
+        body.len()
+    )
+    .unwrap();
+    // A stream of events has no end.
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    lines.by_ref().take_while(|line| !line.is_empty()).map(|line| line + "\n").collect()
+}
+
+#[test]
+fn pages_that_may_call_are_told_so_on_all_faces_of_a_bridge() {
+    let page = "https://app.example";
+    let bridge = Serving::start(&["bridge", "--allow-origin", page, "--", CROSSWAY, "demo", "--stdio"]);
+    let own = format!("http://localhost:{}", bridge.address.rsplit(':').next().unwrap());
+    let json = "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
+    let asked = "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type\r\n";
+    for origin in [page, &own] {
+        let allowed = format!("access-control-allow-origin: {origin}\n");
+        for (start, more, body, status) in [
+            ("OPTIONS /mcp", asked, "", "204"),
+            ("OPTIONS /sse", asked, "", "204"),
+            ("OPTIONS /message", asked, "", "204"),
+            ("OPTIONS /echo", asked, "", "204"),
+            ("POST /mcp", json, INITIALIZE, "200"),
+            ("POST /mcp", json, "{", "400"),
+            ("GET /sse", "", "", "200"),
+            ("POST /message?sessionId=1", json, "{}", "404"),
+            ("PUT /mcp", "", "", "405"),
+            ("GET /nowhere/mcp", "", "", "404"),
+            ("GET /openapi.json", "", "", "200"),
+        ] {
+            let head = of_page(&bridge, start, origin, more, body);
+            assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{start}: {head}");
+            assert_eq!(head.matches(&allowed).count(), 1, "{start}: {head}");
+            assert_eq!(head.matches("vary: Origin\n").count(), 1, "{start}: {head}");
+            assert!(!head.contains("allow-credentials"), "{start}: {head}");
+            let foreign = of_page(&bridge, start, "https://evil.example", more, body);
+            assert!(foreign.starts_with("HTTP/1.1 403"), "{start}: {foreign}");
+            assert!(!foreign.contains("access-control"), "{start}: {foreign}");
+        }
+    }
+}
+
 #[test]
 fn paths_that_are_nothing_say_where_the_faces_are() {
     let demo = Serving::start(&["demo"]);

@@ -274,6 +274,36 @@ async fn foreign_hosts_and_origins_are_refused_unless_they_are_allowed() {
 }
 
 #[tokio::test]
+async fn an_allowed_page_may_ask_and_read_and_a_foreign_one_neither() {
+    let config = Config::default().with_origins(AllowedOrigins::none().and("https://app.example").unwrap());
+    let (_service, address, _connections) = scripted(config).await;
+    const ASKED: &str = "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type";
+    let request = |start: &str, origin: &str, more: &str| {
+        format!("{start} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n{more}\r\n\r\n")
+    };
+    for path in ["/sse", "/message?sessionId=1"] {
+        let start = format!("OPTIONS {path}");
+        let (told, body) = ask(address, request(&start, "https://app.example", ASKED)).await;
+        assert_eq!((told.status(), body.as_str()), (204, ""));
+        assert_eq!(told.header("access-control-allow-origin"), Some("https://app.example"));
+        assert_eq!(told.header("access-control-allow-methods"), Some("GET, POST"));
+        assert_eq!(told.header("access-control-allow-headers"), Some("content-type"));
+        let (told, _) = ask(address, request(&start, "https://evil.example", ASKED)).await;
+        assert_eq!((told.status(), told.header("access-control-allow-origin")), (403, None));
+    }
+    for (start, status) in [("POST /message?sessionId=1", 404), ("POST /message", 400), ("GET /", 404)] {
+        let (head, _) = ask(address, request(start, "https://app.example", "Content-Length: 0")).await;
+        assert_eq!(head.status(), status, "{start}");
+        assert_eq!(head.header("access-control-allow-origin"), Some("https://app.example"), "{start}");
+    }
+    let mut http = Http::connect(address).await;
+    http.write(request("GET /sse", "https://app.example", "Accept: text/event-stream")).await;
+    let head = http.head().await.unwrap();
+    assert_eq!((head.status(), head.header("vary")), (200, Some("Origin")));
+    assert_eq!(head.header("access-control-allow-origin"), Some("https://app.example"));
+}
+
+#[tokio::test]
 async fn other_methods_and_paths_are_refused() {
     let (_service, address, _connections) = scripted(Config::default()).await;
     let request = |method: &str, path: &str| {

@@ -251,7 +251,7 @@ pub struct ListenArgs {
     pub allow_hosts: Vec<String>,
     /// A web origin whose pages may call, such as `https://chat.example.com` (the `Origin` check).
     ///
-    /// May be repeated. Requests without an `Origin` header, as all but browsers send them, need none.
+    /// May be repeated. Browsers are told so (CORS). Requests without an `Origin` header, as all but browsers send them, need none.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub allow_origins: Vec<String>,
     /// How long calls in flight may take to finish after Ctrl-C or SIGTERM, in seconds.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossway_proto::http_rules::Refusal;
 use crossway_proto::{ErrorCode, Message, ParseError, RequestId};
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::body::Body;
 use super::read::BodyFault;
@@ -31,6 +31,14 @@ pub(super) fn accepted() -> Response<Body> {
     let mut response = Response::new(Body::text("Accepted"));
     *response.status_mut() = StatusCode::ACCEPTED;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// The answer to a browser that asks whether a page may make a request.
+pub(super) fn preflight(told: HeaderMap) -> Response<Body> {
+    let mut response = Response::new(Body::text(""));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = told;
     response
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use crossway_proto::Message;
-use crossway_proto::http_rules::{Refusal, accept, content_type};
+use crossway_proto::http_rules::{Page, Refusal, accept, content_type};
 use crossway_service::{Scope, Upstream};
 use http::header::{ACCEPT, EXPECT};
 use http::request::Parts;
@@ -97,13 +97,15 @@ where
         let (mut head, body) = request.into_parts();
         let expects_continue = head.headers.contains_key(EXPECT);
         let body = || ReadBody::new(body, &self.shared.config.limits, expects_continue);
-        ResponseFuture(match self.shared.answer(&mut head) {
+        let (answer, page) = self.shared.route(&mut head);
+        let inner = match answer {
             Answer::Stream(response) => Inner::Now(Some(response)),
             Answer::Refuse(response) => Inner::Refuse { response: Some(response), body: body().refused() },
             Answer::Take(session) => {
                 Inner::Take { session, extensions: head.extensions, version: head.version, body: body() }
             }
-        })
+        };
+        ResponseFuture { inner, page }
     }
 }
 
@@ -117,10 +119,20 @@ enum Answer {
 }
 
 impl Shared {
-    fn answer(&self, head: &mut Parts) -> Answer {
+    /// What becomes of a request, and which page may read the response.
+    fn route(&self, head: &mut Parts) -> (Answer, Page) {
         if let Err(refusal) = self.check_caller(head) {
-            return Answer::Refuse(respond::refuse(&refusal, None));
+            return (Answer::Refuse(respond::refuse(&refusal, None)), Page::default());
         }
+        let page = Page::allowed(&head.headers);
+        let answer = match page.preflight(&head.method, &head.headers, "GET, POST") {
+            Some(told) => Answer::Refuse(respond::preflight(told)),
+            None => self.answer(head),
+        };
+        (answer, page)
+    }
+
+    fn answer(&self, head: &mut Parts) -> Answer {
         let Paths { sse, message, .. } = &self.config.paths;
         let path = head.uri.path();
         Answer::Refuse(match (path == sse, path == message, &head.method) {
@@ -172,7 +184,12 @@ fn session_id(query: Option<&str>) -> Option<&str> {
 
 /// The future of [`HttpSse`]'s responses.
 #[pin_project::pin_project]
-pub struct ResponseFuture<B>(#[pin] Inner<B>);
+pub struct ResponseFuture<B> {
+    #[pin]
+    inner: Inner<B>,
+    /// The page that may read the response.
+    page: Page,
+}
 
 #[pin_project::pin_project(project = InnerProject)]
 enum Inner<B> {
@@ -196,7 +213,8 @@ impl<B: http_body::Body> Future for ResponseFuture<B> {
 
     #[expect(clippy::expect_used, reason = "a future is not polled after it was ready")]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(Ok(match self.project().0.project() {
+        let this = self.project();
+        let mut response = match this.inner.project() {
             InnerProject::Now(response) => response.take().expect("polled after completion"),
             InnerProject::Refuse { response, body } => {
                 // Whatever came: it is refused.
@@ -207,7 +225,9 @@ impl<B: http_body::Body> Future for ResponseFuture<B> {
                 Ok(text) => take(session, text, std::mem::take(extensions)),
                 Err(fault) => respond::bad_body(fault, *version),
             },
-        }))
+        };
+        this.page.may_read(response.headers_mut());
+        Poll::Ready(Ok(response))
     }
 }
 

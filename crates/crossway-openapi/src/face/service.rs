@@ -93,11 +93,8 @@ pub(super) fn admit(config: &Config, parts: &Parts) -> Result<Admitted, Problem>
     let host = config.hosts.check(&parts.headers, &parts.uri).map_err(told)?;
     config.origins.check(&parts.headers, &host).map_err(told)?;
     let reader = cors::Reader::of(parts);
-    Ok(match cors::preflight(parts) {
-        Some(mut response) => {
-            reader.may_read(&mut response);
-            Admitted::Answered(response)
-        }
+    Ok(match reader.preflight(parts) {
+        Some(response) => Admitted::Answered(response),
         None => Admitted::Asked(reader),
     })
 }

@@ -11,3 +11,10 @@ pub const MIRRORED_BYTES: usize = 64 * 1024;
 
 /// The most arguments of one tool that are mirrored in headers: 64. Servers refuse heads with some 100 headers.
 pub const PARAM_HEADERS: usize = 64;
+
+/// The most that is repeated of the headers' names that a web page asks to send: 4 KiB, 64 mirrored arguments with long names.
+pub const REQUESTED_HEADERS_BYTES: usize = 4 * 1024;
+
+/// How long browsers may keep what they were told of a page's requests, in seconds: 10 minutes. Chromium asks again after two hours
+/// whatever is said, and an origin that may call no more is refused at once.
+pub const PREFLIGHT_SECONDS: u64 = 600;

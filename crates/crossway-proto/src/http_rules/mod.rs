@@ -26,6 +26,7 @@
 pub mod accept;
 mod authority;
 pub mod content_type;
+mod cors;
 mod host;
 pub mod limits;
 mod media;
@@ -38,6 +39,7 @@ mod single;
 pub mod version;
 
 pub use authority::{Authority, InvalidAuthority};
+pub use cors::Page;
 pub use host::AllowedHosts;
 pub use origin::{AllowedOrigins, InvalidOrigin};
 pub use refusal::Refusal;

@@ -5,7 +5,7 @@ use crossway_proto::http_rules::names::{MCP_SESSION_ID, X_ACCEL_BUFFERING};
 use crossway_proto::{ErrorCode, ErrorObject, Message, RequestId};
 use crossway_service::CallError;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Body;
 use super::events::EventStream;
@@ -45,6 +45,13 @@ pub(crate) fn events(events: EventStream) -> Response<Body> {
 pub(crate) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    response
+}
+
+/// The answer to a browser that asks whether a page may make a request.
+pub(crate) fn preflight(told: HeaderMap) -> Response<Body> {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    *response.headers_mut() = told;
     response
 }
 

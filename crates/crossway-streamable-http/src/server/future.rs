@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
 use crossway_proto::ErrorCode;
-use crossway_proto::http_rules::Refusal;
+use crossway_proto::http_rules::{Page, Refusal};
 use http::{Response, StatusCode};
 use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -28,6 +28,8 @@ use super::{Body, Limits, answer};
 pub struct ResponseFuture<B> {
     #[pin]
     state: State<B>,
+    /// The page that may read the response.
+    page: Page,
 }
 
 #[pin_project(project = StateNow)]
@@ -51,7 +53,7 @@ enum State<B> {
 }
 
 impl<B: http_body::Body<Data: Buf>> ResponseFuture<B> {
-    pub(crate) fn new(routed: Routed, body: B, limits: &Limits, expects_continue: bool) -> Self {
+    pub(crate) fn new(routed: Routed, page: Page, body: B, limits: &Limits, expects_continue: bool) -> Self {
         let has_body = !body.is_end_stream();
         // Whoever waits for `100 Continue` has not sent its body, and need not.
         let budget = if expects_continue { 0 } else { DISCARD };
@@ -62,7 +64,7 @@ impl<B: http_body::Body<Data: Buf>> ResponseFuture<B> {
                 State::Answered { response: Some(response), rest: has_body.then(|| intake.refused()) }
             }
         };
-        Self { state }
+        Self { state, page }
     }
 }
 
@@ -70,14 +72,23 @@ impl<B: http_body::Body<Data: Buf>> Future for ResponseFuture<B> {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let mut response = ready!(this.state.poll(cx));
+        this.page.may_read(response.headers_mut());
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl<B: http_body::Body<Data: Buf>> State<B> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        let mut state = self;
         loop {
             let next = match state.as_mut().project() {
                 StateNow::Answered { response, rest } => {
                     if let Some(rest) = rest.as_pin_mut() {
                         let _ = ready!(rest.poll_collect(cx));
                     }
-                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                    return response.take().map_or(Poll::Pending, Poll::Ready);
                 }
                 StateNow::Reading { post, intake } => {
                     let opened = match (ready!(intake.poll_collect(cx)), post.take()) {
@@ -96,7 +107,7 @@ impl<B: http_body::Body<Data: Buf>> Future for ResponseFuture<B> {
                     }
                 }
                 StateNow::Waiting { waiting, timer } => {
-                    return poll_waiting(waiting, timer, cx).map(Ok);
+                    return poll_waiting(waiting, timer, cx);
                 }
             };
             state.set(next);

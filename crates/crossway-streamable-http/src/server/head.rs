@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossway_proto::http_rules::names::MCP_PROTOCOL_VERSION;
 use crossway_proto::http_rules::version::{self, BodyVersion};
-use crossway_proto::http_rules::{Refusal, accept, session as session_rules};
+use crossway_proto::http_rules::{Page, Refusal, accept, session as session_rules};
 use crossway_proto::{ErrorCode, Revision};
 use crossway_service::Call;
 use http::request::Parts;
@@ -31,11 +31,24 @@ pub(crate) const LEGACY: &[Revision] =
 /// The revisions without sessions.
 pub(crate) const MODERN: &[Revision] = &[Revision::V2026_07_28];
 
-/// Decides what becomes of a request.
-pub(crate) fn route(endpoint: &Arc<Endpoint>, parts: Parts) -> Routed {
+/// The methods that there are.
+const METHODS: &str = "GET, POST, DELETE";
+
+/// Decides what becomes of a request, and which page may read the answer.
+pub(crate) fn route(endpoint: &Arc<Endpoint>, parts: Parts) -> (Routed, Page) {
     if let Err(refusal) = check(endpoint, &parts) {
-        return Routed::Answered(answer::refusal(&refusal, None));
+        return (Routed::Answered(answer::refusal(&refusal, None)), Page::default());
     }
+    let page = Page::allowed(&parts.headers);
+    let routed = match page.preflight(&parts.method, &parts.headers, METHODS) {
+        Some(told) => Routed::Answered(answer::preflight(told)),
+        None => by_method(endpoint, parts),
+    };
+    (routed, page)
+}
+
+/// Decides what becomes of a request that may be made.
+fn by_method(endpoint: &Arc<Endpoint>, parts: Parts) -> Routed {
     let answered = match parts.method {
         Method::POST => match Post::new(endpoint, parts) {
             Ok(post) => return Routed::Post(post),
@@ -48,7 +61,7 @@ pub(crate) fn route(endpoint: &Arc<Endpoint>, parts: Parts) -> Routed {
         }
         Method::GET => listen(endpoint, parts),
         Method::DELETE => end(endpoint, &parts),
-        _ => Ok(answer::not_allowed("GET, POST, DELETE", "the MCP endpoint takes POST, GET and DELETE only")),
+        _ => Ok(answer::not_allowed(METHODS, "the MCP endpoint takes POST, GET and DELETE only")),
     };
     Routed::Answered(answered.unwrap_or_else(|refusal| answer::refusal(&refusal, None)))
 }

@@ -73,8 +73,8 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
         let expects_continue = parts.headers.contains_key(header::EXPECT);
-        let routed = route(&self.0, parts);
-        ResponseFuture::new(routed, body, &self.0.limits, expects_continue)
+        let (routed, page) = route(&self.0, parts);
+        ResponseFuture::new(routed, page, body, &self.0.limits, expects_continue)
     }
 }
 

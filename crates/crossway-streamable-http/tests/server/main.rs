@@ -11,6 +11,7 @@ mod calls;
 mod handles;
 mod http;
 mod modern;
+mod pages;
 mod resuming;
 mod sessions;
 mod standing;

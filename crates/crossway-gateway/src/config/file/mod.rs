@@ -47,8 +47,8 @@ pub struct ConfigFile {
     /// gateway by DNS rebinding).
     #[serde(default)]
     pub allow_hosts: Vec<String>,
-    /// Web origins whose pages may call, such as `https://chat.example.com` (the `Origin` check). Requests without an `Origin`
-    /// header, as all but browsers send them, need none.
+    /// Web origins whose pages may call, such as `https://chat.example.com` (the `Origin` check). Browsers are told so (CORS).
+    /// Requests without an `Origin` header, as all but browsers send them, need none.
     #[serde(default)]
     pub allow_origins: Vec<String>,
     /// TLS for `listen`. Without it HTTP is served as it is, for a proxy in front that has TLS.

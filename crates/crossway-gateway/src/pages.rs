@@ -1,0 +1,127 @@
+//! What comes before everything else on a listener, for requests that web pages make: whether they may, and what their browsers are told.
+//!
+//! Each face checks its requests by itself. But a browser asks without the credentials that its page is going to send, and a page has to
+//! be able to read a 401 that says where to get some, so both has to be seen to in front of what finds out who calls.
+
+use std::convert::Infallible;
+use std::future::Ready;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins, Page, Refusal};
+use http::header::{CONTENT_TYPE, ORIGIN};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use pin_project::pin_project;
+use tower_service::Service;
+
+use crate::faces::is_of_mcp;
+
+/// A service whose requests from web pages are looked at first. Others go on as they came.
+#[derive(Clone)]
+pub(crate) struct Paged<S> {
+    allowed: Arc<(AllowedHosts, AllowedOrigins)>,
+    inner: S,
+}
+
+impl<S> Paged<S> {
+    /// Stands before `inner`.
+    pub(crate) fn new(hosts: AllowedHosts, origins: AllowedOrigins, inner: S) -> Self {
+        Self { allowed: Arc::new((hosts, origins)), inner }
+    }
+
+    /// Whether the page that a request comes from may make it.
+    fn check<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        let (hosts, origins) = &*self.allowed;
+        let host = hosts.check(request.headers(), request.uri())?;
+        origins.check(request.headers(), &host)
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Paged<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+{
+    type Response = Response<Either<R, Full<Bytes>>>;
+    type Error = Infallible;
+    type Future = PagedFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut page = Page::default();
+        if request.headers().contains_key(ORIGIN) {
+            let is_of_mcp = is_of_mcp(request.uri().path());
+            if let Err(refusal) = self.check(&request) {
+                return PagedFuture::answered(refused(&refusal, is_of_mcp));
+            }
+            page = Page::allowed(request.headers());
+            let methods = if is_of_mcp { "GET, POST, DELETE" } else { "GET, POST" };
+            if let Some(told) = page.preflight(request.method(), request.headers(), methods) {
+                let mut response = Response::new(Full::default());
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                *response.headers_mut() = told;
+                return PagedFuture::answered(response);
+            }
+        }
+        PagedFuture::Passed { page, future: self.inner.call(request) }
+    }
+}
+
+/// A refusal, as the face tells it that the request is for.
+fn refused(refusal: &Refusal, is_of_mcp: bool) -> Response<Full<Bytes>> {
+    let told = match is_of_mcp {
+        true => serde_json::json!({
+            "jsonrpc": "2.0",
+            "id": null,
+            "error": { "code": refusal.code.0, "message": refusal.message },
+        }),
+        false => serde_json::json!({ "detail": { "message": refusal.message } }),
+    };
+    let mut response = Response::new(Full::from(told.to_string()));
+    *response.status_mut() = refusal.status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The service's response, which its page may read, or one of ours.
+#[pin_project(project = Projection)]
+pub(crate) enum PagedFuture<F> {
+    /// The service's.
+    Passed {
+        /// Who may read it.
+        page: Page,
+        #[pin]
+        future: F,
+    },
+    /// Ours.
+    Answered(Ready<Response<Full<Bytes>>>),
+}
+
+impl<F> PagedFuture<F> {
+    fn answered(response: Response<Full<Bytes>>) -> Self {
+        Self::Answered(std::future::ready(response))
+    }
+}
+
+impl<F, R> Future for PagedFuture<F>
+where
+    F: Future<Output = Result<Response<R>, Infallible>>,
+{
+    type Output = Result<Response<Either<R, Full<Bytes>>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match self.project() {
+            Projection::Passed { page, future } => {
+                let mut response = ready!(future.poll(cx))?;
+                page.may_read(response.headers_mut());
+                Ok(response.map(Either::Left))
+            }
+            Projection::Answered(response) => Ok(ready!(Pin::new(response).poll(cx)).map(Either::Right)),
+        })
+    }
+}
