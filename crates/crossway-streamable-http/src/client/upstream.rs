@@ -202,7 +202,10 @@ impl Drop for Handle {
 fn manner(message: &Message, context: &Context) -> Manner {
     let trace = context.extensions.get::<TraceContext>().cloned();
     if let Some(version) = headers::modern_version(message, context.revision) {
-        let params = context.extensions.get::<crate::ParamHeaders>().map(|params| params.0.clone());
+        // Those of a call are its own. What a router asks for on behalf of a caller comes with the context of some request of it.
+        let params =
+            context.extensions.get::<crate::ParamHeaders>().filter(|_| message.is_method("tools/call"));
+        let params = params.map(|params| params.0.clone());
         return Manner::Modern { version, params, trace };
     }
     if message.is_request() && message.is_method("initialize") {

@@ -11,7 +11,7 @@ use futures_core::Stream;
 
 use super::control::StreamControl;
 use super::endpoint::Endpoint;
-use super::session::{Session, Ticket, detach};
+use super::session::{Session, SessionOwner, Ticket, detach};
 
 /// A POST that was handed on, until its last response is out.
 pub(crate) struct Exchange {
@@ -60,14 +60,14 @@ pub(crate) enum Asked {
 }
 
 /// What has to be known of a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum RequestKind {
     /// Nothing.
     Plain,
     /// `subscriptions/listen`, which is answered when one side has enough of it.
     Subscription,
-    /// `tools/list` of a stateless client: the answer tells which arguments are mirrored.
-    ToolList,
+    /// `tools/list` of a stateless client: the answer tells this one which arguments are mirrored.
+    ToolList(Option<SessionOwner>),
 }
 
 /// What comes next of an exchange.
@@ -143,8 +143,8 @@ impl Exchange {
                     self.asked.answered();
                     self.is_over = self.asked.due() == 0;
                     self.settle_opening(message.kind() == Kind::Result, &message);
-                    if let Asked::Request { kind: RequestKind::ToolList, .. } = self.asked {
-                        self.endpoint.tools.learn(&message);
+                    if let Asked::Request { kind: RequestKind::ToolList(owner), .. } = &self.asked {
+                        self.endpoint.tools.learn(owner.as_ref(), &message);
                     }
                     Step::Response(message)
                 }

@@ -106,8 +106,11 @@ pub(super) const DISCARD: usize = 64 << 20;
 /// What clients are told to wait when there is no room, in seconds: 5, in which sessions end.
 pub(super) const RETRY_AFTER: u64 = 5;
 
-/// The most tools of which it is remembered that arguments of theirs are mirrored: 4,096, far more than any list has.
+/// The most tools of which it is remembered for one caller that arguments of theirs are mirrored: 4,096, far more than any list has.
 pub(super) const TOOLS: usize = 4096;
+
+/// The same for all callers together: 65,536, some 20 MiB. Those whose lists are the oldest make room.
+pub(super) const ALL_TOOLS: usize = 16 * TOOLS;
 
 /// The longest `params` of `initialize` of which a handle is made: 4 KiB. What fits into a session id is less.
 pub(super) const INITIALIZE: usize = 4096;

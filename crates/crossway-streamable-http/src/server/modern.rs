@@ -27,7 +27,7 @@ pub(crate) fn open(post: &mut Post, message: Message, revision: Revision) -> Res
     let endpoint = Arc::clone(&post.endpoint);
     let kind = match message.method().as_deref() {
         Some("subscriptions/listen") => RequestKind::Subscription,
-        Some("tools/list") => RequestKind::ToolList,
+        Some("tools/list") => RequestKind::ToolList(post.parts.extensions.get().cloned()),
         _ => RequestKind::Plain,
     };
     let asked = message.id().map_or(Asked::Nothing, |id| Asked::request(id, kind));
@@ -65,7 +65,10 @@ fn check(post: &Post, message: &Message) -> Result<(), Refusal> {
             "the revision has no such method",
         ));
     }
-    if method == "tools/call" { post.endpoint.tools.check(headers, message) } else { Ok(()) }
+    if method != "tools/call" {
+        return Ok(());
+    }
+    post.endpoint.tools.check(post.parts.extensions.get(), headers, message)
 }
 
 fn refuse(status: StatusCode, code: ErrorCode, why: &'static str) -> Refusal {

@@ -1,7 +1,7 @@
 //! Which arguments are mirrored in headers, learned from the tool lists that pass by.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crossway_proto::Message;
 use crossway_proto::http_rules::Refusal;
@@ -10,15 +10,33 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::limits::TOOLS;
+use super::limits::{ALL_TOOLS, TOOLS};
+use super::session::SessionOwner;
 
-/// The tools of the stateless clients' upstream that mirror arguments.
+/// The tools of the stateless clients' upstream that mirror arguments, as each caller was told of them.
 ///
 /// "Any server that processes the message body **MUST** validate that encoded header values [...] match the
 /// corresponding values in the request body" (2026-07-28, basic/transports/streamable-http). An upstream that is not
-/// behind HTTP can't, so it is done here; a tool of which no list has told yet passes.
+/// behind HTTP can't, so it is done here; a tool of which no list has told yet passes. Callers may see different lists, and
+/// what another's has in it is not theirs to know.
 #[derive(Default)]
-pub(crate) struct Tools(RwLock<HashMap<String, Arc<ParamHeaders>>>);
+pub(crate) struct Tools(RwLock<Told>);
+
+#[derive(Default)]
+struct Told {
+    callers: HashMap<Option<SessionOwner>, OfCaller>,
+    /// How many tools all of them have.
+    tools: usize,
+    /// Goes on with each list.
+    lists: u64,
+}
+
+#[derive(Default)]
+struct OfCaller {
+    tools: HashMap<String, Arc<ParamHeaders>>,
+    /// The number of its last list.
+    list: u64,
+}
 
 #[derive(Deserialize)]
 struct List<'a> {
@@ -40,24 +58,15 @@ struct Call<'a> {
 }
 
 impl Tools {
-    /// Looks at an answer to `tools/list`. Tools with invalid annotations are as good as tools without.
-    pub(crate) fn learn(&self, answer: &Message) {
+    /// Looks at an answer to a caller's `tools/list`. Tools with invalid annotations are as good as tools without.
+    pub(crate) fn learn(&self, caller: Option<&SessionOwner>, answer: &Message) {
         let Some(list) = answer.result() else { return };
         // Few lists have annotations, and the others need no reading unless they take one back.
-        if memchr::memmem::find(list, b"x-mcp-header").is_none() && self.is_empty() {
+        if memchr::memmem::find(list, b"x-mcp-header").is_none() && !self.knows(caller) {
             return;
         }
         let Ok(list) = serde_json::from_slice::<List<'_>>(list) else { return };
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for Tool { name, input_schema } in list.tools {
-            let schema = input_schema.map(RawValue::get).unwrap_or_default();
-            match ParamHeaders::of_schema(schema.as_bytes()) {
-                Ok(params) if !params.is_empty() && (known.len() < TOOLS || known.contains_key(&name)) => {
-                    known.insert(name, Arc::new(params));
-                }
-                _ => drop(known.remove(&name)),
-            }
-        }
+        self.0.write().unwrap_or_else(PoisonError::into_inner).learn(caller, list);
     }
 
     /// Checks the headers of a `tools/call`.
@@ -65,21 +74,68 @@ impl Tools {
     /// # Errors
     ///
     /// 400 with -32020 when a header and its argument differ.
-    pub(crate) fn check(&self, headers: &HeaderMap, call: &Message) -> Result<(), Refusal> {
-        if self.is_empty() {
-            return Ok(());
-        }
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(params) = call.name().and_then(|name| known.get(name.as_ref()).map(Arc::clone)) else {
-            return Ok(());
-        };
-        drop(known);
+    pub(crate) fn check(
+        &self,
+        caller: Option<&SessionOwner>,
+        headers: &HeaderMap,
+        call: &Message,
+    ) -> Result<(), Refusal> {
+        let params =
+            self.read().of(caller).and_then(|of| of.tools.get(call.name()?.as_ref()).map(Arc::clone));
+        let Some(params) = params else { return Ok(()) };
         let call = call.params().and_then(|params| serde_json::from_slice::<Call<'_>>(params).ok());
         let arguments = call.and_then(|call| call.arguments);
         params.check(headers, arguments.map(|arguments| arguments.get().as_bytes()))
     }
 
-    fn is_empty(&self) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    fn knows(&self, caller: Option<&SessionOwner>) -> bool {
+        self.read().of(caller).is_some()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Told> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    fn of(&self, caller: Option<&SessionOwner>) -> Option<&OfCaller> {
+        // Mostly there is nobody.
+        if self.callers.is_empty() { None } else { self.callers.get(&caller.cloned()) }
+    }
+
+    fn learn(&mut self, caller: Option<&SessionOwner>, list: List<'_>) {
+        self.lists += 1;
+        let caller = caller.cloned();
+        let mut of = self.callers.remove(&caller).unwrap_or_default();
+        self.tools -= of.tools.len();
+        of.list = self.lists;
+        for Tool { name, input_schema } in list.tools {
+            let schema = input_schema.map(RawValue::get).unwrap_or_default();
+            match ParamHeaders::of_schema(schema.as_bytes()) {
+                Ok(params)
+                    if !params.is_empty() && (of.tools.len() < TOOLS || of.tools.contains_key(&name)) =>
+                {
+                    of.tools.insert(name, Arc::new(params));
+                }
+                _ => drop(of.tools.remove(&name)),
+            }
+        }
+        if of.tools.is_empty() {
+            return;
+        }
+        self.make_room(of.tools.len());
+        self.tools += of.tools.len();
+        self.callers.insert(caller, of);
+    }
+
+    fn make_room(&mut self, tools: usize) {
+        if self.tools + tools <= ALL_TOOLS {
+            return;
+        }
+        let mut lists: Vec<u64> = self.callers.values().map(|of| of.list).collect();
+        lists.sort_unstable();
+        let middle = lists.get(lists.len() / 2).copied().unwrap_or_default();
+        self.callers.retain(|_, of| of.list > middle);
+        self.tools = self.callers.values().map(|of| of.tools.len()).sum();
     }
 }

@@ -3,7 +3,7 @@
 use crossway_proto::Message;
 use crossway_service::{Ask, Call, CallError, Connection, Link, Reason, Reply, Scope, Upstream};
 use crossway_streamable_http::ParamHeaders;
-use crossway_streamable_http::server::{Config, StreamableHttp};
+use crossway_streamable_http::server::{Config, SessionOwner, StreamableHttp};
 use http::{Method, StatusCode};
 
 use crate::support::{Client, echo, progress, scripted};
@@ -284,6 +284,15 @@ async fn mirrored_arguments_are_checked_once_a_list_has_told_of_them() {
     }
     let good = client.with("mcp-param-city", "=?base64?SGVsbG8=?=");
     let (answer, ()) = tokio::join!(good.post(&body), async {
+        let id = server.expect("tools/call").await;
+        server.answer(&id, "{}");
+    });
+    assert_eq!(answer.status, StatusCode::OK);
+    // Somebody else's list may have another tool of the name, or none.
+    let mut of_another = http::Request::post("/mcp").body(http_body_util::Full::from(body)).unwrap();
+    *of_another.headers_mut() = client.headers.clone();
+    of_another.extensions_mut().insert(SessionOwner::new("another"));
+    let (answer, ()) = tokio::join!(client.send_request(of_another), async {
         let id = server.expect("tools/call").await;
         server.answer(&id, "{}");
     });

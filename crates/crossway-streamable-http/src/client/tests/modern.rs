@@ -207,15 +207,29 @@ async fn parameter_headers_are_made_from_the_tools_that_were_listed() {
     }
 }
 
+/// A router asks with the context of whatever request it needs to know for: no other request is like that one.
 #[tokio::test]
-async fn a_list_for_a_client_over_http_passes_unchanged() {
+async fn headers_of_a_clients_arguments_go_with_its_call_alone() {
     let mut peer = Peer::new().await;
     let link = peer.upstream.connect(Scope::Shared);
     let mut context = Context::new(Origin::unique(), None);
-    context.extensions.insert(ParamHeaders::default());
-    let mut reply = link.call(Call::message(message(&modern(1, "tools/list", "")), context));
-    let (list, ()) = tokio::join!(next(&mut reply), async { peer.next().await.answer(TOOLS).await });
-    assert_eq!(list, Some(Ok(TOOLS.to_owned())));
+    let region = (http::HeaderName::from_static("mcp-param-region"), http::HeaderValue::from_static("eu"));
+    context.extensions.insert(ParamHeaders([region].into_iter().collect()));
+    let call = |request: String| link.call(Call::message(message(&request), context.clone()));
+    let mut reply = call(modern(1, "tools/list", ""));
+    let (list, ()) = tokio::join!(next(&mut reply), async {
+        let exchange = peer.next().await;
+        assert_eq!(exchange.header("mcp-param-region"), None);
+        exchange.answer(TOOLS).await;
+    });
+    assert!(!list.unwrap().unwrap().contains(r#""name":"bad""#));
+    let mut reply = call(modern(2, "tools/call", r#""name":"plain","arguments":{},"#));
+    let (answer, ()) = tokio::join!(next(&mut reply), async {
+        let exchange = peer.next().await;
+        assert_eq!(exchange.header("mcp-param-region"), Some("eu"));
+        exchange.answer(&result(2)).await;
+    });
+    assert_eq!(answer, Some(Ok(result(2))));
 }
 
 #[tokio::test]
