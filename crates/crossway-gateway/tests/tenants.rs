@@ -271,6 +271,9 @@ fn who_belongs_to_two_tenants_says_by_the_path_as_one_of_which() {
     );
     assert!(foreign.starts_with("HTTP/1.1 404"), "{foreign}");
     assert_eq!(body(&foreign), body(&none));
+    // Nor can one who belongs to no tenant, or to several, tell paths that are there from those that are not.
+    let none = by(CAROL).post(&serving, "/as-x/mcp", INITIALIZE);
+    assert!(none.starts_with("HTTP/1.1 404"), "{none}");
 }
 
 #[test]

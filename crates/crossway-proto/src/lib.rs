@@ -26,5 +26,6 @@ pub use id::RequestId;
 pub use limits::Limits;
 pub use message::{Kind, Message};
 pub use revision::{Revision, UnknownRevision};
+pub use scan::is_lookalike;
 pub use slices::Slices;
 pub use stamp::{NotStamped, Stamp};

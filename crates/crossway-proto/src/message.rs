@@ -199,6 +199,16 @@ impl Message {
         self.string(self.envelope.version)
     }
 
+    /// Whether a member of the message, of its `params` or of their `_meta` has the name of one that the protocol knows in another case,
+    /// such as `Name` beside or instead of `name`.
+    ///
+    /// "All property names are case-sensitive" to JSON-RPC 2.0, and this one is passed on like any that nobody knows. Some servers' JSON readers take
+    /// it for the other one, and act by it: who decides by a message must refuse one that has such a member.
+    #[must_use]
+    pub fn has_lookalikes(&self) -> bool {
+        self.envelope.has_lookalikes
+    }
+
     /// Writes `id` in the place of the message's id, which may be null. Without effect on a message that has none.
     pub fn set_id(&mut self, id: &RequestId) {
         self.splice(self.envelope.id, id);

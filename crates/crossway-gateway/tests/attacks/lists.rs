@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ask::{LIST, call, post, session};
+use super::ask::{LIST, call, legacy_call, modern, post, session};
 use super::fake::{Fake, tool};
 use super::support::tenants::{ALICE, BOB, by, eventually, sha256};
 use super::support::{CROSSWAY, Serving};
@@ -146,4 +146,56 @@ fn a_denied_name_in_other_letters_is_not_called() {
         fake.calls().iter().map(|kept| kept.message.to_string()).collect::<Vec<_>>()
     );
     assert!(call("/mcp", "evil__look", json!({})).bearer(ALICE).send(&serving).json()["result"].is_object());
+}
+
+/// A reader that does not mind case takes the last of two names that differ in it.
+#[test]
+fn a_call_that_says_something_else_in_another_case_is_not_made() {
+    let fake = Fake::of(json!([tool("delete_all"), tool("look")]));
+    let dir = tempfile::tempdir().unwrap();
+    let grants = "  - { tenant: acme, upstream: evil, tools: [look] }\n";
+    let serving = gateway(&dir, &fake, "", grants);
+    eventually("it is listed", || by(ALICE).names(&serving, "/mcp", "tools/list") == ["evil__look"]);
+    let id = session(&serving, "/mcp", |ask| ask.bearer(ALICE));
+    let legacy = post("/mcp", &legacy_call("evil__look", &json!({}))).bearer(ALICE).within(&id);
+    let modern = call("/mcp", "evil__look", json!({})).bearer(ALICE);
+    let alone = call("/evil/mcp", "look", json!({})).bearer(ALICE);
+    for ask in [legacy, modern, alone] {
+        for (from, to) in [
+            (r#""arguments":{}"#, r#""arguments":{},"Name":"delete_all""#),
+            (r#""arguments":{}"#, r#""arguments":{},"n\u0041me":"delete_all""#),
+            (r#""arguments":{}"#, r#""arguments":{},"Arguments":{"all":true}"#),
+            (r#""arguments":{}"#, r#""arguments":{},"argumentſ":{"all":true}"#),
+            (r#""jsonrpc":"2.0""#, r#""jsonrpc":"2.0","Params":{"name":"delete_all"}"#),
+            (r#""jsonrpc":"2.0""#, r#""jsonrpc":"2.0","METHOD":"tools/list""#),
+        ] {
+            let answer = ask.clone().edited(from, to).send(&serving);
+            assert_eq!(answer.json()["error"]["code"], -32600, "{to}: {}", answer.body);
+        }
+    }
+    // A notification that is a call to such a reader.
+    let smuggled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":9},"Method":"tools/call","ID":5,"Params":{"name":"delete_all"}}"#;
+    post("/mcp", smuggled).bearer(ALICE).within(&id).send(&serving);
+    assert_eq!(called(&serving, ALICE, "evil__look")["result"]["isError"], Value::Null);
+    let heard: Vec<String> = fake.calls().iter().map(|kept| kept.message.to_string()).collect();
+    assert!(heard.len() == 1 && !heard[0].contains("delete_all"), "{heard:?}");
+}
+
+/// Which arguments stand in headers is looked at before it is decided who may call.
+#[test]
+fn what_one_tenant_was_told_of_a_tools_headers_tells_no_other_that_it_is_there() {
+    let fake = Fake::of(json!([{
+        "name": "look",
+        "inputSchema": { "type": "object", "properties": { "region": { "type": "string", "x-mcp-header": "Region" } } },
+    }]));
+    let dir = tempfile::tempdir().unwrap();
+    let grants = "  - { tenant: acme, upstream: evil, tools: [look] }\n  - { tenant: globex, upstream: good, tools: [echo] }\n";
+    let serving = gateway(&dir, &fake, "", grants);
+    eventually("it is listed", || {
+        let list = modern("/mcp", "tools/list", "", json!({})).bearer(ALICE).send(&serving);
+        list.body.contains("evil__look")
+    });
+    let without_header = call("/mcp", "evil__look", json!({ "region": "eu" }));
+    assert_eq!(without_header.clone().bearer(ALICE).send(&serving).json()["error"]["code"], -32020);
+    assert!(is_unknown(&without_header.bearer(BOB).send(&serving).json()));
 }

@@ -16,6 +16,12 @@ pub enum NotPermitted {
     /// A method that is not known here.
     #[error("there is no such method")]
     Method,
+    /// A member of the message would be taken for another one by some servers; see
+    /// [`Message::has_lookalikes`](crossway_proto::Message::has_lookalikes).
+    #[error(
+        "a member of the request has the name of one that the protocol knows in another case: names of members are case-sensitive, leave it out"
+    )]
+    Lookalike,
 }
 
 impl NotPermitted {
@@ -27,6 +33,7 @@ impl NotPermitted {
         let code = match self {
             Self::Thing(..) => ErrorCode::INVALID_PARAMS,
             Self::Method => ErrorCode::METHOD_NOT_FOUND,
+            Self::Lookalike => ErrorCode::INVALID_REQUEST,
         };
         let error = Message::error_of(request.id().as_ref(), &ErrorObject::new(code, self.to_string()));
         error.map_or_else(|_| Reply::accepted(), Reply::once)

@@ -12,6 +12,7 @@ use super::NotPermitted;
 use super::judge::{Judge, decide, seen};
 use super::named::{About, sole};
 use super::reply::Filtered;
+use crate::audit::{AuditNote, Decision};
 use crate::seam::{self, Entry, Stage, Staged};
 
 /// Lets pass what is permitted; see the [module](super).
@@ -42,6 +43,15 @@ impl AuthorizeLayer {
 
     /// Whether a request may pass, and what has to be left out of its answer.
     fn admit(&self, call: &mut Call) -> Result<Option<Sieve>, NotPermitted> {
+        // Notifications and answers too: to a server that does not mind case they might be requests.
+        if let Ask::Message(message) = &call.ask
+            && message.has_lookalikes()
+        {
+            if let Some(note) = call.context.extensions.get::<AuditNote>() {
+                note.decided(Decision::Denied, Some("a member's name in another case".to_owned()));
+            }
+            return Err(NotPermitted::Lookalike);
+        }
         let Some(request) = seam::request(call).cloned() else { return Ok(None) };
         let about = About::of(&request);
         if let About::Unknown = about {
@@ -146,7 +156,7 @@ impl Stage for AuthorizeLayer {
             Err(error) => {
                 let Ask::Message(request) = &call.ask else { return Entry::Answer(Reply::silent()) };
                 tracing::debug!(target: crate::names::AUTHORIZE, upstream = self.0.upstream, "a call is not permitted");
-                Entry::Answer(error.to_reply(request))
+                Entry::Answer(if request.is_request() { error.to_reply(request) } else { Reply::accepted() })
             }
         }
     }

@@ -11,7 +11,8 @@
 //!   only read grant nothing here.
 //!
 //! What is denied is answered as what does not exist. Only methods that are known here pass: denied unless granted. Notifications and
-//! responses of the client pass, as they name nothing.
+//! responses of the client pass, as they name nothing. Nothing passes that has a member which some servers would take for another one
+//! (`Name` for `name`): they would act by what was not decided about.
 
 mod error;
 mod judge;

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
+use std::collections::HashMap;
+
 use crossway_policy::Kind;
-use crossway_proto::{Message, Part};
+use crossway_proto::{Message, Part, is_lookalike};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// What a request is about.
 pub(super) enum About<'a> {
@@ -56,10 +59,17 @@ pub(super) fn sole<'a>(message: &'a Message, part: Part, name: &str) -> Result<O
     Ok(found)
 }
 
+/// An object, unless some readers would take one of its members for another of these.
+fn read<'a, T: Deserialize<'a>>(object: &'a [u8], members: &[&str]) -> Option<T> {
+    let names: HashMap<Cow<'_, str>, IgnoredAny> = serde_json::from_slice(object).ok()?;
+    let is_clear = !names.keys().any(|name| is_lookalike(name.as_bytes(), members));
+    is_clear.then(|| serde_json::from_slice(object).ok()).flatten()
+}
+
 /// A completion is of an argument of a prompt, or of a place in a resource's template.
 fn completed<'a>(request: &Message) -> About<'a> {
     let about = sole(request, Part::Params, "ref").ok().flatten();
-    match about.and_then(|json| serde_json::from_slice::<Reference>(json).ok()) {
+    match about.and_then(|json| read(json, &["type", "name", "uri"])) {
         Some(Reference { name: Some(name), uri: None }) => About::One(Kind::Prompt, name.into()),
         Some(Reference { name: None, uri: Some(uri) }) => About::One(Kind::Template, uri.into()),
         _ => About::Unknown,
@@ -73,11 +83,12 @@ struct Filter {
 }
 
 fn listened<'a>(request: &Message) -> About<'a> {
-    match sole(request, Part::Params, "notifications")
-        .map(|filter| filter.map(serde_json::from_slice::<Filter>))
-    {
+    let members = ["toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions"];
+    match sole(request, Part::Params, "notifications") {
         Ok(None) => About::Nothing,
-        Ok(Some(Ok(filter))) => About::Many(filter.uris),
-        Ok(Some(Err(_))) | Err(()) => About::Unknown,
+        Ok(Some(filter)) => {
+            read(filter, &members).map_or(About::Unknown, |filter: Filter| About::Many(filter.uris))
+        }
+        Err(()) => About::Unknown,
     }
 }

@@ -225,3 +225,47 @@ fn a_denial_does_not_say_why() {
     let request: Message = crate::script::message(r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
     drop(NotPermitted::Method.to_reply(&request));
 }
+
+#[tokio::test]
+async fn what_a_server_might_read_otherwise_reaches_none() {
+    for layer in [AuthorizeLayer::gate("files"), AuthorizeLayer::judge("files", policy(), None)] {
+        let (link, server) = around(&layer).await;
+        let may = |kind, name: &str, mut call: Call| {
+            call.context.extensions.insert(permit("files", kind, name));
+            call
+        };
+        let read = r#""name":"read_file""#;
+        assert!(
+            passes(&link, &server, may(Kind::Tool, "read_file", call("tools/call", &format!("{{{read}}}"))))
+                .await
+        );
+        for more in
+            [r#""Name":"read_secrets""#, r#""ARGUMENTS":{}"#, r#""argument\u017f":{}"#, r#""_META":{}"#]
+        {
+            let call = may(Kind::Tool, "read_file", call("tools/call", &format!("{{{read},{more}}}")));
+            assert!(error(&link, call).await.contains("-32600"), "{more}");
+        }
+        let of = |more: &str| {
+            let params = format!(
+                r#"{{"ref":{{"type":"ref/prompt","name":"a"{more}}},"argument":{{"name":"b","value":""}}}}"#
+            );
+            may(Kind::Prompt, "a", call("completion/complete", &params))
+        };
+        assert!(passes(&link, &server, of("")).await);
+        assert!(!passes(&link, &server, of(r#","Name":"c""#)).await);
+        let listen = r#"{"notifications":{"ResourceSubscriptions":["file:///secret"]}}"#;
+        assert!(!passes(&link, &server, call("subscriptions/listen", listen)).await);
+        // What is no request has no answer, and goes no further either.
+        let smuggled =
+            r#"{"jsonrpc":"2.0","method":"notifications/x","Method":"tools/call","ID":9,"Params":{}}"#;
+        let smuggled = Message::parse(smuggled.into(), &crossway_proto::Limits::default()).unwrap();
+        let mut told = link.call(Call::message(smuggled, call("ping", "{}").context));
+        assert!(futures_util::StreamExt::next(&mut told).await.is_none());
+        let fine = Message::parse(
+            r#"{"jsonrpc":"2.0","method":"notifications/x"}"#.into(),
+            &crossway_proto::Limits::default(),
+        );
+        let _passed = link.call(Call::message(fine.unwrap(), call("ping", "{}").context));
+        assert!(server.receive().await.unwrap().is_method("notifications/x"));
+    }
+}

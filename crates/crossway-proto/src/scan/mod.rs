@@ -1,10 +1,13 @@
 //! One walk over a message's text: checks that it is JSON and notes where the parts stand that decide its way.
 
 mod json;
+mod lookalike;
 
 use std::ops::Range;
 
 use json::{Cursor, StringToken};
+pub use lookalike::is_lookalike;
+use lookalike::{META, PARAMS, TOP, is_lookalike_in_meta};
 use smallvec::SmallVec;
 
 use crate::{Limits, ParseError};
@@ -76,6 +79,8 @@ pub(crate) struct Envelope {
     pub(crate) log_level: Span,
     /// `params.protocolVersion` or `result.protocolVersion`, as in `initialize`.
     pub(crate) version: Span,
+    /// Whether something stands beside these, or in their place, that some readers take for one of them.
+    pub(crate) has_lookalikes: bool,
 }
 
 impl Envelope {
@@ -109,6 +114,7 @@ impl Envelope {
             meta_version,
             log_level,
             version,
+            has_lookalikes: _,
         } = self;
         [
             id,
@@ -278,7 +284,7 @@ impl Scan<'_> {
             b"params" => self.descend(1, "params", |envelope| &mut envelope.params, Self::params_member),
             b"result" => self.descend(1, "result", |envelope| &mut envelope.result, Self::result_member),
             b"error" => self.note(1, "error", |envelope| &mut envelope.error),
-            _ => self.cursor.value(1).map(drop),
+            _ => self.other(1, is_lookalike(key, &TOP)),
         }
     }
 
@@ -290,7 +296,8 @@ impl Scan<'_> {
             b"progressToken" => self.note(2, "progressToken", |envelope| &mut envelope.progress_token),
             b"protocolVersion" => self.note(2, "protocolVersion", |envelope| &mut envelope.version),
             b"_meta" => self.descend(2, "_meta", |envelope| &mut envelope.meta, Self::meta_member),
-            _ => self.cursor.value(2).map(drop),
+            b"arguments" => self.other(2, false),
+            _ => self.other(2, is_lookalike(key, &PARAMS)),
         }
     }
 
@@ -312,7 +319,10 @@ impl Scan<'_> {
             b"io.modelcontextprotocol/logLevel" => {
                 self.note(3, "io.modelcontextprotocol/logLevel", |envelope| &mut envelope.log_level)
             }
-            _ => self.result_meta_member(key),
+            _ => {
+                self.envelope.has_lookalikes |= is_lookalike(key, &META) || is_lookalike_in_meta(key);
+                self.result_meta_member(key)
+            }
         }
     }
 
@@ -325,6 +335,12 @@ impl Scan<'_> {
             }
             _ => self.cursor.value(3).map(drop),
         }
+    }
+
+    /// Takes a value that decides nothing here.
+    fn other(&mut self, depth: usize, is_lookalike: bool) -> Result<(), ParseError> {
+        self.envelope.has_lookalikes |= is_lookalike;
+        self.cursor.value(depth).map(drop)
     }
 
     /// Takes a value and notes where it stands.

@@ -1,0 +1,113 @@
+//! Names that some readers take for others.
+//!
+//! Go's `encoding/json` and other readers match the names of members without regard to case, and the last that matches counts. What a
+//! decision was made by has to be what such a server reads.
+
+/// What decides at the top of a message.
+pub(super) const TOP: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+
+/// What decides in `params`.
+pub(super) const PARAMS: [&str; 15] = [
+    "name",
+    "uri",
+    "arguments",
+    "ref",
+    "argument",
+    "context",
+    "cursor",
+    "level",
+    "notifications",
+    "requestId",
+    "requestState",
+    "inputResponses",
+    "progressToken",
+    "protocolVersion",
+    "_meta",
+];
+
+/// What decides in `_meta`, beside what begins with [`OWN`].
+pub(super) const META: [&str; 1] = ["progressToken"];
+
+/// What the specification's own names in `_meta` begin with.
+const OWN: &str = "io.modelcontextprotocol/";
+
+/// Whether a member's name, as it is once its escapes are undone, is none of these, and one of them to a reader that does not mind case.
+///
+/// [`Message::has_lookalikes`](crate::Message::has_lookalikes) asks this about the members that it knows; who decides by what lies
+/// deeper asks about those.
+#[must_use]
+pub fn is_lookalike(name: &[u8], names: &[&str]) -> bool {
+    if name.is_ascii() {
+        let is_alike = |other: &&str| name.eq_ignore_ascii_case(other.as_bytes());
+        return names.iter().find(|other| is_alike(other)).is_some_and(|other| name != other.as_bytes());
+    }
+    // Few letters beyond ASCII are one of ASCII's in another case, such as the Kelvin sign. Which ones depends on the reader.
+    let Ok(name) = std::str::from_utf8(name) else { return false };
+    let (lower, upper) = (name.to_lowercase(), name.to_uppercase());
+    names.iter().any(|other| lower == other.to_lowercase() || upper == other.to_uppercase())
+}
+
+/// Whether a name of a member of `_meta` begins as the specification's do to a reader that does not mind case, and not to others.
+pub(super) fn is_lookalike_in_meta(name: &[u8]) -> bool {
+    if name.starts_with(OWN.as_bytes()) {
+        return false;
+    }
+    if name.is_ascii() {
+        return name.get(..OWN.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(OWN.as_bytes()));
+    }
+    let Ok(name) = std::str::from_utf8(name) else { return false };
+    name.to_lowercase().starts_with(OWN) || name.to_uppercase().starts_with(&OWN.to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{Limits, Message};
+
+    fn has_lookalikes(text: &str) -> bool {
+        Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap().has_lookalikes()
+    }
+
+    #[test]
+    fn what_is_there_in_another_case_is_noted() {
+        let call = |top: &str, params: &str, meta: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call"{top},"params":{{"name":"a","arguments":{{"Name":1}}{params},"_meta":{{"progressToken":1,"io.modelcontextprotocol/logLevel":"info","x":{{"Name":1}}{meta}}}}}}}"#
+            )
+        };
+        assert!(!has_lookalikes(&call("", "", "")));
+        assert!(!has_lookalikes(&call(
+            r#","extra":1,"Ids":2"#,
+            r#","names":1,"task":{"Name":1},"café":1"#,
+            r#","traceparent":"","é/a":1"#
+        )));
+        for top in ["Method", "ID", "Params", "PARAMS", r"param\u017f", "paramſ", "Result", "JSONRPC"] {
+            assert!(has_lookalikes(&call(&format!(r#","{top}":"x""#), "", "")), "{top}");
+        }
+        for params in
+            ["Name", "URI", "Arguments", r"argument\u017f", "RequestState", "Ref", "_Meta", r"to\u212Aen"]
+        {
+            let is_one = !params.starts_with("to");
+            assert_eq!(has_lookalikes(&call("", &format!(r#","{params}":"x""#), "")), is_one, "{params}");
+        }
+        for meta in [
+            "ProgressToken",
+            r"progressTo\u212Aen",
+            "IO.modelcontextprotocol/x",
+            r"io.modelcontextprotocol\u002Fx",
+        ] {
+            let is_one = !meta.starts_with("io");
+            assert_eq!(has_lookalikes(&call("", "", &format!(r#","{meta}":"x""#))), is_one, "{meta}");
+        }
+    }
+
+    #[test]
+    fn the_same_name_is_no_lookalike() {
+        for name in PARAMS {
+            assert!(!is_lookalike(name.as_bytes(), &PARAMS));
+            assert!(is_lookalike(name.to_uppercase().as_bytes(), &PARAMS), "{name}");
+        }
+    }
+}
