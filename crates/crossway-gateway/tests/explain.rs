@@ -273,7 +273,8 @@ fn explain_says_what_comes_of_a_call_over_sockets() {
     let begun = std::time::Instant::now();
     let mut runner = TestRunner::new(ProptestConfig::default());
     let (mut cases, mut configs, mut permitted, mut listed) = (0_usize, 0_usize, 0_usize, 0_usize);
-    while cases < wanted {
+    // Few configs may grant nothing to anybody.
+    while cases < wanted || permitted == 0 || listed == 0 {
         let mut random = |strategy: BoxedStrategy<Value>| strategy.new_tree(&mut runner).unwrap().current();
         let scope = random(select(vec![json!("shared"), json!("tenant")]).boxed());
         let grants = random(grants().prop_map(Value::Array).boxed());
@@ -315,5 +316,5 @@ fn explain_says_what_comes_of_a_call_over_sockets() {
         "{cases} cases of {configs} configs in {:.0} s: {permitted} permitted, {listed} listed",
         begun.elapsed().as_secs_f64()
     );
-    assert!(permitted > 0 && permitted < cases && listed > 0 && listed < cases);
+    assert!(permitted < cases && listed < cases);
 }

@@ -45,6 +45,13 @@ pub trait Access: Send + Sync + 'static {
         true
     }
 
+    /// The context of requests that are made later for all who see the same lists as this caller: who it is, and nothing that is of its one
+    /// request (a trace, a record, a permit). None: the context of the first of them stays.
+    fn lasting(&self, context: &Context) -> Option<Context> {
+        let _ = context;
+        None
+    }
+
     /// Whether [`admits`](Self::admits) looks at the [item](Thing::item) of what is called.
     fn looks_at_items(&self, context: &Context) -> bool {
         let _ = context;

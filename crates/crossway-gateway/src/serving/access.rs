@@ -1,8 +1,9 @@
 //! The policy, as routers ask for it.
 
 use crossway_layers::audit::{AuditNote, Decision};
+use crossway_layers::authorize::arguments;
 use crossway_policy::{Hints, Item, Kind, Permit};
-use crossway_proto::{Message, Part};
+use crossway_proto::Message;
 use crossway_router::{Access, Judge, ListKind, ScopeKey, Thing, Whose};
 use crossway_service::Context;
 use serde::Deserialize;
@@ -94,13 +95,8 @@ impl Access for PolicyAccess {
         let upstream = self.name(&ruling, thing.upstream);
         let note = context.extensions.get::<AuditNote>().cloned();
         let Some(standing) = Self::standing(&ruling, context) else { return false };
-        let mut arguments = request.members(Part::Params).filter(|(member, _)| member == "arguments");
-        let (first, second) = (arguments.next(), arguments.next());
-        // Two readers could take what is there twice for different things.
-        if second.is_some() {
-            return false;
-        }
-        let arguments = first.and_then(|(_, json)| std::str::from_utf8(json).ok());
+        let Ok(arguments) = arguments(request) else { return false };
+        let arguments = arguments.and_then(|json| std::str::from_utf8(json).ok());
         let wanted = item(upstream, thing, ruling.looks_at_hints);
         let decided = standing.rights().decide(&wanted, arguments);
         // What is not listed may be what is denied by another spelling, to an upstream that does not mind the difference.
@@ -136,6 +132,13 @@ impl Access for PolicyAccess {
                 false
             }
         }
+    }
+
+    /// Those who ask as they are known now: nobody is taken for who they were, and no policy is kept that holds no more.
+    fn lasting(&self, context: &Context) -> Option<Context> {
+        let mut lasting = Context::new(context.origin, context.revision);
+        lasting.extensions.insert(Self::standing(&self.now.get(), context)?);
+        Some(lasting)
     }
 
     fn looks_at_items(&self, context: &Context) -> bool {

@@ -21,6 +21,8 @@ pub(crate) struct Ruling {
     pub(crate) standings: Standings,
     /// Who shares what each upstream says.
     pub(crate) scopes: HashMap<String, ScopeFile>,
+    /// What each upstream is.
+    pub(crate) plans: HashMap<String, UpstreamPlan>,
     /// Upstreams by what the names of their tools begin with.
     pub(crate) by_prefix: HashMap<String, String>,
     /// Whether tools are served as OpenAPI, and whom those are taken for who fetch a document and give no proof of who they are.
@@ -50,9 +52,11 @@ impl Ruling {
         let segment = |path: &str| path.trim_start_matches('/').to_owned();
         let endpoints = policy.endpoints().into_iter().map(|path| (segment(&path), path.into())).collect();
         let by_prefix = upstreams.iter().map(|spec| (spec.prefix.clone(), spec.name.clone())).collect();
+        let plans = upstreams.iter().map(|spec| (spec.name.clone(), spec.plan.clone())).collect();
         Self {
             identity,
             scopes,
+            plans,
             by_prefix,
             openapi,
             looks_at_hints: policy.looks_at_hints(),

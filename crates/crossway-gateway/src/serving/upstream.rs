@@ -8,7 +8,7 @@ use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
 use crossway_openapi::Attached;
 use crossway_router::{Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, Share, Unprefixed};
 use crossway_seal::Keyring;
-use crossway_service::{Context, Link, Scope, Upstream};
+use crossway_service::{Call, CallError, Connection, Context, Link, Reason, Reply, Scope, Upstream};
 
 use super::access::PolicyAccess;
 use super::instances::{Instances, Shown, Told};
@@ -51,8 +51,12 @@ impl Served {
         let options =
             ScopedOptions::default().most(spec.sessions).idle(spec.session_idle).age(spec.session_age);
         let (made, connect, instances) = (spec.clone(), Arc::clone(connect), Instances::default());
-        let shown = instances.clone();
+        let (shown, ruled) = (instances.clone(), now.clone());
         let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
+            // What is supplied is meant for the upstream that has the name now. This one ends with its last calls.
+            if ruled.get().plans.get(&made.name) != Some(&made.plan) {
+                return Box::new(Replaced);
+            }
             let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
             Box::new(Instance::new(&made, &supplied, Arc::clone(&connect), &shown))
         };
@@ -180,6 +184,21 @@ impl Instance {
         let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), share, || {});
         let shown = all.show(member.vitals());
         Self { member: Some(member), modern, _shown: shown }
+    }
+}
+
+/// In the place of an instance of an upstream that is another one now, or is gone.
+struct Replaced;
+
+impl Upstream for Replaced {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Self)
+    }
+}
+
+impl Connection for Replaced {
+    fn call(&self, _: Call) -> Reply {
+        Reply::failed(CallError::not_sent(Reason::Closing))
     }
 }
 

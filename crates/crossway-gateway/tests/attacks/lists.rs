@@ -199,3 +199,20 @@ fn what_one_tenant_was_told_of_a_tools_headers_tells_no_other_that_it_is_there()
     assert_eq!(without_header.clone().bearer(ALICE).send(&serving).json()["error"]["code"], -32020);
     assert!(is_unknown(&without_header.bearer(BOB).send(&serving).json()));
 }
+
+/// A condition is about what the server will act by.
+#[test]
+fn an_argument_that_a_request_does_not_have_meets_no_condition() {
+    let fake = Fake::of(json!([tool("look")]));
+    let dir = tempfile::tempdir().unwrap();
+    let grants = "  - { tenant: acme, upstream: evil, tools: [look], resources: [\"fake://**\"], when: \"args.owner == 'acme'\" }\n";
+    let serving = gateway(&dir, &fake, "", grants);
+    let owner = json!({ "owner": "acme" });
+    eventually("it is called", || {
+        call("/mcp", "evil__look", owner.clone()).bearer(ALICE).send(&serving).json()["result"].is_object()
+    });
+    let params = json!({ "uri": "fake://one", "arguments": owner });
+    let answer = modern("/mcp", "resources/read", "fake://one", params).bearer(ALICE).send(&serving);
+    assert!(answer.json()["error"].is_object(), "{}", answer.body);
+    assert!(fake.calls().iter().all(|kept| kept.message["method"] != "resources/read"));
+}

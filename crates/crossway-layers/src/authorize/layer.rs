@@ -10,7 +10,7 @@ use tower_layer::Layer;
 
 use super::NotPermitted;
 use super::judge::{Judge, decide, seen};
-use super::named::{About, sole};
+use super::named::{About, arguments, sole};
 use super::reply::Filtered;
 use crate::audit::{AuditNote, Decision};
 use crate::seam::{self, Entry, Stage, Staged};
@@ -87,8 +87,7 @@ impl AuthorizeLayer {
             About::One(kind, name) => {
                 let item = Item::new(upstream, kind, &name);
                 // Conditions have to see what the upstream will.
-                let arguments = sole(request, Part::Params, "arguments")
-                    .map_err(|()| NotPermitted::thing(kind, &name))?;
+                let arguments = arguments(request).map_err(|_| NotPermitted::thing(kind, &name))?;
                 let arguments = arguments.and_then(|json| std::str::from_utf8(json).ok());
                 let permit = rights.and_then(|rights| decide(&rights, &item, arguments, &call.context).ok());
                 call.context.extensions.insert(permit.ok_or_else(|| NotPermitted::thing(kind, &name))?);

@@ -25,3 +25,4 @@ mod tests;
 
 pub use error::NotPermitted;
 pub use layer::AuthorizeLayer;
+pub use named::{AmbiguousArguments, arguments};

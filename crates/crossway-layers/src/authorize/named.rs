@@ -8,6 +8,7 @@ use crossway_policy::Kind;
 use crossway_proto::{Message, Part, is_lookalike};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 /// What a request is about.
 pub(super) enum About<'a> {
@@ -58,6 +59,36 @@ pub(super) fn sole<'a>(message: &'a Message, part: Part, name: &str) -> Result<O
     }
     Ok(found)
 }
+
+/// The arguments that a request's upstream will act by, JSON text: those that conditions are about. None where there are none, whatever else a
+/// caller has called so.
+///
+/// # Errors
+///
+/// When they are there twice: two readers could take them for different things.
+pub fn arguments(request: &Message) -> Result<Option<&[u8]>, AmbiguousArguments> {
+    #[derive(Deserialize)]
+    struct Known<'a> {
+        #[serde(borrow)]
+        arguments: Option<&'a RawValue>,
+    }
+    let sole = |name| sole(request, Part::Params, name).map_err(|()| AmbiguousArguments);
+    match request.method().as_deref() {
+        Some("tools/call" | "prompts/get") => sole("arguments"),
+        // Of a prompt's arguments, those that are known already.
+        Some("completion/complete") => {
+            let context = sole("context")?.map(|json| read::<Known<'_>>(json, &["arguments"]));
+            let known = context.map(|known| known.ok_or(AmbiguousArguments)).transpose()?;
+            Ok(known.and_then(|known| known.arguments).map(|json| json.get().as_bytes()))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A request's arguments are there twice, or can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the request's arguments can be read in two ways, or in none")]
+pub struct AmbiguousArguments;
 
 /// An object, unless some readers would take one of its members for another of these.
 fn read<'a, T: Deserialize<'a>>(object: &'a [u8], members: &[&str]) -> Option<T> {

@@ -269,3 +269,28 @@ async fn what_a_server_might_read_otherwise_reaches_none() {
         assert!(server.receive().await.unwrap().is_method("notifications/x"));
     }
 }
+
+#[test]
+fn arguments_are_those_that_the_upstream_acts_by() {
+    let of = |method: &str, params: &str| {
+        let call = call(method, params);
+        let request = crate::seam::request(&call).unwrap();
+        arguments(request).map(|json| json.map(|json| String::from_utf8(json.to_vec()).unwrap()))
+    };
+    let a = Ok(Some(r#"{"a":1}"#.to_owned()));
+    assert_eq!(of("tools/call", r#"{"name":"t","arguments":{"a":1}}"#), a);
+    assert_eq!(of("prompts/get", r#"{"name":"t","arguments":{"a":1}}"#), a);
+    assert_eq!(of("tools/call", r#"{"name":"t"}"#), Ok(None));
+    assert_eq!(of("resources/read", r#"{"uri":"u","arguments":{"a":1}}"#), Ok(None));
+    let completed = r#"{"arguments":{"b":2},"context":{"arguments":{"a":1}}}"#;
+    assert_eq!(of("completion/complete", completed), a);
+    assert_eq!(of("completion/complete", r#"{"arguments":{"b":2}}"#), Ok(None));
+    for twice in [
+        ("tools/call", r#"{"name":"t","arguments":{"a":1},"arguments":{}}"#),
+        ("completion/complete", r#"{"context":{},"context":{}}"#),
+        ("completion/complete", r#"{"context":{"arguments":{},"Arguments":{}}}"#),
+        ("completion/complete", r#"{"context":{"arguments":{},"arguments":{}}}"#),
+    ] {
+        assert_eq!(of(twice.0, twice.1), Err(AmbiguousArguments), "{twice:?}");
+    }
+}

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_era::from_legacy::SPOKEN;
-use crossway_proto::Message;
 use crossway_service::{CallError, Context, Link, Origin, Reason};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -14,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::contents::Contents;
 use super::fetch::{Failure, client_meta, listen};
 use super::list::{Difference, Items, ListKind};
-use super::{Change, Known, ListChange, State, View};
+use super::{Asker, Change, Known, ListChange, State, View};
 use crate::limits::{
     FAILED_LIST_PAUSE, FAILED_LIST_PAUSE_MOST, FIRST_LIST_TIME, LIST_KEPT, LIST_TIME, REFETCH_PAUSE,
     REFRESH_LEAST, VIEW_IDLE,
@@ -25,7 +24,7 @@ pub(crate) struct Entry {
     pub(super) link: Link,
     /// What requests say of the client: JSON text.
     pub(super) meta: Bytes,
-    pub(super) context: Context,
+    context: Mutex<Context>,
     /// Whose lists these are, and who tells them.
     list: (Arc<str>, Arc<View>),
     contents: Arc<Contents>,
@@ -91,15 +90,13 @@ pub(crate) struct Listed {
 pub(crate) struct Kept(Arc<Entry>);
 
 impl Entry {
-    pub(super) fn new(known: &Known, request: &Message, context: &Context, view: Arc<View>) -> Arc<Self> {
-        let mut context = context.clone();
-        context.origin = Origin::unique();
-        context.revision = Some(SPOKEN);
-        context.deadline = None;
+    pub(super) fn new(known: &Known, asker: &Asker<'_>, view: Arc<View>) -> Arc<Self> {
+        let mut context = Context::new(Origin::unique(), Some(SPOKEN));
+        context.extensions = asker.lasting.as_ref().unwrap_or(asker.context).extensions.clone();
         Arc::new(Self {
             link: known.link.clone(),
-            meta: client_meta(request),
-            context,
+            meta: client_meta(asker.request),
+            context: Mutex::new(context),
             list: (Arc::clone(&known.name), view),
             contents: Arc::clone(&known.contents),
             changed: known.changed.clone(),
@@ -113,6 +110,18 @@ impl Entry {
             is_listening: AtomicBool::new(false),
             alive: watch::Sender::new(()),
         })
+    }
+
+    /// From now on requests are made for this one of those who see the same.
+    pub(super) fn asked_by(&self, context: &Context) {
+        let extensions = context.extensions.clone();
+        let before = std::mem::replace(&mut lock(&self.context).extensions, extensions);
+        drop(before);
+    }
+
+    /// With what requests are made for them.
+    pub(super) fn context(&self) -> Context {
+        lock(&self.context).clone()
     }
 
     pub(super) fn last_used(&self) -> Instant {

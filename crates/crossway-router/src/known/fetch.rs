@@ -120,7 +120,7 @@ impl Entry {
             Message::request_of(&RequestId::from(id.as_str()), method, Some(&params)).map_err(|_| {
                 CallError::not_sent(Reason::InvalidAnswer("its cursor can't be sent back".into()))
             })?;
-        Ok(self.link.call(Call::message(request, self.context.clone())))
+        Ok(self.link.call(Call::message(request, self.context())))
     }
 }
 

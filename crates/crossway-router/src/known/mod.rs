@@ -33,8 +33,8 @@ use tokio::sync::broadcast;
 pub use list::ListKind;
 pub(crate) use list::{Difference, Item};
 
-use crate::Whose;
 use crate::limits::{CHANGES, VIEW_BYTES, VIEWS};
+use crate::{Access, Whose};
 use contents::Contents;
 pub(crate) use entry::{Entry, Kept, Listed};
 pub(crate) use fetch::Failure;
@@ -101,6 +101,20 @@ pub(crate) struct ListChange {
     pub(crate) difference: Option<Arc<Difference>>,
 }
 
+/// Who asks what is known.
+pub(crate) struct Asker<'a> {
+    request: &'a Message,
+    context: &'a Context,
+    /// See [`Access::lasting`].
+    lasting: Option<Context>,
+}
+
+impl<'a> Asker<'a> {
+    pub(crate) fn new(access: &dyn Access, request: &'a Message, context: &'a Context) -> Self {
+        Self { request, context, lasting: access.lasting(context) }
+    }
+}
+
 /// The lists of one modern upstream.
 pub(crate) struct Known {
     pub(crate) name: Arc<str>,
@@ -141,14 +155,18 @@ impl Known {
         self.changed.subscribe()
     }
 
-    /// What is known for those of a view; `request` and `context` are from one of them.
-    pub(crate) fn entry(&self, view: &Arc<View>, request: &Message, context: &Context) -> Arc<Entry> {
+    /// What is known for those of a view, for one of them, who asks now.
+    pub(crate) fn entry(&self, view: &Arc<View>, asker: &Asker<'_>) -> Arc<Entry> {
         let mut views = self.views();
-        if let Some(entry) = views.get(view) {
-            return Arc::clone(entry);
+        if let Some(entry) = views.get(view).map(Arc::clone) {
+            drop(views);
+            if let Some(context) = &asker.lasting {
+                entry.asked_by(context);
+            }
+            return entry;
         }
         let view = Arc::clone(view);
-        let new = Entry::new(self, request, context, Arc::clone(&view));
+        let new = Entry::new(self, asker, Arc::clone(&view));
         if !view.is_lasting() {
             return new;
         }

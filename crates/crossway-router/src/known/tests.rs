@@ -23,7 +23,9 @@ fn known() -> Arc<Known> {
 fn entry(known: &Known, user: usize) -> Arc<Entry> {
     let request = message(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#);
     let whose = Whose::Key(ScopeKey::new(format!("user-{user}")));
-    known.entry(&View::new(whose, &Asks::of(&request)).unwrap(), &request, &Context::default())
+    let context = Context::default();
+    let asker = Asker::new(&crate::access::Open, &request, &context);
+    known.entry(&View::new(whose, &Asks::of(&request)).unwrap(), &asker)
 }
 
 fn items(name: &str, long: usize) -> Vec<Item> {

@@ -31,7 +31,7 @@ impl Router {
     ) -> Option<Message> {
         let seen = self.seen(request, context);
         let (member, view) = seen.visible().next()?;
-        let said = member.entry(view, request, context).said().await?;
+        let said = member.entry(view, &self.asker(request, context)).said().await?;
         let Said { mut capabilities, instructions, mut meta } = serde_json::from_slice(&said).ok()?;
         capabilities.retain(|name, _| PASSED_ON.contains(&name.as_str()));
         meta.retain(|name, _| name == keys::SERVER_INFO);

@@ -162,7 +162,8 @@ impl Router {
         // Changes of templates are told as the resources'.
         let templates = filter.resources.then_some(ListKind::Templates);
         let kinds: Vec<_> = filter.kinds().chain(templates).collect();
-        let kept = seen.visible().map(|(member, view)| member.entry(view, request, context).kept(&kinds));
+        let asker = self.asker(request, context);
+        let kept = seen.visible().map(|(member, view)| member.entry(view, &asker).kept(&kinds));
         let kept = kept.collect();
         let views = seen.visible().map(|(member, view)| (Arc::clone(member), Arc::clone(view))).collect();
         KeptAll { rights: seen.rights().clone(), views, _kept: kept }

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use super::ready::{HIDDEN, Key, Ready};
 use super::{Members, Router, resources};
 use crate::access::{Thing, Whose};
-use crate::known::{Entry, Failure, Item, Known, ListKind, Listed, View};
+use crate::known::{Asker, Entry, Failure, Item, Known, ListKind, Listed, View};
 use crate::limits::LIST_PAGE_BYTES;
 
 /// A merged list, ready to be sent, and where its names lead.
@@ -125,6 +125,10 @@ impl Router {
         clashes
     }
 
+    pub(super) fn asker<'a>(&self, request: &'a Message, context: &'a Context) -> Asker<'a> {
+        Asker::new(self.access(), request, context)
+    }
+
     /// Whose lists the client of `request` sees.
     pub(super) fn seen(&self, request: &Message, context: &Context) -> Seen {
         let members = self.members();
@@ -157,8 +161,9 @@ impl Router {
         if let Some(merged) = self.merged_now(kind, seen, request, context) {
             return merged;
         }
+        let asker = self.asker(request, context);
         let asked = seen.visible().map(|(member, view)| async {
-            let listed = member.entry(view, request, context).list(kind).await;
+            let listed = member.entry(view, &asker).list(kind).await;
             if let Err(error) = &listed {
                 tracing::debug!(upstream = %member.name, %error, what = kind.member(), "a list is left out");
             }
@@ -172,7 +177,8 @@ impl Router {
             return merged;
         }
         let merged = Arc::new(self.write(kind, &lists, context));
-        if seen.is_lasting() {
+        // The list is of the rights that hold now. While it was waited for, they may have become others.
+        if seen.is_lasting() && self.access().rights(context) == *seen.rights() {
             self.ready().insert(key, &merged);
         }
         merged
@@ -189,9 +195,9 @@ impl Router {
         if !seen.is_lasting() {
             return None;
         }
-        let mut is_asked = true;
+        let (asker, mut is_asked) = (self.asker(request, context), true);
         let key = seen.key(kind, |member, view| {
-            let entry = member.entry(view, request, context);
+            let entry = member.entry(view, &asker);
             // Asking is what keeps lists fresh. Others may have gone without a list that was never asked for on behalf of these.
             is_asked &= entry.ask(kind).is_some();
             entry.generation(kind)
@@ -235,7 +241,7 @@ impl Router {
     /// What is known of an upstream for those who see the same as the client of `request`. None if it is not there for them.
     pub(super) fn entry(&self, member: &Known, request: &Message, context: &Context) -> Option<Arc<Entry>> {
         let view = View::new(self.access().lists_of(&member.name, context), &Asks::of(request))?;
-        Some(member.entry(&view, request, context))
+        Some(member.entry(&view, &self.asker(request, context)))
     }
 
     fn find_in(&self, merged: &Merged, exposed: &str) -> Result<(Arc<Known>, String), NotFound> {

@@ -142,3 +142,22 @@ fn no_log_line_list_change_or_update_of_another_tenants_server_goes_to_anybody_e
         assert!(!before.iter().any(|(label, told)| !label.contains("globex") && named(told)), "{before:?}");
     });
 }
+
+#[test]
+fn what_is_supplied_for_a_server_is_not_sent_to_the_one_that_had_the_name_before() {
+    run(async {
+        let mut config = config("user", json!([]));
+        let mut rig = Rig::new(&config);
+        let at = At { user: User::Alice, upstream: Some("sb"), is_legacy: false };
+        let params = json!({ "name": "get_a", "arguments": {} });
+        assert!(rig.ask(&at, "tools/call", params.clone(), TIME).await.concat().contains("result"));
+        config["upstreams"]["sb"]["args"] = json!(["sb", "legacy"]);
+        config["credentials"][0]["value"] = "{user.email}".into();
+        rig.reload(&config);
+        // This client's request was on its way to the one before.
+        let answer = rig.ask(&at, "tools/call", params.clone(), TIME).await.concat();
+        assert!(answer.contains("not sent"), "{answer}");
+        let at = At { is_legacy: true, ..at };
+        assert!(rig.ask(&at, "tools/call", params, TIME).await.concat().contains("result"));
+    });
+}
