@@ -112,7 +112,7 @@ pub enum IdentityWarning {
     NoProof,
     /// Clients are not told where to get a token.
     #[error(
-        "without identity.resource clients are not told where to get a token (RFC 9728): say this server's URL"
+        "without identity.resource clients are not told where to get a token, as MCP requires (RFC 9728): say this server's URL without a path, as clients know it, such as https://gateway.example.com"
     )]
     NoResource,
     /// A rule asks for what no token's caller has.
