@@ -4,19 +4,20 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "what is shared is not used by all")]
 
+mod gateway;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use server::{CONTROL, DIR, POINT, TRANSPORT};
-use support::{INITIALIZE, Serving, read};
+use support::{INITIALIZE, Serving};
 
 const TABLE: &str = include_str!("../../../../docs/outcomes.md");
 
@@ -92,8 +93,20 @@ impl Stage {
         pid.is_ok_and(|pid| !std::path::Path::new("/proc").join(pid).exists())
     }
 
-    fn calls_seen(&self) -> usize {
-        fs::read(self.dir.path().join("seen")).unwrap_or_default().len()
+    /// How often the server had the call `n`.
+    fn calls_seen(&self, n: u32) -> usize {
+        let seen = fs::read_to_string(self.dir.path().join("seen")).unwrap_or_default();
+        seen.matches(&n.to_string()).count()
+    }
+
+    /// A client has been asked, and a server that waits for that goes on.
+    fn note_asked(&self) {
+        fs::write(self.dir.path().join("asked"), "").unwrap();
+    }
+
+    /// The clients are of 2026-07-28.
+    fn note_modern(&self) {
+        fs::write(self.dir.path().join("modern"), "").unwrap();
     }
 }
 
@@ -130,10 +143,14 @@ impl Speaker<'_> {
 
     /// The same under another id.
     fn call_as(&self, id: u32, n: u32, rest: &str) -> String {
-        let request = self.request(id, n, rest);
+        lossy(self.send(&self.request(id, n, rest)))
+    }
+
+    /// Sends a call, and leaves the response to be read.
+    fn send(&self, request: &str) -> TcpStream {
         match self.session {
-            Some(session) => lossy(self.bridge.send(&request, Some(session))),
-            None => self.modern("tools/call", Some(self.tool), &request),
+            Some(session) => self.bridge.send(request, Some(session)),
+            None => self.send_modern("tools/call", Some(self.tool), request),
         }
     }
 
@@ -145,8 +162,12 @@ impl Speaker<'_> {
     }
 
     fn modern(&self, method: &str, name: Option<&str>, body: &str) -> String {
+        lossy(self.send_modern(method, name, body))
+    }
+
+    fn send_modern(&self, method: &str, name: Option<&str>, body: &str) -> TcpStream {
         let name = name.map(|name| format!("Mcp-Name: {name}\r\n")).unwrap_or_default();
-        let mut stream = std::net::TcpStream::connect(&self.bridge.address).unwrap();
+        let mut stream = TcpStream::connect(&self.bridge.address).unwrap();
         write!(
             stream,
             "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\
@@ -156,22 +177,37 @@ impl Speaker<'_> {
             body.len()
         )
         .unwrap();
-        lossy(stream)
+        stream
     }
+}
+
+/// What brings an answer to a question in a second request, and to what.
+fn declined(state: &str) -> String {
+    format!(r#","inputResponses":{{"ask-1":{{"action":"decline"}}}},"requestState":"{state}""#)
+}
+
+/// The `requestState` of what asks.
+fn state_of(response: &str) -> Option<&str> {
+    response.split(r#""requestState":""#).nth(1).and_then(|rest| rest.split('"').next())
 }
 
 const MODERN: &str = r#","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}"#;
 
 /// All that comes of a response, though its connection may break.
-fn lossy(mut stream: std::net::TcpStream) -> String {
+fn lossy(mut stream: TcpStream) -> String {
     let mut response = Vec::new();
     let _ = stream.read_to_end(&mut response);
     String::from_utf8_lossy(&response).into_owned()
 }
 
-/// What a response says of the call `n`.
+/// What a response says of the call `n`, which is its id too.
 fn outcome(response: &str, n: u32) -> String {
-    let answers = response.matches(&format!(r#""id":{n},"#)).count();
+    outcome_as(response, n, n)
+}
+
+/// The same under another id.
+fn outcome_as(response: &str, id: u32, n: u32) -> String {
+    let answers = response.matches(&format!(r#""id":{id},"#)).count();
     assert!(answers <= 1, "{answers} answers: {response}");
     if response.contains(&format!("done {n}")) {
         assert!(!response.contains("\"error\""), "{response}");
@@ -222,7 +258,7 @@ fn server_dies(point: &str, transport: &str, is_modern: bool) -> String {
     }
     stage.arm();
     if is_modern {
-        fs::write(stage.dir.path().join("modern"), "").unwrap();
+        stage.note_modern();
     }
     let tells_of_opening = point == "while its session is opened";
     if tells_of_opening && !is_modern {
@@ -250,15 +286,12 @@ fn server_dies(point: &str, transport: &str, is_modern: bool) -> String {
     let first = client.call(3, "");
     let mut told = outcome_or_question(&first, 3);
     assert!(!is_modern || point != "while its client is asked" || told.is_empty(), "{first}");
-    let state = first.split(r#""requestState":""#).nth(1).and_then(|rest| rest.split('"').next());
-    if let Some(state) = state {
-        fs::write(stage.dir.path().join("asked"), "").unwrap();
+    if let Some(state) = state_of(&first) {
+        stage.note_asked();
         eventually("the server is dead", || stage.has_died());
-        let rest =
-            format!(r#","inputResponses":{{"ask-1":{{"action":"decline"}}}},"requestState":"{state}""#);
-        told = outcome(&client.call_as(4, 3, &rest), 4);
+        told = outcome_as(&client.call_as(4, 3, &declined(state)), 4, 3);
     }
-    let seen = stage.calls_seen();
+    let seen = stage.calls_seen(3);
     assert!(seen <= 1, "{point}, {transport}: the server had it {seen} times");
     // A modern server that has asked has not run the call yet; what was not sent is the answer.
     assert!(
@@ -274,13 +307,8 @@ fn asked_by_an_answer(stage: &mut Stage, bridge: &Serving) -> String {
     let session = open_to_be_asked(bridge);
     let client = Speaker { bridge, session: Some(&session), tool: "t" };
     let mut stream = bridge.send(&client.request(3, 3, ""), Some(&session));
-    let mut said = String::new();
-    let mut byte = [0];
-    while !said.ends_with("}\n\n") || !said.contains("elicitation/create") {
-        assert!(stream.read(&mut byte).unwrap_or_default() > 0, "nobody is asked: {said}");
-        said.push(char::from(byte[0]));
-    }
-    fs::write(stage.dir.path().join("asked"), "").unwrap();
+    let said = question(&mut stream);
+    stage.note_asked();
     eventually("the server is dead", || stage.has_died());
     let asked = said.lines().filter_map(|line| line.strip_prefix("data: "));
     let asked = asked.filter_map(|data| serde_json::from_str::<serde_json::Value>(data).ok());
@@ -288,8 +316,19 @@ fn asked_by_an_answer(stage: &mut Stage, bridge: &Serving) -> String {
         asked.filter(|asked| asked["method"] == "elicitation/create").map(|asked| asked["id"].clone()).next();
     let answer = json!({ "jsonrpc": "2.0", "id": id.unwrap(), "result": { "action": "decline" } });
     bridge.post(&answer.to_string(), Some(&session));
-    assert_eq!(stage.calls_seen(), 1);
+    assert_eq!(stage.calls_seen(3), 1);
     outcome(&lossy(stream), 3)
+}
+
+/// What a legacy client's stream says until it is asked.
+fn question(stream: &mut TcpStream) -> String {
+    let mut said = String::new();
+    let mut byte = [0];
+    while !said.ends_with("}\n\n") || !said.contains("elicitation/create") {
+        assert!(stream.read(&mut byte).unwrap_or_default() > 0, "nobody is asked: {said}");
+        said.push(char::from(byte[0]));
+    }
+    said
 }
 
 /// Opens a session whose client can be asked.
@@ -364,49 +403,4 @@ fn legacy_clients_are_told_the_outcome_when_a_server_on_http_sse_dies() {
 #[test]
 fn modern_clients_are_told_the_outcome_when_a_server_on_http_sse_dies() {
     check("HTTP+SSE, modern client", |point| server_dies(point, "sse", true));
-}
-
-/// A gateway dies at a point; another one that has its key goes on with the session.
-fn gateway_dies(point: &str) -> String {
-    let control = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut stage = Stage::new(point, Some(control.local_addr().unwrap().to_string()));
-    let servers = json!({ "mcpServers": { "s": { "url": stage.start("http") } } });
-    let (config, key) = (stage.dir.path().join("servers.json"), stage.dir.path().join("key"));
-    fs::write(&config, servers.to_string()).unwrap();
-    fs::write(&key, crossway_seal::Keyring::generate().unwrap()).unwrap();
-    let args = ["bridge", "--config", config.to_str().unwrap(), "--session-key", key.to_str().unwrap()];
-    let mut first = Serving::start(&args);
-    let second = Serving::start(&args);
-    for gateway in [&first, &second] {
-        let session = gateway.open();
-        let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-        eventually("its server is there", || gateway.post(list, Some(&session)).contains("s__t"));
-    }
-    let session = open_to_be_asked(&first);
-    stage.arm();
-    let call = r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"_meta":{"progressToken":"p"},"name":"s__t","arguments":{"n":3}}}"#;
-    let stream = first.send(call, Some(&session));
-    let reached = control.accept().unwrap();
-    let response = if point == "after the answer" {
-        let whole = read(stream);
-        first.child.kill().unwrap();
-        whole
-    } else {
-        first.child.kill().unwrap();
-        lossy(stream)
-    };
-    drop(reached);
-    let seen = stage.calls_seen();
-    assert_eq!(seen, 1);
-    let client = Speaker { bridge: &second, session: Some(&session), tool: "s__t" };
-    if point != "while its client is asked" {
-        assert_eq!(outcome(&client.call(5, ""), 5), "answered", "{point}: the session goes on");
-        assert_eq!(stage.calls_seen(), 2, "{point}: nobody has made the first call again");
-    }
-    outcome(&response, 3)
-}
-
-#[test]
-fn a_gateway_that_dies_leaves_no_answer_behind_and_another_one_goes_on_with_the_session() {
-    check("gateway, legacy client", gateway_dies);
 }

@@ -58,10 +58,20 @@ fn is_point(point: &str) -> bool {
     std::env::var(POINT).is_ok_and(|at| at == point)
 }
 
+/// Whether the next that comes to this point is who dies there.
+fn is_near(point: &str) -> bool {
+    is_point(point) && is_armed() && !dir().join("reached").exists()
+}
+
 /// Whether this is the point, for the first time in any process since the test said so: what finds out what the server
 /// speaks asks it too.
 fn is_at(point: &str) -> bool {
-    is_point(point) && is_armed() && fs::create_dir(dir().join("reached")).is_ok()
+    is_near(point) && fs::create_dir(dir().join("reached")).is_ok()
+}
+
+/// Whether it is the client of this server that dies, while this server waits.
+fn is_held() -> bool {
+    std::env::var_os(CONTROL).is_some()
 }
 
 /// What happens at a point.
@@ -83,10 +93,10 @@ fn at(point: &str) {
     }
 }
 
-/// A call has been read, which is as much as to say that it was run.
-fn note_call() {
+/// A call has been read, which is as much as to say that it was run. Each has a digit of its own.
+fn note_call(request: &Value) {
     let mut seen = fs::OpenOptions::new().create(true).append(true).open(dir().join("seen")).unwrap();
-    seen.write_all(b"x").unwrap();
+    seen.write_all(request["params"]["arguments"]["n"].to_string().as_bytes()).unwrap();
 }
 
 fn result_of(request: &Value) -> Option<Value> {
@@ -138,7 +148,7 @@ fn take(request: &Value, mut say: impl FnMut(&Value, bool)) {
     // A second request goes on with a call.
     let is_second = !request["params"]["inputResponses"].is_null();
     if method == "tools/call" && !is_second {
-        note_call();
+        note_call(request);
         at("while the server works");
         let token = &request["params"]["_meta"]["progressToken"];
         let progress = json!({
@@ -147,7 +157,7 @@ fn take(request: &Value, mut say: impl FnMut(&Value, bool)) {
         });
         say(&progress, true);
         at("after progress");
-        if is_point("while its client is asked") {
+        if is_near("while its client is asked") {
             say(&question(&request["id"]), true);
             // Who is asked by the answer to a request brings the own one with another request.
             let is_asked_by_an_answer = is_modern() || dir().join("modern").exists();
@@ -159,7 +169,7 @@ fn take(request: &Value, mut say: impl FnMut(&Value, bool)) {
                 return;
             }
         }
-        if is_point("within the answer") && !dir().join("reached").exists() {
+        if is_near("within the answer") {
             say(&answer, false);
             at("within the answer");
         }
@@ -180,7 +190,7 @@ fn stdio() {
         if stdin.read(&mut first).unwrap_or_default() == 0 {
             return;
         }
-        if is_open {
+        if is_open || is_held() {
             // One byte shows that it has arrived.
             at("after it is sent, before it is read");
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use super::{at, dir, is_modern, is_opening, take};
+use super::{at, dir, is_held, is_modern, is_opening, take};
 
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
 
@@ -28,7 +28,8 @@ pub(super) fn serve(exchange: fn(TcpStream)) {
 /// Reads a request: its head, and what its body is, if that is a message.
 fn read(stream: &TcpStream) -> Option<(String, Option<Value>)> {
     let mut first = [0; 4];
-    if IS_OPEN.load(Ordering::SeqCst) && stream.peek(&mut first).is_ok() && &first == b"POST" {
+    let is_open = IS_OPEN.load(Ordering::SeqCst) || is_held();
+    if is_open && stream.peek(&mut first).is_ok() && &first == b"POST" {
         at("after it is sent, before it is read");
     }
     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -59,6 +60,10 @@ fn note_opening(request: &Value) {
     let opens = is_opening(request);
     // What the client sends next may come on another connection.
     IS_OPEN.fetch_or(opens, Ordering::SeqCst);
+    if opens && is_held() {
+        // Before it is told, and sends more.
+        at("before it is sent");
+    }
 }
 
 /// One request over Streamable HTTP.
@@ -76,8 +81,8 @@ pub(super) fn exchange(mut stream: TcpStream) {
         respond(&mut stream, "202 Yes");
     } else {
         let session = if is_modern() { String::new() } else { format!("Mcp-Session-Id: {session}\r\n") };
-        write!(stream, "HTTP/1.1 200 Yes\r\n{CLOSE}Content-Type: text/event-stream\r\n{session}\r\n")
-            .unwrap();
+        // A gateway that has died does not read it.
+        let _ = write!(stream, "HTTP/1.1 200 Yes\r\n{CLOSE}Content-Type: text/event-stream\r\n{session}\r\n");
         take(&request, |message, is_whole| say(&mut stream, message, is_whole));
     }
     drop(stream);
