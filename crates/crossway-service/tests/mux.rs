@@ -426,3 +426,38 @@ async fn a_slow_reader_holds_its_own_connection_and_fails_alone_on_a_shared_one(
         assert_eq!(text(&mut other).await, r#"{"jsonrpc":"2.0","id":9,"result":{}}"#);
     }
 }
+
+#[tokio::test]
+async fn a_session_whose_connection_is_gone_has_ended() {
+    for is_session in [true, false] {
+        let (link, server) = connected().await;
+        if is_session {
+            let mut opening =
+                call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":0,"method":"initialize"}"#);
+            let id = server.expect("initialize").await;
+            server.answer(&id, "{}");
+            text(&mut opening).await;
+        }
+        let mut in_flight = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+        server.expect("m").await;
+        let mut standing = link.call(Call::listen(Context::default()));
+        drop(server);
+        // What became of a call that was sent is not known, which the end of a session would not say.
+        let error = in_flight.next().await.unwrap().unwrap_err();
+        assert!(matches!(error.reason(), Reason::Ended(_)), "{error:?}");
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        let error = standing.next().await.unwrap().unwrap_err();
+        assert_eq!(*error.reason() == Reason::SessionEnded, is_session, "{error:?}");
+        for text in
+            [r#"{"jsonrpc":"2.0","id":2,"method":"m"}"#, r#"{"jsonrpc":"2.0","method":"notifications/x"}"#]
+        {
+            let error = call(&link, Origin::unique(), text).next().await.unwrap().unwrap_err();
+            assert_eq!(*error.reason() == Reason::SessionEnded, is_session, "{text}: {error:?}");
+            assert_eq!(error.outcome(), Outcome::NotSent);
+        }
+        // Whoever would begin a session on it is told what became of the server.
+        let mut late = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":3,"method":"initialize"}"#);
+        let error = late.next().await.unwrap().unwrap_err();
+        assert!(matches!(error.reason(), Reason::Ended(_)), "{error:?}");
+    }
+}

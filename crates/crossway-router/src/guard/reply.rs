@@ -153,7 +153,8 @@ impl Course {
 
     /// A call in flight has failed.
     fn landed(&mut self, flight: Flight, error: CallError) -> Result<Stage, CallError> {
-        let has_ended = self.line.is_session && matches!(error.reason(), Reason::Ended(_));
+        let has_ended =
+            self.line.is_session && matches!(error.reason(), Reason::Ended(_) | Reason::SessionEnded);
         let is_dead = has_ended && error.outcome() == Outcome::NotSent;
         let is_stale = has_ended && self.line.has_ended.swap(true, Ordering::AcqRel) && is_dead;
         flight.failed(&error, is_stale);

@@ -125,7 +125,8 @@ impl<O: Outlet> Mux<O> {
         Poll::Ready(())
     }
 
-    /// The pipe has ended: all calls in flight fail, and all that come later.
+    /// The pipe has ended: all calls in flight fail, and all that come later. If `initialize` has opened a session on it, these
+    /// are told that the session has ended, so that their client begins a new one.
     ///
     /// `is_unsent` tells of a call whether its request never left; the outcome of the others is unknown.
     pub fn end(&self, reason: Reason, is_unsent: impl Fn(CallKey) -> bool) {
@@ -232,9 +233,10 @@ impl<O: Outlet> Mux<O> {
         let is_initialize = message.is_method("initialize");
         let (key, is_alone) = {
             let mut state = self.state();
-            if let Some(reason) = &state.ended {
-                return Reply::failed(CallError::not_sent(reason.clone()));
+            if let Some(reason) = state.refusal(is_initialize) {
+                return Reply::failed(CallError::not_sent(reason));
             }
+            state.is_session |= is_initialize;
             match state.calls.open(origin, &mut message, Waiting::default()) {
                 Ok(key) => (key, state.is_alone()),
                 Err(_) => {
@@ -250,16 +252,17 @@ impl<O: Outlet> Mux<O> {
             self.0.outlet.send_request_among_others(message, context)
         };
         if let Err(reason) = sent {
-            self.state().calls.close(key);
-            return Reply::failed(CallError::not_sent(reason));
+            let mut state = self.state();
+            state.calls.close(key);
+            return Reply::failed(CallError::not_sent(state.told(&reason, is_initialize)));
         }
         Reply::stream(Answer::new(self.clone(), key, is_initialize))
     }
 
     fn notify(&self, mut message: Message, origin: u64) -> Reply {
         let mut state = self.state();
-        if let Some(reason) = &state.ended {
-            return Reply::failed(CallError::not_sent(reason.clone()));
+        if let Some(reason) = state.refusal(false) {
+            return Reply::failed(CallError::not_sent(reason));
         }
         if message.is_method("notifications/cancelled") && message.kind() == Kind::Notification {
             // What has been answered needs no cancellation, and what was never asked can't have one.
@@ -269,7 +272,7 @@ impl<O: Outlet> Mux<O> {
         drop(state);
         match self.0.outlet.send(message) {
             Ok(()) => Reply::accepted(),
-            Err(reason) => Reply::failed(CallError::not_sent(reason)),
+            Err(reason) => Reply::failed(CallError::not_sent(self.state().told(&reason, false))),
         }
     }
 

@@ -98,7 +98,7 @@ impl<O: Outlet> Stream for Listening<O> {
             state.wake_capacity();
             return Poll::Ready(Some(Ok(message)));
         }
-        if let Some(reason) = state.ended.clone() {
+        if let Some(reason) = state.refusal(false) {
             drop(state);
             self.is_over = true;
             return Poll::Ready(match reason {

@@ -63,6 +63,8 @@ pub(super) struct State {
     pub(super) wakers: Vec<Waker>,
     pub(super) capacity: Option<Waker>,
     pub(super) ended: Option<Reason>,
+    /// Whether `initialize` went out: the connection is one session, which ends with it.
+    pub(super) is_session: bool,
     pub(super) strays: u64,
 }
 
@@ -76,7 +78,25 @@ impl State {
             wakers: Vec::new(),
             capacity: None,
             ended: None,
+            is_session: false,
             strays: 0,
+        }
+    }
+
+    /// Why nothing more can be sent; `None` as long as it can.
+    pub(super) fn refusal(&self, is_initialize: bool) -> Option<Reason> {
+        self.ended.as_ref().map(|reason| self.told(reason, is_initialize))
+    }
+
+    /// What a call is told that was not sent for a reason.
+    ///
+    /// A session is no more once its connection is: "The server **MAY** terminate the session at any time, after which it **MUST**
+    /// respond to requests containing that session ID with HTTP 404" (2025-11-25, basic/transports, Session Management).
+    pub(super) fn told(&self, reason: &Reason, is_initialize: bool) -> Reason {
+        match reason {
+            Reason::Closing | Reason::Unavailable(_) | Reason::OverLimit(_) => reason.clone(),
+            _ if self.is_session && !is_initialize => Reason::SessionEnded,
+            _ => reason.clone(),
         }
     }
 

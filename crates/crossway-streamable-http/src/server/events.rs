@@ -8,14 +8,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use crossway_proto::sse::SseEncoder;
 use crossway_proto::{Message, RequestId, Slices};
-use crossway_service::Reply;
+use crossway_service::{Reason, Reply};
 use futures_core::Stream;
 
 use super::body::next_slice;
+use super::endpoint::Endpoint;
 use super::exchange::{Exchange, Step};
 use super::keep_alive::KeepAlive;
 use super::session::{Session, Ticket, frame};
-use super::stop::{Stop, Watch};
+use super::stop::Watch;
 
 /// Messages as events, with comments in between when there is nothing to say.
 pub(crate) struct EventStream {
@@ -34,7 +35,7 @@ enum Source {
     /// The reply to a POST.
     Call(Box<Exchange>, Option<Watch>),
     /// What belongs to no call.
-    Standing(Option<Reply>, Watch),
+    Standing(Option<Reply>, Watch, Arc<Endpoint>),
     /// What is kept of the reply to a POST, and what is still added to that.
     Kept,
     /// Nowhere any more.
@@ -43,7 +44,7 @@ enum Source {
 
 impl Source {
     fn fall_silent(&mut self) {
-        if let Self::Standing(reply, _) = self {
+        if let Self::Standing(reply, ..) = self {
             *reply = None;
         }
     }
@@ -75,14 +76,14 @@ impl EventStream {
     /// The answer to a GET: what is said outside calls, behind what the client has missed of it. A stream that is not
     /// taken up but new is primed.
     pub(crate) fn standing(
+        endpoint: &Arc<Endpoint>,
         session: Arc<Session>,
         ticket: Ticket,
         is_new: bool,
         reply: Reply,
-        stop: &Arc<Stop>,
     ) -> Self {
         let period = session.limits().keep_alive;
-        let source = Source::Standing(Some(reply), Watch::new(stop));
+        let source = Source::Standing(Some(reply), Watch::new(&endpoint.stop), Arc::clone(endpoint));
         let mut this = Self::new(source, Some(Place { session, ticket }), period);
         if is_new {
             this.prime();
@@ -166,12 +167,16 @@ impl EventStream {
                 }
                 Poll::Pending => {}
             },
-            Source::Standing(Some(reply), _) => match Pin::new(&mut *reply).poll_next(cx) {
+            Source::Standing(Some(reply), _, endpoint) => match Pin::new(&mut *reply).poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
                     self.push(&message);
                     return Poll::Ready(());
                 }
-                Poll::Ready(Some(Err(_))) => {
+                Poll::Ready(Some(Err(error))) => {
+                    // Its client would open it again each second, and keep a session that is no more. 404 tells it to begin a new one.
+                    if let (Reason::SessionEnded, Some(place)) = (error.reason(), &self.place) {
+                        endpoint.end_session(&place.session);
+                    }
                     self.finish();
                     return Poll::Ready(());
                 }
@@ -180,7 +185,7 @@ impl EventStream {
                 Poll::Ready(None) => self.source.fall_silent(),
                 Poll::Pending => {}
             },
-            Source::Standing(None, _) | Source::Kept => {}
+            Source::Standing(None, ..) | Source::Kept => {}
             Source::Nothing => self.is_over = true,
         }
         if self.is_over || self.is_to_end(cx) {
@@ -234,7 +239,7 @@ impl EventStream {
     /// not, `cx` is woken when that changes.
     fn is_to_end(&mut self, cx: &mut Context<'_>) -> bool {
         let is_stopped = match &mut self.source {
-            Source::Call(_, Some(watch)) | Source::Standing(_, watch) => watch.poll_stopped(cx),
+            Source::Call(_, Some(watch)) | Source::Standing(_, watch, _) => watch.poll_stopped(cx),
             _ => false,
         };
         let control = self.exchange().and_then(|exchange| exchange.control.as_ref());

@@ -148,7 +148,7 @@ fn listen(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Response<Body>, Refu
     let mut context = session.context();
     context.extensions = parts.extensions.into();
     let reply = session.link.call(Call::listen(context));
-    Ok(answer::events(EventStream::standing(session, ticket, is_new, reply, &endpoint.stop)))
+    Ok(answer::events(EventStream::standing(endpoint, session, ticket, is_new, reply)))
 }
 
 fn unknown_event() -> Refusal {

@@ -324,3 +324,28 @@ async fn an_upstream_may_agree_to_a_version_that_is_not_known_here() {
     let other = client.with("mcp-protocol-version", "2024-10-08").post(&call("1")).await;
     assert_eq!(other.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn a_session_ends_with_its_connection_to_the_server() {
+    for listens in [true, false] {
+        let (service, mut connections) = scripted(Config::new());
+        let (client, server) = Client::open(&service, &mut connections, "2025-11-25").await;
+        let mut standing = client.get().await.events();
+        standing.data().await;
+        if listens {
+            drop(server);
+            assert!(standing.next().await.is_none());
+            drop(standing);
+        } else {
+            drop(standing);
+            drop(server);
+            let lost = client.post(&call("1")).await;
+            assert_eq!(lost.status, StatusCode::NOT_FOUND);
+            assert_eq!(lost.json().await["error"]["data"]["outcome"], "not sent");
+        }
+        assert_eq!(client.post(&call("2")).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(client.get().await.status, StatusCode::NOT_FOUND);
+        settle().await;
+        assert_eq!(service.sessions(), 0);
+    }
+}
