@@ -448,4 +448,6 @@ async fn long_lists_come_in_pages_and_each_tool_once() {
         let refused: Value = ask(&upstream, "tools/list", json!({ "cursor": cursor })).await.unwrap();
         assert_eq!(refused["error"]["code"], -32602);
     }
+    let first: Value = ask(&upstream, "tools/list", json!({ "cursor": null })).await.unwrap();
+    assert_eq!(first["result"]["tools"][0]["name"], "p000");
 }

@@ -99,6 +99,7 @@ impl<T: ToolSet> Tools<T> {
 
     /// A page of tools. A cursor is where it begins ("Servers should provide stable cursors"; 2026-07-28, server/utilities/pagination).
     fn list(&self, id: &RequestId, cursor: Option<&[u8]>) -> Reply {
+        let cursor = cursor.filter(|cursor| *cursor != b"null");
         let told = self.0.told();
         let all = &told.tools;
         let begin =

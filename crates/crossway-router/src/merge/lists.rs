@@ -430,7 +430,9 @@ impl Page<'_> {
 
 /// The page that a request asks for.
 fn page_of(request: &Message) -> Result<usize, ErrorObject> {
-    let Some(cursor) = request.member(Part::Params, "cursor") else { return Ok(0) };
+    // Null is none (2026-07-28, server/utilities/pagination).
+    let cursor = request.member(Part::Params, "cursor").filter(|cursor| *cursor != b"null");
+    let Some(cursor) = cursor else { return Ok(0) };
     let page = std::str::from_utf8(cursor).ok().and_then(|text| text.strip_prefix("\"page-"));
     let page = page.and_then(|text| text.strip_suffix('"')).and_then(|number| number.parse().ok());
     page.ok_or_else(bad_cursor)

@@ -343,6 +343,8 @@ async fn long_lists_come_in_pages_and_a_foreign_cursor_is_refused() {
             text(&rig.call(modern("3", "tools/list", &format!(r#","cursor":{cursor}"#))).next().await);
         assert!(refused.contains("-32602"), "{refused}");
     }
+    let none = text(&rig.call(modern("4", "tools/list", r#","cursor":null"#)).next().await);
+    assert!(none.contains("one__a"), "{none}");
 }
 
 #[tokio::test(start_paused = true)]
