@@ -26,7 +26,7 @@ pub(super) const PARAMS: [&str; 15] = [
 ];
 
 /// What decides in `_meta`, beside what begins with [`OWN`].
-pub(super) const META: [&str; 1] = ["progressToken"];
+const META: [&str; 1] = ["progressToken"];
 
 /// What the specification's own names in `_meta` begin with.
 const OWN: &str = "io.modelcontextprotocol/";
@@ -36,22 +36,31 @@ const OWN: &str = "io.modelcontextprotocol/";
 /// [`Message::has_lookalikes`](crate::Message::has_lookalikes) asks this about the members that it knows; who decides by what lies
 /// deeper asks about those.
 #[must_use]
+#[inline]
 pub fn is_lookalike(name: &[u8], names: &[&str]) -> bool {
-    if name.is_ascii() {
-        let is_alike = |other: &&str| name.eq_ignore_ascii_case(other.as_bytes());
-        return names.iter().find(|other| is_alike(other)).is_some_and(|other| name != other.as_bytes());
+    let is_alike = |other: &&str| other.len() == name.len() && name.eq_ignore_ascii_case(other.as_bytes());
+    match names.iter().find(|other| is_alike(other)) {
+        Some(other) => name != other.as_bytes(),
+        None => !name.is_ascii() && is_folded(name, names),
     }
-    // Few letters beyond ASCII are one of ASCII's in another case, such as the Kelvin sign. Which ones depends on the reader.
+}
+
+/// Few letters beyond ASCII are one of ASCII's in another case, such as the Kelvin sign. Which ones depends on the reader.
+#[cold]
+fn is_folded(name: &[u8], names: &[&str]) -> bool {
     let Ok(name) = std::str::from_utf8(name) else { return false };
     let (lower, upper) = (name.to_lowercase(), name.to_uppercase());
     names.iter().any(|other| lower == other.to_lowercase() || upper == other.to_uppercase())
 }
 
-/// Whether a name of a member of `_meta` begins as the specification's do to a reader that does not mind case, and not to others.
+/// The same of a member of `_meta`: it is one of [`META`], or begins as the specification's do, to a reader that does not mind case and
+/// not to others.
+#[inline]
 pub(super) fn is_lookalike_in_meta(name: &[u8]) -> bool {
-    if name.starts_with(OWN.as_bytes()) {
-        return false;
-    }
+    !name.starts_with(OWN.as_bytes()) && (is_lookalike(name, &META) || begins_alike(name))
+}
+
+fn begins_alike(name: &[u8]) -> bool {
     if name.is_ascii() {
         return name.get(..OWN.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(OWN.as_bytes()));
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use json::{Cursor, StringToken};
 pub use lookalike::is_lookalike;
-use lookalike::{META, PARAMS, TOP, is_lookalike_in_meta};
+use lookalike::{PARAMS, TOP, is_lookalike_in_meta};
 use smallvec::SmallVec;
 
 use crate::{Limits, ParseError};
@@ -320,7 +320,7 @@ impl Scan<'_> {
                 self.note(3, "io.modelcontextprotocol/logLevel", |envelope| &mut envelope.log_level)
             }
             _ => {
-                self.envelope.has_lookalikes |= is_lookalike(key, &META) || is_lookalike_in_meta(key);
+                self.envelope.has_lookalikes |= is_lookalike_in_meta(key);
                 self.result_meta_member(key)
             }
         }
