@@ -11,6 +11,17 @@ pub const RELISTEN_MOST: Duration = Duration::from_secs(60);
 /// How many sessions with one upstream a pool may have: 256. Each may be a process.
 pub const POOL_SESSIONS: usize = 256;
 
+/// How many sessions with one upstream calls of one user's or of clients alike have at once that may ask their clients, before others wait
+/// for one of them: 4. Each may be a process, which takes longer to start than most calls take.
+pub const POOL_AT_ONCE: usize = 4;
+
+/// How long a call waits for one of these sessions before another is opened for it all the same: 10 s, as long as a call waits at a guard.
+/// More calls that take long are no reason to refuse one.
+pub const POOL_QUEUE_TIME: Duration = Duration::from_secs(10);
+
+/// How many calls of one user's or of clients alike may wait so: 1,024, as many as wait at a guard.
+pub const POOL_QUEUED: usize = 1024;
+
 /// How long a pooled session is kept that nobody uses: 5 minutes, more than lies between two turns of a chat.
 pub const POOL_IDLE: Duration = Duration::from_secs(300);
 

@@ -16,11 +16,13 @@ pub(super) struct Audience {
     uris: Mutex<HashMap<String, usize>>,
 }
 
-impl Audience {
-    pub(super) fn new() -> Self {
+impl Default for Audience {
+    fn default() -> Self {
         Self { changes: broadcast::Sender::new(CHANGES), uris: Mutex::default() }
     }
+}
 
+impl Audience {
     /// Hands a change to all who listen.
     pub(super) fn announce(&self, change: Message) {
         // Nobody may listen.

@@ -35,7 +35,7 @@ async fn begin(
     noted: Noted,
 ) -> Result<Listening, CallError> {
     let asks = Asks::of(message);
-    let lease = pool.lease(pool.owner(message, &asks, context), &asks, false)?;
+    let lease = pool.lease(pool.owner(message, &asks, context), &asks)?;
     let session = lease.member.open().await?;
     let (changes, death) = (lease.member.audience.changes(), lease.member.death());
     let mut listener = Listener::new(message, session);

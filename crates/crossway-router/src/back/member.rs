@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::audience::Audience;
 use super::is_the_end;
+use super::turns::Turns;
 use crate::cell::Cell;
 use crate::limits::{OPEN_TIME, ORPHANS};
 
@@ -26,12 +27,15 @@ pub(super) struct Member {
     is_dead: watch::Sender<bool>,
     /// Whether a call that may ask its client has it.
     is_leased: AtomicBool,
+    /// Whether that call waits for its client.
+    is_parked: AtomicBool,
     in_use: AtomicUsize,
     /// How many calls ended without an answer of which the server may not have heard yet.
     ghosts: AtomicUsize,
     /// How many requests it has had.
     requests: AtomicU64,
     pub(super) audience: Arc<Audience>,
+    turns: Arc<Turns>,
     /// Held while the server is told of what is listened to.
     pub(super) following: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -56,7 +60,7 @@ struct Taker {
 }
 
 impl Member {
-    pub(super) fn new(link: Link, asks: Asks, audience: Arc<Audience>) -> Arc<Self> {
+    pub(super) fn new(link: Link, asks: Asks, audience: Arc<Audience>, turns: Arc<Turns>) -> Arc<Self> {
         Arc::new(Self {
             link,
             origin: Origin::unique(),
@@ -65,10 +69,12 @@ impl Member {
             failed: Mutex::default(),
             is_dead: watch::Sender::new(false),
             is_leased: AtomicBool::new(false),
+            is_parked: AtomicBool::new(false),
             in_use: AtomicUsize::new(0),
             ghosts: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             audience,
+            turns,
             following: tokio::sync::Mutex::default(),
             state: Mutex::new(State {
                 used: Instant::now(),
@@ -263,6 +269,19 @@ impl Member {
         self.is_leased.load(Ordering::Acquire)
     }
 
+    /// Whether it has such a call, and that does not wait for its client.
+    pub(super) fn is_working(&self) -> bool {
+        self.is_leased() && !self.is_parked.load(Ordering::Acquire)
+    }
+
+    /// Its call begins to wait for its client, or goes on.
+    pub(super) fn note_parked(&self, is_parked: bool) {
+        self.is_parked.store(is_parked, Ordering::Release);
+        if is_parked {
+            self.turns.next();
+        }
+    }
+
     /// Since when nobody has used it; `None` while somebody does.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         (self.in_use.load(Ordering::Acquire) == 0).then(|| self.state().used)
@@ -353,9 +372,9 @@ impl Lease {
             let answered = timeout(OPEN_TIME, self.member.ask(Session::ping())).await;
             match answered {
                 Ok(Ok(_)) => drop(self.member.ghosts.fetch_sub(1, Ordering::AcqRel)),
-                Ok(Err(error)) => self.member.note_failure(&error),
                 // It does nothing else than what was cancelled: whoever could be asked has another one.
-                Err(_) if self.is_exclusive => self.member.kill(),
+                _ if self.is_exclusive => self.member.kill(),
+                Ok(Err(error)) => self.member.note_failure(&error),
                 Err(_) => {}
             }
         });
@@ -366,6 +385,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if self.is_exclusive {
             self.member.is_leased.store(false, Ordering::Release);
+            self.member.turns.next();
         }
         if self.member.in_use.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.member.state().used = Instant::now();

@@ -6,7 +6,7 @@
 //! |---|---|---|---|
 //! | who uses a session with the server | one legacy client's session | who has the same [`ScopeKey`](crate::ScopeKey) | everybody |
 //! | who has no key of that kind | a session for the one call | the same | - |
-//! | clients that can be asked (sampling, elicitation, roots) | the one client's | one call at a time; calls that wait for their client keep theirs | the same, among clients that introduce themselves alike (`clientInfo`) |
+//! | clients that can be asked (sampling, elicitation, roots) | the one client's | one call at a time, and calls wait for each other; those that wait for their client keep theirs | the same, among clients that introduce themselves alike (`clientInfo`) |
 //! | clients that can't be asked | the one client's | all calls at once | the same |
 //! | log level | the client's | the lowest that anyone asked for; a call hears what comes in its course | the same |
 //! | log messages that belong to no call | to the client's only call that wants logs | to the only call in flight, if it wants logs | the same |
@@ -23,6 +23,7 @@ mod member;
 mod parked;
 mod pool;
 mod reply;
+mod turns;
 mod visits;
 
 use std::fmt;
@@ -62,6 +63,11 @@ pub struct BackOptions {
     pub keyring: Option<Arc<Keyring>>,
     /// The most sessions.
     pub sessions: usize,
+    /// How many sessions of one key calls may have at once that may ask their clients, before others wait for one: those that
+    /// wait for their clients do not count.
+    pub at_once: usize,
+    /// How long a call waits for one before another is opened all the same.
+    pub queue_time: Duration,
     /// How long a session is kept that nobody uses.
     pub idle: Duration,
     /// The most calls that wait for their clients.
@@ -76,6 +82,8 @@ impl Default for BackOptions {
             share: Share::default(),
             keyring: None,
             sessions: limits::POOL_SESSIONS,
+            at_once: limits::POOL_AT_ONCE,
+            queue_time: limits::POOL_QUEUE_TIME,
             idle: limits::POOL_IDLE,
             parked_calls: limits::PARKED_CALLS,
             parked_time: limits::PARKED_TIME,

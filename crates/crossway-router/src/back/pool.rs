@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::audience::Audience;
 use super::member::{Lease, Member};
 use super::parked::Parked;
+use super::turns::{Turn, Turns};
 use super::{BackOptions, Share, error_for};
 use crate::cell::Cell;
 use crate::limits::POOL_SWEEP;
@@ -39,16 +40,38 @@ struct State {
 }
 
 /// The sessions of one key.
+#[derive(Default)]
 struct Group {
     members: Vec<Arc<Member>>,
     audience: Arc<Audience>,
+    turns: Arc<Turns>,
+}
+
+impl Group {
+    /// How many sessions have a call that does not wait for its client.
+    fn working(&self) -> usize {
+        self.members.iter().filter(|member| member.is_working()).count()
+    }
+}
+
+/// How a session is to be held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Beside others.
+    Beside,
+    /// By a call in whose course the server may ask: no other such call has it. It comes behind those that wait.
+    Alone,
+    /// The same, by one that has waited, and may be the next.
+    InTurn,
+    /// The same, by one that has waited for long enough.
+    AtLast,
 }
 
 /// Who may use a session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    owner: Owner,
-    asks: Asks,
+pub(super) struct Key {
+    pub(super) owner: Owner,
+    pub(super) asks: Asks,
 }
 
 /// Whose a session is.
@@ -112,44 +135,62 @@ impl Pool {
         }
     }
 
-    /// A session for a call. `may_ask` says whether the server may ask the client in its course.
+    /// A session for a call that shares it with others.
     ///
     /// # Errors
     ///
     /// When there are as many sessions as there may be, and all are in use.
-    pub(super) fn lease(
-        self: &Arc<Self>,
-        owner: Owner,
-        asks: &Asks,
-        may_ask: bool,
-    ) -> Result<Lease, CallError> {
+    pub(super) fn lease(self: &Arc<Self>, owner: Owner, asks: &Asks) -> Result<Lease, CallError> {
         self.keep_swept();
-        let is_exclusive = may_ask && owner.is_many();
-        let key = Key { owner, asks: asks.clone() };
-        let hold = |member: &Arc<Member>| {
-            if is_exclusive { Lease::exclusive(member) } else { Some(Lease::new(member)) }
+        match self.hold(&Key { owner, asks: asks.clone() }, Hold::Beside)? {
+            Turn::Now(lease) => Ok(lease),
+            // It waits for nobody.
+            Turn::Later(_) => Err(CallError::not_sent(Reason::Closing)),
+        }
+    }
+
+    /// A session for a call in whose course the server may ask its client: no other such call has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`lease`](Self::lease).
+    pub(super) fn lease_alone(self: &Arc<Self>, key: &Key) -> Result<Turn, CallError> {
+        self.keep_swept();
+        self.hold(key, if key.owner.is_many() { Hold::Alone } else { Hold::Beside })
+    }
+
+    pub(super) fn hold(&self, key: &Key, hold: Hold) -> Result<Turn, CallError> {
+        let lease = |member: &Arc<Member>| match hold {
+            Hold::Beside => Some(Lease::new(member)),
+            Hold::Alone | Hold::InTurn | Hold::AtLast => Lease::exclusive(member),
         };
         let mut state = self.state();
         if state.is_closed {
             return Err(CallError::not_sent(Reason::Closing));
         }
-        state.bury(&key);
-        if let Some(lease) = state.groups.get(&key).and_then(|group| group.members.iter().find_map(hold)) {
-            return Ok(lease);
+        state.bury(key);
+        if let Some(group) = state.groups.get(key) {
+            if hold == Hold::Alone && group.turns.are_waited_for() {
+                return Ok(Turn::Later(Arc::clone(&group.turns)));
+            }
+            if let Some(lease) = group.members.iter().find_map(lease) {
+                return Ok(Turn::Now(lease));
+            }
+            if hold != Hold::AtLast && group.working() >= self.options.at_once.max(1) {
+                return Ok(Turn::Later(Arc::clone(&group.turns)));
+            }
         }
         if state.count >= self.options.sessions && !state.evict() {
             let why = "all sessions with the MCP server are in use";
             return Err(CallError::not_sent(Reason::OverLimit(why.into())));
         }
         state.count += 1;
-        let group = state
-            .groups
-            .entry(key)
-            .or_insert_with(|| Group { members: Vec::new(), audience: Arc::new(Audience::new()) });
+        let group = state.groups.entry(key.clone()).or_default();
         let link = self.upstream.connect(Scope::Session);
-        let member = Member::new(link, asks.clone(), Arc::clone(&group.audience));
+        let member =
+            Member::new(link, key.asks.clone(), Arc::clone(&group.audience), Arc::clone(&group.turns));
         group.members.push(Arc::clone(&member));
-        hold(&member).ok_or(CallError::not_sent(Reason::Closing))
+        lease(&member).map(Turn::Now).ok_or(CallError::not_sent(Reason::Closing))
     }
 
     /// The open sessions that those have who use `member`, which is one of them.
@@ -163,7 +204,7 @@ impl Pool {
 
     pub(super) async fn discover(self: &Arc<Self>, message: &Message, context: &Context) -> Reply {
         let asks = Asks::of(message);
-        let lease = match self.lease(self.owner(message, &asks, context), &asks, false) {
+        let lease = match self.lease(self.owner(message, &asks, context), &asks) {
             Ok(lease) => lease,
             Err(error) => return Reply::failed(error),
         };
@@ -200,6 +241,8 @@ impl Pool {
         if state.parked.len() >= self.options.parked_calls {
             return Err(Box::new(parked));
         }
+        // Another call may have a session in its stead.
+        parked.lease.member.note_parked(true);
         state.parked.insert(handle, parked);
         Ok(())
     }
@@ -211,6 +254,7 @@ impl Pool {
         let mut parked = state.parked.remove(&handle)?;
         // Else its timer would outlive it.
         parked.expiry.take().inspect(|expiry| expiry.abort());
+        parked.lease.member.note_parked(false);
         Some(parked)
     }
 
@@ -219,6 +263,7 @@ impl Pool {
             let mut state = self.state();
             state.is_closed = true;
             state.count = 0;
+            state.groups.values().for_each(|group| group.turns.end());
             let members: Vec<_> = state.groups.drain().flat_map(|(_, group)| group.members).collect();
             (members, std::mem::take(&mut state.parked))
         };
@@ -302,7 +347,8 @@ impl State {
         let mut out = Vec::new();
         self.groups.retain(|key, group| {
             out.extend(group.members.extract_if(.., |member| which(key, member)));
-            !group.members.is_empty()
+            // Who waits is told of the sessions of this group.
+            !group.members.is_empty() || group.turns.are_waited_for()
         });
         self.count -= out.len();
         out

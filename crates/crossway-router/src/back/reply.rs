@@ -13,7 +13,8 @@ use tokio::time::{Sleep, sleep};
 use super::error_for;
 use super::member::Lease;
 use super::parked::Parked;
-use super::pool::{Owner, Pool};
+use super::pool::{Key, Owner, Pool};
+use super::turns::Turn;
 use crate::cell::{Cell, Found};
 use crate::limits::PARK_GRACE;
 
@@ -100,28 +101,28 @@ impl CallReply {
 
     /// Finds a session. Where that is open, the call is sent at once, so that calls keep their order.
     fn begin(&mut self) -> Phase {
-        let asks = self.asks.clone();
-        let may_ask = !asks.is_nothing() && MAY_ASK.iter().any(|method| self.message.is_method(method));
-        let lease = match self.pool.lease(self.owner.clone(), &asks, may_ask) {
-            Ok(lease) => lease,
-            Err(error) => return Phase::Opening(Box::pin(std::future::ready(Err(error)))),
+        let may_ask = !self.asks.is_nothing() && MAY_ASK.iter().any(|method| self.message.is_method(method));
+        let key = Key { owner: self.owner.clone(), asks: self.asks.clone() };
+        let turn = match may_ask {
+            true => self.pool.lease_alone(&key),
+            false => self.pool.lease(key.owner.clone(), &key.asks).map(Turn::Now),
         };
         let message = self.message.clone();
-        if lease.member.session().is_some() && !needs_level(&lease, &message) && !lease.member.is_behind() {
-            return self.send(lease).unwrap_or_else(|error| {
+        match turn {
+            Ok(Turn::Now(lease)) if is_ready(&lease, &message) => self.send(lease).unwrap_or_else(|error| {
                 self.cell.deliver(*error);
                 Phase::Opening(Box::pin(std::future::pending()))
-            });
-        }
-        Phase::Opening(Box::pin(async move {
-            let session = lease.member.open().await?;
-            if let Some(level) = session.call(&message).ok().and_then(|call| call.level()) {
-                lease.member.lower_level(level).await;
+            }),
+            Ok(Turn::Now(lease)) => Phase::Opening(Box::pin(readied(lease, message))),
+            Ok(Turn::Later(turns)) => {
+                let (pool, waiting) = (Arc::clone(&self.pool), turns.wait());
+                Phase::Opening(Box::pin(async move {
+                    let lease = pool.lease_in_turn(&key, waiting?).await?;
+                    readied(lease, message).await
+                }))
             }
-            // What the call changes is told to whoever listens.
-            lease.member.catch_up().await;
-            Ok(lease)
-        }))
+            Err(error) => Phase::Opening(Box::pin(std::future::ready(Err(error)))),
+        }
     }
 
     /// Sends the call on a session that is open. Gives back the answer to one that can't be sent.
@@ -222,6 +223,8 @@ impl CallReply {
             running.lease.member.note_failure(&error);
         }
         if is_lost && error.outcome() == Outcome::NotSent && !std::mem::replace(&mut self.was_lost, true) {
+            // What it had is free, for itself too.
+            self.phase = Phase::Over;
             self.phase = self.begin();
             return None;
         }
@@ -230,14 +233,24 @@ impl CallReply {
     }
 }
 
-fn needs_level(lease: &Lease, message: &Message) -> bool {
-    message.log_level().is_some()
-        && lease
-            .member
-            .session()
-            .and_then(|session| session.call(message).ok())
-            .and_then(|call| call.level())
-            .is_some_and(|level| lease.member.needs_level(level))
+/// A session that is open, with a server that was told what it has to know before the call.
+async fn readied(lease: Lease, message: Message) -> Result<Lease, CallError> {
+    let session = lease.member.open().await?;
+    if let Some(level) = session.call(&message).ok().and_then(|call| call.level()) {
+        lease.member.lower_level(level).await;
+    }
+    // What the call changes is told to whoever listens.
+    lease.member.catch_up().await;
+    Ok(lease)
+}
+
+/// Whether there is nothing to be done before the call.
+fn is_ready(lease: &Lease, message: &Message) -> bool {
+    let Some(session) = lease.member.session() else { return false };
+    let level = || session.call(message).ok().and_then(|call| call.level());
+    let needs_level =
+        message.log_level().is_some() && level().is_some_and(|level| lease.member.needs_level(level));
+    !needs_level && !lease.member.is_behind()
 }
 
 impl Stream for CallReply {

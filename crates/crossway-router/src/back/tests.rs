@@ -10,6 +10,7 @@ use crate::{ClientSession, ScopeKey};
 mod listening;
 mod opening;
 mod shared;
+mod turns;
 mod visits;
 
 const OPENED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{}},"serverInfo":{"name":"s","version":"1"}}"#;
