@@ -32,7 +32,9 @@ fn write(dir: &tempfile::TempDir, with_globex: Option<usize>) -> String {
     let ours = GRANTS.lines().filter(|line| !line.contains("globex")).collect::<Vec<_>>().join("\n");
     // In a folder of its own: what is written there would be half there for a moment.
     let drafts = tempfile::tempdir().unwrap();
-    let draft = config(&drafts, &format!("{theirs}{ours}\n"));
+    // What this one wants in a header is no business of those who may not call it.
+    let denied = "  - { tenant: acme, upstream: demo, tools: [test_custom_header], effect: deny }";
+    let draft = config(&drafts, &format!("{theirs}{ours}\n{denied}\n"));
     let mut text = fs::read_to_string(draft).unwrap();
     let (tokens, path) = (dir.path().join("tokens"), dir.path().join("crossway.yaml"));
     if !tokens.exists() {
@@ -160,6 +162,8 @@ fn round(serving: &Serving) -> Vec<String> {
         got.push(seen(&modern(serving, key, "/mcp", "tools/call", "demo__echo", call)));
         let call = r#""name":"demo__slow","arguments":{"steps":0},"#;
         got.push(seen(&modern(serving, key, "/mcp", "tools/call", "demo__slow", call)));
+        let call = r#""name":"demo__test_custom_header","arguments":{"value":"x"},"#;
+        got.push(seen(&modern(serving, key, "/mcp", "tools/call", "demo__test_custom_header", call)));
     }
     got
 }
@@ -178,6 +182,7 @@ fn disturb(serving: &Serving, number: usize) {
             r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"message":"{number}"}}}}}}"#
         ));
     }
+    modern(serving, BOB, "/mcp", "tools/list", "", "");
     // A call that is taken back, under the id of somebody else's.
     ask(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}"#);
     by(BOB).post(serving, "/broken/mcp", INITIALIZE);
