@@ -135,6 +135,13 @@ pub const GUARD_CONCURRENT: usize = 256;
 /// How many more calls may wait for their turn at one upstream: 1,024. Beyond that they would wait longer than they may.
 pub const GUARD_QUEUED: usize = 1024;
 
+/// How much of an upstream's turns, of the places to wait for one, and of its instances one group of callers may have where several share them,
+/// such as a tenant: 75 of 100. So one alone never takes all.
+pub const GROUP_PERCENT: usize = 75;
+
+/// For how many groups it is kept at one upstream what they have of it, before those that have nothing are forgotten: 1,024.
+pub const GUARD_GROUPS: usize = 1024;
+
 /// How long a call may wait for its turn: 10 s, a sixth of what SDKs wait for an answer.
 pub const GUARD_QUEUE_TIME: Duration = Duration::from_secs(10);
 

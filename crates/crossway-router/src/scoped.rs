@@ -24,7 +24,7 @@ pub use ledger::{Bound, Ledger};
 
 use crate::ScopeKey;
 use crate::jitter::jittered;
-use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INSTANCES};
+use crate::limits::{FULL_RETRY, GROUP_PERCENT, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INSTANCES};
 
 /// An upstream of which each [`ScopeKey`] has an instance of its own: a child process with a user's token in its environment,
 /// a client with a tenant's headers.
@@ -80,9 +80,6 @@ impl ScopedOptions {
         self
     }
 }
-
-/// How much of the room one group may have.
-const OF_GROUP: (usize, usize) = (3, 4);
 
 type BoundsOf = dyn Fn(&Context) -> Vec<Bound> + Send + Sync;
 type GroupOf = dyn Fn(&Context) -> Option<ScopeKey> + Send + Sync;
@@ -263,7 +260,7 @@ impl Shared {
         group: Option<&ScopeKey>,
     ) -> Result<Option<Arc<Instance>>, CallError> {
         let most = self.options.most;
-        let share = (most * OF_GROUP.0 / OF_GROUP.1).max(1);
+        let share = (most.saturating_mul(GROUP_PERCENT) / 100).max(1);
         let is_theirs = |instance: &Instance| instance.group.as_ref() == group;
         let theirs = || instances.values().filter(|instance| is_theirs(instance)).count();
         // Counted only where it can matter.

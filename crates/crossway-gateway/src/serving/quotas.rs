@@ -81,6 +81,12 @@ pub(super) fn tenant_among_others(now: &Now, context: &Context) -> Option<ScopeK
     (!is_alone).then(|| ScopeKey::new(standing.rights().tenant().as_str()))
 }
 
+/// The tenant that a call to an upstream counts for, where tenants share it.
+pub(super) fn tenant_of_shared(now: &Now, upstream: &str, context: &Context) -> Option<ScopeKey> {
+    let is_shared = now.get().scopes.get(upstream) == Some(&ScopeFile::Shared);
+    is_shared.then(|| tenant_among_others(now, context)).flatten()
+}
+
 /// The same for those who are counted together, and for nobody else.
 fn key(quota: &QuotaKey) -> ScopeKey {
     let user = quota.user.as_ref();

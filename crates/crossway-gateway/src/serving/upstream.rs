@@ -13,7 +13,7 @@ use crossway_service::{Call, CallError, Connection, Context, Link, Reason, Reply
 use super::access::PolicyAccess;
 use super::instances::{Instances, Shown, Told};
 use super::owned::Owned;
-use super::quotas::{PolicyQuotas, children, refused, tenant_among_others};
+use super::quotas::{PolicyQuotas, children, refused, tenant_among_others, tenant_of_shared};
 use super::ruling::Now;
 use super::standing::Standing;
 use super::supply::{Keyed, credentials};
@@ -50,7 +50,10 @@ impl Served {
         let name: Arc<str> = spec.name.as_str().into();
         let options =
             ScopedOptions::default().most(spec.sessions).idle(spec.session_idle).age(spec.session_age);
-        let (made, connect, instances) = (spec.clone(), Arc::clone(connect), Instances::default());
+        let (mut made, connect, instances) = (spec.clone(), Arc::clone(connect), Instances::default());
+        let shares = now.clone();
+        let shared = spec.name.clone();
+        made.guard = made.guard.group_by(move |context| tenant_of_shared(&shares, &shared, context));
         let (shown, ruled) = (instances.clone(), now.clone());
         let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
             // What is supplied is meant for the upstream that has the name now. This one ends with its last calls.

@@ -14,10 +14,12 @@
 //! calls that have one may wait for them. A call that waits its turn can be cancelled like any other.
 //!
 //! Everybody who uses the upstream shares the bounds and the breaker: a client whose calls make the upstream fail
-//! can have it left alone for all. One answer in between is enough to prevent that.
+//! can have it left alone for all. One answer in between is enough to prevent that. Of the bounds, a
+//! [group](GuardOptions::group_by) of callers has three quarters at the most.
 
 mod breaker;
 mod gate;
+mod group;
 mod health;
 mod options;
 mod repeat;

@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_service::Context;
+
+use super::group::GroupOf;
 use super::{BreakerOptions, Repeatable};
-use crate::limits;
+use crate::{ScopeKey, limits};
 
 /// How a guard behaves.
 #[derive(Clone)]
@@ -32,6 +35,7 @@ pub struct GuardOptions {
     pub idle: Option<Duration>,
     /// How long a call may take in all, with its wait and its retries. `None`: as long as it takes.
     pub total: Option<Duration>,
+    pub(super) group_of: Option<GroupOf>,
 }
 
 impl Default for GuardOptions {
@@ -47,6 +51,7 @@ impl Default for GuardOptions {
             repeatable: None,
             idle: None,
             total: None,
+            group_of: None,
         }
     }
 }
@@ -111,6 +116,17 @@ impl GuardOptions {
     #[must_use]
     pub fn total(mut self, total: Duration) -> Self {
         self.total = Some(total).filter(|total| !total.is_zero());
+        self
+    }
+
+    /// Has groups of callers share the bounds: each has three quarters of the turns, and of the places to wait for one, at the most.
+    /// `group_of` says by its context of which one a call is; one of none may take what there is.
+    #[must_use]
+    pub fn group_by(
+        mut self,
+        group_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static,
+    ) -> Self {
+        self.group_of = Some(Arc::new(group_of));
         self
     }
 

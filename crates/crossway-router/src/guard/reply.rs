@@ -14,6 +14,7 @@ use pin_project::pin_project;
 use tokio::time::Instant;
 
 use super::Line;
+use super::group::Group;
 use super::shared::{Flight, Shared, spread};
 use super::timer::Timer;
 use super::turn::{NoTurn, full, turn};
@@ -31,6 +32,8 @@ pub(super) struct Guarded {
 struct Course {
     shared: Arc<Shared>,
     line: Arc<Line>,
+    /// Whose share of the bounds it takes.
+    group: Option<Arc<Group>>,
     /// What is asked, as long as it may have to be sent.
     call: Option<Call>,
     stage: Stage,
@@ -62,6 +65,7 @@ impl Guarded {
         let mut course = Course {
             shared: Arc::clone(shared),
             line: Arc::clone(line),
+            group: shared.group_of(&call.context),
             call: Some(call),
             stage: Stage::Over,
             until,
@@ -70,7 +74,7 @@ impl Guarded {
             has_spoken: false,
             is_tool_list,
         };
-        course.stage = match shared.turn_now(until.map(|(until, _)| until)) {
+        course.stage = match shared.turn_now(course.group.as_ref(), until.map(|(until, _)| until)) {
             Ok(Some(flight)) => course.fly(flight),
             Ok(None) => match course.wait(None) {
                 Some(waiting) => waiting,
@@ -96,7 +100,7 @@ impl Course {
     /// Waits for a turn, if there is room for one more that waits.
     fn wait(&self, pause: Option<Duration>) -> Option<Stage> {
         let (origin, id) = self.call.as_ref().and_then(name_of)?;
-        let place = self.shared.enter_queue()?;
+        let place = self.shared.enter_queue(self.group.clone())?;
         let waiting = self.shared.note_waiting(origin, id);
         let until = self.until.map(|(until, _)| until);
         let turn = turn(Arc::clone(&self.shared), (waiting, place), pause, until);

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossway_proto::RequestId;
-use crossway_service::CallError;
+use crossway_service::{CallError, Context};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::gate::{Gate, Verdict, Wait, verdict};
+use super::group::{Group, GroupTurn, Groups};
 use super::turn::worth;
 use super::{GuardOptions, Health, HealthState};
 use crate::limits::PAUSE_MOST;
@@ -22,6 +23,7 @@ type Waiters = HashMap<(u64, RequestId), Arc<Notify>>;
 pub(super) struct Shared {
     pub(super) options: GuardOptions,
     pub(super) permits: Arc<Semaphore>,
+    groups: Groups,
     in_flight: AtomicUsize,
     queued: AtomicUsize,
     gate: Mutex<Gate>,
@@ -41,11 +43,17 @@ pub(super) struct Flight {
     is_trial: bool,
     /// It has told something of the upstream.
     has_told: bool,
-    _permit: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
+/// A turn, and that of the caller's group.
+pub(super) type Turn = (OwnedSemaphorePermit, Option<GroupTurn>);
+
 /// A place in the queue.
-pub(super) struct Place(Arc<Shared>);
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    group: Option<Arc<Group>>,
+}
 
 /// A call that waits, and can be cancelled.
 pub(super) struct Waiting {
@@ -61,6 +69,7 @@ impl Shared {
         Self {
             options,
             permits: Arc::new(Semaphore::new(permits)),
+            groups: Groups::default(),
             in_flight: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             gate,
@@ -92,12 +101,15 @@ impl Shared {
     /// # Errors
     ///
     /// When there is none until `deadline`.
-    pub(super) fn turn_now(self: &Arc<Self>, until: Option<Instant>) -> Result<Option<Flight>, CallError> {
-        let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
-        let waits = match permit {
-            Some(permit) if self.is_open.load(Ordering::Acquire) => return Ok(Some(self.fly(permit, false))),
-            Some(permit) => match self.admit() {
-                Ok(is_trial) => return Ok(Some(self.fly(permit, is_trial))),
+    pub(super) fn turn_now(
+        self: &Arc<Self>,
+        group: Option<&Arc<Group>>,
+        until: Option<Instant>,
+    ) -> Result<Option<Flight>, CallError> {
+        let waits = match self.free_turn(group) {
+            Some(turn) if self.is_open.load(Ordering::Acquire) => return Ok(Some(self.fly(turn, false))),
+            Some(turn) => match self.admit() {
+                Ok(is_trial) => return Ok(Some(self.fly(turn, is_trial))),
                 Err(wait) => Err(wait),
             },
             None if self.is_open.load(Ordering::Acquire) => Ok(()),
@@ -106,15 +118,30 @@ impl Shared {
         waits.or_else(|wait| worth(wait, self.deadline(until)).map(drop)).map(|()| None)
     }
 
+    fn free_turn(&self, group: Option<&Arc<Group>>) -> Option<Turn> {
+        let of_group = match group {
+            Some(group) => Some(group.turn_now()?),
+            None => None,
+        };
+        let of_all = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        Some((of_all, of_group))
+    }
+
+    /// The group that a call is of.
+    pub(super) fn group_of(&self, context: &Context) -> Option<Arc<Group>> {
+        let key = self.options.group_of.as_ref()?(context)?;
+        Some(self.groups.get(key, self.options.concurrent, self.options.queued))
+    }
+
     /// When a call that begins to wait now has waited long enough.
     pub(super) fn deadline(&self, until: Option<Instant>) -> Instant {
         let deadline = Instant::now() + self.options.queue_time;
         until.map_or(deadline, |until| until.min(deadline))
     }
 
-    pub(super) fn fly(self: &Arc<Self>, permit: OwnedSemaphorePermit, is_trial: bool) -> Flight {
+    pub(super) fn fly(self: &Arc<Self>, turn: Turn, is_trial: bool) -> Flight {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
-        Flight { shared: Arc::clone(self), is_trial, has_told: false, _permit: permit }
+        Flight { shared: Arc::clone(self), is_trial, has_told: false, _turn: turn }
     }
 
     pub(super) fn outlook(&self) -> Result<(), Wait> {
@@ -127,12 +154,22 @@ impl Shared {
     }
 
     /// A place in the queue, if there is one.
-    pub(super) fn enter_queue(self: &Arc<Self>) -> Option<Place> {
+    pub(super) fn enter_queue(self: &Arc<Self>, group: Option<Arc<Group>>) -> Option<Place> {
+        let group = match group {
+            Some(group) if !group.enter() => return None,
+            group => group,
+        };
         let most = self.options.queued;
         let entered = self.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, |queued| {
             (queued < most).then_some(queued + 1)
         });
-        entered.is_ok().then(|| Place(Arc::clone(self)))
+        match (entered, group) {
+            (Ok(_), group) => Some(Place { shared: Arc::clone(self), group }),
+            (Err(_), group) => {
+                group.inspect(|group| group.leave());
+                None
+            }
+        }
     }
 
     /// Takes note of a call that waits.
@@ -247,9 +284,19 @@ impl Drop for Flight {
     }
 }
 
+impl Place {
+    /// Whose it is.
+    pub(super) fn group(&self) -> Option<Arc<Group>> {
+        self.group.clone()
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.queued.fetch_sub(1, Ordering::AcqRel);
+        self.shared.queued.fetch_sub(1, Ordering::AcqRel);
+        if let Some(group) = &self.group {
+            group.leave();
+        }
     }
 }
 

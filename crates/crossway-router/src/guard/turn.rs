@@ -7,6 +7,7 @@ use crossway_service::{CallError, Reason};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::gate::Wait;
+use super::group::Group;
 use super::shared::{Flight, Place, Shared, Waiting};
 use crate::limits::FULL_RETRY;
 
@@ -25,19 +26,20 @@ pub(super) enum NoTurn {
 /// Whoever drops it gives up its place.
 pub(super) async fn turn(
     shared: Arc<Shared>,
-    (waiting, _place): (Waiting, Place),
+    (waiting, place): (Waiting, Place),
     pause: Option<Duration>,
     until: Option<Instant>,
 ) -> Result<Flight, NoTurn> {
     tokio::select! {
         biased;
         () = waiting.cancelled() => Err(NoTurn::Cancelled),
-        flight = wait(&shared, pause, until) => flight.map_err(NoTurn::Failed),
+        flight = wait(&shared, place.group(), pause, until) => flight.map_err(NoTurn::Failed),
     }
 }
 
 async fn wait(
     shared: &Arc<Shared>,
+    group: Option<Arc<Group>>,
     pause: Option<Duration>,
     until: Option<Instant>,
 ) -> Result<Flight, CallError> {
@@ -47,16 +49,18 @@ async fn wait(
     let deadline = shared.deadline(until);
     // Not to wait in vain.
     shared.outlook().or_else(|wait| worth(wait, deadline).map(drop))?;
-    let permit = match timeout_at(deadline, Arc::clone(&shared.permits).acquire_owned()).await {
-        Ok(Ok(permit)) => permit,
-        Ok(Err(_)) => return Err(CallError::not_sent(Reason::Closing)),
-        Err(_) => return Err(full("the MCP server has had other calls for too long")),
+    // The group's first: who waits for that holds up nobody else's.
+    let of_group = match &group {
+        Some(group) => Some(in_time(group.turn(), deadline).await?),
+        None => None,
     };
+    let of_all = async { Arc::clone(&shared.permits).acquire_owned().await.ok() };
+    let turn = (in_time(of_all, deadline).await?, of_group);
     let mut changes = shared.watch();
     let mut patience: Option<Instant> = None;
     loop {
         match shared.admit() {
-            Ok(is_trial) => return Ok(shared.fly(permit, is_trial)),
+            Ok(is_trial) => return Ok(shared.fly(turn, is_trial)),
             Err(Wait::Trial(after)) => {
                 let until = *patience.get_or_insert(Instant::now() + after);
                 // One trial is worth waiting for: an upstream of which that one has heard nothing is not back.
@@ -68,6 +72,14 @@ async fn wait(
             }
             Err(wait) => sleep(worth(wait, deadline)?).await,
         }
+    }
+}
+
+async fn in_time<T>(turn: impl Future<Output = Option<T>>, deadline: Instant) -> Result<T, CallError> {
+    match timeout_at(deadline, turn).await {
+        Ok(Some(turn)) => Ok(turn),
+        Ok(None) => Err(CallError::not_sent(Reason::Closing)),
+        Err(_) => Err(full("the MCP server has had other calls for too long")),
     }
 }
 

@@ -161,3 +161,22 @@ fn what_is_supplied_for_a_server_is_not_sent_to_the_one_that_had_the_name_before
         assert!(rig.ask(&at, "tools/call", params, TIME).await.concat().contains("result"));
     });
 }
+
+#[test]
+fn a_tenant_that_takes_all_turns_of_a_shared_server_leaves_some_for_others() {
+    run(async {
+        let mut config = config("shared", json!([]));
+        config["upstreams"]["sa"]["limits"] = json!({ "concurrent": 4, "queued": 4 });
+        let mut rig = Rig::new(&config);
+        for number in 0..4 {
+            let (label, params) = (format!("slow {number}"), json!({ "name": "sa__slow" }));
+            rig.send(&of(User::Alice), &label, json!(number), "tools/call", params).await;
+        }
+        let params = json!({ "name": "sa__get_a", "arguments": {} });
+        let moment = Duration::from_millis(500);
+        let ours = rig.ask(&of(User::Ann), "tools/call", params.clone(), moment).await.concat();
+        assert!(!ours.contains("result"), "{ours}");
+        let theirs = rig.ask(&of(User::Bob), "tools/call", params, moment).await.concat();
+        assert!(theirs.contains("result"), "{theirs}");
+    });
+}

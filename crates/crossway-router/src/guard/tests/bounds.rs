@@ -1,6 +1,7 @@
 //! So many calls at once, and so many that wait.
 
 use super::*;
+use crate::ScopeKey;
 
 fn one_at_a_time(queued: usize) -> GuardOptions {
     once().bounds(1, queued)
@@ -143,4 +144,49 @@ async fn what_is_no_call_takes_no_turn() {
         bench.see().await;
     }
     assert_eq!(bench.guard.health().in_flight, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_takes_three_quarters_of_the_turns_and_of_the_queue_and_another_finds_room() {
+    let options = once().bounds(4, 4).group_by(|context| context.extensions.get::<ScopeKey>().cloned());
+    let mut bench = Bench::new(options);
+    let call = |bench: &Bench, id: u32, group: Option<&str>| {
+        let mut context = Context::default();
+        if let Some(group) = group {
+            context.extensions.insert(ScopeKey::new(group));
+        }
+        let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t"}}}}"#);
+        bench.link.call(Call::message(parse(&text), context))
+    };
+    let flying: Vec<_> = (1..=3).map(|id| call(&bench, id, Some("a"))).collect();
+    let mut waiting: Vec<_> = (4..=6).map(|id| call(&bench, id, Some("a"))).collect();
+    for reply in &mut waiting {
+        pump(reply).await;
+    }
+    assert_eq!((bench.guard.health().in_flight, bench.guard.health().queued), (3, 3));
+    assert!(matches!(failure(&mut call(&bench, 7, Some("a"))).await.reason(), Reason::OverLimit(_)));
+    let mut of_another = call(&bench, 8, Some("b"));
+    assert_eq!(bench.see().await.message.id(), Some(1.into()));
+    assert_eq!(
+        (bench.see().await.message.id(), bench.see().await.message.id()),
+        (Some(2.into()), Some(3.into()))
+    );
+    let seen = bench.see().await;
+    assert_eq!(seen.message.id(), Some(8.into()));
+    seen.answer();
+    answered(&mut of_another).await;
+    // A turn that is free is none of the group's; its next call goes when one of its own has ended.
+    pump(&mut waiting[0]).await;
+    assert!(bench.sees_nothing());
+    drop(flying);
+    for (reply, id) in waiting.iter_mut().zip(4_u64..) {
+        pump(reply).await;
+        let seen = bench.see().await;
+        assert_eq!(seen.message.id(), Some(id.into()));
+        seen.answer();
+        answered(reply).await;
+    }
+    // Who is of no group takes what there is.
+    let _all: Vec<_> = (10..14).map(|id| call(&bench, id, None)).collect();
+    assert_eq!((bench.guard.health().in_flight, bench.guard.health().queued), (4, 0));
 }
