@@ -21,7 +21,7 @@ class Client(client_py2.Client):
         self.options, self.events, self.http = options, Events(), HttpLog(httpx2)
         self.sdk = FastClient(
             self._transport(),
-            mode=options.mode,
+            mode=client_py2.mode(options),
             # Clients that introduce themselves alike share what they tell a legacy server, such as their roots.
             client_info=types.Implementation(name=f"interop-fastmcp-{NONCE}", version="1"),
             roots=self._roots,

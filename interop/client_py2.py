@@ -22,17 +22,23 @@ def plain(model):
     return model.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+def mode(options):
+    """The SDK's own word for a mode. An older revision is legacy, and what `initialize` asks for is changed for all clients."""
+    if options.mode not in OLDER:
+        return options.mode
+    # There is no other way to be an older client, which is what most servers meet.
+    sdk_session.LATEST_HANDSHAKE_VERSION = options.mode
+    return "legacy"
+
+
 class Client:
     """What `features.Checks` needs, in terms of `mcp.Client`."""
 
     def __init__(self, options):
         self.options, self.events, self.http = options, Events(), HttpLog(httpx2)
-        if options.mode in OLDER:
-            # What `initialize` asks for: there is no other way to be an older client, which is what most servers meet.
-            sdk_session.LATEST_HANDSHAKE_VERSION = options.mode
         self.sdk = SdkClient(
             self._transport(),
-            mode="legacy" if options.mode in OLDER else options.mode,
+            mode=mode(options),
             # Clients that introduce themselves alike share what they tell a legacy server, such as their roots.
             client_info=types.Implementation(name=f"interop-py2-{NONCE}", version="1"),
             cache=None,

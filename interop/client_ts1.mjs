@@ -6,7 +6,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import * as types from '@modelcontextprotocol/sdk/types.js';
 
-import { answerForm, askingFor, CAPABILITIES, endSession, Events, options, ROOT, run, SAMPLED } from './features.mjs';
+import { answerForm, askingFor, CAPABILITIES, endSession, Events, NONCE, options, ROOT, run, SAMPLED } from './features.mjs';
 
 const given = options();
 const [target, ...args] = given.target;
@@ -17,14 +17,24 @@ const transports = {
 };
 const transport = askingFor(given.mode, transports[given.transport]());
 
+// The SDK tells its transport the revision, and nobody else.
+let revision;
+const told = transport.setProtocolVersion?.bind(transport);
+transport.setProtocolVersion = (version) => {
+  revision = version;
+  told?.(version);
+};
+
 const client = {
   modern: false, // This generation knows nothing of 2026-07-28.
+  modernFromThere: given.mode === 'auto', // But mcp-remote does, if it is told to.
   events: new Events(),
-  sdk: new Client({ name: 'interop-ts1', version: '1' }, { capabilities: CAPABILITIES }),
+  // Clients that introduce themselves alike share what they tell a legacy server, such as their roots.
+  sdk: new Client({ name: `interop-ts1-${NONCE}`, version: '1' }, { capabilities: CAPABILITIES }),
 
   async connect() {
     await this.sdk.connect(transport);
-    return `${this.sdk.getServerVersion().name} ${transport.protocolVersion ?? ''}`;
+    return `${this.sdk.getServerVersion().name} ${revision}`;
   },
 
   list(kind, cursor) {

@@ -30,7 +30,7 @@ enum Script {
 }
 
 /// The clients, in the order of the report's columns.
-pub(super) const CLIENTS: [Client; 14] = [
+pub(super) const CLIENTS: [Client; 15] = [
     Client { name: "py1", title: "Python mcp 1.30.0", script: Script::Python(1), mode: "legacy" },
     Client {
         name: "py2-legacy",
@@ -59,7 +59,18 @@ pub(super) const CLIENTS: [Client; 14] = [
         mode: "legacy",
     },
     Client { name: "fastmcp-auto", title: "fastmcp 4.2.3, auto", script: Script::FastMcp, mode: "auto" },
-    Client { name: "mcp-remote", title: "mcp-remote 0.15.1", script: Script::McpRemote, mode: "legacy" },
+    Client {
+        name: "mcp-remote-legacy",
+        title: "mcp-remote 0.15.1, legacy",
+        script: Script::McpRemote,
+        mode: "legacy",
+    },
+    Client {
+        name: "mcp-remote-auto",
+        title: "mcp-remote 0.15.1, auto",
+        script: Script::McpRemote,
+        mode: "auto",
+    },
     Client {
         name: "rmcp-2024-11-05",
         title: "rmcp 3.9.0, 2024-11-05",
@@ -87,8 +98,9 @@ pub(super) const CLIENTS: [Client; 14] = [
     Client { name: "rmcp-auto", title: "rmcp 3.9.0, auto", script: Script::Rmcp, mode: "auto" },
 ];
 
-/// The SDKs' clients once more, made to ask for a revision before the newest legacy one. rmcp can by itself, and does above.
-pub(super) const OLDER: [Client; 12] = [
+/// The clients once more, made to ask for a revision before the newest legacy one: fastmcp by what the SDK below it asks for,
+/// mcp-remote by its own client, whose `initialize` it passes on. rmcp can by itself, and does above.
+pub(super) const OLDER: [Client; 18] = [
     older("py1-2024-11-05", "Python mcp 1.30.0, 2024-11-05", Script::Python(1), "2024-11-05"),
     older("py1-2025-03-26", "Python mcp 1.30.0, 2025-03-26", Script::Python(1), "2025-03-26"),
     older("py1-2025-06-18", "Python mcp 1.30.0, 2025-06-18", Script::Python(1), "2025-06-18"),
@@ -101,6 +113,12 @@ pub(super) const OLDER: [Client; 12] = [
     older("ts2-2024-11-05", "TypeScript client 2.4.0, 2024-11-05", Script::Node(2), "2024-11-05"),
     older("ts2-2025-03-26", "TypeScript client 2.4.0, 2025-03-26", Script::Node(2), "2025-03-26"),
     older("ts2-2025-06-18", "TypeScript client 2.4.0, 2025-06-18", Script::Node(2), "2025-06-18"),
+    older("fastmcp-2024-11-05", "fastmcp 4.2.3, 2024-11-05", Script::FastMcp, "2024-11-05"),
+    older("fastmcp-2025-03-26", "fastmcp 4.2.3, 2025-03-26", Script::FastMcp, "2025-03-26"),
+    older("fastmcp-2025-06-18", "fastmcp 4.2.3, 2025-06-18", Script::FastMcp, "2025-06-18"),
+    older("mcp-remote-2024-11-05", "mcp-remote 0.15.1, 2024-11-05", Script::McpRemote, "2024-11-05"),
+    older("mcp-remote-2025-03-26", "mcp-remote 0.15.1, 2025-03-26", Script::McpRemote, "2025-03-26"),
+    older("mcp-remote-2025-06-18", "mcp-remote 0.15.1, 2025-06-18", Script::McpRemote, "2025-06-18"),
 ];
 
 const fn older(name: &'static str, title: &'static str, script: Script, mode: &'static str) -> Client {
@@ -128,12 +146,23 @@ impl Client {
     /// The SDKs try all pairs. What stands on one of them has the same transports, and tries each of them once.
     pub(super) fn downstreams(&self, upstream: Transport) -> &'static [Transport] {
         match (&self.script, upstream) {
+            // It finds out what the server speaks, and on HTTP+SSE that is never 2026-07-28.
+            (Script::McpRemote, _) if self.is_modern() => &[Transport::StreamableHttp],
             (Script::FastMcp, Transport::Stdio)
             | (Script::McpRemote, Transport::Stdio | Transport::HttpSse) => &[Transport::StreamableHttp],
             (Script::FastMcp, Transport::HttpSse) => &[Transport::Stdio],
             (Script::FastMcp | Script::McpRemote, Transport::StreamableHttp) => &[Transport::HttpSse],
             (Script::Rmcp, _) => &[Transport::Stdio, Transport::StreamableHttp],
             (Script::Python(_) | Script::Node(_), _) => &Transport::ALL,
+        }
+    }
+
+    /// The transport it has there, for a place where others are on `transport`.
+    pub(super) fn on(&self, transport: Transport) -> Transport {
+        match self.script {
+            // Its own client is on stdio wherever it is, and it is not.
+            Script::McpRemote if transport == Transport::Stdio => Transport::StreamableHttp,
+            _ => transport,
         }
     }
 
@@ -170,6 +199,8 @@ impl Client {
         };
         command.args(["--transport", Transport::Stdio.name(), "--"]).arg(lab.node());
         command.arg(lab.npm().join("node_modules/mcp-remote/dist/proxy.js")).args(target);
+        let protocol = if self.is_modern() { "auto" } else { "legacy" };
+        command.args(["--protocol", protocol]);
         command.args(["--transport", strategy]).env("MCP_REMOTE_CONFIG_DIR", lab.dir.join("mcp-remote"));
     }
 }

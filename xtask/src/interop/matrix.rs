@@ -39,8 +39,9 @@ pub(super) fn write(text: &mut String, pairs: &[(Run, Vec<Feature>)]) -> fmt::Re
          - A number: the specification rules it out, as below. An empty cell was not tried.\n\
          - A mark that holds on one of the server's transports alone has that transport beside it.\n\n\
          The last row counts the pairs of transports: each is the server's and the client's. rmcp has no HTTP+SSE. mcp-remote\n\
-         is a stdio server for its own client (TypeScript sdk 1.32.2), and on HTTP towards Crossway. fastmcp and mcp-remote try\n\
-         each transport of the server once, not with each of their own.\n"
+         is a stdio server for its own client (TypeScript sdk 1.32.2), and on HTTP towards Crossway; with `--protocol auto` it\n\
+         answers its client's `ping` itself. fastmcp and mcp-remote try each transport of the server once, not with each of their\n\
+         own.\n"
     )?;
     for (number, rule) in RULES.iter().enumerate() {
         writeln!(text, "{}. {}", number + 1, rule.says)?;

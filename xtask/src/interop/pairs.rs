@@ -19,6 +19,34 @@ use super::servers::{Fixture, Server, Transport};
 /// How long a client may take for everything. Each feature has a shorter limit of its own in the scripts.
 const CLIENT_LIMIT: Duration = Duration::from_secs(150);
 
+/// Where clients of older revisions are taken: a server, its transport, and theirs.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) fixture: Fixture,
+    pub(super) upstream: Transport,
+    pub(super) downstream: Transport,
+}
+
+/// Each server on each of its transports, with one of the clients': what a revision changes is in the messages, and the other
+/// pairs of transports are tried with the newest ones. Where everything is translated, one transport of the server's is enough.
+pub(super) const FOR_OLDER: [Place; 11] = [
+    place(Fixture::Everything, Transport::Stdio, Transport::StreamableHttp),
+    place(Fixture::Everything, Transport::HttpSse, Transport::Stdio),
+    place(Fixture::Everything, Transport::StreamableHttp, Transport::HttpSse),
+    place(Fixture::Time, Transport::Stdio, Transport::Stdio),
+    place(Fixture::Git, Transport::Stdio, Transport::HttpSse),
+    place(Fixture::Memory, Transport::Stdio, Transport::StreamableHttp),
+    place(Fixture::Filesystem, Transport::Stdio, Transport::Stdio),
+    place(Fixture::Demo, Transport::Stdio, Transport::StreamableHttp),
+    place(Fixture::Demo, Transport::HttpSse, Transport::Stdio),
+    place(Fixture::Demo, Transport::StreamableHttp, Transport::StreamableHttp),
+    place(Fixture::ModernDemo, Transport::StreamableHttp, Transport::StreamableHttp),
+];
+
+const fn place(fixture: Fixture, upstream: Transport, downstream: Transport) -> Place {
+    Place { fixture, upstream, downstream }
+}
+
 /// One client on one pair.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
@@ -91,6 +119,9 @@ fn runs(lab: &Lab, fixture: Fixture) -> Vec<Run> {
     let mut runs = Vec::new();
     for &upstream in fixture.transports() {
         for client in CLIENTS.iter().filter(fits) {
+            if is_left_out(fixture, upstream, client) {
+                continue;
+            }
             for &downstream in client.downstreams(upstream) {
                 runs.push(Run { fixture, upstream, downstream, client, direct: false });
             }
@@ -101,22 +132,26 @@ fn runs(lab: &Lab, fixture: Fixture) -> Vec<Run> {
                 runs.push(Run { fixture, upstream, downstream: upstream, client, direct: true });
             }
         }
-        if is_for_older(fixture, upstream) {
-            let downstream = Transport::StreamableHttp;
-            let run = |client| Run { fixture, upstream, downstream, client, direct: false };
+        for place in FOR_OLDER.iter().filter(|place| place.fixture == fixture && place.upstream == upstream) {
+            let run = |client: &'static Client| Run {
+                fixture,
+                upstream,
+                downstream: client.on(place.downstream),
+                client,
+                direct: false,
+            };
             runs.extend(OLDER.iter().map(run));
         }
     }
     runs
 }
 
-/// Whether clients of older revisions are taken there: once with nothing to translate, and once with everything. The transport
-/// of the server's matters little to that, so the second one is tried on one of them alone.
-pub(super) fn is_for_older(fixture: Fixture, upstream: Transport) -> bool {
-    matches!(
-        (fixture, upstream),
-        (Fixture::Demo | Fixture::ModernDemo, Transport::StreamableHttp) | (Fixture::Demo, Transport::Stdio)
-    )
+/// A pool hands on no log messages that are of no call while a client listens in the session, and this client always does:
+/// docs/open-ends.md.
+fn is_left_out(fixture: Fixture, upstream: Transport, client: &Client) -> bool {
+    fixture == Fixture::Everything
+        && upstream == Transport::StreamableHttp
+        && client.name == "mcp-remote-auto"
 }
 
 /// Runs every pair that is wanted.

@@ -10,7 +10,7 @@ pub(super) struct Rule {
 }
 
 /// All of them, in the order of the footnotes.
-pub(super) const RULES: [Rule; 3] = [
+pub(super) const RULES: [Rule; 5] = [
     Rule {
         key: "ping",
         says: "Revision 2026-07-28 has no `ping`: \"Remove `ping`, `logging/setLevel`, and `notifications/roots/list_changed`\" \
@@ -28,6 +28,18 @@ pub(super) const RULES: [Rule; 3] = [
         key: "elicitation",
         says: "No server may ask for it before 2025-06-18: \"Add support for **elicitation**, enabling servers to request \
                additional information from users during interactions\" (2025-06-18, changelog, Major changes 6).",
+    },
+    Rule {
+        key: "late-listen",
+        says: "`mcp-remote --protocol auto` answers `resources/subscribe` by itself, before it listens for that resource, so a \
+               change that comes at once is not told, with Crossway or without: \"The server **MUST NOT** send notification \
+               types the client has not explicitly requested\" (2026-07-28, basic/patterns/subscriptions, Opening a Stream).",
+    },
+    Rule {
+        key: "posted-cancel",
+        says: "`mcp-remote --protocol auto` passes its client's `notifications/cancelled` on, and keeps the stream open on which it \
+               waits: \"Closing the SSE response stream is the cancellation signal. [...] No `notifications/cancelled` message \
+               is required or expected.\" (2026-07-28, basic/patterns/cancellation, Transport-Specific Cancellation).",
     },
 ];
 

@@ -5,39 +5,38 @@ use std::fmt::{self, Write};
 use super::clients::OLDER;
 use super::matrix::mark;
 use super::merged::{MergedRun, PARTS, clients};
-use super::pairs::{Feature, Run, Went, is_for_older};
+use super::pairs::{FOR_OLDER, Feature, Place, Run, Went};
 use super::report::table;
-use super::servers::{Fixture, Transport};
 
 /// Clients that were made to ask for a revision before their newest legacy one.
 pub(super) fn write_older(text: &mut String, pairs: &[(Run, Vec<Feature>)]) -> fmt::Result {
-    let places: Vec<(Fixture, Transport)> = [Fixture::Demo, Fixture::ModernDemo]
-        .into_iter()
-        .flat_map(|fixture| Transport::ALL.map(|upstream| (fixture, upstream)))
-        .filter(|(fixture, upstream)| is_for_older(*fixture, *upstream))
-        .collect();
     writeln!(
         text,
         "\n## Clients of older revisions\n\n\
-         The same SDKs with an `initialize` that asks for an older revision, on Streamable HTTP. A cell counts the features that\n\
-         work, and names those that do not, with the number of the sentence above that rules them out.\n"
+         The same clients with an `initialize` that asks for an older revision, each server's transport → the client's; rmcp is\n\
+         above. fastmcp asks for what the SDK below it does; mcp-remote passes on what its client asks for, and has HTTP where\n\
+         others are on stdio. A cell counts the features that work, and names those that do not, with the number of the\n\
+         sentence above that rules them out.\n"
     )?;
     table(
         text,
         "client",
-        places.iter().map(|(fixture, upstream)| format!("{} on {}", fixture.short_title(), upstream.title())),
+        FOR_OLDER.iter().map(|place| {
+            let (upstream, downstream) = (place.upstream.title(), place.downstream.title());
+            format!("{}, {upstream} → {downstream}", place.fixture.short_title())
+        }),
         OLDER.iter().map(|client| {
-            let cell = |(fixture, upstream): &(Fixture, Transport)| {
+            let cell = |place: &Place| {
                 let is_it = |run: &Run| {
                     run.client == client
-                        && run.fixture == *fixture
-                        && run.upstream == *upstream
+                        && run.fixture == place.fixture
+                        && run.upstream == place.upstream
                         && !run.direct
                 };
                 let features = pairs.iter().find(|(run, _)| is_it(run)).map(|(_, features)| features);
                 features.map_or_else(String::new, |features| count(features))
             };
-            (client.title, places.iter().map(cell).collect())
+            (client.title, FOR_OLDER.iter().map(cell).collect())
         }),
     )
 }
