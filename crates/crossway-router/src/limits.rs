@@ -169,6 +169,10 @@ pub const FULL_RETRY: Duration = Duration::from_secs(5);
 /// The most tools whose hints are remembered: 16,384.
 pub const HINTED_TOOLS: usize = 16_384;
 
+/// How long a list, which can't be answered by a question, waits beside one about the client's roots, which is then left to the next call: 500 ms.
+/// A server that has not answered by then waits for it, and is told that there is nobody to ask.
+pub const ROOTS_HELD: Duration = Duration::from_millis(500);
+
 /// How long a server's first question waits for more, so that the client is asked all at once: 20 ms, which nobody who is
 /// asked notices.
 pub const PARK_GRACE: Duration = Duration::from_millis(20);

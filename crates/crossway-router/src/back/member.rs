@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::audience::Audience;
 use super::is_the_end;
+use super::roots::has_roots;
 use super::turns::Turns;
 use crate::cell::Cell;
 use crate::limits::{OPEN_TIME, ORPHANS};
@@ -32,6 +33,8 @@ pub(super) struct Member {
     in_use: AtomicUsize,
     /// How many calls ended without an answer of which the server may not have heard yet.
     ghosts: AtomicUsize,
+    /// Whether there are roots to be asked for, and the server goes on without an answer.
+    may_keep_roots: AtomicBool,
     /// How many requests it has had.
     requests: AtomicU64,
     pub(super) audience: Arc<Audience>,
@@ -49,7 +52,7 @@ pub(super) struct State {
     /// Calls that can take what comes outside of all calls.
     takers: Vec<Taker>,
     /// Requests of the server's that no call was there for.
-    orphans: VecDeque<Message>,
+    pub(super) orphans: VecDeque<Message>,
 }
 
 /// A call that takes what comes outside of all calls.
@@ -64,6 +67,7 @@ impl Member {
         Arc::new(Self {
             link,
             origin: Origin::unique(),
+            may_keep_roots: AtomicBool::new(has_roots(&asks)),
             asks,
             opened: OnceCell::new(),
             failed: Mutex::default(),
@@ -213,13 +217,33 @@ impl Member {
         }
     }
 
-    /// The call of this box has ended: what was in it for the client is not left without an answer.
-    pub(super) fn refuse_rest(&self, cell: &Cell) {
+    /// The call of this box has ended: what was in it for the client is not left without an answer. If the call was
+    /// answered, the server goes on without one.
+    pub(super) fn refuse_rest(&self, cell: &Cell, was_answered: bool) {
         for message in cell.close().into_iter().filter(Message::is_request) {
-            if let Err(message) = self.offer(message) {
+            if let Err(message) = self.leave(message, was_answered) {
                 self.tell(to_legacy::refuse(&message));
             }
         }
+    }
+
+    /// Leaves a question to another call. Gives it back if there is none that could take it.
+    pub(super) fn leave(&self, message: Message, was_answered: bool) -> Result<(), Box<Message>> {
+        match self.offer(message) {
+            // With several calls in flight it may be another one's of this client.
+            Ok(()) => Ok(()),
+            Err(message) if was_answered => self.keep_for_later(*message),
+            Err(message) => Err(message),
+        }
+    }
+
+    /// Whether a question about roots may wait for a later call. None does if a call has just ended that it may be of.
+    pub(super) fn may_keep_roots(&self) -> bool {
+        self.may_keep_roots.load(Ordering::Acquire) && !self.is_haunted()
+    }
+
+    pub(super) fn note_that_it_waits_for_roots(&self) {
+        self.may_keep_roots.store(false, Ordering::Release);
     }
 
     /// Gives a request of the server's to the newest call that may be asked; gives it back if there is none.
@@ -317,6 +341,9 @@ impl Member {
                 {
                     taker.deliver(message);
                 }
+            }
+            Kind::Notification if message.is_method("notifications/cancelled") => {
+                self.note_withdrawn(&message)
             }
             Kind::Notification => self.audience.announce(message),
             Kind::Result | Kind::Error => {}

@@ -13,6 +13,8 @@
 //! | resource subscriptions | the client's | each hears of its own, in whichever of the key's sessions they change | the same |
 //! | changes of lists | to the client | to all who listen | the same |
 //!
+//! What a server asks about roots outside of the calls in whose course it may ask waits for the next of those.
+//!
 //! What a client can be asked is part of a session's key, so a client never shares one with another that can be asked
 //! something else. Nothing that a session could not carry is advertised to the server.
 
@@ -23,6 +25,7 @@ mod member;
 mod parked;
 mod pool;
 mod reply;
+mod roots;
 mod turns;
 mod visits;
 

@@ -16,7 +16,8 @@ use crate::cell::Cell;
 /// A call that waits for its client's answer. It keeps its session.
 pub(super) struct Parked {
     pub(super) call: Call,
-    pub(super) reply: Reply,
+    /// `None` if it is to be sent when the client has answered.
+    pub(super) reply: Option<Reply>,
     pub(super) lease: Lease,
     pub(super) cell: Arc<Cell>,
     pub(super) questions: Vec<Question>,
@@ -32,7 +33,7 @@ impl Parked {
         for question in &self.questions {
             self.lease.member.tell(question.unanswered());
         }
-        self.lease.member.refuse_rest(&self.cell);
+        self.lease.member.refuse_rest(&self.cell, false);
         drop(self.reply);
         if self.owner.is_many() {
             self.lease.settle();

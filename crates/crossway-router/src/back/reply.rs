@@ -14,6 +14,7 @@ use super::error_for;
 use super::member::Lease;
 use super::parked::Parked;
 use super::pool::{Key, Owner, Pool};
+use super::roots::Held;
 use super::turns::Turn;
 use crate::cell::{Cell, Found};
 use crate::limits::PARK_GRACE;
@@ -31,6 +32,10 @@ pub(super) struct CallReply {
     questions: Vec<Question>,
     /// Until when it is waited for more of them.
     grace: Option<Pin<Box<Sleep>>>,
+    /// What the server has asked in its course that is left to a later call.
+    held: Option<Held>,
+    /// Whether its client was asked before it was sent.
+    was_asked_before: bool,
     /// Whether it was sent to a session that turned out to be gone before it had been seen there.
     was_lost: bool,
 }
@@ -52,7 +57,8 @@ enum Ended {
 
 struct Running {
     call: Call,
-    reply: Reply,
+    /// `None` if it is to be sent when the client has answered.
+    reply: Option<Reply>,
     lease: Lease,
 }
 
@@ -70,6 +76,8 @@ impl CallReply {
             phase: Phase::Over,
             questions: Vec::new(),
             grace: None,
+            held: None,
+            was_asked_before: false,
             was_lost: false,
         };
         if let Some(id) = reply.message.id() {
@@ -85,17 +93,24 @@ impl CallReply {
         if let Some(id) = message.id() {
             pool.note_call(context.origin, &id, &cell);
         }
+        let (asks, is_sent) = (call.asks().clone(), reply.is_some());
+        let phase = match is_sent {
+            true => Phase::Running(Box::new(Running { call, reply, lease })),
+            false => Phase::Opening(Box::pin(readied(lease, message.clone()))),
+        };
         Self {
             pool,
             message: message.clone(),
             context: context.clone(),
             owner,
-            asks: call.asks().clone(),
+            asks,
             cell,
-            phase: Phase::Running(Box::new(Running { call, reply, lease })),
+            phase,
             questions: Vec::new(),
             grace: None,
-            was_lost: true,
+            held: None,
+            was_asked_before: !is_sent,
+            was_lost: is_sent,
         }
     }
 
@@ -126,18 +141,37 @@ impl CallReply {
     }
 
     /// Sends the call on a session that is open. Gives back the answer to one that can't be sent.
-    fn send(&self, lease: Lease) -> Result<Phase, Box<Message>> {
+    fn send(&mut self, lease: Lease) -> Result<Phase, Box<Message>> {
         let Some(session) = lease.member.session() else { return Ok(Phase::Over) };
         let call = session.call(&self.message).map_err(|error| Box::new(error_for(&self.message, error)));
         let mut call = call?;
         call.rename(&lease.member.next_id());
         let may_ask = call.may_ask();
+        if may_ask && !self.was_asked_before && self.ask_before(&mut call, &lease) {
+            return Ok(Phase::Running(Box::new(Running { call, reply: None, lease })));
+        }
         let context = lease.member.context_of(&self.context);
         let reply = lease.member.link.call(crossway_service::Call::message(call.request(), context));
         if may_ask || call.level().is_some() {
             lease.member.take_in(&self.cell, may_ask);
         }
-        Ok(Phase::Running(Box::new(Running { call, reply, lease })))
+        Ok(Phase::Running(Box::new(Running { call, reply: Some(reply), lease })))
+    }
+
+    /// Takes up what the server has asked about roots before this call: it may need the answer for it.
+    fn ask_before(&mut self, call: &mut Call, lease: &Lease) -> bool {
+        for question in lease.member.take_roots() {
+            match call.handle_reply(question) {
+                Step::Park(question) => self.questions.push(question),
+                Step::Reply(answer) | Step::Refuse(_, answer) => lease.member.tell(answer),
+                _ => {}
+            }
+        }
+        let is_asked = !self.questions.is_empty();
+        if is_asked {
+            self.grace = Some(Box::pin(sleep(PARK_GRACE)));
+        }
+        is_asked
     }
 
     /// Does what the machine says. Gives what the client gets.
@@ -199,12 +233,15 @@ impl CallReply {
     fn finish(&mut self, ended: Ended) {
         if let Phase::Running(running) = self.end() {
             let Running { reply, lease, .. } = *running;
-            lease.member.refuse_rest(&self.cell);
+            let was_answered = ended == Ended::Answered;
+            lease.member.refuse_rest(&self.cell, was_answered);
             for question in self.questions.drain(..) {
-                // With several calls in flight it may be another one's of this client.
-                if let Err(request) = lease.member.offer(question.into_request()) {
+                if let Err(request) = lease.member.leave(question.into_request(), was_answered) {
                     lease.member.tell(to_legacy::unanswered(&request));
                 }
+            }
+            if let Some(held) = self.held.take().filter(|_| !was_answered) {
+                lease.member.drop_held(&held);
             }
             // The server is told before anything else is asked of it.
             drop(reply);
@@ -292,7 +329,17 @@ impl Stream for CallReply {
                     }
                 }
                 (Found::Nothing, Phase::Running(running)) => {
-                    let Poll::Ready(next) = Pin::new(&mut running.reply).poll_next(cx) else {
+                    let next = match &mut running.reply {
+                        Some(reply) => Pin::new(reply).poll_next(cx),
+                        None => Poll::Pending,
+                    };
+                    let Poll::Ready(next) = next else {
+                        if let Some(held) = &mut this.held
+                            && held.patience.as_mut().poll(cx).is_ready()
+                        {
+                            running.lease.member.refuse_held(held);
+                            this.held = None;
+                        }
                         let Some(grace) = &mut this.grace else { return Poll::Pending };
                         ready!(grace.as_mut().poll(cx));
                         return Poll::Ready(this.park().map(Ok));
@@ -305,7 +352,22 @@ impl Stream for CallReply {
                         {
                             continue;
                         }
-                        Some(Ok(message)) => running.call.handle_reply(message),
+                        Some(Ok(message)) if message.is_request() && !running.call.may_ask() => {
+                            let id = id_of(&message);
+                            match running.lease.member.keep_for_later(message) {
+                                Ok(()) => {
+                                    Held::add(&mut this.held, id);
+                                    continue;
+                                }
+                                Err(message) => running.call.handle_reply(*message),
+                            }
+                        }
+                        Some(Ok(message)) => {
+                            if message.is_method("notifications/cancelled") {
+                                running.lease.member.note_withdrawn(&message);
+                            }
+                            running.call.handle_reply(message)
+                        }
                         Some(Err(error)) => match this.fail(error) {
                             Some(error) => return Poll::Ready(Some(Err(error))),
                             None => continue,
