@@ -127,10 +127,14 @@ const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-0
 
 /// Everybody may do what stands in the grant.
 fn configure(folder: &Path, tools: &str) {
+    configure_with(folder, tools, &format!("command: \"{CROSSWAY}\", args: [demo, --stdio]"));
+}
+
+fn configure_with(folder: &Path, tools: &str, server: &str) {
     let text = format!(
         "operations: {{ listen: \"127.0.0.1:9\", admin_key: {KEY} }}\n\
          identity: {{ proof: none }}\n\
-         upstreams:\n  demo: {{ command: \"{CROSSWAY}\", args: [demo, --stdio], scope: shared }}\n\
+         upstreams:\n  demo: {{ {server}, scope: shared }}\n\
          grants:\n  - {{ user: anonymous, upstream: demo, tools: [{tools}] }}\n"
     );
     fs::write(folder.join("new"), text).unwrap();
@@ -160,6 +164,24 @@ fn the_manager_and_probes_are_told_of_the_start_a_reload_and_the_end() {
     gateway.signal("TERM");
     assert!(gateway.told().starts_with("STOPPING=1\n"));
     assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn children_have_their_time_to_end() {
+    let mut gateway = Gateway::start(&[]);
+    assert!(gateway.told().starts_with("READY=1\n"));
+    let ended = gateway.folder.path().join("ended");
+    // It has something to do once its input is closed.
+    let script = format!("'{CROSSWAY}' demo --stdio; sleep 0.5; touch '{}'", ended.display());
+    let server = format!("command: sh, args: [-c, {}]", serde_json::json!(script));
+    configure_with(gateway.folder.path(), "'*'", &server);
+    gateway.signal("HUP");
+    assert!(gateway.told().starts_with("RELOADING=1\n"));
+    assert!(gateway.told().starts_with("READY=1\n"));
+    assert!(gateway.list().contains(r#""demo__echo""#));
+    gateway.signal("TERM");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    assert!(ended.exists());
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod ledger;
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{self, Poll};
 use std::time::Duration;
@@ -92,6 +92,7 @@ struct Shared {
     group_of: OnceLock<Box<GroupOf>>,
     instances: Mutex<HashMap<ScopeKey, Arc<Instance>>>,
     sweeper: OnceLock<()>,
+    is_closed: AtomicBool,
 }
 
 struct Instance {
@@ -135,7 +136,8 @@ impl Scoped {
 
     fn made(make: Box<Make>, options: ScopedOptions, bounds: Option<(Ledger, Box<BoundsOf>)>) -> Self {
         let (instances, group_of, sweeper) = (Mutex::default(), OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Shared { make, options, bounds, group_of, instances, sweeper }))
+        let is_closed = AtomicBool::new(false);
+        Self(Arc::new(Shared { make, options, bounds, group_of, instances, sweeper, is_closed }))
     }
 
     /// Has groups share the room for instances: `group_of` says of which one a key is, given the context of its first call. A key of
@@ -163,9 +165,13 @@ impl Scoped {
         drop(dropped);
     }
 
-    /// Ends all instances, with the calls that they have in flight.
+    /// Ends all instances, with the calls that they have in flight and what listens. None is made from now on.
     pub async fn close(&self) {
+        self.0.is_closed.store(true, Ordering::Release);
         let all: Vec<_> = self.0.instances().drain().collect();
+        for (_, instance) in &all {
+            instance.is_over.send_replace(true);
+        }
         futures_util::future::join_all(all.iter().map(|(_, instance)| instance.link.close())).await;
     }
 }
@@ -220,6 +226,9 @@ impl Shared {
             }
         }
         let mut instances = self.instances();
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(CallError::not_sent(Reason::Closing));
+        }
         // Another call may have made it meanwhile.
         if let Some(instance) = instances.get(key).filter(|it| !it.is_old()) {
             return Ok(Lease::new(instance, is_standing));

@@ -10,6 +10,7 @@ mod access;
 mod ask;
 mod discreet;
 mod edge;
+mod endings;
 mod instances;
 mod manager;
 mod operating;
@@ -59,6 +60,7 @@ pub(crate) use edge::Edge;
 
 use access::PolicyAccess;
 use discreet::Discreet;
+use endings::Endings;
 use instances::Told;
 use manager::{Manager, Sockets};
 use operating::{Source, Telling, load_tls, operate, record};
@@ -250,6 +252,8 @@ struct Gateway {
     is_traced: bool,
     /// What reaches upstreams.
     connect: Connect,
+    /// What ends in the background.
+    endings: Endings,
     /// What operators are told of.
     told: Arc<Mutex<Vec<Told>>>,
 }
@@ -295,6 +299,7 @@ impl Gateway {
             audit,
             is_traced,
             connect,
+            endings: Endings::default(),
             told: Arc::default(),
         };
         gateway.open_endpoints();
@@ -342,6 +347,7 @@ impl Gateway {
                 &self.metrics,
                 &self.states,
                 &self.connect,
+                &self.endings,
             );
             match served.spec.instructions {
                 true => self.merged.insert(&served.spec.prefix, &served.upstream),
@@ -367,11 +373,7 @@ impl Gateway {
                 self.directory.remove(&gone.spec.name);
                 self.maker.retire(pair);
             }
-            let drain = self.maker.drain();
-            tokio::spawn(async move {
-                tokio::time::sleep(drain).await;
-                gone.close().await;
-            });
+            gone.retire(self.maker.drain());
         }
         self.merged.arrange(&prefixes);
         self.directory.arrange(&names.iter().map(String::as_str).collect::<Vec<_>>());
@@ -415,6 +417,7 @@ impl Gateway {
 
     async fn close(self) {
         futures_util::future::join_all(self.served.iter().map(Served::close)).await;
+        self.endings.all().await;
     }
 }
 

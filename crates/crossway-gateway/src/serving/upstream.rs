@@ -1,6 +1,7 @@
 //! One upstream as it is served: who may call it, how much, with what, and on which of its instances.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
@@ -11,6 +12,7 @@ use crossway_seal::Keyring;
 use crossway_service::{Call, CallError, Connection, Context, Link, Reason, Reply, Scope, Upstream};
 
 use super::access::PolicyAccess;
+use super::endings::{Endings, Lasting};
 use super::instances::{Instances, Shown, Told};
 use super::owned::Owned;
 use super::quotas::{PolicyQuotas, children, refused, tenant_among_others, tenant_of_shared};
@@ -35,6 +37,7 @@ pub(super) struct Served {
     pub(super) alone: Router,
     pub(super) scoped: Scoped,
     instances: Instances,
+    endings: Endings,
 }
 
 impl Served {
@@ -46,6 +49,7 @@ impl Served {
         metrics: &Metrics,
         keyring: &Arc<Keyring>,
         connect: &Connect,
+        endings: &Endings,
     ) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
         let options =
@@ -54,14 +58,14 @@ impl Served {
         let shares = now.clone();
         let shared = spec.name.clone();
         made.guard = made.guard.group_by(move |context| tenant_of_shared(&shares, &shared, context));
-        let (shown, ruled) = (instances.clone(), now.clone());
+        let (shown, ruled, ends) = (instances.clone(), now.clone(), endings.clone());
         let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
             // What is supplied is meant for the upstream that has the name now. This one ends with its last calls.
             if ruled.get().plans.get(&made.name) != Some(&made.plan) {
                 return Box::new(Replaced);
             }
             let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
-            Box::new(Instance::new(&made, &supplied, Arc::clone(&connect), &shown))
+            Box::new(Instance::new(&made, &supplied, Arc::clone(&connect), &shown, ends.expect()))
         };
         let scoped = match &spec.plan {
             UpstreamPlan::Command(_) => {
@@ -91,7 +95,7 @@ impl Served {
         }
         let alone = Router::with_naming(options, Unprefixed);
         alone.insert(&spec.name, &upstream);
-        Self { spec, upstream, alone, scoped, instances }
+        Self { spec, upstream, alone, scoped, instances, endings: endings.clone() }
     }
 
     /// Whether it is what a config says.
@@ -132,6 +136,12 @@ impl Served {
     pub(super) async fn close(&self) {
         self.scoped.close().await;
     }
+
+    /// Ends it when calls in flight have had this time.
+    pub(super) fn retire(self, drain: Duration) {
+        let endings = self.endings.clone();
+        endings.later(drain, async move { self.close().await });
+    }
 }
 
 /// Whose a call is, for metrics.
@@ -157,14 +167,20 @@ impl Counts {
 
 /// The upstream as one scope has it.
 struct Instance {
-    member: Option<Member>,
+    member: Option<(Member, Lasting)>,
     modern: Late,
     /// Operators are told of it as long as it is one.
     _shown: Arc<Shown>,
 }
 
 impl Instance {
-    fn new(spec: &UpstreamSpec, supplied: &Supplied, connect: Connect, all: &Instances) -> Self {
+    fn new(
+        spec: &UpstreamSpec,
+        supplied: &Supplied,
+        connect: Connect,
+        all: &Instances,
+        lasting: Lasting,
+    ) -> Self {
         let mut plan = spec.plan.clone();
         match &mut plan {
             UpstreamPlan::Command(command) => {
@@ -186,7 +202,7 @@ impl Instance {
         let share = if spec.scope == ScopeFile::Session { Share::Session } else { Share::Shared };
         let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), share, || {});
         let shown = all.show(member.vitals());
-        Self { member: Some(member), modern, _shown: shown }
+        Self { member: Some((member, lasting)), modern, _shown: shown }
     }
 }
 
@@ -228,8 +244,8 @@ impl Upstream for Instance {
 impl Drop for Instance {
     /// Ends the child, or the sessions, in the background.
     fn drop(&mut self) {
-        if let (Some(member), Ok(runtime)) = (self.member.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(member.close());
+        if let Some((member, lasting)) = self.member.take() {
+            lasting.end(member.close());
         }
     }
 }
