@@ -9,6 +9,8 @@ mod check;
 pub mod config;
 mod connect;
 mod demo;
+#[cfg(unix)]
+mod descriptors;
 mod detect;
 mod disabled;
 mod eras;
@@ -52,6 +54,8 @@ pub use bridge::bridge;
 pub use check::check;
 pub use crossway_router::guard::Timeouts;
 pub use demo::demo;
+#[cfg(unix)]
+pub use descriptors::raise_descriptor_limit;
 pub use detect::{DetectError, connect_url};
 pub use error::RunError;
 pub use expand::{ExpandError, expand};

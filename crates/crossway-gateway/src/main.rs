@@ -104,8 +104,10 @@ fn threads(in_front_of_a_command: bool) -> NonZeroUsize {
     NonZeroUsize::new(wanted).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Many clients: so many threads.
+/// Many clients: so many threads, and as many open files as there may be.
 fn runtime(threads: NonZeroUsize) -> anyhow::Result<Runtime> {
+    #[cfg(unix)]
+    crossway_gateway::raise_descriptor_limit();
     if threads == NonZeroUsize::MIN {
         return one_thread();
     }

@@ -17,13 +17,14 @@ use crossway_streamable_http::server::{Config, Limits, StreamableHttp};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::banner;
 use crate::config::file::LimitsFile;
 use crate::config::{Listening, Loaded};
 use crate::faces::{Faces, Pair};
 use crate::pages::Paged;
 use crate::plan::Serving;
+use crate::shutdown::Signals;
 use crate::tls::Door;
-use crate::{banner, shutdown};
 
 /// Why an upstream can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -270,14 +271,21 @@ pub(crate) async fn run(
         tracing::warn!(%address, "nobody is authenticated: whoever reaches this address can call the server behind it");
     }
 
-    shutdown::asked().await?;
+    let mut signals = Signals::new()?;
+    signals.asked().await?;
     ending();
     tracing::info!(seconds = serving.drain.as_secs_f64(), "ending; calls in flight may finish");
     faces.drain();
     let _ = stop.send(());
     let mut server = server;
-    if tokio::time::timeout(serving.drain, &mut server).await.is_err() {
-        tracing::warn!("calls were still in flight when the time to drain was over; they are cancelled");
+    tokio::select! {
+        drained = tokio::time::timeout(serving.drain, &mut server) => if drained.is_err() {
+            tracing::warn!("calls were still in flight when the time to drain was over; they are cancelled");
+        },
+        again = signals.asked() => {
+            again?;
+            tracing::warn!("asked to end once more; calls that are still in flight are cancelled");
+        }
     }
     server.abort();
     faces.close().await;

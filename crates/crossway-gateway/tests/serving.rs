@@ -201,6 +201,38 @@ fn sigterm_lets_a_call_in_flight_finish_and_ends_the_children() {
 
 #[test]
 #[cfg(unix)]
+fn who_is_asked_to_end_once_more_does_not_wait_for_calls() {
+    let mut bridge = Serving::start(&["bridge", "--drain", "600", "--", CROSSWAY, "demo", "--stdio"]);
+    let session = bridge.open();
+    let slow = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow","arguments":{"steps":600,"ms":100},"_meta":{"progressToken":"p"}}}"#;
+    let mut stream = BufReader::new(bridge.send(slow, Some(&session)));
+    let mut line = String::new();
+    while !line.contains("notifications/progress") {
+        line.clear();
+        assert!(stream.read_line(&mut line).unwrap() > 0);
+    }
+    bridge.signal("INT");
+    // That it has heard shows in what it takes up no more.
+    while std::net::TcpStream::connect(&bridge.address).is_ok() {
+        std::thread::yield_now();
+    }
+    bridge.signal("INT");
+    assert_eq!(bridge.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn as_many_files_may_be_open_as_the_system_allows() {
+    let script = format!("ulimit -Sn 64; exec '{CROSSWAY}' demo --listen 127.0.0.1:0");
+    let demo = Serving::spawn(Command::new("sh").args(["-c", &script]));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", demo.child.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let soft: u64 = line.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!(soft > 64, "{line}");
+}
+
+#[test]
+#[cfg(unix)]
 fn a_call_that_outlasts_the_drain_time_does_not_keep_the_process() {
     let mut bridge = Serving::start(&["bridge", "--drain", "0.2", "--", CROSSWAY, "demo", "--stdio"]);
     let session = bridge.open();

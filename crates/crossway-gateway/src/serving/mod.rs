@@ -60,7 +60,6 @@ pub(crate) use edge::Edge;
 
 use access::PolicyAccess;
 use discreet::Discreet;
-use endings::Endings;
 use instances::Told;
 use manager::{Manager, Sockets};
 use operating::{Source, Telling, load_tls, operate, record};
@@ -252,8 +251,6 @@ struct Gateway {
     is_traced: bool,
     /// What reaches upstreams.
     connect: Connect,
-    /// What ends in the background.
-    endings: Endings,
     /// What operators are told of.
     told: Arc<Mutex<Vec<Told>>>,
 }
@@ -299,7 +296,6 @@ impl Gateway {
             audit,
             is_traced,
             connect,
-            endings: Endings::default(),
             told: Arc::default(),
         };
         gateway.open_endpoints();
@@ -347,7 +343,6 @@ impl Gateway {
                 &self.metrics,
                 &self.states,
                 &self.connect,
-                &self.endings,
             );
             match served.spec.instructions {
                 true => self.merged.insert(&served.spec.prefix, &served.upstream),
@@ -417,7 +412,7 @@ impl Gateway {
 
     async fn close(self) {
         futures_util::future::join_all(self.served.iter().map(Served::close)).await;
-        self.endings.all().await;
+        self.counts.endings.all().await;
     }
 }
 

@@ -49,7 +49,6 @@ impl Served {
         metrics: &Metrics,
         keyring: &Arc<Keyring>,
         connect: &Connect,
-        endings: &Endings,
     ) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
         let options =
@@ -58,7 +57,7 @@ impl Served {
         let shares = now.clone();
         let shared = spec.name.clone();
         made.guard = made.guard.group_by(move |context| tenant_of_shared(&shares, &shared, context));
-        let (shown, ruled, ends) = (instances.clone(), now.clone(), endings.clone());
+        let (shown, ruled, ends) = (instances.clone(), now.clone(), counts.endings.clone());
         let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
             // What is supplied is meant for the upstream that has the name now. This one ends with its last calls.
             if ruled.get().plans.get(&made.name) != Some(&made.plan) {
@@ -95,7 +94,7 @@ impl Served {
         }
         let alone = Router::with_naming(options, Unprefixed);
         alone.insert(&spec.name, &upstream);
-        Self { spec, upstream, alone, scoped, instances, endings: endings.clone() }
+        Self { spec, upstream, alone, scoped, instances, endings: counts.endings.clone() }
     }
 
     /// Whether it is what a config says.
@@ -154,6 +153,8 @@ pub(super) struct Counts {
     calls: LimitLayer,
     /// Whose processes there are.
     processes: Ledger,
+    /// What has yet to end.
+    pub(super) endings: Endings,
 }
 
 impl Counts {
@@ -161,7 +162,8 @@ impl Counts {
     pub(super) fn new(now: &Now, metrics: &Metrics) -> Self {
         let quotas = PolicyQuotas { now: now.clone(), metrics: metrics.clone() };
         let calls = LimitLayer::new(quotas, LimitOptions::default());
-        Self { calls, processes: Ledger::telling(|context| refused(context, QuotaBound::Children)) }
+        let processes = Ledger::telling(|context| refused(context, QuotaBound::Children));
+        Self { calls, processes, endings: Endings::default() }
     }
 }
 

@@ -82,6 +82,7 @@ pub async fn serve_with<A: Accept, S: HttpService>(
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let mut failures = 0_u64;
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
@@ -95,6 +96,7 @@ pub async fn serve_with<A: Accept, S: HttpService>(
         };
         match accepted {
             Ok((stream, from, permit)) => {
+                failures = 0;
                 // Answers are small and should go out at once.
                 let _ = stream.set_nodelay(true);
                 let (accept_by, service, mut stopped) = (accept_by.clone(), service.clone(), stopped.clone());
@@ -108,7 +110,11 @@ pub async fn serve_with<A: Accept, S: HttpService>(
             }
             Err(error) if is_of_one_connection(&error) => debug!(%error, "a connection was not accepted"),
             Err(error) => {
-                warn!(%error, "connections can't be accepted; trying again soon");
+                failures += 1;
+                // What has run out is out for a while, and is not told each time.
+                if failures.is_power_of_two() {
+                    warn!(%error, failures, "connections can't be accepted; trying again soon");
+                }
                 tokio::time::sleep(limits::ACCEPT_PAUSE).await;
             }
         }
