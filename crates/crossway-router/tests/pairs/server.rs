@@ -136,7 +136,16 @@ impl Session {
         match said["method"].as_str().unwrap() {
             "initialize" => done(self.initialize(&said["params"])),
             "ping" | "logging/setLevel" => done(json!({})),
+            // Some servers ask whenever they are asked, and go on without the answer.
+            "notifications/initialized" => {
+                if let Some(question) = self.question_about_roots() {
+                    self.announce(&question);
+                }
+            }
             "tools/list" => {
+                if let Some(question) = self.question_about_roots() {
+                    way.send(&question.to_string());
+                }
                 done(json!({ "tools": [{ "name": "work", "inputSchema": { "type": "object" } }] }))
             }
             "resources/list" => done(json!({ "resources": [{ "uri": "sim:///news", "name": "news" }] })),
@@ -196,6 +205,16 @@ impl Session {
                 },
                 "serverInfo": { "name": "sim", "version": "1" },
             })
+        })
+    }
+
+    /// A question that nothing waits for the answer to.
+    fn question_about_roots(&self) -> Option<Value> {
+        self.with(|state| {
+            let can = state.capabilities["roots"].is_object();
+            state.next_question += u64::from(can);
+            let id = format!("roots {}", state.next_question);
+            can.then(|| json!({ "jsonrpc": "2.0", "id": id, "method": "roots/list" }))
         })
     }
 
