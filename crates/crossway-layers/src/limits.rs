@@ -13,6 +13,12 @@ pub const AUDIT_CALLS: usize = 65_536;
 /// How long a call waits for room in the audit log: 30 s, less than clients wait for an answer.
 pub const AUDIT_WAIT: Duration = Duration::from_secs(30);
 
+/// How long what listens may hold its place in the audit log before it has begun: 10 s. Then it is on record as what listens.
+pub const AUDIT_LISTEN: Duration = Duration::from_secs(10);
+
+/// How many tenants' shares of the audit log are kept that have no call in it: 1,024. Beyond that, they are made anew.
+pub const AUDIT_SHARES: usize = 1024;
+
 /// How many records are written at once: 1,024.
 pub const AUDIT_BATCH: usize = 1024;
 

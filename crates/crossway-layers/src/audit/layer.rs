@@ -38,17 +38,17 @@ impl Stage for AuditLayer {
         let Some(request) = seam::request(call) else { return Entry::Pass(None) };
         let record = Record::new(&self.log, request, call);
         call.context.extensions.insert(record.note().clone());
-        match self.log.place_now() {
+        match self.log.place_now(record.tenant()) {
             Ok(place) => Entry::Pass(Some(record.placed(place))),
             Err(NotRecorded::Full) if self.log.options().overflow == Overflow::Wait => {
                 let log = self.log.clone();
                 Entry::Wait(Box::pin(async move {
-                    let place = log.place().await.map_err(|error| Reply::failed(error.into()))?;
+                    let place =
+                        log.place(record.tenant()).await.map_err(|error| Reply::failed(error.into()))?;
                     Ok(Some(record.placed(place)))
                 }))
             }
-            Err(NotRecorded::Full) => refused(self.log.refuse(NotRecorded::Full)),
-            Err(error) => refused(error),
+            Err(error) => refused(self.log.refuse(error)),
         }
     }
 

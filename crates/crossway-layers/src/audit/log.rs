@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crossway_policy::TenantName;
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
+use tokio::sync::oneshot;
 
+use super::shares::{Share, Shares};
 use super::{AuditKey, AuditWriter, NotRecorded};
 use crate::limits::{AUDIT_CALLS, AUDIT_WAIT};
 use crate::{Clock, SystemClock};
@@ -74,10 +77,11 @@ impl AuditOptions {
 pub struct AuditLog(Arc<Shared>);
 
 struct Shared {
-    lines: mpsc::Sender<Vec<u8>>,
+    lines: mpsc::Sender<Written>,
     key: AuditKey,
     options: AuditOptions,
     totals: Arc<Totals>,
+    shares: Shares,
 }
 
 /// What has become of calls since the log was made.
@@ -106,17 +110,37 @@ pub struct AuditCounts {
     pub refused: u64,
 }
 
+/// A record's line, with the part of its tenant's share that it takes until it is written.
+pub(super) struct Written {
+    pub(super) line: Vec<u8>,
+    /// Whoever waits until it is written. Then there is no line.
+    pub(super) awaited: Option<oneshot::Sender<()>>,
+    _share: Option<Share>,
+}
+
 /// A record's place in the log.
-pub(super) type Place = OwnedPermit<Vec<u8>>;
+pub(super) struct Place {
+    line: OwnedPermit<Written>,
+    share: Option<Share>,
+}
+
+impl Place {
+    /// Has the record written.
+    pub(super) fn send(self, line: Vec<u8>) {
+        self.line.send(Written { line, awaited: None, _share: self.share });
+    }
+}
 
 impl AuditLog {
     /// A log, and what writes it.
     #[must_use]
     pub fn new(key: AuditKey, options: AuditOptions) -> (Self, AuditWriter) {
-        let (lines, receiver) = mpsc::channel(options.calls.clamp(1, tokio::sync::Semaphore::MAX_PERMITS));
+        let calls = options.calls.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        let (lines, receiver) = mpsc::channel(calls);
         let totals = Arc::<Totals>::default();
         let writer = AuditWriter::new(receiver, Arc::clone(&totals), Arc::clone(&options.clock));
-        (Self(Arc::new(Shared { lines, key, options, totals })), writer)
+        let shares = Shares::new(calls);
+        (Self(Arc::new(Shared { lines, key, options, totals, shares })), writer)
     }
 
     /// How many more calls there is room for.
@@ -144,6 +168,25 @@ impl AuditLog {
         }
     }
 
+    /// Ready when all calls that have a place are over and their records written; later calls wait for that. For as long as calls go
+    /// on, or nobody writes, it is not ready: whoever ends a program gives it a time. Ready at once where the writer is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: records are written all the same.
+    pub async fn written(&self) {
+        let lines = &self.0.lines;
+        // Once all places are free there is no call, and the writer has all records.
+        let Ok(mut places) = lines.reserve_many(lines.max_capacity()).await else { return };
+        let (awaited, written) = oneshot::channel();
+        if let Some(place) = places.next() {
+            place.send(Written { line: Vec::new(), awaited: Some(awaited), _share: None });
+        }
+        drop(places);
+        // It is not sent where the writer is gone.
+        let _ = written.await;
+    }
+
     pub(super) fn key(&self) -> &AuditKey {
         &self.0.key
     }
@@ -156,22 +199,33 @@ impl AuditLog {
         &*self.0.options.clock
     }
 
-    pub(super) fn place_now(&self) -> Result<Place, NotRecorded> {
-        self.0.lines.clone().try_reserve_owned().map_err(|error| match error {
-            TrySendError::Full(_) => NotRecorded::Full,
-            TrySendError::Closed(_) => self.refuse(NotRecorded::Closed),
-        })
+    /// A place for a record of this tenant's, if there is one now.
+    pub(super) fn place_now(&self, tenant: Option<&TenantName>) -> Result<Place, NotRecorded> {
+        let share = match tenant {
+            Some(tenant) => Some(self.0.shares.take_now(tenant).ok_or(NotRecorded::Full)?),
+            None => None,
+        };
+        match self.0.lines.clone().try_reserve_owned() {
+            Ok(line) => Ok(Place { line, share }),
+            Err(TrySendError::Full(_)) => Err(NotRecorded::Full),
+            Err(TrySendError::Closed(_)) => Err(NotRecorded::Closed),
+        }
     }
 
     /// A place, when there is one.
-    pub(super) async fn place(&self) -> Result<Place, NotRecorded> {
+    pub(super) async fn place(&self, tenant: Option<&TenantName>) -> Result<Place, NotRecorded> {
         self.0.totals.waited.fetch_add(1, Ordering::Relaxed);
-        let place = self.0.lines.clone().reserve_owned();
-        match tokio::time::timeout(self.0.options.wait, place).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) => Err(self.refuse(NotRecorded::Closed)),
-            Err(_) => Err(self.refuse(NotRecorded::Full)),
-        }
+        let place = async {
+            // One that waits for its own share is not in the others' way.
+            let share = match tenant {
+                Some(tenant) => self.0.shares.take(tenant).await,
+                None => None,
+            };
+            let line = self.0.lines.clone().reserve_owned().await.map_err(|_| NotRecorded::Closed)?;
+            Ok(Place { line, share })
+        };
+        let placed = tokio::time::timeout(self.0.options.wait, place).await;
+        placed.unwrap_or(Err(NotRecorded::Full)).map_err(|why| self.refuse(why))
     }
 
     /// Counts a call that has no place, and never gets one.

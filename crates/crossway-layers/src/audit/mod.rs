@@ -9,16 +9,21 @@
 //! | `arguments` | a keyed hash (HMAC-SHA256, its first 16 bytes in hex) of the arguments' bytes: the same for the same, and of no use to whoever has no key |
 //! | `decision`, `rule` | `allowed` or `denied`, and by which rule, as whoever decides has noted in the call's [`AuditNote`] |
 //! | `upstream`, `own_name` | where the call went, and what it was called there |
-//! | `outcome` | `result`, `error`, `failed`, `dropped` (the client went away or cancelled before the answer) or `no answer` |
+//! | `outcome` | `result`, `error`, `failed`, `dropped` (the client went away or cancelled before the answer), `no answer` or `listening` |
 //! | `code`, `sent` | of an error: its JSON-RPC code; of a failure: `not sent`, `unknown` or `answered` |
 //! | `milliseconds` | how long it took |
 //! | `trace` | the trace that it belongs to, if `trace` stands before this layer |
+//!
+//! `subscriptions/listen` goes on for as long as its client likes. It has a record with the outcome `listening` when it has begun, or has
+//! not within [`limits::AUDIT_LISTEN`](crate::limits::AUDIT_LISTEN), and another one with the same `time` when it is over, if there is room
+//! for that at once.
 //!
 //! Never an argument, a result, a header or a secret. Method and name are the client's words: they are cut at
 //! [`limits::NAME_CHARS`](crate::limits::NAME_CHARS), and stand in JSON, so that no client writes a line of its own.
 //!
 //! A call that can't be recorded is not made: its record has its place in the log from the start. Where there is no room, calls
-//! wait or are refused, as [`Overflow`] says. Those that are refused are counted, and the count is written when there is room again.
+//! wait or are refused, as [`Overflow`] says. One tenant's calls ([`TenantName`](crossway_policy::TenantName) in their extensions) take three
+//! quarters of the room at the most. Those that are refused are counted, and the count is written when there is room again.
 
 mod error;
 mod key;
@@ -27,6 +32,7 @@ mod log;
 mod note;
 mod record;
 mod reply;
+mod shares;
 mod writer;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::Place;
 use super::{AuditLog, AuditNote, Decision};
-use crate::seam::short;
+use crate::seam::{is_standing, short};
 
 /// What is known of a call when it comes.
 pub(crate) struct Record {
@@ -25,7 +25,19 @@ pub(crate) struct Record {
     name: Option<String>,
     arguments: Option<String>,
     trace: Option<TraceContext>,
+    standing: Standing,
     end: End,
+}
+
+/// Whether a call listens, which goes on for as long as its client likes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It doesn't, or is over.
+    No,
+    /// It has not begun yet.
+    Asked,
+    /// That it has begun is on record.
+    Begun,
 }
 
 /// How a call ended.
@@ -35,6 +47,8 @@ struct End {
     code: Option<i64>,
     sent: Option<&'static str>,
 }
+
+const LISTENING: End = End { outcome: "listening", code: None, sent: None };
 
 const DROPPED: End = End { outcome: "dropped", code: None, sent: None };
 
@@ -87,7 +101,26 @@ impl Record {
             name: request.name().map(|name| short(&name).to_owned()),
             arguments: arguments.map(|arguments| log.key().hash(arguments)),
             trace: extensions.get::<TraceContext>().cloned(),
+            standing: if is_standing(request) { Standing::Asked } else { Standing::No },
             end: DROPPED,
+        }
+    }
+
+    pub(super) fn tenant(&self) -> Option<&TenantName> {
+        self.tenant.as_ref()
+    }
+
+    /// Whether it is of a call that listens, and has not begun yet as far as is on record.
+    pub(super) fn is_to_listen(&self) -> bool {
+        self.standing == Standing::Asked
+    }
+
+    /// Notes that a call listens, and writes that: however many listen, their records leave room for those of others.
+    pub(super) fn listens(&mut self) {
+        if self.is_to_listen() {
+            self.end = LISTENING;
+            self.write();
+            (self.standing, self.end) = (Standing::Begun, DROPPED);
         }
     }
 
@@ -129,10 +162,11 @@ impl Record {
     fn ended(&mut self, end: End) {
         self.end = end;
         self.write();
+        self.standing = Standing::No;
     }
 
     fn write(&mut self) {
-        let Some(place) = self.place.take() else { return };
+        let Some(place) = self.place.take().or_else(|| self.place_of_end()) else { return };
         let noted = self.note.noted();
         let took = self.log.clock().instant().saturating_duration_since(self.began);
         let line = Line {
@@ -159,6 +193,14 @@ impl Record {
         drop(noted);
         text.push(b'\n');
         place.send(text);
+    }
+}
+
+impl Record {
+    /// A place for the end of what listens, if there is one: that it has begun is on record, so that no call waits for it.
+    fn place_of_end(&mut self) -> Option<Place> {
+        let has_begun = std::mem::replace(&mut self.standing, Standing::No) == Standing::Begun;
+        if has_begun { self.log.place_now(self.tenant()).ok() } else { None }
     }
 }
 

@@ -9,6 +9,8 @@ use super::*;
 use crate::script::{around, call_of, message, response, settle};
 use crate::{Clock, TraceLayer};
 
+mod room;
+
 /// 2026-11-25T22:30:00Z, always; how long calls take is measured on tokio's clock.
 #[derive(Debug)]
 struct Fixed;

@@ -6,20 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use super::log::Totals;
+use super::log::{Totals, Written};
 use crate::Clock;
 use crate::limits::{AUDIT_BATCH, AUDIT_PAUSE, AUDIT_RETRY, AUDIT_ROOMY};
 
 /// Writes the records of an [`AuditLog`](super::AuditLog). While nobody does, calls wait or are refused once the log is full; when
 /// it is dropped, all are refused.
 pub struct AuditWriter {
-    lines: mpsc::Receiver<Vec<u8>>,
+    lines: mpsc::Receiver<Written>,
     totals: Arc<Totals>,
     clock: Arc<dyn Clock>,
-    batch: Vec<Vec<u8>>,
+    batch: Vec<Written>,
 }
+
+/// Those who wait until records are written.
+type Awaited = Vec<oneshot::Sender<()>>;
 
 /// The record of calls that had no place for one.
 #[derive(Serialize)]
@@ -30,7 +33,7 @@ struct Refused {
 }
 
 impl AuditWriter {
-    pub(super) fn new(lines: mpsc::Receiver<Vec<u8>>, totals: Arc<Totals>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(lines: mpsc::Receiver<Written>, totals: Arc<Totals>, clock: Arc<dyn Clock>) -> Self {
         Self { lines, totals, clock, batch: Vec::new() }
     }
 
@@ -41,11 +44,15 @@ impl AuditWriter {
     ///
     /// Cancel safe: a future of this that is dropped has taken no record.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
-        self.lines.recv_many(&mut self.batch, AUDIT_BATCH).await;
-        let records = self.batch.len();
-        let lines = self.lines();
-        self.wrote(records);
-        lines
+        loop {
+            let taken = self.lines.recv_many(&mut self.batch, AUDIT_BATCH).await;
+            let records = self.records();
+            let (lines, awaited) = self.lines();
+            self.wrote(records, awaited);
+            if lines.is_some() || taken == 0 {
+                return lines;
+            }
+        }
     }
 
     /// Writes to `out` until the log and its calls are gone. Blocks: it needs a thread of its own. Each batch is flushed, and a log
@@ -60,11 +67,15 @@ impl AuditWriter {
     pub fn run_blocking(mut self, mut out: impl Write) -> io::Result<()> {
         let has_room = self.lines.max_capacity() >= AUDIT_ROOMY;
         loop {
-            self.lines.blocking_recv_many(&mut self.batch, AUDIT_BATCH);
-            let records = self.batch.len();
-            let Some(lines) = self.lines() else { return Ok(()) };
-            self.write_all(&mut out, &lines)?;
-            self.wrote(records);
+            let taken = self.lines.blocking_recv_many(&mut self.batch, AUDIT_BATCH);
+            let records = self.records();
+            let (lines, awaited) = self.lines();
+            match lines {
+                Some(lines) => self.write_all(&mut out, &lines)?,
+                None if taken == 0 => return Ok(()),
+                None => {}
+            }
+            self.wrote(records, awaited);
             // Nobody waits for the last ones.
             if has_room && !self.lines.is_closed() && self.lines.sender_strong_count() > 0 {
                 std::thread::sleep(AUDIT_PAUSE);
@@ -98,19 +109,27 @@ impl AuditWriter {
         }
     }
 
-    fn wrote(&self, records: usize) {
-        self.totals.recorded.fetch_add(records as u64, Ordering::Relaxed);
+    /// How many records the batch has.
+    fn records(&self) -> usize {
+        self.batch.iter().filter(|written| written.awaited.is_none()).count()
     }
 
-    /// The batch in one piece, with word of those that are not in it.
-    fn lines(&mut self) -> Option<Vec<u8>> {
-        let refused = self.totals.untold.swap(0, Ordering::Relaxed);
-        if self.batch.is_empty() && refused == 0 {
-            return None;
+    fn wrote(&self, records: usize, awaited: Awaited) {
+        self.totals.recorded.fetch_add(records as u64, Ordering::Relaxed);
+        for awaited in awaited {
+            // Who waited may have given up.
+            let _ = awaited.send(());
         }
-        let mut lines = Vec::with_capacity(self.batch.iter().map(Vec::len).sum());
-        for line in self.batch.drain(..) {
-            lines.extend_from_slice(&line);
+    }
+
+    /// The batch in one piece, with word of those that are not in it; and those who wait until it is written.
+    fn lines(&mut self) -> (Option<Vec<u8>>, Awaited) {
+        let refused = self.totals.untold.swap(0, Ordering::Relaxed);
+        let mut awaited = Awaited::new();
+        let mut lines = Vec::with_capacity(self.batch.iter().map(|written| written.line.len()).sum());
+        for written in self.batch.drain(..) {
+            lines.extend_from_slice(&written.line);
+            awaited.extend(written.awaited);
         }
         if refused > 0 {
             let time = humantime::format_rfc3339_millis(self.clock.now()).to_string();
@@ -119,7 +138,7 @@ impl AuditWriter {
             let _ = serde_json::to_writer(&mut lines, &Refused { time, event, calls: refused });
             lines.push(b'\n');
         }
-        Some(lines)
+        ((!lines.is_empty()).then_some(lines), awaited)
     }
 }
 
