@@ -12,3 +12,6 @@ pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The `subscriptions/listen` request to which a notification belongs.
 pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+
+/// What asks for a task instead of a result, among the params of a 2025-11-25 request.
+pub(crate) const TASK: &str = "task";

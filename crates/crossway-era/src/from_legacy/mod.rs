@@ -36,6 +36,9 @@
 //! | 2026-07-28 | `structuredContent` that is no object | get it as text, if there is no other content |
 //! | 2026-07-28 | `outputSchema` of anything else than an object | see no output schema of that tool |
 //! | 2026-07-28 | extensions, and tasks as one of them | are not told of them, nor are servers |
+//!
+//! Of what a client can be asked, servers are told what the specification knows, and nothing of changes of roots: modern revisions have
+//! no such notification.
 
 mod call;
 pub(crate) mod content;
@@ -56,8 +59,9 @@ use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, ParseError, Part, Re
 pub use call::{Call, Step};
 pub use listening::{Heard, Listening};
 
+use crate::capabilities::check_info;
 use crate::keys;
-use crate::limits::SUBSCRIPTIONS;
+use crate::limits::{SUBSCRIBED_URI, SUBSCRIPTIONS};
 
 /// The revision in which requests are made for the client.
 pub const SPOKEN: Revision = Revision::V2026_07_28;
@@ -239,6 +243,9 @@ impl Session {
             ("resources/subscribe" | "resources/unsubscribe", _) if self.server.has_subscriptions => {
                 let uri = message.name().ok_or_else(|| bad_params("a \"uri\" is needed"))?.into_owned();
                 if method == "resources/subscribe" {
+                    if uri.len() > SUBSCRIBED_URI {
+                        return Err(bad_params("the \"uri\" is too long to be subscribed to"));
+                    }
                     if self.subscribed.len() >= SUBSCRIPTIONS && !self.subscribed.contains(&uri) {
                         let why = "the session has too many resource subscriptions";
                         return Err(ErrorObject::new(ErrorCode::OVER_LIMIT, why));
@@ -267,7 +274,7 @@ impl Session {
                 Err(ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, why))
             }
             _ => {
-                let stamped = self.client.stamp(message)?;
+                let stamped = self.client.stamp(without_task(message))?;
                 Ok(Taken::Call(Box::new(Call::new(stamped, &self.client))))
             }
         }
@@ -277,14 +284,12 @@ impl Session {
         let asked = message.initialize_version().and_then(|version| Revision::parse(&version));
         let revision = asked.filter(|revision| revision.is_legacy()).unwrap_or(Revision::LATEST_LEGACY);
         let object = |name: &str| message.member(Part::Params, name).filter(|json| json.starts_with(b"{"));
-        self.client = Client {
-            revision,
-            capabilities: object("capabilities").map_or(Bytes::from_static(b"{}"), |capabilities| {
-                revisions::client_capabilities(revision, capabilities)
-            }),
-            info: object("clientInfo").map(Bytes::copy_from_slice),
-            ..Client::default()
-        };
+        let capabilities = object("capabilities").unwrap_or(b"{}");
+        let capabilities = revisions::client_capabilities(revision, capabilities)?;
+        let info = object("clientInfo");
+        info.map_or(Ok(()), check_info)?;
+        self.client =
+            Client { revision, capabilities, info: info.map(Bytes::copy_from_slice), ..Client::default() };
         self.subscribed.clear();
         let unspeakable = || refusal("what the client says of itself can't be passed on");
         let request = self.request_of("server/discover", b"{}").ok_or_else(unspeakable)?;
@@ -346,6 +351,24 @@ impl Asked {
             names_a_resource: is_read && request.name().is_some(),
         }
     }
+}
+
+/// A tool's call as it is without tasks, which are not advertised: "Receivers that do not declare the task capability for a request
+/// type **MUST** process requests of that type normally, ignoring any task-augmentation metadata if present" (2025-11-25,
+/// basic/utilities/tasks).
+fn without_task(mut request: Message) -> Message {
+    let may_have = |params| crate::to_legacy::may_have_any(params, &[keys::TASK]);
+    if request.is_method("tools/call")
+        && request.params().is_some_and(may_have)
+        && request.member(Part::Params, keys::TASK).is_some()
+    {
+        // What can't be edited can't be stamped either, which is told then.
+        let edited = request.edit(Part::Params, &[keys::TASK], &[]);
+        if let (Ok(()), Ok(reread)) = (edited, request.clone().reread()) {
+            return reread;
+        }
+    }
+    request
 }
 
 /// Whether this JSON text is one of the levels of RFC 5424 (2025-11-25, server/utilities/logging: else -32602, and a

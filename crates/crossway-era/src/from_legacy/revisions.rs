@@ -1,33 +1,34 @@
 //! What each legacy revision knows; the table of it all stands in the docs of the [module above](super).
 
 use bytes::Bytes;
-use crossway_proto::Revision;
+use crossway_proto::{ErrorObject, Revision};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use crate::capabilities::{self, Said};
 
 /// A client's capabilities as modern servers may know them: only those that its revision has, and neither tasks nor
 /// extensions, which would bring it results of types that it can't read.
-pub(super) fn client_capabilities(revision: Revision, json: &[u8]) -> Bytes {
-    let unchanged = || Bytes::copy_from_slice(json);
-    let Ok(mut capabilities) = serde_json::from_slice::<Map<String, Value>>(json) else { return unchanged() };
-    let mut changed = false;
-    for modern in ["tasks", "extensions"] {
-        changed |= capabilities.remove(modern).is_some();
-    }
-    if !revision.has_elicitation() {
-        changed |= capabilities.remove("elicitation").is_some();
-    }
-    // Before, both had nothing in them that means anything (2025-06-18, schema, ClientCapabilities).
-    if revision < Revision::V2025_11_25 {
-        for name in ["elicitation", "sampling"] {
-            let parts = capabilities.get_mut(name).and_then(Value::as_object_mut);
-            if let Some(parts) = parts.filter(|parts| !parts.is_empty()) {
-                parts.clear();
-                changed = true;
-            }
-        }
-    }
-    if changed { Bytes::from(Value::Object(capabilities).to_string()) } else { unchanged() }
+///
+/// # Errors
+///
+/// When they are longer than they may be.
+pub(super) fn client_capabilities(revision: Revision, json: &[u8]) -> Result<Bytes, ErrorObject> {
+    let Ok(said) = serde_json::from_slice::<Said<'_>>(json) else { return Ok(Bytes::from_static(b"{}")) };
+    // Before, those that can be asked had nothing in them that means anything (2025-06-18, schema, ClientCapabilities).
+    let asking = capabilities::asking(&said, revision >= Revision::V2025_11_25);
+    let asking = asking
+        .iter()
+        .filter(|(name, _)| *name != "elicitation" || revision.has_elicitation())
+        .map(|(name, value)| (*name, &value[..]));
+    let others = said
+        .iter()
+        .filter(|(name, _)| {
+            !["tasks", "extensions"].contains(&name.as_str()) && !capabilities::is_asking(name)
+        })
+        .map(|(name, value)| (&name[..], value.get()));
+    let json = capabilities::to_json(others.chain(asking));
+    capabilities::within_bounds(json)
 }
 
 /// Whether a client of these capabilities can answer a server request ("Servers MUST NOT send an `inputRequests` that the

@@ -1,20 +1,19 @@
 //! What a client can be asked by its server.
 
 use crossway_proto::{Message, Part};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::capabilities::{self, Said};
 use crate::keys;
 
 /// What a client can be asked: the part of its capabilities that a legacy session has to be opened with.
 ///
-/// Two that are equal can share a session as far as this goes.
+/// Two that are equal can share a session as far as this goes. There are no more than some dozens that differ, whatever clients say.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Asks {
     /// JSON text, an object with its members in order.
     json: Box<str>,
 }
-
-const ASKING: [&str; 3] = ["elicitation", "roots", "sampling"];
 
 impl Asks {
     /// What the client of a modern request says of itself (2026-07-28, basic/index, `_meta`).
@@ -25,12 +24,13 @@ impl Asks {
         if json.len() <= 2 {
             return Self::default();
         }
-        let mut capabilities: Map<String, Value> = serde_json::from_slice(json).unwrap_or_default();
-        capabilities.retain(|name, value| ASKING.contains(&name.as_str()) && value.is_object());
-        if capabilities.is_empty() {
+        let Ok(said) = serde_json::from_slice::<Said<'_>>(json) else { return Self::default() };
+        let asking = capabilities::asking(&said, true);
+        if asking.is_empty() {
             return Self::default();
         }
-        Self { json: Value::Object(capabilities).to_string().into() }
+        let json = capabilities::to_json(asking.iter().map(|(name, value)| (*name, &value[..])));
+        Self { json: json.into() }
     }
 
     /// Whether the client can't be asked anything.

@@ -53,6 +53,8 @@ impl Listener {
         if !session.can("resources.subscribe") || uris.len() > crate::limits::SUBSCRIPTIONS {
             uris.clear();
         }
+        // What is left out of the acknowledgment is not listened for.
+        uris.retain(|uri| uri.len() <= crate::limits::SUBSCRIBED_URI);
         Self {
             // Only requests are listened by.
             id: request.id().unwrap_or_else(|| RequestId::from(0)),

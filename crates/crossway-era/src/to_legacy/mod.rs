@@ -16,6 +16,7 @@
 //! | `ping` | answered here |
 //! | changes of lists and resources | go to those who listen |
 
+mod accept;
 mod call;
 mod capabilities;
 mod listener;
@@ -26,12 +27,13 @@ use bytes::Bytes;
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId, Revision};
 use serde_json::{Map, Value};
 
+pub use accept::check;
 pub use call::{Call, Question, Step, unanswered};
 pub use capabilities::Asks;
 pub use listener::Listener;
 pub use visits::visits_refused;
 
-use crate::keys;
+use crate::keys::{self, TASK};
 
 /// The methods in whose course a server may ask (2026-07-28, basic/patterns/mrtr, Supported Requests).
 pub const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
@@ -48,6 +50,9 @@ const MODERN_META: [&str; 4] =
 
 /// Members of the params of a request that brings answers.
 const SECOND_REQUEST: [&str; 2] = ["inputResponses", "requestState"];
+/// Members of params that a server gets nothing of: "Receivers that do not declare the task capability for a request type **MUST** process requests of that
+/// type normally, ignoring any task-augmentation metadata if present" (2025-11-25, basic/utilities/tasks). Tasks are not advertised here.
+const NOT_FOR_SERVERS: [&str; 3] = [SECOND_REQUEST[0], SECOND_REQUEST[1], TASK];
 
 /// One session with a legacy server, once it is open.
 #[derive(Debug, Clone)]
@@ -188,8 +193,8 @@ impl Session {
         let level = level.transpose()?;
         let bare = match request.params() {
             // Arguments may be large, and few requests are second ones.
-            Some(params) if !may_have_any(params, &SECOND_REQUEST) => Ok(()),
-            _ => request.edit(Part::Params, &SECOND_REQUEST, &[]),
+            Some(params) if !may_have_any(params, &NOT_FOR_SERVERS) => Ok(()),
+            _ => request.edit(Part::Params, &NOT_FOR_SERVERS, &[]),
         };
         bare.and_then(|()| request.edit(Part::Meta, &MODERN_META, &[])).map_err(|_| {
             ErrorObject::new(ErrorCode::INVALID_PARAMS, "\"params\" and its \"_meta\" have to be objects")
@@ -242,8 +247,9 @@ pub fn identity(request: &Message) -> Vec<u8> {
 }
 
 /// Whether JSON text may have a member of one of these names. Never wrong when it says no.
-fn may_have_any(json: &[u8], names: &[&str]) -> bool {
-    let has = |name: &str| memchr::memmem::find(json, name.as_bytes()).is_some();
+pub(crate) fn may_have_any(json: &[u8], names: &[&str]) -> bool {
+    let is_quoted = |at: usize| at.checked_sub(1).and_then(|before| json.get(before)) == Some(&b'"');
+    let has = |name: &str| memchr::memmem::find_iter(json, name.as_bytes()).any(is_quoted);
     json.first() != Some(&b'{') || names.iter().any(|name| has(name)) || has("\\u00")
 }
 

@@ -23,6 +23,10 @@ fn modern(method: &str, capabilities: &str, rest: &str) -> Message {
     ))
 }
 
+fn error_of(error: ErrorObject) -> String {
+    text(&crate::from_legacy::error_of(&RequestId::from(1), error))
+}
+
 fn call(method: &str, capabilities: &str) -> Call {
     session().call(&modern(method, capabilities, r#","name":"n""#)).unwrap()
 }
@@ -37,6 +41,52 @@ fn a_session_is_opened_for_what_its_clients_can_be_asked() {
     );
     assert!(Asks::of(&modern("tools/list", r#"{"extensions":{}}"#, "")).is_nothing());
     assert_eq!(session().revision(), Revision::V2025_06_18);
+}
+
+#[test]
+fn clients_that_can_be_asked_the_same_are_told_apart_by_nothing_else() {
+    let asks = |capabilities: &str| Asks::of(&modern("tools/list", capabilities, ""));
+    let plain = asks(r#"{"roots":{},"sampling":{"tools":{}},"elicitation":{"url":{}}}"#);
+    assert_eq!(plain.as_json(), r#"{"elicitation":{"url":{}},"roots":{},"sampling":{"tools":{}}}"#);
+    let own = asks(
+        r#"{"sampling":{"tools":{"a":1},"b":{}},"elicitation":{"url":{"c":2},"form":1},"roots":{"listChanged":true,"d":[3]}}"#,
+    );
+    assert_eq!(own, plain);
+    assert!(asks(r#"{"roots":true,"sampling":[]}"#).is_nothing());
+}
+
+#[test]
+fn a_request_says_what_each_modern_one_has_to_say() {
+    let request = |version: &str, rest: &str| {
+        message(&format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"{rest}}}}}}}"#
+        ))
+    };
+    let capable = r#","io.modelcontextprotocol/clientCapabilities":{}"#;
+    assert_eq!(check(&request("2026-07-28", capable)), Ok(()));
+    for version in ["2025-11-25", "2099-01-01"] {
+        let refused = check(&request(version, capable)).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::UNSUPPORTED_PROTOCOL_VERSION);
+        let data = format!(r#"{{"requested":"{version}","supported":["2026-07-28"]}}"#);
+        assert!(error_of(refused).contains(&data));
+    }
+    let info = format!(r#"{capable},"io.modelcontextprotocol/clientInfo":{{"name":"{}"}}"#, "x".repeat(5000));
+    for rest in ["", r#","io.modelcontextprotocol/clientCapabilities":null"#, &info] {
+        assert_eq!(
+            check(&request("2026-07-28", rest)).unwrap_err().code,
+            ErrorCode::INVALID_PARAMS,
+            "{rest}"
+        );
+    }
+    let bare = message(r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    assert_eq!(check(&bare).unwrap_err().code, ErrorCode::INVALID_PARAMS);
+}
+
+#[test]
+fn a_tool_is_called_as_if_nobody_had_asked_for_a_task() {
+    let request = modern("tools/call", "{}", r#","name":"n","task":{"ttl":1},"arguments":{"task":"t"}"#);
+    let sent = text(&session().call(&request).unwrap().request());
+    assert!(!sent.contains("ttl") && sent.contains(r#""arguments":{"task":"t"}"#), "{sent}");
 }
 
 #[test]

@@ -170,6 +170,9 @@ impl Connection for BackConnection {
 impl BackConnection {
     fn request(&self, message: Message, context: Context) -> Reply {
         let pool = Arc::clone(&self.0);
+        if let Err(refused) = to_legacy::check(&message) {
+            return Reply::once(error_for(&message, refused));
+        }
         if message.is_method("server/discover") {
             return Reply::pending(async move { pool.discover(&message, &context).await });
         }

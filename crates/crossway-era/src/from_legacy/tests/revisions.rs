@@ -38,13 +38,10 @@ fn content_whose_type_is_written_with_escapes_is_known_for_what_it_is() {
 fn a_server_hears_of_capabilities_that_the_clients_revision_has() {
     let said = r#"{"roots":{"listChanged":true},"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}},"tasks":{},"extensions":{"a/b":{}}}"#;
     for (revision, heard) in [
-        ("2024-11-05", r#"{"roots":{"listChanged":true},"sampling":{}}"#),
-        ("2025-03-26", r#"{"roots":{"listChanged":true},"sampling":{}}"#),
-        ("2025-06-18", r#"{"elicitation":{},"roots":{"listChanged":true},"sampling":{}}"#),
-        (
-            "2025-11-25",
-            r#"{"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true},"sampling":{"tools":{}}}"#,
-        ),
+        ("2024-11-05", r#"{"roots":{},"sampling":{}}"#),
+        ("2025-03-26", r#"{"roots":{},"sampling":{}}"#),
+        ("2025-06-18", r#"{"elicitation":{},"roots":{},"sampling":{}}"#),
+        ("2025-11-25", r#"{"elicitation":{"form":{},"url":{}},"roots":{},"sampling":{"tools":{}}}"#),
     ] {
         let (mut session, _) = open(revision, said);
         let request = call(&mut session, TOOL).request();
@@ -54,10 +51,6 @@ fn a_server_hears_of_capabilities_that_the_clients_revision_has() {
             "{revision}"
         );
     }
-    // What needs no change keeps its bytes.
-    let (mut session, _) = open("2025-11-25", r#"{ "roots": {} }"#);
-    let request = call(&mut session, TOOL).request();
-    assert_eq!(request.member(Part::Meta, keys::CLIENT_CAPABILITIES), Some(&br#"{ "roots": {} }"#[..]));
 }
 
 #[test]
@@ -126,4 +119,47 @@ fn what_a_translation_of_the_same_process_put_on_is_taken_off() {
         let Step::Done(answer) = call(&mut session, TOOL).handle_reply(answer, ids()) else { panic!() };
         assert_eq!(text(&answer), format!(r#"{{"jsonrpc":"2.0","id":"c","result":{wanted}}}"#));
     }
+}
+
+#[test]
+fn a_client_s_own_values_make_nothing_of_what_it_can_be_asked() {
+    let long = "x".repeat(1 << 20);
+    let said = format!(
+        r#"{{"roots":{{"listChanged":true,"mine":"{long}"}},"sampling":{{"context":{{"a":"{long}"}},"tools":true,"b":1}},"elicitation":{{"url":{{}},"c":{{}}}},"experimental":{{"d":1.0}}}}"#
+    );
+    let (mut session, _) = open("2025-11-25", &said);
+    let request = call(&mut session, TOOL).request();
+    let heard =
+        br#"{"experimental":{"d":1.0},"elicitation":{"url":{}},"roots":{},"sampling":{"context":{}}}"#;
+    assert_eq!(request.member(Part::Meta, keys::CLIENT_CAPABILITIES), Some(&heard[..]));
+}
+
+#[test]
+fn a_client_says_no_more_of_itself_than_is_kept() {
+    let long = "x".repeat(5000);
+    for (what, capabilities, info) in [
+        ("capabilities are", format!(r#"{{"experimental":{{"a":"{long}"}}}}"#), r#"{"name":"c"}"#.to_owned()),
+        ("clientInfo is", "{}".to_owned(), format!(r#"{{"name":"{long}"}}"#)),
+    ] {
+        let request = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"protocolVersion":"2025-11-25","capabilities":{capabilities},"clientInfo":{info}}}}}"#
+        );
+        let refused = answered(&mut Session::new(), &request);
+        assert!(refused.contains("-32602") && refused.contains(what), "{refused}");
+    }
+    let (mut session, _) = open("2025-11-25", "{}");
+    let uri = "u".repeat(9000);
+    let subscribe =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{{"uri":"{uri}"}}}}"#);
+    let refused = answered(&mut session, &subscribe);
+    assert!(refused.contains("-32602"), "{refused}");
+}
+
+#[test]
+fn a_tool_is_called_as_if_nobody_had_asked_for_a_task() {
+    let (mut session, _) = open("2025-11-25", r#"{"tasks":{}}"#);
+    let request = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"n","task":{"ttl":1},"arguments":{"task":"t"}}}"#;
+    let sent = text(&call(&mut session, request).request());
+    assert!(!sent.contains("ttl") && sent.contains(r#""arguments":{"task":"t"}"#), "{sent}");
+    assert!(sent.contains("protocolVersion"), "{sent}");
 }

@@ -59,3 +59,22 @@ async fn a_server_that_does_not_answer_about_logs_holds_a_call_up_for_so_long_an
     server.expect("tools/call").await;
     assert_eq!(began.elapsed(), limits::OPEN_TIME);
 }
+
+#[tokio::test]
+async fn what_is_no_request_of_a_modern_revision_opens_no_session() {
+    let rig = rig(BackOptions::default());
+    for (meta, code) in [
+        (
+            r#""io.modelcontextprotocol/protocolVersion":"2099-01-01","io.modelcontextprotocol/clientCapabilities":{}"#,
+            -32022,
+        ),
+        (r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#, -32602),
+    ] {
+        for method in ["server/discover", "tools/list", "subscriptions/listen"] {
+            let request =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"_meta":{{{meta}}}}}}}"#);
+            let refused = text(&rig.call(message(&request)).next().await);
+            assert!(refused.contains(&format!(r#""code":{code}"#)), "{method}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What clients say that they can do, as the other era's servers are told.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use crossway_proto::{ErrorCode, ErrorObject};
+use serde_json::value::RawValue;
+
+use crate::limits::{CLIENT_CAPABILITIES, CLIENT_INFO};
+
+/// A client's capabilities by their names, each as JSON text.
+pub(crate) type Said<'a> = BTreeMap<String, &'a RawValue>;
+
+/// What a client can be asked, and the parts of it that mean something (2025-11-25 and 2026-07-28, schema, ClientCapabilities).
+///
+/// `roots.listChanged` is none of them: the notification that it promises does not cross between the eras, since modern
+/// revisions have none.
+const ASKING: [(&str, &[&str]); 3] =
+    [("elicitation", &["form", "url"]), ("roots", &[]), ("sampling", &["context", "tools"])];
+
+/// What a client can be asked, reduced to what means something: a client's own names and values would be kept with each session, and
+/// make sessions and lists of their own.
+pub(crate) fn asking(said: &Said<'_>, has_parts: bool) -> Vec<(&'static str, String)> {
+    let reduced = ASKING.iter().filter_map(|(name, parts)| {
+        let own: Said<'_> = object(said.get(*name)?)?;
+        let is_said = |part: &&&str| has_parts && own.get(**part).is_some_and(|value| is_object(value));
+        let parts: Vec<_> = parts.iter().filter(is_said).map(|part| format!(r#""{part}":{{}}"#)).collect();
+        Some((*name, format!("{{{}}}", parts.join(","))))
+    });
+    reduced.collect()
+}
+
+/// Whether a capability is one of those by which a client can be asked something.
+pub(crate) fn is_asking(name: &str) -> bool {
+    ASKING.iter().any(|(asking, _)| *asking == name)
+}
+
+/// Capabilities as JSON text, an object.
+pub(crate) fn to_json<'a>(capabilities: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let members: Vec<_> =
+        capabilities.map(|(name, value)| format!("{}:{value}", serde_json::Value::from(name))).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// Checks the length of what a client says that it can do.
+pub(crate) fn within_bounds(capabilities: String) -> Result<Bytes, ErrorObject> {
+    if capabilities.len() > CLIENT_CAPABILITIES {
+        return Err(too_long("capabilities are", CLIENT_CAPABILITIES));
+    }
+    Ok(capabilities.into())
+}
+
+/// Checks the length of how a client introduces itself.
+pub(crate) fn check_info(info: &[u8]) -> Result<(), ErrorObject> {
+    if info.len() > CLIENT_INFO { Err(too_long("clientInfo is", CLIENT_INFO)) } else { Ok(()) }
+}
+
+fn too_long(what: &str, most: usize) -> ErrorObject {
+    ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("the client's {what} longer than {most} bytes"))
+}
+
+fn object<'a>(value: &'a RawValue) -> Option<Said<'a>> {
+    is_object(value).then(|| serde_json::from_str(value.get()).ok()).flatten()
+}
+
+fn is_object(value: &RawValue) -> bool {
+    value.get().starts_with('{')
+}

@@ -1,0 +1,33 @@
+//! What every modern request has to say of itself.
+
+use crossway_proto::{ErrorCode, ErrorObject, Message, Part, Revision};
+use serde_json::json;
+
+use crate::limits::VERSION_BYTES;
+use crate::{capabilities, keys};
+
+/// Checks what each request says of its revision and its client (2026-07-28, basic/index, `_meta`). Streamable HTTP checks it by
+/// itself, with the header; other transports have nothing but the body.
+///
+/// # Errors
+///
+/// -32022 for a revision that is not spoken here, -32602 where something is missing, or longer than allowed.
+pub fn check(request: &Message) -> Result<(), ErrorObject> {
+    let spoken = crate::from_legacy::SPOKEN;
+    let missing =
+        |name| ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("the request's _meta needs {name}"));
+    let version = request.meta_version().ok_or_else(|| missing(keys::PROTOCOL_VERSION))?;
+    if Revision::parse(&version) != Some(spoken) {
+        let requested: String = version.chars().take(VERSION_BYTES).collect();
+        return Err(ErrorObject::new(
+            ErrorCode::UNSUPPORTED_PROTOCOL_VERSION,
+            "the protocol version is not supported",
+        )
+        .with_data(&json!({ "supported": [spoken.as_str()], "requested": requested })));
+    }
+    let capabilities = request.member(Part::Meta, keys::CLIENT_CAPABILITIES);
+    if !capabilities.is_some_and(|json| json.starts_with(b"{")) {
+        return Err(missing(keys::CLIENT_CAPABILITIES));
+    }
+    request.member(Part::Meta, keys::CLIENT_INFO).map_or(Ok(()), capabilities::check_info)
+}
