@@ -60,6 +60,9 @@ pub(super) const TCP_KEEP_ALIVE_RETRIES: u32 = 3;
 /// An HTTP/2 connection that is silent for 30 seconds is asked whether it still lives, and has 10 to say so.
 pub(super) const HTTP2_PING: Duration = Duration::from_secs(30);
 pub(super) const HTTP2_PONG: Duration = Duration::from_secs(10);
+/// The most exchanges at once on an HTTP/2 connection, standing streams among them; the next opens another one. Common
+/// servers allow 100 to 128, and one that allows fewer has fewer.
+pub(super) const HTTP2_EXCHANGES: usize = 96;
 
 /// Read and write buffers of a connection for calls: 128 KiB, so that large answers need few system calls, and so
 /// that the pool's connections hold little after them. A response's head may be that long too.

@@ -3,6 +3,7 @@
 mod body;
 mod connect;
 mod http1;
+mod http2;
 mod io;
 mod pool;
 mod response;
@@ -13,12 +14,11 @@ use std::sync::Arc;
 use crossway_proto::{Message, Slices};
 use crossway_service::{CallError, Outcome, Reason};
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use self::body::Outgoing;
 use self::connect::{Connected, Connector, explain, unavailable};
 use self::http1::Http1;
+use self::http2::Http2;
 use self::pool::Pool;
 use super::endpoint::Endpoint;
 use super::{Limits, Options, limits};
@@ -53,7 +53,7 @@ pub(super) struct Outbound<'a, H> {
 
 enum Wire {
     Http1(Box<Http1>),
-    Http2(http2::SendRequest<Outgoing>),
+    Http2(http2::Stream),
 }
 
 impl HttpClient {
@@ -140,7 +140,7 @@ impl HttpClient {
                     match wire.send(request).await {
                         Ok(response) => {
                             let (head, incoming) = response.into_parts();
-                            let body = ResponseBody::new(incoming, Some(wire), Arc::clone(&self.pool), idle);
+                            let body = ResponseBody::on_http1(incoming, wire, Arc::clone(&self.pool), idle);
                             return Ok(Response { head, body });
                         }
                         // The server hung up on a connection that had waited, and has seen nothing of this request.
@@ -148,7 +148,7 @@ impl HttpClient {
                         Err(error) => return Err(self.failed(error.message().is_some(), error.error())),
                     }
                 }
-                Wire::Http2(mut sender) => {
+                Wire::Http2(http2::Stream { mut sender, place }) => {
                     let mut request = request;
                     *request.uri_mut() = target.absolute.clone();
                     *request.version_mut() = Version::HTTP_2;
@@ -157,7 +157,7 @@ impl HttpClient {
                     match Box::pin(sender.try_send_request(request)).await {
                         Ok(response) => {
                             let (head, incoming) = response.into_parts();
-                            let body = ResponseBody::new(incoming, None, Arc::clone(&self.pool), idle);
+                            let body = ResponseBody::on_http2(incoming, place, Arc::clone(&self.pool), idle);
                             return Ok(Response { head, body });
                         }
                         Err(error) if error.message().is_some() && sender.is_closed() => {}
@@ -186,8 +186,8 @@ impl HttpClient {
 
     /// A connection that takes a request now.
     async fn wire(&self, purpose: Purpose) -> Result<Wire, CallError> {
-        if let Some(sender) = self.pool.http2() {
-            return Ok(Wire::Http2(sender));
+        if let Some(stream) = self.pool.http2() {
+            return Ok(Wire::Http2(stream));
         }
         // Streams that stay open have connections of their own, with small buffers.
         if purpose == Purpose::Call {
@@ -202,37 +202,38 @@ impl HttpClient {
 
     /// A new connection.
     async fn open(&self, purpose: Purpose) -> Result<Wire, CallError> {
-        // Where HTTP/2 may be spoken, calls that come at once wait for the one connection that they can share.
+        // Where HTTP/2 may be spoken, calls that come at once wait for a connection that they can share.
         let turn = if self.pool.may_be_http2() { Some(self.connecting.lock().await) } else { None };
         let _turn = turn.filter(|_| self.pool.may_be_http2());
-        if let Some(sender) = self.pool.http2() {
-            return Ok(Wire::Http2(sender));
+        if let Some(stream) = self.pool.http2() {
+            return Ok(Wire::Http2(stream));
         }
         let Connected { io, is_http2 } =
             self.connector.connect(&self.endpoint).await.map_err(CallError::not_sent)?;
         self.pool.learn_http2(is_http2);
-        let failed = |error: hyper::Error| CallError::not_sent(unavailable(&self.endpoint, &explain(&error)));
         if is_http2 {
-            return self.open_http2(io).await.map_err(failed);
+            return self.open_http2(io).await.map(Wire::Http2).map_err(CallError::not_sent);
         }
         let (buffer, is_poolable) = match purpose {
             Purpose::Call => (limits::CALL_BUFFER, true),
             Purpose::Listen => (limits::LISTEN_BUFFER, false),
         };
-        Http1::open(io, buffer, is_poolable).await.map(Wire::Http1).map_err(failed)
+        let opened = Http1::open(io, buffer, is_poolable).await;
+        opened
+            .map(Wire::Http1)
+            .map_err(|error| CallError::not_sent(unavailable(&self.endpoint, &explain(&error))))
     }
 
-    async fn open_http2(&self, io: io::Io) -> hyper::Result<Wire> {
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(limits::HTTP2_PING)
-            .keep_alive_timeout(limits::HTTP2_PONG)
-            .handshake(io)
-            .await?;
-        // One task for all requests: their streams share it. It ends with its last sender.
-        tokio::spawn(connection);
-        self.pool.put_http2(sender.clone());
-        Ok(Wire::Http2(sender))
+    async fn open_http2(&self, io: io::Io) -> Result<http2::Stream, Reason> {
+        let time = self.limits.connect;
+        let opened = match tokio::time::timeout(time, Http2::open(io)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(format!("no HTTP/2 settings within {} ms", time.as_millis())),
+        };
+        let mut connection = opened.map_err(|what| unavailable(&self.endpoint, &what))?;
+        let stream = connection.take();
+        self.pool.put_http2(connection);
+        Ok(stream)
     }
 
     /// Connects through memory, by ends that the test gets.

@@ -6,11 +6,10 @@ use std::task::Context;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::client::conn::http2;
 use tokio::time::Instant;
 
-use super::body::Outgoing;
 use super::http1::Http1;
+use super::http2::{Http2, Stream};
 use super::response;
 use crate::client::limits;
 
@@ -26,8 +25,8 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Kept {
     http1: Vec<Idle>,
-    /// One carries all requests.
-    http2: Option<http2::SendRequest<Outgoing>>,
+    /// The first that has room carries the next exchange, so that the others may go when they are not needed.
+    http2: Vec<Http2>,
     /// For how long the server keeps connections, as it said last. Node says so with other answers than event streams.
     said: Option<Duration>,
     has_reaper: bool,
@@ -99,19 +98,20 @@ impl Pool {
         self.may_be_http2.store(may_be, Ordering::Relaxed);
     }
 
-    pub(super) fn http2(&self) -> Option<http2::SendRequest<Outgoing>> {
+    /// Room for an exchange on a connection that is open.
+    pub(super) fn http2(&self) -> Option<Stream> {
         if !self.may_be_http2() {
             return None;
         }
         let mut kept = self.kept();
-        if kept.http2.as_ref().is_some_and(http2::SendRequest::is_closed) {
-            kept.http2 = None;
-        }
-        kept.http2.clone()
+        kept.http2.retain(|connection| !connection.is_closed());
+        kept.http2.iter_mut().find(|connection| connection.has_room()).map(Http2::take)
     }
 
-    pub(super) fn put_http2(&self, sender: http2::SendRequest<Outgoing>) {
-        self.kept().http2 = Some(sender);
+    pub(super) fn put_http2(self: &Arc<Self>, connection: Http2) {
+        let mut kept = self.kept();
+        kept.http2.push(connection);
+        self.watch(&mut kept);
     }
 
     /// Sees to it that connections which nobody takes are closed. One task, while there are any.
@@ -144,12 +144,24 @@ async fn reap(pool: Weak<Pool>, idle: Duration) {
         let mut kept = pool.kept();
         // Taken out under the lock and closed after it.
         let over: Vec<_> = kept.http1.extract_if(.., |idle| idle.until <= now).collect();
-        kept.has_reaper = !kept.http1.is_empty();
+        let unused: Vec<_> =
+            kept.http2.extract_if(.., |connection| is_unused(connection, now, idle)).collect();
+        kept.has_reaper = !kept.http1.is_empty() || !kept.http2.is_empty();
         let is_done = !kept.has_reaper;
         drop(kept);
-        drop(over);
+        drop((over, unused));
         if is_done {
             return;
         }
     }
+}
+
+/// Whether a connection has had no exchange for this long. One that is closed counts as well.
+fn is_unused(connection: &mut Http2, now: Instant, idle: Duration) -> bool {
+    if !connection.is_idle() {
+        connection.idle_since = None;
+        return connection.is_closed();
+    }
+    let since = *connection.idle_since.get_or_insert(now);
+    now.duration_since(since) >= idle || connection.is_closed()
 }

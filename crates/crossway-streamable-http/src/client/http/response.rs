@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::http1::Http1;
+use super::http2::Place;
 use super::pool::Pool;
 use crate::client::limits;
 
@@ -29,6 +30,8 @@ pub(in crate::client) struct ResponseBody {
     incoming: Incoming,
     /// `None` for HTTP/2, and once the connection went back to the pool.
     wire: Option<Box<Http1>>,
+    /// Where it stands on an HTTP/2 connection; given back after the stream was.
+    _place: Option<Place>,
     pool: Arc<Pool>,
     idle: Option<Idle>,
 }
@@ -52,14 +55,24 @@ pub(in crate::client) enum BodyError {
 }
 
 impl ResponseBody {
-    pub(super) fn new(
+    pub(super) fn on_http1(
         incoming: Incoming,
-        wire: Option<Box<Http1>>,
+        wire: Box<Http1>,
         pool: Arc<Pool>,
         read_idle: Option<Duration>,
     ) -> Self {
         let idle = read_idle.map(|limit| Idle { limit, timer: None });
-        Self { incoming, wire, pool, idle }
+        Self { incoming, wire: Some(wire), _place: None, pool, idle }
+    }
+
+    pub(super) fn on_http2(
+        incoming: Incoming,
+        place: Place,
+        pool: Arc<Pool>,
+        read_idle: Option<Duration>,
+    ) -> Self {
+        let idle = read_idle.map(|limit| Idle { limit, timer: None });
+        Self { incoming, wire: None, _place: Some(place), pool, idle }
     }
 
     /// The next bytes; `None` at the end.

@@ -4,6 +4,7 @@ mod ahead;
 mod calls;
 mod cancel;
 mod faults;
+mod http2;
 mod listen;
 mod modern;
 mod peer;

@@ -10,13 +10,13 @@ use tokio_rustls::TlsAcceptor;
 use super::peer::{Peer, ask, modern, result};
 use crate::client::{Options, StreamableHttpUpstream};
 
-struct Certified {
-    server: Arc<ServerConfig>,
-    client: Arc<ClientConfig>,
+pub(super) struct Certified {
+    pub(super) server: Arc<ServerConfig>,
+    pub(super) client: Arc<ClientConfig>,
 }
 
 /// A certificate for `localhost`, and a client that trusts it.
-fn certified(alpn: &[u8]) -> Certified {
+pub(super) fn certified(alpn: &[u8]) -> Certified {
     let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = key.cert.der().clone();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,0 +1,131 @@
+//! HTTP/2 connections. Each carries as many exchanges at once as both sides allow, and no more: what is one too many
+//! would wait within the connection for a stream to end, and all that comes after it as well, for as long as streams
+//! stand.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
+use futures_util::task::AtomicWaker;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::rt::Executor;
+use hyper_util::rt::TokioTimer;
+use tokio::time::Instant;
+
+use super::body::Outgoing;
+use super::connect::explain;
+use super::io::Io;
+use crate::client::limits;
+
+/// A connection, as the pool keeps it. It ends once this is dropped and its last exchange is over.
+pub(super) struct Http2 {
+    sender: SendRequest<Outgoing>,
+    load: Arc<Load>,
+    /// Since when the pool has seen it without an exchange.
+    pub(super) idle_since: Option<Instant>,
+}
+
+/// Room for one exchange on a connection.
+pub(super) struct Stream {
+    pub(super) sender: SendRequest<Outgoing>,
+    pub(super) place: Place,
+}
+
+/// Counts as an exchange of its connection until it is dropped.
+pub(super) struct Place(Arc<Load>);
+
+struct Load {
+    open: AtomicUsize,
+    /// How many the server allows, as it said last.
+    allowed: AtomicUsize,
+}
+
+impl Http2 {
+    /// Speaks HTTP/2 on a new connection, once the server has said how many exchanges it allows.
+    pub(super) async fn open(io: Io) -> Result<Self, String> {
+        let tasks = Tasks::default();
+        let (sender, mut connection) = Builder::new(tasks.clone())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(limits::HTTP2_PING)
+            .keep_alive_timeout(limits::HTTP2_PONG)
+            // Until it has said so.
+            .initial_max_send_streams(0)
+            .handshake(io)
+            .await
+            .map_err(|error| explain(&error))?;
+        let ended = std::future::poll_fn(|cx| {
+            tasks.stepped.register(cx.waker());
+            if connection.current_max_send_streams() > 0 {
+                return Poll::Ready(None);
+            }
+            Pin::new(&mut connection).poll(cx).map(Some)
+        });
+        match ended.await {
+            None => {}
+            Some(Ok(())) => return Err("it closed the connection at its beginning".to_owned()),
+            Some(Err(error)) => return Err(explain(&error)),
+        }
+        let allowed = AtomicUsize::new(connection.current_max_send_streams());
+        let load = Arc::new(Load { open: AtomicUsize::new(0), allowed });
+        let told = Arc::clone(&load);
+        // One task for all requests: their streams share it. It ends with its last sender.
+        tokio::spawn(std::future::poll_fn(move |cx| {
+            let polled = Pin::new(&mut connection).poll(cx);
+            told.allowed.store(connection.current_max_send_streams(), Ordering::Relaxed);
+            polled
+        }));
+        Ok(Self { sender, load, idle_since: None })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.load.open.load(Ordering::Acquire) == 0
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        let allowed = self.load.allowed.load(Ordering::Relaxed).min(limits::HTTP2_EXCHANGES);
+        self.load.open.load(Ordering::Acquire) < allowed
+    }
+
+    /// Takes room for an exchange. The pool's lock is held, or nobody else has this connection yet.
+    pub(super) fn take(&mut self) -> Stream {
+        self.idle_since = None;
+        self.load.open.fetch_add(1, Ordering::AcqRel);
+        Stream { sender: self.sender.clone(), place: Place(Arc::clone(&self.load)) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Runs what a connection consists of. After each step of it, whoever opens the connection looks at how far it is:
+/// nothing else tells that the server's settings are here.
+#[derive(Clone, Default)]
+struct Tasks {
+    stepped: Arc<AtomicWaker>,
+}
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        let stepped = Arc::clone(&self.stepped);
+        tokio::spawn(async move {
+            let mut task = pin!(task);
+            std::future::poll_fn(|cx| {
+                let polled = task.as_mut().poll(cx);
+                stepped.wake();
+                polled
+            })
+            .await;
+        });
+    }
+}
