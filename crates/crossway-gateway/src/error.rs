@@ -59,6 +59,9 @@ pub enum RunError {
     /// What was asked about a call can't be answered.
     #[error("{0}")]
     Question(String),
+    /// What was asked about is not there.
+    #[error("the config has no {0}")]
+    Unknown(String),
     /// The system has no randomness.
     #[error("the system gives no random bytes")]
     NoRandomness,
@@ -79,7 +82,10 @@ impl RunError {
             | Self::OpenApi(_)
             | Self::File(_)
             | Self::Log(_)
-            | Self::Serve(ServeError::BadHost(_) | ServeError::BadOrigin(_)) => 2,
+            | Self::Unknown(_)
+            | Self::Serve(
+                ServeError::BadHost(_) | ServeError::BadOrigin(_) | ServeError::NoAllowedHosts(_),
+            ) => 2,
             _ => 1,
         }
     }

@@ -38,8 +38,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Explain(ref args) => {
-            let permitted = crossway_gateway::explain(args, &mut std::io::stdout().lock())?;
-            return Ok(if permitted { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            // That it is not permitted must not be taken for that it can't be told.
+            return Ok(match crossway_gateway::explain(args, &mut std::io::stdout().lock()) {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                Err(error) => {
+                    eprintln!("crossway: {:#}", anyhow::Error::from(error));
+                    ExitCode::from(2)
+                }
+            });
         }
         Command::Check(ref args) => {
             let usable = crossway_gateway::check(args, &mut std::io::stdout().lock());

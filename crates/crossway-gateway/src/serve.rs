@@ -31,15 +31,19 @@ use crate::tls::Door;
 #[non_exhaustive]
 pub enum ServeError {
     /// The address can't be listened on.
-    #[error(
-        "can't listen on {address}; another address can be given with --listen, and port 0 takes a free one"
-    )]
+    #[error("can't listen on {address}; choose another port, or 0, which takes a free one")]
     Listen {
         /// The address.
         address: SocketAddr,
         /// Why.
         source: std::io::Error,
     },
+    /// Listening beyond loopback without names.
+    #[error(
+        "{0} can be reached from other machines: name in the config's allow_hosts what clients call it by, such as \
+         allow_hosts: [gateway.example.com]"
+    )]
+    NoAllowedHosts(SocketAddr),
     /// A name for the `Host` check is none.
     #[error("--allow-host {0:?} is not a host name")]
     BadHost(String),

@@ -237,6 +237,13 @@ fn the_command_line_tells_what_a_user_sees_and_why() {
     assert!(code == Some(0) && why.contains(r#""permitted":true"#) && why.contains("grants[3]"), "{why}");
     let (code, why) = ask(&["tools", "--user", "nobody@nowhere.example"]);
     assert!(code == Some(1) && why.contains("no tenant's rule matches"), "{why}");
+    // A word that is mistyped is no answer.
+    let (code, why) = ask(&[&["explain", "--upstream", "demi", "--tool", "slow"][..], &bob].concat());
+    assert!(code == Some(2) && why.contains(r#"no upstream "demi"; is "demo" meant?"#), "{why}");
+    for question in [&["explain", "--upstream", "demo", "--tool", "slow"][..], &["tools"]] {
+        let (code, why) = ask(&[question, &bob, &["--endpoint", "nowhere"]].concat());
+        assert!(code == Some(2) && why.contains(r#"no endpoint "nowhere""#), "{why}");
+    }
 }
 
 /// The config with something in another form.
@@ -302,4 +309,14 @@ fn limits_of_the_config_hold() {
         format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":"{}"}}}}"#, "x".repeat(3000));
     let refused = by(ALICE).within(&session).post(&serving, "/mcp", &long);
     assert!(refused.starts_with("HTTP/1.1 413"), "{refused}");
+}
+
+#[test]
+fn an_address_beyond_this_machine_needs_names_on_the_command_line_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = config(&dir, GRANTS);
+    let output = support::run(&["serve", "--config", &path, "--listen", "0.0.0.0:0"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("name in the config's allow_hosts"), "{told}");
 }

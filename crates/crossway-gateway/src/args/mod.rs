@@ -32,7 +32,6 @@ pub use serve::{CheckArgs, CheckFormat, ConfigArg, ExplainArgs, HealthArgs, Serv
     after_long_help = AFTER_HELP,
     styles = styles(),
     max_term_width = 100,
-    disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true
 )]

@@ -23,7 +23,8 @@ Nothing is started, and no credential of a user or a tenant is read.
 
 Exit codes:
   0  the call is permitted
-  1  it is not";
+  1  it is not
+  2  that can't be told: the config can't be used, or has no such upstream or endpoint";
 
 pub(super) const CHECK_HELP: &str = "\
 All that `crossway serve` looks at before it listens is looked at: keys and values, variables and the files of secrets. What can be \
@@ -77,7 +78,7 @@ pub struct CheckArgs {
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CheckFormat {
-    /// One a line: FILE:LINE:COLUMN: error: what is wrong.
+    /// For people. Of findings one a line: FILE:LINE:COLUMN: error: what is wrong.
     Text,
     /// One JSON object.
     Json,

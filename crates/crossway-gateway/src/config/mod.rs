@@ -31,6 +31,7 @@ use crossway_seal::Keyring;
 
 pub use checks::{ApiProblem, PlaceProblem, UpstreamProblem};
 pub use format::Format;
+pub(crate) use nearest::nearest;
 pub use problem::{ConfigErrors, Finding, Problem, Severity};
 pub use reload::Reloads;
 

@@ -1,7 +1,7 @@
 //! The known word that a mistyped one is nearest to.
 
 /// The nearest of the known words, if one is near: a third of its letters may differ, written in whatever case, with `_` or `-`.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace(['_', '-', ' '], "");
     let wanted = plain(word);
     known

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use crossway_era::keys;
+use crossway_policy::Policy;
 use crossway_proto::{Kind, Message, Part, RequestId, Revision};
 use crossway_router::State;
 use crossway_service::{Call, Context, Origin, Scope, Upstream};
@@ -16,7 +17,7 @@ use super::question::{Question, Who};
 use super::ruling::{Now, Ruling};
 use crate::RunError;
 use crate::args::{CheckFormat, ExplainArgs, ToolsArgs, UserArgs};
-use crate::config;
+use crate::config::{self, nearest};
 use crate::connect::by_plan;
 use crate::metrics::Metrics;
 use crate::serve::Maker;
@@ -34,19 +35,43 @@ impl From<&UserArgs> for Who {
     }
 }
 
+/// The endpoint of this name, as the policy writes it.
+///
+/// # Errors
+///
+/// When there is none.
+fn endpoint(policy: &Policy, name: Option<&str>) -> Result<Option<String>, RunError> {
+    let Some(name) = name else { return Ok(None) };
+    let bare = |path: &str| path.trim_start_matches('/').to_owned();
+    let all = policy.endpoints();
+    if let Some(path) = all.iter().find(|path| bare(path) == bare(name)) {
+        return Ok(Some(path.clone()));
+    }
+    Err(unknown("endpoint", name, all.iter().map(String::as_str)))
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> RunError {
+    let near = nearest(name, known).map_or_else(String::new, |near| format!("; is {near:?} meant?"));
+    RunError::Unknown(format!("{what} {name:?}{near}"))
+}
+
 /// Prints why a call is permitted or not. Gives whether it is.
 ///
 /// # Errors
 ///
-/// When the config can't be used, the arguments are no JSON, or nothing can be printed.
+/// When the config can't be used, has no such upstream or endpoint, the arguments are no JSON, or nothing can be printed.
 pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, RunError> {
     let loaded = config::load(&args.config.file)?;
     let arguments = args.arguments.as_deref().map(serde_json::from_str::<Box<RawValue>>).transpose();
     let arguments =
         arguments.map_err(|error| RunError::Question(format!("--arguments is no JSON: {error}")))?;
+    let upstreams = || loaded.upstreams.iter().map(|spec| spec.name.as_str());
+    if !upstreams().any(|name| name == args.upstream) {
+        return Err(unknown("upstream", &args.upstream, upstreams()));
+    }
     let question = Question {
         user: Who::from(&args.user),
-        endpoint: args.user.endpoint.clone(),
+        endpoint: endpoint(&loaded.policy, args.user.endpoint.as_deref())?,
         upstream: args.upstream.clone(),
         tool: args.tool.clone(),
         prompt: args.prompt.clone(),
@@ -69,12 +94,12 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
 /// When the config can't be used, or the user belongs to no tenant.
 pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     let mut loaded = config::load(&args.config.file)?;
+    let endpoint = endpoint(&loaded.policy, args.user.endpoint.as_deref())?.map(Into::into);
     let upstreams = std::mem::take(&mut loaded.upstreams);
     let maker = Maker::unserved(loaded.listening.hosts.clone(), loaded.listening.origins.clone());
     let metrics = Metrics::new();
     let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
     let principal = Who::from(&args.user).principal();
-    let endpoint = args.user.endpoint.as_deref().map(Into::into);
     let standing = now.get().standings.of(&principal, endpoint.as_ref());
     let standing = standing.map_err(|why| RunError::Question(why.to_string()))?;
     let mut gateway = Gateway::new(now, maker, None, metrics, None, false, by_plan())?;

@@ -50,7 +50,7 @@ use crate::faces::{Faces, encode_name};
 use crate::metrics::{Metrics, Reload};
 use crate::operations::Readiness;
 use crate::otlp::Telemetry;
-use crate::serve::{Bound, Maker, run};
+use crate::serve::{Bound, Maker, ServeError, run};
 use crate::tls::Door;
 use crate::tools::Tools;
 use crate::{RunError, Running};
@@ -92,6 +92,9 @@ impl Prepared {
             tracing::warn!("{warning}");
         }
         if let Some(address) = args.listen {
+            if !address.ip().is_loopback() && loaded.listening.hosts.is_loopback() {
+                return Err(ServeError::NoAllowedHosts(address).into());
+            }
             loaded.listening.address = address;
         }
         Ok(Self { file: args.config.file, loaded, manager, sockets, telemetry })

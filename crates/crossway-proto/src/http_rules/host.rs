@@ -37,6 +37,12 @@ impl AllowedHosts {
         Self { loopback: true, any: false, list: Vec::new() }
     }
 
+    /// Whether no name beyond this machine's is allowed.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        !self.any && self.list.is_empty()
+    }
+
     /// None but those that are [added](Self::and).
     #[must_use]
     pub const fn none() -> Self {

@@ -176,13 +176,24 @@ impl Entry {
         held.is_missed = true;
         held.failed.get_or_insert_with(|| (Instant::now() + REFRESH_LEAST, Arc::clone(&failure)));
         // One that is slow has not failed yet, and what is begun has the last word. Until then it is known to be slow.
-        lock(&self.failure).get_or_insert_with(|| Arc::clone(&failure));
+        if lock(&self.failure).is_none() {
+            self.failed(&failure);
+        }
         drop(held);
         // Nobody waits for it from now on, so it has to come by itself: unless nobody comes after this call who sees the same.
         if self.list.1.is_lasting() {
             self.refresh(kind);
         }
         Err(failure)
+    }
+
+    /// Takes note of a failure. Operators are told of the first one after a success, if it is not the upstream's own word: what is left out for
+    /// it is told nobody else.
+    fn failed(&self, failure: &Arc<Failure>) {
+        let before = lock(&self.failure).replace(Arc::clone(failure));
+        if before.is_none() && matches!(**failure, Failure::Call(_)) {
+            tracing::warn!(upstream = %self.list.0, error = %failure, "an MCP server does not tell its lists; what it has is left out, or as it was");
+        }
     }
 
     /// What the upstream says of itself: the result of `server/discover`, JSON text. Waits only until it is known, and not for long.
@@ -361,7 +372,7 @@ impl Entry {
             }
             Err(failure) => {
                 let failure = Arc::new(failure);
-                *lock(&self.failure) = Some(Arc::clone(&failure));
+                self.failed(&failure);
                 match &mut held.list {
                     Some(list) => list.expires = again,
                     None => held.failed = Some((again, Arc::clone(&failure))),
