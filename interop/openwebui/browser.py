@@ -42,13 +42,13 @@ def look(lab, url, picture):
 
 
 @contextlib.contextmanager
-def chromium(lab, name):
-    """Chromium without a window, with a profile of its own. It remembers what it asked for, and what its console said."""
+def chromium(lab, name, *more):
+    """Chromium without a window, with a profile of its own, and `more` switches. It remembers what it asked for, and what its console said."""
     options = webdriver.ChromeOptions()
     options.binary_location = program("chromium")
     # No sandbox: containers mostly have none to give, and only our own page is opened.
     options.add_argument("--headless=new")
-    for switch in ("no-sandbox", "disable-dev-shm-usage", "disable-gpu", "hide-scrollbars", "force-device-scale-factor=1"):
+    for switch in ("no-sandbox", "disable-dev-shm-usage", "disable-gpu", "hide-scrollbars", "force-device-scale-factor=1", *more):
         options.add_argument(f"--{switch}")
     options.add_argument(f"--window-size={SIZE[0]},{SIZE[1]}")
     options.add_argument(f"--user-data-dir={lab.dir / f'browser-{name}'}")

@@ -17,6 +17,7 @@ import aiohttp
 
 import browser
 import docs_page
+import mcp_page
 import openapi
 import pipes
 import symptoms
@@ -153,6 +154,7 @@ async def run(options):
             if options.picture:
                 shutil.copy(await browser.run(lab), options.picture)
                 await docs_page.run(lab)
+                await mcp_page.run(lab)
             await symptoms.outages(lab)
         finally:
             (lab.dir / "answers.json").write_text(json.dumps(lab.answers(), indent=1))
@@ -164,7 +166,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--crossway", type=pathlib.Path, required=True, help="the binary")
     parser.add_argument("--dir", type=pathlib.Path, required=True, help="a folder for data and logs, emptied first")
-    parser.add_argument("--picture", type=pathlib.Path, help="open a chat and the page at /docs in Chromium, and put a picture of the chat there")
+    parser.add_argument("--picture", type=pathlib.Path, help="open a chat, the page at /docs and pages that speak MCP in Chromium, and put a picture of the chat there")
     sys.exit(0 if asyncio.run(run(parser.parse_args())) else 1)
 
 

@@ -22,7 +22,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH")]
     crossway: Option<PathBuf>,
 
-    /// Open a chat and the page at /docs in Chromium, and check what they show.
+    /// Open a chat, the page at /docs and pages that speak MCP in Chromium, and check what they show.
     ///
     /// Needs chromium and chromedriver; Debian has them as chromium and chromium-driver.
     #[arg(long)]
