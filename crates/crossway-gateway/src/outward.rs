@@ -5,7 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::HOST;
+use crossway_proto::http_rules::content_encoding::IDENTITY;
+use http::header::{ACCEPT_ENCODING, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -33,6 +34,7 @@ pub(crate) async fn ask(
     *request.uri_mut() = path.into();
     let authority = HeaderValue::from_str(authority.as_str()).map_err(io::Error::other)?;
     request.headers_mut().insert(HOST, authority);
+    request.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
     // An IPv6 address stands in brackets in a URL alone.
     let host = host.trim_matches(['[', ']']);
     let stream = TcpStream::connect((host, port)).await?;

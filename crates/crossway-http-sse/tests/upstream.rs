@@ -154,6 +154,7 @@ async fn configured_headers_go_with_the_get_and_each_post_and_the_host_is_the_ur
         assert_eq!(head.header("authorization"), Some("Bearer t"));
         assert_eq!(head.header("x-tag"), Some("a"));
         assert_eq!(head.header("host"), Some(host.as_str()));
+        assert_eq!(head.header("accept-encoding"), Some("identity"));
     }
     assert_eq!(session.stream.head.header("accept"), Some("text/event-stream"));
     assert_eq!(post.head.header("content-type"), Some("application/json"));

@@ -65,6 +65,22 @@ async fn html_instead_of_a_stream_fails_the_call_and_the_next_call_tries_again()
 }
 
 #[tokio::test]
+async fn a_stream_that_is_encoded_is_named_as_such() {
+    let fake = Fake::start().await;
+    let link = connect(&fake);
+    let reply = call(&link, PING);
+    respond(
+        &fake,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\n\u{1f}",
+    )
+    .await;
+    assert_eq!(
+        only(reply).await,
+        "NotSent: the MCP server can't be reached: the server's stream of events is encoded as gzip, which was not asked for"
+    );
+}
+
+#[tokio::test]
 async fn a_status_that_refuses_the_stream_is_told() {
     for (status, text) in [
         ("401 Unauthorized", "NotSent: the MCP server refused the call with HTTP status 401"),

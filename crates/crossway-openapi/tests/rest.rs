@@ -155,6 +155,21 @@ async fn a_document_that_has_not_changed_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_document_that_is_encoded_is_named_as_such() {
+    let fake = Fake::start(|request| {
+        assert_eq!(request.headers()["accept-encoding"], "identity");
+        let mut answer = answer(200, "application/json", "{}");
+        answer.headers_mut().insert("content-encoding", "br".parse().unwrap());
+        answer
+    })
+    .await;
+    let url = fake.url.parse().unwrap();
+    let (client, time) = (HttpClient::default(), Duration::from_secs(60));
+    let error = fetch(&client, &url, &Attached::new(), &Validators::default(), time).await.unwrap_err();
+    assert!(error.to_string().contains("encoded as br"), "{error}");
+}
+
+#[tokio::test]
 async fn it_says_what_it_is_and_which_tools_it_has() {
     let (_fake, upstream) = notes(|_| json_answer(200, json!({}))).await;
     let said = ask(&upstream, "server/discover", json!({})).await.unwrap();
@@ -292,9 +307,11 @@ async fn answers_are_what_they_say_that_they_are() {
         "nothing" => answer(204, "text/plain", ""),
         "long" => answer(200, "text/plain", "x".repeat((1 << 20) + 1)),
         "broken" => answer(200, "application/json", "{"),
-        "gzip" => {
-            let mut answer = answer(200, "text/plain", "x");
-            answer.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+        id @ ("gzip" | "refused") => {
+            assert_eq!(request.headers()["accept-encoding"], "identity");
+            let (status, coding) = if id == "gzip" { (200, "gzip") } else { (404, "br") };
+            let mut answer = answer(status, "text/plain", "x");
+            answer.headers_mut().insert("content-encoding", coding.parse().unwrap());
             answer
         }
         _ => json_answer(200, json!({ "a": 1 })),
@@ -321,7 +338,10 @@ async fn answers_are_what_they_say_that_they_are() {
         let error = ask(&upstream, "tools/call", params).await.unwrap_err();
         assert!(matches!(error.reason(), Reason::InvalidAnswer(_)), "{error}");
         assert_eq!(error.outcome(), Outcome::Answered);
+        assert_eq!(id == "gzip", error.to_string().contains("encoded as gzip"), "{error}");
     }
+    let refused = call(&upstream, "note", json!({ "id": "refused" })).await;
+    assert!(text(&refused).starts_with("HTTP 404 Not Found: its text is encoded as br"), "{refused}");
 }
 
 #[tokio::test]

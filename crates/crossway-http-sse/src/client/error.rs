@@ -63,6 +63,9 @@ pub enum OpenError {
     /// What the server answered with is no stream of events.
     #[error("the server answered with {0} instead of a stream of events")]
     NotEvents(String),
+    /// The stream is compressed, though it was to come as it is.
+    #[error("the server's stream of events is encoded as {0}, which was not asked for")]
+    Encoded(String),
     /// The stream ended, or said something else, before it said where to POST.
     #[error("the stream {0} before it said where to send messages")]
     NoEndpoint(&'static str),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::{Incoming, Kind, Message};
 use crossway_service::{CallError, Reason};
@@ -62,7 +63,13 @@ pub(super) async fn post(
             continue;
         }
         let refusal = (!status.is_success()).then(|| refusal(&response));
-        if BodyKind::of(response.headers()) != BodyKind::Json {
+        // Nothing but an answer would be told here in JSON.
+        let coding = coding(response.headers());
+        if let Some(coding) = coding.as_deref().filter(|_| BodyKind::of(response.headers()) == BodyKind::Json)
+        {
+            tracing::debug!(coding, "an answer to a POST is encoded, which was not asked for, and not read");
+        }
+        if coding.is_some() || BodyKind::of(response.headers()) != BodyKind::Json {
             discard(&shared, wire, response).await;
             return refusal.map_or(Ok(None), Err);
         }

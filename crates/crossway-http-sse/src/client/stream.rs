@@ -3,6 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use crossway_proto::Slices;
+use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::sse::{self, EventTooLarge, SseDecoder, SseEvent};
 use http::header::{CONTENT_TYPE, LOCATION};
@@ -107,7 +108,7 @@ impl EventStream {
 
 fn check_is_event_stream(response: &Response<Incoming>) -> Result<(), OpenError> {
     if BodyKind::of(response.headers()) == BodyKind::EventStream {
-        return Ok(());
+        return coding(response.headers()).map_or(Ok(()), |coding| Err(OpenError::Encoded(coding)));
     }
     let name =
         response.headers().get(CONTENT_TYPE).and_then(|name| name.to_str().ok()).unwrap_or("an untyped body");

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use crossway_proto::Message;
+use crossway_proto::http_rules::content_encoding;
 use crossway_service::mux::Overflow;
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Link, Mux, Reason, Reply, Scope, Upstream,
 };
 use http::header::{
-    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderValue, Uri};
 use rustls::ClientConfig;
@@ -104,6 +105,7 @@ impl HttpSseUpstream {
         }
         let Options { headers, tls, limits } = options;
         let mut get_headers = headers;
+        get_headers.entry(ACCEPT_ENCODING).or_insert(content_encoding::IDENTITY);
         get_headers.insert(HOST, host(&url)?);
         let mut post_headers = get_headers.clone();
         get_headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));

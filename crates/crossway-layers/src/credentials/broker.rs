@@ -1,6 +1,7 @@
 //! A service that hands out secrets over HTTP, in the shape of Vault's key-value store, version 2.
 
 use bytes::Bytes;
+use crossway_proto::http_rules::content_encoding::IDENTITY;
 use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_rustls::HttpsConnector;
@@ -45,6 +46,7 @@ impl Broker {
     ) -> Result<Option<SecretValue>, SourceFailed> {
         let client = self.0.get_or_init(client).as_ref().ok_or(SourceFailed::Unreadable)?;
         let mut request = Request::get(url.parse::<Uri>().map_err(|_| SourceFailed::Unreadable)?);
+        request = request.header(http::header::ACCEPT_ENCODING, IDENTITY);
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(token.expose()).map_err(|_| SourceFailed::NotText)?;
             value.set_sensitive(true);

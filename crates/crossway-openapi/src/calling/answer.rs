@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use crossway_proto::http_rules::content_encoding::coding;
 use crossway_service::{CallError, Outcome, Reason};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::value::RawValue;
 
 use super::client::{Incoming, is_redirect};
@@ -31,9 +32,8 @@ pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolRe
             "the answer has more than {most} bytes, and is left out; ask for less"
         )));
     }
-    if let Some(coding) = answer.headers.get(header::CONTENT_ENCODING).filter(|coding| *coding != "identity")
-    {
-        let what = format!("it is encoded as {}, which was not asked for", printable(coding));
+    if let Some(coding) = coding(&answer.headers) {
+        let what = format!("it is encoded as {coding}, which was not asked for");
         return Err(CallError::answered(Reason::InvalidAnswer(what.into())));
     }
     if answer.body.is_empty() {
@@ -86,6 +86,10 @@ fn error_of(answer: &Incoming) -> ToolResult {
     let mut text = format!("HTTP {}", answer.status);
     if is_redirect(answer.status) {
         text.push_str(": it leads to another place, which is not followed");
+        return ToolResult::error(&text);
+    }
+    if let Some(coding) = coding(&answer.headers) {
+        text.push_str(&format!(": its text is encoded as {coding}, which was not asked for"));
         return ToolResult::error(&text);
     }
     let is_text = matches!(kind(&mime(&answer.headers)), BodyKind::Json | BodyKind::Text);
@@ -142,8 +146,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         }
     };
     Some(after.min(limits::RETRY_ASKED_MAX))
-}
-
-fn printable(value: &HeaderValue) -> &str {
-    value.to_str().ok().filter(|text| text.len() <= 64).unwrap_or("something else")
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use crossway_proto::http_rules::content_encoding;
 use crossway_service::{CallError, Reason};
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use http_body::Body;
@@ -105,6 +106,8 @@ impl HttpClient {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
+        // Nothing is decoded here. Neither arguments nor what is attached say anything of it.
+        request.headers_mut().insert(header::ACCEPT_ENCODING, content_encoding::IDENTITY);
         let response = client.request(request).await.map_err(|error| {
             if error.is_connect() {
                 return unavailable(&origin, &explain(&error));

@@ -18,3 +18,6 @@ pub const REQUESTED_HEADERS_BYTES: usize = 4 * 1024;
 /// How long browsers may keep what they were told of a page's requests, in seconds: 10 minutes. Chromium asks again after two hours
 /// whatever is said, and an origin that may call no more is refused at once.
 pub const PREFLIGHT_SECONDS: u64 = 600;
+
+/// The longest name of an answer's coding that is repeated in an error: 64 bytes. Those in use have ten at the most.
+pub const CODING_BYTES: usize = 64;

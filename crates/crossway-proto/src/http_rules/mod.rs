@@ -25,6 +25,7 @@
 
 pub mod accept;
 mod authority;
+pub mod content_encoding;
 pub mod content_type;
 mod cors;
 mod host;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::sse::SseDecoder;
 use crossway_proto::{ErrorCode, Incoming, Kind, Message, RequestId};
@@ -40,6 +41,10 @@ pub(super) async fn read(
         body.let_go();
         let what = format!("HTTP status {} without an answer", head.status.as_u16());
         return Err(invalid(what));
+    }
+    if let Some(coding) = coding(&head.headers) {
+        body.let_go();
+        return Err(encoded(&coding));
     }
     match BodyKind::of(&head.headers) {
         BodyKind::Json => whole(session, id, body).await,
@@ -113,7 +118,7 @@ pub(super) async fn refusal(
     headers: &HeaderMap,
     mut body: ResponseBody,
 ) -> Result<Answer, CallError> {
-    let is_json = headers::is_json(headers);
+    let is_json = headers::is_json(headers) && coding(headers).is_none();
     let retry_after = retry_after(headers);
     // A refusal that never ends must not be waited for longer than it is worth.
     let text = if is_json {
@@ -193,6 +198,11 @@ pub(super) fn broken(error: BodyError) -> CallError {
 
 pub(super) fn invalid(what: String) -> CallError {
     CallError::unknown(Reason::InvalidAnswer(what.into()))
+}
+
+/// An answer that is compressed, though it was to come as it is.
+pub(super) fn encoded(coding: &str) -> CallError {
+    invalid(format!("it is encoded as {coding}, which was not asked for"))
 }
 
 /// What may be quoted of a header in an error: a short piece of plain text.

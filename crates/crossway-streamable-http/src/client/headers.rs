@@ -1,5 +1,6 @@
 //! The headers of requests.
 
+use crossway_proto::http_rules::content_encoding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::http_rules::mirror;
 use crossway_proto::http_rules::names::MCP_PROTOCOL_VERSION;
@@ -25,6 +26,7 @@ pub(super) fn base(endpoint: &Endpoint, options: &Options) -> HeaderMap {
     headers.insert(header::HOST, endpoint.host.clone());
     headers.insert(header::ACCEPT, BOTH);
     headers.insert(header::CONTENT_TYPE, JSON);
+    headers.insert(header::ACCEPT_ENCODING, content_encoding::IDENTITY);
     headers.insert(
         header::USER_AGENT,
         HeaderValue::from_static(concat!("crossway/", env!("CARGO_PKG_VERSION"))),
@@ -97,10 +99,12 @@ struct Task {
     task_id: String,
 }
 
+/// Whether a body is a stream of events that can be read.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    BodyKind::of(headers) == BodyKind::EventStream
+    BodyKind::of(headers) == BodyKind::EventStream && content_encoding::coding(headers).is_none()
 }
 
+/// Whether a body is said to be JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     BodyKind::of(headers) == BodyKind::Json
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::sse::SseDecoder;
 use crossway_proto::{Kind, Message};
 use crossway_service::{CallError, Reason};
@@ -192,6 +193,10 @@ pub(super) async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, wa
         }
     }
     response.body.let_go();
+    if let Some(coding) = coding(&response.head.headers).filter(|_| status == StatusCode::OK) {
+        let upstream = session.shared.http.endpoint().origin();
+        tracing::warn!(%upstream, coding, "the server's stream of its own is encoded, which was not asked for, and is not read");
+    }
     Opened::None(status)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::names::LAST_EVENT_ID;
 use crossway_proto::sse::SseDecoder;
 use crossway_proto::{ErrorCode, Kind, Message, RequestId};
@@ -170,6 +171,9 @@ pub(super) async fn resume(
             continue;
         }
         response.body.let_go();
+        if let Some(coding) = coding(&response.head.headers).filter(|_| status == StatusCode::OK) {
+            return Err(answer::encoded(&coding));
+        }
         if status == StatusCode::NOT_FOUND && badge.session.is_some() {
             session.lost(&badge);
             return Err(CallError::unknown(Reason::SessionEnded));

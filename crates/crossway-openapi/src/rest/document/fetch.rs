@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use crossway_proto::http_rules::content_encoding::coding;
 use crossway_service::CallError;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
@@ -19,6 +20,9 @@ pub enum FetchError {
     /// The answer is none.
     #[error("the answer is HTTP {0}")]
     Status(StatusCode),
+    /// It is compressed, though it was to come as it is.
+    #[error("it is encoded as {0}, which was not asked for")]
+    Encoded(String),
     /// It is too long.
     #[error("it has more than {0} bytes")]
     TooLong(usize),
@@ -81,6 +85,9 @@ pub async fn fetch(
     }
     if !is_success(answer.status) {
         return Err(FetchError::Status(answer.status));
+    }
+    if let Some(coding) = coding(&answer.headers) {
+        return Err(FetchError::Encoded(coding));
     }
     if answer.is_cut {
         return Err(FetchError::TooLong(limits::DOCUMENT_BYTES));

@@ -17,6 +17,7 @@ async fn a_json_answer_is_the_one_message_of_the_reply() {
         let exchange = peer.expect("POST", "tools/call").await;
         assert_eq!(exchange.header("accept"), Some("application/json, text/event-stream"));
         assert_eq!(exchange.header("content-type"), Some("application/json"));
+        assert_eq!(exchange.header("accept-encoding"), Some("identity"));
         assert_eq!(exchange.body, tool_call(1));
         exchange.answer(&result(1)).await;
     });

@@ -5,7 +5,7 @@ use crossway_service::{CallError, Outcome, Reason, Scope, Upstream};
 use crossway_testkit::corpus;
 use tokio::net::TcpListener;
 
-use super::peer::{Exchange, Peer, ask, call, message, next, result, tool_call};
+use super::peer::{Exchange, Peer, ask, call, initialize, initialized, message, next, result, tool_call};
 use crate::client::{Limits, Options, StreamableHttpUpstream};
 
 const LEGACY: Revision = Revision::V2025_11_25;
@@ -135,6 +135,41 @@ async fn an_answer_without_a_content_type_is_invalid() {
     let answer =
         answered_by(async |exchange: Exchange| exchange.respond("200 OK", "", &result(1)).await).await;
     assert!(invalid(answer).contains("content type"));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_encoded_is_named_as_such() {
+    for kind in ["application/json", "text/event-stream"] {
+        let head = format!("Content-Type: {kind}\r\nContent-Encoding: gzip\r\n");
+        let answer = answered_by(async |exchange: Exchange| {
+            exchange.respond("200 OK", &head, "\u{1f}").await;
+        });
+        let what = invalid(answer.await);
+        assert!(what.contains("encoded as gzip, which was not asked for"), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_encoded_is_told_by_its_status() {
+    let answer = answered_by(async |exchange: Exchange| {
+        let head = "Content-Type: application/json\r\nContent-Encoding: br\r\n";
+        exchange.respond("400 Bad Request", head, &result(1)).await;
+    });
+    let error = answer.await.unwrap_err();
+    assert!(matches!(error.reason(), Reason::Refused { status: 400, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_server_may_encode_is_what_is_configured() {
+    let options = Options::default().header("Accept-Encoding", "br;q=0").unwrap();
+    let mut peer = Peer::with(options).await;
+    let link = peer.link();
+    let (answer, ()) = tokio::join!(ask(&link, initialize(LEGACY)), async {
+        let exchange = peer.next().await;
+        assert_eq!(exchange.header("accept-encoding"), Some("br;q=0"));
+        exchange.answer_with("Mcp-Session-Id: s1\r\n", &initialized(LEGACY)).await;
+    });
+    answer.unwrap();
 }
 
 #[tokio::test]
