@@ -32,7 +32,7 @@ pub struct Limits {
     /// The most bytes of events that are kept for a session. One event more than that may be kept, so that each
     /// message that is accepted can be taken up again.
     pub kept_bytes: usize,
-    /// The most bytes of events that are kept for all sessions together.
+    /// The most bytes of events that are kept for all sessions together; an eighth of that for those of one owner.
     pub kept_bytes_in_all: usize,
     /// How long events are kept after their stream has ended.
     pub kept_for: Duration,
@@ -92,6 +92,10 @@ impl Default for Limits {
 /// enough. It is also less than [`Limits::KEEP_ALIVE`] on purpose: with a nearer timer pending, setting one per call
 /// does not have to wake the thread that waits for input.
 pub(super) const SWEEP: Duration = Duration::from_secs(10);
+
+/// How many owners of sessions can fill what is kept of events for all sessions: 8. One of them has an eighth of it at the most, 32 MiB,
+/// which is eight sessions with all that is kept for one.
+pub(super) const OWNERS: usize = 8;
 
 /// Messages up to 4 KiB are copied into one piece: cheaper than handing on three.
 pub(super) const FLATTEN: usize = 4096;

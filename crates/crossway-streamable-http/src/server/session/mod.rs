@@ -80,7 +80,7 @@ impl Session {
     }
 
     fn of_origin(origin: Origin, id: SessionId, link: Link, owner: Option<SessionOwner>, slot: Slot) -> Self {
-        let streams = Mutex::new(Streams::new(Arc::clone(&slot.0)));
+        let streams = Mutex::new(Streams::new(Arc::clone(&slot.0), owner.as_ref()));
         Self {
             id,
             link,

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crossway_service::{Limits as SeamLimits, SessionPlace, SessionShare};
 use tokio::sync::Notify;
 use tracing::debug;
 
-use super::Session;
 use super::id::{AsTaken, SessionId};
+use super::{Session, SessionOwner};
 use crate::server::limits::{Limits, SWEEP};
+
+/// How many owners' counts are kept at least before those are looked for that are of no use: 64.
+const KEPT_OWNERS: usize = 64;
 
 /// Lookups of different sessions seldom meet.
 const SHARDS: usize = 16;
@@ -24,6 +27,14 @@ pub(crate) struct Sessions {
     sweeper: OnceLock<()>,
 }
 
+/// The bytes of events that are kept for owners, while they have sessions.
+#[derive(Default)]
+struct KeptOf {
+    owners: HashMap<SessionOwner, Weak<AtomicUsize>>,
+    /// How many there may be until those are forgotten that have no session any more.
+    sweep_at: usize,
+}
+
 /// What all sessions have in common.
 pub(super) struct Common {
     pub(super) limits: Limits,
@@ -32,6 +43,8 @@ pub(super) struct Common {
     sessions: AtomicUsize,
     /// The bytes of events that are kept.
     pub(super) kept_bytes: AtomicUsize,
+    /// The same for each owner that has a session.
+    kept_of: Mutex<KeptOf>,
     closing: AtomicUsize,
     closed: Notify,
 }
@@ -49,6 +62,7 @@ impl Common {
             tick: AtomicU32::new(0),
             sessions: AtomicUsize::new(0),
             kept_bytes: AtomicUsize::new(0),
+            kept_of: Mutex::default(),
             closing: AtomicUsize::new(0),
             closed: Notify::new(),
         }
@@ -56,6 +70,22 @@ impl Common {
 
     pub(super) fn now(&self) -> u32 {
         self.tick.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of events that are kept for an owner's sessions.
+    pub(super) fn kept_of(&self, owner: &SessionOwner) -> Arc<AtomicUsize> {
+        // Each step leaves the table whole.
+        let mut kept = self.kept_of.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = kept.owners.get(owner).and_then(Weak::upgrade) {
+            return bytes;
+        }
+        if kept.owners.len() >= kept.sweep_at {
+            kept.owners.retain(|_, bytes| bytes.strong_count() > 0);
+            kept.sweep_at = (kept.owners.len() * 2).max(KEPT_OWNERS);
+        }
+        let bytes = Arc::default();
+        kept.owners.insert(owner.clone(), Arc::downgrade(&bytes));
+        bytes
     }
 }
 

@@ -5,15 +5,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::sse::SseEncoder;
 use crossway_proto::{Message, Slices};
 
+use super::SessionOwner;
 use super::event_id::{EventId, StreamKind};
 use super::store::Common;
-use crate::server::limits::FLATTEN;
+use crate::server::limits::{FLATTEN, OWNERS};
 
 /// The streams of one session.
 pub(crate) struct Streams {
@@ -22,6 +23,8 @@ pub(crate) struct Streams {
     /// Of all streams, in the order in which they were sent.
     events: VecDeque<Event>,
     bytes: usize,
+    /// What all sessions of the same owner hold.
+    of_owner: Option<Arc<AtomicUsize>>,
     common: Arc<Common>,
 }
 
@@ -57,8 +60,9 @@ pub(crate) struct Ticket {
 }
 
 impl Streams {
-    pub(super) fn new(common: Arc<Common>) -> Self {
-        Self { next: 1, streams: Vec::new(), events: VecDeque::new(), bytes: 0, common }
+    pub(super) fn new(common: Arc<Common>, owner: Option<&SessionOwner>) -> Self {
+        let of_owner = owner.map(|owner| common.kept_of(owner));
+        Self { next: 1, streams: Vec::new(), events: VecDeque::new(), bytes: 0, of_owner, common }
     }
 
     /// Numbers streams from `first` on, so that event ids of another process mean none of them.
@@ -125,6 +129,9 @@ impl Streams {
         let frame = frame(Some(id), message);
         self.bytes += frame.len();
         self.common.kept_bytes.fetch_add(frame.len(), Ordering::Relaxed);
+        if let Some(of_owner) = &self.of_owner {
+            of_owner.fetch_add(frame.len(), Ordering::Relaxed);
+        }
         self.events.push_back(Event { stream: number, number: id.number, frame });
         self.evict();
     }
@@ -153,6 +160,10 @@ impl Streams {
             this.events.len() > limits.kept_events.max(1)
                 || this.events.len() > 1 && this.bytes > limits.kept_bytes
                 || this.common.kept_bytes.load(Ordering::Relaxed) > limits.kept_bytes_in_all
+                // Who fills what there is for all loses of it, and not who comes next.
+                || this.of_owner.as_ref().is_some_and(|of_owner| {
+                    of_owner.load(Ordering::Relaxed) > limits.kept_bytes_in_all / OWNERS
+                })
         };
         while !self.events.is_empty() && is_over(self) {
             if let Some(event) = self.events.pop_front() {
@@ -164,6 +175,9 @@ impl Streams {
     fn forget_bytes(&mut self, bytes: usize) {
         self.bytes -= bytes;
         self.common.kept_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(of_owner) = &self.of_owner {
+            of_owner.fetch_sub(bytes, Ordering::Relaxed);
+        }
     }
 
     /// The next frame that a reader has not been given: `None` once there is no more, or when the reader was replaced.
@@ -288,7 +302,7 @@ impl Streams {
 
 impl Drop for Streams {
     fn drop(&mut self) {
-        self.common.kept_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.forget_bytes(self.bytes);
     }
 }
 

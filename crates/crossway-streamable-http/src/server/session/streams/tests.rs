@@ -49,7 +49,7 @@ fn message(stream: usize, number: usize) -> Message {
 /// Runs the steps. `is_kept` says that the limits let nothing go.
 fn run(steps: Vec<Step>, limits: Limits, is_kept: bool) -> Result<(), TestCaseError> {
     let common = Arc::new(Common::new(limits));
-    let mut streams = Streams::new(Arc::clone(&common));
+    let mut streams = Streams::new(Arc::clone(&common), None);
     let mut models: Vec<Model> = Vec::new();
     let mut cx = Context::from_waker(Waker::noop());
     for step in steps {
@@ -167,7 +167,7 @@ proptest! {
 fn the_bytes_of_all_sessions_are_bounded_together() {
     let frame = frame(None, &message(0, 1)).len();
     let common = Arc::new(Common::new(Limits { kept_bytes_in_all: 6 * frame, ..Limits::default() }));
-    let mut sessions: Vec<Streams> = (0..4).map(|_| Streams::new(Arc::clone(&common))).collect();
+    let mut sessions: Vec<Streams> = (0..4).map(|_| Streams::new(Arc::clone(&common), None)).collect();
     for _ in 0..5 {
         for streams in &mut sessions {
             let ticket = streams.open(StreamKind::Call);
@@ -175,4 +175,42 @@ fn the_bytes_of_all_sessions_are_bounded_together() {
             assert!(common.kept_bytes.load(Ordering::Relaxed) <= 6 * frame);
         }
     }
+}
+
+#[test]
+fn an_owner_with_many_sessions_takes_nothing_that_is_kept_for_others() {
+    let frame = frame(None, &message(0, 1)).len() + 64;
+    let common = Arc::new(Common::new(Limits { kept_bytes_in_all: 64 * frame, ..Limits::default() }));
+    let of = |owner: &str| Streams::new(Arc::clone(&common), Some(&SessionOwner::new(owner)));
+    let kept = |streams: &Streams| streams.events.len();
+    let push = |streams: &mut Streams| {
+        let ticket = streams.open(StreamKind::Call);
+        streams.push(ticket.stream, &message(0, 1));
+    };
+    let mut of_mallory: Vec<Streams> = (0..100).map(|_| of("mallory")).collect();
+    for streams in &mut of_mallory {
+        (0..2).for_each(|_| push(streams));
+    }
+    let all: usize = of_mallory.iter().map(kept).sum();
+    assert!((8..=16).contains(&all), "{all}");
+    let mut of_alice = of("alice");
+    (0..4).for_each(|_| push(&mut of_alice));
+    assert_eq!(kept(&of_alice), 4);
+    // What is gone counts for nobody.
+    drop(of_mallory);
+    let mut of_mallory = of("mallory");
+    (0..4).for_each(|_| push(&mut of_mallory));
+    assert_eq!(kept(&of_mallory), 4);
+    drop((of_alice, of_mallory));
+    assert_eq!(common.kept_bytes.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn owners_without_a_session_are_forgotten() {
+    let common = Arc::new(Common::new(Limits::default()));
+    let held = Streams::new(Arc::clone(&common), Some(&SessionOwner::new("alice")));
+    for number in 0..1000 {
+        drop(Streams::new(Arc::clone(&common), Some(&SessionOwner::new(number.to_string()))));
+    }
+    assert!(Arc::ptr_eq(held.of_owner.as_ref().unwrap(), &common.kept_of(&SessionOwner::new("alice"))));
 }
