@@ -461,3 +461,21 @@ async fn a_session_whose_connection_is_gone_has_ended() {
         assert!(matches!(error.reason(), Reason::Ended(_)), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn a_ping_is_answered_here_where_no_client_reads() {
+    let (link, server) = connected().await;
+    let ping = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
+    server.send(ping);
+    let pong = server.receive().await.unwrap();
+    assert_eq!(pong.to_bytes(), r#"{"jsonrpc":"2.0","id":"p","result":{}}"#);
+    // A client that is there answers for itself.
+    let mut standing = link.call(Call::listen(Context::default()));
+    server.send(ping);
+    assert_eq!(text(&mut standing).await, ping);
+    drop(standing);
+    let mut in_flight = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    server.expect("m").await;
+    server.send(ping);
+    assert_eq!(text(&mut in_flight).await, ping);
+}

@@ -216,6 +216,13 @@ impl<O: Outlet> Mux<O> {
                 None => state.count_stray(),
             },
             Some((key, _)) => self.interim(&mut state, key, message),
+            // "The receiver **MUST** respond promptly with an empty response" (2025-11-25, basic/utilities/ping), and a client that has
+            // neither a stream open nor a call in flight may not come back for minutes.
+            None if message.is_method("ping") && message.is_request() && state.is_deserted() => {
+                drop(state);
+                let pong = message.id().and_then(|id| Message::result_of(&id, b"{}").ok());
+                let _ = pong.map(|pong| self.0.outlet.send(pong));
+            }
             None => {
                 let overflow = state.announce(message, &self.0.limits, self.0.overflow);
                 drop(state);

@@ -100,6 +100,11 @@ impl State {
         }
     }
 
+    /// Whether nobody is there who reads what the upstream says.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.listeners == 0 && self.calls.is_empty()
+    }
+
     /// Whether the call that was just taken up comes by itself. One does not that others came together with before:
     /// clients which have many calls in flight get answers to several at once, and go on with as many.
     pub(super) fn is_alone(&mut self) -> bool {
