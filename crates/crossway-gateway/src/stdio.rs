@@ -1,5 +1,6 @@
 //! `crossway stdio`: a URL as a stdio server.
 
+use crossway_router::Renewed;
 use crossway_router::guard::Timeouts;
 use crossway_service::{Scope, Upstream};
 use crossway_stdio::ServeOptions;
@@ -21,7 +22,7 @@ pub fn stdio(args: StdioArgs) -> Running {
 async fn run(args: StdioArgs) -> Result<(), RunError> {
     let timeout = args.timeout;
     let (upstream, speaks) = connect_url(plan::stdio(&args)?).await?;
-    serve(Timeouts::new(any_era("url", upstream, speaks), timeout)).await
+    serve(Timeouts::new(Renewed::new(any_era("url", upstream, speaks)), timeout)).await
 }
 
 /// Serves one client on standard input and output.

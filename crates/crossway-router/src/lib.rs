@@ -12,6 +12,7 @@ pub mod jitter;
 mod known;
 pub mod limits;
 pub mod merge;
+pub mod renewed;
 mod scoped;
 
 pub use access::{Access, Judge, Thing, Whose};
@@ -22,4 +23,5 @@ pub use front::Front;
 pub use handles::SealedSessions;
 pub use known::{ListKind, State};
 pub use merge::{Clash, Naming, Prefixed, Router, RouterOptions, Unprefixed};
+pub use renewed::Renewed;
 pub use scoped::{Bound, Ledger, Scoped, ScopedOptions};

@@ -176,3 +176,10 @@ pub const ROOTS_HELD: Duration = Duration::from_millis(500);
 /// How long a server's first question waits for more, so that the client is asked all at once: 20 ms, which nobody who is
 /// asked notices.
 pub const PARK_GRACE: Duration = Duration::from_millis(20);
+
+/// How old a session has to be that its client's standing stream finds ended, or it waits as long before the next: 5 seconds. A server that ends each at once
+/// is asked for twelve a minute.
+pub const RENEW_PAUSE: Duration = Duration::from_secs(5);
+
+/// How many of a client's subscriptions to resources are taken up in a new session: 4,096, all that a client may have where eras are bridged.
+pub const RENEWED_SUBSCRIPTIONS: usize = 4096;

@@ -1,0 +1,184 @@
+//! What a session is made anew from, and how.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use crossway_era::to_legacy;
+use crossway_proto::{Kind, Message, ParseError, Part, RequestId};
+use crossway_service::{Call, CallError, Context, Link, Reason, Scope, Upstream};
+use tokio::time::{Instant, timeout};
+
+use crate::limits::{OPEN_TIME, RENEW_PAUSE, RENEWED_SUBSCRIPTIONS};
+
+/// One client's session, on one of the server's after the other.
+pub(super) struct Session {
+    upstream: Arc<dyn Upstream>,
+    state: Mutex<State>,
+    /// Held by who renews: the others wait for the same.
+    renewing: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    link: Link,
+    /// How many of the server's sessions there were before.
+    era: u64,
+    /// When the server's session was opened in the place of another.
+    renewed: Option<Instant>,
+    opened: Option<Opened>,
+    is_initialized: bool,
+    /// The `params` of `logging/setLevel`.
+    level: Option<Bytes>,
+    /// The URIs of subscriptions, as JSON text.
+    subscribed: BTreeSet<Bytes>,
+}
+
+/// What the client's `initialize` said, and what was agreed upon.
+#[derive(Clone)]
+struct Opened {
+    params: Bytes,
+    version: String,
+    context: Context,
+}
+
+impl Session {
+    pub(super) fn new(upstream: Arc<dyn Upstream>) -> Self {
+        let state = State {
+            link: upstream.connect(Scope::Session),
+            era: 0,
+            renewed: None,
+            opened: None,
+            is_initialized: false,
+            level: None,
+            subscribed: BTreeSet::new(),
+        };
+        Self { upstream, state: Mutex::new(state), renewing: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The way to the server's session, and which of them it is.
+    pub(super) fn link(&self) -> (Link, u64) {
+        let state = self.state();
+        (state.link.clone(), state.era)
+    }
+
+    /// The client has said `notifications/initialized`.
+    pub(super) fn initialized(&self) {
+        self.state().is_initialized = true;
+    }
+
+    /// Whether the server's session took the place of another just now.
+    pub(super) fn is_new(&self) -> bool {
+        self.state().renewed.is_some_and(|renewed| renewed.elapsed() < RENEW_PAUSE)
+    }
+
+    /// Takes note of what a request has set in the server's session.
+    pub(super) fn note(&self, request: &Message, answer: &Message, context: &Context) {
+        let params = || Bytes::copy_from_slice(request.params().unwrap_or(b"{}"));
+        let uri = || request.member(Part::Params, "uri").map(Bytes::copy_from_slice);
+        match request.method().as_deref() {
+            Some("initialize") => {
+                let version = answer.initialize_version().unwrap_or_default().into_owned();
+                let mut state = self.state();
+                state.opened = Some(Opened { params: params(), version, context: context.clone() });
+                (state.is_initialized, state.level) = (false, None);
+                state.subscribed.clear();
+            }
+            Some("logging/setLevel") => self.state().level = Some(params()),
+            Some("resources/subscribe") => {
+                let mut state = self.state();
+                if state.subscribed.len() < RENEWED_SUBSCRIPTIONS {
+                    state.subscribed.extend(uri());
+                }
+            }
+            Some("resources/unsubscribe") => {
+                if let Some(uri) = uri() {
+                    self.state().subscribed.remove(&uri);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The way to the session that follows the one of this number, which has ended.
+    ///
+    /// # Errors
+    ///
+    /// When there is none to follow it.
+    pub(super) async fn renewed(&self, ended: u64) -> Result<(Link, u64), CallError> {
+        let _one_at_a_time = self.renewing.lock().await;
+        let (link, era) = self.link();
+        if era != ended {
+            return Ok((link, era));
+        }
+        let opened = self.state().opened.clone().ok_or(CallError::not_sent(Reason::SessionEnded))?;
+        let link = self.upstream.connect(Scope::Session);
+        let is_open = timeout(OPEN_TIME, self.open(&link, &opened)).await;
+        is_open.unwrap_or(Err(CallError::unknown(Reason::TimedOut(OPEN_TIME)))).inspect_err(|error| {
+            tracing::warn!(%error, "the MCP server has ended the session, and opens no other like it");
+        })?;
+        tracing::info!("the MCP server has ended the session; another was opened");
+        let mut state = self.state();
+        (state.link, state.era, state.renewed) = (link.clone(), era + 1, Some(Instant::now()));
+        Ok((link, era + 1))
+    }
+
+    async fn open(&self, link: &Link, opened: &Opened) -> Result<(), CallError> {
+        let Opened { params, version, context } = opened;
+        let answer = ask(link, context, "initialize", params).await?;
+        if answer.initialize_version().as_deref() != Some(version) {
+            return Err(CallError::unknown(Reason::InvalidAnswer(
+                "it speaks another revision than before".into(),
+            )));
+        }
+        let (is_initialized, level, subscribed) = {
+            let state = self.state();
+            (state.is_initialized, state.level.clone(), state.subscribed.clone())
+        };
+        if is_initialized {
+            tell(link, context, Message::notification_of("notifications/initialized", None)).await;
+        }
+        let level = level.map(|params| ("logging/setLevel", params));
+        let subscriptions = subscribed
+            .into_iter()
+            .map(|uri| ("resources/subscribe", Bytes::from([br#"{"uri":"#, &uri[..], b"}"].concat())));
+        for (method, params) in level.into_iter().chain(subscriptions) {
+            // The client was told that it has it, and is told of nothing more: the session is worth more than this.
+            if let Err(error) = ask(link, context, method, &params).await {
+                tracing::warn!(%error, method, "what the client had set is not set in the new session");
+            }
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each step leaves it whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks on the client's behalf. The client is not there for what the server asks meanwhile.
+async fn ask(link: &Link, context: &Context, method: &str, params: &Bytes) -> Result<Message, CallError> {
+    let unreadable = |error: ParseError| CallError::not_sent(Reason::InvalidAnswer(error.to_string().into()));
+    let id = RequestId::from("crossway-renewed");
+    let request = Message::request_of(&id, method, Some(params)).map_err(unreadable)?;
+    let mut reply = link.call(Call::message(request, context.clone()));
+    while let Some(item) = reply.next().await {
+        let message = item?;
+        match message.kind() {
+            Kind::Result => return Ok(message),
+            Kind::Error => break,
+            Kind::Request if message.is_method("ping") => {
+                tell(link, context, Ok(to_legacy::pong(&message))).await
+            }
+            Kind::Request => tell(link, context, Ok(to_legacy::refuse(&message))).await,
+            Kind::Notification => {}
+        }
+    }
+    Err(CallError::answered(Reason::InvalidAnswer(format!("it refuses {method}").into())))
+}
+
+async fn tell(link: &Link, context: &Context, message: Result<Message, ParseError>) {
+    let Ok(message) = message else { return };
+    let mut telling = link.call(Call::message(message, context.clone()));
+    while telling.next().await.is_some() {}
+}
