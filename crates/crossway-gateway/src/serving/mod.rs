@@ -8,6 +8,7 @@
 
 mod access;
 mod ask;
+mod audit_file;
 mod discreet;
 mod edge;
 mod endings;

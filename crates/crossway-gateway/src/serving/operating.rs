@@ -1,6 +1,5 @@
 //! The operators' listener, and the audit log.
 
-use std::fs::OpenOptions;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::audit_file::AuditFile;
 use super::instances::Told;
 use super::question::Question;
 use super::ruling::Now;
@@ -136,7 +136,7 @@ pub(super) fn record(audit: &config::Audit) -> Result<(AuditLayer, AuditLog), Ru
     let out: Box<dyn io::Write + Send> = match &audit.to {
         AuditTo::Stderr => Box::new(io::stderr()),
         AuditTo::File(file) => {
-            let opened = OpenOptions::new().append(true).create(true).open(file);
+            let opened = AuditFile::open(file.clone());
             Box::new(opened.map_err(|source| RunError::AuditFile { file: file.clone(), source })?)
         }
     };

@@ -1,0 +1,111 @@
+//! The file of the audit log, which others may rename.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How often it is looked at whether the file is still the one of its name: each second, which rotation by renaming does not notice.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Appends to the file of a name. One that is renamed or removed, as programs do that rotate logs, is followed by a new one: what is written
+/// between that and the next [look](LOOK) goes into the old one.
+pub(super) struct AuditFile {
+    path: PathBuf,
+    file: File,
+    looked: Instant,
+    /// It could not be opened anew, and that was told.
+    is_lost: bool,
+}
+
+impl AuditFile {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// When that can't be done.
+    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+        let file = appending(&path)?;
+        Ok(Self { path, file, looked: Instant::now(), is_lost: false })
+    }
+
+    /// Takes the file of the name, if it is another one now. Until it can, the one that is open goes on.
+    fn follow(&mut self) {
+        self.looked = Instant::now();
+        if is_at(&self.file, &self.path) {
+            return;
+        }
+        match appending(&self.path) {
+            Ok(file) => (self.file, self.is_lost) = (file, false),
+            Err(error) if !self.is_lost => {
+                self.is_lost = true;
+                tracing::error!(file = %self.path.display(), %error, "the audit log is gone and can't be opened anew; records go on into the old file");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn appending(path: &PathBuf) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &PathBuf) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => id(open) == id(named),
+        _ => false,
+    }
+}
+
+/// Elsewhere a file that is open can't be renamed.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &PathBuf) -> bool {
+    true
+}
+
+impl Write for AuditFile {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        if self.looked.elapsed() >= LOOK {
+            self.follow();
+        }
+        self.file.write(lines)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_renamed_is_followed_by_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("audit.jsonl"), dir.path().join("audit.jsonl.1"));
+        let mut log = AuditFile::open(path.clone()).unwrap();
+        log.write_all(b"one\n").unwrap();
+        fs::rename(&path, &old).unwrap();
+        log.follow();
+        log.write_all(b"two\n").unwrap();
+        log.follow();
+        log.write_all(b"three\n").unwrap();
+        assert_eq!(fs::read_to_string(&old).unwrap(), "one\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\nthree\n");
+        // Where it can't be made anew, the old one has the records.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        log.follow();
+        log.write_all(b"four\n").unwrap();
+        fs::remove_dir(&path).unwrap();
+        log.follow();
+        log.write_all(b"five\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "five\n");
+    }
+}
