@@ -125,7 +125,10 @@ pub(super) const MIRRORED_TOOLS: usize = 1024;
 /// The most pages of a tool list that are asked for after a call was refused for its headers.
 pub(super) const RELIST_PAGES: usize = 16;
 
-/// How long each step of finding out the era may take. Some servers never answer what they do not know.
+/// How long a server has to answer `server/discover` before it is taken for a legacy one: 5 s. Some never answer what they do not know.
 pub(super) const PROBE: Duration = Duration::from_secs(5);
+/// How long it has to answer `initialize` then: 30 s, in which one that is started for this by a package manager is there, and half of what clients
+/// wait.
+pub(super) const PROBE_INITIALIZE: Duration = Duration::from_secs(30);
 /// The most revisions that are read of a server's error. Five exist.
 pub(super) const PROBE_VERSIONS: usize = 64;

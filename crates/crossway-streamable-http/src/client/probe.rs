@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossway_proto::{ErrorCode, Kind, Message, RequestId, Revision};
 use crossway_service::{CallError, Reason, Scope};
@@ -112,8 +113,8 @@ impl Prober {
         let params = format!(
             r#"{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}","io.modelcontextprotocol/clientInfo":{CLIENT_INFO},"io.modelcontextprotocol/clientCapabilities":{{}}}}}}"#
         );
-        let probed = match self.ask("server/discover", &params, Some(HeaderValue::from_static(version))).await
-        {
+        let version = Some(HeaderValue::from_static(version));
+        let probed = match self.ask("server/discover", &params, version, limits::PROBE).await {
             Ok(probed) => probed,
             // Legacy servers may never answer what they do not know.
             Err(ProbeError::Failed(error)) if matches!(error.reason(), Reason::TimedOut(_)) => {
@@ -129,7 +130,7 @@ impl Prober {
         let version = Revision::LATEST_LEGACY.as_str();
         let params =
             format!(r#"{{"protocolVersion":"{version}","capabilities":{{}},"clientInfo":{CLIENT_INFO}}}"#);
-        let probed = self.ask("initialize", &params, None).await?;
+        let probed = self.ask("initialize", &params, None, limits::PROBE_INITIALIZE).await?;
         if let Some(session) = probed.session {
             let version = probed.answer.as_ref().ok().and_then(Message::initialize_version);
             let version = version.and_then(|version| HeaderValue::from_str(&version).ok());
@@ -160,6 +161,7 @@ impl Prober {
         method: &str,
         params: &str,
         version: Option<HeaderValue>,
+        patience: Duration,
     ) -> Result<Probed, ProbeError> {
         let id = RequestId::from(format!("crossway-probe-{method}").as_str());
         let request = Message::request_of(&id, method, Some(params.as_bytes()))
@@ -184,9 +186,9 @@ impl Prober {
             };
             Ok(Probed { status, session, answer })
         };
-        match tokio::time::timeout(limits::PROBE, asking).await {
+        match tokio::time::timeout(patience, asking).await {
             Ok(probed) => probed,
-            Err(_) => Err(CallError::unknown(Reason::TimedOut(limits::PROBE)).into()),
+            Err(_) => Err(CallError::unknown(Reason::TimedOut(patience)).into()),
         }
     }
 
