@@ -10,7 +10,17 @@ pub(crate) const PATTERNS: usize = 64;
 pub(crate) const PATTERN_BYTES: usize = 256 << 10;
 
 /// How many steps a regular expression of a schema may take back for one text: 100,000. Then the text does not match.
-pub(crate) const PATTERN_STEPS: usize = 100_000;
+pub(crate) const PATTERN_STEPS: u64 = 100_000;
+
+/// The same where a call has many texts or long ones, and for names: 1,000, which those that people write do not need for a name or a line.
+pub(crate) const PATTERN_STEPS_OF_MANY: u64 = 1000;
+
+/// How much work all regular expressions of a schema may have with one call: 32 Mi steps, each of them one more for each 256 bytes of its
+/// text. Some seconds at the very worst. The arguments of a call that would be more are refused.
+pub(crate) const PATTERN_WORK: u64 = 32 << 20;
+
+/// How many bytes of text a regular expression reads in the time of a step: 256.
+pub(crate) const PATTERN_STEP_BYTES: usize = 256;
 
 /// How many faults of arguments are told: 16.
 pub(crate) const FAULTS: usize = 16;

@@ -1,6 +1,7 @@
 //! Arguments, held against a tool's schema.
 
 pub(crate) mod limits;
+mod patterns;
 mod places;
 
 use std::fmt;
@@ -19,6 +20,8 @@ use serde_json::{Map, Value};
 pub(crate) struct Checker {
     schema: Value,
     validator: Validator,
+    /// How many regular expressions there are for names of members.
+    names: usize,
     /// Of one argument alone, once it is asked for.
     of_one: OnceLock<Option<Validator>>,
 }
@@ -76,7 +79,8 @@ impl Checker {
             return Err(BadSchema::TooManyPatterns);
         }
         let validator = build(&schema).map_err(|error| BadSchema::Unusable(short(&error)))?;
-        Ok(Self { schema, validator, of_one: OnceLock::new() })
+        let names = names(&schema);
+        Ok(Self { schema, validator, names, of_one: OnceLock::new() })
     }
 
     /// What arguments are held against.
@@ -89,8 +93,23 @@ impl Checker {
     ///
     /// What does not fit, and why.
     pub(crate) fn check(&self, arguments: &Value) -> Result<(), Vec<Fault>> {
+        patterns::begin();
+        patterns::spend_on_names(self.names, arguments);
+        let checked = if patterns::were_too_much() { Ok(()) } else { self.check_all(arguments) };
+        // What a keyword says that could not be asked may have been turned into its opposite.
+        if patterns::were_too_much() {
+            let msg = "they have more text than is held against the patterns of the tool's schema";
+            return Err(vec![Fault { loc: Vec::new(), msg: msg.to_owned(), kind: "pattern".to_owned() }]);
+        }
+        checked
+    }
+
+    fn check_all(&self, arguments: &Value) -> Result<(), Vec<Fault>> {
         if self.validator.is_valid(arguments) {
             return Ok(());
+        }
+        if patterns::were_too_much() {
+            return Err(Vec::new());
         }
         if !places::are_few(&self.schema, arguments) {
             return Err(self.names_of_faults(arguments));
@@ -138,10 +157,11 @@ pub(crate) fn told(faults: &[Fault]) -> String {
 }
 
 fn build(schema: &Value) -> Result<Validator, String> {
-    let patterns = PatternOptions::fancy_regex()
-        .backtrack_limit(limits::PATTERN_STEPS)
-        .size_limit(limits::PATTERN_BYTES);
-    let options = jsonschema::options().with_pattern_options(patterns).should_validate_formats(false);
+    // Of the names of members (`patternProperties`); texts are matched by a keyword of our own.
+    let steps = usize::try_from(limits::PATTERN_STEPS_OF_MANY).unwrap_or(usize::MAX);
+    let names = PatternOptions::fancy_regex().backtrack_limit(steps).size_limit(limits::PATTERN_BYTES);
+    let options = jsonschema::options().with_pattern_options(names).should_validate_formats(false);
+    let options = options.with_keyword("pattern", patterns::Pattern::keyword);
     options.offline().build(schema).map_err(|error| error.to_string())
 }
 
@@ -157,6 +177,19 @@ fn patterns(schema: &Value) -> usize {
             members.iter().map(of).sum()
         }
         Value::Array(list) => list.iter().map(patterns).sum(),
+        _ => 0,
+    }
+}
+
+/// How many regular expressions a schema has for names of members, at most.
+fn names(schema: &Value) -> usize {
+    let of = |(keyword, value): (&String, &Value)| match (keyword.as_str(), value) {
+        ("patternProperties", Value::Object(named)) => named.len() + names(value),
+        _ => names(value),
+    };
+    match schema {
+        Value::Object(members) => members.iter().map(of).sum(),
+        Value::Array(list) => list.iter().map(names).sum(),
         _ => 0,
     }
 }
@@ -238,6 +271,28 @@ mod tests {
         let checker =
             checker(&json!({ "properties": { "a": { "pattern": "^(?=(a+)+$)(a|aa)+b$" } } })).unwrap();
         assert!(checker.check(&json!({ "a": "a".repeat(60) + "!" })).is_err());
+    }
+
+    #[test]
+    fn all_texts_of_a_call_have_one_bound_together() {
+        let hard =
+            checker(&json!({ "properties": { "a": { "items": { "pattern": "^(?=a)a$" } } } })).unwrap();
+        let texts = |count: usize, text: &str| json!({ "a": vec![text; count] });
+        assert_eq!(hard.check(&texts(10_000, "a")), Ok(()));
+        let faults = hard.check(&texts(50_000, "a")).unwrap_err();
+        assert_eq!((faults.len(), faults[0].kind.as_str()), (1, "pattern"));
+        // One that is turned into its opposite too.
+        let not = json!({ "properties": { "a": { "items": { "not": { "pattern": "^(?=a)a$" } } } } });
+        assert!(checker(&not).unwrap().check(&texts(50_000, "b")).is_err());
+        // So do the names of members.
+        let named = checker(&json!({ "patternProperties": { "^(?=a)a[0-9]+$": true } })).unwrap();
+        let names = |count: usize| (0..count).map(|number| (format!("a{number}"), json!(1))).collect();
+        assert_eq!(named.check(&Value::Object(names(10_000))), Ok(()));
+        assert!(named.check(&Value::Object(names(50_000))).is_err());
+        // The bound is each call's own, and what needs no steps back has room for all that a call can have.
+        assert_eq!(hard.check(&texts(10_000, "a")), Ok(()));
+        let easy = checker(&json!({ "properties": { "a": { "items": { "pattern": "^[ab]$" } } } })).unwrap();
+        assert_eq!(easy.check(&texts(500_000, "a")), Ok(()));
     }
 
     #[test]
