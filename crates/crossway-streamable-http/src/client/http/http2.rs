@@ -2,12 +2,14 @@
 //! would wait within the connection for a stream to end, and all that comes after it as well, for as long as streams
 //! stand.
 
+use std::error::Error;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
+use h2::Reason;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioTimer;
@@ -99,10 +101,39 @@ impl Http2 {
     }
 }
 
+impl Place {
+    /// The server takes nothing more on this connection.
+    pub(super) fn retire(&self) {
+        self.0.allowed.store(0, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+/// Whether the server says that it has not looked at a request.
+///
+/// "The GOAWAY mechanism indicates the highest stream number that can be processed. Requests on streams with higher
+/// numbers are therefore guaranteed to be safe to retry", and a stream with `REFUSED_STREAM` "is being closed prior to
+/// any processing having occurred" (RFC 9113, 8.7). Only such streams end with a GOAWAY that is no error.
+pub(super) fn unprocessed(error: &hyper::Error) -> Option<Unprocessed> {
+    let cause = error.source()?.downcast_ref::<h2::Error>().filter(|cause| cause.is_remote())?;
+    match cause.reason()? {
+        Reason::NO_ERROR if cause.is_go_away() => Some(Unprocessed::GoesAway),
+        Reason::REFUSED_STREAM if cause.is_reset() => Some(Unprocessed::Refused),
+        _ => None,
+    }
+}
+
+/// Why a server has not looked at a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unprocessed {
+    /// It ends the connection.
+    GoesAway,
+    Refused,
 }
 
 /// Runs what a connection consists of. After each step of it, whoever opens the connection looks at how far it is:

@@ -18,7 +18,7 @@ use http::{HeaderMap, Method, Request, StatusCode, Version, header};
 use self::body::Outgoing;
 use self::connect::{Connected, Connector, explain, unavailable};
 use self::http1::Http1;
-use self::http2::Http2;
+use self::http2::{Http2, Unprocessed};
 use self::pool::Pool;
 use super::endpoint::Endpoint;
 use super::{Limits, Options, limits};
@@ -131,6 +131,7 @@ impl HttpClient {
     where
         H: Fn() -> HeaderMap,
     {
+        let mut what = "it closes each connection before a request can be sent";
         for _ in 0..limits::STALE_CONNECTIONS {
             let request = request(target, outbound);
             let idle = limits_for(outbound.purpose, &self.limits);
@@ -161,12 +162,17 @@ impl HttpClient {
                             return Ok(Response { head, body });
                         }
                         Err(error) if error.message().is_some() && sender.is_closed() => {}
-                        Err(error) => return Err(self.failed(error.message().is_some(), error.error())),
+                        Err(error) => match http2::unprocessed(error.error()) {
+                            Some(Unprocessed::GoesAway) => place.retire(),
+                            Some(Unprocessed::Refused) => {
+                                what = "it refuses requests without looking at them"
+                            }
+                            None => return Err(self.failed(error.message().is_some(), error.error())),
+                        },
                     }
                 }
             }
         }
-        let what = "it closes each connection before a request can be sent";
         Err(CallError::not_sent(unavailable(&self.endpoint, what)))
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use crossway_service::{Link, Scope, Upstream};
+use crossway_service::{Link, Outcome, Scope, Upstream};
 use futures_util::StreamExt;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -15,6 +15,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -150,4 +151,96 @@ async fn connections_without_exchanges_end() {
     assert!(server.ended.try_recv().is_err());
     drop(standing);
     assert_eq!(server.ended.recv().await, Some(1));
+}
+
+/// What a scripted server says when a request comes: a frame.
+fn frame(kind: u8, stream: u32, payload: &[u32]) -> Vec<u8> {
+    let length = u32::try_from(payload.len() * 4).unwrap();
+    let mut frame = length.to_be_bytes()[1..].to_vec();
+    frame.extend([kind, 0]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload.iter().flat_map(|word| word.to_be_bytes()));
+    frame
+}
+
+fn reset(stream: u32, reason: h2::Reason) -> Vec<u8> {
+    frame(3, stream, &[reason.into()])
+}
+
+fn go_away(last_stream: u32, reason: h2::Reason) -> Vec<u8> {
+    frame(7, 0, &[last_stream, reason.into()])
+}
+
+/// A server whose first connection says what the script has for each of its requests, by the number of its stream. The
+/// other connections answer. Counts the requests of the first.
+async fn scripted(script: impl Fn(u32) -> Vec<u8> + Send + 'static) -> (Link, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/mcp", listener.local_addr().unwrap().port());
+    let Certified { server, client } = certified(b"h2");
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&requests);
+    tokio::spawn(async move {
+        let acceptor = TlsAcceptor::from(server);
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(stream).await.unwrap();
+        tokio::spawn(async move {
+            stream.write_all(&frame(4, 0, &[])).await.unwrap();
+            let mut preface = [0; 24];
+            stream.read_exact(&mut preface).await.unwrap();
+            let mut head = [0; 9];
+            while stream.read_exact(&mut head).await.is_ok() {
+                let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+                stream.read_exact(&mut payload).await.unwrap();
+                // HEADERS
+                if head[3] == 1 {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    let number = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                    stream.write_all(&script(number)).await.unwrap();
+                }
+            }
+        });
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let stream = TokioIo::new(acceptor.accept(stream).await.unwrap());
+                let _ = Builder::new(TokioExecutor::new()).serve_connection(stream, service_fn(answer)).await;
+            });
+        }
+    });
+    let upstream = StreamableHttpUpstream::new(&url, Options::default().tls(client)).unwrap();
+    (upstream.connect(Scope::Shared), requests)
+}
+
+#[tokio::test]
+async fn what_a_server_goes_away_from_is_sent_again() {
+    let (link, requests) = scripted(|_| go_away(0, h2::Reason::NO_ERROR)).await;
+    assert_eq!(ask(&link, modern(1, "tools/list", "")).await, Ok(result(1)));
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_before_it_looks_at_it_is_sent_again() {
+    let refused = |stream| [reset(stream, h2::Reason::REFUSED_STREAM), go_away(stream, h2::Reason::NO_ERROR)];
+    let (link, requests) = scripted(move |stream| refused(stream).concat()).await;
+    assert_eq!(ask(&link, modern(1, "tools/list", "")).await, Ok(result(1)));
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_is_refused_each_time_was_not_sent() {
+    let (link, requests) = scripted(|stream| reset(stream, h2::Reason::REFUSED_STREAM)).await;
+    let error = ask(&link, modern(1, "tools/list", "")).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert!(error.to_string().contains("refuses requests"), "{error}");
+    assert_eq!(requests.load(Ordering::SeqCst), crate::client::limits::STALE_CONNECTIONS);
+}
+
+#[tokio::test]
+async fn what_a_server_breaks_off_may_have_had_its_effect() {
+    for said in [reset(1, h2::Reason::INTERNAL_ERROR), go_away(0, h2::Reason::INTERNAL_ERROR)] {
+        let (link, requests) = scripted(move |_| said.clone()).await;
+        let error = ask(&link, modern(1, "tools/list", "")).await.unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        assert_eq!(requests.load(Ordering::SeqCst), 1);
+    }
 }
