@@ -2,6 +2,7 @@
 
 mod body;
 mod connect;
+mod connecting;
 mod http1;
 mod http2;
 mod io;
@@ -14,9 +15,11 @@ use std::sync::Arc;
 use crossway_proto::{Message, Slices};
 use crossway_service::{CallError, Outcome, Reason};
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
+use tokio::time::Instant;
 
 use self::body::Outgoing;
 use self::connect::{Connected, Connector, explain, unavailable};
+use self::connecting::Connecting;
 use self::http1::Http1;
 use self::http2::{Http2, Unprocessed};
 use self::pool::Pool;
@@ -30,7 +33,7 @@ pub(super) struct HttpClient {
     endpoint: Endpoint,
     connector: Connector,
     pool: Arc<Pool>,
-    connecting: tokio::sync::Mutex<()>,
+    connecting: Connecting,
     limits: Limits,
 }
 
@@ -65,7 +68,7 @@ impl HttpClient {
             endpoint,
             connector: Connector::new(options.tls.clone(), limits.connect),
             pool,
-            connecting: tokio::sync::Mutex::default(),
+            connecting: Connecting::default(),
             limits,
         }
     }
@@ -209,32 +212,44 @@ impl HttpClient {
     /// A new connection.
     async fn open(&self, purpose: Purpose) -> Result<Wire, CallError> {
         // Where HTTP/2 may be spoken, calls that come at once wait for a connection that they can share.
-        let turn = if self.pool.may_be_http2() { Some(self.connecting.lock().await) } else { None };
-        let _turn = turn.filter(|_| self.pool.may_be_http2());
+        if !self.pool.may_be_http2() {
+            return self.connect(purpose).await.map_err(CallError::not_sent);
+        }
+        let mut turn = self.connecting.turn().await.map_err(CallError::not_sent)?;
+        if !self.pool.may_be_http2() {
+            drop(turn);
+            return self.connect(purpose).await.map_err(CallError::not_sent);
+        }
         if let Some(stream) = self.pool.http2() {
             return Ok(Wire::Http2(stream));
         }
-        let Connected { io, is_http2 } =
-            self.connector.connect(&self.endpoint).await.map_err(CallError::not_sent)?;
+        let connected = self.connect(purpose).await;
+        if let Err(reason) = &connected {
+            turn.failed(reason);
+        }
+        connected.map_err(CallError::not_sent)
+    }
+
+    /// Name resolution, TCP, TLS and the beginning of HTTP, within the time for all of them.
+    async fn connect(&self, purpose: Purpose) -> Result<Wire, Reason> {
+        let until = Instant::now() + self.limits.connect;
+        let Connected { io, is_http2 } = self.connector.connect(&self.endpoint).await?;
         self.pool.learn_http2(is_http2);
         if is_http2 {
-            return self.open_http2(io).await.map(Wire::Http2).map_err(CallError::not_sent);
+            return self.open_http2(io, until).await.map(Wire::Http2);
         }
         let (buffer, is_poolable) = match purpose {
             Purpose::Call => (limits::CALL_BUFFER, true),
             Purpose::Listen => (limits::LISTEN_BUFFER, false),
         };
         let opened = Http1::open(io, buffer, is_poolable).await;
-        opened
-            .map(Wire::Http1)
-            .map_err(|error| CallError::not_sent(unavailable(&self.endpoint, &explain(&error))))
+        opened.map(Wire::Http1).map_err(|error| unavailable(&self.endpoint, &explain(&error)))
     }
 
-    async fn open_http2(&self, io: io::Io) -> Result<http2::Stream, Reason> {
-        let time = self.limits.connect;
-        let opened = match tokio::time::timeout(time, Http2::open(io)).await {
+    async fn open_http2(&self, io: io::Io, until: Instant) -> Result<http2::Stream, Reason> {
+        let opened = match tokio::time::timeout_at(until, Http2::open(io)).await {
             Ok(opened) => opened,
-            Err(_) => Err(format!("no HTTP/2 settings within {} ms", time.as_millis())),
+            Err(_) => Err(format!("no HTTP/2 settings within {} ms", self.limits.connect.as_millis())),
         };
         let mut connection = opened.map_err(|what| unavailable(&self.endpoint, &what))?;
         let stream = connection.take();

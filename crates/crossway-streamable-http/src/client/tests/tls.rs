@@ -1,6 +1,7 @@
 //! TLS: what verifies is spoken to, over HTTP/1.1 and HTTP/2, and nothing else is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossway_service::{Outcome, Reason, Scope, Upstream};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -8,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::peer::{Peer, ask, modern, result};
-use crate::client::{Options, StreamableHttpUpstream};
+use crate::client::{Limits, Options, StreamableHttpUpstream};
 
 pub(super) struct Certified {
     pub(super) server: Arc<ServerConfig>,
@@ -134,6 +135,35 @@ async fn calls_that_come_at_once_share_one_http_2_connection_where_the_server_ch
     });
     futures_util::future::join_all(calls).await;
     serving.abort();
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_a_connection_share_its_failure() {
+    // Connections come as far as the system's queue: nobody answers there.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits { connect: Duration::from_millis(200), ..Limits::default() };
+    let options = Options::default().tls(certified(b"h2").client).limits(limits);
+    let upstream =
+        StreamableHttpUpstream::new(&format!("https://localhost:{}/mcp", address.port()), options).unwrap();
+    let link = upstream.connect(Scope::Shared);
+    // A call that comes after a failure tries anew.
+    for _ in 0..2 {
+        let calls = (1..5).map(|id| {
+            let link = link.clone();
+            async move { ask(&link, modern(id, "tools/list", "")).await.unwrap_err() }
+        });
+        for error in futures_util::future::join_all(calls).await {
+            assert_eq!(error.outcome(), Outcome::NotSent);
+            assert!(error.to_string().contains("no connection within 200 ms"), "{error}");
+        }
+        let last = tokio::net::TcpStream::connect(address).await.unwrap().local_addr().unwrap();
+        let mut made = 0;
+        while listener.accept().await.unwrap().1 != last {
+            made += 1;
+        }
+        assert_eq!(made, 1);
+    }
 }
 
 #[tokio::test]
