@@ -166,6 +166,10 @@ fn an_expired_user_goes_on_within_a_session_alone() {
     assert_eq!(at(asking("/sse?sessionId=1234"), 360), "expired");
     assert_eq!(at(session("/github/create_issue"), 360), "expired");
     assert_eq!(at(asking("/message?session=1"), 360), "expired");
+    // Tools of the OpenAPI face, whatever they are called.
+    assert_eq!(at(asking("/acme/wiki/message?sessionId=1"), 360), "expired");
+    assert_eq!(at(session("/acme/wiki/mcp"), 360), "expired");
+    assert_eq!(at(asking("/openapi/wiki/message?sessionId=1"), 360), "expired");
 }
 
 #[test]
