@@ -5,17 +5,17 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use support::{CROSSWAY, Serving, read};
+use support::{CROSSWAY, INITIALIZE, Serving, read};
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":{"message":"hello"}}}"#;
 const SLOW: &str = r#"{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"slow","arguments":{"ms":60,"steps":1000},"_meta":{"progressToken":8}}}"#;
 
 fn get(bridge: &Serving, session: &str) -> TcpStream {
-    use std::io::Write;
     let mut stream = TcpStream::connect(&bridge.address).unwrap();
     write!(
         stream,
@@ -61,7 +61,7 @@ fn a_session_ends_when_its_server_dies() {
         let head = until(&mut in_flight, "notifications/progress");
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         for pid in own {
-            assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+            assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
         }
         until(&mut in_flight, "sent, unknown");
         if let Some(mut standing) = standing {
@@ -74,5 +74,66 @@ fn a_session_ends_when_its_server_dies() {
         assert!(refused.starts_with("HTTP/1.1 404"), "{refused}");
         let session = bridge.open();
         assert!(bridge.post(CALL, Some(&session)).contains("hello"));
+    }
+}
+
+/// A client on standard input and output of `crossway stdio`.
+struct Client {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Client {
+    fn start(url: &str) -> Self {
+        let mut command = Command::new(CROSSWAY);
+        command.args(["stdio", url, "--log", "off"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self { child, input, output: BufReader::new(output) }
+    }
+
+    fn tell(&mut self, message: &str) {
+        writeln!(self.input, "{message}").unwrap();
+    }
+
+    /// Asks, and gives the answer; what comes before it is not for this test.
+    fn ask(&mut self, message: &str) -> String {
+        self.tell(message);
+        loop {
+            let mut line = String::new();
+            assert!(self.output.read_line(&mut line).unwrap() > 0, "it has ended");
+            if line.contains("\"id\":") && !line.contains("\"method\":") {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// "When a client receives HTTP 404 in response to a request containing an `Mcp-Session-Id`, it **MUST** start a new session by
+/// sending a new `InitializeRequest`" (2025-11-25, basic/transports, Session Management).
+#[test]
+fn a_client_on_stdio_goes_on_when_its_server_was_started_anew() {
+    let server = Serving::start(&["demo", "--era", "legacy"]);
+    let mut client = Client::start(&server.url("/mcp"));
+    assert!(client.ask(INITIALIZE).contains("protocolVersion"));
+    client.tell(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    assert!(client.ask(CALL).contains("hello"));
+    let address = server.address.clone();
+    drop(server);
+    let _server = Serving::spawn(
+        Command::new(CROSSWAY).args(["demo", "--era", "legacy", "--listen", &address, "--log", "warn"]),
+    );
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // The first one may meet the old connection before its end is seen.
+    while !client.ask(CALL).contains("hello") {
+        assert!(Instant::now() < deadline, "it does not come back");
     }
 }
