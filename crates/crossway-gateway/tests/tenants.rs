@@ -279,8 +279,14 @@ fn who_belongs_to_two_tenants_says_by_the_path_as_one_of_which() {
     assert!(foreign.starts_with("HTTP/1.1 404"), "{foreign}");
     assert_eq!(body(&foreign), body(&none));
     // Nor can one who belongs to no tenant, or to several, tell paths that are there from those that are not.
+    let several = by(CAROL).post(&serving, "/as-x/mcp", INITIALIZE);
+    assert!(several.starts_with("HTTP/1.1 403"), "{several}");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("groups: [acme, globex]", "groups: [x]"))
+        .unwrap();
+    let serving = Serving::start(&["serve", "--config", &path]);
     let none = by(CAROL).post(&serving, "/as-x/mcp", INITIALIZE);
-    assert!(none.starts_with("HTTP/1.1 404"), "{none}");
+    assert!(none.starts_with("HTTP/1.1 403"), "{none}");
+    assert_eq!(body(&none), body(&by(CAROL).post(&serving, "/as-globex/mcp", INITIALIZE)));
 }
 
 #[test]

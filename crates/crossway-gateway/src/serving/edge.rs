@@ -155,8 +155,10 @@ pub(super) fn admit(ruling: &Ruling, principal: &Principal, path: &str) -> Resul
     let endpoint = named.as_deref().and_then(|name| ruling.endpoints.get(name));
     let standing = ruling.standings.of(principal, endpoint).map_err(|why| {
         tracing::debug!(endpoint = endpoint.map(|name| &**name), %why, "a caller belongs to no tenant");
-        // Whose endpoint it is must not be told apart from there being none of the name.
-        if named.is_some() { NotAdmitted::Nowhere } else { NotAdmitted::NoTenant }
+        // Whose endpoint it is must not be told apart from there being none of the name: who has a tenant finds nothing there then, and who has
+        // none has none anywhere.
+        let has_one = endpoint.is_some() && ruling.standings.of(principal, None).is_ok();
+        if has_one { NotAdmitted::Nowhere } else { NotAdmitted::NoTenant }
     })?;
     match (&named, endpoint) {
         (Some(name), None) if !standing.rights().reaches(name) => Err(NotAdmitted::Nowhere),
