@@ -2,9 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// To how many open files the soft limit is raised, if the hard one allows: 65,536, for as many connections as there may be, and one with an
-/// upstream for each, twice over. Shells and service managers set 1,024, for programs that can't count further.
-const OPEN_FILES: u64 = 65_536;
+use crate::config::limits::OPEN_FILES;
 
 /// Raises the soft limit of open files of this process, which its children inherit.
 pub fn raise_descriptor_limit() {

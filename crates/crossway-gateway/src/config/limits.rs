@@ -28,6 +28,17 @@ pub const CALL_IDLE: std::time::Duration = std::time::Duration::from_secs(300);
 /// 10 seconds: how long calls in flight may take to finish after SIGTERM, as `crossway bridge` has it.
 pub const DRAIN: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// 8 seconds: how long a gateway that ends waits for its children and for connections with its upstreams: the 3 s and 3 s that a child gets to
+/// end by itself, and then some.
+pub const ENDINGS: std::time::Duration = std::time::Duration::from_secs(8);
+
+/// 1 second: how often it is looked at whether the audit file is still the one of its name, which rotation by renaming does not notice.
+pub const AUDIT_LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// 65,536: to how many open files the soft limit is raised, if the hard one allows: for as many connections as there may be, and one with an
+/// upstream for each, twice over. Shells and service managers set 1,024, for programs that can't count further.
+pub const OPEN_FILES: u64 = 65_536;
+
 /// 15 minutes: how often an OpenAPI document at a URL is fetched again. APIs get operations by the week, and a server that says by `ETag`
 /// or `Last-Modified` that nothing is new sends nothing.
 pub const DOCUMENT_REFRESH: std::time::Duration = std::time::Duration::from_secs(900);

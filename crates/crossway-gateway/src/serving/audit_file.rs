@@ -3,13 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How often it is looked at whether the file is still the one of its name: each second, which rotation by renaming does not notice.
-const LOOK: Duration = Duration::from_secs(1);
+use crate::config::limits::AUDIT_LOOK;
 
 /// Appends to the file of a name. One that is renamed or removed, as programs do that rotate logs, is followed by a new one: what is written
-/// between that and the next [look](LOOK) goes into the old one.
+/// between that and the next [look](AUDIT_LOOK) goes into the old one.
 pub(super) struct AuditFile {
     path: PathBuf,
     file: File,
@@ -68,7 +67,7 @@ fn is_at(_: &File, _: &PathBuf) -> bool {
 
 impl Write for AuditFile {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if self.looked.elapsed() >= LOOK {
+        if self.looked.elapsed() >= AUDIT_LOOK {
             self.follow();
         }
         self.file.write(lines)

@@ -7,9 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// How long a gateway that ends waits for its children and for connections with its upstreams: 8 s, the 3 s and 3 s that a child gets to end by
-/// itself, and then some.
-pub(crate) const ENDINGS: Duration = Duration::from_secs(8);
+use crate::config::limits::ENDINGS;
 
 /// Instances that nobody uses any more, and upstreams that the config does not name any more. Clones are the same.
 #[derive(Clone, Default)]
