@@ -78,7 +78,7 @@ pub(super) fn children(now: &Now, upstream: &str, context: &Context) -> Vec<Boun
 pub(super) fn tenant_among_others(now: &Now, context: &Context) -> Option<ScopeKey> {
     let standing = context.extensions.get::<Standing>()?;
     let is_alone = now.get().standings.policy().tenants() < 2;
-    (!is_alone).then(|| ScopeKey::new(standing.rights().tenant().as_str()))
+    (!is_alone).then(|| standing.tenant().clone())
 }
 
 /// The tenant that a call to an upstream counts for, where tenants share it.
