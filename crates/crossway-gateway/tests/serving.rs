@@ -177,19 +177,28 @@ fn paths_that_are_nothing_say_where_the_faces_are() {
     assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("Streamable HTTP is at /mcp"), "{answer}");
 }
 
-#[test]
+/// A call that takes so many steps of so many milliseconds, and is in flight.
 #[cfg(unix)]
-fn sigterm_lets_a_call_in_flight_finish_and_ends_the_children() {
-    let mut bridge = Serving::start(&["bridge", "--", CROSSWAY, "demo", "--stdio"]);
+fn in_flight(bridge: &Serving, steps: u32, ms: u32) -> BufReader<std::net::TcpStream> {
     let session = bridge.open();
-    let slow = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow","arguments":{"steps":3,"ms":300},"_meta":{"progressToken":"p"}}}"#;
-    let mut stream = BufReader::new(bridge.send(slow, Some(&session)));
-    // Progress shows that the call is in flight.
+    let slow = format!(
+        r#"{{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{{"name":"slow","arguments":{{"steps":{steps},"ms":{ms}}},"_meta":{{"progressToken":"p"}}}}}}"#
+    );
+    let mut stream = BufReader::new(bridge.send(&slow, Some(&session)));
+    // Progress shows it.
     let mut line = String::new();
     while !line.contains("notifications/progress") {
         line.clear();
         assert!(stream.read_line(&mut line).unwrap() > 0);
     }
+    stream
+}
+
+#[test]
+#[cfg(unix)]
+fn sigterm_lets_a_call_in_flight_finish_and_ends_the_children() {
+    let mut bridge = Serving::start(&["bridge", "--", CROSSWAY, "demo", "--stdio"]);
+    let mut stream = in_flight(&bridge, 3, 300);
     bridge.signal("TERM");
     let mut rest = String::new();
     stream.read_to_string(&mut rest).unwrap();
@@ -203,14 +212,7 @@ fn sigterm_lets_a_call_in_flight_finish_and_ends_the_children() {
 #[cfg(unix)]
 fn who_is_asked_to_end_once_more_does_not_wait_for_calls() {
     let mut bridge = Serving::start(&["bridge", "--drain", "600", "--", CROSSWAY, "demo", "--stdio"]);
-    let session = bridge.open();
-    let slow = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow","arguments":{"steps":600,"ms":100},"_meta":{"progressToken":"p"}}}"#;
-    let mut stream = BufReader::new(bridge.send(slow, Some(&session)));
-    let mut line = String::new();
-    while !line.contains("notifications/progress") {
-        line.clear();
-        assert!(stream.read_line(&mut line).unwrap() > 0);
-    }
+    let _stream = in_flight(&bridge, 600, 100);
     bridge.signal("INT");
     // That it has heard shows in what it takes up no more.
     while std::net::TcpStream::connect(&bridge.address).is_ok() {
@@ -235,14 +237,7 @@ fn as_many_files_may_be_open_as_the_system_allows() {
 #[cfg(unix)]
 fn a_call_that_outlasts_the_drain_time_does_not_keep_the_process() {
     let mut bridge = Serving::start(&["bridge", "--drain", "0.2", "--", CROSSWAY, "demo", "--stdio"]);
-    let session = bridge.open();
-    let slow = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow","arguments":{"steps":600,"ms":100},"_meta":{"progressToken":"p"}}}"#;
-    let mut stream = BufReader::new(bridge.send(slow, Some(&session)));
-    let mut line = String::new();
-    while !line.contains("notifications/progress") {
-        line.clear();
-        assert!(stream.read_line(&mut line).unwrap() > 0);
-    }
+    let _stream = in_flight(&bridge, 600, 100);
     bridge.signal("INT");
     assert_eq!(bridge.child.wait().unwrap().code(), Some(0));
 }
