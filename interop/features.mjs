@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 
 const CHECK_MS = 30_000; // No feature takes longer than about 2 s on a busy machine: this is for hangs.
 const CALLS_AT_ONCE = 20;
-// A legacy server on stdio has a process for each call at once that may ask a modern client something.
+// Of a legacy server on stdio four calls at once that may ask a modern client something have a process each; more wait, or start another.
 const TRANSLATED_AT_ONCE = 5;
 
 // Revisions that a client of a later one can be made to ask for, and those of them that have no elicitation.

@@ -18,7 +18,7 @@ import anyio
 CHECK_SECONDS = 30  # No feature takes longer than about 2 s on a busy machine: this is for hangs.
 WHOLE_SECONDS = 120
 CALLS_AT_ONCE = 20
-# A legacy server on stdio has a process for each call at once that may ask a modern client something.
+# Of a legacy server on stdio four calls at once that may ask a modern client something have a process each; more wait, or start another.
 TRANSLATED_AT_ONCE = 5
 
 INVALID_PARAMS = -32602

@@ -19,7 +19,7 @@ use crate::handler::Handler;
 use crate::plans::{Absent, Plans};
 
 const CALLS_AT_ONCE: usize = 20;
-/// A legacy server on stdio has a process for each call at once that may ask a modern client something.
+/// Of a legacy server on stdio four calls at once that may ask a modern client something have a process each; more wait, or start another.
 const TRANSLATED_AT_ONCE: usize = 5;
 const INVALID_PARAMS: i32 = -32602;
 /// How long a session may take to end.
