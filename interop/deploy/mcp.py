@@ -99,9 +99,9 @@ class Client:
             raise Failed(f"error {answer['error']}")
         return answer["result"], head
 
-    def open(self):
+    def open(self, capabilities=None):
         """Opens a session, as clients before 2026-07-28 do."""
-        about = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "check", "version": "0"}}
+        about = {"protocolVersion": LEGACY, "capabilities": capabilities or {}, "clientInfo": {"name": "check", "version": "0"}}
         _, head = self.message("initialize", about)
         self.session = head["mcp-session-id"]
         note = json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}).encode()

@@ -1,5 +1,6 @@
-"""Three replicas of `crossway serve` with one session key behind nginx, as examples/nginx has it: one is killed, and each is rolled,
-while clients call all the time. What went wrong is counted, and what must not happen ends this with 1.
+"""Three replicas of `crossway serve` with one session key behind nginx: first each session's requests go to all of them in turns, then
+all is as examples/nginx has it. One is killed, and each is rolled, while clients call all the time. What went wrong is counted, and what
+must not happen ends this with 1.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import tempfile
 import time
 import urllib.request
 
+import staying
 from alone import alone
 from load import Load
 from mcp import Client, Program, report
@@ -26,16 +28,20 @@ NGINX = HERE.parents[1] / "examples/nginx/crossway.conf"
 HOST = {"Host": "gateway.acme.example"}
 URL = "http://127.0.0.1:8080/mcp"
 NAMES = [1, 2, 3]
-LISTS = {"alice": ["stdio__echo", "stdio__slow", "url__echo", "url__slow"], "bob": ["stdio__echo", "url__echo"]}
+LISTS = {"alice": ["stdio__echo", "stdio__slow", "url__echo", "url__slow", "url__test_elicitation"], "bob": ["stdio__echo", "url__echo"]}
 # How long nginx goes on with a replica's connections after it was told of others: what a Service of Kubernetes takes, and its
 # `preStop` waits for.
 NOTICE = 1
+# The example's line by which a session stays with a replica, and what stands for it while sessions are to move.
+STAYS, MOVES = "hash $crossway_session consistent;", "least_conn;"
+# How many clients of each kind there are that one replica has to see all of: by chance alone they would not all come through.
+STAYING = 6
 
 
 class Lab:
     def __init__(self, crossway, folder):
         self.crossway, self.folder, self.stack = crossway, folder, contextlib.ExitStack()
-        self.replicas = {}
+        self.replicas, self.moves = {}, True
         (folder / "session-key").write_text(base64.b64encode(secrets.token_bytes(32)).decode())
         config = (HERE / "replicas.yaml").read_text()
         for user in ("alice", "bob"):
@@ -81,7 +87,9 @@ class Lab:
     def tell_nginx(self, names):
         """The example's own lines, for these replicas."""
         lines = []
-        for line in NGINX.read_text().splitlines():
+        text = NGINX.read_text()
+        assert STAYS in text
+        for line in (text.replace(STAYS, MOVES) if self.moves else text).splitlines():
             for name in NAMES:
                 line = line.replace(f"crossway-{name}:8808", f"127.0.0.1:{8810 + name}")
             is_other = any(f":{8810 + name} " in line for name in NAMES if name not in names)
@@ -93,17 +101,19 @@ class Lab:
             f"http {{ access_log off; {places} include crossway.conf; }}\n"
         )
 
+    def reload_nginx(self, names):
+        self.tell_nginx(names)
+        subprocess.run(self.nginx_command("-s", "reload"), check=True, capture_output=True)
+
     def roll(self, name):
         """As a Deployment does it: out of the Service, then SIGTERM, then a new one that is ready, then back."""
-        self.tell_nginx([other for other in NAMES if other != name])
-        subprocess.run(self.nginx_command("-s", "reload"), check=True, capture_output=True)
+        self.reload_nginx([other for other in NAMES if other != name])
         time.sleep(NOTICE)
         process = self.replicas[name]
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0, f"replica {name} did not end by itself"
         self.start(name)
-        self.tell_nginx(NAMES)
-        subprocess.run(self.nginx_command("-s", "reload"), check=True, capture_output=True)
+        self.reload_nginx(NAMES)
 
 
 def headers_of(user):
@@ -158,6 +168,14 @@ def run(lab, load, calls):
     load.until("calls", calls)
     shares = [lab.answered(name) for name in NAMES]
     assert min(shares) > calls / 10, f"not all replicas get calls: {shares}"
+    lab.moves = False
+    lab.reload_nginx(NAMES)
+    load.start("sessions stay")
+    load.until("calls", calls)
+    for _ in range(STAYING):
+        staying.over_sse(URL, headers_of("alice"), 4)
+        staying.asked(URL, headers_of("alice"), 4)
+    report(f"{STAYING} clients of HTTP+SSE and {STAYING} that are asked during calls: each message met the replica that it was for")
     load.start("one is killed")
     lab.replicas[1].kill()
     load.until("calls", calls)
@@ -194,7 +212,7 @@ def judge(load, clients):
         bad = load.counts[phase]["failed"] + load.counts[phase]["not sent"]
         assert bad <= clients, f"{phase}: {bad} calls failed, more than were in flight"
         report(f"{phase}: {bad} calls ended with an error, of at most {clients} in flight; each was answered when it was made anew")
-    for phase in ("all is well", "it is back", "each is rolled", "all are new"):
+    for phase in ("all is well", "sessions stay", "it is back", "each is rolled", "all are new"):
         counts = load.counts[phase]
         assert counts["failed"] + counts["not sent"] == 0, f"{phase}: {dict(counts)}"
     report(f"when all three were rolled, each of {load.counts['each is rolled']['calls']} calls was answered at once")

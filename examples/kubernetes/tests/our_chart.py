@@ -77,6 +77,7 @@ def promises(objects, values):
 
     service = objects.one("Service")
     name = service["metadata"]["name"]
+    assert service["spec"]["sessionAffinity"] == values.get("service", {}).get("sessionAffinity", "None")
     assert {name, f"{name}.chat", f"{name}.chat.svc"} <= set(config["allow_hosts"])
     for each in objects.kind("Service"):
         assert selects(each["spec"]["selector"], labels), each["metadata"]["name"]
