@@ -163,7 +163,16 @@ impl End {
     /// A connection over this end, for a server at the other one. The future carries the messages; spawn it, or
     /// poll it beside the link's replies. It ends with the pipe.
     pub fn connect(self, limits: Limits) -> (Link, impl Future<Output = ()> + Send + 'static) {
-        let mux = Mux::new(PipeOutlet(Arc::clone(&self.outgoing)), limits, Overflow::Hold);
+        self.connect_with(limits, Overflow::Hold)
+    }
+
+    /// As [`connect`](End::connect), with what happens when the reader of a reply does not keep up.
+    pub fn connect_with(
+        self,
+        limits: Limits,
+        overflow: Overflow,
+    ) -> (Link, impl Future<Output = ()> + Send + 'static) {
+        let mux = Mux::new(PipeOutlet(Arc::clone(&self.outgoing)), limits, overflow);
         let link = mux.link();
         let carry = async move {
             std::future::poll_fn(|cx| {

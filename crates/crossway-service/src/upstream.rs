@@ -14,8 +14,18 @@ use crate::{Call, Link, Reply};
 pub enum Scope {
     /// Nobody: it is one client session's own, and ends with it.
     Session,
+    /// Calls of many clients, in one session that is none of theirs: one that does not read must not hold up the others.
+    Pooled,
     /// All stateless (modern) requests.
     Shared,
+}
+
+impl Scope {
+    /// Whether the connection is a session, which ends with it: one client's own, or one of a pool.
+    #[must_use]
+    pub fn is_session(self) -> bool {
+        matches!(self, Self::Session | Self::Pooled)
+    }
 }
 
 /// An MCP server that can be connected to.

@@ -22,7 +22,7 @@ pub enum Era {
 
 /// An MCP server that is started as a child process and spoken to on its stdin and stdout.
 ///
-/// Each [`Scope::Session`] has a child of its own, which is not started anew: the session is over with it. All links
+/// Each [`Scope::Session`], and each [`Scope::Pooled`], has a child of its own, which is not started anew: the session is over with it. All links
 /// of [`Scope::Shared`] share one child, which is: after a crash, with pauses that grow as long as it answers no
 /// call. Before its first call the shared child is asked for its era, and if it is a legacy one, all calls on such
 /// links fail with [`Reason::LegacyOnly`](crossway_service::Reason::LegacyOnly).
@@ -109,7 +109,8 @@ impl Upstream for StdioUpstream {
     fn connect(&self, scope: Scope) -> Link {
         match scope {
             Scope::Shared => Link::new(SharedConnection(self.shared())),
-            // The keeper ends with the link.
+            // The keepers end with the links.
+            Scope::Pooled => child::connect(&self.plan, Overflow::Fail).0,
             _ => child::connect(&self.plan, Overflow::Hold).0,
         }
     }

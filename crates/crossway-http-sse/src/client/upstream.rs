@@ -72,7 +72,7 @@ impl fmt::Debug for Options {
 ///
 /// | link | what it does |
 /// |---|---|
-/// | [`Scope::Session`] | opens a stream when it is first called, and is a session for as long as that lasts |
+/// | [`Scope::Session`], [`Scope::Pooled`] | opens a stream when it is first called, and is a session for as long as that lasts |
 /// | [`Scope::Shared`] | refuses all requests: this transport has no stateless ones |
 ///
 /// A stream that can't be opened fails the calls that wait for it, *not sent*, and the next call tries again. A
@@ -148,11 +148,13 @@ fn host(url: &Url) -> Result<HeaderValue, OptionsError> {
 
 impl Upstream for HttpSseUpstream {
     fn connect(&self, scope: Scope) -> Link {
-        if scope != Scope::Session {
-            return Link::new(Refusing);
-        }
+        let overflow = match scope {
+            Scope::Session => Overflow::Hold,
+            Scope::Pooled => Overflow::Fail,
+            _ => return Link::new(Refusing),
+        };
         let limits = self.shared.limits;
-        let mux = Mux::new(Outbox::new(limits), limits.seam, Overflow::Hold);
+        let mux = Mux::new(Outbox::new(limits), limits.seam, overflow);
         let session = Session { mux: mux.clone(), shared: Arc::clone(&self.shared) };
         // Nothing has been said yet, and nobody can have gone.
         let parked = mux.outlet().park(session);

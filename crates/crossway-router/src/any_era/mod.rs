@@ -97,7 +97,7 @@ impl Ways {
 impl Upstream for AnyEra {
     fn connect(&self, scope: Scope) -> Link {
         match scope {
-            Scope::Session => {
+            Scope::Session | Scope::Pooled => {
                 let (announce, _) = watch::channel(None);
                 let session = Session {
                     ways: Arc::clone(&self.0),

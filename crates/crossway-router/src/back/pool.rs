@@ -186,7 +186,8 @@ impl Pool {
         }
         state.count += 1;
         let group = state.groups.entry(key.clone()).or_default();
-        let link = self.upstream.connect(Scope::Session);
+        let scope = if key.owner.is_many() { Scope::Pooled } else { Scope::Session };
+        let link = self.upstream.connect(scope);
         let member =
             Member::new(link, key.asks.clone(), Arc::clone(&group.audience), Arc::clone(&group.turns));
         group.members.push(Arc::clone(&member));

@@ -63,7 +63,7 @@ impl Rig {
 
     async fn server_with(&mut self, capabilities: &str) -> Server {
         let (scope, server) = self.servers.recv().await.unwrap();
-        assert_eq!(scope, Scope::Session);
+        assert!(scope.is_session());
         let opening = server.receive().await.unwrap();
         assert!(opening.is_method("initialize"));
         assert_eq!(opening.member(Part::Params, "capabilities").unwrap(), capabilities.as_bytes());

@@ -31,7 +31,9 @@ impl<U: Upstream> Front<U> {
 impl<U: Upstream> Upstream for Front<U> {
     fn connect(&self, scope: Scope) -> Link {
         match scope {
-            Scope::Session => Link::new(session::Handle::new(Session::new(self.0.connect(Scope::Shared)))),
+            Scope::Session | Scope::Pooled => {
+                Link::new(session::Handle::new(Session::new(self.0.connect(Scope::Shared))))
+            }
             _ => self.0.connect(scope),
         }
     }

@@ -91,7 +91,7 @@ impl<U: Upstream> Upstream for Guard<U> {
     fn connect(&self, scope: Scope) -> Link {
         let line = Line {
             link: self.upstream.connect(scope),
-            is_session: scope == Scope::Session,
+            is_session: scope.is_session(),
             has_ended: AtomicBool::new(false),
         };
         Link::new(GuardedLink { line: Arc::new(line), shared: Arc::clone(&self.shared) })

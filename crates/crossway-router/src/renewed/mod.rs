@@ -40,7 +40,9 @@ impl Renewed {
 impl Upstream for Renewed {
     fn connect(&self, scope: Scope) -> Link {
         match scope {
-            Scope::Session => Link::new(Handle(Arc::new(Session::new(Arc::clone(&self.upstream))))),
+            Scope::Session | Scope::Pooled => {
+                Link::new(Handle(Arc::new(Session::new(Arc::clone(&self.upstream), scope))))
+            }
             _ => self.upstream.connect(scope),
         }
     }

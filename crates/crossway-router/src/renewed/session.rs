@@ -14,6 +14,7 @@ use crate::limits::{OPEN_TIME, RENEW_PAUSE, RENEWED_SUBSCRIPTIONS};
 /// One client's session, on one of the server's after the other.
 pub(super) struct Session {
     upstream: Arc<dyn Upstream>,
+    scope: Scope,
     state: Mutex<State>,
     /// Held by who renews: the others wait for the same.
     renewing: tokio::sync::Mutex<()>,
@@ -42,9 +43,9 @@ struct Opened {
 }
 
 impl Session {
-    pub(super) fn new(upstream: Arc<dyn Upstream>) -> Self {
+    pub(super) fn new(upstream: Arc<dyn Upstream>, scope: Scope) -> Self {
         let state = State {
-            link: upstream.connect(Scope::Session),
+            link: upstream.connect(scope),
             era: 0,
             renewed: None,
             opened: None,
@@ -52,7 +53,7 @@ impl Session {
             level: None,
             subscribed: BTreeSet::new(),
         };
-        Self { upstream, state: Mutex::new(state), renewing: tokio::sync::Mutex::new(()) }
+        Self { upstream, scope, state: Mutex::new(state), renewing: tokio::sync::Mutex::new(()) }
     }
 
     /// The way to the server's session, and which of them it is.
@@ -111,7 +112,7 @@ impl Session {
             return Ok((link, era));
         }
         let opened = self.state().opened.clone().ok_or(CallError::not_sent(Reason::SessionEnded))?;
-        let link = self.upstream.connect(Scope::Session);
+        let link = self.upstream.connect(self.scope);
         let is_open = timeout(OPEN_TIME, self.open(&link, &opened)).await;
         is_open.unwrap_or(Err(CallError::unknown(Reason::TimedOut(OPEN_TIME)))).inspect_err(|error| {
             tracing::warn!(%error, "the MCP server has ended the session, and opens no other like it");

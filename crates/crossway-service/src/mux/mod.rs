@@ -7,6 +7,7 @@
 mod replies;
 mod state;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -73,6 +74,8 @@ struct Shared<O> {
     outlet: O,
     limits: Limits,
     overflow: Overflow,
+    /// A reply has come to be half as full as it may be before its call [fails](Overflow::Fail).
+    is_crowded: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -80,7 +83,7 @@ impl<O: Outlet> Mux<O> {
     /// A connection whose messages go out by `outlet`.
     pub fn new(outlet: O, limits: Limits, overflow: Overflow) -> Self {
         let state = Mutex::new(State::new(limits.calls_in_flight));
-        Self(Arc::new(Shared { outlet, limits, overflow, state }))
+        Self(Arc::new(Shared { outlet, limits, overflow, is_crowded: AtomicBool::new(false), state }))
     }
 
     /// The connection as a link. When the last clone of it is gone, the outlet is told to
@@ -111,10 +114,16 @@ impl<O: Outlet> Mux<O> {
         }
     }
 
-    /// Ready when there is room for more messages of the upstream. A transport that [holds](Overflow::Hold) asks
-    /// before it reads.
+    /// Ready when there is room for more messages of the upstream. Transports ask before they read.
+    ///
+    /// Where slow calls [fail](Overflow::Fail), there always is: but those who do read get their turn first, so that a server that
+    /// says much at once does not cost them their call.
     pub fn poll_capacity(&self, cx: &mut std::task::Context<'_>) -> Poll<()> {
         if self.0.overflow == Overflow::Fail {
+            if self.0.is_crowded.swap(false, Ordering::Relaxed) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             return Poll::Ready(());
         }
         let mut state = self.state();
@@ -123,6 +132,12 @@ impl<O: Outlet> Mux<O> {
             return Poll::Pending;
         }
         Poll::Ready(())
+    }
+
+    /// Whether to ask for [capacity](Mux::poll_capacity) before the next of several messages that were read together.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.0.is_crowded.load(Ordering::Relaxed)
     }
 
     /// The pipe has ended: all calls in flight fail, and all that come later. If `initialize` has opened a session on it, these
@@ -187,6 +202,9 @@ impl<O: Outlet> Mux<O> {
         let Some(waiting) = state.calls.state_mut(key) else { return };
         waiting.queue.push(message);
         let is_over = waiting.queue.is_over(&self.0.limits);
+        if self.0.overflow == Overflow::Fail && waiting.queue.is_half_over(&self.0.limits) {
+            self.0.is_crowded.store(true, Ordering::Relaxed);
+        }
         let waker = waiting.waker.take();
         if is_over && self.0.overflow == Overflow::Fail {
             waiting.queue.clear();

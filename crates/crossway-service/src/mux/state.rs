@@ -52,6 +52,11 @@ impl Queue {
         self.messages.len() > limits.waiting_messages
             || self.bytes > limits.waiting_bytes && self.messages.len() > 1
     }
+
+    pub(super) fn is_half_over(&self, limits: &Limits) -> bool {
+        self.messages.len() > limits.waiting_messages / 2
+            || self.bytes > limits.waiting_bytes / 2 && self.messages.len() > 1
+    }
 }
 
 pub(super) struct State {

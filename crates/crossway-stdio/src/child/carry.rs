@@ -66,6 +66,9 @@ impl<'a> Reading<'a> {
                 let capacity = self.mux.poll_capacity(cx);
                 self.counts.is_held.store(capacity.is_pending(), Ordering::Relaxed);
                 ready!(capacity);
+                if !self.intake.take_lines() {
+                    continue;
+                }
             }
             let Ok(read @ 1..) = ready!(poll_fill(&mut self.stdout, &mut self.intake.lines, cx)) else {
                 self.intake.finish();
@@ -77,7 +80,6 @@ impl<'a> Reading<'a> {
                 continue;
             }
             self.grow_after(read);
-            self.intake.take_lines();
         }
     }
 

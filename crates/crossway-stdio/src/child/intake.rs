@@ -44,23 +44,32 @@ impl<'a, O: Outlet> Intake<'a, O> {
         Self { lines, limits, mux, counts, awaiting_tail: None }
     }
 
-    /// Hands on what has been read.
-    pub(super) fn take_lines(&mut self) {
-        loop {
-            let line = self.lines.next_line();
-            if self.awaiting_tail.is_some() {
-                // A second such line right behind the first has overwritten its tail.
-                let tail = if line.is_ok() { self.lines.take_tail() } else { Some(Bytes::new()) };
-                if let Some((tail, why)) = tail.and_then(|tail| Some((tail, self.awaiting_tail.take()?))) {
-                    self.fail_by_tail(&tail, &why);
-                }
-            }
-            match line {
-                Ok(Some(line)) => self.take(line),
-                Ok(None) => return,
-                Err(too_long) => self.skip_long_line(&too_long),
+    /// Hands on what has been read. False if that was not all, since those who read replies are to have their turn first.
+    pub(super) fn take_lines(&mut self) -> bool {
+        while !self.mux.is_crowded() {
+            if !self.take_line() {
+                return true;
             }
         }
+        false
+    }
+
+    /// Hands on the next line. False if there is none.
+    fn take_line(&mut self) -> bool {
+        let line = self.lines.next_line();
+        if self.awaiting_tail.is_some() {
+            // A second such line right behind the first has overwritten its tail.
+            let tail = if line.is_ok() { self.lines.take_tail() } else { Some(Bytes::new()) };
+            if let Some((tail, why)) = tail.and_then(|tail| Some((tail, self.awaiting_tail.take()?))) {
+                self.fail_by_tail(&tail, &why);
+            }
+        }
+        match line {
+            Ok(Some(line)) => self.take(line),
+            Ok(None) => return false,
+            Err(too_long) => self.skip_long_line(&too_long),
+        }
+        true
     }
 
     /// Forgets what has been read: nobody is there any more to whom it could be handed.
@@ -70,7 +79,7 @@ impl<'a, O: Outlet> Intake<'a, O> {
 
     /// The output has ended: hands on what came without a newline.
     pub(super) fn finish(&mut self) {
-        self.take_lines();
+        while self.take_line() {}
         if let Ok(Some(line)) = self.lines.finish() {
             self.take(line);
         }

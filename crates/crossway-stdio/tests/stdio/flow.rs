@@ -1,7 +1,7 @@
 //! What passes, and how much of it.
 
 use crossway_proto::{Kind, Message};
-use crossway_service::{Reply, Scope, Upstream};
+use crossway_service::{Reason, Reply, Scope, Upstream};
 use crossway_stdio::{Options, StdioUpstream};
 use crossway_testkit::corpus::{ODD_REQUESTS, ODD_RESULTS};
 use futures_util::StreamExt;
@@ -140,6 +140,45 @@ async fn progress_and_requests_of_the_server_come_before_the_answer_and_in_order
             (Kind::Result, None)
         ]
     );
+}
+
+/// Far more than may wait for one reader, in the course of one call.
+fn flood(count: usize) -> Value {
+    let progress = |n: usize| {
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":ID,\"progress\":{n}}}}}\n"
+        )
+    };
+    let text: String = (0..count).map(progress).collect();
+    let text = text + "{\"jsonrpc\":\"2.0\",\"id\":ID,\"result\":{}}\n";
+    json!({ "text": text, "_meta": { "progressToken": "p" } })
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_does_not_hold_up_the_others_of_a_pooled_session() {
+    let link = upstream("legacy").connect(Scope::Pooled);
+    let (slow, other) = (Client::new(link.clone()), Client::new(link));
+    let mut unread = slow.ask("say", &flood(20_000));
+    check_echo(1, "other", other.send(echo(1, "other"))).await;
+    let error = loop {
+        if let Err(error) = unread.next().await.unwrap() {
+            break error;
+        }
+    };
+    assert!(matches!(error.reason(), Reason::OverLimit(_)), "{error}");
+    check_echo(2, "slow", slow.send(echo(2, "slow"))).await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_gets_all_that_a_pooled_session_has_for_it() {
+    let client = Client::new(upstream("legacy").connect(Scope::Pooled));
+    let mut reply = client.ask("say", &flood(20_000));
+    let mut heard = 0;
+    while let Some(message) = reply.next().await {
+        heard += 1;
+        assert_eq!(message.unwrap().is_response(), heard == 20_001);
+    }
+    assert_eq!(heard, 20_001);
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ struct Slot {
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, scope: Scope) -> Arc<Self> {
         let call_limit = match scope {
-            Scope::Session => shared.limits.session_calls,
+            Scope::Session | Scope::Pooled => shared.limits.session_calls,
             _ => shared.limits.shared_calls,
         };
         Arc::new(Self { shared, call_limit, state: Mutex::default() })

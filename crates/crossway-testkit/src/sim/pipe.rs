@@ -2,18 +2,20 @@
 
 use crossway_proto::Message;
 use crossway_service::mux::Overflow;
-use crossway_service::{Limits, Link, Mux, Outlet, Reason};
+use crossway_service::{Limits, Link, Mux, Outlet, Reason, Scope};
+
+use tokio::sync::mpsc;
 
 use super::lane::{Cut, Lane};
 use super::server::{Arrived, ServerEnd, Way};
 use super::{Weather, over_the_wire};
 
 /// A connection over a pipe, and the server's end of it.
-pub(super) fn connect(weather: &Weather, cut: &Cut) -> (Link, ServerEnd) {
+pub(super) fn connect(weather: &Weather, cut: &Cut, scope: Scope) -> (Link, ServerEnd) {
     let is_no_request = |message: &Message| !message.is_request();
     let (there, mut arriving) = Lane::<Message>::new(weather, cut, is_no_request);
     let (back, mut answers) = Lane::<Message>::new(weather, cut, is_no_request);
-    let (told, incoming) = tokio::sync::mpsc::channel(1024);
+    let (told, incoming) = mpsc::channel(1024);
     let way = Way { lane: back, is_own: false };
     tokio::spawn(async move {
         while let Some(message) = arriving.recv().await {
@@ -23,7 +25,8 @@ pub(super) fn connect(weather: &Weather, cut: &Cut) -> (Link, ServerEnd) {
             }
         }
     });
-    let mux = Mux::new(Pipe { there, cut: cut.clone() }, Limits::default(), Overflow::Fail);
+    let overflow = if scope == Scope::Session { Overflow::Hold } else { Overflow::Fail };
+    let mux = Mux::new(Pipe { there, cut: cut.clone() }, Limits::default(), overflow);
     let link = mux.link();
     let until = cut.clone();
     tokio::spawn(async move {
@@ -31,7 +34,7 @@ pub(super) fn connect(weather: &Weather, cut: &Cut) -> (Link, ServerEnd) {
             tokio::select! {
                 biased;
                 () = until.happened() => break,
-                message = answers.recv() => match message {
+                message = received(&mux, &mut answers) => match message {
                     Some(message) => mux.accept(message),
                     None => break,
                 },
@@ -41,6 +44,12 @@ pub(super) fn connect(weather: &Weather, cut: &Cut) -> (Link, ServerEnd) {
         mux.end(gone(), |_| false);
     });
     (link, ServerEnd { incoming, cut: cut.clone() })
+}
+
+/// What comes next, once there is room for it.
+async fn received(mux: &Mux<Pipe>, answers: &mut mpsc::Receiver<Message>) -> Option<Message> {
+    std::future::poll_fn(|cx| mux.poll_capacity(cx)).await;
+    answers.recv().await
 }
 
 pub(super) fn gone() -> Reason {

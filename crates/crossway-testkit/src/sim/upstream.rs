@@ -72,8 +72,8 @@ impl SimUpstream {
             state.open.push(cut.clone());
         }
         let (link, end) = match self.0.shape {
-            Shape::Pipe => pipe::connect(&self.0.weather, &cut),
-            Shape::Streams => streams::connect(&self.0.weather, &cut, scope == Scope::Session),
+            Shape::Pipe => pipe::connect(&self.0.weather, &cut, scope),
+            Shape::Streams => streams::connect(&self.0.weather, &cut, scope.is_session()),
         };
         (self.0.host)(end);
         Some((link, cut))
@@ -83,7 +83,9 @@ impl SimUpstream {
 impl Upstream for SimUpstream {
     fn connect(&self, scope: Scope) -> Link {
         match scope {
-            Scope::Session => self.open(scope).map_or_else(|| Link::new(Nobody), |(link, _)| link),
+            Scope::Session | Scope::Pooled => {
+                self.open(scope).map_or_else(|| Link::new(Nobody), |(link, _)| link)
+            }
             _ => Link::new(Shared { upstream: self.clone(), current: Mutex::default() }),
         }
     }

@@ -1,5 +1,7 @@
 //! What one of several clients of a session does is not heard by the others.
 
+use crossway_testkit::sim::{ServerEnd, Shape, SimUpstream, Weather};
+
 use super::*;
 
 const LOGS: &str = r#","io.modelcontextprotocol/logLevel":"info""#;
@@ -96,6 +98,51 @@ async fn a_question_of_a_cancelled_call_is_asked_nobody_else() {
     server.expect("tools/call").await;
     other.expect("tools/call").await;
     assert_eq!(rig.back.sessions(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_holds_up_no_other_in_its_session() {
+    let (host, mut ends) = tokio::sync::mpsc::channel(1);
+    let upstream =
+        SimUpstream::new(Shape::Pipe, Weather::new(1, 0, 0), move |end| host.try_send(end).unwrap());
+    let back = Back::new("b", upstream, BackOptions::default());
+    let link = back.connect(Scope::Shared);
+    let call =
+        |message| link.call(Call::message(message, Context::new(crossway_service::Origin::unique(), None)));
+    let token = r#","progressToken":"p""#;
+    let mut unread = call(modern("1", "tools/call", "{}", token, r#","name":"n""#));
+    let serving = tokio::spawn(async move {
+        let mut end: ServerEnd = ends.recv().await.unwrap();
+        while let Some(arrived) = end.receive().await {
+            let Some(message) = arrived.message else { continue };
+            let Some(id) = message.id() else { continue };
+            match message.method().as_deref() {
+                Some("initialize") => {
+                    arrived.way.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{OPENED}}}"#));
+                }
+                _ if message.progress_token().is_some() => {
+                    for _ in 0..5_000 {
+                        arrived.way.send(&format!(
+                            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1}}}}"#
+                        ));
+                    }
+                }
+                _ => arrived.way.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)),
+            }
+        }
+    });
+    // It is sent, and then left alone.
+    assert_eq!(unread.next().await.unwrap().unwrap().kind(), Kind::Notification);
+    let mut other = call(tool("2", "{}"));
+    assert_eq!(other.next().await.unwrap().unwrap().kind(), Kind::Result);
+    let error = loop {
+        if let Err(error) = unread.next().await.unwrap() {
+            break error;
+        }
+    };
+    assert!(matches!(error.reason(), crossway_service::Reason::OverLimit(_)), "{error}");
+    drop((back, link));
+    serving.abort();
 }
 
 /// A server whose sessions end after their handshake, as those of one that was started anew have; all but the last.
