@@ -31,9 +31,12 @@ impl CallKey {
     }
 
     /// The call that the upstream knows under `id`; `None` for an id that no table gives out.
+    ///
+    /// Servers that carry ids as floating-point numbers or as text write them so: the ids on a connection with one are ours alone, so it can
+    /// mean no other.
     #[must_use]
     pub fn from_id(id: &RequestId) -> Option<Self> {
-        id.as_u64().map(Self)
+        id.to_whole().map(Self)
     }
 }
 
@@ -309,6 +312,27 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+
+    #[test]
+    fn an_answer_and_progress_find_their_call_however_the_server_writes_its_number() {
+        let parse = |text: String| Message::parse(Bytes::from(text), &Limits::default()).unwrap();
+        let mut calls = Calls::new(1);
+        for written in ["65536", "131072.0", "1.96608e5", r#""262144""#] {
+            let mut request = parse(
+                r#"{"jsonrpc":"2.0","id":"a","method":"m","params":{"_meta":{"progressToken":"p"}}}"#
+                    .to_owned(),
+            );
+            let key = calls.open(0, &mut request, ()).unwrap();
+            let mut progress = parse(format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{written},"progress":1}}}}"#
+            ));
+            assert_eq!(calls.owner(&mut progress), Owner::Call(key), "{written}");
+            let mut answer = parse(format!(r#"{{"jsonrpc":"2.0","id":{written},"result":{{}}}}"#));
+            assert_eq!(calls.answered(&mut answer), Some(key), "{written}");
+            assert_eq!(answer.to_bytes(), r#"{"jsonrpc":"2.0","id":"a","result":{}}"#);
+            calls.close(key);
+        }
+    }
 
     #[test]
     fn counts_start_over_without_giving_an_id_twice_in_a_row() {

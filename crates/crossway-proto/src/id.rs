@@ -57,6 +57,25 @@ impl RequestId {
         })
     }
 
+    /// The whole number from 0 to 2^64 - 1 that the id means, be it written as plain digits, in another way (`65537.0`, `6.5537e4`) or as a
+    /// string of plain digits (`"65537"`). For ids that one gave out oneself as numbers: servers hand them back in all of these.
+    #[must_use]
+    pub fn to_whole(&self) -> Option<u64> {
+        if let Some(plain) = self.as_u64() {
+            return Some(plain);
+        }
+        match self.value() {
+            Value::Text(text) => Self::from_token(&text).as_u64().filter(|_| !text.is_empty()),
+            Value::Number { negative: false, digits, exponent } => {
+                let digits = digits.iter().try_fold(0u64, |value, digit| {
+                    value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+                })?;
+                digits.checked_mul(10u64.checked_pow(u32::try_from(exponent).ok()?)?)
+            }
+            Value::Number { .. } | Value::HalfPair(_) => None,
+        }
+    }
+
     /// The value, in one form for all texts that mean it.
     fn value(&self) -> Value {
         if self.json[0] == b'"' {
@@ -185,6 +204,30 @@ mod tests {
         assert_ne!(id("1"), id("10"));
         assert_ne!(id("9223372036854775808"), id("9223372036854775809"));
         assert_ne!(id("1e999"), id("1e998"));
+    }
+
+    #[test]
+    fn a_whole_number_is_told_in_whatever_way_it_is_written() {
+        for same in ["65537", "65537.0", "6.5537e4", "655370E-1", r#""65537""#, r#""\u00365537""#] {
+            assert_eq!(id(same).to_whole(), Some(65537), "{same}");
+        }
+        assert_eq!(id("0.0").to_whole(), Some(0));
+        assert_eq!(id("12e2").to_whole(), Some(1200));
+        assert_eq!(id("18446744073709551615.0").to_whole(), Some(u64::MAX));
+        for not in [
+            "65537.5",
+            "-65537",
+            "1e20",
+            "1e999",
+            "1e-1",
+            r#""""#,
+            r#""65537.0""#,
+            r#"" 1""#,
+            r#""01""#,
+            r#""a""#,
+        ] {
+            assert_eq!(id(not).to_whole(), None, "{not}");
+        }
     }
 
     #[test]
