@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::sse::SseDecoder;
@@ -116,18 +116,10 @@ pub(super) async fn refusal(
     id: Option<&RequestId>,
     status: StatusCode,
     headers: &HeaderMap,
-    mut body: ResponseBody,
+    body: ResponseBody,
 ) -> Result<Answer, CallError> {
-    let is_json = headers::is_json(headers) && coding(headers).is_none();
     let retry_after = retry_after(headers);
-    // A refusal that never ends must not be waited for longer than it is worth.
-    let text = if is_json {
-        tokio::time::timeout(limits::CLOSE, body.collect(limits::ERROR_BODY)).await.ok().and_then(Result::ok)
-    } else {
-        body.let_go();
-        None
-    };
-    let error = text.and_then(|text| error_of(text, session));
+    let error = error_in(session, headers, body).await;
     // "The server MAY terminate the session at any time, after which it MUST respond to requests containing that
     // session ID with HTTP 404 Not Found." (2025-11-25, basic/transports, Session Management) A server of both eras
     // may say by 404 that it does not know the method, and then says so of this very request.
@@ -159,7 +151,18 @@ fn outcome_of(status: StatusCode) -> Outcome {
     }
 }
 
-fn error_of(text: Bytes, session: &Session) -> Option<Message> {
+/// The JSON-RPC error that a refusal has as its body.
+pub(super) async fn error_in(
+    session: &Session,
+    headers: &HeaderMap,
+    mut body: ResponseBody,
+) -> Option<Message> {
+    if !headers::is_json(headers) || coding(headers).is_some() {
+        body.let_go();
+        return None;
+    }
+    // A refusal that never ends must not be waited for longer than it is worth.
+    let text = tokio::time::timeout(limits::CLOSE, body.collect(limits::ERROR_BODY)).await.ok()?.ok()?;
     let message = Message::parse(text, &session.shared.limits.message).ok()?;
     (message.kind() == Kind::Error).then_some(message)
 }
@@ -219,6 +222,8 @@ fn printable(value: Option<&HeaderValue>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn message(text: &'static str) -> Message {

@@ -184,13 +184,13 @@ pub(super) async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, wa
         return Opened::Failed(decoder, asked);
     }
     if status == StatusCode::NOT_FOUND && badge.session.is_some() {
-        // Frameworks answer 404 where no handler for GET is. It tells of the session's end if the stream was there
-        // before, or if the server says so in its own words.
-        if was_open || headers::is_json(&response.head.headers) {
-            response.body.let_go();
+        // Frameworks answer 404 where no handler for GET is, some of them in JSON. It tells of the session's end if the stream was
+        // there before, or if the server says so in its own words.
+        if was_open || answer::error_in(&session, &response.head.headers, response.body).await.is_some() {
             session.lost(&badge);
             return Opened::Lost;
         }
+        return Opened::None(status);
     }
     response.body.let_go();
     if let Some(coding) = coding(&response.head.headers).filter(|_| status == StatusCode::OK) {

@@ -66,14 +66,21 @@ async fn the_stream_opens_once_the_session_is_initialized() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_without_the_stream_is_asked_once() {
-    for status in
-        ["405 Method Not Allowed", "400 Bad Request", "404 Not Found", "501 Not Implemented", "200 OK"]
-    {
+    let statuses =
+        ["405 Method Not Allowed", "400 Bad Request", "404 Not Found", "501 Not Implemented", "200 OK"];
+    let pages = statuses.map(|status| (status, "text/html", "<html>"));
+    // FastAPI's own word for a path without a handler, and what is no error of JSON-RPC's.
+    let texts = [r#"{"detail":"Not Found"}"#, "{}", "[]", r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, ""];
+    let texts = texts.map(|text| ("404 Not Found", "application/json", text));
+    for (status, content_type, body) in pages.into_iter().chain(texts) {
         let mut peer = Peer::in_memory(Options::default());
         let link = peer.session(LEGACY).await;
         let mut listening = listen(&link);
         while_silent(&mut listening, async {
-            peer.expect("GET", "").await.respond(status, "Content-Type: text/html\r\n", "<html>").await;
+            peer.expect("GET", "")
+                .await
+                .respond(status, &format!("Content-Type: {content_type}\r\n"), body)
+                .await;
             tokio::time::sleep(Duration::from_secs(3600)).await;
             assert!(peer.is_silent(), "{status}");
             let (answer, ()) = tokio::join!(ask(&link, tool_call(1)), async {
@@ -266,6 +273,17 @@ async fn a_lost_session_ends_the_stream() {
     assert_eq!(*item.unwrap().unwrap_err().reason(), Reason::SessionEnded);
     assert_eq!(next(&mut listening).await, None);
     assert_eq!(*next(&mut listen(&link)).await.unwrap().unwrap_err().reason(), Reason::SessionEnded);
+
+    // Told by the first GET, in the server's own words.
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut listening = listen(&link);
+    let (item, ()) = tokio::join!(next(&mut listening), async {
+        let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
+        let get = peer.expect("GET", "").await;
+        get.respond("404 Not Found", "Content-Type: application/json\r\n", error).await;
+    });
+    assert_eq!(*item.unwrap().unwrap_err().reason(), Reason::SessionEnded);
 
     // Told by a POST, while the stream is open.
     let mut peer = Peer::in_memory(Options::default());
