@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -140,10 +141,13 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     place.build(Build::Debug, &["--package", "crossway-examples", "--bin", "interop_rmcp"])?;
 
     let mut outcome = report::Outcome { version: lab.crossway.version()?, ..Default::default() };
-    pairs::run(&lab, &mut outcome)?;
-    merged::run(&lab, &mut outcome)?;
-    suite::run_servers(&lab, &mut outcome)?;
-    suite::run_clients(&lab, &mut outcome)?;
+    // The suite waits more than it computes, so it goes beside the clients.
+    outcome.suites = thread::scope(|scope| {
+        let suites = scope.spawn(|| suite::run(&lab));
+        pairs::run(&lab, &mut outcome)?;
+        merged::run(&lab, &mut outcome)?;
+        suites.join().unwrap_or_else(|_| anyhow::bail!("the suite's thread panicked"))
+    })?;
 
     outcome.print_failures();
     if lab.options.only.is_empty() {

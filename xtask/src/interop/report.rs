@@ -1,13 +1,12 @@
 //! What came out: on the terminal, and as `docs/interop.md`.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use super::matrix;
 use super::merged::MergedRun;
 use super::pairs::{Feature, Run};
 use super::small;
-use super::suite::{ARRANGEMENTS, CLIENT_REVISIONS, REVISIONS, SuiteRun, WAYS};
+use super::suite::{ARRANGEMENTS, CLIENT_REVISIONS, REVISIONS, SuiteRun, Suites, WAYS};
 
 /// Everything that was run.
 #[derive(Debug, Default)]
@@ -16,10 +15,7 @@ pub(super) struct Outcome {
     pub(super) pairs: Vec<(Run, Vec<Feature>)>,
     /// At one URL of several servers.
     pub(super) merged: Vec<(MergedRun, Vec<Feature>)>,
-    pub(super) servers: Vec<SuiteRun>,
-    pub(super) clients: Vec<SuiteRun>,
-    /// By revision, the client scenarios that were left out.
-    pub(super) excluded: BTreeMap<&'static str, Vec<String>>,
+    pub(super) suites: Suites,
 }
 
 impl Outcome {
@@ -34,7 +30,7 @@ impl Outcome {
     }
 
     fn suites(&self) -> impl Iterator<Item = &SuiteRun> {
-        self.servers.iter().chain(&self.clients)
+        self.suites.servers.iter().chain(&self.suites.clients)
     }
 
     pub(super) fn summary(&self) -> String {
@@ -95,7 +91,7 @@ impl Outcome {
                     *title,
                     REVISIONS
                         .iter()
-                        .map(|(revision, _)| suite_cell(&self.servers, place, revision))
+                        .map(|(revision, _)| suite_cell(&self.suites.servers, place, revision))
                         .collect(),
                 )
             }),
@@ -119,12 +115,12 @@ impl Outcome {
                     *title,
                     CLIENT_REVISIONS
                         .iter()
-                        .map(|revision| suite_cell(&self.clients, way, revision))
+                        .map(|revision| suite_cell(&self.suites.clients, way, revision))
                         .collect(),
                 )
             }),
         )?;
-        for (revision, names) in &self.excluded {
+        for (revision, names) in &self.suites.excluded {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             writeln!(
                 text,

@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::Lab;
 use super::crossway::Serving;
 use super::process::run_to_end;
-use super::report::Outcome;
 
 /// The revisions that the suite knows, and how many server scenarios each has. Fewer is a failure.
 pub(super) const REVISIONS: [(&str, usize); 3] = [("2025-06-18", 27), ("2025-11-25", 33), ("2026-07-28", 40)];
@@ -44,6 +43,15 @@ pub(super) const ARRANGEMENTS: [(&str, &str); 6] = [
 const TRANSLATED: [&str; 2] = ["translated-stdio", "translated-streamable-http"];
 /// The ways on which the client scenarios go through Crossway.
 pub(super) const WAYS: [(&str, &str); 2] = [("bridge", "crossway bridge"), ("stdio", "crossway stdio")];
+
+/// Everything that was run of the suite.
+#[derive(Debug, Default)]
+pub(super) struct Suites {
+    pub(super) servers: Vec<SuiteRun>,
+    pub(super) clients: Vec<SuiteRun>,
+    /// By revision, the client scenarios that were left out.
+    pub(super) excluded: BTreeMap<&'static str, Vec<String>>,
+}
 
 /// How the scenarios of one revision went in one place.
 #[derive(Debug)]
@@ -87,8 +95,16 @@ fn client_name(way: &str, revision: &str) -> String {
     format!("suite/client/{revision}/{way}")
 }
 
+/// Runs what is wanted of the suite.
+pub(super) fn run(lab: &Lab) -> Result<Suites> {
+    let mut suites = Suites::default();
+    run_servers(lab, &mut suites)?;
+    run_clients(lab, &mut suites)?;
+    Ok(suites)
+}
+
 /// Runs the server scenarios.
-pub(super) fn run_servers(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
+fn run_servers(lab: &Lab, suites: &mut Suites) -> Result<()> {
     let wanted: Vec<_> =
         server_runs().filter(|(place, (revision, _))| lab.wanted(&server_name(place, revision))).collect();
     if wanted.is_empty() {
@@ -104,7 +120,7 @@ pub(super) fn run_servers(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
             run.failures.push(("the suite".to_owned(), format!("{error:#}")));
         }
         eprintln!("{name:<60} {}, {} checks", run.score(), run.checks);
-        outcome.servers.push(run);
+        suites.servers.push(run);
     }
     Ok(())
 }
@@ -136,7 +152,7 @@ fn run_server(lab: &Lab, demo: &Serving, name: &str, run: &mut SuiteRun) -> Resu
 }
 
 /// Runs the client scenarios, those about OAuth excepted: Crossway's client side has no part in them.
-pub(super) fn run_clients(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
+fn run_clients(lab: &Lab, suites: &mut Suites) -> Result<()> {
     for revision in CLIENT_REVISIONS {
         let wanted: Vec<_> = WAYS
             .into_iter()
@@ -148,7 +164,7 @@ pub(super) fn run_clients(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
         }
         let (excluded, scenarios): (Vec<_>, Vec<_>) =
             client_scenarios(lab, revision)?.into_iter().partition(|scenario| scenario.starts_with("auth/"));
-        outcome.excluded.insert(revision, excluded);
+        suites.excluded.insert(revision, excluded);
         for way in wanted {
             let mut run = SuiteRun {
                 place: way,
@@ -162,7 +178,7 @@ pub(super) fn run_clients(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
                 run_client(lab, scenario, &mut run)?;
             }
             eprintln!("{:<60} {}, {} checks", client_name(way, revision), run.score(), run.checks);
-            outcome.clients.push(run);
+            suites.clients.push(run);
         }
     }
     Ok(())
