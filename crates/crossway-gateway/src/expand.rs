@@ -10,6 +10,11 @@ pub enum ExpandError {
     /// A variable is not set, and the text has no default for it.
     #[error("the environment variable {0} is not set; set it, or write ${{{0}:-DEFAULT}}")]
     NotSet(String),
+    /// It names what editors fill in, such as `${input:key}` of VS Code.
+    #[error(
+        "${{{0}}} is filled in by an editor; write an environment variable in its place, such as ${{KEY}}"
+    )]
+    OfEditors(String),
 }
 
 /// Puts values in the place of `${NAME}`, `${env:NAME}` and `${NAME:-DEFAULT}`; `lookup` gives a variable's value.
@@ -31,6 +36,7 @@ pub fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Str
         match (lookup(name), default) {
             (Some(value), _) => expanded.push_str(&value),
             (None, Some(default)) => expanded.push_str(default),
+            (None, None) if name.contains(':') => return Err(ExpandError::OfEditors(name.to_owned())),
             (None, None) => return Err(ExpandError::NotSet(name.to_owned())),
         }
         rest = after;
@@ -55,6 +61,7 @@ mod tests {
     #[test]
     fn what_is_not_set_is_named_and_what_is_not_closed_is_told() {
         assert_eq!(expanded("${B}"), Err(ExpandError::NotSet("B".to_owned())));
+        assert_eq!(expanded("${input:b}"), Err(ExpandError::OfEditors("input:b".to_owned())));
         assert_eq!(expanded("s3cret ${A"), Err(ExpandError::NotClosed));
         assert_eq!(
             expanded("${env:B}").unwrap_err().to_string(),

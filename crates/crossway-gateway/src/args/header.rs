@@ -27,17 +27,14 @@ pub enum HeaderError {
     /// The transport sets this one by itself.
     #[error("the header {0} is set by the transport itself")]
     Reserved(HeaderName),
-    /// The value names a variable that is not set.
-    #[error("the header {header} names the environment variable {variable}, which is not set")]
-    NotSet {
+    /// A variable in the value. The value is not shown: it may hold a secret.
+    #[error("the value of the header {header}: {error}")]
+    Variable {
         /// The header.
         header: HeaderName,
-        /// The variable.
-        variable: String,
+        /// What is wrong with the variable.
+        error: ExpandError,
     },
-    /// `${` without its `}`.
-    #[error("the value of the header {0} has a ${{ without its }}")]
-    NotClosed(HeaderName),
     /// The value holds what a header can't carry. It is not shown: it may be a secret.
     #[error("the value of the header {0} has characters that a header can't carry, such as a line break")]
     BadValue(HeaderName),
@@ -89,10 +86,8 @@ impl HeaderArg {
         &self,
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<(HeaderName, HeaderValue), HeaderError> {
-        let value = expand(&self.value, lookup).map_err(|error| match error {
-            ExpandError::NotClosed => HeaderError::NotClosed(self.name.clone()),
-            ExpandError::NotSet(variable) => HeaderError::NotSet { header: self.name.clone(), variable },
-        })?;
+        let value = expand(&self.value, lookup)
+            .map_err(|error| HeaderError::Variable { header: self.name.clone(), error })?;
         let mut value =
             HeaderValue::from_str(&value).map_err(|_| HeaderError::BadValue(self.name.clone()))?;
         value.set_sensitive(true);
@@ -130,8 +125,11 @@ mod tests {
             ),
             ("a b: c", "\"a b\" is not a header name"),
             ("Host: x", "the header host is set by the transport itself"),
-            ("X-A: ${NOPE}", "the header x-a names the environment variable NOPE, which is not set"),
-            ("X-A: ${TOKEN", "the value of the header x-a has a ${ without its }"),
+            (
+                "X-A: ${NOPE}",
+                "the value of the header x-a: the environment variable NOPE is not set; set it, or write ${NOPE:-DEFAULT}",
+            ),
+            ("X-A: ${TOKEN", "the value of the header x-a: a ${ is without its }"),
             (
                 "X-A: hidden\nvalue",
                 "the value of the header x-a has characters that a header can't carry, such as a line break",

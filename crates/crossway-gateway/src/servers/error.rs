@@ -22,6 +22,10 @@ fn place(at: Option<(usize, usize)>) -> String {
     at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default()
 }
 
+fn instead(near: Option<&str>) -> String {
+    near.map(|near| format!(", only {near:?}")).unwrap_or_default()
+}
+
 /// What is wrong with a file of servers. Values are not shown: they may be secrets.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,10 +41,13 @@ pub enum Problem {
     Json(String),
     /// There is no list of servers.
     #[error(
-        "has no \"mcpServers\"; a file looks like {{ \"mcpServers\": {{ \"time\": {{ \"command\": \"uvx\", \
-         \"args\": [\"mcp-server-time\"] }} }} }}"
+        "has no \"mcpServers\"{}; a file looks like {{ \"mcpServers\": {{ \"time\": {{ \"command\": \"uvx\", \
+         \"args\": [\"mcp-server-time\"] }} }} }}", instead(near.as_deref())
     )]
-    NoServers,
+    NoServers {
+        /// The member that may be meant to be it.
+        near: Option<String>,
+    },
     /// Two servers have one name.
     #[error("the server {0:?} is here for the second time")]
     Twice(String),
@@ -48,8 +55,13 @@ pub enum Problem {
     #[error("a server needs a name")]
     NoName,
     /// Neither a command nor a URL.
-    #[error("the server {0:?} has neither \"command\" nor \"url\": add one of them")]
-    Nothing(String),
+    #[error("the server {name:?} has neither \"command\" nor \"url\"{}: add one of them", instead(near.as_deref()))]
+    Nothing {
+        /// The server.
+        name: String,
+        /// The member that may be meant to be one of them.
+        near: Option<String>,
+    },
     /// Both a command and a URL.
     #[error("the server {0:?} has a \"command\" and also a \"url\": take one of them away")]
     Both(String),

@@ -10,14 +10,22 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use url::Url;
 
+use super::comments::plain;
 use super::entries::{Entries, position};
 use super::{FileError, Problem};
 use crate::args::{HeaderArg, TransportArg};
+use crate::config::nearest;
 use crate::expand::expand;
 use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan};
 
 /// 4 MiB: a file with more than that is another one.
 const MAX_BYTES: u64 = 4 << 20;
+
+/// The member that lists the servers.
+const LIST: &str = "mcpServers";
+
+/// What an entry has to have, one or the other.
+const NEEDED: [&str; 2] = ["command", "url"];
 
 /// What a file says, checked whole.
 #[derive(Debug)]
@@ -118,13 +126,18 @@ impl ServersFile {
         text: &str,
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, FileError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = &*plain(text.strip_prefix('\u{feff}').unwrap_or(text));
         let error = |at, problem| FileError { file: path.to_owned(), at, problem: Box::new(problem) };
+        if text.trim().is_empty() {
+            return Err(error(None, Problem::NoServers { near: None }));
+        }
         let top: Entries<'_, String> =
             read_part(text, text).map_err(|(at, problem)| error(Some(at), problem))?;
-        let is_list = |name: &str| name == "mcpServers" || name == "servers";
+        let is_list = |name: &str| name == LIST || name == "servers";
         let Some((_, list)) = top.0.iter().find(|(name, _)| is_list(name)) else {
-            return Err(error(None, Problem::NoServers));
+            let near =
+                top.0.iter().map(|(name, _)| name).find(|name| nearest(name, [LIST].into_iter()).is_some());
+            return Err(error(None, Problem::NoServers { near: near.cloned() }));
         };
         let entries: Entries<'_, String> =
             read_part(text, list.get()).map_err(|(at, problem)| error(Some(at), problem))?;
@@ -177,7 +190,11 @@ impl Entry {
         let transport = self.transport(name)?;
         match (self.command, self.url.or(self.http_url)) {
             (Some(_), Some(_)) => Err(Problem::Both(name.to_owned())),
-            (None, None) => Err(Problem::Nothing(name.to_owned())),
+            (None, None) => {
+                let mistyped = |member: &&String| nearest(member, NEEDED.into_iter()).is_some();
+                let near = self.rest.keys().find(mistyped).cloned();
+                Err(Problem::Nothing { name: name.to_owned(), near })
+            }
             (Some(command), None) => {
                 if let Some(kind) = self.kind.filter(|_| transport.is_some()) {
                     return Err(Problem::Mismatch { name: name.to_owned(), kind, needs: "url" });

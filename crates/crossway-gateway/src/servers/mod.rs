@@ -1,5 +1,6 @@
 //! Files that name MCP servers, as desktop clients have them.
 
+mod comments;
 mod entries;
 mod error;
 mod file;

@@ -55,9 +55,30 @@ fn vs_code_says_servers_and_windows_begins_with_a_mark() {
 }
 
 #[test]
+fn comments_and_last_commas_of_editors_are_passed_over() {
+    let file =
+        parse("{\n// mine\n\"mcpServers\": {\"a\": {\"url\": \"http://h/x\", /* off */ },\n},\n}").unwrap();
+    assert_eq!(url(&file.servers[0]).url.as_str(), "http://h/x");
+}
+
+#[test]
 fn each_mistake_is_told_with_its_place() {
     for (text, wanted) in [
-        ("", "servers.json:1:1: EOF while parsing a value"),
+        ("", "servers.json: has no \"mcpServers\"; a file looks like"),
+        (" // nothing yet\n", "servers.json: has no \"mcpServers\"; a file looks like"),
+        (
+            "{\"mcp_servers\": {}}",
+            "servers.json: has no \"mcpServers\", only \"mcp_servers\"; a file looks like",
+        ),
+        (
+            "{\"mcpServers\": {\"a\": {\"comand\": \"x\"}}}",
+            "the server \"a\" has neither \"command\" nor \"url\", only \"comand\": add one of them",
+        ),
+        (
+            r#"{"mcpServers": {"a": {"command": "x", "env": {"K": "${input:key}"}}}}"#,
+            "in \"env\", ${input:key} is filled in by an editor",
+        ),
+        ("{ // x\n /* y */ \"mcpServers\": {\"a\": 1,}}", "servers.json:2:30: invalid type: integer"),
         ("{\n  \"mcpServers\": {\n    \"a\": {,}\n", "servers.json:3:11: key must be a string"),
         ("[]", "servers.json:1:1: invalid type: sequence, expected an object"),
         ("{}", "servers.json: has no \"mcpServers\""),
