@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 from mcp.server.fastmcp import FastMCP, Image
 from mcp.types import TextContent
@@ -86,6 +86,17 @@ if "recursive" in sys.argv:
     def wander(start: Place) -> str:
         """Takes what refers to itself."""
         return start.city
+
+
+if "boolean" in sys.argv:
+
+    @server.tool(structured_output=False)
+    def anything(value: Any) -> str:
+        """Takes whatever there is."""
+        return json.dumps(value)
+
+    # As schemars writes a value of which nothing is known.
+    server._tool_manager.get_tool("anything").parameters["properties"]["value"] = True
 
 
 @server.tool(structured_output=False)

@@ -147,20 +147,35 @@ def compare(which, ours, theirs, report):
     return failures
 
 
-def recursive(commands, server, folder):
-    """A schema that refers to itself: a tool like the others here, the end of mcpo."""
+# Schemas that are tools like the others here, and the end of mcpo: one that refers to itself, and one that is `true`. Open WebUI trips
+# over what is no object in the place of a schema.
+ODD = {
+    "recursive": ("/wander", {"start": {"city": "a", "near": [{"city": "b"}]}}, "a"),
+    "boolean": ("/anything", {"value": [1]}, [1]),
+}
+
+
+def odd(commands, server, folder):
     failures = 0
-    with open(folder / "recursive.log", "wb") as log:
-        for name, command in commands.items():
-            served = Served(name, command, [*server, "recursive"], log)
-            try:
-                starts = served.starts()
-                call = ask(served.url("/wander"), {"start": {"city": "a", "near": [{"city": "b"}]}}) if starts else None
-            finally:
-                served.end()
-            print(f"recursive: {name} {'answers ' + json.dumps(call) if starts else 'does not start'}")
-            failures += name == "crossway" and call != (200, "a")
+    for which, (path, arguments, wanted) in ODD.items():
+        with open(folder / f"{which}.log", "wb") as log:
+            for name, command in commands.items():
+                served = Served(name, command, [*server, which], log)
+                try:
+                    starts = served.starts()
+                    call = ask(served.url(path), arguments) if starts else None
+                    document = ask(served.url("/openapi.json"))[1] if starts else {"paths": {}}
+                finally:
+                    served.end()
+                print(f"{which}: {name} {'answers ' + json.dumps(call) if starts else 'does not start'}")
+                failures += name == "crossway" and (call != (200, wanted) or not all_objects(document))
     return failures
+
+
+def all_objects(document):
+    """Whether each argument's schema is an object."""
+    bodies = (item["post"]["requestBody"]["content"]["application/json"]["schema"] for item in document["paths"].values())
+    return all(isinstance(schema, dict) for body in bodies for schema in body.get("properties", {}).values())
 
 
 def tried(schemathesis, served, examples):
@@ -196,7 +211,7 @@ def main():
         "crossway": [options.crossway, "openapi", "--log-level", "warning"],
         "mcpo": [str(binaries / "mcpo"), "--log-level", "ERROR"],
     }
-    failures = recursive(commands, servers["fixture"], options.dir)
+    failures = odd(commands, servers["fixture"], options.dir)
     for which, server in servers.items():
         with open(options.dir / f"{which}.log", "wb") as log:
             ours, theirs = (Served(name, command, server, log) for name, command in commands.items())

@@ -63,6 +63,11 @@ pub(super) fn is_annotation(keyword: &str) -> bool {
         || Holds::of(keyword) == Holds::Name
 }
 
+/// Whether a keyword says what becomes of members or items that no other one names.
+pub(super) fn is_of_others(keyword: &str) -> bool {
+    matches!(keyword, "additionalProperties" | "unevaluatedProperties" | "unevaluatedItems")
+}
+
 /// The keyword by which a schema refers to another one.
 pub(super) fn is_reference(keyword: &str) -> bool {
     matches!(keyword, "$ref" | "$dynamicRef" | "$recursiveRef")

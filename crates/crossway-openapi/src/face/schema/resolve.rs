@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::keywords::{Holds, is_annotation, is_reference};
+use super::keywords::{Holds, is_annotation, is_of_others, is_reference};
 use super::places::{Place, Places};
 use crate::face::limits::SCHEMA_PLACES;
 use crate::face::tree::{Object, Tree};
@@ -116,9 +116,9 @@ impl<'a> Resolving<'a, '_> {
         self.left = self.left.checked_sub(1).ok_or(TooLarge)?;
         let object = match place.schema {
             Tree::Object(object) => object,
-            Tree::Bool(fits) => return Ok(Tree::Bool(*fits)),
+            Tree::Bool(fits) => return Ok(whole(*fits)),
             // It is no schema; its server may know what it means.
-            _ => return Ok(Tree::Bool(true)),
+            _ => return Ok(whole(true)),
         };
         self.depth += 1;
         let mut written = Object::new();
@@ -151,6 +151,8 @@ impl<'a> Resolving<'a, '_> {
     ) -> Result<(), TooLarge> {
         let value = match (Holds::of(keyword), value) {
             (Holds::Name | Holds::Definitions, _) => return Ok(()),
+            // Said of all that is not named: everybody knows these as true and false, and some want them so.
+            (Holds::One, Tree::Bool(_)) if is_of_others(keyword) => value.clone(),
             (Holds::List | Holds::OneOrList, Tree::List(list)) => {
                 let schemas = list.iter().map(|schema| self.schema(place.inside(schema), within));
                 Tree::List(schemas.collect::<Result<_, _>>()?)
@@ -181,7 +183,7 @@ impl<'a> Resolving<'a, '_> {
         within: &mut Vec<usize>,
     ) -> Result<Tree, TooLarge> {
         let Some(target) = reference.as_text().and_then(|reference| self.places.find(from, reference)) else {
-            return Ok(Tree::Bool(true));
+            return Ok(whole(true));
         };
         if self.puts_in && self.depth <= DEPTH && !within.contains(&target.key()) {
             within.push(target.key());
@@ -208,6 +210,12 @@ impl<'a> Resolving<'a, '_> {
     }
 }
 
+/// A schema that everything fits, or nothing. It could be `true` or `false`, which readers that look for members in it trip over.
+fn whole(fits: bool) -> Tree {
+    let all = Object::new();
+    if fits { all.into() } else { Object::new().with("not", all.into()).into() }
+}
+
 /// A schema, and those that it referred to.
 fn joined(mut referred: Vec<Tree>, mut written: Object) -> Tree {
     if referred.is_empty() {
@@ -220,9 +228,6 @@ fn joined(mut referred: Vec<Tree>, mut written: Object) -> Tree {
         // What is told beside a reference is told of this use of the schema.
         written.iter().for_each(|(keyword, value)| only.set(keyword, value.clone()));
         return only.into();
-    }
-    if let ([fits @ Tree::Bool(_)], true) = (&referred[..], written.is_empty()) {
-        return fits.clone();
     }
     if let Some(Tree::List(also)) = written.get("allOf") {
         referred.extend(also.iter().cloned());

@@ -67,9 +67,30 @@ fn a_schema_may_refer_to_its_whole_self_and_to_names_and_nothing_to_other_docume
     assert_eq!(properties["child"], json!({ "$ref": "#/components/schemas/tool" }));
     assert_eq!(components["tool"]["properties"]["child"], properties["child"]);
     assert_eq!(properties["named"], json!({ "type": "integer" }));
-    assert_eq!((&properties["other"], &properties["gone"]), (&json!(true), &json!(true)));
+    assert_eq!((&properties["other"], &properties["gone"]), (&json!({}), &json!({})));
     assert_eq!(properties["value"], json!({ "const": { "$ref": "#" } }));
     assert_eq!(properties["$ref"], json!({ "type": "number" }));
+}
+
+#[test]
+fn a_schema_is_an_object_also_where_true_or_false_would_do() {
+    let (schema, _) = resolved(&json!({
+        "type": "object",
+        "properties": { "any": true, "none": false, "list": { "items": true }, "either": { "anyOf": [true, false] } },
+        "additionalProperties": false,
+        "unevaluatedProperties": true,
+    }));
+    assert_eq!(
+        schema,
+        json!({
+            "type": "object",
+            "properties": {
+                "any": {}, "none": { "not": {} }, "list": { "items": {} }, "either": { "anyOf": [{}, { "not": {} }] },
+            },
+            "additionalProperties": false,
+            "unevaluatedProperties": true,
+        })
+    );
 }
 
 #[test]
@@ -101,7 +122,7 @@ fn what_older_drafts_write_otherwise_is_written_as_it_is_since() {
                 "pair": {
                     "type": "array",
                     "prefixItems": [{ "type": "number" }, { "type": "string" }],
-                    "items": false,
+                    "items": { "not": {} },
                 },
                 "a": { "type": "string", "description": "said" },
             },
