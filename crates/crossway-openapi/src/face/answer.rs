@@ -10,7 +10,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::limits::DEPTH;
+use super::limits::{DEPTH, FAILURE_BYTES};
 use super::problem::Problem;
 use super::{Body, Form};
 
@@ -74,8 +74,9 @@ struct Resource<'a> {
 /// |---|---|
 /// | structured content, of a tool with an output schema, and texts at most | the structured content |
 /// | one text | what it says, if it is JSON; else the text |
-/// | one image or sound | a `data:` URL |
-/// | one resource | its text like a text, else a `data:` URL |
+/// | one image | a `data:` URL |
+/// | one sound | a list of one, a `data:` URL |
+/// | one resource | its text like a text, else like an image or a sound |
 /// | a link to a resource | `name: URI` as text |
 /// | several of those | a list of them |
 /// | nothing but structured content | that |
@@ -121,14 +122,28 @@ fn question() -> Problem {
 /// A result says that it is an error, and not of which kind. SDKs tell arguments that they don't take by results as well, in words
 /// of their own: 422 for these, for the caller can do something about it. All else is 424.
 fn failed(said: &Said<'_>) -> Problem {
-    let mut texts = said.content.iter().filter_map(|content| content.text.as_deref());
-    let text = texts.next().unwrap_or("the tool has failed, and does not say why");
+    let texts = said.content.iter().filter_map(|content| content.text.as_deref());
+    let mut text = String::new();
+    for part in texts.filter(|part| !part.is_empty()) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(part);
+    }
+    if text.is_empty() {
+        text.push_str("the tool has failed, and does not say why");
+    }
+    if text.len() > FAILURE_BYTES {
+        let end = (0..=FAILURE_BYTES).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
+        text.push_str(" [cut]");
+    }
     let is_about_arguments = ["MCP error -32602:", "Input validation error:"];
     let status = match is_about_arguments.iter().any(|words| text.starts_with(words)) {
         true => StatusCode::UNPROCESSABLE_ENTITY,
         false => StatusCode::FAILED_DEPENDENCY,
     };
-    Problem::new(status, text.to_owned()).with_outcome(crossway_service::Outcome::Answered)
+    Problem::new(status, text).with_outcome(crossway_service::Outcome::Answered)
 }
 
 fn write(said: &Said<'_>, form: Form, out: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -145,7 +160,9 @@ fn write(said: &Said<'_>, form: Form, out: &mut Vec<u8>) -> serde_json::Result<(
     let structured = structured.filter(|_| form.is_declared());
     let told = said.content.iter().filter(|content| structured.is_none() || content.kind != "text");
     let told: Vec<_> = told.collect();
-    if let ([only], None) = (&told[..], structured) {
+    if let ([only], None) = (&told[..], structured)
+        && !is_data(only)
+    {
         return write_content(only, out);
     }
     out.push(b'[');
@@ -160,6 +177,17 @@ fn write(said: &Said<'_>, form: Form, out: &mut Vec<u8>) -> serde_json::Result<(
     }
     out.push(b']');
     Ok(())
+}
+
+/// Whether a content is told as the URL of data that is no picture. Open WebUI takes pictures out of an answer wherever they are, and
+/// other data as an item of a list alone: by itself it would be a text for the model, of megabytes.
+fn is_data(content: &Content<'_>) -> bool {
+    let media = match (&*content.kind, &content.resource) {
+        ("image" | "audio", _) => content.media.as_deref(),
+        ("resource", Some(Resource { text: None, blob: Some(_), media, .. })) => media.as_deref(),
+        _ => return false,
+    };
+    !media.is_some_and(|media| is_media(media) && media.starts_with("image/"))
 }
 
 fn write_content(content: &Content<'_>, out: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -277,11 +305,34 @@ mod tests {
         let blob =
             json!({ "type": "resource", "resource": { "uri": "x:y", "blob": "BBBB", "mimeType": "a/b" } });
         assert_eq!(told(&json!([image])), r#""data:image/png;base64,AAAA""#);
-        assert_eq!(told(&json!([odd])), r#""data:application/octet-stream;base64,AAAA""#);
+        assert_eq!(told(&json!([odd])), r#"["data:application/octet-stream;base64,AAAA"]"#);
         assert_eq!(
             told(&json!([link, embedded, blob])),
             r#"["a: file:///a",{"a":1},"data:a/b;base64,BBBB"]"#
         );
+    }
+
+    #[test]
+    fn data_that_is_no_picture_is_an_item_of_a_list_also_if_it_is_alone() {
+        let sound = json!({ "type": "audio", "mimeType": "audio/wav", "data": "AAAA" });
+        assert_eq!(told(&json!([sound])), r#"["data:audio/wav;base64,AAAA"]"#);
+        let blob = |media: &str| json!({ "type": "resource", "resource": { "uri": "x:y", "blob": "BBBB", "mimeType": media } });
+        assert_eq!(told(&json!([blob("a/b")])), r#"["data:a/b;base64,BBBB"]"#);
+        assert_eq!(told(&json!([blob("image/png")])), r#""data:image/png;base64,BBBB""#);
+    }
+
+    #[test]
+    fn a_failure_says_all_that_the_tool_says_of_it_within_bounds() {
+        let told = |content: Value| {
+            let problem =
+                told_as(Form::Content, &json!({ "isError": true, "content": content })).unwrap_err();
+            format!("{problem:?}")
+        };
+        let picture = json!({ "type": "image", "mimeType": "image/png", "data": "AAAA" });
+        let all = told(json!([text("it failed"), picture, text(""), text("since it is late")]));
+        assert!(all.contains(r#""it failed\nsince it is late""#), "{all}");
+        let long = told(json!([text(&"é".repeat(FAILURE_BYTES))]));
+        assert!(long.contains("é [cut]") && long.len() < FAILURE_BYTES + 1000);
     }
 
     #[test]
@@ -297,6 +348,10 @@ mod tests {
         assert_eq!(told_as(Form::Content, &result).unwrap(), r#"{"a": 1}"#);
         let wrapped = json!({ "content": [text("5")], "structuredContent": { "result": 5 } });
         assert_eq!(told_as(Form::Wrapped, &wrapped).unwrap(), "5");
+        let none = json!({ "content": [text("null")], "structuredContent": { "result": null } });
+        assert_eq!(told_as(Form::Wrapped, &none).unwrap(), "null");
+        let other = json!({ "content": [], "structuredContent": { "a": 1 } });
+        assert_eq!(told_as(Form::Wrapped, &other).unwrap(), r#"{"a":1}"#);
         let only = json!({ "content": [], "structuredContent": { "a": 1 } });
         assert_eq!(told_as(Form::Content, &only).unwrap(), r#"{"a":1}"#);
         let picture = json!({ "type": "image", "mimeType": "image/png", "data": "AAAA" });

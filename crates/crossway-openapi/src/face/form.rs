@@ -1,6 +1,6 @@
 //! Which value a tool's results are.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::tree::Tree;
@@ -41,7 +41,8 @@ impl Form {
     pub(crate) fn of(self, structured: &RawValue) -> serde_json::Result<&RawValue> {
         #[derive(Deserialize)]
         struct Wrapped<'a> {
-            #[serde(borrow)]
+            // A null is a value as others are: only what is not there is none.
+            #[serde(borrow, default, deserialize_with = "there")]
             result: Option<&'a RawValue>,
         }
         if self != Self::Wrapped {
@@ -58,4 +59,8 @@ impl Form {
             .flatten();
         inner.unwrap_or(schema).clone()
     }
+}
+
+fn there<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(value).map(Some)
 }

@@ -37,6 +37,9 @@ pub(crate) const BODY_RESERVE: usize = 1 << 20;
 /// How deep arguments, and JSON in the text of an answer, may be nested: 128, what most readers of JSON take.
 pub(crate) const DEPTH: usize = 128;
 
+/// How much is passed on of what a tool says of its failure: 64 KiB, a long trace of a stack. What is wrong is said before that.
+pub(crate) const FAILURE_BYTES: usize = 64 << 10;
+
 /// How many lists of tools a face keeps read, and how many documents: 64. Callers whose rights are alike share one.
 pub(crate) const TOOLSETS: usize = 64;
 
