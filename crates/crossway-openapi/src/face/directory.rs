@@ -132,6 +132,10 @@ impl Shared {
     where
         B: http_body::Body<Data: Buf>,
     {
+        // Before anything is looked for: whether a name is one is not for those who lack a key that is needed for all.
+        if let Some(key) = &self.config.key {
+            key.check(&parts.headers, true)?;
+        }
         let path = self.config.path(parts.uri.path());
         if let Some(route) = Route::of_document(&parts.method, path)? {
             return match with_key(&self.config, &parts, route)? {

@@ -58,3 +58,15 @@ async fn a_document_of_upstreams_that_are_all_there_waits_for_nothing_else() {
     let mut directory = directory(&[("a", Some(Duration::ZERO)), ("b", Some(Duration::ZERO))]);
     assert_eq!(paths(&mut directory).await.1, Duration::ZERO);
 }
+
+#[tokio::test]
+async fn who_lacks_a_key_that_is_strict_can_not_tell_a_name_from_another() {
+    let key = crate::face::ApiKey::new("top-secret").unwrap().strict();
+    let mut directory = Directory::new(Config::new().key(key));
+    directory.insert("here", OpenApi::new(Scripted::new().0, Config::new()));
+    for path in ["/here/echo", "/gone/echo", "/here", "/here/docs", "/docs", "/"] {
+        let request = Request::get(path).header("host", "localhost").body(Full::<Bytes>::default());
+        let answer = directory.call(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 401, "{path}");
+    }
+}
