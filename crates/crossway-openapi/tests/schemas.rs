@@ -67,6 +67,7 @@ fn schema() -> impl Strategy<Value = Value> {
         (0..5_usize)
             .prop_map(|target| json!({ "$ref": TARGETS[target], "title": "said", "minProperties": 1 })),
         (0..5_usize).prop_map(|target| json!({ "$ref": TARGETS[target], "description": "said" })),
+        (0..5_usize).prop_map(|target| json!({ "$ref": TARGETS[target], "type": "object" })),
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {
         let properties = || prop::collection::btree_map("[xyz]", inner.clone(), 0..3);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::ask::Introduction;
 use super::limits::OPERATION_ID;
 use super::route::of_tool;
-use super::schema::{Components, resolve};
+use super::schema::{Components, named, resolve};
 use super::toolset::{Tool, Toolset};
 use super::tree::{Object, Tree};
 use super::{Config, encode_segment};
@@ -142,6 +142,7 @@ impl<'a> Writing<'a> {
         if schema.get("properties").is_none() {
             schema.set("properties", Object::new().into());
         }
+        named(&mut schema);
         schema.into()
     }
 

@@ -8,9 +8,11 @@
 //! wrote otherwise is written as it is since.
 
 mod keywords;
+mod members;
 mod places;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use members::named;
 pub(crate) use resolve::{Components, resolve};

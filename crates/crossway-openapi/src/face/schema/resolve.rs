@@ -221,8 +221,15 @@ fn joined(mut referred: Vec<Tree>, mut written: Object) -> Tree {
     if referred.is_empty() {
         return written.into();
     }
-    let tells_only = written.iter().all(|(keyword, _)| is_annotation(keyword));
-    if let ([Tree::Object(_)], true) = (&referred[..], tells_only)
+    // A type that is the same, or is not said there, changes nothing of what the other keywords mean.
+    let is_beside = |only: &Object| {
+        written.iter().all(|(keyword, value)| {
+            is_annotation(keyword)
+                || keyword == "type" && only.get(keyword).is_none_or(|other| other == value)
+        })
+    };
+    if let [Tree::Object(only)] = &referred[..]
+        && is_beside(only)
         && let Some(Tree::Object(mut only)) = referred.pop()
     {
         // What is told beside a reference is told of this use of the schema.

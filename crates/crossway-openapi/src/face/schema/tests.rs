@@ -105,6 +105,19 @@ fn what_decides_beside_a_reference_still_does() {
 }
 
 #[test]
+fn a_type_beside_a_reference_stands_with_what_is_referred_to() {
+    let args = json!({ "type": "object", "properties": { "b": { "type": "string" } }, "required": ["b"] });
+    let resolved_with = |kind: &str| {
+        resolved(&json!({ "type": kind, "$ref": "#/$defs/Args", "$defs": { "Args": args.clone() } })).0
+    };
+    assert_eq!(resolved_with("object"), args);
+    assert_eq!(resolved_with("string"), json!({ "type": "string", "allOf": [args.clone()] }));
+    let (untyped, _) =
+        resolved(&json!({ "type": "object", "$ref": "#/$defs/A", "$defs": { "A": { "required": ["b"] } } }));
+    assert_eq!(untyped, json!({ "type": "object", "required": ["b"] }));
+}
+
+#[test]
 fn what_older_drafts_write_otherwise_is_written_as_it_is_since() {
     let (schema, _) = resolved(&json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
