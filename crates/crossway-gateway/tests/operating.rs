@@ -34,9 +34,14 @@ struct Gateway {
 impl Gateway {
     fn start(variables: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        configure(folder.path(), "'*'");
+        Self::start_in(folder, variables)
+    }
+
+    /// The same with the config that is in the folder.
+    fn start_in(folder: tempfile::TempDir, variables: &[(&str, String)]) -> Self {
         let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
         manager.set_read_timeout(Some(PATIENCE)).unwrap();
-        configure(folder.path(), "'*'");
         let operations = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = operations.local_addr().unwrap();
         let script =
@@ -131,8 +136,12 @@ fn configure(folder: &Path, tools: &str) {
 }
 
 fn configure_with(folder: &Path, tools: &str, server: &str) {
+    configure_more(folder, tools, server, "");
+}
+
+fn configure_more(folder: &Path, tools: &str, server: &str, more: &str) {
     let text = format!(
-        "operations: {{ listen: \"127.0.0.1:9\", admin_key: {KEY} }}\n\
+        "{more}operations: {{ listen: \"127.0.0.1:9\", admin_key: {KEY} }}\n\
          identity: {{ proof: none }}\n\
          upstreams:\n  demo: {{ {server}, scope: shared }}\n\
          grants:\n  - {{ user: anonymous, upstream: demo, tools: [{tools}] }}\n"
@@ -182,6 +191,38 @@ fn children_have_their_time_to_end() {
     gateway.signal("TERM");
     assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
     assert!(ended.exists());
+}
+
+/// A pipe with a name that can be opened for writing from now on, and what keeps it so.
+fn pipe(path: &Path) -> fs::File {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    fs::File::options().read(true).write(true).open(path).unwrap()
+}
+
+#[test]
+fn calls_that_are_answered_are_on_record_when_it_has_ended() {
+    const CALLS: usize = 500;
+    let folder = tempfile::tempdir().unwrap();
+    // The records go into a pipe that nobody reads yet, and are more than it takes.
+    let (audit, child) = (folder.path().join("audit"), folder.path().join("child"));
+    let held = (pipe(&audit), pipe(&child));
+    let script = format!("exec '{CROSSWAY}' demo --stdio 9>'{}'", child.display());
+    let server = format!("command: sh, args: [-c, {}]", serde_json::json!(script));
+    configure_more(folder.path(), "'*'", &server, &format!("audit: {{ file: '{}' }}\n", audit.display()));
+    let mut gateway = Gateway::start_in(folder, &[]);
+    for _ in 0..CALLS {
+        assert!(gateway.list().contains(r#""demo__echo""#));
+    }
+    let (mut records, mut child) = (fs::File::open(audit).unwrap(), fs::File::open(child).unwrap());
+    drop(held);
+    gateway.signal("TERM");
+    // Once the server has ended there is nothing but the records to wait for.
+    child.read_to_end(&mut Vec::new()).unwrap();
+    let mut text = String::new();
+    records.read_to_string(&mut text).unwrap();
+    let lines = text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
+    assert_eq!(lines, CALLS, "of {} bytes", text.len());
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

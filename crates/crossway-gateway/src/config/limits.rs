@@ -32,6 +32,10 @@ pub const DRAIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// end by itself, and then some.
 pub const ENDINGS: std::time::Duration = std::time::Duration::from_secs(8);
 
+/// 5 seconds: how long a gateway that ends waits for the last records of calls to be written, once all calls are over. A disk takes
+/// milliseconds; what reads the records from standard error may take its time.
+pub const AUDIT_END: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// 1 second: how often it is looked at whether the audit file is still the one of its name, which rotation by renaming does not notice.
 pub const AUDIT_LOOK: std::time::Duration = std::time::Duration::from_secs(1);
 

@@ -63,7 +63,7 @@ use access::PolicyAccess;
 use discreet::Discreet;
 use instances::Told;
 use manager::{Manager, Sockets};
-use operating::{Source, Telling, load_tls, operate, record};
+use operating::{Source, Telling, load_tls, operate, record, recorded_all};
 use recorded::Recorded;
 use ruling::{Now, Ruling};
 use standing::Standing;
@@ -152,7 +152,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
         now: gateway.now.clone(),
         faces: gateway.faces.clone(),
         upstreams: Arc::clone(&gateway.told),
-        audit: log,
+        audit: log.clone(),
     };
     let telling = telemetry.exporter.map(|exporter| Telling::new(exporter, source.clone(), metrics.clone()));
     let operating = match operations {
@@ -221,6 +221,10 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
         () = async { tokio::join!(watching, alive, keys); } => {}
     }
     gateway.close().await;
+    // Before the last metrics are sent, which tell how many there are.
+    if let Some(log) = log {
+        recorded_all(&log).await;
+    }
     if let Some(telling) = telling {
         telling.end().await;
     }

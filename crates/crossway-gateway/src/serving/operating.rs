@@ -16,6 +16,7 @@ use super::question::Question;
 use super::ruling::Now;
 use crate::RunError;
 use crate::config::file::OverflowFile;
+use crate::config::limits::AUDIT_END;
 use crate::config::{self, AuditTo};
 use crate::faces::Faces;
 use crate::metrics::Metrics;
@@ -148,4 +149,11 @@ pub(super) fn record(audit: &config::Audit) -> Result<(AuditLayer, AuditLog), Ru
     });
     written.map_err(RunError::Stdio)?;
     Ok((AuditLayer::new(log.clone()), log))
+}
+
+/// Waits until the records of all calls are written, for [`AUDIT_END`] at most. No call may be in flight any more.
+pub(super) async fn recorded_all(log: &AuditLog) {
+    if tokio::time::timeout(AUDIT_END, log.written()).await.is_err() {
+        tracing::warn!(left = log.counts().places, "records of calls could not be written by the end");
+    }
 }
