@@ -93,6 +93,7 @@ impl<'a> Schemas<'a> {
                 schema.remove("required");
             }
         }
+        exclusive(&mut schema);
         if self.dialect == Dialect::V30 {
             return Ok(of_30(schema));
         }
@@ -164,8 +165,8 @@ pub(in crate::rest) fn short(text: &str) -> &str {
     &text[..end.unwrap_or_default()]
 }
 
-/// A schema of OpenAPI 3.0 as one of JSON Schema 2020-12.
-fn of_30(mut schema: Map<String, Value>) -> Value {
+/// Whether a bound is a value itself, as OpenAPI 3.0 says it: documents of 3.1 that were of 3.0 do too, and it is no schema there.
+fn exclusive(schema: &mut Map<String, Value>) {
     for (exclusive, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
         match schema.get(exclusive) {
             Some(Value::Bool(true)) => {
@@ -178,6 +179,10 @@ fn of_30(mut schema: Map<String, Value>) -> Value {
             _ => {}
         }
     }
+}
+
+/// A schema of OpenAPI 3.0 as one of JSON Schema 2020-12.
+fn of_30(mut schema: Map<String, Value>) -> Value {
     if schema.remove("nullable") != Some(Value::Bool(true)) {
         return schema.into();
     }

@@ -51,6 +51,23 @@ fn a_keyword_that_nobody_knows_is_gone_with_what_looks_like_a_reference_in_it() 
 }
 
 #[test]
+fn a_bound_that_is_true_is_none_also_in_a_document_of_3_1() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "a": { "minimum": 0, "exclusiveMinimum": true, "maximum": 9, "exclusiveMaximum": false },
+            "b": { "exclusiveMinimum": 0, "exclusiveMaximum": true },
+        },
+    });
+    for version in ["3.0.3", "3.1.0"] {
+        let properties =
+            json!({ "a": { "exclusiveMinimum": 0, "maximum": 9 }, "b": { "exclusiveMinimum": 0 } });
+        let wanted = json!({ "type": "object", "properties": properties });
+        assert_eq!(of(version, json!({ "It": schema.clone() })).0, wanted);
+    }
+}
+
+#[test]
 fn what_3_0_has_otherwise_is_said_as_json_schema_says_it() {
     for (schema, wanted) in [
         (json!({ "type": "string", "nullable": true }), json!({ "type": ["string", "null"] })),
