@@ -9,7 +9,7 @@ use crossway_openapi::rest::{Api, ApiOptions, Document, RestUpstream};
 use crossway_openapi::{Attached, CallOptions};
 use serde_json::{Value, json};
 
-use support::{Fake, call, json_answer, text};
+use support::{Fake, ask, call, json_answer, text};
 
 const DOCUMENT: &str = r##"
 openapi: 3.0.3
@@ -146,4 +146,94 @@ async fn cookies_are_arguments_but_for_what_credentials_fill() {
         assert_eq!(is_refused(&result), format!("there is no argument {mine:?}; there are: lang"));
     }
     assert!(fake.asked().is_empty());
+}
+
+const BODIES: &str = r##"
+openapi: 3.0.3
+paths:
+  /xml:
+    post:
+      operationId: xml
+      requestBody: { required: true, description: An order., content: { application/xml: { schema: { $ref: "#/components/schemas/Base" } } } }
+    put: { operationId: yaml, requestBody: { content: { application/yaml: { schema: { $ref: "#/components/schemas/Base" } } } } }
+    patch: { operationId: plain, requestBody: { content: { text/plain: { schema: { type: string, maxLength: 5 } } } } }
+  /form:
+    post:
+      operationId: open
+      requestBody:
+        content: { application/x-www-form-urlencoded: { schema: { type: object, properties: { a: { type: string } }, additionalProperties: true } } }
+    put:
+      operationId: parts
+      requestBody:
+        required: true
+        content:
+          multipart/form-data:
+            schema:
+              allOf: [{ $ref: "#/components/schemas/Base" }]
+              properties: { file: { type: string, format: binary, maxLength: 3 }, more: { type: array, items: { type: string, format: binary } } }
+    patch:
+      operationId: several
+      requestBody:
+        content: { multipart/form-data: { schema: { type: object, properties: { more: { type: array, items: { type: string, format: binary } } } } } }
+components:
+  schemas:
+    Base: { type: object, required: [name], properties: { name: { type: string }, photo: { type: string, format: binary } } }
+"##;
+
+/// What each tool takes, by name.
+async fn bodies() -> (Fake, RestUpstream, impl Fn(&str) -> Value) {
+    let fake = Fake::start(|_| json_answer(200, json!({}))).await;
+    let document = Document::parse(BODIES.as_bytes()).unwrap();
+    let api = Api::new(&document, &ApiOptions::new().server(fake.url.as_str())).unwrap();
+    let upstream = RestUpstream::new(api, CallOptions::new());
+    let listed = ask(&upstream, "tools/list", json!({})).await.unwrap();
+    let input = move |tool: &str| {
+        let tools = listed["result"]["tools"].as_array().unwrap();
+        tools.iter().find(|of| of["name"] == tool).unwrap()["inputSchema"]["properties"].clone()
+    };
+    (fake, upstream, input)
+}
+
+#[tokio::test]
+async fn a_body_that_is_a_text_and_no_json_is_written_by_the_caller() {
+    let (fake, upstream, input) = bodies().await;
+    let description = "An order.\n\nThe text of the body, in application/xml.";
+    assert_eq!(input("xml"), json!({ "body": { "type": "string", "description": description } }));
+    assert_eq!(input("plain"), json!({ "body": { "type": "string", "maxLength": 5 } }));
+    assert_eq!(input("yaml")["body"]["type"], "object");
+    call(&upstream, "xml", json!({ "body": "<order/>" })).await;
+    let asked = fake.asked_once();
+    assert_eq!(
+        (&asked.headers()["content-type"], &asked.body()[..]),
+        (&"application/xml".parse().unwrap(), &b"<order/>"[..])
+    );
+    is_refused(&call(&upstream, "xml", json!({ "body": { "name": "a" } })).await);
+    call(&upstream, "yaml", json!({ "body": { "name": "a" } })).await;
+    assert_eq!(fake.asked_once().body(), r#"{"name":"a"}"#);
+}
+
+#[tokio::test]
+async fn members_of_a_form_that_are_not_all_named_are_one_argument() {
+    let (fake, upstream, input) = bodies().await;
+    assert_eq!(input("open")["body"]["additionalProperties"], true);
+    call(&upstream, "open", json!({ "body": { "a": "1", "b": "2" } })).await;
+    assert_eq!(fake.asked_once().body(), "a=1&b=2");
+
+    let (parts, bytes) = (input("parts"), json!({ "type": "string", "contentEncoding": "base64" }));
+    assert_eq!(parts["body"]["properties"]["file"], bytes);
+    assert_eq!(parts["body"]["properties"]["more"]["items"], bytes);
+    assert_eq!(parts["body"]["allOf"][0]["properties"]["photo"], bytes);
+    let body = json!({ "name": "n", "file": "AAEC", "photo": "AwQF", "more": ["Bg==", "Bw=="] });
+    call(&upstream, "parts", json!({ "body": body })).await;
+    let asked = fake.asked_once();
+    let sent = asked.body();
+    for (name, value) in
+        [("file", &b"\x00\x01\x02"[..]), ("photo", b"\x03\x04\x05"), ("more", b"\x06"), ("more", b"\x07")]
+    {
+        let head = format!("; filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n");
+        let part = [head.as_bytes(), value, b"\r\n"].concat();
+        assert!(sent.windows(part.len()).any(|of| of == part), "{name}: {sent:?}");
+    }
+    assert_eq!(is_refused(&call(&upstream, "parts", json!({})).await), "the argument \"body\" is missing");
+    assert_eq!(input("several")["more"]["items"], bytes);
 }

@@ -1,6 +1,6 @@
 //! Bodies of requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
@@ -111,9 +111,7 @@ fn encodings(
     said: Option<&Value>,
 ) -> Result<BTreeMap<String, Encoding>, Unusable> {
     let mut all: BTreeMap<String, Encoding> = BTreeMap::new();
-    let schema = schema.map(|schema| resolve(document.root(), schema)).transpose()?;
-    let properties = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
-    for (name, property) in properties.into_iter().flatten() {
+    for (name, property) in members(document, schema)? {
         let property = resolve(document.root(), property)?;
         let item = property.get("items").map(|items| resolve(document.root(), items)).transpose()?;
         if is_binary(property) || item.is_some_and(is_binary) {
@@ -138,6 +136,26 @@ fn encodings(
             .map(str::to_owned);
     }
     Ok(all)
+}
+
+/// The members that a schema names, and those that it is composed of.
+fn members<'a>(
+    document: &'a Document,
+    schema: Option<&'a Value>,
+) -> Result<Vec<(&'a String, &'a Value)>, Unusable> {
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    let mut left: Vec<&Value> = schema.into_iter().collect();
+    while let Some(schema) = left.pop() {
+        let schema = resolve(document.root(), schema)?;
+        if !seen.insert(std::ptr::from_ref(schema)) {
+            continue;
+        }
+        found.extend(schema.get("properties").and_then(Value::as_object).into_iter().flatten());
+        let composed =
+            ["allOf", "anyOf", "oneOf"].iter().filter_map(|keyword| schema.get(*keyword)?.as_array());
+        left.extend(composed.flatten());
+    }
+    Ok(found)
 }
 
 /// Whether a property is bytes: 3.0 says so by its format, 3.1 by its encoding, or by a media type and no type.

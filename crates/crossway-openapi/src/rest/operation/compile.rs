@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::super::document::{Document, resolve};
+use super::super::document::Document;
 use super::super::limits;
 use super::super::names::fitting;
 use super::super::schema::{BadSchema, Converting, Schemas, Side, short};
@@ -47,18 +47,16 @@ pub(in crate::rest) fn compile(
     let described = parameters(document, item, operation, &template, &context.schemes)?;
     let media = media(document, operation)?;
     let (made, definitions) = Schemas::convert(document, Side::Request, |converting| {
-        arguments(document, &described, media.as_ref(), converting)
+        arguments(&described, media.as_ref(), converting)
     })?;
-    let Arguments { schemas, required, is_open, names, fields } = made;
+    let Arguments { schemas, required, names, fields } = made;
     let mut input = Map::new();
     input.insert("type".to_owned(), "object".into());
     input.insert("properties".to_owned(), schemas.into());
     if !required.is_empty() {
         input.insert("required".to_owned(), required.iter().cloned().collect());
     }
-    if !is_open {
-        input.insert("additionalProperties".to_owned(), false.into());
-    }
+    input.insert("additionalProperties".to_owned(), false.into());
     add(&mut input, definitions);
     let output = context.has_output_schemas.then(|| output_schema(document, operation)).flatten();
     let definition = definition(&tool, &method, path, operation, input, output.as_ref());
@@ -100,26 +98,18 @@ pub(in crate::rest) fn compile(
 struct Arguments {
     schemas: Map<String, Value>,
     required: BTreeSet<String>,
-    /// Whether there may be more than are named.
-    is_open: bool,
     /// Of the parameters, in their order.
     names: Vec<String>,
     fields: Option<Fields>,
 }
 
 fn arguments<'a>(
-    document: &'a Document,
     described: &[Described<'a>],
     media: Option<&Media<'a>>,
     converting: &mut Converting<'_, 'a>,
 ) -> Result<Arguments, BadSchema> {
-    let mut made = Arguments {
-        schemas: Map::new(),
-        required: BTreeSet::new(),
-        is_open: false,
-        names: Vec::new(),
-        fields: None,
-    };
+    let mut made =
+        Arguments { schemas: Map::new(), required: BTreeSet::new(), names: Vec::new(), fields: None };
     for Described { parameter, schema, description } in described {
         let mut schema = match schema {
             Some(node) => object(converting.schema(node)?),
@@ -140,7 +130,7 @@ fn arguments<'a>(
         made.names.push(name);
     }
     if let Some(media) = media {
-        body(document, media, converting, &mut made)?;
+        body(media, converting, &mut made)?;
     }
     Ok(made)
 }
@@ -148,22 +138,22 @@ fn arguments<'a>(
 /// Adds what a body is made of: the members of an object as arguments of their own, where all of them are named, and anything else
 /// as one argument.
 fn body<'a>(
-    document: &'a Document,
     media: &Media<'a>,
     converting: &mut Converting<'_, 'a>,
     made: &mut Arguments,
 ) -> Result<(), BadSchema> {
-    let node = media.schema.map(|schema| resolve(document.root(), schema)).transpose()?;
     let mut schema = match (media.kind, media.schema) {
         (MediaKind::Binary, _) => base64(Map::new()),
         (_, Some(schema)) => object(converting.schema(schema)?),
         (MediaKind::Text, None) => Map::from_iter([("type".to_owned(), "string".into())]),
         (_, None) => Map::from_iter([("type".to_owned(), "object".into())]),
     };
-    let is_form = matches!(media.kind, MediaKind::Form | MediaKind::Multipart);
-    let is_plain = matches!(media.kind, MediaKind::Json) && is_plain_object(&schema);
+    let has_members = matches!(media.kind, MediaKind::Json | MediaKind::Form | MediaKind::Multipart);
+    if media.kind == MediaKind::Multipart || media.kind == MediaKind::Form {
+        bytes_in_base64(&mut schema, media);
+    }
     let properties = schema.get("properties").and_then(Value::as_object);
-    if let (true, Some(properties)) = (is_form || is_plain, properties) {
+    if let (true, Some(properties)) = (has_members && is_plain_object(&schema), properties) {
         let required: Vec<&str> = texts(schema.get("required"));
         let mut members = BTreeMap::new();
         for (name, property) in properties {
@@ -171,18 +161,17 @@ fn body<'a>(
             if media.is_required && required.contains(&name.as_str()) {
                 made.required.insert(argument.clone());
             }
-            let of_document = node.and_then(|node| node.get("properties")).and_then(|all| all.get(name));
-            let is_bytes = is_form && of_document.is_some_and(|property| is_bytes(document, property));
-            let property = if is_bytes { base64(object(property.clone())).into() } else { property.clone() };
-            made.schemas.insert(argument.clone(), property);
+            made.schemas.insert(argument.clone(), property.clone());
             members.insert(argument, name.clone());
         }
         made.fields = Some(Fields::Members(members));
         return Ok(());
     }
-    describe(&mut schema, media.description);
+    match media.kind {
+        MediaKind::Text if !is_yaml(media.mime) && !is_text(&schema) => schema = written(media),
+        _ => describe(&mut schema, media.description),
+    }
     let argument = free(&made.schemas, "body", "request");
-    // What a form has no properties for can't be told from nothing: it is one object.
     if media.is_required {
         made.required.insert(argument.clone());
     }
@@ -191,8 +180,49 @@ fn body<'a>(
     Ok(())
 }
 
-fn is_bytes(document: &Document, property: &Value) -> bool {
-    resolve(document.root(), property).is_ok_and(is_binary)
+/// Has the members of a form that are bytes told as base64, wherever its schema names them.
+fn bytes_in_base64(schema: &mut Map<String, Value>, media: &Media<'_>) {
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        for (name, property) in properties {
+            let is_said = media.encodings.get(name).is_some_and(|encoding| encoding.is_binary);
+            let is_bytes = is_said || is_binary(property);
+            match property.get_mut("items") {
+                Some(items) if is_said || is_binary(items) => *items = base64(object(items.take())).into(),
+                None if is_bytes => *property = base64(object(property.take())).into(),
+                _ => {}
+            }
+        }
+    }
+    for keyword in ["allOf", "anyOf", "oneOf"] {
+        let branches = schema.get_mut(keyword).and_then(Value::as_array_mut);
+        for branch in branches.into_iter().flatten().filter_map(Value::as_object_mut) {
+            bytes_in_base64(branch, media);
+        }
+    }
+}
+
+/// Whether a body's schema says that it is a text.
+fn is_text(schema: &Map<String, Value>) -> bool {
+    match schema.get("type") {
+        Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "string" || kind == "null"),
+        kind => kind.is_some_and(|kind| kind == "string"),
+    }
+}
+
+/// JSON is YAML, and what a schema says of a body can be written as that; as no other text.
+fn is_yaml(mime: &str) -> bool {
+    let essence = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.ends_with("yaml")
+}
+
+/// The argument of a body that the caller has to write.
+fn written(media: &Media<'_>) -> Map<String, Value> {
+    let text = format!("The text of the body, in {}.", media.mime);
+    let said = media.description.map(str::trim).filter(|said| !said.is_empty());
+    let text = said.map_or(text.clone(), |said| format!("{said}\n\n{text}"));
+    let mut schema = Map::from_iter([("type".to_owned(), "string".into())]);
+    describe(&mut schema, Some(&text));
+    schema
 }
 
 /// Whether a schema is one of an object whose members are all named.
