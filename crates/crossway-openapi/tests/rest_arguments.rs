@@ -125,7 +125,13 @@ async fn arguments_that_fit_are_sent() {
         assert_eq!(fake.asked_once().uri().path_and_query().unwrap().as_str(), wanted);
     }
     call(&upstream, "order", json!({ "what": null, "parts": [{ "what": "a", "count": 2.0 }] })).await;
-    assert_eq!(fake.asked_once().body(), r#"{"parts":[{"count":2.0,"what":"a"}],"what":null}"#);
+    assert_eq!(fake.asked_once().body(), r#"{"parts":[{"count":2,"what":"a"}],"what":null}"#);
+    // What is an integer to the schema is one to the API.
+    call(&upstream, "orders", json!({ "limit": 5.0, "filter": { "range": [1.0, -2.0] } })).await;
+    let asked = fake.asked_once();
+    assert_eq!(asked.uri().query(), Some("filter%5Brange%5D=1&filter%5Brange%5D=-2&limit=5"));
+    call(&upstream, "order", json!({ "what": "a", "parts": [{ "what": 0.5, "count": 1e300 }] })).await;
+    assert_eq!(fake.asked_once().body(), r#"{"parts":[{"count":1e+300,"what":0.5}],"what":"a"}"#);
     // What is said of a file's length does not hold for its base64.
     call(&upstream, "file", json!({ "file": "AAEC" })).await;
     assert!(fake.asked_once().headers()["content-type"].to_str().unwrap().starts_with("multipart/form-data"));

@@ -1,9 +1,12 @@
 //! Arguments, held against what a tool says that it takes.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::super::operation::{Fields, MediaKind, Operation};
 use super::BadArguments;
+
+/// Up to where each integer is a float of its own: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// The arguments of a call, if the tool takes them.
 ///
@@ -22,12 +25,30 @@ pub(in crate::rest) fn checked(
     if let Some(name) = operation.required.iter().find(|name| !arguments.contains_key(*name)) {
         return Err(BadArguments::Missing(name.clone()));
     }
+    arguments.values_mut().for_each(whole);
     let Some(checker) = operation.checker() else { return Ok(arguments) };
     let arguments = Value::Object(arguments);
     checker.check(&arguments).map_err(BadArguments::Unfit)?;
     match arguments {
         Value::Object(arguments) => Ok(arguments),
         _ => Ok(Map::new()),
+    }
+}
+
+/// Writes 5.0 as 5, which is the same number to a schema (JSON Schema 2020-12, section 6.1.1), and to JavaScript. Models write either, and
+/// APIs that want an integer refuse the other, in a query as in JSON.
+fn whole(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+            if let Some(float) = float.filter(|float| float.abs() < EXACT) {
+                // Exact, as far as integers are.
+                *number = Number::from(float as i64);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(whole),
+        Value::Object(members) => members.values_mut().for_each(whole),
+        _ => {}
     }
 }
 
