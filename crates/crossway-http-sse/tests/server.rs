@@ -163,6 +163,13 @@ async fn a_slow_reader_holds_up_its_own_stream_alone_and_is_refused_more() {
     };
     assert_eq!((refusal.0, refusal.1.as_deref()), (429, Some("1")));
     assert_eq!(message(refusal.2).id().unwrap().to_string(), "1");
+    // What may let a call end is taken all the same.
+    for text in [
+        r#"{"jsonrpc":"2.0","id":"q","result":{}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"none"}}"#,
+    ] {
+        assert_eq!(post(address, &slow_endpoint, text).await, 202);
+    }
 
     assert_eq!(post(address, &quick_endpoint, &ping("1")).await, 202);
     assert_eq!(quick.message().await, r#"{"jsonrpc":"2.0","id":1,"result":null}"#);

@@ -12,7 +12,7 @@ pub struct Limits {
     /// The most bytes that wait for the reader of one reply, or for a listener. One message more than that may
     /// wait, so that each message that a transport accepts can pass.
     pub waiting_bytes: usize,
-    /// The most messages of one client that wait to be handled.
+    /// The most calls of one client in flight on its pipe, and the most messages of it that wait to be handed on when those are.
     pub inbox_messages: usize,
     /// The most bytes of one client that wait to be handled. One message more than that may wait, so that each
     /// message that a transport accepts can pass.
@@ -28,6 +28,9 @@ impl Limits {
     pub const WAITING_BYTES: usize = 1 << 20;
     /// 1,024 messages: a client that does not wait for its notifications to be taken.
     pub const INBOX_MESSAGES: usize = 1024;
+    /// 256 responses and cancellations of a client that has as much on its way as it may have: they are what lets its calls end. Also how many
+    /// refusals wait for a client to read them before it is read from again.
+    pub const URGENT_MESSAGES: usize = 256;
     /// 16 MiB: more than clients send before they wait, and little enough for each of them to do so.
     pub const INBOX_BYTES: usize = 16 << 20;
     /// How long a connection that is being closed may take: then it is dropped as it is.

@@ -19,14 +19,16 @@ pub struct Pump {
     link: Link,
     limits: Limits,
     context: Context,
-    /// What came in behind a notification that is still being handed on: a request must not overtake
-    /// `notifications/initialized`.
+    /// What came in behind a notification that is still being handed on (a request must not overtake
+    /// `notifications/initialized`), or when as many calls were in flight as there may be.
     inbox: VecDeque<Message>,
     inbox_bytes: usize,
     notifying: Option<Reply>,
     listening: Option<Reply>,
     calls: SelectAll<InFlight>,
     refused: VecDeque<Message>,
+    /// How many requests of the upstream's the client has not answered.
+    asked: usize,
     waker: Option<Waker>,
 }
 
@@ -53,6 +55,7 @@ impl Pump {
             listening,
             calls: SelectAll::new(),
             refused: VecDeque::new(),
+            asked: 0,
             waker: None,
         }
     }
@@ -64,12 +67,19 @@ impl Pump {
 
     /// Takes a message of the client. Never waits.
     pub fn handle(&mut self, message: Message) {
-        if self.is_full() {
+        if message.is_response() {
+            self.asked = self.asked.saturating_sub(1);
+        }
+        if !self.takes(&message) {
             if message.is_request() {
                 let reason = Reason::OverLimit("the client has too many requests in flight".into());
                 self.refused.push_back(CallError::not_sent(reason).to_message(message.id().as_ref()));
             }
-        } else if self.notifying.is_some() && !is_urgent(&message) {
+        } else if is_urgent(&message) {
+            if !self.cancels_one_that_waits(&message) {
+                self.hand_on(message);
+            }
+        } else if self.notifying.is_some() || !self.inbox.is_empty() || !self.has_room() {
             self.inbox_bytes += message.len();
             self.inbox.push_back(message);
         } else {
@@ -80,12 +90,42 @@ impl Pump {
         }
     }
 
-    /// Whether the client has as much on its way as it may have: a request that comes now is refused, anything
-    /// else dropped. A transport that can make its client wait asks before it [hands](Pump::handle) more on.
+    /// Whether there is a place for this message. If there is none, a request is refused, and anything else dropped.
+    ///
+    /// Responses and cancellations are taken when nothing else is any more, up to a bound of their own: calls in flight may need them
+    /// to end.
+    #[must_use]
+    pub fn takes(&self, message: &Message) -> bool {
+        match is_urgent(message) {
+            true => self.calls.len() < self.limits.inbox_messages.saturating_add(Limits::URGENT_MESSAGES),
+            false => !self.is_full(),
+        }
+    }
+
+    /// Whether the client has as much in flight and as much waiting as it may have.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.inbox.len() + self.calls.len() >= self.limits.inbox_messages
-            || self.inbox_bytes >= self.limits.inbox_bytes
+        self.inbox.len() >= self.limits.inbox_messages || self.inbox_bytes >= self.limits.inbox_bytes
+    }
+
+    /// Whether a transport that can make its client wait should [hand](Pump::handle) more on: until it is full, and then as long as the
+    /// upstream waits for a response, which may stand behind requests. A client that does not read refusals waits.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        (!self.is_full() || self.asked > 0) && self.refused.len() < Limits::URGENT_MESSAGES
+    }
+
+    fn has_room(&self) -> bool {
+        self.calls.len() < self.limits.inbox_messages
+    }
+
+    /// Forgets a request that was not handed on yet, when its cancellation comes: it has no answer.
+    fn cancels_one_that_waits(&mut self, message: &Message) -> bool {
+        let Some(id) = message.cancelled_id().filter(|_| !message.is_response()) else { return false };
+        let is_it = |waiting: &Message| waiting.is_request() && waiting.id().as_ref() == Some(&id);
+        let Some(at) = self.inbox.iter().position(is_it) else { return false };
+        self.inbox_bytes -= self.inbox.remove(at).map_or(0, |waiting| waiting.len());
+        true
     }
 
     /// Whether all that came in has been answered and handed on. Asked when [`poll_next`](Pump::poll_next) is
@@ -104,45 +144,48 @@ impl Pump {
     /// The next message for the client; `None` once the connection with the upstream has ended and nothing is in
     /// flight.
     pub fn poll_next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Message>> {
-        self.poll_notifying(cx);
-        if let Some(message) = self.refused.pop_front() {
-            return Poll::Ready(Some(message));
-        }
-        if let Some(listening) = &mut self.listening {
-            match Pin::new(listening).poll_next(cx) {
-                Poll::Ready(Some(Ok(message))) => return Poll::Ready(Some(message)),
-                Poll::Ready(_) => self.listening = None,
-                Poll::Pending => {}
-            }
-        }
-        match Pin::new(&mut self.calls).poll_next(cx) {
-            Poll::Ready(Some(message)) => {
-                self.learn_revision(&message);
+        loop {
+            self.poll_inbox(cx);
+            if let Some(message) = self.refused.pop_front() {
                 return Poll::Ready(Some(message));
             }
-            Poll::Ready(None) if self.listening.is_none() && self.is_idle() => return Poll::Ready(None),
-            _ => {}
+            if let Some(listening) = &mut self.listening {
+                match Pin::new(listening).poll_next(cx) {
+                    Poll::Ready(Some(Ok(message))) => return Poll::Ready(Some(self.noted(message))),
+                    Poll::Ready(_) => self.listening = None,
+                    Poll::Pending => {}
+                }
+            }
+            match Pin::new(&mut self.calls).poll_next(cx) {
+                Poll::Ready(Some(message)) => return Poll::Ready(Some(self.noted(message))),
+                Poll::Ready(None) if self.listening.is_none() && self.is_idle() => return Poll::Ready(None),
+                _ => {}
+            }
+            // A call that has ended just now leaves room for what waits.
+            if self.notifying.is_some() || self.inbox.is_empty() || !self.has_room() {
+                break;
+            }
         }
         self.waker = Some(cx.waker().clone());
         Poll::Pending
     }
 
-    fn poll_notifying(&mut self, cx: &mut TaskContext<'_>) {
+    fn poll_inbox(&mut self, cx: &mut TaskContext<'_>) {
         loop {
-            match &mut self.notifying {
-                Some(reply) => match Pin::new(reply).poll_next(cx) {
+            if let Some(reply) = &mut self.notifying {
+                match Pin::new(reply).poll_next(cx) {
                     Poll::Ready(Some(Ok(_))) => {}
                     Poll::Ready(None | Some(Err(_))) => self.notifying = None,
                     Poll::Pending => return,
-                },
-                None => match self.inbox.pop_front() {
-                    Some(message) => {
-                        self.inbox_bytes -= message.len();
-                        self.hand_on(message);
-                    }
-                    None => return,
-                },
+                }
+                continue;
             }
+            if !self.has_room() {
+                return;
+            }
+            let Some(message) = self.inbox.pop_front() else { return };
+            self.inbox_bytes -= message.len();
+            self.hand_on(message);
         }
     }
 
@@ -161,11 +204,15 @@ impl Pump {
         }
     }
 
-    /// Notes the revision that `initialize` ends with.
-    fn learn_revision(&mut self, answer: &Message) {
+    /// Notes what a message for the client tells: a question, or the revision that `initialize` ends with.
+    fn noted(&mut self, answer: Message) -> Message {
+        if answer.is_request() {
+            self.asked += 1;
+        }
         if self.context.revision.is_none() && answer.kind() == Kind::Result {
             self.context.revision = answer.initialize_version().and_then(|version| Revision::parse(&version));
         }
+        answer
     }
 }
 

@@ -97,12 +97,72 @@ async fn when_the_server_goes_away_calls_fail_and_then_the_pump_ends() {
 #[tokio::test]
 async fn too_many_requests_are_refused_and_the_rest_is_served() {
     let (mut pump, server) = serving(Limits { inbox_messages: 1, ..Limits::default() }).await;
-    for id in 1..=2 {
+    for id in 1..=3 {
         pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
     }
     let refused = text(&mut pump).await;
-    assert!(refused.contains(r#""id":2,"error""#), "{refused}");
-    let id = server.expect("m").await;
-    server.answer(&id, "{}");
-    assert_eq!(text(&mut pump).await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    assert!(refused.contains(r#""id":3,"error""#), "{refused}");
+    // One is in flight, and one waits for it.
+    for id in 1..=2 {
+        let asked = server.expect("m").await;
+        server.answer(&asked, "{}");
+        assert_eq!(text(&mut pump).await, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+        assert!(poll_fn(|cx| Poll::Ready(pump.poll_next(cx).is_pending())).await);
+    }
+    assert!(is_idle(&mut pump).await);
+}
+
+#[tokio::test]
+async fn at_the_bound_responses_and_cancellations_still_pass() {
+    let (mut pump, server) = serving(Limits { inbox_messages: 2, ..Limits::default() }).await;
+    for id in 1..=4 {
+        pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
+    }
+    assert!(pump.is_full() && !pump.is_open());
+    let (first, second) = (server.expect("m").await, server.expect("m").await);
+    let question = r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#;
+    server.send(question);
+    assert_eq!(text(&mut pump).await, question);
+    // The answer may stand behind more requests.
+    assert!(pump.is_open());
+    pump.handle(message(r#"{"jsonrpc":"2.0","id":5,"method":"m"}"#));
+    assert!(text(&mut pump).await.contains(r#""id":5,"error""#));
+    let answer = r#"{"jsonrpc":"2.0","id":"q","result":{"roots":[]}}"#;
+    pump.handle(message(answer));
+    assert_eq!(server.receive().await.unwrap().to_bytes(), answer);
+    assert!(!pump.is_open());
+
+    // One that waits is never handed on, one in flight is cancelled.
+    for id in [3, 1] {
+        pump.handle(message(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+        )));
+    }
+    assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(first));
+    server.answer(&second, "{}");
+    assert_eq!(text(&mut pump).await, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
+    assert!(poll_fn(|cx| Poll::Ready(pump.poll_next(cx).is_pending())).await);
+    let fourth = server.expect("m").await;
+    server.answer(&fourth, "{}");
+    assert_eq!(text(&mut pump).await, r#"{"jsonrpc":"2.0","id":4,"result":{}}"#);
+    assert!(is_idle(&mut pump).await);
+}
+
+#[tokio::test]
+async fn urgent_messages_have_a_bound_too() {
+    /// An upstream that takes nothing.
+    struct Stuck;
+    impl crossway_service::Connection for Stuck {
+        fn call(&self, _: crossway_service::Call) -> crossway_service::Reply {
+            crossway_service::Reply::silent()
+        }
+    }
+    let mut pump =
+        Pump::new(crossway_service::Link::new(Stuck), Limits { inbox_messages: 2, ..Limits::default() });
+    let response = message(r#"{"jsonrpc":"2.0","id":"q","result":{}}"#);
+    for _ in 0..2 + Limits::URGENT_MESSAGES {
+        assert!(pump.takes(&response));
+        pump.handle(response.clone());
+    }
+    assert!(!pump.takes(&response));
 }

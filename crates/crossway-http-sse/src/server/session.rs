@@ -136,7 +136,7 @@ impl Session {
         let reason = match &mut state.pump {
             None => NotTaken::Ended,
             Some(_) if is_draining => NotTaken::Draining,
-            Some(pump) if pump.is_full() => NotTaken::Full,
+            Some(pump) if !pump.takes(&message) => NotTaken::Full,
             Some(pump) => {
                 pump.context_mut().extensions = extensions.into();
                 pump.handle(message);

@@ -162,7 +162,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
 
     /// A client that has much in flight, or that does not read what we refuse, waits.
     fn may_take(&self) -> bool {
-        matches!(self.state, State::Open) && !self.pump.is_full() && self.refusals < UNREAD_REFUSALS
+        matches!(self.state, State::Open) && self.pump.is_open() && self.refusals < UNREAD_REFUSALS
     }
 
     fn take(&mut self, line: Bytes) {

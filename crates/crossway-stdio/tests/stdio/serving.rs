@@ -301,6 +301,29 @@ async fn a_pipeline_of_more_than_may_be_in_flight_is_served_in_parts() {
     assert!(!all.contains("error"));
 }
 
+#[tokio::test]
+async fn a_response_passes_a_client_s_requests_that_are_too_many() {
+    let mut options = ServeOptions::default();
+    options.seam.inbox_messages = 1;
+    let mut bench = Bench::new(options).await;
+    bench.say(r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#).await;
+    let id = bench.server.expect("m").await;
+    bench.server.send(r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#);
+    assert_eq!(bench.hear_json().await["id"], "q");
+    for id in 2..=4 {
+        bench.say(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)).await;
+    }
+    bench.say(r#"{"jsonrpc":"2.0","id":"q","result":{"roots":[]}}"#).await;
+    assert!(bench.server.receive().await.unwrap().is_response());
+    bench.server.answer(&id, "{}");
+    let heard = [bench.hear_json().await, bench.hear_json().await, bench.hear_json().await];
+    let of = |id: u32| heard.iter().find(|heard| heard["id"] == id).unwrap();
+    assert!(of(1)["result"].is_object() && of(3)["error"].is_object() && of(4)["error"].is_object());
+    let id = bench.server.expect("m").await;
+    bench.server.answer(&id, "{}");
+    assert_eq!(bench.hear_json().await["id"], 2);
+}
+
 /// What a child of ours says that serves an echo on its own stdin and stdout, as the streams are set up here.
 ///
 /// Also how many threads it took: the two of the test runner, and more where the event loop is of no use.
