@@ -22,7 +22,8 @@ pub(crate) struct Endpoint {
     pub(crate) tools: Tools,
     /// What names sessions so that other processes can take them on.
     pub(crate) handles: Option<Handles>,
-    shared: OnceLock<Link>,
+    /// `None` inside once the endpoint was closed without there having been one.
+    shared: OnceLock<Option<Link>>,
 }
 
 impl Endpoint {
@@ -50,13 +51,13 @@ impl Endpoint {
         self.sessions.end(session);
     }
 
-    /// The link that all stateless requests share.
-    pub(crate) fn shared_link(&self) -> &Link {
-        self.shared.get_or_init(|| self.upstream.connect(Scope::Shared))
+    /// The link that all stateless requests share; `None` if the endpoint was closed before the first.
+    pub(crate) fn shared_link(&self) -> Option<&Link> {
+        self.shared.get_or_init(|| Some(self.upstream.connect(Scope::Shared))).as_ref()
     }
 
-    /// The same, if there has been a stateless request.
-    pub(crate) fn shared_link_if_any(&self) -> Option<&Link> {
-        self.shared.get()
+    /// The same, if there has been a stateless request. If there has not, no request gets one from now on.
+    pub(crate) fn take_shared_link(&self) -> Option<&Link> {
+        self.shared.get_or_init(|| None).as_ref()
     }
 }

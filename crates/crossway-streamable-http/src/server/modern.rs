@@ -34,10 +34,10 @@ pub(crate) fn open(post: &mut Post, message: Message, revision: Revision) -> Res
     if asked.is_subscription() && endpoint.stop.is_stopped() {
         return Err(super::head::draining());
     }
+    let link = endpoint.shared_link().ok_or_else(super::head::draining)?.clone();
     let mut context = Context::new(Origin::unique(), Some(revision));
     context.extensions = std::mem::take(&mut post.parts.extensions).into();
     context.extensions.insert(ParamHeaders(param_headers(&post.parts.headers)));
-    let link = endpoint.shared_link().clone();
     let reply = link.call(Call::message(message, context));
     Ok(Exchange::new(endpoint, Caller::Stateless(link), asked, None, reply))
 }

@@ -52,7 +52,7 @@ impl StreamableHttp {
     pub async fn close(&self) {
         self.drain();
         self.0.sessions.end_all().await;
-        if let Some(link) = self.0.shared_link_if_any() {
+        if let Some(link) = self.0.take_shared_link() {
             let _ = tokio::time::timeout(SeamLimits::CLOSE, link.close()).await;
         }
     }

@@ -46,6 +46,16 @@ async fn a_stateless_request_is_answered_without_a_session() {
 }
 
 #[tokio::test]
+async fn the_first_stateless_request_after_the_end_connects_to_nothing() {
+    let (service, mut connections) = scripted(Config::new());
+    service.close().await;
+    let request = request("1", "tools/list", "");
+    let refused = Client::modern(&service, "tools/list").post(&request).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(connections.try_recv().is_err());
+}
+
+#[tokio::test]
 async fn interim_messages_come_as_events_without_ids() {
     let (service, mut connections) = scripted(Config::new());
     let client = Client::modern(&service, "tools/call").with("mcp-name", "t");

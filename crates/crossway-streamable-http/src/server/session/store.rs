@@ -1,7 +1,7 @@
 //! The table of sessions, and the sweeper that ends those that are not used.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crossway_service::{Limits as SeamLimits, SessionPlace, SessionShare};
@@ -41,6 +41,8 @@ pub(super) struct Common {
     /// Goes on by one with each round of the sweeper: a clock that costs nothing to read.
     tick: AtomicU32,
     sessions: AtomicUsize,
+    /// Whether all sessions were ended: those that come later end at once. Read and written with a shard's lock held.
+    is_closed: AtomicBool,
     /// The bytes of events that are kept.
     pub(super) kept_bytes: AtomicUsize,
     /// The same for each owner that has a session.
@@ -61,6 +63,7 @@ impl Common {
             limits,
             tick: AtomicU32::new(0),
             sessions: AtomicUsize::new(0),
+            is_closed: AtomicBool::new(false),
             kept_bytes: AtomicUsize::new(0),
             kept_of: Mutex::default(),
             closing: AtomicUsize::new(0),
@@ -123,8 +126,14 @@ impl Sessions {
         reserved.is_ok().then(|| Slot(Arc::clone(&self.common), place))
     }
 
+    /// Makes a session known, or ends it: an upstream may agree to one while all are being ended.
     pub(crate) fn insert(&self, session: Arc<Session>) {
-        self.shard(session.id).insert(session.id, session);
+        let mut shard = self.shard(session.id);
+        if self.common.is_closed.load(Ordering::Relaxed) {
+            drop(shard);
+            return self.end(&session);
+        }
+        shard.insert(session.id, session);
     }
 
     pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Session>> {
@@ -154,10 +163,14 @@ impl Sessions {
         });
     }
 
-    /// Ends all sessions, and waits until their upstreams have.
+    /// Ends all sessions, those that are still being opened too, and waits until the upstreams of those that there are have.
     pub(crate) async fn end_all(&self) {
         for shard in &self.shards {
-            let sessions = std::mem::take(&mut *lock(shard));
+            let sessions = {
+                let mut shard = lock(shard);
+                self.common.is_closed.store(true, Ordering::Relaxed);
+                std::mem::take(&mut *shard)
+            };
             sessions.values().for_each(|session| self.end(session));
         }
         loop {
