@@ -6,6 +6,8 @@ use std::task::{Context, Waker};
 
 use crossway_proto::Message;
 
+use crate::limits::MAIL;
+
 /// A call's letter box: messages for it, and word that it is cancelled.
 #[derive(Default)]
 pub(crate) struct Cell(Mutex<Mail>);
@@ -45,6 +47,14 @@ impl Cell {
         mail.messages.push_back(message);
         mail.wake();
         Ok(())
+    }
+
+    /// The same for what a server says in its own time: gives it back as well if there is too much that nobody has read.
+    pub(crate) fn tell(&self, message: Message) -> Result<(), Box<Message>> {
+        if self.mail().messages.len() >= MAIL {
+            return Err(Box::new(message));
+        }
+        self.offer(message)
     }
 
     /// Closes the box for good. Gives what nobody has looked at.

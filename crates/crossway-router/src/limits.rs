@@ -51,6 +51,10 @@ pub const PARKED_TIME: Duration = Duration::from_secs(600);
 /// How many changes wait for one who listens: 256. Who falls behind further is told to listen anew.
 pub const CHANGES: usize = 256;
 
+/// How much of what a server says outside of replies waits for a call whose client does not read, or which waits for its client: 64
+/// messages. What comes beyond is dropped if it is progress or a log message, and refused if it is a question.
+pub const MAIL: usize = 64;
+
 /// How many requests of a server's wait for a call that could answer them: 16.
 pub const ORPHANS: usize = 16;
 

@@ -115,6 +115,12 @@ impl Call {
         self.request.clone()
     }
 
+    /// The token by which the server tells of its progress; `None` if the client wants to hear of none.
+    #[must_use]
+    pub fn server_progress(&self) -> Option<&RequestId> {
+        self.server_progress.as_ref()
+    }
+
     /// What the client can be asked.
     #[must_use]
     pub fn asks(&self) -> &Asks {

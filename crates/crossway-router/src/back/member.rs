@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_era::to_legacy::{self, Asks, Level, Session};
-use crossway_proto::{Kind, Message, RequestId};
+use crossway_proto::{Message, RequestId};
 use crossway_service::{Call, CallError, Context, Link, Origin, Reason, Reply};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, timeout};
@@ -14,14 +14,15 @@ use super::audience::Audience;
 use super::is_the_end;
 use super::roots::has_roots;
 use super::turns::Turns;
+use super::unowned::{Taker, attend};
 use crate::cell::Cell;
-use crate::limits::{OPEN_TIME, ORPHANS};
+use crate::limits::OPEN_TIME;
 
 /// One session with the server, which opens when it is first needed.
 pub(super) struct Member {
     pub(super) link: Link,
     origin: Origin,
-    asks: Asks,
+    pub(super) asks: Asks,
     opened: OnceCell<Session>,
     /// How many openings have failed, and why the last one did.
     failed: Mutex<(u64, Option<CallError>)>,
@@ -37,6 +38,8 @@ pub(super) struct Member {
     may_keep_roots: AtomicBool,
     /// How many requests it has had.
     requests: AtomicU64,
+    /// How many of the server's messages belonged to no call, of all sessions of the pool.
+    pub(super) strays: Arc<AtomicU64>,
     pub(super) audience: Arc<Audience>,
     turns: Arc<Turns>,
     /// Held while the server is told of what is listened to.
@@ -50,20 +53,19 @@ pub(super) struct State {
     /// The resources that the server was asked to tell this session of, and whether it does.
     pub(super) followed: HashMap<String, bool>,
     /// Calls that can take what comes outside of all calls.
-    takers: Vec<Taker>,
+    pub(super) takers: Vec<Taker>,
     /// Requests of the server's that no call was there for.
     pub(super) orphans: VecDeque<Message>,
 }
 
-/// A call that takes what comes outside of all calls.
-struct Taker {
-    cell: Weak<Cell>,
-    /// The server may ask the client in its course.
-    may_be_asked: bool,
-}
-
 impl Member {
-    pub(super) fn new(link: Link, asks: Asks, audience: Arc<Audience>, turns: Arc<Turns>) -> Arc<Self> {
+    pub(super) fn new(
+        link: Link,
+        asks: Asks,
+        audience: Arc<Audience>,
+        turns: Arc<Turns>,
+        strays: Arc<AtomicU64>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             link,
             origin: Origin::unique(),
@@ -77,6 +79,7 @@ impl Member {
             in_use: AtomicUsize::new(0),
             ghosts: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
+            strays,
             audience,
             turns,
             following: tokio::sync::Mutex::default(),
@@ -205,18 +208,6 @@ impl Member {
             && self.state().level.is_none_or(|set| level < set)
     }
 
-    /// A call that takes what the server says outside of all calls. If it may be asked, it gets what has waited for one.
-    pub(super) fn take_in(&self, cell: &Arc<Cell>, may_be_asked: bool) {
-        let mut state = self.state();
-        state.takers.retain(|taker| taker.cell.strong_count() > 0);
-        state.takers.push(Taker { cell: Arc::downgrade(cell), may_be_asked });
-        if may_be_asked {
-            for orphan in std::mem::take(&mut state.orphans) {
-                cell.deliver(orphan);
-            }
-        }
-    }
-
     /// The call of this box has ended: what was in it for the client is not left without an answer. If the call was
     /// answered, the server goes on without one.
     pub(super) fn refuse_rest(&self, cell: &Cell, was_answered: bool) {
@@ -244,24 +235,6 @@ impl Member {
 
     pub(super) fn note_that_it_waits_for_roots(&self) {
         self.may_keep_roots.store(false, Ordering::Release);
-    }
-
-    /// Gives a request of the server's to the newest call that may be asked; gives it back if there is none.
-    pub(super) fn offer(&self, mut message: Message) -> Result<(), Box<Message>> {
-        let takers: Vec<_> = {
-            let mut state = self.state();
-            state.takers.retain(|taker| taker.cell.strong_count() > 0);
-            let asked = state.takers.iter().rev().filter(|taker| taker.may_be_asked);
-            asked.filter_map(|taker| taker.cell.upgrade()).collect()
-        };
-        for taker in takers {
-            // A call that has just ended gives it back.
-            match taker.offer(message) {
-                Ok(()) => return Ok(()),
-                Err(back) => message = *back,
-            }
-        }
-        Err(Box::new(message))
     }
 
     /// Whether the server may still say something for a call that has ended: log messages are nobody's then.
@@ -306,59 +279,19 @@ impl Member {
         }
     }
 
+    /// How many use it: calls, and those who listen.
+    pub(super) fn uses(&self) -> usize {
+        self.in_use.load(Ordering::Acquire)
+    }
+
     /// Since when nobody has used it; `None` while somebody does.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        (self.in_use.load(Ordering::Acquire) == 0).then(|| self.state().used)
+        (self.uses() == 0).then(|| self.state().used)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Each step leaves the tables whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A message of the server's that belongs to no call.
-    fn unowned(&self, message: Message) {
-        match message.kind() {
-            Kind::Request if message.is_method("ping") => self.tell(to_legacy::pong(&message)),
-            Kind::Request => {
-                let Err(message) = self.offer(message).map_err(|message| *message) else { return };
-                let mut state = self.state();
-                // It is no next call's if a call has just ended that it may be of.
-                if !self.asks.is_nothing() && state.orphans.len() < ORPHANS && !self.is_haunted() {
-                    state.orphans.push_back(message);
-                } else {
-                    drop(state);
-                    self.tell(to_legacy::refuse(&message));
-                }
-            }
-            Kind::Notification if message.is_method("notifications/message") => {
-                let takers: Vec<_> =
-                    self.state().takers.iter().filter_map(|taker| taker.cell.upgrade()).collect();
-                // With two in flight it is anybody's, so it is nobody's.
-                if let [taker] = &takers[..]
-                    && self.in_use.load(Ordering::Acquire) == 1
-                    && !self.is_haunted()
-                {
-                    taker.deliver(message);
-                }
-            }
-            Kind::Notification if message.is_method("notifications/cancelled") => {
-                self.note_withdrawn(&message)
-            }
-            Kind::Notification => self.audience.announce(message),
-            Kind::Result | Kind::Error => {}
-        }
-    }
-}
-
-/// Takes what the server says outside of all calls, until the session ends.
-async fn attend(member: Weak<Member>, mut listening: Reply) {
-    while let Some(Ok(message)) = listening.next().await {
-        let Some(member) = member.upgrade() else { return };
-        member.unowned(message);
-    }
-    if let Some(member) = member.upgrade() {
-        member.kill();
     }
 }
 

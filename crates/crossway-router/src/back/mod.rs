@@ -10,6 +10,7 @@
 //! | clients that can't be asked | the one client's | all calls at once | the same |
 //! | log level | the client's | the lowest that anyone asked for; a call hears what comes in its course | the same |
 //! | log messages that belong to no call | to the client's only call that wants logs | to the only call in flight, if it wants logs | the same |
+//! | progress that is told outside of a reply | to the call in flight that has its token | the same | the same |
 //! | resource subscriptions | the client's | each hears of its own, in whichever of the key's sessions they change | the same |
 //! | changes of lists | to the client | to all who listen | the same |
 //!
@@ -27,10 +28,12 @@ mod pool;
 mod reply;
 mod roots;
 mod turns;
+mod unowned;
 mod visits;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossway_era::to_legacy::{self, MAY_ASK};
@@ -126,6 +129,12 @@ impl Back {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.0.len()
+    }
+
+    /// How many times the server told of progress outside of a reply that was no call's in flight, or too much for its client to read.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        self.0.strays.load(Ordering::Relaxed)
     }
 
     /// Ends all sessions. Calls in flight fail.

@@ -1,6 +1,7 @@
 //! The sessions with one server.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crossway_era::keys;
@@ -27,6 +28,7 @@ pub(super) struct Pool {
     pub(super) keyring: Option<Arc<Keyring>>,
     state: Mutex<State>,
     sweeper: OnceLock<()>,
+    pub(super) strays: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -113,6 +115,7 @@ impl Pool {
             keyring,
             state: Mutex::default(),
             sweeper: OnceLock::new(),
+            strays: Arc::default(),
         }
     }
 
@@ -188,8 +191,8 @@ impl Pool {
         let group = state.groups.entry(key.clone()).or_default();
         let scope = if key.owner.is_many() { Scope::Pooled } else { Scope::Session };
         let link = self.upstream.connect(scope);
-        let member =
-            Member::new(link, key.asks.clone(), Arc::clone(&group.audience), Arc::clone(&group.turns));
+        let (audience, turns) = (Arc::clone(&group.audience), Arc::clone(&group.turns));
+        let member = Member::new(link, key.asks.clone(), audience, turns, Arc::clone(&self.strays));
         group.members.push(Arc::clone(&member));
         lease(&member).map(Turn::Now).ok_or(CallError::not_sent(Reason::Closing))
     }

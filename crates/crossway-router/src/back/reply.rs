@@ -151,10 +151,11 @@ impl CallReply {
             return Ok(Phase::Running(Box::new(Running { call, reply: None, lease })));
         }
         let context = lease.member.context_of(&self.context);
-        let reply = lease.member.link.call(crossway_service::Call::message(call.request(), context));
-        if may_ask || call.level().is_some() {
-            lease.member.take_in(&self.cell, may_ask);
+        // Before it is sent, so that nothing comes for it that is not known to be its own.
+        if may_ask || call.level().is_some() || call.server_progress().is_some() {
+            lease.member.take_in(&self.cell, &call);
         }
+        let reply = lease.member.link.call(crossway_service::Call::message(call.request(), context));
         Ok(Phase::Running(Box::new(Running { call, reply: Some(reply), lease })))
     }
 
