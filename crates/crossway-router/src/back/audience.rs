@@ -52,6 +52,10 @@ impl Audience {
         self.uris().contains_key(uri)
     }
 
+    pub(super) fn is_without_resources(&self) -> bool {
+        self.uris().is_empty()
+    }
+
     /// The resources that are listened to, of which `is_known` says nothing.
     pub(super) fn besides(&self, is_known: impl Fn(&str) -> bool) -> Vec<String> {
         self.uris().keys().filter(|uri| !is_known(uri)).cloned().collect()

@@ -1,13 +1,14 @@
 //! What the server is told of resources that are listened to.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crossway_era::to_legacy::Session;
 use crossway_proto::Kind;
 use tokio::time::timeout;
 
 use super::member::Member;
-use crate::limits::SUBSCRIBE_WAIT;
+use crate::limits::{OPEN_TIME, SUBSCRIBE_WAIT};
 
 impl Member {
     /// Whether the server has not been told yet of all resources that are listened to.
@@ -32,9 +33,7 @@ impl Member {
             let _turn = member.following.lock().await;
             for (uri, is_taken) in member.take_unheard() {
                 if is_taken && !member.is_dead() {
-                    let mut request = Session::subscribe(&uri, false);
-                    request.set_id(&member.next_id());
-                    member.tell(request);
+                    member.unfollow(&uri);
                 }
             }
             for uri in member.unfollowed() {
@@ -55,6 +54,27 @@ impl Member {
         if self.is_behind() {
             let _ = timeout(SUBSCRIBE_WAIT, self.follow()).await;
         }
+    }
+
+    /// Ends a subscription. Until the server has answered, it may speak of the resource.
+    fn unfollow(self: &Arc<Self>, uri: &str) {
+        let mut request = Session::subscribe(uri, false);
+        request.set_id(&self.next_id());
+        let (mut reply, member) = (self.send(request), Arc::clone(self));
+        member.unfollowing.fetch_add(1, Ordering::AcqRel);
+        tokio::spawn(async move {
+            let _ = timeout(OPEN_TIME, async { while let Some(Ok(_)) = reply.next().await {} }).await;
+            member.unfollowing.fetch_sub(1, Ordering::AcqRel);
+        });
+    }
+
+    /// Whether the server may have something to say, in this session, of a resource that somebody listens to, or did just now.
+    pub(super) fn may_tell_of_resources(&self) -> bool {
+        let is_being_told = self.following.try_lock().is_err();
+        is_being_told
+            || !self.audience.is_without_resources()
+            || !self.state().followed.is_empty()
+            || self.unfollowing.load(Ordering::Acquire) > 0
     }
 
     fn can_subscribe(&self) -> bool {

@@ -35,7 +35,7 @@ async fn begin(
     noted: Noted,
 ) -> Result<Listening, CallError> {
     let asks = Asks::of(message);
-    let lease = pool.lease(pool.owner(message, &asks, context), &asks)?;
+    let mut lease = pool.lease(pool.owner(message, &asks, context), &asks)?;
     let session = lease.member.open().await?;
     let (changes, death) = (lease.member.audience.changes(), lease.member.death());
     let mut listener = Listener::new(message, session);
@@ -45,6 +45,7 @@ async fn begin(
             listener.handle_refused(&uri);
         }
     }
+    lease.listens();
     Ok(Listening {
         listener,
         changes,

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::audience::Audience;
 use super::is_the_end;
+use super::pool::Key;
 use super::roots::has_roots;
 use super::turns::Turns;
 use super::unowned::{Taker, attend};
@@ -32,12 +33,18 @@ pub(super) struct Member {
     /// Whether that call waits for its client.
     is_parked: AtomicBool,
     in_use: AtomicUsize,
+    /// How many of those are more than listeners: the server may speak of what they do.
+    busy: AtomicUsize,
+    /// How many resources the server was asked to tell nothing more of, and has not answered yet.
+    pub(super) unfollowing: AtomicUsize,
     /// How many calls ended without an answer of which the server may not have heard yet.
     ghosts: AtomicUsize,
     /// Whether there are roots to be asked for, and the server goes on without an answer.
     may_keep_roots: AtomicBool,
     /// How many requests it has had.
     requests: AtomicU64,
+    /// Whether more than one client may use it.
+    pub(super) is_many: bool,
     /// How many of the server's messages belonged to no call, of all sessions of the pool.
     pub(super) strays: Arc<AtomicU64>,
     pub(super) audience: Arc<Audience>,
@@ -61,7 +68,7 @@ pub(super) struct State {
 impl Member {
     pub(super) fn new(
         link: Link,
-        asks: Asks,
+        key: &Key,
         audience: Arc<Audience>,
         turns: Arc<Turns>,
         strays: Arc<AtomicU64>,
@@ -69,14 +76,17 @@ impl Member {
         Arc::new(Self {
             link,
             origin: Origin::unique(),
-            may_keep_roots: AtomicBool::new(has_roots(&asks)),
-            asks,
+            may_keep_roots: AtomicBool::new(has_roots(&key.asks)),
+            asks: key.asks.clone(),
+            is_many: key.owner.is_many(),
             opened: OnceCell::new(),
             failed: Mutex::default(),
             is_dead: watch::Sender::new(false),
             is_leased: AtomicBool::new(false),
             is_parked: AtomicBool::new(false),
             in_use: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            unfollowing: AtomicUsize::new(0),
             ghosts: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             strays,
@@ -279,14 +289,14 @@ impl Member {
         }
     }
 
-    /// How many use it: calls, and those who listen.
-    pub(super) fn uses(&self) -> usize {
-        self.in_use.load(Ordering::Acquire)
+    /// How many use it who do not merely listen.
+    pub(super) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Acquire)
     }
 
     /// Since when nobody has used it; `None` while somebody does.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        (self.uses() == 0).then(|| self.state().used)
+        (self.in_use.load(Ordering::Acquire) == 0).then(|| self.state().used)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -299,13 +309,22 @@ impl Member {
 pub(super) struct Lease {
     pub(super) member: Arc<Member>,
     is_exclusive: bool,
+    is_busy: bool,
 }
 
 impl Lease {
     /// Holds the session beside others.
     pub(super) fn new(member: &Arc<Member>) -> Self {
         member.in_use.fetch_add(1, Ordering::AcqRel);
-        Self { member: Arc::clone(member), is_exclusive: false }
+        member.busy.fetch_add(1, Ordering::AcqRel);
+        Self { member: Arc::clone(member), is_exclusive: false, is_busy: true }
+    }
+
+    /// From now on it is held to listen, of which the server hears nothing but [the resources](Audience) that are listened to.
+    pub(super) fn listens(&mut self) {
+        if std::mem::replace(&mut self.is_busy, false) {
+            self.member.busy.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
     /// Holds the session for a call that may ask its client; `None` if another such call has it.
@@ -343,6 +362,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.listens();
         if self.is_exclusive {
             self.member.is_leased.store(false, Ordering::Release);
             self.member.turns.next();

@@ -9,7 +9,7 @@
 //! | clients that can be asked (sampling, elicitation, roots) | the one client's | one call at a time, and calls wait for each other; those that wait for their client keep theirs | the same, among clients that introduce themselves alike (`clientInfo`) |
 //! | clients that can't be asked | the one client's | all calls at once | the same |
 //! | log level | the client's | the lowest that anyone asked for; a call hears what comes in its course | the same |
-//! | log messages that belong to no call | to the client's only call that wants logs | to the only call in flight, if it wants logs | the same |
+//! | log messages that belong to no call | to the client's only call that wants logs | to the only call in flight, if it wants logs and nobody listens to resources | the same |
 //! | progress that is told outside of a reply | to the call in flight that has its token | the same | the same |
 //! | resource subscriptions | the client's | each hears of its own, in whichever of the key's sessions they change | the same |
 //! | changes of lists | to the client | to all who listen | the same |

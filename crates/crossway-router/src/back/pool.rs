@@ -192,7 +192,7 @@ impl Pool {
         let scope = if key.owner.is_many() { Scope::Pooled } else { Scope::Session };
         let link = self.upstream.connect(scope);
         let (audience, turns) = (Arc::clone(&group.audience), Arc::clone(&group.turns));
-        let member = Member::new(link, key.asks.clone(), audience, turns, Arc::clone(&self.strays));
+        let member = Member::new(link, key, audience, turns, Arc::clone(&self.strays));
         group.members.push(Arc::clone(&member));
         lease(&member).map(Turn::Now).ok_or(CallError::not_sent(Reason::Closing))
     }

@@ -16,6 +16,8 @@ pub(super) struct Taker {
     cell: Weak<Cell>,
     /// The server may ask the client in its course.
     may_be_asked: bool,
+    /// It hears what the server logs.
+    wants_logs: bool,
     /// By which the server tells of its progress, if it is to.
     progress: Option<RequestId>,
 }
@@ -23,7 +25,8 @@ pub(super) struct Taker {
 impl Taker {
     pub(super) fn new(cell: &Arc<Cell>, call: &Call) -> Self {
         let progress = call.server_progress().cloned();
-        Self { cell: Arc::downgrade(cell), may_be_asked: call.may_ask(), progress }
+        let (may_be_asked, wants_logs) = (call.may_ask(), call.level().is_some());
+        Self { cell: Arc::downgrade(cell), may_be_asked, wants_logs, progress }
     }
 }
 
@@ -75,13 +78,7 @@ impl Member {
                 }
             }
             Kind::Notification if message.is_method("notifications/message") => {
-                let takers: Vec<_> =
-                    self.state().takers.iter().filter_map(|taker| taker.cell.upgrade()).collect();
-                // With two in flight it is anybody's, so it is nobody's.
-                if let [taker] = &takers[..]
-                    && self.uses() == 1
-                    && !self.is_haunted()
-                {
+                if let Some(taker) = self.log_taker() {
                     let _ = taker.tell(message);
                 }
             }
@@ -92,6 +89,23 @@ impl Member {
             Kind::Notification => self.audience.announce(message),
             Kind::Result | Kind::Error => {}
         }
+    }
+
+    /// The call that may hear what the server logs outside of all calls.
+    ///
+    /// It is said of no call, so it may be of any: of another that is in flight or was given up just now, or of a resource that
+    /// somebody listens to. Where those may be another client's, it is nobody's. One who listens to changes of lists has the
+    /// server do nothing, and so is not meant.
+    fn log_taker(&self) -> Option<Arc<Cell>> {
+        let takers: Vec<_> = {
+            let state = self.state();
+            let wanting = state.takers.iter().filter(|taker| taker.wants_logs);
+            wanting.filter_map(|taker| taker.cell.upgrade()).collect()
+        };
+        let [taker] = takers.try_into().ok()?;
+        let is_anybodys =
+            self.is_many && (self.busy() != 1 || self.is_haunted() || self.may_tell_of_resources());
+        (!is_anybodys).then_some(taker)
     }
 
     /// "Progress notifications **MUST** only reference tokens that [...] are associated with an in-progress operation" (2025-11-25,

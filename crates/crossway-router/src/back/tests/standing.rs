@@ -57,15 +57,29 @@ struct Apart {
     streams: Receiver<(Option<Message>, Told)>,
 }
 
-fn apart() -> Apart {
+fn apart(options: BackOptions) -> Apart {
     let (heard, streams) = channel(1024);
-    let back = Back::new("b", Streams(heard), BackOptions::default());
+    let back = Back::new("b", Streams(heard), options);
     Apart { link: back.connect(Scope::Shared), back, streams }
 }
 
 impl Apart {
     fn call(&self, message: Message) -> Asked {
-        Asked::of(self.link.call(Call::message(message, Context::default())))
+        // They have a session of their own where nobody shares one.
+        let mut context = Context::default();
+        context.extensions.insert(ClientSession(context.origin));
+        Asked::of(self.link.call(Call::message(message, context)))
+    }
+
+    /// Calls a tool, and has the server log for it.
+    async fn call_with_logs(&mut self, id: &str) -> (Asked, Message, Told) {
+        let call = self.call(modern(id, "tools/call", "{}", LOGS, r#","name":"n""#));
+        let (mut request, mut told) = self.request().await;
+        if request.is_method("logging/setLevel") {
+            told.answer(&request).await;
+            (request, told) = self.request().await;
+        }
+        (call, request, told)
     }
 
     /// The next request that the server gets.
@@ -83,7 +97,11 @@ impl Apart {
 
 /// Opens the session, and its standing stream.
 async fn opened() -> (Apart, Told) {
-    let mut apart = apart();
+    opened_with(BackOptions::default()).await
+}
+
+async fn opened_with(options: BackOptions) -> (Apart, Told) {
+    let mut apart = apart(options);
     apart.call(modern("0", "server/discover", "{}", "", "")).next().await;
     let standing = apart.standing().await;
     (apart, standing)
@@ -174,4 +192,83 @@ async fn progress_waits_for_a_client_that_does_not_read_and_not_without_end() {
     }
     assert_eq!(reply.next().await.kind(), Kind::Result);
     assert_eq!(apart.back.strays(), 10);
+}
+
+const LOGS: &str = r#","io.modelcontextprotocol/logLevel":"info""#;
+
+fn log(data: u32) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"error","data":{data}}}}}"#
+    )
+}
+
+const TOOLS_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+
+/// Has all been taken that the server has said.
+async fn settled(standing: &Told, listening: &mut Asked) {
+    standing.say(TOOLS_CHANGED).await;
+    assert!(listening.next().await.is_method("notifications/tools/list_changed"));
+}
+
+#[tokio::test]
+async fn a_log_message_of_no_call_reaches_the_only_call_beside_those_who_listen() {
+    let (mut apart, standing) = opened().await;
+    let mut listening = apart.call(listen());
+    listening.next().await;
+    let (mut call, request, told) = apart.call_with_logs("1").await;
+    standing.say(&log(1)).await;
+    assert_eq!(call.next().await.member(Part::Params, "data"), Some(&b"1"[..]));
+    // Of two calls it may be either's.
+    let mut second = apart.call(tool("2", "{}"));
+    let (other, to_second) = apart.request().await;
+    standing.say(&log(2)).await;
+    settled(&standing, &mut listening).await;
+    to_second.answer(&other).await;
+    assert_eq!(second.next().await.kind(), Kind::Result);
+    second.end().await;
+    told.answer(&request).await;
+    assert_eq!(call.next().await.kind(), Kind::Result);
+}
+
+#[tokio::test]
+async fn a_log_message_that_may_be_of_a_resource_somebody_listens_to_reaches_nobody() {
+    let (mut apart, standing) = opened().await;
+    let mut listening = apart.call(listen());
+    listening.next().await;
+    let (mut call, request, told) = apart.call_with_logs("1").await;
+    let filter = r#","notifications":{"resourceSubscriptions":["u"]}"#;
+    let mut to_resource = apart.call(modern("2", "subscriptions/listen", "{}", "", filter));
+    let (subscription, to_subscription) = apart.request().await;
+    standing.say(&log(1)).await;
+    to_subscription.answer(&subscription).await;
+    to_resource.next().await;
+    standing.say(&log(2)).await;
+    settled(&standing, &mut listening).await;
+    drop(to_resource);
+    let (end, to_end) = apart.request().await;
+    assert!(end.is_method("resources/unsubscribe"));
+    standing.say(&log(3)).await;
+    settled(&standing, &mut listening).await;
+    to_end.answer(&end).await;
+    drop(to_end);
+    tokio::task::yield_now().await;
+    standing.say(&log(4)).await;
+    assert_eq!(call.next().await.member(Part::Params, "data"), Some(&b"4"[..]));
+    told.answer(&request).await;
+    assert_eq!(call.next().await.kind(), Kind::Result);
+}
+
+#[tokio::test]
+async fn in_a_client_s_own_session_a_log_message_of_no_call_reaches_its_only_call_that_wants_some() {
+    let (mut apart, standing) = opened_with(BackOptions::shared_by(Share::Session)).await;
+    let filter = r#","notifications":{"resourceSubscriptions":["u"]}"#;
+    let mut listening = apart.call(modern("2", "subscriptions/listen", "{}", "", filter));
+    let (subscription, to_subscription) = apart.request().await;
+    to_subscription.answer(&subscription).await;
+    listening.next().await;
+    let _silent = apart.call(tool("3", "{}"));
+    let _unanswered = apart.request().await;
+    let (mut call, _request, _told) = apart.call_with_logs("1").await;
+    standing.say(&log(1)).await;
+    assert_eq!(call.next().await.member(Part::Params, "data"), Some(&b"1"[..]));
 }
