@@ -16,7 +16,7 @@ pub enum RunError {
     /// The file of servers can't be used.
     #[error(transparent)]
     File(#[from] crate::servers::FileError),
-    /// The log filter can't be read.
+    /// Logging can't be started.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The URL can't be an upstream.
@@ -81,7 +81,7 @@ impl RunError {
             Self::Plan(_)
             | Self::OpenApi(_)
             | Self::File(_)
-            | Self::Log(_)
+            | Self::Log(LogError::Filter(_))
             | Self::Unknown(_)
             | Self::Serve(
                 ServeError::BadHost(_) | ServeError::BadOrigin(_) | ServeError::NoAllowedHosts(_),

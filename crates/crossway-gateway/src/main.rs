@@ -13,13 +13,12 @@ use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("crossway: {error:#}");
-            ExitCode::from(exit_code(&error))
-        }
-    }
+    let (code, last) = match run(cli) {
+        Ok(code) => (code, None),
+        Err(error) => (ExitCode::from(exit_code(&error)), Some(format!("crossway: {error:#}"))),
+    };
+    crossway_gateway::end_log(last.as_deref());
+    code
 }
 
 /// 2 for a command line that can't be carried out, 1 for what failed on the way.

@@ -93,6 +93,7 @@ struct Inner {
     tls_reloads: Series<Counter>,
     tls_failed: Series<Counter>,
     otlp_dropped: Series<Counter>,
+    log_dropped: Series<Counter>,
     process_cpu: Series<FloatCounter>,
     process_resident: Series<Gauge>,
     process_virtual: Series<Gauge>,
@@ -136,6 +137,7 @@ impl Metrics {
         let tls_reloads = Series::new(&table::TLS_RELOADS, to);
         let tls_failed = Series::new(&table::TLS_FAILED, to);
         let otlp_dropped = Series::new(&table::OTLP_DROPPED, to);
+        let log_dropped = Series::new(&table::LOG_DROPPED, to);
         let process_cpu = Series::new(&table::PROCESS_CPU, to);
         let process_resident = Series::new(&table::PROCESS_RESIDENT, to);
         let process_virtual = Series::new(&table::PROCESS_VIRTUAL, to);
@@ -174,6 +176,7 @@ impl Metrics {
             tls_reloads,
             tls_failed,
             otlp_dropped,
+            log_dropped,
             process_cpu,
             process_resident,
             process_virtual,
@@ -305,6 +308,7 @@ impl Metrics {
         if let Some(audit) = audit {
             self.take_audit(audit);
         }
+        self.0.log_dropped.with([]).inner().store(crate::log::dropped(), Ordering::Relaxed);
         self.take_process();
         let mut text = String::new();
         // Writing to a string can't fail.

@@ -213,6 +213,11 @@ pub(super) const OTLP_DROPPED: Row = Row::counter(
     &["signal"],
     "Spans and metrics that a collector did not take, or that there was no room for: traces or metrics.",
 );
+pub(super) const LOG_DROPPED: Row = Row::counter(
+    "crossway_log_dropped_total",
+    &[],
+    "Lines of the log that were dropped, since standard error is not read as fast as they come.",
+);
 pub(super) const PROCESS_CPU: Row =
     Row::counter("process_cpu_seconds_total", &[], "Processor time of this process, user and system.")
         .in_seconds();
@@ -260,6 +265,7 @@ pub const TABLE: &[Row] = &[
     TLS_RELOADS,
     TLS_FAILED,
     OTLP_DROPPED,
+    LOG_DROPPED,
     PROCESS_CPU,
     PROCESS_RESIDENT,
     PROCESS_VIRTUAL,
