@@ -275,7 +275,9 @@ fn with_far(url: &str, rest: &str) -> (tempfile::TempDir, String) {
 #[test]
 fn a_document_at_a_url_is_fetched_for_all_who_call() {
     let document = r#"{"openapi":"3.1.0","info":{"title":"Far"},"servers":[{"url":"/v2"}],
-        "paths":{"/me":{"get":{"operationId":"me","responses":{}}}}}"#;
+        "paths":{"/me":{"get":{"operationId":"me","parameters":[
+            {"name":"X-User","in":"header","required":true,"schema":{"type":"string"}}],"responses":{}}}}}"#;
+    // What a credential fills, nobody has to say, though no security scheme says so.
     let api = Fake::start(move |asked| match asked.line.as_str() {
         "GET /openapi.json" => (200, document.to_owned()),
         line => (200, format!("{line:?}")),

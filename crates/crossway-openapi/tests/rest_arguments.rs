@@ -5,7 +5,7 @@
 
 mod support;
 
-use crossway_openapi::rest::{Api, ApiOptions, Document, RestUpstream};
+use crossway_openapi::rest::{Api, ApiOptions, Document, RestUpstream, SecurityPlace};
 use crossway_openapi::{Attached, CallOptions};
 use serde_json::{Value, json};
 
@@ -152,6 +152,43 @@ async fn cookies_are_arguments_but_for_what_credentials_fill() {
         assert_eq!(is_refused(&result), format!("there is no argument {mine:?}; there are: lang"));
     }
     assert!(fake.asked().is_empty());
+}
+
+#[tokio::test]
+async fn what_credentials_fill_is_no_argument_also_where_no_scheme_says_so() {
+    let document = r##"
+openapi: 3.0.3
+paths:
+  /boards:
+    get:
+      operationId: boards
+      parameters:
+        - { name: key, in: query, required: true, schema: { type: string } }
+        - { name: X-Team, in: header, required: true, schema: { type: string } }
+        - { name: sid, in: cookie, required: true, schema: { type: string } }
+        - { name: limit, in: query, schema: { type: integer } }
+"##;
+    let fake = Fake::start(|_| json_answer(200, json!({}))).await;
+    let filled = [
+        SecurityPlace::Query("key".to_owned()),
+        SecurityPlace::Header("x-team".to_owned()),
+        SecurityPlace::Cookie("sid".to_owned()),
+    ];
+    let options = ApiOptions::new().server(fake.url.as_str()).filled(filled);
+    let api = Api::new(&Document::parse(document.as_bytes()).unwrap(), &options).unwrap();
+    let attached = Attached::new().query("key", "k").header("X-Team", "t").unwrap();
+    let attached = attached.header("Cookie", "sid=s").unwrap();
+    let upstream = RestUpstream::new(api, CallOptions::new().attached(attached));
+    let result = call(&upstream, "boards", json!({ "limit": 5 })).await;
+    assert!(result.get("isError").is_none(), "{result}");
+    let asked = fake.asked_once();
+    assert_eq!(asked.uri().query(), Some("limit=5&key=k"));
+    assert_eq!(
+        (&asked.headers()["x-team"], &asked.headers()["cookie"]),
+        (&"t".parse().unwrap(), &"sid=s".parse().unwrap())
+    );
+    let result = call(&upstream, "boards", json!({ "key": "mine" })).await;
+    assert_eq!(is_refused(&result), "there is no argument \"key\"; there are: limit");
 }
 
 const BODIES: &str = r##"

@@ -1,4 +1,4 @@
-//! What requests carry, for the warnings about security schemes that nothing fills.
+//! What requests carry: no argument's to say, and asked for the warnings about security schemes that nothing fills.
 
 use std::collections::BTreeSet;
 
@@ -55,6 +55,13 @@ impl Filled {
                 self.cookies.insert(name.to_owned());
             }
         }
+    }
+
+    /// Where that is, as far as it is known before a secret is.
+    pub fn places(&self) -> impl Iterator<Item = SecurityPlace> {
+        let headers = self.headers.iter().cloned().map(SecurityPlace::Header);
+        let query = self.query.iter().cloned().map(SecurityPlace::Query);
+        headers.chain(query).chain(self.cookies.iter().cloned().map(SecurityPlace::Cookie))
     }
 
     /// Whether something is there. A cookie is if the header `Cookie` names it, or is all a secret's to say.

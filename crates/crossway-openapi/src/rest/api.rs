@@ -1,6 +1,6 @@
 //! An API: a document's operations as tools.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use http::Method;
@@ -24,6 +24,7 @@ pub struct ApiOptions {
     exclude: Filter,
     has_deprecated: bool,
     no_output_schemas: bool,
+    filled: BTreeSet<SecurityPlace>,
 }
 
 impl ApiOptions {
@@ -73,6 +74,14 @@ impl ApiOptions {
     #[must_use]
     pub fn output_schemas(mut self, told: bool) -> Self {
         self.no_output_schemas = !told;
+        self
+    }
+
+    /// Where requests carry what is no argument's to say, whatever the document says of security schemes. A parameter that is there is
+    /// left out of the arguments.
+    #[must_use]
+    pub fn filled(mut self, places: impl IntoIterator<Item = SecurityPlace>) -> Self {
+        self.filled.extend(places);
         self
     }
 }
@@ -161,7 +170,7 @@ impl Api {
         if chosen.len() > limits::TOOLS {
             return Err(ApiError::TooMany { found: chosen.len(), limit: limits::TOOLS });
         }
-        let context = Context::new(document, !options.no_output_schemas);
+        let context = Context::new(document, !options.no_output_schemas, &options.filled);
         let mut operations = Vec::new();
         for (found, tool) in chosen {
             let made = on_base(document, found, &base, options).and_then(|()| {

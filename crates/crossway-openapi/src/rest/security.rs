@@ -52,6 +52,13 @@ impl Schemes {
         Self { places: by_name.values().cloned().collect(), by_name }
     }
 
+    /// The same, with places that are filled though no scheme says so.
+    pub(super) fn with(mut self, filled: &BTreeSet<SecurityPlace>) -> Self {
+        self.places.extend(filled.iter().cloned());
+        self
+    }
+
+    /// Whether a place is not an argument's to fill.
     pub(super) fn has(&self, place: &SecurityPlace) -> bool {
         self.places.contains(place)
     }

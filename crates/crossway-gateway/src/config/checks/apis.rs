@@ -147,7 +147,8 @@ fn openapi(
         .include(include)
         .exclude(exclude)
         .deprecated(file.deprecated)
-        .output_schemas(file.output_schemas);
+        .output_schemas(file.output_schemas)
+        .filled(filled.places());
     if let Some(server) = &file.server {
         match http_url(server) {
             Ok(_) => options = options.server(server.as_str()),
@@ -156,7 +157,7 @@ fn openapi(
     }
     let document = with(at, "document");
     let said = format!(
-        "{:?} {:?} {:?} {} {}",
+        "{:?} {:?} {:?} {} {} {filled:?}",
         file.server, file.include, file.exclude, file.deprecated, file.output_schemas
     );
     if file.document.starts_with("http://") || file.document.starts_with("https://") {

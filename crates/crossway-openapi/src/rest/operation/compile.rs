@@ -10,7 +10,7 @@ use super::super::document::Document;
 use super::super::limits;
 use super::super::names::fitting;
 use super::super::schema::{BadSchema, Converting, Schemas, Side, short};
-use super::super::security::Schemes;
+use super::super::security::{Schemes, SecurityPlace};
 use super::answer::{add, output_schema};
 use super::body::{Media, is_binary, media};
 use super::parameters::{Described, parameters};
@@ -25,8 +25,13 @@ pub(in crate::rest) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(in crate::rest) fn new(document: &'a Document, has_output_schemas: bool) -> Self {
-        Self { document, schemes: Schemes::of(document), has_output_schemas }
+    /// `filled` is where credentials are, whatever the document says of them.
+    pub(in crate::rest) fn new(
+        document: &'a Document,
+        has_output_schemas: bool,
+        filled: &BTreeSet<SecurityPlace>,
+    ) -> Self {
+        Self { document, schemes: Schemes::of(document).with(filled), has_output_schemas }
     }
 }
 
