@@ -1,10 +1,11 @@
 //! What becomes of an HTTP answer.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use crossway_proto::http_rules::content_encoding::coding;
 use crossway_service::{CallError, Outcome, Reason};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use serde_json::value::RawValue;
 
 use super::client::{Incoming, is_redirect};
@@ -23,7 +24,8 @@ pub(crate) enum BodyKind {
 
 /// Makes a tool's result of what succeeded.
 ///
-/// JSON stays the text that it is, and is structured content too if `is_structured`.
+/// JSON stays the text that it is, and is structured content too if `is_structured`: the tool says what that looks like. What is no JSON is
+/// then told as an error that says that it was done, since clients would take nothing else.
 pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolResult, CallError> {
     let mime = mime(&answer.headers);
     if answer.is_cut {
@@ -32,34 +34,99 @@ pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolRe
             "the answer has more than {most} bytes, and is left out; ask for less"
         )));
     }
+    if answer.body.is_empty() || answer.is_done_elsewhere() {
+        let told = done(answer);
+        return Ok(if is_structured {
+            ToolResult::error(&format!(
+                "{told}; it was done, though the document says that there is an answer"
+            ))
+        } else {
+            ToolResult::text(&told)
+        });
+    }
     if let Some(coding) = coding(&answer.headers) {
         let what = format!("it is encoded as {coding}, which was not asked for");
         return Err(CallError::answered(Reason::InvalidAnswer(what.into())));
     }
-    if answer.body.is_empty() {
-        return Ok(ToolResult::text(&format!("HTTP {}, without a body", answer.status)));
-    }
     let kind = kind(&mime);
-    Ok(match kind {
-        BodyKind::Json => match serde_json::from_slice::<&RawValue>(&answer.body) {
-            Ok(value) => ToolResult::json(value, is_structured),
+    if kind == BodyKind::Json {
+        return match serde_json::from_slice::<&RawValue>(unmarked(&answer.body)) {
+            Ok(value) => Ok(ToolResult::json(value, is_structured)),
             Err(error) => {
                 let what = format!("it says that it is JSON, and is not: {error}");
-                return Err(CallError::answered(Reason::InvalidAnswer(what.into())));
+                Err(CallError::answered(Reason::InvalidAnswer(what.into())))
             }
-        },
-        BodyKind::Text => match std::str::from_utf8(&answer.body) {
-            Ok(text) => ToolResult::text(text),
-            Err(_) => ToolResult::text(&note(&mime, answer.body.len())),
-        },
+        };
+    }
+    let result = match kind {
         BodyKind::Image => ToolResult::media("image", &mime, &answer.body),
         BodyKind::Audio => ToolResult::media("audio", &mime, &answer.body),
-        BodyKind::Other => match std::str::from_utf8(&answer.body) {
-            // Without a type, or with the one that says nothing, text is told by being text.
-            Ok(text) if mime.is_empty() => ToolResult::text(text),
+        BodyKind::Json | BodyKind::Text => ToolResult::text(&text_of(answer)),
+        // Many texts are called by types that nobody knows, or by the one that says nothing. What is one can be told by itself.
+        BodyKind::Other => match std::str::from_utf8(unmarked(&answer.body)) {
+            Ok(text) if !text.contains('\0') => ToolResult::text(text),
             _ => ToolResult::text(&note(&mime, answer.body.len())),
         },
+    };
+    if !is_structured {
+        return Ok(result);
+    }
+    let mime = if mime.is_empty() { "of no type" } else { &mime };
+    let note = format!(
+        "HTTP {}; it was done, and the answer is {mime}, though the document says that it is JSON",
+        answer.status
+    );
+    Ok(result.not_as_said(&note))
+}
+
+/// What is told of an answer that has no body, or whose body only says where to look.
+fn done(answer: &Incoming) -> String {
+    let (status, location) = (answer.status, answer.location.as_deref());
+    match (answer.is_done_elsewhere(), location) {
+        (true, Some(location)) => format!("HTTP {status}: what came of it is at {location}"),
+        (true, None) => format!("HTTP {status}: what came of it is at another server, which is not asked"),
+        (false, Some(location)) => format!("HTTP {status}, without a body; it is at {location}"),
+        (false, None) => format!("HTTP {status}, without a body"),
+    }
+}
+
+/// A body without the mark that some write before UTF-8. RFC 8259 (section 8.1) has readers of JSON pass over it.
+pub(crate) fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
+}
+
+/// What of a text can be read: UTF-8, or what older servers say that it is.
+fn text_of(answer: &Incoming) -> Cow<'_, str> {
+    let body = unmarked(&answer.body);
+    match std::str::from_utf8(body) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) if is_latin(&answer.headers) => body.iter().map(|byte| latin(*byte)).collect(),
+        Err(_) => String::from_utf8_lossy(body),
+    }
+}
+
+fn is_latin(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let charset = value.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+    });
+    charset.is_some_and(|charset| {
+        ["iso-8859-1", "iso8859-1", "latin1", "us-ascii", "windows-1252", "cp1252"]
+            .contains(&charset.as_str())
     })
+}
+
+/// A byte of windows-1252, which is what all those names stand for (WHATWG Encoding, section 4.2).
+fn latin(byte: u8) -> char {
+    const FROM_0X80: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    let place = byte.checked_sub(0x80).and_then(|at| FROM_0X80.get(usize::from(at)));
+    place.copied().unwrap_or(char::from(byte))
 }
 
 /// Makes of a refusal what it is to whoever called: something for the model to read, or a call that failed.
@@ -95,7 +162,7 @@ fn error_of(answer: &Incoming) -> ToolResult {
     let is_text = matches!(kind(&mime(&answer.headers)), BodyKind::Json | BodyKind::Text);
     if is_text && !answer.body.is_empty() {
         text.push_str(": ");
-        text.push_str(String::from_utf8_lossy(&answer.body).trim());
+        text.push_str(text_of(answer).trim());
         if answer.is_cut {
             text.push_str(" [cut]");
         }
@@ -103,9 +170,9 @@ fn error_of(answer: &Incoming) -> ToolResult {
     ToolResult::error(&text)
 }
 
-/// Whether an answer is what was asked for.
-pub(crate) fn is_success(status: StatusCode) -> bool {
-    status.is_success()
+/// Whether an answer says that what was asked for was done.
+pub(crate) fn is_success(answer: &Incoming) -> bool {
+    answer.status.is_success() || answer.is_done_elsewhere()
 }
 
 /// The media type without its parameters, in lower case; empty if none is said.

@@ -53,6 +53,18 @@ pub(crate) struct Incoming {
     pub(crate) body: Bytes,
     /// Whether there was more of the body than is taken.
     pub(crate) is_cut: bool,
+    /// Where `Location` leads to, if that is the same origin: a path, for queries may hold secrets.
+    pub(crate) location: Option<String>,
+    /// Whether the request was one that only reads.
+    pub(crate) is_of_safe: bool,
+}
+
+impl Incoming {
+    /// Whether it says that what was asked for was done, and that what came of it is elsewhere (RFC 9110, section 15.4.4, See Other). It is
+    /// not asked for: a request that fails behind one that was done could not be told from one that was not.
+    pub(crate) fn is_done_elsewhere(&self) -> bool {
+        self.status == StatusCode::SEE_OTHER && !self.is_of_safe
+    }
 }
 
 impl HttpClient {
@@ -86,8 +98,7 @@ impl HttpClient {
     async fn follow(&self, mut request: Outgoing, most: usize) -> Result<Incoming, CallError> {
         for _ in 0..limits::REDIRECTS {
             let answer = self.once(request.clone(), most).await?;
-            let is_safe = matches!(request.method, Method::GET | Method::HEAD);
-            if !is_safe || !is_redirect(answer.status) {
+            if !answer.is_of_safe || !is_redirect(answer.status) {
                 return Ok(answer);
             }
             match led_to(&request.uri, &answer.headers) {
@@ -102,6 +113,7 @@ impl HttpClient {
         let origin = origin(&request.uri);
         let client = self.inner(&request.uri).await.map_err(|what| unavailable(&origin, &what))?;
         let Outgoing { method, uri, headers, body } = request;
+        let (is_of_safe, asked) = (matches!(method, Method::GET | Method::HEAD), uri.clone());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -120,7 +132,9 @@ impl HttpClient {
             let what = format!("{origin}: the connection broke within the answer: {}", explain(&error));
             CallError::unknown(Reason::Ended(what.into()))
         })?;
-        Ok(Incoming { status: head.status, headers: head.headers, body, is_cut })
+        let location = led_to(&asked, &head.headers).map(|uri| uri.path().to_owned());
+        let location = location.filter(|path| path.len() <= limits::LOCATION_BYTES);
+        Ok(Incoming { status: head.status, headers: head.headers, body, is_cut, location, is_of_safe })
     }
 
     async fn inner(&self, uri: &Uri) -> Result<&Inner, String> {

@@ -17,6 +17,8 @@ pub const CALL_TIME: Duration = Duration::from_secs(60);
 pub const ANSWER_BYTES: usize = 1 << 20;
 /// How much of what an error says is passed on: 8 KiB. What is wrong is said at its beginning.
 pub const ERROR_BYTES: usize = 8 << 10;
+/// How long a path may be that an answer says where something is, for it to be told: 1 KiB. Ids are at the end of paths, and short.
+pub const LOCATION_BYTES: usize = 1 << 10;
 /// The longest time that an API may tell us to wait: an hour.
 pub const RETRY_ASKED_MAX: Duration = Duration::from_secs(3600);
 /// How many tools are told at once: 250, about 256 KiB of them.

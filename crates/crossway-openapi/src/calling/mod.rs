@@ -10,9 +10,9 @@ mod result;
 
 use std::time::{Duration, Instant, SystemTime};
 
-#[cfg(feature = "webhook")]
-pub(crate) use answer::mime;
 pub(crate) use answer::{BodyKind, is_success, kind, refusal_of, result_of};
+#[cfg(feature = "webhook")]
+pub(crate) use answer::{mime, unmarked};
 pub use client::HttpClient;
 
 /// What requests say of who makes them.

@@ -8,6 +8,10 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ToolResult(Vec<u8>);
 
+/// How a result begins, and how one ends that is an error.
+const BEGIN: &[u8] = br#"{"resultType":"complete","content":["#;
+const NOTED_END: &[u8] = br#"],"isError":true}"#;
+
 impl ToolResult {
     /// One text.
     pub(crate) fn text(text: &str) -> Self {
@@ -39,13 +43,30 @@ impl ToolResult {
         Self(json.into_bytes())
     }
 
+    /// The same as an error, with a note before it: for answers that are not what the tool says of its answers. Clients that know what
+    /// it says take no other result without structured content ("Servers MUST provide structured results that conform to this
+    /// schema"; 2026-07-28, server/tools, Output Schema).
+    pub(crate) fn not_as_said(self, note: &str) -> Self {
+        let noted = Self::error(note);
+        let (Some(content), Some(whole)) = (self.content(), noted.0.strip_suffix(NOTED_END)) else {
+            return noted;
+        };
+        Self([whole, b",", content, NOTED_END].concat())
+    }
+
+    /// What stands between the brackets of its content, if nothing stands beside that.
+    fn content(&self) -> Option<&[u8]> {
+        self.0.strip_prefix(BEGIN)?.strip_suffix(b"]}")
+    }
+
     pub(crate) fn as_json(&self) -> &[u8] {
         &self.0
     }
 
     fn begin(text: &str) -> Begun {
         let mut json = Vec::with_capacity(text.len() + text.len() / 8 + 96);
-        json.extend_from_slice(br#"{"resultType":"complete","content":[{"type":"text","text":"#);
+        json.extend_from_slice(BEGIN);
+        json.extend_from_slice(br#"{"type":"text","text":"#);
         // Writing to memory does not fail.
         let _ = serde_json::to_writer(&mut json, text);
         json.extend_from_slice(b"}]");

@@ -84,7 +84,7 @@ impl ToolSet for Shared {
         let answer = self.options.send(request, limits::CALL_TIME, context);
         Some(Box::pin(async move {
             let answer = answer.await?;
-            if is_success(answer.status) { result_of(&answer, is_structured) } else { refusal_of(&answer) }
+            if is_success(&answer) { result_of(&answer, is_structured) } else { refusal_of(&answer) }
         }))
     }
 

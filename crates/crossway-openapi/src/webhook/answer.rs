@@ -4,18 +4,23 @@ use crossway_service::CallError;
 use serde_json::Value;
 
 use super::Output;
-use crate::calling::{BodyKind, Incoming, ToolResult, is_success, kind, mime, refusal_of, result_of};
+use crate::calling::{
+    BodyKind, Incoming, ToolResult, is_success, kind, mime, refusal_of, result_of, unmarked,
+};
 
 pub(super) fn result(answer: &Incoming, output: &Output) -> Result<ToolResult, CallError> {
-    if !is_success(answer.status) {
+    if !is_success(answer) {
         return refusal_of(answer);
     }
     let is_json = kind(&mime(&answer.headers)) == BodyKind::Json;
     // n8n says `application/json` of an empty answer too.
-    if answer.is_cut || answer.body.is_empty() || !is_json || *output == Output::Whole {
+    let is_bare = answer.body.is_empty() || answer.is_done_elsewhere();
+    if answer.is_cut || is_bare || !is_json || *output == Output::Whole {
         return result_of(answer, false);
     }
-    let Ok(value) = serde_json::from_slice::<Value>(&answer.body) else { return result_of(answer, false) };
+    let Ok(value) = serde_json::from_slice::<Value>(unmarked(&answer.body)) else {
+        return result_of(answer, false);
+    };
     Ok(match output.of(&value) {
         None => ToolResult::error(&format!("the answer has nothing at {output}, where its result should be")),
         Some(Value::String(text)) => ToolResult::text(text),

@@ -8,7 +8,7 @@ use crossway_service::CallError;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use super::limits;
-use crate::calling::{Attached, HttpClient, Outgoing, is_success};
+use crate::calling::{Attached, HttpClient, Outgoing};
 
 /// Why a document could not be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,7 +83,7 @@ pub async fn fetch(
     if answer.status == StatusCode::NOT_MODIFIED && !before.is_empty() {
         return Ok(None);
     }
-    if !is_success(answer.status) {
+    if !answer.status.is_success() {
         return Err(FetchError::Status(answer.status));
     }
     if let Some(coding) = coding(&answer.headers) {

@@ -1,5 +1,6 @@
 //! What an operation says of its answers.
 
+use http::Method;
 use serde_json::{Map, Value};
 
 use super::super::document::{Document, resolve};
@@ -8,7 +9,11 @@ use crate::calling::{BodyKind, kind};
 
 /// What all that may be answered looks like, if that is said of all of it: a success that is no JSON, or of which nothing is said,
 /// has no structured content, which who has an `outputSchema` must give (2026-07-28, server/tools, Output Schema).
-pub(super) fn output_schema(document: &Document, operation: &Value) -> Option<Value> {
+pub(super) fn output_schema(document: &Document, method: &Method, operation: &Value) -> Option<Value> {
+    // "The server MUST NOT send content in the response" (RFC 9110, section 9.3.2).
+    if *method == Method::HEAD {
+        return None;
+    }
     let responses = operation.get("responses")?.as_object()?;
     let mut found: Option<&Value> = None;
     for (status, response) in responses {

@@ -63,7 +63,7 @@ pub(in crate::rest) fn compile(
     }
     input.insert("additionalProperties".to_owned(), false.into());
     add(&mut input, definitions);
-    let output = context.has_output_schemas.then(|| output_schema(document, operation)).flatten();
+    let output = context.has_output_schemas.then(|| output_schema(document, &method, operation)).flatten();
     let definition = definition(&tool, &method, path, operation, input, output.as_ref());
     let (definition, is_structured) = match definition {
         long if long.len() > limits::TOOL_BYTES && output.is_some() => {
