@@ -112,6 +112,34 @@ fn limits_that_would_let_nobody_in_are_mistakes() {
 }
 
 #[test]
+fn an_api_has_as_long_for_its_answer_as_is_said() {
+    let parse = |limits: &str| {
+        let hook = "tools: { a: { description: d, url: 'http://h/' } }";
+        let text = format!(
+            "identity: {{ proof: none }}\nupstreams:\n  a: {{ webhook: {{ timeout: 15m, {hook} }}{limits} }}\n  b: {{ webhook: {{ {hook} }} }}\n"
+        );
+        config::parse(Path::new("a.yaml"), &text, lookup).unwrap()
+    };
+    let warned = |loaded: &config::Loaded| {
+        let of_time = loaded.warnings.iter().filter(|finding| finding.path == "upstreams.a.webhook.timeout");
+        of_time.map(|finding| finding.message()).collect::<Vec<_>>()
+    };
+    let idle =
+        |loaded: &config::Loaded, index: usize| loaded.upstreams[index].guard.idle.map(|idle| idle.as_secs());
+    let loaded = parse("");
+    assert_eq!((idle(&loaded, 0), idle(&loaded, 1)), (Some(900), Some(300)));
+    assert!(warned(&loaded).is_empty());
+    let loaded = parse(", limits: { idle: 30s, total: 10m }");
+    assert_eq!(idle(&loaded, 0), Some(30));
+    assert_eq!(
+        warned(&loaded),
+        ["idle", "total"]
+            .map(|key| format!("is longer than `limits.{key}`, which ends a call before; make that as long"))
+    );
+    assert!(warned(&parse(", limits: { idle: 0s }")).is_empty());
+}
+
+#[test]
 fn of_many_mistakes_the_first_are_told_whatever_kind_they_are_of() {
     for (mistake, count) in
         [("{ command: \"${NOT_SET}\" }", 60), ("{ comand: x }", 60), ("{ comand: x }", 50)]

@@ -10,12 +10,14 @@ use crossway_openapi::rest::{
     self, Api, ApiError, ApiOptions, BadPattern, Document, DocumentError, Filter, Unfilled, Unusable,
 };
 use crossway_openapi::webhook::{self, BadOutput, BadTool, WebhookTool};
-use crossway_openapi::{Attached, BadCredential};
+use crossway_openapi::{Attached, BadCredential, limits as calling};
 use crossway_policy::config::CredentialRule;
 use ring::digest::{SHA256, digest};
 use url::Url;
 
-use super::super::file::{OpenApiFile, OperationsOfFile, UpstreamFile, WebhookFile, WebhookToolFile};
+use super::super::file::{
+    OpenApiFile, OperationsOfFile, UpstreamFile, UpstreamLimitsFile, WebhookFile, WebhookToolFile,
+};
 use super::super::limits;
 use super::super::read::Context;
 use super::super::tree::Step;
@@ -73,6 +75,9 @@ pub enum ApiProblem {
     /// A file is to be fetched again.
     #[error("is for a document at a URL; a file is read again when it changes, so take it away")]
     RefreshOfFile,
+    /// A time is longer than another one that ends calls.
+    #[error("is longer than `limits.{0}`, which ends a call before; make that as long")]
+    EndedBefore(&'static str),
     /// A header can't be sent.
     #[error("{0}")]
     Header(BadCredential),
@@ -119,6 +124,7 @@ pub(super) fn plan(
             Err(bad) => error(findings, with(&with(at, "headers"), name.as_str()), ApiProblem::Header(bad)),
         }
     }
+    times(at, upstream, findings);
     if let Some(file) = &upstream.openapi {
         let kind = openapi(&with(at, "openapi"), file, &attached, filled, context, findings)?;
         return Some(ApiPlan::new(kind, attached, file.timeout.0, file.answer.0));
@@ -127,6 +133,28 @@ pub(super) fn plan(
     let tools = webhooks(&with(at, "webhook"), file, findings);
     let kind = ApiKind::Webhooks(name.to_owned(), tools);
     Some(ApiPlan::new(kind, attached, file.timeout.0, file.answer.0))
+}
+
+/// Tells of a time for answers that was written down, and that another one ends before.
+fn times(at: &[Step], upstream: &UpstreamFile, findings: &mut Findings) {
+    let of_api = upstream.openapi.as_ref().map(|file| ("openapi", file.timeout.0, calling::CALL_TIME));
+    let of_webhook =
+        upstream.webhook.as_ref().map(|file| ("webhook", file.timeout.0, webhook::limits::WEBHOOK_TIME));
+    let Some((kind, timeout, default)) = of_api.or(of_webhook) else { return };
+    let file = &upstream.limits;
+    for (key, limit) in [("idle", idle(file, timeout)), ("total", file.total.0)] {
+        if timeout != default && !limit.is_zero() && limit < timeout {
+            let problem = UpstreamProblem::Api(ApiProblem::EndedBefore(key));
+            findings.warning(with(&with(at, kind), "timeout"), problem);
+        }
+    }
+}
+
+/// How long a call may be without a sign of life from an API that has so long for its answer. There is none before the answer: if nothing
+/// else is said, the longer time counts.
+pub(super) fn idle(file: &UpstreamLimitsFile, timeout: Duration) -> Duration {
+    let idle = file.idle.0;
+    if idle == limits::CALL_IDLE { idle.max(timeout) } else { idle }
 }
 
 fn error(findings: &mut Findings, at: Vec<Step>, problem: ApiProblem) {

@@ -380,12 +380,16 @@ fn spec(name: &str, plan: UpstreamPlan, file: &UpstreamFile) -> UpstreamSpec {
         first: limits.breaker.first.0,
         most: limits.breaker.most.0,
     });
+    let idle = match &plan {
+        UpstreamPlan::Api(api) => super::apis::idle(limits, api.time),
+        _ => limits.idle.0,
+    };
     let guard = GuardOptions::new()
         .name(name)
         .bounds(limits.concurrent, limits.queued)
         .queue_time(limits.queue_time.0)
         .retries(limits.retries)
-        .idle(limits.idle.0)
+        .idle(idle)
         .total(limits.total.0)
         .heed_retry_after(limits.heed_retry_after)
         .breaker(breaker);

@@ -108,7 +108,8 @@ pub struct UpstreamLimitsFile {
     pub queue_time: Time,
     /// How often a call is tried again that the upstream has not seen.
     pub retries: u32,
-    /// How long a call may be without a sign of life from the upstream; `0s`: for as long as it takes.
+    /// How long a call may be without a sign of life from the upstream; `0s`: for as long as it takes. With `openapi` or `webhook`, as long
+    /// as `timeout` if that is longer and nothing is said here.
     pub idle: Time,
     /// How long a call may take in all; `0s`: as long as it takes.
     pub total: Time,
