@@ -256,7 +256,7 @@ fn variables(args: &OpenApiArgs) -> Result<Vec<(OsString, OsString)>, OpenApiErr
             if name.trim().is_empty() {
                 return Err(bad());
             }
-            set(name.trim(), unquoted(value.trim()));
+            set(name.trim(), &value_of(value).ok_or_else(bad)?);
         }
     }
     for variable in &args.env {
@@ -273,9 +273,32 @@ fn variables(args: &OpenApiArgs) -> Result<Vec<(OsString, OsString)>, OpenApiErr
     Ok(all)
 }
 
-fn unquoted(value: &str) -> &str {
-    let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-    quoted.unwrap_or(value)
+/// A value as python-dotenv reads it: what stands in quotes, or all before a comment. `None` if a quote has no end, or has something behind
+/// it that is no comment.
+fn value_of(text: &str) -> Option<String> {
+    let mut rest = text.trim().chars();
+    let Some(quote) = rest.next().filter(|first| ['"', '\''].contains(first)) else {
+        let is_comment = |at: usize| text[..at].ends_with(char::is_whitespace);
+        let comment = text.match_indices('#').find(|(at, _)| is_comment(*at));
+        return Some(comment.map_or(text, |(at, _)| &text[..at]).trim().to_owned());
+    };
+    let mut value = String::new();
+    loop {
+        match rest.next()? {
+            '\\' => match rest.next()? {
+                escaped if escaped == '\\' || escaped == '\'' => value.push(escaped),
+                '"' if quote == '"' => value.push('"'),
+                'n' if quote == '"' => value.push('\n'),
+                'r' if quote == '"' => value.push('\r'),
+                't' if quote == '"' => value.push('\t'),
+                other => value.extend(['\\', other]),
+            },
+            end if end == quote => break,
+            other => value.push(other),
+        }
+    }
+    let behind = rest.as_str().trim_start();
+    (behind.is_empty() || behind.starts_with('#')).then_some(value)
 }
 
 fn upstream(args: OpenApiArgs, env: &[(OsString, OsString)]) -> Result<Option<UpstreamPlan>, OpenApiError> {

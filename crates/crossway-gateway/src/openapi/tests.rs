@@ -79,7 +79,26 @@ fn a_file_of_variables_is_read_as_python_does() {
     for (name, value) in [("A", "2"), ("B", "two words"), ("C", "x=y")] {
         assert!(plan.env.contains(&(name.into(), value.into())), "{name}");
     }
-    std::fs::write(&file, "A=1\nsecret\n").unwrap();
-    let error = planned(&["--env-path", file.to_str().unwrap(), "--", "cat"]).map(drop).unwrap_err();
-    assert!(error.to_string().ends_with("env:2 is not NAME=VALUE"), "{error}");
+    for (line, wanted) in [
+        ("abc # prod", "abc"),
+        ("abc# prod", "abc# prod"),
+        ("\"x\" # c", "x"),
+        ("'x # y'# c", "x # y"),
+        (r#""a \"b\" \n" "#, "a \"b\" \n"),
+        (r"'a \'b\' \n'", r"a 'b' \n"),
+        ("", ""),
+        ("a b", "a b"),
+        (" # c", ""),
+        ("#c", "#c"),
+        (r#""\q""#, r"\q"),
+    ] {
+        std::fs::write(&file, format!("W={line}\n")).unwrap();
+        let plan = planned(&["--env-path", file.to_str().unwrap(), "--", "cat"]).unwrap();
+        assert!(plan.env.contains(&("W".into(), wanted.into())), "{line}: {:?}", plan.env);
+    }
+    for line in ["secret", "B=\"secret", "B='secret' more"] {
+        std::fs::write(&file, format!("A=1\n{line}\n")).unwrap();
+        let error = planned(&["--env-path", file.to_str().unwrap(), "--", "cat"]).map(drop).unwrap_err();
+        assert!(error.to_string().ends_with("env:2 is not NAME=VALUE"), "{error}");
+    }
 }
