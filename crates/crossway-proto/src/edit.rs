@@ -215,6 +215,7 @@ impl Message {
     fn part_span(&self, part: Part) -> Span {
         match part {
             Part::Params => self.envelope.params,
+            Part::Result if self.kind == Kind::Error => Span::default(),
             Part::Result => self.envelope.result,
             Part::Meta => self.envelope.meta,
         }

@@ -24,7 +24,7 @@ pub use edit::{Layout, NotAnObject, Part};
 pub use error::{ErrorCode, ErrorObject, ParseError};
 pub use id::RequestId;
 pub use limits::Limits;
-pub use message::{Kind, Message};
+pub use message::{Ambiguous, Kind, Message};
 pub use revision::{Revision, UnknownRevision};
 pub use scan::is_lookalike;
 pub use slices::Slices;

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use crate::scan::{self, Envelope, Span};
-use crate::{Layout, Limits, ParseError, RequestId};
+use crate::{Layout, Limits, ParseError, Part, RequestId};
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +22,11 @@ pub enum Kind {
     /// The answer to a request, with an error.
     Error,
 }
+
+/// A member by which something is decided is there more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a member is there more than once")]
+pub struct Ambiguous;
 
 /// One JSON-RPC message: its bytes as they came, and an envelope that was read in one pass.
 ///
@@ -83,8 +88,11 @@ impl Message {
 
     /// Reads a message from a text in which a byte order mark is an error.
     pub(crate) fn parse_bare(text: Bytes, limits: &Limits) -> Result<Self, ParseError> {
-        let envelope = scan::envelope(&text, limits)?;
-        let kind = kind(&text, &envelope, limits)?;
+        let (mut envelope, error) = scan::envelope(&text, limits)?;
+        let kind = kind(&text, &envelope, error, limits)?;
+        if kind == Kind::Error {
+            envelope.result = error;
+        }
         Ok(Self::unedited(text, kind, envelope))
     }
 
@@ -138,6 +146,35 @@ impl Message {
         self.string(self.name_span())
     }
 
+    /// `params.arguments` as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// When it is there more than once: two readers could take it for different things.
+    pub fn arguments(&self) -> Result<Option<&[u8]>, Ambiguous> {
+        match self.raw(self.envelope.arguments) {
+            Some(_) if self.envelope.has_more_arguments => Err(Ambiguous),
+            arguments => Ok(arguments),
+        }
+    }
+
+    /// `params.requestState` as JSON text (2026-07-28, basic/patterns/mrtr).
+    ///
+    /// # Errors
+    ///
+    /// When it is there more than once: two readers could take it for different things.
+    pub fn request_state(&self) -> Result<Option<&[u8]>, Ambiguous> {
+        // Few requests have one, and the others are not walked through.
+        if !self.envelope.has_state {
+            return Ok(None);
+        }
+        let mut states = self.members(Part::Params).filter(|(name, _)| name == "requestState");
+        match (states.next(), states.next()) {
+            (_, Some(_)) => Err(Ambiguous),
+            (state, None) => Ok(state.map(|(_, state)| state)),
+        }
+    }
+
     /// `params` as JSON text.
     #[must_use]
     pub fn params(&self) -> Option<&[u8]> {
@@ -147,13 +184,13 @@ impl Message {
     /// `result` as JSON text.
     #[must_use]
     pub fn result(&self) -> Option<&[u8]> {
-        self.raw(self.envelope.result)
+        self.raw(self.envelope.result).filter(|_| self.kind != Kind::Error)
     }
 
     /// `error` as JSON text.
     #[must_use]
     pub fn error(&self) -> Option<&[u8]> {
-        self.raw(self.envelope.error)
+        self.raw(self.envelope.result).filter(|_| self.kind == Kind::Error)
     }
 
     /// `params._meta` or `result._meta` as JSON text.
@@ -191,6 +228,15 @@ impl Message {
     #[must_use]
     pub fn log_level(&self) -> Option<&[u8]> {
         self.raw(self.envelope.log_level)
+    }
+
+    /// `_meta["io.modelcontextprotocol/clientCapabilities"]` of a request, as JSON text: what a modern client says of itself. None where that
+    /// is nothing.
+    #[must_use]
+    pub fn client_capabilities(&self) -> Option<&[u8]> {
+        // Most say nothing, and are not walked through.
+        let says = self.envelope.has_capabilities;
+        says.then(|| self.member(Part::Meta, "io.modelcontextprotocol/clientCapabilities")).flatten()
     }
 
     /// `protocolVersion` of an `initialize` request or of its result.
@@ -340,7 +386,7 @@ pub(crate) fn without_bom(text: Bytes) -> Bytes {
 }
 
 /// Decides what a message is, and refuses what is nothing.
-fn kind(text: &[u8], envelope: &Envelope, limits: &Limits) -> Result<Kind, ParseError> {
+fn kind(text: &[u8], envelope: &Envelope, error: Span, limits: &Limits) -> Result<Kind, ParseError> {
     let refuse = |what| Err(ParseError::NotJsonRpc { what });
     let first =
         |span: Span| text.get(span.range()).and_then(<[u8]>::first).copied().filter(|_| !span.is_absent());
@@ -349,7 +395,7 @@ fn kind(text: &[u8], envelope: &Envelope, limits: &Limits) -> Result<Kind, Parse
             return refuse("an id or a progress token is too long");
         }
     }
-    match (first(envelope.method), !envelope.result.is_absent(), !envelope.error.is_absent()) {
+    match (first(envelope.method), !envelope.result.is_absent(), !error.is_absent()) {
         // Nobody can have a method whose name is no text, and nobody could tell it in a header.
         (Some(b'"'), false, false) if !is_unicode(&text[envelope.method.range()]) => {
             refuse("\"method\" has half a surrogate pair")
@@ -369,7 +415,7 @@ fn kind(text: &[u8], envelope: &Envelope, limits: &Limits) -> Result<Kind, Parse
             Some(b'"' | b'-' | b'0'..=b'9') => Ok(Kind::Result),
             _ => refuse("a result needs the id of its request"),
         },
-        (None, false, true) => match (first(envelope.error), first(envelope.id)) {
+        (None, false, true) => match (first(error), first(envelope.id)) {
             (Some(b'{'), None | Some(b'"' | b'-' | b'n' | b'0'..=b'9')) => Ok(Kind::Error),
             (Some(b'{'), _) => refuse("the id is neither a string nor a number"),
             _ => refuse("\"error\" is not an object"),

@@ -17,6 +17,7 @@ pub struct Stamp {
     /// Where in it what an envelope notes stands.
     meta_version: Span,
     log_level: Span,
+    has_capabilities: bool,
     /// Names and values.
     members: Box<[(Box<str>, Bytes)]>,
     /// What a request must not say in this place by itself.
@@ -45,6 +46,7 @@ impl Stamp {
             text: text.freeze(),
             meta_version: within(sample.envelope.meta_version),
             log_level: within(sample.envelope.log_level),
+            has_capabilities: sample.envelope.has_capabilities,
             members: members
                 .iter()
                 .map(|(name, value)| ((*name).into(), Bytes::copy_from_slice(value)))
@@ -110,6 +112,7 @@ impl Message {
             envelope.meta = Span::new(stands - 1, stands + stamp.text.len() + 1);
         }
         let noted = |span: Span| if span.is_absent() { span } else { span.shifted(stands) };
+        envelope.has_capabilities |= stamp.has_capabilities;
         let Envelope { meta_version, log_level, .. } = &mut envelope;
         for (slot, span) in [(meta_version, stamp.meta_version), (log_level, stamp.log_level)] {
             if !span.is_absent() {
@@ -142,6 +145,7 @@ mod tests {
 
     const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
     const LEVEL: &str = "io.modelcontextprotocol/logLevel";
+    const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
     fn message(text: &str) -> Message {
         Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
@@ -184,6 +188,8 @@ mod tests {
                 r#","params":{"name":"n","_meta":{}}"#, r#","params":{"_meta":{ },"name":"n"}"#,
                 r#","params":{"_meta":{"progressToken":"p"},"uri":"u","requestId":7}"#,
                 r#","params":{"a":1,"_meta":{ "progressToken":1, "x":{"k":1}} }"#,
+                r#","params":{"arguments":{},"requestState":"s","arguments":{"a":1}}"#,
+                r#","params":{"requestState":"s","_meta":{"io.modelcontextprotocol/clientCapabilities":{"roots":{}}}}"#,
                 r#","params":{"_meta":{"\u006b":1}}"#, r#","params":{"_meta":{"gone":1,"x":"k"}}"#,
                 r#","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"1","io.modelcontextprotocol/subscriptionId":2}}"#,
             ]),
@@ -191,8 +197,9 @@ mod tests {
             id_is_last in any::<bool>(),
             has_level in any::<bool>(),
         ) {
-            let all: [(&str, &[u8]); 3] = [(VERSION, br#""2026-07-28""#), ("k", b"{}"), (LEVEL, b"\"info\"")];
-            let put = if has_level { &all[..] } else { &all[..2] };
+            let all: [(&str, &[u8]); 4] =
+                [(VERSION, br#""2026-07-28""#), ("k", b"{}"), (CAPABILITIES, br#"{"roots":{}}"#), (LEVEL, b"\"info\"")];
+            let put = if has_level { &all[..] } else { &all[..3] };
             let (first, last) = if id_is_last { ("", r#","id":"i""#) } else { (r#""id":"i","#, "") };
             let text = format!(r#"{{{first}"jsonrpc":"2.0","method":"{method}"{params}{last}}}"#);
             let mut edited = message(&text);

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, ErrorObject, Incoming, Kind, Limits, Message, ParseError, RequestId};
+use crossway_proto::{
+    Ambiguous, ErrorCode, ErrorObject, Incoming, Kind, Limits, Message, ParseError, Part, RequestId,
+};
 use crossway_testkit::corpus;
 use proptest::prelude::*;
 
@@ -209,5 +211,32 @@ proptest! {
             }
             Err(_) => {}
         }
+    }
+}
+
+#[test]
+fn what_decisions_look_at_is_found_without_a_walk_and_twice_is_told() {
+    let capabilities =
+        r#"{"_meta":{"io.modelcontextprotocol/clientCapabilities":{"roots":{}}},"arguments":{"a":1}}"#;
+    for (params, arguments, state) in [
+        ("{}", Ok(None), Ok(None)),
+        (r#"{"name":"n","arguments":{"arguments":1}}"#, Ok(Some(r#"{"arguments":1}"#)), Ok(None)),
+        (r#"{"argument\u0073": [1] ,"requestState":"s"}"#, Ok(Some("[1]")), Ok(Some("\"s\""))),
+        (r#"{"arguments":1,"requestState":"s","argument\u0073":1}"#, Err(Ambiguous), Ok(Some("\"s\""))),
+        (r#"{"requestState":"s","requestState":"s"}"#, Ok(None), Err(Ambiguous)),
+        (r#"{"_meta":{"arguments":1,"requestState":1}}"#, Ok(None), Ok(None)),
+        (capabilities, Ok(Some(r#"{"a":1}"#)), Ok(None)),
+        (r#"{"_meta":{"io.modelcontextprotocol/clientCapabilities":{}}}"#, Ok(None), Ok(None)),
+    ] {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+        let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
+        assert_eq!(message.arguments(), arguments.map(|json| json.map(str::as_bytes)), "{params}");
+        assert_eq!(
+            message.request_state(),
+            state.map(|json: Option<&str>| json.map(str::as_bytes)),
+            "{params}"
+        );
+        let said = message.member(Part::Meta, "io.modelcontextprotocol/clientCapabilities");
+        assert_eq!(message.client_capabilities(), said.filter(|json| *json != b"{}"), "{params}");
     }
 }

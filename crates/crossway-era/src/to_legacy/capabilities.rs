@@ -4,7 +4,6 @@ use crossway_proto::{Message, Part};
 use serde_json::Value;
 
 use crate::capabilities::{self, Said};
-use crate::keys;
 
 /// What a client can be asked: the part of its capabilities that a legacy session has to be opened with.
 ///
@@ -19,7 +18,7 @@ impl Asks {
     /// What the client of a modern request says of itself (2026-07-28, basic/index, `_meta`).
     #[must_use]
     pub fn of(request: &Message) -> Self {
-        let json = request.member(Part::Meta, keys::CLIENT_CAPABILITIES).unwrap_or_default();
+        let json = request.client_capabilities().unwrap_or_default();
         // Most clients can't be asked anything.
         if json.len() <= 2 {
             return Self::default();

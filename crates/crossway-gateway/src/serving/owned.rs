@@ -91,19 +91,14 @@ impl Owner {
 
     /// The request with the upstream's own state, if it has one.
     fn opened(&self, request: &Message) -> Result<Option<Message>, NotTheirs> {
-        let mut states = request.members(Part::Params).filter(|(name, _)| name == "requestState");
-        let Some((_, state)) = states.next() else { return Ok(None) };
-        // The upstream might take the other one.
-        if states.next().is_some() {
-            return Err(NotTheirs);
-        }
+        // Of several the upstream might take another one.
+        let Some(state) = request.request_state().map_err(|_| NotTheirs)? else { return Ok(None) };
         let text: String = serde_json::from_slice(state).map_err(|_| NotTheirs)?;
         let (seal, state) = text.split_once('.').ok_or(NotTheirs)?;
         let hash = self.keyring.open(self.purpose().as_bytes(), seal).map_err(|_| NotTheirs)?;
         if hash != digest(&SHA256, state.as_bytes()).as_ref() {
             return Err(NotTheirs);
         }
-        drop(states);
         let mut request = request.clone();
         let state = json!(state).to_string();
         request.edit(Part::Params, &[], &[("requestState", state.as_bytes())]).map_err(|_| NotTheirs)?;

@@ -52,15 +52,13 @@ impl AuthorizeLayer {
             }
             return Err(NotPermitted::Lookalike);
         }
+        let Some(judge) = &self.0.judge else {
+            let Some(request) = seam::request(call) else { return Ok(None) };
+            let about = About::of_known(request)?;
+            return self.gated(about, call.context.extensions.get::<Permit>()).map(|()| None);
+        };
         let Some(request) = seam::request(call).cloned() else { return Ok(None) };
-        let about = About::of(&request);
-        if let About::Unknown = about {
-            return Err(NotPermitted::Method);
-        }
-        match &self.0.judge {
-            Some(judge) => self.judged(judge, about, &request, call),
-            None => self.gated(about, call.context.extensions.get::<Permit>()).map(|()| None),
-        }
+        self.judged(judge, About::of_known(&request)?, &request, call)
     }
 
     fn gated(&self, about: About<'_>, permit: Option<&Permit>) -> Result<(), NotPermitted> {

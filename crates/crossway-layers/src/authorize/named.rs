@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::NotPermitted;
+
 /// What a request is about.
 pub(super) enum About<'a> {
     /// Something that has a name.
@@ -25,7 +27,15 @@ pub(super) enum About<'a> {
 }
 
 impl<'a> About<'a> {
-    pub(super) fn of(request: &'a Message) -> Self {
+    /// What a request is about, if that is known.
+    pub(super) fn of_known(request: &'a Message) -> Result<Self, NotPermitted> {
+        match Self::of(request) {
+            Self::Unknown => Err(NotPermitted::Method),
+            about => Ok(about),
+        }
+    }
+
+    fn of(request: &'a Message) -> Self {
         let one = |kind| request.name().map_or(Self::Unknown, |name| Self::One(kind, name));
         match request.method().as_deref() {
             Some("tools/call") => one(Kind::Tool),
@@ -72,12 +82,12 @@ pub fn arguments(request: &Message) -> Result<Option<&[u8]>, AmbiguousArguments>
         #[serde(borrow)]
         arguments: Option<&'a RawValue>,
     }
-    let sole = |name| sole(request, Part::Params, name).map_err(|()| AmbiguousArguments);
     match request.method().as_deref() {
-        Some("tools/call" | "prompts/get") => sole("arguments"),
+        Some("tools/call" | "prompts/get") => request.arguments().map_err(|_| AmbiguousArguments),
         // Of a prompt's arguments, those that are known already.
         Some("completion/complete") => {
-            let context = sole("context")?.map(|json| read::<Known<'_>>(json, &["arguments"]));
+            let context = sole(request, Part::Params, "context").map_err(|()| AmbiguousArguments)?;
+            let context = context.map(|json| read::<Known<'_>>(json, &["arguments"]));
             let known = context.map(|known| known.ok_or(AmbiguousArguments)).transpose()?;
             Ok(known.and_then(|known| known.arguments).map(|json| json.get().as_bytes()))
         }

@@ -57,12 +57,14 @@ pub(crate) struct Envelope {
     pub(crate) id: Span,
     pub(crate) method: Span,
     pub(crate) params: Span,
+    /// `result`, or `error` of what is one: no message has both.
     pub(crate) result: Span,
-    pub(crate) error: Span,
     /// `params.name`.
     pub(crate) name: Span,
     /// `params.uri`.
     pub(crate) uri: Span,
+    /// `params.arguments`; the first, where there are several.
+    pub(crate) arguments: Span,
     /// `params.requestId`.
     pub(crate) request_id: Span,
     /// `params._meta` or `result._meta`.
@@ -79,6 +81,12 @@ pub(crate) struct Envelope {
     pub(crate) log_level: Span,
     /// `params.protocolVersion` or `result.protocolVersion`, as in `initialize`.
     pub(crate) version: Span,
+    /// Whether `params.arguments` is there more than once.
+    pub(crate) has_more_arguments: bool,
+    /// Whether `params.requestState` is there.
+    pub(crate) has_state: bool,
+    /// Whether `_meta["io.modelcontextprotocol/clientCapabilities"]` is there and not empty.
+    pub(crate) has_capabilities: bool,
     /// Whether something stands beside these, or in their place, that some readers take for one of them.
     pub(crate) has_lookalikes: bool,
 }
@@ -103,9 +111,9 @@ impl Envelope {
             method,
             params,
             result,
-            error,
             name,
             uri,
+            arguments,
             request_id,
             meta,
             progress_token,
@@ -114,6 +122,9 @@ impl Envelope {
             meta_version,
             log_level,
             version,
+            has_more_arguments: _,
+            has_state: _,
+            has_capabilities: _,
             has_lookalikes: _,
         } = self;
         [
@@ -121,9 +132,9 @@ impl Envelope {
             method,
             params,
             result,
-            error,
             name,
             uri,
+            arguments,
             request_id,
             meta,
             progress_token,
@@ -136,15 +147,15 @@ impl Envelope {
     }
 }
 
-/// Scans one JSON-RPC object that fills the whole text.
+/// Scans one JSON-RPC object that fills the whole text. Gives where `error` stands too.
 // Never a part of its caller: that may be compiled for size, and the scan with it would be ten times slower.
 #[inline(never)]
-pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Envelope, ParseError> {
+pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<(Envelope, Span), ParseError> {
     if text.len() > limits.message_bytes.min(u32::MAX as usize) {
         return Err(ParseError::TooLong { limit: limits.message_bytes });
     }
-    let mut scan =
-        Scan { cursor: Cursor::new(text, limits.depth), envelope: Envelope::default(), version: None };
+    let cursor = Cursor::new(text, limits.depth);
+    let mut scan = Scan { cursor, envelope: Envelope::default(), error: Span::default(), version: None };
     scan.message()?;
     scan.cursor.skip_whitespace();
     if scan.cursor.peek().is_some() {
@@ -157,7 +168,7 @@ pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Envelope, ParseEr
     if scan.version != Some(true) {
         return Err(ParseError::NotJsonRpc { what: "\"jsonrpc\":\"2.0\" is missing" });
     }
-    Ok(scan.envelope)
+    Ok((scan.envelope, scan.error))
 }
 
 /// The spans of an array's elements.
@@ -217,6 +228,8 @@ pub(crate) fn members(text: &[u8]) -> SmallVec<[Member; 8]> {
 struct Scan<'a> {
     cursor: Cursor<'a>,
     envelope: Envelope,
+    /// Where `error` stands.
+    error: Span,
     /// Whether `jsonrpc` is "2.0", once it was seen.
     version: Option<bool>,
 }
@@ -283,7 +296,14 @@ impl Scan<'_> {
             b"method" => self.note(1, "method", |envelope| &mut envelope.method),
             b"params" => self.descend(1, "params", |envelope| &mut envelope.params, Self::params_member),
             b"result" => self.descend(1, "result", |envelope| &mut envelope.result, Self::result_member),
-            b"error" => self.note(1, "error", |envelope| &mut envelope.error),
+            b"error" => {
+                let span = self.cursor.value(1)?;
+                if !self.error.is_absent() {
+                    return Err(ParseError::DuplicateMember { member: "error" });
+                }
+                self.error = span;
+                Ok(())
+            }
             _ => self.other(1, is_lookalike(key, &TOP)),
         }
     }
@@ -296,7 +316,18 @@ impl Scan<'_> {
             b"progressToken" => self.note(2, "progressToken", |envelope| &mut envelope.progress_token),
             b"protocolVersion" => self.note(2, "protocolVersion", |envelope| &mut envelope.version),
             b"_meta" => self.descend(2, "_meta", |envelope| &mut envelope.meta, Self::meta_member),
-            b"arguments" => self.other(2, false),
+            b"arguments" => {
+                let span = self.cursor.value(2)?;
+                match self.envelope.arguments.is_absent() {
+                    true => self.envelope.arguments = span,
+                    false => self.envelope.has_more_arguments = true,
+                }
+                Ok(())
+            }
+            b"requestState" => {
+                self.envelope.has_state = true;
+                self.cursor.value(2).map(drop)
+            }
             _ => self.other(2, is_lookalike(key, &PARAMS)),
         }
     }
@@ -318,6 +349,11 @@ impl Scan<'_> {
             // It decides where the log messages go that come meanwhile.
             b"io.modelcontextprotocol/logLevel" => {
                 self.note(3, "io.modelcontextprotocol/logLevel", |envelope| &mut envelope.log_level)
+            }
+            b"io.modelcontextprotocol/clientCapabilities" => {
+                let span = self.cursor.value(3)?;
+                self.envelope.has_capabilities |= self.cursor.text(span) != b"{}";
+                Ok(())
             }
             _ => {
                 self.envelope.has_lookalikes |= is_lookalike_in_meta(key);
