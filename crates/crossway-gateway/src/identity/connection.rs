@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ring::digest;
-
+use super::sums::Sums;
 use crate::tls::ClientCertificate;
 
 /// The connection that a request came on: where from, and by whose certificate.
@@ -16,13 +15,14 @@ pub struct Connection {
     address: Option<SocketAddr>,
     /// Shared, for each request of the connection has a copy of this.
     certificate: Option<Arc<ClientCertificate>>,
+    sums: Sums,
 }
 
 impl Connection {
     /// A connection from an address, as the socket has it. What a `Forwarded` header says is not asked.
     #[must_use]
     pub fn from_address(address: SocketAddr) -> Self {
-        Self { address: Some(address), certificate: None }
+        Self { address: Some(address), ..Self::default() }
     }
 
     /// With a certificate of the client, which TLS has verified.
@@ -43,10 +43,9 @@ impl Connection {
     pub fn certificate(&self) -> Option<&ClientCertificate> {
         self.certificate.as_deref()
     }
-}
 
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    sum
+    /// The sums of what requests on it prove themselves by.
+    pub(super) fn sums(&self) -> &Sums {
+        &self.sums
+    }
 }

@@ -2,11 +2,10 @@
 
 use subtle::ConstantTimeEq;
 
-use super::connection::sha256;
 use super::error::IdentityError;
-use super::headers;
-use super::limits;
 use super::refusal::{Credential, Flaw, Refusal};
+use super::sums::sha256;
+use super::{Asked, headers, limits};
 use crate::secret::Secret;
 
 /// The key of the connection from a trusted application, by its SHA-256: comparing sums takes as long for any key.
@@ -29,11 +28,12 @@ impl ConnectionKey {
     }
 
     /// Checks that a request has the key as bearer.
-    pub(super) fn check(&self, headers: &http::HeaderMap) -> Result<(), Refusal> {
+    pub(super) fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
         let credential = Credential::ConnectionKey;
-        let key = headers::bearer(headers, credential, limits::VALUE_BYTES)?;
+        let key = headers::bearer(asked.headers, credential, limits::VALUE_BYTES)?;
         let key = key.ok_or(Refusal::Missing(credential))?;
-        let is_right: bool = sha256(key.as_bytes()).ct_eq(&self.0).into();
+        let sum = asked.connection.sums().of_bearer(key.as_bytes());
+        let is_right: bool = sum.ct_eq(&self.0).into();
         if is_right { Ok(()) } else { Err(Refusal::NotAccepted(credential, Flaw::Unknown)) }
     }
 }

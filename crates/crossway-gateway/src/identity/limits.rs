@@ -8,6 +8,9 @@ pub(super) const TOKEN_BYTES: usize = 16 * 1024;
 /// Bytes of a key, and of the value of a plain identity header. Names and addresses are shorter by far.
 pub(super) const VALUE_BYTES: usize = 1024;
 
+/// Bytes of a token whose SHA-256 is kept for the next request of its connection, with the token. Most have less than half of it.
+pub(super) const SUMMED_BYTES: usize = 4 * 1024;
+
 /// Bytes of one text that says something of a principal: who it is, a group, a role.
 pub(super) const TEXT_BYTES: usize = 512;
 

@@ -21,6 +21,7 @@ mod plain;
 mod refusal;
 mod service;
 mod session;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod text;

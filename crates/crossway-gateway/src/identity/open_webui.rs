@@ -7,7 +7,6 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 
 use super::caller::Caller;
 use super::config::OpenWebUiJwtConfig;
-use super::connection::sha256;
 use super::error::{IdentityError, IdentityWarning};
 use super::key::ConnectionKey;
 use super::refusal::{Credential, Flaw, Refusal};
@@ -57,7 +56,7 @@ impl OpenWebUi {
 
     /// Who calls; nobody if Open WebUI says nothing of a user.
     pub(super) fn check(&self, asked: &Asked<'_>) -> Result<Option<Caller>, Refusal> {
-        self.key.check(asked.headers)?;
+        self.key.check(asked)?;
         let name = headers::USER_JWT;
         let Some(value) = headers::one(asked.headers, &name, limits::TOKEN_BYTES)? else { return Ok(None) };
         let token = headers::token68(value.as_bytes()).ok_or(Refusal::Malformed(name))?;
@@ -65,7 +64,7 @@ impl OpenWebUi {
     }
 
     fn caller(&self, token: &str, asked: &Asked<'_>) -> Result<Caller, Flaw> {
-        let sum = sha256(token.as_bytes());
+        let sum = asked.connection.sums().of_statement(token.as_bytes());
         let found = self.cache.find(&sum);
         let is_new = found.is_none();
         let remembered = match found {

@@ -161,7 +161,7 @@ impl Fence {
 
     /// The key, and where the connection is from or whose it is.
     fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
-        self.key.check(asked.headers)?;
+        self.key.check(asked)?;
         if self.is_inside(asked.connection) { Ok(()) } else { Err(Refusal::OutsideTheFence) }
     }
 

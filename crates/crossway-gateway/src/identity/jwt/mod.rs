@@ -19,7 +19,6 @@ use self::keys::KeySet;
 use self::metadata::Metadata;
 use self::remote::Remote;
 use super::caller::Caller;
-use super::connection::sha256;
 use super::error::{IdentityError, IdentityWarning};
 use super::refusal::{Credential, Flaw, Refusal};
 use super::token::{self, Cache, Lifetime, Remembered};
@@ -144,7 +143,7 @@ impl Jwt {
             Keys::File(keys) => Arc::clone(keys),
             Keys::Url(remote) => remote.keys().ok_or(Refusal::NoKeys)?,
         };
-        let sum = sha256(token.as_bytes());
+        let sum = asked.connection.sums().of_bearer(token.as_bytes());
         // What was verified by keys that were replaced since is verified anew.
         if let Some(found) = self.cache.find(&sum).filter(|remembered| remembered.keys == keys.number) {
             self.check_lifetime(found.lifetime, asked)?;
