@@ -44,36 +44,15 @@ impl Quota {
         of(true).chain(of(false)).map(|quota| Self::of_policy(quota, caller)).collect()
     }
 
-    /// What a policy says, under a key that is its alone. A limit of nothing closes it: no call passes.
+    /// What a policy says, under a key that is its alone: two rules may be about the same, and what they allow tells them apart. A limit of
+    /// nothing closes it: no call passes.
     ///
     /// Who shares a tenant's quota takes turns by issuer and subject. Children are counted where they are started.
     #[must_use]
     pub fn of_policy(quota: &crossway_policy::Quota, caller: &Principal) -> Self {
         let (key, limits) = (&quota.key, &quota.limits);
-        let user = key.user.as_ref();
-        let parts = [
-            Some(key.tenant.as_str()),
-            user.map(Principal::issuer),
-            user.map(Principal::subject),
-            key.upstream.as_deref(),
-            key.tool.as_deref(),
-        ];
-        let mut text = String::with_capacity(192);
-        for part in parts {
-            // What is absent, and where a part ends, has to be told too.
-            let length = part.map_or(u64::MAX, |part| part.len() as u64);
-            push_number(&mut text, length);
-            text.push_str(part.unwrap_or_default());
-        }
-        // Two rules may be about the same; what they allow tells them apart.
-        for rate in [limits.calls, limits.bytes] {
-            push_number(&mut text, rate.map_or(u64::MAX, policy::Rate::count));
-            push_number(&mut text, rate.map_or(0, |rate| rate.period().as_secs()));
-        }
-        for most in [limits.in_flight, limits.children] {
-            push_number(&mut text, most.map_or(u64::MAX, u64::from));
-        }
-        let mut limited = Self::new(QuotaKey::new(text)).of_tenant(key.tenant.clone());
+        let mut limited =
+            Self::new(QuotaKey(Key::Policy(Arc::new(key.clone())))).of_tenant(key.tenant.clone());
         let mut rate = |rate: Option<policy::Rate>| {
             let rate = rate?;
             let amount = NonZeroU64::new(rate.count());
@@ -83,10 +62,7 @@ impl Quota {
         let (calls, bytes) = (rate(limits.calls), rate(limits.bytes));
         (limited.calls, limited.bytes) = (calls, bytes);
         if let Some(most) = limits.in_flight {
-            let of = user.is_none().then(|| {
-                let (issuer, subject) = (caller.issuer(), caller.subject());
-                QuotaKey::new(format!("{}:{issuer}{subject}", issuer.len()))
-            });
+            let of = key.user.is_none().then(|| QuotaKey(Key::User(caller.clone())));
             limited.at_once = NonZeroU32::new(most).map(|most| AtOnce { most, of });
             limited.is_closed |= most == 0;
         }
@@ -122,23 +98,38 @@ impl Quota {
     }
 }
 
-/// Adds a number so that none is another's beginning, and at little cost: this is done for each call.
-fn push_number(text: &mut String, number: u64) {
-    let length = number.to_le_bytes().iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    for byte in [length as u8].into_iter().chain(number.to_le_bytes().into_iter().take(length)) {
-        text.push(char::from(byte));
-    }
+/// Who shares a quota.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct QuotaKey(Key);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Text(Arc<str>),
+    /// A policy's own, which says all that tells two quotas apart, what they allow among it.
+    Policy(Arc<crossway_policy::QuotaKey>),
+    /// One of those who take turns: issuer and subject.
+    User(Principal),
 }
 
-/// Who shares a quota. Two keys are one if their texts are, so a text has to say all that tells two of them apart: what kind
-/// of quota it is, and issuer and subject of a user.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct QuotaKey(Arc<str>);
-
 impl QuotaKey {
-    /// A key.
+    /// A key. Two are one if their texts are, so a text has to say all that tells two of them apart: what kind of quota it is, and issuer
+    /// and subject of a user.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
+        Self(Key::Text(text.into()))
+    }
+
+    /// The same key, to be kept for long: of a user it has issuer and subject, and nothing else that is known of it.
+    pub(super) fn to_kept(&self) -> Self {
+        let slim = |user: &Principal| Principal::new(user.issuer(), user.subject(), user.proof());
+        match &self.0 {
+            Key::Policy(key) => {
+                let mut key = crossway_policy::QuotaKey::clone(key);
+                key.user = key.user.as_ref().map(slim);
+                Self(Key::Policy(Arc::new(key)))
+            }
+            Key::User(user) => Self(Key::User(slim(user))),
+            Key::Text(_) => self.clone(),
+        }
     }
 }
 

@@ -103,7 +103,7 @@ impl Table {
         }
         let counts = Counts::new(quota, Arc::default(), self.clock.clone());
         let entry = Entry { counts: Arc::clone(&counts), tenant: quota.tenant.clone(), used: now };
-        entries.by_key.insert(quota.key.clone(), entry);
+        entries.by_key.insert(quota.key.to_kept(), entry);
         entries.count(tenant);
         Ok(counts)
     }
