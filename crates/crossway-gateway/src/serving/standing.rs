@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crossway_layers::credentials::Plan;
 use crossway_policy::{Policy, Principal, Rights, TenantDenied, TenantName, ViewId};
 use crossway_router::ScopeKey;
 use crossway_service::SessionShare;
@@ -14,6 +15,9 @@ use crate::metrics::{Metrics, TenantMeter};
 
 /// How many callers' standings are kept, and how many views: 16,384. Beyond that they are made anew, which takes microseconds.
 const STANDINGS: usize = 16_384;
+
+/// Of how many upstreams it is kept for a caller what they are sent. Beyond that the first one's is made anew.
+const PLANS: usize = 4;
 
 /// What one caller may do at one endpoint, under one policy. In the extensions of each request; clones are cheap.
 #[derive(Clone)]
@@ -33,6 +37,8 @@ struct Inner {
     share: SessionShare,
     /// Where it is counted what the caller does.
     meter: Arc<TenantMeter>,
+    /// What upstreams are sent for the caller, by their names.
+    plans: Mutex<Vec<(Arc<str>, Plan)>>,
 }
 
 impl Standing {
@@ -67,6 +73,25 @@ impl Standing {
 
     pub(crate) fn meter(&self) -> &TenantMeter {
         &self.0.meter
+    }
+
+    /// What an upstream is sent for the caller. It is kept: `make` asks the policy that this was made under, and nothing else.
+    pub(crate) fn plan<E>(
+        &self,
+        upstream: &Arc<str>,
+        make: impl FnOnce() -> Result<Plan, E>,
+    ) -> Result<Plan, E> {
+        // Each step leaves the list whole.
+        let mut plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, plan)) = plans.iter().find(|(known, _)| known == upstream) {
+            return Ok(plan.clone());
+        }
+        let plan = make()?;
+        if plans.len() >= PLANS {
+            plans.remove(0);
+        }
+        plans.push((Arc::clone(upstream), plan.clone()));
+        Ok(plan)
     }
 }
 
@@ -182,6 +207,7 @@ impl Standings {
             user,
             share,
             meter: self.metrics.tenant(tenant.as_str()),
+            plans: Mutex::default(),
         }))
     }
 }
@@ -255,6 +281,26 @@ mod tests {
         let last = Standings::after(&after, policy());
         assert_eq!(of(&last, "alice", &["acme"]), alice);
         assert_ne!(of(&last, "carol", &["acme", "admins"]), alice);
+    }
+
+    #[test]
+    fn plans_are_made_once_for_each_upstream_and_few_are_kept() {
+        let standing = standings().of(&caller("alice", &["acme"]), None).unwrap();
+        let names: Vec<Arc<str>> = (0..=PLANS).map(|number| format!("{number}").into()).collect();
+        let is_made = |name| {
+            let mut is_made = false;
+            let make = || {
+                is_made = true;
+                Ok::<_, ()>(Plan::default())
+            };
+            standing.plan(name, make).unwrap();
+            is_made
+        };
+        assert!(standing.plan(&names[0], || Err(())).is_err());
+        assert!(is_made(&names[0]) && !is_made(&names[0]));
+        assert!(names[1..].iter().all(is_made));
+        assert!(!is_made(&names[1]) && is_made(&names[0]) && is_made(&names[1]));
+        assert_eq!(standing.0.plans.lock().unwrap().len(), PLANS);
     }
 
     #[test]

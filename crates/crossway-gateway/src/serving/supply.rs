@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossway_layers::credentials::{CredentialsLayer, SecretStore, Supplied};
+use crossway_layers::credentials::{CredentialsLayer, Plan, SecretStore, Supplied};
 use crossway_router::ScopeKey;
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
 
@@ -16,13 +16,19 @@ use crate::joined::joined;
 /// config: those get it too who have yet to get a credential, and are told how when they call.
 pub(super) fn credentials(name: Arc<str>, now: Now, store: SecretStore, is_api: bool) -> CredentialsLayer {
     let plans = move |call: &Call| match call.context.extensions.get::<Standing>() {
-        Some(_) if is_api && !is_tool_call(call) => Ok(Vec::new()),
+        Some(_) if is_api && !is_tool_call(call) => Ok(Plan::default()),
         Some(standing) => {
-            let rights = standing.rights();
-            now.get().standings.policy().credentials(rights.principal(), rights.tenant(), &name)
+            let (ruling, rights) = (now.get(), standing.rights());
+            let policy = ruling.standings.policy();
+            let make = || policy.credentials(rights.principal(), rights.tenant(), &name).map(Plan::from);
+            // Who has a standing of another policy is sent what this one says.
+            match standing.generation() == ruling.standings.generation() {
+                true => standing.plan(&name, make),
+                false => make(),
+            }
         }
         // Without a standing there is no key, and the call is refused behind this.
-        None => Ok(Vec::new()),
+        None => Ok(Plan::default()),
     };
     CredentialsLayer::new(plans, store)
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crossway_policy::{CredentialMissing, Credentials};
+use crossway_policy::CredentialMissing;
 use crossway_proto::RequestId;
 use crossway_service::{Call, Reply};
 use tower_layer::Layer;
 
-use super::{NotSupplied, SecretStore, Supplied};
+use super::{NotSupplied, Plan, SecretStore, Supplied};
 use crate::seam::{self, Entry, Stage, Staged};
 
 /// Says what a call's upstream is sent for its caller.
@@ -18,14 +18,14 @@ pub trait Plans: Send + Sync + 'static {
     /// # Errors
     ///
     /// When something that is required can't be said of this caller.
-    fn credentials(&self, call: &Call) -> Result<Credentials, CredentialMissing>;
+    fn plan(&self, call: &Call) -> Result<Plan, CredentialMissing>;
 }
 
 impl<F> Plans for F
 where
-    F: Fn(&Call) -> Result<Credentials, CredentialMissing> + Send + Sync + 'static,
+    F: Fn(&Call) -> Result<Plan, CredentialMissing> + Send + Sync + 'static,
 {
-    fn credentials(&self, call: &Call) -> Result<Credentials, CredentialMissing> {
+    fn plan(&self, call: &Call) -> Result<Plan, CredentialMissing> {
         self(call)
     }
 }
@@ -58,16 +58,16 @@ impl Stage for CredentialsLayer {
 
     fn enter(&self, call: &mut Call) -> Entry<Option<Supplied>> {
         let id = seam::request(call).and_then(crossway_proto::Message::id);
-        let credentials = match self.plans.credentials(call) {
-            Ok(credentials) => credentials,
+        let plan = match self.plans.plan(call) {
+            Ok(plan) => plan,
             Err(missing) => return Entry::Answer(refused(id.as_ref(), &missing.into())),
         };
-        if let Some(supplied) = self.store.supplied_now(&credentials) {
+        if let Some(supplied) = plan.supplied_now(&self.store) {
             return Entry::Pass(Some(supplied));
         }
         let store = self.store.clone();
         Entry::Wait(Box::pin(async move {
-            store.supply(&credentials).await.map(Some).map_err(|error| refused(id.as_ref(), &error))
+            store.supply(plan.credentials()).await.map(Some).map_err(|error| refused(id.as_ref(), &error))
         }))
     }
 

@@ -23,6 +23,7 @@
 mod broker;
 mod error;
 mod layer;
+mod plan;
 mod source;
 mod store;
 mod supplied;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use error::NotSupplied;
 pub use layer::{CredentialsLayer, Plans};
+pub use plan::Plan;
 pub use source::{Found, NamedSource, SecretValue, SourceFailed};
 pub use store::SecretStore;
 pub use supplied::Supplied;

@@ -59,9 +59,18 @@ impl SecretStore {
         if credentials.is_empty() {
             return Some(Supplied::default());
         }
+        self.made(credentials).map(|(supplied, _)| supplied)
+    }
+
+    /// What was made of these, if it still holds, and until when it does.
+    pub(super) fn made(&self, credentials: &Credentials) -> Option<(Supplied, Instant)> {
         let made = lock(&self.0.made);
-        let (supplied, until) = made.get(credentials)?;
-        (Instant::now() < *until).then(|| supplied.clone())
+        made.get(credentials).filter(|(_, until)| Instant::now() < *until).cloned()
+    }
+
+    /// Whether both share what was read.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// What these are.

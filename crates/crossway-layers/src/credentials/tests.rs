@@ -298,10 +298,31 @@ mod broker {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_is_kept_gives_what_its_store_has_now_and_nothing_of_another_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let put = |secret| std::fs::write(directory.path().join("alice_40acme.example"), secret).unwrap();
+    let acme = TenantName::new("acme").unwrap();
+    let credentials = of_files(directory.path()).credentials(&user("alice"), &acme, "jira").unwrap();
+    let (plan, store) = (Plan::from(credentials), store());
+    for secret in ["one", "another"] {
+        put(secret);
+        assert!(plan.supplied_now(&store).is_none());
+        let supplied = store.supply(plan.credentials()).await.unwrap();
+        for _ in 0..2 {
+            let kept = plan.supplied_now(&store).unwrap();
+            assert_eq!(header(&kept), format!("authorization: Bearer {secret}"));
+            assert_eq!(kept.version(), supplied.version());
+            assert!(plan.clone().supplied_now(&self::store()).is_none());
+        }
+        tokio::time::advance(FILE_LOOK).await;
+    }
+}
+
 fn layer(policy: Policy, store: SecretStore) -> CredentialsLayer {
     let plans = move |call: &Call| {
         let who = call.context.extensions.get::<Principal>().cloned().unwrap_or_else(Principal::anonymous);
-        policy.credentials(&who, &TenantName::new("acme").unwrap(), "jira")
+        policy.credentials(&who, &TenantName::new("acme").unwrap(), "jira").map(Plan::from)
     };
     CredentialsLayer::new(plans, store)
 }
