@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::condition::{Arguments, Facts};
+use crate::condition::{Arguments, Condition, Facts, OfCaller};
 use crate::config::Effect;
 use crate::denied::{Denied, DenyReason};
 use crate::permit::Permit;
@@ -30,6 +30,8 @@ struct Inner {
     wide: Box<[u32]>,
     /// What conditions can know of the caller, if a rule has one.
     facts: Option<Facts>,
+    /// What conditions that are about arguments say of the caller alone, by rule, in order; once it was asked.
+    known: Box<[(usize, OfCaller)]>,
     looks_at_items: bool,
     view: ViewId,
 }
@@ -48,10 +50,13 @@ impl Rights {
         let rules = || numbers.iter().map(|number| (*number, &compiled.rules[*number as usize]));
         let conditions = rules().any(|(_, rule)| rule.when.is_some());
         let facts = conditions.then(|| Facts::new(principal, tenant));
-        let mut looks_at_items = false;
+        let (mut looks_at_items, mut known) = (false, Vec::new());
         for (number, rule) in rules() {
             if !facts.as_ref().is_none_or(|facts| may_apply(rule, facts)) {
                 continue;
+            }
+            if rule.when.as_ref().is_some_and(Condition::has_parts_of_caller) {
+                known.push((rule.is.index(), OfCaller::new()));
             }
             looks_at_items |= rule.is_read_only() || rule.denies(Kind::Tool) || rule.denies(Kind::Prompt);
             match rule.reach {
@@ -73,6 +78,7 @@ impl Rights {
             narrow: narrow.into(),
             wide: wide.into(),
             facts,
+            known: known.into(),
             looks_at_items,
             view: ViewId(view.into()),
         }))
@@ -190,7 +196,10 @@ impl Rights {
         let Some(facts) = &self.0.facts else { return Ok(None) };
         let arguments = Arguments::parse(arguments);
         let holds = |rule: &Rule| match &arguments {
-            Ok(arguments) => rule.holds(facts, Some(arguments)),
+            Ok(arguments) => match self.known_of(rule) {
+                Some(known) => rule.holds_as(known, facts, arguments),
+                None => rule.holds(facts, Some(arguments)),
+            },
             Err(why) => Err(*why),
         };
         for rule in rules.iter().filter(|rule| rule.effect == Effect::Deny) {
@@ -212,6 +221,12 @@ impl Rights {
             }
         }
         first.map_or(Ok(None), Err)
+    }
+
+    /// Where it is kept what a rule's condition says of the caller alone, if that is a part of it.
+    fn known_of(&self, rule: &Rule) -> Option<&OfCaller> {
+        let at = self.0.known.binary_search_by_key(&rule.is.index(), |(known, _)| *known).ok()?;
+        self.0.known.get(at).map(|(_, known)| known)
     }
 
     /// The rules that speak of an item.

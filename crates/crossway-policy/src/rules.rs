@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::condition::{Arguments, Condition, ConditionError, Facts};
+use crate::condition::{Arguments, Condition, ConditionError, Facts, OfCaller};
 use crate::config::{Effect, Grant};
 use crate::finding::{Findings, Problem};
 use crate::pattern::{Of, Pattern, is_ambiguous};
@@ -342,6 +342,16 @@ impl Rule {
     /// Whether its condition holds, if it has one.
     pub(crate) fn holds(&self, facts: &Facts, arguments: Option<&Arguments>) -> Result<bool, ConditionError> {
         self.when.as_ref().map_or(Ok(true), |when| when.holds(facts, arguments))
+    }
+
+    /// The same, where it is kept what its condition says of the caller alone.
+    pub(crate) fn holds_as(
+        &self,
+        of_caller: &OfCaller,
+        facts: &Facts,
+        arguments: &Arguments,
+    ) -> Result<bool, ConditionError> {
+        self.when.as_ref().map_or(Ok(true), |when| when.holds_as(of_caller, facts, arguments))
     }
 
     /// Whether it depends on the arguments whether it applies.

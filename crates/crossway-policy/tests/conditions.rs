@@ -230,3 +230,35 @@ fn no_value_is_in_what_is_said_of_a_failure() {
     let denied = rights(json!([grant("args.owner < 1")])).decide(&TOOL, Some(secret)).unwrap_err();
     assert!(!format!("{denied:?} {} {denied}", denied.reason()).contains("s3cret"));
 }
+
+#[test]
+fn parts_about_the_caller_that_are_asked_once_decide_as_they_would_each_time() {
+    let of_caller = ["user.subject == 'alice'", "user.subject == 'bob'", "user.claims.none == 1", "tenant"];
+    let of_call = ["args.n == 1", "args.n == 2", "args.none == 1", "size(args)"];
+    let is_permitted = |grants: Value| {
+        let rights = rights(grants);
+        // The first decision asks, the second goes by what is kept.
+        let decided = [(); 2].map(|()| rights.decide(&TOOL, Some(r#"{"n":1}"#)).is_ok());
+        assert_eq!(decided[0], decided[1]);
+        decided[0]
+    };
+    for (caller, call) in of_caller.iter().flat_map(|caller| of_call.iter().map(move |call| (caller, call))) {
+        for when in [
+            format!("{caller} && {call}"),
+            format!("{call} && {caller}"),
+            format!("{call} && {caller} && args.n == 1"),
+            format!("({caller} && user.issuer == 'login') && (args.n == 1 && {call})"),
+        ] {
+            // Not split, for it is no `&&` at its top.
+            let whole = format!("({when}) || false");
+            for effect in ["allow", "deny"] {
+                let grants = |when: &str| {
+                    let mut grant = grant(when);
+                    grant["effect"] = json!(effect);
+                    json!([{ "everyone": true, "upstream": "github", "tools": if effect == "deny" { "*" } else { "x" }.split(' ').collect::<Vec<_>>() }, grant])
+                };
+                assert_eq!(is_permitted(grants(&when)), is_permitted(grants(&whole)), "{effect} {when}");
+            }
+        }
+    }
+}

@@ -14,6 +14,8 @@ pub(crate) use program::{Condition, Facts};
 #[cfg(not(feature = "cel"))]
 pub(crate) use without::{Arguments, Condition, Facts};
 
+use std::sync::OnceLock;
+
 use serde::Serialize;
 
 /// A condition that can't be used.
@@ -73,6 +75,9 @@ pub enum BadCondition {
     },
 }
 
+/// What the parts of a condition that are about the caller alone say, once they were asked.
+pub(crate) type OfCaller = OnceLock<Result<bool, ConditionError>>;
+
 /// Why a condition gives no answer. No value of the arguments is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
@@ -109,7 +114,7 @@ pub enum ConditionError {
 
 #[cfg(not(feature = "cel"))]
 mod without {
-    use super::{BadCondition, ConditionError};
+    use super::{BadCondition, ConditionError, OfCaller};
     use crate::{Principal, TenantName};
 
     /// There are none.
@@ -130,6 +135,19 @@ mod without {
         }
 
         pub(crate) fn holds(&self, _: &Facts, _: Option<&Arguments>) -> Result<bool, ConditionError> {
+            match *self {}
+        }
+
+        pub(crate) fn has_parts_of_caller(&self) -> bool {
+            match *self {}
+        }
+
+        pub(crate) fn holds_as(
+            &self,
+            _: &OfCaller,
+            _: &Facts,
+            _: &Arguments,
+        ) -> Result<bool, ConditionError> {
             match *self {}
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use cel::common::ast::{CallExpr, Expr, IdedExpr, operators};
 use cel::common::types::{CelBool, CelString};
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::arguments::{Arguments, from_json};
 use super::shape::Shape;
-use super::{BadCondition, ConditionError};
+use super::{BadCondition, ConditionError, OfCaller};
 use crate::{Principal, TenantName, limits};
 
 static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -20,6 +21,13 @@ static STANDARD: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 pub(crate) struct Condition {
     program: Program,
     shape: Shape,
+    parts: Option<Parts>,
+}
+
+/// What has to hold together, where some of it is about the caller alone: that says the same of each of its calls.
+struct Parts {
+    of_caller: IdedExpr,
+    of_call: IdedExpr,
 }
 
 /// What conditions can know of a caller: `user` and `tenant`.
@@ -52,7 +60,8 @@ impl Condition {
         }
         let program = parse(text)?;
         let shape = Shape::of(program.expression())?;
-        Ok(Self { program, shape })
+        let parts = Parts::of(program.expression());
+        Ok(Self { program, shape, parts })
     }
 
     /// Whether it is about arguments. If not, it says the same of all calls of a caller.
@@ -62,6 +71,38 @@ impl Condition {
 
     /// Whether it holds. Takes time in proportion to the arguments: see `limits` for the bounds.
     pub(crate) fn holds(&self, facts: &Facts, arguments: Option<&Arguments>) -> Result<bool, ConditionError> {
+        self.check_bounds(facts, arguments)?;
+        ask(self.program.expression(), facts, arguments)
+    }
+
+    /// Whether some of it is about the caller alone, though it is about arguments.
+    pub(crate) fn has_parts_of_caller(&self) -> bool {
+        self.parts.is_some()
+    }
+
+    /// The same as [`holds`](Self::holds), where it is kept what the parts about the caller alone say. Which of several errors it is may
+    /// differ.
+    pub(crate) fn holds_as(
+        &self,
+        of_caller: &OfCaller,
+        facts: &Facts,
+        arguments: &Arguments,
+    ) -> Result<bool, ConditionError> {
+        let Some(parts) = &self.parts else { return self.holds(facts, Some(arguments)) };
+        self.check_bounds(facts, Some(arguments))?;
+        // In CEL what is false makes the whole false, whatever the rest gives.
+        match *of_caller.get_or_init(|| ask(&parts.of_caller, facts, None)) {
+            Ok(false) => Ok(false),
+            Ok(true) => ask(&parts.of_call, facts, Some(arguments)),
+            Err(why) => match ask(&parts.of_call, facts, Some(arguments)) {
+                Ok(false) => Ok(false),
+                _ => Err(why),
+            },
+        }
+    }
+
+    /// Refuses arguments that two readers may read in two ways, or that would be too much work.
+    fn check_bounds(&self, facts: &Facts, arguments: Option<&Arguments>) -> Result<(), ConditionError> {
         if let Some(arguments) = arguments {
             self.check(arguments)?;
         }
@@ -73,20 +114,7 @@ impl Condition {
         if u64::try_from(work).is_ok_and(|work| work > limits::CONDITION_WORK) {
             return Err(ConditionError::TooMuchWork);
         }
-        let variables = Variables { facts, arguments };
-        let mut context = Context::with_env(Arc::clone(&STANDARD));
-        context.set_variable_resolver(&variables);
-        match cel::Value::resolve_val(self.program.expression(), &context) {
-            Ok(value) => match value.as_ref().downcast_ref::<CelBool>() {
-                Some(bool) => Ok(*bool.inner()),
-                None => Err(ConditionError::NotABool),
-            },
-            // What the error says may have values of arguments in it.
-            Err(ExecutionError::NoSuchKey(_) | ExecutionError::IndexOutOfBounds(_)) => {
-                Err(ConditionError::NotThere)
-            }
-            Err(_) => Err(ConditionError::WrongType),
-        }
+        Ok(())
     }
 
     /// Refuses names that differ from those of the condition in capital letters alone.
@@ -97,6 +125,53 @@ impl Condition {
         };
         if arguments.names.iter().any(other) { Err(ConditionError::OtherSpelling) } else { Ok(()) }
     }
+}
+
+fn ask(expression: &IdedExpr, facts: &Facts, arguments: Option<&Arguments>) -> Result<bool, ConditionError> {
+    let variables = Variables { facts, arguments };
+    let mut context = Context::with_env(Arc::clone(&STANDARD));
+    context.set_variable_resolver(&variables);
+    match cel::Value::resolve_val(expression, &context) {
+        Ok(value) => match value.as_ref().downcast_ref::<CelBool>() {
+            Some(bool) => Ok(*bool.inner()),
+            None => Err(ConditionError::NotABool),
+        },
+        // What the error says may have values of arguments in it.
+        Err(ExecutionError::NoSuchKey(_) | ExecutionError::IndexOutOfBounds(_)) => {
+            Err(ConditionError::NotThere)
+        }
+        Err(_) => Err(ConditionError::WrongType),
+    }
+}
+
+impl Parts {
+    /// The parts of what `&&` makes, if some are about the caller alone and others are not.
+    fn of(expression: &IdedExpr) -> Option<Self> {
+        let mut all = Vec::new();
+        conjuncts(expression, &mut all);
+        // What can't be told is taken to be about arguments.
+        let is_of_call = |part: &&IdedExpr| Shape::of(part).map_or(true, |shape| shape.needs_arguments);
+        let (of_call, of_caller): (Vec<_>, Vec<_>) = all.into_iter().partition(is_of_call);
+        Some(Self { of_caller: together(of_caller)?, of_call: together(of_call)? })
+    }
+}
+
+fn conjuncts<'a>(expression: &'a IdedExpr, into: &mut Vec<&'a IdedExpr>) {
+    match &expression.expr {
+        Expr::Call(CallExpr { func_name, target: None, args }) if func_name == operators::LOGICAL_AND => {
+            args.iter().for_each(|part| conjuncts(part, into));
+        }
+        _ => into.push(expression),
+    }
+}
+
+/// Parts as one that holds where all do; nothing without any.
+fn together(parts: Vec<&IdedExpr>) -> Option<IdedExpr> {
+    parts.into_iter().cloned().reduce(|before, part| {
+        let both =
+            CallExpr { func_name: operators::LOGICAL_AND.to_owned(), target: None, args: vec![before, part] };
+        IdedExpr { id: 0, expr: Expr::Call(both) }
+    })
 }
 
 /// Parses an expression, on a thread of its own for the time that it takes: the parser needs up to 100 KiB of stack for a bracket where
