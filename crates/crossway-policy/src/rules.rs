@@ -18,11 +18,17 @@ use crate::{Item, Kind, Principal, TenantName, limits};
 pub struct RuleRef {
     index: u32,
     name: Option<Arc<str>>,
+    /// Both as they are shown.
+    text: Arc<str>,
 }
 
 impl RuleRef {
     pub(crate) fn new(index: u32, name: Option<&str>) -> Self {
-        Self { index, name: name.map(Into::into) }
+        let text = match name {
+            Some(name) => format!("grants[{index}] ({name})"),
+            None => format!("grants[{index}]"),
+        };
+        Self { index, name: name.map(Into::into), text: text.into() }
     }
 
     /// Its place among the grants, from 0 on.
@@ -45,8 +51,14 @@ impl RuleRef {
 
 impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "grants[{}]", self.index)?;
-        self.name().map_or(Ok(()), |name| write!(f, " ({name})"))
+        f.write_str(&self.text)
+    }
+}
+
+impl From<&RuleRef> for Arc<str> {
+    /// What it is shown as.
+    fn from(rule: &RuleRef) -> Self {
+        Self::clone(&rule.text)
     }
 }
 

@@ -107,7 +107,7 @@ impl Access for PolicyAccess {
             note.went_to(upstream, Some(thing.name));
             match &decided {
                 Ok(_) if is_unlisted => note.decided(Decision::Denied, Some(UNLISTED.to_owned())),
-                Ok(permit) => note.decided(Decision::Allowed, Some(permit.rule().to_string())),
+                Ok(permit) => note.decided(Decision::Allowed, Some(permit.rule())),
                 Err(denied) => note.decided(Decision::Denied, Some(denied.reason().to_string())),
             }
         }

@@ -1,5 +1,7 @@
 //! A call's record: begun when it comes, written when it is over, however that is.
 
+use std::fmt;
+use std::io::Write as _;
 use std::time::{Instant, SystemTime};
 
 use crossway_policy::{Principal, TenantName};
@@ -8,7 +10,7 @@ use crossway_service::{Call, CallError, Outcome, TraceContext};
 use serde::{Deserialize, Serialize};
 
 use super::log::Place;
-use super::{AuditLog, AuditNote, Decision};
+use super::{AuditLog, AuditNote};
 use crate::seam::{is_standing, short};
 
 /// What is known of a call when it comes.
@@ -52,43 +54,49 @@ const LISTENING: End = End { outcome: "listening", code: None, sent: None };
 
 const DROPPED: End = End { outcome: "dropped", code: None, sent: None };
 
-#[derive(Serialize)]
-struct Line<'a> {
-    time: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tenant: Option<&'a str>,
-    method: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    arguments: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decision: Option<Decision>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    own_name: Option<&'a str>,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sent: Option<&'static str>,
-    milliseconds: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace: Option<String>,
+/// One line, an object in JSON.
+struct Line(Vec<u8>);
+
+impl Line {
+    fn new() -> Self {
+        Self(Vec::with_capacity(512))
+    }
+
+    /// Begins a member. Its name is of this program's own, and has nothing to be escaped.
+    fn member(&mut self, name: &'static str) -> &mut Vec<u8> {
+        let Self(line) = self;
+        line.push(if line.is_empty() { b'{' } else { b',' });
+        for part in ["\"", name, "\":"] {
+            line.extend_from_slice(part.as_bytes());
+        }
+        line
+    }
+
+    /// A value, where there is one. Writing to memory can't fail.
+    fn put(&mut self, name: &'static str, value: Option<impl Serialize>) {
+        if let Some(value) = value {
+            let _ = serde_json::to_writer(self.member(name), &value);
+        }
+    }
+
+    /// A word of this program's own, or digits: nothing in it is escaped.
+    fn put_word(&mut self, name: &'static str, word: Option<impl fmt::Display>) {
+        if let Some(word) = word {
+            let _ = write!(self.member(name), "\"{word}\"");
+        }
+    }
+
+    fn ended(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(b"}\n");
+        self.0
+    }
 }
 
 impl Record {
     /// Begins the record of a request.
     pub(super) fn new(log: &AuditLog, request: &Message, call: &Call) -> Self {
         let extensions = &call.context.extensions;
-        let arguments = request.member(Part::Params, "arguments");
+        let arguments = request.arguments().unwrap_or_else(|_| request.member(Part::Params, "arguments"));
         Self {
             log: log.clone(),
             place: None,
@@ -169,30 +177,25 @@ impl Record {
         let Some(place) = self.place.take().or_else(|| self.place_of_end()) else { return };
         let noted = self.note.noted();
         let took = self.log.clock().instant().saturating_duration_since(self.began);
-        let line = Line {
-            time: humantime::format_rfc3339_millis(self.time).to_string(),
-            issuer: self.who.as_ref().map(Principal::issuer),
-            subject: self.who.as_ref().map(Principal::subject),
-            tenant: self.tenant.as_ref().map(TenantName::as_str),
-            method: &self.method,
-            name: self.name.as_deref(),
-            arguments: self.arguments.as_deref(),
-            decision: noted.decision,
-            rule: noted.rule.as_deref(),
-            upstream: noted.upstream.as_deref(),
-            own_name: noted.own_name.as_deref(),
-            outcome: self.end.outcome,
-            code: self.end.code,
-            sent: self.end.sent,
-            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            trace: self.trace.as_ref().map(|trace| format!("{:032x}", trace.trace())),
-        };
-        let mut text = Vec::with_capacity(512);
-        // Writing to memory can't fail.
-        let _ = serde_json::to_writer(&mut text, &line);
+        let (who, mut line) = (self.who.as_ref(), Line::new());
+        line.put_word("time", Some(humantime::format_rfc3339_millis(self.time)));
+        line.put("issuer", who.map(Principal::issuer));
+        line.put("subject", who.map(Principal::subject));
+        line.put("tenant", self.tenant.as_ref().map(TenantName::as_str));
+        line.put("method", Some(&self.method));
+        line.put("name", self.name.as_ref());
+        line.put_word("arguments", self.arguments.as_ref());
+        line.put("decision", noted.decision);
+        line.put("rule", noted.rule.as_deref());
+        line.put("upstream", noted.upstream.as_deref());
+        line.put("own_name", noted.own_name.as_deref());
+        line.put_word("outcome", Some(self.end.outcome));
+        line.put("code", self.end.code);
+        line.put_word("sent", self.end.sent);
+        line.put("milliseconds", Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+        line.put_word("trace", self.trace.as_ref().map(|trace| format!("{:032x}", trace.trace())));
         drop(noted);
-        text.push(b'\n');
-        place.send(text);
+        place.send(line.ended());
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn decide(
     if let Some(note) = context.extensions.get::<AuditNote>() {
         note.went_to(item.upstream, Some(item.name));
         match &decided {
-            Ok(permit) => note.decided(Decision::Allowed, Some(permit.rule().to_string())),
+            Ok(permit) => note.decided(Decision::Allowed, Some(permit.rule())),
             Err(denied) => note.decided(Decision::Denied, Some(denied.reason().to_string())),
         }
     }
