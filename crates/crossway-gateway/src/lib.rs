@@ -18,6 +18,7 @@ mod error;
 mod expand;
 mod faces;
 mod fleet;
+mod hashed;
 mod health;
 pub mod identity;
 mod joined;

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod authorize;
 mod clock;
 pub mod credentials;
+mod hashed;
 pub mod limit;
 pub mod limits;
 pub mod names;

@@ -1,10 +1,10 @@
 //! How much somebody may use.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::{PolicyConfig, QuotaLimits, QuotaRule};
 use crate::finding::{Findings, Problem};
+use crate::hashed::HashMap;
 use crate::pattern::{Of, Pattern};
 use crate::tenants::Tenants;
 use crate::upstreams::{Reach, Upstreams};

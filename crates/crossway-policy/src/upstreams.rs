@@ -1,9 +1,9 @@
 //! The upstreams that a policy speaks of.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::finding::{Findings, Problem, most_like};
+use crate::hashed::HashMap;
 use crate::limits;
 use crate::pattern::{Of, Pattern};
 

@@ -2,7 +2,6 @@
 
 mod ledger;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,6 +22,7 @@ use tokio::time::{Instant, sleep};
 pub use ledger::{Bound, Ledger};
 
 use crate::ScopeKey;
+use crate::hashed::HashMap;
 use crate::jitter::jittered;
 use crate::limits::{FULL_RETRY, GROUP_PERCENT, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INSTANCES};
 

@@ -1,6 +1,6 @@
 //! What holds now, and is another after a reload: the policy, who proves what how, and who shares what.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
@@ -11,6 +11,7 @@ use super::shares::Shares;
 use super::standing::Standings;
 use crate::config::file::{DocumentForFile, ScopeFile};
 use crate::config::{Loaded, UpstreamSpec};
+use crate::hashed::HashMap;
 use crate::identity::{Caller, Identity};
 use crate::metrics::Metrics;
 use crate::plan::UpstreamPlan;

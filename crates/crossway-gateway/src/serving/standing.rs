@@ -1,6 +1,5 @@
 //! What a caller may do at an endpoint, made once for many requests.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +9,7 @@ use crossway_router::ScopeKey;
 use crossway_service::SessionShare;
 
 use super::shares::Shares;
+use crate::hashed::HashMap;
 use crate::joined::joined;
 use crate::metrics::{Metrics, TenantMeter};
 

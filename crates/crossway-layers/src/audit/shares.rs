@@ -1,11 +1,11 @@
 //! How much of the log each tenant takes.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_policy::TenantName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::hashed::HashMap;
 use crate::limits::AUDIT_SHARES;
 
 /// How much of the room one tenant's calls may take, so that others have some.

@@ -1,6 +1,5 @@
 //! What was read of sources, for as long as it holds.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 use super::source::{self, Read};
 use super::supplied::Inner;
 use super::{NamedSource, NotSupplied, SecretValue, Supplied};
+use crate::hashed::HashMap;
 use crate::limits::{FILE_LOOK, SECRETS};
 use crate::seam::hex;
 

@@ -1,11 +1,12 @@
 //! Calls at once, with fairness among those who wait.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 use super::{OverQuota, QuotaKey};
+use crate::hashed::HashMap;
 use crate::limits::{LIMIT_WAITING, LIMIT_WAITING_ALL};
 
 /// Lets so many calls through at once.

@@ -1,6 +1,5 @@
 //! The counts of each key, as long as they matter.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +15,7 @@ use super::bytes::Bucket;
 use super::gate::Gate;
 use super::{OverQuota, Quota, QuotaKey, Rate};
 use crate::Clock;
+use crate::hashed::HashMap;
 use crate::limits::LIMIT_IDLE;
 
 /// How much of the room one tenant's counts may take.

@@ -21,7 +21,6 @@ mod list;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +32,7 @@ use tokio::sync::broadcast;
 pub use list::ListKind;
 pub(crate) use list::{Difference, Item};
 
+use crate::hashed::HashMap;
 use crate::limits::{CHANGES, VIEW_BYTES, VIEWS};
 use crate::{Access, Whose};
 use contents::Contents;

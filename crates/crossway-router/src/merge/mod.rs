@@ -31,7 +31,6 @@ mod ready;
 mod resources;
 mod splice;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -42,6 +41,7 @@ pub use lists::Clash;
 pub use naming::{Naming, Prefixed, Unprefixed};
 
 use crate::access::{Access, ByScopeKey, Open};
+use crate::hashed::HashMap;
 use crate::known::{Change, Known, State};
 use crate::limits::CHANGES;
 

@@ -1,9 +1,9 @@
 //! Tokens that were verified already.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::Lifetime;
+use crate::hashed::HashMap;
 use crate::identity::caller::Caller;
 
 /// What is remembered of a verified token. When it is valid is asked each time anew.
