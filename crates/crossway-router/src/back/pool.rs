@@ -9,6 +9,8 @@ use crossway_era::to_legacy::{Asks, Call};
 use crossway_proto::{Message, Part, RequestId};
 use crossway_seal::Keyring;
 use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, Upstream};
+use futures_util::future::join_all;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use super::audience::Audience;
@@ -271,11 +273,12 @@ impl Pool {
             let members: Vec<_> = state.groups.drain().flat_map(|(_, group)| group.members).collect();
             (members, std::mem::take(&mut state.parked))
         };
-        drop(parked);
-        for member in members {
-            member.kill();
-            member.link.close().await;
+        for parked in parked.into_values() {
+            // Else its timer would outlive it.
+            parked.expiry.inspect(AbortHandle::abort);
         }
+        members.iter().for_each(|member| member.kill());
+        join_all(members.iter().map(|member| member.link.close())).await;
     }
 
     /// What is said of a call when there is no room for it to wait.

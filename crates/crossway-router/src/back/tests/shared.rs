@@ -145,6 +145,43 @@ async fn a_client_that_does_not_read_holds_up_no_other_in_its_session() {
     serving.abort();
 }
 
+/// A server whose sessions are closed together or not at all.
+struct Parting(Arc<tokio::sync::Barrier>);
+
+impl Upstream for Parting {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Parting(Arc::clone(&self.0)))
+    }
+}
+
+impl crossway_service::Connection for Parting {
+    fn call(&self, call: Call) -> Reply {
+        Forgotten { is_forgotten: false }.call(call)
+    }
+
+    fn close(&self) -> crossway_service::Closing {
+        let barrier = Arc::clone(&self.0);
+        Box::pin(async move {
+            barrier.wait().await;
+        })
+    }
+}
+
+#[tokio::test]
+async fn all_sessions_are_closed_at_once() {
+    let upstream = Parting(Arc::new(tokio::sync::Barrier::new(2)));
+    let back = Back::new("b", upstream, BackOptions::shared_by(Share::Session));
+    let link = back.connect(Scope::Shared);
+    for _ in 0..2 {
+        let mut context = Context::default();
+        context.extensions.insert(ClientSession(crossway_service::Origin::unique()));
+        Asked::of(link.call(Call::message(tool("1", "{}"), context))).next().await;
+    }
+    assert_eq!(back.sessions(), 2);
+    back.close().await;
+    assert_eq!(back.sessions(), 0);
+}
+
 /// A server whose sessions end after their handshake, as those of one that was started anew have; all but the last.
 struct Forgetful(std::sync::atomic::AtomicUsize);
 
