@@ -187,3 +187,7 @@ pub const RENEW_PAUSE: Duration = Duration::from_secs(5);
 
 /// How many of a client's subscriptions to resources are taken up in a new session: 4,096, all that a client may have where eras are bridged.
 pub const RENEWED_SUBSCRIPTIONS: usize = 4096;
+
+/// How many notifications that come before the answer to `initialize` are held back until it is known whose session it is: 64. Servers log a line
+/// or two there.
+pub const HELD_BACK: usize = 64;

@@ -4,10 +4,15 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crossway_era::to_legacy;
 use crossway_proto::{Kind, Message, Revision};
-use crossway_service::{Ask, Call, Closing, Connection, Link, Reply, Scope, Upstream};
+use crossway_service::{
+    Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
+};
 use futures_util::StreamExt;
 use tokio::sync::watch;
+
+use crate::limits::HELD_BACK;
 
 /// Which eras an upstream is known to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -181,25 +186,39 @@ impl Session {
     }
 
     /// Asks a modern upstream for a session, and translates if it has none to give.
+    ///
+    /// What it says before its answer is held back until it is known whose session it is, so nobody is there yet for what it asks.
     fn try_session(self: &Arc<Self>, call: Call) -> Reply {
         let session = Arc::clone(self);
         Reply::pending(async move {
             let raw = session.ways.raw.connect(Scope::Session);
             let mut reply = raw.call(call.clone());
             let mut interim = Vec::new();
-            while let Some(Ok(message)) = reply.next().await {
-                if message.kind() == Kind::Result {
-                    session.ways.takes_sessions.store(TAKES, Ordering::Relaxed);
-                    let _ = session.legacy.set(raw);
-                    session.legacy(&session.ways.raw);
-                    interim.push(Ok(message));
-                    return Reply::stream(futures_util::stream::iter(interim).chain(reply));
+            while let Some(item) = reply.next().await {
+                let message = match item {
+                    Ok(message) => message,
+                    Err(error) if has_no_sessions(&error) => break,
+                    Err(error) => {
+                        tokio::spawn(raw.close());
+                        return Reply::failed(error);
+                    }
+                };
+                match message.kind() {
+                    Kind::Result => {
+                        session.ways.takes_sessions.store(TAKES, Ordering::Relaxed);
+                        let _ = session.legacy.set(raw);
+                        session.legacy(&session.ways.raw);
+                        interim.push(Ok(message));
+                        return Reply::stream(futures_util::stream::iter(interim).chain(reply));
+                    }
+                    Kind::Error => {
+                        session.ways.takes_sessions.store(REFUSES, Ordering::Relaxed);
+                        break;
+                    }
+                    Kind::Request => answer_early(&raw, &message, &call.context).await,
+                    Kind::Notification if interim.len() < HELD_BACK => interim.push(Ok(message)),
+                    Kind::Notification => {}
                 }
-                if message.is_response() {
-                    session.ways.takes_sessions.store(REFUSES, Ordering::Relaxed);
-                    break;
-                }
-                interim.push(Ok(message));
             }
             drop(reply);
             tokio::spawn(raw.close());
@@ -221,6 +240,27 @@ impl Session {
                 None => Reply::accepted(),
             }
         })
+    }
+}
+
+/// "The server **SHOULD NOT** send requests other than pings and logging before receiving the `initialized` notification"
+/// (2025-11-25, basic/lifecycle, Initialization), and may wait for the answer before it gives its own.
+async fn answer_early(link: &Link, request: &Message, context: &Context) {
+    let answer = match request.is_method("ping") {
+        true => to_legacy::pong(request),
+        false => to_legacy::refuse(request),
+    };
+    let mut telling = link.call(Call::message(answer, context.clone()));
+    while telling.next().await.is_some() {}
+}
+
+/// Whether a failure says that an upstream knows no `initialize`: it refuses it in words that are none of JSON-RPC's, or is gone. What may
+/// pass (load, a gateway in between, a credential) does not.
+fn has_no_sessions(error: &CallError) -> bool {
+    match error.reason() {
+        Reason::Ended(_) | Reason::SessionEnded => true,
+        Reason::Refused { status, .. } => matches!(status, 400 | 404..=406 | 415 | 422 | 501),
+        _ => false,
     }
 }
 

@@ -71,6 +71,66 @@ async fn a_modern_server_is_asked_once_whether_it_takes_sessions() {
 }
 
 #[tokio::test]
+async fn what_a_server_asks_before_it_gives_a_session_is_answered() {
+    let mut rig = rig(Speaks::Modern);
+    let mut reply = call(&rig.link, INITIALIZE);
+    let asked = tokio::spawn(async move { [reply.next().await, reply.next().await] });
+    let (_, server) = rig.raw.recv().await.unwrap();
+    let id = server.expect("initialize").await;
+    server.send(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#);
+    for (question, kind) in [("ping", Kind::Result), ("roots/list", Kind::Error)] {
+        server.send(&format!(r#"{{"jsonrpc":"2.0","id":"q","method":"{question}"}}"#));
+        assert_eq!(server.receive().await.unwrap().kind(), kind);
+    }
+    server.answer(&id, r#"{"protocolVersion":"2025-11-25"}"#);
+    let heard = asked.await.unwrap().map(|item| item.unwrap().unwrap().kind());
+    assert_eq!(heard, [Kind::Notification, Kind::Result]);
+}
+
+/// An upstream all of whose calls fail.
+struct Failing(CallError);
+
+impl Upstream for Failing {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Failing(self.0.clone()))
+    }
+}
+
+impl Connection for Failing {
+    fn call(&self, _: Call) -> Reply {
+        Reply::failed(self.0.clone())
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_fails_is_not_taken_for_one_without_sessions() {
+    let refused = |status| Reason::Refused { status, retry_after: None };
+    for (reason, is_front) in [
+        (refused(503), false),
+        (refused(401), false),
+        (Reason::TimedOut(std::time::Duration::from_secs(1)), false),
+        (Reason::Unavailable("x".into()), false),
+        (refused(400), true),
+        (refused(404), true),
+        (Reason::Ended("x".into()), true),
+    ] {
+        let ((front, mut fronts), (back, _backs)) = (Scripted::new(), Scripted::new());
+        let raw = Failing(CallError::answered(reason.clone()));
+        let any = AnyEra::new(Arc::new(raw), Speaks::Modern, Arc::new(front), Arc::new(back));
+        let link = any.connect(Scope::Session);
+        let mut reply = call(&link, INITIALIZE);
+        let asked = tokio::spawn(async move { reply.next().await.unwrap() });
+        if is_front {
+            serve(&mut fronts, "initialize").await;
+            assert!(asked.await.unwrap().is_ok(), "{reason}");
+        } else {
+            assert_eq!(*asked.await.unwrap().unwrap_err().reason(), reason);
+            assert!(fronts.try_recv().is_err(), "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_server_of_both_eras_has_sessions_of_its_own() {
     let mut rig = rig(Speaks::Modern);
     let mut reply = call(&rig.link, INITIALIZE);
