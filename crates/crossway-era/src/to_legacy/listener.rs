@@ -116,9 +116,7 @@ impl Listener {
                 let uri = change.member(Part::Params, "uri").and_then(|uri| serde_json::from_slice(uri).ok());
                 // "This might be a sub-resource of the one that the client actually subscribed to" (2025-11-25, schema,
                 // ResourceUpdatedNotification).
-                uri.is_some_and(|uri: String| {
-                    self.uris.iter().any(|own| uri == *own || uri.starts_with(&format!("{own}/")))
-                })
+                uri.is_some_and(|uri: String| self.uris.iter().any(|own| is_within(&uri, own)))
             }
             _ => false,
         };
@@ -138,4 +136,10 @@ impl Listener {
         );
         answer(&self.id, &[br#"{"resultType":"complete","_meta":"#, &meta[..], b"}"].concat())
     }
+}
+
+/// Whether `uri` is the resource `own`, or one below it.
+fn is_within(uri: &str, own: &str) -> bool {
+    uri.strip_prefix(own)
+        .is_some_and(|rest| rest.is_empty() || own.ends_with('/') || rest.starts_with(['/', '?', '#']))
 }

@@ -456,12 +456,12 @@ fn a_client_that_can_t_be_asked_is_told_what_it_takes() {
 #[test]
 fn who_listens_hears_what_was_asked_for_under_the_own_id() {
     let request = message(
-        r#"{"jsonrpc":"2.0","id":1.0,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["file:///a"]}}}"#,
+        r#"{"jsonrpc":"2.0","id":1.0,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["file:///a","file:///c/"]}}}"#,
     );
     let listener = Listener::new(&request, &session());
     assert_eq!(
         text(&listener.acknowledged().unwrap()),
-        r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1.0},"notifications":{"resourceSubscriptions":["file:///a"],"toolsListChanged":true}}}"#
+        r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1.0},"notifications":{"resourceSubscriptions":["file:///a","file:///c/"],"toolsListChanged":true}}}"#
     );
     for (method, params, heard) in [
         ("notifications/tools/list_changed", "", true),
@@ -469,6 +469,11 @@ fn who_listens_hears_what_was_asked_for_under_the_own_id() {
         ("notifications/resources/updated", r#","params":{"uri":"file:///a"}"#, true),
         ("notifications/resources/updated", r#","params":{"uri":"file:///a/b"}"#, true),
         ("notifications/resources/updated", r#","params":{"uri":"file:///ab"}"#, false),
+        ("notifications/resources/updated", r##","params":{"uri":"file:///a#b"}"##, true),
+        ("notifications/resources/updated", r#","params":{"uri":"file:///a?b"}"#, true),
+        ("notifications/resources/updated", r#","params":{"uri":"file:///c/"}"#, true),
+        ("notifications/resources/updated", r#","params":{"uri":"file:///c/d"}"#, true),
+        ("notifications/resources/updated", r#","params":{"uri":"file:///c"}"#, false),
     ] {
         let change = message(&format!(r#"{{"jsonrpc":"2.0","method":"{method}"{params}}}"#));
         let told = listener.handle_change(&change);
