@@ -62,7 +62,10 @@ pub use error::RunError;
 pub use expand::{ExpandError, expand};
 pub use faces::{FaceBody, FaceFuture, Faces, Pair, encode_name};
 pub use health::{HealthError, health};
-pub use log::{LogError, end as end_log, start as start_log, start_with as start_log_with};
+pub use log::{
+    LogError, LogFilterError, TARGETS as LOG_TARGETS, end as end_log, start as start_log,
+    start_with as start_log_with,
+};
 pub use openapi::{OpenApiError, openapi};
 pub use secret::Secret;
 pub use serve::{Bound, ServeError};

@@ -27,10 +27,11 @@ fn a_wrong_command_line_ends_with_2_and_says_what_to_do() {
         (&["bridge", "--upstream", "http://h/", "--header", "Auth"], "written as 'Name: value'"),
         (
             &["bridge", "--upstream", "http://h/", "--header", "A: ${CROSSWAY_NOT_SET}"],
-            "CROSSWAY_NOT_SET, which is not set",
+            "CROSSWAY_NOT_SET is not set",
         ),
         (&["bridge", "--allow-host", "a b", "--", "cat"], "is not a host name"),
-        (&["bridge", "--log", "no such=level=x", "--", "cat"], "is not a filter"),
+        (&["bridge", "--log", "no such=level=x", "--", "cat"], "\"level=x\", which is no level"),
+        (&["bridge", "--log", "inof", "--", "cat"], "did you mean info?"),
         (&["stdio", "ftp://h/"], "http:// or https://"),
         (&["demo", "--era", "middle"], "possible values: both, legacy, modern"),
         (&["brigde"], "bridge"),

@@ -139,6 +139,13 @@ fn the_page_about_the_log_is_what_the_code_says() {
 }
 
 #[test]
+fn what_logs_can_be_named_in_a_filter() {
+    for line in lines() {
+        assert!(crossway_gateway::LOG_TARGETS.contains(&line.of.as_str()), "{line:?}");
+    }
+}
+
+#[test]
 fn a_line_is_read_from_its_macro() {
     let text = r#"target: "a::b", %error, calls = f(1, "x, y"), self.pid, "it, {error} (\"so\")"); more("#;
     let line = line(1, "crate", &arguments(text), &[]);

@@ -1,0 +1,177 @@
+//! What is logged: levels, by the parts of the program that log.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+
+use crate::config::nearest;
+
+/// What a level can be.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// What is logged when nothing is said.
+pub(super) const DEFAULT: &str = "info";
+
+/// The parts of the program that log, and `crossway` for all of ours.
+pub const TARGETS: &[&str] = &[
+    "crossway",
+    "crossway::audit",
+    "crossway::authorize",
+    "crossway::call",
+    "crossway::child",
+    "crossway::credentials",
+    "crossway_demo",
+    "crossway_era",
+    "crossway_gateway",
+    "crossway_http_sse",
+    "crossway_layers",
+    "crossway_openapi",
+    "crossway_policy",
+    "crossway_proto",
+    "crossway_rmcp",
+    "crossway_router",
+    "crossway_seal",
+    "crossway_service",
+    "crossway_stdio",
+    "crossway_streamable_http",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "rmcp",
+    "tokio",
+];
+
+/// A log filter can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogFilterError {
+    /// It is not written as one.
+    #[error(
+        "--log {0:?} is not a filter; try a level (info, debug), or levels by crate (warn,crossway_stdio=debug)"
+    )]
+    Unreadable(String),
+    /// A word of it is nothing that there is.
+    #[error(
+        "the log filter (--log, RUST_LOG, or the config's log.filter) has {word:?}, which is no level (off, error, warn, info, debug, \
+         trace) and no part of the program{}",
+        meant(*nearest)
+    )]
+    Unknown {
+        /// The word.
+        word: String,
+        /// What may be meant.
+        nearest: Option<&'static str>,
+    },
+}
+
+fn meant(nearest: Option<&'static str>) -> String {
+    nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default()
+}
+
+/// What a filter says, and nothing of rmcp unless it names it: rmcp, which the demo server is made with, logs whole messages,
+/// which may hold secrets.
+///
+/// Libraries take a word that is no level for the name of a part, and log nothing else: `inof` would turn the log off. Names of other
+/// programs' parts, which the environment may have for these, say nothing of this one.
+pub(super) fn filter(text: &str) -> Result<Targets, LogFilterError> {
+    let (mut is_ours, mut directives) = (false, Vec::new());
+    for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
+        let (name, level) =
+            directive.split_once('=').map_or((directive, None), |(name, level)| (name, Some(level)));
+        let name = name.split('[').next().unwrap_or_default();
+        if let Some(level) = level.filter(|level| !is_level(level)) {
+            return Err(unknown(level, &LEVELS));
+        }
+        let is_known = is_target(name) || (level.is_none() && is_level(name));
+        // A name that is near one of ours is a mistake.
+        if !is_known && (level.is_none() || nearest(name, TARGETS.iter().copied()).is_some()) {
+            // Where a level may be meant it is the likelier one.
+            let levels = if level.is_none() { &LEVELS[..] } else { &[] };
+            return Err(unknown(name, &[levels, TARGETS].concat()));
+        }
+        is_ours |= is_known;
+        directives.push(directive);
+    }
+    if !is_ours {
+        directives.push(DEFAULT);
+    }
+    let filter = directives.join(",").parse::<Targets>();
+    let filter = filter.map_err(|_| LogFilterError::Unreadable(text.to_owned()))?;
+    let is_named = filter.iter().any(|(target, _)| target.split("::").next() == Some("rmcp"));
+    Ok(if is_named { filter } else { filter.with_target("rmcp", LevelFilter::OFF) })
+}
+
+fn unknown(word: &str, known: &[&'static str]) -> LogFilterError {
+    LogFilterError::Unknown { word: word.to_owned(), nearest: nearest(word, known.iter().copied()) }
+}
+
+fn is_level(word: &str) -> bool {
+    word.parse::<LevelFilter>().is_ok()
+}
+
+/// Whether something of this name logs: a part, or a module of one.
+fn is_target(name: &str) -> bool {
+    let part = name.split("::").next().unwrap_or_default();
+    TARGETS.contains(&name) || (part != "crossway" && TARGETS.contains(&part))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn rmcp_logs_nothing_unless_it_is_named_itself() {
+        let is_heard = |text| filter(text).unwrap().would_enable("rmcp::service", &Level::ERROR);
+        for text in ["trace", "info,crossway_rmcp=debug", "debug,crossway=trace"] {
+            assert!(!is_heard(text), "{text}");
+        }
+        for text in ["rmcp=debug", "warn,rmcp::service=trace"] {
+            assert!(is_heard(text), "{text}");
+        }
+        assert!(filter("warn,crossway_rmcp=debug").unwrap().would_enable("crossway_rmcp", &Level::DEBUG));
+    }
+
+    #[test]
+    fn levels_and_parts_are_taken_as_they_are_meant() {
+        for (text, is_info, is_debug, is_foreign) in [
+            ("info", true, false, true),
+            ("INFO", true, false, true),
+            ("crossway=debug", true, true, false),
+            ("hyper=warn, info", true, false, false),
+            ("hyper=info,", false, false, true),
+            ("crossway_router::guard=debug,error", false, false, false),
+            ("crossway_router", true, true, false),
+            ("off", false, false, false),
+            ("debug", true, true, true),
+            ("", true, false, true),
+            // What the environment says for other programs.
+            ("sqlx=warn", true, false, true),
+        ] {
+            let filter = filter(text).unwrap();
+            let is_heard = |of, level| filter.would_enable(of, &level);
+            let heard = [is_heard("crossway_router", Level::INFO), is_heard("crossway_router", Level::DEBUG)];
+            assert_eq!(heard, [is_info, is_debug], "{text}");
+            assert_eq!(is_heard("hyper::client", Level::INFO), is_foreign, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_nothing_is_an_error_that_names_the_nearest() {
+        for (text, word, nearest) in [
+            ("inof", "inof", Some("info")),
+            ("warning", "warning", None),
+            ("verbose", "verbose", None),
+            ("warn,crossway_gatway", "crossway_gatway", Some("crossway_gateway")),
+            ("warn,crossway-router=debug", "crossway-router", Some("crossway_router")),
+            ("crossway::childs=debug", "crossway::childs", Some("crossway::child")),
+            ("hyper=wran", "wran", Some("warn")),
+            ("no such=level=x", "level=x", None),
+        ] {
+            let unknown = LogFilterError::Unknown { word: word.to_owned(), nearest };
+            assert_eq!(filter(text).unwrap_err(), unknown, "{text}");
+        }
+        let text = filter("inof").unwrap_err().to_string();
+        assert!(text.ends_with("debug, trace) and no part of the program; did you mean info?"), "{text}");
+    }
+}
