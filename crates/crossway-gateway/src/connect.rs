@@ -8,36 +8,50 @@ use crossway_stdio::{Command, Era, Options, StdioUpstream};
 use futures_util::future::BoxFuture;
 
 use crate::plan::{CommandPlan, UpstreamPlan};
-use crate::{RunError, connect_url};
+use crate::{AtUrl, RunError, connect_url};
 
 /// A server that has been reached.
 pub(crate) struct Connected {
     pub(crate) upstream: Arc<dyn Upstream>,
     speaks: Speaks,
-    /// A command's children, which are ended with it.
-    children: Option<StdioUpstream>,
+    ends: Ends,
+}
+
+/// What is to be ended with a server.
+enum Ends {
+    /// A command's children.
+    Children(StdioUpstream),
+    /// The sessions with a server at a URL.
+    Sessions(AtUrl),
+    Nothing,
 }
 
 impl Connected {
     /// A server in this process.
     #[cfg(test)]
     pub(crate) fn in_process(upstream: Arc<dyn Upstream>, speaks: Speaks) -> Self {
-        Self { upstream, speaks, children: None }
+        Self { upstream, speaks, ends: Ends::Nothing }
     }
 
     /// Which eras it speaks: a command that is slow to start may turn out to be modern later.
     pub(crate) fn speaks(&self) -> impl Fn() -> Speaks + Send + Sync + use<> {
-        let (speaks, children) = (self.speaks, self.children.clone());
+        let (speaks, children) = (self.speaks, self.children().cloned());
         move || match children.as_ref().and_then(StdioUpstream::era) {
             Some(Era::Modern) => Speaks::Modern,
             _ => speaks,
         }
     }
 
-    /// Ends what was started for it, and waits for that.
+    fn children(&self) -> Option<&StdioUpstream> {
+        if let Ends::Children(children) = &self.ends { Some(children) } else { None }
+    }
+
+    /// Ends what was started for it, and its sessions, and waits for that, some seconds at most.
     pub(crate) async fn close(&self) {
-        if let Some(children) = &self.children {
-            children.close().await;
+        match &self.ends {
+            Ends::Children(children) => children.close().await,
+            Ends::Sessions(server) => server.close().await,
+            Ends::Nothing => {}
         }
     }
 }
@@ -65,17 +79,19 @@ pub(crate) async fn connect(plan: UpstreamPlan) -> Result<Connected, RunError> {
 async fn connect_with(plan: UpstreamPlan, options: Options) -> Result<Connected, RunError> {
     match plan {
         UpstreamPlan::Url(url) => {
-            let (upstream, speaks) = connect_url(url).await?;
-            Ok(Connected { upstream, speaks, children: None })
+            let server = connect_url(url).await?;
+            let (upstream, speaks) = (server.upstream(), server.speaks());
+            Ok(Connected { upstream, speaks, ends: Ends::Sessions(server) })
         }
         UpstreamPlan::Api(api) => {
-            Ok(Connected { upstream: api.connect().await?, speaks: Speaks::Modern, children: None })
+            Ok(Connected { upstream: api.connect().await?, speaks: Speaks::Modern, ends: Ends::Nothing })
         }
         UpstreamPlan::Command(command) => {
             let children = StdioUpstream::new(to_command(command), options);
             let era = children.probe().await?;
             let speaks = if era == Era::Modern { Speaks::Modern } else { Speaks::Legacy };
-            Ok(Connected { upstream: Arc::new(children.clone()), speaks, children: Some(children) })
+            let upstream = Arc::new(children.clone());
+            Ok(Connected { upstream, speaks, ends: Ends::Children(children) })
         }
     }
 }

@@ -55,18 +55,61 @@ pub enum DetectError {
     },
 }
 
+/// A server at a URL that has been reached.
+#[derive(Debug)]
+pub struct AtUrl {
+    transport: Transport,
+    speaks: Speaks,
+}
+
+#[derive(Debug)]
+enum Transport {
+    StreamableHttp(StreamableHttpUpstream),
+    HttpSse(HttpSseUpstream),
+}
+
+impl AtUrl {
+    fn streamable(upstream: StreamableHttpUpstream, speaks: Speaks) -> Self {
+        Self { transport: Transport::StreamableHttp(upstream), speaks }
+    }
+
+    fn http_sse(upstream: HttpSseUpstream) -> Self {
+        Self { transport: Transport::HttpSse(upstream), speaks: Speaks::Legacy }
+    }
+
+    /// It as an upstream.
+    #[must_use]
+    pub fn upstream(&self) -> Arc<dyn Upstream> {
+        match &self.transport {
+            Transport::StreamableHttp(upstream) => Arc::new(upstream.clone()),
+            Transport::HttpSse(upstream) => Arc::new(upstream.clone()),
+        }
+    }
+
+    /// The eras that it speaks.
+    #[must_use]
+    pub fn speaks(&self) -> Speaks {
+        self.speaks
+    }
+
+    /// Ends its sessions, and waits until it was told, for some seconds at most. Those over HTTP+SSE end with their connections.
+    pub async fn close(&self) {
+        if let Transport::StreamableHttp(upstream) = &self.transport {
+            upstream.close().await;
+        }
+    }
+}
+
 /// Connects to a URL: finds out what it speaks unless that was said, and keeps to it.
 ///
 /// 2026-07-28, basic/transports/streamable-http, Backward Compatibility: a modern request, then `initialize`, and if
 /// both are refused with 400, 404 or 405, a GET that expects an `endpoint` event. A GET alone would not do: some
 /// servers (n8n's trigger of version 2) answer it on their Streamable HTTP endpoint with an HTTP+SSE stream.
 ///
-/// Gives the upstream and the eras that it speaks.
-///
 /// # Errors
 ///
 /// When the server can't be reached, wants authorization, or speaks neither transport.
-pub async fn connect_url(plan: UrlPlan) -> Result<(Arc<dyn Upstream>, Speaks), DetectError> {
+pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
     let address = plan.url.as_str();
     let url = shown(&plan.url);
     let mut options = Options::default();
@@ -82,7 +125,7 @@ pub async fn connect_url(plan: UrlPlan) -> Result<(Arc<dyn Upstream>, Speaks), D
     if plan.transport == Some(TransportArg::HttpSse) {
         let upstream = http_sse()?;
         return match upstream.probe().await {
-            Ok(()) => Ok((Arc::new(upstream), Speaks::Legacy)),
+            Ok(()) => Ok(AtUrl::http_sse(upstream)),
             Err(source) => Err(DetectError::NotSse { url, source }),
         };
     }
@@ -90,24 +133,24 @@ pub async fn connect_url(plan: UrlPlan) -> Result<(Arc<dyn Upstream>, Speaks), D
     match streamable(Era::Unknown)?.probe().await {
         Ok(Verdict::Modern { supported }) => {
             tracing::info!(%url, transport = "Streamable HTTP", revisions = supported.join(" "), "connected");
-            Ok((Arc::new(streamable(Era::Modern)?), Speaks::Modern))
+            Ok(AtUrl::streamable(streamable(Era::Modern)?, Speaks::Modern))
         }
         Ok(Verdict::LegacyStreamable) => {
             tracing::info!(%url, transport = "Streamable HTTP", revisions = "before 2026-07-28", "connected");
-            Ok((Arc::new(streamable(Era::Legacy)?), Speaks::Legacy))
+            Ok(AtUrl::streamable(streamable(Era::Legacy)?, Speaks::Legacy))
         }
         Ok(Verdict::NotStreamable { status }) if plan.transport.is_none() => {
             let upstream = http_sse()?;
             match upstream.probe().await {
                 Ok(()) => {
                     tracing::info!(%url, transport = "HTTP+SSE", revisions = "before 2026-07-28", "connected");
-                    Ok((Arc::new(upstream), Speaks::Legacy))
+                    Ok(AtUrl::http_sse(upstream))
                 }
                 Err(source) => Err(DetectError::Neither { url, status, source }),
             }
         }
         // It was said to be Streamable HTTP, and may be so later.
-        Ok(_) => Ok((Arc::new(streamable(Era::Unknown)?), Speaks::Both)),
+        Ok(_) => Ok(AtUrl::streamable(streamable(Era::Unknown)?, Speaks::Both)),
         Err(source) => Err(DetectError::Probe { url, source }),
     }
 }

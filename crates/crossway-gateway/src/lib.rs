@@ -57,7 +57,7 @@ pub use crossway_router::guard::Timeouts;
 pub use demo::demo;
 #[cfg(unix)]
 pub use descriptors::raise_descriptor_limit;
-pub use detect::{DetectError, connect_url};
+pub use detect::{AtUrl, DetectError, connect_url};
 pub use error::RunError;
 pub use expand::{ExpandError, expand};
 pub use faces::{FaceBody, FaceFuture, Faces, Pair, encode_name};

@@ -21,8 +21,9 @@ pub fn stdio(args: StdioArgs) -> Running {
 
 async fn run(args: StdioArgs) -> Result<(), RunError> {
     let timeout = args.timeout;
-    let (upstream, speaks) = connect_url(plan::stdio(&args)?).await?;
-    serve(Timeouts::new(Renewed::new(any_era("url", upstream, speaks)), timeout)).await
+    let server = connect_url(plan::stdio(&args)?).await?;
+    let any_era = any_era("url", server.upstream(), server.speaks());
+    serve(Timeouts::new(Renewed::new(any_era), timeout)).await
 }
 
 /// Serves one client on standard input and output.

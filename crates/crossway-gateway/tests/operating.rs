@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,7 +14,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use support::{CROSSWAY, read};
@@ -222,6 +224,101 @@ fn calls_that_are_answered_are_on_record_when_it_has_ended() {
     records.read_to_string(&mut text).unwrap();
     let lines = text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
     assert_eq!(lines, CALLS, "of {} bytes", text.len());
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+/// A server with sessions (2025-11-25). The ends of those that were of use are the test's to answer.
+fn server_with_sessions() -> (SocketAddr, mpsc::Receiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, ends) = mpsc::sync_channel(64);
+    let used = Arc::<Mutex<HashSet<String>>>::default();
+    let opened = Arc::<AtomicUsize>::default();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (sender, used, opened) = (sender.clone(), used.clone(), opened.clone());
+            std::thread::spawn(move || serve_sessions(stream.unwrap(), &sender, &used, &opened));
+        }
+    });
+    (address, ends)
+}
+
+fn serve_sessions(
+    stream: TcpStream,
+    ends: &mpsc::SyncSender<TcpStream>,
+    used: &Mutex<HashSet<String>>,
+    opened: &AtomicUsize,
+) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let (mut head, mut length, mut session) = (String::new(), 0, String::new());
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            let lower = line.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if let Some(value) = lower.strip_prefix("mcp-session-id:") {
+                session = value.trim().to_owned();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+            head.push_str(&line);
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let (mut status, mut more, mut result) = ("200 OK", String::new(), None);
+        match body["method"].as_str() {
+            _ if head.starts_with("DELETE") => {
+                if used.lock().unwrap().contains(&session) {
+                    ends.send(stream.get_ref().try_clone().unwrap()).unwrap();
+                    continue;
+                }
+                status = "204 No Content";
+            }
+            Some("initialize") => {
+                more = format!("Mcp-Session-Id: s{}\r\n", opened.fetch_add(1, Ordering::Relaxed));
+                result = Some(serde_json::json!({
+                    "protocolVersion": "2025-11-25", "capabilities": { "tools": {} },
+                    "serverInfo": { "name": "sessions", "version": "1" },
+                }));
+            }
+            Some("tools/list") => {
+                used.lock().unwrap().insert(session);
+                let tool = serde_json::json!({ "name": "echo", "inputSchema": { "type": "object" } });
+                result = Some(serde_json::json!({ "tools": [tool] }));
+            }
+            Some("server/discover") => status = "400 Bad Request",
+            Some(_) => status = "202 Accepted",
+            None => status = "405 Method Not Allowed",
+        }
+        let answer = result.map(|result| {
+            more.push_str("Content-Type: application/json\r\n");
+            serde_json::json!({ "jsonrpc": "2.0", "id": body["id"], "result": result }).to_string()
+        });
+        let answer = answer.unwrap_or_default();
+        let head = format!("HTTP/1.1 {status}\r\n{more}Content-Length: {}\r\n\r\n", answer.len());
+        stream.get_mut().write_all((head + &answer).as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn sessions_with_a_server_at_a_url_are_ended_and_that_is_waited_for() {
+    let (address, ends) = server_with_sessions();
+    let folder = tempfile::tempdir().unwrap();
+    configure_with(folder.path(), "'*'", &format!("url: 'http://{address}/mcp'"));
+    let mut gateway = Gateway::start_in(folder, &[]);
+    let list = gateway.list();
+    assert!(list.contains(r#""demo__echo""#), "{list}");
+    gateway.signal("TERM");
+    let mut end = ends.recv_timeout(PATIENCE).unwrap();
+    assert!(gateway.child.try_wait().unwrap().is_none(), "it waits for the answer");
+    end.write_all(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n").unwrap();
     assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossway_proto::{Message, RequestId};
 use http::Method;
 
+use super::ends::Ending;
 use super::http::{Outbound, Purpose};
 use super::session::Badge;
 use super::upstream::Shared;
@@ -53,11 +54,11 @@ impl Shared {
         }
         if state.running < limits::ERRANDS_AT_ONCE {
             state.running += 1;
-            runtime.spawn(Arc::clone(self).run_all());
+            runtime.spawn(Arc::clone(self).run_all(Ending::new(self)));
         }
     }
 
-    async fn run_all(self: Arc<Self>) {
+    async fn run_all(self: Arc<Self>, _ending: Ending) {
         loop {
             let errand = {
                 let mut state = self.errands.state();

@@ -17,6 +17,7 @@
 mod ahead;
 mod answer;
 mod endpoint;
+mod ends;
 mod era;
 mod errands;
 mod events;

@@ -18,6 +18,8 @@ use super::upstream::Shared;
 /// One link's session with an upstream, or the lack of one: stateless requests need none.
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
+    /// Its place among the upstream's.
+    key: usize,
     call_limit: usize,
     state: Mutex<State>,
 }
@@ -92,7 +94,12 @@ impl Session {
             Scope::Session | Scope::Pooled => shared.limits.session_calls,
             _ => shared.limits.shared_calls,
         };
-        Arc::new(Self { shared, call_limit, state: Mutex::default() })
+        Arc::new_cyclic(|session| {
+            let (key, is_closed) = shared.ends.enter(session);
+            let phase = if is_closed { Phase::Closed } else { Phase::Fresh };
+            let state = Mutex::new(State { phase, ..State::default() });
+            Self { shared, key, call_limit, state }
+        })
     }
 
     /// Takes up a request, or a listener, which has no id.
@@ -310,6 +317,12 @@ impl Session {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves the table as it was between two steps.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.ends.leave(self.key);
     }
 }
 

@@ -12,7 +12,8 @@ use crossway_service::{
 use http::HeaderMap;
 
 use super::endpoint::Endpoint;
-use super::errands::Errands;
+use super::ends::{Ending, Ends};
+use super::errands::{Errand, Errands};
 use super::exchange::Exchange;
 use super::http::HttpClient;
 use super::listen::Listening;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) mirrored: Mirrored,
     pub(super) errands: Errands,
+    pub(super) ends: Ends,
     /// Whether a session's standing stream was once waited for in vain.
     pub(super) heads_are_late: AtomicBool,
     strays: AtomicU64,
@@ -60,6 +62,7 @@ impl StreamableHttpUpstream {
             limits: options.limits,
             mirrored: Mirrored::default(),
             errands: Errands::default(),
+            ends: Ends::default(),
             heads_are_late: AtomicBool::new(false),
             strays: AtomicU64::new(0),
         }))
@@ -70,6 +73,22 @@ impl StreamableHttpUpstream {
     #[must_use]
     pub fn strays(&self) -> u64 {
         self.0.strays.load(Ordering::Relaxed)
+    }
+
+    /// Ends all sessions, and waits until the server was told, for 5 seconds at most. Links give errors from then on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what was begun goes on.
+    pub async fn close(&self) {
+        for session in self.0.ends.close() {
+            if let Some(badge) = session.close() {
+                self.0.run(Errand::Delete(badge));
+            }
+        }
+        if tokio::time::timeout(limits::CLOSE, self.0.ends.told()).await.is_err() {
+            tracing::debug!(upstream = %self.0.http.endpoint().origin(), "no answer to the ends of sessions");
+        }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -115,11 +134,13 @@ impl Connection for Handle {
     fn close(&self) -> Closing {
         let Some(badge) = self.0.close() else { return Box::pin(std::future::ready(())) };
         let shared = Arc::clone(&self.0.shared);
+        let ending = Ending::new(&shared);
         let delete = async move {
             let deleted = tokio::time::timeout(limits::CLOSE, shared.delete(&badge)).await;
             if deleted.is_err() {
                 tracing::debug!(upstream = %shared.http.endpoint().origin(), "no answer to a session's end");
             }
+            drop(ending);
         };
         Box::pin(ToTheEnd(Some(Box::pin(delete))))
     }

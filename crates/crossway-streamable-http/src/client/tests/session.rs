@@ -277,3 +277,29 @@ async fn configured_headers_go_with_every_request_and_host_is_the_urls_own() {
         exchange.answer(&initialized(LEGACY)).await;
     });
 }
+
+#[tokio::test]
+async fn all_sessions_end_with_the_upstream_which_waits_for_that() {
+    let mut peer = Peer::new().await;
+    let (open, gone) = (peer.session(LEGACY).await, peer.session(LEGACY).await);
+    drop(gone);
+    let upstream = peer.upstream.clone();
+    let mut closed = std::pin::pin!(upstream.close());
+    let mut ends = Vec::new();
+    while ends.len() < 2 {
+        tokio::select! {
+            biased;
+            () = &mut closed => panic!("it does not wait"),
+            end = peer.expect("DELETE", "") => ends.push(end),
+        }
+    }
+    for end in ends {
+        assert_eq!(end.header("mcp-session-id"), Some("s1"));
+        end.respond("204 No Content", "", "").await;
+    }
+    closed.await;
+    for link in [open, peer.link()] {
+        assert_eq!(*ask(&link, tool_call(1)).await.unwrap_err().reason(), Reason::Closing);
+    }
+    assert!(peer.is_silent(), "an end is told once");
+}

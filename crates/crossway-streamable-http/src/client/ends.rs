@@ -1,0 +1,69 @@
+//! The ends of an upstream's sessions: of all of them, and waited for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use slab::Slab;
+use tokio::sync::watch;
+
+use super::session::Session;
+use super::upstream::Shared;
+
+/// An upstream's links, and how much is being told of their ends.
+#[derive(Default)]
+pub(super) struct Ends {
+    links: Mutex<Links>,
+    ending: watch::Sender<usize>,
+}
+
+#[derive(Default)]
+struct Links {
+    open: Slab<Weak<Session>>,
+    is_closed: bool,
+}
+
+impl Ends {
+    /// Takes up a link. Gives its key, and whether the upstream is closed.
+    pub(super) fn enter(&self, session: &Weak<Session>) -> (usize, bool) {
+        let mut links = self.links();
+        (links.open.insert(Weak::clone(session)), links.is_closed)
+    }
+
+    /// A link is gone.
+    pub(super) fn leave(&self, key: usize) {
+        self.links().open.try_remove(key);
+    }
+
+    /// Closes the upstream. Gives the links that there are.
+    pub(super) fn close(&self) -> Vec<Arc<Session>> {
+        let mut links = self.links();
+        links.is_closed = true;
+        links.open.iter().filter_map(|(_, session)| session.upgrade()).collect()
+    }
+
+    /// Ready when nothing is being told.
+    pub(super) async fn told(&self) {
+        // The sender is ours, so the channel is open.
+        let _ = self.ending.subscribe().wait_for(|ending| *ending == 0).await;
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        // Each step leaves the table whole.
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Something is being told.
+pub(super) struct Ending(Arc<Shared>);
+
+impl Ending {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        shared.ends.ending.send_modify(|ending| *ending += 1);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.ends.ending.send_modify(|ending| *ending -= 1);
+    }
+}
