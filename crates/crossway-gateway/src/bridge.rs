@@ -32,7 +32,7 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
             let bound = Bound::new(serving).await?;
             let name = name_of(&upstream);
             let connected = connect(upstream).await?;
-            tracing::info!(speaks = ?connected.speaks()(), "the MCP server is there");
+            connected.announce(&name);
             let any_era = any_era_of(&name, Arc::clone(&connected.upstream), &connected, Share::Shared);
             let tools = Arc::new(alone(&name, &any_era.modern()));
             serve_with_tools(bound, any_era, Some(tools), &name, false).await?;

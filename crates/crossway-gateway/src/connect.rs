@@ -42,6 +42,22 @@ impl Connected {
         }
     }
 
+    /// Says in the log that it is there, and which eras it speaks: of a command that has said nothing yet, once that is known.
+    pub(crate) fn announce(&self, name: &str) {
+        let unknown = self.children().filter(|children| children.era().is_none());
+        let Some(children) = unknown else {
+            tracing::info!(server = %name, speaks = ?self.speaks()(), "the MCP server is there");
+            return;
+        };
+        tracing::info!(server = %name, "the MCP server is started, and has said nothing yet");
+        let (name, known) = (name.to_owned(), children.era_when_known());
+        tokio::spawn(async move {
+            if let Some(era) = known.await {
+                tracing::info!(server = %name, speaks = ?speaks(era), "the MCP server is there");
+            }
+        });
+    }
+
     fn children(&self) -> Option<&StdioUpstream> {
         if let Ends::Children(children) = &self.ends { Some(children) } else { None }
     }
@@ -89,11 +105,15 @@ async fn connect_with(plan: UpstreamPlan, options: Options) -> Result<Connected,
         UpstreamPlan::Command(command) => {
             let children = StdioUpstream::new(to_command(command), options);
             let era = children.probe().await?;
-            let speaks = if era == Era::Modern { Speaks::Modern } else { Speaks::Legacy };
+            let speaks = speaks(era);
             let upstream = Arc::new(children.clone());
             Ok(Connected { upstream, speaks, ends: Ends::Children(children) })
         }
     }
+}
+
+fn speaks(era: Era) -> Speaks {
+    if era == Era::Modern { Speaks::Modern } else { Speaks::Legacy }
 }
 
 fn to_command(plan: CommandPlan) -> Command {

@@ -103,7 +103,7 @@ impl Connecting {
         loop {
             match (self.connect)(self.server.upstream.clone()).await {
                 Ok(connected) => {
-                    tracing::info!(server = %name, speaks = ?connected.speaks()(), "the MCP server is there");
+                    connected.announce(name);
                     // One that fails or is slow is left alone for a while: it is not to hold up the others.
                     let upstream =
                         Without::around(Arc::clone(&connected.upstream), &self.server.disabled_tools);

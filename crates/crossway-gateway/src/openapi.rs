@@ -151,7 +151,7 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     };
     let bound = Bound::new(serving).await?.of_tools(&tools);
     let connected = connect(upstream).await?;
-    tracing::info!(speaks = ?connected.speaks()(), "the MCP server is there");
+    connected.announce("mcp");
     let any_era = any_era_of("mcp", Arc::clone(&connected.upstream), &connected, Share::Shared);
     // Whoever comes first is to see all tools, however long the server takes to start.
     let modern = any_era.modern();

@@ -1,4 +1,4 @@
-//! The log, where standard error is a pipe that nobody reads, or is read to its end.
+//! The log of a process: where nobody reads it, at the end, and what it says of servers.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -62,4 +62,18 @@ fn the_last_words_of_a_process_come_last_and_whole() {
         }
         assert_eq!(ended.status.code(), Some(1));
     }
+}
+
+#[test]
+fn which_era_a_slow_server_speaks_is_told_once_it_is_known() {
+    // It takes longer than it is waited for at first.
+    let server = format!("sleep 2.5; exec '{CROSSWAY}' demo --stdio");
+    let mut bridge = Command::new(CROSSWAY);
+    bridge.args(["bridge", "--log", "info", "--listen", "127.0.0.1:0", "--", "sh", "-c", &server]);
+    let mut bridge = Serving::spawn(bridge.stderr(Stdio::piped()));
+    let log = BufReader::new(bridge.child.stderr.take().unwrap());
+    let told = log.lines().map(Result::unwrap).filter(|line| line.contains("the MCP server is"));
+    let told: Vec<String> = told.take(2).collect();
+    assert!(told[0].contains("has said nothing yet") && !told[0].contains("speaks"), "{told:?}");
+    assert!(told[1].contains("the MCP server is there") && told[1].contains("speaks=Modern"), "{told:?}");
 }

@@ -83,6 +83,16 @@ impl StdioUpstream {
         self.plan.era()
     }
 
+    /// The same, once it is known for sure; `None` if it is not by the time that the upstream is gone. The future does not hold the
+    /// upstream.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub fn era_when_known(&self) -> impl Future<Output = Option<Era>> + Send + use<> {
+        self.plan.era_when_known()
+    }
+
     /// Ends all children with their descendants, those of sessions too, and waits for that. Links give errors from
     /// then on.
     pub async fn close(&self) {

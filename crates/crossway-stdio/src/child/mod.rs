@@ -19,7 +19,7 @@ mod start;
 mod stderr;
 mod tree;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crossway_service::Link;
 use crossway_service::mux::{Mux, Overflow};
@@ -52,7 +52,7 @@ pub(crate) struct Plan {
     /// How many there are.
     alive: watch::Sender<usize>,
     /// What the server was found to speak.
-    era: Mutex<Option<Era>>,
+    era: watch::Sender<Option<Era>>,
 }
 
 impl Plan {
@@ -62,16 +62,22 @@ impl Plan {
             options,
             closing: watch::Sender::new(false),
             alive: watch::Sender::new(0),
-            era: Mutex::default(),
+            era: watch::Sender::new(None),
         }
     }
 
     pub(crate) fn era(&self) -> Option<Era> {
-        *self.era.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.era.borrow()
+    }
+
+    /// Ready when that is known; `None` if it never will be.
+    pub(crate) fn era_when_known(&self) -> impl Future<Output = Option<Era>> + Send + use<> {
+        let mut era = self.era.subscribe();
+        async move { era.wait_for(Option::is_some).await.ok().and_then(|era| *era) }
     }
 
     pub(crate) fn set_era(&self, era: Era) {
-        *self.era.lock().unwrap_or_else(PoisonError::into_inner) = Some(era);
+        self.era.send_replace(Some(era));
     }
 
     /// Ends all children, and waits for that.

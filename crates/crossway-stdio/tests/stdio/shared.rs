@@ -94,7 +94,10 @@ async fn a_server_that_answers_late_turns_out_modern_after_all() {
     let command = command("late").env("CROSSWAY_TEST_PORT", lifelines.port().to_string());
     let upstream = StdioUpstream::new(command, impatient());
     assert_eq!(upstream.probe().await.unwrap(), Era::Legacy);
+    let known = upstream.era_when_known();
+    assert_eq!(upstream.era(), None, "it has said nothing yet");
     lifelines.accept().await.cut();
+    assert_eq!(known.await, Some(Era::Modern));
     let client = shared(&upstream);
     while client.call("pid", json!({})).await.is_err() {
         tokio::task::yield_now().await;
