@@ -144,6 +144,12 @@ impl Policy {
         self.0.credentials.narrowest(self.0.upstreams.number(upstream)?)
     }
 
+    /// Whether some quotas are about tools. If not, all calls of a caller to an upstream count against the same.
+    #[must_use]
+    pub fn has_quotas_of_tools(&self) -> bool {
+        self.0.quotas.has_tools
+    }
+
     /// All that a call counts against, the tenant's before the user's within each rule. `tool` is none for calls of other things,
     /// which count for quotas that name no tool.
     #[must_use]

@@ -42,6 +42,8 @@ pub(crate) struct QuotaRules {
     rules: Vec<Rule>,
     of_tenant: HashMap<TenantName, Vec<u32>>,
     of_any: Vec<u32>,
+    /// Whether some are about tools.
+    pub(crate) has_tools: bool,
 }
 
 struct Rule {
@@ -78,6 +80,7 @@ impl QuotaRules {
                 findings.error(&path, Problem::SameQuota);
             }
             others.push(number);
+            rules.has_tools |= compiled.tool.is_some();
             rules.rules.push(compiled);
         }
         rules

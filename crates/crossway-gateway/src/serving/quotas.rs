@@ -21,12 +21,25 @@ pub(super) struct PolicyQuotas {
 
 impl Quotas for PolicyQuotas {
     fn quotas(&self, call: &Call) -> QuotaList {
-        let Some(permit) = call.context.extensions.get::<Permit>() else { return QuotaList::new() };
-        let tool = (permit.kind() == Kind::Tool).then(|| permit.name());
+        let extensions = &call.context.extensions;
+        let Some(permit) = extensions.get::<Permit>() else { return QuotaList::new() };
         let ruling = self.now.get();
-        let caller = permit.principal();
-        let all = ruling.standings.policy().quotas(caller, permit.tenant(), permit.upstream(), tool);
-        Quota::all_of_policy(&all, caller)
+        let (policy, caller) = (ruling.standings.policy(), permit.principal());
+        let make = || {
+            let tool = (permit.kind() == Kind::Tool).then(|| permit.name());
+            Quota::all_of_policy(&policy.quotas(caller, permit.tenant(), permit.upstream(), tool), caller)
+        };
+        // Kept is what the policy that holds now says of the one who has the permit, where that is the same for all that is called.
+        let is_of = |standing: &&Standing| {
+            let rights = standing.rights();
+            standing.generation() == ruling.standings.generation()
+                && rights.principal().is_known_alike(caller)
+                && rights.tenant() == permit.tenant()
+        };
+        match extensions.get::<Standing>().filter(is_of) {
+            Some(standing) if !policy.has_quotas_of_tools() => standing.quotas(permit.upstream(), make),
+            _ => make(),
+        }
     }
 
     fn refused(&self, context: &Context, by: OverQuota) {

@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_layers::credentials::Plan;
+use crossway_layers::limit::QuotaList;
 use crossway_policy::{Policy, Principal, Rights, TenantDenied, TenantName, ViewId};
 use crossway_router::ScopeKey;
 use crossway_service::SessionShare;
 
 use super::shares::Shares;
+use crate::config::file::ScopeFile;
 use crate::hashed::HashMap;
 use crate::joined::joined;
 use crate::metrics::{Metrics, TenantMeter};
@@ -16,8 +18,8 @@ use crate::metrics::{Metrics, TenantMeter};
 /// How many callers' standings are kept, and how many views: 16,384. Beyond that they are made anew, which takes microseconds.
 const STANDINGS: usize = 16_384;
 
-/// Of how many upstreams it is kept for a caller what they are sent. Beyond that the first one's is made anew.
-const PLANS: usize = 4;
+/// Of how many upstreams it is kept for a caller what was found out of them. Beyond that the first one's is found out anew.
+const UPSTREAMS: usize = 4;
 
 /// What one caller may do at one endpoint, under one policy. In the extensions of each request; clones are cheap.
 #[derive(Clone)]
@@ -37,8 +39,17 @@ struct Inner {
     share: SessionShare,
     /// Where it is counted what the caller does.
     meter: Arc<TenantMeter>,
-    /// What upstreams are sent for the caller, by their names.
-    plans: Mutex<Vec<(Arc<str>, Plan)>>,
+    upstreams: Mutex<Vec<ToUpstream>>,
+}
+
+/// What was found out of a caller's calls to an upstream.
+#[derive(Default)]
+struct ToUpstream {
+    name: Box<str>,
+    plan: Option<Plan>,
+    /// The key of connections, with what it was made of beside the caller.
+    key: Option<(ScopeFile, Box<str>, ScopeKey)>,
+    quotas: Option<QuotaList>,
 }
 
 impl Standing {
@@ -76,22 +87,47 @@ impl Standing {
     }
 
     /// What an upstream is sent for the caller. It is kept: `make` asks the policy that this was made under, and nothing else.
-    pub(crate) fn plan<E>(
+    pub(crate) fn plan<E>(&self, upstream: &str, make: impl FnOnce() -> Result<Plan, E>) -> Result<Plan, E> {
+        self.to_upstream(upstream, |kept| match &kept.plan {
+            Some(plan) => Ok(plan.clone()),
+            None => Ok(kept.plan.insert(make()?).clone()),
+        })
+    }
+
+    /// What all calls of the caller's to an upstream count against. It is kept: `make` asks the policy that this was made under, and nothing
+    /// else.
+    pub(crate) fn quotas(&self, upstream: &str, make: impl FnOnce() -> QuotaList) -> QuotaList {
+        self.to_upstream(upstream, |kept| kept.quotas.get_or_insert_with(make).clone())
+    }
+
+    /// The key of the connections to an upstream of a scope that are made with what has a version. It is kept for the last of both: `make` goes
+    /// by these and the caller alone.
+    pub(crate) fn key(
         &self,
-        upstream: &Arc<str>,
-        make: impl FnOnce() -> Result<Plan, E>,
-    ) -> Result<Plan, E> {
+        upstream: &str,
+        scope: ScopeFile,
+        version: &str,
+        make: impl FnOnce() -> ScopeKey,
+    ) -> ScopeKey {
+        self.to_upstream(upstream, |kept| match &kept.key {
+            Some((of, made_with, key)) if *of == scope && **made_with == *version => key.clone(),
+            _ => kept.key.insert((scope, version.into(), make())).2.clone(),
+        })
+    }
+
+    fn to_upstream<R>(&self, name: &str, with: impl FnOnce(&mut ToUpstream) -> R) -> R {
         // Each step leaves the list whole.
-        let mut plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, plan)) = plans.iter().find(|(known, _)| known == upstream) {
-            return Ok(plan.clone());
+        let mut upstreams = self.0.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = upstreams.iter_mut().find(|kept| *kept.name == *name) {
+            return with(kept);
         }
-        let plan = make()?;
-        if plans.len() >= PLANS {
-            plans.remove(0);
+        let mut new = ToUpstream { name: name.into(), ..ToUpstream::default() };
+        let found = with(&mut new);
+        if upstreams.len() >= UPSTREAMS {
+            upstreams.remove(0);
         }
-        plans.push((Arc::clone(upstream), plan.clone()));
-        Ok(plan)
+        upstreams.push(new);
+        found
     }
 }
 
@@ -207,7 +243,7 @@ impl Standings {
             user,
             share,
             meter: self.metrics.tenant(tenant.as_str()),
-            plans: Mutex::default(),
+            upstreams: Mutex::default(),
         }))
     }
 }
@@ -284,10 +320,10 @@ mod tests {
     }
 
     #[test]
-    fn plans_are_made_once_for_each_upstream_and_few_are_kept() {
+    fn what_was_found_out_of_an_upstream_is_kept_for_it_alone_and_of_few() {
         let standing = standings().of(&caller("alice", &["acme"]), None).unwrap();
-        let names: Vec<Arc<str>> = (0..=PLANS).map(|number| format!("{number}").into()).collect();
-        let is_made = |name| {
+        let names: Vec<String> = (0..=UPSTREAMS).map(|number| number.to_string()).collect();
+        let is_made = |name: &String| {
             let mut is_made = false;
             let make = || {
                 is_made = true;
@@ -300,7 +336,21 @@ mod tests {
         assert!(is_made(&names[0]) && !is_made(&names[0]));
         assert!(names[1..].iter().all(is_made));
         assert!(!is_made(&names[1]) && is_made(&names[0]) && is_made(&names[1]));
-        assert_eq!(standing.0.plans.lock().unwrap().len(), PLANS);
+        assert_eq!(standing.0.upstreams.lock().unwrap().len(), UPSTREAMS);
+    }
+
+    #[test]
+    fn a_key_is_made_anew_for_another_scope_and_for_another_version() {
+        let standing = standings().of(&caller("alice", &["acme"]), None).unwrap();
+        let key = |upstream: &str, scope, version: &str, made: &str| {
+            standing.key(upstream, scope, version, || ScopeKey::new(made)).as_str().to_owned()
+        };
+        assert_eq!(key("wiki", ScopeFile::User, "1", "a"), "a");
+        assert_eq!(key("wiki", ScopeFile::User, "1", "b"), "a");
+        assert_eq!(key("jira", ScopeFile::User, "1", "c"), "c");
+        assert_eq!(key("wiki", ScopeFile::Tenant, "1", "d"), "d");
+        assert_eq!(key("wiki", ScopeFile::Tenant, "2", "e"), "e");
+        assert_eq!(key("wiki", ScopeFile::User, "1", "f"), "f");
     }
 
     #[test]

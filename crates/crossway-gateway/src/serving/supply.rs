@@ -73,7 +73,8 @@ impl Connection for KeyedLink {
         };
         let scope = self.now.get().scopes.get(&*self.name).copied().unwrap_or(ScopeFile::Session);
         let version = extensions.get::<Supplied>().map_or("", Supplied::version);
-        let key = ScopeKey::new(joined(&[scope_key(scope, standing).as_str(), version]));
+        let make = || ScopeKey::new(joined(&[scope_key(scope, standing).as_str(), version]));
+        let key = standing.key(&self.name, scope, version, make);
         call.context.extensions.insert(key);
         self.link.call(call)
     }
