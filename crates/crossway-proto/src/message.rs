@@ -1,6 +1,7 @@
 //! A message: its original bytes, where its parts stand, and what was spliced into it.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -134,8 +135,12 @@ impl Message {
     #[must_use]
     pub fn is_method(&self, method: &str) -> bool {
         let token = self.part(self.envelope.method);
-        token.len() == method.len() + 2 && &token[1..token.len() - 1] == method.as_bytes()
-            || token.contains(&b'\\') && self.method().as_deref() == Some(method)
+        match token.len().cmp(&(method.len() + 2)) {
+            Ordering::Less => false,
+            Ordering::Equal => &token[1..token.len() - 1] == method.as_bytes(),
+            // An escape is longer than what it stands for.
+            Ordering::Greater => token.contains(&b'\\') && self.method().as_deref() == Some(method),
+        }
     }
 
     /// What the request is about: `params.uri` for methods on resources, else `params.name`.
