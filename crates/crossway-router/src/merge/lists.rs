@@ -1,7 +1,6 @@
 //! Lists of many upstreams, one after the other.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -14,6 +13,7 @@ use futures_util::future::join_all;
 use super::ready::{HIDDEN, Key, Ready};
 use super::{Members, Router, resources};
 use crate::access::{Thing, Whose};
+use crate::hashed::HashMap;
 use crate::known::{Asker, Entry, Failure, Item, Known, ListKind, Listed, View};
 use crate::limits::LIST_PAGE_BYTES;
 
@@ -276,7 +276,8 @@ impl Router {
             shown.iter().map(|(member, ..)| Arc::clone(&member.name)).collect();
         upstreams.dedup();
         upstreams.sort_unstable();
-        let mut places: HashMap<Arc<str>, Place> = HashMap::with_capacity(shown.len());
+        let mut places: HashMap<Arc<str>, Place> = HashMap::default();
+        places.reserve(shown.len());
         let mut clashes = Vec::new();
         let mut pages = Pages::default();
         for (member, item, exposed) in shown {
