@@ -4,4 +4,5 @@ mod capabilities;
 pub mod from_legacy;
 pub mod keys;
 pub mod limits;
+mod members;
 pub mod to_legacy;

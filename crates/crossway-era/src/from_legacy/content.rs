@@ -3,7 +3,7 @@
 use crossway_proto::{Message, Part, Revision};
 use serde::Deserialize;
 
-use super::members::{Members, elements};
+use crate::members::{Members, elements};
 
 /// The types of content that a revision has not, with the first one that has it.
 pub(super) fn unknown(revision: Revision) -> &'static [(&'static str, Revision)] {

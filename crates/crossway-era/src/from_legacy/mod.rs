@@ -44,7 +44,6 @@ mod call;
 pub(crate) mod content;
 mod initialize;
 mod listening;
-mod members;
 mod questions;
 mod results;
 mod revisions;

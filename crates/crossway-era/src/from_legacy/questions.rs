@@ -6,7 +6,7 @@ use crossway_proto::Revision;
 use serde::Deserialize;
 
 use super::content;
-use super::members::{Members, elements};
+use crate::members::{Members, elements};
 
 /// The params of a server request in the words of a revision: untouched where it has them all. `None` if it has none for
 /// what is asked.

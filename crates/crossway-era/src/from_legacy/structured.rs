@@ -4,7 +4,7 @@ use crossway_proto::{Message, Part};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::members::{Members, elements};
+use crate::members::{Members, elements};
 
 /// Takes structured content that is no object away from a tool's result. If the result says nothing else, its text is put
 /// there, as servers should have done themselves (2025-11-25, server/tools, Structured Content).

@@ -31,6 +31,8 @@ pub struct Call {
     /// The server's.
     revision: Revision,
     /// Who the server is, and the `_meta` that says so: JSON text.
+    /// Whether the server's tools can be called as tasks.
+    has_tasks: bool,
     info: (Bytes, Bytes),
     asks: Asks,
     level: Option<Level>,
@@ -75,6 +77,7 @@ impl Call {
         info: (Bytes, Bytes),
         asks: Asks,
         level: Option<Level>,
+        has_tasks: bool,
     ) -> Self {
         // Only requests become calls.
         let id = request.id().unwrap_or_else(|| RequestId::from(0));
@@ -88,6 +91,7 @@ impl Call {
             info,
             asks,
             level,
+            has_tasks,
             asked: 0,
         }
     }
@@ -148,7 +152,11 @@ impl Call {
         match message.kind() {
             Kind::Result => {
                 message.set_id(&self.id);
-                results::complete(&mut message, &self.request.method().unwrap_or_default(), &self.info);
+                let method = self.request.method().unwrap_or_default();
+                if method == "tools/list" {
+                    results::without_tasks(&mut message, self.has_tasks);
+                }
+                results::complete(&mut message, &method, &self.info);
                 Step::Done(message)
             }
             Kind::Error => {

@@ -8,6 +8,7 @@
 //! | the server says | what happens |
 //! |---|---|
 //! | a result | `resultType`, and where they belong `ttlMs`, `cacheScope`, and who the server is, are put on |
+//! | a list of tools | those that can be called as tasks alone are left out, for modern revisions have none of that kind, and `execution` of the others |
 //! | an error | codes that modern revisions have retired are replaced |
 //! | the error -32042, which sends the user to URLs first | the client is asked to, if it can; the call is made anew by its second request |
 //! | progress | passes to its call |
@@ -144,6 +145,11 @@ impl Session {
         }
     }
 
+    /// Whether tools can be called as tasks (2025-11-25, basic/utilities/tasks, Capability Negotiation).
+    fn has_tasks(&self) -> bool {
+        self.capabilities.get("tasks").is_some_and(|tasks| !tasks["requests"]["tools"]["call"].is_null())
+    }
+
     /// The answer to `server/discover`.
     #[must_use]
     pub fn discovered(&self, id: &RequestId) -> Message {
@@ -201,7 +207,7 @@ impl Session {
         })?;
         let request = request.reread().map_err(|error| ErrorObject::new(error.code(), error.to_string()))?;
         let info = (self.info.clone(), self.meta.clone());
-        Ok(Call::new(request, self.revision, info, asks, level))
+        Ok(Call::new(request, self.revision, info, asks, level, self.has_tasks()))
     }
 
     /// A request whose answer shows that the server has read what was sent before.

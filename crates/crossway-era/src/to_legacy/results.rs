@@ -1,11 +1,14 @@
 //! What a legacy server answers, as a modern client may see it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use crossway_proto::{ErrorCode, Message, Part, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::keys;
+use crate::members::{Members, elements};
 
 /// Results that say how long they hold, and for whom (2026-07-28, server/utilities/caching).
 const CACHEABLE: [&str; 5] =
@@ -27,6 +30,47 @@ pub(super) fn complete(result: &mut Message, method: &str, (info, meta): &(Bytes
     if result.edit(Part::Result, &[], put).is_ok() {
         let _ = result.edit(Part::Meta, &[], &[(keys::SERVER_INFO, &info[..])]);
     }
+}
+
+/// Takes out of a list of tools what a modern client has no use for: `execution`, which says whether a tool can be called as a task, and, where
+/// the server has such tasks, the tools that can be called in no other way.
+///
+/// "If `taskSupport` is `\"required\"`, clients **MUST** invoke the tool as a task. Servers **MUST** return a `-32601` (Method not found)
+/// error if a client does not attempt to do so" (2025-11-25, basic/utilities/tasks, Tool-Level Negotiation).
+pub(super) fn without_tasks(result: &mut Message, has_tasks: bool) {
+    let tools = result.member(Part::Result, "tools");
+    let Some(tools) = tools.filter(|tools| memchr::memmem::find(tools, b"\"execution\"").is_some()) else {
+        return;
+    };
+    let Some(tools) = std::str::from_utf8(tools).ok().and_then(elements) else { return };
+    let (mut kept, mut is_changed) = (String::from("["), false);
+    for tool in tools {
+        let members = Members::read(tool).filter(|members| members.value("execution").is_some());
+        is_changed |= members.is_some();
+        let tool = match members {
+            Some(members) if has_tasks && is_a_task(&members) => continue,
+            Some(members) => Cow::from(members.with(|name, _| (name == "execution").then(String::new))),
+            None => Cow::from(tool),
+        };
+        if kept.len() > 1 {
+            kept.push(',');
+        }
+        kept.push_str(&tool);
+    }
+    if is_changed {
+        kept.push(']');
+        // Who merges lists reads this one again.
+        let edited = result.edit(Part::Result, &[], &[("tools", kept.as_bytes())]).ok();
+        if let Some(read) = edited.and_then(|()| result.reread().ok()) {
+            *result = read;
+        }
+    }
+}
+
+fn is_a_task(tool: &Members<'_>) -> bool {
+    let execution = tool.value("execution").and_then(Members::read);
+    let support = execution.and_then(|execution| execution.value("taskSupport"));
+    support.and_then(|json| serde_json::from_str::<String>(json).ok()).as_deref() == Some("required")
 }
 
 /// An error with a code that modern revisions may have.
@@ -92,5 +136,34 @@ impl Level {
     /// Whether a log message is of this level or a higher one.
     pub(super) fn admits(self, log: &Message) -> bool {
         log.member(Part::Params, "level").and_then(Self::parse).is_some_and(|level| level >= self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(tools: &str, has_tasks: bool) -> String {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":{tools},"nextCursor":"n"}}}}"#);
+        let mut list = Message::parse(text.into(), &crossway_proto::Limits::default()).unwrap();
+        without_tasks(&mut list, has_tasks);
+        String::from_utf8(list.member(Part::Result, "tools").unwrap().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn tools_that_can_be_called_as_tasks_alone_are_not_in_the_list() {
+        let tools = r#"[{"name":"a","n":1.0},{"name":"b","execution":{"taskSupport":"required"}},{"execution":{"taskSupport":"optional"},"name":"c","n":1.50},{"name":"d","inputSchema":{"properties":{"execution":{}}}}]"#;
+        let [a, b, c, d] = [
+            r#"{"name":"a","n":1.0}"#,
+            r#"{"name":"b"}"#,
+            r#"{"name":"c","n":1.50}"#,
+            r#"{"name":"d","inputSchema":{"properties":{"execution":{}}}}"#,
+        ];
+        assert_eq!(listed(tools, true), format!("[{a},{c},{d}]"));
+        // "clients **MUST NOT** attempt to use task augmentation on that server's tools, regardless of the `execution.taskSupport` value"
+        assert_eq!(listed(tools, false), format!("[{a},{b},{c},{d}]"));
+        for same in ["[]", r#"[{"name":"a" }, 1]"#, r#"{"execution":1}"#, r#"[ {"x":{"execution":1}} ]"#] {
+            assert_eq!(listed(same, true), same);
+        }
     }
 }

@@ -7,22 +7,22 @@ use serde_json::value::RawValue;
 
 /// An object's members in their order: names decoded, values as JSON text.
 #[derive(Debug)]
-pub(super) struct Members<'a>(pub(super) Vec<(String, &'a RawValue)>);
+pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {
     /// The members of a JSON text; `None` if that is no object.
-    pub(super) fn read(json: &'a str) -> Option<Self> {
+    pub(crate) fn read(json: &'a str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
 
     /// The value of a member, as JSON text.
-    pub(super) fn value(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn value(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get())
     }
 
     /// The object as JSON text, with `other` in the place of those values for which it gives any; an empty text takes
     /// the member away.
-    pub(super) fn with(&self, other: impl Fn(&str, &'a str) -> Option<String>) -> String {
+    pub(crate) fn with(&self, other: impl Fn(&str, &'a str) -> Option<String>) -> String {
         let mut text = String::from("{");
         for (name, value) in &self.0 {
             let replaced = other(name, value.get());
@@ -65,7 +65,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 }
 
 /// The elements of an array as JSON text; `None` if the text is no array.
-pub(super) fn elements(json: &str) -> Option<Vec<&str>> {
+pub(crate) fn elements(json: &str) -> Option<Vec<&str>> {
     let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
     Some(elements.into_iter().map(RawValue::get).collect())
 }
