@@ -22,7 +22,7 @@ pub use link::{Closing, Connection, Link};
 pub use mux::{Mux, Outlet};
 pub use pump::Pump;
 pub use reply::Reply;
-pub use session::{SessionHandles, SessionState};
+pub use session::{SessionHandles, SessionOwner, SessionState};
 pub use share::{SessionPlace, SessionShare};
 pub use trace::{BadTraceparent, TraceContext};
 pub use upstream::{Layered, Scope, Upstream};

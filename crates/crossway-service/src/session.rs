@@ -1,10 +1,38 @@
-//! What a legacy client's session is made anew from, in another process or after a while.
+//! Whose a legacy client's session is, and what it is made anew from, in another process or after a while.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use crossway_proto::Revision;
+
+/// Whose session it is, where something in front of a server knows.
+///
+/// Put one into the extensions of each HTTP request: a session then answers only requests with the owner that the request had which opened it,
+/// and is unknown to all others, on Streamable HTTP and on HTTP+SSE. "MCP servers **SHOULD** bind session IDs to user-specific information"
+/// (2025-11-25, basic/security_best_practices, Session Hijacking): a session id alone is no proof of who sends it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionOwner(Arc<str>);
+
+impl SessionOwner {
+    /// An owner by a name that no other owner has, such as the issuer and subject of a token.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionOwner([redacted])")
+    }
+}
 
 /// What a session of a legacy client is made anew from.
 ///

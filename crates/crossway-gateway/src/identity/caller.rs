@@ -4,27 +4,25 @@ use std::fmt;
 use std::sync::Arc;
 
 use crossway_policy::Principal;
+use crossway_service::SessionOwner;
 use http::Extensions;
 
 use crate::joined::joined;
 
-/// A principal, and the owner that its sessions have on each face. Clones are cheap.
+/// A principal, and the owner that its sessions have. Clones are cheap.
 #[derive(Clone)]
 pub struct Caller(Arc<Inner>);
 
 struct Inner {
     principal: Principal,
-    mcp: crossway_streamable_http::server::SessionOwner,
-    sse: crossway_http_sse::SessionOwner,
+    owner: SessionOwner,
 }
 
 impl Caller {
     /// Of a principal that was proven.
     pub(crate) fn new(principal: Principal) -> Self {
-        let owner: Arc<str> = owner(&principal).into();
-        let mcp = crossway_streamable_http::server::SessionOwner::new(Arc::clone(&owner));
-        let sse = crossway_http_sse::SessionOwner::new(owner);
-        Self(Arc::new(Inner { principal, mcp, sse }))
+        let owner = SessionOwner::new(owner(&principal));
+        Self(Arc::new(Inner { principal, owner }))
     }
 
     /// Who calls.
@@ -33,11 +31,10 @@ impl Caller {
         &self.0.principal
     }
 
-    /// Puts the [`Principal`] and both kinds of session owner into a request's extensions.
+    /// Puts the [`Principal`] and the session owner into a request's extensions.
     pub(super) fn put_into(&self, extensions: &mut Extensions) {
         extensions.insert(self.0.principal.clone());
-        extensions.insert(self.0.mcp.clone());
-        extensions.insert(self.0.sse.clone());
+        extensions.insert(self.0.owner.clone());
     }
 }
 

@@ -10,5 +10,5 @@ mod sessions;
 
 pub use body::Body;
 pub use config::{Config, InvalidPath};
+pub use crossway_service::SessionOwner;
 pub use service::{HttpSse, ResponseFuture};
-pub use session::SessionOwner;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::{Message, RequestId};
-use crossway_service::{Link, Pump, SessionPlace};
+use crossway_service::{Link, Pump, SessionOwner, SessionPlace};
 use http::Extensions;
 
 use super::sessions::Sessions;
@@ -33,26 +33,6 @@ impl SessionId {
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
-    }
-}
-
-/// Whose session it is, where something in front of the server knows.
-///
-/// Put one into the extensions of each request: a session then takes messages only from the owner that its GET had,
-/// and is unknown to all others. A session id alone is no proof of who sends it.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionOwner(Arc<str>);
-
-impl SessionOwner {
-    /// An owner by a name that no other owner has, such as the issuer and subject of a token.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
-}
-
-impl fmt::Debug for SessionOwner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionOwner([redacted])")
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crossway_service::{Link, SessionShare};
+use crossway_service::{Link, SessionOwner, SessionShare};
 use http::Extensions;
 
-use super::session::{Session, SessionId, SessionOwner};
+use super::session::{Session, SessionId};
 use crate::limits::ServerLimits;
 
 /// All sessions of a server.

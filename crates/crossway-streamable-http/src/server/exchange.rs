@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use crossway_proto::{Kind, Message, RequestId};
-use crossway_service::{Call, CallError, Link, Reason, Reply};
+use crossway_service::{Call, CallError, Link, Reason, Reply, SessionOwner};
 use futures_core::Stream;
 
 use super::control::StreamControl;
 use super::endpoint::Endpoint;
-use super::session::{Session, SessionOwner, Ticket, detach};
+use super::session::{Session, Ticket, detach};
 
 /// A POST that was handed on, until its last response is out.
 pub(crate) struct Exchange {

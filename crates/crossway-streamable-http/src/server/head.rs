@@ -6,14 +6,14 @@ use crossway_proto::http_rules::names::MCP_PROTOCOL_VERSION;
 use crossway_proto::http_rules::version::{self, BodyVersion};
 use crossway_proto::http_rules::{Page, Refusal, accept, session as session_rules};
 use crossway_proto::{ErrorCode, Revision};
-use crossway_service::Call;
+use crossway_service::{Call, SessionOwner};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 
 use super::endpoint::Endpoint;
 use super::events::EventStream;
 use super::post::Post;
-use super::session::{EventId, Session, SessionId, SessionOwner, StreamKind};
+use super::session::{EventId, Session, SessionId, StreamKind};
 use super::{Body, answer};
 
 /// What becomes of a request whose head is known.

@@ -26,7 +26,7 @@ mod waiting;
 pub use body::Body;
 pub use config::Config;
 pub use control::StreamControl;
+pub use crossway_service::SessionOwner;
 pub use future::ResponseFuture;
 pub use limits::Limits;
 pub use service::StreamableHttp;
-pub use session::SessionOwner;

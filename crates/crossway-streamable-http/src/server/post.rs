@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crossway_proto::http_rules::version::{self, BodyVersion};
 use crossway_proto::http_rules::{Refusal, accept, content_type, session as session_rules};
 use crossway_proto::{ErrorCode, Incoming, Message, ParseError, RequestId, Revision};
-use crossway_service::{Call, Context, Scope};
+use crossway_service::{Call, Context, Scope, SessionOwner};
 use http::StatusCode;
 use http::request::Parts;
 
@@ -16,7 +16,7 @@ use super::exchange::{Asked, Caller, Exchange, RequestKind};
 use super::head::{
     MODERN, check_version, draining, find_session, no_randomness, said_version, too_many_sessions,
 };
-use super::session::{Handles, Session, SessionId, SessionOwner};
+use super::session::{Handles, Session, SessionId};
 use super::{batch, modern};
 
 /// A POST whose head is all right.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::limits::{ALL_TOOLS, TOOLS};
-use super::session::SessionOwner;
+use crossway_service::SessionOwner;
 
 /// The tools of the stateless clients' upstream that mirror arguments, as each caller was told of them.
 ///

@@ -58,10 +58,10 @@ fn a_request_goes_on_with_its_principal_and_owners_and_without_its_proof() {
     let extensions = request.extensions();
     assert_eq!(extensions.get::<Principal>().unwrap().subject(), "alice");
     let owner = "10:open-webui5:alice";
-    let mcp = crossway_streamable_http::server::SessionOwner::new(owner);
-    assert_eq!(extensions.get::<crossway_streamable_http::server::SessionOwner>(), Some(&mcp));
-    let sse = crossway_http_sse::SessionOwner::new(owner);
-    assert_eq!(extensions.get::<crossway_http_sse::SessionOwner>(), Some(&sse));
+    // Both faces read this one.
+    let owner = crossway_service::SessionOwner::new(owner);
+    assert_eq!(extensions.get::<crossway_streamable_http::server::SessionOwner>(), Some(&owner));
+    assert_eq!(extensions.get::<crossway_http_sse::SessionOwner>(), Some(&owner));
     assert!(extensions.get::<Connection>().is_none());
 }
 

@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use crossway_proto::Message;
 use crossway_proto::http_rules::{Refusal, session as session_rules};
-use crossway_service::{SessionHandles, SessionState};
+use crossway_service::{SessionHandles, SessionOwner, SessionState};
 use http::request::Parts;
 use http::{Extensions, HeaderValue};
 use tracing::debug;
 
-use super::{Session, SessionId, SessionOwner};
+use super::{Session, SessionId};
 use crate::server::endpoint::Endpoint;
 use crate::server::head::{check_version, draining, no_randomness, too_many_sessions};
 use crate::server::limits::{ENDED, INITIALIZE};

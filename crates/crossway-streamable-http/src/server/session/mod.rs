@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossway_proto::{Kind, Message, Revision};
-use crossway_service::{Context, Link, Origin};
+use crossway_service::{Context, Link, Origin, SessionOwner};
 
 use super::limits::Limits;
 
@@ -23,32 +23,6 @@ pub(crate) use handles::Handles;
 pub(crate) use id::SessionId;
 pub(crate) use store::{Sessions, Slot};
 pub(crate) use streams::{Streams, Ticket, frame};
-
-/// Whose session it is, where something in front of the endpoint knows.
-///
-/// Put one into the extensions of each HTTP request: a session then answers only requests with the owner that its
-/// `initialize` had, and is unknown to all others. "MCP servers **SHOULD** bind session IDs to user-specific
-/// information" (2025-11-25, basic/security_best_practices, Session Hijacking).
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionOwner(Arc<str>);
-
-impl SessionOwner {
-    /// An owner by a name that no other owner has, such as the issuer and subject of a token.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
-
-    /// Its name.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SessionOwner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionOwner([redacted])")
-    }
-}
 
 /// One client's session, and its link to the upstream.
 pub(crate) struct Session {

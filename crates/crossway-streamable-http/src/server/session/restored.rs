@@ -5,14 +5,15 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use crossway_proto::{Kind, Message, RequestId, Revision};
 use crossway_service::{
-    Call, CallError, Closing, Connection, Context, Link, Origin, Reason, Reply, Scope, SessionState,
+    Call, CallError, Closing, Connection, Context, Link, Origin, Reason, Reply, Scope, SessionOwner,
+    SessionState,
 };
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use http::Extensions;
 
 use super::handles::seconds;
-use super::{Negotiated, Session, SessionId, SessionOwner, Slot};
+use super::{Negotiated, Session, SessionId, Slot};
 use crate::server::endpoint::Endpoint;
 
 /// The id of the `initialize` that is sent anew. Its answer goes to nobody else.

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use crossway_service::{Limits as SeamLimits, SessionPlace, SessionShare};
+use crossway_service::{Limits as SeamLimits, SessionOwner, SessionPlace, SessionShare};
 use tokio::sync::Notify;
 use tracing::debug;
 
+use super::Session;
 use super::id::{AsTaken, SessionId};
-use super::{Session, SessionOwner};
 use crate::server::limits::{Limits, SWEEP};
 
 /// How many owners' counts are kept at least before those are looked for that are of no use: 64.

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 
 use crossway_proto::sse::SseEncoder;
 use crossway_proto::{Message, Slices};
+use crossway_service::SessionOwner;
 
-use super::SessionOwner;
 use super::event_id::{EventId, StreamKind};
 use super::store::Common;
 use crate::server::limits::{FLATTEN, OWNERS};
