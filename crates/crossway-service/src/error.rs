@@ -79,7 +79,12 @@ pub enum Reason {
 }
 
 fn retry_hint(after: Option<Duration>) -> String {
-    after.map(|after| format!("; try again in {} s", after.as_secs())).unwrap_or_default()
+    after.map(|after| format!("; try again in {} s", whole_seconds(after))).unwrap_or_default()
+}
+
+/// Whole seconds, rounded up, so that nobody comes too early.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
 }
 
 impl CallError {
@@ -148,8 +153,7 @@ impl CallError {
     /// The same in whole seconds, rounded up, as `Retry-After` has it.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
-        let after = self.retry_after()?;
-        Some(after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)))
+        self.retry_after().map(whole_seconds)
     }
 
     /// The JSON-RPC error for the client, with the outcome in its `data`.

@@ -36,4 +36,9 @@ fn when_to_try_again_is_said_in_whole_seconds_and_never_too_early() {
     let error = CallError::answered(refused).with_retry_after(Duration::from_millis(4001));
     assert_eq!(error.retry_after(), Some(Duration::from_millis(4001)), "what is said last counts");
     assert_eq!(data(&error)["data"]["retryAfterSeconds"], 5);
+
+    let soon = Reason::Refused { status: 503, retry_after: Some(Duration::from_millis(400)) };
+    let said = data(&CallError::answered(soon));
+    assert_eq!(said["data"]["retryAfterSeconds"], 1);
+    assert!(said["message"].as_str().unwrap().ends_with("; try again in 1 s"), "{said}");
 }

@@ -104,7 +104,7 @@ impl Session {
         self.revision().is_some_and(Revision::primes_streams)
     }
 
-    /// Whether its client may send batches: if the revision has them, and until it is known.
+    /// Whether its client may send batches: once the revision is known, and if it has them.
     pub(crate) fn allows_batches(&self) -> bool {
         self.revision().is_some_and(Revision::allows_batches)
     }
