@@ -88,38 +88,10 @@ impl Revision {
         matches!(self, Self::V2025_03_26)
     }
 
-    /// Whether Streamable HTTP is one of its transports.
-    #[must_use]
-    pub const fn has_streamable_http(self) -> bool {
-        self.at_least(Self::V2025_03_26)
-    }
-
-    /// Whether HTTP+SSE is one of its transports: in 2024-11-05 alone.
-    ///
-    /// Implementations of later revisions speak it nevertheless, as their backwards compatibility sections say.
-    #[must_use]
-    pub const fn has_http_sse(self) -> bool {
-        matches!(self, Self::V2024_11_05)
-    }
-
     /// Whether a Streamable HTTP server may hand out an `Mcp-Session-Id`, to be ended by DELETE.
     #[must_use]
     pub const fn has_sessions(self) -> bool {
-        self.has_streamable_http() && self.is_legacy()
-    }
-
-    /// Whether a Streamable HTTP client may open a stream of the server's own messages with GET.
-    ///
-    /// Modern revisions have `subscriptions/listen` instead.
-    #[must_use]
-    pub const fn has_get_stream(self) -> bool {
-        self.has_sessions()
-    }
-
-    /// Whether a broken stream may be taken up again with `Last-Event-ID`.
-    #[must_use]
-    pub const fn has_resumable_streams(self) -> bool {
-        self.has_sessions()
+        self.at_least(Self::V2025_03_26) && self.is_legacy()
     }
 
     /// Whether a server may prime a stream with an event that has an id and empty data, and close the connection
@@ -128,7 +100,7 @@ impl Revision {
     /// Clients of earlier revisions may choke on the empty data.
     #[must_use]
     pub const fn primes_streams(self) -> bool {
-        self.has_resumable_streams() && self.at_least(Self::V2025_11_25)
+        self.has_sessions() && self.at_least(Self::V2025_11_25)
     }
 
     /// Whether a client has to send `MCP-Protocol-Version` with each HTTP request (after `initialize`, where there
@@ -136,35 +108,6 @@ impl Revision {
     #[must_use]
     pub const fn requires_version_header(self) -> bool {
         self.at_least(Self::V2025_06_18)
-    }
-
-    /// Whether parts of the body are mirrored in `Mcp-Method`, `Mcp-Name` and `Mcp-Param-*`
-    /// (2026-07-28, basic/transports/streamable-http, "Request Metadata").
-    #[must_use]
-    pub const fn mirrors_headers(self) -> bool {
-        self.is_modern()
-    }
-
-    /// Whether the server may send requests of its own (sampling, elicitation, roots, ping).
-    ///
-    /// Modern servers put them in results that ask for input.
-    #[must_use]
-    pub const fn has_server_requests(self) -> bool {
-        self.is_legacy()
-    }
-
-    /// Whether an HTTP client may answer the server's requests by POST.
-    #[must_use]
-    pub const fn accepts_posted_responses(self) -> bool {
-        self.has_server_requests()
-    }
-
-    /// Whether a closed response stream cancels its call: in modern revisions it does, while before them
-    /// "Disconnection **SHOULD NOT** be interpreted as the client cancelling its request" (2025-11-25,
-    /// basic/transports).
-    #[must_use]
-    pub const fn disconnect_cancels(self) -> bool {
-        self.is_modern()
     }
 
     /// Whether servers can ask the user for input (elicitation).
@@ -177,12 +120,6 @@ impl Revision {
     #[must_use]
     pub const fn has_url_elicitation(self) -> bool {
         self.at_least(Self::V2025_11_25)
-    }
-
-    /// Whether either side can be pinged.
-    #[must_use]
-    pub const fn has_ping(self) -> bool {
-        self.is_legacy()
     }
 }
 
@@ -233,22 +170,12 @@ mod tests {
 
     #[test]
     fn each_revision_allows_what_its_text_says() {
-        let sessions = ["2025-03-26", "2025-06-18", "2025-11-25"];
         assert_eq!(those(Revision::allows_batches), ["2025-03-26"]);
-        assert_eq!(those(Revision::has_http_sse), ["2024-11-05"]);
-        assert_eq!(those(Revision::has_sessions), sessions);
-        assert_eq!(those(Revision::has_get_stream), sessions);
-        assert_eq!(those(Revision::has_resumable_streams), sessions);
+        assert_eq!(those(Revision::has_sessions), ["2025-03-26", "2025-06-18", "2025-11-25"]);
         assert_eq!(those(Revision::primes_streams), ["2025-11-25"]);
         assert_eq!(those(Revision::requires_version_header), ["2025-06-18", "2025-11-25", "2026-07-28"]);
         assert_eq!(those(Revision::has_elicitation), ["2025-06-18", "2025-11-25", "2026-07-28"]);
         assert_eq!(those(Revision::has_url_elicitation), ["2025-11-25", "2026-07-28"]);
-        for modern in [Revision::is_modern, Revision::mirrors_headers, Revision::disconnect_cancels] {
-            assert_eq!(those(modern), ["2026-07-28"]);
-        }
-        for legacy in [Revision::has_server_requests, Revision::accepts_posted_responses, Revision::has_ping]
-        {
-            assert_eq!(those(legacy), those(Revision::is_legacy));
-        }
+        assert_eq!(those(Revision::is_modern), ["2026-07-28"]);
     }
 }

@@ -214,7 +214,7 @@ impl Live {
     /// <protocol-version>` HTTP header on all subsequent requests".
     fn learn_revision(&mut self, answer: &Message) {
         let revision = answer.initialize_version().and_then(|version| Revision::parse(&version));
-        if let Some(revision) = revision.filter(|revision| *revision >= Revision::V2025_06_18) {
+        if let Some(revision) = revision.filter(|revision| revision.requires_version_header()) {
             let target = Arc::make_mut(&mut self.target);
             target.headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(revision.as_str()));
         }
