@@ -15,9 +15,7 @@ use rmcp::transport::Transport;
 use rmcp::{RoleServer, ServerHandler, ServiceExt};
 
 use crate::convert::{ConvertError, from_message, to_message};
-
-/// How many messages may be on their way between a transport and a handler, each way.
-const PIPE_MESSAGES: usize = 4096;
+use crate::limits::PIPE_MESSAGES;
 
 /// An rmcp handler as an upstream: each session is served by a handler of its own, and so is each stateless request
 /// ([`Scope::Shared`]), since rmcp does not say to which request a log message belongs.

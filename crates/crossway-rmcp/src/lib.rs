@@ -5,6 +5,8 @@ mod client;
 mod convert;
 #[cfg(feature = "server")]
 mod handler;
+#[cfg(feature = "server")]
+mod limits;
 
 #[cfg(feature = "client")]
 pub use client::ClientTransport;

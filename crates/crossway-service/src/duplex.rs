@@ -12,7 +12,7 @@ use crate::{Extensions, Limits, Link, Reason};
 
 /// Two ends of a pipe: what is sent into one comes out of the other, in order.
 ///
-/// `capacity` is how many messages may be on their way in each direction.
+/// `capacity` is how many messages may be on their way in each direction, and [`Limits::PIPE_BYTES`] how many bytes.
 #[must_use]
 pub fn pair(capacity: usize) -> (End, End) {
     let (there, back) = (Lane::new(capacity), Lane::new(capacity));
@@ -36,6 +36,7 @@ struct Lane {
 #[derive(Default)]
 struct LaneState {
     messages: VecDeque<(Message, Extensions)>,
+    bytes: usize,
     is_closed: bool,
     waker: Option<Waker>,
     /// Who waits for room.
@@ -56,9 +57,10 @@ impl Lane {
         if state.is_closed {
             return Err(Reason::Ended("the pipe is closed".into()));
         }
-        if state.messages.len() >= self.capacity {
+        if state.is_full(self.capacity) {
             return Err(Reason::OverLimit("the pipe is full".into()));
         }
+        state.bytes += message.len();
         state.messages.push_back((message, extensions));
         state.wake();
         Ok(())
@@ -67,6 +69,7 @@ impl Lane {
     fn poll_receive(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Extensions)>> {
         let mut state = self.state();
         if let Some(next) = state.messages.pop_front() {
+            state.bytes -= next.0.len();
             state.senders.drain(..).for_each(Waker::wake);
             return Poll::Ready(Some(next));
         }
@@ -86,15 +89,21 @@ impl Lane {
 
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        if state.is_closed || state.messages.len() < self.capacity {
+        if state.is_closed || !state.is_full(self.capacity) {
             return Poll::Ready(());
         }
-        state.senders.push(cx.waker().clone());
+        if !state.senders.iter().any(|sender| sender.will_wake(cx.waker())) {
+            state.senders.push(cx.waker().clone());
+        }
         Poll::Pending
     }
 }
 
 impl LaneState {
+    fn is_full(&self, capacity: usize) -> bool {
+        self.messages.len() >= capacity || self.bytes >= Limits::PIPE_BYTES
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -217,5 +226,47 @@ impl Outlet for PipeOutlet {
 
     fn hang_up(&self) {
         self.0.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: usize) -> Message {
+        let text = format!(r#"{{"jsonrpc":"2.0","method":"m","params":{{"x":"{}"}}}}"#, "x".repeat(bytes));
+        Message::parse(text.into(), &crossway_proto::Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn a_pipe_is_full_when_its_bytes_are_too_many() {
+        let (ours, theirs) = pair(usize::MAX);
+        let large = message(1 << 20);
+        let most = Limits::PIPE_BYTES.div_ceil(large.len());
+        for _ in 0..most {
+            ours.send(large.clone()).unwrap();
+        }
+        assert!(matches!(ours.send(message(0)), Err(Reason::OverLimit(_))));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(theirs.poll_receive(&mut cx).is_ready());
+        ours.send(message(0)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_who_waits_for_room_is_noted_once() {
+        let (ours, theirs) = pair(1);
+        ours.send(message(0)).unwrap();
+        let mut waiting = Box::pin(ours.send_when_ready(message(0)));
+        std::future::poll_fn(|cx| {
+            for _ in 0..3 {
+                assert!(waiting.as_mut().poll(cx).is_pending());
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!(ours.outgoing.state().senders.len(), 1);
+        assert!(theirs.receive().await.is_some());
+        waiting.await.unwrap();
+        assert!(theirs.receive().await.is_some());
     }
 }

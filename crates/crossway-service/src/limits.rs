@@ -33,6 +33,8 @@ impl Limits {
     pub const URGENT_MESSAGES: usize = 256;
     /// 16 MiB: more than clients send before they wait, and little enough for each of them to do so.
     pub const INBOX_BYTES: usize = 16 << 20;
+    /// 128 MiB on their way in each direction of a pipe within the process, as for a child's stdin. One message more than that may be.
+    pub const PIPE_BYTES: usize = 128 << 20;
     /// How long a connection that is being closed may take: then it is dropped as it is.
     pub const CLOSE: Duration = Duration::from_secs(10);
 }

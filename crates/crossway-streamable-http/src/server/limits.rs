@@ -97,6 +97,9 @@ pub(super) const SWEEP: Duration = Duration::from_secs(10);
 /// which is eight sessions with all that is kept for one.
 pub(super) const OWNERS: usize = 8;
 
+/// Of how many owners it is counted what is kept for them, before those are looked for that have no session any more: 64.
+pub(super) const KEPT_OWNERS: usize = 64;
+
 /// Messages up to 4 KiB are copied into one piece: cheaper than handing on three.
 pub(super) const FLATTEN: usize = 4096;
 

@@ -10,10 +10,7 @@ use tracing::debug;
 
 use super::Session;
 use super::id::{AsTaken, SessionId};
-use crate::server::limits::{Limits, SWEEP};
-
-/// How many owners' counts are kept at least before those are looked for that are of no use: 64.
-const KEPT_OWNERS: usize = 64;
+use crate::server::limits::{KEPT_OWNERS, Limits, SWEEP};
 
 /// Lookups of different sessions seldom meet.
 const SHARDS: usize = 16;
