@@ -34,7 +34,7 @@ pub(super) struct Live {
     /// When to look for POSTs that take too long. Set up with the first of them, and from then on kept.
     tick: Option<Pin<Box<Sleep>>>,
     /// The id of `initialize`, whose answer tells the revision.
-    initialize: Option<RequestId>,
+    initialize: Option<CallKey>,
 }
 
 /// A POST under way.
@@ -160,7 +160,7 @@ impl Live {
             None => What::Notification,
         };
         if message.is_method("initialize") {
-            self.initialize = message.id();
+            self.initialize = Calls::<()>::key_of(&message);
         }
         self.under_way[what.index()] += 1;
         let posting = Box::pin(post(Arc::clone(&self.shared), Arc::clone(&self.target), message));
@@ -203,7 +203,8 @@ impl Live {
     }
 
     fn accept_one(&mut self, message: Message) {
-        if self.initialize.is_some() && message.kind() == Kind::Result && message.id() == self.initialize {
+        let answered = || message.id().and_then(|id| CallKey::from_id(&id));
+        if self.initialize.is_some() && message.kind() == Kind::Result && answered() == self.initialize {
             self.initialize = None;
             self.learn_revision(&message);
         }
