@@ -146,6 +146,12 @@ pub const GROUP_PERCENT: usize = 75;
 /// For how many groups it is kept at one upstream what they have of it, before those that have nothing are forgotten: 1,024.
 pub const GUARD_GROUPS: usize = 1024;
 
+/// How long a server may wait for what it has asked a client until its call counts as silent all the same: 1 hour, more than a person takes.
+pub const ANSWER_TIME: Duration = Duration::from_secs(3600);
+
+/// How many open questions of a server's are told apart on one line: 64. Of more than that the oldest count as answered.
+pub const OPEN_QUESTIONS: usize = 64;
+
 /// How long a call may wait for its turn: 10 s, a sixth of what SDKs wait for an answer.
 pub const GUARD_QUEUE_TIME: Duration = Duration::from_secs(10);
 

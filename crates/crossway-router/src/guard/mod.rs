@@ -9,6 +9,7 @@
 //! | `Retry-After` | no calls until then: they wait if that is soon, else they fail as *not sent* |
 //! | retries | what the upstream has not seen is tried again; what it may have seen only if [`Repeatable`] says that this does no harm |
 //! | timeouts | calls that are silent for too long, or take too long, end, and the upstream is told |
+//! | questions | while a server waits for what it has asked the client, its call has no turn and is not silent |
 //!
 //! Notifications, responses, the standing stream and `subscriptions/listen` pass as they are: they take no turn, since
 //! calls that have one may wait for them. A call that waits its turn can be cancelled like any other.
@@ -22,6 +23,7 @@ mod gate;
 mod group;
 mod health;
 mod options;
+mod questions;
 mod repeat;
 mod reply;
 mod shared;
@@ -46,6 +48,7 @@ pub use options::GuardOptions;
 pub use repeat::{ReadsOnly, Repeatable, ToolHints};
 pub use timeouts::Timeouts;
 
+use questions::{Questions, noted};
 use reply::Guarded;
 use shared::Shared;
 
@@ -93,6 +96,7 @@ impl<U: Upstream> Upstream for Guard<U> {
             link: self.upstream.connect(scope),
             is_session: scope.is_session(),
             has_ended: AtomicBool::new(false),
+            questions: Arc::default(),
         };
         Link::new(GuardedLink { line: Arc::new(line), shared: Arc::clone(&self.shared) })
     }
@@ -111,6 +115,8 @@ struct Line {
     is_session: bool,
     /// Its last call found that it has ended.
     has_ended: AtomicBool,
+    /// What the server waits for.
+    questions: Arc<Questions>,
 }
 
 struct GuardedLink {
@@ -127,7 +133,11 @@ impl Connection for GuardedLink {
                 }
             }
             Ask::Message(message) if self.cancels_one_that_waits(message, &call) => return Reply::accepted(),
-            _ => return self.line.link.call(call),
+            Ask::Message(message) => {
+                self.line.questions.sent(message);
+                return self.line.link.call(call);
+            }
+            _ => return noted(self.line.link.call(call), &self.line.questions),
         }
         Reply::stream(Guarded::new(&self.shared, &self.line, call))
     }

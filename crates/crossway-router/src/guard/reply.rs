@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::Line;
 use super::group::Group;
+use super::questions::{Asked, Awaits};
 use super::shared::{Flight, Shared, spread};
 use super::timer::Timer;
 use super::turn::{NoTurn, full, turn};
@@ -46,6 +47,7 @@ struct Course {
     /// The client has got something of the reply already: it must not begin anew.
     has_spoken: bool,
     is_tool_list: bool,
+    asked: Asked,
 }
 
 enum Stage {
@@ -73,6 +75,7 @@ impl Guarded {
             was_sent: false,
             has_spoken: false,
             is_tool_list,
+            asked: Asked::new(&line.questions),
         };
         course.stage = match shared.turn_now(course.group.as_ref(), until.map(|(until, _)| until)) {
             Ok(Some(flight)) => course.fly(flight),
@@ -196,15 +199,23 @@ impl Stream for Guarded {
                     Err(NoTurn::Failed(error)) => Some(Err(course.outcome_of_all(error))),
                 },
                 Stage::Flying(reply, flight) => {
+                    if flight.is_resting() && !matches!(course.asked.awaits(), Awaits::Client(_)) {
+                        flight.resume(course.group.as_ref());
+                    }
                     let next = match Pin::new(reply).poll_next(cx) {
                         Poll::Ready(next) => next,
                         // What is over drops the reply, and so tells the upstream.
                         Poll::Pending => {
-                            let time = ready!(this.timer.as_mut().poll_over(cx));
+                            let time = ready!(this.timer.as_mut().poll_over(cx, &course.asked));
                             Some(Err(CallError::unknown(Reason::TimedOut(time))))
                         }
                     };
-                    if matches!(&next, Some(Ok(message)) if !message.is_response()) {
+                    if let Some(Ok(message)) = &next
+                        && !message.is_response()
+                    {
+                        if course.asked.hears(message) {
+                            flight.rest();
+                        }
                         this.timer.as_mut().heard();
                         flight.spoke();
                         course.has_spoken = true;

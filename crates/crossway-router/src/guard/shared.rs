@@ -43,7 +43,8 @@ pub(super) struct Flight {
     is_trial: bool,
     /// It has told something of the upstream.
     has_told: bool,
-    _turn: Turn,
+    /// `None` while the upstream waits for the client.
+    turn: Option<Turn>,
 }
 
 /// A turn, and that of the caller's group.
@@ -141,7 +142,7 @@ impl Shared {
 
     pub(super) fn fly(self: &Arc<Self>, turn: Turn, is_trial: bool) -> Flight {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
-        Flight { shared: Arc::clone(self), is_trial, has_told: false, _turn: turn }
+        Flight { shared: Arc::clone(self), is_trial, has_told: false, turn: Some(turn) }
     }
 
     pub(super) fn outlook(&self) -> Result<(), Wait> {
@@ -261,6 +262,20 @@ impl Flight {
             self.has_told = true;
             self.shared.succeeded();
         }
+    }
+
+    /// The upstream waits for the client, which may take minutes: others may have the turn.
+    pub(super) fn rest(&mut self) {
+        self.turn = None;
+    }
+
+    pub(super) fn is_resting(&self) -> bool {
+        self.turn.is_none()
+    }
+
+    /// The upstream works again. It does so without waiting for a turn, so that there may be more than the bounds allow for a moment.
+    pub(super) fn resume(&mut self, group: Option<&Arc<Group>>) {
+        self.turn = self.shared.free_turn(group);
     }
 
     /// The upstream has answered.

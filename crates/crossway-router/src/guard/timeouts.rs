@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, 
 use futures_core::Stream;
 use pin_project::pin_project;
 
+use super::questions::{Asked, Questions, noted};
 use super::timer::Timer;
 
 /// An upstream whose calls end when nothing has come for some time: progress and other messages count as a sign of
-/// life (2025-11-25, basic/lifecycle, Timeouts). The upstream is told that they are cancelled.
+/// life (2025-11-25, basic/lifecycle, Timeouts). No time counts while the server waits for what it has asked the client. The upstream is
+/// told that they are cancelled.
 ///
 /// Standing streams (`subscriptions/listen`, the legacy one) are silent by nature, and have no timeout.
 pub struct Timeouts<U> {
@@ -32,7 +35,7 @@ impl<U: Upstream> Upstream for Timeouts<U> {
     fn connect(&self, scope: Scope) -> Link {
         let link = self.upstream.connect(scope);
         match self.idle {
-            Some(idle) => Link::new(Timed { link, idle }),
+            Some(idle) => Link::new(Timed { link, questions: Arc::default(), idle }),
             None => link,
         }
     }
@@ -46,18 +49,27 @@ impl<U> fmt::Debug for Timeouts<U> {
 
 struct Timed {
     link: Link,
+    questions: Arc<Questions>,
     idle: Duration,
 }
 
 impl Connection for Timed {
     fn call(&self, call: Call) -> Reply {
-        let has_timeout = matches!(&call.ask, Ask::Message(message)
-            if message.is_request() && !message.is_method("subscriptions/listen"));
-        let reply = self.link.call(call);
-        if !has_timeout {
-            return reply;
+        match &call.ask {
+            Ask::Message(message) if message.is_request() => {
+                if message.is_method("subscriptions/listen") {
+                    return self.link.call(call);
+                }
+            }
+            Ask::Message(message) => {
+                self.questions.sent(message);
+                return self.link.call(call);
+            }
+            _ => return noted(self.link.call(call), &self.questions),
         }
-        Reply::stream(TimedReply { reply: Some(reply), timer: Timer::new(Some(self.idle), None) })
+        let reply = Some(self.link.call(call));
+        let (timer, asked) = (Timer::new(Some(self.idle), None), Asked::new(&self.questions));
+        Reply::stream(TimedReply { reply, timer, asked })
     }
 
     fn close(&self) -> Closing {
@@ -71,6 +83,7 @@ struct TimedReply {
     reply: Option<Reply>,
     #[pin]
     timer: Timer,
+    asked: Asked,
 }
 
 impl Stream for TimedReply {
@@ -80,12 +93,15 @@ impl Stream for TimedReply {
         let mut this = self.project();
         let Some(reply) = this.reply else { return Poll::Ready(None) };
         if let Poll::Ready(next) = Pin::new(reply).poll_next(cx) {
-            if matches!(&next, Some(Ok(message)) if !message.is_response()) {
+            if let Some(Ok(message)) = &next
+                && !message.is_response()
+            {
                 this.timer.as_mut().heard();
+                this.asked.hears(message);
             }
             return Poll::Ready(next);
         }
-        let idle = ready!(this.timer.poll_over(cx));
+        let idle = ready!(this.timer.poll_over(cx, this.asked));
         // Dropping the reply tells the upstream.
         *this.reply = None;
         Poll::Ready(Some(Err(CallError::unknown(Reason::TimedOut(idle)))))
@@ -119,6 +135,25 @@ mod tests {
         let id = server.expect("m").await;
         assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(id));
         assert!(reply.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_whose_client_is_asked_is_not_silent() {
+        let (upstream, mut servers) = Scripted::new();
+        let link = Timeouts::new(upstream, Duration::from_secs(30)).connect(Scope::Session);
+        let (_, server) = servers.recv().await.unwrap();
+        let mut reply = call(&link, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+        let id = server.expect("m").await;
+        server.send(r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{}}"#);
+        assert!(reply.next().await.unwrap().unwrap().is_request());
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(400)).await;
+            drop(call(&link, r#"{"jsonrpc":"2.0","id":"q","result":{"action":"accept"}}"#));
+            assert!(server.receive().await.unwrap().is_response());
+            server.answer(&id, "{}");
+            server.receive().await;
+        });
+        assert!(reply.next().await.unwrap().unwrap().is_response());
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,8 @@ use std::time::Duration;
 use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::questions::{Asked, Awaits};
+
 /// Tells when a call has been silent, or has gone on, for too long. Nothing is set before the call is waited for.
 #[pin_project]
 pub(super) struct Timer {
@@ -36,18 +38,31 @@ impl Timer {
         self.project().sleep.set(None);
     }
 
-    /// Ready when it is too long, with how long it may be.
-    pub(super) fn poll_over(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Duration> {
+    /// Ready when it is too long, with how long it may be. While the server waits for an answer of the client's, it is not silent.
+    pub(super) fn poll_over(mut self: Pin<&mut Self>, cx: &mut Context<'_>, asked: &Asked) -> Poll<Duration> {
         if self.sleep.is_none() {
             let Some(next) = self.next() else { return Poll::Pending };
             self.as_mut().project().sleep.set(Some(sleep_until(next)));
         }
         let this = self.project();
-        if let Some(sleep) = this.sleep.as_pin_mut() {
-            ready!(sleep.poll(cx));
+        let Some(mut sleep) = this.sleep.as_pin_mut() else { return Poll::Pending };
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            let now = Instant::now();
+            if let Some((_, total)) = this.until.filter(|(until, _)| *until <= now) {
+                return Poll::Ready(total);
+            }
+            let idle = this.idle.unwrap_or_default();
+            let next = match asked.awaits() {
+                // Looked at again as often as that, its answer is found in time to count from it.
+                Awaits::Client(until) => until.min(now + idle),
+                Awaits::Nobody(since) => match since.map(|since| since + idle) {
+                    Some(next) if next > now => next,
+                    _ => return Poll::Ready(idle),
+                },
+            };
+            sleep.as_mut().reset(this.until.map_or(next, |(until, _)| until.min(next)));
         }
-        let total = this.until.filter(|(until, _)| *until <= Instant::now()).map(|(_, total)| total);
-        Poll::Ready(total.or(*this.idle).unwrap_or_default())
     }
 
     fn next(&self) -> Option<Instant> {

@@ -1,5 +1,6 @@
 //! A guard around an upstream that a test plays, in paused time.
 
+mod asking;
 mod bounds;
 mod breaking;
 mod properties;
@@ -43,11 +44,15 @@ impl Upstream for Played {
 
 impl Connection for Played {
     fn call(&self, call: Call) -> Reply {
-        let Ask::Message(message) = call.ask else { return Reply::silent() };
+        let (message, is_standing) = match call.ask {
+            Ask::Message(message) => (message, false),
+            // It is seen as what it stands for.
+            _ => (parse(r#"{"jsonrpc":"2.0","method":"listen"}"#), true),
+        };
         let (reply, items) = mpsc::channel(16);
         let is_request = message.is_request();
         self.0.try_send(Seen { message, reply }).expect("room");
-        if !is_request {
+        if !is_request && !is_standing {
             return Reply::accepted();
         }
         Reply::stream(futures_util::stream::unfold(items, async |mut items| {
