@@ -179,10 +179,18 @@ async fn hear(entry: &Weak<Entry>, mut reply: Reply) -> Option<bool> {
         for kind in ListKind::changed_by(&message) {
             this.outdate(*kind);
         }
-        if message.is_response() {
+        if ends(&message) {
             return Some(was_acknowledged);
         }
     }
+}
+
+/// Whether a message of a subscription's stream is its last.
+///
+/// "A server MUST send `notifications/cancelled` referencing a `subscriptions/listen` request ID when it tears down that subscription
+/// stream" (2026-07-28, basic/patterns/cancellation), and for no other purpose.
+pub(crate) fn ends(message: &Message) -> bool {
+    message.is_response() || message.is_method("notifications/cancelled")
 }
 
 /// What a request says of its client, for requests of our own on behalf of all who see the same. It wants no progress and

@@ -37,7 +37,7 @@ use crate::limits::{CHANGES, VIEW_BYTES, VIEWS};
 use crate::{Access, Whose};
 use contents::Contents;
 pub(crate) use entry::{Entry, Kept, Listed};
-pub(crate) use fetch::Failure;
+pub(crate) use fetch::{Failure, ends};
 
 /// What is known of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use super::Router;
 use super::resources::Owner;
 
 use crate::access::{Thing, Whose};
-use crate::known::{Change, Item, Kept, Known, ListChange, ListKind, View};
+use crate::known::{Change, Item, Kept, Known, ListChange, ListKind, View, ends};
 use crate::limits::{ACKNOWLEDGE_TIME, SUBSCRIBED};
 
 #[derive(Deserialize, Default)]
@@ -216,7 +216,7 @@ impl Listening {
                     Ok(message) if message.is_method("notifications/resources/updated") => {
                         return self.own(message, &subscribed);
                     }
-                    Ok(message) if message.is_response() => return self.end(),
+                    Ok(message) if ends(&message) => return self.end(),
                     Ok(_) => {}
                     // An upstream is gone, and with it what was subscribed to there.
                     Err(_) => return self.end(),

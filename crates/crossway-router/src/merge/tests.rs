@@ -11,6 +11,7 @@ use crate::known::ListKind;
 mod access;
 mod changes;
 mod clashes;
+mod ended;
 mod introductions;
 mod lasting;
 mod properties;
