@@ -8,7 +8,7 @@ use crossway_proto::{Message, Part, RequestId};
 use crossway_service::{Call, CallError, Context, Reply};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use futures_util::stream::{BoxStream, SelectAll};
+use futures_util::stream::{self, BoxStream, SelectAll};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -83,7 +83,9 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
         for (member, reply, subscribed) in join_all(asked).await.into_iter().flatten() {
             let subscribed = Arc::new(subscribed);
             taken.push((member, Arc::clone(&subscribed)));
-            upstreams.push(reply.map(move |heard| (heard, Arc::clone(&subscribed))).boxed());
+            // That it ends is told too: what ends without an answer has been cut off.
+            let heard = reply.map(Some).chain(stream::iter([None]));
+            upstreams.push(heard.map(move |heard| (heard, Arc::clone(&subscribed))).boxed());
         }
         let listening = Listening {
             router,
@@ -170,7 +172,8 @@ impl Router {
     }
 }
 
-type Heard = (Result<Message, CallError>, Arc<Subscribed>);
+/// What an upstream says; `None` is the end.
+type Heard = (Option<Result<Message, CallError>>, Arc<Subscribed>);
 
 struct Listening {
     router: Router,
@@ -213,13 +216,16 @@ impl Listening {
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return self.end(),
                 },
                 Some((heard, subscribed)) = self.upstreams.next() => match heard {
-                    Ok(message) if message.is_method("notifications/resources/updated") => {
-                        return self.own(message, &subscribed);
+                    Some(Ok(message)) if message.is_method("notifications/resources/updated") => {
+                        // What is no object is nothing that could be told.
+                        if let Some(message) = self.own(message, &subscribed) {
+                            return Some(message);
+                        }
                     }
-                    Ok(message) if ends(&message) => return self.end(),
-                    Ok(_) => {}
+                    Some(Ok(message)) if ends(&message) => return self.end(),
+                    Some(Ok(_)) => {}
                     // An upstream is gone, and with it what was subscribed to there.
-                    Err(_) => return self.end(),
+                    Some(Err(_)) | None => return self.end(),
                 },
             }
         }
@@ -259,10 +265,12 @@ impl Listening {
         change.difference.as_ref().is_none_or(|difference| difference.is_seen(shows))
     }
 
-    /// Whether the client may still ask for all that it is told of.
+    /// Whether the client may still ask for all that it is told of, and would be told by the same upstreams.
     fn may_listen(&self) -> bool {
+        let members = self.router.members();
         self.taken.iter().all(|(member, subscribed)| {
-            subscribed.keys().all(|own| {
+            let is_there = members.by_name.get(&member.name).is_some_and(|now| Arc::ptr_eq(now, member));
+            is_there && subscribed.keys().all(|own| {
                 let mut context = self.context.clone();
                 self.router.admits_in(member, ListKind::Resources, own, &self.message, &mut context)
             })

@@ -66,3 +66,71 @@ async fn who_is_subscribed_to_a_resource_hears_that_the_upstream_ends_it() {
     one.send(&cancelled(&id));
     end(&mut listening).await;
 }
+
+/// An upstream whose listen streams end without a word once they have acknowledged.
+struct CutOff(Scripted);
+
+impl Upstream for CutOff {
+    fn connect(&self, scope: Scope) -> Link {
+        Link::new(CutOffLink(self.0.connect(scope)))
+    }
+}
+
+struct CutOffLink(Link);
+
+impl crossway_service::Connection for CutOffLink {
+    fn call(&self, call: Call) -> Reply {
+        let is_cut = matches!(&call.ask, crossway_service::Ask::Message(message)
+            if message.is_method("subscriptions/listen") && text(message).contains("resourceSubscriptions"));
+        let reply = self.0.call(call);
+        if is_cut { Reply::stream(futures_util::StreamExt::take(reply, 1)) } else { reply }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_cut_off_ends_the_client_s_with_an_answer() {
+    let rig = Rig::new(same());
+    let (upstream, mut servers) = Scripted::new();
+    rig.router.insert("one", &CutOff(upstream));
+    let one = servers.recv().await.unwrap().1;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", RESOURCES));
+    subscribed(&one).await;
+    assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
+    end(&mut listening).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_subscribed_at_an_upstream_that_another_replaces_listens_anew() {
+    for is_there in [true, false] {
+        let rig = Rig::new(same());
+        let one = rig.add("one").await;
+        let mut listening = rig.call(modern("1", "subscriptions/listen", RESOURCES));
+        subscribed(&one).await;
+        assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
+        // Another one that comes is none of its business.
+        let _two = rig.add("two").await;
+        assert!(timeout(A_LITTLE, listening.0.recv()).await.is_err());
+        if is_there {
+            rig.add("one").await;
+        } else {
+            rig.router.remove("one");
+        }
+        end(&mut listening).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_is_not_valid_ends_nothing() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", RESOURCES));
+    let id = subscribed(&one).await;
+    assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
+    // It is the only call of its connection that a notification without a subscription could be of.
+    one.send(r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":[]}"#);
+    one.send(&format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"u:a","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+    ));
+    let told = listening.next().await;
+    assert!(text(&told).contains(r#""uri":"u:a""#), "{told:?}");
+}
