@@ -53,7 +53,7 @@ struct Slot {
     fetching: tokio::sync::Mutex<()>,
     /// A fetch has been asked for, and has not begun.
     is_queued: AtomicBool,
-    /// It is tried again and again, for nobody has ever had it.
+    /// It is tried again and again, for nobody has ever had it, or had it since it changed.
     is_tried: AtomicBool,
     /// The upstream has said that it is another; what is fetched from now on is not from before.
     is_outdated: AtomicBool,
@@ -320,9 +320,9 @@ impl Entry {
             if is_fresh && !slot.is_outdated.load(Ordering::Acquire) {
                 return;
             }
-            // Failures are noted. Who was left without has nobody to ask again for them, as long as anybody cares.
+            // Failures are noted. Who was left without, or waits for a change, has nobody to ask again for them, as long as anybody cares.
             let has_failed = entry.fetch(kind).await.is_err();
-            if !has_failed || slot.held().list.is_some() || slot.is_tried.swap(true, Ordering::AcqRel) {
+            if !has_failed || slot.is_as_told() || slot.is_tried.swap(true, Ordering::AcqRel) {
                 return;
             }
             drop(one_at_a_time);
@@ -340,7 +340,7 @@ impl Entry {
     /// Fetches a list. Only one at a time.
     async fn fetch(&self, kind: ListKind) -> Result<Listed, Arc<Failure>> {
         let slot = self.slot(kind);
-        slot.is_outdated.store(false, Ordering::Release);
+        let was_outdated = slot.is_outdated.swap(false, Ordering::AcqRel);
         slot.held().asked = Some(Instant::now());
         let fetched = match timeout(LIST_TIME, self.pages(kind)).await {
             Ok(fetched) => fetched,
@@ -373,6 +373,9 @@ impl Entry {
             Err(failure) => {
                 let failure = Arc::new(failure);
                 self.failed(&failure);
+                if was_outdated {
+                    slot.is_outdated.store(true, Ordering::Release);
+                }
                 match &mut held.list {
                     Some(list) => list.expires = again,
                     None => held.failed = Some((again, Arc::clone(&failure))),
@@ -421,7 +424,7 @@ impl Entry {
     }
 }
 
-/// Asks for a list again and again that nobody has ever had. Ends with the entry, and when nobody cares any more.
+/// Asks for a list again and again that nobody has ever had, or had since it changed. Ends with the entry, and when nobody cares any more.
 async fn retry(entry: Weak<Entry>, kind: ListKind) {
     let mut pause = FAILED_LIST_PAUSE;
     loop {
@@ -430,7 +433,7 @@ async fn retry(entry: Weak<Entry>, kind: ListKind) {
         let Some(entry) = entry.upgrade() else { return };
         let slot = entry.slot(kind);
         let _one_at_a_time = slot.fetching.lock().await;
-        let is_over = || slot.held().list.is_some() || entry.is_idle();
+        let is_over = || slot.is_as_told() || entry.is_idle();
         // Failures are noted.
         if is_over() || entry.fetch(kind).await.is_ok() || is_over() {
             slot.is_tried.store(false, Ordering::Release);
@@ -447,6 +450,11 @@ impl Drop for Kept {
 }
 
 impl Slot {
+    /// Whether it is known, and the upstream has not said since that it is another.
+    fn is_as_told(&self) -> bool {
+        !self.is_outdated.load(Ordering::Acquire) && self.held().list.is_some()
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         lock(&self.held)
     }

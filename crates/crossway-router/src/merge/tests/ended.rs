@@ -134,3 +134,23 @@ async fn an_update_that_is_not_valid_ends_nothing() {
     let told = listening.next().await;
     assert!(text(&told).contains(r#""uri":"u:a""#), "{told:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_told_though_the_list_can_t_be_fetched_at_first() {
+    let rig = Rig::new(same());
+    let one = rig.add("one").await;
+    let tools = r#","notifications":{"toolsListChanged":true}"#;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", tools));
+    listening.next().await;
+    let listen = one.expect("subscriptions/listen").await;
+    tell_tools(&one, "[]").await;
+    one.send(&format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{listen}}}}}}}"#
+    ));
+    for _ in 0..3 {
+        let id = until(&one, "tools/list").await;
+        one.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32603,"message":"not now"}}}}"#));
+    }
+    timeout(A_LITTLE, tell_tools(&one, r#"[{"name":"a"}]"#)).await.expect("nobody has to ask for it");
+    assert!(listening.next().await.is_method("notifications/tools/list_changed"));
+}
