@@ -182,10 +182,7 @@ impl Shared {
     /// When the call has no key, or there are as many instances as there may be, all of them in use: in all, or of those that
     /// count for one of its bounds.
     fn lease(self: &Arc<Self>, is_standing: bool, context: &Context) -> Result<Lease, CallError> {
-        let Some(key) = context.extensions.get::<ScopeKey>() else {
-            let why = "nobody has said for whom this call is".into();
-            return Err(CallError::not_sent(Reason::Unavailable(why)));
-        };
+        let key = key_of(context)?;
         if let Some(instance) = self.instances().get(key).filter(|it| !it.is_old()) {
             return Ok(Lease::new(instance, is_standing));
         }
@@ -197,6 +194,16 @@ impl Shared {
             },
             made => made,
         }
+    }
+
+    /// The instance that there is for what is no request, and so no reason to make one.
+    ///
+    /// # Errors
+    ///
+    /// When the call has no key.
+    fn lease_made(&self, context: &Context) -> Result<Option<Lease>, CallError> {
+        let key = key_of(context)?;
+        Ok(self.instances().get(key).map(|instance| Lease::new(instance, false)))
     }
 
     fn lease_anew(
@@ -297,6 +304,13 @@ impl Shared {
     }
 }
 
+fn key_of(context: &Context) -> Result<&ScopeKey, CallError> {
+    context.extensions.get::<ScopeKey>().ok_or_else(|| {
+        let why = "nobody has said for whom this call is".into();
+        CallError::not_sent(Reason::Unavailable(why))
+    })
+}
+
 /// Drops instances that nobody uses, until the upstream is gone.
 async fn sweep(shared: Weak<Shared>) {
     loop {
@@ -391,7 +405,16 @@ impl Connection for Handle {
         }
         let is_standing =
             matches!(&call.ask, Ask::Message(message) if message.is_method("subscriptions/listen"));
-        match self.0.lease(is_standing, &call.context) {
+        let lease = match &call.ask {
+            // There is nothing that it could be about where there is no instance.
+            Ask::Message(message) if !message.is_request() => match self.0.lease_made(&call.context) {
+                Ok(Some(lease)) => Ok(lease),
+                Ok(None) => return Reply::accepted(),
+                Err(error) => Err(error),
+            },
+            _ => self.0.lease(is_standing, &call.context),
+        };
+        match lease {
             Ok(lease) if is_standing => {
                 let over = Box::pin(lease.over());
                 let reply = lease.instance.link.call(call);

@@ -78,6 +78,25 @@ async fn a_call_for_nobody_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cancellation_goes_to_an_instance_that_is_there_and_makes_none() {
+    let (scoped, mut made) = scoped(ScopedOptions::default());
+    let cancel = |key: &str| {
+        let text = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+        let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
+        let mut context = Context::default();
+        context.extensions.insert(ScopeKey::new(key));
+        scoped.connect(Scope::Shared).call(Call::message(message, context))
+    };
+    assert!(cancel("alice").next().await.is_none());
+    assert!(scoped.is_empty());
+    let _reply = call(&scoped, "alice");
+    let (_, alices) = made.recv().await.unwrap();
+    let id = alices.expect("tools/call").await;
+    drop(cancel("alice"));
+    assert_eq!(alices.receive().await.unwrap().cancelled_id(), Some(id));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_one_that_is_idle_for_the_longest_makes_room_and_one_with_a_call_never_does() {
     let (scoped, mut made) = scoped(ScopedOptions::default().most(2));
     let alice = call(&scoped, "alice");
