@@ -1,5 +1,6 @@
 //! The standing stream of a legacy client, made of `subscriptions/listen`.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crossway_service::{CallError, Context, Reply};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::missed::missed;
 use super::session::Session;
 use crate::limits::{RELISTEN_FIRST, RELISTEN_MOST, SUBSCRIBE_WAIT};
 
@@ -85,7 +87,8 @@ impl Listeners {
 /// What the upstream has to say to this client that belongs to no call.
 ///
 /// It opens `subscriptions/listen` when the client's session is open, again when the client's filter changes (the old one
-/// goes when the new one is acknowledged), and again, after a pause, when it ends. However many streams the client reads,
+/// goes when the new one is acknowledged), and again, after a pause, when it ends: then the client is told that all it listens for may
+/// have changed. However many streams the client reads,
 /// there is one subscription, and each message goes out on one stream ("The server MUST send each of its JSON-RPC
 /// messages on only one of the connected streams", 2025-11-25, basic/transports, Multiple Connections).
 pub(super) fn listen(session: &Arc<Session>, context: Context) -> Reply {
@@ -156,6 +159,10 @@ struct Standing {
     /// The one that is to take its place.
     next: Option<Stream>,
     pause: Duration,
+    /// Nobody has listened for a while.
+    has_missed: bool,
+    /// What the client is to be told for it.
+    to_tell: VecDeque<Message>,
     /// When to listen again.
     due: Option<Instant>,
 }
@@ -187,6 +194,8 @@ impl Standing {
             current: None,
             next: None,
             pause: RELISTEN_FIRST,
+            has_missed: false,
+            to_tell: VecDeque::new(),
             due: None,
         }
     }
@@ -195,6 +204,9 @@ impl Standing {
     async fn next(&mut self) -> Option<Message> {
         loop {
             self.follow()?;
+            if let Some(message) = self.to_tell.pop_front() {
+                return Some(message);
+            }
             let due = self.due;
             tokio::select! {
                 // What the old stream still has comes first.
@@ -203,6 +215,7 @@ impl Standing {
                     Heard::Pass(message) => return Some(message),
                     Heard::Ended => {
                         self.current = None;
+                        self.has_missed = true;
                         self.retry();
                     }
                     Heard::Acknowledged | Heard::Nothing => {}
@@ -211,6 +224,7 @@ impl Standing {
                     Heard::Pass(message) => return Some(message),
                     Heard::Ended => {
                         self.next = None;
+                        self.has_missed |= self.current.is_none();
                         self.settle();
                         self.retry();
                     }
@@ -218,6 +232,9 @@ impl Standing {
                         self.pause = RELISTEN_FIRST;
                         self.current = self.next.take();
                         self.settle();
+                        if std::mem::take(&mut self.has_missed) {
+                            self.to_tell = self.filter.as_deref().map(missed).unwrap_or_default();
+                        }
                     }
                     Heard::Nothing => {}
                 },
@@ -249,6 +266,8 @@ impl Standing {
         let session = self.session.upgrade()?;
         let Some(filter) = &self.filter else {
             (self.current, self.next) = (None, None);
+            self.has_missed = false;
+            self.to_tell.clear();
             self.settle();
             return Some(());
         };

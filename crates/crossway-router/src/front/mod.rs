@@ -1,6 +1,7 @@
 //! Sessions of legacy clients on a modern upstream.
 
 mod listening;
+mod missed;
 mod reply;
 mod session;
 

@@ -52,6 +52,9 @@ async fn a_standing_stream_follows_the_clients_subscriptions() {
     // It is opened anew when it ends.
     server.answer(&second, r#"{"resultType":"complete"}"#);
     acknowledge(&server).await;
+    for told in [LISTS_CHANGED, UPDATED] {
+        assert_eq!(messages.recv().await.unwrap(), told);
+    }
     // The session's end is the stream's.
     drop(link);
     assert!(messages.recv().await.is_none());
@@ -71,6 +74,7 @@ fn standing(link: &Link) -> (Receiver<String>, tokio::task::JoinHandle<()>) {
 
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":"s","method":"resources/subscribe","params":{"uri":"u"}}"#;
 const SUBSCRIBED: &str = r#"{"jsonrpc":"2.0","id":"s","result":{}}"#;
+const LISTS_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 const UPDATED: &str = r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u"}}"#;
 
 #[tokio::test(start_paused = true)]
@@ -148,6 +152,27 @@ async fn a_server_without_subscriptions_is_asked_ever_more_rarely() {
     assert!(pauses[1..7].windows(2).all(|two| two[0] < two[1]), "{pauses:?}");
     let most = crate::limits::RELISTEN_MOST;
     assert!(pauses[8..].iter().all(|pause| *pause <= most && *pause >= most / 2), "{pauses:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_changed_while_nobody_listened_is_told() {
+    let (link, server, _servers) = open().await;
+    let (mut messages, _reading) = standing(&link);
+    // A server that is not ready at once may have changed by the time it is.
+    let refused = server.expect("subscriptions/listen").await;
+    server.send(&format!(r#"{{"jsonrpc":"2.0","id":{refused},"error":{{"code":-32603,"message":"busy"}}}}"#));
+    let (first, _) = acknowledge(&server).await;
+    assert_eq!(messages.recv().await.unwrap(), LISTS_CHANGED);
+    // Another filter leaves no gap.
+    assert_eq!(text(&next(&mut call(&link, SUBSCRIBE)).await), SUBSCRIBED);
+    let (second, _) = acknowledge(&server).await;
+    assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(first));
+    server.answer(&second, r#"{"resultType":"complete"}"#);
+    let (third, _) = acknowledge(&server).await;
+    server.send(&updated(&third));
+    for told in [LISTS_CHANGED, UPDATED, UPDATED] {
+        assert_eq!(messages.recv().await.unwrap(), told);
+    }
 }
 
 #[tokio::test(start_paused = true)]
