@@ -1,25 +1,23 @@
 //! An upstream of which each scope has an instance of its own.
 
+mod lease;
 mod ledger;
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::{self, Poll};
 use std::time::Duration;
 
-use crossway_proto::Message;
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
 };
-use futures_core::Stream;
 use futures_util::StreamExt as _;
-use pin_project::pin_project;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 pub use ledger::{Bound, Ledger};
+
+use lease::{Lease, Leased};
 
 use crate::ScopeKey;
 use crate::hashed::HashMap;
@@ -35,7 +33,7 @@ use crate::limits::{FULL_RETRY, GROUP_PERCENT, POOL_SWEEP, SCOPED_AGE, SCOPED_ID
 /// An instance is made when the first call of its key comes, and dropped when it has been idle for long, or when there are
 /// too many and it is the one that was idle for the longest. Where [groups](Self::group_by) share the room, one has three quarters
 /// of it at the most: beyond that, its own make room. One that is old gets no new calls, another takes its place; unless
-/// there are as many as there may be, and then it goes on. Calls in flight keep theirs, but what listens (`subscriptions/listen`)
+/// there are as many as there may be, and then it goes on, or a call waits in it for its client, who is to find it there. Calls in flight keep theirs, but what listens (`subscriptions/listen`)
 /// ends, and is asked for anew by who wants it. Clones share the instances.
 #[derive(Clone)]
 pub struct Scoped(Arc<Shared>);
@@ -104,6 +102,10 @@ struct Instance {
     /// What the link leads to may end with it.
     _upstream: Box<dyn Upstream>,
     calls: AtomicUsize,
+    /// How many calls there are that may wait for their clients, with those that do so beyond their replies.
+    kept: AtomicUsize,
+    /// How many of these have a reply that is not over.
+    replied: AtomicUsize,
     /// How many of the calls are streams that go on as long as their clients like.
     standing: AtomicUsize,
     used: Mutex<Instant>,
@@ -251,6 +253,8 @@ impl Shared {
             link: upstream.connect(Scope::Shared),
             _upstream: upstream,
             calls: AtomicUsize::new(0),
+            kept: AtomicUsize::new(0),
+            replied: AtomicUsize::new(0),
             standing: AtomicUsize::new(0),
             used: Mutex::new(Instant::now()),
             old_at: Instant::now() + jittered(self.options.age),
@@ -339,53 +343,30 @@ impl Instance {
         instances.remove(&self.key)
     }
 
-    /// Whether another is to take its place.
+    /// Whether another is to take its place. None does while a call waits for its client, who comes back by another call.
     fn is_old(&self) -> bool {
-        self.old_at <= Instant::now()
+        self.old_at <= Instant::now() && !self.has_waiting()
+    }
+
+    /// Whether some call waits for its client: its reply is over, and it is not.
+    fn has_waiting(&self) -> bool {
+        self.kept.load(Ordering::Acquire) > self.replied.load(Ordering::Acquire)
     }
 
     /// Whether it has no calls but those that stand.
     fn stands_alone(&self) -> bool {
-        self.calls.load(Ordering::Acquire) == self.standing.load(Ordering::Acquire)
+        self.calls.load(Ordering::Acquire) == self.standing.load(Ordering::Acquire) && !self.has_waiting()
     }
 
-    /// Since when it has had no call; none while it has some.
+    /// It is in use until now.
+    fn note_use(&self) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Since when it has had no call; none while it has some, or one waits for its client.
     fn idle_since(&self) -> Option<Instant> {
-        (self.calls.load(Ordering::Acquire) == 0)
-            .then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// An instance for the time of a call.
-struct Lease {
-    instance: Arc<Instance>,
-    is_standing: bool,
-}
-
-impl Lease {
-    fn new(instance: &Arc<Instance>, is_standing: bool) -> Self {
-        instance.calls.fetch_add(1, Ordering::AcqRel);
-        if is_standing {
-            instance.standing.fetch_add(1, Ordering::AcqRel);
-        }
-        Self { instance: Arc::clone(instance), is_standing }
-    }
-
-    /// Resolves when another instance is to take this one's place.
-    fn over(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut is_over = self.instance.is_over.subscribe();
-        async move { _ = is_over.wait_for(|is_over| *is_over).await }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let instance = &self.instance;
-        *instance.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        if self.is_standing {
-            instance.standing.fetch_sub(1, Ordering::AcqRel);
-        }
-        instance.calls.fetch_sub(1, Ordering::AcqRel);
+        let is_idle = self.calls.load(Ordering::Acquire) == 0 && !self.has_waiting();
+        is_idle.then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -417,34 +398,15 @@ impl Connection for Handle {
         match lease {
             Ok(lease) if is_standing => {
                 let over = Box::pin(lease.over());
-                let reply = lease.instance.link.call(call);
-                Reply::stream(Leased { reply, _lease: lease }.take_until(over))
+                Reply::stream(Leased::new(lease, call).take_until(over))
             }
-            Ok(lease) => {
-                let reply = lease.instance.link.call(call);
-                Reply::stream(Leased { reply, _lease: lease })
-            }
+            Ok(lease) => Reply::stream(Leased::new(lease, call)),
             Err(error) => Reply::failed(error),
         }
     }
 
     fn close(&self) -> Closing {
         Box::pin(std::future::ready(()))
-    }
-}
-
-#[pin_project]
-struct Leased {
-    #[pin]
-    reply: Reply,
-    _lease: Lease,
-}
-
-impl Stream for Leased {
-    type Item = Result<Message, CallError>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        self.project().reply.poll_next(cx)
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Parked {
     pub(super) questions: Vec<Question>,
     /// Who may wake it up.
     pub(super) owner: Owner,
+    /// What came with it: some of that is held as long as the call is.
+    pub(super) _context: Context,
     /// What gives it up when its client does not come, once it waits.
     pub(super) expiry: Option<AbortHandle>,
 }

@@ -218,7 +218,8 @@ impl CallReply {
         self.grace = None;
         let Phase::Running(running) = self.end() else { return None };
         let Running { call, reply, lease } = *running;
-        let parked = Parked { call, reply, lease, cell, questions, owner: self.owner.clone(), expiry: None };
+        let (owner, _context) = (self.owner.clone(), self.context.clone());
+        let parked = Parked { call, reply, lease, cell, questions, owner, _context, expiry: None };
         Some(self.pool.park(parked))
     }
 

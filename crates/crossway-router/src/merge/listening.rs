@@ -270,10 +270,11 @@ impl Listening {
         let members = self.router.members();
         self.taken.iter().all(|(member, subscribed)| {
             let is_there = members.by_name.get(&member.name).is_some_and(|now| Arc::ptr_eq(now, member));
-            is_there && subscribed.keys().all(|own| {
-                let mut context = self.context.clone();
-                self.router.admits_in(member, ListKind::Resources, own, &self.message, &mut context)
-            })
+            is_there
+                && subscribed.keys().all(|own| {
+                    let mut context = self.context.clone();
+                    self.router.admits_in(member, ListKind::Resources, own, &self.message, &mut context)
+                })
         })
     }
 

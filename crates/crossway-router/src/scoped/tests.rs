@@ -1,10 +1,12 @@
 use bytes::Bytes;
-use crossway_proto::Limits;
+use crossway_proto::{Limits, Message, Part, RequestId};
 use crossway_service::Outcome;
 use crossway_testkit::{Scripted, Server};
 use tokio::sync::mpsc;
 
 use super::*;
+
+mod asking;
 
 type Made = mpsc::Receiver<(String, Server)>;
 

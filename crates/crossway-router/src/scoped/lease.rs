@@ -1,0 +1,99 @@
+//! Calls of an instance.
+
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::task::{self, Poll};
+
+use crossway_era::to_legacy::MAY_ASK;
+use crossway_proto::Message;
+use crossway_service::{Ask, Call, CallError, Extensions, Reply};
+use futures_core::Stream;
+
+use super::Instance;
+
+/// An instance for the time of a call.
+pub(super) struct Lease {
+    instance: Arc<Instance>,
+    is_standing: bool,
+}
+
+impl Lease {
+    pub(super) fn new(instance: &Arc<Instance>, is_standing: bool) -> Self {
+        instance.calls.fetch_add(1, Ordering::AcqRel);
+        if is_standing {
+            instance.standing.fetch_add(1, Ordering::AcqRel);
+        }
+        Self { instance: Arc::clone(instance), is_standing }
+    }
+
+    /// Resolves when another instance is to take this one's place.
+    pub(super) fn over(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut is_over = self.instance.is_over.subscribe();
+        async move { _ = is_over.wait_for(|is_over| *is_over).await }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let instance = &self.instance;
+        instance.note_use();
+        if self.is_standing {
+            instance.standing.fetch_sub(1, Ordering::AcqRel);
+        }
+        instance.calls.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What is kept with a call that may wait for its client: as long as anybody has it, the instance is in use. It does not keep the instance
+/// from ending, in which such a call is.
+struct Kept(Weak<Instance>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(instance) = self.0.upgrade() {
+            instance.note_use();
+            instance.kept.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// The reply to a call of an instance.
+pub(super) struct Leased {
+    reply: Reply,
+    /// What came with a call that may wait for its client.
+    kept: Option<Extensions>,
+    lease: Lease,
+}
+
+impl Leased {
+    /// Makes a call of the instance.
+    pub(super) fn new(lease: Lease, mut call: Call) -> Self {
+        let may_wait = matches!(&call.ask, Ask::Message(message)
+            if message.is_request() && MAY_ASK.iter().any(|method| message.is_method(method)));
+        let kept = may_wait.then(|| {
+            let instance = &lease.instance;
+            instance.replied.fetch_add(1, Ordering::AcqRel);
+            instance.kept.fetch_add(1, Ordering::AcqRel);
+            call.context.extensions.insert(Kept(Arc::downgrade(instance)));
+            call.context.extensions.clone()
+        });
+        Self { reply: lease.instance.link.call(call), kept, lease }
+    }
+}
+
+impl Stream for Leased {
+    type Item = Result<Message, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.reply).poll_next(cx)
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        if self.kept.is_some() {
+            self.lease.instance.replied.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
