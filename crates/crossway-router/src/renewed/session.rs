@@ -18,6 +18,8 @@ pub(super) struct Session {
     state: Mutex<State>,
     /// Held by who renews: the others wait for the same.
     renewing: tokio::sync::Mutex<()>,
+    /// How often that has failed, and why it did last.
+    failed: Mutex<(u64, Option<CallError>)>,
 }
 
 struct State {
@@ -53,7 +55,8 @@ impl Session {
             level: None,
             subscribed: BTreeSet::new(),
         };
-        Self { upstream, scope, state: Mutex::new(state), renewing: tokio::sync::Mutex::new(()) }
+        let renewing = tokio::sync::Mutex::new(());
+        Self { upstream, scope, state: Mutex::new(state), renewing, failed: Mutex::default() }
     }
 
     /// The way to the server's session, and which of them it is.
@@ -100,22 +103,31 @@ impl Session {
         }
     }
 
-    /// The way to the session that follows the one of this number, which has ended.
+    /// The way to the session that follows the one of this number, which has ended. Those who come at once wait for one attempt, and
+    /// are told the same if it fails.
     ///
     /// # Errors
     ///
     /// When there is none to follow it.
     pub(super) async fn renewed(&self, ended: u64) -> Result<(Link, u64), CallError> {
+        let failed_before = self.failures().0;
         let _one_at_a_time = self.renewing.lock().await;
         let (link, era) = self.link();
         if era != ended {
             return Ok((link, era));
+        }
+        if let (failed, Some(why)) = &*self.failures()
+            && *failed > failed_before
+        {
+            return Err(why.clone());
         }
         let opened = self.state().opened.clone().ok_or(CallError::not_sent(Reason::SessionEnded))?;
         let link = self.upstream.connect(self.scope);
         let is_open = timeout(OPEN_TIME, self.open(&link, &opened)).await;
         is_open.unwrap_or(Err(CallError::unknown(Reason::TimedOut(OPEN_TIME)))).inspect_err(|error| {
             tracing::warn!(%error, "the MCP server has ended the session, and opens no other like it");
+            let mut failures = self.failures();
+            *failures = (failures.0 + 1, Some(error.clone()));
         })?;
         tracing::info!("the MCP server has ended the session; another was opened");
         let mut state = self.state();
@@ -149,6 +161,11 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    fn failures(&self) -> MutexGuard<'_, (u64, Option<CallError>)> {
+        // Each step leaves it whole.
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

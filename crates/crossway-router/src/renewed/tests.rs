@@ -138,3 +138,23 @@ async fn a_server_that_agrees_on_something_else_ends_the_session() {
     server.answer(&id, &AGREED.replace("2025-06-18", "2025-03-26"));
     assert_eq!(*standing.await.unwrap().unwrap().unwrap_err().reason(), Reason::SessionEnded);
 }
+
+#[tokio::test(start_paused = true)]
+async fn those_who_find_the_session_gone_at_once_wait_for_one_attempt() {
+    let (mut rig, server) = open().await;
+    drop(server);
+    let began = tokio::time::Instant::now();
+    let calls: Vec<_> = (0..4).map(|_| rig.ask(TOOL)).collect();
+    // It says nothing.
+    let _silent = rig.server().await;
+    for call in calls {
+        assert_eq!(*call.await.unwrap().unwrap_err().reason(), Reason::SessionEnded);
+    }
+    assert_eq!(began.elapsed(), crate::limits::OPEN_TIME);
+    // Who comes later tries again.
+    let next = rig.ask(TOOL);
+    let server = reopen(&mut rig).await;
+    let id = server.expect("tools/call").await;
+    server.answer(&id, "{}");
+    next.await.unwrap().unwrap();
+}
