@@ -38,7 +38,7 @@ pub(super) struct Member {
     /// How many resources the server was asked to tell nothing more of, and has not answered yet.
     pub(super) unfollowing: AtomicUsize,
     /// How many calls ended without an answer of which the server may not have heard yet.
-    ghosts: AtomicUsize,
+    pub(super) ghosts: AtomicUsize,
     /// Whether there are roots to be asked for, and the server goes on without an answer.
     may_keep_roots: AtomicBool,
     /// How many requests it has had.
@@ -59,6 +59,8 @@ pub(super) struct State {
     level: Option<Level>,
     /// The resources that the server was asked to tell this session of, and whether it does.
     pub(super) followed: HashMap<String, bool>,
+    /// How many calls ended of which the server has not said in time that it has heard.
+    pub(super) unheard: usize,
     /// Calls that can take what comes outside of all calls.
     pub(super) takers: Vec<Taker>,
     /// Requests of the server's that no call was there for.
@@ -97,6 +99,7 @@ impl Member {
                 used: Instant::now(),
                 level: None,
                 followed: HashMap::new(),
+                unheard: 0,
                 takers: Vec::new(),
                 orphans: VecDeque::new(),
             }),
@@ -308,7 +311,7 @@ impl Member {
 /// A hold on a session, for the time of a call.
 pub(super) struct Lease {
     pub(super) member: Arc<Member>,
-    is_exclusive: bool,
+    pub(super) is_exclusive: bool,
     is_busy: bool,
 }
 
@@ -333,30 +336,6 @@ impl Lease {
         let mut lease = Self::new(member);
         lease.is_exclusive = true;
         Some(lease)
-    }
-}
-
-impl Lease {
-    /// Gives the session back after a call that ended without an answer. What the server still says for it would be taken
-    /// for the next one's, another client's maybe: so none that the server may ask in gets the session until the server
-    /// has answered a ping that was sent behind the cancellation.
-    pub(super) fn settle(self) {
-        let member = &self.member;
-        let may_speak = member.session().is_some_and(|session| self.is_exclusive || session.can("logging"));
-        if !may_speak || member.is_dead() {
-            return;
-        }
-        member.ghosts.fetch_add(1, Ordering::AcqRel);
-        tokio::spawn(async move {
-            let answered = timeout(OPEN_TIME, self.member.ask(Session::ping())).await;
-            match answered {
-                Ok(Ok(_)) => drop(self.member.ghosts.fetch_sub(1, Ordering::AcqRel)),
-                // It does nothing else than what was cancelled: whoever could be asked has another one.
-                _ if self.is_exclusive => self.member.kill(),
-                Ok(Err(error)) => self.member.note_failure(&error),
-                Err(_) => {}
-            }
-        });
     }
 }
 

@@ -21,6 +21,7 @@
 
 mod audience;
 mod follow;
+mod ghosts;
 mod listening;
 mod member;
 mod parked;

@@ -232,3 +232,34 @@ async fn that_the_session_with_the_server_has_ended_does_not_end_the_client_s() 
     assert_eq!(error.outcome(), Outcome::NotSent);
     assert_ne!(*error.reason(), crossway_service::Reason::SessionEnded);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_busy_when_a_call_was_cancelled_has_its_logs_heard_again_later() {
+    let mut rig = rig(BackOptions::default());
+    let call = |id: &str| modern(id, "tools/call", "{}", LOGS, r#","name":"n""#);
+    let first = rig.call(call("1"));
+    let server = rig.server().await;
+    let level = server.expect("logging/setLevel").await;
+    server.answer(&level, "{}");
+    server.expect("tools/call").await;
+    let mut second = rig.call(call("2"));
+    let id = server.expect("tools/call").await;
+    drop(first);
+    // Several pings go by before it answers one, and it is not taken for gone.
+    let mut pings = 0;
+    while pings < 3 {
+        let message = server.receive().await.unwrap();
+        pings += usize::from(message.is_method("ping"));
+        if pings == 3 {
+            server.answer(&message.id().unwrap(), "{}");
+        }
+    }
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
+    server.send(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":7}}"#);
+    server.answer(&id, "{}");
+    let heard = text(&second.next().await);
+    assert!(heard.contains(r#""data":7"#), "{heard}");
+    assert_eq!(second.next().await.kind(), Kind::Result);
+}
