@@ -48,7 +48,7 @@ pub const PARKED_CALLS: usize = 1024;
 /// How long a call waits for its client's answer: 10 minutes, time for a person to think.
 pub const PARKED_TIME: Duration = Duration::from_secs(600);
 
-/// How many changes wait for one who listens: 256. Who falls behind further is told to listen anew.
+/// How many changes wait for one who listens: 256. Who falls behind further is told that all may have changed, or to listen anew.
 pub const CHANGES: usize = 256;
 
 /// How much of what a server says outside of replies waits for a call whose client does not read, or which waits for its client: 64

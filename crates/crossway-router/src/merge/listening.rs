@@ -212,7 +212,8 @@ impl Listening {
                         }
                         self.changed(&change);
                     }
-                    // What was missed can't be told any more: whoever listens anew looks again.
+                    // Which changes were missed is not known: anything may be another.
+                    Err(RecvError::Lagged(_)) if self.may_listen() => self.missed(),
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return self.end(),
                 },
                 Some((heard, subscribed)) = self.upstreams.next() => match heard {
@@ -254,6 +255,14 @@ impl Listening {
                     self.to_tell.push_back(change.kind);
                 }
             }
+        }
+    }
+
+    /// Changes have come faster than they were heard: all that is wanted is told as changed.
+    fn missed(&mut self) {
+        if self.kept.is_some() {
+            self.kept = Some(self.router.keep(&self.filter, &self.message, &self.context));
+            self.to_tell = self.filter.kinds().collect();
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::*;
+use crate::limits::CHANGES;
 
 const A_LITTLE: Duration = Duration::from_secs(5);
 
@@ -153,4 +154,21 @@ async fn a_change_is_told_though_the_list_can_t_be_fetched_at_first() {
     }
     timeout(A_LITTLE, tell_tools(&one, r#"[{"name":"a"}]"#)).await.expect("nobody has to ask for it");
     assert!(listening.next().await.is_method("notifications/tools/list_changed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_misses_changes_is_told_that_all_lists_may_be_others() {
+    let rig = Rig::new(same());
+    let _one = rig.add("one").await;
+    let filter = r#","notifications":{"toolsListChanged":true,"promptsListChanged":true}"#;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", filter));
+    listening.next().await;
+    for _ in 0..2 {
+        // More than is kept for one who listens, of which none would be told to this one.
+        (0..=CHANGES).for_each(|_| rig.router.announce());
+        for list in ["tools", "prompts"] {
+            let told = listening.next().await;
+            assert!(told.is_method(&format!("notifications/{list}/list_changed")), "{told:?}");
+        }
+    }
 }
