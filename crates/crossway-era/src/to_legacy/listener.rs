@@ -116,7 +116,7 @@ impl Listener {
                 let uri = change.member(Part::Params, "uri").and_then(|uri| serde_json::from_slice(uri).ok());
                 // "This might be a sub-resource of the one that the client actually subscribed to" (2025-11-25, schema,
                 // ResourceUpdatedNotification).
-                uri.is_some_and(|uri: String| self.uris.iter().any(|own| is_within(&uri, own)))
+                uri.is_some_and(|uri: String| self.uris.iter().any(|own| below(&uri, own).is_some()))
             }
             _ => false,
         };
@@ -138,8 +138,9 @@ impl Listener {
     }
 }
 
-/// Whether `uri` is the resource `own`, or one below it.
-fn is_within(uri: &str, own: &str) -> bool {
+/// What stands behind `own` in `uri`, if that is the resource `own`, or one below it.
+#[must_use]
+pub fn below<'a>(uri: &'a str, own: &str) -> Option<&'a str> {
     uri.strip_prefix(own)
-        .is_some_and(|rest| rest.is_empty() || own.ends_with('/') || rest.starts_with(['/', '?', '#']))
+        .filter(|rest| rest.is_empty() || own.ends_with('/') || rest.starts_with(['/', '?', '#']))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crossway_era::keys;
+use crossway_era::to_legacy::below;
 use crossway_proto::{Message, Part, RequestId};
 use crossway_service::{Call, CallError, Context, Reply};
 use futures_util::StreamExt;
@@ -310,8 +311,7 @@ impl Listening {
     fn own(&self, mut message: Message, subscribed: &Subscribed) -> Option<Message> {
         let uri =
             message.member(Part::Params, "uri").and_then(|uri| serde_json::from_slice::<String>(uri).ok());
-        let exposed = uri.and_then(|own| subscribed.get(&own).filter(|exposed| **exposed != own));
-        if let Some(exposed) = exposed {
+        if let Some(exposed) = uri.and_then(|own| exposed(&own, subscribed)) {
             message.edit(Part::Params, &[], &[("uri", json!(exposed).to_string().as_bytes())]).ok()?;
             message = message.reread().ok()?;
         }
@@ -331,6 +331,19 @@ impl Listening {
         .concat();
         Message::result_of(&self.id, &result).ok()
     }
+}
+
+/// By what name a client knows a resource that an upstream tells of, if by another. It may be below one that the client is subscribed to.
+fn exposed(own: &str, subscribed: &Subscribed) -> Option<String> {
+    let (rest, exposed) = match subscribed.get(own) {
+        Some(exposed) => ("", exposed),
+        None => {
+            let above = subscribed.iter().filter_map(|(one, exposed)| Some((below(own, one)?, exposed)));
+            above.min_by_key(|(rest, _)| rest.len())?
+        }
+    };
+    let exposed = format!("{exposed}{rest}");
+    (exposed != own).then_some(exposed)
 }
 
 fn notification(method: &str, id: &RequestId, filter: Option<&str>) -> Option<Message> {

@@ -17,15 +17,20 @@ fn cancelled(id: &RequestId) -> String {
 
 /// Tells a resource, `u:a`, and takes the subscription to it, whose id it gives.
 async fn subscribed(server: &Server) -> RequestId {
+    subscribed_to(server, "u:a").await
+}
+
+/// The same of another resource.
+async fn subscribed_to(server: &Server, uri: &str) -> RequestId {
     loop {
         let message = server.receive().await.unwrap();
         let Some(id) = message.id() else { continue };
         match message.method().as_deref().unwrap() {
-            "resources/list" => server.answer(&id, r#"{"resources":[{"uri":"u:a"}]}"#),
+            "resources/list" => server.answer(&id, &format!(r#"{{"resources":[{{"uri":"{uri}"}}]}}"#)),
             "resources/templates/list" => server.answer(&id, r#"{"resourceTemplates":[]}"#),
             "subscriptions/listen" if text(&message).contains("resourceSubscriptions") => {
                 server.send(&format!(
-                    r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}},"notifications":{{"resourceSubscriptions":["u:a"]}}}}}}"#
+                    r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}},"notifications":{{"resourceSubscriptions":["{uri}"]}}}}}}"#
                 ));
                 return id;
             }
@@ -170,5 +175,23 @@ async fn who_misses_changes_is_told_that_all_lists_may_be_others() {
             let told = listening.next().await;
             assert!(told.is_method(&format!("notifications/{list}/list_changed")), "{told:?}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_below_a_resource_is_told_by_the_name_that_the_client_has_for_it() {
+    let rig = Rig::new(same());
+    let (one, two) = (rig.add("one").await, rig.add("two").await);
+    tokio::spawn(async move { subscribed_to(&one, "file:///a").await });
+    let filter = r#","notifications":{"resourceSubscriptions":["crossway://two/file:///a"]}"#;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", filter));
+    let id = subscribed_to(&two, "file:///a").await;
+    assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
+    for own in ["file:///a", "file:///a/part", "file:///a#part"] {
+        two.send(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"{own}","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+        ));
+        let told = text(&listening.next().await);
+        assert!(told.contains(&format!(r#""uri":"crossway://two/{own}""#)), "{told}");
     }
 }
