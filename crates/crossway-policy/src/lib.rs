@@ -8,6 +8,7 @@ mod denied;
 mod explain;
 mod file_name;
 mod finding;
+mod fold;
 mod hashed;
 mod item;
 pub mod limits;

@@ -63,9 +63,13 @@ pub const CONDITION_DEPTH: usize = 32;
 /// How many `+` a condition may have: 16. Each may copy the arguments.
 pub const CONDITION_SUMS: usize = 16;
 
-/// How much work a condition may be at a call: 128 Mi, counted as its parts, those within a loop once for each element of the longest
+/// How much work the conditions of a call may be together: 128 Mi, counted as its parts, those within a loop once for each element of the longest
 /// list, times the bytes of the arguments and of what is known of the caller. At worst some tenths of a second, mostly microseconds.
 pub const CONDITION_WORK: u64 = 128 << 20;
+
+/// How much work the conditions may be together that are not about arguments, and are asked once when a caller's rights are made: 512 Mi, four
+/// times a call's. 100,000 of a few parts each, over what a token usually says.
+pub const RIGHTS_WORK: u64 = 512 << 20;
 
 /// How long arguments may be that a condition is about, in bytes: 64 KiB. Longer ones are denied.
 pub const ARGUMENT_BYTES: usize = 64 << 10;

@@ -5,6 +5,7 @@ use std::fmt;
 use globset::GlobBuilder;
 use regex_automata::{meta::Regex, util::syntax};
 
+use crate::fold::fold;
 use crate::limits;
 
 /// What a pattern is for.
@@ -99,6 +100,21 @@ impl Pattern {
             Self::Contains(part) => name.contains(&**part),
             Self::Automaton(_, regex) => regex.is_match(name),
         }
+    }
+
+    /// One that matches, of names without regard to capital letters, all that this one may match in some letters, and perhaps more. None
+    /// if there is no such pattern.
+    pub(crate) fn folded(&self) -> Option<Self> {
+        let fold = |text: &str| fold(text).into_boxed_str();
+        Some(match self {
+            Self::Any => Self::Any,
+            Self::Exact(text) => Self::Exact(fold(text)),
+            Self::Prefix(text) => Self::Prefix(fold(text)),
+            Self::Suffix(text) => Self::Suffix(fold(text)),
+            Self::Around(prefix, suffix) => Self::Around(fold(prefix), fold(suffix)),
+            Self::Contains(text) => Self::Contains(fold(text)),
+            Self::Automaton(text, _) => automaton(&without_classes(&fold(text)), Of::Name).ok()?,
+        })
     }
 
     /// The one name that it matches, if it is a name.
@@ -199,6 +215,30 @@ fn automaton(text: &str, of: Of) -> Result<Pattern, BadPattern> {
     Ok(Pattern::Automaton(text.into(), regex))
 }
 
+/// A glob with `?` for each range: which letters are in one is another matter without capital letters.
+fn without_classes(glob: &str) -> String {
+    let mut wide = String::with_capacity(glob.len());
+    let mut rest = glob.chars();
+    while let Some(letter) = rest.next() {
+        match letter {
+            '\\' => wide.extend([Some(letter), rest.next()].into_iter().flatten()),
+            '[' => {
+                // A bracket at its beginning is one of its letters.
+                let mut first = rest.next();
+                if matches!(first, Some('!' | '^')) {
+                    first = rest.next();
+                }
+                if first.is_some() {
+                    rest.by_ref().find(|letter| *letter == ']');
+                }
+                wide.push('?');
+            }
+            other => wide.push(other),
+        }
+    }
+    wide
+}
+
 /// Whether servers may read the URI as another one than it says: dot segments, with parameters behind them or not (`..;a`), an upper-case
 /// scheme, letters and digits that are percent-encoded (RFC 3986, section 6.2.2), or spaces and control characters, which no URI has and
 /// parsers leave out (URL Standard, basic URL parser: "Remove all ASCII tab or newline from input").
@@ -253,6 +293,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_folded_pattern_matches_whatever_letters_the_other_one_is_written_in() {
+        for (pattern, names) in [
+            ("delete_all", &["DELETE_ALL", "Delete_All", "delete_all"][..]),
+            ("Delete_*", &["delete_x", "DELETE_X"]),
+            ("*_ALL", &["delete_all"]),
+            ("a*B", &["A-b"]),
+            ("*Key*", &["my_key_x"]),
+            ("[A-F]x", &["ax", "fX"]),
+            ("[!a]x", &["AX"]),
+            ("[]A]x", &["aX", "]x"]),
+            ("{Get,List}_?", &["get_A", "LIST_a"]),
+            (r"\*X[A]", &["*xa"]),
+        ] {
+            let folded = Pattern::compile(pattern, Of::Name).unwrap().folded().unwrap();
+            for name in names {
+                assert!(folded.matches(&fold(name)), "{pattern} {name}");
+            }
+            assert!(!folded.matches("another_name"), "{pattern}");
+        }
+    }
 
     fn matches(pattern: &str, of: Of, name: &str) -> bool {
         Pattern::compile(pattern, of).unwrap().matches(name)

@@ -5,14 +5,15 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::condition::{Arguments, Condition, Facts, OfCaller};
+use crate::condition::{Arguments, Condition, Facts, OfCaller, Work};
 use crate::config::Effect;
 use crate::denied::{Denied, DenyReason};
+use crate::fold::fold;
 use crate::permit::Permit;
 use crate::policy::Compiled;
 use crate::rules::{Rule, ambiguous};
 use crate::upstreams::Reach;
-use crate::{Item, Kind, Principal, Proof, TenantName, limits};
+use crate::{Item, Kind, Policy, Principal, Proof, TenantName, limits};
 
 /// What one caller may see and call, as one of a tenant. Clones are cheap; the rules are shared by all.
 ///
@@ -50,9 +51,9 @@ impl Rights {
         let rules = || numbers.iter().map(|number| (*number, &compiled.rules[*number as usize]));
         let conditions = rules().any(|(_, rule)| rule.when.is_some());
         let facts = conditions.then(|| Facts::new(principal, tenant));
-        let (mut looks_at_items, mut known) = (false, Vec::new());
+        let (mut looks_at_items, mut known, mut left) = (false, Vec::new(), Work::of_rights());
         for (number, rule) in rules() {
-            if !facts.as_ref().is_none_or(|facts| may_apply(rule, facts)) {
+            if !facts.as_ref().is_none_or(|facts| may_apply(rule, facts, &mut left)) {
                 continue;
             }
             if rule.when.as_ref().is_some_and(Condition::has_parts_of_caller) {
@@ -82,6 +83,12 @@ impl Rights {
             looks_at_items,
             view: ViewId(view.into()),
         }))
+    }
+
+    /// Whether this policy gave them, and no other one or an older one.
+    #[must_use]
+    pub fn are_of(&self, policy: &Policy) -> bool {
+        Arc::ptr_eq(&self.0.compiled, &policy.0)
     }
 
     /// Whose rights they are.
@@ -125,6 +132,20 @@ impl Rights {
     pub fn denies_some(&self, upstream: &str, kind: Kind) -> bool {
         let Some(upstream) = self.0.compiled.upstreams.number(upstream) else { return false };
         self.about(upstream).any(|rule| rule.denies(kind))
+    }
+
+    /// Whether a tool or a prompt is, but for capital letters, one that may be denied to the caller by its name.
+    ///
+    /// For whoever does not know what an upstream lists, and so can't tell what another spelling of a denied name is to it. Where lists
+    /// are known, [`denies_some`](Self::denies_some) is the one to ask.
+    #[must_use]
+    pub fn denies_alike(&self, item: &Item<'_>) -> bool {
+        if !matches!(item.kind, Kind::Tool | Kind::Prompt) || !self.denies_some(item.upstream, item.kind) {
+            return false;
+        }
+        let Some(upstream) = self.0.compiled.upstreams.number(item.upstream) else { return false };
+        let folded = fold(item.name);
+        self.about(upstream).any(|rule| rule.denies_alike(item, &folded))
     }
 
     /// Whether an item is in lists: if and only if [`decide`](Self::decide) would permit it, whatever conditions on arguments say.
@@ -195,10 +216,11 @@ impl Rights {
     ) -> Result<Option<&'a Rule>, DenyReason> {
         let Some(facts) = &self.0.facts else { return Ok(None) };
         let arguments = Arguments::parse(arguments);
-        let holds = |rule: &Rule| match &arguments {
+        let mut left = Work::of_call();
+        let mut holds = |rule: &Rule| match &arguments {
             Ok(arguments) => match self.known_of(rule) {
-                Some(known) => rule.holds_as(known, facts, arguments),
-                None => rule.holds(facts, Some(arguments)),
+                Some(known) => rule.holds_as(known, facts, arguments, &mut left),
+                None => rule.holds(facts, Some(arguments), &mut left),
             },
             Err(why) => Err(*why),
         };
@@ -267,12 +289,12 @@ fn is_listed_by<'a>(rules: impl Iterator<Item = &'a Rule>, item: &Item<'_>) -> b
 }
 
 /// Whether a rule can apply to any call of the caller: conditions that are not about arguments are decided here, once.
-fn may_apply(rule: &Rule, facts: &Facts) -> bool {
+fn may_apply(rule: &Rule, facts: &Facts, left: &mut Work) -> bool {
     if rule.needs_arguments() {
         return true;
     }
     // No answer denies: what denies does so, what allows does not.
-    rule.holds(facts, None).unwrap_or(rule.effect == Effect::Deny)
+    rule.holds(facts, None, left).unwrap_or(rule.effect == Effect::Deny)
 }
 
 impl fmt::Debug for Rights {

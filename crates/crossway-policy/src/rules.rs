@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 
-use crate::condition::{Arguments, Condition, ConditionError, Facts, OfCaller};
+use crate::condition::{Arguments, Condition, ConditionError, Facts, OfCaller, Work};
 use crate::config::{Effect, Grant};
 use crate::finding::{Findings, Problem};
+use crate::fold::fold;
 use crate::pattern::{Of, Pattern, is_ambiguous};
 use crate::upstreams::{Reach, Upstreams};
 use crate::{Item, Kind, Principal, TenantName, limits};
@@ -196,12 +197,22 @@ struct Patterns {
     /// In order.
     names: Vec<Box<str>>,
     others: Vec<Pattern>,
+    /// The same without regard to capital letters, once somebody asks: patterns, or none for one that may match anything then.
+    folded: OnceLock<Box<[Option<Pattern>]>>,
 }
 
 impl Patterns {
     fn match_name(&self, name: &str, exact_only: bool) -> bool {
         self.names.binary_search_by(|own| (**own).cmp(name)).is_ok()
             || (!exact_only && self.others.iter().any(|pattern| pattern.matches(name)))
+    }
+
+    /// Whether they match a name that is this one but for capital letters, as far as it can be told: true where it can't.
+    fn match_folded(&self, folded: &str) -> bool {
+        let names = self.names.iter().map(|name| Some(Pattern::Exact(fold(name).into())));
+        let all = || names.chain(self.others.iter().map(Pattern::folded)).collect();
+        let patterns = self.folded.get_or_init(all);
+        patterns.iter().any(|pattern| pattern.as_ref().is_none_or(|pattern| pattern.matches(folded)))
     }
 
     fn is_empty(&self) -> bool {
@@ -232,6 +243,12 @@ impl Rule {
     /// Whether it denies things of a kind by name, or may.
     pub(crate) fn denies(&self, kind: Kind) -> bool {
         self.effect == Effect::Deny && !self.patterns(kind).is_empty()
+    }
+
+    /// Whether it denies a thing of a kind that is this one but for capital letters, and does not speak of this one.
+    pub(crate) fn denies_alike(&self, item: &Item<'_>, folded: &str) -> bool {
+        let patterns = self.patterns(item.kind);
+        self.denies(item.kind) && !patterns.match_name(item.name, false) && patterns.match_folded(folded)
     }
 
     pub(crate) fn compile(
@@ -314,7 +331,10 @@ impl Rule {
         }
         let holds = match arguments {
             Err(why) if self.needs_arguments() => Err(why),
-            arguments => self.holds(facts, arguments.ok().filter(|_| self.needs_arguments())),
+            // Each as if it were asked alone: which are asked at a call depends on what those before them say.
+            arguments => {
+                self.holds(facts, arguments.ok().filter(|_| self.needs_arguments()), &mut Work::of_call())
+            }
         };
         match holds {
             Ok(true) => Verdict::Applies,
@@ -352,8 +372,13 @@ impl Rule {
     }
 
     /// Whether its condition holds, if it has one.
-    pub(crate) fn holds(&self, facts: &Facts, arguments: Option<&Arguments>) -> Result<bool, ConditionError> {
-        self.when.as_ref().map_or(Ok(true), |when| when.holds(facts, arguments))
+    pub(crate) fn holds(
+        &self,
+        facts: &Facts,
+        arguments: Option<&Arguments>,
+        left: &mut Work,
+    ) -> Result<bool, ConditionError> {
+        self.when.as_ref().map_or(Ok(true), |when| when.holds(facts, arguments, left))
     }
 
     /// The same, where it is kept what its condition says of the caller alone.
@@ -362,8 +387,9 @@ impl Rule {
         of_caller: &OfCaller,
         facts: &Facts,
         arguments: &Arguments,
+        left: &mut Work,
     ) -> Result<bool, ConditionError> {
-        self.when.as_ref().map_or(Ok(true), |when| when.holds_as(of_caller, facts, arguments))
+        self.when.as_ref().map_or(Ok(true), |when| when.holds_as(of_caller, facts, arguments, left))
     }
 
     /// Whether it depends on the arguments whether it applies.

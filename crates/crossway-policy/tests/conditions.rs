@@ -25,7 +25,7 @@ fn alice() -> Principal {
 }
 
 fn rights(grants: Value) -> Rights {
-    compile(grants).unwrap().rights(&alice(), &TenantName::new("acme").unwrap())
+    compile(grants).unwrap().rights_unchecked(&alice(), &TenantName::new("acme").unwrap())
 }
 
 fn grant(when: &str) -> Value {
@@ -50,6 +50,73 @@ fn failure(when: &str, arguments: &str) -> Option<ConditionError> {
         Err(DenyReason::ConditionFailed(_, why)) => Some(why),
         _ => None,
     }
+}
+
+/// What is said of a call that one grant allows and others deny under conditions.
+fn denied(whens: &[&str], arguments: &str) -> Option<DenyReason> {
+    let denials = whens.iter().map(|when| {
+        let mut grant = grant(when);
+        grant["effect"] = json!("deny");
+        grant
+    });
+    let all = json!({ "tenant": "acme", "upstream": "github", "tools": ["*"] });
+    let rights = rights(Value::Array(denials.chain([all]).collect()));
+    rights.decide(&TOOL, Some(arguments)).err().map(|denied| denied.reason().clone())
+}
+
+#[test]
+fn a_name_that_is_compared_as_a_text_is_looked_at_in_all_capital_letters() {
+    for when in [
+        r#"args.exists(k, k == "force")"#,
+        r#"["force", "all"].exists(k, k in args)"#,
+        r#"args.exists(k, k in ["force"])"#,
+        r#"args[user.subject == "alice" ? "force" : "soft"] == true"#,
+    ] {
+        for (arguments, is_denied) in [
+            (r#"{"force":true,"soft":1}"#, true),
+            (r#"{"soft":true}"#, when.starts_with("args[")),
+            (r#"{"Force":true}"#, true),
+            (r#"{"FORCE":1}"#, true),
+        ] {
+            let why = denied(&[when], arguments);
+            assert_eq!(why.is_some(), is_denied, "{when} {arguments}: {why:?}");
+        }
+        let why = denied(&[when], r#"{"Force":true,"soft":1}"#);
+        assert!(
+            matches!(why, Some(DenyReason::ConditionFailed(_, ConditionError::OtherSpelling))),
+            "{why:?}"
+        );
+    }
+}
+
+#[test]
+fn the_conditions_of_a_call_share_one_bound() {
+    // What it would be counts, and what it is takes no time.
+    let when = r#"false && args.a.exists(x, x == "none of them")"#;
+    let arguments = |count: usize| json!({ "a": vec![0; count] }).to_string();
+    let is_fine = |count: &usize| denied(&[when], &arguments(*count)).is_none();
+    // The most that one of them may be asked about, to a factor of two, and so of the work a quarter and more.
+    let most = (0..15).map(|power| 1 << power).take_while(is_fine).last().unwrap();
+    let why = denied(&[when; 12], &arguments(most));
+    assert!(matches!(why, Some(DenyReason::ConditionFailed(_, ConditionError::TooMuchWork))), "{why:?}");
+    assert_eq!(denied(&[when; 12], &arguments(most / 16)), None);
+}
+
+#[test]
+fn the_conditions_of_a_callers_rights_share_one_bound() {
+    let mut denial = grant(r#"false && user.groups.exists(g, g == "none of them")"#);
+    denial["effect"] = json!("deny");
+    let lists = |groups: usize, denials: usize| {
+        let groups: Vec<String> = (0..groups).map(|number| format!("g{number}")).collect();
+        let all = json!({ "tenant": "acme", "upstream": "github", "tools": ["*"] });
+        let grants = std::iter::repeat_n(denial.clone(), denials).chain([all]).collect();
+        let policy = compile(Value::Array(grants)).unwrap();
+        let caller = alice().with_groups(groups);
+        policy.rights_unchecked(&caller, &TenantName::new("acme").unwrap()).lists(&TOOL)
+    };
+    assert!(lists(1000, 1) && lists(10, 100));
+    // One that has no answer denies.
+    assert!(!lists(1000, 100));
 }
 
 #[test]

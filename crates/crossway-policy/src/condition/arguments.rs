@@ -11,6 +11,7 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::ConditionError;
+use crate::fold::fold;
 use crate::limits;
 
 /// The arguments of one call. They are read once, whatever the number of conditions.
@@ -45,16 +46,6 @@ impl Arguments {
             }
         }
     }
-}
-
-/// A name without regard to capital letters, as decoders compare it that have none: Go's `encoding/json` takes `Owner`, and `\u{17f}`
-/// for `s`.
-pub(super) fn fold(name: &str) -> String {
-    // Nearly all are.
-    if name.is_ascii() {
-        return name.to_ascii_lowercase();
-    }
-    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 /// Claims and the like, as CEL sees them.

@@ -10,9 +10,9 @@ mod shape;
 #[cfg(feature = "cel")]
 pub(crate) use arguments::Arguments;
 #[cfg(feature = "cel")]
-pub(crate) use program::{Condition, Facts};
+pub(crate) use program::{Condition, Facts, Work};
 #[cfg(not(feature = "cel"))]
-pub(crate) use without::{Arguments, Condition, Facts};
+pub(crate) use without::{Arguments, Condition, Facts, Work};
 
 use std::sync::OnceLock;
 
@@ -98,8 +98,8 @@ pub enum ConditionError {
     /// A number is too large to be compared exactly.
     #[error("the arguments have a number that can't be compared exactly")]
     InexactNumber,
-    /// The condition would be too much work with such arguments.
-    #[error("the condition would be too much work with such arguments")]
+    /// The condition would be too much work with such arguments, on top of what those before it were.
+    #[error("the condition would be too much work with such arguments, or after those before it")]
     TooMuchWork,
     /// Something is not there.
     #[error("the condition asks for something that is not there")]
@@ -123,6 +123,8 @@ mod without {
 
     pub(crate) struct Facts;
 
+    pub(crate) struct Work;
+
     pub(crate) struct Arguments;
 
     impl Condition {
@@ -134,7 +136,12 @@ mod without {
             match *self {}
         }
 
-        pub(crate) fn holds(&self, _: &Facts, _: Option<&Arguments>) -> Result<bool, ConditionError> {
+        pub(crate) fn holds(
+            &self,
+            _: &Facts,
+            _: Option<&Arguments>,
+            _: &mut Work,
+        ) -> Result<bool, ConditionError> {
             match *self {}
         }
 
@@ -147,8 +154,19 @@ mod without {
             _: &OfCaller,
             _: &Facts,
             _: &Arguments,
+            _: &mut Work,
         ) -> Result<bool, ConditionError> {
             match *self {}
+        }
+    }
+
+    impl Work {
+        pub(crate) fn of_call() -> Self {
+            Self
+        }
+
+        pub(crate) fn of_rights() -> Self {
+            Self
         }
     }
 

@@ -38,6 +38,28 @@ pub(crate) struct Facts {
     bytes: usize,
 }
 
+/// How much work may yet be done for one decision: all its conditions share one bound, so that many are not many times the worst.
+pub(crate) struct Work(u64);
+
+impl Work {
+    /// What the conditions of a call may be.
+    pub(crate) fn of_call() -> Self {
+        Self(limits::CONDITION_WORK)
+    }
+
+    /// What those may be that are asked when a caller's rights are made.
+    pub(crate) fn of_rights() -> Self {
+        Self(limits::RIGHTS_WORK)
+    }
+
+    /// Takes some of it, or nothing if there is not enough left.
+    fn take(&mut self, work: usize) -> Result<(), ConditionError> {
+        let left = u64::try_from(work).ok().and_then(|work| self.0.checked_sub(work));
+        self.0 = left.ok_or(ConditionError::TooMuchWork)?;
+        Ok(())
+    }
+}
+
 /// The variables of one evaluation.
 struct Variables<'a> {
     facts: &'a Facts,
@@ -69,9 +91,14 @@ impl Condition {
         self.shape.needs_arguments
     }
 
-    /// Whether it holds. Takes time in proportion to the arguments: see `limits` for the bounds.
-    pub(crate) fn holds(&self, facts: &Facts, arguments: Option<&Arguments>) -> Result<bool, ConditionError> {
-        self.check_bounds(facts, arguments)?;
+    /// Whether it holds. Takes time in proportion to the arguments, and as much of what may be done yet.
+    pub(crate) fn holds(
+        &self,
+        facts: &Facts,
+        arguments: Option<&Arguments>,
+        left: &mut Work,
+    ) -> Result<bool, ConditionError> {
+        self.check_bounds(facts, arguments, left)?;
         ask(self.program.expression(), facts, arguments)
     }
 
@@ -87,9 +114,10 @@ impl Condition {
         of_caller: &OfCaller,
         facts: &Facts,
         arguments: &Arguments,
+        left: &mut Work,
     ) -> Result<bool, ConditionError> {
-        let Some(parts) = &self.parts else { return self.holds(facts, Some(arguments)) };
-        self.check_bounds(facts, Some(arguments))?;
+        let Some(parts) = &self.parts else { return self.holds(facts, Some(arguments), left) };
+        self.check_bounds(facts, Some(arguments), left)?;
         // In CEL what is false makes the whole false, whatever the rest gives.
         match *of_caller.get_or_init(|| ask(&parts.of_caller, facts, None)) {
             Ok(false) => Ok(false),
@@ -102,7 +130,12 @@ impl Condition {
     }
 
     /// Refuses arguments that two readers may read in two ways, or that would be too much work.
-    fn check_bounds(&self, facts: &Facts, arguments: Option<&Arguments>) -> Result<(), ConditionError> {
+    fn check_bounds(
+        &self,
+        facts: &Facts,
+        arguments: Option<&Arguments>,
+        left: &mut Work,
+    ) -> Result<(), ConditionError> {
         if let Some(arguments) = arguments {
             self.check(arguments)?;
         }
@@ -111,10 +144,7 @@ impl Condition {
         let longest = longest.max(facts.longest).max(self.shape.once);
         let steps = self.shape.once.saturating_add(self.shape.each.saturating_mul(longest));
         let work = steps.saturating_mul(bytes.saturating_add(facts.bytes));
-        if u64::try_from(work).is_ok_and(|work| work > limits::CONDITION_WORK) {
-            return Err(ConditionError::TooMuchWork);
-        }
-        Ok(())
+        left.take(work)
     }
 
     /// Refuses names that differ from those of the condition in capital letters alone.

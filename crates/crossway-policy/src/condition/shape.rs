@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use super::BadCondition;
-use super::arguments::fold;
+use crate::fold::fold;
 use crate::limits;
 
 /// What conditions may call, operators among it. All of it takes time in proportion to its operands, and only `+` makes larger ones.
@@ -52,7 +52,7 @@ pub(super) struct Shape {
     /// How many parts are evaluated once, and how many once for each element of a list.
     pub(super) once: usize,
     pub(super) each: usize,
-    /// The names that it looks at, as they are written, by how they are compared where capital letters do not count.
+    /// The names that it looks at, as they are written, and all texts in it, by how they are compared where capital letters do not count.
     pub(super) names: BTreeMap<String, BTreeSet<String>>,
     sums: usize,
 }
@@ -89,7 +89,13 @@ impl<'a> Walk<'a> {
         }
         let depth = depth + 1;
         match &expression.expr {
-            Expr::Literal(_) => Ok(()),
+            Expr::Literal(literal) => {
+                // It may be compared with a name: `args.exists(k, k == "force")` looks at one as `args.force` does.
+                if let LiteralValue::String(text) = literal {
+                    self.shape.look_at(text.inner());
+                }
+                Ok(())
+            }
             Expr::Ident(name) => self.variable(name),
             Expr::Select(select) => {
                 self.shape.look_at(&select.field);
@@ -136,19 +142,6 @@ impl<'a> Walk<'a> {
             if self.shape.sums > limits::CONDITION_SUMS {
                 return Err(BadCondition::TooManySums { limit: limits::CONDITION_SUMS });
             }
-        }
-        // `args["owner"]` and `"owner" in args` look at a name as `args.owner` does.
-        let literal = |at: usize| match call.args.get(at).map(|arg| &arg.expr) {
-            Some(Expr::Literal(LiteralValue::String(text))) => Some(text.inner()),
-            _ => None,
-        };
-        let named = match name {
-            operators::INDEX => literal(1),
-            operators::IN => literal(0),
-            _ => None,
-        };
-        if let Some(name) = named {
-            self.shape.look_at(name);
         }
         call.target.iter().try_for_each(|target| self.expression(target, depth))?;
         call.args.iter().try_for_each(|arg| self.expression(arg, depth))
