@@ -23,8 +23,7 @@ fn main() {
         [member("alice"), member("bob").with_roles(["trained"]), member("carol").with_roles(["trained"])];
     let mut allowed = Vec::new();
     for person in &people {
-        let tenant = policy.tenant_of(person, None).expect("everyone is a member");
-        let rights = policy.rights(person, &tenant);
+        let rights = policy.rights_at(person, None).expect("everyone is a member");
         for (machine, work) in [("printers", "print_poster"), ("saws", "cut")] {
             let answer = match rights.decide(&Item::new(machine, Kind::Tool, work), None) {
                 Ok(permit) => format!("yes, {}", permit.rule()),

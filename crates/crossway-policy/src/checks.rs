@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::config::{Effect, PolicyConfig};
+use crate::config::{Effect, PolicyConfig, TenantRule};
 use crate::finding::{Findings, Problem};
-use crate::rules::Rule;
+use crate::rules::{Rule, User};
 use crate::upstreams::Upstreams;
 use crate::{TenantName, limits};
 
 /// Looks for what can hardly be meant in a policy that has no errors.
 pub(crate) fn check(config: &PolicyConfig, rules: &[Rule], upstreams: &Upstreams, findings: &mut Findings) {
     tenants(config, findings);
+    everyone(config, findings);
     names(config, findings);
     credentials(config, rules, upstreams, findings);
     grants(rules, findings);
@@ -24,8 +25,7 @@ fn tenants(config: &PolicyConfig, findings: &mut Findings) {
     let granted: BTreeSet<&TenantName> = allowed().filter_map(|grant| grant.tenant.as_ref()).collect();
     for (name, rule) in &config.tenants {
         let path = format!("tenants.{name}");
-        let lists = [&rule.groups, &rule.email_domains, &rule.users];
-        if lists.iter().all(|list| list.is_empty()) && rule.claims.is_empty() && !rule.everyone {
+        if !has_users(rule) {
             findings.warning(&path, Problem::NoUsers);
         }
         if !of_any && !granted.contains(name) {
@@ -37,11 +37,43 @@ fn tenants(config: &PolicyConfig, findings: &mut Findings) {
         let domains = rule.email_domains.iter().map(|domain| ("email_domains", domain.to_ascii_lowercase()));
         let groups = rule.groups.iter().map(|group| ("groups", group.clone()));
         let users = rule.users.iter().map(|user| ("users", user.clone()));
-        for mark in groups.chain(domains).chain(users) {
+        // All of them have to be there: who has these has those of whoever names the same ones.
+        let claims = (!rule.claims.is_empty()).then(|| ("claims", format!("{:?}", rule.claims)));
+        for mark in groups.chain(domains).chain(users).chain(claims) {
             let path = format!("{path}.{}", mark.0);
             if let Some(other) = marks.insert(mark, name).filter(|other| *other != name) {
                 findings.warning(path, Problem::InTwoTenants { other: other.to_string() });
             }
+        }
+    }
+}
+
+/// Whether anybody can belong to a tenant. Who proves nothing can't, by whatever name.
+fn has_users(rule: &TenantRule) -> bool {
+    let is_named = rule.users.iter().any(|user| User::parse(user) != User::Anonymous);
+    let is_marked = !(rule.groups.is_empty() && rule.email_domains.is_empty() && rule.claims.is_empty());
+    is_named || is_marked || rule.everyone
+}
+
+/// Who belongs to a tenant of everyone belongs to each other one besides, of which nobody can be then where no endpoint says that it is meant.
+fn everyone(config: &PolicyConfig, findings: &mut Findings) {
+    let with_endpoint: BTreeSet<&TenantName> = config.endpoints.values().collect();
+    let mut compared = 0;
+    for (name, rule) in config.tenants.iter().filter(|(_, rule)| rule.everyone) {
+        let meets = |other: &TenantRule| {
+            let is_any = rule.issuers.is_empty() || other.issuers.is_empty();
+            is_any || other.issuers.iter().any(|issuer| rule.issuers.contains(issuer))
+        };
+        let is_lost = |(other, of): &(&TenantName, &TenantRule)| {
+            *other != name && !with_endpoint.contains(other) && has_users(of) && meets(of)
+        };
+        compared += config.tenants.len();
+        if compared > limits::COMPARISONS {
+            return;
+        }
+        if let Some((other, _)) = config.tenants.iter().find(is_lost) {
+            let problem = Problem::InTwoTenants { other: other.to_string() };
+            findings.warning(format!("tenants.{name}.everyone"), problem);
         }
     }
 }

@@ -100,8 +100,8 @@ impl Policy {
         };
         match self.tenant_of(principal, endpoint) {
             Err(denied) => {
-                explanation.because = denied.to_string();
-                explanation.tenant = Err(denied.to_string());
+                explanation.because = denied.reason().to_string();
+                explanation.tenant = Err(denied.reason().to_string());
             }
             Ok(tenant) => self.explain_in(&mut explanation, principal, &tenant, item, arguments),
         }
@@ -116,7 +116,7 @@ impl Policy {
         item: &Item<'_>,
         arguments: Option<&str>,
     ) {
-        let rights = self.rights(principal, tenant);
+        let rights = self.rights_unchecked(principal, tenant);
         to.tenant = Ok(tenant.clone());
         to.listed = rights.lists(item);
         to.only_if_listed =

@@ -137,7 +137,9 @@ pub enum Problem {
     #[error("another quota is about the same tenant, upstream and tool")]
     SameQuota,
     /// Nobody can belong to a tenant.
-    #[error("nobody can belong to it: it names no groups, domains, users or claims, nor everyone")]
+    #[error(
+        "nobody can belong to it: it names no groups, domains, claims or users who prove who they are, nor everyone"
+    )]
     NoUsers,
     /// Nothing is granted to a tenant.
     #[error("nothing is granted to it")]
@@ -148,8 +150,8 @@ pub enum Problem {
         /// The other one.
         other: String,
     },
-    /// The same group, domain or user is named by two tenants.
-    #[error("tenant {other} names the same: such callers need an endpoint that says which is meant")]
+    /// The same group, domain, user or claims are named by two tenants, or one has everyone.
+    #[error("tenant {other} has the same callers: such callers need an endpoint that says which is meant")]
     InTwoTenants {
         /// The other tenant.
         other: String,

@@ -8,7 +8,9 @@ use crate::{Item, Kind, Principal, Rights, TenantName};
 
 /// One call of one caller on one item is permitted. Only [`Rights::decide`] makes one; clones are cheap.
 ///
-/// It is worth what it says and no more: whoever takes it compares upstream, kind and name with the call at hand.
+/// It is worth what it says and no more: whoever takes it compares upstream, kind, name and [`principal`](Self::principal) with the call at
+/// hand. It does not say which arguments were looked at, nor that the policy it came from holds yet: it is for the call for which it was
+/// made, and whoever keeps one for another call, or changes the arguments after it was made, has decided nothing about that.
 #[derive(Clone)]
 pub struct Permit(Arc<Inner>);
 
@@ -30,6 +32,13 @@ impl Permit {
     #[must_use]
     pub fn is_for(&self, upstream: &str, kind: Kind, name: &str) -> bool {
         *self.0.upstream == *upstream && self.0.kind == kind && *self.0.name == *name
+    }
+
+    /// Whether those rights by which it was made permit another item of the same upstream too, whatever its arguments: of a request that
+    /// names several.
+    #[must_use]
+    pub fn extends_to(&self, kind: Kind, name: &str) -> bool {
+        self.0.rights.decide(&Item::new(&self.0.upstream, kind, name), None).is_ok()
     }
 
     /// The upstream that may be called.

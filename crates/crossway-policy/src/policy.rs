@@ -113,10 +113,27 @@ impl Policy {
         self.0.tenants.endpoints()
     }
 
-    /// What a caller may do as one of a tenant, which is [`tenant_of`](Self::tenant_of)'s answer. Takes time with the number of
-    /// grants that may be about the caller; keep what it gives for a session.
+    /// Whether a caller belongs to a tenant, perhaps among others. Who proves nothing belongs to [`TenantName::anonymous`] alone.
     #[must_use]
-    pub fn rights(&self, principal: &Principal, tenant: &TenantName) -> Rights {
+    pub fn is_of(&self, principal: &Principal, tenant: &TenantName) -> bool {
+        self.0.tenants.has(tenant, principal)
+    }
+
+    /// What a caller may do at an endpoint, as one of the [tenant](Self::tenant_of) that they have there. Takes time with the number of
+    /// grants that may be about the caller; keep what it gives for a session.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no tenant.
+    pub fn rights_at(&self, principal: &Principal, endpoint: Option<&str>) -> Result<Rights, TenantDenied> {
+        let tenant = self.tenant_of(principal, endpoint)?;
+        Ok(self.rights_unchecked(principal, &tenant))
+    }
+
+    /// The same as one of a tenant to which the caller is known to belong: nothing here looks whether that is so. It is
+    /// [`tenant_of`](Self::tenant_of)'s answer, or one of which [`is_of`](Self::is_of) was true.
+    #[must_use]
+    pub fn rights_unchecked(&self, principal: &Principal, tenant: &TenantName) -> Rights {
         Rights::new(&self.0, principal, tenant)
     }
 

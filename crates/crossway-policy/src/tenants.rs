@@ -1,6 +1,7 @@
 //! Which tenant a caller belongs to.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use serde_json::Value;
 
@@ -9,25 +10,42 @@ use crate::finding::{Findings, Problem, most_like};
 use crate::rules::User;
 use crate::{Principal, Proof, TenantName, limits};
 
-/// A caller belongs to no tenant here. The text says why, for operators; callers are told nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// A caller belongs to no tenant here. Its text is the same whatever the reason: callers learn nothing, and no tenant's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TenantDenied {
     /// No tenant's rule matches.
-    #[error("no tenant's rule matches")]
     None,
     /// Several tenants' rules match, and the endpoint does not say which is meant.
-    #[error("several tenants' rules match ({}), and the endpoint chooses none", join(.0))]
     Several(Vec<TenantName>),
     /// The endpoint is a tenant's to which the caller does not belong.
-    #[error("the endpoint is of tenant {0}, and its rule does not match")]
     NotOfEndpoint(TenantName),
 }
 
-fn join(names: &[TenantName]) -> String {
-    let names: Vec<&str> = names.iter().map(TenantName::as_str).collect();
-    names.join(", ")
+impl TenantDenied {
+    /// Why, in words that name tenants: for operators, never for callers.
+    #[must_use]
+    pub fn reason(&self) -> impl fmt::Display {
+        match self {
+            Self::None => "no tenant's rule matches".to_owned(),
+            Self::Several(names) => {
+                let names: Vec<&str> = names.iter().map(TenantName::as_str).collect();
+                format!("several tenants' rules match ({}), and the endpoint chooses none", names.join(", "))
+            }
+            Self::NotOfEndpoint(name) => {
+                format!("the endpoint is of tenant {name}, and its rule does not match")
+            }
+        }
+    }
 }
+
+impl fmt::Display for TenantDenied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the caller belongs to no tenant here")
+    }
+}
+
+impl std::error::Error for TenantDenied {}
 
 /// The rules of all tenants, by what they ask for.
 #[derive(Default)]
@@ -136,6 +154,14 @@ impl Tenants {
                 all.push(last);
                 Err(TenantDenied::Several(all))
             }
+        }
+    }
+
+    /// Whether a caller may be taken for one of a tenant: its rule matches, whatever others do.
+    pub(crate) fn has(&self, tenant: &TenantName, principal: &Principal) -> bool {
+        match principal.proof() {
+            Proof::Anonymous => tenant.is_anonymous(),
+            _ => self.all_of(principal).contains(tenant),
         }
     }
 

@@ -47,7 +47,7 @@ fn tenant(name: &str) -> TenantName {
 #[test]
 fn nothing_is_granted_that_no_grant_names() {
     let policy = example();
-    let rights = policy.rights(&alice(), &tenant("acme"));
+    let rights = policy.rights_unchecked(&alice(), &tenant("acme"));
     let tool = |name| Item::new("github", Kind::Tool, name);
     let permit = rights.decide(&tool("get_issue"), None).unwrap();
     assert!(permit.is_for("github", Kind::Tool, "get_issue"));
@@ -77,11 +77,11 @@ fn nothing_is_granted_that_no_grant_names() {
 fn what_is_denied_once_is_denied() {
     let policy = example();
     for principal in [alice(), alice().with_groups(["admins"])] {
-        let rights = policy.rights(&principal, &tenant("acme"));
+        let rights = policy.rights_unchecked(&principal, &tenant("acme"));
         let denied = rights.decide(&Item::new("github", Kind::Tool, "delete_repo"), None).unwrap_err();
         assert_eq!(denied.reason().to_string(), "grants[2] (no deletes) denies it");
     }
-    let admin = policy.rights(&alice().with_groups(["admins"]), &tenant("acme"));
+    let admin = policy.rights_unchecked(&alice().with_groups(["admins"]), &tenant("acme"));
     assert!(admin.decide(&Item::new("wiki", Kind::Tool, "delete_page"), None).is_ok());
 }
 
@@ -90,7 +90,7 @@ fn a_grant_to_a_user_is_to_that_user_alone() {
     let policy = example();
     let page = Item::new("wiki", Kind::Resource, "wiki://a/b");
     let bob = Principal::new("login", "b", Proof::Jwt);
-    let lists = |principal: &Principal| policy.rights(principal, &tenant("acme")).lists(&page);
+    let lists = |principal: &Principal| policy.rights_unchecked(principal, &tenant("acme")).lists(&page);
     assert!(lists(&bob.clone().with_email("bob@ACME.example")));
     assert!(!lists(&bob.clone().with_email("Bob@acme.example")));
     assert!(!lists(&alice()));
@@ -102,7 +102,7 @@ fn a_grant_to_a_user_is_to_that_user_alone() {
 fn a_uri_that_may_be_read_as_another_is_granted_by_no_wildcard() {
     let policy = example();
     let bob = Principal::new("login", "b", Proof::Jwt).with_email("bob@acme.example");
-    let rights = policy.rights(&bob, &tenant("acme"));
+    let rights = policy.rights_unchecked(&bob, &tenant("acme"));
     let page = |uri| Item::new("wiki", Kind::Resource, uri);
     assert!(rights.decide(&page("wiki://public/a"), None).is_ok());
     for uri in ["wiki://public/../secret", "wiki://public/%2e%2e/secret", "wiki://%70ublic/a"] {
@@ -116,7 +116,7 @@ fn a_uri_that_may_be_read_as_another_is_granted_by_no_wildcard() {
 fn only_a_trusted_upstream_says_what_is_read_only() {
     let policy = example();
     let globex = Principal::new("login", "g", Proof::Jwt).with_claim("org", "globex".into());
-    let rights = policy.rights(&globex, &tenant("globex"));
+    let rights = policy.rights_unchecked(&globex, &tenant("globex"));
     let read_only = |upstream, read_only| {
         rights.lists(&Item::new(upstream, Kind::Tool, "x").with_hints(Hints { read_only }))
     };
@@ -131,13 +131,13 @@ fn who_proves_nothing_sees_what_is_granted_to_anonymous_and_calls_nothing() {
     let nobody = Principal::anonymous();
     let tenant = policy.tenant_of(&nobody, Some("/acme")).unwrap();
     assert!(tenant.is_anonymous());
-    let rights = policy.rights(&nobody, &tenant);
+    let rights = policy.rights_unchecked(&nobody, &tenant);
     let search = Item::new("wiki", Kind::Tool, "search");
     assert!(rights.lists(&search));
     assert_eq!(rights.decide(&search, None).unwrap_err().reason(), &DenyReason::Anonymous);
     // It takes more than the subject.
     let named = Principal::new("login", "anonymous", Proof::Jwt);
-    assert!(!policy.rights(&named, &tenant).lists(&search));
+    assert!(!policy.rights_unchecked(&named, &tenant).lists(&search));
 }
 
 #[test]
@@ -155,6 +155,65 @@ fn a_caller_belongs_to_the_one_tenant_whose_rule_matches() {
     assert_eq!(of(&both, None), Err(TenantDenied::Several(vec![tenant("acme"), tenant("globex")])));
     assert_eq!(of(&both, Some("/globex")), Ok(tenant("globex")));
     assert_eq!(of(&alice(), Some("/globex")), Err(TenantDenied::NotOfEndpoint(tenant("globex"))));
+}
+
+#[test]
+fn who_belongs_to_no_tenant_is_told_no_tenants_name() {
+    let policy = example();
+    let both = alice().with_claim("org", json!("globex"));
+    let nobody = Principal::new("login", "x", Proof::Jwt);
+    for (denied, reason) in [
+        (policy.tenant_of(&nobody, None), "no tenant's rule matches"),
+        (
+            policy.tenant_of(&both, None),
+            "several tenants' rules match (acme, globex), and the endpoint chooses none",
+        ),
+        (
+            policy.tenant_of(&alice(), Some("/globex")),
+            "the endpoint is of tenant globex, and its rule does not match",
+        ),
+    ] {
+        let denied = denied.unwrap_err();
+        assert_eq!(denied.to_string(), "the caller belongs to no tenant here");
+        assert_eq!(denied.reason().to_string(), reason);
+    }
+}
+
+#[test]
+fn rights_are_those_of_a_tenant_to_which_the_caller_belongs() {
+    let policy = example();
+    assert_eq!(policy.rights_at(&alice(), None).unwrap().tenant(), &tenant("acme"));
+    assert_eq!(
+        policy.rights_at(&alice(), Some("/globex")).unwrap_err(),
+        TenantDenied::NotOfEndpoint(tenant("globex"))
+    );
+    let both = alice().with_claim("org", json!("globex"));
+    for (caller, of) in [(&alice(), [true, false]), (&both, [true, true])] {
+        assert_eq!([tenant("acme"), tenant("globex")].map(|tenant| policy.is_of(caller, &tenant)), of);
+        assert!(!policy.is_of(caller, &TenantName::anonymous()));
+    }
+    let nobody = Principal::anonymous();
+    assert!(policy.is_of(&nobody, &TenantName::anonymous()) && !policy.is_of(&nobody, &tenant("acme")));
+}
+
+#[test]
+fn a_denied_name_in_other_letters_is_told_of() {
+    let grants = json!([
+        { "everyone": true, "upstream": "wiki", "tools": ["*"], "prompts": ["*"], "resources": ["**"] },
+        { "everyone": true, "upstream": "wiki", "tools": ["delete_all", "Drop_*", "[a-c]x"], "effect": "deny" },
+        { "everyone": true, "upstream": "wiki", "resources": ["wiki://secret"], "effect": "deny" },
+    ]);
+    let policy = policy(json!({ "tenants": { "acme": { "groups": ["acme"] } }, "grants": grants }));
+    let rights = policy.rights_at(&alice().with_groups(["acme"]), None).unwrap();
+    let of = |kind, name| rights.denies_alike(&Item::new("wiki", kind, name));
+    for name in ["Delete_All", "DELETE_ALL", "drop_it", "DROP_it", "Bx"] {
+        assert!(of(Kind::Tool, name), "{name}");
+    }
+    // What is denied as it is written needs no telling, and what is not named is not meant.
+    for name in ["delete_all", "Drop_it", "delete_all_", "get"] {
+        assert!(!of(Kind::Tool, name), "{name}");
+    }
+    assert!(!of(Kind::Prompt, "Delete_All") && !of(Kind::Resource, "wiki://Secret"));
 }
 
 #[test]
@@ -195,7 +254,7 @@ fn what_is_denied_by_name_is_told_of_for_the_upstream_and_kind_alone() {
     let policy = policy(json!({ "tenants": tenants, "grants": grants }));
     let of = |group: &str| {
         let caller = Principal::new("issuer", "somebody", Proof::Jwt).with_groups([group]);
-        policy.rights(&caller, &policy.tenant_of(&caller, None).unwrap())
+        policy.rights_unchecked(&caller, &policy.tenant_of(&caller, None).unwrap())
     };
     let (acme, globex) = (of("acme"), of("globex"));
     assert!(acme.denies_some("wiki", Kind::Tool));

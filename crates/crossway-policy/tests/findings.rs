@@ -125,8 +125,8 @@ fn tenants_and_endpoints_that_can_not_be_meant_are_found() {
         [
             "tenants.Acme: nothing is granted to it",
             "tenants.acme: its name differs from \"Acme\" in capital letters alone",
-            "tenants.acme.groups: tenant Acme names the same: such callers need an endpoint that says which is meant",
-            "tenants.nobody: nobody can belong to it: it names no groups, domains, users or claims, nor everyone",
+            "tenants.acme.groups: tenant Acme has the same callers: such callers need an endpoint that says which is meant",
+            "tenants.nobody: nobody can belong to it: it names no groups, domains, claims or users who prove who they are, nor everyone",
             "tenants.nobody: nothing is granted to it",
         ]
     );
@@ -142,6 +142,31 @@ fn tenants_and_endpoints_that_can_not_be_meant_are_found() {
             "!endpoints./x: there is no tenant \"amce\"; is \"acme\" meant?",
         ]
     );
+}
+
+#[test]
+fn tenants_of_which_nobody_can_be_one_are_found() {
+    let of = |tenants: Value, endpoints: Value| {
+        let grants = json!([{ "everyone": true, "upstream": "wiki", "tools": ["*"] }]);
+        found(json!({ "tenants": tenants, "endpoints": endpoints, "grants": grants }))
+    };
+    let same = |tenant: &str, key: &str, other: &str| {
+        vec![format!(
+            "tenants.{tenant}.{key}: tenant {other} has the same callers: such callers need an endpoint that says which is meant"
+        )]
+    };
+    let acme_and_all = json!({ "acme": { "groups": ["acme"] }, "all": { "everyone": true } });
+    assert_eq!(of(acme_and_all.clone(), json!({})), same("all", "everyone", "acme"));
+    assert_eq!(of(acme_and_all.clone(), json!({ "/all": "all" })), same("all", "everyone", "acme"));
+    assert_eq!(of(acme_and_all, json!({ "/acme": "acme" })), [""; 0]);
+    let of_issuers = |one: &str, other: &str| json!({ "acme": { "groups": ["acme"], "issuers": [one] }, "all": { "everyone": true, "issuers": [other] } });
+    assert_eq!(of(of_issuers("a", "b"), json!({})), [""; 0]);
+    assert_eq!(of(of_issuers("a", "a"), json!({})), same("all", "everyone", "acme"));
+    let claims = json!({ "a": { "claims": { "org": "x", "unit": "y" } }, "b": { "claims": { "unit": "y", "org": "x" } } });
+    assert_eq!(of(claims, json!({})), same("b", "claims", "a"));
+    let nobody = "tenants.none: nobody can belong to it: it names no groups, domains, claims or users who prove who they are, nor everyone";
+    assert_eq!(of(json!({ "none": { "users": ["anonymous"] } }), json!({})), [nobody]);
+    assert_eq!(of(json!({ "some": { "users": ["anonymous", "alice"] } }), json!({})), [""; 0]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn compile(grants: &[Grant]) -> Policy {
 
 fn rights(policy: &Policy, groups: &[&str]) -> Rights {
     let principal = Principal::new("i", "s", Proof::Jwt).with_groups(groups.iter().copied());
-    policy.rights(&principal, &TenantName::new("t").unwrap())
+    policy.rights_unchecked(&principal, &TenantName::new("t").unwrap())
 }
 
 fn items() -> impl Iterator<Item = Item<'static>> {

@@ -101,7 +101,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
     let principal = Who::from(&args.user).principal();
     let standing = now.get().standings.of(&principal, endpoint.as_ref());
-    let standing = standing.map_err(|why| RunError::Question(why.to_string()))?;
+    let standing = standing.map_err(|why| RunError::Question(why.reason().to_string()))?;
     let mut gateway = Gateway::new(now, maker, None, metrics, None, false, by_plan())?;
     gateway.apply(upstreams);
     let mut context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));

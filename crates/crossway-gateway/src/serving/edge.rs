@@ -154,6 +154,7 @@ pub(super) fn admit(ruling: &Ruling, principal: &Principal, path: &str) -> Resul
     let named = name_in(path);
     let endpoint = named.as_deref().and_then(|name| ruling.endpoints.get(name));
     let standing = ruling.standings.of(principal, endpoint).map_err(|why| {
+        let why = why.reason();
         tracing::debug!(endpoint = endpoint.map(|name| &**name), %why, "a caller belongs to no tenant");
         // Whose endpoint it is must not be told apart from there being none of the name: who has a tenant finds nothing there then, and who has
         // none has none anywhere.

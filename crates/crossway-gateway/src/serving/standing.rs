@@ -1,11 +1,11 @@
 //! What a caller may do at an endpoint, made once for many requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_layers::credentials::Plan;
 use crossway_layers::limit::QuotaList;
-use crossway_policy::{Policy, Principal, Rights, TenantDenied, TenantName, ViewId};
+use crossway_policy::{Policy, Principal, Rights, TenantDenied, ViewId};
 use crossway_router::ScopeKey;
 use crossway_service::SessionShare;
 
@@ -153,6 +153,12 @@ struct Kept {
 }
 
 impl Kept {
+    /// What was found of a caller of whom no more and no less was known.
+    fn standing(&self, who: &(Principal, Option<Arc<str>>)) -> Option<Standing> {
+        let standing = self.standings.get(who)?;
+        standing.rights().principal().is_known_alike(&who.0).then(|| standing.clone())
+    }
+
     fn view(&mut self, id: &ViewId) -> ScopeKey {
         if let Some(key) = self.views.get(id) {
             return key.clone();
@@ -181,7 +187,7 @@ impl Standings {
     /// Under the policy that comes after `before`'s.
     pub(crate) fn after(before: &Self, policy: Policy) -> Self {
         let kept = {
-            let kept = before.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = before.kept();
             let (views_before, numbers) = (kept.views.clone(), Arc::clone(&kept.numbers));
             Kept { views_before, numbers, ..Kept::default() }
         };
@@ -208,42 +214,42 @@ impl Standings {
         endpoint: Option<&Arc<str>>,
     ) -> Result<Standing, TenantDenied> {
         let who = (principal.clone(), endpoint.cloned());
-        // Each step leaves the tables whole.
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(standing) = kept.standings.get(&who)
-            && standing.rights().principal().is_known_alike(principal)
-        {
-            return Ok(standing.clone());
+        if let Some(standing) = self.kept().standing(&who) {
+            return Ok(standing);
         }
-        let tenant = self.policy.tenant_of(principal, endpoint.map(|endpoint| &**endpoint))?;
+        // Nobody waits while this caller's grants are looked at, and their conditions asked.
+        let rights = self.policy.rights_at(principal, endpoint.map(|endpoint| &**endpoint))?;
+        let mut kept = self.kept();
+        // Another request of the caller's may have been here first.
+        if let Some(standing) = kept.standing(&who) {
+            return Ok(standing);
+        }
         kept.make_room();
-        let standing = self.make(&mut kept, principal, &tenant, endpoint);
+        let standing = self.make(&mut kept, rights, endpoint);
         kept.standings.insert(who, standing.clone());
         Ok(standing)
     }
 
-    fn make(
-        &self,
-        kept: &mut Kept,
-        principal: &Principal,
-        tenant: &TenantName,
-        endpoint: Option<&Arc<str>>,
-    ) -> Standing {
-        let rights = self.policy.rights(principal, tenant);
+    /// What is kept. Each step of those who have it leaves the tables whole.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make(&self, kept: &mut Kept, rights: Rights, endpoint: Option<&Arc<str>>) -> Standing {
+        let (principal, tenant) = (rights.principal(), rights.tenant());
         let view = kept.view(rights.view());
         let user = joined(&[tenant.as_str(), principal.issuer(), principal.subject()]);
         let user = ScopeKey::new(joined(&["user", &user]));
-        let share = self.shares.of(tenant, &user);
         Standing(Arc::new(Inner {
             endpoint: endpoint.cloned(),
             generation: self.generation,
-            rights,
             view,
             tenant: ScopeKey::new(joined(&["tenant", tenant.as_str()])),
-            user,
-            share,
+            share: self.shares.of(tenant, &user),
             meter: self.metrics.tenant(tenant.as_str()),
             upstreams: Mutex::default(),
+            user,
+            rights,
         }))
     }
 }
@@ -251,6 +257,7 @@ impl Standings {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::sync::atomic::AtomicBool;
 
     use crossway_policy::{PolicyConfig, Proof, UpstreamFacts};
     use serde_json::json;
@@ -299,6 +306,39 @@ mod tests {
         assert!(standings.of(&caller("alice", &["acme"]), None).is_ok());
         assert!(standings.of(&caller("alice", &[]), None).is_err());
         assert!(standings.of(&caller("alice", &["acme", "globex"]), None).is_err());
+    }
+
+    #[test]
+    fn who_is_known_does_not_wait_while_anothers_rights_are_made() {
+        let standings = standings();
+        let alice = caller("alice", &["acme"]);
+        standings.of(&alice, None).unwrap();
+        // Of these it takes a while each.
+        let groups: Vec<String> =
+            (0..50_000).map(|number| format!("g{number}")).chain(["globex".to_owned()]).collect();
+        let bob = Principal::new("i", "bob", Proof::Jwt).with_groups(groups);
+        let (made, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut number = 0;
+                while !is_over.load(Ordering::SeqCst) {
+                    number += 1;
+                    let other = bob.clone().with_claim("n", number.into());
+                    assert!(standings.of(&other, None).is_ok());
+                    made.store(number, Ordering::SeqCst);
+                }
+            });
+            while made.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            let before = made.load(Ordering::SeqCst);
+            for _ in 0..500 {
+                standings.of(&alice, None).unwrap();
+            }
+            let meanwhile = made.load(Ordering::SeqCst) - before;
+            is_over.store(true, Ordering::SeqCst);
+            assert!(meanwhile < 100, "{meanwhile} were made while one was asked for that is kept, 500 times");
+        });
     }
 
     #[test]

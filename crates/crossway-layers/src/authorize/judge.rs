@@ -1,6 +1,6 @@
 //! Decides for one upstream.
 
-use crossway_policy::{Denied, Item, Kind, Permit, Policy, Principal, Rights, TenantName};
+use crossway_policy::{Item, Kind, Permit, Policy, Principal, Rights, TenantName};
 use crossway_service::Context;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -27,20 +27,26 @@ struct Named<'a> {
 impl Judge {
     /// What the caller may do: as whoever stands before has found, or as is found now. None: nothing.
     pub(super) fn rights(&self, context: &mut Context) -> Option<Rights> {
-        if let Some(rights) = context.extensions.get::<Rights>() {
+        let who = context.extensions.get::<Principal>()?.clone();
+        // Those of another policy say nothing here, nor those of another caller.
+        let is_ours =
+            |rights: &&Rights| rights.are_of(&self.policy) && rights.principal().is_known_alike(&who);
+        if let Some(rights) = context.extensions.get::<Rights>().filter(is_ours) {
             return Some(rights.clone());
         }
-        let who = context.extensions.get::<Principal>()?.clone();
-        let tenant = match context.extensions.get::<TenantName>() {
-            Some(tenant) => tenant.clone(),
-            None => self.policy.tenant_of(&who, self.endpoint.as_deref()).ok()?,
+        let found = context.extensions.get::<TenantName>().filter(|tenant| self.policy.is_of(&who, tenant));
+        let rights = match found {
+            Some(tenant) => self.policy.rights_unchecked(&who, tenant),
+            None => self.policy.rights_at(&who, self.endpoint.as_deref()).ok()?,
         };
-        let rights = self.policy.rights(&who, &tenant);
-        context.extensions.insert(tenant);
+        context.extensions.insert(rights.tenant().clone());
         context.extensions.insert(rights.clone());
         Some(rights)
     }
 }
+
+/// Why a name is denied that is another's but for capital letters.
+const ALIKE: &str = "it is a name that is denied, but for capital letters";
 
 /// Decides, and notes it for the record.
 pub(super) fn decide(
@@ -48,16 +54,19 @@ pub(super) fn decide(
     item: &Item<'_>,
     arguments: Option<&str>,
     context: &Context,
-) -> Result<Permit, Denied> {
+) -> Option<Permit> {
     let decided = rights.decide(item, arguments);
+    // What the upstream lists is not known here: to one that does not mind capital letters it may be what is denied.
+    let is_alike = rights.denies_alike(item);
     if let Some(note) = context.extensions.get::<AuditNote>() {
         note.went_to(item.upstream, Some(item.name));
         match &decided {
+            Ok(_) if is_alike => note.decided(Decision::Denied, Some(ALIKE.to_owned())),
             Ok(permit) => note.decided(Decision::Allowed, Some(permit.rule())),
             Err(denied) => note.decided(Decision::Denied, Some(denied.reason().to_string())),
         }
     }
-    decided
+    decided.ok().filter(|_| !is_alike)
 }
 
 /// A list without what the caller may not see, if there is such. Items stay the bytes that they are. `None` if it can't be read.
@@ -70,7 +79,10 @@ pub(super) fn seen(rights: &Rights, upstream: &str, kind: Kind, list: &[u8]) -> 
             Kind::Template => named.template,
             _ => named.name,
         };
-        name.is_some_and(|name| rights.lists(&Item::new(upstream, kind, &name)))
+        name.is_some_and(|name| {
+            let item = Item::new(upstream, kind, &name);
+            rights.lists(&item) && !rights.denies_alike(&item)
+        })
     };
     let seen: Vec<&str> = items.iter().filter(is_seen).map(|item| item.get()).collect();
     Some((seen.len() < items.len()).then(|| format!("[{}]", seen.join(","))))

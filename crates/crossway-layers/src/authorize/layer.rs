@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crossway_policy::{Item, Kind, Permit, Policy, Rights};
+use crossway_policy::{Item, Kind, Permit, Policy, Principal, Rights};
 use crossway_proto::{Message, Part};
-use crossway_service::{Ask, Call, Reply};
+use crossway_service::{Ask, Call, Context, Reply};
 use tower_layer::Layer;
 
 use super::NotPermitted;
@@ -33,8 +33,9 @@ impl AuthorizeLayer {
 
     /// Decides about this upstream, by this policy. `endpoint` says which tenant is meant, where a caller may belong to several.
     ///
-    /// Who stands before it may have put a `TenantName`, or `Rights`, into a call's extensions; else they are found for each call,
-    /// which takes time with the number of grants about the caller.
+    /// Who stands before it may have put a `TenantName`, or `Rights`, into a call's extensions. Such a tenant counts if the caller belongs to
+    /// it by this policy, such rights if this policy gave them to this caller; else they are found for each call, which takes time with
+    /// the number of grants about the caller.
     #[must_use]
     pub fn judge(upstream: &str, policy: Policy, endpoint: Option<&str>) -> Self {
         let judge = Judge { policy, endpoint: endpoint.map(str::to_owned) };
@@ -55,19 +56,33 @@ impl AuthorizeLayer {
         let Some(judge) = &self.0.judge else {
             let Some(request) = seam::request(call) else { return Ok(None) };
             let about = About::of_known(request)?;
-            return self.gated(about, call.context.extensions.get::<Permit>()).map(|()| None);
+            return self.gated(about, &call.context).map(|()| None);
         };
         let Some(request) = seam::request(call).cloned() else { return Ok(None) };
         self.judged(judge, About::of_known(&request)?, &request, call)
     }
 
-    fn gated(&self, about: About<'_>, permit: Option<&Permit>) -> Result<(), NotPermitted> {
+    fn gated(&self, about: About<'_>, context: &Context) -> Result<(), NotPermitted> {
+        let caller = context.extensions.get::<Principal>();
+        let permit = context.extensions.get::<Permit>();
+        let permit = permit.filter(|permit| caller.is_none_or(|who| permit.principal().is_known_alike(who)));
         let has = |kind, name: &str| permit.is_some_and(|permit| permit.is_for(&self.0.upstream, kind, name));
         match about {
             // A template's URI may be completed by whoever may read what it says, and a resource's own URI too.
             About::One(Kind::Template, name) if has(Kind::Resource, &name) => Ok(()),
             About::One(kind, name) if !has(kind, &name) => Err(NotPermitted::thing(kind, &name)),
-            // Lists, and what is listened for, are filtered and decided before.
+            // The permit is for one of them, and whose rights it came from may have the others.
+            About::Many(uris) => {
+                let vouches = uris.iter().any(|uri| has(Kind::Resource, uri));
+                let may = |uri: &String| {
+                    vouches && permit.is_some_and(|permit| permit.extends_to(Kind::Resource, uri))
+                };
+                match uris.iter().find(|uri| !may(uri)) {
+                    Some(uri) => Err(NotPermitted::thing(Kind::Resource, uri)),
+                    None => Ok(()),
+                }
+            }
+            // Lists are filtered before.
             _ => Ok(()),
         }
     }
@@ -87,7 +102,7 @@ impl AuthorizeLayer {
                 // Conditions have to see what the upstream will.
                 let arguments = arguments(request).map_err(|_| NotPermitted::thing(kind, &name))?;
                 let arguments = arguments.and_then(|json| std::str::from_utf8(json).ok());
-                let permit = rights.and_then(|rights| decide(&rights, &item, arguments, &call.context).ok());
+                let permit = rights.and_then(|rights| decide(&rights, &item, arguments, &call.context));
                 call.context.extensions.insert(permit.ok_or_else(|| NotPermitted::thing(kind, &name))?);
                 Ok(None)
             }
@@ -96,7 +111,7 @@ impl AuthorizeLayer {
                     let item = Item::new(upstream, Kind::Resource, &uri);
                     let permitted = rights
                         .as_ref()
-                        .is_some_and(|rights| decide(rights, &item, None, &call.context).is_ok());
+                        .is_some_and(|rights| decide(rights, &item, None, &call.context).is_some());
                     if !permitted {
                         return Err(NotPermitted::thing(Kind::Resource, &uri));
                     }

@@ -35,7 +35,7 @@ fn call(method: &str, params: &str) -> Call {
 }
 
 fn permit(upstream: &str, kind: Kind, name: &str) -> Permit {
-    let rights = policy().rights(&alice(), &TenantName::new("acme").unwrap());
+    let rights = policy().rights_unchecked(&alice(), &TenantName::new("acme").unwrap());
     rights.decide(&Item::new(upstream, kind, name), None).unwrap()
 }
 
@@ -76,6 +76,11 @@ async fn a_gate_lets_pass_what_has_a_permit_for_exactly_that() {
         }
         assert_eq!(passes(&link, &server, call).await, does_pass, "{permit:?}");
     }
+    // A permit of somebody else's.
+    let mut others = call("tools/call", r#"{"name":"read_file"}"#);
+    others.context.extensions.insert(permit("files", Kind::Tool, "read_file"));
+    others.context.extensions.insert(alice().with_groups(["acme", "others"]));
+    assert!(!passes(&link, &server, others).await);
     // What names nothing was decided, and is filtered, before.
     for method in ["tools/list", "server/discover", "subscriptions/listen"] {
         assert!(passes(&link, &server, call(method, "{}")).await, "{method}");
@@ -93,6 +98,114 @@ async fn a_gate_lets_pass_what_has_a_permit_for_exactly_that() {
     ] {
         assert!(!passes(&link, &server, call(method, params)).await, "{method} {params}");
     }
+}
+
+#[tokio::test]
+async fn a_gate_lets_nobody_listen_to_resources_without_a_permit() {
+    let (link, server) = around(&AuthorizeLayer::gate("files")).await;
+    let listen = |uris: &str, permit: Option<Permit>| {
+        let params =
+            format!(r#"{{"notifications":{{"toolsListChanged":true,"resourceSubscriptions":[{uris}]}}}}"#);
+        let mut call = call("subscriptions/listen", &params);
+        if let Some(permit) = permit {
+            call.context.extensions.insert(permit);
+        }
+        call
+    };
+    let of_a = || permit("files", Kind::Resource, "file:///public/a");
+    for (uris, permit, does_pass) in [
+        ("", None, true),
+        (r#""file:///public/a""#, None, false),
+        (r#""file:///public/a""#, Some(of_a()), true),
+        // Rights that have one may have the other.
+        (r#""file:///public/a","file:///public/b""#, Some(of_a()), true),
+        (r#""file:///public/a","file:///private/b""#, Some(of_a()), false),
+        (r#""file:///public/b""#, Some(of_a()), false),
+        (r#""file:///public/a""#, Some(permit("files", Kind::Prompt, "file:///public/a")), false),
+    ] {
+        assert_eq!(passes(&link, &server, listen(uris, permit)).await, does_pass, "{uris}");
+    }
+}
+
+/// One that grants all but what it denies by name.
+fn wide(denied: &[&str]) -> Policy {
+    let config = json!({
+        "tenants": { "globex": { "groups": ["globex"] } },
+        "grants": [
+            { "everyone": true, "upstream": "files", "tools": ["*"], "prompts": ["*"] },
+            { "everyone": true, "upstream": "files", "tools": denied, "prompts": denied, "effect": "deny" },
+        ],
+    });
+    let config: PolicyConfig = serde_json::from_value(config).unwrap();
+    Policy::compile(&config, &[UpstreamFacts { name: "files".into(), trusted: false }]).unwrap()
+}
+
+#[tokio::test]
+async fn a_judge_takes_no_rights_of_another_policy_or_caller_and_no_tenant_that_is_not_proven() {
+    let (link, server) = around(&AuthorizeLayer::judge("files", policy(), None)).await;
+    let write = || call("tools/call", r#"{"name":"write_file"}"#);
+    let read = || call("tools/call", r#"{"name":"read_file"}"#);
+    let globex = Principal::new("https://issuer.example", "alice", Proof::Jwt).with_groups(["globex"]);
+    let of_wide = wide(&["x"]).rights_at(&globex, None).unwrap();
+    let mut with_others = write();
+    with_others.context.extensions.insert(of_wide);
+    assert!(!passes(&link, &server, with_others).await, "rights of another policy");
+    let ours = policy();
+    let (link, server) = around(&AuthorizeLayer::judge("files", ours.clone(), None)).await;
+    let rights = ours.rights_at(&alice(), None).unwrap();
+    for (who, does_pass) in [(alice(), true), (alice().with_groups(["globex"]), false)] {
+        let mut call = read();
+        call.context.extensions.insert(rights.clone());
+        call.context.extensions.insert(who);
+        assert_eq!(passes(&link, &server, call).await, does_pass);
+    }
+    let mut call = read();
+    call.context.extensions.insert(globex);
+    call.context.extensions.insert(TenantName::new("acme").unwrap());
+    assert!(!passes(&link, &server, call).await, "a tenant that nobody has proven");
+}
+
+#[tokio::test]
+async fn two_judges_decide_each_by_its_own_policy() {
+    let both = tower_layer::Stack::new(
+        AuthorizeLayer::judge("files", policy(), None),
+        AuthorizeLayer::judge("files", wide(&["nothing"]), None),
+    );
+    let (link, server) = around(&both).await;
+    let with = |name: &str| {
+        let mut call = call("tools/call", &format!(r#"{{"name":"{name}"}}"#));
+        call.context.extensions.insert(alice().with_groups(["acme", "globex"]));
+        call
+    };
+    assert!(passes(&link, &server, with("read_file")).await);
+    assert!(!passes(&link, &server, with("write_file")).await);
+}
+
+#[tokio::test]
+async fn a_judge_denies_a_denied_name_in_all_capital_letters_and_does_not_list_it() {
+    let (link, server) = around(&AuthorizeLayer::judge("files", wide(&["delete_all", "Drop_*"]), None)).await;
+    let by_globex = |mut call: Call| {
+        call.context.extensions.insert(alice().with_groups(["globex"]));
+        call
+    };
+    for (name, does_pass) in [
+        ("get", true),
+        ("delete_all", false),
+        ("Delete_All", false),
+        ("DELETE_ALL", false),
+        ("drop_it", false),
+        ("delete_al", true),
+    ] {
+        for method in ["tools/call", "prompts/get"] {
+            let call = by_globex(call(method, &format!(r#"{{"name":"{name}"}}"#)));
+            assert_eq!(passes(&link, &server, call).await, does_pass, "{method} {name}");
+        }
+    }
+    let reply = link.call(by_globex(call("tools/list", "{}")));
+    let id = server.expect("tools/list").await;
+    server.answer(&id, r#"{"tools":[{"name":"get"},{"name":"Delete_All"},{"name":"dROP_it"}]}"#);
+    let answer = response(reply).await.unwrap().reread().unwrap();
+    assert_eq!(answer.member(Part::Result, "tools"), Some(&br#"[{"name":"get"}]"#[..]));
 }
 
 #[tokio::test]
