@@ -224,10 +224,48 @@ fn each_user_calls_with_a_token_of_their_own_and_each_tenant_its_own_workflows()
     let answer =
         chatting.call_with(&serving, "/mcp", "helpdesk__ask_helpdesk", r#"{"question":"It is slow."}"#);
     assert!(answer.contains("Turn it off and on."), "{answer}");
-    assert_eq!(n8n.asked_once().body, r#"{"chatInput":"It is slow.","sessionId":"chat-1"}"#);
+    let session = session_in(&n8n.asked_once().body);
+    assert!(session.len() == 64 && session.bytes().all(|byte| byte.is_ascii_hexdigit()), "{session}");
+    chatting.call_with(&serving, "/mcp", "helpdesk__ask_helpdesk", r#"{"question":"It is slow."}"#);
+    assert_eq!(session_in(&n8n.asked_once().body), session);
+    let another = As { chat: Some("chat-2"), ..by(ALICE) };
+    another.call_with(&serving, "/mcp", "helpdesk__ask_helpdesk", r#"{"question":"It is slow."}"#);
+    assert_ne!(session_in(&n8n.asked_once().body), session);
     let status = by(BOB).call_with(&serving, "/mcp", "orders__order_status", r#"{"number":5}"#);
     assert!(status.contains("on its way"), "{status}");
     assert_eq!(n8n.asked_once().body, r#"{"number":5}"#);
+}
+
+/// What the help desk was told of the conversation.
+fn session_in(body: &str) -> String {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["chatInput"], "It is slow.");
+    body["sessionId"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn who_names_anothers_chat_has_nothing_of_it() {
+    let (trello, todoist, n8n) = (trello(), todoist(), n8n());
+    let (dir, config) = configured(&trello, &todoist, &n8n);
+    let text = fs::read_to_string(&config).unwrap();
+    // Both call one workflow.
+    let grant = "grants:\n  - { tenant: globex, upstream: helpdesk, tools: [\"*\"] }\n";
+    let key = "credentials:\n  - { upstream: helpdesk, for: tenant, tenant: globex, header: X-Webhook-Key, from: { file: tokens/n8n-acme } }\n";
+    let text = text.replace("grants:\n", grant);
+    let (before, after) = text.split_once("credentials:").unwrap();
+    let (_, after) = after.split_once('\n').unwrap();
+    fs::write(dir.path().join("crossway.yaml"), format!("{before}{key}{after}")).unwrap();
+    let serving = Serving::start(&["serve", "--config", &config]);
+    let session = |key, chat| {
+        let asking = As { chat: Some(chat), ..by(key) };
+        asking.call_with(&serving, "/mcp", "helpdesk__ask_helpdesk", r#"{"question":"It is slow."}"#);
+        session_in(&n8n.asked_once().body)
+    };
+    let alices = session(ALICE, "chat-1");
+    // Neither the chat's name nor what it was made into leads there.
+    assert_ne!(session(BOB, "chat-1"), alices);
+    assert_ne!(session(BOB, &alices), alices);
+    assert_eq!(session(ALICE, "chat-1"), alices);
 }
 
 #[test]

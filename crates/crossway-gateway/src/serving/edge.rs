@@ -7,8 +7,10 @@ use std::task::{Context, Poll};
 use crossway_layers::trace::from_headers;
 use crossway_openapi::webhook::Chat;
 use crossway_policy::Principal;
+use crossway_router::ScopeKey;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use ring::digest::{SHA256, digest};
 use tower_service::Service;
 
 use super::ruling::{Now, Ruling};
@@ -16,6 +18,7 @@ use super::sent::{Counted, CountedFuture};
 use super::standing::Standing;
 use crate::faces::{FaceBody, FaceFuture, Faces, answer, is_of_document, is_of_mcp, name_in};
 use crate::identity::{Identified, IdentifiedBody, IdentifiedFuture};
+use crate::joined::joined;
 use crate::metrics::Metrics;
 
 /// What callers are told who are known and belong to no tenant, whatever the reason is.
@@ -60,9 +63,6 @@ impl Service<Request<Incoming>> for Edge {
         if let Ok(trace) = from_headers(request.headers()) {
             request.extensions_mut().insert(trace);
         }
-        if let Some(chat) = chat(request.headers()) {
-            request.extensions_mut().insert(chat);
-        }
         let ruling = now.whole();
         let identity = ruling.identity.clone();
         let path = request.uri().path();
@@ -81,9 +81,13 @@ impl Service<Request<Incoming>> for Edge {
     }
 }
 
-/// The chat that a request belongs to, as Open WebUI says it (`X-OpenWebUI-Chat-Id`), if it does.
-fn chat(headers: &HeaderMap) -> Option<Chat> {
-    headers.get("x-openwebui-chat-id")?.to_str().ok().and_then(Chat::new)
+/// The chat that a request belongs to, as Open WebUI says it (`X-OpenWebUI-Chat-Id`), if it does; as one of this user's own, for clients name
+/// whatever chat they like. It is the same for a user and a chat after a restart and on each replica, as workflows remember what was said.
+fn chat(headers: &HeaderMap, user: &ScopeKey) -> Option<Chat> {
+    let named = headers.get("x-openwebui-chat-id")?.to_str().ok().and_then(Chat::new)?;
+    let whole = digest(&SHA256, joined(&[user.as_str(), named.name()]).as_bytes());
+    let digits: String = whole.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Chat::new(&digits)
 }
 
 /// The faces, for callers of whom it is known who they are.
@@ -128,7 +132,11 @@ impl Service<Request<Incoming>> for Admitted {
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         match self.standing(&request) {
             Ok(standing) => {
+                let chat = chat(request.headers(), standing.user());
                 let extensions = request.extensions_mut();
+                if let Some(chat) = chat {
+                    extensions.insert(chat);
+                }
                 extensions.insert(standing.rights().tenant().clone());
                 extensions.insert(standing.share().clone());
                 extensions.insert(standing.clone());

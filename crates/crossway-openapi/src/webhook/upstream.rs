@@ -15,7 +15,8 @@ use crate::calling::{self, CallOptions, Called, Outgoing, Told, ToolResult, Tool
 /// Which chat a call belongs to; in the extensions of a call. What `{session}` stands for.
 ///
 /// Whoever serves the client takes it from the request, such as from Open WebUI's header `X-OpenWebUI-Chat-Id`. Clients say it
-/// themselves, and it proves nothing.
+/// themselves, and it proves nothing: where there are several users, it has to be made one user's own first, for else whoever names
+/// another's chat has what a workflow remembers of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chat(Arc<str>);
 
@@ -26,6 +27,12 @@ impl Chat {
         let fits = (1..=limits::CHAT_BYTES).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self(name.into()))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
     }
 }
 
