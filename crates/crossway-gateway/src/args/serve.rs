@@ -108,6 +108,9 @@ pub struct ExplainArgs {
     /// The arguments, for conditions on them.
     #[arg(long, value_name = "JSON")]
     pub arguments: Option<String>,
+    /// As a tool of which the upstream says that it only reads.
+    #[arg(long)]
+    pub read_only: bool,
     /// How the answer is printed.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CheckFormat::Text)]
     pub format: CheckFormat,

@@ -66,9 +66,9 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
     let arguments =
         arguments.map_err(|error| RunError::Question(format!("--arguments is no JSON: {error}")))?;
     let upstreams = || loaded.upstreams.iter().map(|spec| spec.name.as_str());
-    if !upstreams().any(|name| name == args.upstream) {
+    let Some(upstream) = loaded.upstreams.iter().find(|spec| spec.name == args.upstream) else {
         return Err(unknown("upstream", &args.upstream, upstreams()));
-    }
+    };
     let question = Question {
         user: Who::from(&args.user),
         endpoint: endpoint(&loaded.policy, args.user.endpoint.as_deref())?,
@@ -77,8 +77,10 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
         prompt: args.prompt.clone(),
         resource: args.resource.clone(),
         arguments,
+        read_only: args.read_only.then_some(true),
     };
-    let answer = question.answer(&loaded.policy).map_err(|problem| RunError::Question(problem.to_owned()))?;
+    let answer = question.answer(&loaded.policy, Some(&upstream.disabled_tools));
+    let answer = answer.map_err(|problem| RunError::Question(problem.to_owned()))?;
     let text = match args.format {
         CheckFormat::Text => answer.to_string(),
         CheckFormat::Json => json!(answer).to_string(),

@@ -65,7 +65,9 @@ impl OperationsSource for Source {
         let question: Question =
             serde_json::from_str(question.get()).map_err(|error| BadQuestion::new(error.to_string()))?;
         let ruling = self.now.get();
-        let answer = question.answer(ruling.standings.policy()).map_err(BadQuestion::new)?;
+        let answer = question
+            .answer(ruling.standings.policy(), ruling.disabled_tools.get(&question.upstream))
+            .map_err(BadQuestion::new)?;
         to_raw_value(&answer).map_err(|error| BadQuestion::new(error.to_string()))
     }
 }

@@ -1,6 +1,6 @@
 //! What holds now, and is another after a reload: the policy, who proves what how, and who shares what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
@@ -24,6 +24,8 @@ pub(crate) struct Ruling {
     pub(crate) scopes: HashMap<String, ScopeFile>,
     /// What each upstream is.
     pub(crate) plans: HashMap<String, UpstreamPlan>,
+    /// The tools of each upstream that are not there, where there are such.
+    pub(crate) disabled_tools: BTreeMap<String, BTreeSet<String>>,
     /// Upstreams by what the names of their tools begin with.
     pub(crate) by_prefix: HashMap<String, String>,
     /// Whether tools are served as OpenAPI, and whom those are taken for who fetch a document and give no proof of who they are.
@@ -53,11 +55,14 @@ impl Ruling {
         let segment = |path: &str| path.trim_start_matches('/').to_owned();
         let endpoints = policy.endpoints().into_iter().map(|path| (segment(&path), path.into())).collect();
         let by_prefix = upstreams.iter().map(|spec| (spec.prefix.clone(), spec.name.clone())).collect();
+        let disabled = upstreams.iter().filter(|spec| !spec.disabled_tools.is_empty());
+        let disabled_tools = disabled.map(|spec| (spec.name.clone(), spec.disabled_tools.clone())).collect();
         let plans = upstreams.iter().map(|spec| (spec.name.clone(), spec.plan.clone())).collect();
         Self {
             identity,
             scopes,
             plans,
+            disabled_tools,
             by_prefix,
             openapi,
             looks_at_hints: policy.looks_at_hints(),
