@@ -101,6 +101,132 @@ fn a_server_as_desktop_clients_write_it_is_checked_like_any_other() {
     assert_eq!(found, [("mcpServers.time", Some((4, 3))), ("mcpServers.time.cwd", Some((4, 25)))]);
 }
 
+/// What is wrong with the credentials of a config: where, and in which words.
+fn wrong_with_credentials(upstreams: &str, rules: &str) -> Vec<String> {
+    let text = format!(
+        "identity: {{ proof: none }}\n{upstreams}grants: [{{ user: anonymous, upstream: '*', tools: ['*'] }}]\ncredentials:\n{rules}"
+    );
+    match config::parse(Path::new("a.yaml"), &text, lookup) {
+        Ok(_) => Vec::new(),
+        Err(ConfigErrors(findings)) => {
+            let errors = findings.into_iter().filter(|finding| finding.severity == Severity::Error);
+            errors.map(|finding| format!("{}: {}", finding.path, finding.message())).collect()
+        }
+    }
+}
+
+#[test]
+fn a_credential_in_a_place_that_its_upstream_has_not_is_a_mistake() {
+    let upstreams = "upstreams:\n  run: { command: x }\n  far: { url: 'http://far/' }\n  api: { openapi: { document: 'http://api/' } }\n  \
+                     hook: { webhook: { tools: { a: { description: d, url: 'http://h/' } } } }\n\
+                     mcpServers:\n  desk: { command: x }\n  web: { url: 'http://web/' }\n";
+    let rule = |upstream: &str, place: &str| {
+        format!("  - {{ upstream: {upstream}, for: shared, {place}, from: {{ env: X }} }}\n")
+    };
+    for (place, key, fits) in [
+        ("env: X", "env", &["run", "desk"][..]),
+        ("header: X-Key", "header", &["far", "api", "hook", "web"]),
+        ("bearer: true", "bearer", &["far", "api", "hook", "web"]),
+        ("basic: { user: a }", "basic", &["far", "api", "hook", "web"]),
+        ("query: key", "query", &["api", "hook"]),
+    ] {
+        for upstream in ["run", "far", "api", "hook", "desk", "web"] {
+            let wrong = wrong_with_credentials(upstreams, &rule(upstream, place));
+            let is_told = wrong
+                .iter()
+                .any(|told| told.starts_with(&format!("credentials[0].{key}: is for an upstream")));
+            assert_eq!(
+                (wrong.len(), is_told),
+                if fits.contains(&upstream) { (0, false) } else { (1, true) },
+                "{upstream} {place}: {wrong:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_credential_in_a_place_that_the_upstream_fills_for_everybody_is_a_mistake() {
+    let upstreams = "upstreams:\n  run: { command: x, env: { TOKEN: '${TOKEN}' } }\n  far: { url: 'http://far/', headers: { AUTHORIZATION: '${TOKEN}' } }\n  \
+                     api: { openapi: { document: 'http://api/' }, headers: { Authorization: '${TOKEN}' } }\n  \
+                     hook: { headers: { x-key: '${TOKEN}' }, webhook: { tools: { a: { description: d, url: 'http://h/?key=${TOKEN}' } } } }\n\
+                     mcpServers:\n  desk: { command: x, env: { TOKEN: '${TOKEN}' } }\n  web: { url: 'http://web/', headers: { Authorization: '${TOKEN}' } }\n";
+    for (upstream, place, other) in [
+        ("run", "env: TOKEN", "env: OTHER"),
+        ("desk", "env: TOKEN", "env: OTHER"),
+        ("far", "bearer: true", "header: X-Key"),
+        ("web", "header: authorization", "header: X-Key"),
+        ("hook", "header: X-Key", "bearer: true"),
+        ("hook", "query: key", "query: other"),
+    ] {
+        for required in [true, false] {
+            let rule = |place| {
+                format!(
+                    "  - {{ upstream: {upstream}, for: user, {place}, required: {required}, from: {{ directory: keys }} }}\n"
+                )
+            };
+            let wrong = wrong_with_credentials(upstreams, &rule(place));
+            assert!(wrong.len() == 1 && wrong[0].contains("of its own"), "{upstream} {place}: {wrong:?}");
+            assert_eq!(wrong_with_credentials(upstreams, &rule(other)), [""; 0], "{upstream} {other}");
+        }
+    }
+    // A document at a URL is fetched with the header, and calls are made without.
+    let rule = "  - { upstream: api, for: user, bearer: true, required: false, from: { directory: keys } }\n";
+    assert_eq!(wrong_with_credentials(upstreams, rule), [""; 0]);
+}
+
+#[test]
+fn a_rule_that_asks_for_what_the_proof_never_says_is_told_of() {
+    const RULES: &str = r#"upstreams: { far: { url: "http://far/" } }
+tenants:
+  acme: { groups: [acme], claims: { org: acme } }
+  globex: { email_domains: [globex.example], users: ["a@b.example", "42"] }
+grants:
+  - { tenant: acme, upstream: far, tools: ["*"] }
+  - { tenant: globex, upstream: far, tools: ["*"], when: 'user.claims.level == 3 || "x" in user.groups' }
+  - { group: contractors, upstream: far, tools: ["*"], effect: deny }
+  - { role: admin, upstream: far, prompts: ["*"] }
+  - { user: "a@b.example", upstream: far, resources: ["**"] }
+credentials:
+  - { upstream: far, for: user, header: X-Org, value: "{user.claims.org} {user.name}" }
+  - { upstream: far, for: user, bearer: true, from: { directory: keys } }
+"#;
+    let told = |identity: &str| -> Vec<String> {
+        let text = format!("identity: {{ {identity} }}\n{RULES}");
+        let loaded = config::parse(Path::new("a.yaml"), &text, lookup).unwrap();
+        let about = loaded.warnings.iter().filter(|finding| finding.message().starts_with("nobody "));
+        about.map(|finding| finding.path.clone()).collect()
+    };
+    let key = "0123456789abcdef0123456789abcdef";
+    let webui = told(&format!("proof: open-webui-jwt, secret: {key}, connection_key: {key}"));
+    let claims = ["tenants.acme.claims.org", "grants[1].when", "credentials[0].value"];
+    for path in claims.iter().chain(&["tenants.acme.groups", "grants[2].group"]) {
+        assert!(webui.iter().any(|told| told == path), "{path} in {webui:?}");
+    }
+    // Of the condition the claim and the groups.
+    assert_eq!(webui.len(), 6, "{webui:?}");
+    let fence =
+        format!("proof: headers, fence: {{ connection_key: {key}, client_certificates: ['{key}{key}'] }}");
+    let headers = told(&fence);
+    assert_eq!(headers.len(), 7, "{headers:?}");
+    assert!(headers.iter().any(|path| path == "identity.fence.client_certificates"));
+    let jwt = |claims: &str| {
+        told(&format!(
+            "proof: jwt, issuer: 'https://i', audience: [a], jwks_url: 'https://i/keys', resource: 'https://a', claims: {{ {claims} }}"
+        ))
+    };
+    assert_eq!(jwt("keep: [org, level]"), [""; 0]);
+    assert_eq!(jwt("").len(), claims.len());
+    let bare = jwt("keep: [org, level], groups: null, roles: null, email: null, name: null");
+    assert_eq!(bare.len(), 9, "{bare:?}");
+    let of_key =
+        |more: &str| told(&format!("proof: api-keys, keys: [{{ sha256: '{key}{key}', subject: s{more} }}]"));
+    assert_eq!(of_key("").len(), 12);
+    assert_eq!(
+        of_key(", groups: [a], roles: [b], email: 'a@b.example', name: N, claims: { org: acme, level: 3 }"),
+        [""; 0]
+    );
+}
+
 #[test]
 fn limits_that_would_let_nobody_in_are_mistakes() {
     let text = "upstreams: { a: { command: x, limits: { concurrent: 0 } } }\nlimits: { connections: 0, sessions: 0, message: 0 }\n";

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::JwksError;
+use super::{JwksError, Said};
 use crate::identity::limits;
 
 /// Why an identity edge can't be made of what the file says.
@@ -118,4 +118,19 @@ pub enum IdentityWarning {
     /// A rule asks for what no token's caller has.
     #[error("nobody has the claim {0:?}: tokens say it, and identity.claims.keep does not name it")]
     ClaimNotKept(String),
+    /// A rule asks for what the proof does not say of anybody.
+    #[error(
+        "nobody has {what}: the proof {proof} says none, as it is configured, and so this is about nobody"
+    )]
+    NotSaid {
+        /// What is asked for.
+        what: Said,
+        /// The proof, as the config calls it.
+        proof: &'static str,
+    },
+    /// Client certificates count that nobody verifies.
+    #[error(
+        "nobody can come by a client certificate: there is no `tls` with a `client_ca`, which verifies them"
+    )]
+    NoClientCa,
 }

@@ -19,6 +19,7 @@ mod limits;
 mod open_webui;
 mod plain;
 mod refusal;
+mod said;
 mod service;
 mod session;
 mod sums;
@@ -48,6 +49,7 @@ pub use connection::Connection;
 pub use error::{IdentityError, IdentityWarning};
 pub use jwt::{ClaimNames, JwksError, JwtAlgorithm, JwtConfig};
 pub use refusal::{Credential, Flaw, Refusal};
+pub use said::Said;
 pub use service::{Identified, IdentifiedBody, IdentifiedFuture};
 
 /// Finds out who calls, by the one proof that is configured. Clones share what is remembered.

@@ -22,6 +22,7 @@ use super::super::limits;
 use super::super::read::Context;
 use super::super::tree::Step;
 use super::Findings;
+use super::credentials::header_of;
 use super::upstreams::{UpstreamProblem, headers, with};
 use crate::apis::{ApiKind, ApiPlan, Fetched, Filled};
 
@@ -116,23 +117,29 @@ pub(super) fn plan(
 ) -> Option<ApiPlan> {
     let mut attached = Attached::new();
     let headers = headers(at, upstream, findings);
-    let rules = rules.iter().filter(|rule| rule.upstream == name);
-    let filled = Filled::new(headers.iter(), rules);
+    let rules: Vec<_> = rules.iter().filter(|rule| rule.upstream == name).collect();
+    let filled = Filled::new(headers.iter(), rules.iter().copied());
+    // What all calls carry. A document is fetched for everybody, and so with what callers have as credentials too.
+    let mut of_calls = Attached::new();
     for (name, value) in headers {
-        match attached.clone().header_value(name.clone(), value) {
+        match attached.clone().header_value(name.clone(), value.clone()) {
             Ok(more) => attached = more,
             Err(bad) => error(findings, with(&with(at, "headers"), name.as_str()), ApiProblem::Header(bad)),
+        }
+        let is_of_rule = rules.iter().any(|rule| header_of(rule).is_some_and(|of| of == name.as_str()));
+        if !is_of_rule && let Ok(more) = of_calls.clone().header_value(name, value) {
+            of_calls = more;
         }
     }
     times(at, upstream, findings);
     if let Some(file) = &upstream.openapi {
         let kind = openapi(&with(at, "openapi"), file, &attached, filled, context, findings)?;
-        return Some(ApiPlan::new(kind, attached, file.timeout.0, file.answer.0));
+        return Some(ApiPlan::new(kind, of_calls, file.timeout.0, file.answer.0));
     }
     let file = upstream.webhook.as_ref()?;
     let tools = webhooks(&with(at, "webhook"), file, findings);
     let kind = ApiKind::Webhooks(name.to_owned(), tools);
-    Some(ApiPlan::new(kind, attached, file.timeout.0, file.answer.0))
+    Some(ApiPlan::new(kind, of_calls, file.timeout.0, file.answer.0))
 }
 
 /// Tells of a time for answers that was written down, and that another one ends before.
@@ -188,7 +195,7 @@ fn openapi(
         "{:?} {:?} {:?} {} {} {filled:?}",
         file.server, file.include, file.exclude, file.deprecated, file.output_schemas
     );
-    if file.document.starts_with("http://") || file.document.starts_with("https://") {
+    if is_fetched(file) {
         let fetched = http_url(&file.document).and_then(|url| {
             let refresh = file.refresh.map_or(limits::DOCUMENT_REFRESH, |refresh| refresh.0);
             if !refresh.is_zero() && refresh < limits::DOCUMENT_REFRESH_LEAST {
@@ -230,6 +237,11 @@ fn openapi(
             None
         }
     }
+}
+
+/// Whether the document is at a URL.
+pub(super) fn is_fetched(file: &OpenApiFile) -> bool {
+    file.document.starts_with("http://") || file.document.starts_with("https://")
 }
 
 fn read(file: PathBuf) -> Result<Vec<u8>, ApiProblem> {

@@ -1,8 +1,10 @@
 //! What the program needs, made of what the file says.
 
 mod apis;
+mod credentials;
 mod place;
 mod policy;
+mod proven;
 mod upstreams;
 
 pub use apis::ApiProblem;

@@ -11,9 +11,7 @@ use super::super::read::Context;
 use super::super::tree::{Node, parse_path};
 use super::upstreams::{UpstreamProblem, is_name};
 use super::{Findings, steps};
-use crate::identity::{
-    ClaimNames, Identity, IdentityConfig, IdentityError, IdentityWarning, JwtConfig, NoneConfig,
-};
+use crate::identity::{Identity, IdentityConfig, IdentityError, IdentityWarning, JwtConfig, NoneConfig};
 
 /// The policy, if it can be used. It knows all upstreams that the file names, also those that something is wrong with.
 pub(super) fn check(
@@ -102,15 +100,7 @@ pub(super) fn identity(
         };
         findings.warning(path, Problem::IdentityWarning(warning));
     }
-    if let IdentityConfig::Jwt(JwtConfig { claims: ClaimNames { keep, .. }, .. }) = &config {
-        for (tenant, rule) in &file.tenants {
-            for claim in rule.claims.keys().filter(|claim| !keep.contains(*claim)) {
-                let warning = IdentityWarning::ClaimNotKept(claim.clone());
-                let path = steps!["tenants", tenant.as_str(), "claims", claim];
-                findings.warning(path, Problem::IdentityWarning(warning));
-            }
-        }
-    }
+    super::proven::check(file, root, &config, findings);
     match Identity::new(&config) {
         Ok(identity) => Some(identity),
         Err(error) => {

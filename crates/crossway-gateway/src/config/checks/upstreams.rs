@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crossway_policy::Place;
 use crossway_policy::config::CredentialRule;
 use crossway_router::guard::{BreakerOptions, GuardOptions};
 use http::{HeaderName, HeaderValue};
@@ -99,6 +100,11 @@ pub enum UpstreamProblem {
         "all tenants share this one's processes or sessions; take the scope `tenant` unless it keeps nothing of those who call"
     )]
     SharedProcess,
+    /// A credential goes where the upstream's own config puts something for everybody.
+    #[error(
+        "the upstream has {0} of its own, which those would be called with who lack this one; take that away, and let a rule with `for: shared` say it"
+    )]
+    TakenPlace(Place),
     /// A value that can't be.
     #[error("has to be at least {0}")]
     TooFew(usize),
@@ -172,7 +178,7 @@ pub(super) fn check(
         }
     }
     prefixes(file, &specs, findings);
-    queries(file, findings);
+    super::credentials::check(file, &specs, findings);
     specs
 }
 
@@ -421,19 +427,6 @@ fn prefixes(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Findings) 
                 UpstreamProblem::SamePrefix { prefix: spec.prefix.clone(), other: other.to_owned() };
             let list = if file.upstreams.contains_key(&spec.name) { "upstreams" } else { "mcpServers" };
             findings.error(steps![list, &spec.name], problem);
-        }
-    }
-}
-
-/// Credentials for URLs of servers whose URLs are their own.
-fn queries(file: &ConfigFile, findings: &mut Findings) {
-    for (index, rule) in file.credentials.iter().enumerate().filter(|(_, rule)| rule.query.is_some()) {
-        let upstream = file.upstreams.get(&rule.upstream);
-        let is_api = |upstream: &UpstreamFile| upstream.openapi.is_some() || upstream.webhook.is_some();
-        let is_known = upstream.is_some() || file.mcp_servers.contains_key(&rule.upstream);
-        if is_known && !upstream.is_some_and(is_api) {
-            let of = "openapi` or `webhook";
-            findings.error(steps!["credentials", index, "query"], UpstreamProblem::OutOfPlace { of });
         }
     }
 }
