@@ -14,7 +14,7 @@ use super::upstreams::UpstreamProblem;
 use super::{Findings, steps};
 use crate::plan::UpstreamPlan;
 
-/// Checks all rules whose upstreams can be used. That there is one place in each is the policy's to say.
+/// Checks all rules whose upstreams can be used. Of one that names no place, or several, the policy tells.
 ///
 /// A credential that is put where nothing takes it from would never be sent, and whoever is called would take what the config says for
 /// everybody for the caller's own.
@@ -22,14 +22,13 @@ pub(super) fn check(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Fi
     for (index, rule) in file.credentials.iter().enumerate() {
         let Some(spec) = specs.iter().find(|spec| spec.name == rule.upstream) else { continue };
         let written = file.upstreams.get(&spec.name);
-        for (key, place) in places(rule) {
-            let problem = match of(&place, &spec.plan) {
-                Some(of) => UpstreamProblem::OutOfPlace { of },
-                None if is_taken(&place, &spec.plan, written) => UpstreamProblem::TakenPlace(place),
-                None => continue,
-            };
-            findings.error(steps!["credentials", index, key], problem);
-        }
+        let [(key, place)] = &places(rule)[..] else { continue };
+        let problem = match of(place, &spec.plan) {
+            Some(of) => UpstreamProblem::OutOfPlace { of },
+            None if is_taken(place, &spec.plan, written) => UpstreamProblem::TakenPlace(place.clone()),
+            None => continue,
+        };
+        findings.error(steps!["credentials", index, *key], problem);
     }
 }
 
