@@ -51,13 +51,13 @@ impl Message {
         text.put_slice(br#","result":"#);
         let base = text.len();
         text.put_u8(b'{');
-        let mut members = ResultMembers { text, base, noted: SmallVec::new() };
+        let mut members = ResultMembers { text, base, noted: SmallVec::new(), meta: Span::default() };
         fill(&mut members);
-        let ResultMembers { mut text, noted, .. } = members;
+        let ResultMembers { mut text, noted, meta, .. } = members;
         text.put_u8(b'}');
         let result = Span::new(base, text.len());
         text.put_u8(b'}');
-        let envelope = Envelope { id, result, ..Envelope::default() };
+        let envelope = Envelope { id, result, meta, ..Envelope::default() };
         let mut message = Self::unedited(text.freeze(), Kind::Result, envelope);
         message.noted = Some(Arc::new(Layout::of(Part::Result, noted)));
         message
@@ -97,14 +97,15 @@ impl Message {
 
 /// The members of a result that is being written, in their order: [`Message::result_with`].
 ///
-/// Values are JSON text, and must be valid: nobody reads them. `_meta` and `protocolVersion` can't be among them, for those
-/// would have to be read.
+/// Values are JSON text, and must be valid: nobody reads them. `protocolVersion` can't be among them, for that would have to be
+/// read.
 #[derive(Debug)]
 pub struct ResultMembers {
     text: BytesMut,
     /// Where the result begins.
     base: usize,
     noted: SmallVec<[Member; 8]>,
+    meta: Span,
 }
 
 impl ResultMembers {
@@ -116,6 +117,15 @@ impl ResultMembers {
     /// Adds a member whose value `write` appends.
     pub fn write(&mut self, name: &str, write: impl FnOnce(&mut BytesMut)) {
         debug_assert!(!["_meta", "protocolVersion"].contains(&name));
+        self.append(name, write);
+    }
+
+    /// Adds `_meta`, an object that has no subscription id: readers would not see that.
+    pub fn put_meta(&mut self, object: &[u8]) {
+        self.meta = self.append("_meta", |text| text.put_slice(object));
+    }
+
+    fn append(&mut self, name: &str, write: impl FnOnce(&mut BytesMut)) -> Span {
         if !self.noted.is_empty() {
             self.text.put_u8(b',');
         }
@@ -123,6 +133,7 @@ impl ResultMembers {
         self.text.put_u8(b':');
         let value = appended(&mut self.text, write);
         self.noted.push(Member { name: name.shifted_back(self.base), value: value.shifted_back(self.base) });
+        value
     }
 }
 
@@ -198,5 +209,19 @@ mod tests {
                 );
             }
         }
+    }
+    #[test]
+    fn the_meta_of_a_result_of_members_is_seen_and_can_be_taken_away() {
+        let mut made = Message::result_with(&RequestId::from(7), 0, |result| {
+            result.put("ttlMs", b"0");
+            result.put_meta(br#"{"k":{"n":1}}"#);
+            result.put("tools", b"[]");
+        });
+        assert_eq!(made.meta(), Some(&br#"{"k":{"n":1}}"#[..]));
+        assert_eq!(made.member(Part::Meta, "k"), Some(&br#"{"n":1}"#[..]));
+        made.set_id(&RequestId::from("longer"));
+        assert_eq!(made.member(Part::Meta, "k"), Some(&br#"{"n":1}"#[..]));
+        made.edit(Part::Result, &["_meta", "ttlMs"], &[]).unwrap();
+        assert_eq!(made.to_bytes(), r#"{"jsonrpc":"2.0","id":"longer","result":{"tools":[]}}"#);
     }
 }

@@ -71,7 +71,7 @@ impl Router {
             "ttlMs": 0,
             "cacheScope": "private",
             "_meta": {
-                keys::SERVER_INFO: { "name": self.0.options.name, "version": env!("CARGO_PKG_VERSION") },
+                keys::SERVER_INFO: self.0.options.info(),
             },
         });
         Message::result_of(id, result.to_string().as_bytes()).ok()

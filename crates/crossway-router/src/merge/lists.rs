@@ -5,6 +5,7 @@ use std::collections::hash_map;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::{BufMut, BytesMut};
+use crossway_era::keys;
 use crossway_era::to_legacy::Asks;
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use crossway_service::Context;
@@ -305,8 +306,17 @@ impl Router {
                 }
             }
         }
-        let (pages, shown) = (pages.answers(kind), upstreams.into());
+        let (pages, shown) = (pages.answers(kind, self.identity().as_deref()), upstreams.into());
         Merged { upstreams: lists.len(), missing, pages, places, clashes, shown }
+    }
+
+    /// The `_meta` of lists. One upstream alone is to be taken for itself, and the router does not wait for what that says it is.
+    ///
+    /// "Servers **SHOULD** include the following `io.modelcontextprotocol/*` field in every result's `_meta`, unless specifically configured
+    /// not to do so, to identify themselves without relying on any prior connection state" (2026-07-28, basic, `_meta`).
+    fn identity(&self) -> Option<Vec<u8>> {
+        let info = (!self.0.options.is_alone).then(|| self.0.options.info())?;
+        Some(serde_json::json!({ keys::SERVER_INFO: info }).to_string().into_bytes())
     }
 
     /// What an item is called as long as no other upstream has one of that name.
@@ -395,7 +405,7 @@ impl<'a> Pages<'a> {
 
     /// Each page as an answer. What is merged holds for nobody else, and all pages are of one scope (2026-07-28,
     /// server/utilities/caching).
-    fn answers(mut self, kind: ListKind) -> Vec<Message> {
+    fn answers(mut self, kind: ListKind, meta: Option<&[u8]>) -> Vec<Message> {
         if self.0.is_empty() {
             self.0.push(Page::default());
         }
@@ -406,6 +416,9 @@ impl<'a> Pages<'a> {
                 result.put("resultType", b"\"complete\"");
                 result.put("ttlMs", b"0");
                 result.put("cacheScope", b"\"private\"");
+                if let Some(meta) = meta {
+                    result.put_meta(meta);
+                }
                 if number < last {
                     result.put("nextCursor", format!("\"page-{}\"", number + 1).as_bytes());
                 }

@@ -98,6 +98,11 @@ impl RouterOptions {
         self
     }
 
+    /// What a router says that it is.
+    fn info(&self) -> serde_json::Value {
+        serde_json::json!({ "name": self.name, "version": env!("CARGO_PKG_VERSION") })
+    }
+
     /// Hands no instructions of its only upstream's on.
     #[must_use]
     pub fn without_instructions(mut self) -> Self {

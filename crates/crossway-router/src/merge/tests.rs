@@ -168,7 +168,10 @@ async fn lists_are_one_after_the_other_under_new_names_and_byte_for_byte() {
     tell_tools(&one, r#"[{"name":"a" },{"n":1,"name":"\u0062"}]"#).await;
     assert_eq!(
         text(&list.next().await),
-        r#"{"jsonrpc":"2.0","id":1.0,"result":{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{"name":"one__a" },{"n":1,"name":"one__b"},{"title":"T","name":"two__a","inputSchema":{"x":1.0}}]}}"#
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1.0,"result":{{"resultType":"complete","ttlMs":0,"cacheScope":"private","_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"crossway","version":"{}"}}}},"tools":[{{"name":"one__a" }},{{"n":1,"name":"one__b"}},{{"title":"T","name":"two__a","inputSchema":{{"x":1.0}}}}]}}}}"#,
+            env!("CARGO_PKG_VERSION")
+        )
     );
 }
 
