@@ -27,7 +27,7 @@ fn a_config_that_can_be_used_ends_with_0_and_shows_its_warnings() {
         (code, told.as_str()),
         (
             Some(0),
-            "crossway.yaml:1:1: warning: identity: identity.proof is none: everybody may do what is granted to anonymous\n\
+            "crossway.yaml:1:1: warning: identity: identity.proof is none: everybody is anonymous, sees what is granted to anonymous, and can call nothing\n\
              crossway.yaml can be used: 1 upstream, 1 warning\n"
         )
     );

@@ -28,12 +28,12 @@ pub enum IdentityConfig {
     /// `api-keys`: keys that each stand for a caller.
     #[serde(rename = "api-keys")]
     ApiKeys(ApiKeysConfig),
-    /// `none`: everybody is anonymous.
+    /// `none`: everybody is anonymous, sees what is granted to `anonymous`, and can call nothing.
     #[serde(rename = "none")]
     None(NoneConfig),
 }
 
-/// Nothing is proven. What may be done is what is granted to `anonymous`.
+/// Nothing is proven. What is granted to `anonymous` is seen, and nothing can be called.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoneConfig {}

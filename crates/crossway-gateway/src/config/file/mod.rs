@@ -61,7 +61,8 @@ pub struct ConfigFile {
     /// each, as `openssl rand -base64 32` prints them. Without any, sessions end with the process.
     #[serde(default)]
     pub session_keys: Vec<Secret>,
-    /// How it is proven who calls. Without it everybody is anonymous, and may do what is granted to `anonymous`.
+    /// How it is proven who calls. Without it everybody is anonymous: they see what is granted to
+    /// `anonymous`, and can call nothing.
     #[serde(default, deserialize_with = "identity::by_proof")]
     #[schemars(with = "Option<IdentityConfig>")]
     pub identity: Option<IdentityConfig>,
