@@ -90,8 +90,12 @@ impl Gateway {
     }
 
     fn get(&self, path: &str) -> String {
+        self.get_by(&self.operations.to_string(), path)
+    }
+
+    fn get_by(&self, host: &str, path: &str) -> String {
         let mut stream = TcpStream::connect(self.operations).unwrap();
-        let head = format!("Host: {}\r\nAuthorization: Bearer {KEY}\r\nConnection: close", self.operations);
+        let head = format!("Host: {host}\r\nAuthorization: Bearer {KEY}\r\nConnection: close");
         write!(stream, "GET {path} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
         read(stream)
     }
@@ -143,7 +147,7 @@ fn configure_with(folder: &Path, tools: &str, server: &str) {
 
 fn configure_more(folder: &Path, tools: &str, server: &str, more: &str) {
     let text = format!(
-        "{more}operations: {{ listen: \"127.0.0.1:9\", admin_key: {KEY} }}\n\
+        "{more}allow_hosts: [gateway]\noperations: {{ listen: \"127.0.0.1:9\", admin_key: {KEY} }}\n\
          identity: {{ proof: none }}\n\
          upstreams:\n  demo: {{ {server}, scope: shared }}\n\
          grants:\n  - {{ user: anonymous, upstream: demo, tools: [{tools}] }}\n"
@@ -175,6 +179,16 @@ fn the_manager_and_probes_are_told_of_the_start_a_reload_and_the_end() {
     gateway.signal("TERM");
     assert!(gateway.told().starts_with("STOPPING=1\n"));
     assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn metrics_are_scraped_by_the_names_that_clients_call_by_and_by_no_others() {
+    let gateway = Gateway::start(&[]);
+    for host in ["gateway", "gateway:9808", "127.0.0.1:9808"] {
+        assert!(gateway.get_by(host, "/metrics").starts_with("HTTP/1.1 200"), "{host}");
+    }
+    // As a page asks whose name was made to point here.
+    assert!(gateway.get_by("rebound.example", "/metrics").starts_with("HTTP/1.1 403"));
 }
 
 #[test]

@@ -127,6 +127,8 @@ pub struct Listening {
 pub struct Operations {
     /// Its address.
     pub address: SocketAddr,
+    /// The host names by which operators may call: those of the clients' listener.
+    pub hosts: AllowedHosts,
     /// The key for administration; none without it.
     pub admin_key: Option<AdminKey>,
     /// Its TLS.

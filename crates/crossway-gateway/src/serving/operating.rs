@@ -4,7 +4,6 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_layers::audit::{AuditKey, AuditLayer, AuditLog, AuditOptions, Overflow};
-use crossway_proto::http_rules::AllowedHosts;
 use crossway_streamable_http::server::http::serve_with;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::oneshot;
@@ -85,7 +84,7 @@ pub(super) async fn operate(
     let tls = config.tls.map(|tls| load_tls("operations", tls, &metrics)).transpose()?;
     let listener = listener(address, bound).await?;
     tracing::info!(address = %listener.local_addr().unwrap_or(address), "operations are served");
-    let service = Operations::new(source, readiness, metrics, AllowedHosts::loopback(), key);
+    let service = Operations::new(source, readiness, metrics, config.hosts, key);
     let limits = crate::operations::limits::http();
     Ok(tokio::spawn(serve_with(listener, Door::of(tls), service, limits, std::future::pending())))
 }

@@ -66,7 +66,7 @@ pub(super) fn check(
 ) -> Option<Loaded> {
     let (hosts, origins) = place::names(&file, findings);
     let tls = place::tls(file.tls.as_ref(), "tls", context.folder, findings);
-    let operations = place::operations(&file, context.folder, findings);
+    let operations = place::operations(&file, &hosts, context.folder, findings);
     let keyring = place::keyring(&file.session_keys, findings);
     let audit = place::audit(file.audit.as_ref(), context.folder, findings);
     let upstreams = upstreams::check(&file, root, context, findings);

@@ -132,7 +132,12 @@ pub(super) fn tls(
 }
 
 /// The operators' listener.
-pub(super) fn operations(file: &ConfigFile, folder: &Path, findings: &mut Findings) -> Option<Operations> {
+pub(super) fn operations(
+    file: &ConfigFile,
+    hosts: &AllowedHosts,
+    folder: &Path,
+    findings: &mut Findings,
+) -> Option<Operations> {
     let OperationsFile { listen, admin_key, tls: tls_file } = file.operations.as_ref()?;
     let address = listen.0;
     if address == file.listen.0 && address.port() != 0 {
@@ -149,7 +154,7 @@ pub(super) fn operations(file: &ConfigFile, folder: &Path, findings: &mut Findin
         findings.warning(steps!["operations", "listen"], PlaceProblem::AdminInTheOpen(address));
     }
     let tls = tls(tls_file.as_ref(), "operations.tls", folder, findings);
-    Some(Operations { address, admin_key, tls })
+    Some(Operations { address, hosts: hosts.clone(), admin_key, tls })
 }
 
 /// The audit log. Its file has to be one that can be added to; it is made if it is not there.
