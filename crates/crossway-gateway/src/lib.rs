@@ -67,7 +67,7 @@ pub use log::{
     start_with as start_log_with,
 };
 pub use openapi::{OpenApiError, openapi};
-pub use secret::Secret;
+pub use secret::{Secret, Secrets};
 pub use serve::{Bound, ServeError};
 pub use serving::{Prepared, explain, tools};
 pub use single::serve;

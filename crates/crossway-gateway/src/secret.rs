@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 /// What [`Secret`] calls itself when it is read.
 pub(crate) const SECRET: &str = "$crossway::Secret";
 
+/// What is said of a number in a secret's place, which may be the secret: without it.
+const NO_NUMBER: &str = "a secret is a string; put quotes around it";
+
 /// A secret's value: a key, a token, a password. Clones share it.
 ///
 /// `Debug` prints `[redacted]`, there is no `Display` and no `Serialize`, and the memory is overwritten once the last
@@ -78,19 +81,94 @@ impl<'de> Deserialize<'de> for Secret {
             }
 
             fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Secret, E> {
-                Err(E::custom("a secret is a string; put quotes around it"))
+                Err(E::custom(NO_NUMBER))
             }
 
             fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Secret, E> {
-                Err(E::custom("a secret is a string; put quotes around it"))
+                Err(E::custom(NO_NUMBER))
             }
 
             fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Secret, E> {
-                Err(E::custom("a secret is a string; put quotes around it"))
+                Err(E::custom(NO_NUMBER))
             }
         }
         // The name is how the config's reader knows that what stands there may be elsewhere.
         deserializer.deserialize_newtype_struct(SECRET, Visitor)
+    }
+}
+
+/// A secret, or a list of them: while one is changed, the old one and the new one count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secrets(Vec<Secret>);
+
+impl Secrets {
+    /// Each of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Secret> {
+        self.0.iter()
+    }
+}
+
+impl<'de> Deserialize<'de> for Secrets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+        impl<'de> serde::de::Visitor<'de> for OneOrMore {
+            type Value = Secrets;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a secret, as a string, or a list of them")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Secrets, E> {
+                Ok(Secrets(vec![Secret::new(value)]))
+            }
+
+            fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Secrets, E> {
+                Ok(Secrets(vec![Secret::new(value)]))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Secrets, A::Error> {
+                let mut secrets = Vec::new();
+                while let Some(secret) = list.next_element()? {
+                    secrets.push(secret);
+                }
+                Ok(Secrets(secrets))
+            }
+
+            /// As `serde_json` and others answer to a newtype.
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Secrets, D::Error> {
+                inner.deserialize_any(self)
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Secrets, E> {
+                Err(E::custom(NO_NUMBER))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Secrets, E> {
+                Err(E::custom(NO_NUMBER))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Secrets, E> {
+                Err(E::custom(NO_NUMBER))
+            }
+        }
+        // As a secret: one that stands alone may be elsewhere too.
+        deserializer.deserialize_newtype_struct(SECRET, OneOrMore)
+    }
+}
+
+impl schemars::JsonSchema for Secrets {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secrets".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let secret = generator.subschema_for::<Secret>();
+        schemars::json_schema!({
+            "type": ["string", "array"],
+            "items": secret,
+            "minItems": 1,
+            "description": "a secret, or a list of them: while one is changed, the old one and the new one"
+        })
     }
 }
 
@@ -133,5 +211,16 @@ mod tests {
             assert!(error.contains("quotes") && !error.contains("1234"), "{error}");
         }
         assert_eq!(serde_json::from_str::<Secret>("\"x\"").unwrap(), Secret::new("x"));
+    }
+
+    #[test]
+    fn secrets_are_one_or_a_list() {
+        let read = |text: &str| serde_json::from_str::<Secrets>(text);
+        assert_eq!(read("\"x\"").unwrap(), Secrets(vec![Secret::new("x")]));
+        assert_eq!(read("[\"x\", \"y\"]").unwrap(), Secrets(vec![Secret::new("x"), Secret::new("y")]));
+        for value in ["12345678", "[\"x\", 12345678]", "-1.2345678"] {
+            let error = read(value).unwrap_err().to_string();
+            assert!(error.contains("quotes") && !error.contains("2345678"), "{error}");
+        }
     }
 }

@@ -106,6 +106,7 @@ fn a_secret_that_stands_in_the_file_is_shown_in_no_message() {
             json!("hunter2\nx"),
             json!("file:hunter2\0"),
             json!(["hunter2"]),
+            json!(["${NO_SUCH}", "hunter2"]),
             json!({ "a": "hunter2" }),
         ] {
             let mut config = sample();

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::jwt::JwtConfig;
 use super::limits;
-use crate::secret::Secret;
+use crate::secret::Secrets;
 
 /// How it is proven who calls: one proof, which every request has to give. From the strongest to none.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -42,10 +42,11 @@ pub struct NoneConfig {}
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenWebUiJwtConfig {
-    /// What Open WebUI signs with: its `FORWARD_USER_INFO_HEADER_JWT_SECRET`. 32 bytes or more.
-    pub secret: Secret,
-    /// The key of the connection in Open WebUI, which comes as bearer.
-    pub connection_key: Secret,
+    /// What Open WebUI signs with: its `FORWARD_USER_INFO_HEADER_JWT_SECRET`. 32 bytes or more. While it is changed, a list of the old one
+    /// and the new one.
+    pub secret: Secrets,
+    /// The key of the connection in Open WebUI, which comes as bearer. While it is changed, a list of the old one and the new one.
+    pub connection_key: Secrets,
     /// By how many seconds clocks may differ: 60 unless told otherwise, 600 at most.
     #[serde(default = "leeway")]
     pub leeway_seconds: u64,
@@ -79,8 +80,8 @@ pub struct HeadersConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FenceConfig {
-    /// The key of the connection, which comes as bearer.
-    pub connection_key: Secret,
+    /// The key of the connection, which comes as bearer. While it is changed, a list of the old one and the new one.
+    pub connection_key: Secrets,
     /// The networks (`10.0.0.0/8`) and addresses that connections may come from.
     #[serde(default, deserialize_with = "networks")]
     #[schemars(with = "Vec<String>")]

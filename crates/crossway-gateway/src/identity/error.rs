@@ -108,7 +108,9 @@ pub enum IdentityWarning {
     #[error("identity.fence.networks: {0} lets everybody in who has the connection key")]
     WideNetwork(String),
     /// Nothing proves who calls.
-    #[error("identity.proof is none: everybody is anonymous, sees what is granted to anonymous, and can call nothing")]
+    #[error(
+        "identity.proof is none: everybody is anonymous, sees what is granted to anonymous, and can call nothing"
+    )]
     NoProof,
     /// Clients are not told where to get a token.
     #[error(

@@ -30,6 +30,9 @@ pub(super) const API_KEY_BYTES: usize = 24;
 /// "HS256") or larger MUST be used" (RFC 7518, section 3.2). Also what is advised for connection keys.
 pub(super) const SECRET_BYTES: usize = 32;
 
+/// Secrets that count at once, and connection keys: two while one is changed. What is signed by none of them is checked with each.
+pub(super) const SECRETS: usize = 8;
+
 /// By how much clocks may differ, unless configured.
 pub(super) const LEEWAY: Duration = Duration::from_secs(60);
 

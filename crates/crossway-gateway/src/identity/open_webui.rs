@@ -8,11 +8,12 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use super::caller::Caller;
 use super::config::OpenWebUiJwtConfig;
 use super::error::{IdentityError, IdentityWarning};
-use super::key::ConnectionKey;
+use super::key::{self, ConnectionKey};
 use super::refusal::{Credential, Flaw, Refusal};
 use super::text::is_email;
 use super::token::{self, Cache, Claims, Lifetime, Remembered, Texts};
 use super::{Asked, headers, limits, session};
+use crate::secret::Secret;
 
 /// Who Open WebUI says that it is.
 const ISSUER: &str = "open-webui";
@@ -20,7 +21,7 @@ const ISSUER: &str = "open-webui";
 /// The proof `open-webui-jwt`.
 #[derive(Debug)]
 pub(super) struct OpenWebUi {
-    secret: DecodingKey,
+    secrets: Vec<DecodingKey>,
     key: ConnectionKey,
     leeway: Duration,
     session_leeway: Duration,
@@ -29,12 +30,14 @@ pub(super) struct OpenWebUi {
 
 impl OpenWebUi {
     pub(super) fn new(config: &OpenWebUiJwtConfig) -> Result<Self, IdentityError> {
-        if config.secret.is_empty() {
+        key::some(&config.secret, "secret")?;
+        if config.secret.iter().any(Secret::is_empty) {
             return Err(IdentityError::Empty("secret"));
         }
+        let secrets = config.secret.iter().map(|secret| secret.expose().as_bytes());
         token::prepare();
         Ok(Self {
-            secret: DecodingKey::from_secret(config.secret.expose().as_bytes()),
+            secrets: secrets.map(DecodingKey::from_secret).collect(),
             key: ConnectionKey::new(&config.connection_key, "connection_key")?,
             leeway: super::leeway(config.leeway_seconds)?,
             session_leeway: super::seconds(
@@ -47,11 +50,8 @@ impl OpenWebUi {
     }
 
     pub(super) fn warnings(config: &OpenWebUiJwtConfig) -> Vec<IdentityWarning> {
-        let secrets = [("secret", &config.secret), ("connection_key", &config.connection_key)];
-        let short = secrets.into_iter().filter(|(_, secret)| secret.expose().len() < limits::SECRET_BYTES);
-        short
-            .map(|(field, secret)| IdentityWarning::ShortSecret { field, bytes: secret.expose().len() })
-            .collect()
+        let keys = key::short(&config.connection_key, "connection_key");
+        key::short(&config.secret, "secret").chain(keys).collect()
     }
 
     /// Who calls; nobody if Open WebUI says nothing of a user.
@@ -79,11 +79,23 @@ impl OpenWebUi {
         Ok(remembered.caller)
     }
 
+    /// What is signed with one of the secrets.
+    fn signed(&self, token: &str) -> Result<Claims, Flaw> {
+        let mut flaw = Flaw::Signature;
+        for secret in &self.secrets {
+            match token::verified(token, secret, Algorithm::HS256) {
+                Ok(claims) => return Ok(claims),
+                Err(why) => flaw = why,
+            }
+        }
+        Err(flaw)
+    }
+
     fn verify(&self, token: &str) -> Result<Remembered, Flaw> {
         if token::header(token)?.alg != Algorithm::HS256 {
             return Err(Flaw::Algorithm);
         }
-        let claims = token::verified(token, &self.secret, Algorithm::HS256)?;
+        let claims = self.signed(token)?;
         if claims.get("iss").and_then(|issuer| issuer.as_str()) != Some(ISSUER) {
             return Err(Flaw::Issuer);
         }

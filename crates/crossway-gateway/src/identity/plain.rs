@@ -10,7 +10,7 @@ use super::caller::Caller;
 use super::config::{FenceConfig, HeaderNames, HeadersConfig};
 use super::connection::Connection;
 use super::error::{IdentityError, IdentityWarning};
-use super::key::ConnectionKey;
+use super::key::{self, ConnectionKey};
 use super::refusal::Refusal;
 use super::text::{is_email, is_name};
 use super::{Asked, headers, limits};
@@ -41,10 +41,7 @@ impl Plain {
     pub(super) fn warnings(config: &HeadersConfig) -> Vec<IdentityWarning> {
         let wide = config.fence.networks.iter().filter(|network| network.prefix_len() == 0);
         let wide = wide.map(|network| IdentityWarning::WideNetwork(network.to_string()));
-        let bytes = config.fence.connection_key.expose().len();
-        let short = (bytes < limits::SECRET_BYTES)
-            .then_some(IdentityWarning::ShortSecret { field: "fence.connection_key", bytes });
-        wide.chain(short).collect()
+        wide.chain(key::short(&config.fence.connection_key, "fence.connection_key")).collect()
     }
 
     /// The headers that it reads.

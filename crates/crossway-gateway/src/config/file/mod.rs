@@ -43,7 +43,7 @@ pub struct ConfigFile {
     /// The address that clients reach. Beyond loopback `allow_hosts` has to name what they call it by.
     #[serde(default = "default_listen")]
     pub listen: Address,
-    /// Host names by which clients may call, besides the loopback ones (the `Host` check, which keeps web pages from reaching the
+    /// Host names by which clients and operators may call, besides the loopback ones (the `Host` check, which keeps web pages from reaching the
     /// gateway by DNS rebinding).
     #[serde(default)]
     pub allow_hosts: Vec<String>,
@@ -57,7 +57,7 @@ pub struct ConfigFile {
     pub openapi: Option<ToolsAsOpenApiFile>,
     /// Probes, metrics and administration, on a listener of their own.
     pub operations: Option<OperationsFile>,
-    /// Keys that seal session ids, the newest first: gateways that have the same take on each other's sessions. 32 bytes in base64
+    /// Keys that seal session ids, of which the first seals and all open: gateways that have the same take on each other's sessions. 32 bytes in base64
     /// each, as `openssl rand -base64 32` prints them. Without any, sessions end with the process.
     #[serde(default)]
     pub session_keys: Vec<Secret>,

@@ -216,12 +216,43 @@ fn plain_headers_beside_a_signed_user_or_in_its_place_are_refused() {
 }
 
 #[test]
+fn while_a_secret_is_changed_the_old_one_and_the_new_one_count() {
+    let (new_secret, new_key) =
+        ("another-secret-with-32-bytes-or-more", "another-key-of-the-connection-0123456789");
+    let edge = identity(&json!({
+        "proof": "open-webui-jwt", "secret": [new_secret, SECRET], "connection_key": [KEY, new_key]
+    }));
+    for secret in [SECRET, new_secret] {
+        for key in [KEY, new_key] {
+            let signed = hs256(&statement("alice", now()), secret.as_bytes());
+            let request = post("/mcp").header(AUTHORIZATION, format!("Bearer {key}")).header(JWT, signed);
+            assert_eq!(subject(check(&edge, request)), "alice", "{secret} {key}");
+        }
+    }
+    let forged = hs256(&statement("alice", now()), b"a-third-secret-with-32-bytes-or-more");
+    assert_eq!(reason(check(&edge, asking("/mcp").header(JWT, forged))), "signature");
+    let wrong =
+        post("/mcp").header(AUTHORIZATION, "Bearer a-third-key-of-the-connection").header(JWT, alice());
+    assert_eq!(reason(check(&edge, wrong)), "unknown");
+}
+
+#[test]
 fn what_the_file_says_is_checked() {
     let build = |json: serde_json::Value| Identity::new(&config(&json));
     let of = |secret: &str, key: &str| json!({ "proof": "open-webui-jwt", "secret": secret, "connection_key": key });
     assert!(matches!(build(of("", KEY)), Err(IdentityError::Empty("secret"))));
     assert!(matches!(build(of(SECRET, "")), Err(IdentityError::Empty("connection_key"))));
     assert!(matches!(build(of(SECRET, "a b")), Err(IdentityError::NotBearer("connection_key"))));
+    for field in ["secret", "connection_key"] {
+        let with = |secrets: serde_json::Value| {
+            let mut file = of(SECRET, KEY);
+            file[field] = secrets;
+            build(file)
+        };
+        assert!(matches!(with(json!([])), Err(IdentityError::Empty(of)) if of == field));
+        assert!(matches!(with(json!([SECRET, ""])), Err(IdentityError::Empty(of)) if of == field));
+        assert!(matches!(with(json!(vec![SECRET; 9])), Err(IdentityError::TooMuch { at_most: 8, .. })));
+    }
     let mut long = of(SECRET, KEY);
     long["session_leeway_seconds"] = json!(86_401);
     assert!(matches!(build(long), Err(IdentityError::TooMuch { at_most: 86_400, .. })));
