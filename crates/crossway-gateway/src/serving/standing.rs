@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_layers::credentials::Plan;
-use crossway_layers::limit::QuotaList;
+use crossway_layers::limit::{Quota, QuotaList};
 use crossway_policy::{Policy, Principal, Rights, TenantDenied, ViewId};
 use crossway_router::ScopeKey;
 use crossway_service::SessionShare;
@@ -49,7 +49,8 @@ struct ToUpstream {
     plan: Option<Plan>,
     /// The key of connections, with what it was made of beside the caller.
     key: Option<(ScopeFile, Box<str>, ScopeKey)>,
-    quotas: Option<QuotaList>,
+    /// No list that has room for more: there are as many as there are users.
+    quotas: Option<Box<[Quota]>>,
 }
 
 impl Standing {
@@ -97,7 +98,10 @@ impl Standing {
     /// What all calls of the caller's to an upstream count against. It is kept: `make` asks the policy that this was made under, and nothing
     /// else.
     pub(crate) fn quotas(&self, upstream: &str, make: impl FnOnce() -> QuotaList) -> QuotaList {
-        self.to_upstream(upstream, |kept| kept.quotas.get_or_insert_with(make).clone())
+        self.to_upstream(upstream, |kept| {
+            let quotas = kept.quotas.get_or_insert_with(|| make().into_vec().into());
+            quotas.iter().cloned().collect()
+        })
     }
 
     /// The key of the connections to an upstream of a scope that are made with what has a version. It is kept for the last of both: `make` goes
@@ -126,6 +130,7 @@ impl Standing {
         if upstreams.len() >= UPSTREAMS {
             upstreams.remove(0);
         }
+        upstreams.reserve_exact(1);
         upstreams.push(new);
         found
     }
