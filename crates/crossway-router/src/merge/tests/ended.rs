@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use super::*;
@@ -73,32 +74,38 @@ async fn who_is_subscribed_to_a_resource_hears_that_the_upstream_ends_it() {
     end(&mut listening).await;
 }
 
-/// An upstream whose listen streams end without a word once they have acknowledged.
-struct CutOff(Scripted);
+/// An upstream whose streams for resources are others on the way here.
+struct Altered(Scripted, fn(Reply) -> Reply);
 
-impl Upstream for CutOff {
+impl Upstream for Altered {
     fn connect(&self, scope: Scope) -> Link {
-        Link::new(CutOffLink(self.0.connect(scope)))
+        Link::new(AlteredLink(self.0.connect(scope), self.1))
     }
 }
 
-struct CutOffLink(Link);
+struct AlteredLink(Link, fn(Reply) -> Reply);
 
-impl crossway_service::Connection for CutOffLink {
+impl crossway_service::Connection for AlteredLink {
     fn call(&self, call: Call) -> Reply {
-        let is_cut = matches!(&call.ask, crossway_service::Ask::Message(message)
+        let is_altered = matches!(&call.ask, crossway_service::Ask::Message(message)
             if message.is_method("subscriptions/listen") && text(message).contains("resourceSubscriptions"));
         let reply = self.0.call(call);
-        if is_cut { Reply::stream(futures_util::StreamExt::take(reply, 1)) } else { reply }
+        if is_altered { self.1(reply) } else { reply }
     }
+}
+
+/// Adds such an upstream; gives its server.
+async fn add_altered(rig: &Rig, alter: fn(Reply) -> Reply) -> Server {
+    let (upstream, mut servers) = Scripted::new();
+    rig.router.insert("one", &Altered(upstream, alter));
+    servers.recv().await.unwrap().1
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_cut_off_ends_the_client_s_with_an_answer() {
     let rig = Rig::new(same());
-    let (upstream, mut servers) = Scripted::new();
-    rig.router.insert("one", &CutOff(upstream));
-    let one = servers.recv().await.unwrap().1;
+    // It ends without a word once it has acknowledged.
+    let one = add_altered(&rig, |reply| Reply::stream(reply.take(1))).await;
     let mut listening = rig.call(modern("1", "subscriptions/listen", RESOURCES));
     subscribed(&one).await;
     assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
@@ -128,12 +135,15 @@ async fn who_is_subscribed_at_an_upstream_that_another_replaces_listens_anew() {
 #[tokio::test(start_paused = true)]
 async fn an_update_that_is_not_valid_ends_nothing() {
     let rig = Rig::new(same());
-    let one = rig.add("one").await;
+    // Such a one comes behind each message.
+    let altered = add_altered(&rig, |reply| {
+        let stray = || message(r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":[]}"#);
+        Reply::stream(reply.flat_map(move |item| stream::iter([item, Ok(stray())])))
+    });
+    let one = altered.await;
     let mut listening = rig.call(modern("1", "subscriptions/listen", RESOURCES));
     let id = subscribed(&one).await;
     assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
-    // It is the only call of its connection that a notification without a subscription could be of.
-    one.send(r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":[]}"#);
     one.send(&format!(
         r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"u:a","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
     ));
