@@ -214,9 +214,8 @@ impl Connection for Connecting {
     fn call(&self, call: Call) -> Reply {
         let link = {
             let mut open = self.open.lock().unwrap();
-            let is_over = open
-                .as_ref()
-                .is_none_or(|(_, serving)| serving.is_finished() && self.scope != Scope::Session);
+            let is_over =
+                open.as_ref().is_none_or(|(_, serving)| serving.is_finished() && !self.scope.is_session());
             if is_over {
                 let (ours, theirs) = duplex::pair(1024);
                 let (link, carry) = ours.connect(SeamLimits::default());
