@@ -7,8 +7,10 @@ use crossway_service::Upstream;
 use crossway_stdio::{Command, Era, Options, StdioUpstream};
 use futures_util::future::BoxFuture;
 
+use crate::RunError;
+use crate::anew::Anew;
+use crate::detect::reach_url;
 use crate::plan::{CommandPlan, UpstreamPlan};
-use crate::{AtUrl, RunError, connect_url};
 
 /// A server that has been reached.
 pub(crate) struct Connected {
@@ -22,7 +24,7 @@ enum Ends {
     /// A command's children.
     Children(StdioUpstream),
     /// The sessions with a server at a URL.
-    Sessions(AtUrl),
+    Sessions(Anew),
     Nothing,
 }
 
@@ -33,11 +35,13 @@ impl Connected {
         Self { upstream, speaks, ends: Ends::Nothing }
     }
 
-    /// Which eras it speaks: a command that is slow to start may turn out to be modern later.
+    /// Which eras it speaks: a command that is slow to start may turn out to be modern later, and what is at a URL may be upgraded.
     pub(crate) fn speaks(&self) -> impl Fn() -> Speaks + Send + Sync + use<> {
         let (speaks, children) = (self.speaks, self.children().cloned());
-        move || match children.as_ref().and_then(StdioUpstream::era) {
-            Some(Era::Modern) => Speaks::Modern,
+        let url = if let Ends::Sessions(server) = &self.ends { Some(server.clone()) } else { None };
+        move || match (children.as_ref().and_then(StdioUpstream::era), &url) {
+            (Some(Era::Modern), _) => Speaks::Modern,
+            (_, Some(url)) => url.speaks(),
             _ => speaks,
         }
     }
@@ -95,8 +99,8 @@ pub(crate) async fn connect(plan: UpstreamPlan) -> Result<Connected, RunError> {
 async fn connect_with(plan: UpstreamPlan, options: Options) -> Result<Connected, RunError> {
     match plan {
         UpstreamPlan::Url(url) => {
-            let server = connect_url(url).await?;
-            let (upstream, speaks) = (server.upstream(), server.speaks());
+            let server = reach_url(url).await?;
+            let (upstream, speaks) = (Arc::new(server.clone()), server.speaks());
             Ok(Connected { upstream, speaks, ends: Ends::Sessions(server) })
         }
         UpstreamPlan::Api(api) => {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crossway_http_sse::{HttpSseUpstream, OpenError};
 use crossway_router::Speaks;
-use crossway_service::Upstream;
+use crossway_service::{Reason, Upstream};
 use crossway_streamable_http::client::{
     ConfigError, Era, Options, ProbeError, StreamableHttpUpstream, Verdict,
 };
 use http::HeaderMap;
 use url::Url;
 
+use crate::anew::{Anew, Find, Found, Kind};
 use crate::args::TransportArg;
 use crate::plan::UrlPlan;
 
@@ -55,6 +56,19 @@ pub enum DetectError {
     },
 }
 
+impl DetectError {
+    /// Whether nothing was there that could be asked.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Probe { source: ProbeError::Failed(error), .. } => {
+                matches!(error.reason(), Reason::Unavailable(_))
+            }
+            Self::Neither { source, .. } | Self::NotSse { source, .. } => source.is_unreachable(),
+            _ => false,
+        }
+    }
+}
+
 /// A server at a URL that has been reached.
 #[derive(Debug)]
 pub struct AtUrl {
@@ -92,12 +106,30 @@ impl AtUrl {
         self.speaks
     }
 
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.transport {
+            Transport::StreamableHttp(_) => Kind::Streamable(self.speaks),
+            Transport::HttpSse(_) => Kind::HttpSse,
+        }
+    }
+
     /// Ends its sessions, and waits until it was told, for some seconds at most. Those over HTTP+SSE end with their connections.
     pub async fn close(&self) {
         if let Transport::StreamableHttp(upstream) = &self.transport {
             upstream.close().await;
         }
     }
+}
+
+/// Connects to a URL as [`connect_url`] does, and once more when the server refuses what it spoke.
+pub(crate) async fn reach_url(plan: UrlPlan) -> Result<Anew, DetectError> {
+    let found = find(plan.clone()).await?;
+    let find: Find = Arc::new(move || Box::pin(find(plan.clone())));
+    Ok(Anew::new(found, find))
+}
+
+async fn find(plan: UrlPlan) -> Result<Found, DetectError> {
+    connect_url(plan).await.map(Found::from)
 }
 
 /// Connects to a URL: finds out what it speaks unless that was said, and keeps to it.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crossway_router::{AnyEra, Back, BackOptions, Front, Share, Speaks};
 use crossway_service::Upstream;
 
+use crate::anew::Anew;
 use crate::connect::Connected;
 
-/// Serves clients of both eras on an upstream. Nobody is known to a bridge, so all stateless clients of a legacy server share
+/// Serves clients of both eras on a URL. Nobody is known to a bridge, so all stateless clients of a legacy server share
 /// its sessions, as far as that is safe.
-pub(crate) fn any_era(name: &str, upstream: Arc<dyn Upstream>, speaks: Speaks) -> AnyEra {
-    following(name, upstream, move || speaks, Share::Shared)
+pub(crate) fn any_era(name: &str, url: Anew) -> AnyEra {
+    let upstream = Arc::new(url.clone());
+    following(name, upstream, move || url.speaks(), Share::Shared)
 }
 
 /// The same of a server that has been reached, through `upstream`, which leads to it; `share` says who shares its sessions.

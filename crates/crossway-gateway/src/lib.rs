@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod anew;
 pub mod apis;
 pub mod args;
 mod banner;

@@ -6,8 +6,9 @@ use crossway_service::{Scope, Upstream};
 use crossway_stdio::ServeOptions;
 
 use crate::args::StdioArgs;
+use crate::detect::reach_url;
 use crate::eras::any_era;
-use crate::{RunError, Running, connect_url, plan, shutdown};
+use crate::{RunError, Running, plan, shutdown};
 
 /// Serves this process's standard input and output until the input is closed, or until asked to end.
 ///
@@ -21,8 +22,7 @@ pub fn stdio(args: StdioArgs) -> Running {
 
 async fn run(args: StdioArgs) -> Result<(), RunError> {
     let timeout = args.timeout;
-    let server = connect_url(plan::stdio(&args)?).await?;
-    let any_era = any_era("url", server.upstream(), server.speaks());
+    let any_era = any_era("url", reach_url(plan::stdio(&args)?).await?);
     serve(Timeouts::new(Renewed::new(any_era), timeout)).await
 }
 

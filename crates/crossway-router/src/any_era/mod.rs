@@ -1,7 +1,9 @@
 //! One upstream for clients of both eras.
 
+mod turned;
+
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossway_era::to_legacy;
@@ -11,6 +13,7 @@ use crossway_service::{
 };
 use futures_util::StreamExt;
 use tokio::sync::watch;
+use turned::Turned;
 
 use crate::limits::HELD_BACK;
 
@@ -43,6 +46,8 @@ struct Ways {
     front: Arc<dyn Upstream>,
     back: Arc<dyn Upstream>,
     speaks: Box<dyn Fn() -> Speaks + Send + Sync>,
+    /// Whether it may be another answer the next time.
+    may_change: bool,
     /// Whether a modern upstream takes sessions too, once it is known.
     takes_sessions: AtomicU8,
 }
@@ -62,19 +67,29 @@ impl AnyEra {
         front: Arc<dyn Upstream>,
         back: Arc<dyn Upstream>,
     ) -> Self {
-        Self::following(raw, move || speaks, front, back)
+        Self::with(raw, Box::new(move || speaks), false, front, back)
     }
 
-    /// The same of an upstream of which it may turn out later what it speaks, such as a server that is slow to start: it
-    /// is asked for with each call.
+    /// The same of an upstream of which it may turn out later what it speaks, such as a server that is slow to start or is
+    /// upgraded: it is asked for with each call. A modern request that has met the wrong era, and so was not handled, goes to the right one.
     pub fn following(
         raw: Arc<dyn Upstream>,
         speaks: impl Fn() -> Speaks + Send + Sync + 'static,
         front: Arc<dyn Upstream>,
         back: Arc<dyn Upstream>,
     ) -> Self {
-        let (speaks, takes_sessions) = (Box::new(speaks), AtomicU8::new(UNKNOWN));
-        Self(Arc::new(Ways { raw, front, back, speaks, takes_sessions }))
+        Self::with(raw, Box::new(speaks), true, front, back)
+    }
+
+    fn with(
+        raw: Arc<dyn Upstream>,
+        speaks: Box<dyn Fn() -> Speaks + Send + Sync>,
+        may_change: bool,
+        front: Arc<dyn Upstream>,
+        back: Arc<dyn Upstream>,
+    ) -> Self {
+        let takes_sessions = AtomicU8::new(UNKNOWN);
+        Self(Arc::new(Ways { raw, front, back, speaks, may_change, takes_sessions }))
     }
 
     /// The upstream in the modern shape: for stateless requests, and to be merged with others.
@@ -107,6 +122,7 @@ impl Upstream for AnyEra {
                 let session = Session {
                     ways: Arc::clone(&self.0),
                     legacy: OnceLock::new(),
+                    is_fronted: AtomicBool::new(false),
                     modern: OnceLock::new(),
                     announce,
                 };
@@ -122,7 +138,8 @@ struct Modern(Arc<Ways>);
 
 impl Upstream for Modern {
     fn connect(&self, _: Scope) -> Link {
-        Link::new(ModernConnection { ways: Arc::clone(&self.0), raw: OnceLock::new(), back: OnceLock::new() })
+        let (raw, back) = (OnceLock::new(), OnceLock::new());
+        Link::new(ModernHandle(Arc::new(ModernConnection { ways: Arc::clone(&self.0), raw, back })))
     }
 }
 
@@ -132,13 +149,29 @@ struct ModernConnection {
     back: OnceLock<Link>,
 }
 
-impl Connection for ModernConnection {
-    fn call(&self, call: Call) -> Reply {
-        let (link, upstream) = match self.ways.is_translated() {
+impl ModernConnection {
+    fn way(&self, is_translated: bool) -> &Link {
+        let (link, upstream) = match is_translated {
             true => (&self.back, &self.ways.back),
             false => (&self.raw, &self.ways.raw),
         };
-        link.get_or_init(|| upstream.connect(Scope::Shared)).call(call)
+        link.get_or_init(|| upstream.connect(Scope::Shared))
+    }
+}
+
+/// What modern clients hold.
+struct ModernHandle(Arc<ModernConnection>);
+
+impl Connection for ModernHandle {
+    fn call(&self, call: Call) -> Reply {
+        let ways = &self.0.ways;
+        let is_translated = ways.is_translated();
+        let link = self.0.way(is_translated);
+        if !ways.may_change || !matches!(&call.ask, Ask::Message(message) if message.is_request()) {
+            return link.call(call);
+        }
+        let reply = link.call(call.clone());
+        Reply::stream(Turned { to: Arc::clone(&self.0), call: Some(Box::new(call)), is_translated, reply })
     }
 }
 
@@ -146,6 +179,8 @@ impl Connection for ModernConnection {
 struct Session {
     ways: Arc<Ways>,
     legacy: OnceLock<Link>,
+    /// Whether that is translated for a modern server.
+    is_fronted: AtomicBool,
     modern: OnceLock<Link>,
     /// Tells those who listen where the client's session is.
     announce: watch::Sender<Option<Link>>,
@@ -157,7 +192,10 @@ impl Session {
     }
 
     fn legacy(&self, upstream: &Arc<dyn Upstream>) -> &Link {
-        let link = self.legacy.get_or_init(|| upstream.connect(Scope::Session));
+        let link = self.legacy.get_or_init(|| {
+            self.is_fronted.store(Arc::ptr_eq(upstream, &self.ways.front), Ordering::Relaxed);
+            upstream.connect(Scope::Session)
+        });
         self.announce.send_if_modified(|announced| {
             let is_new = announced.is_none();
             announced.get_or_insert_with(|| link.clone());
@@ -175,9 +213,22 @@ impl Session {
             return self.modern().call(call);
         }
         if let Some(link) = self.legacy.get() {
+            if self.is_fronted.load(Ordering::Relaxed) && self.ways.is_translated() && message.is_request() {
+                // The server is a legacy one by now, and has never heard of this session.
+                return Reply::failed(CallError::not_sent(Reason::SessionEnded));
+            }
             return link.call(call);
         }
         match self.ways.legacy() {
+            Some(upstream) if message.is_method("initialize") => {
+                let (reply, session) = (self.legacy(upstream).call(call), Arc::clone(self));
+                // One that took sessions may have been replaced by one that does not: the next client's is asked for.
+                Reply::stream(reply.inspect(move |item| {
+                    if !matches!(item, Ok(message) if message.error().is_none()) {
+                        session.ways.takes_sessions.store(UNKNOWN, Ordering::Relaxed);
+                    }
+                }))
+            }
             Some(upstream) => self.legacy(upstream).call(call),
             None if message.is_method("initialize") => self.try_session(call),
             // Too early: it is refused by whoever would serve the session.

@@ -179,3 +179,70 @@ async fn a_server_that_turns_out_to_be_modern_is_no_longer_translated() {
     let _later = call(&link, MODERN);
     serve(&mut raws, "tools/list").await;
 }
+
+/// A server that is replaced by one of another era when it is asked for something.
+struct Replaced(Arc<AtomicBool>);
+
+impl Upstream for Replaced {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Self(Arc::clone(&self.0)))
+    }
+}
+
+impl Connection for Replaced {
+    fn call(&self, _: Call) -> Reply {
+        self.0.fetch_xor(true, Ordering::Relaxed);
+        Reply::failed(CallError::not_sent(Reason::LegacyOnly))
+    }
+
+    fn close(&self) -> Closing {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test]
+async fn a_modern_request_that_meets_the_wrong_era_goes_the_other_way_once() {
+    let (is_modern, (front, _fronts), (back, mut backs)) =
+        (Arc::new(AtomicBool::new(true)), Scripted::new(), Scripted::new());
+    let seen = Arc::clone(&is_modern);
+    let speaks = move || if seen.load(Ordering::Relaxed) { Speaks::Modern } else { Speaks::Legacy };
+    let raw = Arc::new(Replaced(Arc::clone(&is_modern)));
+    let any = AnyEra::following(raw, speaks.clone(), Arc::new(front), Arc::new(back));
+    let link = any.modern().connect(Scope::Shared);
+    let mut reply = call(&link, MODERN);
+    let answered = tokio::spawn(async move { reply.next().await.unwrap().unwrap() });
+    serve(&mut backs, "tools/list").await;
+    assert_eq!(answered.await.unwrap().kind(), Kind::Result);
+    // Both ways refuse it, by turns.
+    is_modern.store(true, Ordering::Relaxed);
+    let back = Arc::new(Replaced(Arc::clone(&is_modern)));
+    let raw = Arc::new(Replaced(is_modern));
+    let any = AnyEra::following(raw, speaks, Arc::new(Scripted::new().0), back);
+    let error = call(&any.modern().connect(Scope::Shared), MODERN).next().await.unwrap().unwrap_err();
+    assert_eq!(*error.reason(), Reason::LegacyOnly);
+}
+
+#[tokio::test]
+async fn the_translated_session_of_a_server_that_is_legacy_by_now_has_ended() {
+    let ((raw, mut raws), (front, mut fronts), (back, _backs)) =
+        (Scripted::new(), Scripted::new(), Scripted::new());
+    let is_modern = Arc::new(AtomicBool::new(true));
+    let seen = Arc::clone(&is_modern);
+    let speaks = move || if seen.load(Ordering::Relaxed) { Speaks::Modern } else { Speaks::Legacy };
+    let any = AnyEra::following(Arc::new(raw), speaks, Arc::new(front), Arc::new(back));
+    let link = any.connect(Scope::Session);
+    let mut reply = call(&link, INITIALIZE);
+    let asked = tokio::spawn(async move { reply.next().await.unwrap().unwrap() });
+    let (_, server) = raws.recv().await.unwrap();
+    let id = server.expect("initialize").await;
+    server.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"no"}}}}"#));
+    let (_, _front) = serve(&mut fronts, "initialize").await;
+    asked.await.unwrap();
+    is_modern.store(false, Ordering::Relaxed);
+    let mut reply = call(&link, r#"{"jsonrpc":"2.0","id":3,"method":"tools/list"}"#);
+    let error = reply.next().await.unwrap().unwrap_err();
+    assert_eq!(
+        (error.reason(), error.outcome()),
+        (&Reason::SessionEnded, crossway_service::Outcome::NotSent)
+    );
+}

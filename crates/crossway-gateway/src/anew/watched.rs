@@ -1,0 +1,182 @@
+//! A reply in which a refusal may show that another server is there.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use crossway_proto::{ErrorCode, Message, Revision};
+use crossway_router::Speaks;
+use crossway_service::{Call, CallError, Context, Reason, Reply, Scope};
+use futures_core::Stream;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+
+use super::{Kind, Way};
+
+type Item = Result<Message, CallError>;
+
+/// What a request is in the course of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It opens a session.
+    Opening,
+    InSession,
+    /// By itself.
+    Modern,
+    /// The same, and each modern server knows its method.
+    Discovery,
+}
+
+impl Course {
+    pub(super) fn of(message: &Message, context: &Context, scope: Scope) -> Self {
+        if message.is_method("initialize") {
+            Self::Opening
+        } else if !scope.is_session()
+            || message.meta_version().is_some()
+            || context.revision.is_some_and(Revision::is_modern)
+        {
+            if message.is_method("server/discover") { Self::Discovery } else { Self::Modern }
+        } else {
+            Self::InSession
+        }
+    }
+
+    /// What the end of a request of this kind shows.
+    fn shown(self, of: Kind, item: &Item) -> Shown {
+        if self == Self::Opening && of == Kind::Streamable(Speaks::Modern) {
+            // It need not take sessions.
+            return Shown::Nothing;
+        }
+        match item {
+            Err(error) => match error.reason() {
+                // "400 Bad Request", "404 Not Found" or "405 Method Not Allowed" (2025-11-25, basic/transports, Backwards
+                // Compatibility); 406 of a server that has nothing of the kind that is asked for.
+                Reason::Refused { status: 400 | 404 | 405 | 406, .. } => Shown::WasNotHandled,
+                // There is no stream of events, or nothing at all.
+                Reason::Unavailable(_) if of == Kind::HttpSse && self == Self::Opening => {
+                    Shown::WasNotHandled
+                }
+                Reason::InvalidAnswer(_) if self != Self::InSession => Shown::MayHaveBeen,
+                _ => Shown::Nothing,
+            },
+            Ok(message) if message.error().is_some() => match (self, code_of(message)) {
+                // No session has begun, and nothing was done.
+                (Self::Opening | Self::Discovery, _) => Shown::WasNotHandled,
+                (_, Some(ErrorCode::UNSUPPORTED_PROTOCOL_VERSION)) => Shown::WasNotHandled,
+                // "The JSON sent is not a valid Request object" (JSON-RPC 2.0, section 5.1), such as one without a session.
+                (Self::Modern, Some(ErrorCode::INVALID_REQUEST)) => Shown::WasNotHandled,
+                // The headers that it misses are those of modern requests.
+                (Self::InSession, Some(ErrorCode::HEADER_MISMATCH)) => Shown::WasNotHandled,
+                // The SDKs' legacy servers say these of a request without a session. So may a tool.
+                (_, Some(ErrorCode::INVALID_REQUEST | NO_SESSION)) if self == Self::Modern => {
+                    Shown::MayHaveBeen
+                }
+                _ => Shown::Nothing,
+            },
+            Ok(_) => Shown::Nothing,
+        }
+    }
+}
+
+/// What the SDKs have for what went wrong below JSON-RPC.
+const NO_SESSION: ErrorCode = ErrorCode(-32000);
+
+/// What a reply shows of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Nothing out of the ordinary.
+    Nothing,
+    /// Another may be there, which has not done what was asked.
+    WasNotHandled,
+    /// Another may be there, or the call has failed in its course.
+    MayHaveBeen,
+}
+
+fn code_of(error: &Message) -> Option<ErrorCode> {
+    #[derive(Deserialize)]
+    struct Code {
+        code: i64,
+    }
+    serde_json::from_slice::<Code>(error.error()?).ok().map(|error| ErrorCode(error.code))
+}
+
+/// The reply to one request.
+pub(super) struct Watched {
+    way: Arc<Way>,
+    course: Course,
+    /// Which server it was made of, and what that speaks.
+    to: (u64, Kind),
+    /// To be made again; `None` once its client has heard something, or it was.
+    call: Option<Box<Call>>,
+    reply: Reply,
+    /// It is being looked whether another server is there, and this is what its client has otherwise.
+    looking: Option<(BoxFuture<'static, bool>, Box<Item>)>,
+}
+
+impl Watched {
+    /// Makes a call.
+    pub(super) fn new(way: Arc<Way>, course: Course, call: Call) -> Self {
+        let there = way.there(course != Course::InSession);
+        let (to, reply) = ((there.number, there.kind), there.link.call(call.clone()));
+        Self { way, course, to, call: Some(Box::new(call)), reply, looking: None }
+    }
+
+    /// Another server is there. Gives what the client gets, if the call is not made there.
+    fn turn(&mut self, refused: Item) -> Option<Item> {
+        let Some(call) = self.call.take() else { return Some(refused) };
+        match self.course {
+            // Whoever has it opens another.
+            Course::InSession => Some(Err(CallError::answered(Reason::SessionEnded))),
+            Course::Modern | Course::Discovery if self.way.shared.speaks() == Speaks::Legacy => {
+                Some(Err(CallError::not_sent(Reason::LegacyOnly)))
+            }
+            Course::Modern | Course::Discovery | Course::Opening => {
+                let there = self.way.there(true);
+                self.reply = there.link.call(*call);
+                self.to = (there.number, there.kind);
+                None
+            }
+        }
+    }
+}
+
+impl Stream for Watched {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Item>> {
+        let this = &mut *self;
+        loop {
+            if let Some((looking, _)) = &mut this.looking {
+                let is_another = ready!(looking.as_mut().poll(cx));
+                let Some((_, refused)) = this.looking.take() else { return Poll::Ready(None) };
+                if !is_another {
+                    return Poll::Ready(Some(*refused));
+                }
+                match this.turn(*refused) {
+                    Some(item) => return Poll::Ready(Some(item)),
+                    None => continue,
+                }
+            }
+            let Some(item) = ready!(Pin::new(&mut this.reply).poll_next(cx)) else {
+                return Poll::Ready(None);
+            };
+            let (number, kind) = this.to;
+            let shown = if this.call.is_some() { this.course.shown(kind, &item) } else { Shown::Nothing };
+            let shared = Arc::clone(&this.way.shared);
+            match shown {
+                Shown::WasNotHandled => {
+                    let looking = Box::pin(shared.is_another(number));
+                    this.looking = Some((looking, Box::new(item)));
+                }
+                shown => {
+                    if shown == Shown::MayHaveBeen {
+                        // For the next one.
+                        tokio::spawn(shared.is_another(number));
+                    }
+                    this.call = None;
+                    return Poll::Ready(Some(item));
+                }
+            }
+        }
+    }
+}
