@@ -63,11 +63,21 @@ pub const CONDITION_DEPTH: usize = 32;
 /// How many `+` a condition may have: 16. Each may copy the arguments.
 pub const CONDITION_SUMS: usize = 16;
 
-/// How much work the conditions of a call may be together: 128 Mi, counted as its parts, those within a loop once for each element of the longest
-/// list, times the bytes of the arguments and of what is known of the caller. At worst some tenths of a second, mostly microseconds.
-pub const CONDITION_WORK: u64 = 128 << 20;
+/// How much work the conditions of a call may be together: 8 Mi, counted in bytes of text that are gone through, of the arguments and of what
+/// is known of the caller, those within a loop once for each element of the list. At worst some milliseconds, mostly microseconds.
+pub const CONDITION_WORK: u64 = 8 << 20;
 
-/// How much work the conditions may be together that are not about arguments, and are asked once when a caller's rights are made: 512 Mi, four
+/// As how many bytes each part of a condition counts, whatever it is about: 64.
+pub const CONDITION_STEP: usize = 64;
+
+/// How many times each byte counts that is compared as a part of a value, which may be a list or an object: 8.
+pub const CONDITION_VALUE: usize = 8;
+
+/// How many times each byte counts that is copied as a part of such a value: 32. Lists and objects have a piece of memory for each of their
+/// values.
+pub const CONDITION_COPY: usize = 32;
+
+/// How much work the conditions may be together that are not about arguments, and are asked once when a caller's rights are made: 512 Mi, 64
 /// times a call's. 100,000 of a few parts each, over what a token usually says.
 pub const RIGHTS_WORK: u64 = 512 << 20;
 

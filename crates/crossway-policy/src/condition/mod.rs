@@ -3,6 +3,8 @@
 #[cfg(feature = "cel")]
 mod arguments;
 #[cfg(feature = "cel")]
+mod cost;
+#[cfg(feature = "cel")]
 mod program;
 #[cfg(feature = "cel")]
 mod shape;

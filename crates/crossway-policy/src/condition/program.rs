@@ -11,6 +11,7 @@ use cel::{Context, Env, ExecutionError, Program};
 use serde_json::Value;
 
 use super::arguments::{Arguments, from_json};
+use super::cost::Extent;
 use super::shape::Shape;
 use super::{BadCondition, ConditionError, OfCaller};
 use crate::{Principal, TenantName, limits};
@@ -139,12 +140,10 @@ impl Condition {
         if let Some(arguments) = arguments {
             self.check(arguments)?;
         }
-        let (longest, bytes) = arguments.map_or((0, 0), |arguments| (arguments.longest, arguments.bytes));
-        // A list that the condition itself writes out has no more elements than it has parts.
-        let longest = longest.max(facts.longest).max(self.shape.once);
-        let steps = self.shape.once.saturating_add(self.shape.each.saturating_mul(longest));
-        let work = steps.saturating_mul(bytes.saturating_add(facts.bytes));
-        left.take(work)
+        let of_arguments =
+            arguments.map_or_else(Extent::default, |it| Extent { longest: it.longest, bytes: it.bytes });
+        let of_facts = Extent { longest: facts.longest, bytes: facts.bytes };
+        left.take(self.shape.work(of_arguments, of_facts))
     }
 
     /// Refuses names that differ from those of the condition in capital letters alone.

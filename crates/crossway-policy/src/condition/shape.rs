@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use super::BadCondition;
+use super::cost::{Extent, Size, of_call};
 use crate::fold::fold;
 use crate::limits;
 
@@ -49,9 +50,12 @@ const TYPES: &[&str] = &["bool", "double", "int", "list", "map", "null_type", "s
 #[derive(Debug, Default)]
 pub(super) struct Shape {
     pub(super) needs_arguments: bool,
-    /// How many parts are evaluated once, and how many once for each element of a list.
-    pub(super) once: usize,
-    pub(super) each: usize,
+    parts: usize,
+    /// What is done once.
+    once: Size,
+    /// What is done once for each element of a list: of one in the arguments, in what is known of the caller, or in either or the
+    /// condition itself.
+    each: [Size; 3],
     /// The names that it looks at, as they are written, and all texts in it, by how they are compared where capital letters do not count.
     pub(super) names: BTreeMap<String, BTreeSet<String>>,
     sums: usize,
@@ -59,17 +63,40 @@ pub(super) struct Shape {
 
 struct Walk<'a> {
     shape: Shape,
-    /// The variables of the loop that the walk is in.
-    of_loop: Vec<&'a str>,
+    /// The variables of the loop that the walk is in, with what bounds their sizes.
+    of_loop: Vec<(&'a str, Size)>,
+    /// Where the list of that loop is.
+    range: Range,
     /// Whether it is in the list that a loop goes through.
     in_range: bool,
 }
 
+/// Where a list is that is gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Range {
+    Arguments,
+    Facts,
+    Any,
+}
+
 impl Shape {
     pub(super) fn of(expression: &IdedExpr) -> Result<Self, BadCondition> {
-        let mut walk = Walk { shape: Self::default(), of_loop: Vec::new(), in_range: false };
+        let shape = Self::default();
+        let mut walk = Walk { shape, of_loop: Vec::new(), range: Range::Any, in_range: false };
         walk.expression(expression, 0)?;
         Ok(walk.shape)
+    }
+
+    /// How much work it is with such arguments for such a caller, in bytes that are gone through.
+    pub(super) fn work(&self, arguments: Extent, facts: Extent) -> usize {
+        let bytes = arguments.bytes.saturating_add(facts.bytes);
+        // A list that the condition itself writes out has no more elements than it has parts.
+        let longest = arguments.longest.max(facts.longest).max(self.parts);
+        let lists = [arguments, facts, Extent { longest, bytes }];
+        let once = self.once.bytes(Extent { longest: 1, bytes: 0 }, arguments.bytes, facts.bytes);
+        self.each.iter().zip(lists).fold(once, |work, (each, list)| {
+            work.saturating_add(each.bytes(list, arguments.bytes, facts.bytes))
+        })
     }
 
     fn look_at(&mut self, name: &str) {
@@ -78,10 +105,11 @@ impl Shape {
 }
 
 impl<'a> Walk<'a> {
-    fn expression(&mut self, expression: &'a IdedExpr, depth: usize) -> Result<(), BadCondition> {
-        let parts = if self.of_loop.is_empty() { &mut self.shape.once } else { &mut self.shape.each };
-        *parts += 1;
-        if self.shape.once + self.shape.each > limits::CONDITION_PARTS {
+    /// What bounds the size of what comes of an expression, whose cost is noted.
+    fn expression(&mut self, expression: &'a IdedExpr, depth: usize) -> Result<Size, BadCondition> {
+        self.shape.parts += 1;
+        self.goes_through(Size::STEP);
+        if self.shape.parts > limits::CONDITION_PARTS {
             return Err(BadCondition::TooManyParts { limit: limits::CONDITION_PARTS });
         }
         if depth > limits::CONDITION_DEPTH {
@@ -89,26 +117,29 @@ impl<'a> Walk<'a> {
         }
         let depth = depth + 1;
         match &expression.expr {
-            Expr::Literal(literal) => {
+            Expr::Literal(LiteralValue::String(text)) => {
                 // It may be compared with a name: `args.exists(k, k == "force")` looks at one as `args.force` does.
-                if let LiteralValue::String(text) = literal {
-                    self.shape.look_at(text.inner());
-                }
-                Ok(())
+                self.shape.look_at(text.inner());
+                Ok(Size::own(text.inner().len()))
             }
+            Expr::Literal(LiteralValue::Bytes(bytes)) => Ok(Size::own(bytes.inner().len())),
+            Expr::Literal(_) => Ok(Size::SMALL),
             Expr::Ident(name) => self.variable(name),
             Expr::Select(select) => {
                 self.shape.look_at(&select.field);
                 self.expression(&select.operand, depth)
             }
-            Expr::List(list) => list.elements.iter().try_for_each(|element| self.expression(element, depth)),
-            Expr::Map(map) => map.entries.iter().try_for_each(|entry| match &entry.expr {
-                EntryExpr::MapEntry(entry) => {
-                    self.expression(&entry.key, depth)?;
-                    self.expression(&entry.value, depth)
-                }
-                EntryExpr::StructField(field) => self.expression(&field.value, depth),
-            }),
+            Expr::List(list) => {
+                let elements = list.elements.iter();
+                self.made(elements, depth)
+            }
+            Expr::Map(map) => {
+                let values = map.entries.iter().flat_map(|entry| match &entry.expr {
+                    EntryExpr::MapEntry(entry) => [Some(&entry.key), Some(&entry.value)],
+                    EntryExpr::StructField(field) => [Some(&field.value), None],
+                });
+                self.made(values.flatten(), depth)
+            }
             Expr::Call(call) => self.call(call, depth),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension, depth),
             Expr::Struct(made) => Err(BadCondition::NoFunction(made.type_name.clone())),
@@ -116,20 +147,48 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn variable(&mut self, name: &str) -> Result<(), BadCondition> {
-        if self.of_loop.contains(&name) {
-            return Ok(());
-        }
-        match name {
-            "args" => self.shape.needs_arguments = true,
-            "user" | "tenant" => {}
-            _ if TYPES.contains(&name) => {}
-            _ => return Err(BadCondition::NoVariable(name.to_owned())),
-        }
-        Ok(())
+    /// What is evaluated here goes through so much.
+    fn goes_through(&mut self, size: Size) {
+        let [arguments, facts, any] = &mut self.shape.each;
+        let cost = match (self.of_loop.is_empty(), self.range) {
+            (true, _) => &mut self.shape.once,
+            (false, Range::Arguments) => arguments,
+            (false, Range::Facts) => facts,
+            (false, Range::Any) => any,
+        };
+        *cost = *cost + size;
     }
 
-    fn call(&mut self, call: &'a CallExpr, depth: usize) -> Result<(), BadCondition> {
+    /// A list or a map that is written out: it has copies of its elements.
+    fn made(
+        &mut self,
+        elements: impl Iterator<Item = &'a IdedExpr>,
+        depth: usize,
+    ) -> Result<Size, BadCondition> {
+        let mut size = Size::default();
+        for element in elements {
+            size = size + self.expression(element, depth)? + Size::STEP;
+        }
+        self.goes_through(size.copied());
+        Ok(size)
+    }
+
+    fn variable(&mut self, name: &str) -> Result<Size, BadCondition> {
+        if let Some((_, size)) = self.of_loop.iter().find(|(variable, _)| *variable == name) {
+            return Ok(*size);
+        }
+        match name {
+            "args" => {
+                self.shape.needs_arguments = true;
+                Ok(Size::ARGUMENTS)
+            }
+            "user" | "tenant" => Ok(Size::FACTS),
+            _ if TYPES.contains(&name) => Ok(Size::SMALL),
+            _ => Err(BadCondition::NoVariable(name.to_owned())),
+        }
+    }
+
+    fn call(&mut self, call: &'a CallExpr, depth: usize) -> Result<Size, BadCondition> {
         let name = call.func_name.as_str();
         if !FUNCTIONS.contains(&name) {
             return Err(BadCondition::NoFunction(name.to_owned()));
@@ -143,24 +202,44 @@ impl<'a> Walk<'a> {
                 return Err(BadCondition::TooManySums { limit: limits::CONDITION_SUMS });
             }
         }
-        call.target.iter().try_for_each(|target| self.expression(target, depth))?;
-        call.args.iter().try_for_each(|arg| self.expression(arg, depth))
+        let operands = call.target.iter().map(|target| &**target).chain(&call.args);
+        let operands: Result<Vec<_>, _> = operands.map(|operand| self.expression(operand, depth)).collect();
+        let (through, result) = of_call(call, &operands?);
+        self.goes_through(through);
+        Ok(result)
     }
 
     /// `all` and `exists`. `map`, `filter` and `exists_one` count or collect with `+`, and are refused for it.
-    fn comprehension(&mut self, made: &'a ComprehensionExpr, depth: usize) -> Result<(), BadCondition> {
+    fn comprehension(&mut self, made: &'a ComprehensionExpr, depth: usize) -> Result<Size, BadCondition> {
         if self.in_range || !self.of_loop.is_empty() {
             return Err(BadCondition::NestedLoop);
         }
         self.in_range = true;
-        self.expression(&made.iter_range, depth)?;
+        let list = self.expression(&made.iter_range, depth)?;
         self.in_range = false;
-        self.of_loop.extend([made.iter_var.as_str(), made.accu_var.as_str()]);
-        self.of_loop.extend(made.iter_var2.as_deref());
+        // A list that is made may have something more than once.
+        let place = place(&made.iter_range);
+        let (range, element) = place.map_or((Range::Any, list), |place| (place, Size::ELEMENT));
+        self.range = range;
+        self.of_loop.extend([(made.iter_var.as_str(), element), (made.accu_var.as_str(), Size::SMALL)]);
+        self.of_loop.extend(made.iter_var2.as_deref().map(|name| (name, Size::ARGUMENTS + Size::FACTS)));
+        // Each element is copied.
+        self.goes_through(element.copied());
         for part in [&made.accu_init, &made.loop_cond, &made.loop_step, &made.result] {
             self.expression(part, depth)?;
         }
         self.of_loop.clear();
-        Ok(())
+        Ok(Size::SMALL)
+    }
+}
+
+/// Where something is that is a part of the variables as they are.
+fn place(expression: &IdedExpr) -> Option<Range> {
+    match &expression.expr {
+        Expr::Ident(name) if name == "args" => Some(Range::Arguments),
+        Expr::Ident(name) if name == "user" => Some(Range::Facts),
+        Expr::Select(select) => place(&select.operand),
+        Expr::Call(call) if call.func_name == operators::INDEX => place(call.args.first()?),
+        _ => None,
     }
 }
