@@ -119,9 +119,6 @@ fn runs(lab: &Lab, fixture: Fixture) -> Vec<Run> {
     let mut runs = Vec::new();
     for &upstream in fixture.transports() {
         for client in CLIENTS.iter().filter(fits) {
-            if is_left_out(fixture, upstream, client) {
-                continue;
-            }
             for &downstream in client.downstreams(upstream) {
                 runs.push(Run { fixture, upstream, downstream, client, direct: false });
             }
@@ -144,14 +141,6 @@ fn runs(lab: &Lab, fixture: Fixture) -> Vec<Run> {
         }
     }
     runs
-}
-
-/// A pool hands on no log messages that are of no call while a client listens in the session, and this client always does:
-/// docs/open-ends.md.
-fn is_left_out(fixture: Fixture, upstream: Transport, client: &Client) -> bool {
-    fixture == Fixture::Everything
-        && upstream == Transport::StreamableHttp
-        && client.name == "mcp-remote-auto"
 }
 
 /// Runs every pair that is wanted.
