@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::time::{Duration, Instant};
-
 use crossway_policy::{
     BadCondition, ConditionError, DenyReason, Item, Kind, Policy, PolicyConfig, Principal, Problem, Proof,
     Rights, TenantName, UpstreamFacts, limits,
@@ -283,12 +281,10 @@ fn a_bomb_is_too_much_work() {
         json!({ "l": list }).to_string()
     };
     assert_eq!(failure(&when, &arguments(10_000)), Some(ConditionError::TooMuchWork));
-    // The most that is still done ends soon, even in a build that is not optimized.
-    let most =
-        (1..10_000).step_by(50).take_while(|elements| decide(&when, &arguments(*elements)).is_ok()).last();
-    let begin = Instant::now();
-    decide(&when, &arguments(most.unwrap())).unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(10), "{most:?} elements took {:?}", begin.elapsed());
+    // What is still done is little: the example `condition_speed` says how long that takes.
+    let is_done = |elements: &usize| decide(&when, &arguments(*elements)).is_ok();
+    let most = (1..10_000).step_by(50).take_while(is_done).last();
+    assert!(matches!(most, Some(1..1_000)), "{most:?}");
 }
 
 #[test]
