@@ -29,6 +29,12 @@ fn talkative(dir: &Path, config: &str) -> Serving {
     Serving::spawn(command.stderr(fs::File::create(dir.join("log")).unwrap()))
 }
 
+/// Has it end by itself, so that all of its log is written.
+fn ended(mut gateway: Serving) {
+    gateway.signal("TERM");
+    assert!(gateway.child.wait().unwrap().success());
+}
+
 fn config(fake: &Fake, operations: &str) -> String {
     format!(
         "identity:\n  proof: api-keys\n  keys:\n    - {{ sha256: \"{}\", subject: alice, groups: [acme] }}\n\
@@ -86,7 +92,7 @@ fn a_secret_is_in_no_log_no_record_no_metric_and_no_error() {
     });
     let scraped = scrape(&operations);
     assert!(scraped.contains("crossway_calls_total"), "{scraped}");
-    drop(gateway);
+    ended(gateway);
     let log = fs::read_to_string(dir.path().join("log")).unwrap();
     let record = fs::read_to_string(dir.path().join("audit.jsonl")).unwrap();
     assert!(log.contains("TRACE") || log.contains("DEBUG"), "{log}");
@@ -127,7 +133,7 @@ fn where_servers_are_is_told_to_no_caller() {
         assert!(answer.contains("can't be reached"), "{path} {tool}: {answer}");
         assert!(!answer.contains("place-of") && !answer.contains("127.0.0.1"), "{path} {tool}: {answer}");
     }
-    drop(gateway);
+    ended(gateway);
     let log = fs::read_to_string(dir.path().join("log")).unwrap();
     assert!(log.contains("127.0.0.1:9") && log.contains("place-of-none"), "{log}");
 }
@@ -155,7 +161,7 @@ fn a_token_is_in_no_log_and_in_no_error() {
     let answer = post(&format!("/mcp?access_token={good}"), "{}").send(&gateway);
     told.push_str(&answer.head);
     told.push_str(&answer.body);
-    drop(gateway);
+    ended(gateway);
     let log = fs::read_to_string(dir.path().join("log")).unwrap();
     assert!(log.contains("a request is refused"), "{log}");
     assert!(!log.contains(&signature) && !told.contains(&signature), "{log}{told}");
