@@ -11,6 +11,7 @@
 //! | a modern request, by what shows that it was not handled | it is made there, or is an era's that the server no longer speaks |
 //! | another one | its client has the refusal, and the next one is made there |
 
+mod limits;
 mod pauses;
 mod watched;
 

@@ -4,15 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long it takes at least from one look to the next, at first: 1 s. It doubles with each that shows nothing new.
-const FIRST: Duration = Duration::from_secs(1);
-
-/// The longest of these pauses: 1 minute. A look is two or three requests. After twice as long without one, the next pause is the first.
-const MOST: Duration = Duration::from_secs(60);
-
-/// How many times in a row something new is found before that has a pause as well: 4. Of two servers at one URL that take turns, each
-/// call would find the other.
-const NEWS: u32 = 4;
+use super::limits::{FIRST_PAUSE, LONGEST_PAUSE, NEWS};
 
 /// When it may be looked again.
 #[derive(Debug, Default)]
@@ -29,10 +21,12 @@ impl Pauses {
         let now = Instant::now();
         let pause = match self.last {
             Some((last, pause)) if now < last + pause => return false,
-            Some((last, pause)) if now < last + MOST * 2 => (pause * 2).clamp(FIRST, MOST),
+            Some((last, pause)) if now < last + LONGEST_PAUSE * 2 => {
+                (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
+            }
             _ => {
                 self.news = 0;
-                FIRST
+                FIRST_PAUSE
             }
         };
         self.last = Some((now, pause));
@@ -49,6 +43,6 @@ impl Pauses {
 
     /// Nothing was there to be looked at: the pause is the first again.
     pub(super) fn forget(&mut self) {
-        self.last = self.last.map(|(last, _)| (last, FIRST));
+        self.last = self.last.map(|(last, _)| (last, FIRST_PAUSE));
     }
 }
