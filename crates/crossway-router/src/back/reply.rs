@@ -1,5 +1,6 @@
 //! The reply to one modern request.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -30,6 +31,8 @@ pub(super) struct CallReply {
     phase: Phase,
     /// What the client is to be asked.
     questions: Vec<Question>,
+    /// What came for the client before the call was sent: it was left by a call before this one.
+    early: VecDeque<Box<Message>>,
     /// Until when it is waited for more of them.
     grace: Option<Pin<Box<Sleep>>>,
     /// What the server has asked in its course that is left to a later call.
@@ -75,6 +78,7 @@ impl CallReply {
             cell: Arc::default(),
             phase: Phase::Over,
             questions: Vec::new(),
+            early: VecDeque::new(),
             grace: None,
             held: None,
             was_asked_before: false,
@@ -107,6 +111,7 @@ impl CallReply {
             cell,
             phase,
             questions: Vec::new(),
+            early: VecDeque::new(),
             grace: None,
             held: None,
             was_asked_before: !is_sent,
@@ -301,12 +306,23 @@ impl Stream for CallReply {
             if matches!(this.phase, Phase::Over) {
                 return Poll::Ready(None);
             }
-            let step = match (this.cell.look(cx), &mut this.phase) {
+            let found = match &this.phase {
+                Phase::Running(_) if !this.early.is_empty() => {
+                    this.early.pop_front().map_or(Found::Nothing, Found::Message)
+                }
+                _ => this.cell.look(cx),
+            };
+            let step = match (found, &mut this.phase) {
                 (Found::Cancelled, _) => {
                     this.finish(Ended::Unanswered);
                     return Poll::Ready(None);
                 }
                 (Found::Message(message), Phase::Running(running)) => running.call.handle_reply(*message),
+                // The client is asked once it can be told what has become of the answer.
+                (Found::Message(question), Phase::Opening(_)) if question.is_request() => {
+                    this.early.push_back(question);
+                    continue;
+                }
                 // An answer of our own.
                 (Found::Message(answer), _) => {
                     this.end();

@@ -237,3 +237,24 @@ async fn play(run: &Run, client: Revision, server: Revision, route: Route) -> Ve
     }
     world.wrongs()
 }
+
+#[test]
+fn what_a_call_of_a_broken_session_was_asked_ends_no_other_call() {
+    let call = |client, deeds: &[&'static str]| What::Order(client, Order::Call(deeds.to_vec()));
+    for seed in 0..20 {
+        let run = Run {
+            steps: vec![
+                Step { what: call(0, &["ask-roots"]), pause: 22 },
+                Step { what: call(1, &[]), pause: 17 },
+                Step { what: call(0, &[]), pause: 0 },
+                Step { what: What::Cut(5791300299294163862), pause: 0 },
+            ],
+            seed,
+            server: Shape::Streams,
+            clients: [(Shape::Streams, true), (Shape::Streams, false), (Shape::Pipe, false)],
+            share: Share::Session,
+        };
+        let wrongs = in_virtual_time(&run, Revision::V2025_11_25, Revision::V2025_11_25, Route::Router);
+        assert!(wrongs.is_empty(), "{seed}: {}", wrongs.join("\n"));
+    }
+}
