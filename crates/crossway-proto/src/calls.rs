@@ -11,6 +11,9 @@ use crate::{Limits, Message, RequestId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallKey(u64);
 
+/// What a server does nothing for, so that it has nothing to log of it.
+const NO_WORK: [&str; 4] = ["ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
+
 const SLOT_BITS: u32 = Limits::CALLS_IN_FLIGHT.trailing_zeros();
 /// JavaScript servers carry whole numbers below 2^53.
 const COUNT_LIMIT: u64 = 1 << (53 - SLOT_BITS);
@@ -120,7 +123,8 @@ impl<T> Calls<T> {
         let key = CallKey::new(self.count, entry.key());
         let token = request.progress_token();
         let is_listen = request.is_method("subscriptions/listen");
-        let may_log = request.meta_version().is_none() || request.log_level().is_some();
+        let may_log = (request.meta_version().is_none() || request.log_level().is_some())
+            && !NO_WORK.iter().any(|method| request.is_method(method));
         request.set_id(&key.to_id());
         if token.is_some() {
             request.set_progress_token(&key.to_id());
@@ -222,6 +226,12 @@ impl<T> Calls<T> {
         let first = meant().next()?;
         let newest = meant().max_by_key(|slot| slot.key.0 >> SLOT_BITS)?;
         meant().all(|slot| slot.origin == first.origin).then_some(newest.key)
+    }
+
+    /// Whether the upstream may still log for a call that has ended without an answer.
+    #[must_use]
+    pub fn is_haunted(&self) -> bool {
+        self.left.is_some()
     }
 
     /// The state of a call.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crossway_proto::{ErrorCode, ErrorObject, Message};
-use crossway_service::mux::Overflow;
 use crossway_service::{Ask, Call, CallError, Connection, Limits, Link, Reply, Scope, Upstream, duplex};
 use futures_core::Stream;
 use rmcp::model::{GetExtensions, JsonRpcMessage};
@@ -45,8 +44,7 @@ where
     fn connect(&self, scope: Scope) -> Link {
         match scope {
             Scope::Shared => Link::new(PerRequest(self.clone())),
-            Scope::Pooled => self.serve(Overflow::Fail),
-            _ => self.serve(Overflow::Hold),
+            _ => self.serve(scope),
         }
     }
 }
@@ -56,9 +54,9 @@ where
     F: Fn() -> S + Send + Sync + 'static,
     S: ServerHandler,
 {
-    fn serve(&self, overflow: Overflow) -> Link {
+    fn serve(&self, scope: Scope) -> Link {
         let (ours, theirs) = duplex::pair(PIPE_MESSAGES);
-        let (link, carry) = ours.connect_with(Limits::default(), overflow);
+        let (link, carry) = ours.connect_with(Limits::default(), scope.into());
         let handler = Arc::clone(&self.handler);
         let theirs = Arc::new(theirs);
         tokio::spawn(carry);
@@ -86,7 +84,7 @@ where
     fn call(&self, call: Call) -> Reply {
         match &call.ask {
             Ask::Message(message) if message.is_request() => {
-                let link = self.0.serve(Overflow::Hold);
+                let link = self.0.serve(Scope::Session);
                 let reply = link.call(call);
                 // The link ends with the reply, and the handler with the link.
                 Reply::stream(Served { reply, _link: link })

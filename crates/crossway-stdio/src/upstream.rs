@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crossway_service::mux::Overflow;
 use crossway_service::{Link, Scope, Upstream};
 
 use crate::child::{self, Plan};
@@ -120,8 +119,7 @@ impl Upstream for StdioUpstream {
         match scope {
             Scope::Shared => Link::new(SharedConnection(self.shared())),
             // The keepers end with the links.
-            Scope::Pooled => child::connect(&self.plan, Overflow::Fail).0,
-            _ => child::connect(&self.plan, Overflow::Hold).0,
+            _ => child::connect(&self.plan, scope.into()).0,
         }
     }
 }

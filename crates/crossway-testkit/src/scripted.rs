@@ -40,7 +40,7 @@ impl Scripted {
 impl Upstream for Scripted {
     fn connect(&self, scope: Scope) -> Link {
         let (ours, theirs) = duplex::pair(65_536);
-        let (link, carry) = ours.connect(SeamLimits::default());
+        let (link, carry) = ours.connect_with(SeamLimits::default(), scope.into());
         tokio::spawn(carry);
         // When the test no longer takes connections, this one ends at once.
         let _ = self.servers.try_send((scope, Server(theirs)));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crossway_proto::Message;
 use crossway_proto::http_rules::content_encoding;
-use crossway_service::mux::Overflow;
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Link, Mux, Reason, Reply, Scope, Upstream,
 };
@@ -148,13 +147,11 @@ fn host(url: &Url) -> Result<HeaderValue, OptionsError> {
 
 impl Upstream for HttpSseUpstream {
     fn connect(&self, scope: Scope) -> Link {
-        let overflow = match scope {
-            Scope::Session => Overflow::Hold,
-            Scope::Pooled => Overflow::Fail,
-            _ => return Link::new(Refusing),
-        };
+        if !scope.is_session() {
+            return Link::new(Refusing);
+        }
         let limits = self.shared.limits;
-        let mux = Mux::new(Outbox::new(limits), limits.seam, overflow);
+        let mux = Mux::new(Outbox::new(limits), limits.seam, scope.into());
         let session = Session { mux: mux.clone(), shared: Arc::clone(&self.shared) };
         // Nothing has been said yet, and nobody can have gone.
         let parked = mux.outlet().park(session);

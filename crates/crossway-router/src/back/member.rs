@@ -194,10 +194,11 @@ impl Member {
         Context::new(self.origin, self.session().map(Session::revision))
     }
 
-    /// The context of a client's call on this session.
+    /// The context of a client's call on this session. Where clients share it, each call comes as from a client of its own, so that what
+    /// the server logs is never taken for another one's.
     pub(super) fn context_of(&self, context: &Context) -> Context {
         let mut context = context.clone();
-        context.origin = self.origin;
+        context.origin = if self.is_many { Origin::unique() } else { self.origin };
         context.revision = self.session().map(Session::revision);
         context
     }

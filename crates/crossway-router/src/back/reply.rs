@@ -1,6 +1,5 @@
 //! The reply to one modern request.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -31,8 +30,6 @@ pub(super) struct CallReply {
     phase: Phase,
     /// What the client is to be asked.
     questions: Vec<Question>,
-    /// What came for the client before the call was sent: it was left by a call before this one.
-    early: VecDeque<Box<Message>>,
     /// Until when it is waited for more of them.
     grace: Option<Pin<Box<Sleep>>>,
     /// What the server has asked in its course that is left to a later call.
@@ -78,7 +75,6 @@ impl CallReply {
             cell: Arc::default(),
             phase: Phase::Over,
             questions: Vec::new(),
-            early: VecDeque::new(),
             grace: None,
             held: None,
             was_asked_before: false,
@@ -111,7 +107,6 @@ impl CallReply {
             cell,
             phase,
             questions: Vec::new(),
-            early: VecDeque::new(),
             grace: None,
             held: None,
             was_asked_before: !is_sent,
@@ -268,7 +263,9 @@ impl CallReply {
         }
         if is_lost && error.outcome() == Outcome::NotSent && !std::mem::replace(&mut self.was_lost, true) {
             // What it had is free, for itself too.
-            self.phase = Phase::Over;
+            if let Phase::Running(running) = std::mem::replace(&mut self.phase, Phase::Over) {
+                running.lease.member.let_go(&self.cell);
+            }
             self.phase = self.begin();
             return None;
         }
@@ -306,23 +303,14 @@ impl Stream for CallReply {
             if matches!(this.phase, Phase::Over) {
                 return Poll::Ready(None);
             }
-            let found = match &this.phase {
-                Phase::Running(_) if !this.early.is_empty() => {
-                    this.early.pop_front().map_or(Found::Nothing, Found::Message)
-                }
-                _ => this.cell.look(cx),
-            };
-            let step = match (found, &mut this.phase) {
+            let step = match (this.cell.look(cx), &mut this.phase) {
                 (Found::Cancelled, _) => {
                     this.finish(Ended::Unanswered);
                     return Poll::Ready(None);
                 }
                 (Found::Message(message), Phase::Running(running)) => running.call.handle_reply(*message),
-                // The client is asked once it can be told what has become of the answer.
-                (Found::Message(question), Phase::Opening(_)) if question.is_request() => {
-                    this.early.push_back(question);
-                    continue;
-                }
+                // Of the session that is gone.
+                (Found::Message(message), Phase::Opening(_)) if !message.is_response() => continue,
                 // An answer of our own.
                 (Found::Message(answer), _) => {
                     this.end();
@@ -363,13 +351,6 @@ impl Stream for CallReply {
                         return Poll::Ready(this.park().map(Ok));
                     };
                     match next {
-                        // It may be of a call that has ended, another client's.
-                        Some(Ok(message))
-                            if message.is_method("notifications/message")
-                                && running.lease.member.is_haunted() =>
-                        {
-                            continue;
-                        }
                         Some(Ok(message)) if message.is_request() && !running.call.may_ask() => {
                             let id = id_of(&message);
                             match running.lease.member.keep_for_later(message) {

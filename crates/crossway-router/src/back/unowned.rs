@@ -44,6 +44,11 @@ impl Member {
         state.takers.push(taker);
     }
 
+    /// The call goes on elsewhere.
+    pub(super) fn let_go(&self, cell: &Arc<Cell>) {
+        self.state().takers.retain(|taker| !std::ptr::eq(taker.cell.as_ptr(), Arc::as_ptr(cell)));
+    }
+
     /// Gives a request of the server's to the newest call that may be asked; gives it back if there is none.
     pub(super) fn offer(&self, mut message: Message) -> Result<(), Box<Message>> {
         let takers: Vec<_> = {

@@ -13,7 +13,9 @@ use std::task::Poll;
 
 use crossway_proto::{CallKey, Calls, Kind, Message, Owner};
 
-use crate::{Ask, Call, CallError, Closing, Connection, Context, Limits, Link, Outcome, Reason, Reply};
+use crate::{
+    Ask, Call, CallError, Closing, Connection, Context, Limits, Link, Outcome, Reason, Reply, Scope,
+};
 use replies::{Answer, Listening};
 use state::{State, Waiting};
 
@@ -63,8 +65,18 @@ pub enum Overflow {
     /// Stop reading the upstream until there is room ([`Mux::poll_capacity`]): nothing is lost. For connections
     /// that serve a single client.
     Hold,
-    /// End the slow call with an error, so that the others are not held up.
+    /// End the slow call with an error, so that the others are not held up. For connections that clients share: what a
+    /// server logs is decided on [when it comes](Mux::accept).
     Fail,
+}
+
+impl From<Scope> for Overflow {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Session => Self::Hold,
+            Scope::Pooled | Scope::Shared => Self::Fail,
+        }
+    }
 }
 
 /// Turns a two-way pipe of messages into a [`Connection`]. Clones share the connection.
@@ -98,6 +110,9 @@ impl<O: Outlet> Mux<O> {
     }
 
     /// Takes a message of the upstream and hands it to whom it belongs.
+    ///
+    /// A log message names no call. Where clients share the connection, it goes to the one call that it can be of, as the calls
+    /// stand when it comes; if it may be another client's, nobody hears it.
     pub fn accept(&self, mut message: Message) {
         let mut state = self.state();
         match message.kind() {
@@ -228,12 +243,18 @@ impl<O: Outlet> Mux<O> {
             || ["notifications/message", "notifications/cancelled", "notifications/elicitation/complete"]
                 .iter()
                 .any(|method| message.is_method(method));
-        match state.calls.newest().filter(|(_, is_only)| of_a_call && (*is_only || state.listeners == 0)) {
-            Some(_) if message.is_method("notifications/message") => match state.calls.log_owner() {
+        let is_log = message.is_method("notifications/message");
+        // Whoever listens can't tell any more whose calls there were when it came.
+        let is_shared_log = is_log && self.0.overflow == Overflow::Fail;
+        let goes_to_a_call =
+            |is_only: bool, listeners: usize| of_a_call && (is_only || is_shared_log || listeners == 0);
+        match state.calls.newest().filter(|(_, is_only)| goes_to_a_call(*is_only, state.listeners)) {
+            Some(_) if is_log => match state.calls.log_owner() {
                 Some(key) => self.interim(&mut state, key, message),
                 None => state.count_stray(),
             },
             Some((key, _)) => self.interim(&mut state, key, message),
+            None if is_shared_log && state.calls.is_haunted() => state.count_stray(),
             // "The receiver **MUST** respond promptly with an empty response" (2025-11-25, basic/utilities/ping), and a client that has
             // neither a stream open nor a call in flight may not come back for minutes.
             None if message.is_method("ping") && message.is_request() && state.is_deserted() => {

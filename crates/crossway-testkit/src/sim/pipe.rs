@@ -1,7 +1,6 @@
 //! A connection whose messages all go one way each.
 
 use crossway_proto::Message;
-use crossway_service::mux::Overflow;
 use crossway_service::{Limits, Link, Mux, Outlet, Reason, Scope};
 
 use tokio::sync::mpsc;
@@ -25,8 +24,7 @@ pub(super) fn connect(weather: &Weather, cut: &Cut, scope: Scope) -> (Link, Serv
             }
         }
     });
-    let overflow = if scope == Scope::Session { Overflow::Hold } else { Overflow::Fail };
-    let mux = Mux::new(Pipe { there, cut: cut.clone() }, Limits::default(), overflow);
+    let mux = Mux::new(Pipe { there, cut: cut.clone() }, Limits::default(), scope.into());
     let link = mux.link();
     let until = cut.clone();
     tokio::spawn(async move {

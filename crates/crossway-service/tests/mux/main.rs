@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod logs;
+
 use std::sync::Mutex;
 
 use bytes::Bytes;
@@ -47,74 +49,6 @@ async fn two_clients_with_the_same_id_get_their_own_answers() {
     assert_eq!(text(&mut first).await, r#"{"jsonrpc":"2.0","id":"1","result":1}"#);
     assert_eq!(text(&mut second).await, r#"{"jsonrpc":"2.0","id":"1","result":2}"#);
     assert!(first.next().await.is_none());
-}
-
-#[tokio::test]
-async fn a_log_message_reaches_no_other_client_than_the_one_whose_call_it_may_be_of() {
-    let (link, server) = connected().await;
-    let (ours, theirs) = (Origin::unique(), Origin::unique());
-    let log = |data: u32| {
-        server.send(&format!(
-            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":{data}}}}}"#
-        ));
-    };
-    let mut first = call(&link, ours, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
-    let mut second = call(&link, ours, r#"{"jsonrpc":"2.0","id":2,"method":"m"}"#);
-    let (id1, id2) = (server.expect("m").await, server.expect("m").await);
-    log(1);
-    assert!(text(&mut second).await.contains(r#""data":1"#), "both calls are one client's");
-    let mut third = call(&link, theirs, r#"{"jsonrpc":"2.0","id":3,"method":"m"}"#);
-    let id3 = server.expect("m").await;
-    log(2);
-    for id in [id1, id2] {
-        server.answer(&id, "0");
-    }
-    assert!(text(&mut first).await.contains("result"));
-    assert!(text(&mut second).await.contains("result"));
-    // A modern call that asks for no log messages has none.
-    let mut quiet = call(
-        &link,
-        ours,
-        r#"{"jsonrpc":"2.0","id":4,"method":"m","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#,
-    );
-    let id4 = server.expect("m").await;
-    log(3);
-    server.answer(&id4, "0");
-    assert!(text(&mut quiet).await.contains("result"));
-    server.answer(&id3, "0");
-    assert!(text(&mut third).await.contains(r#""data":3"#), "it is the only one that may be meant");
-    assert!(text(&mut third).await.contains("result"));
-}
-
-#[tokio::test]
-async fn a_log_message_of_a_cancelled_call_reaches_no_other_client() {
-    let (link, server) = connected().await;
-    let (ours, theirs) = (Origin::unique(), Origin::unique());
-    let log = |data: u32| {
-        server.send(&format!(
-            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":{data}}}}}"#
-        ));
-    };
-    let cancelled = call(&link, theirs, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
-    let mut before = call(&link, ours, r#"{"jsonrpc":"2.0","id":2,"method":"m"}"#);
-    server.expect("m").await;
-    let id = server.expect("m").await;
-    drop(cancelled);
-    // The server has not read of the cancellation yet, neither when it logs nor when it answers what came before it.
-    log(1);
-    server.answer(&id, "0");
-    assert!(text(&mut before).await.contains("result"));
-    let mut after = call(&link, ours, r#"{"jsonrpc":"2.0","id":3,"method":"m"}"#);
-    log(2);
-    assert!(server.receive().await.unwrap().cancelled_id().is_some());
-    let id = server.expect("m").await;
-    server.answer(&id, "0");
-    assert!(text(&mut after).await.contains("result"));
-    // Now it has.
-    let mut later = call(&link, ours, r#"{"jsonrpc":"2.0","id":4,"method":"m"}"#);
-    server.expect("m").await;
-    log(3);
-    assert!(text(&mut later).await.contains(r#""data":3"#));
 }
 
 #[tokio::test]
