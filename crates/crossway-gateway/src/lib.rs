@@ -19,7 +19,6 @@ mod error;
 mod expand;
 mod faces;
 mod fleet;
-mod hashed;
 mod health;
 pub mod identity;
 mod joined;

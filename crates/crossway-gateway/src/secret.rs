@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{Error, SeqAccess, Unexpected};
 use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -58,42 +59,8 @@ impl Eq for Secret {}
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // `deserialize_str` would show a number in its error.
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Secret;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a secret, as a string")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Secret, E> {
-                Ok(Secret::new(value))
-            }
-
-            fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Secret, E> {
-                Ok(Secret::new(value))
-            }
-
-            /// As `serde_json` and others answer to a newtype.
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Secret, D::Error> {
-                inner.deserialize_any(self)
-            }
-
-            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Secret, E> {
-                Err(E::custom(NO_NUMBER))
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Secret, E> {
-                Err(E::custom(NO_NUMBER))
-            }
-
-            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Secret, E> {
-                Err(E::custom(NO_NUMBER))
-            }
-        }
-        // The name is how the config's reader knows that what stands there may be elsewhere.
-        deserializer.deserialize_newtype_struct(SECRET, Visitor)
+        let visitor = Visitor { expected: "a secret, as a string", of_one: |secret| secret, of_list: None };
+        deserializer.deserialize_newtype_struct(SECRET, visitor)
     }
 }
 
@@ -110,49 +77,62 @@ impl Secrets {
 
 impl<'de> Deserialize<'de> for Secrets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMore;
-        impl<'de> serde::de::Visitor<'de> for OneOrMore {
-            type Value = Secrets;
+        let visitor = Visitor {
+            expected: "a secret, as a string, or a list of them",
+            of_one: |secret| Self(vec![secret]),
+            of_list: Some(Self),
+        };
+        deserializer.deserialize_newtype_struct(SECRET, visitor)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a secret, as a string, or a list of them")
-            }
+/// Reads secrets where they stand under the [name](SECRET) by which the config's reader knows that they may be elsewhere.
+/// (`deserialize_str` would show a number in its error.)
+struct Visitor<T> {
+    expected: &'static str,
+    of_one: fn(Secret) -> T,
+    of_list: Option<fn(Vec<Secret>) -> T>,
+}
 
-            fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Secrets, E> {
-                Ok(Secrets(vec![Secret::new(value)]))
-            }
+impl<'de, T> serde::de::Visitor<'de> for Visitor<T> {
+    type Value = T;
 
-            fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Secrets, E> {
-                Ok(Secrets(vec![Secret::new(value)]))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Secrets, A::Error> {
-                let mut secrets = Vec::new();
-                while let Some(secret) = list.next_element()? {
-                    secrets.push(secret);
-                }
-                Ok(Secrets(secrets))
-            }
+    fn visit_str<E: Error>(self, value: &str) -> Result<T, E> {
+        Ok((self.of_one)(Secret::new(value)))
+    }
 
-            /// As `serde_json` and others answer to a newtype.
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Secrets, D::Error> {
-                inner.deserialize_any(self)
-            }
+    fn visit_string<E: Error>(self, value: String) -> Result<T, E> {
+        Ok((self.of_one)(Secret::new(value)))
+    }
 
-            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Secrets, E> {
-                Err(E::custom(NO_NUMBER))
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Secrets, E> {
-                Err(E::custom(NO_NUMBER))
-            }
-
-            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Secrets, E> {
-                Err(E::custom(NO_NUMBER))
-            }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<T, A::Error> {
+        let of_list = self.of_list.ok_or_else(|| Error::invalid_type(Unexpected::Seq, &self))?;
+        let mut secrets = Vec::new();
+        while let Some(secret) = list.next_element()? {
+            secrets.push(secret);
         }
-        // As a secret: one that stands alone may be elsewhere too.
-        deserializer.deserialize_newtype_struct(SECRET, OneOrMore)
+        Ok(of_list(secrets))
+    }
+
+    /// As `serde_json` and others answer to a newtype.
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<T, D::Error> {
+        inner.deserialize_any(self)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<T, E> {
+        Err(E::custom(NO_NUMBER))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
+        Err(E::custom(NO_NUMBER))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<T, E> {
+        Err(E::custom(NO_NUMBER))
     }
 }
 

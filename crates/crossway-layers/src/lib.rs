@@ -5,7 +5,6 @@ pub mod audit;
 pub mod authorize;
 mod clock;
 pub mod credentials;
-mod hashed;
 pub mod limit;
 pub mod limits;
 pub mod names;

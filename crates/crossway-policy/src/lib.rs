@@ -9,7 +9,6 @@ mod explain;
 mod file_name;
 mod finding;
 mod fold;
-mod hashed;
 mod item;
 pub mod limits;
 mod names;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use foldhash::HashMap;
+
 use crate::config::{PolicyConfig, QuotaLimits, QuotaRule};
 use crate::finding::{Findings, Problem};
-use crate::hashed::HashMap;
 use crate::pattern::{Of, Pattern};
 use crate::tenants::Tenants;
 use crate::upstreams::{Reach, Upstreams};

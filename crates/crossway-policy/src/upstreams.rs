@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use foldhash::HashMap;
+
 use crate::finding::{Findings, Problem, most_like};
-use crate::hashed::HashMap;
 use crate::limits;
 use crate::pattern::{Of, Pattern};
 

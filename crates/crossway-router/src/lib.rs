@@ -8,7 +8,6 @@ mod extensions;
 pub mod front;
 pub mod guard;
 mod handles;
-mod hashed;
 pub mod jitter;
 mod known;
 pub mod limits;

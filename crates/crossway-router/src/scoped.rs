@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
 };
+use foldhash::HashMap;
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -20,7 +21,6 @@ pub use ledger::{Bound, Ledger};
 use lease::{Lease, Leased};
 
 use crate::ScopeKey;
-use crate::hashed::HashMap;
 use crate::jitter::jittered;
 use crate::limits::{FULL_RETRY, GROUP_PERCENT, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INSTANCES};
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use crossway_policy::config::Holder;
 use crossway_policy::{Principal, Proof};
+use foldhash::HashMap;
 
 use super::shares::Shares;
 use super::standing::Standings;
 use crate::config::file::{DocumentForFile, ScopeFile};
 use crate::config::{Loaded, UpstreamSpec};
-use crate::hashed::HashMap;
 use crate::identity::{Caller, Identity};
 use crate::metrics::Metrics;
 use crate::plan::UpstreamPlan;

@@ -8,10 +8,10 @@ use crossway_layers::limit::{Quota, QuotaList};
 use crossway_policy::{Policy, Principal, Rights, TenantDenied, ViewId};
 use crossway_router::ScopeKey;
 use crossway_service::SessionShare;
+use foldhash::HashMap;
 
 use super::shares::Shares;
 use crate::config::file::ScopeFile;
-use crate::hashed::HashMap;
 use crate::joined::joined;
 use crate::metrics::{Metrics, TenantMeter};
 

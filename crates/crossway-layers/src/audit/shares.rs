@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_policy::TenantName;
+use foldhash::HashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::hashed::HashMap;
 use crate::limits::AUDIT_SHARES;
 
 /// How much of the room one tenant's calls may take, so that others have some.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_policy::{Credential, Credentials, MissingReason, Place, SecretSource};
+use foldhash::HashMap;
 use http::{HeaderName, HeaderValue};
 use ring::{hmac, rand};
 use tokio::time::Instant;
@@ -11,7 +12,6 @@ use tokio::time::Instant;
 use super::source::{self, Read};
 use super::supplied::Inner;
 use super::{NamedSource, NotSupplied, SecretValue, Supplied};
-use crate::hashed::HashMap;
 use crate::limits::{FILE_LOOK, SECRETS};
 use crate::seam::hex;
 

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use tokio::sync::oneshot;
 
 use super::{OverQuota, QuotaKey};
-use crate::hashed::HashMap;
 use crate::limits::{LIMIT_WAITING, LIMIT_WAITING_ALL};
 
 /// Lets so many calls through at once.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossway_policy::TenantName;
+use foldhash::HashMap;
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -15,7 +16,6 @@ use super::bytes::Bucket;
 use super::gate::Gate;
 use super::{OverQuota, Quota, QuotaKey, Rate};
 use crate::Clock;
-use crate::hashed::HashMap;
 use crate::limits::LIMIT_IDLE;
 
 /// How much of the room one tenant's counts may take.

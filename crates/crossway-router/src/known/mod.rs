@@ -27,12 +27,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossway_era::to_legacy::Asks;
 use crossway_proto::Message;
 use crossway_service::{Context, Link, Origin, Scope, Upstream};
+use foldhash::HashMap;
 use tokio::sync::broadcast;
 
 pub use list::ListKind;
 pub(crate) use list::{Difference, Item};
 
-use crate::hashed::HashMap;
 use crate::limits::{CHANGES, VIEW_BYTES, VIEWS};
 use crate::{Access, Whose};
 use contents::Contents;

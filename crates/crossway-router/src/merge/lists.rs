@@ -9,12 +9,12 @@ use crossway_era::keys;
 use crossway_era::to_legacy::Asks;
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use crossway_service::Context;
+use foldhash::HashMap;
 use futures_util::future::join_all;
 
 use super::ready::{HIDDEN, Key, Ready};
 use super::{Members, Router, resources};
 use crate::access::{Thing, Whose};
-use crate::hashed::HashMap;
 use crate::known::{Asker, Entry, Failure, Item, Known, ListKind, Listed, View};
 use crate::limits::LIST_PAGE_BYTES;
 

@@ -35,13 +35,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crossway_service::{Link, Scope, Upstream};
+use foldhash::HashMap;
 use tokio::sync::broadcast;
 
 pub use lists::Clash;
 pub use naming::{Naming, Prefixed, Unprefixed};
 
 use crate::access::{Access, ByScopeKey, Open};
-use crate::hashed::HashMap;
 use crate::known::{Change, Known, State};
 use crate::limits::CHANGES;
 

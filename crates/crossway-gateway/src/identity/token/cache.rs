@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use foldhash::HashMap;
+
 use super::Lifetime;
-use crate::hashed::HashMap;
 use crate::identity::caller::Caller;
 
 /// What is remembered of a verified token. When it is valid is asked each time anew.
