@@ -33,7 +33,7 @@ pub(crate) const BRIDGES: [Bridge; 11] = [
     Bridge {
         name: CROSSWAY,
         version: "this repository",
-        settings: "`crossway bridge`, no options: a child per session. `crossway stdio` for clients on stdio. It has no OpenAPI face yet",
+        settings: "`crossway bridge`, no options: a child per session. `crossway stdio` for clients on stdio",
         plan: crossway,
     },
     Bridge {

@@ -103,7 +103,7 @@ pub(crate) fn page(record: &Record) -> String {
         text,
         "\nThe settings are those that each bridge's own README or `--help` offers for such work. All runs, with percentiles and memory, are in \
          [benches/results](../benches/results/compare-{date}.json).\n\nmcpo speaks OpenAPI to its clients and no MCP. \
-         Crossway has no such face yet, so it is missing from that table.\n"
+         Crossway's OpenAPI face is not in that table: [another measurement](performance.md#tools-as-openapi-rest-as-tools) compares the two.\n"
     );
     text
 }
