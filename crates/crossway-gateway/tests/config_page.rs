@@ -15,7 +15,7 @@ use generated::assert_generated;
 use serde_json::{Map, Value};
 
 /// What begins the part that is generated.
-const BEGINS: &str = "What follows is made of the types of the code, as the schema is.\n";
+const BEGINS: &str = "This section is generated from the code's types, as the schema is.\n";
 
 /// A page of all that a schema describes.
 struct Page<'a> {
