@@ -12,6 +12,7 @@ mod nearest;
 mod problem;
 mod read;
 mod reload;
+mod schema;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -34,6 +35,7 @@ pub use format::Format;
 pub(crate) use nearest::nearest;
 pub use problem::{ConfigErrors, Finding, Problem, Severity};
 pub use reload::Reloads;
+pub use schema::schema;
 
 use crate::identity::Identity;
 use crate::operations::AdminKey;
@@ -314,13 +316,6 @@ fn parse_with(
     loaded.fixed = Fixed::of(&expanded);
     loaded.hash = hash;
     Ok(loaded)
-}
-
-/// The JSON Schema of the config (draft 2020-12), made of the types in [`mod@file`], as text.
-#[must_use]
-pub fn schema() -> String {
-    let schema = schemars::schema_for!(ConfigFile);
-    format!("{:#}", schema.to_value())
 }
 
 /// Where a problem is shown: at the key that is wrong, or at the value.

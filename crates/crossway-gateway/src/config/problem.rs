@@ -116,6 +116,9 @@ pub enum Problem {
         /// How many are told.
         shown: usize,
     },
+    /// A key without a value.
+    #[error("nothing stands here; give the key its value (`[]` or `{{}}` for none), or take it away")]
+    NoValue,
     /// A key is there twice.
     #[error("the key {key:?} stands in line {line} too; take one of them away")]
     Twice {

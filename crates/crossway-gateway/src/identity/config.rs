@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::jwt::JwtConfig;
 use super::limits;
+use super::text::text_or_none;
 use crate::secret::Secrets;
 
 /// How it is proven who calls: one proof, which every request has to give. From the strongest to none.
@@ -92,19 +93,24 @@ pub struct FenceConfig {
     pub client_certificates: Vec<Sha256>,
 }
 
-/// The names of plain headers about a user.
+/// The names of plain headers about a user. `null`: none.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeaderNames {
     /// The user's id, which is the subject. Without one the e-mail address is.
+    #[serde(deserialize_with = "text_or_none")]
     pub id: Option<String>,
     /// The e-mail address.
+    #[serde(deserialize_with = "text_or_none")]
     pub email: Option<String>,
     /// The name for people, percent-encoded.
+    #[serde(deserialize_with = "text_or_none")]
     pub name: Option<String>,
     /// The role.
+    #[serde(deserialize_with = "text_or_none")]
     pub role: Option<String>,
     /// The groups, with commas between them. A group whose name has a comma is two.
+    #[serde(deserialize_with = "text_or_none")]
     pub groups: Option<String>,
 }
 

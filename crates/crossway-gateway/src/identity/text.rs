@@ -1,6 +1,32 @@
 //! Texts that say who somebody is.
 
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{Error, Visitor};
+
 use super::limits;
+
+/// Reads a text, or `null` in its place: then there is none, and not what there would be if nothing were said.
+pub(super) fn text_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    struct TextOrNone;
+    impl Visitor<'_> for TextOrNone {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Option<String>, E> {
+            Ok(None)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Option<String>, E> {
+            Ok(Some(text.to_owned()))
+        }
+    }
+    from.deserialize_any(TextOrNone)
+}
 
 /// Whether a text can name somebody or something: not empty, not too long, and without characters that nobody sees.
 /// Texts are compared byte for byte, so what looks like another name is another name.

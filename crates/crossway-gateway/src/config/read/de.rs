@@ -3,6 +3,7 @@
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::super::problem::Problem;
 use super::super::tree::{Node, Text, Value};
 use super::access::{Elements, Entries, OneOf};
 use super::error::ReadError;
@@ -93,7 +94,9 @@ impl<'de> Deserializer<'de> for De<'_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match self.node.value {
-            Value::Null | Value::Removed => visitor.visit_none(),
+            // A rule whose `group:` lost its value is no rule for everybody.
+            Value::Null => Err(ReadError::new(Problem::NoValue)),
+            Value::Removed => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -116,15 +119,14 @@ impl<'de> Deserializer<'de> for De<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match self.node.value {
-            // A key without a value, as YAML has it of a list from which all was taken away.
-            Value::Null => visitor.visit_seq(Elements::new(&[], self.context)),
+            Value::Null => Err(ReadError::new(Problem::NoValue)),
             _ => self.any(visitor),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match self.node.value {
-            Value::Null => visitor.visit_map(Entries::new(&[], None, self.context)),
+            Value::Null => Err(ReadError::new(Problem::NoValue)),
             _ => self.any(visitor),
         }
     }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::identity::limits;
+use crate::identity::text::text_or_none;
 
 /// An access token of an authorization server, as bearer (RFC 6750), in the form of a JWT (RFC 9068).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -93,19 +94,23 @@ impl JwtAlgorithm {
     }
 }
 
-/// Which claims say what of the caller: a claim's name, or a JSON pointer (`/realm_access/roles`, RFC 6901) to what is inside of one.
+/// Which claims say what of the caller: a claim's name, or a JSON pointer (`/realm_access/roles`, RFC 6901) to what is inside of one. `null`: none.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClaimNames {
     /// Who it is: `sub`, unless told otherwise. It has to be a claim that users can't choose.
     pub subject: String,
     /// The e-mail address: `email`. It is not taken where the claim `email_verified` is there and is not true.
+    #[serde(deserialize_with = "text_or_none")]
     pub email: Option<String>,
     /// The name for people: `name`.
+    #[serde(deserialize_with = "text_or_none")]
     pub name: Option<String>,
     /// The groups: `groups`, a text or a list of texts.
+    #[serde(deserialize_with = "text_or_none")]
     pub groups: Option<String>,
     /// The roles: `roles`, a text or a list of texts.
+    #[serde(deserialize_with = "text_or_none")]
     pub roles: Option<String>,
     /// The other claims that rules may ask about, by the names that they have at the top of a token. None, unless they are named.
     pub keep: Vec<String>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::named::{TIME, begin, call, config, of, run};
 use super::rig::{Rig, User};
@@ -62,7 +62,7 @@ fn what_quotas_refuse_is_counted_by_tenant_and_bound() {
 #[test]
 fn lists_that_are_read_anew_are_counted_and_those_that_are_known_are_not() {
     run(async {
-        let mut rig = Rig::new(&config("shared", Value::Null));
+        let mut rig = Rig::new(&config("shared", json!([])));
         let list = |rig: &Rig| value(rig, r#"crossway_list_reads_total{upstream="sa",outcome="ok"}"#);
         rig.ask(&of(User::Alice), "tools/list", json!({}), TIME).await;
         let first = list(&rig);
@@ -79,7 +79,7 @@ fn lists_that_are_read_anew_are_counted_and_those_that_are_known_are_not() {
 #[test]
 fn a_tenant_that_is_gone_after_a_reload_loses_its_series_and_the_others_go_on() {
     run(async {
-        let both = config("shared", Value::Null);
+        let both = config("shared", json!([]));
         let mut rig = Rig::new(&both);
         let calls = |rig: &Rig, tenant: &str| {
             value(rig, &format!(r#"crossway_calls_total{{tenant="{tenant}",upstream="sa",outcome="ok"}}"#))
@@ -114,7 +114,7 @@ fn status(rig: &Rig, name: &str) -> UpstreamStatus {
 #[test]
 fn operators_see_an_upstream_idle_up_down_and_tried() {
     run(async {
-        let mut rig = Rig::new(&config("shared", Value::Null));
+        let mut rig = Rig::new(&config("shared", json!([])));
         assert_eq!(status(&rig, "sa").state, UpstreamState::Idle);
         call(&mut rig, User::Alice, "sa__get_a").await;
         let up = status(&rig, "sa");
@@ -141,7 +141,7 @@ fn operators_see_an_upstream_idle_up_down_and_tried() {
 #[test]
 fn an_upstream_is_as_its_best_instance_and_the_others_are_counted() {
     run(async {
-        let mut rig = Rig::new(&config("user", Value::Null));
+        let mut rig = Rig::new(&config("user", json!([])));
         call(&mut rig, User::Bob, "sa__get_a").await;
         call(&mut rig, User::Alice, "sa__get_a").await;
         for _ in 0..5 {
@@ -152,7 +152,7 @@ fn an_upstream_is_as_its_best_instance_and_the_others_are_counted() {
         let counts = one.instances.unwrap();
         assert_eq!((one.state, counts.up, counts.down), (UpstreamState::Up, 1, 1), "{one:?}");
         assert!(one.last_error.is_some());
-        rig.reload(&config("shared", Value::Null));
+        rig.reload(&config("shared", json!([])));
         assert_eq!(status(&rig, "sa").state, UpstreamState::Idle);
     });
 }
