@@ -176,6 +176,42 @@ fn operators_see_who_is_served_and_why_and_each_call_is_on_record_without_its_ar
 }
 
 #[test]
+fn whichever_way_a_denied_thing_is_asked_for_it_is_on_record_and_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = config(&dir, GRANTS);
+    let log = dir.path().join("audit.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}audit: {{ file: audit.jsonl }}\nopenapi: {{}}\n")).unwrap();
+    let serving = Serving::start(&["serve", "--config", &path]);
+    eventually("the server is there", || by(BOB).names(&serving, "/demo/mcp", "tools/list") == ["slow"]);
+    let session = by(BOB).open(&serving, "/demo/mcp");
+    let ask = |at: &str, method: &str, params: &str| {
+        let request = format!(r#"{{"jsonrpc":"2.0","id":9,"method":"{method}","params":{params}}}"#);
+        by(BOB).within(&session).post(&serving, at, &request)
+    };
+    for (method, params) in [
+        ("tools/call", r#"{"name":"echo","arguments":{"message":"hi"}}"#),
+        ("tools/call", r#"{"name":"nothing-that-is","arguments":{}}"#),
+        ("prompts/get", r#"{"name":"test_simple_prompt"}"#),
+        ("resources/read", r#"{"uri":"test://static-text"}"#),
+    ] {
+        let answer = ask("/demo/mcp", method, params);
+        assert!(answer.contains("Unknown "), "{method}: {answer}");
+    }
+    // As OpenAPI there is no such path, whether the tool is.
+    for tool in ["echo", "nothing-that-is"] {
+        let answer = by(BOB).post(&serving, &format!("/demo/{tool}"), r#"{"message":"hi"}"#);
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    }
+    assert!(by(BOB).call(&serving, "/mcp", "nobody__echo").contains("Unknown tool"));
+    let denied = || {
+        let records = fs::read_to_string(&log).unwrap_or_default();
+        records.lines().filter(|line| line.contains(r#""decision":"denied","rule":"#)).count()
+    };
+    eventually("all seven are on record", || denied() == 7);
+}
+
+#[test]
 fn a_client_that_does_not_read_is_seen_in_what_its_tenant_holds() {
     let dir = tempfile::tempdir().unwrap();
     let (path, operations) = (config(&dir, GRANTS), free_address());

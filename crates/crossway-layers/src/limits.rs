@@ -42,6 +42,9 @@ pub const LIMIT_IDLE: Duration = Duration::from_secs(600);
 /// How many calls of one user wait for their turn under one quota: 64. A chat turn has fewer.
 pub const LIMIT_WAITING: usize = 64;
 
+/// Of how many things that one request names the decisions are on record: 64. A record is a line, and a subscription may name thousands.
+pub const AUDIT_PARTS: usize = 64;
+
 /// How many calls of all its users wait for their turn under one quota: 4,096.
 pub const LIMIT_WAITING_ALL: usize = 4096;
 

@@ -45,6 +45,11 @@ pub trait Access: Send + Sync + 'static {
         true
     }
 
+    /// Told of a request about something that nobody has for this caller, so that there is nothing to decide.
+    fn missed(&self, context: &Context) {
+        let _ = context;
+    }
+
     /// The context of requests that are made later for all who see the same lists as this caller: who it is, and nothing that is of its one
     /// request (a trace, a record, a permit). None: the context of the first of them stays.
     fn lasting(&self, context: &Context) -> Option<Context> {
@@ -87,6 +92,8 @@ pub struct Thing<'a> {
     pub name: &'a str,
     /// The item of the list as the upstream has it, JSON text, where it is known.
     pub item: Option<&'a [u8]>,
+    /// Whether the list could not be had, so that nobody knows whether the item is in it.
+    pub is_untold: bool,
 }
 
 /// All may see and call everything, and all see the same.

@@ -1,7 +1,10 @@
 //! The policy, as routers ask for it.
 
+use std::sync::Arc;
+
 use crossway_layers::audit::{AuditNote, Decision};
 use crossway_layers::authorize::arguments;
+use crossway_openapi::face::Unlisted;
 use crossway_policy::{Hints, Item, Kind, Permit};
 use crossway_proto::Message;
 use crossway_router::{Access, Judge, ListKind, ScopeKey, Thing, Whose};
@@ -13,8 +16,11 @@ use super::standing::Standing;
 use crate::config::file::ScopeFile;
 use crate::metrics::Metrics;
 
-/// Why a name is denied that its upstream does not list, where others of its names are denied.
-const UNLISTED: &str = "it is not listed, and other names are denied";
+/// Why a name is denied that its upstream does not list: where others of its names are denied, or what is called has to be in a document.
+const UNLISTED: &str = "it is not listed";
+
+/// Why a name is denied that no upstream has for the caller.
+const NOBODYS: &str = "no upstream has it";
 
 /// Lets callers see and call what the policy that holds now grants them.
 pub(crate) struct PolicyAccess {
@@ -101,14 +107,28 @@ impl Access for PolicyAccess {
         let decided = standing.rights().decide(&wanted, arguments);
         // What is not listed may be what is denied by another spelling, to an upstream that does not mind the difference.
         let is_named = matches!(thing.kind, ListKind::Tools | ListKind::Prompts);
-        let is_unlisted =
-            is_named && thing.item.is_none() && standing.rights().denies_some(upstream, wanted.kind);
+        let is_unlisted = context.extensions.get::<Unlisted>().is_some()
+            || is_named && thing.item.is_none() && standing.rights().denies_some(upstream, wanted.kind);
+        // Nothing is decided of what may be allowed once it is known what the upstream lists: the call fails for want of the list.
+        let may_be_allowed = || {
+            let best = wanted.with_hints(Hints { read_only: Some(true) });
+            standing.rights().decide(&best, arguments).is_ok()
+        };
+        if thing.is_untold && (is_unlisted || decided.is_err()) && may_be_allowed() {
+            note.inspect(|note| note.went_to(upstream, Some(thing.name)));
+            return false;
+        }
         if let Some(note) = note {
-            note.went_to(upstream, Some(thing.name));
-            match &decided {
-                Ok(_) if is_unlisted => note.decided(Decision::Denied, Some(UNLISTED.to_owned())),
-                Ok(permit) => note.decided(Decision::Allowed, Some(permit.rule())),
-                Err(denied) => note.decided(Decision::Denied, Some(denied.reason().to_string())),
+            let (decision, rule): (_, Arc<str>) = match &decided {
+                Ok(_) if is_unlisted => (Decision::Denied, UNLISTED.into()),
+                Ok(permit) => (Decision::Allowed, permit.rule().into()),
+                Err(denied) => (Decision::Denied, denied.reason().to_string().into()),
+            };
+            if request.is_method("subscriptions/listen") {
+                note.part(thing.name, upstream, decision, &rule);
+            } else {
+                note.went_to(upstream, Some(thing.name));
+                note.decided(decision, Some(rule));
             }
         }
         match decided {
@@ -132,6 +152,15 @@ impl Access for PolicyAccess {
                 false
             }
         }
+    }
+
+    fn missed(&self, context: &Context) {
+        let ruling = self.now.get();
+        let Some(standing) = Self::standing(&ruling, context) else { return };
+        if let Some(note) = context.extensions.get::<AuditNote>() {
+            note.decided(Decision::Denied, Some(NOBODYS));
+        }
+        self.metrics.denied(standing.rights().tenant().as_str(), "unknown");
     }
 
     /// Those who ask as they are known now: nobody is taken for who they were, and no policy is kept that holds no more.

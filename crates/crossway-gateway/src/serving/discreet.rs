@@ -42,11 +42,11 @@ fn discreet(error: CallError) -> CallError {
     error.retry_after().into_iter().fold(told, CallError::with_retry_after)
 }
 
-/// Paths and URLs have a slash, and what is said in words has none; so does an address by its numbers.
+/// Paths and URLs have a slash, and what is said in words has none; so does an address by its numbers. A program is named by itself.
 fn names_a_place(why: &str) -> bool {
     let is_address =
         |word: &str| word.trim_matches(['[', ']', ',', ';']).contains(':') && !word.ends_with(':');
-    why.contains(['/', '\\']) || why.split_whitespace().any(is_address)
+    why.contains(['/', '\\']) || why.starts_with("the command ") || why.split_whitespace().any(is_address)
 }
 
 #[cfg(test)]
@@ -64,6 +64,7 @@ mod tests {
             "the command /opt/tools/wiki could not be started: No such file or directory",
             "C:\\tools\\wiki.exe has ended",
             "tcp connect error: 10.0.0.7:8000 is away",
+            "the command \"wiki-of-globex\" was not found; check its spelling and PATH",
             "[fe80::1]:80 is away",
         ] {
             for reason in [Reason::Unavailable, Reason::Ended, Reason::InvalidAnswer] {

@@ -279,7 +279,10 @@ impl Gateway {
         let handles = keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
         let needs_bearer = NeedsBearer::default();
         needs_bearer.set(wants_proof(&now));
-        let directory = Directory::for_callers(maker.tools().needs_bearer(needs_bearer.clone()), reaches);
+        let directory = Directory::for_callers(
+            maker.tools().needs_bearer(needs_bearer.clone()).tells_of_unlisted(),
+            reaches,
+        );
         let root = maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles);
         let faces = Faces::new(root.with_tools(Some(Tools::Many(directory.clone()))));
         let named: [(String, Arc<dyn NamedSource>); 0] = [];

@@ -9,6 +9,7 @@
 //! | `arguments` | a keyed hash (HMAC-SHA256, its first 16 bytes in hex) of the arguments' bytes: the same for the same, and of no use to whoever has no key |
 //! | `decision`, `rule` | `allowed` or `denied`, and by which rule, as whoever decides has noted in the call's [`AuditNote`] |
 //! | `upstream`, `own_name` | where the call went, and what it was called there |
+//! | `parts`, `parts_left_out` | of a request that names several things (a subscription to resources): `name`, `upstream`, `decision` and `rule` of each, and how many more there were than [`limits::AUDIT_PARTS`](crate::limits::AUDIT_PARTS) |
 //! | `outcome` | `result`, `error`, `failed`, `dropped` (the client went away or cancelled before the answer), `no answer` or `listening` |
 //! | `code`, `sent` | of an error: its JSON-RPC code; of a failure: `not sent`, `unknown` or `answered` |
 //! | `milliseconds` | how long it took |

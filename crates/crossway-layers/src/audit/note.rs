@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::limits::AUDIT_PARTS;
+use crate::seam::short;
+
 /// What others know of a call, for its record: a slot in the call's extensions, which whoever decides and whoever routes fills in.
 ///
 /// The last word counts. What is not noted is absent from the record.
@@ -25,6 +28,17 @@ pub(super) struct Noted {
     pub(super) rule: Option<Arc<str>>,
     pub(super) upstream: Option<Arc<str>>,
     pub(super) own_name: Option<Arc<str>>,
+    pub(super) parts: Vec<Part>,
+    pub(super) parts_left_out: usize,
+}
+
+/// What was decided about one of several things that a request names.
+#[derive(serde::Serialize)]
+pub(super) struct Part {
+    name: String,
+    upstream: String,
+    decision: Decision,
+    rule: String,
 }
 
 impl AuditNote {
@@ -38,6 +52,21 @@ impl AuditNote {
     pub fn decided(&self, decision: Decision, rule: Option<impl Into<Arc<str>>>) {
         let mut noted = self.noted();
         (noted.decision, noted.rule) = (Some(decision), rule.map(Into::into));
+    }
+
+    /// Notes what was decided about one of several things that a request names, as a subscription names resources. The request is on record as
+    /// allowed if one of them is. Beyond [`limits::AUDIT_PARTS`](crate::limits::AUDIT_PARTS) they are counted alone.
+    pub fn part(&self, name: &str, upstream: &str, decision: Decision, rule: &str) {
+        let mut noted = self.noted();
+        if noted.decision != Some(Decision::Allowed) {
+            noted.decision = Some(decision);
+        }
+        if noted.parts.len() < AUDIT_PARTS {
+            let name = short(name).to_owned();
+            noted.parts.push(Part { name, upstream: upstream.to_owned(), decision, rule: rule.to_owned() });
+        } else {
+            noted.parts_left_out += 1;
+        }
     }
 
     /// Notes where the call goes, and what it is called there.

@@ -189,6 +189,8 @@ impl Record {
         line.put("rule", noted.rule.as_deref());
         line.put("upstream", noted.upstream.as_deref());
         line.put("own_name", noted.own_name.as_deref());
+        line.put("parts", Some(&noted.parts).filter(|parts| !parts.is_empty()));
+        line.put("parts_left_out", Some(noted.parts_left_out).filter(|count| *count > 0));
         line.put_word("outcome", Some(self.end.outcome));
         line.put("code", self.end.code);
         line.put_word("sent", self.end.sent);

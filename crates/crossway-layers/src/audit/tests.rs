@@ -6,6 +6,7 @@ use crossway_service::Outcome;
 use serde_json::Value;
 
 use super::*;
+use crate::limits::AUDIT_PARTS;
 use crate::script::{around, call_of, message, response, settle};
 use crate::{Clock, TraceLayer};
 
@@ -70,6 +71,31 @@ async fn a_line_says_who_did_what_and_never_with_what() {
             hash
         )
     );
+}
+
+#[tokio::test]
+async fn of_a_request_that_names_several_things_each_decision_is_on_record() {
+    let (log, mut writer) = log(AuditOptions::default());
+    let (link, server) = around(&AuditLayer::new(log)).await;
+    let mut call = call_of("alice", 1, "subscriptions/listen", "{}");
+    let note = AuditNote::new();
+    call.context.extensions.insert(note.clone());
+    let reply = link.call(call);
+    note.part("a://team", "files", Decision::Allowed, "grants[3]");
+    for number in 0..AUDIT_PARTS {
+        note.part(&format!("a://{number}"), "files", Decision::Denied, "no grant");
+    }
+    let id = server.expect("subscriptions/listen").await;
+    server.answer(&id, "{}");
+    response(reply).await.unwrap();
+    let line = lines(&mut writer).await.pop().unwrap();
+    assert_eq!(line["decision"], "allowed", "{line}");
+    let part = |at: usize| line["parts"][at].clone();
+    let told = |name: &str, decision: &str, rule: &str| serde_json::json!({ "name": name, "upstream": "files", "decision": decision, "rule": rule });
+    assert_eq!(part(0), told("a://team", "allowed", "grants[3]"));
+    assert_eq!(part(1), told("a://0", "denied", "no grant"));
+    assert_eq!(line["parts"].as_array().map(Vec::len), Some(AUDIT_PARTS));
+    assert_eq!(line["parts_left_out"], 1);
 }
 
 #[tokio::test]

@@ -32,6 +32,9 @@ pub struct Config {
     pub needs_bearer: NeedsBearer,
     /// Whether MCP is served beside the face, at `/mcp`, `/sse` and `/message`: tools that are called so are at `/{name}/call` then.
     pub is_beside_mcp: bool,
+    /// Whether the upstream is told of calls of tools that are not in the caller's list: it gets them with [`Unlisted`](super::Unlisted) in
+    /// their extensions, has to refuse them, and can have them on record.
+    pub tells_of_unlisted: bool,
     /// The hosts that requests may be addressed to.
     pub hosts: AllowedHosts,
     /// The web pages that may make requests. They are told so, as browsers want it (the Fetch standard's CORS protocol), and no
@@ -122,6 +125,13 @@ impl Config {
     #[must_use]
     pub fn beside_mcp(mut self) -> Self {
         self.is_beside_mcp = true;
+        self
+    }
+
+    /// Tells the upstream, which [refuses](super::Unlisted) them, of calls of tools that are not in the caller's list.
+    #[must_use]
+    pub fn tells_of_unlisted(mut self) -> Self {
+        self.tells_of_unlisted = true;
         self
     }
 

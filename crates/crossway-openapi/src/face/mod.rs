@@ -48,6 +48,11 @@ pub use service::OpenApi;
 
 use form::Form;
 
+/// Marks, in its extensions, a call of a tool that is not in the caller's list. It is [made](Config::tells_of_unlisted) to be refused: the
+/// caller gets 404 whatever comes of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Unlisted;
+
 /// The body of a response: it is there as a whole.
 pub type Body = http_body_util::Full<bytes::Bytes>;
 

@@ -17,7 +17,7 @@ use super::limits::TOOLSETS;
 use super::problem::Problem;
 use super::route::Route;
 use super::toolset::{Tool, Toolset};
-use super::{Body, Config, arguments, body, docs, document};
+use super::{Body, Config, Unlisted, arguments, body, docs, document};
 
 /// One upstream.
 pub(crate) struct One {
@@ -100,7 +100,12 @@ impl One {
         Ok(if read.is_empty() { Bytes::from_static(b"{}") } else { read })
     }
 
-    async fn call(&self, tool: &str, arguments: &Bytes, extensions: Extensions) -> Result<Bytes, Problem> {
+    async fn call(
+        &self,
+        tool: &str,
+        arguments: &Bytes,
+        mut extensions: Extensions,
+    ) -> Result<Bytes, Problem> {
         let value = arguments::read(arguments)?;
         let toolset = self.toolset(&extensions).await?;
         let found = toolset.find(tool);
@@ -111,6 +116,10 @@ impl One {
         let no_tool = || Problem::new(StatusCode::NOT_FOUND, "there is no such tool");
         // Where a list is empty its server may be away; it says so if it is called.
         if found.is_none() && !toolset.tools().is_empty() {
+            if self.config.tells_of_unlisted {
+                extensions.insert(Unlisted);
+                let _ = self.asker.call(tool, arguments, extensions).await;
+            }
             return Err(no_tool());
         }
         let answered = self.asker.call(tool, arguments, extensions).await;

@@ -60,7 +60,10 @@ impl Connection {
                     Reply::pending(async move { Reply::once(router.list(kind, &message, &context).await) })
                 }
                 None => {
-                    let why = format!("several servers as one have no {method}; ask one of them alone");
+                    let why = match router.0.options.is_alone {
+                        true => format!("there is no {method} here"),
+                        false => format!("several servers as one have no {method}; ask one of them alone"),
+                    };
                     Reply::once(error_of(&id, ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, why)))
                 }
             },
@@ -97,7 +100,7 @@ impl Connection {
         Reply::pending(async move {
             let uri = message.name().unwrap_or_default().into_owned();
             let owner = router.owner(&uri, &message, &context).await;
-            let Owner { member, uri: own } = match owner {
+            let Owner { member, uri: own } = match router.or_missed(owner, &context) {
                 Ok(owner) => owner,
                 Err(why) => return not_found(why, &message, "resource", &uri),
             };
@@ -126,7 +129,8 @@ impl Connection {
                     (found.map(|(member, name)| (member, about.with_name(&name))), exposed)
                 }
                 (None, Some(uri)) => {
-                    let found = match router.owner(&uri, &message, &context).await {
+                    let owner = router.owner(&uri, &message, &context).await;
+                    let found = match router.or_missed(owner, &context) {
                         Ok(Owner { member, uri: own }) => router
                             .admits_in(&member, ListKind::Templates, &own, &message, &mut context)
                             .then_some((member, about.with_uri(&own)))
@@ -175,7 +179,8 @@ impl Router {
         request: &Message,
         context: &mut Context,
     ) -> bool {
-        self.admits(&Thing { upstream: &member.name, kind, name, item: None }, request, context)
+        let thing = Thing { upstream: &member.name, kind, name, item: None, is_untold: false };
+        self.admits(&thing, request, context)
     }
 
     fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
@@ -192,7 +197,8 @@ impl Router {
         request: &Message,
         context: &mut Context,
     ) -> Result<(Arc<Known>, String), NotFound> {
-        let (member, name) = self.find(kind, exposed, request, context)?;
+        let found = self.find(kind, exposed, request, context);
+        let (member, name) = self.or_missed(found, context)?;
         let listed = match self.looked_at(&member, request, context) {
             Some(entry) => Some(entry.ask(kind).ok_or(NotFound::Unasked)?),
             None => None,
@@ -208,12 +214,21 @@ impl Router {
         request: &Message,
         context: &mut Context,
     ) -> Result<(Arc<Known>, String), NotFound> {
-        let (member, name) = self.find_anew(kind, exposed, request, context).await?;
+        let found = self.find_anew(kind, exposed, request, context).await;
+        let (member, name) = self.or_missed(found, context)?;
         let listed = match self.looked_at(&member, request, context) {
             Some(entry) => Some(entry.list(kind).await),
             None => None,
         };
         self.admitted(member, kind, name, listed, request, context)
+    }
+
+    /// What was found, after whoever decides was told if nobody has it.
+    fn or_missed<T>(&self, found: Result<T, NotFound>, context: &Context) -> Result<T, NotFound> {
+        if matches!(found, Err(NotFound::Unknown)) {
+            self.access().missed(context);
+        }
+        found
     }
 
     /// What an upstream has for the client, where whoever decides looks at it.
@@ -232,7 +247,8 @@ impl Router {
         context: &mut Context,
     ) -> Result<(Arc<Known>, String), NotFound> {
         let is_admitted = {
-            let thing = |item| Thing { upstream: &member.name, kind, name: &name, item };
+            let is_untold = matches!(listed, Some(Err(_)));
+            let thing = |item| Thing { upstream: &member.name, kind, name: &name, item, is_untold };
             let items = listed.as_ref().and_then(|listed| listed.as_ref().ok()).map(|listed| &listed.items);
             let mut of_name =
                 items.into_iter().flat_map(|items| items.named(&name)).map(|item| &item.json[..]);

@@ -57,7 +57,7 @@ impl Router {
         let mut instructions = format!("Several MCP servers as one: {}. {about_names}", names.join(", "));
         instructions.truncate(instructions.trim_end().len());
         instructions.push_str(&self.joined(&seen, context));
-        let result = json!({
+        let mut result = json!({
             "resultType": "complete",
             "supportedVersions": [Revision::V2026_07_28.as_str()],
             "capabilities": {
@@ -67,13 +67,16 @@ impl Router {
                 "completions": {},
                 "logging": {},
             },
-            "instructions": instructions,
             "ttlMs": 0,
             "cacheScope": "private",
             "_meta": {
                 keys::SERVER_INFO: self.0.options.info(),
             },
         });
+        // Of a server alone that can't say what it is, nothing is known.
+        if !self.0.options.is_alone {
+            result["instructions"] = instructions.into();
+        }
         Message::result_of(id, result.to_string().as_bytes()).ok()
     }
 }

@@ -271,7 +271,9 @@ impl Listening {
     fn sees(&self, change: &ListChange) -> bool {
         let (kind, upstream) = (change.kind, &*change.list.0);
         let judge = self.router.access().judge(upstream, &self.context);
-        let shows = |Item { name, json, .. }: &Item| judge(&Thing { upstream, kind, name, item: Some(json) });
+        let shows = |Item { name, json, .. }: &Item| {
+            judge(&Thing { upstream, kind, name, item: Some(json), is_untold: false })
+        };
         change.difference.as_ref().is_none_or(|difference| difference.is_seen(shows))
     }
 

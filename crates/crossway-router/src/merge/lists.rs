@@ -250,6 +250,12 @@ impl Router {
         if let Some(found) = merged.find(exposed, &members) {
             return Ok(found);
         }
+        // Whether a call may be made of what is not in the list is decided, and recorded, as it is where a name says whose it is.
+        if let [only] = &members.all[..]
+            && self.0.naming.expose(&only.name, exposed) == exposed
+        {
+            return Ok((Arc::clone(only), exposed.to_owned()));
+        }
         // Nobody else can have it, and why nothing is known of this one (no credential, say) is for it to tell.
         if let Some(only) = merged.only_missing().and_then(|name| members.by_name.get(name))
             && self.0.naming.expose(&only.name, exposed) == exposed
@@ -269,7 +275,8 @@ impl Router {
             let shows = access.judge(&member.name, context);
             let exposed = items.exposed(|item| self.expose(kind, member, item));
             let items = items.iter().zip(exposed).filter(|(item, _)| {
-                shows(&Thing { upstream: &member.name, kind, name: &item.name, item: Some(&item.json) })
+                let (upstream, name, item) = (&*member.name, &*item.name, Some(&item.json[..]));
+                shows(&Thing { upstream, kind, name, item, is_untold: false })
             });
             shown.extend(items.map(|(item, exposed)| (member, item, exposed)));
         }
