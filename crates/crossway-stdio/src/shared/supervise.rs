@@ -1,7 +1,9 @@
 //! Starting the shared child, judging it, and starting it anew.
 
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 
+use crossway_proto::{Kind, Message};
 use crossway_service::mux::Overflow;
 use crossway_service::{Link, Reply};
 use tokio::task::JoinHandle;
@@ -13,12 +15,15 @@ use crate::child::{self, Ended};
 use crate::limits::LATE_VERDICT;
 use crate::{Era, StartError};
 
-/// What the probe of a child has found.
-enum Found {
-    Known(Era),
-    /// It says nothing: legacy, as long as it does not turn out otherwise.
-    Silent(Reply),
-    Dead(StartError),
+/// What a child makes of a question.
+enum Heard {
+    Answer(Message),
+    /// It lives and says nothing, for as long as that is waited for.
+    Silence,
+    /// It has ended before it was taken for a silent one.
+    Death(StartError),
+    /// It has ended after that.
+    LateDeath(StartError),
 }
 
 impl Shared {
@@ -74,49 +79,46 @@ impl Shared {
 
     /// Finds out which era the child is of, and remembers it.
     async fn probe(&self, link: &Link, keeper: &mut JoinHandle<Ended>) -> Result<Era, StartError> {
-        let mut found = self.ask(link, keeper).await;
-        if let Found::Silent(reply) = &mut found {
+        let era = match self.ask(probe::discover(link), keeper).await {
+            Heard::Answer(answer) => probe::judge(&answer),
+            Heard::Silence => Era::Legacy,
+            Heard::Death(error @ StartError::Exited(_)) => self.probe_another(error).await?,
+            // A crash tells nothing of the next child.
+            Heard::Death(error) | Heard::LateDeath(error) => return Err(error),
+        };
+        self.plan.set_era(era);
+        if era == Era::Legacy {
             self.go_to(Phase::Legacy);
-            found = match timeout(LATE_VERDICT, probe::response(reply)).await {
-                Ok(Ok(answer)) => Found::Known(probe::judge(&answer)),
-                _ => Found::Known(Era::Legacy),
-            };
         }
-        match found {
-            Found::Known(era) => {
-                self.plan.set_era(era);
-                if era == Era::Legacy {
-                    self.go_to(Phase::Legacy);
-                }
-                Ok(era)
-            }
-            Found::Silent(_) => Ok(Era::Legacy),
-            Found::Dead(error) => Err(error),
+        Ok(era)
+    }
+
+    /// The child has ended: because it always does, or because there are legacy servers that exit when they are asked
+    /// what they do not know. Another child that is asked as they expect makes the difference, if it agrees.
+    async fn probe_another(&self, error: StartError) -> Result<Era, StartError> {
+        let (link, mut keeper) = child::connect(&self.plan, Overflow::Fail);
+        let heard = self.ask(probe::initialize(&link), &mut keeper).await;
+        link.close().await;
+        match heard {
+            Heard::Answer(answer) if answer.kind() == Kind::Result => Ok(Era::Legacy),
+            Heard::Answer(_) | Heard::Silence => Err(error),
+            Heard::Death(error) | Heard::LateDeath(error) => Err(error),
         }
     }
 
-    async fn ask(&self, link: &Link, keeper: &mut JoinHandle<Ended>) -> Found {
-        let limit = self.plan.options.probe_timeout;
-        let mut reply = probe::discover(link);
-        match timeout(limit, probe::response(&mut reply)).await {
-            Ok(Ok(answer)) => return Found::Known(probe::judge(&answer)),
-            Err(_) => return Found::Silent(reply),
-            Ok(Err(_)) => {}
+    /// Waits for a child's answer. One that says nothing is taken for a legacy one, as long as it does not turn out otherwise.
+    async fn ask(&self, mut reply: Reply, keeper: &mut JoinHandle<Ended>) -> Heard {
+        let mut response = pin!(probe::response(&mut reply));
+        match timeout(self.plan.options.probe_timeout, response.as_mut()).await {
+            Ok(Ok(answer)) => return Heard::Answer(answer),
+            Ok(Err(_)) => return Heard::Death(explain(keeper.await).0),
+            Err(_) => self.go_to(Phase::Legacy),
         }
-        // It has ended: because it always does, or because there are legacy servers that exit when they are asked
-        // what they do not know. Another child that is asked as they expect makes the difference.
-        let (error, _) = explain(keeper.await);
-        if !matches!(error, StartError::Exited(_)) {
-            return Found::Dead(error);
+        match timeout(LATE_VERDICT, response).await {
+            Ok(Ok(answer)) => Heard::Answer(answer),
+            Ok(Err(_)) => Heard::LateDeath(explain(keeper.await).0),
+            Err(_) => Heard::Silence,
         }
-        let (link, keeper) = child::connect(&self.plan, Overflow::Fail);
-        let mut reply = probe::initialize(&link);
-        let answer = timeout(limit, probe::response(&mut reply)).await;
-        if let Ok(Err(_)) = answer {
-            return Found::Dead(explain(keeper.await).0);
-        }
-        link.close().await;
-        Found::Known(Era::Legacy)
     }
 
     fn go_down(&self, error: StartError, is_supervised: bool) {

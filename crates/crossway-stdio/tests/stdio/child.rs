@@ -128,7 +128,14 @@ impl<'a> Server<'a> {
                     &json!({"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{}}),
                 );
             }
-            ("server/discover", "modern") => {
+            // Their first child ends, at once or when the test lets it, and their third is a modern one.
+            ("server/discover", "crash-once" | "crash-once-then-late") if starts() == 1 => std::process::exit(9),
+            ("server/discover", "crash-late-once") if starts() == 1 => crash_late(),
+            ("initialize", "crash-once-then-late") if starts() == 2 => crash_late(),
+            ("initialize", "crash-once") => self.write(&format!(
+                "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32601,\"message\":\"no initialize\"}}}}\n"
+            )),
+            ("server/discover", "modern" | "crash-once" | "crash-late-once" | "crash-once-then-late") => {
                 self.answer(
                     id,
                     &json!({"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{}}),
@@ -216,6 +223,17 @@ impl<'a> Server<'a> {
         self.out.write_all(text.as_bytes()).unwrap();
         self.out.flush().unwrap();
     }
+}
+
+/// How often the upstream has been started, this time among them.
+fn starts() -> usize {
+    std::fs::read_to_string(std::env::var("CROSSWAY_TEST_STARTS").unwrap()).unwrap().lines().count()
+}
+
+/// Ends when the test lets it.
+fn crash_late() {
+    let _ = io::Read::read(&mut connect(&std::env::var("CROSSWAY_TEST_PORT").unwrap()), &mut [0]);
+    std::process::exit(9);
 }
 
 /// The answer to `echo`, whose params come back as its result.

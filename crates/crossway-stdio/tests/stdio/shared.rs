@@ -113,6 +113,56 @@ async fn a_server_that_exits_when_it_is_asked_for_its_era_is_a_legacy_one() {
     assert_eq!(starts(folder.path()), 2);
 }
 
+/// Calls until the server is found to be modern.
+async fn turns_out_modern(upstream: &StdioUpstream) {
+    let client = shared(upstream);
+    while client.call("pid", json!({})).await.is_err() {
+        assert_ne!(upstream.era(), Some(Era::Legacy));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(upstream.era(), Some(Era::Modern));
+}
+
+#[tokio::test]
+async fn a_silent_child_that_dies_tells_nothing_of_the_next() {
+    let (folder, lifelines) = (tempfile::tempdir().unwrap(), Lifelines::new().await);
+    let command = command("crash-late-once")
+        .env("CROSSWAY_TEST_STARTS", folder.path().join("starts"))
+        .env("CROSSWAY_TEST_PORT", lifelines.port().to_string());
+    let upstream = StdioUpstream::new(command, impatient());
+    let silent = lifelines.accept();
+    let (era, silent) = tokio::join!(upstream.probe(), silent);
+    assert_eq!(era.unwrap(), Era::Legacy);
+    silent.cut();
+    turns_out_modern(&upstream).await;
+    assert_eq!(starts(folder.path()), 2);
+}
+
+#[tokio::test]
+async fn a_second_child_that_says_nothing_does_not_make_a_legacy_server() {
+    let (folder, lifelines) = (tempfile::tempdir().unwrap(), Lifelines::new().await);
+    let command = command("crash-once-then-late")
+        .env("CROSSWAY_TEST_STARTS", folder.path().join("starts"))
+        .env("CROSSWAY_TEST_PORT", lifelines.port().to_string());
+    // The first one has to be heard of before it counts as silent.
+    let options = Options { probe_timeout: Duration::from_secs(2), ..options() };
+    let upstream = StdioUpstream::new(command, options);
+    assert_eq!(upstream.probe().await.unwrap(), Era::Legacy);
+    assert_eq!(upstream.era(), None, "it has said nothing yet");
+    lifelines.accept().await.cut();
+    turns_out_modern(&upstream).await;
+    assert_eq!(starts(folder.path()), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_crashes_once_and_knows_no_initialize_is_a_modern_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = counted("crash-once", folder.path(), options());
+    assert!(matches!(upstream.probe().await.unwrap_err(), StartError::Exited(_)));
+    turns_out_modern(&upstream).await;
+    assert_eq!(starts(folder.path()), 3);
+}
+
 #[tokio::test]
 async fn a_server_that_exits_at_start_is_told_with_its_last_words() {
     let StartError::Exited(exit) = upstream("exit-at-start").probe().await.unwrap_err() else { panic!() };
