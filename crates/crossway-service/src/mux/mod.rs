@@ -170,7 +170,7 @@ impl<O: Outlet> Mux<O> {
             state.finish(key, Err(error(reason.clone())));
         }
         state.ended = Some(reason);
-        state.wake_listeners();
+        state.listeners.wake_all();
         state.wake_capacity();
     }
 
@@ -215,6 +215,9 @@ impl<O: Outlet> Mux<O> {
     /// Hands a message to its call, which has asked for it.
     fn interim(&self, state: &mut State, key: CallKey, message: Message) {
         let Some(waiting) = state.calls.state_mut(key) else { return };
+        if waiting.end.is_some() {
+            return state.count_stray();
+        }
         waiting.queue.push(message);
         let is_over = waiting.queue.is_over(&self.0.limits);
         if self.0.overflow == Overflow::Fail && waiting.queue.is_half_over(&self.0.limits) {
@@ -235,7 +238,7 @@ impl<O: Outlet> Mux<O> {
     /// Finds a stream for what the upstream says without telling to which call it belongs.
     ///
     /// While a single call is in flight, it belongs to that call in all likelihood, and goes out in order with its
-    /// answer. Else it goes to those who listen, or, if nobody does, to the newest call: but a log message to nobody if it
+    /// answer. Else it goes to the newest of those who listen, or, if nobody does, to the newest call: but a log message to nobody if it
     /// may be of several clients' calls, be they in flight or cancelled just now, since nothing says whose it is (2026-07-28, basic/transports/stdio: "there are no
     /// per-request streams"). Changes of lists and resources belong to no call at all.
     fn unowned(&self, mut state: MutexGuard<'_, State>, message: Message) {
@@ -246,9 +249,9 @@ impl<O: Outlet> Mux<O> {
         let is_log = message.is_method("notifications/message");
         // Whoever listens can't tell any more whose calls there were when it came.
         let is_shared_log = is_log && self.0.overflow == Overflow::Fail;
-        let goes_to_a_call =
-            |is_only: bool, listeners: usize| of_a_call && (is_only || is_shared_log || listeners == 0);
-        match state.calls.newest().filter(|(_, is_only)| goes_to_a_call(*is_only, state.listeners)) {
+        let is_unheard = state.listeners.are_none();
+        let goes_to_a_call = |is_only: bool| of_a_call && (is_only || is_shared_log || is_unheard);
+        match state.calls.newest().filter(|(_, is_only)| goes_to_a_call(*is_only)) {
             Some(_) if is_log => match state.calls.log_owner() {
                 Some(key) => self.interim(&mut state, key, message),
                 None => state.count_stray(),

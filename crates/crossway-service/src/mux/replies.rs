@@ -76,13 +76,14 @@ impl<O: Outlet> Drop for Answer<O> {
 /// The reply to [`Ask::Listen`](crate::Ask::Listen).
 pub(super) struct Listening<O: Outlet> {
     mux: Mux<O>,
+    number: u64,
     is_over: bool,
 }
 
 impl<O: Outlet> Listening<O> {
     pub(super) fn new(mux: Mux<O>) -> Self {
-        mux.state().listeners += 1;
-        Self { mux, is_over: false }
+        let number = mux.state().listeners.enter();
+        Self { mux, number, is_over: false }
     }
 }
 
@@ -94,7 +95,9 @@ impl<O: Outlet> Stream for Listening<O> {
             return Poll::Ready(None);
         }
         let mut state = self.mux.state();
-        if let Some(message) = state.unowned.pop() {
+        if state.listeners.is_newest(self.number)
+            && let Some(message) = state.unowned.pop()
+        {
             state.wake_capacity();
             return Poll::Ready(Some(Ok(message)));
         }
@@ -106,9 +109,7 @@ impl<O: Outlet> Stream for Listening<O> {
                 reason => Some(Err(CallError::unknown(reason))),
             });
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.wakers.push(cx.waker().clone());
-        }
+        state.listeners.wait(self.number, cx.waker());
         Poll::Pending
     }
 }
@@ -116,10 +117,7 @@ impl<O: Outlet> Stream for Listening<O> {
 impl<O: Outlet> Drop for Listening<O> {
     fn drop(&mut self) {
         let mut state = self.mux.state();
-        state.listeners -= 1;
-        if state.listeners == 0 {
-            state.wakers.clear();
-        }
+        state.listeners.leave(self.number);
         state.wake_capacity();
     }
 }

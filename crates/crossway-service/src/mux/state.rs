@@ -59,13 +59,68 @@ impl Queue {
     }
 }
 
+/// Those who listen. It is the newest one's turn, since an older one may be of a stream that is broken and does not know it.
+#[derive(Default)]
+pub(super) struct Listeners {
+    next: u64,
+    /// By number, with what wakes each.
+    all: Vec<(u64, Option<Waker>)>,
+}
+
+impl Listeners {
+    pub(super) fn enter(&mut self) -> u64 {
+        self.next += 1;
+        self.all.push((self.next, None));
+        self.next
+    }
+
+    /// Passes the turn on, if it was this one's.
+    pub(super) fn leave(&mut self, number: u64) {
+        let had_turn = self.is_newest(number);
+        if let Ok(at) = self.all.binary_search_by_key(&number, |(number, _)| *number) {
+            self.all.remove(at);
+        }
+        if had_turn {
+            self.wake_newest();
+        }
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(super) fn is_newest(&self, number: u64) -> bool {
+        self.all.last().is_some_and(|(newest, _)| *newest == number)
+    }
+
+    /// Has a listener woken when there is something for it.
+    pub(super) fn wait(&mut self, number: u64, waker: &Waker) {
+        let Ok(at) = self.all.binary_search_by_key(&number, |(number, _)| *number) else { return };
+        match &mut self.all[at].1 {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
+    fn wake_newest(&mut self) {
+        if let Some(waker) = self.all.last_mut().and_then(|(_, waker)| waker.take()) {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn wake_all(&mut self) {
+        for waker in self.all.iter_mut().filter_map(|(_, waker)| waker.take()) {
+            waker.wake();
+        }
+    }
+}
+
 pub(super) struct State {
     pub(super) calls: Calls<Waiting>,
     /// Whether others were in flight when the last call went out.
     had_company: bool,
     pub(super) unowned: Queue,
-    pub(super) listeners: usize,
-    pub(super) wakers: Vec<Waker>,
+    pub(super) listeners: Listeners,
     pub(super) capacity: Option<Waker>,
     pub(super) ended: Option<Reason>,
     /// Whether `initialize` went out: the connection is one session, which ends with it.
@@ -79,8 +134,7 @@ impl State {
             calls: Calls::new(calls_in_flight),
             had_company: false,
             unowned: Queue::default(),
-            listeners: 0,
-            wakers: Vec::new(),
+            listeners: Listeners::default(),
             capacity: None,
             ended: None,
             is_session: false,
@@ -107,7 +161,7 @@ impl State {
 
     /// Whether nobody is there who reads what the upstream says.
     pub(super) fn is_deserted(&self) -> bool {
-        self.listeners == 0 && self.calls.is_empty()
+        self.listeners.are_none() && self.calls.is_empty()
     }
 
     /// Whether the call that was just taken up comes by itself. One does not that others came together with before:
@@ -154,13 +208,13 @@ impl State {
     pub(super) fn announce(&mut self, message: Message, limits: &Limits, overflow: Overflow) -> Vec<Message> {
         self.unowned.push(message);
         let mut dropped = Vec::new();
-        if self.listeners == 0 || overflow == Overflow::Fail {
+        if self.listeners.are_none() || overflow == Overflow::Fail {
             while self.unowned.is_over(limits) {
                 dropped.extend(self.unowned.pop());
             }
             self.strays += dropped.len() as u64;
         }
-        self.wake_listeners();
+        self.listeners.wake_newest();
         dropped
     }
 
@@ -169,14 +223,8 @@ impl State {
     }
 
     pub(super) fn is_full(&mut self, limits: &Limits) -> bool {
-        self.listeners > 0 && self.unowned.is_over(limits)
+        !self.listeners.are_none() && self.unowned.is_over(limits)
             || self.calls.iter_mut().any(|(_, waiting)| waiting.queue.is_over(limits))
-    }
-
-    pub(super) fn wake_listeners(&mut self) {
-        for waker in self.wakers.drain(..) {
-            waker.wake();
-        }
     }
 
     pub(super) fn wake_capacity(&mut self) {

@@ -13,6 +13,7 @@ use crossway_service::{
     mux::Overflow,
 };
 use crossway_testkit::{Scripted, Server, corpus};
+use futures_util::FutureExt;
 
 fn message(text: &str) -> Message {
     Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Bounds::default()).unwrap()
@@ -30,6 +31,13 @@ async fn connected() -> (Link, Server) {
     let (upstream, mut connections) = Scripted::new();
     let link = upstream.connect(Scope::Session);
     (link, connections.recv().await.unwrap().1)
+}
+
+/// Lets all other tasks go as far as they can.
+async fn settle() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn text(reply: &mut Reply) -> String {
@@ -212,6 +220,43 @@ async fn what_belongs_to_no_call_waits_for_a_listener() {
     server.send(changed);
     let mut listening = link.call(Call::listen(Context::default()));
     assert_eq!(text(&mut listening).await, changed);
+}
+
+#[tokio::test]
+async fn what_belongs_to_no_call_goes_to_the_newest_listener_and_to_the_one_before_when_that_is_gone() {
+    let (link, server) = connected().await;
+    let changed = |what: &str| format!(r#"{{"jsonrpc":"2.0","method":"notifications/{what}/list_changed"}}"#);
+    let mut older = link.call(Call::listen(Context::default()));
+    // It waits, as a broken stream does that is not read any more and does not know it.
+    assert!(older.next().now_or_never().is_none());
+    let mut newer = link.call(Call::listen(Context::default()));
+    server.send(&changed("tools"));
+    let older = tokio::spawn(async move { text(&mut older).await });
+    assert_eq!(text(&mut newer).await, changed("tools"));
+    server.send(&changed("prompts"));
+    settle().await;
+    assert!(!older.is_finished());
+    drop(newer);
+    assert_eq!(older.await.unwrap(), changed("prompts"));
+}
+
+#[tokio::test]
+async fn a_call_that_failed_for_being_slow_is_cancelled_once() {
+    let (upstream, mut connections) = Scripted::new();
+    let link = upstream.connect(Scope::Pooled);
+    let (_, server) = connections.recv().await.unwrap();
+    let mut slow = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+    let id = server.expect("m").await;
+    let question = r#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{}}"#;
+    for _ in 0..3 * Limits::default().waiting_messages {
+        server.send(question);
+    }
+    assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(id));
+    assert!(matches!(slow.next().await.unwrap().unwrap_err().reason(), Reason::OverLimit(_)));
+    let mut next = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":2,"method":"n"}"#);
+    let id = server.expect("n").await;
+    server.answer(&id, "{}");
+    assert!(text(&mut next).await.contains("result"));
 }
 
 #[tokio::test]
