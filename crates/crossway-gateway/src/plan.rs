@@ -116,6 +116,17 @@ pub enum PlanError {
         /// What there is.
         instead: &'static str,
     },
+    /// A flag that is about one URL, and would be about several.
+    #[error(
+        "{flag} is for a single --upstream, and would hold for each of these; put the servers into a file (--config FILE), \
+         where each has {key:?} of its own"
+    )]
+    OfWhich {
+        /// The flag.
+        flag: &'static str,
+        /// What says it in a file of servers.
+        key: &'static str,
+    },
     /// Listening beyond loopback without names.
     #[error(
         "{address} can be reached from other machines: add --allow-host NAME for each name by which clients may call \
@@ -177,6 +188,15 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
     }
     if !has_urls && args.url.upstream_transport.is_some() {
         return out_of_place("--upstream-transport", "--upstream", "none");
+    }
+    if args.upstreams.len() > 1 {
+        let of_which = |flag, key| Err(PlanError::OfWhich { flag, key });
+        if !args.url.headers.is_empty() {
+            return of_which("--header", "headers");
+        }
+        if args.url.upstream_transport.is_some() {
+            return of_which("--upstream-transport", "type");
+        }
     }
     let is_one = args.config.is_none() && args.upstreams.iter().all(|url| split_name(url).is_none());
     if is_one && args.session_key.is_some() {
@@ -330,9 +350,32 @@ mod tests {
             (&["--session-key", "/nonexistent", "--upstream", "a=http://a/"], "/nonexistent can't be read"),
             (&["--session-key", "/dev/null", "--upstream", "a=http://a/"], "/dev/null: there is no key"),
             (&["--upstream", "http://a/", "--", "cat"], "put it into the --config file"),
+            // Each server would be sent what is for one.
+            (
+                &[
+                    "--upstream",
+                    "a=http://a/",
+                    "--upstream",
+                    "b=http://b/",
+                    "--header",
+                    "Authorization: Bearer hidden",
+                ],
+                "--header is for a single --upstream",
+            ),
+            (
+                &[
+                    "--upstream",
+                    "a=http://a/",
+                    "--upstream",
+                    "b=http://b/",
+                    "--upstream-transport",
+                    "http-sse",
+                ],
+                "where each has \"type\" of its own",
+            ),
         ] {
             let error = plan(line).unwrap_err().to_string();
-            assert!(error.contains(wanted), "{line:?}: {error}");
+            assert!(error.contains(wanted) && !error.contains("hidden"), "{line:?}: {error}");
         }
     }
 

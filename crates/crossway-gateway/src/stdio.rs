@@ -1,14 +1,25 @@
 //! `crossway stdio`: a URL as a stdio server.
 
+use std::borrow::Cow;
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossway_proto::Kind;
 use crossway_router::Renewed;
 use crossway_router::guard::Timeouts;
-use crossway_service::{Scope, Upstream};
+use crossway_service::{Ask, Call, CallError, Connection, Link, Reason, Reply, Scope, Upstream};
 use crossway_stdio::ServeOptions;
+use tokio::sync::Notify;
 
 use crate::args::StdioArgs;
 use crate::detect::reach_url;
 use crate::eras::any_era;
-use crate::{RunError, Running, plan, shutdown};
+use crate::error::told;
+use crate::{DetectError, RunError, Running, plan, shutdown};
+
+/// How long a client may take for its first request to a server that can't be reached: 10 seconds. Clients send it as they start.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
 /// Serves this process's standard input and output until the input is closed, or until asked to end.
 ///
@@ -22,8 +33,58 @@ pub fn stdio(args: StdioArgs) -> Running {
 
 async fn run(args: StdioArgs) -> Result<(), RunError> {
     let timeout = args.timeout;
-    let any_era = any_era("url", reach_url(plan::stdio(&args)?).await?);
-    serve(Timeouts::new(Renewed::new(any_era), timeout)).await
+    match reach_url(plan::stdio(&args)?).await {
+        Ok(url) => serve(Timeouts::new(Renewed::new(any_era("url", url)), timeout)).await,
+        Err(error) => {
+            tell(&error).await?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Answers the client's first request by what is wrong: most clients show that to their users, and not the log.
+async fn tell(error: &DetectError) -> Result<(), RunError> {
+    // Who types that sees the log.
+    if io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let told = tokio::time::timeout(FIRST_REQUEST, serve(Unreachable(told(error).into()))).await;
+    told.unwrap_or(Ok(()))
+}
+
+/// An upstream that can't be reached.
+#[derive(Debug)]
+struct Unreachable(Arc<str>);
+
+impl Upstream for Unreachable {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Refusing { why: Arc::clone(&self.0), has_told: Arc::default() })
+    }
+}
+
+/// A connection that ends with the first request, which it answers by an error.
+struct Refusing {
+    why: Arc<str>,
+    has_told: Arc<Notify>,
+}
+
+impl Connection for Refusing {
+    fn call(&self, call: Call) -> Reply {
+        match &call.ask {
+            Ask::Message(message) if message.kind() == Kind::Request => {
+                self.has_told.notify_one();
+                Reply::failed(CallError::not_sent(Reason::Unavailable(Cow::Owned(self.why.to_string()))))
+            }
+            Ask::Listen => {
+                let has_told = Arc::clone(&self.has_told);
+                Reply::pending(async move {
+                    has_told.notified().await;
+                    Reply::accepted()
+                })
+            }
+            _ => Reply::accepted(),
+        }
+    }
 }
 
 /// Serves one client on standard input and output.

@@ -70,6 +70,11 @@ fn what_is_not_there_and_what_has_no_format_is_told() {
     let texts = [
         ("crossway.conf", "listen: 127.0.0.1:0\n", ".yaml, .yml, .toml or .json"),
         ("crossway.yaml", "\n", "there is nothing in it"),
+        ("crossway.yaml", "# all of it is commented out\n#listen: 127.0.0.1:1\n", "there is nothing in it"),
+        ("crossway.yaml", "null\n", "there is nothing in it"),
+        ("crossway.toml", "# nothing\n", "there is nothing in it"),
+        ("crossway.json", "{}\n", "there is nothing in it"),
+        ("crossway.json", "null\n", "there is nothing in it"),
     ];
     for (file, text, wanted) in texts {
         let (code, told) = check(file, text, &[]);

@@ -7,6 +7,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use support::run;
 
@@ -34,6 +35,14 @@ fn a_wrong_command_line_ends_with_2_and_says_what_to_do() {
         (&["bridge", "--log", "inof", "--", "cat"], "did you mean info?"),
         (&["stdio", "ftp://h/"], "http:// or https://"),
         (&["demo", "--era", "middle"], "possible values: both, legacy, modern"),
+        (&["demo", "--threads", "0"], "a number of threads from 1 to 1024 is wanted"),
+        (&["demo", "--threads", "100000"], "a number of threads from 1 to 1024 is wanted"),
+        (
+            &["demo", "--drain", "99999999999999999999"],
+            "a number of seconds from 0 to 31536000 (a year) is wanted",
+        ),
+        (&["demo", "--drain", "-1"], "a number of seconds from 0 to 31536000 (a year) is wanted"),
+        (&["demo", "--drain", "soon"], "such as 10 or 0.5"),
         (&["brigde"], "bridge"),
     ] {
         let (code, said) = fails(args);
@@ -77,6 +86,29 @@ fn a_url_where_nobody_is_ends_with_1() {
         assert_eq!(code, 1);
         assert!(said.contains(&url), "{said}");
     }
+}
+
+#[test]
+fn a_url_where_nobody_is_is_told_to_the_client_of_stdio_by_its_first_request() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", free.local_addr().unwrap());
+    drop(free);
+    let mut child = Command::new(support::CROSSWAY)
+        .args(["stdio", &url])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It stays open, as clients keep it.
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{}", support::INITIALIZE).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (answer, said) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(answer.contains(r#""id":1,"error":{"code":-31001"#) && answer.contains(&url), "{answer}");
+    assert!(said.contains(&url), "{said}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]

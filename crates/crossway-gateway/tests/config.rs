@@ -235,6 +235,31 @@ fn limits_that_would_let_nobody_in_are_mistakes() {
     let paths: Vec<_> = errors.map(|finding| finding.path.as_str()).collect();
     let wanted = ["upstreams.a.limits.concurrent", "limits.connections", "limits.sessions", "limits.message"];
     assert_eq!(paths, wanted);
+    let text = "limits: { message: 10, threads: 100000 }\n";
+    let told = config::parse(Path::new("a.yaml"), text, lookup).unwrap_err().to_string();
+    assert!(told.contains("limits.message: less than 1024 bytes lets no client in"), "{told}");
+    assert!(told.contains("limits.threads: at most 1024 threads can serve"), "{told}");
+}
+
+#[test]
+fn what_serve_would_end_with_is_told_before() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("records")).unwrap();
+    let told = |text: &str| {
+        config::parse(&folder.path().join("a.yaml"), text, lookup).err().map(|errors| errors.to_string())
+    };
+    for (text, wanted) in [
+        ("log: { filter: loud }", "has \"loud\", which is no level"),
+        ("audit: { file: records }", "records can't be written to"),
+        ("audit: { file: none/audit.jsonl }", "No such file or directory"),
+    ] {
+        let told = told(text).unwrap();
+        assert!(told.contains(wanted), "{told}");
+    }
+    assert_eq!(told("audit: { file: records/audit.jsonl }"), None);
+    assert!(!folder.path().join("records/audit.jsonl").exists(), "nothing is made by looking");
+    fs::write(folder.path().join("old.jsonl"), "").unwrap();
+    assert_eq!(told("audit: { file: old.jsonl }"), None);
 }
 
 #[test]

@@ -176,6 +176,16 @@ fn the_manager_and_probes_are_told_of_the_start_a_reload_and_the_end() {
     assert!(after.contains(r#"crossway_config_reloads_total{result="ok"} 1"#), "{after}");
     assert_ne!(hash(&before), hash(&after));
 
+    // Read again, and the same.
+    gateway.signal("HUP");
+    assert!(gateway.told().starts_with("RELOADING=1\n"));
+    assert!(gateway.told().starts_with("READY=1\n"));
+    let after = gateway.get("/metrics");
+    for (result, count) in [("ok", 1), ("unchanged", 1)] {
+        let line = format!(r#"crossway_config_reloads_total{{result="{result}"}} {count}"#);
+        assert!(after.contains(&line), "{after}");
+    }
+
     gateway.signal("TERM");
     assert!(gateway.told().starts_with("STOPPING=1\n"));
     assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
@@ -334,6 +344,24 @@ fn sessions_with_a_server_at_a_url_are_ended_and_that_is_waited_for() {
     assert!(gateway.child.try_wait().unwrap().is_none(), "it waits for the answer");
     end.write_all(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n").unwrap();
     assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_is_doubtful_in_a_changed_config_is_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("crossway.yaml");
+    fs::write(&path, "identity: { proof: api-keys, keys: [] }\nupstreams: {}\n").unwrap();
+    let mut command = Command::new(CROSSWAY);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&path);
+    let mut serving = support::Serving::spawn(command.stderr(Stdio::piped()));
+    let log = BufReader::new(serving.child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    fs::write(&path, "identity: { proof: none }\nupstreams: {}\n").unwrap();
+    serving.signal("HUP");
+    let lines: Vec<String> = log.take_while(|line| !line.contains("the config has changed")).collect();
+    assert!(
+        lines.iter().any(|line| line.contains("WARN") && line.contains("identity.proof is none")),
+        "{lines:#?}"
+    );
 }
 
 #[test]

@@ -7,12 +7,14 @@ mod listen;
 mod openapi;
 mod serve;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::config::limits::{LONGEST, THREADS};
 pub use header::{HeaderArg, HeaderError};
 pub use listen::Listen;
 pub use openapi::{LevelArg, OpenApiArgs, ServerTypeArg};
@@ -226,9 +228,9 @@ pub struct UrlArgs {
     /// The transport that the URL speaks, if it is not to be found out.
     #[arg(long, value_enum, value_name = "TRANSPORT")]
     pub upstream_transport: Option<TransportArg>,
-    /// A header for each request to the URL.
+    /// A header for each request to the URL, where there is one.
     ///
-    /// May be repeated. `${NAME}` stands for an environment variable, so that no secret has to stand in a command
+    /// May be repeated; servers of a --config file have their own. `${NAME}` stands for an environment variable, so that no secret has to stand in a command
     /// line: --header 'Authorization: Bearer ${TOKEN}'.
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<HeaderArg>,
@@ -261,8 +263,8 @@ pub struct ListenArgs {
     pub timeout: Duration,
     /// How many threads serve; by default as many as there are processors, or half of that in front of a command, whose
     /// processes need some too.
-    #[arg(long, value_name = "COUNT")]
-    pub threads: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_name = "COUNT", value_parser = parse_threads)]
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// How to log.
@@ -309,7 +311,15 @@ pub enum EraArg {
 fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 =
         text.parse().map_err(|_| "a number of seconds is wanted, such as 10 or 0.5".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| "a number of seconds from 0 on is wanted".to_owned())
+    let most = LONGEST.as_secs_f64();
+    let in_bounds =
+        (0.0..=most).contains(&seconds).then(|| Duration::try_from_secs_f64(seconds).ok()).flatten();
+    in_bounds.ok_or_else(|| format!("a number of seconds from 0 to {most} (a year) is wanted"))
+}
+
+fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= THREADS);
+    threads.ok_or_else(|| format!("a number of threads from 1 to {THREADS} is wanted"))
 }
 
 fn parse_env(text: &str) -> Result<(String, Option<String>), String> {

@@ -22,6 +22,15 @@ pub const UPSTREAMS: usize = 1000;
 /// 64 bytes: an upstream's name is a part of URLs, and of the names of its tools, for which clients take 64 bytes.
 pub const NAME_BYTES: usize = 64;
 
+/// 1,024 threads at most serve: more than machines have processors, of which more threads make no use.
+pub const THREADS: usize = 1024;
+
+/// 1 KiB: messages may be bounded by no less, for `initialize` alone takes some hundreds of bytes.
+pub const MESSAGE_LEAST: usize = 1 << 10;
+
+/// 1 year: no time of the command line is longer.
+pub const LONGEST: std::time::Duration = std::time::Duration::from_secs(365 * 86_400);
+
 /// 5 minutes: how long a call may be without a sign of life from its upstream, as `crossway bridge` has it.
 pub const CALL_IDLE: std::time::Duration = std::time::Duration::from_secs(300);
 

@@ -80,6 +80,8 @@ pub struct Loaded {
     files: Stamps,
     /// What the keys say that hold from the start to the end of a process.
     pub fixed: Fixed,
+    /// A hash of all that was read, secrets and documents too: another one where anything says something else.
+    pub says: u64,
     /// A hash of the file as it was read: the same on all replicas that have the same, whatever their secrets are.
     pub hash: String,
 }
@@ -219,10 +221,6 @@ fn load_with(path: &Path, files: &mut Stamps) -> Result<Loaded, ConfigErrors> {
         return Err(whole(Problem::TooLarge(limits::FILE_BYTES)));
     }
     let text = String::from_utf8(bytes).map_err(|_| whole(Problem::NotText))?;
-    // It would be one that grants nothing: more likely it is about to be written.
-    if text.trim().is_empty() {
-        return Err(whole(Problem::Empty));
-    }
     parse_with(path, &text, |name| std::env::var(name).ok(), files)
 }
 
@@ -272,6 +270,10 @@ fn parse_with(
         };
         ConfigErrors(faults.into_iter().map(|(at, what)| error(at, problem(what))).collect())
     })?;
+    // It would be one that grants nothing: more likely it is about to be written.
+    if root.is_empty() {
+        return Err(ConfigErrors(vec![finding(None, Severity::Error, &[], Problem::Empty)]));
+    }
     let folder = path.parent().unwrap_or(Path::new(""));
     let context = Context::new(&lookup, folder);
     let written = root.clone();
@@ -295,7 +297,7 @@ fn parse_with(
     };
     let mut found = Findings::default();
     let loaded = checks::check(file, &expanded, &context, &mut found);
-    let Found { literal, files: read } = context.take_found();
+    let Found { literal, files: read, mut hasher } = context.take_found();
     files.extend(read);
     let mut findings: Vec<_> = found
         .0
@@ -314,6 +316,8 @@ fn parse_with(
     let Some(mut loaded) = loaded.filter(|_| can_be_used) else { return Err(ConfigErrors(findings)) };
     loaded.warnings = findings;
     loaded.fixed = Fixed::of(&expanded);
+    expanded.hash_into(&mut hasher);
+    loaded.says = hasher.finish();
     loaded.hash = hash;
     Ok(loaded)
 }
@@ -332,7 +336,7 @@ fn place(root: &Node, steps: &[Step], problem: &Problem) -> Option<usize> {
 fn unless_shown(problem: Problem, steps: &[Step], root: &Node) -> Problem {
     let node = root.find(steps);
     let Some(Value::Text(text)) = node.map(|node| &node.value) else { return problem };
-    let is_path = matches!(problem, Problem::Tls(_) | Problem::Place(PlaceProblem::NoFolder { .. }));
+    let is_path = matches!(problem, Problem::Tls(_) | Problem::Place(PlaceProblem::NoAuditFile { .. }));
     let told = problem.to_string();
     let quoted = format!("{:?}", text.text);
     let is_shown = told.contains(&text.text) || told.contains(quoted.trim_matches('"'));

@@ -84,7 +84,7 @@ pub enum Problem {
     /// The file is not UTF-8.
     #[error("is not UTF-8 text")]
     NotText,
-    /// The file is empty.
+    /// The file says nothing: it is empty, or nothing but comments.
     #[error("there is nothing in it; `crossway schema` says what there can be")]
     Empty,
     /// The format is not known.

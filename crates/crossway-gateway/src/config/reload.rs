@@ -36,7 +36,7 @@ enum Asked {
 pub(super) type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 
 /// What tells one state of a file from another without reading it: where links lead, when it was changed, and its length.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Stamp {
     leads_to: PathBuf,
     modified: Option<SystemTime>,

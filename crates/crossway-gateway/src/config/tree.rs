@@ -66,6 +66,16 @@ impl Node {
         }
     }
 
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.value {
+            Value::Null => true,
+            Value::List(nodes) => nodes.is_empty(),
+            Value::Map(entries) => entries.is_empty(),
+            _ => false,
+        }
+    }
+
     pub(super) fn text(at: usize, text: String) -> Self {
         Self { at, value: Value::Text(Text { text, is_expanded: false }) }
     }

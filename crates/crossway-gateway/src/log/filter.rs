@@ -46,7 +46,8 @@ pub const TARGETS: &[&str] = &[
 pub enum LogFilterError {
     /// It is not written as one.
     #[error(
-        "--log {0:?} is not a filter; try a level (info, debug), or levels by crate (warn,crossway_stdio=debug)"
+        "the log filter (--log, RUST_LOG, or the config's log.filter) {0:?} can't be read; try a level (info, debug), or levels by \
+         crate (warn,crossway_stdio=debug)"
     )]
     Unreadable(String),
     /// A word of it is nothing that there is.
@@ -72,7 +73,7 @@ fn meant(nearest: Option<&'static str>) -> String {
 ///
 /// Libraries take a word that is no level for the name of a part, and log nothing else: `inof` would turn the log off. Names of other
 /// programs' parts, which the environment may have for these, say nothing of this one.
-pub(super) fn filter(text: &str) -> Result<Targets, LogFilterError> {
+pub(crate) fn filter(text: &str) -> Result<Targets, LogFilterError> {
     let (mut is_ours, mut directives) = (false, Vec::new());
     for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
         let (name, level) =

@@ -13,6 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::args::{LogArgs, LogFormat};
 use crate::config::file::{LogFile, LogFormatFile};
 use crate::otlp::SpanLayer;
+pub(crate) use filter::filter;
 pub use filter::{LogFilterError, TARGETS};
 use lines::Lines;
 

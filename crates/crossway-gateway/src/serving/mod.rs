@@ -89,9 +89,7 @@ impl Prepared {
         let mut loaded = config::load(&args.config.file)?;
         let (telemetry, spans) = Telemetry::from_env(|name| std::env::var(name).ok())?;
         crate::log::start_with(log, &loaded.log, spans)?;
-        for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
-        }
+        warn(&loaded);
         if let Some(address) = args.listen {
             if !address.ip().is_loopback() && loaded.listening.hosts.is_loopback() {
                 return Err(ServeError::NoAllowedHosts(address).into());
@@ -118,6 +116,13 @@ impl Prepared {
     }
 }
 
+/// Says what of a config that is taken up can be meant and likely is not.
+fn warn(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared").field("file", &self.file).finish_non_exhaustive()
@@ -129,7 +134,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let mut reloads = Reloads::new(&file, &loaded).map_err(RunError::Signals)?;
     let bound = Bound::listening(&loaded, sockets.clients).await?;
     let maker = bound.maker(false);
-    let fixed = loaded.fixed;
+    let (fixed, mut says) = (loaded.fixed, loaded.says);
     let upstreams = std::mem::take(&mut loaded.upstreams);
     let (keyring, hash) = (loaded.keyring.clone(), std::mem::take(&mut loaded.hash));
     let (operations, tls) = (loaded.operations.take(), loaded.listening.tls.take());
@@ -172,8 +177,15 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let watching = async {
         loop {
             match reloads.next().await {
+                Ok(loaded) if loaded.says == says => {
+                    manager.reloading();
+                    tracing::info!("the config was read again, and says what it said");
+                    metrics.config_reloaded(Reload::Unchanged);
+                }
                 Ok(mut loaded) => {
                     manager.reloading();
+                    says = loaded.says;
+                    warn(&loaded);
                     let held_back = fixed.changed_in(&loaded.fixed);
                     let hash = std::mem::take(&mut loaded.hash);
                     gateway.reload(loaded);

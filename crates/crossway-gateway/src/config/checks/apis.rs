@@ -1,7 +1,5 @@
 //! REST APIs and webhooks.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,8 +214,8 @@ fn openapi(
         error(findings, with(at, "refresh"), ApiProblem::RefreshOfFile);
     }
     let path = context.folder.join(&file.document);
-    context.watch(&path);
-    let read = read(path).and_then(|text| {
+    let read = context.read(&path, rest::limits::DOCUMENT_BYTES as u64 + 1);
+    let read = read.map_err(|reason| ApiProblem::Unreadable { file: path, reason }).and_then(|text| {
         let document = Document::parse(&text).map_err(ApiProblem::Document)?;
         let api = Api::new(&document, &options).map_err(ApiProblem::Api)?;
         let version = digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -242,16 +240,6 @@ fn openapi(
 /// Whether the document is at a URL.
 pub(super) fn is_fetched(file: &OpenApiFile) -> bool {
     file.document.starts_with("http://") || file.document.starts_with("https://")
-}
-
-fn read(file: PathBuf) -> Result<Vec<u8>, ApiProblem> {
-    let mut text = Vec::new();
-    let limit = rest::limits::DOCUMENT_BYTES as u64;
-    let read = File::open(&file).and_then(|file| file.take(limit + 1).read_to_end(&mut text));
-    match read {
-        Ok(_) => Ok(text),
-        Err(reason) => Err(ApiProblem::Unreadable { file, reason }),
-    }
 }
 
 fn left_out(at: &[Step], api: &Api, findings: &mut Findings) {

@@ -73,6 +73,7 @@ pub(super) fn check(
     let LimitsFile { connections, sessions, message, .. } = file.limits;
     let numbers = [("connections", connections), ("sessions", sessions), ("message", message.0)];
     upstreams::at_least_one(&["limits".into()], numbers, findings);
+    place::limits(&file.limits, findings);
     let identity = policy::identity(&file, root, context, findings);
     let policy = policy::check(&file, root, context.folder, findings)?;
     let tenants = file.tenants.into_keys().chain([TenantName::anonymous()]).collect();
@@ -92,6 +93,7 @@ pub(super) fn check(
         warnings: Vec::new(),
         files: super::reload::Stamps::new(),
         fixed: super::Fixed::default(),
+        says: 0,
         hash: String::new(),
     })
 }

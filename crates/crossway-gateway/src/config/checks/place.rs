@@ -1,6 +1,7 @@
 //! How the gateway is reached.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,10 +9,12 @@ use std::sync::Arc;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_seal::{KeyError, Keyring};
 
-use super::super::file::{AuditFile, ConfigFile, OperationsFile, TlsFile};
+use super::super::file::{AuditFile, ConfigFile, LimitsFile, OperationsFile, TlsFile};
+use super::super::limits::{MESSAGE_LEAST, THREADS};
 use super::super::problem::Problem;
 use super::super::{Audit, AuditTo, Operations};
 use super::{Findings, steps};
+use crate::log::{self, LogFilterError};
 use crate::operations::{AdminKey, BadAdminKey};
 use crate::secret::Secret;
 use crate::tls::{TlsError, TlsFiles};
@@ -51,19 +54,25 @@ pub enum PlaceProblem {
     /// A key for sessions that is none.
     #[error("{0}")]
     BadKey(KeyError),
-    /// A folder that is not there, or can't be looked into.
-    #[error("the folder {} can't be used: {reason}", folder.display())]
-    NoFolder {
-        /// The folder.
-        folder: PathBuf,
+    /// A file that can't be added to, or made.
+    #[error("records can't be written to {}: {reason}", file.display())]
+    NoAuditFile {
+        /// The file.
+        file: PathBuf,
         /// Why.
         reason: std::io::Error,
     },
     /// A log filter that is none.
+    #[error("{0}")]
+    BadFilter(LogFilterError),
+    /// More threads than there can be of use.
+    #[error("at most {THREADS} threads can serve")]
+    TooManyThreads,
+    /// Messages that could not even begin a session.
     #[error(
-        "{0:?} is not a filter; try a level (info, debug), or levels by crate (warn,crossway_stdio=debug)"
+        "less than {MESSAGE_LEAST} bytes lets no client in; a message takes some hundreds, and results take thousands"
     )]
-    BadFilter(String),
+    ShortMessages,
 }
 
 /// The fewest bytes of a key: what can't be tried out, even if only letters and digits were taken.
@@ -89,12 +98,21 @@ pub(super) fn names(file: &ConfigFile, findings: &mut Findings) -> (AllowedHosts
     if !address.ip().is_loopback() && file.allow_hosts.is_empty() {
         findings.error(steps!["listen"], PlaceProblem::NoAllowedHost(address));
     }
-    if let Some(filter) = &file.log.filter
-        && filter.parse::<tracing_subscriber::filter::Targets>().is_err()
-    {
-        findings.error(steps!["log", "filter"], PlaceProblem::BadFilter(filter.clone()));
+    if let Some(Err(error)) = file.log.filter.as_deref().map(log::filter) {
+        findings.error(steps!["log", "filter"], PlaceProblem::BadFilter(error));
     }
     (hosts, origins)
+}
+
+/// How much the gateway takes on, beside what has to be one at least.
+pub(super) fn limits(file: &LimitsFile, findings: &mut Findings) {
+    if file.threads.is_some_and(|threads| threads.get() > THREADS) {
+        findings.error(steps!["limits", "threads"], PlaceProblem::TooManyThreads);
+    }
+    // None at all is told as for the others.
+    if (1..MESSAGE_LEAST).contains(&file.message.0) {
+        findings.error(steps!["limits", "message"], PlaceProblem::ShortMessages);
+    }
 }
 
 /// TLS of a listener, whose files have to serve.
@@ -164,10 +182,9 @@ pub(super) fn audit(file: Option<&AuditFile>, folder: &Path, findings: &mut Find
         AuditTo::Stderr
     } else {
         let path = folder.join(&file.file);
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if let Err(reason) = fs::metadata(parent) {
-            findings
-                .error(steps!["audit", "file"], PlaceProblem::NoFolder { folder: parent.to_owned(), reason });
+        if let Err(reason) = can_append(&path) {
+            let file = path.clone();
+            findings.error(steps!["audit", "file"], PlaceProblem::NoAuditFile { file, reason });
         }
         AuditTo::File(path)
     };
@@ -175,6 +192,34 @@ pub(super) fn audit(file: Option<&AuditFile>, folder: &Path, findings: &mut Find
         findings.error(steps!["audit", "key"], PlaceProblem::ShortKey(key.expose().len()));
     }
     Some(Audit { to, overflow: file.on_overflow, calls: file.calls, key: file.key.clone() })
+}
+
+/// Whether a file can be added to; one that is not there is not made for that.
+fn can_append(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        // Opening what is no file, such as a pipe, may wait, or do something.
+        Ok(found) if found.is_file() => OpenOptions::new().append(true).open(path).map(drop),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            can_add(folder.unwrap_or(Path::new(".")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn can_add(folder: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    // As it would be asked when the file is made: a process may have other rights than who started it.
+    let wanted = Access::WRITE_OK | Access::EXEC_OK;
+    Ok(accessat(CWD, folder, wanted, AtFlags::EACCESS)?)
+}
+
+#[cfg(not(unix))]
+fn can_add(folder: &Path) -> io::Result<()> {
+    fs::metadata(folder).map(drop)
 }
 
 /// The keys of sessions, as one ring.

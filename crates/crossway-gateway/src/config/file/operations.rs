@@ -57,6 +57,7 @@ pub struct LimitsFile {
     /// How long calls in flight may take to finish after SIGTERM.
     pub drain: Time,
     /// How many threads serve; as many as there are processors when nothing is said.
+    #[schemars(range(min = 1, max = 1024))]
     pub threads: Option<NonZeroUsize>,
 }
 

@@ -8,6 +8,9 @@ mod variables;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -36,8 +39,10 @@ pub(super) struct Context<'a> {
 pub(super) struct Found {
     /// Where secrets stand in the file itself: their offsets.
     pub(super) literal: BTreeSet<usize>,
-    /// The files that secrets were read from, as they were before that.
+    /// The files that were read, as they were before that.
     pub(super) files: Stamps,
+    /// Of what they hold.
+    pub(super) hasher: DefaultHasher,
 }
 
 impl<'a> Context<'a> {
@@ -47,7 +52,19 @@ impl<'a> Context<'a> {
 
     /// Has a change of a file be a change of the config. It is to be read after this, also when it can't be: it may come.
     pub(super) fn watch(&self, file: &Path) {
+        let stamp = stamp(file);
+        let found = &mut *self.found.borrow_mut();
+        stamp.hash(&mut found.hasher);
+        found.files.entry(file.to_owned()).or_insert(stamp);
+    }
+
+    /// Reads a file, the first `at_most` bytes of it. A change of what it holds is a change of the config.
+    pub(super) fn read(&self, file: &Path, at_most: u64) -> io::Result<Vec<u8>> {
         self.found.borrow_mut().files.entry(file.to_owned()).or_insert_with(|| stamp(file));
+        let mut bytes = Vec::new();
+        File::open(file)?.take(at_most).read_to_end(&mut bytes)?;
+        bytes.hash(&mut self.found.borrow_mut().hasher);
+        Ok(bytes)
     }
 
     pub(super) fn take_found(&self) -> Found {

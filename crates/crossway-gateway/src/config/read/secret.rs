@@ -1,8 +1,5 @@
 //! Secrets: from the environment, from files, or standing in the config itself.
 
-use std::fs::File;
-use std::io::Read;
-
 use super::super::limits;
 use super::super::problem::Problem;
 use super::super::tree::Text;
@@ -37,20 +34,15 @@ pub(super) fn value(
 fn from_file(path: &str, context: &Context<'_>) -> Result<String, ReadError> {
     let file = context.folder.join(path);
     let fail = |reason: String| Err(ReadError::new(Problem::SecretFile { file: file.clone(), reason }));
-    context.watch(&file);
-    let mut text = String::new();
-    let read =
-        File::open(&file).and_then(|file| file.take(limits::SECRET_BYTES + 1).read_to_string(&mut text));
-    match read {
-        Err(error) => fail(error.to_string()),
-        Ok(read) if read as u64 > limits::SECRET_BYTES => {
-            fail(format!("it has more than {} bytes", limits::SECRET_BYTES))
+    let text = match context.read(&file, limits::SECRET_BYTES + 1).map(String::from_utf8) {
+        Err(error) => return fail(error.to_string()),
+        Ok(Err(_)) => return fail("it is not UTF-8 text".to_owned()),
+        Ok(Ok(text)) if text.len() as u64 > limits::SECRET_BYTES => {
+            return fail(format!("it has more than {} bytes", limits::SECRET_BYTES));
         }
-        Ok(_) => {
-            // Editors and `echo` end a file with a line break that is no part of the secret.
-            let end = text.trim_end_matches(['\r', '\n']).len();
-            text.truncate(end);
-            if text.is_empty() { fail("it is empty".to_owned()) } else { Ok(text) }
-        }
-    }
+        Ok(Ok(text)) => text,
+    };
+    // Editors and `echo` end a file with a line break that is no part of the secret.
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() { fail("it is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
