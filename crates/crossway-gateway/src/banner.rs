@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
+use crate::faces::encode_name;
+
 /// The URLs, those of servers below their names too; for people, also what to do with them.
 #[must_use]
 pub(crate) fn text(
@@ -15,10 +17,7 @@ pub(crate) fn text(
     let scheme = if is_secure { "https" } else { "http" };
     let base = format!("{scheme}://{}", reachable(address));
     let mut text = format!("Streamable HTTP  {base}/mcp\nHTTP+SSE         {base}/sse\n");
-    let width = named.iter().map(String::len).max().unwrap_or_default().max(15);
-    for name in named {
-        let _ = writeln!(text, "{name:width$}  {base}/{name}/mcp");
-    }
+    text.push_str(&list(named, &base, "mcp"));
     if for_people {
         let entry =
             format!(r#"{{ "mcpServers": {{ "{name}": {{ "type": "http", "url": "{base}/mcp" }} }} }}"#);
@@ -38,11 +37,17 @@ pub(crate) fn of_tools(address: SocketAddr, is_secure: bool, named: &[String]) -
     let scheme = if is_secure { "https" } else { "http" };
     let base = format!("{scheme}://{}", reachable(address));
     let mut text = format!("OpenAPI          {base}/openapi.json\nTo try it        {base}/docs\n");
-    let width = named.iter().map(String::len).max().unwrap_or_default().max(15);
-    for name in named {
-        let _ = writeln!(text, "{name:width$}  {base}/{name}/openapi.json");
-    }
+    text.push_str(&list(named, &base, "openapi.json"));
     text
+}
+
+/// Servers by their names, and where each is.
+fn list(named: &[String], base: &str, at: &str) -> String {
+    let shown = |name: &String| name.replace(char::is_control, "?");
+    let width = named.iter().map(|name| shown(name).chars().count()).max().unwrap_or_default().max(15);
+    let lines =
+        named.iter().map(|name| format!("{:width$}  {base}/{}/{at}\n", shown(name), encode_name(name)));
+    lines.collect()
 }
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"0"}}}"#;
@@ -70,7 +75,9 @@ mod tests {
             text(address, false, "demo", &[], false),
             "Streamable HTTP  http://127.0.0.1:8808/mcp\nHTTP+SSE         http://127.0.0.1:8808/sse\n"
         );
-        let for_people = text("[::]:9".parse().unwrap(), false, "demo", &["git".to_owned()], true);
+        let for_people =
+            text("[::]:9".parse().unwrap(), false, "demo", &["git".to_owned(), "my server".to_owned()], true);
+        assert!(for_people.contains("my server        http://[::1]:9/my%20server/mcp\n"), "{for_people}");
         assert!(for_people.contains("curl -s http://[::1]:9/mcp"), "{for_people}");
         assert!(for_people.contains("git              http://[::1]:9/git/mcp\n"), "{for_people}");
         assert!(for_people.contains(r#""demo": { "type": "http", "url": "http://[::1]:9/mcp" }"#));

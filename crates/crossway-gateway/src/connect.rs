@@ -50,14 +50,14 @@ impl Connected {
     pub(crate) fn announce(&self, name: &str) {
         let unknown = self.children().filter(|children| children.era().is_none());
         let Some(children) = unknown else {
-            tracing::info!(server = %name, speaks = ?self.speaks()(), "the MCP server is there");
+            tracing::info!(server = %name, speaks = revisions(self.speaks()()), "the MCP server is there");
             return;
         };
         tracing::info!(server = %name, "the MCP server is started, and has said nothing yet");
         let (name, known) = (name.to_owned(), children.era_when_known());
         tokio::spawn(async move {
             if let Some(era) = known.await {
-                tracing::info!(server = %name, speaks = ?speaks(era), "the MCP server is there");
+                tracing::info!(server = %name, speaks = revisions(speaks(era)), "the MCP server is there");
             }
         });
     }
@@ -113,6 +113,15 @@ async fn connect_with(plan: UpstreamPlan, options: Options) -> Result<Connected,
             let upstream = Arc::new(children.clone());
             Ok(Connected { upstream, speaks, ends: Ends::Children(children) })
         }
+    }
+}
+
+/// Which revisions an era has, as the log says it.
+fn revisions(speaks: Speaks) -> &'static str {
+    match speaks {
+        Speaks::Modern => "2026-07-28",
+        Speaks::Legacy => "before 2026-07-28",
+        Speaks::Both => "2026-07-28 and before",
     }
 }
 

@@ -1,6 +1,7 @@
 //! What transport a URL speaks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossway_http_sse::{HttpSseUpstream, OpenError};
 use crossway_router::Speaks;
@@ -14,6 +15,9 @@ use url::Url;
 use crate::anew::{Anew, Find, Found, Kind};
 use crate::args::TransportArg;
 use crate::plan::UrlPlan;
+
+/// How long a URL may be silent before the log says that it is waited for: 5 seconds.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Why a URL can't be an upstream.
 #[derive(Debug, thiserror::Error)]
@@ -47,13 +51,23 @@ pub enum DetectError {
         source: OpenError,
     },
     /// HTTP+SSE was asked for, and is not there.
-    #[error("{url} opens no HTTP+SSE stream")]
+    #[error("{url} opens no HTTP+SSE stream{}", wants(source))]
     NotSse {
         /// The URL.
         url: String,
         /// Why.
         source: OpenError,
     },
+}
+
+/// What to do about a server that wants to know who asks.
+fn wants(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Status { status, .. } if status.as_u16() == 401 => {
+            " without authorization; add a header, `Authorization: Bearer ...`"
+        }
+        _ => "",
+    }
 }
 
 impl DetectError {
@@ -129,7 +143,13 @@ pub(crate) async fn reach_url(plan: UrlPlan) -> Result<Anew, DetectError> {
 }
 
 async fn find(plan: UrlPlan) -> Result<Found, DetectError> {
-    connect_url(plan).await.map(Found::from)
+    let url = shown(&plan.url);
+    let mut found = std::pin::pin!(connect_url(plan));
+    if let Ok(found) = tokio::time::timeout(SILENCE, &mut found).await {
+        return found.map(Found::from);
+    }
+    tracing::info!(%url, "waiting for the URL to answer");
+    found.await.map(Found::from)
 }
 
 /// Connects to a URL: finds out what it speaks unless that was said, and keeps to it.
@@ -201,6 +221,16 @@ pub(crate) fn shown(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_that_wants_authorization_says_so() {
+        let not_sse = |status: u16| {
+            let source = OpenError::Status { status: status.try_into().unwrap(), retry_after: None };
+            DetectError::NotSse { url: "http://h/sse".to_owned(), source }.to_string()
+        };
+        assert!(not_sse(401).ends_with("without authorization; add a header, `Authorization: Bearer ...`"));
+        assert!(not_sse(404).ends_with("opens no HTTP+SSE stream"));
+    }
 
     #[test]
     fn a_url_is_shown_without_what_may_be_a_secret() {

@@ -25,6 +25,9 @@ use crate::tools::Tools;
 /// What is said where nothing is.
 const NOT_HERE: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"nothing is here: Streamable HTTP is at /mcp, HTTP+SSE at /sse"}}"#;
 
+/// The same, where tools are OpenAPI as well.
+const NOT_HERE_EITHER: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"nothing is here: Streamable HTTP is at /mcp, HTTP+SSE at /sse, OpenAPI at /openapi.json"}}"#;
+
 /// The same, as the OpenAPI face tells failures.
 const NOTHING_HERE: &str = r#"{"detail":{"message":"nothing is here: the document is at openapi.json, a page about it at docs, and each tool takes POST at its name"}}"#;
 
@@ -81,6 +84,8 @@ impl Pair {
         match (Face::of(request.uri().path()), &mut self.mcp, &mut self.tools) {
             (Some(Face::Mcp), Some((mcp, _)), _) => FaceFuture::Mcp(mcp.call(request)),
             (Some(Face::Sse), Some((_, sse)), _) => FaceFuture::Sse(sse.call(request)),
+            // No tool is there, and what else there is the OpenAPI face does not know.
+            (_, Some(_), Some(_)) if request.uri().path() == "/" => FaceFuture::not_here(NOT_HERE_EITHER),
             (_, _, Some(tools)) => FaceFuture::Tools(tools.call(request)),
             _ => FaceFuture::nowhere(),
         }
@@ -285,12 +290,16 @@ pub enum FaceFuture {
 impl FaceFuture {
     /// The answer where nothing is.
     pub(crate) fn nowhere() -> Self {
-        Self::Nowhere(std::future::ready(answer(StatusCode::NOT_FOUND, NOT_HERE)))
+        Self::not_here(NOT_HERE)
+    }
+
+    fn not_here(told: &'static str) -> Self {
+        Self::Nowhere(std::future::ready(answer(StatusCode::NOT_FOUND, told)))
     }
 
     /// The same, as the OpenAPI face tells it.
     pub(crate) fn nothing() -> Self {
-        Self::Nowhere(std::future::ready(answer(StatusCode::NOT_FOUND, NOTHING_HERE)))
+        Self::not_here(NOTHING_HERE)
     }
 }
 

@@ -100,8 +100,7 @@ impl Fleet {
         let all =
             |listed: Vec<Server>, fixed: &[Server]| [fixed.to_vec(), in_environment(listed, &env)].concat();
         running.apply(all(std::mem::take(&mut self.listed), &self.fixed));
-        let names: Vec<String> =
-            running.members.iter().map(|(member, _)| encode_name(member.name())).collect();
+        let names: Vec<String> = running.members.iter().map(|(member, _)| member.name().to_owned()).collect();
         let (file, fixed) = (self.file.take(), self.fixed.clone());
         let watching = async {
             let Some(mut file) = file else { return std::future::pending().await };

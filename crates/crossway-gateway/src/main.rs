@@ -5,16 +5,17 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
 use crossway_gateway::RunError;
 use crossway_gateway::args::{self, Cli, Command};
 use crossway_gateway::config::file::LogFile;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = args::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let (code, last) = match run(cli) {
         Ok(code) => (code, None),
+        // Who reads has read enough, as `head` has.
+        Err(error) if is_closed_pipe(&error) => (ExitCode::SUCCESS, None),
         Err(error) => (ExitCode::from(exit_code(&error)), Some(format!("crossway: {error:#}"))),
     };
     crossway_gateway::end_log(last.as_deref());
@@ -26,10 +27,17 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     error.downcast_ref::<RunError>().map_or(1, RunError::exit_code)
 }
 
+/// Whether nobody reads standard output any more: of what prints and ends.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut args::command(), "crossway", &mut std::io::stdout());
+            let mut completions = Vec::new();
+            clap_complete::generate(shell, &mut args::command(), "crossway", &mut completions);
+            std::io::stdout().write_all(&completions).context("can't write the completions")?;
             return Ok(ExitCode::SUCCESS);
         }
         Command::Man => {

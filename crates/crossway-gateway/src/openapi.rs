@@ -13,7 +13,6 @@ use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::Share;
 use crossway_service::{Call, Context, Origin, Scope, Upstream};
 use serde_json::{Map, Value};
-use url::Url;
 
 use crate::args::{HeaderArg, HeaderError, OpenApiArgs, ServerTypeArg, TransportArg};
 use crate::connect::connect;
@@ -21,7 +20,7 @@ use crate::eras::any_era_of;
 use crate::faces::{Faces, Pair};
 use crate::fleet::Fleet;
 use crate::metrics::Metrics;
-use crate::plan::{CommandPlan, Serving, UpstreamPlan, UrlPlan};
+use crate::plan::{CommandPlan, Serving, UpstreamPlan, UrlPlan, http_url};
 use crate::serve::{Bound, run};
 use crate::servers::Server;
 use crate::serving::{Edge, list};
@@ -98,6 +97,9 @@ pub enum OpenApiError {
     /// What stands behind `--` is no URL.
     #[error("with this --server-type, one URL stands behind `--`: {0}")]
     BadUrl(String),
+    /// What stands behind `--` is a URL, and should be a command.
+    #[error("a URL stands behind `--`: say --server-type streamable-http, or sse, before it")]
+    UrlAsCommand,
     /// Half of TLS.
     #[error("--ssl-certfile and --ssl-keyfile need each other")]
     HalfTls,
@@ -323,6 +325,7 @@ fn upstream(args: OpenApiArgs, env: &[(OsString, OsString)]) -> Result<Option<Up
     }
     let Some((first, rest)) = args.command.split_first() else { return Err(OpenApiError::NoServer) };
     let transport = match args.server_type {
+        ServerTypeArg::Stdio if http_url(first).is_ok() => return Err(OpenApiError::UrlAsCommand),
         ServerTypeArg::Stdio => {
             return Ok(Some(UpstreamPlan::Command(CommandPlan {
                 program: first.into(),
@@ -338,10 +341,7 @@ fn upstream(args: OpenApiArgs, env: &[(OsString, OsString)]) -> Result<Option<Up
         return Err(OpenApiError::BadUrl("there is more than one word".to_owned()));
     }
     let url =
-        Url::parse(first).map_err(|error| OpenApiError::BadUrl(format!("{first:?} is none: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(OpenApiError::BadUrl("it has to begin with http:// or https://".to_owned()));
-    }
+        http_url(first).map_err(|reason| OpenApiError::BadUrl(format!("{first:?} is none: {reason}")))?;
     let headers = headers(args.header.as_deref())?;
     Ok(Some(UpstreamPlan::Url(UrlPlan { url, transport: Some(transport), headers })))
 }

@@ -96,13 +96,16 @@ pub enum PlanError {
         source: std::io::Error,
     },
     /// The file of keys has none.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {error}", file.display())]
     Key {
         /// The file.
         file: PathBuf,
-        /// What is wrong. It is part of the message.
-        source: KeyError,
+        /// What is wrong.
+        error: KeyError,
     },
+    /// A URL where a command is to be.
+    #[error("{0} is a URL, and behind `--` stands a command: give it as --upstream {0}")]
+    UrlAsCommand(String),
     /// A command beside servers that have names.
     #[error("a command behind `--` is a bridge's only server; of several, put it into the --config file")]
     CommandAmongMany,
@@ -207,6 +210,9 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
         if has_urls || args.config.is_some() {
             return Err(PlanError::CommandAmongMany);
         }
+        if let Some(url) = program.to_str().filter(|program| http_url(program).is_ok()) {
+            return Err(PlanError::UrlAsCommand(url.to_owned()));
+        }
         let env = args.env.into_iter().map(|(name, value)| {
             let value = value.map(OsString::from).or_else(|| std::env::var_os(&name));
             value.map(|value| (OsString::from(&name), value)).ok_or(PlanError::NotSet(name))
@@ -246,7 +252,7 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
 fn keyring(path: &Path) -> Result<Arc<Keyring>, PlanError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| PlanError::KeyFile { file: path.to_owned(), source })?;
-    let keyring = Keyring::parse(&text).map_err(|source| PlanError::Key { file: path.to_owned(), source })?;
+    let keyring = Keyring::parse(&text).map_err(|error| PlanError::Key { file: path.to_owned(), error })?;
     Ok(Arc::new(keyring))
 }
 
@@ -284,17 +290,29 @@ pub fn serving(args: &ListenArgs) -> Result<Serving, PlanError> {
 }
 
 fn url_plan(url: &str, args: &UrlArgs) -> Result<UrlPlan, PlanError> {
-    let bad = |reason: String| PlanError::BadUrl { url: url.to_owned(), reason };
-    let parsed = Url::parse(url).map_err(|error| bad(error.to_string()))?;
-    if !matches!(parsed.scheme(), "http" | "https") || parsed.host().is_none() {
-        return Err(bad("it has to begin with http:// or https://".to_owned()));
-    }
+    let parsed = http_url(url).map_err(|reason| PlanError::BadUrl { url: url.to_owned(), reason })?;
     let headers = args.headers.iter().map(|header| header.resolve(|name| std::env::var(name).ok()));
     Ok(UrlPlan {
         url: parsed,
         transport: args.upstream_transport,
         headers: headers.collect::<Result<_, HeaderError>>()?,
     })
+}
+
+/// A URL of a server.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn http_url(text: &str) -> Result<Url, String> {
+    let url = match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => url,
+        Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => {
+            return Err("it has to begin with http:// or https://".to_owned());
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    Ok(url)
 }
 
 impl std::fmt::Debug for UrlPlan {
@@ -337,6 +355,8 @@ mod tests {
         for (line, wanted) in [
             (&[][..], "what is to be bridged?"),
             (&["--upstream", "host/mcp"], "\"host/mcp\" is not a URL"),
+            (&["--upstream", "host/mcp"], "it has to begin with http:// or https://"),
+            (&["--", "http://h/mcp"], "give it as --upstream http://h/mcp"),
             (&["--upstream", "ftp://host/"], "it has to begin with http:// or https://"),
             (&["--upstream", "http://h/", "--env", "A=b"], "--env is for commands; there is none"),
             (&["--header", "A: b", "--", "cat"], "--header is for --upstream; there is none"),

@@ -1,6 +1,6 @@
 //! Serving upstreams as URLs, until asked to end.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,10 +31,12 @@ use crate::tls::Door;
 #[non_exhaustive]
 pub enum ServeError {
     /// The address can't be listened on.
-    #[error("can't listen on {address}; choose another port, or 0, which takes a free one")]
+    #[error("can't listen on {address}{at}; {}", instead(source.kind()))]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// What says so, unless it is the clients' address.
+        at: &'static str,
         /// Why.
         source: std::io::Error,
     },
@@ -53,6 +55,18 @@ pub enum ServeError {
     /// The URLs could not be told, or signals not be listened for.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// What to do about an address that can't be had.
+fn instead(why: ErrorKind) -> &'static str {
+    match why {
+        ErrorKind::AddrInUse => "choose another port, or 0, which takes a free one",
+        ErrorKind::AddrNotAvailable => {
+            "take an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them"
+        }
+        ErrorKind::PermissionDenied => "choose a port from 1024 on: those below are for root",
+        _ => "choose another one",
+    }
 }
 
 /// An address that is bound, so that nothing is started in vain.
@@ -106,8 +120,7 @@ impl Bound {
             origins = origins.and(origin).map_err(|_| ServeError::BadOrigin(origin.clone()))?;
         }
         let address = serving.address;
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        let listener = listener(address, None, "").await?;
         let limits = Bounds::default();
         Ok(Self { listener, hosts, origins, serving, is_open: true, is_of_tools: false, limits })
     }
@@ -132,7 +145,7 @@ impl Bound {
             // Each upstream has times of its own.
             timeout: Duration::ZERO,
         };
-        let listener = listener(address, bound).await?;
+        let listener = listener(address, bound, "").await?;
         let limits = Bounds::from(&loaded.limits);
         Ok(Self { listener, hosts, origins, serving, is_open: false, is_of_tools: false, limits })
     }
@@ -161,12 +174,13 @@ impl Bound {
 pub(crate) async fn listener(
     address: SocketAddr,
     bound: Option<std::net::TcpListener>,
+    at: &'static str,
 ) -> Result<TcpListener, ServeError> {
     let listener = match bound {
         Some(bound) => TcpListener::from_std(bound),
         None => TcpListener::bind(address).await,
     };
-    listener.map_err(|source| ServeError::Listen { address, source })
+    listener.map_err(|source| ServeError::Listen { address, at, source })
 }
 
 /// Makes the faces of upstreams, all with the same rules.
@@ -250,7 +264,7 @@ impl Maker {
 }
 
 /// Serves faces, behind what decides who gets to them, until asked to end, which `ending` is told first. Calls in flight may finish
-/// within the drain time then. `named` are the servers that are below their names, as URLs have them.
+/// within the drain time then. `named` are the servers that are below their names.
 ///
 /// # Errors
 ///

@@ -66,6 +66,7 @@ fn what_is_not_there_and_what_has_no_format_is_told() {
     let told = String::from_utf8_lossy(&missing.stdout).into_owned();
     assert_eq!(missing.status.code(), Some(1));
     assert!(told.starts_with("/nonexistent/crossway.yaml: error: can't be read: No such file"), "{told}");
+    assert!(told.contains("; --config FILE names another, and docs/config.md has the least"), "{told}");
 
     let texts = [
         ("crossway.conf", "listen: 127.0.0.1:0\n", ".yaml, .yml, .toml or .json"),

@@ -41,8 +41,12 @@ fn a_wrong_command_line_ends_with_2_and_says_what_to_do() {
             &["demo", "--drain", "99999999999999999999"],
             "a number of seconds from 0 to 31536000 (a year) is wanted",
         ),
-        (&["demo", "--drain", "-1"], "a number of seconds from 0 to 31536000 (a year) is wanted"),
+        (&["demo", "--drain=-1"], "a number of seconds from 0 to 31536000 (a year) is wanted"),
         (&["demo", "--drain", "soon"], "such as 10 or 0.5"),
+        (&["openapi", "--", "http://h/mcp"], "say --server-type streamable-http, or sse"),
+        (&["openapi", "--server-type", "sse", "--", "crossway"], "it has to begin with http:// or https://"),
+        (&["check", "good.yaml"], "--config good.yaml"),
+        (&["stdio", "http://user:pw@h/mcp"], "user"),
         (&["brigde"], "bridge"),
     ] {
         let (code, said) = fails(args);
@@ -56,6 +60,12 @@ fn a_command_that_does_not_exist_ends_with_1() {
     let (code, said) = fails(&["bridge", "--listen", "127.0.0.1:0", "--", "crossway-no-such-command"]);
     assert_eq!(code, 1);
     assert!(said.contains(r#"the command "crossway-no-such-command" was not found"#), "{said}");
+    for (command, hint) in [("crossway demo --stdio", "give them apart"), ("~/bin/x", "write the whole path")]
+    {
+        let (code, said) = fails(&["bridge", "--listen", "127.0.0.1:0", "--", command]);
+        assert_eq!(code, 1);
+        assert!(said.contains(hint), "{said}");
+    }
 }
 
 #[test]
@@ -73,7 +83,11 @@ fn an_address_that_is_taken_ends_with_1() {
     let address = taken.local_addr().unwrap().to_string();
     let (code, said) = fails(&["demo", "--listen", &address]);
     assert_eq!(code, 1);
-    assert!(said.contains(&format!("can't listen on {address}")), "{said}");
+    assert!(said.contains(&format!("can't listen on {address}; choose another port")), "{said}");
+    // An address for documentation (RFC 5737), which is no machine's.
+    let (code, said) = fails(&["demo", "--listen", "192.0.2.1:0", "--allow-host", "x"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("can't listen on 192.0.2.1:0; take an address of this machine"), "{said}");
 }
 
 #[test]
@@ -109,6 +123,21 @@ fn a_url_where_nobody_is_is_told_to_the_client_of_stdio_by_its_first_request() {
     assert!(answer.contains(r#""id":1,"error":{"code":-31001"#) && answer.contains(&url), "{answer}");
     assert!(said.contains(&url), "{said}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn who_reads_no_further_is_told_nothing() {
+    for command in ["limits", "schema", "man"] {
+        let mut child = Command::new(support::CROSSWAY)
+            .arg(command)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{command}");
+    }
 }
 
 #[test]

@@ -34,6 +34,16 @@ fn the_transport_of_a_url_is_found_out() {
 }
 
 #[test]
+fn where_nothing_is_a_bridge_says_where_something_is() {
+    let bridge = Serving::start(&["bridge", "--", CROSSWAY, "demo", "--stdio"]);
+    let mut stream = std::net::TcpStream::connect(&bridge.address).unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", bridge.address).unwrap();
+    let answer = read(stream);
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(answer.contains("at /mcp, HTTP+SSE at /sse, OpenAPI at /openapi.json"), "{answer}");
+}
+
+#[test]
 fn a_url_is_a_stdio_server_until_its_input_is_closed() {
     let demo = Serving::start(&["demo"]);
     for path in ["/mcp", "/sse"] {

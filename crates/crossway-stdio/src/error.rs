@@ -6,12 +6,24 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+/// What may be wrong with a command that is not there.
+fn hint(program: &str) -> &'static str {
+    match program {
+        _ if program.starts_with("http://") || program.starts_with("https://") => ": it is a URL",
+        _ if program.starts_with('~') => "; ~ stands for nothing here: write the whole path",
+        _ if program.contains(char::is_whitespace) => {
+            "; its arguments are no part of it: give them apart, as \"args\""
+        }
+        _ => "",
+    }
+}
+
 /// Why a command can't be an MCP server.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// There is no such command, neither by its path nor in `PATH`.
-    #[error("the command {program:?} was not found")]
+    #[error("the command {program:?} was not found{}", hint(program))]
     NotFound {
         /// The command as it was given.
         program: String,

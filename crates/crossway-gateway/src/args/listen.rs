@@ -22,20 +22,42 @@ impl Listen {
     }
 }
 
+/// An address that says itself what it is: `8808` and `:8808` are of this machine alone, as is `localhost:8808`.
+pub(crate) fn literal(text: &str) -> Option<SocketAddr> {
+    let port = text.strip_prefix("localhost:").unwrap_or(text.trim_start_matches(':')).parse::<u16>();
+    port.map(|port| SocketAddr::from(([127, 0, 0, 1], port))).or_else(|_| text.parse()).ok()
+}
+
 impl FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(port) = text.trim_start_matches(':').parse::<u16>() {
-            return Ok(Self(SocketAddr::from(([127, 0, 0, 1], port))));
-        }
-        let found = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-        found.map(Self).ok_or_else(|| "an address is written as IP:PORT, such as 127.0.0.1:8808".to_owned())
+        let found = || text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+        literal(text)
+            .or_else(found)
+            .map(Self)
+            .ok_or_else(|| "an address is written as IP:PORT, such as 127.0.0.1:8808".to_owned())
     }
 }
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_of_this_machine() {
+        for text in ["8808", ":8808", "localhost:8808", "127.0.0.1:8808"] {
+            assert_eq!(literal(text), Some(SocketAddr::from(([127, 0, 0, 1], 8808))), "{text}");
+        }
+        assert_eq!(literal("0.0.0.0:1").map(|address| address.port()), Some(1));
+        for text in ["127.0.0.1", "localhost", "", "99999", "nowhere:1"] {
+            assert_eq!(literal(text), None, "{text}");
+        }
     }
 }

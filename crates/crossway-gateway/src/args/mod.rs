@@ -6,6 +6,7 @@ mod header;
 mod listen;
 mod openapi;
 mod serve;
+mod tips;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -17,9 +18,11 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::limits::{LONGEST, THREADS};
 pub use header::{HeaderArg, HeaderError};
 pub use listen::Listen;
+pub(crate) use listen::literal;
 pub use openapi::{LevelArg, OpenApiArgs, ServerTypeArg};
-use serve::{CHECK_HELP, EXPLAIN_HELP, HEALTH_HELP, SERVE_HELP};
+use serve::{CHECK_HELP, EXPLAIN_HELP, HEALTH_HELP, SERVE_HELP, TOOLS_HELP};
 pub use serve::{CheckArgs, CheckFormat, ConfigArg, ExplainArgs, HealthArgs, ServeArgs, ToolsArgs, UserArgs};
+pub use tips::parse;
 
 /// The flags and commands of the binary.
 #[derive(Debug, Parser)]
@@ -54,13 +57,16 @@ Examples:
       the same from a URL; which transport it speaks is found out
   crossway stdio https://host/mcp
       a URL as a stdio server, for clients that launch commands
+  crossway serve --config crossway.yaml
+      many servers for many users, of whom each sees what the config grants
   crossway demo
       an MCP server to try all of this with
 
 Exit codes:
   0  ended as asked: by Ctrl-C, SIGTERM, or the end of standard input
-  1  something failed: the upstream could not be started or reached, the address could not be listened on
-  2  the command line is wrong; nothing was started";
+  1  something failed: the upstream could not be started or reached, the address could not be listened on, a config of `serve` \
+can't be used
+  2  the command line is wrong, or a file of servers or keys that it names; nothing was started";
 
 fn long_version() -> String {
     let revisions = crossway_proto::Revision::ALL.map(crossway_proto::Revision::as_str).join(", ");
@@ -88,6 +94,7 @@ pub enum Command {
     #[command(after_long_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
     /// List the tools that a user sees. Starts the servers that are granted to the user, and reads the user's credentials.
+    #[command(after_long_help = TOOLS_HELP)]
     Tools(ToolsArgs),
     /// Serve the tools of MCP servers as OpenAPI, with the flags and the config file of mcpo.
     #[command(name = "openapi", after_long_help = OPENAPI_HELP)]
@@ -104,7 +111,7 @@ pub enum Command {
     /// Ask a gateway of this machine whether it takes calls: for probes in images that have no other program.
     #[command(after_long_help = HEALTH_HELP)]
     Health(HealthArgs),
-    /// Print the JSON Schema of the config: editors complete and check it by that.
+    /// Print the config's JSON Schema, for editors.
     Schema,
     /// Print every limit: what it bounds, its default, why, and which key of the config sets it.
     Limits,
@@ -225,7 +232,7 @@ pub struct DemoArgs {
 /// How to reach a URL.
 #[derive(Debug, Args)]
 pub struct UrlArgs {
-    /// The transport that the URL speaks, if it is not to be found out.
+    /// The URL's transport; found out if not given.
     #[arg(long, value_enum, value_name = "TRANSPORT")]
     pub upstream_transport: Option<TransportArg>,
     /// A header for each request to the URL, where there is one.

@@ -1,9 +1,10 @@
 //! `crossway serve`, and what is asked of its config and of itself.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+
+use super::Listen;
 
 pub(super) const SERVE_HELP: &str = "\
 Examples:
@@ -25,6 +26,17 @@ Exit codes:
   0  the call is permitted
   1  it is not
   2  that can't be told: the config can't be used, or has no such upstream or endpoint";
+
+pub(super) const TOOLS_HELP: &str = "\
+Example:
+  crossway tools --config crossway.yaml --user alice@acme.example --group acme
+
+A server that can't be reached, or takes long, is told on a line below the others.
+
+Exit codes:
+  0  the list is printed, whether all servers have answered or not
+  1  there is none: the config can't be used, or the user belongs to no tenant
+  2  the command line is wrong, or the config has no such endpoint";
 
 pub(super) const CHECK_HELP: &str = "\
 All that `crossway serve` looks at before it listens is looked at: keys and values, variables and the files of secrets. What can be \
@@ -53,7 +65,7 @@ pub struct ServeArgs {
     pub config: ConfigArg,
     /// Listen here, whatever the config says. Port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Listen>,
 }
 
 /// The config of `crossway serve`.
@@ -78,7 +90,7 @@ pub struct CheckArgs {
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CheckFormat {
-    /// For people. Of findings one a line: FILE:LINE:COLUMN: error: what is wrong.
+    /// For people, a line each.
     Text,
     /// One JSON object.
     Json,
@@ -130,7 +142,7 @@ pub struct ToolsArgs {
 /// A user, as the proof of identity would describe one.
 #[derive(Debug, Args)]
 pub struct UserArgs {
-    /// The e-mail address; without one, and without a subject, nobody in particular.
+    /// The e-mail address. Without --user and --subject: anonymous.
     #[arg(long = "user", value_name = "EMAIL")]
     pub email: Option<String>,
     /// Who it is, in the issuer's words; the e-mail address when nothing is said.
@@ -153,7 +165,7 @@ pub struct UserArgs {
 /// `crossway health`.
 #[derive(Debug, Args)]
 pub struct HealthArgs {
-    /// What to ask: a URL of plain HTTP, which is well if it answers with a status of success.
+    /// The URL to ask, plain HTTP only; healthy means a success status (2xx).
     #[arg(value_name = "URL", env = "CROSSWAY_HEALTH_URL", default_value = "http://127.0.0.1:9808/readyz")]
     pub url: String,
 }

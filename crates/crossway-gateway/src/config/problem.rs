@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::file::in_words;
 use super::nearest::nearest;
 
 /// How bad a finding is.
@@ -76,19 +77,19 @@ fn lines(findings: &[Finding]) -> String {
 #[non_exhaustive]
 pub enum Problem {
     /// The file can't be read.
-    #[error("can't be read: {0}")]
+    #[error("can't be read: {}{}", .0, if_missing(.0))]
     Unreadable(#[source] std::io::Error),
     /// The file is too large to be one.
-    #[error("has more than {0} bytes, which no config has")]
+    #[error("has more than {}, which no config has", in_words(*.0))]
     TooLarge(u64),
     /// The file is not UTF-8.
-    #[error("is not UTF-8 text")]
+    #[error("is not UTF-8 text; save it as UTF-8")]
     NotText,
     /// The file says nothing: it is empty, or nothing but comments.
     #[error("there is nothing in it; `crossway schema` says what there can be")]
     Empty,
     /// The format is not known.
-    #[error("what it is written in is told by its ending: .yaml, .yml, .toml or .json")]
+    #[error("name the file .yaml, .yml, .toml or .json: that tells what it is written in")]
     UnknownFormat,
     /// The format is broken here.
     #[error("this is not {format}: {message}")]
@@ -206,6 +207,15 @@ pub enum Problem {
     /// Something is wrong with an upstream.
     #[error(transparent)]
     Upstream(#[from] super::UpstreamProblem),
+}
+
+fn if_missing(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "; --config FILE names another, and docs/config.md has the least that is of use"
+        }
+        _ => "",
+    }
 }
 
 /// The nearest of those that there are, or all of them.

@@ -70,7 +70,12 @@ impl Watched {
         }
         match servers.iter().find(|server| fixed.iter().any(|fixed| fixed.name == server.name)) {
             Some(twice) => Err(PlanError::Twice(twice.name.clone()).into()),
-            None => Ok(servers),
+            None => {
+                if servers.is_empty() {
+                    tracing::warn!(file = %self.path.display(), "the file has no server that is switched on");
+                }
+                Ok(servers)
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::args::HeaderError;
+use crate::config::file::in_words;
 use crate::expand::ExpandError;
 
 /// A file of servers that can't be used, and where it says so.
@@ -26,6 +27,17 @@ fn instead(near: Option<&str>) -> String {
     near.map(|near| format!(", only {near:?}")).unwrap_or_default()
 }
 
+/// What to do where neither a command nor a URL is.
+fn meant(near: Option<&(String, &str)>) -> String {
+    near.map_or(": add one of them".to_owned(), |(near, meant)| {
+        format!(", only {near:?}; is {meant:?} meant?")
+    })
+}
+
+/// What a file looks like.
+const EXAMPLE: &str =
+    r#"a file looks like { "mcpServers": { "time": { "command": "uvx", "args": ["mcp-server-time"] } } }"#;
+
 /// What is wrong with a file of servers. Values are not shown: they may be secrets.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -34,15 +46,46 @@ pub enum Problem {
     #[error("can't be read")]
     Unreadable(#[source] std::io::Error),
     /// The file is too large to be one.
-    #[error("has more than {0} bytes")]
+    #[error("has more than {}, which no such file has", in_words(*.0))]
     TooLarge(u64),
-    /// The file is not JSON, or an entry has not the form that it has to have.
-    #[error("{0}")]
+    /// The file is not UTF-8.
+    #[error("is not UTF-8 text; save it as UTF-8")]
+    NotText,
+    /// The file is not JSON.
+    #[error("this is not JSON: {0}")]
     Json(String),
+    /// The file ends in the middle of something.
+    #[error("the file ends here, in the middle of something; is all of it there?")]
+    Cut,
+    /// Something else than an object.
+    #[error("an object has to stand here; {EXAMPLE}")]
+    NoObject,
+    /// An entry is no object.
+    #[error(
+        "the server {0:?} has to be an object, such as {{ \"command\": \"uvx\", \"args\": [\"mcp-server-time\"] }}"
+    )]
+    NoEntry(String),
+    /// A member of another kind than it has to be.
+    #[error("the server {name:?}: {member:?} has to be {wanted}")]
+    WrongMember {
+        /// The server.
+        name: String,
+        /// The member.
+        member: String,
+        /// What it has to be.
+        wanted: &'static str,
+    },
+    /// An entry that can't be read as a whole.
+    #[error("the server {name:?}: {what}")]
+    WrongEntry {
+        /// The server.
+        name: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// There is no list of servers.
     #[error(
-        "has no \"mcpServers\"{}; a file looks like {{ \"mcpServers\": {{ \"time\": {{ \"command\": \"uvx\", \
-         \"args\": [\"mcp-server-time\"] }} }} }}", instead(near.as_deref())
+        "has no \"mcpServers\"{}; {EXAMPLE}", instead(near.as_deref())
     )]
     NoServers {
         /// The member that may be meant to be it.
@@ -55,12 +98,12 @@ pub enum Problem {
     #[error("a server needs a name")]
     NoName,
     /// Neither a command nor a URL.
-    #[error("the server {name:?} has neither \"command\" nor \"url\"{}: add one of them", instead(near.as_deref()))]
+    #[error("the server {name:?} has neither \"command\" nor \"url\"{}", meant(near.as_ref()))]
     Nothing {
         /// The server.
         name: String,
-        /// The member that may be meant to be one of them.
-        near: Option<String>,
+        /// The member that may be meant to be one of them, and which.
+        near: Option<(String, &'static str)>,
     },
     /// Both a command and a URL.
     #[error("the server {0:?} has a \"command\" and also a \"url\": take one of them away")]

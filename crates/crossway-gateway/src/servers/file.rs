@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use url::Url;
+use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use super::comments::plain;
 use super::entries::{Entries, position};
@@ -16,7 +17,7 @@ use super::{FileError, Problem};
 use crate::args::{HeaderArg, TransportArg};
 use crate::config::nearest;
 use crate::expand::expand;
-use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan};
+use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan, http_url};
 
 /// 4 MiB: a file with more than that is another one.
 const MAX_BYTES: u64 = 4 << 20;
@@ -106,13 +107,14 @@ impl ServersFile {
             at: None,
             problem: Box::new(Problem::Unreadable(error)),
         };
-        let mut text = String::new();
+        let whole = |problem| FileError { file: path.to_owned(), at: None, problem: Box::new(problem) };
+        let mut bytes = Vec::new();
         let file = fs::File::open(path).map_err(unreadable)?;
-        let read = file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+        let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if read as u64 > MAX_BYTES {
-            let problem = Box::new(Problem::TooLarge(MAX_BYTES));
-            return Err(FileError { file: path.to_owned(), at: None, problem });
+            return Err(whole(Problem::TooLarge(MAX_BYTES)));
         }
+        let text = String::from_utf8(bytes).map_err(|_| whole(Problem::NotText))?;
         Self::parse(path, &text, |name| std::env::var(name).ok())
     }
 
@@ -151,8 +153,8 @@ impl ServersFile {
             if !names.insert(name.clone()) {
                 return Err(here(Problem::Twice(name)));
             }
-            let entry: Entry =
-                read_part(text, raw.get()).map_err(|(at, problem)| error(Some(at), problem))?;
+            let entry: Entry = read_part(text, raw.get())
+                .map_err(|(at, problem)| error(Some(at), in_entry(&name, raw.get(), problem)))?;
             file.ignored.extend(entry.rest.keys().map(|member| format!("{name}.{member}")));
             if entry.is_disabled() {
                 continue;
@@ -191,8 +193,10 @@ impl Entry {
         match (self.command, self.url.or(self.http_url)) {
             (Some(_), Some(_)) => Err(Problem::Both(name.to_owned())),
             (None, None) => {
-                let mistyped = |member: &&String| nearest(member, NEEDED.into_iter()).is_some();
-                let near = self.rest.keys().find(mistyped).cloned();
+                let near = self.rest.keys().find_map(|member| {
+                    let meant = nearest(member, NEEDED.into_iter())?;
+                    Some((member.clone(), meant))
+                });
                 Err(Problem::Nothing { name: name.to_owned(), near })
             }
             (Some(command), None) => {
@@ -226,11 +230,8 @@ impl Entry {
                     member: "url",
                     error,
                 })?;
-                let bad = |reason: String| Problem::BadUrl { name: name.to_owned(), reason };
-                let url = Url::parse(&url).map_err(|error| bad(error.to_string()))?;
-                if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-                    return Err(bad("it has to begin with http:// or https://".to_owned()));
-                }
+                let bad = |reason| Problem::BadUrl { name: name.to_owned(), reason };
+                let url = http_url(&url).map_err(bad)?;
                 let headers = self.headers.iter().map(|(header, value)| {
                     HeaderArg::new(header, value)
                         .and_then(|header| header.resolve(lookup))
@@ -273,15 +274,48 @@ fn read_part<'a, T: Deserialize<'a>>(whole: &str, part: &'a str) -> Result<T, ((
         };
         let text = error.to_string();
         let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-        (at, Problem::Json(without_value(text)))
+        (
+            at,
+            match error.classify() {
+                Category::Eof => Problem::Cut,
+                Category::Data => Problem::NoObject,
+                Category::Syntax | Category::Io => Problem::Json(text.to_owned()),
+            },
+        )
     })
 }
 
-/// A message of serde's without the text that stands where something else was wanted: it may be a secret.
-fn without_value(message: &str) -> String {
-    match (message.split_once(" string \""), message.rsplit_once("\", expected")) {
-        (Some((before, _)), Some((_, after))) => format!("{before} a string, expected{after}"),
-        _ => message.to_owned(),
+/// What is wrong with an entry: with which of its members, if it is one alone. Values are not shown.
+fn in_entry(name: &str, entry: &str, problem: Problem) -> Problem {
+    if !matches!(problem, Problem::NoObject) {
+        return problem;
+    }
+    let Ok(members) = serde_json::from_str::<Entries<'_, String>>(entry) else {
+        return Problem::NoEntry(name.to_owned());
+    };
+    let is_wrong = |(member, value): &&(String, &RawValue)| {
+        let alone = format!("{{{}:{value}}}", serde_json::Value::from(member.as_str()));
+        serde_json::from_str::<Entry>(&alone).is_err()
+    };
+    let name = name.to_owned();
+    match members.0.iter().find(is_wrong) {
+        Some((member, _)) => Problem::WrongMember { name, member: member.clone(), wanted: wanted(member) },
+        // Each by itself can be read: two of them are the same under two names.
+        None => Problem::WrongEntry {
+            name,
+            what: "a member is there twice, perhaps under another of its names".to_owned(),
+        },
+    }
+}
+
+/// What a member has to be.
+fn wanted(member: &str) -> &'static str {
+    match member {
+        "args" => r#"a list of texts, such as ["-y", "server"]"#,
+        "disabledTools" | "disabled_tools" => r#"a list of names, such as ["delete"]"#,
+        "env" | "headers" => r#"an object of texts, such as { "NAME": "5" }"#,
+        "disabled" | "enabled" => "true or false",
+        _ => "a text",
     }
 }
 

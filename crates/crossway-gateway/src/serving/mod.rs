@@ -43,7 +43,7 @@ use crossway_service::Upstream;
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
-use crate::args::{LogArgs, ServeArgs};
+use crate::args::{Listen, LogArgs, ServeArgs};
 use crate::config::Reloads;
 use crate::config::{self, Loaded, UpstreamSpec};
 use crate::connect::{Connect, by_plan_unquoted};
@@ -90,7 +90,7 @@ impl Prepared {
         let (telemetry, spans) = Telemetry::from_env(|name| std::env::var(name).ok())?;
         crate::log::start_with(log, &loaded.log, spans)?;
         warn(&loaded);
-        if let Some(address) = args.listen {
+        if let Some(address) = args.listen.map(Listen::address) {
             if !address.ip().is_loopback() && loaded.listening.hosts.is_loopback() {
                 return Err(ServeError::NoAllowedHosts(address).into());
             }
@@ -171,7 +171,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     metrics.config_in_force(&hash);
     manager.ready(gateway.served.len());
     let alive = manager.clone().keep_alive();
-    let names: Vec<String> = gateway.served.iter().map(|served| encode_name(&served.spec.name)).collect();
+    let names: Vec<String> = gateway.served.iter().map(|served| served.spec.name.clone()).collect();
     let faces = gateway.faces.clone();
     let edge = Edge::new(gateway.now.clone(), metrics.clone(), faces.clone());
     let watching = async {

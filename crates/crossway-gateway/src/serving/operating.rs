@@ -61,8 +61,7 @@ impl OperationsSource for Source {
     }
 
     fn explain(&self, question: &RawValue) -> Result<Box<RawValue>, BadQuestion> {
-        let question: Question =
-            serde_json::from_str(question.get()).map_err(|error| BadQuestion::new(error.to_string()))?;
+        let question = Question::parse(question.get()).map_err(BadQuestion::new)?;
         let ruling = self.now.get();
         let answer = question
             .answer(ruling.standings.policy(), ruling.disabled_tools.get(&question.upstream))
@@ -82,7 +81,7 @@ pub(super) async fn operate(
     let address = config.address;
     let key = config.admin_key;
     let tls = config.tls.map(|tls| load_tls("operations", tls, &metrics)).transpose()?;
-    let listener = listener(address, bound).await?;
+    let listener = listener(address, bound, " (operations.listen)").await?;
     tracing::info!(address = %listener.local_addr().unwrap_or(address), "operations are served");
     let service = Operations::new(source, readiness, metrics, config.hosts, key);
     let limits = crate::operations::limits::http();

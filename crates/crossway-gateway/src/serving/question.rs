@@ -7,9 +7,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// A question, for who asks in another way.
+const EXAMPLE: &str = r#"{"user":{"subject":"alice","groups":["acme"]},"upstream":"wiki","tool":"read"}"#;
+
 /// A caller and a call, as operators describe them.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct Question {
     pub(crate) user: Who,
     /// The endpoint that says which tenant is meant.
@@ -31,7 +34,7 @@ pub(crate) struct Question {
 
 /// A caller, as its proof would describe it.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an object with a subject, groups and the like")]
 pub(crate) struct Who {
     pub(crate) issuer: String,
     pub(crate) subject: String,
@@ -62,6 +65,15 @@ impl Who {
 }
 
 impl Question {
+    /// Reads a question.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and how one is written.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("{error}; a question is written as {EXAMPLE}"))
+    }
+
     /// The policy's answer, and what the config says of the upstream besides: the tools of it that are not there.
     ///
     /// # Errors
@@ -112,10 +124,26 @@ mod tests {
         let mut whole = json!({ "user": { "subject": "alice", "groups": ["acme"] }, "upstream": "wiki" });
         whole.as_object_mut().unwrap().extend(question.as_object().unwrap().clone());
         // As texts, since the arguments stay as they came.
-        let question: Question = serde_json::from_str(&whole.to_string()).unwrap();
+        let question = Question::parse(&whole.to_string()).unwrap();
         let disabled = disabled.iter().map(|tool| (*tool).to_owned()).collect();
         let told = question.answer(&policy, Some(&disabled)).unwrap();
         (told.permitted, told.listed)
+    }
+
+    #[test]
+    fn who_asks_in_another_way_is_told_how_to_ask() {
+        assert!(Question::parse(EXAMPLE).is_ok());
+        for (text, wanted) in [
+            (r#"{"upstream":"wiki","tool":"read"}"#, "missing field `user`"),
+            (
+                r#"{"user":"alice","upstream":"wiki"}"#,
+                "expected an object with a subject, groups and the like",
+            ),
+            ("[]", "a question is written as {\"user\":"),
+        ] {
+            let told = Question::parse(text).unwrap_err();
+            assert!(told.contains(wanted) && told.ends_with(EXAMPLE), "{told}");
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crossway_policy::Place;
 use crossway_policy::config::CredentialRule;
 use crossway_router::guard::{BreakerOptions, GuardOptions};
 use http::{HeaderName, HeaderValue};
-use url::Url;
 
 use super::super::file::{ConfigFile, ScopeFile, TransportFile, UpstreamFile, UpstreamLimitsFile};
 use super::super::problem::Problem;
@@ -18,7 +17,7 @@ use super::super::tree::{Node, Step, Text, Value};
 use super::super::{UpstreamSpec, limits};
 use super::{Findings, steps};
 use crate::args::{HeaderArg, HeaderError, TransportArg};
-use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan};
+use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan, http_url};
 
 /// What is wrong with an upstream.
 #[derive(Debug, thiserror::Error)]
@@ -317,16 +316,13 @@ fn folder(at: &[Step], cwd: &Path, context: &Context<'_>, findings: &mut Finding
 fn url_plan(at: &[Step], url: &str, upstream: &UpstreamFile, findings: &mut Findings) -> Option<UrlPlan> {
     let headers = headers(at, upstream, findings);
     let mut bad = |problem| findings.error(with(at, "url"), problem);
-    let url = match Url::parse(url) {
+    let url = match http_url(url) {
         Ok(url) => url,
-        Err(error) => {
-            bad(UpstreamProblem::BadUrl(error.to_string()));
+        Err(reason) => {
+            bad(UpstreamProblem::BadUrl(reason));
             return None;
         }
     };
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        bad(UpstreamProblem::BadUrl("it has to begin with http:// or https://".to_owned()));
-    }
     if !url.username().is_empty() || url.password().is_some() {
         bad(UpstreamProblem::UserInUrl);
     }

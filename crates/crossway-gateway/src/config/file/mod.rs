@@ -21,6 +21,7 @@ pub use audit::{AuditFile, OverflowFile};
 pub use hidden::Hidden;
 pub use openapi::{DocumentForFile, ToolsAsOpenApiFile};
 pub use operations::{LimitsFile, LogFile, LogFormatFile, OperationsFile, TlsFile};
+pub(crate) use units::in_words;
 pub use units::{Address, NotAnAddress, Size, Time};
 pub use upstream::{BreakerFile, ScopeFile, TransportFile, UpstreamFile, UpstreamLimitsFile};
 

@@ -104,6 +104,11 @@ impl From<Size> for String {
     }
 }
 
+/// A number of bytes, in words.
+pub(crate) fn in_words(bytes: u64) -> String {
+    usize::try_from(bytes).map_or_else(|_| bytes.to_string(), |bytes| String::from(Size(bytes)))
+}
+
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ASize;
@@ -159,8 +164,7 @@ impl TryFrom<String> for Address {
     type Error = NotAnAddress;
 
     fn try_from(text: String) -> Result<Self, NotAnAddress> {
-        let text = text.replace("localhost:", "127.0.0.1:");
-        text.parse().map(Self).map_err(|_| NotAnAddress)
+        crate::args::literal(&text).map(Self).ok_or(NotAnAddress)
     }
 }
 

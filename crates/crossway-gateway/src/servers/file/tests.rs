@@ -72,24 +72,44 @@ fn each_mistake_is_told_with_its_place() {
         ),
         (
             "{\"mcpServers\": {\"a\": {\"comand\": \"x\"}}}",
-            "the server \"a\" has neither \"command\" nor \"url\", only \"comand\": add one of them",
+            "the server \"a\" has neither \"command\" nor \"url\", only \"comand\"; is \"command\" meant?",
         ),
         (
             r#"{"mcpServers": {"a": {"command": "x", "env": {"K": "${input:key}"}}}}"#,
             "in \"env\", ${input:key} is filled in by an editor",
         ),
-        ("{ // x\n /* y */ \"mcpServers\": {\"a\": 1,}}", "servers.json:2:30: invalid type: integer"),
-        ("{\n  \"mcpServers\": {\n    \"a\": {,}\n", "servers.json:3:11: key must be a string"),
-        ("[]", "servers.json:1:1: invalid type: sequence, expected an object"),
+        (
+            "{ // x\n /* y */ \"mcpServers\": {\"a\": 1,}}",
+            "servers.json:2:30: the server \"a\" has to be an object, such as {",
+        ),
+        (
+            "{\n  \"mcpServers\": {\n    \"a\": {,}\n",
+            "servers.json:3:11: this is not JSON: key must be a string",
+        ),
+        ("[]", "servers.json:1:1: an object has to stand here; a file looks like { \"mcpServers\""),
         ("{}", "servers.json: has no \"mcpServers\""),
-        (r#"{"mcpServers": []}"#, "servers.json:1:16: invalid type: sequence, expected an object"),
+        (r#"{"mcpServers": []}"#, "servers.json:1:16: an object has to stand here"),
+        (
+            "{\"mcpServers\": {\n \"a\": {\"command\": \"x\",",
+            "servers.json:2:22: the file ends here, in the middle of something",
+        ),
+        (
+            r#"{"mcpServers": {"a": {"command": "x", "env": {"T": 5}}}}"#,
+            "the server \"a\": \"env\" has to be an object of texts",
+        ),
+        (r#"{"mcpServers": {"a": {"command": ["x"]}}}"#, "the server \"a\": \"command\" has to be a text"),
+        (
+            r#"{"mcpServers": {"a": {"url": "http://h", "serverUrl": "http://h"}}}"#,
+            "the server \"a\": a member is there twice, perhaps under another of its names",
+        ),
+        (r#"{"mcpServers": {"a": {"url": "host/mcp"}}}"#, "it has to begin with http:// or https://"),
         (
             "{\"mcpServers\": {\n \"a\": {}}}",
             "servers.json:2:7: the server \"a\" has neither \"command\" nor \"url\"",
         ),
         (
             "{\"mcpServers\": {\n \"a\": {\"command\": \"x\",\n\"args\": \"y\"}}}",
-            "servers.json:3:11: invalid type: a string, expected a sequence",
+            "servers.json:3:11: the server \"a\": \"args\" has to be a list of texts",
         ),
         (
             r#"{"mcpServers": {"a": {"command": "x", "url": "http://h"}}}"#,
