@@ -181,7 +181,7 @@ impl Plan {
             "tenants": tenants,
             "grants": grants,
             "credentials": credentials,
-            "quotas": [{ "calls": "1000000/min", "in_flight": 10_000, "per_user": { "calls": "100000/min", "in_flight": 100 } }],
+            "quotas": [{ "requests": "100000/s", "calls": "1000000/min", "in_flight": 10_000, "per_user": { "calls": "100000/min", "in_flight": 100 } }],
             "audit": { "file": "audit.jsonl", "key": "a key that only a soak hashes with" },
             "log": { "filter": "info", "format": "json" },
         })

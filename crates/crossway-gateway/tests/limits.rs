@@ -204,7 +204,11 @@ fn what_a_key_sets_has_the_default_of_the_limit_that_it_is_said_to_set() {
         let bound = bound.unwrap_or_else(|| panic!("there is no limit {name} of {of}"));
         let mut at = &schema;
         for step in key.split('.') {
-            let inner = if step == "*" { &at["additionalProperties"] } else { &at["properties"][step] };
+            let inner = match (step, at.get("items")) {
+                ("*", Some(items)) => items,
+                ("*", None) => &at["additionalProperties"],
+                _ => &at["properties"][step],
+            };
             // An optional one is `anyOf` what it refers to, and nothing.
             let reference = inner["$ref"].as_str().or_else(|| inner["anyOf"][0]["$ref"].as_str());
             let definition =

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossway_http_sse::{Config, HttpSse, ServerLimits, SessionOwner};
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
-use crossway_service::Scope;
+use crossway_service::{CallError, Limits, Reason, RequestBound, Scope};
 use crossway_testkit::{Scripted, Server, corpus};
 use http_body_util::{BodyExt, Full};
 use support::{Http, ask, message, post, post_of, serve, soon};
@@ -377,4 +377,48 @@ async fn a_body_that_does_not_come_or_trickles_is_given_up() {
         assert!(http.is_closed().await);
         assert_eq!(post(address, &endpoint, &ping("1")).await, 202);
     }
+}
+
+#[tokio::test]
+async fn a_request_too_many_is_answered_on_the_stream_and_a_stream_too_many_is_refused() {
+    let service = HttpSse::new(echoing(), Config::default());
+    let left = std::sync::atomic::AtomicUsize::new(2);
+    let bound = RequestBound::new(move || {
+        use std::sync::atomic::Ordering::Relaxed;
+        let error = CallError::not_sent(Reason::OverLimit("too many requests".into()));
+        let taken = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        taken.map(drop).map_err(|_| error.with_retry_after(Duration::from_secs(7)))
+    });
+    let send = |method: &str, path: &str, body: String| {
+        let request = http::Request::builder().method(method).uri(path).header("host", "localhost");
+        let request = request.header("content-type", "application/json").extension(bound.clone());
+        let (request, mut service) = (request.body(Full::<Bytes>::from(body)).unwrap(), service.clone());
+        async move { service.call(request).await.unwrap() }
+    };
+    let mut stream = send("GET", "/sse", String::new()).await;
+    let mut event = async || {
+        let piece = soon(stream.body_mut().frame()).await.unwrap().unwrap().into_data().unwrap();
+        String::from_utf8(piece.to_vec()).unwrap()
+    };
+    let endpoint = format!("/{}", event().await.trim().rsplit(' ').next().unwrap());
+    for id in ["1", "2"] {
+        assert_eq!(send("POST", &endpoint, ping(id)).await.status(), 202);
+    }
+    let mut told = String::new();
+    while !(told.contains(r#""id":1,"result""#) && told.contains(r#""id":2,"error":{"code":-31003"#)) {
+        told.push_str(&event().await);
+    }
+    let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    assert_eq!(send("POST", &endpoint, cancelled.to_owned()).await.status(), 202);
+    let refused = send("GET", "/sse", String::new()).await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"7".parse().unwrap()));
+    // Of what a client does not read there is no more than a bound.
+    let statuses: Vec<u16> = {
+        let mut statuses = Vec::new();
+        for id in 0..=Limits::URGENT_MESSAGES {
+            statuses.push(send("POST", &endpoint, ping(&id.to_string())).await.status().as_u16());
+        }
+        statuses
+    };
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 1, "{statuses:?}");
 }

@@ -72,6 +72,9 @@ pub struct QuotaLook {
     pub counts: String,
     /// How much there may be.
     pub limits: crate::config::QuotaLimits,
+    /// Whether no rule says so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_default: bool,
 }
 
 impl Policy {
@@ -131,7 +134,11 @@ impl Policy {
             Err(missing) => Err(missing.to_string()),
         };
         let tool = (item.kind == Kind::Tool).then_some(item.name);
-        to.quotas = self.quotas(principal, tenant, item.upstream, tool).iter().map(QuotaLook::new).collect();
+        let of_calls = self.quotas(principal, tenant, item.upstream, tool);
+        let of_calls = of_calls.iter().map(|quota| QuotaLook::new(quota, false));
+        let of_requests = self.0.quotas.of_requests(principal, tenant);
+        let of_requests = of_requests.iter().map(|(quota, by_default)| QuotaLook::new(quota, *by_default));
+        to.quotas = of_calls.chain(of_requests).collect();
     }
 
     fn look(&self, rights: &Rights, item: &Item<'_>, arguments: Option<&str>) -> (Vec<RuleLook>, usize) {
@@ -171,7 +178,7 @@ impl CredentialLook {
 }
 
 impl QuotaLook {
-    fn new(quota: &Quota) -> Self {
+    fn new(quota: &Quota, by_default: bool) -> Self {
         let key = &quota.key;
         let mut counts = format!("tenant {}", key.tenant);
         if key.user.is_some() {
@@ -182,7 +189,7 @@ impl QuotaLook {
                 counts.push_str(&format!(", {what} {name}"));
             }
         }
-        Self { counts, limits: quota.limits }
+        Self { counts, limits: quota.limits, by_default }
     }
 }
 
@@ -221,7 +228,8 @@ impl fmt::Display for Explanation {
             Err(why) => writeln!(f, "  {why}")?,
         }
         for look in &self.quotas {
-            writeln!(f, "  quota for {}: {}", look.counts, look.limits)?;
+            let by_default = if look.by_default { ", by default" } else { "" };
+            writeln!(f, "  quota for {}: {}{by_default}", look.counts, look.limits)?;
         }
         Ok(())
     }

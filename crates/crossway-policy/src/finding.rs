@@ -184,11 +184,16 @@ pub enum Problem {
         limit: usize,
     },
     /// A quota limits nothing.
-    #[error("it limits nothing: say `calls`, `in_flight`, `bytes` or `children`")]
+    #[error("it limits nothing: say `requests`, `calls`, `in_flight`, `bytes` or `children`")]
     NoLimit,
     /// A quota limits what nobody counts.
     #[error("`children` of a tool are not counted: a server's tools share its processes")]
     NotEnforced,
+    /// A quota of requests is about an upstream or a tool.
+    #[error(
+        "`requests` are counted before it is known what they are about: a rule that has them names no upstream and no tool; `calls` may"
+    )]
+    RequestsOfPart,
     /// A quota lets nothing through.
     #[error("it lets nothing through")]
     ZeroLimit,

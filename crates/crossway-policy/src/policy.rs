@@ -180,6 +180,12 @@ impl Policy {
         let Some(upstream) = self.0.upstreams.number(upstream) else { return Vec::new() };
         self.0.quotas.of(&self.0.upstreams, principal, tenant, upstream, tool)
     }
+
+    /// What each request of a caller counts against, whatever it is about: the tenant's, and the user's. There is always some.
+    #[must_use]
+    pub fn request_quotas(&self, principal: &Principal, tenant: &TenantName) -> Vec<Quota> {
+        self.0.quotas.of_requests(principal, tenant).into_iter().map(|(quota, _)| quota).collect()
+    }
 }
 
 impl Compiled {

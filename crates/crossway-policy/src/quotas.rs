@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use crate::config::{PolicyConfig, QuotaLimits, QuotaRule};
+use crate::config::{Per, PolicyConfig, QuotaLimits, QuotaRule, Rate};
 use crate::finding::{Findings, Problem};
 use crate::pattern::{Of, Pattern};
 use crate::tenants::Tenants;
@@ -46,6 +46,9 @@ pub(crate) struct QuotaRules {
     /// Whether some are about tools.
     pub(crate) has_tools: bool,
 }
+
+/// Whether no rule says how much there may be.
+pub(crate) type ByDefault = bool;
 
 struct Rule {
     upstream: Option<(Reach, String)>,
@@ -103,6 +106,7 @@ impl QuotaRules {
         let mut quotas = Vec::new();
         // What two rules say alike of a call is one count: the call is in it once.
         let mut put = |key, limits: QuotaLimits| {
+            let limits = limits.of_calls();
             let quota = Quota { key: QuotaKey { limits, ..key }, limits };
             if !limits.is_empty() && !quotas.contains(&quota) {
                 quotas.push(quota);
@@ -115,6 +119,30 @@ impl QuotaRules {
         }
         quotas
     }
+
+    /// What a request counts against, whatever it is about, and which of that no rule says: of the tenant's own rule about all that there
+    /// is, or else of the general one.
+    pub(crate) fn of_requests(&self, principal: &Principal, tenant: &TenantName) -> Vec<(Quota, ByDefault)> {
+        let rules = |numbers: &[u32]| {
+            let mut rules = numbers.iter().map(|number| &self.rules[*number as usize]);
+            rules.find(|rule| rule.texts() == (None, None))
+        };
+        let own = self.of_tenant.get(tenant).and_then(|own| rules(own));
+        let rule = own.or_else(|| rules(&self.of_any));
+        let said = rule.and_then(|rule| rule.limits.requests);
+        let all = said.unwrap_or(Rate::new(limits::REQUESTS, Per::Second));
+        let said_of_user = rule.and_then(|rule| rule.per_user.requests);
+        // Who proves nothing is many: they share what is theirs.
+        let of_user = said_of_user.or_else(|| (!tenant.is_anonymous()).then(|| all.half()));
+        let quota = |user, rate| {
+            let limits = QuotaLimits::of_requests(rate);
+            let key = QuotaKey { tenant: tenant.clone(), user, upstream: None, tool: None, limits };
+            Quota { key, limits }
+        };
+        let mut quotas = vec![(quota(None, all), said.is_none())];
+        quotas.extend(of_user.map(|rate| (quota(Some(principal.clone()), rate), said_of_user.is_none())));
+        quotas
+    }
 }
 
 impl Rule {
@@ -125,6 +153,12 @@ impl Rule {
         }
         if limits.has_zero() || per_user.has_zero() {
             findings.warning(path, Problem::ZeroLimit);
+        }
+        let names_part = rule.upstream.is_some() || rule.tool.is_some();
+        for (path, limits) in [(path, &limits), (&format!("{path}.per_user"), &per_user)] {
+            if names_part && limits.requests.is_some() {
+                findings.error(format!("{path}.requests"), Problem::RequestsOfPart);
+            }
         }
         if rule.tool.is_some() && limits.children.or(per_user.children).is_some() {
             findings.warning(path, Problem::NotEnforced);

@@ -235,12 +235,26 @@ fn quotas_that_can_not_be_meant_are_found() {
         (json!([{ "calls": "1/min" }, { "upstream": "wiki", "calls": "1/min" }]), vec![]),
         (
             json!([{ "upstream": "wiki", "tool": "x" }]),
-            vec!["!quotas[0]: it limits nothing: say `calls`, `in_flight`, `bytes` or `children`"],
+            vec![
+                "!quotas[0]: it limits nothing: say `requests`, `calls`, `in_flight`, `bytes` or `children`",
+            ],
         ),
         (
             json!([{ "upstream": "wiki", "calls": "1/min" }, { "upstream": "wiki", "bytes": "1MiB/min" }]),
             vec!["!quotas[1]: another quota is about the same tenant, upstream and tool"],
         ),
+        (json!([{ "requests": "50/s", "per_user": { "requests": "5/s" } }]), vec![]),
+        (
+            json!([
+                { "upstream": "wiki", "requests": "50/s" },
+                { "tool": "x", "per_user": { "requests": "50/s" } },
+            ]),
+            vec![
+                "!quotas[0].requests: `requests` are counted before it is known what they are about: a rule that has them names no upstream and no tool; `calls` may",
+                "!quotas[1].per_user.requests: `requests` are counted before it is known what they are about: a rule that has them names no upstream and no tool; `calls` may",
+            ],
+        ),
+        (json!([{ "requests": "0/s" }]), vec!["quotas[0]: it lets nothing through"]),
         (json!([{ "per_user": { "in_flight": 0 } }]), vec!["quotas[0]: it lets nothing through"]),
         (json!([{ "children": 0 }]), vec!["quotas[0]: it lets nothing through"]),
         (json!([{ "per_user": { "children": 2 } }]), vec![]),

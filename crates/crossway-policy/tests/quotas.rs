@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crossway_policy::config::QuotaLimits;
-use crossway_policy::{Policy, PolicyConfig, Principal, Proof, Quota, TenantName, UpstreamFacts};
+use crossway_policy::{Item, Kind, Policy, PolicyConfig, Principal, Proof, Quota, TenantName, UpstreamFacts};
 use serde_json::{Value, json};
 
 fn policy(quotas: Value) -> Policy {
@@ -130,4 +130,63 @@ fn a_call_counts_once_for_what_two_rules_say_alike() {
         ]
     );
     assert!(quotas.iter().all(|quota| quota.limits != QuotaLimits::default()));
+}
+
+#[test]
+fn requests_of_all_kinds_count_for_the_tenant_and_for_the_user_whatever_no_rule_says() {
+    let of = |quotas: Value, tenant: TenantName| {
+        let who = match tenant.is_anonymous() {
+            true => Principal::anonymous(),
+            false => Principal::new("login", "alice", Proof::Jwt),
+        };
+        lines(&policy(quotas).request_quotas(&who, &tenant))
+    };
+    let acme = || TenantName::new("acme").unwrap();
+    assert_eq!(of(json!([]), acme()), ["acme - - -: requests 4000/s", "acme alice - -: requests 2000/s"]);
+    // Who proves nothing is many, and shares what is theirs.
+    assert_eq!(of(json!([]), TenantName::anonymous()), ["anonymous - - -: requests 4000/s"]);
+    let general = json!({ "requests": "100/s", "calls": "5/min" });
+    let own = json!({ "tenant": "acme", "requests": "9/s" });
+    let of_wiki = json!({ "tenant": "acme", "upstream": "wiki", "calls": "1/s" });
+    assert_eq!(
+        of(json!([general, of_wiki]), acme()),
+        ["acme - - -: requests 100/s", "acme alice - -: requests 50/s"],
+        "a rule about an upstream stands in place of none about all"
+    );
+    assert_eq!(
+        of(json!([general, own]), acme()),
+        ["acme - - -: requests 9/s", "acme alice - -: requests 5/s"]
+    );
+    let user = json!({ "tenant": "acme", "per_user": { "requests": "600/min" } });
+    assert_eq!(
+        of(json!([user]), acme()),
+        ["acme - - -: requests 4000/s", "acme alice - -: requests 600/min"]
+    );
+}
+
+#[test]
+fn what_requests_count_for_is_nothing_that_calls_count_for() {
+    let policy = policy(json!([{ "requests": "9/s", "calls": "5/min", "per_user": { "requests": "3/s" } }]));
+    assert_eq!(lines(&of(&policy, "alice", "acme", "wiki", None)), ["acme - - -: calls 5/min"]);
+    let requests = |who: &str, tenant: &str| {
+        policy.request_quotas(&Principal::new("login", who, Proof::Jwt), &TenantName::new(tenant).unwrap())
+    };
+    assert_eq!(requests("alice", "acme")[0], requests("bob", "acme")[0]);
+    assert_ne!(requests("alice", "acme")[1].key, requests("bob", "acme")[1].key);
+    assert_ne!(requests("alice", "acme")[0].key, requests("alice", "globex")[0].key);
+}
+
+#[test]
+fn explain_tells_what_requests_count_for_and_what_of_it_no_rule_says() {
+    let policy = policy(json!([{ "tenant": "acme", "requests": "9/s" }]));
+    let told = |group: &str| {
+        let alice = Principal::new("login", "alice", Proof::Jwt).with_groups([group]);
+        policy.explain(&alice, None, &Item::new("wiki", Kind::Tool, "x"), None).to_string()
+    };
+    let acme = "  quota for tenant acme: requests 9/s\n  quota for tenant acme, each user: requests 5/s, by default\n";
+    assert!(told("acme").ends_with(acme), "{}", told("acme"));
+    let globex = "  quota for tenant globex: requests 4000/s, by default\n  \
+                  quota for tenant globex, each user: requests 2000/s, by default\n";
+    assert!(told("globex").ends_with(globex), "{}", told("globex"));
+    assert!(!told("nobody").contains("quota"));
 }

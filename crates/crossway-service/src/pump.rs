@@ -90,6 +90,20 @@ impl Pump {
         }
     }
 
+    /// Answers a request of the client with an error, and hands it to nobody. Gives whether there was a place for the answer: as many wait
+    /// as a client need not have read.
+    #[must_use]
+    pub fn refuse(&mut self, request: &RequestId, error: &CallError) -> bool {
+        if self.refused.len() >= Limits::URGENT_MESSAGES {
+            return false;
+        }
+        self.refused.push_back(error.to_message(Some(request)));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+        true
+    }
+
     /// Whether there is a place for this message. If there is none, a request is refused, and anything else dropped.
     ///
     /// Responses and cancellations are taken when nothing else is any more, up to a bound of their own: calls in flight may need them

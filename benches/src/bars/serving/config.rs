@@ -117,7 +117,7 @@ impl<'a> Settings<'a> {
             "grants": self.grants,
             "credentials": credentials,
             "quotas": [{
-                "tenant": "bench", "calls": "1000000000/min", "bytes": "1000GiB/min", "in_flight": 100_000,
+                "tenant": "bench", "requests": "100000000/s", "calls": "1000000000/min", "bytes": "1000GiB/min", "in_flight": 100_000,
                 "per_user": { "calls": "500000000/min", "in_flight": 50_000 },
             }],
             "audit": { "file": "audit.jsonl", "key": "a key that only benches hash with" },

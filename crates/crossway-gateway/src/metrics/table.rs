@@ -124,7 +124,7 @@ pub(super) const REPLY_BYTES_UNSENT: Row = Row::gauge(
 pub(super) const QUOTA_REFUSALS: Row = Row::counter(
     "crossway_quota_refusals_total",
     &["tenant", "bound"],
-    "Calls that a quota refused, by what there was too much of: calls, in_flight (too many waited, or one for too long), bytes, children, closed (a quota of nothing), keys (of all tenants: more counts than are kept).",
+    "Requests that a quota refused, by what there was too much of: requests (of any kind), calls, in_flight (too many waited, or one for too long), bytes, children, closed (a quota of nothing), keys (of all tenants: more counts than are kept).",
 );
 pub(super) const LIST_READS: Row = Row::counter(
     "crossway_list_reads_total",

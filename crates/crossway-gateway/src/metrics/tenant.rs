@@ -11,9 +11,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::family::Value;
 use super::{CallMeter, CallOutcome, Inner, signed};
 
-/// What a call is refused for by a quota.
+/// What a call, or a request of another kind, is refused for by a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QuotaBound {
+    /// Requests per time, whatever they are about.
+    Requests,
     /// Calls per time.
     Calls,
     /// Calls at once: too many waited for their turn, or one waited for too long.
@@ -29,13 +31,14 @@ pub enum QuotaBound {
 }
 
 impl QuotaBound {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Calls, Self::InFlight, Self::Bytes, Self::Children, Self::Closed, Self::Keys];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Requests, Self::Calls, Self::InFlight, Self::Bytes, Self::Children, Self::Closed, Self::Keys];
 
     /// Its word, as the label has it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::Requests => "requests",
             Self::Calls => "calls",
             Self::InFlight => "in_flight",
             Self::Bytes => "bytes",
@@ -53,7 +56,7 @@ pub struct TenantMeter {
     /// By upstream.
     calls: RwLock<HashMap<Box<str>, Arc<CallMeter>>>,
     /// In the order of [`QuotaBound::ALL`].
-    refusals: [Counter; 6],
+    refusals: [Counter; 7],
     unsent: Gauge,
 }
 
@@ -106,7 +109,7 @@ impl TenantMeter {
         self.calls.write().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_kept(name));
     }
 
-    /// A quota has refused a call.
+    /// A quota has refused a call, or a request of another kind.
     pub fn refused(&self, bound: QuotaBound) {
         self.refusals[bound as usize].inc();
     }

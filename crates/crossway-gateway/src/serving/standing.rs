@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_layers::credentials::Plan;
-use crossway_layers::limit::{Quota, QuotaList};
+use crossway_layers::limit::{LimitOptions, Quota, QuotaList, RequestCounts};
 use crossway_policy::{Policy, Principal, Rights, TenantDenied, ViewId};
 use crossway_router::ScopeKey;
-use crossway_service::SessionShare;
+use crossway_service::{RequestBound, SessionShare};
 use foldhash::HashMap;
 
+use super::quotas::bound_of;
 use super::shares::Shares;
 use crate::config::file::ScopeFile;
 use crate::joined::joined;
@@ -37,6 +38,8 @@ struct Inner {
     user: ScopeKey,
     /// How many sessions the caller may have.
     share: SessionShare,
+    /// How many requests the caller may make.
+    requests: RequestBound,
     /// Where it is counted what the caller does.
     meter: Arc<TenantMeter>,
     upstreams: Mutex<Vec<ToUpstream>>,
@@ -81,6 +84,10 @@ impl Standing {
 
     pub(crate) fn share(&self) -> &SessionShare {
         &self.0.share
+    }
+
+    pub(crate) fn requests(&self) -> &RequestBound {
+        &self.0.requests
     }
 
     pub(crate) fn meter(&self) -> &TenantMeter {
@@ -141,6 +148,8 @@ pub(crate) struct Standings {
     policy: Policy,
     generation: u64,
     shares: Shares,
+    /// They outlive changes of the config: what is allowed as before goes on being counted.
+    requests: RequestCounts,
     metrics: Metrics,
     kept: Mutex<Kept>,
 }
@@ -186,7 +195,8 @@ impl Kept {
 impl Standings {
     /// Under the first policy.
     pub(crate) fn new(policy: Policy, shares: Shares, metrics: Metrics) -> Self {
-        Self { policy, generation: 0, shares, metrics, kept: Mutex::default() }
+        let requests = RequestCounts::new(LimitOptions::default());
+        Self { policy, generation: 0, shares, requests, metrics, kept: Mutex::default() }
     }
 
     /// Under the policy that comes after `before`'s.
@@ -196,8 +206,9 @@ impl Standings {
             let (views_before, numbers) = (kept.views.clone(), Arc::clone(&kept.numbers));
             Kept { views_before, numbers, ..Kept::default() }
         };
-        let (shares, metrics) = (before.shares.clone(), before.metrics.clone());
-        Self { policy, generation: before.generation + 1, shares, metrics, kept: Mutex::new(kept) }
+        let (shares, requests) = (before.shares.clone(), before.requests.clone());
+        let (generation, metrics) = (before.generation + 1, before.metrics.clone());
+        Self { policy, generation, shares, requests, metrics, kept: Mutex::new(kept) }
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -245,13 +256,20 @@ impl Standings {
         let view = kept.view(rights.view());
         let user = joined(&[tenant.as_str(), principal.issuer(), principal.subject()]);
         let user = ScopeKey::new(joined(&["user", &user]));
+        let meter = self.metrics.tenant(tenant.as_str());
+        let quotas = Quota::of_requests(&self.policy.request_quotas(principal, tenant));
+        let requests = self.requests.bound(quotas, {
+            let meter = Arc::clone(&meter);
+            move |over| meter.refused(bound_of(over))
+        });
         Standing(Arc::new(Inner {
             endpoint: endpoint.cloned(),
             generation: self.generation,
             view,
             tenant: ScopeKey::new(joined(&["tenant", tenant.as_str()])),
             share: self.shares.of(tenant, &user),
-            meter: self.metrics.tenant(tenant.as_str()),
+            requests,
+            meter,
             upstreams: Mutex::default(),
             user,
             rights,
@@ -362,6 +380,32 @@ mod tests {
         let last = Standings::after(&after, policy());
         assert_eq!(of(&last, "alice", &["acme"]), alice);
         assert_ne!(of(&last, "carol", &["acme", "admins"]), alice);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_count_on_after_a_reload_where_as_much_is_allowed_and_anew_where_it_is_not() {
+        let policy = |requests: &str| {
+            let config = json!({
+                "tenants": { "acme": { "groups": ["acme"] }, "globex": { "groups": ["globex"] } },
+                "quotas": [{ "tenant": "acme", "requests": requests }],
+            });
+            Policy::compile(&serde_json::from_value(config).unwrap(), &[]).unwrap()
+        };
+        let left = |standings: &Standings, subject: &str, group: &str| {
+            let standing = standings.of(&caller(subject, &[group]), None).unwrap();
+            std::iter::from_fn(|| standing.requests().admit().ok()).take(100).count()
+        };
+        let before = Standings::new(policy("40/s"), Shares::new(8), Metrics::new());
+        assert_eq!(left(&before, "alice", "acme"), 20);
+        let same = Standings::after(&before, policy("40/s"));
+        assert_eq!((left(&same, "alice", "acme"), left(&same, "ann", "acme")), (0, 20));
+        // The same with another e-mail address, token or group: who it is counts.
+        assert_eq!(left(&same, "alice", "acme"), 0);
+        assert_eq!(left(&same, "alice", "globex"), 100);
+        assert_eq!(left(&Standings::after(&same, policy("20/s")), "alice", "acme"), 10);
+        let text = same.metrics.scrape(&[], &[], None);
+        let line = r#"crossway_quota_refusals_total{tenant="acme",bound="requests"} "#;
+        assert!(text.lines().any(|told| told.starts_with(line) && !told.ends_with(" 0")), "{text}");
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn there(serving: &Serving) {
 }
 
 /// Ends what goes on without end, also when a test fails.
-struct Over<'a>(&'a AtomicBool);
+pub(super) struct Over<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {

@@ -15,6 +15,7 @@ mod issued;
 mod lists;
 mod load;
 mod paths;
+mod requests;
 mod secrets;
 mod sessions;
 #[path = "../support/mod.rs"]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossway_proto::http_rules::Refusal;
 use crossway_proto::{ErrorCode, Message, ParseError, RequestId};
+use crossway_service::CallError;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
@@ -107,6 +108,17 @@ pub(super) fn not_taken(reason: NotTaken, id: Option<&RequestId>, retry_after: D
             later(StatusCode::SERVICE_UNAVAILABLE, "the server is about to stop", id, retry_after)
         }
     }
+}
+
+/// A stream that is one request too many of its caller's: "the user has sent too many requests in a given amount of time" (RFC 6585,
+/// section 4).
+pub(super) fn too_many(error: &CallError) -> Response<Body> {
+    let mut response = Response::new(Body::text(error.to_message(None).to_bytes()));
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(RETRY_AFTER, HeaderValue::from(error.retry_after_seconds().unwrap_or(1)));
+    response
 }
 
 fn later(

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use crossway_proto::Message;
 use crossway_proto::http_rules::{Page, Refusal, accept, content_type};
-use crossway_service::{Scope, Upstream};
+use crossway_service::{RequestBound, Scope, Upstream};
 use http::header::{ACCEPT, EXPECT};
 use http::request::Parts;
 use http::{Extensions, Method, Request, Response, Version};
@@ -158,6 +158,7 @@ impl Shared {
         if head.headers.contains_key(ACCEPT) {
             accept::check_get(&head.headers).map_err(|refusal| respond::refuse(&refusal, None))?;
         }
+        RequestBound::admit_if_any(head.extensions.get()).map_err(|error| respond::too_many(&error))?;
         let retry_after = self.config.limits.retry_after;
         let session = self
             .sessions
@@ -239,7 +240,15 @@ fn take(session: &Session, text: Bytes, extensions: Extensions) -> Response<Body
         Err(_) if text.trim_ascii_start().starts_with(b"[") => return respond::batch(),
         Err(error) => return respond::bad_message(&error),
     };
-    match session.handle(message, extensions) {
+    let admitted = match message.is_request() {
+        true => RequestBound::admit_if_any(extensions.get()),
+        false => Ok(()),
+    };
+    let taken = match admitted {
+        Ok(()) => session.handle(message, extensions),
+        Err(error) => session.refuse(&message, &error),
+    };
+    match taken {
         Ok(()) => respond::accepted(),
         Err((reason, id)) => respond::not_taken(reason, id.as_ref(), limits.retry_after),
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::{Message, RequestId};
-use crossway_service::{Link, Pump, SessionOwner, SessionPlace};
+use crossway_service::{CallError, Link, Pump, SessionOwner, SessionPlace};
 use http::Extensions;
 
 use super::sessions::Sessions;
@@ -124,6 +124,25 @@ impl Session {
             }
         };
         Err((reason, message.id().filter(|_| message.is_request())))
+    }
+
+    /// Answers a request with an error, on the stream like every other answer, and hands it to nobody.
+    ///
+    /// # Errors
+    ///
+    /// When it is not taken: why, and the id of the request.
+    pub(super) fn refuse(
+        &self,
+        request: &Message,
+        error: &CallError,
+    ) -> Result<(), (NotTaken, Option<RequestId>)> {
+        let Some(id) = request.id() else { return Ok(()) };
+        let told = self.state().pump.as_mut().map(|pump| pump.refuse(&id, error));
+        match told {
+            Some(true) => Ok(()),
+            Some(false) => Err((NotTaken::Full, Some(id))),
+            None => Err((NotTaken::Ended, Some(id))),
+        }
     }
 
     /// The next message for the client; `None` once there will be no more.

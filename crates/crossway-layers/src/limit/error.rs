@@ -16,6 +16,12 @@ pub enum OverQuota {
         /// When there is room for one.
         retry_after: Duration,
     },
+    /// Requests per time, whatever they are about.
+    #[error("too many requests in this time")]
+    Requests {
+        /// When there is room for one.
+        retry_after: Duration,
+    },
     /// Bytes per time.
     #[error("too many bytes in this time")]
     Bytes {
@@ -42,7 +48,9 @@ impl OverQuota {
     pub fn retry_after(&self) -> Duration {
         match self {
             Self::Closed => LIMIT_CLOSED_RETRY,
-            Self::Calls { retry_after } | Self::Bytes { retry_after } => *retry_after,
+            Self::Requests { retry_after } | Self::Calls { retry_after } | Self::Bytes { retry_after } => {
+                *retry_after
+            }
             Self::Waiting | Self::Waited | Self::Keys => LIMIT_RETRY,
         }
     }

@@ -134,7 +134,7 @@ impl LimitLayer {
             }
             let counts = self.0.table.counts(&quota)?;
             counts.check_bytes()?;
-            counts.count_call()?;
+            counts.count_call().map_err(|retry_after| OverQuota::Calls { retry_after })?;
             if counts.has_bytes() {
                 pass.meters.push(Arc::clone(&counts));
             }

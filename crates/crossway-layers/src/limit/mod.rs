@@ -9,7 +9,8 @@
 //! | calls at once | the call waits its turn; of those who wait, the user with the fewest calls at that time is next. Too many that wait, or too long: refused |
 //! | bytes per time | the call is refused. Bytes of requests and replies count; those of a reply are known when they pass, so the quota may be overdrawn by one, and is paid back first |
 //!
-//! Requests count, each attempt of them; notifications and responses do not. `subscriptions/listen` counts as a call when it
+//! [`RequestCounts`] hold requests of all kinds to a rate, before a layer sees them. In the layer
+//! requests count, each attempt of them; notifications and responses do not. `subscriptions/listen` counts as a call when it
 //! begins, and not as one at once: it stands for hours.
 //!
 //! A refusal is [`OverLimit`](crossway_service::Reason::OverLimit), *not sent*, with `retry_after`.
@@ -20,6 +21,7 @@ mod gate;
 mod layer;
 mod quota;
 mod reply;
+mod requests;
 mod table;
 
 #[cfg(test)]
@@ -28,3 +30,4 @@ mod tests;
 pub use error::OverQuota;
 pub use layer::{LimitLayer, LimitOptions};
 pub use quota::{AtOnce, Quota, QuotaKey, QuotaList, Quotas, Rate};
+pub use requests::RequestCounts;

@@ -69,6 +69,23 @@ impl Quota {
         limited
     }
 
+    /// What a policy says of requests, whatever they are about, users' own first. They are counted as calls are.
+    #[must_use]
+    pub fn of_requests(quotas: &[crossway_policy::Quota]) -> QuotaList {
+        let of = |users: bool| quotas.iter().filter(move |quota| quota.key.user.is_some() == users);
+        let counted = of(true).chain(of(false)).map(|quota| {
+            let key = QuotaKey(Key::Policy(Arc::new(quota.key.clone())));
+            let amount = quota.limits.requests.map(|rate| (NonZeroU64::new(rate.count()), rate.period()));
+            let limited = Self::new(key).of_tenant(quota.key.tenant.clone());
+            Self {
+                calls: amount.and_then(|(amount, period)| Some(Rate { amount: amount?, period })),
+                is_closed: amount.is_some_and(|(amount, _)| amount.is_none()),
+                ..limited
+            }
+        });
+        counted.collect()
+    }
+
     /// One of this tenant's.
     #[must_use]
     pub fn of_tenant(mut self, tenant: TenantName) -> Self {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,8 @@ pub(crate) struct Counts {
     bytes: Option<(Rate, Mutex<Bucket>)>,
     pub(super) gate: Arc<Gate>,
     most: Option<u32>,
+    /// Whether something was counted since it was last looked for what is idle: who has the counts need not ask the table for them.
+    is_used: AtomicBool,
     clock: Time,
 }
 
@@ -129,6 +132,13 @@ impl Entries {
         }
         self.swept = Some(now);
         self.by_key.retain(|_, entry| {
+            if entry.counts.is_used.swap(false, Ordering::Relaxed) {
+                entry.used = now;
+            }
+            // Who asks for counts that another one has is to count with it.
+            if Arc::strong_count(&entry.counts) > 1 {
+                return true;
+            }
             now.saturating_duration_since(entry.used) < entry.counts.keep(now) || !entry.counts.gate.is_idle()
         });
         self.by_tenant.clear();
@@ -151,7 +161,7 @@ impl Counts {
             Some((rate, RateLimiter::direct_with_clock(quota, clock.clone())))
         });
         let bytes = quota.bytes.map(|rate| (rate, Mutex::new(Bucket::new(rate))));
-        Arc::new(Self { calls, bytes, gate, most, clock })
+        Arc::new(Self { calls, bytes, gate, most, is_used: AtomicBool::new(false), clock })
     }
 
     fn are_of(&self, quota: &Quota) -> bool {
@@ -167,12 +177,11 @@ impl Counts {
         periods.into_iter().chain([debt]).flatten().fold(LIMIT_IDLE, Duration::max)
     }
 
-    /// Counts a call.
-    pub(super) fn count_call(&self) -> Result<(), OverQuota> {
+    /// Counts a call, or says when there is room for one.
+    pub(super) fn count_call(&self) -> Result<(), Duration> {
         let Some((_, limiter)) = &self.calls else { return Ok(()) };
-        limiter
-            .check()
-            .map_err(|until| OverQuota::Calls { retry_after: until.wait_time_from(self.clock.now()) })
+        self.is_used.store(true, Ordering::Relaxed);
+        limiter.check().map_err(|until| until.wait_time_from(self.clock.now()))
     }
 
     /// Whether there is room for more bytes.

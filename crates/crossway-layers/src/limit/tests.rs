@@ -3,8 +3,8 @@ use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crossway_policy::Principal;
-use crossway_service::{Call, CallError, Context, Link, Outcome, Reason, Reply};
+use crossway_policy::{Principal, TenantName};
+use crossway_service::{Call, CallError, Context, Link, Outcome, Reason, Reply, RequestBound};
 use crossway_testkit::Server;
 use smallvec::smallvec;
 use tokio::time::Instant;
@@ -406,4 +406,70 @@ async fn it_is_told_what_refuses_calls_and_how_much_waits() {
     assert!(matches!(refused()[..], [OverQuota::Calls { .. }]), "{:?}", refused());
     self::refused(second).await;
     assert_eq!((refused()[1], refused().len(), bytes()), (OverQuota::Waited, 2, 0));
+}
+
+/// The quotas of one of a tenant: what the tenant may, and half of it for the user.
+fn of_requests(tenant: &str, user: &str, rate: u32) -> QuotaList {
+    let quota = |key: String, rate| {
+        Quota::new(QuotaKey::new(key))
+            .of_tenant(TenantName::new(tenant).unwrap())
+            .calls(Rate::per_second(rate))
+    };
+    smallvec![
+        quota(format!("user {tenant} {user}"), number(rate / 2)),
+        quota(format!("tenant {tenant}"), number(rate))
+    ]
+}
+
+/// How many requests are let through until one is too many.
+fn admitted(bound: &RequestBound) -> usize {
+    std::iter::from_fn(|| bound.admit().ok()).take(100).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_count_for_the_user_and_the_tenant_and_for_no_other() {
+    let counts = RequestCounts::new(LimitOptions::default());
+    let bound = |tenant: &str, user: &str| counts.bound(of_requests(tenant, user, 8), |_| {});
+    let (alice, ann, bob) = (bound("acme", "alice"), bound("acme", "ann"), bound("globex", "bob"));
+    // What is too much for the user uses up nothing of the tenant's.
+    assert_eq!((admitted(&alice), admitted(&alice), admitted(&ann)), (4, 0, 4));
+    assert_eq!(admitted(&bound("acme", "amy")), 0, "the tenant has no more");
+    assert_eq!(admitted(&bob), 4);
+    let error = alice.admit().unwrap_err();
+    assert_eq!((error.outcome(), error.retry_after_seconds()), (Outcome::NotSent, Some(1)));
+    assert!(error.to_string().contains("too many requests in this time"), "{error}");
+    tokio::time::advance(Duration::from_millis(250)).await;
+    assert_eq!((admitted(&alice), admitted(&ann)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_anew_for_the_same_bound_counts_on_and_with_those_who_have_it() {
+    let counts = RequestCounts::new(LimitOptions::default().keys(8));
+    let bound = |user: &str| counts.bound(of_requests("acme", user, 40), |_| {});
+    let alice = bound("alice");
+    assert_eq!(admitted(&alice), 20);
+    assert_eq!(admitted(&bound("alice")), 0);
+    // Nobody else has a place in three quarters of the table, and she keeps hers however long she asks for nothing.
+    let others: Vec<_> = (0..4).map(|number| bound(&number.to_string())).collect();
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    let late = bound("late");
+    assert_eq!(admitted(&late), 0, "there is no room for its counts");
+    assert_eq!((admitted(&alice), admitted(&bound("alice"))), (20, 0));
+    drop(others);
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    assert_eq!(admitted(&late), 20, "there is room again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bound_of_nothing_lets_no_request_through_and_says_so() {
+    let told = std::sync::Arc::new(Mutex::new(Vec::new()));
+    let mut quotas = of_requests("acme", "alice", 2);
+    quotas[1].is_closed = true;
+    let refused = {
+        let told = std::sync::Arc::clone(&told);
+        move |over| told.lock().unwrap().push(over)
+    };
+    let bound = RequestCounts::new(LimitOptions::default()).bound(quotas, refused);
+    assert_eq!(bound.admit().unwrap_err().retry_after(), Some(limits::LIMIT_CLOSED_RETRY));
+    assert_eq!(*told.lock().unwrap(), [OverQuota::Closed]);
 }

@@ -20,7 +20,7 @@ use super::limits::{DOCUMENT_TIME, TOOLSETS};
 use super::one::One;
 use super::problem::Problem;
 use super::route::{Route, nothing};
-use super::service::{Admitted, admit, with_key};
+use super::service::{Admitted, admit, counted, with_key};
 use super::toolset::Toolset;
 use super::{Body, Config, OpenApi, ResponseFuture, docs, document};
 
@@ -254,7 +254,11 @@ where
                 Ok(Admitted::Answered(response)) => return response,
                 Err(problem) => return problem.into_response(),
             };
-            let mut response = shared.answer(parts, body).await.unwrap_or_else(Problem::into_response);
+            let answered = match counted(&parts) {
+                Ok(()) => shared.answer(parts, body).await,
+                Err(problem) => Err(problem),
+            };
+            let mut response = answered.unwrap_or_else(Problem::into_response);
             reader.may_read(&mut response);
             response
         })

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Buf;
-use crossway_service::{Scope, Upstream};
+use crossway_service::{RequestBound, Scope, Upstream};
 use http::Request;
 use http::request::Parts;
 use tower_service::Service;
@@ -65,7 +65,8 @@ where
                 Ok(Admitted::Answered(response)) => return response,
                 Err(problem) => return problem.into_response(),
             };
-            let route = Route::of(&parts.method, one.config.path(parts.uri.path()));
+            let route =
+                counted(&parts).and_then(|()| Route::of(&parts.method, one.config.path(parts.uri.path())));
             let answered = match route.and_then(|route| with_key(&one.config, &parts, route)) {
                 Ok(route) => one.answer(route, parts, body).await,
                 Err(problem) => Err(problem),
@@ -97,6 +98,15 @@ pub(super) fn admit(config: &Config, parts: &Parts) -> Result<Admitted, Problem>
         Some(response) => Admitted::Answered(response),
         None => Admitted::Asked(reader),
     })
+}
+
+/// Counts a request as its caller's.
+///
+/// # Errors
+///
+/// 429 when it is one too many.
+pub(super) fn counted(parts: &Parts) -> Result<(), Problem> {
+    RequestBound::admit_if_any(parts.extensions.get()).map_err(|error| Problem::failed(&error))
 }
 
 /// Checks the key.

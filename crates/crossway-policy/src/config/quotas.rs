@@ -22,6 +22,10 @@ pub struct QuotaRule {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
     // From here on as in `QuotaLimits`, which can't be flattened into this: serde would no longer refuse unknown keys.
+    /// Requests of any kind in some time, such as `500/s`: calls, lists, openings of sessions and of streams. Not of an upstream or a tool.
+    /// Without it 4000/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Rate>,
     /// Calls that begin in some time, such as `600/min`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<Rate>,
@@ -44,6 +48,10 @@ pub struct QuotaRule {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct QuotaLimits {
+    /// Requests of any kind in some time, such as `500/s`: calls, lists, openings of sessions and of streams. Not of an upstream or a tool.
+    /// Without it half of what the tenant may make.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Rate>,
     /// Calls that begin in some time, such as `60/min`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<Rate>,
@@ -65,10 +73,24 @@ impl QuotaLimits {
         *self == Self::default()
     }
 
+    /// Those of requests alone, whatever they are about.
+    pub(crate) fn of_requests(requests: Rate) -> Self {
+        Self { requests: Some(requests), ..Self::default() }
+    }
+
+    /// Those that depend on what a request is about.
+    pub(crate) fn of_calls(self) -> Self {
+        Self { requests: None, ..self }
+    }
+
     /// Whether something is limited to nothing.
     pub(crate) fn has_zero(&self) -> bool {
         let rate = |rate: Option<Rate>| rate.is_some_and(|rate| rate.count() == 0);
-        rate(self.calls) || rate(self.bytes) || self.in_flight == Some(0) || self.children == Some(0)
+        rate(self.requests)
+            || rate(self.calls)
+            || rate(self.bytes)
+            || self.in_flight == Some(0)
+            || self.children == Some(0)
     }
 }
 
@@ -77,6 +99,7 @@ impl fmt::Display for QuotaLimits {
         let rate = |name: &str, rate: Option<Rate>| rate.map(|rate| format!("{name} {rate}"));
         let count = |name: &str, count: Option<u32>| count.map(|count| format!("{name} {count}"));
         let parts = [
+            rate("requests", self.requests),
             rate("calls", self.calls),
             count("in_flight", self.in_flight),
             rate("bytes", self.bytes),
@@ -91,8 +114,8 @@ impl QuotaRule {
     /// What the tenant may use.
     #[must_use]
     pub fn limits(&self) -> QuotaLimits {
-        let Self { calls, in_flight, bytes, children, .. } = *self;
-        QuotaLimits { calls, in_flight, bytes, children }
+        let Self { requests, calls, in_flight, bytes, children, .. } = *self;
+        QuotaLimits { requests, calls, in_flight, bytes, children }
     }
 }
 
@@ -152,6 +175,11 @@ impl Rate {
             Per::Hour => 3600,
             Per::Day => 86_400,
         })
+    }
+
+    /// Half of it, and one at least of what is not nothing.
+    pub(crate) fn half(self) -> Self {
+        Self { count: self.count.div_ceil(2), ..self }
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -90,6 +90,12 @@ pub(crate) fn failure(failed: &CallError, id: Option<&RequestId>) -> Response<Bo
     }
 }
 
+/// A request too many, which is in no session: "the user has sent too many requests in a given amount of time" (RFC 6585, section 4).
+pub(crate) fn too_many(error: &CallError, id: Option<&RequestId>) -> Response<Body> {
+    let after = error.retry_after_seconds().unwrap_or(super::limits::RETRY_AFTER);
+    retry_after(message(StatusCode::TOO_MANY_REQUESTS, &error.to_message(id)), after)
+}
+
 /// Tells the client its session.
 pub(crate) fn with_session(mut response: Response<Body>, id: HeaderValue) -> Response<Body> {
     response.headers_mut().insert(&MCP_SESSION_ID, id);

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use crossway_proto::{Message, RequestId};
-use crossway_service::{Call, CallError, Context, Link, Reply};
+use crossway_service::{Call, CallError, Context, Link, Reply, RequestBound};
 use futures_core::Stream;
 use futures_util::stream::SelectAll;
 
@@ -31,7 +31,14 @@ impl Stream for Batch {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         if let Some(message) = self.waiting.pop_front() {
             let id = message.id().filter(|_| message.is_request());
-            let reply = self.link.call(Call::message(message, self.context.clone()));
+            let admitted = match id {
+                Some(_) => RequestBound::admit_if_any(self.context.extensions.get()),
+                None => Ok(()),
+            };
+            let reply = match admitted {
+                Ok(()) => self.link.call(Call::message(message, self.context.clone())),
+                Err(error) => Reply::failed(error),
+            };
             self.members.push(Member { id, reply });
         }
         let next = Pin::new(&mut self.members).poll_next(cx);

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::head::Routed;
 use super::intake::{Intake, IntakeError};
 use super::limits::DISCARD;
-use super::post::Post;
+use super::post::{Post, Why};
 use super::waiting::Waiting;
 use super::{Body, Limits, answer};
 
@@ -93,15 +93,16 @@ impl<B: http_body::Body<Data: Buf>> State<B> {
                 StateNow::Reading { post, intake } => {
                     let opened = match (ready!(intake.poll_collect(cx)), post.take()) {
                         (Ok(body), Some(post)) => post.open(body),
-                        (Err(error), Some(post)) => {
-                            Err(Box::new(refusal(error, &post.endpoint.limits).into()))
-                        }
+                        (Err(error), Some(post)) => Err(refusal(error, &post.endpoint.limits).into()),
                         (_, None) => return Poll::Pending,
                     };
                     match opened {
                         Ok(exchange) => State::Waiting { waiting: Some(Waiting::new(exchange)), timer: None },
                         Err(refused) => {
-                            let response = answer::refusal(&refused.refusal, refused.id.as_ref());
+                            let response = match &refused.why {
+                                Why::Refusal(refusal) => answer::refusal(refusal, refused.id.as_ref()),
+                                Why::TooMany(error) => answer::too_many(error, refused.id.as_ref()),
+                            };
                             State::Answered { response: Some(response), rest: None }
                         }
                     }

@@ -6,7 +6,7 @@ use crossway_proto::http_rules::names::MCP_PROTOCOL_VERSION;
 use crossway_proto::http_rules::version::{self, BodyVersion};
 use crossway_proto::http_rules::{Page, Refusal, accept, session as session_rules};
 use crossway_proto::{ErrorCode, Revision};
-use crossway_service::{Call, SessionOwner};
+use crossway_service::{Call, RequestBound, SessionOwner};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 
@@ -59,7 +59,10 @@ fn by_method(endpoint: &Arc<Endpoint>, parts: Parts) -> Routed {
         Method::GET | Method::DELETE if said_version(&parts.headers).is_some_and(Revision::is_modern) => {
             Ok(answer::not_allowed("POST", "revisions from 2026-07-28 on have POST only"))
         }
-        Method::GET => listen(endpoint, parts),
+        Method::GET => match RequestBound::admit_if_any(parts.extensions.get()) {
+            Ok(()) => listen(endpoint, parts),
+            Err(error) => Ok(answer::too_many(&error, None)),
+        },
         Method::DELETE => end(endpoint, &parts),
         _ => Ok(answer::not_allowed(METHODS, "the MCP endpoint takes POST, GET and DELETE only")),
     };

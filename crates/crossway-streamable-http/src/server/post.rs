@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crossway_proto::http_rules::version::{self, BodyVersion};
 use crossway_proto::http_rules::{Refusal, accept, content_type, session as session_rules};
 use crossway_proto::{ErrorCode, Incoming, Message, ParseError, RequestId, Revision};
-use crossway_service::{Call, Context, Scope, SessionOwner};
+use crossway_service::{Call, CallError, Context, Reply, RequestBound, Scope, SessionOwner};
 use http::StatusCode;
 use http::request::Parts;
 
@@ -28,13 +28,19 @@ pub(crate) struct Post {
 
 /// Why a POST is not handed on, and the request that is answered so.
 pub(crate) struct Refused {
-    pub(crate) refusal: Refusal,
+    pub(crate) why: Why,
     pub(crate) id: Option<RequestId>,
 }
 
-impl From<Refusal> for Refused {
+pub(crate) enum Why {
+    Refusal(Refusal),
+    /// It is one request too many of its caller's.
+    TooMany(CallError),
+}
+
+impl From<Refusal> for Box<Refused> {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, id: None }
+        Box::new(Refused { why: Why::Refusal(refusal), id: None })
     }
 }
 
@@ -62,46 +68,61 @@ impl Post {
         match Incoming::parse(body, &self.endpoint.limits.message) {
             Ok(Incoming::One(message)) => {
                 let id = message.id().filter(|_| message.is_request());
-                self.open_one(message).map_err(|refusal| Box::new(Refused { refusal, id }))
+                self.open_one(message).map_err(|mut refused| {
+                    refused.id = id;
+                    refused
+                })
             }
-            Ok(Incoming::Batch(messages)) => {
-                self.open_batch(messages).map_err(|refusal| Box::new(refusal.into()))
-            }
-            Err(error) => Err(Box::new(not_a_message(&error).into())),
+            Ok(Incoming::Batch(messages)) => Ok(self.open_batch(messages)?),
+            Err(error) => Err(not_a_message(&error).into()),
         }
     }
 
-    fn open_one(&mut self, message: Message) -> Result<Exchange, Refusal> {
+    fn open_one(&mut self, message: Message) -> Result<Exchange, Box<Refused>> {
+        let admitted = match message.is_request() {
+            true => RequestBound::admit_if_any(self.parts.extensions.get()),
+            false => Ok(()),
+        };
         let meta = if message.is_response() { None } else { message.meta_version() };
         if meta.is_none()
             && let Some(session) = self.session.take()
         {
             check_version(&self.parts.headers, &session)?;
-            return Ok(self.open_in(session, message));
+            return Ok(self.open_in(session, message, admitted));
         }
+        admitted.map_err(|error| Box::new(Refused { why: Why::TooMany(error), id: None }))?;
         let supported = if meta.is_some() { MODERN } else { &Revision::ALL };
         let said = BodyVersion { meta: meta.as_deref(), is_request: message.is_request() };
         match version::check(&self.parts.headers, said, supported)? {
             Some(revision) if revision.is_modern() => {
                 drop(meta);
-                modern::open(self, message, revision)
+                Ok(modern::open(self, message, revision)?)
             }
             _ if message.is_request() && message.is_method("initialize") => {
                 drop(meta);
-                self.open_session(message)
+                Ok(self.open_session(message)?)
             }
-            _ => Err(session_rules::missing()),
+            _ => Err(session_rules::missing().into()),
         }
     }
 
-    fn open_in(&mut self, session: Arc<Session>, message: Message) -> Exchange {
+    /// A request too many fails as a call does whose upstream has refused it: the session goes on.
+    fn open_in(
+        &mut self,
+        session: Arc<Session>,
+        message: Message,
+        admitted: Result<(), CallError>,
+    ) -> Exchange {
         let asked = match message.id() {
             Some(id) if message.is_request() => Asked::request(id, RequestKind::Plain),
             _ => Asked::Nothing,
         };
         let mut context = session.context();
         let control = self.equip(&mut context);
-        let reply = session.link.call(Call::message(message, context));
+        let reply = match admitted {
+            Ok(()) => session.link.call(Call::message(message, context)),
+            Err(error) => Reply::failed(error),
+        };
         Exchange::new(Arc::clone(&self.endpoint), Caller::Session(session), asked, control, reply)
     }
 

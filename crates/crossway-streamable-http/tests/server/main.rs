@@ -12,6 +12,7 @@ mod handles;
 mod http;
 mod modern;
 mod pages;
+mod requests;
 mod resuming;
 mod sessions;
 mod standing;

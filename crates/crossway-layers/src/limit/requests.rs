@@ -1,0 +1,72 @@
+//! Holds requests to their quotas, whatever they are about.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crossway_service::{CallError, RequestBound};
+use smallvec::SmallVec;
+
+use super::table::{Counts, Table};
+use super::{LimitOptions, OverQuota, QuotaList};
+
+/// The counts of requests, which a transport asks for before anything is done for one. Clones count together.
+///
+/// They are in no layer: a list that is kept, a session that is opened and a stream come to none, and most of what they cost is before.
+#[derive(Clone)]
+pub struct RequestCounts(Arc<Table>);
+
+impl RequestCounts {
+    /// Without a request yet. Of the options `keys` and `clock` are for this: no request waits.
+    #[must_use]
+    pub fn new(options: LimitOptions) -> Self {
+        Self(Arc::new(Table::new(options.clock, options.keys)))
+    }
+
+    /// The bound of one who makes requests: what [`Quota::calls`](super::Quota::calls) allows per time, the narrowest first, so that a user
+    /// who is over its own uses up nothing of its tenant's. Who asks again with the same keys counts together with those from before.
+    /// `refused` is told of each request that is too much.
+    pub fn bound(
+        &self,
+        quotas: QuotaList,
+        refused: impl Fn(OverQuota) + Send + Sync + 'static,
+    ) -> RequestBound {
+        let table = Arc::clone(&self.0);
+        // Where there is no room for its counts at this time, there may be later.
+        match Counted::new(&table, &quotas) {
+            Ok(counted) => RequestBound::new(move || told(counted.admit(), &refused)),
+            Err(_) => RequestBound::new(move || {
+                told(Counted::new(&table, &quotas).and_then(|counted| counted.admit()), &refused)
+            }),
+        }
+    }
+}
+
+/// What a request of somebody's counts for.
+struct Counted(SmallVec<[Arc<Counts>; 2]>);
+
+impl Counted {
+    fn new(table: &Table, quotas: &QuotaList) -> Result<Self, OverQuota> {
+        if quotas.iter().any(|quota| quota.is_closed) {
+            return Err(OverQuota::Closed);
+        }
+        quotas.iter().map(|quota| table.counts(quota)).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn admit(&self) -> Result<(), OverQuota> {
+        let count = |counts: &Arc<Counts>| counts.count_call();
+        self.0.iter().try_for_each(count).map_err(|retry_after| OverQuota::Requests { retry_after })
+    }
+}
+
+fn told(admitted: Result<(), OverQuota>, refused: impl Fn(OverQuota)) -> Result<(), CallError> {
+    admitted.map_err(|over| {
+        refused(over);
+        CallError::from(over)
+    })
+}
+
+impl fmt::Debug for RequestCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestCounts").field(&self.0).finish()
+    }
+}
