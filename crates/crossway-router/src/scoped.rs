@@ -31,7 +31,8 @@ use crate::limits::{FULL_RETRY, GROUP_PERCENT, POOL_SWEEP, SCOPED_AGE, SCOPED_ID
 /// secret it stands for never meets an instance that was made with another. Calls without a key are refused.
 ///
 /// An instance is made when the first call of its key comes, and dropped when it has been idle for long, or when there are
-/// too many and it is the one that was idle for the longest. Where [groups](Self::group_by) share the room, one has three quarters
+/// too many and it is the one that nobody has called for the longest. What listens is no reason to keep it then, and makes room for itself
+/// nowhere: of two that are listened to, each would take the other's place without end. Where [groups](Self::group_by) share the room, one has three quarters
 /// of it at the most: beyond that, its own make room. One that is old gets no new calls, another takes its place; unless
 /// there are as many as there may be, and then it goes on, or a call waits in it for its client, who is to find it there. Calls in flight keep theirs, but what listens (`subscriptions/listen`)
 /// ends, and is asked for anew by who wants it. Clones share the instances.
@@ -108,7 +109,10 @@ struct Instance {
     replied: AtomicUsize,
     /// How many of the calls are streams that go on as long as their clients like.
     standing: AtomicUsize,
+    /// When a call ended last, or it was made.
     used: Mutex<Instant>,
+    /// The same of calls that don't stand.
+    called: Mutex<Instant>,
     /// From when on it is old.
     old_at: Instant,
     /// Whether another is to take its place: then what stands ends.
@@ -160,11 +164,13 @@ impl Scoped {
         self.len() == 0
     }
 
-    /// Drops the instances whose keys are not to be kept. Calls in flight end as they would have.
+    /// Drops the instances whose keys are not to be kept. Calls in flight end as they would have, and what listens ends.
     pub fn retain(&self, keep: impl Fn(&ScopeKey) -> bool) {
         let dropped: Vec<_> = self.0.instances().extract_if(|key, _| !keep(key)).collect();
         // Outside of the lock: their ends may take a moment.
-        drop(dropped);
+        for (_, instance) in dropped {
+            instance.is_over.send_replace(true);
+        }
     }
 
     /// Ends all instances, with the calls that they have in flight and what listens. None is made from now on.
@@ -226,9 +232,9 @@ impl Shared {
             if let Some(instance) = self.instances().get(key).filter(|it| !it.is_old()) {
                 return Ok(Lease::new(instance, is_standing));
             }
-            if let Err(full) = counts.make_room(bounds, &mut gone) {
+            if let Err(full) = counts.make_room(bounds, is_standing, &mut gone) {
                 // Where there is an old one the call goes on.
-                if !self.instances().contains_key(key) {
+                if !is_standing && !self.instances().contains_key(key) {
                     ledger.refused(context);
                 }
                 return Err(full);
@@ -243,7 +249,7 @@ impl Shared {
             return Ok(Lease::new(instance, is_standing));
         }
         if !instances.contains_key(key) {
-            gone.extend(self.make_room(&mut instances, group.as_ref())?);
+            gone.extend(self.make_room(&mut instances, group.as_ref(), is_standing)?);
         }
         let upstream = (self.make)(key, context);
         let instance = Arc::new(Instance {
@@ -257,6 +263,7 @@ impl Shared {
             replied: AtomicUsize::new(0),
             standing: AtomicUsize::new(0),
             used: Mutex::new(Instant::now()),
+            called: Mutex::new(Instant::now()),
             old_at: Instant::now() + jittered(self.options.age),
             is_over: watch::Sender::new(false),
         });
@@ -273,11 +280,13 @@ impl Shared {
         Ok(lease)
     }
 
-    /// Takes the instance away that has been idle for the longest, if there is no room for one more: in all, or for the group.
+    /// Takes the instance away that nobody has called for the longest, if there is no room for one more: in all, or for the group. None for
+    /// what is standing.
     fn make_room(
         &self,
         instances: &mut HashMap<ScopeKey, Arc<Instance>>,
         group: Option<&ScopeKey>,
+        is_standing: bool,
     ) -> Result<Option<Arc<Instance>>, CallError> {
         let most = self.options.most;
         let share = (most.saturating_mul(GROUP_PERCENT) / 100).max(1);
@@ -288,13 +297,14 @@ impl Shared {
         if !of_group && instances.len() < most {
             return Ok(None);
         }
-        let some = instances.iter().filter(|(_, instance)| !of_group || is_theirs(instance));
-        let idle = some.filter_map(|(key, instance)| Some((instance.idle_since()?, key)));
+        let some = instances.iter().filter(|(_, it)| !is_standing && (!of_group || is_theirs(it)));
+        let idle = some.filter_map(|(key, instance)| Some((instance.uncalled_since()?, key)));
         let oldest = idle.min_by_key(|(since, _)| *since).map(|(_, key)| key.clone());
         let gone = oldest.and_then(|key| instances.remove(&key)).ok_or_else(|| {
             let why = "as many connections with this server as there may be are in use".into();
             CallError::not_sent(Reason::OverLimit(why)).with_retry_after(FULL_RETRY)
         })?;
+        gone.is_over.send_replace(true);
         Ok(Some(gone))
     }
 
@@ -303,8 +313,7 @@ impl Shared {
     }
 
     fn instances(&self) -> MutexGuard<'_, HashMap<ScopeKey, Arc<Instance>>> {
-        // Each step leaves the table whole.
-        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.instances)
     }
 }
 
@@ -334,12 +343,13 @@ async fn sweep(shared: Weak<Shared>) {
 }
 
 impl Instance {
-    /// Takes it away from those that it is one of, unless it is in use by now.
+    /// Takes it away from those that it is one of, unless it has a call by now.
     fn take_away(&self) -> Option<Arc<Self>> {
         let among = self.among.upgrade()?;
         let mut instances = among.instances();
         let it = instances.get(&self.key).filter(|it| std::ptr::eq(&***it, self))?;
-        it.idle_since()?;
+        it.uncalled_since()?;
+        self.is_over.send_replace(true);
         instances.remove(&self.key)
     }
 
@@ -359,15 +369,28 @@ impl Instance {
     }
 
     /// It is in use until now.
-    fn note_use(&self) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn note_use(&self, is_standing: bool) {
+        *lock(&self.used) = Instant::now();
+        if !is_standing {
+            *lock(&self.called) = Instant::now();
+        }
     }
 
     /// Since when it has had no call; none while it has some, or one waits for its client.
     fn idle_since(&self) -> Option<Instant> {
         let is_idle = self.calls.load(Ordering::Acquire) == 0 && !self.has_waiting();
-        is_idle.then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+        is_idle.then(|| *lock(&self.used))
     }
+
+    /// Since when it has had none but those that stand.
+    fn uncalled_since(&self) -> Option<Instant> {
+        self.stands_alone().then(|| *lock(&self.called))
+    }
+}
+
+/// Each step leaves what is locked whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Upstream for Scoped {

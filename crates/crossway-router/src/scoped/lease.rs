@@ -37,7 +37,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let instance = &self.instance;
-        instance.note_use();
+        instance.note_use(self.is_standing);
         if self.is_standing {
             instance.standing.fetch_sub(1, Ordering::AcqRel);
         }
@@ -52,7 +52,7 @@ struct Kept(Weak<Instance>);
 impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(instance) = self.0.upgrade() {
-            instance.note_use();
+            instance.note_use(false);
             instance.kept.fetch_sub(1, Ordering::AcqRel);
         }
     }

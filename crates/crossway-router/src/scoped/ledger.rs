@@ -64,19 +64,26 @@ impl Ledger {
 }
 
 impl Counts {
-    /// Makes room for one more under each bound. Puts what was taken away for it into `gone`, to be dropped when no lock is held.
+    /// Makes room for one more under each bound, unless it is for what is standing: that has the room that there is. Puts what was taken
+    /// away for it into `gone`, to be dropped when no lock is held.
     ///
     /// # Errors
     ///
     /// When all that count for one of them are in use. Then it may be that some that count for others were taken away, idle ones.
-    pub(super) fn make_room(&self, bounds: &[Bound], gone: &mut Vec<Arc<Instance>>) -> Result<(), CallError> {
+    pub(super) fn make_room(
+        &self,
+        bounds: &[Bound],
+        is_standing: bool,
+        gone: &mut Vec<Arc<Instance>>,
+    ) -> Result<(), CallError> {
         for bound in bounds {
             if bound.most == 0 {
                 return Err(full());
             }
             // What is counted twice is taken away once: of this one the others are told by its being gone.
             while self.held(&bound.key, gone) >= bound.most {
-                gone.push(self.longest_idle(&bound.key, gone).ok_or_else(full)?);
+                let idle = if is_standing { None } else { self.longest_idle(&bound.key, gone) };
+                gone.push(idle.ok_or_else(full)?);
             }
         }
         Ok(())
@@ -97,10 +104,10 @@ impl Counts {
         self.counted(key).filter(|it| !gone.iter().any(|other| Arc::ptr_eq(it, other))).count()
     }
 
-    /// Takes the one away that has been idle for the longest.
+    /// Takes the one away that nobody has called for the longest.
     fn longest_idle(&self, key: &ScopeKey, gone: &[Arc<Instance>]) -> Option<Arc<Instance>> {
         let idle = self.counted(key).filter(|it| !gone.iter().any(|other| Arc::ptr_eq(it, other)));
-        let mut idle: Vec<_> = idle.filter_map(|it| Some((it.idle_since()?, it))).collect();
+        let mut idle: Vec<_> = idle.filter_map(|it| Some((it.uncalled_since()?, it))).collect();
         idle.sort_by_key(|(since, _)| *since);
         idle.into_iter().find_map(|(_, instance)| instance.take_away())
     }

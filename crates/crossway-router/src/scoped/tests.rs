@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 mod asking;
+mod standing;
 
 type Made = mpsc::Receiver<(String, Server)>;
 

@@ -95,6 +95,25 @@ fn a_user_has_no_more_processes_than_the_quota_of_users_allows() {
 }
 
 #[test]
+fn a_server_whose_list_was_asked_for_makes_room_for_the_next_one() {
+    run(async {
+        let mut rig = Rig::new(&config("user", json!([{ "per_user": { "children": 1 } }])));
+        let [sa, sb] =
+            ["sa", "sb"].map(|name| At { user: User::Alice, upstream: Some(name), is_legacy: false });
+        for at in [&sa, &sb, &sa, &sb] {
+            let listed = rig.ask(at, "tools/list", json!({}), TIME).await.concat();
+            assert!(listed.contains("get_a"), "{listed}");
+            let called = rig.ask(at, "tools/call", json!({ "name": "get_a" }), TIME).await.concat();
+            assert!(called.contains("result"), "{called}");
+        }
+        // Nobody asks any more: what the gateway itself hears starts nothing.
+        let started = rig.world.started();
+        rig.pass(Duration::from_secs(240)).await;
+        assert_eq!(rig.world.started(), started);
+    });
+}
+
+#[test]
 fn no_log_line_list_change_or_update_of_another_tenants_server_goes_to_anybody_else() {
     run(async {
         let mut rig = Rig::new(&config("tenant", json!([])));

@@ -91,6 +91,11 @@ impl World {
         Connected::in_process(Arc::new(Server(instance)), speaks)
     }
 
+    /// How many servers were started so far.
+    pub(super) fn started(&self) -> usize {
+        self.0.lock().unwrap().instances.len()
+    }
+
     /// The servers' lists are others from now on, for those whose they are.
     pub(super) fn change(&self, name: &str, whose: Whose<'_>, owners: &[&str]) {
         {
