@@ -89,6 +89,7 @@ struct Shared {
     options: ScopedOptions,
     bounds: Option<(Ledger, Box<BoundsOf>)>,
     group_of: OnceLock<Box<GroupOf>>,
+    holder_of: OnceLock<Box<GroupOf>>,
     instances: Mutex<HashMap<ScopeKey, Arc<Instance>>>,
     sweeper: OnceLock<()>,
     is_closed: AtomicBool,
@@ -97,6 +98,10 @@ struct Shared {
 struct Instance {
     key: ScopeKey,
     group: Option<ScopeKey>,
+    /// Whose it is, whichever version of a secret it was made with.
+    holder: Option<ScopeKey>,
+    /// Whether it is the one of them that was called last.
+    is_latest: AtomicBool,
     /// Those that it is one of.
     among: Weak<Shared>,
     link: Link,
@@ -115,8 +120,8 @@ struct Instance {
     called: Mutex<Instant>,
     /// From when on it is old.
     old_at: Instant,
-    /// Whether another is to take its place: then what stands ends.
-    is_over: watch::Sender<bool>,
+    /// Whenever it says so, what stands ends.
+    ends: watch::Sender<()>,
 }
 
 impl Scoped {
@@ -141,15 +146,29 @@ impl Scoped {
     }
 
     fn made(make: Box<Make>, options: ScopedOptions, bounds: Option<(Ledger, Box<BoundsOf>)>) -> Self {
-        let (instances, group_of, sweeper) = (Mutex::default(), OnceLock::new(), OnceLock::new());
-        let is_closed = AtomicBool::new(false);
-        Self(Arc::new(Shared { make, options, bounds, group_of, instances, sweeper, is_closed }))
+        let (instances, sweeper, is_closed) = (Mutex::default(), OnceLock::new(), AtomicBool::new(false));
+        let (group_of, holder_of) = (OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Shared { make, options, bounds, group_of, holder_of, instances, sweeper, is_closed }))
     }
 
     /// Has groups share the room for instances: `group_of` says of which one a key is, given the context of its first call. A key of
     /// none has no share, and may take all the room. To be said once, before the first call.
     pub fn group_by(&self, group_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static) {
         self.0.group_of.get_or_init(|| Box::new(group_of));
+    }
+
+    /// Tells whose an instance is, whichever version of a secret its key stands for, given the context of its first call. Once a holder calls
+    /// one of their instances, what listens at their others ends, and is asked for anew at the one that has their secret of now. To be
+    /// said once, before the first call.
+    pub fn hold_by(&self, holder_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static) {
+        self.0.holder_of.get_or_init(|| Box::new(holder_of));
+    }
+
+    /// Ends what listens at all instances of a holder, who has no secret any more. Calls in flight end as they would have.
+    pub fn end_listening(&self, holder: &ScopeKey) {
+        for instance in self.0.instances().values().filter(|it| it.holder.as_ref() == Some(holder)) {
+            instance.supersede();
+        }
     }
 
     /// How many instances there are.
@@ -169,7 +188,7 @@ impl Scoped {
         let dropped: Vec<_> = self.0.instances().extract_if(|key, _| !keep(key)).collect();
         // Outside of the lock: their ends may take a moment.
         for (_, instance) in dropped {
-            instance.is_over.send_replace(true);
+            instance.end_standing();
         }
     }
 
@@ -178,7 +197,7 @@ impl Scoped {
         self.0.is_closed.store(true, Ordering::Release);
         let all: Vec<_> = self.0.instances().drain().collect();
         for (_, instance) in &all {
-            instance.is_over.send_replace(true);
+            instance.end_standing();
         }
         futures_util::future::join_all(all.iter().map(|(_, instance)| instance.link.close())).await;
     }
@@ -191,8 +210,8 @@ impl Shared {
     /// count for one of its bounds.
     fn lease(self: &Arc<Self>, is_standing: bool, context: &Context) -> Result<Lease, CallError> {
         let key = key_of(context)?;
-        if let Some(instance) = self.instances().get(key).filter(|it| !it.is_old()) {
-            return Ok(Lease::new(instance, is_standing));
+        if let Some(lease) = lease_now(&self.instances(), key, is_standing) {
+            return Ok(lease);
         }
         match self.lease_anew(key, is_standing, context) {
             // There is no room for another, so an old one goes on.
@@ -229,8 +248,8 @@ impl Shared {
             bounds.filter(|(_, bounds)| !bounds.is_empty()).map(|(it, bounds)| (it, it.lock(), bounds));
         if let Some((ledger, counts, bounds)) = &mut counted {
             // Who has made it while this waited for the lock has made room for it too.
-            if let Some(instance) = self.instances().get(key).filter(|it| !it.is_old()) {
-                return Ok(Lease::new(instance, is_standing));
+            if let Some(lease) = lease_now(&self.instances(), key, is_standing) {
+                return Ok(lease);
             }
             if let Err(full) = counts.make_room(bounds, is_standing, &mut gone) {
                 // Where there is an old one the call goes on.
@@ -245,8 +264,8 @@ impl Shared {
             return Err(CallError::not_sent(Reason::Closing));
         }
         // Another call may have made it meanwhile.
-        if let Some(instance) = instances.get(key).filter(|it| !it.is_old()) {
-            return Ok(Lease::new(instance, is_standing));
+        if let Some(lease) = lease_now(&instances, key, is_standing) {
+            return Ok(lease);
         }
         if !instances.contains_key(key) {
             gone.extend(self.make_room(&mut instances, group.as_ref(), is_standing)?);
@@ -255,6 +274,8 @@ impl Shared {
         let instance = Arc::new(Instance {
             key: key.clone(),
             group,
+            holder: self.holder_of.get().and_then(|holder_of| holder_of(context)),
+            is_latest: AtomicBool::new(false),
             among: Arc::downgrade(self),
             link: upstream.connect(Scope::Shared),
             _upstream: upstream,
@@ -265,14 +286,17 @@ impl Shared {
             used: Mutex::new(Instant::now()),
             called: Mutex::new(Instant::now()),
             old_at: Instant::now() + jittered(self.options.age),
-            is_over: watch::Sender::new(false),
+            ends: watch::Sender::new(()),
         });
         let lease = Lease::new(&instance, is_standing);
         if let Some((_, counts, bounds)) = &mut counted {
             counts.count(bounds, &instance);
         }
+        if !is_standing {
+            note_called(&instances, &instance);
+        }
         if let Some(old) = instances.insert(key.clone(), instance) {
-            old.is_over.send_replace(true);
+            old.end_standing();
             gone.push(old);
         }
         drop((instances, counted));
@@ -304,7 +328,7 @@ impl Shared {
             let why = "as many connections with this server as there may be are in use".into();
             CallError::not_sent(Reason::OverLimit(why)).with_retry_after(FULL_RETRY)
         })?;
-        gone.is_over.send_replace(true);
+        gone.end_standing();
         Ok(Some(gone))
     }
 
@@ -315,6 +339,29 @@ impl Shared {
     fn instances(&self) -> MutexGuard<'_, HashMap<ScopeKey, Arc<Instance>>> {
         lock(&self.instances)
     }
+}
+
+/// The instance of a key, if there is one that is not to be replaced.
+fn lease_now(
+    instances: &HashMap<ScopeKey, Arc<Instance>>,
+    key: &ScopeKey,
+    is_standing: bool,
+) -> Option<Lease> {
+    let instance = instances.get(key).filter(|it| !it.is_old())?;
+    if !is_standing {
+        note_called(instances, instance);
+    }
+    Some(Lease::new(instance, is_standing))
+}
+
+/// An instance is called: what listens at its holder's others has been told of with a secret that is no more.
+fn note_called(instances: &HashMap<ScopeKey, Arc<Instance>>, called: &Instance) {
+    if called.holder.is_none() || called.is_latest.load(Ordering::Acquire) {
+        return;
+    }
+    let others = instances.values().filter(|it| it.holder == called.holder && it.key != called.key);
+    others.for_each(|other| other.supersede());
+    called.is_latest.store(true, Ordering::Release);
 }
 
 fn key_of(context: &Context) -> Result<&ScopeKey, CallError> {
@@ -336,7 +383,7 @@ async fn sweep(shared: Weak<Shared>) {
         };
         let dropped: Vec<_> = shared.instances().extract_if(|_, instance| is_over(instance)).collect();
         for (_, instance) in &dropped {
-            instance.is_over.send_replace(true);
+            instance.end_standing();
         }
         drop(dropped);
     }
@@ -349,7 +396,7 @@ impl Instance {
         let mut instances = among.instances();
         let it = instances.get(&self.key).filter(|it| std::ptr::eq(&***it, self))?;
         it.uncalled_since()?;
-        self.is_over.send_replace(true);
+        self.end_standing();
         instances.remove(&self.key)
     }
 
@@ -366,6 +413,17 @@ impl Instance {
     /// Whether it has no calls but those that stand.
     fn stands_alone(&self) -> bool {
         self.calls.load(Ordering::Acquire) == self.standing.load(Ordering::Acquire) && !self.has_waiting()
+    }
+
+    /// Ends what stands.
+    fn end_standing(&self) {
+        self.ends.send_replace(());
+    }
+
+    /// Its holder has another one by now, or none.
+    fn supersede(&self) {
+        self.is_latest.store(false, Ordering::Release);
+        self.end_standing();
     }
 
     /// It is in use until now.
@@ -419,11 +477,10 @@ impl Connection for Handle {
             _ => self.0.lease(is_standing, &call.context),
         };
         match lease {
-            Ok(lease) if is_standing => {
-                let over = Box::pin(lease.over());
-                Reply::stream(Leased::new(lease, call).take_until(over))
-            }
-            Ok(lease) => Reply::stream(Leased::new(lease, call)),
+            Ok(mut lease) => match lease.over() {
+                Some(over) => Reply::stream(Leased::new(lease, call).take_until(Box::pin(over))),
+                None => Reply::stream(Leased::new(lease, call)),
+            },
             Err(error) => Reply::failed(error),
         }
     }

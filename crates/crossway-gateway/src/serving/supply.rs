@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crossway_layers::credentials::{CredentialsLayer, Plan, SecretStore, Supplied};
 use crossway_router::ScopeKey;
-use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
+use crossway_service::{
+    Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
+};
 
 use super::access::scope_key;
 use super::ruling::Now;
@@ -31,6 +33,29 @@ pub(super) fn credentials(name: Arc<str>, now: Now, store: SecretStore, is_api: 
         None => Ok(Plan::default()),
     };
     CredentialsLayer::new(plans, store)
+}
+
+/// Whose connections calls of an upstream use, whichever version of a secret these were made with.
+#[derive(Clone)]
+pub(super) struct Holder {
+    name: Arc<str>,
+    now: Now,
+}
+
+impl Holder {
+    pub(super) fn new(name: Arc<str>, now: Now) -> Self {
+        Self { name, now }
+    }
+
+    pub(super) fn of(&self, context: &Context) -> Option<ScopeKey> {
+        let standing = context.extensions.get::<Standing>()?;
+        Some(scope_key(scope(&self.now, &self.name), standing))
+    }
+}
+
+/// Whose the connections with an upstream are.
+fn scope(now: &Now, name: &str) -> ScopeFile {
+    now.get().scopes.get(name).copied().unwrap_or(ScopeFile::Session)
 }
 
 fn is_tool_call(call: &Call) -> bool {
@@ -71,7 +96,7 @@ impl Connection for KeyedLink {
             let why = "nobody has said for whom this call is".into();
             return Reply::failed(CallError::not_sent(Reason::Unavailable(why)));
         };
-        let scope = self.now.get().scopes.get(&*self.name).copied().unwrap_or(ScopeFile::Session);
+        let scope = scope(&self.now, &self.name);
         let version = extensions.get::<Supplied>().map_or("", Supplied::version);
         let make = || ScopeKey::new(joined(&[scope_key(scope, standing).as_str(), version]));
         let key = standing.key(&self.name, scope, version, make);

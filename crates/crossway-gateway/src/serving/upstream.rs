@@ -18,7 +18,7 @@ use super::owned::Owned;
 use super::quotas::{PolicyQuotas, children, refused, tenant_among_others, tenant_of_shared};
 use super::ruling::Now;
 use super::standing::Standing;
-use super::supply::{Keyed, credentials};
+use super::supply::{Holder, Keyed, credentials};
 use crate::config::UpstreamSpec;
 use crate::config::file::ScopeFile;
 use crate::connect::Connect;
@@ -76,9 +76,18 @@ impl Served {
         };
         let now_too = now.clone();
         scoped.group_by(move |context| tenant_among_others(&now_too, context));
+        let holder = Holder::new(Arc::clone(&name), now.clone());
+        let holder_too = holder.clone();
+        scoped.hold_by(move |context| holder_too.of(context));
         let keyed = Keyed::new(name.clone(), now.clone(), scoped.clone());
         let is_api = matches!(spec.plan, UpstreamPlan::Api(_));
-        let supplied = Around::new(keyed, credentials(name.clone(), now.clone(), secrets.clone(), is_api));
+        let told = scoped.clone();
+        let credentials = credentials(name.clone(), now.clone(), secrets.clone(), is_api).telling_of_missing(
+            move |context| {
+                holder.of(context).inspect(|holder| told.end_listening(holder));
+            },
+        );
+        let supplied = Around::new(keyed, credentials);
         let metered = Metered::new(supplied, metrics.clone(), &name, tenant_of);
         let limited = Around::new(metered, counts.calls.clone());
         let limited = Owned::new(name.clone(), keyring.clone(), limited);

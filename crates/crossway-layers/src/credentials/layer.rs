@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossway_policy::CredentialMissing;
 use crossway_proto::RequestId;
-use crossway_service::{Call, Reply};
+use crossway_service::{Call, Context, Reply};
 use tower_layer::Layer;
 
 use super::{NotSupplied, Plan, SecretStore, Supplied};
@@ -35,12 +35,23 @@ where
 pub struct CredentialsLayer {
     plans: Arc<dyn Plans>,
     store: SecretStore,
+    missing: Option<Arc<Missing>>,
 }
+
+type Missing = dyn Fn(&Context) + Send + Sync;
 
 impl CredentialsLayer {
     /// Supplies what `plans` says from what `store` reads.
     pub fn new(plans: impl Plans, store: SecretStore) -> Self {
-        Self { plans: Arc::new(plans), store }
+        Self { plans: Arc::new(plans), store, missing: None }
+    }
+
+    /// Tells of each call whose caller lacks a credential, by the call's context: what was opened with one that the caller had before is not
+    /// theirs any more. What is told must not wait.
+    #[must_use]
+    pub fn telling_of_missing(mut self, missing: impl Fn(&Context) + Send + Sync + 'static) -> Self {
+        self.missing = Some(Arc::new(missing));
+        self
     }
 }
 
@@ -60,14 +71,24 @@ impl Stage for CredentialsLayer {
         let id = seam::request(call).and_then(crossway_proto::Message::id);
         let plan = match self.plans.plan(call) {
             Ok(plan) => plan,
-            Err(missing) => return Entry::Answer(refused(id.as_ref(), &missing.into())),
+            Err(missing) => {
+                if let Some(tell) = &self.missing {
+                    tell(&call.context);
+                }
+                return Entry::Answer(refused(id.as_ref(), &missing.into()));
+            }
         };
         if let Some(supplied) = plan.supplied_now(&self.store) {
             return Entry::Pass(Some(supplied));
         }
         let store = self.store.clone();
+        let missing = self.missing.clone().map(|tell| (tell, call.context.clone()));
         Entry::Wait(Box::pin(async move {
-            store.supply(plan.credentials()).await.map(Some).map_err(|error| refused(id.as_ref(), &error))
+            let supplied = store.supply(plan.credentials()).await;
+            if let (Err(NotSupplied::Missing(_)), Some((tell, context))) = (&supplied, missing) {
+                tell(&context);
+            }
+            supplied.map(Some).map_err(|error| refused(id.as_ref(), &error))
         }))
     }
 

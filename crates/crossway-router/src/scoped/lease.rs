@@ -9,6 +9,7 @@ use crossway_era::to_legacy::MAY_ASK;
 use crossway_proto::Message;
 use crossway_service::{Ask, Call, CallError, Extensions, Reply};
 use futures_core::Stream;
+use tokio::sync::watch;
 
 use super::Instance;
 
@@ -16,21 +17,25 @@ use super::Instance;
 pub(super) struct Lease {
     instance: Arc<Instance>,
     is_standing: bool,
+    /// Hears when what stands is to end, from when on it stands.
+    ends: Option<watch::Receiver<()>>,
 }
 
 impl Lease {
+    /// Takes an instance, under the lock of all if it is among them.
     pub(super) fn new(instance: &Arc<Instance>, is_standing: bool) -> Self {
         instance.calls.fetch_add(1, Ordering::AcqRel);
         if is_standing {
             instance.standing.fetch_add(1, Ordering::AcqRel);
         }
-        Self { instance: Arc::clone(instance), is_standing }
+        let ends = is_standing.then(|| instance.ends.subscribe());
+        Self { instance: Arc::clone(instance), is_standing, ends }
     }
 
-    /// Resolves when another instance is to take this one's place.
-    pub(super) fn over(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut is_over = self.instance.is_over.subscribe();
-        async move { _ = is_over.wait_for(|is_over| *is_over).await }
+    /// Resolves when what stands is to end; given once, to that.
+    pub(super) fn over(&mut self) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let mut ends = self.ends.take()?;
+        Some(async move { _ = ends.changed().await })
     }
 }
 

@@ -10,3 +10,4 @@ mod listed;
 mod metrics;
 mod named;
 mod noninterference;
+mod rotated;

@@ -1,5 +1,7 @@
 //! What listens at an instance.
 
+use futures_util::FutureExt as _;
+
 use super::*;
 
 /// What has to come without waiting for anything.
@@ -82,4 +84,61 @@ async fn what_listens_at_an_instance_that_is_not_to_be_kept_ends() {
     let (_, _alices) = soon(made.recv()).await.unwrap();
     scoped.retain(|_| false);
     assert!(soon(listening.next()).await.is_none());
+}
+
+/// Instances whose keys are `holder version`.
+fn held() -> (Scoped, Made) {
+    let (scoped, made) = scoped(ScopedOptions::default());
+    scoped.hold_by(|context| {
+        let key = context.extensions.get::<ScopeKey>()?;
+        key.as_str().split_once(' ').map(|(holder, _)| ScopeKey::new(holder))
+    });
+    (scoped, made)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_listens_with_a_secret_that_was_replaced_ends_when_its_holder_calls_with_the_new_one() {
+    let (scoped, mut made) = held();
+    let (mut old, mut others) = (listen(&scoped, "alice 1"), listen(&scoped, "bob 1"));
+    let (_, alices) = soon(made.recv()).await.unwrap();
+    let (_, bobs) = soon(made.recv()).await.unwrap();
+    alices.expect("subscriptions/listen").await;
+    let long = call(&scoped, "alice 1");
+    let of_long = alices.expect("tools/call").await;
+    // What listens supersedes nothing: two clients of one holder would end each other's without end.
+    let mut new = listen(&scoped, "alice 2");
+    let (_, alices_new) = soon(made.recv()).await.unwrap();
+    alices_new.expect("subscriptions/listen").await;
+    assert!(old.next().now_or_never().is_none());
+    finish(&alices_new, call(&scoped, "alice 2")).await;
+    assert!(soon(old.next()).await.is_none());
+    // A call in flight ends as it would have, and nobody else's is touched.
+    alices.answer(&of_long, "{}");
+    finish_reply(long).await;
+    assert!(new.next().now_or_never().is_none());
+    bobs.expect("subscriptions/listen").await;
+    assert!(others.next().now_or_never().is_none());
+    // Whichever is called last ends what listens at the others.
+    drop(old);
+    assert!(alices.receive().await.unwrap().is_method("notifications/cancelled"));
+    finish(&alices, call(&scoped, "alice 1")).await;
+    assert!(soon(new.next()).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_listens_for_a_holder_who_has_no_secret_any_more_ends() {
+    let (scoped, mut made) = held();
+    let (mut alices, mut bobs) = (listen(&scoped, "alice 1"), listen(&scoped, "bob 1"));
+    let (_, server) = soon(made.recv()).await.unwrap();
+    scoped.end_listening(&ScopeKey::new("alice"));
+    assert!(soon(alices.next()).await.is_none());
+    assert!(bobs.next().now_or_never().is_none());
+    // It may come back.
+    let mut again = listen(&scoped, "alice 1");
+    server.expect("subscriptions/listen").await;
+    assert!(again.next().now_or_never().is_none());
+}
+
+async fn finish_reply(mut reply: Reply) {
+    reply.next().await.unwrap().unwrap();
 }
