@@ -27,7 +27,8 @@ pub trait Access: Send + Sync + 'static {
     /// Who is told the same lists by an upstream. An upstream of [`Whose::Nobody`] is not there for this caller.
     fn lists_of(&self, upstream: &str, context: &Context) -> Whose;
 
-    /// Whether the caller may see an item of a list.
+    /// Whether the caller may see an item of a list, or hear of a resource that no list may have: then what is asked about has no
+    /// [item](Thing::item), and the answer has to be that of [`admits`](Self::admits) for who would read it.
     fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
         let _ = (thing, context);
         true

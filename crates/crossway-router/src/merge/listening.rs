@@ -83,10 +83,10 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
         let mut taken = Vec::new();
         for (member, reply, subscribed) in join_all(asked).await.into_iter().flatten() {
             let subscribed = Arc::new(subscribed);
-            taken.push((member, Arc::clone(&subscribed)));
             // That it ends is told too: what ends without an answer has been cut off.
-            let heard = reply.map(Some).chain(stream::iter([None]));
-            upstreams.push(heard.map(move |heard| (heard, Arc::clone(&subscribed))).boxed());
+            let (heard, name) = (reply.map(Some).chain(stream::iter([None])), Arc::clone(&member.name));
+            taken.push((member, Arc::clone(&subscribed)));
+            upstreams.push(heard.map(move |heard| (heard, (name.clone(), subscribed.clone()))).boxed());
         }
         let listening = Listening {
             router,
@@ -173,8 +173,8 @@ impl Router {
     }
 }
 
-/// What an upstream says; `None` is the end.
-type Heard = (Option<Result<Message, CallError>>, Arc<Subscribed>);
+/// What an upstream says; `None` is the end. With its name, and what it was asked for.
+type Heard = (Option<Result<Message, CallError>>, (Arc<str>, Arc<Subscribed>));
 
 struct Listening {
     router: Router,
@@ -217,10 +217,9 @@ impl Listening {
                     Err(RecvError::Lagged(_)) if self.may_listen() => self.missed(),
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return self.end(),
                 },
-                Some((heard, subscribed)) = self.upstreams.next() => match heard {
+                Some((heard, (upstream, subscribed))) = self.upstreams.next() => match heard {
                     Some(Ok(message)) if message.is_method("notifications/resources/updated") => {
-                        // What is no object is nothing that could be told.
-                        if let Some(message) = self.own(message, &subscribed) {
+                        if let Some(message) = self.own(message, &upstream, &subscribed) {
                             return Some(message);
                         }
                     }
@@ -309,11 +308,17 @@ impl Listening {
         notification("notifications/subscriptions/acknowledged", &self.id, Some(&filter))
     }
 
-    /// An upstream's message under the client's own id, about what the client knows.
-    fn own(&self, mut message: Message, subscribed: &Subscribed) -> Option<Message> {
-        let uri =
-            message.member(Part::Params, "uri").and_then(|uri| serde_json::from_slice::<String>(uri).ok());
-        if let Some(exposed) = uri.and_then(|own| exposed(&own, subscribed)) {
+    /// What an upstream tells of a resource, under the client's own id and by the name that the client knows. None of what it was not asked for,
+    /// and of what is below that and not for this client: a server that several share tells what others are subscribed to.
+    fn own(&self, mut message: Message, upstream: &str, subscribed: &Subscribed) -> Option<Message> {
+        let uri: String = serde_json::from_slice(message.member(Part::Params, "uri")?).ok()?;
+        let exposed = exposed(&uri, subscribed)?;
+        let kind = ListKind::Resources;
+        let thing = Thing { upstream, kind, name: &uri, item: None, is_untold: false };
+        if !self.router.access().shows(&thing, &self.context) {
+            return None;
+        }
+        if exposed != uri {
             message.edit(Part::Params, &[], &[("uri", json!(exposed).to_string().as_bytes())]).ok()?;
             message = message.reread().ok()?;
         }
@@ -335,7 +340,7 @@ impl Listening {
     }
 }
 
-/// By what name a client knows a resource that an upstream tells of, if by another. It may be below one that the client is subscribed to.
+/// By what name a client knows a resource that an upstream tells of: one that the client is subscribed to, or one below.
 fn exposed(own: &str, subscribed: &Subscribed) -> Option<String> {
     let (rest, exposed) = match subscribed.get(own) {
         Some(exposed) => ("", exposed),
@@ -344,8 +349,7 @@ fn exposed(own: &str, subscribed: &Subscribed) -> Option<String> {
             above.min_by_key(|(rest, _)| rest.len())?
         }
     };
-    let exposed = format!("{exposed}{rest}");
-    (exposed != own).then_some(exposed)
+    Some(format!("{exposed}{rest}"))
 }
 
 fn notification(method: &str, id: &RequestId, filter: Option<&str>) -> Option<Message> {

@@ -28,7 +28,7 @@ impl Access for ByName {
     }
 
     fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
-        thing.item.is_some() && thing.name.starts_with(key(context))
+        (thing.item.is_some() || thing.kind == ListKind::Resources) && thing.name.starts_with(key(context))
     }
 
     fn admits(&self, thing: &Thing<'_>, _: &Message, context: &mut Context) -> bool {

@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use super::*;
+use crate::access::{Access, Thing, Whose};
 use crate::limits::CHANGES;
 
 const A_LITTLE: Duration = Duration::from_secs(5);
@@ -203,5 +204,46 @@ async fn an_update_below_a_resource_is_told_by_the_name_that_the_client_has_for_
         ));
         let told = text(&listening.next().await);
         assert!(told.contains(&format!(r#""uri":"crossway://two/{own}""#)), "{told}");
+    }
+}
+
+/// Grants one resource, and what is below one part of it.
+struct OneResource;
+
+impl Access for OneResource {
+    fn rights(&self, _: &Context) -> Whose {
+        Whose::Everybody
+    }
+
+    fn lists_of(&self, _: &str, _: &Context) -> Whose {
+        Whose::Everybody
+    }
+
+    fn shows(&self, thing: &Thing<'_>, _: &Context) -> bool {
+        thing.name == "w://team" || thing.name.starts_with("w://team/open")
+    }
+
+    fn admits(&self, thing: &Thing<'_>, _: &Message, context: &mut Context) -> bool {
+        self.shows(thing, context)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_of_what_the_client_may_not_read_or_has_not_asked_for_is_not_told() {
+    let rig = Rig::new(RouterOptions::default().access(OneResource));
+    let one = rig.add("one").await;
+    let filter = r#","notifications":{"resourceSubscriptions":["w://team"]}"#;
+    let mut listening = rig.call(modern("1", "subscriptions/listen", filter));
+    let id = subscribed_to(&one, "w://team").await;
+    assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
+    let told = ["w://team/secret-merger", "w://team/open-plan", "w://teams", "other://x", "w://team"];
+    for uri in told {
+        one.send(&format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"{uri}","_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+        ));
+    }
+    for uri in ["w://team/open-plan", "w://team"] {
+        let told = text(&listening.next().await);
+        assert!(told.contains(&format!(r#""uri":"{uri}""#)), "{told}");
     }
 }
