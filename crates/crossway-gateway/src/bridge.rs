@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossway_router::Share;
+use crossway_router::BackOptions;
 
 use crate::args::BridgeArgs;
 use crate::connect::connect;
@@ -33,7 +33,8 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
             let name = name_of(&upstream);
             let connected = connect(upstream).await?;
             connected.announce(&name);
-            let any_era = any_era_of(&name, Arc::clone(&connected.upstream), &connected, Share::Shared);
+            let any_era =
+                any_era_of(&name, Arc::clone(&connected.upstream), &connected, BackOptions::default());
             let tools = Arc::new(alone(&name, &any_era.modern()));
             serve_with_tools(bound, any_era, Some(tools), &name, false).await?;
             connected.close().await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crossway_openapi::face::{self, Directory};
 use crossway_router::guard::GuardOptions;
-use crossway_router::{Front, Router, RouterOptions, SealedSessions, Share};
+use crossway_router::{BackOptions, Front, Router, RouterOptions, SealedSessions};
 use crossway_seal::Keyring;
 
 use crate::RunError;
@@ -179,9 +179,10 @@ impl Running {
         let guard = GuardOptions::new().name(name.as_str());
         let only = tools::empty();
         let routers = [Some(only.clone()), self.mcp.as_ref().map(|(router, _)| router.clone())];
-        let (member, modern, any_era) = Member::start(by_plan(), server, guard, Share::Shared, move || {
-            routers.iter().flatten().for_each(|router| router.refresh(&name));
-        });
+        let (member, modern, any_era) =
+            Member::start(by_plan(), server, guard, BackOptions::default(), move || {
+                routers.iter().flatten().for_each(|router| router.refresh(&name));
+            });
         let name = member.name();
         only.insert(name, &modern);
         let face = self.tools.clone().at(&format!("{}/{}", self.tools.path_prefix, encode_name(name)));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossway_router::Share;
+use crossway_router::BackOptions;
 use crossway_router::guard::{Guard, GuardOptions};
 use tokio::task::JoinHandle;
 
@@ -28,12 +28,12 @@ pub(crate) struct Member {
 
 impl Member {
     /// Begins to reach a server, and says when it is there. Gives it in the modern shape, for routers, and for clients of both
-    /// eras. `share` says who shares sessions with one that is legacy.
+    /// eras. `back` says who shares sessions with one that is legacy.
     pub(crate) fn start(
         connect: Connect,
         server: Server,
         guard: GuardOptions,
-        share: Share,
+        back: BackOptions,
         arrived: impl Fn() + Send + 'static,
     ) -> (Self, Late, Late) {
         let (modern, for_router) = Late::new();
@@ -44,7 +44,7 @@ impl Member {
             connect,
             server: server.clone(),
             guard,
-            share,
+            back,
             modern,
             any_era,
             connected: Arc::clone(&connected),
@@ -89,7 +89,7 @@ struct Connecting {
     connect: Connect,
     server: Server,
     guard: GuardOptions,
-    share: Share,
+    back: BackOptions,
     modern: Arrival,
     any_era: Arrival,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
@@ -109,7 +109,7 @@ impl Connecting {
                         Without::around(Arc::clone(&connected.upstream), &self.server.disabled_tools);
                     let guarded = Guard::new(upstream, self.guard.clone());
                     self.vitals.reached(guarded.clone());
-                    let any_era = any_era_of(name, Arc::new(guarded), &connected, self.share);
+                    let any_era = any_era_of(name, Arc::new(guarded), &connected, self.back.clone());
                     *self.connected.lock().unwrap_or_else(PoisonError::into_inner) =
                         Some(Arc::new(connected));
                     self.modern.arrive(any_era.modern());

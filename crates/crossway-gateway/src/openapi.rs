@@ -10,7 +10,7 @@ use std::time::Duration;
 use crossway_openapi::face::{self, ApiKey};
 use crossway_proto::Revision;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
-use crossway_router::Share;
+use crossway_router::BackOptions;
 use crossway_service::{Call, Context, Origin, Scope, Upstream};
 use serde_json::{Map, Value};
 
@@ -154,7 +154,7 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     let bound = Bound::new(serving).await?.of_tools(&tools);
     let connected = connect(upstream).await?;
     connected.announce("mcp");
-    let any_era = any_era_of("mcp", Arc::clone(&connected.upstream), &connected, Share::Shared);
+    let any_era = any_era_of("mcp", Arc::clone(&connected.upstream), &connected, BackOptions::default());
     // Whoever comes first is to see all tools, however long the server takes to start.
     let modern = any_era.modern();
     if tokio::time::timeout(FIRST_LIST, first_list(&modern)).await.is_err() {

@@ -42,7 +42,8 @@ pub const POOL_SWEEP: Duration = Duration::from_secs(15);
 /// compiled when they start take long.
 pub const OPEN_TIME: Duration = Duration::from_secs(30);
 
-/// How many calls may wait for their clients' answers, at one upstream: 1,024. Each holds a session.
+/// How many calls may wait for their clients' answers, at one upstream: 1,024, and no more than three quarters of the sessions that there may be: each
+/// holds one.
 pub const PARKED_CALLS: usize = 1024;
 
 /// How long a call waits for its client's answer: 10 minutes, time for a person to think.
@@ -132,6 +133,9 @@ pub const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);
 /// How long the answer to `resources/subscribe` waits until the server knows of the subscription, and a call on another session of
 /// a listener's until the server knows there: 2 s. After that the client may miss a change, which is better than to be without an answer.
 pub const SUBSCRIBE_WAIT: Duration = Duration::from_secs(2);
+
+/// How many resources a server is asked at once to tell of: 16. One after the other, thousands of one client's would hold up the others' for long.
+pub const SUBSCRIBES_AT_ONCE: usize = 16;
 
 /// How many calls may be in flight at one upstream: 256. What a server's own queue takes without falling over.
 pub const GUARD_CONCURRENT: usize = 256;

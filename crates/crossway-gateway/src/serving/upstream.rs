@@ -7,7 +7,9 @@ use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
 use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
 use crossway_openapi::Attached;
-use crossway_router::{Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, Share, Unprefixed};
+use crossway_router::{
+    BackOptions, Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, Share, Unprefixed,
+};
 use crossway_seal::Keyring;
 use crossway_service::{Call, CallError, Connection, Context, Link, Reason, Reply, Scope, Upstream};
 
@@ -64,7 +66,8 @@ impl Served {
                 return Box::new(Replaced);
             }
             let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
-            Box::new(Instance::new(&made, &supplied, Arc::clone(&connect), &shown, ends.expect()))
+            let back = sessions(&made, &ruled);
+            Box::new(Instance::new(&made, back, &supplied, Arc::clone(&connect), &shown, ends.expect()))
         };
         let scoped = match &spec.plan {
             UpstreamPlan::Command(_) => {
@@ -176,6 +179,19 @@ impl Counts {
     }
 }
 
+/// Who shares the sessions of one instance, where it is legacy: none of those who share it has them all.
+fn sessions(spec: &UpstreamSpec, now: &Now) -> BackOptions {
+    let (name, now) = (spec.name.clone(), now.clone());
+    match spec.scope {
+        ScopeFile::Session => BackOptions::shared_by(Share::Session),
+        ScopeFile::User => BackOptions::default(),
+        ScopeFile::Tenant | ScopeFile::Shared => BackOptions::default().shared_among(
+            move |context| tenant_of_shared(&now, &name, context),
+            |context| context.extensions.get::<Standing>().map(|standing| standing.user().clone()),
+        ),
+    }
+}
+
 /// The upstream as one scope has it.
 struct Instance {
     member: Option<(Member, Lasting)>,
@@ -187,6 +203,7 @@ struct Instance {
 impl Instance {
     fn new(
         spec: &UpstreamSpec,
+        back: BackOptions,
         supplied: &Supplied,
         connect: Connect,
         all: &Instances,
@@ -210,8 +227,7 @@ impl Instance {
         }
         let server =
             Server { name: spec.name.clone(), upstream: plan, disabled_tools: spec.disabled_tools.clone() };
-        let share = if spec.scope == ScopeFile::Session { Share::Session } else { Share::Shared };
-        let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), share, || {});
+        let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), back, || {});
         let shown = all.show(member.vitals());
         Self { member: Some((member, lasting)), modern, _shown: shown }
     }

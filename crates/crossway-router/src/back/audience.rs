@@ -6,14 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crossway_proto::Message;
 use tokio::sync::broadcast;
 
+use super::sharers::Sharer;
 use crate::limits::CHANGES;
 
 /// Who listens to the sessions of one key, all of them: some servers tell a change in that session alone in which it was
 /// made, and whoever listens can't know in which his next call will be.
 pub(super) struct Audience {
     changes: broadcast::Sender<Message>,
-    /// How many listen to each resource.
-    uris: Mutex<HashMap<String, usize>>,
+    /// Who listens to each resource, each as often as they do.
+    uris: Mutex<HashMap<String, Vec<Sharer>>>,
 }
 
 impl Default for Audience {
@@ -34,18 +35,25 @@ impl Audience {
     }
 
     /// One more listens to a resource.
-    pub(super) fn join(&self, uri: &str) {
-        *self.uris().entry(uri.to_owned()).or_default() += 1;
+    pub(super) fn join(&self, uri: &str, sharer: &Sharer) {
+        self.uris().entry(uri.to_owned()).or_default().push(sharer.clone());
     }
 
     /// One fewer listens to it.
-    pub(super) fn leave(&self, uri: &str) {
+    pub(super) fn leave(&self, uri: &str, sharer: &Sharer) {
         let mut uris = self.uris();
-        let Some(count) = uris.get_mut(uri) else { return };
-        *count -= 1;
-        if *count == 0 {
+        let Some(listeners) = uris.get_mut(uri) else { return };
+        if let Some(at) = listeners.iter().position(|other| other == sharer) {
+            listeners.swap_remove(at);
+        }
+        if listeners.is_empty() {
             uris.remove(uri);
         }
+    }
+
+    /// Whether there is a resource that this one listens to, of which `is_known` says nothing.
+    pub(super) fn has_besides(&self, sharer: &Sharer, is_known: impl Fn(&str) -> bool) -> bool {
+        self.uris().iter().any(|(uri, listeners)| !is_known(uri) && listeners.contains(sharer))
     }
 
     pub(super) fn listens_to(&self, uri: &str) -> bool {
@@ -61,8 +69,8 @@ impl Audience {
         self.uris().keys().filter(|uri| !is_known(uri)).cloned().collect()
     }
 
-    fn uris(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        // Each step leaves the counts whole.
+    fn uris(&self) -> MutexGuard<'_, HashMap<String, Vec<Sharer>>> {
+        // Each step leaves the table whole.
         self.uris.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

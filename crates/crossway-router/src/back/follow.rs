@@ -5,15 +5,25 @@ use std::sync::atomic::Ordering;
 
 use crossway_era::to_legacy::Session;
 use crossway_proto::Kind;
+use futures_util::future::{BoxFuture, Shared};
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::timeout;
 
 use super::member::Member;
-use crate::limits::{OPEN_TIME, SUBSCRIBE_WAIT};
+use super::sharers::Sharer;
+use crate::limits::{OPEN_TIME, SUBSCRIBE_WAIT, SUBSCRIBES_AT_ONCE};
+
+/// The server is told of all that is listened to from then on, by a task that waits for its turn.
+pub(super) type Following = Shared<BoxFuture<'static, ()>>;
 
 impl Member {
-    /// Whether the server has not been told yet of all resources that are listened to.
-    pub(super) fn is_behind(&self) -> bool {
-        self.can_subscribe() && !self.unfollowed().is_empty()
+    /// Whether the server has not been told yet of all resources that this one listens to.
+    pub(super) fn is_behind(&self, sharer: &Sharer) -> bool {
+        // Few listen to resources, and then there is nothing to be looked for.
+        !self.audience.is_without_resources() && self.can_subscribe() && {
+            let state = self.state();
+            self.audience.has_besides(sharer, |uri| state.followed.contains_key(uri))
+        }
     }
 
     /// Whether the server tells this session of a resource's changes; `None` if it was not asked to.
@@ -22,36 +32,27 @@ impl Member {
     }
 
     /// Subscribes to what is listened to, and ends the subscriptions to what no longer is. Goes on if the caller goes away,
-    /// so that it is always known of what the server has been told.
+    /// so that it is always known of what the server has been told. What it has not been told in [`OPEN_TIME`] is left to the next one.
     pub(super) async fn follow(self: &Arc<Self>) {
         if !self.can_subscribe() {
             return;
         }
-        let member = Arc::clone(self);
-        let _ = tokio::spawn(async move {
-            // One at a time, so that the server hears the beginning and the end of a subscription in their order.
-            let _turn = member.following.lock().await;
-            for (uri, is_taken) in member.take_unheard() {
-                if is_taken && !member.is_dead() {
-                    member.unfollow(&uri);
-                }
-            }
-            for uri in member.unfollowed() {
-                if member.is_dead() {
-                    return;
-                }
-                let answer = member.ask_in_time(Session::subscribe(&uri, true)).await;
-                // What was refused is not asked for again as long as somebody listens to it on another session.
-                let is_taken = answer.is_ok_and(|answer| answer.kind() == Kind::Result);
-                member.state().followed.insert(uri, is_taken);
-            }
-        })
-        .await;
+        let following = {
+            let mut state = self.state();
+            // Who waits already will see to what is listened to now.
+            let next = state.next_to_follow.get_or_insert_with(|| {
+                let told = tokio::spawn(tell_of_resources(Arc::clone(self)));
+                told.map(drop).boxed().shared()
+            });
+            next.clone()
+        };
+        following.await;
     }
 
-    /// The same for a call, which does not wait for long: a change that nobody is told of is better than no answer.
-    pub(super) async fn catch_up(self: &Arc<Self>) {
-        if self.is_behind() {
+    /// The same for a call, which does not wait for long: a change that nobody is told of is better than no answer. Nor does it wait for what
+    /// others listen to, who may do so without end.
+    pub(super) async fn catch_up(self: &Arc<Self>, sharer: &Sharer) {
+        if self.is_behind(sharer) {
             let _ = timeout(SUBSCRIBE_WAIT, self.follow()).await;
         }
     }
@@ -81,6 +82,17 @@ impl Member {
         self.session().is_some_and(|session| session.can("resources.subscribe"))
     }
 
+    /// Subscribes to one resource.
+    async fn follow_one(&self, uri: String) {
+        if self.is_dead() {
+            return;
+        }
+        let answer = self.ask_in_time(Session::subscribe(&uri, true)).await;
+        // What was refused is not asked for again as long as somebody listens to it on another session.
+        let is_taken = answer.is_ok_and(|answer| answer.kind() == Kind::Result);
+        self.state().followed.insert(uri, is_taken);
+    }
+
     fn unfollowed(&self) -> Vec<String> {
         let state = self.state();
         self.audience.besides(|uri| state.followed.contains_key(uri))
@@ -89,4 +101,18 @@ impl Member {
     fn take_unheard(&self) -> Vec<(String, bool)> {
         self.state().followed.extract_if(|uri, _| !self.audience.listens_to(uri)).collect()
     }
+}
+
+async fn tell_of_resources(member: Arc<Member>) {
+    // One at a time, so that the server hears the beginning and the end of a subscription in their order.
+    let _turn = member.following.lock().await;
+    member.state().next_to_follow = None;
+    for (uri, is_taken) in member.take_unheard() {
+        if is_taken && !member.is_dead() {
+            member.unfollow(&uri);
+        }
+    }
+    let all = stream::iter(member.unfollowed());
+    let told = all.for_each_concurrent(SUBSCRIBES_AT_ONCE, |uri| member.follow_one(uri));
+    let _ = timeout(OPEN_TIME, told).await;
 }

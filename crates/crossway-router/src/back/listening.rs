@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::member::{Lease, Member};
 use super::pool::Pool;
 use super::reply::id_of;
+use super::sharers::Sharer;
 use crate::cell::{Cell, Found};
 
 /// Listens for what the client asks for, until it has enough or the session ends.
@@ -39,7 +40,8 @@ async fn begin(
     let session = lease.member.open().await?;
     let (changes, death) = (lease.member.audience.changes(), lease.member.death());
     let mut listener = Listener::new(message, session);
-    let mut subscriptions = Subscriptions::new(pool, &lease.member, listener.uris());
+    let sharer = pool.options.sharers.of(context);
+    let mut subscriptions = Subscriptions::new(pool, &lease.member, sharer, listener.uris());
     if !listener.uris().is_empty() {
         for uri in subscriptions.begin().await {
             listener.handle_refused(&uri);
@@ -102,14 +104,15 @@ struct Subscriptions {
     pool: Arc<Pool>,
     /// The listener's own session. It ends with that.
     member: Arc<Member>,
+    sharer: Sharer,
     uris: Vec<String>,
 }
 
 impl Subscriptions {
-    fn new(pool: &Arc<Pool>, member: &Arc<Member>, uris: &BTreeSet<String>) -> Self {
-        uris.iter().for_each(|uri| member.audience.join(uri));
+    fn new(pool: &Arc<Pool>, member: &Arc<Member>, sharer: Sharer, uris: &BTreeSet<String>) -> Self {
+        uris.iter().for_each(|uri| member.audience.join(uri, &sharer));
         let (pool, member) = (Arc::clone(pool), Arc::clone(member));
-        Self { pool, member, uris: uris.iter().cloned().collect() }
+        Self { pool, member, sharer, uris: uris.iter().cloned().collect() }
     }
 
     /// Tells the server of them: on the listener's session, and on those where calls are in flight that may change them.
@@ -118,7 +121,7 @@ impl Subscriptions {
         let is_another = |member: &Arc<Member>| !Arc::ptr_eq(member, &self.member) && member.is_leased();
         let others: Vec<_> = self.pool.open_beside(&self.member).into_iter().filter(is_another).collect();
         // A server that works through its calls one by one takes it when they have ended.
-        join(self.member.follow(), join_all(others.iter().map(Member::catch_up))).await;
+        join(self.member.follow(), join_all(others.iter().map(|it| it.catch_up(&self.sharer)))).await;
         let is_followed = |uri: &str| {
             let is_followed_by = |member: &Arc<Member>| member.follows(uri) == Some(true);
             is_followed_by(&self.member) || others.iter().any(is_followed_by)
@@ -129,7 +132,7 @@ impl Subscriptions {
     }
 
     fn end(&self, uris: &[String]) {
-        uris.iter().for_each(|uri| self.member.audience.leave(uri));
+        uris.iter().for_each(|uri| self.member.audience.leave(uri, &self.sharer));
         for member in self.pool.open_beside(&self.member) {
             if uris.iter().any(|uri| member.follows(uri).is_some()) {
                 tokio::spawn(async move { member.follow().await });

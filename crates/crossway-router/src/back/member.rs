@@ -11,9 +11,11 @@ use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, timeout};
 
 use super::audience::Audience;
+use super::follow::Following;
 use super::is_the_end;
 use super::pool::Key;
 use super::roots::has_roots;
+use super::sharers::Sharer;
 use super::turns::Turns;
 use super::unowned::{Taker, attend};
 use crate::cell::Cell;
@@ -57,8 +59,12 @@ pub(super) struct Member {
 pub(super) struct State {
     used: Instant,
     level: Option<Level>,
+    /// Whose the last call was that may ask its client.
+    sharer: Sharer,
     /// The resources that the server was asked to tell this session of, and whether it does.
     pub(super) followed: HashMap<String, bool>,
+    /// Sees to what is listened to now, once it has its turn.
+    pub(super) next_to_follow: Option<Following>,
     /// How many calls ended of which the server has not said in time that it has heard.
     pub(super) unheard: usize,
     /// Calls that can take what comes outside of all calls.
@@ -98,7 +104,9 @@ impl Member {
             state: Mutex::new(State {
                 used: Instant::now(),
                 level: None,
+                sharer: Sharer::default(),
                 followed: HashMap::new(),
+                next_to_follow: None,
                 unheard: 0,
                 takers: Vec::new(),
                 orphans: VecDeque::new(),
@@ -280,6 +288,11 @@ impl Member {
         self.is_leased.load(Ordering::Acquire)
     }
 
+    /// Whose call has it that may ask its client.
+    pub(super) fn leased_by(&self) -> Option<Sharer> {
+        self.is_leased().then(|| self.state().sharer.clone())
+    }
+
     /// Whether it has such a call, and that does not wait for its client.
     pub(super) fn is_working(&self) -> bool {
         self.is_leased() && !self.is_parked.load(Ordering::Acquire)
@@ -332,8 +345,9 @@ impl Lease {
     }
 
     /// Holds the session for a call that may ask its client; `None` if another such call has it.
-    pub(super) fn exclusive(member: &Arc<Member>) -> Option<Self> {
+    pub(super) fn exclusive(member: &Arc<Member>, sharer: &Sharer) -> Option<Self> {
         member.is_leased.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        member.state().sharer.clone_from(sharer);
         let mut lease = Self::new(member);
         lease.is_exclusive = true;
         Some(lease)

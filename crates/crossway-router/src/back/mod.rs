@@ -28,6 +28,7 @@ mod parked;
 mod pool;
 mod reply;
 mod roots;
+mod sharers;
 mod turns;
 mod unowned;
 mod visits;
@@ -44,9 +45,10 @@ use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Outcome, Reason, Reply, Scope, Upstream,
 };
 
-use crate::limits;
+use crate::{ScopeKey, limits};
 use pool::Pool;
 use reply::CallReply;
+use sharers::Sharers;
 
 /// Who shares a session with a legacy server; see the [table](crate::back).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -77,10 +79,11 @@ pub struct BackOptions {
     pub queue_time: Duration,
     /// How long a session is kept that nobody uses.
     pub idle: Duration,
-    /// The most calls that wait for their clients.
+    /// The most calls that wait for their clients; three quarters of the sessions in any case, for each keeps its own.
     pub parked_calls: usize,
     /// How long a call waits for its client.
     pub parked_time: Duration,
+    sharers: Sharers,
 }
 
 impl Default for BackOptions {
@@ -94,6 +97,7 @@ impl Default for BackOptions {
             idle: limits::POOL_IDLE,
             parked_calls: limits::PARKED_CALLS,
             parked_time: limits::PARKED_TIME,
+            sharers: Sharers::default(),
         }
     }
 }
@@ -103,6 +107,19 @@ impl BackOptions {
     #[must_use]
     pub fn shared_by(share: Share) -> Self {
         Self { share, ..Self::default() }
+    }
+
+    /// Has groups share the sessions that calls have for themselves, in whose course the server may ask: `group_of` says by its context of which
+    /// one a call is, `user_of` of which user. A group has three quarters of them at the most, and of the calls that wait for their clients;
+    /// a user has three quarters of that.
+    #[must_use]
+    pub fn shared_among(
+        mut self,
+        group_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static,
+        user_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static,
+    ) -> Self {
+        self.sharers = Sharers::new(group_of, user_of);
+        self
     }
 
     /// Seals the state that clients bring back with these keys.

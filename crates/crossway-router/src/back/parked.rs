@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::member::Lease;
 use super::pool::{Owner, Pool};
 use super::reply::CallReply;
+use super::sharers::Sharer;
 use crate::cell::Cell;
 
 /// A call that waits for its client's answer. It keeps its session.
@@ -23,6 +24,8 @@ pub(super) struct Parked {
     pub(super) questions: Vec<Question>,
     /// Who may wake it up.
     pub(super) owner: Owner,
+    /// Whose share of those that wait it is of.
+    pub(super) sharer: Sharer,
     /// What came with it: some of that is held as long as the call is.
     pub(super) _context: Context,
     /// What gives it up when its client does not come, once it waits.

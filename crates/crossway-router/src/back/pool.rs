@@ -16,9 +16,11 @@ use tokio::time::{Instant, sleep};
 use super::audience::Audience;
 use super::member::{Lease, Member};
 use super::parked::Parked;
+use super::sharers::Sharer;
 use super::turns::{Turn, Turns};
 use super::{BackOptions, Share, error_for};
 use crate::cell::Cell;
+use crate::guard::group::part;
 use crate::limits::POOL_SWEEP;
 use crate::{ClientSession, ScopeKey};
 
@@ -147,7 +149,7 @@ impl Pool {
     /// When there are as many sessions as there may be, and all are in use.
     pub(super) fn lease(self: &Arc<Self>, owner: Owner, asks: &Asks) -> Result<Lease, CallError> {
         self.keep_swept();
-        match self.hold(&Key { owner, asks: asks.clone() }, Hold::Beside)? {
+        match self.hold(&Key { owner, asks: asks.clone() }, Hold::Beside, &Sharer::default())? {
             Turn::Now(lease) => Ok(lease),
             // It waits for nobody.
             Turn::Later(_) => Err(CallError::not_sent(Reason::Closing)),
@@ -159,15 +161,15 @@ impl Pool {
     /// # Errors
     ///
     /// As [`lease`](Self::lease).
-    pub(super) fn lease_alone(self: &Arc<Self>, key: &Key) -> Result<Turn, CallError> {
+    pub(super) fn lease_alone(self: &Arc<Self>, key: &Key, sharer: &Sharer) -> Result<Turn, CallError> {
         self.keep_swept();
-        self.hold(key, if key.owner.is_many() { Hold::Alone } else { Hold::Beside })
+        self.hold(key, if key.owner.is_many() { Hold::Alone } else { Hold::Beside }, sharer)
     }
 
-    pub(super) fn hold(&self, key: &Key, hold: Hold) -> Result<Turn, CallError> {
+    pub(super) fn hold(&self, key: &Key, hold: Hold, sharer: &Sharer) -> Result<Turn, CallError> {
         let lease = |member: &Arc<Member>| match hold {
             Hold::Beside => Some(Lease::new(member)),
-            Hold::Alone | Hold::InTurn | Hold::AtLast => Lease::exclusive(member),
+            Hold::Alone | Hold::InTurn | Hold::AtLast => Lease::exclusive(member, sharer),
         };
         let mut state = self.state();
         if state.is_closed {
@@ -185,9 +187,12 @@ impl Pool {
                 return Ok(Turn::Later(Arc::clone(&group.turns)));
             }
         }
+        let full = |why: &'static str| Err(CallError::not_sent(Reason::OverLimit(why.into())));
+        if hold != Hold::Beside && !state.has_room_for(sharer, self.options.sessions) {
+            return full("as many sessions with the MCP server as you may have are in use");
+        }
         if state.count >= self.options.sessions && !state.evict() {
-            let why = "all sessions with the MCP server are in use";
-            return Err(CallError::not_sent(Reason::OverLimit(why.into())));
+            return full("all sessions with the MCP server are in use");
         }
         state.count += 1;
         let group = state.groups.entry(key.clone()).or_default();
@@ -244,13 +249,21 @@ impl Pool {
     /// Keeps a call that waits for its client. Gives it back if too many do.
     pub(super) fn keep(&self, handle: u128, parked: Parked) -> Result<(), Box<Parked>> {
         let mut state = self.state();
-        if state.parked.len() >= self.options.parked_calls {
+        // Some sessions are left to the calls that nobody has to be asked for.
+        let most = self.options.parked_calls.min(part(self.options.sessions));
+        let others = state.parked.values().map(|other| &other.sharer);
+        if state.parked.len() >= most || !parked.sharer.has_room(most, others) {
             return Err(Box::new(parked));
         }
         // Another call may have a session in its stead.
         parked.lease.member.note_parked(true);
         state.parked.insert(handle, parked);
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn parked(&self) -> usize {
+        self.state().parked.len()
     }
 
     /// Takes a call that waits, if `is_right` says so.
@@ -328,6 +341,13 @@ impl Pool {
 }
 
 impl State {
+    /// Whether one more session may be opened for this one's calls alone.
+    fn has_room_for(&self, sharer: &Sharer, sessions: usize) -> bool {
+        let members = self.groups.values().flat_map(|group| &group.members);
+        let leased: Vec<Sharer> = members.filter_map(|member| member.leased_by()).collect();
+        sharer.has_room(sessions, leased.iter())
+    }
+
     /// Takes dead sessions out.
     fn bury(&mut self, key: &Key) {
         if self.groups.get(key).is_some_and(|group| group.members.iter().any(|member| member.is_dead())) {

@@ -15,6 +15,7 @@ use super::member::Lease;
 use super::parked::Parked;
 use super::pool::{Key, Owner, Pool};
 use super::roots::Held;
+use super::sharers::Sharer;
 use super::turns::Turn;
 use crate::cell::{Cell, Found};
 use crate::limits::PARK_GRACE;
@@ -89,14 +90,14 @@ impl CallReply {
 
     /// A call that has waited for its client.
     pub(super) fn again(pool: Arc<Pool>, parked: Parked, message: &Message, context: &Context) -> Self {
-        let Parked { call, reply, lease, cell, owner, .. } = parked;
+        let Parked { call, reply, lease, cell, owner, sharer, .. } = parked;
         if let Some(id) = message.id() {
             pool.note_call(context.origin, &id, &cell);
         }
         let (asks, is_sent) = (call.asks().clone(), reply.is_some());
         let phase = match is_sent {
             true => Phase::Running(Box::new(Running { call, reply, lease })),
-            false => Phase::Opening(Box::pin(readied(lease, message.clone()))),
+            false => Phase::Opening(Box::pin(readied(lease, message.clone(), sharer))),
         };
         Self {
             pool,
@@ -118,22 +119,25 @@ impl CallReply {
     fn begin(&mut self) -> Phase {
         let may_ask = !self.asks.is_nothing() && MAY_ASK.iter().any(|method| self.message.is_method(method));
         let key = Key { owner: self.owner.clone(), asks: self.asks.clone() };
+        let sharer = self.pool.options.sharers.of(&self.context);
         let turn = match may_ask {
-            true => self.pool.lease_alone(&key),
+            true => self.pool.lease_alone(&key, &sharer),
             false => self.pool.lease(key.owner.clone(), &key.asks).map(Turn::Now),
         };
         let message = self.message.clone();
         match turn {
-            Ok(Turn::Now(lease)) if is_ready(&lease, &message) => self.send(lease).unwrap_or_else(|error| {
-                self.cell.deliver(*error);
-                Phase::Opening(Box::pin(std::future::pending()))
-            }),
-            Ok(Turn::Now(lease)) => Phase::Opening(Box::pin(readied(lease, message))),
+            Ok(Turn::Now(lease)) if is_ready(&lease, &message, &sharer) => {
+                self.send(lease).unwrap_or_else(|error| {
+                    self.cell.deliver(*error);
+                    Phase::Opening(Box::pin(std::future::pending()))
+                })
+            }
+            Ok(Turn::Now(lease)) => Phase::Opening(Box::pin(readied(lease, message, sharer))),
             Ok(Turn::Later(turns)) => {
                 let (pool, waiting) = (Arc::clone(&self.pool), turns.wait());
                 Phase::Opening(Box::pin(async move {
-                    let lease = pool.lease_in_turn(&key, waiting?).await?;
-                    readied(lease, message).await
+                    let lease = pool.lease_in_turn(&key, &sharer, waiting?).await?;
+                    readied(lease, message, sharer).await
                 }))
             }
             Err(error) => Phase::Opening(Box::pin(std::future::ready(Err(error)))),
@@ -219,7 +223,8 @@ impl CallReply {
         let Phase::Running(running) = self.end() else { return None };
         let Running { call, reply, lease } = *running;
         let (owner, _context) = (self.owner.clone(), self.context.clone());
-        let parked = Parked { call, reply, lease, cell, questions, owner, _context, expiry: None };
+        let sharer = self.pool.options.sharers.of(&self.context);
+        let parked = Parked { call, reply, lease, cell, questions, owner, sharer, _context, expiry: None };
         Some(self.pool.park(parked))
     }
 
@@ -275,23 +280,23 @@ impl CallReply {
 }
 
 /// A session that is open, with a server that was told what it has to know before the call.
-async fn readied(lease: Lease, message: Message) -> Result<Lease, CallError> {
+async fn readied(lease: Lease, message: Message, sharer: Sharer) -> Result<Lease, CallError> {
     let session = lease.member.open().await?;
     if let Some(level) = session.call(&message).ok().and_then(|call| call.level()) {
         lease.member.lower_level(level).await;
     }
     // What the call changes is told to whoever listens.
-    lease.member.catch_up().await;
+    lease.member.catch_up(&sharer).await;
     Ok(lease)
 }
 
 /// Whether there is nothing to be done before the call.
-fn is_ready(lease: &Lease, message: &Message) -> bool {
+fn is_ready(lease: &Lease, message: &Message, sharer: &Sharer) -> bool {
     let Some(session) = lease.member.session() else { return false };
     let level = || session.call(message).ok().and_then(|call| call.level());
     let needs_level =
         message.log_level().is_some() && level().is_some_and(|level| lease.member.needs_level(level));
-    !needs_level && !lease.member.is_behind()
+    !needs_level && !lease.member.is_behind(sharer)
 }
 
 impl Stream for CallReply {

@@ -11,6 +11,7 @@ mod listening;
 mod opening;
 mod roots;
 mod shared;
+mod sharing;
 mod standing;
 mod turns;
 mod visits;

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::member::Lease;
 use super::pool::{Hold, Key, Pool};
+use super::sharers::Sharer;
 use crate::limits::POOL_QUEUED;
 
 /// The calls of one key that wait for a session.
@@ -73,14 +74,19 @@ impl Pool {
     /// # Errors
     ///
     /// When one had to be opened, and there are as many as there may be.
-    pub(super) async fn lease_in_turn(&self, key: &Key, waiting: Waiting) -> Result<Lease, CallError> {
+    pub(super) async fn lease_in_turn(
+        &self,
+        key: &Key,
+        sharer: &Sharer,
+        waiting: Waiting,
+    ) -> Result<Lease, CallError> {
         let mut patience = std::pin::pin!(sleep(self.options.queue_time));
         let mut hold = Hold::InTurn;
         loop {
             let mut freed = std::pin::pin!(waiting.0.freed.notified());
             // Before it looks, so that it misses nothing.
             freed.as_mut().enable();
-            match self.hold(key, hold) {
+            match self.hold(key, hold, sharer) {
                 Ok(Turn::Now(lease)) => return Ok(lease),
                 Ok(Turn::Later(_)) => {}
                 Err(error) => {

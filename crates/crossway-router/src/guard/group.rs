@@ -11,7 +11,7 @@ use crate::ScopeKey;
 use crate::limits::{GROUP_PERCENT, GUARD_GROUPS};
 
 /// Says of which group a call is; of none, it may take all that there is.
-pub(super) type GroupOf = Arc<dyn Fn(&Context) -> Option<ScopeKey> + Send + Sync>;
+pub(crate) type GroupOf = Arc<dyn Fn(&Context) -> Option<ScopeKey> + Send + Sync>;
 
 /// The groups that have called.
 #[derive(Default)]
@@ -44,7 +44,8 @@ impl Groups {
     }
 }
 
-fn part(of: usize) -> usize {
+/// How much of a bound one group may have.
+pub(crate) fn part(of: usize) -> usize {
     (of.saturating_mul(GROUP_PERCENT) / 100).max(of.min(1))
 }
 

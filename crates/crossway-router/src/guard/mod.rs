@@ -20,7 +20,7 @@
 
 mod breaker;
 mod gate;
-mod group;
+pub(crate) mod group;
 mod health;
 mod options;
 mod questions;

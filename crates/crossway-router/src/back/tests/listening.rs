@@ -149,3 +149,53 @@ async fn a_resource_that_is_refused_is_asked_for_again_by_the_next_who_listens()
     take(&server).await;
     assert!(text(&taken.next().await).contains(r#"["u"]"#));
 }
+
+/// Users of one shared server, which takes no subscription.
+async fn where_one_listens_to_many() -> (Rig, Server, Asked) {
+    let user_of = |context: &Context| context.extensions.get::<ScopeKey>().cloned();
+    let mut rig = rig(BackOptions::default().shared_among(|_| None, user_of));
+    let uris: Vec<String> = (0..1000).map(|number| format!("\"u:{number}\"")).collect();
+    let filter = format!(r#"{{"resourceSubscriptions":[{}]}}"#, uris.join(","));
+    let listening = rig.call_for(listen("1", "{}", &filter), of("ann"));
+    let server = rig.server().await;
+    (rig, server, listening)
+}
+
+fn of(user: &str) -> Context {
+    let mut context = Context::default();
+    context.extensions.insert(ScopeKey::new(user));
+    context
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_user_listens_to_holds_up_no_other_user_s_calls() {
+    let (rig, server, _listening) = where_one_listens_to_many().await;
+    let first = server.receive().await.unwrap();
+    assert!(first.is_method("resources/subscribe"));
+    let began = tokio::time::Instant::now();
+    let _call = rig.call_for(tool("2", "{}"), of("bob"));
+    while !server.receive().await.unwrap().is_method("tools/call") {}
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    // One's own wait for a moment.
+    let _own = rig.call_for(tool("3", "{}"), of("ann"));
+    while !server.receive().await.unwrap().is_method("tools/call") {}
+    assert_eq!(began.elapsed(), limits::SUBSCRIBE_WAIT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_told_of_few_resources_at_once_and_for_no_longer_than_it_may_take() {
+    let (rig, server, mut listening) = where_one_listens_to_many().await;
+    let began = tokio::time::Instant::now();
+    let mut other = rig.call_for(listen("2", "{}", TO_U), of("bob"));
+    let mut asked = 0;
+    while let Ok(message) = tokio::time::timeout(Duration::from_secs(1), server.receive()).await {
+        assert!(message.unwrap().is_method("resources/subscribe"));
+        asked += 1;
+    }
+    assert_eq!(asked, limits::SUBSCRIBES_AT_ONCE);
+    for told in [listening.next().await, other.next().await] {
+        assert!(told.is_method("notifications/subscriptions/acknowledged"));
+        assert!(!text(&told).contains("resourceSubscriptions"), "{told:?}");
+    }
+    assert!(began.elapsed() <= limits::OPEN_TIME * 2);
+}
