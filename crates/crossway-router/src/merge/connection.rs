@@ -1,11 +1,14 @@
 //! A router as a connection.
 
+use std::collections::BTreeMap;
 use std::iter;
 use std::sync::Arc;
 
+use crossway_era::keys;
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
 use crossway_service::{self as service, Ask, Call, CallError, Context, Reason, Reply};
 use futures_util::StreamExt;
+use serde_json::value::RawValue;
 
 use super::lists::{NotFound, error_of};
 use super::resources::{Owner, read_as};
@@ -13,6 +16,9 @@ use super::splice::Named;
 use super::{Router, listening};
 use crate::access::{Thing, Whose};
 use crate::known::{Entry, Failure, Known, ListKind, Listed};
+
+/// The capability of clients that have extensions.
+const EXTENSIONS: &str = "extensions";
 
 pub(super) struct Connection(Router);
 
@@ -25,7 +31,9 @@ impl Connection {
 impl service::Connection for Connection {
     fn call(&self, call: Call) -> Reply {
         match call.ask {
-            Ask::Message(message) if message.is_request() => self.request(message, call.context),
+            Ask::Message(message) if message.is_request() => {
+                self.request(without_extensions(message), call.context)
+            }
             Ask::Message(message) => self.notify(&message, &call.context),
             // Nothing is said on a modern connection that was not asked for.
             _ => Reply::silent(),
@@ -268,6 +276,30 @@ impl Router {
             (false, Some(Err(failure))) => Err(NotFound::Untold(Some(failure))),
             (false, _) => Err(NotFound::Unknown),
         }
+    }
+}
+
+/// The request as of a client without extensions: they may be about methods that there are none of here (`tasks/get`), and bring
+/// results that only these make use of.
+fn without_extensions(mut request: Message) -> Message {
+    let Some(declared) = request.member(Part::Meta, keys::CLIENT_CAPABILITIES) else { return request };
+    // Names may be written with escapes.
+    let is_named = declared.windows(EXTENSIONS.len()).any(|text| text == EXTENSIONS.as_bytes());
+    if !is_named && !declared.contains(&b'\\') {
+        return request;
+    }
+    let Ok(mut kept) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(declared) else {
+        return request;
+    };
+    if kept.remove(EXTENSIONS).is_none() {
+        return request;
+    }
+    let Ok(kept) = serde_json::to_string(&kept) else { return request };
+    let edited = request.edit(Part::Meta, &[], &[(keys::CLIENT_CAPABILITIES, kept.as_bytes())]);
+    debug_assert!(edited.is_ok(), "it has been read as an object");
+    match request.reread() {
+        Ok(request) => request,
+        Err(_) => request,
     }
 }
 

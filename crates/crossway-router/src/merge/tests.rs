@@ -209,6 +209,25 @@ async fn a_call_goes_to_its_upstream_under_the_name_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn upstreams_hear_nothing_of_extensions_whose_methods_there_are_none_of() {
+    for options in [same(), same().alone()] {
+        let rig = Rig::new(options);
+        let one = rig.add("one").await;
+        for extensions in ["extensions", r"ext\u0065nsions"] {
+            let tasks = format!(r#""{extensions}":{{"io.modelcontextprotocol/tasks":{{}}}}"#);
+            let call = text(&modern("1", "tools/call", r#","name":"one__x""#));
+            let call = call.replace(
+                r#"clientCapabilities":{}"#,
+                &format!(r#"clientCapabilities":{{"elicitation":{{}},{tasks}}}"#),
+            );
+            let _call = rig.call(message(&call));
+            let request = text(&one.receive().await.unwrap());
+            assert!(request.contains(r#"clientCapabilities":{"elicitation":{}}"#), "{request}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_name_that_was_cut_is_found_again() {
     let rig = Rig::new(same());
     let one = rig.add("one").await;
