@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::results::{Outline, ResultType};
 use super::{Asked, Client, content, error_of, questions, results, revisions, structured};
 use crate::limits::{QUESTIONS, ROUNDS};
+use crate::to_legacy::is_change;
 
 /// One request of a legacy client's.
 #[derive(Debug)]
@@ -90,7 +91,8 @@ impl Call {
     /// Takes a message of the server's reply. `next_id` gives ids for server requests that the client has not seen.
     pub fn handle_reply(&mut self, mut message: Message, next_id: impl FnMut() -> RequestId) -> Step {
         match message.kind() {
-            Kind::Notification => Step::Pass(message),
+            Kind::Notification if is_of_a_call(&message) => Step::Pass(message),
+            Kind::Notification => Step::Nothing,
             // A modern server has none (2026-07-28, basic/transports), and nobody could bring it the answer.
             Kind::Request => Step::Nothing,
             Kind::Error => {
@@ -271,4 +273,14 @@ impl Call {
         // They are taken from the end.
         self.withdrawn.reverse();
     }
+}
+
+/// Whether a notification may come in the course of a call. What belongs to subscriptions comes by their streams; and by a cancellation a
+/// server could have its client forget what another server asks of it, whose id is ours.
+fn is_of_a_call(notification: &Message) -> bool {
+    let method = notification.method();
+    method.as_deref().is_some_and(|method| {
+        !is_change(method)
+            && !matches!(method, "notifications/cancelled" | "notifications/subscriptions/acknowledged")
+    })
 }

@@ -241,6 +241,28 @@ fn notifications_of_sessions_are_taken_and_others_pass() {
 }
 
 #[test]
+fn what_is_of_subscriptions_or_withdraws_questions_does_not_come_by_a_call() {
+    let (mut session, _) = open("2025-11-25", "{}");
+    let mut call = call(&mut session, r#"{"jsonrpc":"2.0","id":5,"method":"tools/list"}"#);
+    for (method, params, is_passed) in [
+        ("notifications/cancelled", r#"{"requestId":"crossway-ask-1"}"#, false),
+        ("notifications/tools/list_changed", "{}", false),
+        ("notifications/prompts/list_changed", "{}", false),
+        ("notifications/resources/list_changed", "{}", false),
+        ("notifications/resources/updated", r#"{"uri":"u:other"}"#, false),
+        ("notifications/subscriptions/acknowledged", r#"{"notifications":{}}"#, false),
+        ("notifications/progress", r#"{"progressToken":1,"progress":1}"#, true),
+        ("notifications/message", r#"{"level":"info","data":"x"}"#, true),
+        ("notifications/x", "{}", true),
+    ] {
+        let text = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
+        let step = call.handle_reply(message(&text), ids());
+        assert_eq!(matches!(step, Step::Pass(_)), is_passed, "{method}");
+        assert_eq!(matches!(step, Step::Nothing), !is_passed, "{method}");
+    }
+}
+
+#[test]
 fn results_lose_what_is_modern_and_nothing_else() {
     let (mut session, _) = open("2025-11-25", "{}");
     let mut call = call(&mut session, r#"{"jsonrpc":"2.0","id":5,"method":"tools/list"}"#);

@@ -10,7 +10,7 @@ use super::{Session, answer};
 use crate::keys;
 
 /// Changes that go to those who listen.
-pub(super) fn is_change(method: &str) -> bool {
+pub(crate) fn is_change(method: &str) -> bool {
     matches!(
         method,
         "notifications/tools/list_changed"

@@ -31,6 +31,7 @@ use serde_json::{Map, Value};
 pub use accept::check;
 pub use call::{Call, Question, Step, unanswered};
 pub use capabilities::Asks;
+pub(crate) use listener::is_change;
 pub use listener::{Listener, below};
 pub use visits::visits_refused;
 
