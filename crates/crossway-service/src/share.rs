@@ -30,10 +30,10 @@ impl SessionShare {
         Self(Arc::new(Share { most, taken: AtomicUsize::new(0), within: Some(self.clone()) }))
     }
 
-    /// Whether there is no session in it.
+    /// Whether nobody else has it: there is no session in it, and there will be none but by who asks.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.taken.load(Ordering::Relaxed) == 0
+    pub fn is_unused(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 
     /// A place for one more session, if there is one. It is free again when it is dropped.

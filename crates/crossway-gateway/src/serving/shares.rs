@@ -13,7 +13,7 @@ const OF_TENANT: (usize, usize) = (3, 4);
 /// A user has half of all sessions at the most.
 const OF_USER: (usize, usize) = (1, 2);
 
-/// How many users' shares are kept that have no session: 16,384. Beyond that they are forgotten, and made anew.
+/// How many users' shares are kept: 16,384. Beyond that those are forgotten that nobody has, and made anew.
 const KEPT: usize = 16_384;
 
 /// The shares of all who have called. They outlive changes of the config, as sessions do. Clones share them.
@@ -46,7 +46,7 @@ impl Shares {
             return share.clone();
         }
         if kept.users.len() >= KEPT {
-            kept.users.retain(|_, share| !share.is_empty());
+            kept.users.retain(|_, share| !share.is_unused());
         }
         let of_tenant =
             kept.tenants.entry(tenant.clone()).or_insert_with(|| SessionShare::new(most(OF_TENANT)));
@@ -71,5 +71,19 @@ mod tests {
         assert_eq!((alice.len(), ann.len()), (4, 2));
         let globex = shares.of(&TenantName::new("globex").unwrap(), &ScopeKey::new("bob"));
         assert!(globex.take().is_some());
+    }
+
+    #[test]
+    fn however_many_call_a_share_that_somebody_has_stays_the_user_s_only_one() {
+        let shares = Shares::new(8);
+        let acme = TenantName::new("acme").unwrap();
+        let of = |user: &str| shares.of(&acme, &ScopeKey::new(user));
+        // A caller's standing has it, who has no session yet.
+        let alice = of("alice");
+        (0..KEPT).for_each(|number| drop(of(&number.to_string())));
+        let sessions: Vec<_> = std::iter::from_fn(|| alice.take()).collect();
+        assert_eq!(sessions.len(), 4);
+        assert!(of("alice").take().is_none());
+        assert!(shares.0.kept.lock().unwrap().users.len() < KEPT);
     }
 }
