@@ -304,7 +304,6 @@ impl Router {
                 hash_map::Entry::Occupied(taken) => {
                     let (name, first) = (exposed.to_string(), taken.get().upstream.to_string());
                     let second = member.name.to_string();
-                    tracing::warn!(name, first, second, "two have one name; the second is left out");
                     clashes.push(Clash { list: kind, name, first, second });
                 }
                 hash_map::Entry::Vacant(free) => {
@@ -313,8 +312,24 @@ impl Router {
                 }
             }
         }
+        self.tell_of(&clashes);
         let (pages, shown) = (pages.answers(kind, self.identity().as_deref()), upstreams.into());
         Merged { upstreams: lists.len(), missing, pages, places, clashes, shown }
+    }
+
+    /// Operators are told once of two upstreams that have the same names, as long as there are the same upstreams: each view has lists of its own,
+    /// and a server may have thousands of names twice.
+    fn tell_of(&self, clashes: &[Clash]) {
+        let members = self.members();
+        let mut told = members.clashing.lock().unwrap_or_else(PoisonError::into_inner);
+        for Clash { list, name, first, second } in clashes {
+            if told.insert((*list, first.clone(), second.clone())) {
+                let is_same =
+                    |other: &&Clash| (other.list, &other.first, &other.second) == (*list, first, second);
+                let names = clashes.iter().filter(is_same).count();
+                tracing::warn!(name, first, second, names, "two have one name; the second is left out");
+            }
+        }
     }
 
     /// The `_meta` of lists. One upstream alone is to be taken for itself, and the router does not wait for what that says it is.

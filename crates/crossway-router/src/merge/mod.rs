@@ -35,14 +35,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crossway_service::{Link, Scope, Upstream};
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use tokio::sync::broadcast;
 
 pub use lists::Clash;
 pub use naming::{Naming, Prefixed, Unprefixed};
 
 use crate::access::{Access, ByScopeKey, Open};
-use crate::known::{Change, Known, State};
+use crate::known::{Change, Known, ListKind, State};
 use crate::limits::CHANGES;
 
 /// Many modern upstreams as one, changed while it serves. Clones share the upstreams.
@@ -131,7 +131,11 @@ struct Members {
     by_name: HashMap<Arc<str>, Arc<Known>>,
     /// Goes on with each change of the upstreams.
     generation: u64,
+    /// Of which of them operators were told that they have the same names.
+    clashing: Mutex<Clashing>,
 }
+
+type Clashing = HashSet<(ListKind, String, String)>;
 
 impl Router {
     /// A router without upstreams, which names things as [`Prefixed`] does.
@@ -236,7 +240,8 @@ impl Router {
                 return;
             }
             let by_name = all.iter().map(|member| (Arc::clone(&member.name), Arc::clone(member))).collect();
-            *members = Arc::new(Members { all, by_name, generation: members.generation + 1 });
+            let (generation, clashing) = (members.generation + 1, Mutex::default());
+            *members = Arc::new(Members { all, by_name, generation, clashing });
         }
         self.tell(Change::Sight);
     }
