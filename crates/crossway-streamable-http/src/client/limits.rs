@@ -91,6 +91,9 @@ pub(super) const KEPT_UNSAID: Duration = Duration::from_secs(5);
 /// has seen it.
 pub(super) const KEPT_MARGIN: Duration = Duration::from_secs(1);
 
+/// How long a server has to accept a notification or a response: 30 s. It has nothing to do for that, and what a client says next
+/// waits behind a notification.
+pub(super) const ACCEPTANCE: Duration = Duration::from_secs(30);
 /// How long a session's end is waited for: DELETE is a courtesy.
 pub(super) const CLOSE: Duration = Duration::from_secs(5);
 /// The most cancellations and session ends that wait for being sent.

@@ -4,12 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{self, Poll, ready};
+use std::time::Instant;
 
 use crossway_proto::{Kind, Message};
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, TraceContext, Upstream,
 };
 use http::HeaderMap;
+use tokio::time::timeout;
 
 use super::endpoint::Endpoint;
 use super::ends::{Ending, Ends};
@@ -176,10 +178,13 @@ impl Handle {
             }
         }
         let session = Arc::clone(&self.0);
+        let left = context.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let limit = left.map_or(limits::ACCEPTANCE, |left| left.min(limits::ACCEPTANCE));
         Reply::pending(async move {
-            match post::post(session, message, manner).await {
-                Ok(()) => Reply::accepted(),
-                Err(error) => Reply::failed(error),
+            match timeout(limit, post::post(session, message, manner)).await {
+                Ok(Ok(())) => Reply::accepted(),
+                Ok(Err(error)) => Reply::failed(error),
+                Err(_) => Reply::failed(CallError::unknown(Reason::TimedOut(limit))),
             }
         })
     }

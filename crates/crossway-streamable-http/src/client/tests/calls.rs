@@ -182,3 +182,25 @@ async fn too_many_calls_at_once_are_refused() {
     assert!(matches!(error.reason(), Reason::OverLimit(_)));
     assert_eq!(error.outcome(), Outcome::NotSent);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_that_is_never_accepted_is_given_up() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let notification = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
+    let mut reply = call(&link, notification);
+    let begun = tokio::time::Instant::now();
+    let (error, exchange) =
+        tokio::join!(next(&mut reply), peer.expect("POST", "notifications/roots/list_changed"));
+    let error = error.unwrap().unwrap_err();
+    let limit = std::time::Duration::from_secs(30);
+    assert_eq!((error.reason(), error.outcome()), (&Reason::TimedOut(limit), Outcome::Unknown));
+    assert_eq!(begun.elapsed(), limit);
+    exchange.closed().await;
+
+    let mut context = Context::default();
+    context.deadline = Some(std::time::Instant::now());
+    let mut reply = link.call(Call::message(message(notification), context));
+    let error = next(&mut reply).await.unwrap().unwrap_err();
+    assert!(matches!(error.reason(), Reason::TimedOut(limit) if limit.is_zero()), "{error}");
+}
