@@ -123,6 +123,11 @@ impl SseDecoder {
         (!self.last_event_id.is_empty()).then_some(&self.last_event_id)
     }
 
+    /// Tells where the stream was that is read next; empty if it begins anew.
+    pub fn set_last_event_id(&mut self, id: Vec<u8>) {
+        self.last_event_id = id;
+    }
+
     /// How long to wait before connecting again, in milliseconds, as the server said last.
     #[must_use]
     pub fn retry(&self) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -23,11 +23,20 @@ use super::retry::Retry;
 use super::session::{Fate, Phase, Session, Ticket};
 use super::{headers, limits};
 
-/// The standing stream: opened by GET once the session is initialized, and again whenever it ends.
-///
-/// An upstream without one (405) is no failure: the reply then waits for the connection's end.
+/// One who reads the standing stream of a session. There is one stream for all of them, and it is the newest one's turn, since an older
+/// one may be of a client's stream that is broken and does not know it.
 pub(super) struct Listening {
     ticket: Ticket,
+    number: u64,
+    standing: Arc<Mutex<Standing>>,
+    is_over: bool,
+}
+
+/// The standing stream: opened by GET once the session is initialized, and again whenever it ends.
+///
+/// An upstream without one (405) is no failure: the replies then wait for the connection's end.
+pub(super) struct Standing {
+    session: Arc<Session>,
     stage: Stage,
     retry: Retry,
     /// Whether the upstream has ever given the stream in this session.
@@ -42,7 +51,6 @@ enum Stage {
     Pausing(Pin<Box<Sleep>>, Box<SseDecoder>),
     /// There is no stream.
     Parked,
-    Done,
 }
 
 /// A GET that is being made.
@@ -60,47 +68,59 @@ pub(super) enum Opened {
 
 impl Listening {
     pub(super) fn new(ticket: Ticket) -> Self {
-        Self { ticket, stage: Stage::Waiting, retry: Retry::default(), was_open: false }
+        let (number, standing) = ticket.session.enter();
+        Self { ticket, number, standing, is_over: false }
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        // It is whole between two stages.
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Standing {
+    pub(super) fn new(session: &Arc<Session>) -> Self {
+        Self { session: Arc::clone(session), stage: Stage::Waiting, retry: Retry::default(), was_open: false }
     }
 
     fn open(&mut self, decoder: Box<SseDecoder>) {
-        let session = Arc::clone(&self.ticket.session);
+        let session = Arc::clone(&self.session);
         self.stage = Stage::Opening(Box::pin(open(session, decoder, self.was_open)));
     }
 
-    fn poll_stage(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<Option<Result<Message, CallError>>> {
+    /// The next message; `None` when the session is lost.
+    fn poll_stage(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<Option<Message>> {
         loop {
             match &mut self.stage {
-                Stage::Waiting if phase == Phase::Initialized => match self.ticket.session.take_ahead() {
+                Stage::Waiting if phase == Phase::Initialized => match self.session.take_ahead() {
                     Ahead::None => {
-                        let decoder =
-                            SseDecoder::new(self.ticket.session.shared.limits.message.message_bytes);
+                        let decoder = SseDecoder::new(self.session.shared.limits.message.message_bytes);
                         self.open(Box::new(decoder));
                     }
                     Ahead::Opening => return Poll::Pending,
                     Ahead::Begun(opening) => self.stage = Stage::Opening(opening),
                     Ahead::Ready(opened) => {
                         if self.opened(opened).is_break() {
-                            return self.end();
+                            return Poll::Ready(None);
                         }
                     }
                 },
                 Stage::Waiting | Stage::Parked => return Poll::Pending,
                 Stage::Opening(opening) => {
                     let opened = ready!(opening.as_mut().poll(cx));
-                    self.ticket.session.release();
+                    self.session.release();
                     if self.opened(opened).is_break() {
-                        return self.end();
+                        return Poll::Ready(None);
                     }
                 }
                 Stage::Reading(events) => match ready!(events.poll_next(cx)) {
                     // "The server **MUST NOT** send a JSON-RPC _response_ on the stream" (2025-11-25,
                     // basic/transports, Listening for Messages from the Server).
                     Event::Message(message) if matches!(message.kind(), Kind::Result | Kind::Error) => {
-                        self.ticket.session.shared.stray("an answer on the standing stream");
+                        self.session.shared.stray("an answer on the standing stream");
                     }
-                    Event::Message(message) => return Poll::Ready(Some(Ok(message))),
-                    Event::TooLarge(error) => self.ticket.session.shared.stray(&error.to_string()),
+                    Event::Message(message) => return Poll::Ready(Some(message)),
+                    Event::TooLarge(error) => self.session.shared.stray(&error.to_string()),
                     // n8n answers a GET here with a stream of HTTP+SSE, which is none of this session's.
                     Event::Endpoint => self.stage = Stage::Parked,
                     Event::Ended(_) => self.reopen(),
@@ -111,7 +131,6 @@ impl Listening {
                         self.open(decoder);
                     }
                 }
-                Stage::Done => return Poll::Ready(None),
             }
         }
     }
@@ -125,7 +144,7 @@ impl Listening {
             }
             Opened::Failed(decoder, asked) => self.pause(decoder, asked),
             Opened::None(status) => {
-                let upstream = self.ticket.session.shared.http.endpoint().origin();
+                let upstream = self.session.shared.http.endpoint().origin();
                 tracing::debug!(%upstream, status = status.as_u16(), "the server offers no stream of its own");
                 self.stage = Stage::Parked;
             }
@@ -151,28 +170,36 @@ impl Listening {
         self.stage = Stage::Pausing(Box::pin(tokio::time::sleep(wait)), decoder);
     }
 
-    fn end(&mut self) -> Poll<Option<Result<Message, CallError>>> {
-        self.stage = Stage::Done;
-        Poll::Ready(Some(Err(CallError::unknown(Reason::SessionEnded))))
+    /// Where the stream was last.
+    fn last_event_id(&self) -> Option<&[u8]> {
+        match &self.stage {
+            Stage::Reading(events) => events.last_event_id(),
+            Stage::Pausing(_, decoder) => decoder.last_event_id(),
+            _ => None,
+        }
     }
 }
 
 pub(super) async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, was_open: bool) -> Opened {
     let badge = session.badge();
-    let kept = match decoder.last_event_id() {
-        None => session.take_last_event_id(),
-        Some(_) => None,
+    if decoder.last_event_id().is_none()
+        && let Some(kept) = session.take_last_event_id()
+    {
+        decoder.set_last_event_id(kept);
+    }
+    let get = async |last: Option<&[u8]>| open::get(&session, &badge, last, Purpose::Listen).await;
+    let Ok(mut response) = get(decoder.last_event_id()).await else {
+        return Opened::Failed(decoder, None);
     };
-    let last_event_id = decoder.last_event_id().or(kept.as_deref());
-    let response = match open::get(&session, &badge, last_event_id, Purpose::Listen).await {
-        Ok(response) => response,
-        Err(_) => {
-            if let Some(id) = kept {
-                session.keep_last_event_id(&id);
-            }
-            return Opened::Failed(decoder, None);
-        }
-    };
+    // What is refused may be the id alone: servers forget where a stream was. It begins anew then.
+    if decoder.last_event_id().is_some() && may_be_of_the_id(response.head.status) {
+        response.body.let_go();
+        decoder.set_last_event_id(Vec::new());
+        response = match get(None).await {
+            Ok(response) => response,
+            Err(_) => return Opened::Failed(decoder, None),
+        };
+    }
     let status = response.head.status;
     if status == StatusCode::OK && headers::is_event_stream(&response.head.headers) {
         decoder.finish();
@@ -200,32 +227,48 @@ pub(super) async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, wa
     Opened::None(status)
 }
 
+/// Whether a status may refuse the `Last-Event-ID` of a GET, and nothing else of it.
+fn may_be_of_the_id(status: StatusCode) -> bool {
+    let of_others = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED,
+    ];
+    status.is_client_error() && !open::is_transient(status) && !of_others.contains(&status)
+}
+
 impl Stream for Listening {
     type Item = Result<Message, CallError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.ticket.fate(cx) {
-            Fate::Open(Phase::Lost) if !matches!(self.stage, Stage::Done) => self.end(),
-            Fate::Open(phase) => self.poll_stage(cx, phase),
-            Fate::Cancelled | Fate::Closed => {
-                self.stage = Stage::Done;
-                Poll::Ready(None)
-            }
+        if self.is_over {
+            return Poll::Ready(None);
         }
+        // Its waker is woken as well when the turn is passed on.
+        let end = match self.ticket.fate(cx) {
+            Fate::Open(Phase::Lost) => Some(Err(CallError::unknown(Reason::SessionEnded))),
+            Fate::Open(_) if !self.ticket.session.has_turn(self.number) => return Poll::Pending,
+            Fate::Open(phase) => match ready!(self.standing().poll_stage(cx, phase)) {
+                Some(message) => return Poll::Ready(Some(Ok(message))),
+                None => Some(Err(CallError::unknown(Reason::SessionEnded))),
+            },
+            Fate::Cancelled | Fate::Closed => None,
+        };
+        self.is_over = true;
+        Poll::Ready(end)
     }
 }
 
 impl Drop for Listening {
-    /// The next listener of the session goes on where this one stopped.
+    /// The next listener of the session goes on where this one stopped: with the stream itself, if there is one already.
     fn drop(&mut self) {
-        self.ticket.session.release();
-        let id = match &self.stage {
-            Stage::Reading(events) => events.last_event_id(),
-            Stage::Pausing(_, decoder) => decoder.last_event_id(),
-            _ => None,
-        };
-        if let Some(id) = id {
-            self.ticket.session.keep_last_event_id(id);
+        let session = &self.ticket.session;
+        if session.leave(self.number) {
+            session.release();
+            if let Some(id) = self.standing().last_event_id() {
+                session.keep_last_event_id(id);
+            }
         }
     }
 }

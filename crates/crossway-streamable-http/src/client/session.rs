@@ -1,6 +1,6 @@
 //! What a link knows of its session, and of the calls that are in flight on it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 
 use crossway_proto::http_rules::names::{MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
@@ -12,7 +12,7 @@ use slab::Slab;
 
 use super::ahead::{self, Ahead};
 use super::errands::Errand;
-use super::listen::{Opened, Opening};
+use super::listen::{Opened, Opening, Standing};
 use super::upstream::Shared;
 
 /// One link's session with an upstream, or the lack of one: stateless requests need none.
@@ -38,6 +38,11 @@ struct State {
     /// Whether its client has declared that it can be asked.
     may_be_asked: bool,
     ahead: Ahead,
+    /// Those who listen, by their numbers; the newest is the last.
+    listeners: Vec<u64>,
+    next_listener: u64,
+    /// The stream that they share.
+    standing: Weak<Mutex<Standing>>,
     /// Where the standing stream was when it was last let go.
     last_event_id: Option<Vec<u8>>,
     /// The last link is gone; the session ends with the last reply.
@@ -142,6 +147,7 @@ impl Session {
         let badge = std::mem::take(&mut state.badge);
         state.phase = Phase::Fresh;
         state.last_event_id = None;
+        state.standing = Weak::new();
         drop(state);
         if badge.session.is_some() {
             self.shared.run(Errand::Delete(badge));
@@ -250,6 +256,7 @@ impl Session {
             state.badge = Badge::default();
             state.ahead = Ahead::None;
             state.last_event_id = None;
+            state.standing = Weak::new();
             state.wake(|slot| slot.id.is_none());
         }
     }
@@ -297,6 +304,33 @@ impl Session {
 
     pub(super) fn allows_batches(&self) -> bool {
         self.state().allows_batches
+    }
+
+    /// Gives a new listener its number, and the stream that it shares with those before it.
+    pub(super) fn enter(self: &Arc<Self>) -> (u64, Arc<Mutex<Standing>>) {
+        let mut state = self.state();
+        state.next_listener += 1;
+        let number = state.next_listener;
+        state.listeners.push(number);
+        let standing = state.standing.upgrade().unwrap_or_else(|| {
+            let standing = Arc::new(Mutex::new(Standing::new(self)));
+            state.standing = Arc::downgrade(&standing);
+            standing
+        });
+        (number, standing)
+    }
+
+    /// Whether a listener is the newest.
+    pub(super) fn has_turn(&self, number: u64) -> bool {
+        self.state().listeners.last() == Some(&number)
+    }
+
+    /// A listener has gone away: passes its turn on. Tells whether nobody is left.
+    pub(super) fn leave(&self, number: u64) -> bool {
+        let mut state = self.state();
+        state.listeners.retain(|listener| *listener != number);
+        state.wake(|slot| slot.id.is_none());
+        state.listeners.is_empty()
     }
 
     /// Where the standing stream was last.

@@ -188,6 +188,82 @@ async fn the_next_listener_goes_on_where_the_last_one_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn listeners_share_a_stream_and_the_newest_reads_it() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let mut older = listen(&link);
+    let mut exchange = while_silent(&mut older, async {
+        let mut exchange = peer.expect("GET", "").await;
+        exchange.open_stream().await;
+        exchange
+    })
+    .await;
+    // It is read no more, as that of a client whose connection is broken.
+    let mut newer = listen(&link);
+    let (item, ()) = tokio::join!(next(&mut newer), exchange.event(CHANGED));
+    assert_eq!(item, Some(Ok(CHANGED.to_owned())));
+    while_silent(&mut older, exchange.event(CHANGED)).await;
+    drop(newer);
+    assert_eq!(next(&mut older).await, Some(Ok(CHANGED.to_owned())));
+    drop(older);
+    exchange.closed().await;
+    assert!(peer.is_silent());
+}
+
+/// A session whose stream was at `e1` when its listener left.
+async fn left_at_e1(peer: &mut Peer) -> Link {
+    let link = peer.session(LEGACY).await;
+    let mut first = listen(&link);
+    let (item, exchange) = tokio::join!(next(&mut first), async {
+        let mut exchange = peer.expect("GET", "").await;
+        exchange.open_stream().await;
+        exchange.chunk(&format!("id: e1\ndata: {CHANGED}\n\n")).await;
+        exchange
+    });
+    assert_eq!(item, Some(Ok(CHANGED.to_owned())));
+    drop(first);
+    exchange.closed().await;
+    link
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_the_server_has_forgotten_is_given_up_and_not_the_stream() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = left_at_e1(&mut peer).await;
+    let mut second = listen(&link);
+    let (item, _held) = tokio::join!(next(&mut second), async {
+        let exchange = peer.expect("GET", "").await;
+        assert_eq!(exchange.header("last-event-id"), Some("e1"));
+        exchange.respond("400 Bad Request", "", "").await;
+        let mut exchange = peer.expect("GET", "").await;
+        assert_eq!(exchange.header("last-event-id"), None);
+        exchange.open_stream().await;
+        exchange.event(CHANGED).await;
+        exchange
+    });
+    assert_eq!(item, Some(Ok(CHANGED.to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_place_in_a_stream_outlives_failures_and_streams_without_events() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = left_at_e1(&mut peer).await;
+    let mut second = listen(&link);
+    while_silent(&mut second, async {
+        let exchange = peer.expect("GET", "").await;
+        assert_eq!(exchange.header("last-event-id"), Some("e1"));
+        exchange.respond("503 Service Unavailable", "", "").await;
+        let mut exchange = peer.expect("GET", "").await;
+        assert_eq!(exchange.header("last-event-id"), Some("e1"));
+        exchange.open_stream().await;
+        exchange.end_stream().await;
+        let exchange = peer.expect("GET", "").await;
+        assert_eq!(exchange.header("last-event-id"), Some("e1"));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_calls_of_a_session_do_not_overtake_its_stream() {
     let mut peer = Peer::in_memory(Options::default());
     let link = peer.session(LEGACY).await;
