@@ -83,7 +83,8 @@ impl Endpoint {
         let location = location.split('#').next().unwrap_or_default();
         let base = &self.absolute;
         let (scheme, authority) = (base.scheme_str()?, base.authority()?);
-        let url = if location.contains("://") {
+        let scheme_ends = location.find("://");
+        let url = if scheme_ends.is_some_and(|end| !location[..end].contains(['/', '?'])) {
             location.to_owned()
         } else if location.starts_with("//") {
             format!("{scheme}:{location}")
@@ -171,6 +172,7 @@ mod tests {
             ("/mcp/", "http://example.com:8080/mcp/"),
             ("mcp/", "http://example.com:8080/a/mcp/"),
             ("?y=2", "http://example.com:8080/a/mcp?y=2"),
+            ("/login?next=http://other.example/", "http://example.com:8080/login?next=http://other.example/"),
             ("//other.example/mcp", "http://other.example/mcp"),
             ("https://example.com/mcp#x", "https://example.com/mcp"),
             ("http://EXAMPLE.com:8080/b", "http://EXAMPLE.com:8080/b"),
