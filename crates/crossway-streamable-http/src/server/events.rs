@@ -7,13 +7,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use crossway_proto::sse::SseEncoder;
-use crossway_proto::{Message, RequestId, Slices};
+use crossway_proto::{Message, Slices};
 use crossway_service::{Reason, Reply};
 use futures_core::Stream;
 
 use super::body::next_slice;
 use super::endpoint::Endpoint;
-use super::exchange::{Exchange, Step};
+use super::exchange::{Exchange, Exchanging, Step};
 use super::keep_alive::KeepAlive;
 use super::session::{Session, Ticket, frame};
 use super::stop::Watch;
@@ -32,8 +32,8 @@ pub(crate) struct EventStream {
 /// Where the messages come from.
 #[expect(clippy::large_enum_variant, reason = "a stream is one of the first two for nearly all of its life")]
 enum Source {
-    /// The reply to a POST.
-    Call(Box<Exchange>, Option<Watch>),
+    /// The reply to a POST, until somebody else takes the stream up.
+    Call(Arc<Exchanging>, Option<Watch>),
     /// What belongs to no call.
     Standing(Option<Reply>, Watch, Arc<Endpoint>),
     /// What is kept of the reply to a POST, and what is still added to that.
@@ -67,7 +67,11 @@ impl EventStream {
         exchange.ticket = place.as_ref().map(|place| place.ticket);
         let watch = exchange.asked.is_subscription().then(|| Watch::new(&exchange.endpoint.stop));
         let period = exchange.endpoint.limits.keep_alive;
-        let mut this = Self::new(Source::Call(Box::new(exchange), watch), place, period);
+        let exchanging = Arc::new(Exchanging::new(exchange));
+        if let Some(place) = &place {
+            place.session.streams().feed(place.ticket, &exchanging);
+        }
+        let mut this = Self::new(Source::Call(exchanging, watch), place, period);
         this.prime();
         first.iter().for_each(|message| this.push(message));
         this
@@ -124,11 +128,7 @@ impl EventStream {
 
     /// Puts a message behind those that wait to go out.
     fn push(&mut self, message: &Message) {
-        let event = match &self.place {
-            Some(place) => place.session.streams().push_read(place.ticket, message),
-            None => Some(frame(None, message)),
-        };
-        self.frames.extend(event);
+        self.frames.extend(framed(self.place.as_ref(), message));
     }
 
     /// The next bytes; `None` at the end.
@@ -160,13 +160,24 @@ impl EventStream {
             return Poll::Ready(());
         }
         match &mut self.source {
-            Source::Call(exchange, _) => match exchange.poll_step(cx) {
-                Poll::Ready(step) => {
-                    self.take(step);
-                    return Poll::Ready(());
+            Source::Call(exchanging, _) => {
+                // Held until the message has its place, so that nobody who takes the stream up gets the next one before.
+                let mut exchange = exchanging.lock();
+                match exchange.as_mut().map(|exchange| exchange.poll_step(cx)) {
+                    Some(Poll::Ready(step)) => {
+                        let (message, is_last) = taken(exchange.as_ref(), step);
+                        let frame = message.and_then(|message| framed(self.place.as_ref(), &message));
+                        drop(exchange);
+                        self.frames.extend(frame);
+                        if is_last {
+                            self.finish();
+                        }
+                        return Poll::Ready(());
+                    }
+                    Some(Poll::Pending) => {}
+                    None => self.is_over = true,
                 }
-                Poll::Pending => {}
-            },
+            }
             Source::Standing(Some(reply), _, endpoint) => match Pin::new(&mut *reply).poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
                     self.push(&message);
@@ -206,35 +217,6 @@ impl EventStream {
         Poll::Ready(())
     }
 
-    fn take(&mut self, step: Step) {
-        let is_last = match step {
-            Step::Interim(message) => {
-                self.push(&message);
-                false
-            }
-            Step::Response(message) => {
-                self.push(&message);
-                self.exchange().is_none_or(Exchange::is_over)
-            }
-            Step::Failed(error) => {
-                let id: Option<RequestId> = self.exchange().and_then(|exchange| exchange.asked.id().cloned());
-                self.push(&error.to_message(id.as_ref()));
-                true
-            }
-            Step::Ended => true,
-        };
-        if is_last {
-            self.finish();
-        }
-    }
-
-    fn exchange(&self) -> Option<&Exchange> {
-        match &self.source {
-            Source::Call(exchange, _) => Some(exchange),
-            _ => None,
-        }
-    }
-
     /// Whether the stream has to end though its source has not: it is asked to close, or the endpoint is drained. If
     /// not, `cx` is woken when that changes.
     fn is_to_end(&mut self, cx: &mut Context<'_>) -> bool {
@@ -242,7 +224,7 @@ impl EventStream {
             Source::Call(_, Some(watch)) | Source::Standing(_, watch, _) => watch.poll_stopped(cx),
             _ => false,
         };
-        let control = self.exchange().and_then(|exchange| exchange.control.as_ref());
+        let control = self.of_exchange(|exchange| exchange.control.clone());
         let is_closed = control.is_some_and(|control| self.can_be_taken_up() && control.poll_closed(cx));
         if is_stopped {
             self.end_subscription();
@@ -251,6 +233,11 @@ impl EventStream {
             self.stop();
         }
         self.is_over
+    }
+
+    fn of_exchange<T>(&self, what: impl FnOnce(&Exchange) -> Option<T>) -> Option<T> {
+        let Source::Call(exchanging, _) = &self.source else { return None };
+        exchanging.lock().as_ref().and_then(what)
     }
 
     /// Sends nothing more. A call in a session goes on in the background.
@@ -269,7 +256,7 @@ impl EventStream {
     /// Answers a subscription that the endpoint ends: "the server **SHOULD** send a response to the
     /// `subscriptions/listen` request" (2026-07-28, basic/patterns/subscriptions).
     fn end_subscription(&mut self) {
-        let Some(id) = self.exchange().and_then(|exchange| exchange.asked.id().cloned()) else { return };
+        let Some(id) = self.of_exchange(|exchange| exchange.asked.id().cloned()) else { return };
         let head: &[u8] = br#"{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":"#;
         let result = [head, id.as_json(), b"}}"].concat();
         if let Ok(response) = Message::result_of(&id, &result) {
@@ -283,6 +270,27 @@ impl EventStream {
         if let Some(place) = &self.place {
             place.session.streams().finish(place.ticket.stream);
         }
+    }
+}
+
+/// The message that a step gives, and whether nothing comes after it.
+fn taken(exchange: Option<&Exchange>, step: Step) -> (Option<Message>, bool) {
+    match step {
+        Step::Interim(message) => (Some(message), false),
+        Step::Response(message) => (Some(message), exchange.is_none_or(Exchange::is_over)),
+        Step::Failed(error) => {
+            let id = exchange.and_then(|exchange| exchange.asked.id());
+            (Some(error.to_message(id)), true)
+        }
+        Step::Ended => (None, true),
+    }
+}
+
+/// A message as the reader at that place gets it; `None` if another one does.
+fn framed(place: Option<&Place>, message: &Message) -> Option<Slices> {
+    match place {
+        Some(place) => place.session.streams().push_read(place.ticket, message),
+        None => Some(frame(None, message)),
     }
 }
 

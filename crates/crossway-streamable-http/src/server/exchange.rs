@@ -1,7 +1,7 @@
 //! One POST that waits for what the upstream says to it.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -23,6 +23,26 @@ pub(crate) struct Exchange {
     pub(crate) ticket: Option<Ticket>,
     reply: Reply,
     is_over: bool,
+}
+
+/// A POST whose response is a stream, held so that whoever takes that up can take this out, though the old connection holds it still.
+pub(crate) struct Exchanging(Mutex<Option<Exchange>>);
+
+impl Exchanging {
+    pub(crate) fn new(exchange: Exchange) -> Self {
+        Self(Mutex::new(Some(exchange)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Exchange>> {
+        // It is whole between two steps.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the call go on without the stream that it was made on.
+    pub(crate) fn let_go(&self) {
+        let exchange = self.lock().take();
+        drop(exchange);
+    }
 }
 
 /// Who asks.

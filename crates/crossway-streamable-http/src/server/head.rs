@@ -134,7 +134,10 @@ fn listen(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Response<Body>, Refu
         None => None,
     };
     if let Some(last @ EventId { kind: StreamKind::Call, .. }) = last {
-        let ticket = session.streams().take_up(last).ok_or_else(unknown_event)?;
+        let (ticket, feed) = session.streams().take_up(last).ok_or_else(unknown_event)?;
+        if let Some(feed) = feed {
+            feed.let_go();
+        }
         return Ok(answer::events(EventStream::resumed(session, ticket)));
     }
     if endpoint.stop.is_stopped() {
@@ -143,7 +146,7 @@ fn listen(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Response<Body>, Refu
     let (ticket, is_new) = {
         let mut streams = session.streams();
         match last.and_then(|last| streams.take_up(last)) {
-            Some(ticket) => (ticket, false),
+            Some((ticket, _)) => (ticket, false),
             // A standing stream of which nothing is kept is as good as a new one.
             None => (streams.open(StreamKind::Standing), true),
         }

@@ -6,6 +6,7 @@ use crossway_proto::{Message, RequestId};
 use crossway_service::{Ask, Call, Connection, Link, Reply, Scope, Upstream};
 use crossway_streamable_http::server::{Config, Limits, StreamControl, StreamableHttp};
 use crossway_testkit::Server;
+use futures_util::FutureExt;
 use http::StatusCode;
 use tokio::sync::mpsc;
 
@@ -96,6 +97,21 @@ async fn a_stream_that_is_taken_up_is_taken_from_its_reader() {
     assert!(stale.next().await.is_none());
     server.answer(&id, "{}");
     assert_eq!(events.data().await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_stream_that_is_taken_up_needs_nothing_of_the_connection_that_it_was_on() {
+    let (service, mut connections) = scripted(Config::new());
+    let (client, server) = Client::open(&service, &mut connections, "2025-11-25").await;
+    // A connection whose socket is full polls the body no more.
+    let (_stuck, id) = streaming(&client, &server, "1").await;
+    let mut events = client.with("last-event-id", "c1-1").get().await.events();
+    server.send(&progress(2));
+    server.answer(&id, "{}");
+    settle().await;
+    assert_eq!(events.data().now_or_never(), Some(progress(2)));
+    assert_eq!(events.data().now_or_never().as_deref(), Some(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
     assert!(events.next().await.is_none());
 }
 

@@ -4,8 +4,8 @@
 //! the frames out again. Time is told in ticks of the sweeper.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::sse::SseEncoder;
@@ -14,6 +14,7 @@ use crossway_service::SessionOwner;
 
 use super::event_id::{EventId, StreamKind};
 use super::store::Common;
+use crate::server::exchange::Exchanging;
 use crate::server::limits::{FLATTEN, OWNERS};
 
 /// The streams of one session.
@@ -43,6 +44,8 @@ struct Stream {
     touched: u32,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// What its first reader answers.
+    feed: Weak<Exchanging>,
 }
 
 struct Event {
@@ -88,6 +91,7 @@ impl Streams {
             touched: self.common.now(),
             reader: None,
             writer: None,
+            feed: Weak::new(),
         };
         self.streams.push(stream);
         Ticket { kind, stream: number, taken_up: 0 }
@@ -104,8 +108,9 @@ impl Streams {
 
     /// Takes up a stream behind an event; the present reader, if there is one, is replaced.
     ///
-    /// `None` when nothing is known of that stream any more.
-    pub(crate) fn take_up(&mut self, last: EventId) -> Option<Ticket> {
+    /// `None` when nothing is known of that stream any more. With the ticket comes what the first reader still holds, which has to
+    /// be [let go](Exchanging::let_go) once the streams are not locked: a connection that is stuck in writing does not do so.
+    pub(crate) fn take_up(&mut self, last: EventId) -> Option<(Ticket, Option<Arc<Exchanging>>)> {
         let now = self.common.now();
         let stream = self.find(last.stream).filter(|stream| stream.kind == last.kind)?;
         if last.number > stream.newest {
@@ -113,9 +118,19 @@ impl Streams {
         }
         stream.replace_reader();
         stream.has_reader = true;
+        // What it is fed by is begun anew with its reader.
+        stream.is_over &= stream.kind == StreamKind::Call;
         stream.read = last.number;
         stream.touched = now;
-        Some(Ticket { kind: stream.kind, stream: stream.number, taken_up: stream.taken_up })
+        let ticket = Ticket { kind: stream.kind, stream: stream.number, taken_up: stream.taken_up };
+        Some((ticket, std::mem::take(&mut stream.feed).upgrade()))
+    }
+
+    /// Notes where the messages of a stream come from.
+    pub(crate) fn feed(&mut self, ticket: Ticket, feed: &Arc<Exchanging>) {
+        if let Some(stream) = self.find(ticket.stream) {
+            stream.feed = Arc::downgrade(feed);
+        }
     }
 
     /// Keeps a message for whoever reads the stream.
@@ -166,7 +181,16 @@ impl Streams {
                 })
         };
         while !self.events.is_empty() && is_over(self) {
-            if let Some(event) = self.events.pop_front() {
+            // What a reader that is there has still to get goes last.
+            let is_due = |event: &Event| {
+                let of_event = |stream: &&Stream| stream.number == event.stream;
+                self.streams
+                    .iter()
+                    .find(of_event)
+                    .is_some_and(|stream| stream.has_reader && event.number > stream.read)
+            };
+            let at = self.events.iter().position(|event| !is_due(event)).unwrap_or_default();
+            if let Some(event) = self.events.remove(at) {
                 self.forget_bytes(event.frame.len());
             }
         }

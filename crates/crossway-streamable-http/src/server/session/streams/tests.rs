@@ -97,7 +97,8 @@ fn run(steps: Vec<Step>, limits: Limits, is_kept: bool) -> Result<(), TestCaseEr
             (Step::TakeUp(_, last), Some(model)) => {
                 let last = EventId { number: last, ..model.ticket.priming() };
                 match streams.take_up(last) {
-                    Some(ticket) => {
+                    Some((ticket, _)) => {
+                        model.is_over &= ticket.kind == StreamKind::Call;
                         prop_assert!(last.number as usize <= model.sent.len());
                         (model.ticket, model.read, model.has_reader) = (ticket, last.number as usize, true);
                     }
@@ -161,6 +162,40 @@ proptest! {
     fn what_is_kept_is_bounded_and_counted(steps in steps(), kept_events in 1..6_usize) {
         run(steps, Limits { kept_events, ..Limits::default() }, false)?;
     }
+}
+
+#[test]
+fn what_a_reader_that_is_there_has_still_to_get_is_kept_before_what_others_have_read() {
+    let common = Arc::new(Common::new(Limits { kept_events: 4, ..Limits::default() }));
+    let mut streams = Streams::new(common, None);
+    let mut cx = Context::from_waker(Waker::noop());
+    let broken = streams.open(StreamKind::Call);
+    streams.leave(broken);
+    (1..=2).for_each(|number| streams.push(broken.stream, &message(0, number)));
+    let (resumed, _) = streams.take_up(broken.priming()).unwrap();
+    let other = streams.open(StreamKind::Call);
+    for number in 1..=9 {
+        assert!(streams.push_read(other, &message(1, number)).is_some());
+    }
+    for number in 1..=2 {
+        let id = EventId { number: u32::try_from(number).unwrap(), ..resumed.priming() };
+        let expected = frame(Some(id), &message(0, number)).into_bytes();
+        let next = streams.poll_next(resumed, &mut cx).map(|frame| frame.map(Slices::into_bytes));
+        assert_eq!(next, Poll::Ready(Some(expected)));
+    }
+}
+
+#[test]
+fn a_standing_stream_that_ended_is_taken_up_as_one_that_goes_on() {
+    let mut streams = Streams::new(Arc::new(Common::new(Limits::default())), None);
+    let mut cx = Context::from_waker(Waker::noop());
+    let failed = streams.open(StreamKind::Standing);
+    assert!(streams.push_read(failed, &message(0, 1)).is_some());
+    streams.finish(failed.stream);
+    streams.leave(failed);
+    let (resumed, _) = streams.take_up(EventId { number: 1, ..failed.priming() }).unwrap();
+    assert!(streams.poll_next(resumed, &mut cx).is_pending());
+    assert!(streams.push_read(resumed, &message(0, 2)).is_some());
 }
 
 #[test]
