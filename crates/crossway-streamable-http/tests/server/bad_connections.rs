@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crossway_streamable_http::server::http::HttpLimits;
+use crossway_streamable_http::server::http::{HttpLimits, serve_connection};
 use crossway_streamable_http::server::{Config, Limits, StreamableHttp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{ACCEPT, Raw, Served, call, echo};
+use crate::support::{ACCEPT, Client, Raw, Served, call, echo, initialize};
 
 const HEAD: &str =
     "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n";
@@ -152,4 +152,39 @@ async fn beyond_the_most_connections_the_next_one_waits() {
     assert_eq!(early.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     drop(first);
     assert_eq!(Raw::read(second).await.status, 405);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_answers_are_not_read_is_closed() {
+    let result = format!(r#"{{"text":"{}"}}"#, "x".repeat(8 << 20));
+    let upstream = crossway_testkit::Scripted::answering(move |message: &crossway_proto::Message| {
+        let Some(id) = message.id().filter(|_| message.is_request()) else { return Vec::new() };
+        if message.is_method("initialize") {
+            return vec![crate::support::initialize_result(&id.to_string(), "2025-11-25")];
+        }
+        vec![format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)]
+    });
+    let service = StreamableHttp::new(upstream, Config::new());
+    let client = Client::new(&service);
+    let opened = client.post(&initialize("2025-11-25")).await;
+    let session = opened.header("mcp-session-id");
+    let (mut ours, theirs) = tokio::io::duplex(4096);
+    let serving = tokio::spawn(async move {
+        serve_connection(theirs, service, &HttpLimits::default(), std::future::pending()).await;
+    });
+    let body = call("1");
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\n{ACCEPT}content-type: application/json\r\nmcp-session-id: {session}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    ours.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).await.unwrap();
+    // Who reads, however slowly, gets on.
+    let mut taken = [0; 1024];
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        ours.read_exact(&mut taken).await.unwrap();
+    }
+    let since = tokio::time::Instant::now();
+    serving.await.unwrap();
+    assert_eq!(since.elapsed(), Duration::from_secs(60));
 }

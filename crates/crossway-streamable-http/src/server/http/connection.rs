@@ -14,9 +14,10 @@ use tracing::debug;
 
 use super::activity::{Activity, Counted};
 use super::limits::{HEAD_BYTES_AT_LEAST, HTTP2_PING, HTTP2_PONG};
+use super::stall::Unstalled;
 use super::{HttpLimits, HttpService};
 
-/// Serves a connection, of which each request is told what is `known`, until it ends, is idle for too long, or `shutdown` is ready and its requests are answered.
+/// Serves a connection, of which each request is told what is `known`, until it ends, is idle or not read for too long, or `shutdown` is ready and its requests are answered.
 pub(super) async fn serve<S: HttpService>(
     io: impl Read + Write + Unpin + Send + 'static,
     known: Option<Extensions>,
@@ -35,6 +36,7 @@ pub(super) async fn serve<S: HttpService>(
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
 
     let activity = Arc::new(Activity::default());
+    let io = Unstalled::new(io);
     let mut connection = pin!(http.serve_connection(io, Counted::new(service, Arc::clone(&activity), known)));
     let mut timer = pin!(sleep(limits.first_request));
     let mut shutdown = pin!(shutdown);

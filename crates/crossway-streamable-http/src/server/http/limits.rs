@@ -51,5 +51,9 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) const HTTP2_PING: Duration = Duration::from_secs(30);
 pub(super) const HTTP2_PONG: Duration = Duration::from_secs(20);
 
+/// How long a client may take nothing of what is written to it before its connection is closed: 60 seconds, in which a lost packet is sent
+/// anew several times. Answers that nobody reads would be held without an end.
+pub(super) const WRITE_STALL: Duration = Duration::from_secs(60);
+
 /// What hyper asks for at the least: 8 KiB.
 pub(super) const HEAD_BYTES_AT_LEAST: usize = 8192;

@@ -1,13 +1,14 @@
 //! HTTP connections for any service: the loop that accepts them, and what bounds them.
 //!
-//! Nothing in here knows MCP. Two things are done that hyper leaves to others: a connection that says nothing, or not
-//! enough, is closed, by one timer per connection rather than per request; and all connections are drained when the
-//! server is to end.
+//! Nothing in here knows MCP. Three things are done that hyper leaves to others: a connection that says nothing, or not
+//! enough, is closed, by one timer per connection rather than per request; so is one whose client does not read; and all
+//! connections are drained when the server is to end.
 
 mod accept;
 mod activity;
 mod connection;
 mod limits;
+mod stall;
 
 use std::convert::Infallible;
 use std::error::Error;
