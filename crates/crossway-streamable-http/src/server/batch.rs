@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use crossway_proto::{Message, RequestId};
-use crossway_service::{Call, CallError, Context, Link, Reply, RequestBound};
+use crossway_service::{Call, CallError, Context, Link, Reason, Reply, RequestBound};
 use futures_core::Stream;
 use futures_util::stream::SelectAll;
 
@@ -15,12 +15,14 @@ use futures_util::stream::SelectAll;
 /// as deciding whether it may be made.
 pub(crate) fn call(link: &Link, messages: Vec<Message>, context: &Context) -> Reply {
     let (link, context) = (link.clone(), context.clone());
-    Reply::stream(Batch { link, context, waiting: messages.into(), members: SelectAll::new() })
+    let has_requests = messages.iter().any(Message::is_request);
+    Reply::stream(Batch { link, context, has_requests, waiting: messages.into(), members: SelectAll::new() })
 }
 
 struct Batch {
     link: Link,
     context: Context,
+    has_requests: bool,
     waiting: VecDeque<Message>,
     members: SelectAll<Member>,
 }
@@ -39,7 +41,8 @@ impl Stream for Batch {
                 Ok(()) => self.link.call(Call::message(message, self.context.clone())),
                 Err(error) => Reply::failed(error),
             };
-            self.members.push(Member { id, reply });
+            let is_of_calls = self.has_requests;
+            self.members.push(Member { id, is_of_calls, reply });
         }
         let next = Pin::new(&mut self.members).poll_next(cx);
         if self.waiting.is_empty() || matches!(next, Poll::Ready(Some(_))) {
@@ -50,9 +53,12 @@ impl Stream for Batch {
     }
 }
 
-/// The reply to one message of a batch. That it fails does not end the others.
+/// The reply to one message of a batch. That it fails does not end the others, unless there is no session any more: "it **MUST**
+/// respond to requests containing that session ID with HTTP 404 Not Found" (2025-03-26, basic/transports, Session Management).
 struct Member {
     id: Option<RequestId>,
+    /// Whether there are calls in the batch, whose answers are its response.
+    is_of_calls: bool,
     reply: Reply,
 }
 
@@ -60,8 +66,11 @@ impl Stream for Member {
     type Item = Result<Message, CallError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let is_of_calls = self.is_of_calls;
         Pin::new(&mut self.reply).poll_next(cx).map(|next| match (next, &self.id) {
+            (Some(Err(error)), _) if *error.reason() == Reason::SessionEnded => Some(Err(error)),
             (Some(Err(error)), Some(id)) => Some(Ok(error.to_message(Some(id)))),
+            (Some(Err(_)), None) if is_of_calls => None,
             (next, _) => next,
         })
     }
@@ -90,6 +99,55 @@ mod tests {
                 _ => Reply::accepted(),
             }
         }
+    }
+
+    /// Fails notifications for one reason, and requests too if that is the session's end.
+    struct Failing(Reason);
+
+    impl Connection for Failing {
+        fn call(&self, call: Call) -> Reply {
+            match call.ask {
+                crossway_service::Ask::Message(message)
+                    if message.is_request() && self.0 != Reason::SessionEnded =>
+                {
+                    Reply::once(Message::result_of(&message.id().unwrap(), b"{}").unwrap())
+                }
+                _ => Reply::failed(CallError::not_sent(self.0.clone())),
+            }
+        }
+    }
+
+    /// What a batch of a notification and a request gives.
+    fn of_failing(reason: Reason) -> Vec<Result<Message, CallError>> {
+        let messages = vec![
+            Message::request_of(&RequestId::from(1), "ping", None).unwrap(),
+            Message::notification_of("notifications/x", None).unwrap(),
+        ];
+        let reply = call(&Link::new(Failing(reason)), messages, &Context::default());
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let mut reply = std::pin::pin!(reply);
+        std::iter::from_fn(|| {
+            std::iter::repeat_with(|| reply.as_mut().poll_next(&mut cx)).take(9).find_map(
+                |next| match next {
+                    Poll::Ready(next) => Some(next),
+                    Poll::Pending => None,
+                },
+            )?
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_notification_that_fails_takes_no_call_of_its_batch_with_it() {
+        let answers = of_failing(Reason::Closing);
+        assert_eq!(answers.len(), 1);
+        assert_eq!(answers[0].as_ref().unwrap().id(), Some(RequestId::from(1)));
+    }
+
+    #[test]
+    fn a_batch_in_a_session_that_has_ended_fails_for_that() {
+        let answers = of_failing(Reason::SessionEnded);
+        assert_eq!(*answers[0].as_ref().unwrap_err().reason(), Reason::SessionEnded);
     }
 
     #[test]
