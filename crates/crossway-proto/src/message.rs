@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use crate::scan::{self, Envelope, Span};
+use crate::scan::{self, Capabilities, Envelope, Span};
 use crate::{Layout, Limits, ParseError, Part, RequestId};
 
 /// What a message is.
@@ -235,12 +235,18 @@ impl Message {
         self.raw(self.envelope.log_level)
     }
 
+    /// Whether a request has `_meta["io.modelcontextprotocol/clientCapabilities"]`, as a modern one must: `{}` if its client can do nothing.
+    #[must_use]
+    pub fn says_client_capabilities(&self) -> bool {
+        self.envelope.capabilities != Capabilities::Unsaid
+    }
+
     /// `_meta["io.modelcontextprotocol/clientCapabilities"]` of a request, as JSON text: what a modern client says of itself. None where that
     /// is nothing.
     #[must_use]
     pub fn client_capabilities(&self) -> Option<&[u8]> {
         // Most say nothing, and are not walked through.
-        let says = self.envelope.has_capabilities;
+        let says = self.envelope.capabilities == Capabilities::Some;
         says.then(|| self.member(Part::Meta, "io.modelcontextprotocol/clientCapabilities")).flatten()
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use crate::edit::write_members;
-use crate::scan::{Envelope, Span};
+use crate::scan::{Capabilities, Envelope, Span};
 use crate::{Kind, Message, ParseError, Part, RequestId};
 
 const META: &[u8] = br#""_meta":"#;
@@ -17,7 +17,7 @@ pub struct Stamp {
     /// Where in it what an envelope notes stands.
     meta_version: Span,
     log_level: Span,
-    has_capabilities: bool,
+    capabilities: Capabilities,
     /// Names and values.
     members: Box<[(Box<str>, Bytes)]>,
     /// What a request must not say in this place by itself.
@@ -46,7 +46,7 @@ impl Stamp {
             text: text.freeze(),
             meta_version: within(sample.envelope.meta_version),
             log_level: within(sample.envelope.log_level),
-            has_capabilities: sample.envelope.has_capabilities,
+            capabilities: sample.envelope.capabilities,
             members: members
                 .iter()
                 .map(|(name, value)| ((*name).into(), Bytes::copy_from_slice(value)))
@@ -112,7 +112,7 @@ impl Message {
             envelope.meta = Span::new(stands - 1, stands + stamp.text.len() + 1);
         }
         let noted = |span: Span| if span.is_absent() { span } else { span.shifted(stands) };
-        envelope.has_capabilities |= stamp.has_capabilities;
+        envelope.capabilities = stamp.capabilities.max(envelope.capabilities);
         let Envelope { meta_version, log_level, .. } = &mut envelope;
         for (slot, span) in [(meta_version, stamp.meta_version), (log_level, stamp.log_level)] {
             if !span.is_absent() {

@@ -85,10 +85,20 @@ pub(crate) struct Envelope {
     pub(crate) has_more_arguments: bool,
     /// Whether `params.requestState` is there.
     pub(crate) has_state: bool,
-    /// Whether `_meta["io.modelcontextprotocol/clientCapabilities"]` is there and not empty.
-    pub(crate) has_capabilities: bool,
+    /// Whether `_meta["io.modelcontextprotocol/clientCapabilities"]` is there.
+    pub(crate) capabilities: Capabilities,
     /// Whether something stands beside these, or in their place, that some readers take for one of them.
     pub(crate) has_lookalikes: bool,
+}
+
+/// What a request says of its client's capabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Capabilities {
+    #[default]
+    Unsaid,
+    /// That there are none.
+    None,
+    Some,
 }
 
 impl Envelope {
@@ -124,7 +134,7 @@ impl Envelope {
             version,
             has_more_arguments: _,
             has_state: _,
-            has_capabilities: _,
+            capabilities: _,
             has_lookalikes: _,
         } = self;
         [
@@ -352,7 +362,9 @@ impl Scan<'_> {
             }
             b"io.modelcontextprotocol/clientCapabilities" => {
                 let span = self.cursor.value(3)?;
-                self.envelope.has_capabilities |= self.cursor.text(span) != b"{}";
+                let are_none = self.cursor.text(span) == b"{}";
+                let said = if are_none { Capabilities::None } else { Capabilities::Some };
+                self.envelope.capabilities = said.max(self.envelope.capabilities);
                 Ok(())
             }
             _ => {

@@ -40,12 +40,6 @@ struct Tool<'a> {
     input_schema: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Params<'a> {
-    #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
-}
-
 const ANNOTATION: &[u8] = b"x-mcp-header";
 
 impl Mirrored {
@@ -59,9 +53,8 @@ impl Mirrored {
         let Some(known) = request.name().and_then(|name| self.tools().get(name.as_ref()).cloned()) else {
             return;
         };
-        let params = request.params().and_then(|params| serde_json::from_slice::<Params<'_>>(params).ok());
-        let arguments =
-            params.and_then(|params| params.arguments).map(|arguments| arguments.get().as_bytes());
+        // Those that are there twice are for the upstream to refuse.
+        let arguments = request.arguments().ok().flatten().filter(|arguments| *arguments != b"null");
         if let Err(error) = known.add_headers(headers, arguments) {
             tracing::debug!(%error, "an argument can't be mirrored in a header");
         }

@@ -7,7 +7,6 @@ use crossway_proto::{ErrorCode, Message, Revision};
 use crossway_service::{Call, Context, Origin};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::exchange::{Asked, Caller, Exchange, RequestKind};
 use super::post::Post;
@@ -52,7 +51,7 @@ fn check(post: &Post, message: &Message) -> Result<(), Refusal> {
         Some("taskId") => mirror::check_request(headers, &method, task_id(message).as_deref())?,
         _ => mirror::check_request(headers, &method, message.name().as_deref())?,
     }
-    if !has_capabilities(message) {
+    if !message.says_client_capabilities() {
         let why = "the request's _meta needs io.modelcontextprotocol/clientCapabilities";
         return Err(refuse(StatusCode::BAD_REQUEST, ErrorCode::INVALID_PARAMS, why));
     }
@@ -87,21 +86,6 @@ struct Task {
 
 fn task_id(message: &Message) -> Option<String> {
     message.params().and_then(|params| serde_json::from_slice::<Task>(params).ok()).map(|task| task.task_id)
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    #[serde(rename = "io.modelcontextprotocol/clientCapabilities", default)]
-    capabilities: Option<IgnoredAny>,
-}
-
-/// Whether the client says what it can do, as it has to: `{}` if nothing.
-fn has_capabilities(message: &Message) -> bool {
-    let Some(meta) = message.meta() else { return false };
-    let name = b"\"io.modelcontextprotocol/clientCapabilities\"";
-    memchr::memmem::find(meta, name).is_some()
-        || memchr::memchr(b'\\', meta).is_some()
-            && serde_json::from_slice::<Meta>(meta).is_ok_and(|meta| meta.capabilities.is_some())
 }
 
 /// The HTTP status of a response: the protocol's own errors have one.

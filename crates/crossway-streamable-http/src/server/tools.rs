@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use crossway_proto::Message;
 use crossway_proto::http_rules::Refusal;
 use crossway_proto::http_rules::mirror::ParamHeaders;
-use http::HeaderMap;
+use crossway_proto::{ErrorCode, Message};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -51,12 +51,6 @@ struct Tool<'a> {
     input_schema: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Call<'a> {
-    #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
-}
-
 impl Tools {
     /// Looks at an answer to a caller's `tools/list`. Tools with invalid annotations are as good as tools without.
     pub(crate) fn learn(&self, caller: Option<&SessionOwner>, answer: &Message) {
@@ -83,9 +77,11 @@ impl Tools {
         let params =
             self.read().of(caller).and_then(|of| of.tools.get(call.name()?.as_ref()).map(Arc::clone));
         let Some(params) = params else { return Ok(()) };
-        let call = call.params().and_then(|params| serde_json::from_slice::<Call<'_>>(params).ok());
-        let arguments = call.and_then(|call| call.arguments);
-        params.check(headers, arguments.map(|arguments| arguments.get().as_bytes()))
+        let Ok(arguments) = call.arguments() else {
+            let why = "the arguments are there more than once, so that no header can match them";
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::HEADER_MISMATCH, why));
+        };
+        params.check(headers, arguments.filter(|arguments| *arguments != b"null"))
     }
 
     fn knows(&self, caller: Option<&SessionOwner>) -> bool {

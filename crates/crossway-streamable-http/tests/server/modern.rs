@@ -223,6 +223,8 @@ async fn a_stateless_request_without_its_metadata_is_refused() {
         "{}".to_owned(),
         r#"{"_meta":{"io.modelcontextprotocol/clientCapabilities":{}}}"#.to_owned(),
         format!(r#"{{"_meta":{{{version}}}}}"#),
+        format!(r#"{{"_meta":{{{version},"x":{{"io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#),
+        format!(r#"{{"_meta":{{{version},"x":["io.modelcontextprotocol/clientCapabilities"]}}}}"#),
     ] {
         let body = format!(r#"{{"jsonrpc":"2.0","id":5,"method":"server/discover","params":{params}}}"#);
         let answer = client.post(&body).await;
@@ -292,6 +294,14 @@ async fn mirrored_arguments_are_checked_once_a_list_has_told_of_them() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
         assert_eq!(answer.json().await["error"]["code"], -32020);
     }
+    // Which of them the server takes, no header can match.
+    let arguments = r#""arguments":{"city":"Hello"}"#;
+    let twice = request("2", "tools/call", &format!(r#""name":"t",{arguments},{arguments}"#));
+    let answer = client.post(&twice).await;
+    assert_eq!(
+        (answer.status, answer.json().await["error"]["code"].as_i64()),
+        (StatusCode::BAD_REQUEST, Some(-32020))
+    );
     let good = client.with("mcp-param-city", "=?base64?SGVsbG8=?=");
     let (answer, ()) = tokio::join!(good.post(&body), async {
         let id = server.expect("tools/call").await;
