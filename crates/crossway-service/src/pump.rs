@@ -20,8 +20,8 @@ pub struct Pump {
     limits: Limits,
     context: Context,
     /// What came in behind a notification that is still being handed on (a request must not overtake
-    /// `notifications/initialized`), or when as many calls were in flight as there may be.
-    inbox: VecDeque<Message>,
+    /// `notifications/initialized`), or when as many calls were in flight as there may be. With what is known of each.
+    inbox: VecDeque<(Message, Extensions)>,
     inbox_bytes: usize,
     notifying: Option<Reply>,
     listening: Option<Reply>,
@@ -77,13 +77,13 @@ impl Pump {
             }
         } else if is_urgent(&message) {
             if !self.cancels_one_that_waits(&message) {
-                self.hand_on(message);
+                self.hand_on(message, self.context.clone());
             }
         } else if self.notifying.is_some() || !self.inbox.is_empty() || !self.has_room() {
             self.inbox_bytes += message.len();
-            self.inbox.push_back(message);
+            self.inbox.push_back((message, self.context.extensions.clone()));
         } else {
-            self.hand_on(message);
+            self.hand_on(message, self.context.clone());
         }
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -136,9 +136,10 @@ impl Pump {
     /// Forgets a request that was not handed on yet, when its cancellation comes: it has no answer.
     fn cancels_one_that_waits(&mut self, message: &Message) -> bool {
         let Some(id) = message.cancelled_id().filter(|_| !message.is_response()) else { return false };
-        let is_it = |waiting: &Message| waiting.is_request() && waiting.id().as_ref() == Some(&id);
+        let is_it =
+            |(waiting, _): &(Message, Extensions)| waiting.is_request() && waiting.id().as_ref() == Some(&id);
         let Some(at) = self.inbox.iter().position(is_it) else { return false };
-        self.inbox_bytes -= self.inbox.remove(at).map_or(0, |waiting| waiting.len());
+        self.inbox_bytes -= self.inbox.remove(at).map_or(0, |(waiting, _)| waiting.len());
         true
     }
 
@@ -197,14 +198,13 @@ impl Pump {
             if !self.has_room() {
                 return;
             }
-            let Some(message) = self.inbox.pop_front() else { return };
+            let Some((message, extensions)) = self.inbox.pop_front() else { return };
             self.inbox_bytes -= message.len();
-            self.hand_on(message);
+            self.hand_on(message, Context { extensions, ..self.context.clone() });
         }
     }
 
-    fn hand_on(&mut self, message: Message) {
-        let mut context = self.context.clone();
+    fn hand_on(&mut self, message: Message, mut context: Context) {
         if let Some(version) = message.meta_version() {
             context.revision = Revision::parse(&version);
         }

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use bytes::Bytes;
 use crossway_proto::{Limits as Bounds, Message, Revision};
-use crossway_service::{Limits, Pump, Scope, Upstream};
+use crossway_service::{Ask, Call, Connection, Limits, Link, Pump, Reply, Scope, Upstream};
 use crossway_testkit::{Scripted, Server};
 
 fn message(text: &str) -> Message {
@@ -69,6 +71,43 @@ async fn messages_of_the_server_pass_and_a_cancelled_call_has_no_answer() {
     server.answer(&id, "{}");
     assert_eq!(text(&mut pump).await, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
     assert!(is_idle(&mut pump).await);
+}
+
+/// Notes what is known of each request, and takes a notification when it is told to.
+#[derive(Clone, Default)]
+struct Noting {
+    known: Arc<Mutex<Vec<Option<u8>>>>,
+    takes: Arc<AtomicBool>,
+}
+
+impl Connection for Noting {
+    fn call(&self, call: Call) -> Reply {
+        let Ask::Message(message) = call.ask else { return Reply::stream(futures_util::stream::pending()) };
+        if message.is_request() {
+            self.known.lock().unwrap().push(call.context.extensions.get().copied());
+            return Reply::once(Message::result_of(&message.id().unwrap(), b"{}").unwrap());
+        }
+        let takes = Arc::clone(&self.takes);
+        Reply::pending(poll_fn(move |_| match takes.load(Ordering::Relaxed) {
+            true => Poll::Ready(Reply::accepted()),
+            false => Poll::Pending,
+        }))
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_waits_is_handed_on_with_what_was_known_when_it_came() {
+    let noting = Noting::default();
+    let mut pump = Pump::new(Link::new(noting.clone()), Limits::default());
+    pump.handle(message(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#));
+    for of in [1_u8, 2] {
+        pump.context_mut().extensions.insert(of);
+        pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{of},"method":"m"}}"#)));
+    }
+    noting.takes.store(true, Ordering::Relaxed);
+    text(&mut pump).await;
+    text(&mut pump).await;
+    assert_eq!(*noting.known.lock().unwrap(), [Some(1), Some(2)]);
 }
 
 #[tokio::test]
