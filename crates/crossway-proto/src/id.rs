@@ -3,7 +3,12 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use smallvec::SmallVec;
+
+use crate::Limits;
 
 /// A request id or a progress token: one JSON string or number.
 ///
@@ -32,6 +37,24 @@ impl RequestId {
             && serde_json::from_slice::<&serde_json::value::RawValue>(json)
                 .is_ok_and(|raw| raw.get().len() == json.len());
         is_scalar.then(|| Self::from_token(json))
+    }
+
+    /// The id under which a request is refused that is JSON and no message; `None` where it names none, or may name two.
+    ///
+    /// "If there was an error in detecting the id in the Request object (e.g. Parse error/Invalid Request), it MUST be Null." (JSON-RPC
+    /// 2.0, Response object)
+    #[must_use]
+    pub fn of_refused(text: &[u8], limits: &Limits) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Asked<'a> {
+            #[serde(borrow)]
+            id: &'a RawValue,
+            #[serde(rename = "method")]
+            _method: IgnoredAny,
+        }
+        let asked = serde_json::from_slice::<Asked<'_>>(text).ok()?;
+        let id = asked.id.get();
+        if id.len() <= limits.id_bytes { Self::parse(id.as_bytes()) } else { None }
     }
 
     /// Takes a token that a scan has already found to be a string or a number.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use crossway_proto::line::LineDecoder;
-use crossway_proto::{ErrorCode, ErrorObject, Incoming, Limits, Message, RequestId, Revision};
+use crossway_proto::{ErrorCode, ErrorObject, Incoming, Limits, Message, ParseError, RequestId, Revision};
 use crossway_service::{Link, Pump};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -153,7 +153,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
                         Poll::Pending => break,
                     }
                 }
-                Err(error) => self.refuse(ErrorCode::INVALID_REQUEST, error.to_string()),
+                Err(error) => self.refuse(None, ErrorCode::INVALID_REQUEST, error.to_string()),
             }
             has_moved = true;
         }
@@ -169,15 +169,20 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
         let is_batch = line.trim_ascii_start().starts_with(b"[");
         if is_batch && !self.pump.context_mut().revision.is_some_and(Revision::allows_batches) {
             let message = "batches are a part of revision 2025-03-26 alone, after `initialize`";
-            return self.refuse(ErrorCode::INVALID_REQUEST, message.to_owned());
+            return self.refuse(None, ErrorCode::INVALID_REQUEST, message.to_owned());
         }
-        match Incoming::parse(line, &self.limits) {
+        match Incoming::parse(line.clone(), &self.limits) {
             Ok(Incoming::One(message)) => self.hand_on(message),
             Ok(Incoming::Batch(messages)) => {
                 self.batches.begin(&messages);
                 messages.into_iter().for_each(|message| self.hand_on(message));
             }
-            Err(error) => self.refuse(error.code(), error.to_string()),
+            Err(error) => {
+                // Who waits for an answer to that id would wait for ever otherwise.
+                let is_json = matches!(error, ParseError::NotJsonRpc { .. });
+                let id = is_json.then(|| RequestId::of_refused(&line, &self.limits)).flatten();
+                self.refuse(id, error.code(), error.to_string());
+            }
         }
     }
 
@@ -196,9 +201,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
     }
 
     /// Tells the client that a line is no message.
-    fn refuse(&mut self, code: ErrorCode, message: String) {
+    fn refuse(&mut self, id: Option<RequestId>, code: ErrorCode, message: String) {
         tracing::debug!(code = code.0, message, "a line of the client is no message");
-        if let Ok(error) = Message::error_of(None, &ErrorObject::new(code, message)) {
+        if let Ok(error) = Message::error_of(id.as_ref(), &ErrorObject::new(code, message)) {
             self.refusals += error.len();
             self.out.push(Line::new(&error, None));
         }

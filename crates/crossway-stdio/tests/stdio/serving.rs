@@ -101,8 +101,9 @@ async fn what_is_no_message_is_answered_with_an_error_and_the_next_line_is_serve
         }
         bench.say(bytes).await;
         let error = bench.hear_json().await;
+        let id = format!("\"id\":{}", error["id"]);
         assert!(
-            error["id"].is_null()
+            (error["id"].is_null() || String::from_utf8_lossy(bytes).contains(&id))
                 && [-32700, -32600].map(|code| json!(code)).contains(&error["error"]["code"]),
             "{name}: {error}"
         );
@@ -115,6 +116,21 @@ async fn what_is_no_message_is_answered_with_an_error_and_the_next_line_is_serve
     bench.say("\n \r\n").await;
     bench.say(PING).await;
     bench.server.expect("ping").await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_message_is_refused_under_its_id() {
+    let mut bench = bench().await;
+    for (line, id) in [
+        (r#"{"jsonrpc":"2.0","id":7,"method":"tools/list","params":null}"#, json!(7)),
+        (r#"{"jsonrpc":"2.0","id":"a","method":"tools/list","params":7}"#, json!("a")),
+        (r#"{"jsonrpc":"2.0","id":[7],"method":"tools/list"}"#, json!(null)),
+        (r#"{"jsonrpc":"2.0","id":7,"params":null}"#, json!(null)),
+    ] {
+        bench.say(line).await;
+        let error = bench.hear_json().await;
+        assert_eq!((&error["id"], &error["error"]["code"]), (&id, &json!(-32600)), "{line}");
+    }
 }
 
 #[tokio::test]
