@@ -238,6 +238,24 @@ async fn a_session_can_be_ended_where_it_never_was() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_ended_during_its_handshake_does_not_go_on() {
+    let (_, client, _server) = opened(config()).await;
+    let (other, mut connections) = scripted(config());
+    let moved = at(&other, &client);
+    let request = call("1");
+    let (answer, ()) = tokio::join!(moved.post(&request), async {
+        let (_, server) = connections.recv().await.unwrap();
+        let id = server.expect("initialize").await;
+        assert_eq!(moved.delete().await.status, StatusCode::NO_CONTENT);
+        server.send(&initialize_result(&id.to_string(), "2025-11-25"));
+        assert!(server.receive().await.unwrap().is_method("notifications/initialized"));
+        assert!(server.receive().await.is_none(), "nobody is left to use it");
+    });
+    assert_gone(answer).await;
+    assert_eq!(other.sessions(), 0);
+}
+
+#[tokio::test]
 async fn a_server_that_agrees_to_something_else_now_ends_the_session() {
     let (_, client, _server) = opened(config()).await;
     let (other, mut connections) = scripted(config());

@@ -99,12 +99,17 @@ impl Handshake {
         let endpoint = self.endpoint.upgrade().ok_or_else(closing)?;
         let session = endpoint.sessions.find(self.id);
         match answer {
-            Ok(answer) => {
-                if let Some(session) = session {
+            Ok(answer) => match session {
+                Some(session) => {
                     session.negotiate(&answer);
+                    Ok(link)
                 }
-                Ok(link)
-            }
+                // It was ended meanwhile, when there was no link that could have been closed.
+                None => {
+                    link.close().await;
+                    Err(CallError::not_sent(Reason::SessionEnded))
+                }
+            },
             Err(reason) => {
                 match session {
                     // It can't be what it was: its client has to begin anew.

@@ -200,20 +200,21 @@ impl Sessions {
         let idle = ticks(self.common.limits.session_idle);
         let mut unused = Vec::new();
         for shard in &self.shards {
-            for session in lock(shard).values() {
-                // Whoever serves a call or a stream of the session holds it, too.
-                if Arc::strong_count(session) > 1 {
-                    session.touch(now);
-                } else if session.unused_ticks(now) > idle {
-                    unused.push(Arc::clone(session));
-                }
+            // None that is found unused may be found by a client before it is ended.
+            unused.extend(lock(shard).extract_if(|_, session| {
                 session.streams().sweep(ticks(self.common.limits.kept_for));
-            }
+                // Whoever serves a call or a stream of the session holds it, too.
+                let is_used = Arc::strong_count(session) > 1;
+                if is_used {
+                    session.touch(now);
+                }
+                !is_used && session.unused_ticks(now) > idle
+            }));
         }
         if !unused.is_empty() {
             debug!(sessions = unused.len(), "sessions that were not used are ended");
         }
-        unused.iter().for_each(|session| self.end(session));
+        unused.iter().for_each(|(_, session)| self.end(session));
     }
 
     fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
