@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode, header};
 
 use super::media::Media;
-use super::{Refusal, single};
+use super::{Refusal, content_encoding, single};
 use crate::ErrorCode;
 
 /// Checks that a POST's body is JSON, in UTF-8 if it says so: "JSON-RPC messages **MUST** be UTF-8 encoded."
@@ -23,6 +23,10 @@ pub fn check_post(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     if media.parameters("charset").any(|charset| !is_utf8(charset)) {
         return refuse("the charset must be utf-8");
+    }
+    // "The server SHOULD [...] 415 (Unsupported Media Type)": RFC 9110, section 8.4, Content-Encoding.
+    if content_encoding::coding(headers).is_some() {
+        return refuse("the body must not be encoded");
     }
     Ok(())
 }
@@ -104,6 +108,19 @@ mod tests {
         ] {
             let refusal = check_post(&headers(values)).unwrap_err();
             assert_eq!(refusal.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_encoded_is_refused_with_415() {
+        for (coding, status) in [
+            ("gzip", Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
+            ("identity, br", Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
+            ("identity", None),
+        ] {
+            let mut headers = headers(&["application/json"]);
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+            assert_eq!(check_post(&headers).err().map(|refusal| refusal.status), status, "{coding}");
         }
     }
 
