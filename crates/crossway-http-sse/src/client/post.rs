@@ -132,7 +132,7 @@ async fn recycle(shared: &Shared, mut wire: Box<Wire>) {
 fn refusal(response: &Response<Body>) -> CallError {
     let status = response.status();
     let reason = Reason::Refused { status: status.as_u16(), retry_after: retry_after(response) };
-    let is_refused = status.is_client_error()
+    let is_refused = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT
         || status.is_redirection()
         || matches!(
             status,
@@ -140,7 +140,7 @@ fn refusal(response: &Response<Body>) -> CallError {
                 | StatusCode::SERVICE_UNAVAILABLE
                 | StatusCode::HTTP_VERSION_NOT_SUPPORTED
         );
-    // A failure of the server's own, or a gateway's that lost its upstream, may have come after it was taken.
+    // Proxies say 408 of requests that they have handed on in part or as a whole. A failure of the server's own, or a gateway's that lost its upstream, may have come after it was taken.
     if is_refused { CallError::not_sent(reason) } else { CallError::unknown(reason) }
 }
 
