@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 
 use crossway_proto::{Kind, Message, RequestId, Revision};
 use futures_core::Stream;
@@ -27,8 +27,10 @@ pub struct Pump {
     listening: Option<Reply>,
     calls: SelectAll<InFlight>,
     refused: VecDeque<Message>,
-    /// How many requests of the upstream's the client has not answered.
-    asked: usize,
+    /// The requests of the upstream's that the client has not answered, and which call each came with.
+    asked: Vec<(RequestId, Option<u64>)>,
+    /// How many calls there have been.
+    begun: u64,
     waker: Option<Waker>,
 }
 
@@ -55,7 +57,8 @@ impl Pump {
             listening,
             calls: SelectAll::new(),
             refused: VecDeque::new(),
-            asked: 0,
+            asked: Vec::new(),
+            begun: 0,
             waker: None,
         }
     }
@@ -68,7 +71,8 @@ impl Pump {
     /// Takes a message of the client. Never waits.
     pub fn handle(&mut self, message: Message) {
         if message.is_response() {
-            self.asked = self.asked.saturating_sub(1);
+            let answered = message.id();
+            self.asked.retain(|(id, _)| Some(id) != answered.as_ref());
         }
         if !self.takes(&message) {
             if message.is_request() {
@@ -126,7 +130,7 @@ impl Pump {
     /// upstream waits for a response, which may stand behind requests. A client that does not read refusals waits.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        (!self.is_full() || self.asked > 0) && self.refused.len() < Limits::URGENT_MESSAGES
+        (!self.is_full() || !self.asked.is_empty()) && self.refused.len() < Limits::URGENT_MESSAGES
     }
 
     fn has_room(&self) -> bool {
@@ -166,13 +170,20 @@ impl Pump {
             }
             if let Some(listening) = &mut self.listening {
                 match Pin::new(listening).poll_next(cx) {
-                    Poll::Ready(Some(Ok(message))) => return Poll::Ready(Some(self.noted(message))),
+                    Poll::Ready(Some(Ok(message))) => return Poll::Ready(Some(self.noted(message, None))),
                     Poll::Ready(_) => self.listening = None,
                     Poll::Pending => {}
                 }
             }
             match Pin::new(&mut self.calls).poll_next(cx) {
-                Poll::Ready(Some(message)) => return Poll::Ready(Some(self.noted(message))),
+                Poll::Ready(Some((of, Some(message)))) => {
+                    return Poll::Ready(Some(self.noted(message, Some(of))));
+                }
+                // Nobody waits for answers in the course of a call that has ended.
+                Poll::Ready(Some((ended, None))) => {
+                    self.asked.retain(|(_, of)| *of != Some(ended));
+                    continue;
+                }
                 Poll::Ready(None) if self.listening.is_none() && self.is_idle() => return Poll::Ready(None),
                 _ => {}
             }
@@ -214,14 +225,22 @@ impl Pump {
         if is_barrier {
             self.notifying = Some(reply);
         } else {
-            self.calls.push(InFlight { id, reply });
+            self.begun += 1;
+            self.calls.push(InFlight { number: self.begun, id, reply, has_asked: false, is_over: false });
         }
     }
 
     /// Notes what a message for the client tells: a question, or the revision that `initialize` ends with.
-    fn noted(&mut self, answer: Message) -> Message {
-        if answer.is_request() {
-            self.asked += 1;
+    fn noted(&mut self, answer: Message, of: Option<u64>) -> Message {
+        match answer.kind() {
+            Kind::Request if self.asked.len() < Limits::URGENT_MESSAGES => {
+                self.asked.extend(answer.id().map(|id| (id, of)));
+            }
+            Kind::Notification if answer.is_method("notifications/cancelled") => {
+                let cancelled = answer.cancelled_id();
+                self.asked.retain(|(id, _)| Some(id) != cancelled.as_ref());
+            }
+            _ => {}
         }
         if self.context.revision.is_none() && answer.kind() == Kind::Result {
             self.context.revision = answer.initialize_version().and_then(|version| Revision::parse(&version));
@@ -236,25 +255,33 @@ fn is_urgent(message: &Message) -> bool {
     message.is_response() || message.is_method("notifications/cancelled")
 }
 
-/// A reply on its way to the client, failures turned into messages.
+/// A reply on its way to the client, failures turned into messages. Each comes with the number of its call, and that alone once a call
+/// has ended in whose course the upstream has asked something.
 struct InFlight {
+    number: u64,
     /// `None` for what has no answer.
     id: Option<RequestId>,
     reply: Reply,
+    has_asked: bool,
+    is_over: bool,
 }
 
 impl Stream for InFlight {
-    type Item = Message;
+    type Item = (u64, Option<Message>);
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Message>> {
-        match Pin::new(&mut self.reply).poll_next(cx) {
-            Poll::Ready(Some(Err(error))) => {
-                Poll::Ready(self.id.as_ref().map(|id| error.to_message(Some(id))))
-            }
-            Poll::Ready(Some(Ok(message))) => Poll::Ready(Some(message)),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        if self.is_over {
+            return Poll::Ready(None);
         }
+        let message = match ready!(Pin::new(&mut self.reply).poll_next(cx)) {
+            Some(Err(error)) => self.id.as_ref().map(|id| error.to_message(Some(id))),
+            Some(Ok(message)) => Some(message),
+            None => None,
+        };
+        self.has_asked |= message.as_ref().is_some_and(Message::is_request);
+        self.is_over = message.is_none();
+        let is_told = !self.is_over || self.has_asked;
+        Poll::Ready(is_told.then_some((self.number, message)))
     }
 }
 

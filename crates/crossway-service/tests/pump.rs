@@ -188,6 +188,30 @@ async fn at_the_bound_responses_and_cancellations_still_pass() {
 }
 
 #[tokio::test]
+async fn a_question_that_is_taken_back_or_whose_call_has_ended_keeps_nothing_open() {
+    let (mut pump, server) = serving(Limits { inbox_messages: 1, ..Limits::default() }).await;
+    let ask = |id: u64| message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#));
+    (1..=2).for_each(|id| pump.handle(ask(id)));
+    let first = server.expect("m").await;
+    let question = r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#;
+    server.send(question);
+    assert_eq!(text(&mut pump).await, question);
+    assert!(pump.is_full() && pump.is_open());
+    server.send(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q"}}"#);
+    assert!(text(&mut pump).await.contains("cancelled"));
+    assert!(!pump.is_open());
+
+    server.send(question);
+    assert_eq!(text(&mut pump).await, question);
+    assert!(pump.is_open());
+    server.answer(&first, "{}");
+    assert!(text(&mut pump).await.contains("result"));
+    assert!(!is_idle(&mut pump).await);
+    pump.handle(ask(3));
+    assert!(pump.is_full() && !pump.is_open());
+}
+
+#[tokio::test]
 async fn urgent_messages_have_a_bound_too() {
     /// An upstream that takes nothing.
     struct Stuck;
