@@ -36,7 +36,7 @@ async fn begin(
     noted: Noted,
 ) -> Result<Listening, CallError> {
     let asks = Asks::of(message);
-    let mut lease = pool.lease(pool.owner(message, &asks, context), &asks)?;
+    let mut lease = pool.lease_to_listen(pool.owner(message, &asks, context), &asks)?;
     let session = lease.member.open().await?;
     let (changes, death) = (lease.member.audience.changes(), lease.member.death());
     let mut listener = Listener::new(message, session);

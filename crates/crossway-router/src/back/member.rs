@@ -57,7 +57,7 @@ pub(super) struct Member {
 }
 
 pub(super) struct State {
-    used: Instant,
+    pub(super) used: Instant,
     level: Option<Level>,
     /// Whose the last call was that may ask its client.
     sharer: Sharer,

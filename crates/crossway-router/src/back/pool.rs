@@ -11,7 +11,7 @@ use crossway_seal::Keyring;
 use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, Upstream};
 use futures_util::future::join_all;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::audience::Audience;
 use super::member::{Lease, Member};
@@ -65,6 +65,8 @@ impl Group {
 pub(super) enum Hold {
     /// Beside others.
     Beside,
+    /// The same, to listen: it has the room that there is, and takes nobody's place who listens too.
+    ToListen,
     /// By a call in whose course the server may ask: no other such call has it. It comes behind those that wait.
     Alone,
     /// The same, by one that has waited, and may be the next.
@@ -148,8 +150,17 @@ impl Pool {
     ///
     /// When there are as many sessions as there may be, and all are in use.
     pub(super) fn lease(self: &Arc<Self>, owner: Owner, asks: &Asks) -> Result<Lease, CallError> {
+        self.lease_beside(owner, asks, Hold::Beside)
+    }
+
+    /// The same, to listen.
+    pub(super) fn lease_to_listen(self: &Arc<Self>, owner: Owner, asks: &Asks) -> Result<Lease, CallError> {
+        self.lease_beside(owner, asks, Hold::ToListen)
+    }
+
+    fn lease_beside(self: &Arc<Self>, owner: Owner, asks: &Asks, hold: Hold) -> Result<Lease, CallError> {
         self.keep_swept();
-        match self.hold(&Key { owner, asks: asks.clone() }, Hold::Beside, &Sharer::default())? {
+        match self.hold(&Key { owner, asks: asks.clone() }, hold, &Sharer::default())? {
             Turn::Now(lease) => Ok(lease),
             // It waits for nobody.
             Turn::Later(_) => Err(CallError::not_sent(Reason::Closing)),
@@ -168,7 +179,7 @@ impl Pool {
 
     pub(super) fn hold(&self, key: &Key, hold: Hold, sharer: &Sharer) -> Result<Turn, CallError> {
         let lease = |member: &Arc<Member>| match hold {
-            Hold::Beside => Some(Lease::new(member)),
+            Hold::Beside | Hold::ToListen => Some(Lease::new(member)),
             Hold::Alone | Hold::InTurn | Hold::AtLast => Lease::exclusive(member, sharer),
         };
         let mut state = self.state();
@@ -188,10 +199,12 @@ impl Pool {
             }
         }
         let full = |why: &'static str| Err(CallError::not_sent(Reason::OverLimit(why.into())));
-        if hold != Hold::Beside && !state.has_room_for(sharer, self.options.sessions) {
+        if !matches!(hold, Hold::Beside | Hold::ToListen)
+            && !state.has_room_for(sharer, self.options.sessions)
+        {
             return full("as many sessions with the MCP server as you may have are in use");
         }
-        if state.count >= self.options.sessions && !state.evict() {
+        if state.count >= self.options.sessions && !state.evict(hold) {
             return full("all sessions with the MCP server are in use");
         }
         state.count += 1;
@@ -355,16 +368,20 @@ impl State {
         }
     }
 
-    /// Ends the session that has not been used for the longest time. False if all are in use.
-    fn evict(&mut self) -> bool {
-        let oldest: Option<(Instant, *const Member)> = self
-            .groups
-            .values()
-            .flat_map(|group| &group.members)
-            .filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member))))
-            .min_by_key(|(since, _)| *since);
-        let Some((_, oldest)) = oldest else { return false };
+    /// Ends the session that has not been used for the longest time; or for a call, if there is none, one at which some only listen. False
+    /// if all are in use.
+    fn evict(&mut self, hold: Hold) -> bool {
+        let members = || self.groups.values().flat_map(|group| &group.members);
+        let idle = members().filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member))));
+        let idle = idle.min_by_key(|(since, _)| *since).map(|(_, member)| member);
+        let oldest = idle.or_else(|| {
+            let listening = members().filter(|member| hold != Hold::ToListen && member.busy() == 0);
+            listening.min_by_key(|member| member.state().used).map(Arc::as_ptr)
+        });
+        let Some(oldest) = oldest else { return false };
         for member in self.take_out(|_, member| std::ptr::eq(Arc::as_ptr(member), oldest)) {
+            // Who listens hears that it is over.
+            member.kill();
             tokio::spawn(member.link.close());
         }
         true

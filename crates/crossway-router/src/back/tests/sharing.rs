@@ -78,3 +78,25 @@ async fn sessions_for_calls_that_run_beside_each_other_are_shared_too() {
     let _other = begin(&rig, 8, "globex gus");
     rig.server_with(ELICITS).await.expect("tools/call").await;
 }
+
+fn listen(capabilities: &str) -> Message {
+    let filter = r#","notifications":{"toolsListChanged":true}"#;
+    modern("\"l\"", "subscriptions/listen", capabilities, "", filter)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_at_which_some_only_listen_makes_room_for_a_call_and_for_no_listener() {
+    let mut rig = rig(BackOptions { sessions: 1, ..BackOptions::default() });
+    let mut listening = rig.call(listen(ELICITS));
+    let _listened_to = rig.server_with(ELICITS).await;
+    assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
+    let refused = rig.call(listen("{}")).messages.recv().await.unwrap().unwrap_err();
+    assert!(refused.to_string().contains("in use"), "{refused}");
+    let mut call = rig.call(tool("1", "{}"));
+    let server = tokio::time::timeout(Duration::from_secs(1), rig.server()).await.expect("a session");
+    assert_eq!(listening.next().await.kind(), Kind::Result);
+    let id = server.expect("tools/call").await;
+    server.answer(&id, "{}");
+    assert_eq!(call.next().await.kind(), Kind::Result);
+    assert_eq!(rig.back.sessions(), 1);
+}
