@@ -312,24 +312,21 @@ impl Router {
                 }
             }
         }
-        self.tell_of(&clashes);
+        for (Clash { name, first, second, .. }, names) in self.untold(&clashes) {
+            tracing::warn!(name, first, second, names, "two have one name; the second is left out");
+        }
         let (pages, shown) = (pages.answers(kind, self.identity().as_deref()), upstreams.into());
         Merged { upstreams: lists.len(), missing, pages, places, clashes, shown }
     }
 
-    /// Operators are told once of two upstreams that have the same names, as long as there are the same upstreams: each view has lists of its own,
-    /// and a server may have thousands of names twice.
-    fn tell_of(&self, clashes: &[Clash]) {
+    /// Of which clashes operators are to be told, each with how many names the two upstreams have in common: once of two upstreams, as long as
+    /// there are the same. Each view has lists of its own, and a server may have thousands of names twice.
+    pub(super) fn untold<'a>(&self, clashes: &'a [Clash]) -> Vec<(&'a Clash, usize)> {
+        let of = |Clash { list, first, second, .. }: &Clash| (*list, first.clone(), second.clone());
         let members = self.members();
         let mut told = members.clashing.lock().unwrap_or_else(PoisonError::into_inner);
-        for Clash { list, name, first, second } in clashes {
-            if told.insert((*list, first.clone(), second.clone())) {
-                let is_same =
-                    |other: &&Clash| (other.list, &other.first, &other.second) == (*list, first, second);
-                let names = clashes.iter().filter(is_same).count();
-                tracing::warn!(name, first, second, names, "two have one name; the second is left out");
-            }
-        }
+        let new = clashes.iter().filter(|clash| told.insert(of(clash)));
+        new.map(|clash| (clash, clashes.iter().filter(|other| of(other) == of(clash)).count())).collect()
     }
 
     /// The `_meta` of lists. One upstream alone is to be taken for itself, and the router does not wait for what that says it is.

@@ -153,6 +153,24 @@ async fn of_two_tools_of_one_name_the_first_is_reached_and_both_owners_are_named
 }
 
 #[tokio::test(start_paused = true)]
+async fn operators_are_told_once_of_two_upstreams_with_the_same_names_until_others_come() {
+    let rig = Rig::new(same());
+    let (_one, _two) = (rig.add("one").await, rig.add("two").await);
+    let clash = |name: &str, second: &str| Clash {
+        list: ListKind::Tools,
+        name: name.into(),
+        first: "one".into(),
+        second: second.into(),
+    };
+    let clashes = [clash("x", "two"), clash("y", "two"), clash("x", "three")];
+    // Of each view, and whenever a list is another.
+    assert_eq!(rig.router.untold(&clashes), [(&clashes[0], 2), (&clashes[2], 1)]);
+    assert_eq!(rig.router.untold(&clashes), []);
+    let _three = rig.add("three").await;
+    assert_eq!(rig.router.untold(&clashes[..1]), [(&clashes[0], 1)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_name_leads_each_client_to_the_upstream_that_lists_it_for_it() {
     let router = Router::with_naming(RouterOptions::default(), Unprefixed);
     let rig = Rig { link: router.connect(Scope::Shared), router };
