@@ -2,6 +2,8 @@
 
 pub mod corpus;
 pub mod fuzz;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 mod scripted;
 pub mod sim;
 

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod dialer;
+mod error;
+pub mod limits;
+mod proxies;
+mod rules;
+mod tunnel;
+
+pub use dialer::{Dialed, Dialer};
+pub use error::{BadProxy, DialError, ProxyFault};
+pub use proxies::{Forward, Proxies, Proxy};
