@@ -11,7 +11,7 @@ mod limits;
 mod server;
 
 #[cfg(feature = "client")]
-pub use client::{HttpSseUpstream, OpenError, Options, OptionsError};
+pub use client::{BadProxy, HttpSseUpstream, OpenError, Options, OptionsError, Proxies};
 #[cfg(feature = "client")]
 pub use limits::ClientLimits;
 #[cfg(feature = "server")]

@@ -5,9 +5,10 @@ mod support;
 
 use std::sync::Arc;
 
-use crossway_http_sse::{Config, HttpSse, HttpSseUpstream, Options};
+use crossway_http_sse::{Config, HttpSse, HttpSseUpstream, Options, Proxies};
 use crossway_service::{Scope, Upstream};
 use crossway_testkit::Scripted;
+use crossway_testkit::proxy::{Manner, Proxy};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -66,6 +67,14 @@ async fn a_certificate_that_is_trusted_serves() {
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
     let options = Options::default().with_tls(Arc::new(config));
-    let link = HttpSseUpstream::new(&serve().await, options).unwrap().connect(Scope::Session);
+    let url = serve().await;
+    let link = HttpSseUpstream::new(&url, options.clone()).unwrap().connect(Scope::Session);
     assert_eq!(only(call(&link, PING)).await, PONG);
+    // The same through a tunnel.
+    let port: u16 = url.trim_start_matches("https://localhost:").trim_end_matches("/sse").parse().unwrap();
+    let proxy = Proxy::start(Manner::Leads(([127, 0, 0, 1], port).into())).await.unwrap();
+    let options = options.with_proxies(Proxies::all(&proxy.url()).unwrap());
+    let link = HttpSseUpstream::new("https://localhost/sse", options).unwrap().connect(Scope::Session);
+    assert_eq!(only(call(&link, PING)).await, PONG);
+    assert_eq!(proxy.lines(), ["CONNECT localhost:443"; 2], "one for the stream, and one for messages");
 }

@@ -19,3 +19,5 @@ pub mod webhook;
 
 #[cfg(any(feature = "rest", feature = "webhook"))]
 pub use calling::{Attached, BadCredential, CallOptions, HttpClient, limits};
+#[cfg(any(feature = "rest", feature = "webhook"))]
+pub use crossway_dial::{BadProxy, Proxies};

@@ -3,44 +3,51 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_dial::{Dialed, Dialer, Proxies};
 use http::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tower_service::Service;
 
 use super::ClientLimits;
 use super::error::{BoxError, CONNECTING, OpenError};
 
-pub(super) type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(super) type Io = MaybeHttpsStream<Dialed>;
 
 /// Connects to one origin. The platform's certificates are read when they are first needed.
 pub(super) struct Connector {
     origin: Uri,
-    plain: HttpConnector,
-    tls: OnceCell<HttpsConnector<HttpConnector>>,
+    plain: Dialer,
+    tls: OnceCell<HttpsConnector<Dialer>>,
     config: Option<Arc<ClientConfig>>,
     timeout: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(origin: Uri, config: Option<Arc<ClientConfig>>, timeout: Duration) -> Self {
-        let mut plain = HttpConnector::new();
-        plain.enforce_http(false);
-        plain.set_nodelay(true);
-        plain.set_keepalive(Some(ClientLimits::TCP_KEEP_ALIVE));
-        plain.set_keepalive_interval(Some(ClientLimits::TCP_KEEP_ALIVE_INTERVAL));
-        plain.set_keepalive_retries(Some(ClientLimits::TCP_KEEP_ALIVE_RETRIES));
+    pub(super) fn new(
+        origin: Uri,
+        config: Option<Arc<ClientConfig>>,
+        proxies: Proxies,
+        timeout: Duration,
+    ) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(ClientLimits::TCP_KEEP_ALIVE));
+        tcp.set_keepalive_interval(Some(ClientLimits::TCP_KEEP_ALIVE_INTERVAL));
+        tcp.set_keepalive_retries(Some(ClientLimits::TCP_KEEP_ALIVE_RETRIES));
+        let plain = Dialer::new(tcp, proxies);
         Self { origin, plain, tls: OnceCell::new(), config, timeout }
     }
 
     pub(super) async fn connect(&self) -> Result<Io, OpenError> {
         match tokio::time::timeout(self.timeout, self.try_connect()).await {
             Ok(connected) => connected,
-            Err(_) => Err(OpenError::TimedOut { what: CONNECTING, after: self.timeout }),
+            Err(_) => Err(match self.plain.timed_out(&self.origin, self.timeout) {
+                Some(error) => OpenError::Connect(error.into()),
+                None => OpenError::TimedOut { what: CONNECTING, after: self.timeout },
+            }),
         }
     }
 
@@ -56,7 +63,7 @@ impl Connector {
             .map_err(|error| if is_tls(&*error) { OpenError::Tls(error) } else { OpenError::Connect(error) })
     }
 
-    async fn tls_connector(&self) -> Result<HttpsConnector<HttpConnector>, OpenError> {
+    async fn tls_connector(&self) -> Result<HttpsConnector<Dialer>, OpenError> {
         let mut config = match &self.config {
             Some(config) => ClientConfig::clone(config),
             None => tokio::task::spawn_blocking(platform_roots)

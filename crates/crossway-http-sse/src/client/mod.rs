@@ -12,13 +12,17 @@ mod stream;
 mod upstream;
 mod wire;
 
-use http::HeaderMap;
+use crossway_dial::Forward;
+use http::uri::InvalidUri;
+use http::{HeaderMap, StatusCode, Uri};
 use url::Url;
 
 use crate::limits::ClientLimits;
 use connect::Connector;
+use endpoint::path_of;
 use pool::Pool;
 
+pub use crossway_dial::{BadProxy, Proxies};
 pub use error::{OpenError, OptionsError};
 pub use upstream::{HttpSseUpstream, Options};
 
@@ -26,8 +30,28 @@ pub use upstream::{HttpSseUpstream, Options};
 struct Shared {
     url: Url,
     connector: Connector,
+    /// Where a proxy makes the requests.
+    forward: Option<Forward>,
     pool: Pool,
     get_headers: HeaderMap,
     post_headers: HeaderMap,
     limits: ClientLimits,
+}
+
+impl Shared {
+    /// What stands in the line of a request for `url`.
+    fn target(&self, url: &Url) -> Result<Uri, OpenError> {
+        match self.forward {
+            Some(_) => {
+                url.as_str().parse().map_err(|error: InvalidUri| OpenError::InvalidEndpoint(error.into()))
+            }
+            None => path_of(url).map(Uri::from),
+        }
+    }
+
+    /// Whether it was the proxy that refused a request, by its status.
+    fn refused_by_proxy(&self, status: StatusCode) -> Option<OpenError> {
+        let refused = self.forward.as_ref()?.refused(status)?;
+        Some(OpenError::Connect(refused.into()))
+    }
 }

@@ -8,13 +8,12 @@ use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::{Incoming, Kind, Message};
 use crossway_service::{CallError, Reason};
 use http::header::{LOCATION, RETRY_AFTER};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming as Body;
 use url::Url;
 
-use super::endpoint::{path_of, redirect};
+use super::endpoint::redirect;
 use super::error::{OpenError, chain};
 use super::wire::{Outgoing, Wire};
 use super::{ClientLimits, Shared};
@@ -23,19 +22,19 @@ use super::{ClientLimits, Shared};
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) url: Url,
-    pub(super) path: PathAndQuery,
+    line: Uri,
     pub(super) headers: HeaderMap,
 }
 
 impl Target {
-    pub(super) fn new(url: Url, headers: HeaderMap) -> Result<Self, OpenError> {
-        Ok(Self { path: path_of(&url)?, url, headers })
+    pub(super) fn new(shared: &Shared, url: Url, headers: HeaderMap) -> Result<Self, OpenError> {
+        Ok(Self { line: shared.target(&url)?, url, headers })
     }
 
     fn request(&self, message: &Message) -> Outgoing {
         let mut request = Request::new(Full::new(message.chunks().collect()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.path.clone().into();
+        *request.uri_mut() = self.line.clone();
         *request.headers_mut() = self.headers.clone();
         request
     }
@@ -54,10 +53,13 @@ pub(super) async fn post(
     for _ in 0..=shared.limits.redirects {
         let (mut wire, response) = send(&shared, target.request(&message)).await?;
         let status = response.status();
+        if let Some(refused) = shared.refused_by_proxy(status) {
+            return Err(refused.to_call_error());
+        }
         // These two alone keep the method (RFC 9110, sections 15.4.8 and 15.4.9).
         if matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
             let to = redirect(&target.url, response.headers().get(LOCATION));
-            let to = to.and_then(|url| Target::new(url, target.headers.clone()));
+            let to = to.and_then(|url| Target::new(&shared, url, target.headers.clone()));
             target = Arc::new(to.map_err(|error| error.to_call_error())?);
             discard(&shared, wire, response).await;
             continue;

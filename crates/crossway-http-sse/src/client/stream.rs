@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use url::Url;
 
 use super::Shared;
-use super::endpoint::{path_of, redirect, resolve};
+use super::endpoint::{redirect, resolve};
 use super::error::{ENDPOINT_EVENT, OpenError};
 use super::post::{Target, retry_after};
 use super::wire::Wire;
@@ -62,18 +62,21 @@ impl EventStream {
                 Streamed::Ended(_) => return Err(OpenError::NoEndpoint("ended")),
             }
         };
-        Ok((stream, Target::new(endpoint, shared.post_headers.clone())?))
+        Ok((stream, Target::new(shared, endpoint, shared.post_headers.clone())?))
     }
 
     async fn get(shared: &Shared) -> Result<(Box<Wire>, Response<Incoming>, Url), OpenError> {
         let mut url = shared.url.clone();
         for _ in 0..=shared.limits.redirects {
             let mut request = Request::new(Full::new(Slices::default()));
-            *request.uri_mut() = path_of(&url)?.into();
+            *request.uri_mut() = shared.target(&url)?;
             *request.headers_mut() = shared.get_headers.clone();
             let mut wire = Wire::connect(&shared.connector).await?;
             let response = wire.send(request).await.map_err(|fault| OpenError::Broken(fault.error))?;
             let status = response.status();
+            if let Some(refused) = shared.refused_by_proxy(status) {
+                return Err(refused);
+            }
             if status.is_redirection() {
                 url = redirect(&url, response.headers().get(LOCATION))?;
             } else if status != StatusCode::OK {

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crossway_dial::{Forward, Proxies};
 use crossway_proto::Message;
 use crossway_proto::http_rules::content_encoding;
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Link, Mux, Reason, Reply, Scope, Upstream,
 };
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderValue, Uri};
 use rustls::ClientConfig;
@@ -30,6 +32,9 @@ pub struct Options {
     pub headers: HeaderMap,
     /// How TLS is done; by default with the platform's root certificates.
     pub tls: Option<Arc<ClientConfig>>,
+    /// Which outgoing proxy requests go through; by default none, and the environment is not looked at. The time for connecting is that
+    /// for proxy, tunnel and TLS together.
+    pub proxies: Proxies,
     /// How long to wait, and how much to hold.
     pub limits: ClientLimits,
 }
@@ -49,6 +54,13 @@ impl Options {
         self
     }
 
+    /// Sets which outgoing proxy requests go through.
+    #[must_use]
+    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
     /// Sets the bounds.
     #[must_use]
     pub fn with_limits(mut self, limits: ClientLimits) -> Self {
@@ -62,6 +74,7 @@ impl fmt::Debug for Options {
         let headers: Vec<_> = self.headers.keys().collect();
         f.debug_struct("Options")
             .field("headers", &headers)
+            .field("proxies", &self.proxies)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
@@ -102,20 +115,25 @@ impl HttpSseUpstream {
         if let Some(header) = own.into_iter().find(|name| options.headers.contains_key(name)) {
             return Err(OptionsError::Header(header));
         }
-        let Options { headers, tls, limits } = options;
+        let Options { headers, tls, proxies, limits } = options;
+        let origin: Uri = url.origin().ascii_serialization().parse().map_err(|_| OptionsError::Scheme)?;
+        let forward = proxies.forward(&origin);
         let mut get_headers = headers;
         get_headers.entry(ACCEPT_ENCODING).or_insert(content_encoding::IDENTITY);
         get_headers.insert(HOST, host(&url)?);
+        if let Some(authorization) = forward.as_ref().and_then(Forward::authorization) {
+            get_headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
         let mut post_headers = get_headers.clone();
         get_headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         get_headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         post_headers
             .insert(ACCEPT, HeaderValue::from_static("application/json, text/plain;q=0.5, */*;q=0.1"));
         post_headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let origin: Uri = url.origin().ascii_serialization().parse().map_err(|_| OptionsError::Scheme)?;
-        let connector = Connector::new(origin, tls, limits.connect);
+        let connector = Connector::new(origin, tls, proxies, limits.connect);
         let pool = Pool::new(limits.idle_connections, limits.idle);
-        Ok(Self { shared: Arc::new(Shared { url, connector, pool, get_headers, post_headers, limits }) })
+        let shared = Shared { url, connector, forward, pool, get_headers, post_headers, limits };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Whether the server speaks this transport: opens a stream, waits for its `endpoint` event, and closes it.

@@ -1,6 +1,7 @@
 //! A service that hands out secrets over HTTP, in the shape of Vault's key-value store, version 2.
 
 use bytes::Bytes;
+use crossway_dial::{Dialer, Forward, Proxies};
 use crossway_proto::http_rules::content_encoding::IDENTITY;
 use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -20,7 +21,10 @@ use crate::limits::BROKER_BYTES;
 
 /// Asks services for secrets. Redirects are not followed: what is configured is where a token goes, and nowhere else.
 #[derive(Default)]
-pub(super) struct Broker(OnceLock<Option<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>>);
+pub(super) struct Broker {
+    client: OnceLock<Option<Client<HttpsConnector<Dialer>, Empty<Bytes>>>>,
+    proxies: Proxies,
+}
 
 /// `{"data":{"data":{FIELD: "..."}}}`.
 #[derive(Deserialize)]
@@ -37,6 +41,10 @@ struct Data<'a> {
 }
 
 impl Broker {
+    pub(super) fn through(proxies: Proxies) -> Self {
+        Self { proxies, ..Self::default() }
+    }
+
     /// One field of what is at `url`; `None` if there is nothing, or no such field.
     pub(super) async fn secret(
         &self,
@@ -44,8 +52,14 @@ impl Broker {
         field: &str,
         token: Option<&SecretValue>,
     ) -> Result<Option<SecretValue>, SourceFailed> {
-        let client = self.0.get_or_init(client).as_ref().ok_or(SourceFailed::Unreadable)?;
-        let mut request = Request::get(url.parse::<Uri>().map_err(|_| SourceFailed::Unreadable)?);
+        let client = self.client.get_or_init(|| client(self.proxies.clone()));
+        let client = client.as_ref().ok_or(SourceFailed::Unreadable)?;
+        let url = url.parse::<Uri>().map_err(|_| SourceFailed::Unreadable)?;
+        let forward = self.proxies.forward(&url);
+        let mut request = Request::get(url);
+        if let Some(authorization) = forward.as_ref().and_then(Forward::authorization) {
+            request = request.header(http::header::PROXY_AUTHORIZATION, authorization);
+        }
         request = request.header(http::header::ACCEPT_ENCODING, IDENTITY);
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(token.expose()).map_err(|_| SourceFailed::NotText)?;
@@ -69,13 +83,13 @@ impl Broker {
     }
 }
 
-fn client() -> Option<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>> {
+fn client(proxies: Proxies) -> Option<Client<HttpsConnector<Dialer>, Empty<Bytes>>> {
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
         .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
         .ok()?
         .https_or_http()
         .enable_http1()
-        .build();
+        .wrap_connector(Dialer::new(HttpConnector::new(), proxies));
     Some(Client::builder(TokioExecutor::new()).build(connector))
 }
 

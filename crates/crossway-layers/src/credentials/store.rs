@@ -43,13 +43,28 @@ impl SecretStore {
     /// A store with the sources that this program provides, by name. `None` if the system has no randomness.
     #[must_use]
     pub fn new<N: Into<String>>(named: impl IntoIterator<Item = (N, Arc<dyn NamedSource>)>) -> Option<Self> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok()?;
-        let named = named.into_iter().map(|(name, source)| (name.into(), source)).collect();
-        let provided = Provided {
-            named,
+        Self::of(Provided {
+            named: named.into_iter().map(|(name, source)| (name.into(), source)).collect(),
             #[cfg(feature = "broker")]
             broker: super::broker::Broker::default(),
-        };
+        })
+    }
+
+    /// The same, whose brokers are asked through these outgoing proxies.
+    #[cfg(feature = "broker")]
+    #[must_use]
+    pub fn through<N: Into<String>>(
+        proxies: crossway_dial::Proxies,
+        named: impl IntoIterator<Item = (N, Arc<dyn NamedSource>)>,
+    ) -> Option<Self> {
+        Self::of(Provided {
+            named: named.into_iter().map(|(name, source)| (name.into(), source)).collect(),
+            broker: super::broker::Broker::through(proxies),
+        })
+    }
+
+    fn of(provided: Provided) -> Option<Self> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok()?;
         Some(Self(Arc::new(Shared { key, provided, sources: Mutex::default(), made: Mutex::default() })))
     }
 

@@ -274,6 +274,24 @@ mod broker {
     }
 
     #[tokio::test]
+    async fn a_broker_is_asked_through_the_proxy() {
+        use crossway_testkit::proxy::{Manner, Proxy};
+
+        let token = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(token.path(), "vault-token").unwrap();
+        let (url, served) = answering(vec![(200, r#"{"data":{"data":{"token":"planted-s3cret"}}}"#)]).await;
+        let address = url.trim_start_matches("http://").parse().unwrap();
+        let proxy = Proxy::start(Manner::LeadsWith(address, "Basic dTpw")).await.unwrap();
+        let proxies = crossway_dial::Proxies::all(&proxy.url_of("u", "p")).unwrap();
+        let store = SecretStore::through::<String>(proxies, []).unwrap();
+        let policy = of_broker("http://vault.test:8200", token.path());
+        let supplied = supplied(&policy, &store, "alice").await.unwrap();
+        assert_eq!(header(&supplied), format!("authorization: Bearer {PLANTED}"));
+        assert_eq!(proxy.lines(), ["GET http://vault.test:8200/v1/secret/data/mcp/alice"]);
+        assert!(served.await.unwrap()[0].contains("host: vault.test:8200\r\n"));
+    }
+
+    #[tokio::test]
     async fn what_a_broker_does_not_have_is_missing_and_what_it_answers_otherwise_is_a_failure() {
         let token = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(token.path(), "t").unwrap();

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use crossway_dial::{Dialer, Forward, Proxies};
 use crossway_proto::http_rules::content_encoding;
 use crossway_service::{CallError, Reason};
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
@@ -20,7 +21,7 @@ use tokio::sync::OnceCell;
 
 use super::limits;
 
-type Inner = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Inner = Client<HttpsConnector<Dialer>, Full<Bytes>>;
 
 /// Makes HTTP/1.1 requests, with TLS that the platform's roots verify. Clones share connections.
 ///
@@ -34,6 +35,7 @@ struct Shared {
     plain: OnceLock<Inner>,
     secure: OnceCell<Inner>,
     own: Option<Arc<ClientConfig>>,
+    proxies: Proxies,
 }
 
 /// What is asked.
@@ -72,6 +74,13 @@ impl HttpClient {
     #[must_use]
     pub fn with_tls(config: Arc<ClientConfig>) -> Self {
         Self(Arc::new(Shared { own: Some(config), ..Shared::default() }))
+    }
+
+    /// The same whose requests go through these outgoing proxies, on connections of its own. Without this, none do: the environment is not
+    /// looked at.
+    #[must_use]
+    pub fn through(self, proxies: Proxies) -> Self {
+        Self(Arc::new(Shared { own: self.0.own.clone(), proxies, ..Shared::default() }))
     }
 
     /// Makes a request within `time`, and takes at most `most` bytes of the answer. A GET is led on within its origin.
@@ -120,6 +129,10 @@ impl HttpClient {
         *request.headers_mut() = headers;
         // Nothing is decoded here. Neither arguments nor what is attached say anything of it.
         request.headers_mut().insert(header::ACCEPT_ENCODING, content_encoding::IDENTITY);
+        let forward = self.0.proxies.forward(&asked);
+        if let Some(authorization) = forward.as_ref().and_then(Forward::authorization) {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        }
         let response = client.request(request).await.map_err(|error| {
             if error.is_connect() {
                 return unavailable(&origin, &explain(&error));
@@ -127,6 +140,9 @@ impl HttpClient {
             CallError::unknown(Reason::Ended(format!("{origin}: {}", explain(&error)).into()))
         })?;
         let (head, body) = response.into_parts();
+        if let Some(refused) = forward.and_then(|by| by.refused(head.status)) {
+            return Err(unavailable(&origin, &explain(&refused)));
+        }
         let most = if head.status.is_success() { most } else { most.min(limits::ERROR_BYTES) };
         let (body, is_cut) = read(body, most).await.map_err(|error| {
             let what = format!("{origin}: the connection broke within the answer: {}", explain(&error));
@@ -143,35 +159,36 @@ impl HttpClient {
                 Some(client) => Ok(client),
                 None => {
                     let config = config(RootCertStore::empty())?;
-                    Ok(self.0.plain.get_or_init(|| client(config)))
+                    Ok(self.0.plain.get_or_init(|| self.client(config)))
                 }
             };
         }
         let made = self.0.secure.get_or_try_init(|| async {
             if let Some(own) = &self.0.own {
-                return Ok(client(ClientConfig::clone(own)));
+                return Ok(self.client(ClientConfig::clone(own)));
             }
             // Reads a few hundred files on some platforms.
             let config = tokio::task::spawn_blocking(platform).await;
-            config.map_err(|_| "reading the platform's root certificates failed".to_owned())?.map(client)
+            let config = config.map_err(|_| "reading the platform's root certificates failed".to_owned())?;
+            config.map(|config| self.client(config))
         });
         made.await
     }
-}
 
-fn client(mut config: ClientConfig) -> Inner {
-    config.alpn_protocols.clear();
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(limits::CONNECT));
-    let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_or_http();
-    let connector = connector.enable_http1().wrap_connector(tcp);
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(limits::KEPT)
-        .pool_max_idle_per_host(limits::KEPT_CONNECTIONS)
-        .build(connector)
+    fn client(&self, mut config: ClientConfig) -> Inner {
+        config.alpn_protocols.clear();
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(limits::CONNECT));
+        let dialer = Dialer::new(tcp, self.0.proxies.clone()).time(limits::CONNECT);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_or_http();
+        let connector = connector.enable_http1().wrap_connector(dialer);
+        Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(limits::KEPT)
+            .pool_max_idle_per_host(limits::KEPT_CONNECTIONS)
+            .build(connector)
+    }
 }
 
 fn platform() -> Result<ClientConfig, String> {

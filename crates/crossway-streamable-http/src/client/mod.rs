@@ -37,6 +37,7 @@ mod session;
 mod tests;
 mod upstream;
 
+pub use crossway_dial::{BadProxy, Proxies};
 pub use era::Era;
 pub use limits::Limits;
 pub use options::{ConfigError, Options};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crossway_dial::Proxies;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::{Era, Limits};
@@ -23,6 +24,7 @@ pub struct Options {
     pub(super) era: Era,
     pub(super) limits: Limits,
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(super) proxies: Proxies,
 }
 
 impl Options {
@@ -87,6 +89,15 @@ impl Options {
         self.tls = Some(config);
         self
     }
+
+    /// Sets which outgoing proxy requests go through. Without this, none: the environment is not looked at.
+    ///
+    /// The time for connecting is that for proxy, tunnel and TLS together.
+    #[must_use]
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
 }
 
 impl fmt::Debug for Options {
@@ -97,6 +108,7 @@ impl fmt::Debug for Options {
             .field("era", &self.era)
             .field("limits", &self.limits)
             .field("own_tls", &self.tls.is_some())
+            .field("proxies", &self.proxies)
             .finish()
     }
 }

@@ -4,13 +4,13 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_dial::{Dialer, Proxies};
 use crossway_service::Reason;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
-use tower_service::Service;
 
 use super::io::Io;
 use super::tls;
@@ -19,7 +19,7 @@ use crate::client::limits;
 
 /// Opens connections to an endpoint.
 pub(super) struct Connector {
-    tcp: HttpConnector,
+    dialer: Dialer,
     tls: Option<Arc<ClientConfig>>,
     timeout: Duration,
     #[cfg(test)]
@@ -33,15 +33,14 @@ pub(super) struct Connected {
 }
 
 impl Connector {
-    pub(super) fn new(tls: Option<Arc<ClientConfig>>, timeout: Duration) -> Self {
+    pub(super) fn new(tls: Option<Arc<ClientConfig>>, proxies: Proxies, timeout: Duration) -> Self {
         let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(limits::TCP_KEEP_ALIVE));
         tcp.set_keepalive_interval(Some(limits::TCP_KEEP_ALIVE_INTERVAL));
         tcp.set_keepalive_retries(Some(limits::TCP_KEEP_ALIVE_RETRIES));
         Self {
-            tcp,
+            dialer: Dialer::new(tcp, proxies),
             tls: tls.map(tls::with_alpn),
             timeout,
             #[cfg(test)]
@@ -61,17 +60,20 @@ impl Connector {
         }
         match tokio::time::timeout(self.timeout, self.dial(endpoint)).await {
             Ok(connected) => connected,
-            Err(_) => {
-                Err(unavailable(endpoint, &format!("no connection within {} ms", self.timeout.as_millis())))
-            }
+            Err(_) => Err(match self.dialer.timed_out(&endpoint.absolute, self.timeout) {
+                Some(error) => unavailable(endpoint, &explain(&error)),
+                None => {
+                    unavailable(endpoint, &format!("no connection within {} ms", self.timeout.as_millis()))
+                }
+            }),
         }
     }
 
     async fn dial(&self, endpoint: &Endpoint) -> Result<Connected, Reason> {
-        let tcp = self.tcp.clone().call(endpoint.absolute.clone()).await;
+        let tcp = self.dialer.dial(&endpoint.absolute).await;
         let tcp = tcp.map_err(|error| unavailable(endpoint, &explain(&error)))?;
         if !endpoint.is_https() {
-            return Ok(Connected { io: Io::Tcp(tcp), is_http2: false });
+            return Ok(Connected { io: Io::Tcp(TokioIo::new(tcp)), is_http2: false });
         }
         let config = match &self.tls {
             Some(config) => Arc::clone(config),
@@ -80,7 +82,7 @@ impl Connector {
         let name = ServerName::try_from(endpoint.host_name().to_owned());
         let name =
             name.map_err(|_| unavailable(endpoint, "its host is no name that a certificate can hold"))?;
-        let stream = TlsConnector::from(config).connect(name, tcp.into_inner()).await.map_err(|error| {
+        let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(|error| {
             let what = if tls::is_unverified(&error) {
                 format!("its certificate does not verify: {}", explain(&error))
             } else {

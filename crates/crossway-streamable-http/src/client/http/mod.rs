@@ -12,6 +12,7 @@ mod tls;
 
 use std::sync::Arc;
 
+use crossway_dial::Forward;
 use crossway_proto::{Message, Slices};
 use crossway_service::{CallError, Outcome, Reason};
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
@@ -34,6 +35,8 @@ pub(super) struct HttpClient {
     connector: Connector,
     pool: Arc<Pool>,
     connecting: Connecting,
+    /// Where a proxy makes the requests.
+    forward: Option<Forward>,
     limits: Limits,
 }
 
@@ -65,8 +68,9 @@ impl HttpClient {
         let pool = Pool::new(limits.pool_idle, limits.pool_connections);
         pool.learn_http2(endpoint.is_https());
         Self {
+            forward: options.proxies.forward(&endpoint.absolute),
+            connector: Connector::new(options.tls.clone(), options.proxies.clone(), limits.connect),
             endpoint,
-            connector: Connector::new(options.tls.clone(), limits.connect),
             pool,
             connecting: Connecting::default(),
             limits,
@@ -89,6 +93,9 @@ impl HttpClient {
         let mut target = None;
         for _ in 0..=limits::REDIRECTS {
             let response = self.attempt(target.as_ref().unwrap_or(&self.endpoint), &outbound).await?;
+            if let Some(refused) = self.forward.as_ref().and_then(|by| by.refused(response.head.status)) {
+                return Err(CallError::not_sent(unavailable(&self.endpoint, &explain(&refused))));
+            }
             if !response.head.status.is_redirection() || response.head.status == StatusCode::NOT_MODIFIED {
                 return Ok(response);
             }
@@ -136,7 +143,7 @@ impl HttpClient {
     {
         let mut what = "it closes each connection before a request can be sent";
         for _ in 0..limits::STALE_CONNECTIONS {
-            let request = request(target, outbound);
+            let request = self.request(target, outbound);
             let idle = limits_for(outbound.purpose, &self.limits);
             match self.wire(outbound.purpose).await? {
                 Wire::Http1(mut wire) => {
@@ -177,6 +184,26 @@ impl HttpClient {
             }
         }
         Err(CallError::not_sent(unavailable(&self.endpoint, what)))
+    }
+
+    fn request<H: Fn() -> HeaderMap>(
+        &self,
+        target: &Endpoint,
+        outbound: &Outbound<'_, H>,
+    ) -> Request<Outgoing> {
+        let body: Slices = outbound.message.map(|message| message.chunks().collect()).unwrap_or_default();
+        let mut request = Request::new(Outgoing::new(body));
+        *request.method_mut() = outbound.method.clone();
+        *request.headers_mut() = (outbound.headers)();
+        let Some(by) = &self.forward else {
+            *request.uri_mut() = target.path.clone();
+            return request;
+        };
+        *request.uri_mut() = target.absolute.clone();
+        if let Some(authorization) = by.authorization() {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        }
+        request
     }
 
     fn failed(&self, is_unsent: bool, error: &hyper::Error) -> CallError {
@@ -274,15 +301,6 @@ impl HttpClient {
 /// Listening streams may be silent for as long as they like.
 fn limits_for(purpose: Purpose, limits: &Limits) -> Option<std::time::Duration> {
     (purpose == Purpose::Call).then_some(limits.read_idle).flatten()
-}
-
-fn request<H: Fn() -> HeaderMap>(target: &Endpoint, outbound: &Outbound<'_, H>) -> Request<Outgoing> {
-    let body: Slices = outbound.message.map(|message| message.chunks().collect()).unwrap_or_default();
-    let mut request = Request::new(Outgoing::new(body));
-    *request.method_mut() = outbound.method.clone();
-    *request.uri_mut() = target.path.clone();
-    *request.headers_mut() = (outbound.headers)();
-    request
 }
 
 fn invalid(what: String) -> CallError {

@@ -10,6 +10,7 @@ mod modern;
 mod peer;
 mod pool;
 mod probe;
+mod proxy;
 mod redirects;
 mod resume;
 mod session;
