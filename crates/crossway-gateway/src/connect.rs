@@ -80,23 +80,49 @@ impl Connected {
 pub(crate) type Connect =
     Arc<dyn Fn(UpstreamPlan) -> BoxFuture<'static, Result<Connected, RunError>> + Send + Sync>;
 
-/// Reaches servers as their plans say.
+/// What a command finds of this process's environment, beside the usual, where both are one user's: how the network is reached, without which
+/// `npx` and `uvx` install nothing in a company's. A proxy's URL may have a password in it.
+const NETWORK: [&str; 12] = [
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+];
+
+/// Reaches one user's own servers as their plans say.
 pub(crate) fn by_plan() -> Connect {
     Arc::new(|plan| Box::pin(connect(plan)))
+}
+
+/// The same for the servers of a config, whose commands find no more of the environment than the config says.
+pub(crate) fn by_plan_of_config() -> Connect {
+    Arc::new(|plan| Box::pin(connect_with(plan, Options::default(), &[])))
 }
 
 /// The same for those who share servers. What a server says on stderr as it dies may be about anybody who uses it, so no caller's error
 /// quotes it: it is in the log alone.
 pub(crate) fn by_plan_unquoted() -> Connect {
-    Arc::new(|plan| Box::pin(connect_with(plan, Options { quoted_lines: 0, ..Options::default() })))
+    Arc::new(|plan| Box::pin(connect_with(plan, Options { quoted_lines: 0, ..Options::default() }, &[])))
 }
 
-/// Starts the command, asks the URL, or reads the API's document, and finds out which eras it speaks.
+/// Starts the user's command, asks the URL, or reads the API's document, and finds out which eras it speaks.
 pub(crate) async fn connect(plan: UpstreamPlan) -> Result<Connected, RunError> {
-    connect_with(plan, Options::default()).await
+    connect_with(plan, Options::default(), &NETWORK).await
 }
 
-async fn connect_with(plan: UpstreamPlan, options: Options) -> Result<Connected, RunError> {
+async fn connect_with(
+    plan: UpstreamPlan,
+    options: Options,
+    inherited: &[&str],
+) -> Result<Connected, RunError> {
     match plan {
         UpstreamPlan::Url(url) => {
             let server = reach_url(url).await?;
@@ -107,7 +133,7 @@ async fn connect_with(plan: UpstreamPlan, options: Options) -> Result<Connected,
             Ok(Connected { upstream: api.connect().await?, speaks: Speaks::Modern, ends: Ends::Nothing })
         }
         UpstreamPlan::Command(command) => {
-            let children = StdioUpstream::new(to_command(command), options);
+            let children = StdioUpstream::new(to_command(command, inherited), options);
             let era = children.probe().await?;
             let speaks = speaks(era);
             let upstream = Arc::new(children.clone());
@@ -129,8 +155,11 @@ fn speaks(era: Era) -> Speaks {
     if era == Era::Modern { Speaks::Modern } else { Speaks::Legacy }
 }
 
-fn to_command(plan: CommandPlan) -> Command {
+fn to_command(plan: CommandPlan, inherited: &[&str]) -> Command {
     let mut command = Command::new(plan.program).args(plan.args);
+    for name in inherited {
+        command = command.inherit(*name);
+    }
     for (name, value) in plan.env {
         command = command.env(name, value);
     }

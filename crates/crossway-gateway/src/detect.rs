@@ -164,14 +164,14 @@ async fn find(plan: UrlPlan) -> Result<Found, DetectError> {
 pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
     let address = plan.url.as_str();
     let url = shown(&plan.url);
-    let mut options = Options::default();
+    let mut options = Options::default().proxies(plan.proxies.clone());
     let mut headers = HeaderMap::new();
     for (name, value) in plan.headers {
         options = options.header(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))?;
         headers.append(name, value);
     }
     let http_sse = || {
-        let options = crossway_http_sse::Options::default().with_headers(headers);
+        let options = crossway_http_sse::Options::default().with_headers(headers).with_proxies(plan.proxies);
         HttpSseUpstream::new(address, options)
     };
     if plan.transport == Some(TransportArg::HttpSse) {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_dial::{BadProxy, Proxies};
 use crossway_openapi::face::{self, ApiKey};
 use crossway_proto::Revision;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
@@ -100,6 +101,9 @@ pub enum OpenApiError {
     /// What stands behind `--` is a URL, and should be a command.
     #[error("a URL stands behind `--`: say --server-type streamable-http, or sse, before it")]
     UrlAsCommand,
+    /// A variable names no proxy that can be used.
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
     /// Half of TLS.
     #[error("--ssl-certfile and --ssl-keyfile need each other")]
     HalfTls,
@@ -343,7 +347,8 @@ fn upstream(args: OpenApiArgs, env: &[(OsString, OsString)]) -> Result<Option<Up
     let url =
         http_url(first).map_err(|reason| OpenApiError::BadUrl(format!("{first:?} is none: {reason}")))?;
     let headers = headers(args.header.as_deref())?;
-    Ok(Some(UpstreamPlan::Url(UrlPlan { url, transport: Some(transport), headers })))
+    let proxies = Proxies::from_variables(|name| std::env::var(name).ok())?;
+    Ok(Some(UpstreamPlan::Url(UrlPlan { url, transport: Some(transport), headers, proxies })))
 }
 
 fn headers(text: Option<&str>) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, OpenApiError> {

@@ -5,18 +5,21 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use crossway_dial::{Dialer, Forward, Proxies};
 use crossway_proto::http_rules::content_encoding::IDENTITY;
-use http::header::{ACCEPT_ENCODING, HOST};
+use http::header::{ACCEPT_ENCODING, HOST, PROXY_AUTHORIZATION};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+use crate::error::told;
 
 /// Sends a request to where `url` says, and gives the response with the first `at_most` bytes of room for its body; one that is
 /// longer is an error. Without `at_most` the body is not read.
@@ -24,25 +27,35 @@ pub(crate) async fn ask(
     url: &Uri,
     mut request: Request<Full<Bytes>>,
     at_most: Option<usize>,
+    proxies: &Proxies,
 ) -> io::Result<Response<Bytes>> {
     let (Some(host), Some(authority)) = (url.host(), url.authority()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    let is_tls = url.scheme_str() == Some("https");
-    let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-    let path = url.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-    *request.uri_mut() = path.into();
+    let forward = proxies.forward(url);
+    *request.uri_mut() = match &forward {
+        Some(_) => url.clone(),
+        None => url.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")).into(),
+    };
+    if let Some(authorization) = forward.as_ref().and_then(Forward::authorization) {
+        request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+    }
     let authority = HeaderValue::from_str(authority.as_str()).map_err(io::Error::other)?;
     request.headers_mut().insert(HOST, authority);
     request.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
-    // An IPv6 address stands in brackets in a URL alone.
-    let host = host.trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, port)).await?;
-    if is_tls {
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        send(TlsConnector::from(Arc::new(tls()?)).connect(name, stream).await?, request, at_most).await
-    } else {
-        send(stream, request, at_most).await
+    let dialer = Dialer::new(HttpConnector::new(), proxies.clone());
+    let stream = dialer.dial(url).await.map_err(|error| io::Error::other(told(&error)))?;
+    if url.scheme_str() == Some("https") {
+        // An IPv6 address stands in brackets in a URL alone.
+        let name =
+            ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(io::Error::other)?;
+        return send(TlsConnector::from(Arc::new(tls()?)).connect(name, stream).await?, request, at_most)
+            .await;
+    }
+    let response = send(stream, request, at_most).await?;
+    match forward.and_then(|by| by.refused(response.status())) {
+        Some(refused) => Err(io::Error::other(told(&refused))),
+        None => Ok(response),
     }
 }
 
@@ -79,4 +92,40 @@ fn tls() -> io::Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(config.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use crossway_testkit::proxy::{Manner, Proxy};
+
+    use super::*;
+
+    async fn told(url: &str, manner: Manner) -> (Proxy, io::Result<Response<Bytes>>) {
+        let proxy = Proxy::start(manner).await.unwrap();
+        let proxies = Proxies::all(&proxy.url_of("user", "s3cr3t")).unwrap();
+        let response = ask(&url.parse().unwrap(), Request::default(), Some(1), &proxies).await;
+        (proxy, response)
+    }
+
+    #[tokio::test]
+    async fn services_beside_the_upstreams_are_asked_through_the_proxy() {
+        let (proxy, response) = told("http://keys.test/jwks?a=b", Manner::Answers(204)).await;
+        assert_eq!(response.unwrap().status(), 204);
+        let asked = proxy.asked().remove(0);
+        assert_eq!(
+            (asked.line.as_str(), asked.host.as_str()),
+            ("GET http://keys.test/jwks?a=b", "keys.test")
+        );
+        assert_eq!(asked.authorization.as_deref(), Some("Basic dXNlcjpzM2NyM3Q="));
+        for url in ["http://keys.test/jwks", "https://keys.test/jwks"] {
+            let (proxy, response) = told(url, Manner::Answers(407)).await;
+            let error = response.unwrap_err();
+            let wanted = format!("the proxy {} answered 407: it does not take", proxy.url());
+            assert!(error.to_string().starts_with(&wanted), "{error}");
+            assert!(!format!("{error:?}").contains("s3cr3t"));
+        }
+        let (proxy, response) = told("https://keys.test/jwks", Manner::Answers(403)).await;
+        assert!(response.is_err());
+        assert_eq!(proxy.lines(), ["CONNECT keys.test:443"]);
+    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_dial::{BadProxy, Proxies};
 use crossway_seal::{KeyError, Keyring};
 use http::{HeaderName, HeaderValue};
 use url::Url;
@@ -64,6 +65,8 @@ pub struct UrlPlan {
     pub transport: Option<TransportArg>,
     /// Headers for each request.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Which outgoing proxy requests go through.
+    pub proxies: Proxies,
 }
 
 /// Why the command line can't be carried out.
@@ -150,6 +153,9 @@ pub enum PlanError {
     /// A header that can't be sent.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// A variable names no proxy that can be used.
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
     /// A variable to be passed on that is not there.
     #[error("--env {0} passes on a variable that is not set; write --env {0}=VALUE, or set it")]
     NotSet(String),
@@ -296,6 +302,7 @@ fn url_plan(url: &str, args: &UrlArgs) -> Result<UrlPlan, PlanError> {
         url: parsed,
         transport: args.upstream_transport,
         headers: headers.collect::<Result<_, HeaderError>>()?,
+        proxies: Proxies::from_variables(|name| std::env::var(name).ok())?,
     })
 }
 

@@ -101,6 +101,53 @@ fn a_server_as_desktop_clients_write_it_is_checked_like_any_other() {
     assert_eq!(found, [("mcpServers.time", Some((4, 3))), ("mcpServers.time.cwd", Some((4, 25)))]);
 }
 
+#[test]
+fn a_proxy_is_checked_and_its_password_is_shown_nowhere() {
+    let told = |upstream: &str, https_proxy: Option<&str>| -> Vec<String> {
+        let text = format!("identity: {{ proof: none }}\nupstreams:\n  a: {{ {upstream} }}\n");
+        let lookup = |name: &str| match name {
+            "HTTPS_PROXY" => https_proxy.map(str::to_owned),
+            "URL" => Some("http://user:hunter2@proxy:1".to_owned()),
+            _ => None,
+        };
+        let findings = match config::parse(Path::new("a.yaml"), &text, lookup) {
+            Ok(loaded) => {
+                assert!(!format!("{loaded:?}").contains("hunter2"));
+                loaded.warnings
+            }
+            Err(ConfigErrors(findings)) => findings,
+        };
+        let findings = findings.iter().filter(|finding| finding.path != "identity");
+        findings.map(|finding| format!("{}: {}", finding.path, finding.message())).collect()
+    };
+    let url = "url: 'https://a/'";
+    let fine = ["proxy: none", "proxy: 'socks5h://proxy'", "proxy: '${URL}'", "transport: streamable-http"];
+    for proxy in fine {
+        assert_eq!(told(&format!("{url}, {proxy}"), Some("proxy:3128")), [""; 0], "{proxy}");
+    }
+    for (upstream, variable, wanted) in [
+        (
+            format!("{url}, proxy: 'http://user:hunter2@proxy'"),
+            None,
+            "upstreams.a.proxy: the secret stands in this file",
+        ),
+        (format!("{url}, proxy: 'ftp://proxy'"), None, "upstreams.a.proxy: it is no URL of a proxy: "),
+        (
+            "command: x, proxy: none".to_owned(),
+            None,
+            "upstreams.a.proxy: is for an upstream with `url`; take it away",
+        ),
+        (
+            url.to_owned(),
+            Some("https://user:hunter2@proxy"),
+            ": HTTPS_PROXY is no URL of a proxy: no TLS is spoken",
+        ),
+    ] {
+        let told = told(&upstream, variable);
+        assert!(told.len() == 1 && told[0].starts_with(wanted) && !told[0].contains("hunter2"), "{told:?}");
+    }
+}
+
 /// What is wrong with the credentials of a config: where, and in which words.
 fn wrong_with_credentials(upstreams: &str, rules: &str) -> Vec<String> {
     let text = format!(

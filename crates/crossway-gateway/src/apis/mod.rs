@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_dial::Proxies;
 use crossway_openapi::rest::{Api, ApiError, DocumentError, FetchError, RestUpstream};
 use crossway_openapi::webhook::{WebhookTool, WebhookUpstream};
 use crossway_openapi::{Attached, CallOptions, HttpClient};
@@ -26,6 +27,8 @@ pub struct ApiPlan {
     pub time: Duration,
     /// How long an answer may be.
     pub answer_bytes: usize,
+    /// What its requests go through.
+    proxies: Proxies,
     /// Shared by all callers of it, each of whom has requests with credentials of their own.
     client: HttpClient,
 }
@@ -83,7 +86,15 @@ impl ApiPlan {
     /// Calls this with what is attached.
     #[must_use]
     pub fn new(kind: ApiKind, attached: Attached, time: Duration, answer_bytes: usize) -> Self {
-        Self { kind, attached, time, answer_bytes, client: HttpClient::default() }
+        let (proxies, client) = (Proxies::none(), HttpClient::default());
+        Self { kind, attached, time, answer_bytes, proxies, client }
+    }
+
+    /// The same through these outgoing proxies, the document as well.
+    #[must_use]
+    pub fn through(self, proxies: Proxies) -> Self {
+        let client = HttpClient::default().through(proxies.clone());
+        Self { proxies, client, ..self }
     }
 
     /// The upstream.
@@ -92,7 +103,7 @@ impl ApiPlan {
     ///
     /// When a document that is to be fetched can't be, or can't be used.
     pub(crate) async fn connect(self) -> Result<Arc<dyn Upstream>, ApiPlanError> {
-        let Self { kind, attached, time, answer_bytes, client } = self;
+        let Self { kind, attached, time, answer_bytes, client, .. } = self;
         let options = CallOptions::new().client(client.clone()).attached(attached);
         let options = options.time(time).answer_bytes(answer_bytes);
         Ok(match kind {
@@ -116,7 +127,7 @@ impl PartialEq for ApiPlan {
             }
             _ => false,
         };
-        let rest = |plan: &Self| (plan.attached.clone(), plan.time, plan.answer_bytes);
+        let rest = |plan: &Self| (plan.attached.clone(), plan.time, plan.answer_bytes, plan.proxies.clone());
         kinds && rest(self) == rest(other)
     }
 }

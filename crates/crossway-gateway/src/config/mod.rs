@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_dial::Proxies;
 use crossway_policy::{Policy, TenantName};
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::guard::GuardOptions;
@@ -61,6 +62,8 @@ pub struct Loaded {
     pub keyring: Option<Arc<Keyring>>,
     /// The upstreams: those of `upstreams` by name, then those of `mcpServers` by name.
     pub upstreams: Vec<UpstreamSpec>,
+    /// Which outgoing proxy is asked for what has none of its own.
+    pub proxies: Proxies,
     /// How it is found out who calls.
     pub identity: Identity,
     /// The tenants, and that of those who prove nothing.

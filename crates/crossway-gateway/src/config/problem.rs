@@ -189,6 +189,9 @@ pub enum Problem {
     /// A secret of no bytes.
     #[error("the secret is empty")]
     EmptySecret,
+    /// A variable names no proxy that can be used.
+    #[error("{0}")]
+    Proxy(crossway_dial::BadProxy),
     /// Something is wrong with how the gateway is to be reached.
     #[error(transparent)]
     Place(#[from] super::PlaceProblem),

@@ -31,6 +31,7 @@ mod token;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crossway_dial::Proxies;
 use crossway_policy::Principal;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
@@ -165,10 +166,10 @@ impl Identity {
     }
 
     /// Begins to ask for the keys of an authorization server, if they are at a URL, until the last clone is gone. Has to be called
-    /// within a runtime; without it no token is accepted.
-    pub fn start(&self, metrics: &Metrics) {
+    /// within a runtime; without it no token is accepted. They are asked for through these outgoing proxies.
+    pub fn start(&self, metrics: &Metrics, proxies: &Proxies) {
         if let Proof::Jwt(proof) = &self.0.proof {
-            proof.start(metrics);
+            proof.start(metrics, proxies);
         }
     }
 

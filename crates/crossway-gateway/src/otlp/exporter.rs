@@ -98,7 +98,7 @@ impl Exporter {
         *request.method_mut() = Method::POST;
         *request.headers_mut() = self.settings.headers.clone();
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let problem = match timeout(REQUEST, outward::ask(url, request, None)).await {
+        let problem = match timeout(REQUEST, outward::ask(url, request, None, &self.settings.proxies)).await {
             Ok(Ok(response)) if response.status().is_success() => None,
             Ok(Ok(response)) => Some(format!("HTTP status {}", response.status().as_u16())),
             Ok(Err(error)) => Some(error.to_string()),

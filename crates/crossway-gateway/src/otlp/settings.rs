@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crossway_dial::{BadProxy, Proxies};
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Uri};
 
@@ -14,6 +15,7 @@ pub struct Settings {
     pub(super) traces: Option<Uri>,
     pub(super) metrics: Option<Uri>,
     pub(super) headers: HeaderMap,
+    pub(super) proxies: Proxies,
     pub(super) service: String,
     pub(super) metrics_every: Duration,
 }
@@ -31,6 +33,9 @@ pub enum OtlpError {
     /// The headers are not written as `name=value`, with commas between them.
     #[error("OTEL_EXPORTER_OTLP_HEADERS is not name=value,name=value")]
     Headers,
+    /// A variable names no proxy that can be used.
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
     /// It is no number of milliseconds.
     #[error("OTEL_METRIC_EXPORT_INTERVAL is not a number of milliseconds above 0")]
     Interval,
@@ -38,7 +43,7 @@ pub enum OtlpError {
 
 impl Settings {
     /// Reads `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin (OpenTelemetry specification, "OTLP Exporter Configuration"), by a
-    /// function that gives variables. Without an endpoint, nothing is sent.
+    /// function that gives variables, and which outgoing proxy that goes through. Without an endpoint, nothing is sent.
     ///
     /// # Errors
     ///
@@ -79,6 +84,7 @@ impl Settings {
             traces,
             metrics,
             headers: headers(&variable("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default())?,
+            proxies: Proxies::from_variables(variable)?,
             service: variable("OTEL_SERVICE_NAME").unwrap_or_else(|| "crossway".to_owned()),
             metrics_every,
         }))

@@ -91,6 +91,9 @@ pub enum Problem {
         /// The member that may be meant to be it.
         near: Option<String>,
     },
+    /// A variable names no proxy that can be used.
+    #[error("{0}")]
+    Proxy(crossway_dial::BadProxy),
     /// Two servers have one name.
     #[error("the server {0:?} is here for the second time")]
     Twice(String),

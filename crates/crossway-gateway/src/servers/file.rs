@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crossway_dial::Proxies;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::error::Category;
@@ -241,6 +242,7 @@ impl Entry {
                     url,
                     transport: transport.flatten(),
                     headers: headers.collect::<Result<_, _>>()?,
+                    proxies: Proxies::from_variables(lookup).map_err(Problem::Proxy)?,
                 }))
             }
         }

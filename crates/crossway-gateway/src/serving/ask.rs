@@ -18,7 +18,7 @@ use super::ruling::{Now, Ruling};
 use crate::RunError;
 use crate::args::{CheckFormat, ExplainArgs, ToolsArgs, UserArgs};
 use crate::config::{self, nearest};
-use crate::connect::by_plan;
+use crate::connect::by_plan_of_config;
 use crate::metrics::Metrics;
 use crate::serve::Maker;
 
@@ -104,7 +104,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     let principal = Who::from(&args.user).principal();
     let standing = now.get().standings.of(&principal, endpoint.as_ref());
     let standing = standing.map_err(|why| RunError::Question(why.reason().to_string()))?;
-    let mut gateway = Gateway::new(now, maker, None, metrics, None, false, by_plan())?;
+    let mut gateway = Gateway::new(now, maker, None, metrics, None, false, by_plan_of_config())?;
     gateway.apply(upstreams);
     let mut context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
     context.extensions.insert(principal);

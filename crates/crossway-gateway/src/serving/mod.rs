@@ -141,7 +141,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let metrics = telemetry.metrics;
     let readiness = Readiness::new();
     let audit = loaded.audit.as_ref().map(record).transpose()?;
-    loaded.identity.start(&metrics);
+    loaded.identity.start(&metrics, &loaded.proxies);
     let (identity, mut identities) = watch::channel(loaded.identity.clone());
     let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
     readiness.config_loaded();
@@ -298,7 +298,7 @@ impl Gateway {
         let root = maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles);
         let faces = Faces::new(root.with_tools(Some(Tools::Many(directory.clone()))));
         let named: [(String, Arc<dyn NamedSource>); 0] = [];
-        let secrets = SecretStore::new(named).ok_or(RunError::NoRandomness)?;
+        let secrets = SecretStore::through(now.get().proxies.clone(), named).ok_or(RunError::NoRandomness)?;
         let counts = Counts::new(&now, &metrics);
         let states = keyring.clone().map_or_else(|| Keyring::random().map(Arc::new), Ok);
         let states = states.map_err(|_| RunError::NoRandomness)?;
@@ -331,7 +331,7 @@ impl Gateway {
         let upstreams = std::mem::take(&mut loaded.upstreams);
         let before = self.now.get();
         loaded.identity.take_over(&before.identity);
-        loaded.identity.start(&self.metrics);
+        loaded.identity.start(&self.metrics, &loaded.proxies);
         let tenants = std::mem::take(&mut loaded.tenants);
         let ruling = Ruling::of(loaded, &upstreams, Some(&before), &self.metrics);
         let generation = ruling.standings.generation();

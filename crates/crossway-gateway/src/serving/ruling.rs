@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use crossway_dial::Proxies;
 use crossway_policy::config::Holder;
 use crossway_policy::{Principal, Proof};
 use foldhash::HashMap;
@@ -19,6 +20,8 @@ use crate::plan::UpstreamPlan;
 /// What holds at one time.
 pub(crate) struct Ruling {
     pub(crate) identity: Identity,
+    /// What is asked for goes through these, unless it is an upstream's that has its own.
+    pub(crate) proxies: Proxies,
     pub(crate) standings: Standings,
     /// Who shares what each upstream says.
     pub(crate) scopes: HashMap<String, ScopeFile>,
@@ -60,6 +63,7 @@ impl Ruling {
         let plans = upstreams.iter().map(|spec| (spec.name.clone(), spec.plan.clone())).collect();
         Self {
             identity,
+            proxies: loaded.proxies,
             scopes,
             plans,
             disabled_tools,

@@ -11,6 +11,7 @@ pub use apis::ApiProblem;
 pub use place::PlaceProblem;
 pub use upstreams::UpstreamProblem;
 
+use crossway_dial::Proxies;
 use crossway_policy::TenantName;
 
 use super::file::{ConfigFile, LimitsFile};
@@ -69,7 +70,11 @@ pub(super) fn check(
     let operations = place::operations(&file, &hosts, context.folder, findings);
     let keyring = place::keyring(&file.session_keys, findings);
     let audit = place::audit(file.audit.as_ref(), context.folder, findings);
-    let upstreams = upstreams::check(&file, root, context, findings);
+    let proxies = Proxies::from_variables(context.lookup).unwrap_or_else(|bad| {
+        findings.error(Vec::new(), Problem::Proxy(bad));
+        Proxies::none()
+    });
+    let upstreams = upstreams::check(&file, root, context, &proxies, findings);
     let LimitsFile { connections, sessions, message, .. } = file.limits;
     let numbers = [("connections", connections), ("sessions", sessions), ("message", message.0)];
     upstreams::at_least_one(&["limits".into()], numbers, findings);
@@ -84,6 +89,7 @@ pub(super) fn check(
         operations,
         keyring,
         upstreams,
+        proxies,
         identity: identity?,
         tenants,
         policy,

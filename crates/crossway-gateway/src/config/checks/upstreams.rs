@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crossway_dial::{BadProxy, Proxies};
 use crossway_policy::Place;
 use crossway_policy::config::CredentialRule;
 use crossway_router::guard::{BreakerOptions, GuardOptions};
@@ -85,6 +86,9 @@ pub enum UpstreamProblem {
     /// A URL with a user's name or a password in it.
     #[error("has a user or a password in it; put them into `credentials`, or into a header")]
     UserInUrl,
+    /// A proxy that can't be one.
+    #[error("{0}")]
+    Proxy(BadProxy),
     /// A header that can't be sent.
     #[error("{0}")]
     Header(HeaderError),
@@ -126,6 +130,7 @@ pub(super) fn check(
     file: &ConfigFile,
     root: &Node,
     context: &Context<'_>,
+    proxies: &Proxies,
     findings: &mut Findings,
 ) -> Vec<UpstreamSpec> {
     let found = file.upstreams.len() + file.mcp_servers.len();
@@ -147,7 +152,8 @@ pub(super) fn check(
         }
         literals(&at, root, findings);
         check_limits(&with(&at, "limits"), &upstream.limits, findings);
-        if let Some(plan) = one(&at, name, upstream, &file.credentials, context, findings) {
+        let proxies = own_proxies(&at, upstream, proxies, findings);
+        if let Some(plan) = one(&at, name, upstream, &file.credentials, context, proxies, findings) {
             specs.push(spec(name, plan, upstream));
         }
     }
@@ -193,8 +199,15 @@ pub(super) fn with<'a>(at: &[Step], step: impl Into<Step> + 'a) -> Vec<Step> {
     path
 }
 
-/// Tells of headers and variables whose names say that they are secrets, and whose values stand in the file.
+/// Tells of headers and variables whose names say that they are secrets, and of a proxy's user, if they stand in the file.
 fn literals(at: &[Step], root: &Node, findings: &mut Findings) {
+    let proxy = with(at, "proxy");
+    if let Some(Value::Text(text)) = root.find(&proxy).map(|node| &node.value)
+        && !text.is_expanded
+        && text.text.contains('@')
+    {
+        findings.warning(proxy, Problem::LiteralSecret);
+    }
     for key in ["env", "headers"] {
         let path = with(at, key);
         let Some(Value::Map(entries)) = root.find(&path).map(|node| &node.value) else { continue };
@@ -225,6 +238,7 @@ fn one(
     upstream: &UpstreamFile,
     rules: &[CredentialRule],
     context: &Context<'_>,
+    proxies: Proxies,
     findings: &mut Findings,
 ) -> Option<UpstreamPlan> {
     let kinds = [
@@ -249,9 +263,10 @@ fn one(
         return Some(UpstreamPlan::Command(command(at, program, upstream, context, findings)));
     }
     if let Some(url) = &upstream.url {
-        return url_plan(at, url, upstream, findings).map(UpstreamPlan::Url);
+        return url_plan(at, url, upstream, proxies, findings).map(UpstreamPlan::Url);
     }
-    super::apis::plan(at, name, upstream, rules, context, findings).map(UpstreamPlan::Api)
+    let api = super::apis::plan(at, name, upstream, rules, context, findings)?;
+    Some(UpstreamPlan::Api(api.through(proxies)))
 }
 
 /// Tells of keys that are for upstreams of another kind.
@@ -262,7 +277,7 @@ fn out_of_place(at: &[Step], kind: &str, upstream: &UpstreamFile, findings: &mut
         ("cwd", upstream.cwd.is_some()),
     ];
     let of_urls = [("transport", upstream.transport.is_some())];
-    let of_http = [("headers", !upstream.headers.is_empty())];
+    let of_http = [("headers", !upstream.headers.is_empty()), ("proxy", upstream.proxy.is_some())];
     let of_mcp = [("scope", upstream.scope != ScopeFile::default())];
     let wrong = [
         (kind != "command", "command", &of_commands[..]),
@@ -313,7 +328,25 @@ fn folder(at: &[Step], cwd: &Path, context: &Context<'_>, findings: &mut Finding
     folder
 }
 
-fn url_plan(at: &[Step], url: &str, upstream: &UpstreamFile, findings: &mut Findings) -> Option<UrlPlan> {
+/// What an upstream goes through: its own proxy, none, or what holds for all.
+fn own_proxies(at: &[Step], upstream: &UpstreamFile, of_all: &Proxies, findings: &mut Findings) -> Proxies {
+    match upstream.proxy.as_ref().map(|proxy| proxy.0.expose()) {
+        None => of_all.clone(),
+        Some("none") => Proxies::none(),
+        Some(url) => Proxies::all(url).unwrap_or_else(|bad| {
+            findings.error(with(at, "proxy"), UpstreamProblem::Proxy(bad));
+            Proxies::none()
+        }),
+    }
+}
+
+fn url_plan(
+    at: &[Step],
+    url: &str,
+    upstream: &UpstreamFile,
+    proxies: Proxies,
+    findings: &mut Findings,
+) -> Option<UrlPlan> {
     let headers = headers(at, upstream, findings);
     let mut bad = |problem| findings.error(with(at, "url"), problem);
     let url = match http_url(url) {
@@ -330,7 +363,7 @@ fn url_plan(at: &[Step], url: &str, upstream: &UpstreamFile, findings: &mut Find
         TransportFile::StreamableHttp => TransportArg::StreamableHttp,
         TransportFile::HttpSse => TransportArg::HttpSse,
     });
-    Some(UrlPlan { url, transport, headers })
+    Some(UrlPlan { url, transport, headers, proxies })
 }
 
 /// Headers for each request.

@@ -18,7 +18,7 @@ pub struct UpstreamFile {
     pub command: Option<String>,
     /// The program's arguments.
     pub args: Vec<String>,
-    /// The program's environment. It inherits PATH, HOME, LANG and their like, and nothing else.
+    /// The program's environment. It inherits PATH, HOME, LANG and their like, and nothing else: behind a proxy, npx and uvx need HTTPS_PROXY here.
     pub env: BTreeMap<String, Hidden>,
     /// The program's working directory.
     pub cwd: Option<PathBuf>,
@@ -32,6 +32,9 @@ pub struct UpstreamFile {
     pub webhook: Option<WebhookFile>,
     /// Headers for each request to the URL, the API or the webhooks, the same for all users. What is a user's or a tenant's own is in `credentials`.
     pub headers: BTreeMap<String, Hidden>,
+    /// The outgoing proxy through which the URL, the API or the webhooks are asked: `http://`, `socks5://` or `socks5h://`, with a user and a
+    /// password if it wants them; or `none`. What `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say, when nothing is said.
+    pub proxy: Option<Hidden>,
     /// Who shares a process of the server, or a session with it. APIs and webhooks have neither.
     pub scope: ScopeFile,
     /// Whether what the server says of its tools is believed: grants with `read_only` are for trusted servers alone.
@@ -60,6 +63,7 @@ impl Default for UpstreamFile {
             openapi: None,
             webhook: None,
             headers: BTreeMap::new(),
+            proxy: None,
             scope: ScopeFile::default(),
             trusted: false,
             prefix: None,

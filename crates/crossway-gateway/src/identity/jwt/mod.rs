@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossway_dial::Proxies;
 use jsonwebtoken::Algorithm;
 
 use self::claims::Mapping;
@@ -102,9 +103,9 @@ impl Jwt {
     }
 
     /// Begins to ask for the keys. Those that another one asks for at the same URL already are taken over with what is known.
-    pub(super) fn start(&self, metrics: &Metrics) {
+    pub(super) fn start(&self, metrics: &Metrics, proxies: &Proxies) {
         if let Keys::Url(remote) = &self.keys {
-            remote.start(metrics.clone());
+            remote.start(metrics.clone(), proxies.clone());
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use crossway_dial::Proxies;
 use http::uri::InvalidUri;
 use http::{Request, Uri};
 use http_body_util::Full;
@@ -74,14 +75,14 @@ impl Remote {
     }
 
     /// Asks for the keys from now on, until the last of its owners is gone. Once is enough: what was started goes on.
-    pub(super) fn start(self: &Arc<Self>, metrics: Metrics) {
+    pub(super) fn start(self: &Arc<Self>, metrics: Metrics, proxies: Proxies) {
         let is_new = self.phase.send_if_modified(|phase| {
             let is_new = *phase == Phase::New;
             *phase = if is_new { Phase::Asking } else { *phase };
             is_new
         });
         if is_new {
-            tokio::spawn(run(Arc::downgrade(self), self.phase.subscribe(), metrics));
+            tokio::spawn(run(Arc::downgrade(self), self.phase.subscribe(), metrics, proxies));
         }
     }
 
@@ -109,12 +110,12 @@ impl Remote {
         while self.keys().is_none() && phase.changed().await.is_ok() {}
     }
 
-    async fn read(&self) -> Result<Reload, ReadError> {
+    async fn read(&self, proxies: &Proxies) -> Result<Reload, ReadError> {
         let request =
             Request::get("/").header(http::header::ACCEPT, "application/jwk-set+json, application/json");
         let request = request.body(Full::new(Bytes::new())).map_err(io::Error::other)?;
-        let asked = timeout(limits::JWKS_TIME, outward::ask(&self.url, request, Some(limits::JWKS_BYTES)));
-        let response = asked.await.map_err(|_| ReadError::TooLate)??;
+        let asked = outward::ask(&self.url, request, Some(limits::JWKS_BYTES), proxies);
+        let response = timeout(limits::JWKS_TIME, asked).await.map_err(|_| ReadError::TooLate)??;
         // A redirect is one of those: who could answer for the authorization server once could name its keys for good.
         if response.status() != http::StatusCode::OK {
             return Err(ReadError::Status(response.status().as_u16()));
@@ -135,12 +136,12 @@ impl Remote {
 }
 
 /// Asks for the keys of an issuer while somebody has them.
-async fn run(remote: Weak<Remote>, mut phase: watch::Receiver<Phase>, metrics: Metrics) {
+async fn run(remote: Weak<Remote>, mut phase: watch::Receiver<Phase>, metrics: Metrics, proxies: Proxies) {
     let mut rests_until = Instant::now();
     let mut failures = 0;
     loop {
         let Some(keys) = remote.upgrade() else { return };
-        let read = keys.read().await;
+        let read = keys.read(&proxies).await;
         let next = match read {
             Ok(result) => {
                 if failures > 0 || result == Reload::Ok {

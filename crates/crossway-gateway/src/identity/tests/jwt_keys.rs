@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 
+use crossway_dial::Proxies;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -38,7 +39,7 @@ impl Service<Request<()>> for WhoCalls {
 /// The edge of a config, and its metrics.
 fn started(json: &Value) -> (Identified<WhoCalls>, Identity, Metrics) {
     let (identity, metrics) = (identity(json), Metrics::new());
-    identity.start(&metrics);
+    identity.start(&metrics, &Proxies::none());
     (Identified::new(identity.clone(), metrics.clone(), WhoCalls), identity, metrics)
 }
 
@@ -157,7 +158,7 @@ async fn an_edge_takes_over_the_keys_of_the_one_before() {
     after.take_over(&before);
     drop(before);
     let metrics = Metrics::new();
-    after.start(&metrics);
+    after.start(&metrics, &Proxies::none());
     let mut edge = Identified::new(after, metrics, WhoCalls);
     assert_eq!(by(&mut edge, &key, "alice").await.into_body(), "alice");
     assert_eq!(server.paths().len(), 1);
