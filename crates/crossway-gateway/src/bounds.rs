@@ -23,7 +23,7 @@ pub struct Bound {
 }
 
 /// Those that the config sets: crate, name, key.
-pub const SET: [(&str, &str, &str); 21] = [
+pub const SET: [(&str, &str, &str); 20] = [
     ("crossway-router", "GUARD_CONCURRENT", "upstreams.*.limits.concurrent"),
     ("crossway-router", "GUARD_QUEUED", "upstreams.*.limits.queued"),
     ("crossway-router", "GUARD_QUEUE_TIME", "upstreams.*.limits.queue_time"),
@@ -44,7 +44,6 @@ pub const SET: [(&str, &str, &str); 21] = [
     ("crossway-streamable-http", "Limits::BODY_IDLE", "limits.body_idle"),
     ("crossway-proto", "Limits::MESSAGE_BYTES", "limits.message"),
     ("crossway-layers", "AUDIT_CALLS", "audit.calls"),
-    ("crossway-policy", "REQUESTS", "quotas.*.requests"),
 ];
 
 /// All of them, by crate and in the order of its `limits.rs`.

@@ -72,7 +72,7 @@ pub struct QuotaLook {
     pub counts: String,
     /// How much there may be.
     pub limits: crate::config::QuotaLimits,
-    /// Whether no rule says so.
+    /// Whether it is half of the tenant's, as no rule says how much a user may have.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub by_default: bool,
 }

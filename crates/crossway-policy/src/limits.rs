@@ -9,10 +9,6 @@ pub const GRANTS: usize = 100_000;
 /// How many rules about credentials, and how many about quotas, a policy may have: 10,000 each.
 pub const RULES: usize = 10_000;
 
-/// How many requests a tenant may make in a second where no rule says: 4,000, and each of its users half. A turn of a chat in Open WebUI
-/// makes five that count, so that is 800 turns a second, and a fraction of what two cores answer.
-pub const REQUESTS: u64 = 4000;
-
 /// How many upstreams a policy may know: 10,000.
 pub const UPSTREAMS: usize = 10_000;
 

@@ -181,7 +181,7 @@ impl Policy {
         self.0.quotas.of(&self.0.upstreams, principal, tenant, upstream, tool)
     }
 
-    /// What each request of a caller counts against, whatever it is about: the tenant's, and the user's. There is always some.
+    /// What each request of a caller counts against, whatever it is about: the tenant's, and the user's. Nothing, if no rule says `requests`.
     #[must_use]
     pub fn request_quotas(&self, principal: &Principal, tenant: &TenantName) -> Vec<Quota> {
         self.0.quotas.of_requests(principal, tenant).into_iter().map(|(quota, _)| quota).collect()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use crate::config::{Per, PolicyConfig, QuotaLimits, QuotaRule, Rate};
+use crate::config::{PolicyConfig, QuotaLimits, QuotaRule, Rate};
 use crate::finding::{Findings, Problem};
 use crate::pattern::{Of, Pattern};
 use crate::tenants::Tenants;
@@ -47,7 +47,7 @@ pub(crate) struct QuotaRules {
     pub(crate) has_tools: bool,
 }
 
-/// Whether no rule says how much there may be.
+/// Whether it is half of what the tenant has, for want of a word about its users.
 pub(crate) type ByDefault = bool;
 
 struct Rule {
@@ -120,7 +120,7 @@ impl QuotaRules {
         quotas
     }
 
-    /// What a request counts against, whatever it is about, and which of that no rule says: of the tenant's own rule about all that there
+    /// What a request counts against, whatever it is about, and which of that follows from the tenant's: of the tenant's own rule about all that there
     /// is, or else of the general one.
     pub(crate) fn of_requests(&self, principal: &Principal, tenant: &TenantName) -> Vec<(Quota, ByDefault)> {
         let rules = |numbers: &[u32]| {
@@ -129,19 +129,19 @@ impl QuotaRules {
         };
         let own = self.of_tenant.get(tenant).and_then(|own| rules(own));
         let rule = own.or_else(|| rules(&self.of_any));
-        let said = rule.and_then(|rule| rule.limits.requests);
-        let all = said.unwrap_or(Rate::new(limits::REQUESTS, Per::Second));
+        let of_tenant = rule.and_then(|rule| rule.limits.requests);
         let said_of_user = rule.and_then(|rule| rule.per_user.requests);
-        // Who proves nothing is many: they share what is theirs.
-        let of_user = said_of_user.or_else(|| (!tenant.is_anonymous()).then(|| all.half()));
+        // One user does not use up all that the tenant has. Who proves nothing is many: they share what is theirs.
+        let half = || of_tenant.filter(|_| !tenant.is_anonymous()).map(Rate::half);
+        let of_user = said_of_user.or_else(half);
         let quota = |user, rate| {
             let limits = QuotaLimits::of_requests(rate);
             let key = QuotaKey { tenant: tenant.clone(), user, upstream: None, tool: None, limits };
             Quota { key, limits }
         };
-        let mut quotas = vec![(quota(None, all), said.is_none())];
-        quotas.extend(of_user.map(|rate| (quota(Some(principal.clone()), rate), said_of_user.is_none())));
-        quotas
+        let of_tenant = of_tenant.map(|rate| (quota(None, rate), false));
+        let of_user = of_user.map(|rate| (quota(Some(principal.clone()), rate), said_of_user.is_none()));
+        of_tenant.into_iter().chain(of_user).collect()
     }
 }
 

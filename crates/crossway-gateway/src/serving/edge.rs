@@ -139,7 +139,9 @@ impl Service<Request<Incoming>> for Admitted {
                 }
                 extensions.insert(standing.rights().tenant().clone());
                 extensions.insert(standing.share().clone());
-                extensions.insert(standing.requests().clone());
+                if let Some(requests) = standing.requests() {
+                    extensions.insert(requests.clone());
+                }
                 extensions.insert(standing.clone());
                 CountedFuture::new(self.faces.call(request), Some(standing))
             }

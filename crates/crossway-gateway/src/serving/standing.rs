@@ -39,7 +39,7 @@ struct Inner {
     /// How many sessions the caller may have.
     share: SessionShare,
     /// How many requests the caller may make.
-    requests: RequestBound,
+    requests: Option<RequestBound>,
     /// Where it is counted what the caller does.
     meter: Arc<TenantMeter>,
     upstreams: Mutex<Vec<ToUpstream>>,
@@ -86,8 +86,8 @@ impl Standing {
         &self.0.share
     }
 
-    pub(crate) fn requests(&self) -> &RequestBound {
-        &self.0.requests
+    pub(crate) fn requests(&self) -> Option<&RequestBound> {
+        self.0.requests.as_ref()
     }
 
     pub(crate) fn meter(&self) -> &TenantMeter {
@@ -269,9 +269,9 @@ impl Standings {
         let user = ScopeKey::new(joined(&["user", &user]));
         let meter = self.metrics.tenant(tenant.as_str());
         let quotas = Quota::of_requests(&self.policy.request_quotas(principal, tenant));
-        let requests = self.requests.bound(quotas, {
+        let requests = (!quotas.is_empty()).then(|| {
             let meter = Arc::clone(&meter);
-            move |over| meter.refused(bound_of(over))
+            self.requests.bound(quotas, move |over| meter.refused(bound_of(over)))
         });
         Standing(Arc::new(Inner {
             endpoint: endpoint.cloned(),
@@ -386,7 +386,7 @@ mod tests {
         };
         let left = |standings: &Standings, subject: &str, group: &str| {
             let standing = standings.of(&caller(subject, &[group]), None).unwrap();
-            std::iter::from_fn(|| standing.requests().admit().ok()).take(100).count()
+            std::iter::from_fn(|| RequestBound::admit_if_any(standing.requests()).ok()).take(100).count()
         };
         let before = Standings::new(policy("40/s"), Shares::new(8), Metrics::new());
         assert_eq!(left(&before, "alice", "acme"), 20);

@@ -23,7 +23,6 @@ pub struct QuotaRule {
     pub tool: Option<String>,
     // From here on as in `QuotaLimits`, which can't be flattened into this: serde would no longer refuse unknown keys.
     /// Requests of any kind in some time, such as `500/s`: calls, lists, openings of sessions and of streams. Not of an upstream or a tool.
-    /// Without it 4000/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Rate>,
     /// Calls that begin in some time, such as `600/min`.
@@ -49,7 +48,7 @@ pub struct QuotaRule {
 #[serde(default, deny_unknown_fields)]
 pub struct QuotaLimits {
     /// Requests of any kind in some time, such as `500/s`: calls, lists, openings of sessions and of streams. Not of an upstream or a tool.
-    /// Without it half of what the tenant may make.
+    /// Without it half of what the tenant may make, if a rule says that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Rate>,
     /// Calls that begin in some time, such as `60/min`.
