@@ -215,7 +215,18 @@ fn parse(text: &str) -> Result<Program, BadCondition> {
         let first = errors.errors.first();
         let first =
             first.map(|error| format!("{} (line {}, column {})", error.msg, error.pos.0, error.pos.1));
-        BadCondition::NoExpression(first.unwrap_or_default())
+        let hint = if has_lone_equals(text) { "; is == meant, where = stands?" } else { "" };
+        BadCondition::NoExpression(first.unwrap_or_default() + hint)
+    })
+}
+
+/// Whether an equals sign stands by itself, which is nothing in CEL. What is in texts counts too: it is asked of what is no expression.
+fn has_lone_equals(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_part = |at: Option<&u8>, others: &[u8]| at.is_some_and(|byte| others.contains(byte));
+    bytes.iter().enumerate().any(|(at, byte)| {
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        *byte == b'=' && !is_part(before, b"=!<>") && !is_part(bytes.get(at + 1), b"=")
     })
 }
 
@@ -253,5 +264,20 @@ impl VariableResolver for Variables<'_> {
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Condition").field("shape", &self.shape).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_equals_sign_by_itself_is_asked_about() {
+        for (text, is_asked) in
+            [("args.x = 3", true), ("args.x ==", false), ("args.x >= ", false), ("args.x !=", false)]
+        {
+            let error = parse(text).err().unwrap().to_string();
+            assert_eq!(error.ends_with("; is == meant, where = stands?"), is_asked, "{error}");
+        }
     }
 }
