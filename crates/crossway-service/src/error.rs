@@ -68,7 +68,7 @@ pub enum Reason {
         retry_after: Option<Duration>,
     },
     /// No answer came in time.
-    #[error("the MCP server has not answered within {} ms", .0.as_millis())]
+    #[error("the MCP server has not answered within {}", in_words(*.0))]
     TimedOut(Duration),
     /// A bound was reached.
     #[error("too much at once: {0}")]
@@ -76,6 +76,14 @@ pub enum Reason {
     /// The connection is being closed on our side.
     #[error("the bridge is closing")]
     Closing,
+}
+
+/// A time in seconds, where it is some.
+fn in_words(time: Duration) -> String {
+    match time.as_millis() {
+        millis if millis > 0 && millis.is_multiple_of(1000) => format!("{} s", time.as_secs()),
+        millis => format!("{millis} ms"),
+    }
 }
 
 fn retry_hint(after: Option<Duration>) -> String {

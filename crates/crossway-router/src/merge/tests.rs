@@ -149,7 +149,7 @@ async fn an_upstream_that_takes_too_long_for_its_list_is_known_to_do_so_until_it
     assert!(text(&asked.into_next().await).contains(r#""tools":[]"#));
     let (_, state) = rig.router.states().remove(0);
     assert!(
-        matches!(&state, State::Failing(why) if why.contains("has not answered within 5000 ms")),
+        matches!(&state, State::Failing(why) if why.contains("has not answered within 5 s")),
         "{state:?}"
     );
     slow.answer(&id, r#"{"tools":[]}"#);

@@ -19,7 +19,7 @@ async fn a_server_that_does_not_answer_initialize_is_given_up_and_the_next_call_
     let (_, silent) = rig.servers.recv().await.unwrap();
     let error = call.messages.recv().await.unwrap().unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotSent);
-    assert!(error.to_string().contains("has not answered within 30000 ms"), "{error}");
+    assert!(error.to_string().contains("has not answered within 30 s"), "{error}");
     let mut again = rig.call(tool("2", "{}"));
     // The first attempt and the second: "The `initialize` request **MUST NOT** be cancelled by clients" (2025-11-25,
     // basic/utilities/cancellation).
