@@ -64,7 +64,7 @@ pub use faces::{FaceBody, FaceFuture, Faces, Pair, encode_name};
 pub use health::{HealthError, health};
 pub use log::{
     LogError, LogFilterError, TARGETS as LOG_TARGETS, end as end_log, start as start_log,
-    start_with as start_log_with,
+    start_with as start_log_with, warn_of_authorities,
 };
 pub use openapi::{OpenApiError, openapi};
 pub use secret::{Secret, Secrets};

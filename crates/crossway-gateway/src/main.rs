@@ -73,9 +73,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(_) | Command::Health(_) => {}
         Command::OpenApi(ref args) => {
             let log = args.log(&cli.log);
-            crossway_gateway::start_log(&log, &LogFile::default()).map_err(RunError::from)?;
+            start_log(&log)?;
         }
-        _ => crossway_gateway::start_log(&cli.log, &LogFile::default()).map_err(RunError::from)?,
+        _ => start_log(&cli.log)?,
     }
     match cli.command {
         Command::Bridge(args) => {
@@ -108,6 +108,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Man => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn start_log(log: &args::LogArgs) -> Result<(), RunError> {
+    crossway_gateway::start_log(log, &LogFile::default())?;
+    crossway_gateway::warn_of_authorities();
+    Ok(())
 }
 
 /// As many threads as there are processors. A server that is started as a command needs some of these as well, for

@@ -141,6 +141,21 @@ fn who_reads_no_further_is_told_nothing() {
 }
 
 #[test]
+fn a_file_of_authorities_that_is_not_there_is_told() {
+    let output = Command::new(support::CROSSWAY)
+        .args(["stdio", "https://127.0.0.1:9/mcp"])
+        .env("SSL_CERT_FILE", "/nonexistent/own.pem")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("SSL_CERT_FILE can't be used") && said.contains("/nonexistent/own.pem can't be read"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_version_names_the_revisions() {
     let said = String::from_utf8(run(&["--version"]).stdout).unwrap();
     assert!(said.contains("2024-11-05, 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28"), "{said}");

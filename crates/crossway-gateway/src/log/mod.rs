@@ -58,6 +58,16 @@ pub fn start_with(args: &LogArgs, config: &LogFile, spans: Option<SpanLayer>) ->
     Ok(())
 }
 
+/// Says that the file of authorities that the environment names can't be used: what is read of it later, when a server's certificate is to be
+/// verified, is nothing, and says nothing of it.
+pub fn warn_of_authorities() {
+    let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) else { return };
+    if let Err(error) = crate::tls::has_certificates(file.as_ref()) {
+        let error = crate::error::told(&error);
+        tracing::warn!(%error, "SSL_CERT_FILE can't be used, so that no server's certificate will verify");
+    }
+}
+
 /// Writes a last line, behind all that was logged, and waits until the log is written, for two seconds at most.
 pub fn end(last: Option<&str>) {
     match (LINES.get(), last) {

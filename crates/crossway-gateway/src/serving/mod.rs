@@ -89,6 +89,7 @@ impl Prepared {
         let mut loaded = config::load(&args.config.file)?;
         let (telemetry, spans) = Telemetry::from_env(|name| std::env::var(name).ok())?;
         crate::log::start_with(log, &loaded.log, spans)?;
+        crate::log::warn_of_authorities();
         warn(&loaded);
         if let Some(address) = args.listen.map(Listen::address) {
             if !address.ip().is_loopback() && loaded.listening.hosts.is_loopback() {

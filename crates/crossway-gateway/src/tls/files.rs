@@ -54,7 +54,15 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
-    /// Key and certificate are not of each other, or of a kind that is not supported.
+    /// Key and certificate are not of each other.
+    #[error("{key} is not the key of {certificate}: name the key that the certificate was made with", key = .key.display(), certificate = .certificate.display())]
+    NotItsKey {
+        /// The file of the key.
+        key: PathBuf,
+        /// The file of the certificate.
+        certificate: PathBuf,
+    },
+    /// Key and certificate are of a kind that is not supported.
     #[error("{key} and {certificate} do not serve together", key = .key.display(), certificate = .certificate.display())]
     Unusable {
         /// The file of the key.
@@ -98,10 +106,12 @@ impl TlsFiles {
         let key =
             PrivateKeyDer::from_pem_slice(&contents.key).map_err(|_| TlsError::NoKey(self.key.clone()))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let unusable = |source| TlsError::Unusable {
-            key: self.key.clone(),
-            certificate: self.certificate.clone(),
-            source,
+        let unusable = |source| {
+            let (key, certificate) = (self.key.clone(), self.certificate.clone());
+            match source {
+                rustls::Error::InconsistentKeys(_) => TlsError::NotItsKey { key, certificate },
+                source => TlsError::Unusable { key, certificate, source },
+            }
         };
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -163,4 +173,18 @@ fn authorities(
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
     verifier.map_err(|_| TlsError::NoCertificate(path.to_owned()))
+}
+
+/// Whether a file has certificates.
+///
+/// # Errors
+///
+/// When it has none, or can't be read.
+pub(crate) fn has_certificates(path: &Path) -> Result<(), TlsError> {
+    match read(path) {
+        Ok(pem) => certificates(path, &pem).map(drop),
+        // That bounds a listener's files alone.
+        Err(TlsError::TooLong(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }

@@ -9,4 +9,5 @@ pub mod limits;
 pub use acceptor::Tls;
 pub use client_certificate::ClientCertificate;
 pub use door::Door;
+pub(crate) use files::has_certificates;
 pub use files::{TlsError, TlsFiles};

@@ -151,7 +151,8 @@ async fn broken_files_change_nothing_and_are_told_once() {
     let second = authority.sign(&["localhost"]);
     folder.write("tls.crt", &second.certificate_pem());
     let error = listener.tls.look().unwrap_err();
-    assert!(matches!(error, TlsError::Unusable { .. }), "{error}");
+    assert!(matches!(error, TlsError::NotItsKey { .. }), "{error}");
+    assert!(error.to_string().contains("tls.key is not the key of"), "{error}");
     folder.remove("tls.crt");
     assert!(matches!(listener.tls.look(), Err(TlsError::Read { .. })));
     assert!(!listener.tls.look().unwrap(), "it was told");

@@ -141,7 +141,7 @@ pub(super) fn tls(
             ]
             .into_iter()
             .find_map(|(key, file)| file.filter(|file| *file == path).map(|_| key)),
-            TlsError::Unusable { .. } => None,
+            TlsError::NotItsKey { .. } | TlsError::Unusable { .. } => None,
         };
         let path = at.split('.').chain(key).map(super::Step::from).collect();
         findings.error(path, Problem::Tls(error));

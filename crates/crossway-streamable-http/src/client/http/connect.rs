@@ -84,9 +84,9 @@ impl Connector {
             name.map_err(|_| unavailable(endpoint, "its host is no name that a certificate can hold"))?;
         let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(|error| {
             let what = if tls::is_unverified(&error) {
-                format!("its certificate does not verify: {}", explain(&error))
+                format!("its certificate does not verify: {}", tls::explain(&error))
             } else {
-                format!("the TLS handshake failed: {}", explain(&error))
+                format!("the TLS handshake failed: {}", tls::explain(&error))
             };
             unavailable(endpoint, &what)
         })?;

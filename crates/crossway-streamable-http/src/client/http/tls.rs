@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
 
 /// What the platform trusts; read when the first https upstream is connected to, and then once for all of them.
@@ -49,15 +49,57 @@ pub(super) fn with_alpn(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
 
 /// Whether an error, or what caused it, is a certificate that does not verify.
 pub(super) fn is_unverified(error: &(dyn Error + 'static)) -> bool {
+    matches!(of_tls(error), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// An error with its causes, in one line, and what to do about it where that is known.
+pub(super) fn explain(error: &(dyn Error + 'static)) -> String {
+    let told = super::connect::explain(error);
+    match of_tls(error) {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            format!("{told}; to trust who has signed it, name a file with their certificate in SSL_CERT_FILE")
+        }
+        Some(rustls::Error::InvalidMessage(_)) => format!("{told}; does it speak plain http://?"),
+        _ => told,
+    }
+}
+
+/// What TLS says of an error, or of what caused it.
+fn of_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         // `io::Error` does not count what it wraps as its source.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         let tls = error.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref());
-        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
-            return true;
+        if tls.is_some() {
+            return tls;
         }
         next = error.source();
     }
-    false
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::InvalidMessage;
+
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_to_do_where_that_is_known() {
+        for (error, wanted) in [
+            (
+                rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer),
+                "with their certificate in SSL_CERT_FILE",
+            ),
+            (
+                rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType),
+                "does it speak plain http://?",
+            ),
+            (rustls::Error::InvalidCertificate(CertificateError::Expired), "Expired"),
+        ] {
+            let told = explain(&std::io::Error::other(error));
+            assert!(told.ends_with(wanted), "{told}");
+        }
+    }
 }

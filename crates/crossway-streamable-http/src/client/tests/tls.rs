@@ -69,6 +69,7 @@ async fn a_server_that_speaks_no_tls_is_not_spoken_to() {
     let error = answer.unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotSent);
     assert!(error.to_string().contains("TLS handshake failed"), "{error}");
+    assert!(error.to_string().ends_with("does it speak plain http://?"), "{error}");
 }
 
 #[tokio::test]
