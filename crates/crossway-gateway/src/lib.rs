@@ -20,6 +20,7 @@ mod expand;
 mod faces;
 mod fleet;
 mod health;
+mod hex;
 pub mod identity;
 mod joined;
 mod late;

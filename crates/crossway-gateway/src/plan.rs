@@ -12,7 +12,7 @@ use crossway_seal::{KeyError, Keyring};
 use http::{HeaderName, HeaderValue};
 use url::Url;
 
-use crate::apis::ApiPlan;
+use crate::apis::{ApiKind, ApiPlan};
 use crate::args::{BridgeArgs, HeaderError, ListenArgs, StdioArgs, TransportArg, UrlArgs};
 use crate::detect::shown;
 use crate::servers::Server;
@@ -41,6 +41,13 @@ pub enum UpstreamPlan {
     Url(UrlPlan),
     /// A REST API, or webhooks.
     Api(ApiPlan),
+}
+
+impl UpstreamPlan {
+    /// Whether it asks which chat a call belongs to, as webhooks do.
+    pub(crate) fn asks_for_chats(&self) -> bool {
+        matches!(self, Self::Api(api) if matches!(api.kind, ApiKind::Webhooks(..)))
+    }
 }
 
 /// A command to launch.

@@ -38,6 +38,7 @@ pub use problem::{ConfigErrors, Finding, Problem, Severity};
 pub use reload::Reloads;
 pub use schema::schema;
 
+use crate::hex::hex;
 use crate::identity::Identity;
 use crate::operations::AdminKey;
 use crate::plan::UpstreamPlan;
@@ -229,7 +230,7 @@ fn load_with(path: &Path, files: &mut Stamps) -> Result<Loaded, ConfigErrors> {
 
 fn hash_of(text: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest.as_ref()[..8])
 }
 
 /// Checks a config's text; `lookup` gives an environment variable's value. Relative paths begin at `path`'s folder, and its

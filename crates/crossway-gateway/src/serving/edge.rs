@@ -17,6 +17,7 @@ use super::ruling::{Now, Ruling};
 use super::sent::{Counted, CountedFuture};
 use super::standing::Standing;
 use crate::faces::{FaceBody, FaceFuture, Faces, answer, is_of_document, is_of_mcp, name_in};
+use crate::hex::hex;
 use crate::identity::{Identified, IdentifiedBody, IdentifiedFuture};
 use crate::joined::joined;
 use crate::metrics::Metrics;
@@ -86,8 +87,7 @@ impl Service<Request<Incoming>> for Edge {
 fn chat(headers: &HeaderMap, user: &ScopeKey) -> Option<Chat> {
     let named = headers.get("x-openwebui-chat-id")?.to_str().ok().and_then(Chat::new)?;
     let whole = digest(&SHA256, joined(&[user.as_str(), named.name()]).as_bytes());
-    let digits: String = whole.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Chat::new(&digits)
+    Chat::new(&hex(whole.as_ref()))
 }
 
 /// The faces, for callers of whom it is known who they are.
@@ -132,7 +132,8 @@ impl Service<Request<Incoming>> for Admitted {
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         match self.standing(&request) {
             Ok(standing) => {
-                let chat = chat(request.headers(), standing.user());
+                let asks_for_chats = self.ruling.asks_for_chats;
+                let chat = asks_for_chats.then(|| chat(request.headers(), standing.user())).flatten();
                 let extensions = request.extensions_mut();
                 if let Some(chat) = chat {
                     extensions.insert(chat);

@@ -35,6 +35,8 @@ pub(crate) struct Ruling {
     pub(crate) openapi: Option<Option<Caller>>,
     /// Whether what it depends on is what the item says of itself.
     pub(crate) looks_at_hints: bool,
+    /// Whether an upstream asks which chat a call belongs to.
+    pub(crate) asks_for_chats: bool,
     /// The endpoints that choose a tenant, by their only segment: as the policy writes them.
     pub(crate) endpoints: BTreeMap<String, Arc<str>>,
 }
@@ -60,6 +62,7 @@ impl Ruling {
         let by_prefix = upstreams.iter().map(|spec| (spec.prefix.clone(), spec.name.clone())).collect();
         let disabled = upstreams.iter().filter(|spec| !spec.disabled_tools.is_empty());
         let disabled_tools = disabled.map(|spec| (spec.name.clone(), spec.disabled_tools.clone())).collect();
+        let asks_for_chats = upstreams.iter().any(|spec| spec.plan.asks_for_chats());
         let plans = upstreams.iter().map(|spec| (spec.name.clone(), spec.plan.clone())).collect();
         Self {
             identity,
@@ -70,6 +73,7 @@ impl Ruling {
             by_prefix,
             openapi,
             looks_at_hints: policy.looks_at_hints(),
+            asks_for_chats,
             endpoints,
             standings: match before {
                 Some(before) => Standings::after(&before.standings, policy),

@@ -6,6 +6,7 @@ use ring::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
 
 use super::limits::NAMES;
+use crate::hex::hex;
 
 /// A certificate that the client of a connection has proven to hold, and that was verified against the configured
 /// authorities.
@@ -42,10 +43,9 @@ impl ClientCertificate {
 
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fingerprint = self.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         f.debug_struct("ClientCertificate")
             .field("subject_alt_names", &self.subject_alt_names)
-            .field("fingerprint", &fingerprint)
+            .field("fingerprint", &hex(&self.fingerprint))
             .finish()
     }
 }

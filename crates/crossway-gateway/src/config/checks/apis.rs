@@ -23,6 +23,7 @@ use super::Findings;
 use super::credentials::header_of;
 use super::upstreams::{UpstreamProblem, headers, with};
 use crate::apis::{ApiKind, ApiPlan, Fetched, Filled};
+use crate::hex::hex;
 
 /// How many operations that are left out are told, and how many that want what nothing fills.
 const TOLD: usize = 10;
@@ -218,12 +219,10 @@ fn openapi(
     let read = read.map_err(|reason| ApiProblem::Unreadable { file: path, reason }).and_then(|text| {
         let document = Document::parse(&text).map_err(ApiProblem::Document)?;
         let api = Api::new(&document, &options).map_err(ApiProblem::Api)?;
-        let version = digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok((api, version))
+        Ok((api, hex(digest(&SHA256, &text).as_ref())))
     });
     match read {
         Ok((api, version)) => {
-            let version: String = version;
             left_out(&document, &api, findings);
             for unfilled in api.unfilled(|place| filled.has(place)).into_iter().take(TOLD) {
                 findings.warning(document.clone(), UpstreamProblem::Api(ApiProblem::Unfilled(unfilled)));
