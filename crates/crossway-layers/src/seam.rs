@@ -143,7 +143,7 @@ impl<L: Stage, S: Service<Call>> fmt::Debug for StagedFuture<L, S> {
 enum Course<S: Service<Call>, T: Stage> {
     Waiting {
         wait: BoxFuture<'static, Result<T::Pass, Reply>>,
-        next: Option<(S, Call)>,
+        next: Option<Box<(S, Call)>>,
     },
     Calling {
         pass: Option<T::Pass>,
@@ -169,7 +169,7 @@ where
             Entry::Wait(wait) => {
                 // The one that is ready goes with the call.
                 let fresh = inner.clone();
-                Self::Waiting { wait, next: Some((std::mem::replace(inner, fresh), call)) }
+                Self::Waiting { wait, next: Some(Box::new((std::mem::replace(inner, fresh), call))) }
             }
             Entry::Answer(reply) => Self::Answered(Some(reply)),
         }

@@ -30,7 +30,8 @@ pub struct Reply(Inner);
 
 enum Inner {
     Ended,
-    Once(Result<Message, CallError>),
+    /// In a box, so that a reply is two words wherever it is moved and kept: most are streams.
+    Once(Box<Result<Message, CallError>>),
     Stream(Pin<Box<dyn Stream<Item = Result<Message, CallError>> + Send>>),
 }
 
@@ -42,12 +43,12 @@ impl Reply {
 
     /// A reply that is here already.
     pub fn once(message: Message) -> Self {
-        Self(Inner::Once(Ok(message)))
+        Self(Inner::Once(Box::new(Ok(message))))
     }
 
     /// A failure.
     pub fn failed(error: CallError) -> Self {
-        Self(Inner::Once(Err(error)))
+        Self(Inner::Once(Box::new(Err(error))))
     }
 
     /// The reply to [`Ask::Listen`](crate::Ask::Listen) of a server that says nothing unasked: it never ends, since
@@ -92,7 +93,7 @@ impl Stream for Reply {
             return next;
         }
         Poll::Ready(match std::mem::replace(&mut self.0, Inner::Ended) {
-            Inner::Once(item) => Some(item),
+            Inner::Once(item) => Some(*item),
             _ => None,
         })
     }

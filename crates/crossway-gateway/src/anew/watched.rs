@@ -107,7 +107,7 @@ pub(super) struct Watched {
     /// Which server it was made of, and what that speaks.
     to: (u64, Kind),
     /// To be made again; `None` once its client has heard something, or it was.
-    call: Option<Box<Call>>,
+    call: Option<Call>,
     reply: Reply,
     /// It is being looked whether another server is there, and this is what its client has otherwise.
     looking: Option<(BoxFuture<'static, bool>, Box<Item>)>,
@@ -118,7 +118,7 @@ impl Watched {
     pub(super) fn new(way: Arc<Way>, course: Course, call: Call) -> Self {
         let there = way.there(course != Course::InSession);
         let (to, reply) = ((there.number, there.kind), there.link.call(call.clone()));
-        Self { way, course, to, call: Some(Box::new(call)), reply, looking: None }
+        Self { way, course, to, call: Some(call), reply, looking: None }
     }
 
     /// Another server is there. Gives what the client gets, if the call is not made there.
@@ -132,7 +132,7 @@ impl Watched {
             }
             Course::Modern | Course::Discovery | Course::Opening => {
                 let there = self.way.there(true);
-                self.reply = there.link.call(*call);
+                self.reply = there.link.call(call);
                 self.to = (there.number, there.kind);
                 None
             }

@@ -30,7 +30,6 @@ pub(crate) struct EventStream {
 }
 
 /// Where the messages come from.
-#[expect(clippy::large_enum_variant, reason = "a stream is one of the first two for nearly all of its life")]
 enum Source {
     /// The reply to a POST, until somebody else takes the stream up.
     Call(Arc<Exchanging>, Option<Watch>),
