@@ -22,7 +22,7 @@ pub(super) struct PolicyQuotas {
 impl Quotas for PolicyQuotas {
     fn quotas(&self, call: &Call) -> QuotaList {
         let extensions = &call.context.extensions;
-        let Some(permit) = extensions.get::<Permit>() else { return QuotaList::new() };
+        let Some(permit) = extensions.get::<Permit>() else { return QuotaList::default() };
         let ruling = self.now.get();
         let (policy, caller) = (ruling.standings.policy(), permit.principal());
         let make = || {

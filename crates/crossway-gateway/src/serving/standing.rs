@@ -52,8 +52,7 @@ struct ToUpstream {
     plan: Option<Plan>,
     /// The key of connections, with what it was made of beside the caller.
     key: Option<(ScopeFile, Box<str>, ScopeKey)>,
-    /// No list that has room for more: there are as many as there are users.
-    quotas: Option<Box<[Quota]>>,
+    quotas: Option<QuotaList>,
 }
 
 impl Standing {
@@ -105,10 +104,7 @@ impl Standing {
     /// What all calls of the caller's to an upstream count against. It is kept: `make` asks the policy that this was made under, and nothing
     /// else.
     pub(crate) fn quotas(&self, upstream: &str, make: impl FnOnce() -> QuotaList) -> QuotaList {
-        self.to_upstream(upstream, |kept| {
-            let quotas = kept.quotas.get_or_insert_with(|| make().into_vec().into());
-            quotas.iter().cloned().collect()
-        })
+        self.to_upstream(upstream, |kept| QuotaList::clone(kept.quotas.get_or_insert_with(make)))
     }
 
     /// The key of the connections to an upstream of a scope that are made with what has a version. It is kept for the last of both: `make` goes

@@ -1,6 +1,7 @@
 //! Calls at once, with fairness among those who wait.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::HashMap;
@@ -29,6 +30,12 @@ struct State {
 struct User {
     held: usize,
     queue: VecDeque<(u64, oneshot::Sender<Turn>)>,
+}
+
+impl User {
+    fn is_idle(&self) -> bool {
+        self.held == 0 && self.queue.is_empty()
+    }
 }
 
 /// A call's turn. Whoever drops it gives the next one its turn.
@@ -128,7 +135,7 @@ impl State {
 
     /// Keeps nothing of one who has nothing.
     fn forget(&mut self, user: &Option<QuotaKey>) {
-        if self.users.get(user).is_some_and(|entry| entry.held == 0 && entry.queue.is_empty()) {
+        if self.users.get(user).is_some_and(User::is_idle) {
             self.users.remove(user);
         }
     }
@@ -139,10 +146,12 @@ impl Drop for Turn {
         let next = {
             let mut state = self.gate.state();
             state.held -= 1;
-            if let Some(user) = state.users.get_mut(&self.user) {
-                user.held -= 1;
+            if let Entry::Occupied(mut user) = state.users.entry(self.user.take()) {
+                user.get_mut().held -= 1;
+                if user.get().is_idle() {
+                    user.remove();
+                }
             }
-            state.forget(&self.user);
             state.next()
         };
         if let Some((user, turn)) = next {

@@ -128,22 +128,23 @@ impl LimitLayer {
         let mut pass = Pass::default();
         let mut barriers: SmallVec<[Barrier; 3]> = SmallVec::new();
         let is_standing = seam::is_standing(request);
-        for quota in self.0.quotas.quotas(call) {
+        let (quotas, now) = (self.0.quotas.quotas(call), self.0.table.now());
+        for quota in &*quotas {
             if quota.is_closed {
                 return Err(OverQuota::Closed);
             }
-            let counts = self.0.table.counts(&quota)?;
-            counts.check_bytes()?;
+            let counts = self.0.table.counts(quota, now)?;
+            counts.check_bytes(now)?;
             counts.count_call().map_err(|retry_after| OverQuota::Calls { retry_after })?;
             if counts.has_bytes() {
                 pass.meters.push(Arc::clone(&counts));
             }
-            if let (Some(at_once), false) = (quota.at_once, is_standing) {
-                barriers.push((counts, at_once.of));
+            if let (Some(at_once), false) = (&quota.at_once, is_standing) {
+                barriers.push((counts, at_once.of.clone()));
             }
         }
         let bytes = request.len();
-        pass.meters.iter().for_each(|counts| counts.count_bytes(bytes));
+        pass.meters.iter().for_each(|counts| counts.count_bytes(bytes, now));
         let mut barriers = barriers.into_iter();
         while let Some((counts, user)) = barriers.next() {
             match counts.gate.enter(user.as_ref())? {

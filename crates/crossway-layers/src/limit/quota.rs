@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crossway_policy::{Principal, TenantName, config as policy};
 use crossway_service::{Call, Context};
-use smallvec::SmallVec;
 
 use super::OverQuota;
 
@@ -201,8 +200,8 @@ pub struct AtOnce {
     pub of: Option<QuotaKey>,
 }
 
-/// The quotas that a call counts for.
-pub type QuotaList = SmallVec<[Quota; 4]>;
+/// The quotas that a call counts for. Whoever keeps them for the next call has them copied for none.
+pub type QuotaList = Arc<[Quota]>;
 
 /// Says which quotas a call counts for.
 pub trait Quotas: Send + Sync + 'static {

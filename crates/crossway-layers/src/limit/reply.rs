@@ -29,7 +29,7 @@ impl Stream for Limited {
         let next = Pin::new(&mut self.reply).poll_next(cx);
         let has_ended = match &next {
             Poll::Ready(Some(Ok(message))) => {
-                self.pass.meters.iter().for_each(|counts| counts.count_bytes(message.len()));
+                self.pass.meters.iter().for_each(|counts| counts.count_bytes(message.len(), counts.now()));
                 message.is_response()
             }
             Poll::Ready(_) => true,

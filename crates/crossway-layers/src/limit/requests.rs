@@ -49,7 +49,8 @@ impl Counted {
         if quotas.iter().any(|quota| quota.is_closed) {
             return Err(OverQuota::Closed);
         }
-        quotas.iter().map(|quota| table.counts(quota)).collect::<Result<_, _>>().map(Self)
+        let now = table.now();
+        quotas.iter().map(|quota| table.counts(quota, now)).collect::<Result<_, _>>().map(Self)
     }
 
     fn admit(&self) -> Result<(), OverQuota> {

@@ -76,6 +76,11 @@ impl Table {
         Self { entries: Mutex::new(entries), clock: Time(clock), most }
     }
 
+    /// The time by which is counted.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,8 +92,7 @@ impl Table {
 
     /// The counts of a quota. Where its bounds are others than before, calls and bytes are counted from then on; calls at once go on
     /// being counted.
-    pub(super) fn counts(&self, quota: &Quota) -> Result<Arc<Counts>, OverQuota> {
-        let now = self.clock.now();
+    pub(super) fn counts(&self, quota: &Quota, now: Instant) -> Result<Arc<Counts>, OverQuota> {
         let mut entries = self.entries();
         if let Some(entry) = entries.by_key.get_mut(&quota.key) {
             entry.used = now;
@@ -177,6 +181,11 @@ impl Counts {
         periods.into_iter().chain([debt]).flatten().fold(LIMIT_IDLE, Duration::max)
     }
 
+    /// The time by which is counted.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
     /// Counts a call, or says when there is room for one.
     pub(super) fn count_call(&self) -> Result<(), Duration> {
         let Some((_, limiter)) = &self.calls else { return Ok(()) };
@@ -185,15 +194,15 @@ impl Counts {
     }
 
     /// Whether there is room for more bytes.
-    pub(super) fn check_bytes(&self) -> Result<(), OverQuota> {
+    pub(super) fn check_bytes(&self, now: Instant) -> Result<(), OverQuota> {
         let Some((_, bucket)) = &self.bytes else { return Ok(()) };
-        lock(bucket).check(self.clock.now()).map_err(|retry_after| OverQuota::Bytes { retry_after })
+        lock(bucket).check(now).map_err(|retry_after| OverQuota::Bytes { retry_after })
     }
 
     /// Counts bytes.
-    pub(super) fn count_bytes(&self, count: usize) {
+    pub(super) fn count_bytes(&self, count: usize, now: Instant) {
         if let Some((_, bucket)) = &self.bytes {
-            lock(bucket).charge(self.clock.now(), count);
+            lock(bucket).charge(now, count);
         }
     }
 

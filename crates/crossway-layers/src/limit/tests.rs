@@ -1,12 +1,11 @@
 use std::any::Any;
 use std::num::NonZeroU32;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossway_policy::{Principal, TenantName};
 use crossway_service::{Call, CallError, Context, Link, Outcome, Reason, Reply, RequestBound};
 use crossway_testkit::Server;
-use smallvec::smallvec;
 use tokio::time::Instant;
 
 use super::*;
@@ -29,7 +28,7 @@ fn at_once(most: u32, of: Option<QuotaKey>) -> AtOnce {
 /// A tenant for all, with fairness between its users.
 fn tenant(most: u32) -> LimitLayer {
     let quotas = move |call: &Call| -> QuotaList {
-        smallvec![Quota::new(QuotaKey::new("tenant")).at_once(at_once(most, Some(user_of(call))))]
+        Arc::from([Quota::new(QuotaKey::new("tenant")).at_once(at_once(most, Some(user_of(call))))])
     };
     LimitLayer::new(quotas, LimitOptions::default())
 }
@@ -54,7 +53,7 @@ async fn refused(reply: Reply) -> CallError {
 #[tokio::test(start_paused = true)]
 async fn calls_over_a_rate_are_refused_until_there_is_room_again() {
     let quotas = |call: &Call| -> QuotaList {
-        smallvec![Quota::new(user_of(call)).calls(Rate::per_minute(number(3)))]
+        Arc::from([Quota::new(user_of(call)).calls(Rate::per_minute(number(3)))])
     };
     let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
     for _ in 0..3 {
@@ -79,10 +78,10 @@ async fn calls_over_a_rate_are_refused_until_there_is_room_again() {
 #[tokio::test(start_paused = true)]
 async fn a_user_over_its_own_quota_uses_up_nothing_of_its_tenants() {
     let quotas = |call: &Call| -> QuotaList {
-        smallvec![
+        Arc::from([
             Quota::new(user_of(call)).calls(Rate::per_minute(number(1))),
             Quota::new(QuotaKey::new("tenant")).calls(Rate::per_minute(number(2))),
-        ]
+        ])
     };
     let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
     let _alice = ask(&link, "alice");
@@ -98,9 +97,8 @@ async fn a_user_over_its_own_quota_uses_up_nothing_of_its_tenants() {
 #[tokio::test]
 async fn a_call_counts_for_all_quotas_however_many_there_are() {
     let quotas = |_: &Call| -> QuotaList {
-        let mut quotas: QuotaList = (0..100).map(|key| Quota::new(QuotaKey::new(key.to_string()))).collect();
-        quotas[99].is_closed = true;
-        quotas
+        let quota = |key: usize| Quota { is_closed: key == 99, ..Quota::new(QuotaKey::new(key.to_string())) };
+        (0..100).map(quota).collect()
     };
     let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
     refused(ask(&link, "alice")).await;
@@ -220,7 +218,7 @@ async fn a_standing_stream_is_no_call_at_once() {
 #[tokio::test(start_paused = true)]
 async fn bytes_are_paid_back_before_more_may_be_used() {
     let quotas = |_: &Call| -> QuotaList {
-        smallvec![Quota::new(QuotaKey::new("t")).bytes(Rate::per_second(number(1000)))]
+        Arc::from([Quota::new(QuotaKey::new("t")).bytes(Rate::per_second(number(1000)))])
     };
     let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
     let reply = ask(&link, "alice");
@@ -250,7 +248,7 @@ fn many_bytes_in_a_long_time_are_as_many_as_was_said() {
 #[tokio::test(start_paused = true)]
 async fn a_table_of_keys_has_a_bound_and_forgets_who_is_idle() {
     let quotas = |call: &Call| -> QuotaList {
-        smallvec![Quota::new(user_of(call)).calls(Rate::per_minute(number(1))).at_once(at_once(1, None))]
+        Arc::from([Quota::new(user_of(call)).calls(Rate::per_minute(number(1))).at_once(at_once(1, None))])
     };
     let layer = LimitLayer::new(quotas, LimitOptions::default().keys(3));
     let (link, server) = around(&layer).await;
@@ -279,7 +277,7 @@ async fn one_tenants_counts_leave_room_for_the_others() {
         let is_acmes = call.context.extensions.get::<Principal>().unwrap().subject().starts_with("acme");
         let tenant = if is_acmes { "acme" } else { "globex" };
         let quota = Quota::new(user_of(call)).calls(Rate::per_minute(number(9)));
-        smallvec![quota.of_tenant(crossway_policy::TenantName::new(tenant).unwrap())]
+        Arc::from([quota.of_tenant(crossway_policy::TenantName::new(tenant).unwrap())])
     };
     let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default().keys(4))).await;
     let passes = async |user: &str| {
@@ -299,12 +297,11 @@ async fn one_tenants_counts_leave_room_for_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn other_bounds_count_from_then_on_and_calls_that_are_under_way_still_count() {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
     let most = Arc::new(AtomicU32::new(1));
     let shared = Arc::clone(&most);
     let quotas = move |_: &Call| -> QuotaList {
-        smallvec![Quota::new(QuotaKey::new("t")).at_once(at_once(shared.load(Ordering::Relaxed), None))]
+        Arc::from([Quota::new(QuotaKey::new("t")).at_once(at_once(shared.load(Ordering::Relaxed), None))])
     };
     let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
     let _first = ask(&link, "alice");
@@ -367,11 +364,13 @@ async fn a_policys_quotas_are_its_tenants_and_its_users_and_nothing_is_nothing()
 
 /// One call at once, for all, and what is told of those that have no turn.
 #[derive(Clone, Default)]
-struct Told(std::sync::Arc<Mutex<(Vec<OverQuota>, usize)>>);
+struct Told(Arc<Mutex<(Vec<OverQuota>, usize)>>);
 
 impl Quotas for Told {
     fn quotas(&self, _: &Call) -> QuotaList {
-        smallvec![Quota::new(QuotaKey::new("t")).calls(Rate::per_minute(number(3))).at_once(at_once(1, None))]
+        Arc::from([Quota::new(QuotaKey::new("t"))
+            .calls(Rate::per_minute(number(3)))
+            .at_once(at_once(1, None))])
     }
 
     fn refused(&self, _: &Context, by: OverQuota) {
@@ -415,10 +414,10 @@ fn of_requests(tenant: &str, user: &str, rate: u32) -> QuotaList {
             .of_tenant(TenantName::new(tenant).unwrap())
             .calls(Rate::per_second(rate))
     };
-    smallvec![
+    Arc::from([
         quota(format!("user {tenant} {user}"), number(rate / 2)),
-        quota(format!("tenant {tenant}"), number(rate))
-    ]
+        quota(format!("tenant {tenant}"), number(rate)),
+    ])
 }
 
 /// How many requests are let through until one is too many.
@@ -464,7 +463,7 @@ async fn who_asks_anew_for_the_same_bound_counts_on_and_with_those_who_have_it()
 async fn a_bound_of_nothing_lets_no_request_through_and_says_so() {
     let told = std::sync::Arc::new(Mutex::new(Vec::new()));
     let mut quotas = of_requests("acme", "alice", 2);
-    quotas[1].is_closed = true;
+    Arc::get_mut(&mut quotas).unwrap()[1].is_closed = true;
     let refused = {
         let told = std::sync::Arc::clone(&told);
         move |over| told.lock().unwrap().push(over)
