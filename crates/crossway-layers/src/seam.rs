@@ -188,7 +188,8 @@ where
             let next = match self.as_mut().project() {
                 CourseProject::Waiting { wait, next } => {
                     match (ready!(wait.as_mut().poll(cx)), next.take()) {
-                        (Ok(mut pass), Some((mut inner, mut call))) => {
+                        (Ok(mut pass), Some(next)) => {
+                            let (mut inner, mut call) = *next;
                             T::depart(&mut pass, &mut call);
                             let future = T::within(&pass, || inner.call(call));
                             Self::Calling { pass: Some(pass), future }
@@ -233,13 +234,8 @@ pub(crate) fn short(words: &str) -> &str {
     &words[..end]
 }
 
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four & 15)]);
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(*byte));
-    }
-    text
+/// Bytes as hexadecimal digits, in ASCII.
+pub(crate) fn hex(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    let digit = |four: u8| b"0123456789abcdef"[usize::from(four & 15)];
+    bytes.iter().flat_map(move |byte| [digit(byte >> 4), digit(*byte)])
 }

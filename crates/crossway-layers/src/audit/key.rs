@@ -4,14 +4,12 @@ use std::fmt;
 
 use ring::{hmac, rand};
 
-use crate::seam::hex;
-
 /// The key under which arguments are hashed. Who has it can check a guess, and nobody else.
 #[derive(Clone)]
 pub struct AuditKey(hmac::Key);
 
-/// A hash of arguments, in hex.
-pub(super) type Hash = String;
+/// A hash of arguments.
+pub(super) type Hash = [u8; 16];
 
 impl AuditKey {
     /// A key of these bytes; 32 random ones are a good one.
@@ -28,7 +26,7 @@ impl AuditKey {
 
     pub(super) fn hash(&self, arguments: &[u8]) -> Hash {
         let tag = hmac::sign(&self.0, arguments);
-        hex(&tag.as_ref()[..16])
+        std::array::from_fn(|at| tag.as_ref()[at])
     }
 }
 

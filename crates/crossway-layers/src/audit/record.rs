@@ -1,8 +1,7 @@
 //! A call's record: begun when it comes, written when it is over, however that is.
 
-use std::fmt;
 use std::io::Write as _;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use crossway_policy::{Principal, TenantName};
 use crossway_proto::{Kind, Message, Part};
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::Place;
 use super::{AuditLog, AuditNote};
-use crate::seam::{is_standing, short};
+use crate::seam::{hex, is_standing, short};
 
 /// What is known of a call when it comes.
 pub(crate) struct Record {
@@ -19,13 +18,10 @@ pub(crate) struct Record {
     /// `None` until there is one, and again once it is written.
     place: Option<Place>,
     note: AuditNote,
-    time: SystemTime,
     began: Instant,
-    who: Option<Principal>,
     tenant: Option<TenantName>,
-    method: String,
-    name: Option<String>,
-    arguments: Option<String>,
+    /// What is known when the call comes, as it is written.
+    line: Line,
     trace: Option<TraceContext>,
     standing: Standing,
     end: End,
@@ -55,6 +51,7 @@ const LISTENING: End = End { outcome: "listening", code: None, sent: None };
 const DROPPED: End = End { outcome: "dropped", code: None, sent: None };
 
 /// One line, an object in JSON.
+#[derive(Clone, Default)]
 struct Line(Vec<u8>);
 
 impl Line {
@@ -80,9 +77,12 @@ impl Line {
     }
 
     /// A word of this program's own, or digits: nothing in it is escaped.
-    fn put_word(&mut self, name: &'static str, word: Option<impl fmt::Display>) {
+    fn put_word(&mut self, name: &'static str, word: Option<impl IntoIterator<Item = u8>>) {
         if let Some(word) = word {
-            let _ = write!(self.member(name), "\"{word}\"");
+            let line = self.member(name);
+            line.push(b'"');
+            line.extend(word);
+            line.push(b'"');
         }
     }
 
@@ -96,18 +96,24 @@ impl Record {
     /// Begins the record of a request.
     pub(super) fn new(log: &AuditLog, request: &Message, call: &Call) -> Self {
         let extensions = &call.context.extensions;
+        let (who, tenant) = (extensions.get::<Principal>(), extensions.get::<TenantName>());
         let arguments = request.arguments().unwrap_or_else(|_| request.member(Part::Params, "arguments"));
+        let mut line = Line::new();
+        let _ = write!(line.member("time"), "\"{}\"", humantime::format_rfc3339_millis(log.clock().now()));
+        line.put("issuer", who.map(Principal::issuer));
+        line.put("subject", who.map(Principal::subject));
+        line.put("tenant", tenant.map(TenantName::as_str));
+        line.put("method", Some(short(&request.method().unwrap_or_default())));
+        line.put("name", request.name().as_deref().map(short));
+        let hash = arguments.map(|arguments| log.key().hash(arguments));
+        line.put_word("arguments", hash.as_ref().map(|hash| hex(hash)));
         Self {
             log: log.clone(),
             place: None,
             note: extensions.get::<AuditNote>().cloned().unwrap_or_default(),
-            time: log.clock().now(),
             began: log.clock().instant(),
-            who: extensions.get::<Principal>().cloned(),
-            tenant: extensions.get::<TenantName>().cloned(),
-            method: short(&request.method().unwrap_or_default()).to_owned(),
-            name: request.name().map(|name| short(&name).to_owned()),
-            arguments: arguments.map(|arguments| log.key().hash(arguments)),
+            tenant: tenant.cloned(),
+            line,
             trace: extensions.get::<TraceContext>().cloned(),
             standing: if is_standing(request) { Standing::Asked } else { Standing::No },
             end: DROPPED,
@@ -177,25 +183,20 @@ impl Record {
         let Some(place) = self.place.take().or_else(|| self.place_of_end()) else { return };
         let noted = self.note.noted();
         let took = self.log.clock().instant().saturating_duration_since(self.began);
-        let (who, mut line) = (self.who.as_ref(), Line::new());
-        line.put_word("time", Some(humantime::format_rfc3339_millis(self.time)));
-        line.put("issuer", who.map(Principal::issuer));
-        line.put("subject", who.map(Principal::subject));
-        line.put("tenant", self.tenant.as_ref().map(TenantName::as_str));
-        line.put("method", Some(&self.method));
-        line.put("name", self.name.as_ref());
-        line.put_word("arguments", self.arguments.as_ref());
+        // What listens is written twice.
+        let mut line = if self.is_to_listen() { self.line.clone() } else { std::mem::take(&mut self.line) };
         line.put("decision", noted.decision);
         line.put("rule", noted.rule.as_deref());
         line.put("upstream", noted.upstream.as_deref());
         line.put("own_name", noted.own_name.as_deref());
         line.put("parts", Some(&noted.parts).filter(|parts| !parts.is_empty()));
         line.put("parts_left_out", Some(noted.parts_left_out).filter(|count| *count > 0));
-        line.put_word("outcome", Some(self.end.outcome));
+        line.put_word("outcome", Some(self.end.outcome.bytes()));
         line.put("code", self.end.code);
-        line.put_word("sent", self.end.sent);
+        line.put_word("sent", self.end.sent.map(str::bytes));
         line.put("milliseconds", Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
-        line.put_word("trace", self.trace.as_ref().map(|trace| format!("{:032x}", trace.trace())));
+        let trace = self.trace.as_ref().map(|trace| trace.trace().to_be_bytes());
+        line.put_word("trace", trace.as_ref().map(|trace| hex(trace)));
         drop(noted);
         place.send(line.ended());
     }

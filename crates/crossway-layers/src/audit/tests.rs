@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::limits::AUDIT_PARTS;
 use crate::script::{around, call_of, message, response, settle};
+use crate::seam::hex;
 use crate::{Clock, TraceLayer};
 
 mod room;
@@ -58,6 +59,7 @@ async fn a_line_says_who_did_what_and_never_with_what() {
     server.answer(&id, r#"{"content":"planted result"}"#);
     response(reply).await.unwrap();
     let hash = AuditKey::new(b"planted key").hash(arguments.as_bytes());
+    let hash: String = hex(&hash).map(char::from).collect();
     let text = String::from_utf8(writer.next().await.unwrap()).unwrap();
     assert_eq!(
         text,
@@ -288,5 +290,5 @@ fn hashes_tell_arguments_apart_to_whoever_has_the_key() {
     assert_ne!(key.hash(b"{}"), key.hash(b"{} "));
     assert_ne!(key.hash(b"{}"), AuditKey::new(b"other").hash(b"{}"));
     assert_ne!(AuditKey::generate().unwrap().hash(b"{}"), AuditKey::generate().unwrap().hash(b"{}"));
-    assert_eq!((key.hash(b"{}").len(), format!("{key:?}").as_str()), (32, "AuditKey([redacted])"));
+    assert_eq!(format!("{key:?}"), "AuditKey([redacted])");
 }

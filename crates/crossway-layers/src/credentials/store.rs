@@ -123,7 +123,7 @@ impl SecretStore {
         let mut supplied = Supplied::default();
         if !inner.is_empty() {
             let tag = version.sign();
-            inner.version = hex(&tag.as_ref()[..16]);
+            inner.version = hex(&tag.as_ref()[..16]).map(char::from).collect();
             supplied = Supplied::new(inner);
         }
         self.keep(credentials, &supplied, until);
