@@ -16,16 +16,16 @@ pub struct Permit(Arc<Inner>);
 
 struct Inner {
     rights: Rights,
-    upstream: Box<str>,
+    upstream: Arc<str>,
     kind: Kind,
-    name: Box<str>,
+    name: Arc<str>,
     rule: RuleRef,
 }
 
 impl Permit {
-    pub(crate) fn new(rights: Rights, item: &Item<'_>, rule: RuleRef) -> Self {
-        let (upstream, name) = (item.upstream.into(), item.name.into());
-        Self(Arc::new(Inner { rights, upstream, kind: item.kind, name, rule }))
+    /// `upstream` is the item's.
+    pub(crate) fn new(rights: Rights, upstream: Arc<str>, item: &Item<'_>, rule: RuleRef) -> Self {
+        Self(Arc::new(Inner { rights, upstream, kind: item.kind, name: item.name.into(), rule }))
     }
 
     /// Whether it is for this upstream and this item.
@@ -43,7 +43,7 @@ impl Permit {
 
     /// The upstream that may be called.
     #[must_use]
-    pub fn upstream(&self) -> &str {
+    pub fn upstream(&self) -> &Arc<str> {
         &self.0.upstream
     }
 
@@ -55,7 +55,7 @@ impl Permit {
 
     /// What may be called, as the upstream calls it.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &Arc<str> {
         &self.0.name
     }
 

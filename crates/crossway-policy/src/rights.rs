@@ -200,7 +200,10 @@ impl Rights {
             allowed = self.ask(&conditional, allowed, arguments).map_err(Denied::new)?;
         }
         match allowed {
-            Some(rule) => Ok(Permit::new(self.clone(), item, rule.is.clone())),
+            Some(rule) => {
+                let upstream = self.0.compiled.upstreams.shared_name(upstream);
+                Ok(Permit::new(self.clone(), upstream, item, rule.is.clone()))
+            }
             None if ambiguous(item) => denied(DenyReason::AmbiguousUri),
             None => denied(DenyReason::NoGrant),
         }

@@ -127,7 +127,12 @@ impl Access for PolicyAccess {
             if request.is_method("subscriptions/listen") {
                 note.part(thing.name, upstream, decision, &rule);
             } else {
-                note.went_to(upstream, Some(thing.name));
+                match &decided {
+                    Ok(permit) => {
+                        note.went_to(Arc::clone(permit.upstream()), Some(Arc::clone(permit.name())))
+                    }
+                    Err(_) => note.went_to(upstream, Some(thing.name)),
+                }
                 note.decided(decision, Some(rule));
             }
         }

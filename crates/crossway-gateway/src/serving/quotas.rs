@@ -26,7 +26,7 @@ impl Quotas for PolicyQuotas {
         let ruling = self.now.get();
         let (policy, caller) = (ruling.standings.policy(), permit.principal());
         let make = || {
-            let tool = (permit.kind() == Kind::Tool).then(|| permit.name());
+            let tool = (permit.kind() == Kind::Tool).then(|| &**permit.name());
             Quota::all_of_policy(&policy.quotas(caller, permit.tenant(), permit.upstream(), tool), caller)
         };
         // Kept is what the policy that holds now says of the one who has the permit, where that is the same for all that is called.
