@@ -1,11 +1,15 @@
 //! What can hardly be meant, though it can be used.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::cell::LazyCell;
+use std::collections::BTreeSet;
+
+use foldhash::{HashMap, HashSet};
 
 use crate::config::{Effect, PolicyConfig, TenantRule};
 use crate::finding::{Findings, Problem};
 use crate::rules::{Rule, User};
-use crate::upstreams::Upstreams;
+use crate::upstreams::{Reach, Upstreams};
 use crate::{TenantName, limits};
 
 /// Looks for what can hardly be meant in a policy that has no errors.
@@ -13,36 +17,65 @@ pub(crate) fn check(config: &PolicyConfig, rules: &[Rule], upstreams: &Upstreams
     tenants(config, findings);
     everyone(config, findings);
     names(config, findings);
-    credentials(config, rules, upstreams, findings);
-    grants(rules, findings);
+    let by_tenant = ByTenant::new(rules);
+    credentials(config, &by_tenant, upstreams, findings);
+    grants(&by_tenant, findings);
+}
+
+/// Rules by the tenant that they name.
+struct ByTenant<'a> {
+    all: &'a [Rule],
+    of_none: Vec<&'a Rule>,
+    of_tenant: HashMap<&'a str, Vec<&'a Rule>>,
+}
+
+impl<'a> ByTenant<'a> {
+    fn new(all: &'a [Rule]) -> Self {
+        let (mut of_none, mut of_tenant) = (Vec::new(), HashMap::<_, Vec<_>>::default());
+        for rule in all {
+            match &rule.who.tenant {
+                Some(tenant) => of_tenant.entry(tenant.as_str()).or_default().push(rule),
+                None => of_none.push(rule),
+            }
+        }
+        Self { all, of_none, of_tenant }
+    }
+
+    fn of(&self, tenant: Option<&TenantName>) -> &[&'a Rule] {
+        match tenant {
+            Some(tenant) => self.of_tenant.get(tenant.as_str()).map_or(&[], Vec::as_slice),
+            None => &self.of_none,
+        }
+    }
 }
 
 fn tenants(config: &PolicyConfig, findings: &mut Findings) {
-    let mut marks: BTreeMap<(&str, String), &TenantName> = BTreeMap::new();
-    let mut folded: BTreeMap<String, &TenantName> = BTreeMap::new();
+    let mut marks: HashMap<(&str, Cow<'_, str>), &TenantName> = HashMap::default();
+    let mut folded: HashMap<String, &TenantName> = HashMap::default();
     let allowed = || config.grants.iter().filter(|grant| grant.effect == Effect::Allow);
     let of_any = allowed().any(|grant| grant.tenant.is_none());
-    let granted: BTreeSet<&TenantName> = allowed().filter_map(|grant| grant.tenant.as_ref()).collect();
+    let granted: HashSet<&TenantName> = allowed().filter_map(|grant| grant.tenant.as_ref()).collect();
     for (name, rule) in &config.tenants {
-        let path = format!("tenants.{name}");
+        let mut warning = |problem| findings.warning(format_args!("tenants.{name}"), problem);
         if !has_users(rule) {
-            findings.warning(&path, Problem::NoUsers);
+            warning(Problem::NoUsers);
         }
         if !of_any && !granted.contains(name) {
-            findings.warning(&path, Problem::NoGrants);
+            warning(Problem::NoGrants);
         }
         if let Some(other) = folded.insert(name.as_str().to_ascii_lowercase(), name) {
-            findings.warning(&path, Problem::MuchAlike { other: other.to_string() });
+            warning(Problem::MuchAlike { other: other.to_string() });
         }
-        let domains = rule.email_domains.iter().map(|domain| ("email_domains", domain.to_ascii_lowercase()));
-        let groups = rule.groups.iter().map(|group| ("groups", group.clone()));
-        let users = rule.users.iter().map(|user| ("users", user.clone()));
+        let domains =
+            rule.email_domains.iter().map(|domain| ("email_domains", domain.to_ascii_lowercase().into()));
+        let groups = rule.groups.iter().map(|group| ("groups", group.into()));
+        let users = rule.users.iter().map(|user| ("users", user.into()));
         // All of them have to be there: who has these has those of whoever names the same ones.
-        let claims = (!rule.claims.is_empty()).then(|| ("claims", format!("{:?}", rule.claims)));
-        for mark in groups.chain(domains).chain(users).chain(claims) {
-            let path = format!("{path}.{}", mark.0);
-            if let Some(other) = marks.insert(mark, name).filter(|other| *other != name) {
-                findings.warning(path, Problem::InTwoTenants { other: other.to_string() });
+        let claims = (!rule.claims.is_empty()).then(|| ("claims", format!("{:?}", rule.claims).into()));
+        for (kind, mark) in groups.chain(domains).chain(users).chain(claims) {
+            if let Some(other) = marks.insert((kind, mark), name).filter(|other| *other != name) {
+                let problem = Problem::InTwoTenants { other: other.to_string() };
+                findings.warning(format_args!("tenants.{name}.{kind}"), problem);
             }
         }
     }
@@ -73,56 +106,58 @@ fn everyone(config: &PolicyConfig, findings: &mut Findings) {
         }
         if let Some((other, _)) = config.tenants.iter().find(is_lost) {
             let problem = Problem::InTwoTenants { other: other.to_string() };
-            findings.warning(format!("tenants.{name}.everyone"), problem);
+            findings.warning(format_args!("tenants.{name}.everyone"), problem);
         }
     }
 }
 
 /// Two grants of one name can't be told apart in the audit log.
 fn names(config: &PolicyConfig, findings: &mut Findings) {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut seen: HashMap<&str, usize> = HashMap::default();
     for (index, grant) in config.grants.iter().enumerate() {
         if let Some(other) = grant.name.as_deref().and_then(|name| seen.insert(name, index)) {
             let other = format!("grants[{other}]");
-            findings.warning(format!("grants[{index}].name"), Problem::SameName { other });
+            findings.warning(format_args!("grants[{index}].name"), Problem::SameName { other });
         }
     }
 }
 
-fn credentials(config: &PolicyConfig, rules: &[Rule], upstreams: &Upstreams, findings: &mut Findings) {
-    let mut granted: BTreeSet<(u32, Option<&TenantName>)> = BTreeSet::new();
-    for rule in rules.iter().filter(|rule| rule.effect == Effect::Allow) {
-        granted.extend(rule.reach.iter().map(|upstream| (upstream, rule.who.tenant.as_ref())));
-    }
-    let reached: BTreeSet<u32> = granted.iter().map(|(upstream, _)| *upstream).collect();
+/// The upstreams of which some of the rules grant something, as the rules have them: few texts say which are meant.
+fn granted<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> HashSet<&'a Reach> {
+    let rules = rules.into_iter().filter(|rule| rule.effect == Effect::Allow);
+    rules.map(|rule| &rule.reach).collect()
+}
+
+fn credentials(config: &PolicyConfig, rules: &ByTenant<'_>, upstreams: &Upstreams, findings: &mut Findings) {
+    let of_any = LazyCell::new(|| granted(rules.all));
+    let mut of_tenant: HashMap<Option<&TenantName>, HashSet<&Reach>> = HashMap::default();
     for (index, credential) in config.credentials.iter().enumerate() {
         let Some(upstream) = upstreams.number(&credential.upstream) else { continue };
+        let has = |granted: &HashSet<&Reach>| granted.iter().any(|reach| reach.has(upstream));
         let used = match &credential.tenant {
-            None => reached.contains(&upstream),
-            tenant => granted.contains(&(upstream, None)) || granted.contains(&(upstream, tenant.as_ref())),
+            None => has(&of_any),
+            tenant => [None, tenant.as_ref()].into_iter().any(|tenant| {
+                let own = || granted(rules.of(tenant).iter().copied());
+                has(of_tenant.entry(tenant).or_insert_with(own))
+            }),
         };
         if !used {
-            findings.warning(format!("credentials[{index}]"), Problem::Unused);
+            findings.warning(format_args!("credentials[{index}]"), Problem::Unused);
         }
     }
 }
 
 /// Compares grants with those that may be about the same callers: those of the same tenant, and those of all.
-fn grants(rules: &[Rule], findings: &mut Findings) {
-    let mut of_tenant: HashMap<Option<&TenantName>, Vec<&Rule>> = HashMap::new();
-    for rule in rules {
-        of_tenant.entry(rule.who.tenant.as_ref()).or_default().push(rule);
-    }
-    let none = Vec::new();
-    let of_all = of_tenant.get(&None).unwrap_or(&none);
+fn grants(rules: &ByTenant<'_>, findings: &mut Findings) {
+    let of_all = rules.of(None);
     let mut compared = 0;
-    for rule in rules {
+    for rule in rules.all {
         let path = rule.is.path();
         if rule.who.is_never() {
             findings.warning(path, Problem::NeverApplies);
             continue;
         }
-        let own = if rule.who.tenant.is_some() { &of_tenant[&rule.who.tenant.as_ref()] } else { &none };
+        let own = rule.who.tenant.as_ref().map_or(&[][..], |tenant| rules.of(Some(tenant)));
         // A rule of all callers matters wherever another one does, of any tenant: it is only compared with its like.
         let others = || own.iter().chain(of_all).filter(|other| other.is.index() != rule.is.index());
         compared += own.len() + of_all.len();
@@ -138,8 +173,8 @@ fn grants(rules: &[Rule], findings: &mut Findings) {
                 findings.warning(path, Problem::DeniesNothing);
             }
         } else if rule.effect == Effect::Deny {
-            let matters = rules.iter().any(|other| other.effect == Effect::Allow && other.meets(rule));
-            compared += rules.len();
+            let matters = rules.all.iter().any(|other| other.effect == Effect::Allow && other.meets(rule));
+            compared += rules.all.len();
             if !matters {
                 findings.warning(path, Problem::DeniesNothing);
             }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::condition::ConditionError;
-use crate::rules::RuleRef;
+use crate::rule_ref::RuleRef;
 
 /// It may not be called. Its text is the same whatever the reason: callers learn nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::condition::{Arguments, Facts};
 use crate::config::{Effect, Holder};
-use crate::rules::{Rule, RuleRef, Verdict, ambiguous};
+use crate::rule_ref::RuleRef;
+use crate::rules::{Rule, Verdict, ambiguous};
 use crate::{Credential, Item, Kind, Policy, Principal, Quota, Rights, TenantName, limits};
 
 /// All that a policy says of one call of one caller. For operators: it names rules and tenants.

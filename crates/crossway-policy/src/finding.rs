@@ -209,17 +209,17 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was found so far.
+/// What was found so far. Paths are written where something was found: most rules have nothing wrong with them.
 #[derive(Default)]
 pub(crate) struct Findings(pub(crate) Vec<Finding>);
 
 impl Findings {
-    pub(crate) fn error(&mut self, path: impl Into<String>, what: Problem) {
-        self.0.push(Finding { severity: Severity::Error, path: path.into(), what });
+    pub(crate) fn error(&mut self, path: impl fmt::Display, what: Problem) {
+        self.0.push(Finding { severity: Severity::Error, path: path.to_string(), what });
     }
 
-    pub(crate) fn warning(&mut self, path: impl Into<String>, what: Problem) {
-        self.0.push(Finding { severity: Severity::Warning, path: path.into(), what });
+    pub(crate) fn warning(&mut self, path: impl fmt::Display, what: Problem) {
+        self.0.push(Finding { severity: Severity::Warning, path: path.to_string(), what });
     }
 
     pub(crate) fn has_errors(&self) -> bool {

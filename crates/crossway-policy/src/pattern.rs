@@ -1,6 +1,7 @@
 //! Patterns for names and URIs: compared byte for byte, case included.
 
 use std::fmt;
+use std::sync::Arc;
 
 use globset::GlobBuilder;
 use regex_automata::{meta::Regex, util::syntax};
@@ -53,7 +54,7 @@ pub enum BadPattern {
     },
 }
 
-/// A compiled pattern. Most are a name, or a name with one `*` in it, and cost a comparison.
+/// A compiled pattern. Most are a name, or a name with one `*` in it, and cost a comparison. Clones of an automaton share it.
 #[derive(Clone)]
 pub(crate) enum Pattern {
     Any,
@@ -62,11 +63,26 @@ pub(crate) enum Pattern {
     Suffix(Box<str>),
     Around(Box<str>, Box<str>),
     Contains(Box<str>),
-    Automaton(Box<str>, Regex),
+    Automaton(Arc<Automaton>),
+}
+
+/// A glob that is none of the others, as it is written and as it is matched.
+pub(crate) struct Automaton {
+    text: Box<str>,
+    regex: Regex,
 }
 
 impl Pattern {
     pub(crate) fn compile(text: &str, of: Of) -> Result<Self, BadPattern> {
+        Self::compile_by(text, of, |make| make())
+    }
+
+    /// The same. `by` is handed what makes an automaton, which takes far longer than anything else, and may know one of this text.
+    pub(crate) fn compile_by(
+        text: &str,
+        of: Of,
+        by: impl FnOnce(&dyn Fn() -> Result<Self, BadPattern>) -> Result<Self, BadPattern>,
+    ) -> Result<Self, BadPattern> {
         let wildcards = text.bytes().filter(|byte| b"*?[{".contains(byte)).count();
         if text.is_empty() {
             return Err(BadPattern::Empty);
@@ -82,7 +98,7 @@ impl Pattern {
         }
         match simple(text, of) {
             Some(simple) => Ok(simple),
-            None => automaton(text, of),
+            None => by(&|| automaton(text, of)),
         }
     }
 
@@ -98,7 +114,7 @@ impl Pattern {
                     && name.ends_with(&**suffix)
             }
             Self::Contains(part) => name.contains(&**part),
-            Self::Automaton(_, regex) => regex.is_match(name),
+            Self::Automaton(automaton) => automaton.regex.is_match(name),
         }
     }
 
@@ -113,7 +129,7 @@ impl Pattern {
             Self::Suffix(text) => Self::Suffix(fold(text)),
             Self::Around(prefix, suffix) => Self::Around(fold(prefix), fold(suffix)),
             Self::Contains(text) => Self::Contains(fold(text)),
-            Self::Automaton(text, _) => automaton(&without_classes(&fold(text)), Of::Name).ok()?,
+            Self::Automaton(own) => automaton(&without_classes(&fold(&own.text)), Of::Name).ok()?,
         })
     }
 
@@ -129,6 +145,20 @@ impl Pattern {
         matches!(self, Self::Automaton(..))
     }
 
+    /// What it is, as text: of patterns of one kind equal texts are equal patterns, and nothing else is. A `**` of URIs is another thing than
+    /// a `*`.
+    pub(crate) fn canonical(&self) -> String {
+        match self {
+            Self::Any => "any".to_owned(),
+            Self::Exact(text) => format!("exact {text:?}"),
+            Self::Prefix(text) => format!("prefix {text:?}"),
+            Self::Suffix(text) => format!("suffix {text:?}"),
+            Self::Around(prefix, suffix) => format!("around {prefix:?} {suffix:?}"),
+            Self::Contains(text) => format!("contains {text:?}"),
+            Self::Automaton(automaton) => format!("automaton {:?}", automaton.text),
+        }
+    }
+
     /// Whether it surely matches all that the other one matches. False where it is not obvious.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
@@ -139,7 +169,7 @@ impl Pattern {
             (Self::Around(a, b), Self::Around(c, d)) => c.starts_with(&**a) && d.ends_with(&**b),
             (Self::Contains(a), Self::Contains(b) | Self::Prefix(b) | Self::Suffix(b)) => b.contains(&**a),
             (Self::Contains(a), Self::Around(b, c)) => b.contains(&**a) || c.contains(&**a),
-            (Self::Automaton(a, _), Self::Automaton(b, _)) => a == b,
+            (Self::Automaton(a), Self::Automaton(b)) => a.text == b.text,
             _ => false,
         }
     }
@@ -163,7 +193,8 @@ impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Any => f.write_str("*"),
-            Self::Exact(text) | Self::Automaton(text, _) => f.write_str(text),
+            Self::Exact(text) => f.write_str(text),
+            Self::Automaton(automaton) => f.write_str(&automaton.text),
             Self::Prefix(text) => write!(f, "{text}*"),
             Self::Suffix(text) => write!(f, "*{text}"),
             Self::Around(prefix, suffix) => write!(f, "{prefix}*{suffix}"),
@@ -212,7 +243,7 @@ fn automaton(text: &str, of: Of) -> Result<Pattern, BadPattern> {
         .onepass(false);
     let regex = Regex::builder().configure(bounds).syntax(bytes).build(glob.regex());
     let regex = regex.map_err(|_| BadPattern::TooLarge { limit: limits::AUTOMATON_BYTES })?;
-    Ok(Pattern::Automaton(text.into(), regex))
+    Ok(Pattern::Automaton(Arc::new(Automaton { text: text.into(), regex })))
 }
 
 /// A glob with `?` for each range: which letters are in one is another matter without capital letters.

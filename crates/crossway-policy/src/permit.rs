@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::rules::RuleRef;
+use crate::rule_ref::RuleRef;
 use crate::{Item, Kind, Principal, Rights, TenantName};
 
 /// One call of one caller on one item is permitted. Only [`Rights::decide`] makes one; clones are cheap.

@@ -1,16 +1,18 @@
 //! A policy, compiled.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use crate::checks::check;
 use crate::config::{Holder, PolicyConfig};
 use crate::credentials::{CredentialMissing, CredentialRules, Credentials};
 use crate::finding::{Finding, Findings, Problem};
 use crate::quotas::{Quota, QuotaRules};
-use crate::rules::{Rule, User};
+use crate::rules::{Making, Rule, User};
 use crate::tenants::{TenantDenied, Tenants, users};
+use crate::texts::Texts;
 use crate::upstreams::{UpstreamFacts, Upstreams};
 use crate::{Principal, Proof, Rights, TenantName, limits};
 
@@ -29,6 +31,8 @@ pub(crate) struct Compiled {
     pub(crate) credentials: CredentialRules,
     pub(crate) quotas: QuotaRules,
     findings: Vec<Finding>,
+    /// For the policy that comes after this one.
+    texts: Texts,
 }
 
 /// Rules by group, by role, and the others.
@@ -46,10 +50,26 @@ impl Policy {
     ///
     /// All that was found, if something of it is an error. What is no error is among [`findings`](Self::findings).
     pub fn compile(config: &PolicyConfig, upstreams: &[UpstreamFacts]) -> Result<Self, Vec<Finding>> {
+        Self::compile_after(config, upstreams, None)
+    }
+
+    /// The same, where there was another policy before. Conditions and patterns of the same text are taken from there, for making them is
+    /// most of the work where there are many; nothing else of it matters.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile`](Self::compile).
+    pub fn compile_after(
+        config: &PolicyConfig,
+        upstreams: &[UpstreamFacts],
+        before: Option<&Self>,
+    ) -> Result<Self, Vec<Finding>> {
         let mut findings = Findings::default();
         let upstreams = Upstreams::new(upstreams, &mut findings);
         let tenants = Tenants::compile(config, &mut findings);
-        let rules = compile_rules(config, &upstreams, &tenants, &mut findings);
+        let mut making = Making::new(&upstreams, before.map(|before| &before.0.texts));
+        let rules = compile_rules(config, &mut making, &tenants, &mut findings);
+        let texts = making.texts;
         let credentials = CredentialRules::compile(config, &upstreams, &tenants, &mut findings);
         let quotas = QuotaRules::compile(config, &upstreams, &tenants, &mut findings);
         if findings.has_errors() {
@@ -60,12 +80,13 @@ impl Policy {
             upstreams,
             tenants,
             rules: Vec::new(),
-            by_user: HashMap::new(),
+            by_user: HashMap::default(),
             of_all: ByMark::default(),
-            of_tenant: HashMap::new(),
+            of_tenant: HashMap::default(),
             credentials,
             quotas,
             findings: findings.0,
+            texts,
         };
         for (number, rule) in (0..).zip(&rules) {
             compiled.index(number, rule);
@@ -230,9 +251,9 @@ impl Compiled {
     }
 }
 
-fn compile_rules(
-    config: &PolicyConfig,
-    upstreams: &Upstreams,
+fn compile_rules<'a>(
+    config: &'a PolicyConfig,
+    making: &mut Making<'a>,
     tenants: &Tenants,
     findings: &mut Findings,
 ) -> Vec<Rule> {
@@ -240,13 +261,12 @@ fn compile_rules(
         findings.error("grants", Problem::TooMany { limit: limits::GRANTS });
         return Vec::new();
     }
-    let mut automata = 0;
     let mut rules = Vec::with_capacity(config.grants.len());
     for (index, grant) in config.grants.iter().enumerate() {
         if let Some(tenant) = &grant.tenant {
-            tenants.check(tenant, &format!("grants[{index}].tenant"), findings);
+            tenants.check(tenant, format_args!("grants[{index}].tenant"), findings);
         }
-        rules.extend(Rule::compile(index, grant, upstreams, &mut automata, findings));
+        rules.extend(Rule::compile(index, grant, making, findings));
     }
     rules
 }

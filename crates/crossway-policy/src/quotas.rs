@@ -72,7 +72,7 @@ impl QuotaRules {
         for (index, rule) in config.quotas.iter().enumerate() {
             let path = format!("quotas[{index}]");
             if let Some(tenant) = rule.tenant.as_ref().filter(|tenant| !tenant.is_anonymous()) {
-                tenants.check(tenant, &format!("{path}.tenant"), findings);
+                tenants.check(tenant, format_args!("{path}.tenant"), findings);
             }
             let Some(compiled) = Rule::compile(rule, &path, upstreams, findings) else { continue };
             let number = u32::try_from(rules.rules.len()).unwrap_or(u32::MAX);
@@ -164,7 +164,7 @@ impl Rule {
             findings.warning(path, Problem::NotEnforced);
         }
         let upstream = rule.upstream.as_ref().map(|text| {
-            let reach = upstreams.reach(text, &format!("{path}.upstream"), findings)?;
+            let reach = upstreams.reach(text, format_args!("{path}.upstream"), findings)?;
             Some((reach, text.clone()))
         });
         let tool = rule.tool.as_ref().map(|text| match Pattern::compile(text, Of::Name) {

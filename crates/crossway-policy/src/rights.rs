@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::condition::{Arguments, Condition, Facts, OfCaller, Work};
+use crate::condition::{Arguments, Facts, OfCaller, Work};
 use crate::config::Effect;
 use crate::denied::{Denied, DenyReason};
 use crate::fold::fold;
@@ -56,7 +56,7 @@ impl Rights {
             if !facts.as_ref().is_none_or(|facts| may_apply(rule, facts, &mut left)) {
                 continue;
             }
-            if rule.when.as_ref().is_some_and(Condition::has_parts_of_caller) {
+            if rule.when.as_ref().is_some_and(|when| when.has_parts_of_caller()) {
                 known.push((rule.is.index(), OfCaller::new()));
             }
             looks_at_items |= rule.is_read_only() || rule.denies(Kind::Tool) || rule.denies(Kind::Prompt);
@@ -66,7 +66,7 @@ impl Rights {
             }
             // What denies some calls of a thing does not take it out of lists.
             if !(rule.effect == Effect::Deny && rule.needs_arguments()) {
-                view.push(Arc::clone(&rule.listing));
+                view.push(Arc::clone(rule.listing(&compiled.upstreams)));
             }
         }
         narrow.sort_unstable();

@@ -1,73 +1,20 @@
 //! Grants, compiled.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
-use serde::{Serialize, Serializer};
+use foldhash::HashMap;
+use serde::Serialize;
 
 use crate::condition::{Arguments, Condition, ConditionError, Facts, OfCaller, Work};
 use crate::config::{Effect, Grant};
 use crate::finding::{Findings, Problem};
 use crate::fold::fold;
 use crate::pattern::{Of, Pattern, is_ambiguous};
+use crate::rule_ref::{Path, RuleRef};
+use crate::texts::Texts;
 use crate::upstreams::{Reach, Upstreams};
 use crate::{Item, Kind, Principal, TenantName, limits};
-
-/// Which grant it was: its place in the configuration, and its name if it has one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RuleRef {
-    index: u32,
-    name: Option<Arc<str>>,
-    /// Both as they are shown.
-    text: Arc<str>,
-}
-
-impl RuleRef {
-    pub(crate) fn new(index: u32, name: Option<&str>) -> Self {
-        let text = match name {
-            Some(name) => format!("grants[{index}] ({name})"),
-            None => format!("grants[{index}]"),
-        };
-        Self { index, name: name.map(Into::into), text: text.into() }
-    }
-
-    /// Its place among the grants, from 0 on.
-    #[must_use]
-    pub fn index(&self) -> usize {
-        self.index as usize
-    }
-
-    /// Where it is: `grants[3]`.
-    pub(crate) fn path(&self) -> String {
-        format!("grants[{}]", self.index)
-    }
-
-    /// What operators call it.
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-}
-
-impl fmt::Display for RuleRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl From<&RuleRef> for Arc<str> {
-    /// What it is shown as.
-    fn from(rule: &RuleRef) -> Self {
-        Self::clone(&rule.text)
-    }
-}
-
-impl Serialize for RuleRef {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
 
 /// What a grant says of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
@@ -107,9 +54,69 @@ pub(crate) struct Rule {
     prompts: Patterns,
     resources: Patterns,
     read_only: bool,
-    pub(crate) when: Option<Condition>,
-    /// All of it that lists depend on, as text: equal texts list the same.
-    pub(crate) listing: Arc<str>,
+    pub(crate) when: Option<Arc<Condition>>,
+    listing: OnceLock<Arc<str>>,
+}
+
+/// What rules are made with.
+pub(crate) struct Making<'a> {
+    pub(crate) upstreams: &'a Upstreams,
+    /// What is made of texts.
+    pub(crate) texts: Texts,
+    /// What was, for the policy before.
+    pub(crate) texts_before: Option<&'a Texts>,
+    /// Which upstreams were meant by texts so far.
+    reaches: HashMap<&'a str, Reach>,
+    /// How many automata were wanted so far.
+    automata: usize,
+}
+
+impl<'a> Making<'a> {
+    pub(crate) fn new(upstreams: &'a Upstreams, texts_before: Option<&'a Texts>) -> Self {
+        let (texts, reaches) = (Texts::default(), HashMap::default());
+        Self { upstreams, texts, texts_before, reaches, automata: 0 }
+    }
+
+    /// Which upstreams a text means.
+    fn reach(&mut self, text: &'a str, path: impl fmt::Display, findings: &mut Findings) -> Option<Reach> {
+        if let Some(known) = self.reaches.get(text) {
+            return Some(known.clone());
+        }
+        let reach = self.upstreams.reach(text, path, findings)?;
+        self.reaches.insert(text, reach.clone());
+        Some(reach)
+    }
+
+    fn patterns(
+        &mut self,
+        path: fmt::Arguments<'_>,
+        texts: &[String],
+        of: Of,
+        findings: &mut Findings,
+    ) -> Patterns {
+        let mut patterns = Patterns::default();
+        if texts.len() > limits::PATTERNS {
+            findings.error(path, Problem::TooMany { limit: limits::PATTERNS });
+            return patterns;
+        }
+        for (at, text) in texts.iter().enumerate() {
+            match self.texts.pattern(text, of, self.texts_before) {
+                Ok(Pattern::Exact(name)) => patterns.names.push(name),
+                Ok(pattern) => {
+                    self.automata += usize::from(pattern.is_automaton());
+                    if self.automata == limits::AUTOMATA + 1 {
+                        findings.error(path, Problem::TooMany { limit: limits::AUTOMATA });
+                    }
+                    patterns.others.push(pattern);
+                }
+                Err(bad) => findings.error(format_args!("{path}[{at}]"), Problem::Pattern(bad)),
+            }
+        }
+        patterns.names.sort_unstable();
+        patterns.names.dedup();
+        debug_assert!(texts.is_empty() || !patterns.is_empty() || findings.has_errors());
+        patterns
+    }
 }
 
 /// What a grant says of the caller.
@@ -215,6 +222,14 @@ impl Patterns {
         patterns.iter().any(|pattern| pattern.as_ref().is_none_or(|pattern| pattern.matches(folded)))
     }
 
+    /// All of them as text, in an order that does not depend on how they are written.
+    fn canonical(&self) -> (&[Box<str>], Vec<String>) {
+        let mut others: Vec<String> = self.others.iter().map(Pattern::canonical).collect();
+        others.sort_unstable();
+        others.dedup();
+        (&self.names[..], others)
+    }
+
     fn is_empty(&self) -> bool {
         self.names.is_empty() && self.others.is_empty()
     }
@@ -251,37 +266,37 @@ impl Rule {
         self.denies(item.kind) && !patterns.match_name(item.name, false) && patterns.match_folded(folded)
     }
 
-    pub(crate) fn compile(
+    pub(crate) fn compile<'a>(
         index: usize,
-        grant: &Grant,
-        upstreams: &Upstreams,
-        automata: &mut usize,
+        grant: &'a Grant,
+        making: &mut Making<'a>,
         findings: &mut Findings,
     ) -> Option<Self> {
         let before = findings.0.len();
-        let path = format!("grants[{index}]");
+        let path = Path(index);
         let nobody = grant.tenant.is_none() && grant.group.is_none() && grant.role.is_none();
         if nobody && grant.user.is_none() && !grant.everyone && grant.effect == Effect::Allow {
-            findings.error(&path, Problem::Nobody);
+            findings.error(path, Problem::Nobody);
         }
         if grant.tools.is_empty() && grant.prompts.is_empty() && grant.resources.is_empty() {
-            findings.error(&path, Problem::Nothing);
+            findings.error(path, Problem::Nothing);
         }
-        let when = grant.when.as_deref().map(Condition::compile).transpose();
-        let when = when.map_err(|bad| findings.error(format!("{path}.when"), Problem::Condition(bad)));
+        let when = grant.when.as_deref().map(|text| making.texts.condition(text, making.texts_before));
+        let when = when.transpose();
+        let when = when.map_err(|bad| findings.error(format_args!("{path}.when"), Problem::Condition(bad)));
         let only_tools = grant.prompts.is_empty() && grant.resources.is_empty();
         if grant.read_only && !(only_tools && grant.effect == Effect::Allow) {
-            findings.error(format!("{path}.read_only"), Problem::ReadOnlyMisused);
+            findings.error(format_args!("{path}.read_only"), Problem::ReadOnlyMisused);
         }
         let mut list = |name: &str, texts: &[String], of| {
-            compile_list(&format!("{path}.{name}"), texts, of, automata, findings)
+            making.patterns(format_args!("{path}.{name}"), texts, of, findings)
         };
         let tools = list("tools", &grant.tools, Of::Name);
         let prompts = list("prompts", &grant.prompts, Of::Name);
         let resources = list("resources", &grant.resources, Of::Uri);
-        let mut reach = upstreams.reach(&grant.upstream, &format!("{path}.upstream"), findings)?;
-        if grant.read_only && !upstreams.keep_trusted(&mut reach) {
-            findings.error(format!("{path}.read_only"), Problem::NotTrusted);
+        let mut reach = making.reach(&grant.upstream, format_args!("{path}.upstream"), findings)?;
+        if grant.read_only && !making.upstreams.keep_trusted(&mut reach) {
+            findings.error(format_args!("{path}.read_only"), Problem::NotTrusted);
         }
         if findings.0[before..].iter().any(|finding| finding.severity == crate::Severity::Error) {
             return None;
@@ -296,13 +311,23 @@ impl Rule {
                 user: grant.user.as_deref().map(User::parse),
                 issuer: grant.issuer.as_deref().map(Into::into),
             },
-            listing: listing(grant, upstreams, &reach).into(),
             reach,
             tools,
             prompts,
             resources,
             read_only: grant.read_only,
             when: when.ok()?,
+            listing: OnceLock::new(),
+        })
+    }
+
+    /// All of it that lists depend on, as text: equal texts list the same. Most rules are about nobody who is there, so that it is made
+    /// once somebody asks.
+    pub(crate) fn listing(&self, upstreams: &Upstreams) -> &Arc<str> {
+        self.listing.get_or_init(|| {
+            let names: Vec<&str> = self.reach.iter().map(|upstream| upstreams.name(upstream)).collect();
+            let lists = [&self.tools, &self.prompts, &self.resources].map(Patterns::canonical);
+            format!("{:?} {} {names:?} {lists:?}", self.effect, self.read_only).into()
         })
     }
 
@@ -394,7 +419,7 @@ impl Rule {
 
     /// Whether it depends on the arguments whether it applies.
     pub(crate) fn needs_arguments(&self) -> bool {
-        self.when.as_ref().is_some_and(Condition::needs_arguments)
+        self.when.as_ref().is_some_and(|when| when.needs_arguments())
     }
 
     fn is_marked(&self, item: &Item<'_>) -> bool {
@@ -413,50 +438,4 @@ impl Rule {
 /// Whether wildcards may not grant it.
 pub(crate) fn ambiguous(item: &Item<'_>) -> bool {
     matches!(item.kind, Kind::Resource | Kind::Template) && is_ambiguous(item.name)
-}
-
-fn compile_list(
-    path: &str,
-    texts: &[String],
-    of: Of,
-    automata: &mut usize,
-    findings: &mut Findings,
-) -> Patterns {
-    let mut patterns = Patterns::default();
-    if texts.len() > limits::PATTERNS {
-        findings.error(path, Problem::TooMany { limit: limits::PATTERNS });
-        return patterns;
-    }
-    for (at, text) in texts.iter().enumerate() {
-        match Pattern::compile(text, of) {
-            Ok(Pattern::Exact(name)) => patterns.names.push(name),
-            Ok(pattern) => {
-                *automata += usize::from(pattern.is_automaton());
-                if *automata == limits::AUTOMATA + 1 {
-                    findings.error(path, Problem::TooMany { limit: limits::AUTOMATA });
-                }
-                patterns.others.push(pattern);
-            }
-            Err(bad) => findings.error(format!("{path}[{at}]"), Problem::Pattern(bad)),
-        }
-    }
-    patterns.names.sort_unstable();
-    patterns.names.dedup();
-    debug_assert!(texts.is_empty() || !patterns.is_empty() || findings.has_errors());
-    patterns
-}
-
-/// What lists depend on, without an ambiguity: strings are quoted, lists sorted.
-fn listing(grant: &Grant, upstreams: &Upstreams, reach: &Reach) -> String {
-    let sorted = |texts: &[String]| {
-        let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        texts.sort_unstable();
-        texts.dedup();
-        texts.into_iter().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let names: Vec<&str> = reach.iter().map(|upstream| upstreams.name(upstream)).collect();
-    let mut text = format!("{:?}{}", grant.effect, if grant.read_only { " read-only" } else { "" });
-    let lists = [sorted(&grant.tools), sorted(&grant.prompts), sorted(&grant.resources)];
-    _ = write!(text, " {names:?} {lists:?}");
-    text
 }

@@ -1,8 +1,9 @@
 //! Which tenant a caller belongs to.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use foldhash::HashMap;
 use serde_json::Value;
 
 use crate::config::{PolicyConfig, TenantRule};
@@ -80,7 +81,7 @@ impl Tenants {
             tenants.add(number, name, rule);
         }
         for (endpoint, name) in &config.endpoints {
-            tenants.check(name, &format!("endpoints.{endpoint}"), findings);
+            tenants.check(name, format_args!("endpoints.{endpoint}"), findings);
             tenants.endpoints.insert(endpoint.as_str().into(), name.clone());
         }
         tenants
@@ -112,7 +113,7 @@ impl Tenants {
     }
 
     /// Says that a tenant is not there.
-    pub(crate) fn check(&self, name: &TenantName, path: &str, findings: &mut Findings) {
+    pub(crate) fn check(&self, name: &TenantName, path: impl fmt::Display, findings: &mut Findings) {
         if !self.names.contains_key(name) {
             let like = most_like(name.as_str(), self.rules.iter().map(|tenant| tenant.name.as_str()));
             findings.error(path, Problem::NoTenant { name: name.to_string(), like });

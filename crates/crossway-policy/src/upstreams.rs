@@ -1,5 +1,6 @@
 //! The upstreams that a policy speaks of.
 
+use std::fmt;
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -25,11 +26,11 @@ pub(crate) struct Upstreams {
     numbers: HashMap<Box<str>, u32>,
 }
 
-/// Which upstreams a rule is about: in order, and never none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which upstreams a rule is about: in order, and never none. Clones are cheap.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Reach {
     One(u32),
-    Many(Box<[u32]>),
+    Many(Arc<[u32]>),
 }
 
 impl Reach {
@@ -80,7 +81,12 @@ impl Upstreams {
     }
 
     /// The upstream of this name, which there has to be.
-    pub(crate) fn require(&self, name: &str, path: &str, findings: &mut Findings) -> Option<u32> {
+    pub(crate) fn require(
+        &self,
+        name: &str,
+        path: impl fmt::Display,
+        findings: &mut Findings,
+    ) -> Option<u32> {
         let number = self.number(name);
         if number.is_none() {
             let like = most_like(name, self.names.iter().map(|name| &**name));
@@ -90,7 +96,12 @@ impl Upstreams {
     }
 
     /// Which upstreams a name or pattern means.
-    pub(crate) fn reach(&self, text: &str, path: &str, findings: &mut Findings) -> Option<Reach> {
+    pub(crate) fn reach(
+        &self,
+        text: &str,
+        path: impl fmt::Display,
+        findings: &mut Findings,
+    ) -> Option<Reach> {
         let pattern = match Pattern::compile(text, Of::Name) {
             Ok(pattern) => pattern,
             Err(bad) => {
@@ -102,7 +113,7 @@ impl Upstreams {
             return self.require(name, path, findings).map(Reach::One);
         }
         let matching = (0..).zip(&self.names).filter(|(_, name)| pattern.matches(name));
-        let many: Box<[u32]> = matching.map(|(number, _)| number).collect();
+        let many: Arc<[u32]> = matching.map(|(number, _)| number).collect();
         if many.is_empty() {
             findings.warning(path, Problem::NoSuchUpstreams);
             return None;
@@ -112,7 +123,7 @@ impl Upstreams {
 
     /// Takes those away that are not trusted. False, and nothing taken away, if none is.
     pub(crate) fn keep_trusted(&self, reach: &mut Reach) -> bool {
-        let trusted: Box<[u32]> = reach.iter().filter(|number| self.trusted[*number as usize]).collect();
+        let trusted: Arc<[u32]> = reach.iter().filter(|number| self.trusted[*number as usize]).collect();
         match (&*reach, &*trusted) {
             (_, []) => false,
             (Reach::One(_), _) => true,

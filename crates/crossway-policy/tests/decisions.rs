@@ -275,3 +275,47 @@ fn what_is_said_to_be_everybodys_can_not_be_one_tenants() {
     let findings = Policy::compile(&config, &upstreams()).unwrap_err();
     assert!(findings.iter().any(|finding| finding.what == Problem::DependsOnTenant), "{findings:?}");
 }
+
+#[test]
+fn a_policy_is_the_same_whatever_policy_was_before_it() {
+    let grants = |tools: &str, when: &str| {
+        json!({
+            "tenants": { "acme": { "everyone": true } },
+            "grants": [{ "tenant": "acme", "upstream": "github", "tools": [tools], "when": when }],
+        })
+    };
+    let compiled = |config: Value, before: Option<&Policy>| {
+        let config: PolicyConfig = serde_json::from_value(config).unwrap();
+        Policy::compile_after(&config, &upstreams(), before)
+    };
+    let first = compiled(grants("get_?", "user.subject == 'alice'"), None).unwrap();
+    for (tools, when) in
+        [("get_?", "user.subject == 'alice'"), ("get_?", "user.subject == 'bob'"), ("{get_a,b}", "true")]
+    {
+        let (alone, after) =
+            (policy(grants(tools, when)), compiled(grants(tools, when), Some(&first)).unwrap());
+        for name in ["get_a", "get_ab", "b"] {
+            let item = Item::new("github", Kind::Tool, name);
+            let [alone, after] = [&alone, &after].map(|policy| {
+                let rights = policy.rights_at(&alice(), None).unwrap();
+                (rights.lists(&item), rights.decide(&item, None).is_ok(), rights.view().clone())
+            });
+            assert_eq!(alone, after, "{tools} {when} {name}");
+        }
+    }
+    assert!(compiled(grants("get_?", "user.subject =="), Some(&first)).is_err());
+}
+
+#[test]
+fn patterns_that_are_shown_alike_and_match_otherwise_are_another_view() {
+    let view = |resources: Value| {
+        let policy = policy(json!({
+            "tenants": { "acme": { "everyone": true } },
+            "grants": [{ "tenant": "acme", "upstream": "wiki", "resources": resources }],
+        }));
+        policy.rights_at(&alice(), None).unwrap().view().clone()
+    };
+    assert_ne!(view(json!(["wiki://**"])), view(json!(["wiki://*"])));
+    assert_ne!(view(json!(["wiki://a", "b"])), view(json!(["wiki://a\", \"b"])));
+    assert_eq!(view(json!(["b", "a?", "wiki://**"])), view(json!(["wiki://**", "a?", "b"])));
+}

@@ -65,9 +65,9 @@ impl CredentialRules {
         for (index, rule) in (0..).zip(&config.credentials) {
             let path = format!("credentials[{index}]");
             if let Some(tenant) = &rule.tenant {
-                tenants.check(tenant, &format!("{path}.tenant"), findings);
+                tenants.check(tenant, format_args!("{path}.tenant"), findings);
             }
-            let upstream = upstreams.require(&rule.upstream, &format!("{path}.upstream"), findings);
+            let upstream = upstreams.require(&rule.upstream, format_args!("{path}.upstream"), findings);
             let compiled = Rule::compile(index, rule, &path, findings);
             let (Some(upstream), Some(compiled)) = (upstream, compiled) else { continue };
             let others = rules.by_upstream.entry(upstream).or_default();
