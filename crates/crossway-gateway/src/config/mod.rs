@@ -99,7 +99,7 @@ const FIXED: [&str; 9] =
     ["listen", "allow_hosts", "allow_origins", "tls", "operations", "session_keys", "audit", "limits", "log"];
 
 impl Fixed {
-    fn of(root: &Node) -> Self {
+    fn of(root: &Node<'_>) -> Self {
         Self(FIXED.map(|key| {
             let mut hasher = DefaultHasher::new();
             if let Some(node) = root.find(&[Step::Key(key.into())]) {
@@ -201,11 +201,12 @@ pub struct UpstreamSpec {
 /// When it can't be used: with all that is wrong, and the warnings.
 pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     let mut files = Stamps::new();
-    load_with(path, &mut files).map(|loaded| Loaded { files, ..loaded })
+    load_with(path, &mut files, None).map(|loaded| Loaded { files, ..loaded })
 }
 
-/// The same. `files` is told what was read, also of a config that can't be used, each file in the state before that.
-fn load_with(path: &Path, files: &mut Stamps) -> Result<Loaded, ConfigErrors> {
+/// The same. `files` is told what was read, also of a config that can't be used, each file in the state before that. `before` is the policy
+/// that is in force meanwhile, if there is one.
+fn load_with(path: &Path, files: &mut Stamps, before: Option<&Policy>) -> Result<Loaded, ConfigErrors> {
     let whole = |problem| {
         ConfigErrors(vec![Finding {
             file: path.to_owned(),
@@ -225,7 +226,7 @@ fn load_with(path: &Path, files: &mut Stamps) -> Result<Loaded, ConfigErrors> {
         return Err(whole(Problem::TooLarge(limits::FILE_BYTES)));
     }
     let text = String::from_utf8(bytes).map_err(|_| whole(Problem::NotText))?;
-    parse_with(path, &text, |name| std::env::var(name).ok(), files)
+    parse_with(path, &text, |name| std::env::var(name).ok(), files, before)
 }
 
 fn hash_of(text: &str) -> String {
@@ -244,7 +245,7 @@ pub fn parse(
     text: &str,
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Loaded, ConfigErrors> {
-    parse_with(path, text, lookup, &mut Stamps::new())
+    parse_with(path, text, lookup, &mut Stamps::new(), None)
 }
 
 fn parse_with(
@@ -252,6 +253,7 @@ fn parse_with(
     text: &str,
     lookup: impl Fn(&str) -> Option<String>,
     files: &mut Stamps,
+    before: Option<&Policy>,
 ) -> Result<Loaded, ConfigErrors> {
     let hash = hash_of(text);
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -279,11 +281,11 @@ fn parse_with(
         return Err(ConfigErrors(vec![finding(None, Severity::Error, &[], Problem::Empty)]));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    let context = Context::new(&lookup, folder);
-    let written = root.clone();
+    let mut context = Context::new(&lookup, folder);
+    context.policy_before = before;
+    // Each value stays where it stands, whatever comes in its place.
     let wrong = read::expand_all(&mut root, &context);
-    let expanded = root.clone();
-    let file = read::read::<ConfigFile>(&mut root, &context, wrong);
+    let file = read::read::<ConfigFile>(&root, &context, wrong);
     let file = match file {
         Ok(file) => file,
         Err(wrong) => {
@@ -291,7 +293,7 @@ fn parse_with(
             let mut findings: Vec<_> = wrong
                 .into_iter()
                 .map(|(steps, problem)| {
-                    let at = place(&written, &steps, &problem);
+                    let at = place(&root, &steps, &problem);
                     finding(at, Severity::Error, &steps, problem)
                 })
                 .collect();
@@ -300,34 +302,34 @@ fn parse_with(
         }
     };
     let mut found = Findings::default();
-    let loaded = checks::check(file, &expanded, &context, &mut found);
+    let loaded = checks::check(file, &root, &context, &mut found);
     let Found { literal, files: read, mut hasher } = context.take_found();
     files.extend(read);
     let mut findings: Vec<_> = found
         .0
         .into_iter()
         .map(|(severity, steps, problem)| {
-            let problem = unless_shown(problem, &steps, &expanded);
-            finding(Some(written.place(&steps)), severity, &steps, problem)
+            let problem = unless_shown(problem, &steps, &root);
+            finding(Some(root.place(&steps)), severity, &steps, problem)
         })
         .collect();
     findings.extend(literal.into_iter().map(|at| {
-        let steps = tree::path_to(&written, at);
+        let steps = tree::path_to(&root, at);
         finding(Some(at), Severity::Warning, &steps, Problem::LiteralSecret)
     }));
     sort(&mut findings);
     let can_be_used = findings.iter().all(|finding| finding.severity != Severity::Error);
     let Some(mut loaded) = loaded.filter(|_| can_be_used) else { return Err(ConfigErrors(findings)) };
     loaded.warnings = findings;
-    loaded.fixed = Fixed::of(&expanded);
-    expanded.hash_into(&mut hasher);
+    loaded.fixed = Fixed::of(&root);
+    root.hash_into(&mut hasher);
     loaded.says = hasher.finish();
     loaded.hash = hash;
     Ok(loaded)
 }
 
 /// Where a problem is shown: at the key that is wrong, or at the value.
-fn place(root: &Node, steps: &[Step], problem: &Problem) -> Option<usize> {
+fn place(root: &Node<'_>, steps: &[Step], problem: &Problem) -> Option<usize> {
     match problem {
         Problem::More { .. } => None,
         Problem::UnknownKey { .. } | Problem::Missing { .. } => Some(root.place(steps)),
@@ -337,13 +339,13 @@ fn place(root: &Node, steps: &[Step], problem: &Problem) -> Option<usize> {
 
 /// The problem, unless it shows what the environment has given for a value: that may be a secret in the wrong place. Paths of
 /// files are shown, for nobody would find the file otherwise.
-fn unless_shown(problem: Problem, steps: &[Step], root: &Node) -> Problem {
+fn unless_shown(problem: Problem, steps: &[Step], root: &Node<'_>) -> Problem {
     let node = root.find(steps);
     let Some(Value::Text(text)) = node.map(|node| &node.value) else { return problem };
     let is_path = matches!(problem, Problem::Tls(_) | Problem::Place(PlaceProblem::NoAuditFile { .. }));
     let told = problem.to_string();
     let quoted = format!("{:?}", text.text);
-    let is_shown = told.contains(&text.text) || told.contains(quoted.trim_matches('"'));
+    let is_shown = told.contains(&*text.text) || told.contains(quoted.trim_matches('"'));
     if text.is_expanded && !text.text.is_empty() && is_shown && !is_path {
         return Problem::BadExpansion { wanted: "something else".to_owned() };
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crossway_policy::Policy;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -21,6 +22,8 @@ use super::{ConfigErrors, Loaded, load_with};
 pub struct Reloads {
     path: PathBuf,
     seen: Stamps,
+    /// What was given last: the next one has much of it.
+    policy: Policy,
     #[cfg(unix)]
     hangup: Signal,
 }
@@ -53,6 +56,7 @@ impl Reloads {
         Ok(Self {
             path: path.to_owned(),
             seen: loaded.files.clone(),
+            policy: loaded.policy.clone(),
             #[cfg(unix)]
             hangup: signal(SignalKind::hangup())?,
         })
@@ -71,11 +75,11 @@ impl Reloads {
     pub async fn next(&mut self) -> Result<Loaded, ConfigErrors> {
         loop {
             let asked = self.changed().await;
-            let path = self.path.clone();
+            let (path, policy) = (self.path.clone(), self.policy.clone());
             // A large config takes some tens of milliseconds.
             let read = tokio::task::spawn_blocking(move || {
                 let mut files = Stamps::new();
-                (load_with(&path, &mut files), files)
+                (load_with(&path, &mut files, Some(&policy)), files)
             });
             // Nothing of it panics; if it did, the next change would be the next try.
             let nothing = |_| (Err(ConfigErrors(Vec::new())), stamps(self.seen.keys().cloned()));
@@ -83,6 +87,9 @@ impl Reloads {
             // What was written while it was read may have been read in part.
             if asked == Asked::BySignal || stamps(files.keys().cloned()) == files {
                 self.seen = files;
+                if let Ok(loaded) = &read {
+                    self.policy = loaded.policy.clone();
+                }
                 return read;
             }
         }

@@ -1,46 +1,48 @@
 //! What a file says, whatever its format: values that know where they stand.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// A value and where it stands: the offset of its first byte in the file.
+/// A value and where it stands: the offset of its first byte in the file. Its texts are those of the file, but where that has them written
+/// otherwise than they are.
 #[derive(Clone)]
-pub(super) struct Node {
+pub(super) struct Node<'a> {
     pub(super) at: usize,
-    pub(super) value: Value,
+    pub(super) value: Value<'a>,
 }
 
 /// What can stand in a file of any of the formats.
 #[derive(Clone)]
-pub(super) enum Value {
+pub(super) enum Value<'a> {
     Null,
     Bool(bool),
     Whole(i128),
     Real(f64),
-    Text(Text),
-    List(Vec<Node>),
-    Map(Vec<Entry>),
+    Text(Text<'a>),
+    List(Vec<Node<'a>>),
+    Map(Vec<Entry<'a>>),
     /// Something was wrong with it, and was told: it is passed over.
     Removed,
 }
 
 /// A text, which may be a secret.
 #[derive(Clone)]
-pub(super) struct Text {
-    pub(super) text: String,
+pub(super) struct Text<'a> {
+    pub(super) text: Cow<'a, str>,
     /// Whether some of it came from the environment.
     pub(super) is_expanded: bool,
 }
 
 /// A key with its value.
 #[derive(Clone)]
-pub(super) struct Entry {
-    pub(super) key: String,
+pub(super) struct Entry<'a> {
+    pub(super) key: Cow<'a, str>,
     pub(super) key_at: usize,
-    pub(super) value: Node,
+    pub(super) value: Node<'a>,
 }
 
-impl Node {
+impl<'a> Node<'a> {
     /// The same for nodes that say the same, wherever that stands.
     pub(super) fn hash_into(&self, hasher: &mut impl Hasher) {
         std::mem::discriminant(&self.value).hash(hasher);
@@ -55,7 +57,7 @@ impl Node {
                 nodes.iter().for_each(|node| node.hash_into(hasher));
             }
             Value::Map(entries) => {
-                let mut entries: Vec<&Entry> = entries.iter().collect();
+                let mut entries: Vec<&Entry<'_>> = entries.iter().collect();
                 entries.sort_by(|one, other| one.key.cmp(&other.key));
                 entries.len().hash(hasher);
                 for entry in entries {
@@ -76,8 +78,8 @@ impl Node {
         }
     }
 
-    pub(super) fn text(at: usize, text: String) -> Self {
-        Self { at, value: Value::Text(Text { text, is_expanded: false }) }
+    pub(super) fn text(at: usize, text: impl Into<Cow<'a, str>>) -> Self {
+        Self { at, value: Value::Text(Text { text: text.into(), is_expanded: false }) }
     }
 
     /// What is at a path below this one.
@@ -149,7 +151,7 @@ impl fmt::Display for Path<'_> {
 }
 
 /// Reads a path as [`Path`] writes it, and as policies write theirs: keys with dots in them are found in the tree.
-pub(super) fn parse_path(root: &Node, text: &str) -> Vec<Step> {
+pub(super) fn parse_path(root: &Node<'_>, text: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -174,14 +176,14 @@ pub(super) fn parse_path(root: &Node, text: &str) -> Vec<Step> {
 }
 
 /// The longest key of a map that the text begins with; otherwise all up to the next dot or bracket.
-fn longest_key<'a>(node: Option<&Node>, text: &'a str) -> (&'a str, &'a str) {
+fn longest_key<'a>(node: Option<&Node<'_>>, text: &'a str) -> (&'a str, &'a str) {
     let known = match node.map(|node| &node.value) {
         Some(Value::Map(entries)) => entries
             .iter()
             .map(|entry| entry.key.len())
             .zip(entries)
             .filter(|(_, entry)| {
-                text.strip_prefix(entry.key.as_str())
+                text.strip_prefix(&*entry.key)
                     .is_some_and(|after| after.is_empty() || after.starts_with(['.', '[']))
             })
             .map(|(len, _)| len)
@@ -192,29 +194,29 @@ fn longest_key<'a>(node: Option<&Node>, text: &'a str) -> (&'a str, &'a str) {
     text.split_at(end)
 }
 
-/// The path to the value that stands at an offset.
-pub(super) fn path_to(root: &Node, at: usize) -> Vec<Step> {
-    fn search(node: &Node, at: usize, path: &mut Vec<Step>) -> bool {
-        let mut inside = |step, child: &Node| {
-            path.push(step);
-            let is_here = matches!(child.value, Value::Text(_)) && child.at == at || search(child, at, path);
-            if !is_here {
-                path.pop();
-            }
-            is_here
+/// The path to the text that stands at an offset.
+pub(super) fn path_to(root: &Node<'_>, at: usize) -> Vec<Step> {
+    /// The last step first: nothing is made of what leads elsewhere.
+    fn search(node: &Node<'_>, at: usize) -> Option<Vec<Step>> {
+        let inside = |child: &Node<'_>| match child.value {
+            Value::Text(_) if child.at == at => Some(Vec::new()),
+            _ => search(child, at),
         };
-        match &node.value {
-            Value::List(list) => {
-                list.iter().enumerate().any(|(index, child)| inside(Step::Index(index), child))
-            }
-            Value::Map(entries) => {
-                entries.iter().any(|entry| inside(Step::Key(entry.key.clone()), &entry.value))
-            }
-            _ => false,
-        }
+        let (mut path, step) = match &node.value {
+            Value::List(list) => list
+                .iter()
+                .enumerate()
+                .find_map(|(index, child)| Some((inside(child)?, Step::Index(index))))?,
+            Value::Map(entries) => entries
+                .iter()
+                .find_map(|entry| Some((inside(&entry.value)?, Step::Key(entry.key.to_string()))))?,
+            _ => return None,
+        };
+        path.push(step);
+        Some(path)
     }
-    let mut path = Vec::new();
-    search(root, at, &mut path);
+    let mut path = search(root, at).unwrap_or_default();
+    path.reverse();
     path
 }
 
@@ -245,17 +247,16 @@ impl<'a> Lines<'a> {
 mod tests {
     use super::*;
 
-    fn map(entries: Vec<(&str, usize, Node)>) -> Node {
+    fn map<'a>(entries: Vec<(&'a str, usize, Node<'a>)>) -> Node<'a> {
         let entries =
-            entries.into_iter().map(|(key, key_at, value)| Entry { key: key.to_owned(), key_at, value });
+            entries.into_iter().map(|(key, key_at, value)| Entry { key: key.into(), key_at, value });
         Node { at: 0, value: Value::Map(entries.collect()) }
     }
 
     #[test]
     fn a_path_is_found_again_by_what_it_is_written_as() {
-        let list =
-            Node { at: 20, value: Value::List(vec![Node::text(21, "a".into()), Node::text(25, "b".into())]) };
-        let root = map(vec![("a.b", 1, map(vec![("tools", 10, list)])), ("a", 2, Node::text(3, "c".into()))]);
+        let list = Node { at: 20, value: Value::List(vec![Node::text(21, "a"), Node::text(25, "b")]) };
+        let root = map(vec![("a.b", 1, map(vec![("tools", 10, list)])), ("a", 2, Node::text(3, "c"))]);
         for (text, at, canonical) in [
             ("a.b.tools[1]", 25, "\"a.b\".tools[1]"),
             ("\"a.b\".tools[0]", 21, "\"a.b\".tools[0]"),

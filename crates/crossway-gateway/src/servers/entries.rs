@@ -1,20 +1,19 @@
 //! The members of a JSON object in their order, each with its place in the file.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// An object's members as they stand in the file. Keys are texts, or `RawValue`s, which know where they stand.
+/// An object's members as they stand in the file, with raw values, which know where they stand.
 #[derive(Debug)]
-pub(crate) struct Entries<'a, K>(pub(crate) Vec<(K, &'a RawValue)>);
+pub(super) struct Entries<'a>(pub(super) Vec<(String, &'a RawValue)>);
 
-impl<'de, K: Deserialize<'de>> Deserialize<'de> for Entries<'de, K> {
+impl<'de> Deserialize<'de> for Entries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<K>(PhantomData<K>);
-        impl<'de, K: Deserialize<'de>> Visitor<'de> for Members<K> {
-            type Value = Entries<'de, K>;
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Entries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -28,7 +27,7 @@ impl<'de, K: Deserialize<'de>> Deserialize<'de> for Entries<'de, K> {
                 Ok(Entries(members))
             }
         }
-        deserializer.deserialize_map(Members(PhantomData))
+        deserializer.deserialize_map(Members)
     }
 }
 

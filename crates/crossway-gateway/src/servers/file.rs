@@ -134,15 +134,14 @@ impl ServersFile {
         if text.trim().is_empty() {
             return Err(error(None, Problem::NoServers { near: None }));
         }
-        let top: Entries<'_, String> =
-            read_part(text, text).map_err(|(at, problem)| error(Some(at), problem))?;
+        let top: Entries<'_> = read_part(text, text).map_err(|(at, problem)| error(Some(at), problem))?;
         let is_list = |name: &str| name == LIST || name == "servers";
         let Some((_, list)) = top.0.iter().find(|(name, _)| is_list(name)) else {
             let near =
                 top.0.iter().map(|(name, _)| name).find(|name| nearest(name, [LIST].into_iter()).is_some());
             return Err(error(None, Problem::NoServers { near: near.cloned() }));
         };
-        let entries: Entries<'_, String> =
+        let entries: Entries<'_> =
             read_part(text, list.get()).map_err(|(at, problem)| error(Some(at), problem))?;
         let mut file = Self { servers: Vec::new(), ignored: Vec::new() };
         let mut names = std::collections::HashSet::new();
@@ -292,7 +291,7 @@ fn in_entry(name: &str, entry: &str, problem: Problem) -> Problem {
     if !matches!(problem, Problem::NoObject) {
         return problem;
     }
-    let Ok(members) = serde_json::from_str::<Entries<'_, String>>(entry) else {
+    let Ok(members) = serde_json::from_str::<Entries<'_>>(entry) else {
         return Problem::NoEntry(name.to_owned());
     };
     let is_wrong = |(member, value): &&(String, &RawValue)| {

@@ -5,6 +5,5 @@ mod entries;
 mod error;
 mod file;
 
-pub(crate) use entries::Entries;
 pub use error::{FileError, Problem};
 pub use file::{Entry, Server, ServersFile};

@@ -60,8 +60,8 @@ impl From<usize> for Step {
 /// Checks all of it. `None` when identity or policy can't be used; of the rest, what can't be made is told, and is missing in what is
 /// given.
 pub(super) fn check(
-    file: ConfigFile,
-    root: &Node,
+    mut file: ConfigFile,
+    root: &Node<'_>,
     context: &super::read::Context<'_>,
     findings: &mut Findings,
 ) -> Option<Loaded> {
@@ -80,8 +80,8 @@ pub(super) fn check(
     upstreams::at_least_one(&["limits".into()], numbers, findings);
     place::limits(&file.limits, findings);
     let identity = policy::identity(&file, root, context, findings);
-    let policy = policy::check(&file, root, context.folder, findings)?;
-    let tenants = file.tenants.into_keys().chain([TenantName::anonymous()]).collect();
+    let tenants = file.tenants.keys().cloned().chain([TenantName::anonymous()]).collect();
+    let policy = policy::check(&mut file, root, context, findings)?;
     let listening = Listening { address: file.listen.0, hosts, origins, tls };
     Some(Loaded {
         listening,

@@ -13,11 +13,11 @@ use super::upstreams::{UpstreamProblem, is_name};
 use super::{Findings, steps};
 use crate::identity::{Identity, IdentityConfig, IdentityError, IdentityWarning, JwtConfig, NoneConfig};
 
-/// The policy, if it can be used. It knows all upstreams that the file names, also those that something is wrong with.
+/// The policy, if it can be used, which is taken out of the file. It knows all upstreams that the file names, also those that something is wrong with.
 pub(super) fn check(
-    file: &ConfigFile,
-    root: &Node,
-    folder: &Path,
+    file: &mut ConfigFile,
+    root: &Node<'_>,
+    context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<Policy> {
     let of_file = file
@@ -38,7 +38,8 @@ pub(super) fn check(
             findings.error(steps!["endpoints", path.as_str()], problem);
         }
     }
-    let (policy, found) = match Policy::compile(&placed(file.policy(), folder), &upstreams) {
+    let config = placed(file.take_policy(), context.folder);
+    let (policy, found) = match Policy::compile_after(&config, &upstreams, context.policy_before) {
         Ok(policy) => {
             let found = policy.findings().to_vec();
             (Some(policy), found)
@@ -82,7 +83,7 @@ fn placed(mut policy: PolicyConfig, folder: &Path) -> PolicyConfig {
 /// The identity edge, if it can be made.
 pub(super) fn identity(
     file: &ConfigFile,
-    root: &Node,
+    root: &Node<'_>,
     context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<Identity> {

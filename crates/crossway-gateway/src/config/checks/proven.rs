@@ -12,7 +12,7 @@ use super::Findings;
 use crate::identity::{HeadersConfig, IdentityConfig, IdentityWarning, Said};
 
 /// Tells of all rules that ask for what the proof can't say. With none at all, that is told by itself.
-pub(super) fn check(file: &ConfigFile, root: &Node, config: &IdentityConfig, findings: &mut Findings) {
+pub(super) fn check(file: &ConfigFile, root: &Node<'_>, config: &IdentityConfig, findings: &mut Findings) {
     if let IdentityConfig::Headers(HeadersConfig { fence, .. }) = config {
         let has_ca = file.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         if !fence.client_certificates.is_empty() && !has_ca {

@@ -128,7 +128,7 @@ pub enum UpstreamProblem {
 /// Checks all upstreams, and gives those that can be used.
 pub(super) fn check(
     file: &ConfigFile,
-    root: &Node,
+    root: &Node<'_>,
     context: &Context<'_>,
     proxies: &Proxies,
     findings: &mut Findings,
@@ -200,7 +200,7 @@ pub(super) fn with<'a>(at: &[Step], step: impl Into<Step> + 'a) -> Vec<Step> {
 }
 
 /// Tells of headers and variables whose names say that they are secrets, and of a proxy's user, if they stand in the file.
-fn literals(at: &[Step], root: &Node, findings: &mut Findings) {
+fn literals(at: &[Step], root: &Node<'_>, findings: &mut Findings) {
     let proxy = with(at, "proxy");
     if let Some(Value::Text(text)) = root.find(&proxy).map(|node| &node.value)
         && !text.is_expanded
@@ -220,7 +220,7 @@ fn literals(at: &[Step], root: &Node, findings: &mut Findings) {
                 _ => false,
             };
             if is_literal {
-                findings.warning(with(&path, &entry.key), Problem::LiteralSecret);
+                findings.warning(with(&path, &*entry.key), Problem::LiteralSecret);
             }
         }
     }

@@ -100,15 +100,16 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// The part of it that is policy.
+    /// The part of it that is policy, of which nothing is left in it.
     #[must_use]
-    pub fn policy(&self) -> PolicyConfig {
+    pub fn take_policy(&mut self) -> PolicyConfig {
+        use std::mem::take;
         PolicyConfig {
-            tenants: self.tenants.clone(),
-            grants: self.grants.clone(),
-            credentials: self.credentials.clone(),
-            quotas: self.quotas.clone(),
-            endpoints: self.endpoints.clone(),
+            tenants: take(&mut self.tenants),
+            grants: take(&mut self.grants),
+            credentials: take(&mut self.credentials),
+            quotas: take(&mut self.quotas),
+            endpoints: take(&mut self.endpoints),
         }
     }
 }

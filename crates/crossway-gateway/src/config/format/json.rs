@@ -1,51 +1,125 @@
-//! JSON, by `serde_json`: its raw values borrow from the text, which tells where they stand.
+//! JSON. `serde_json` says whether a text is JSON, and what is wrong if not; where things stand is found by walking through it.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::problem::Problem;
 use super::super::tree::{Entry, Node, Value};
-use super::{Budget, Fault, add, empty};
-use crate::servers::Entries;
+use super::{Budget, Entries, Fault, empty};
 
-pub(super) fn parse(text: &str) -> Result<Node, Fault> {
+pub(super) fn parse(text: &str) -> Result<Node<'_>, Fault> {
     if text.trim().is_empty() {
         return Ok(empty());
     }
-    let raw: &RawValue = part(text, text)?;
-    node(text, raw.get(), 0, &mut Budget::default())
+    let _: &RawValue = part(text, text)?;
+    Walk { text, at: 0, budget: Budget::default() }.node(0)
 }
 
-fn node(whole: &str, text: &str, depth: usize, budget: &mut Budget) -> Result<Node, Fault> {
-    let at = offset(whole, text);
-    budget.take(at, depth)?;
-    let value = match text.as_bytes().first() {
-        Some(b'{') => {
-            let members: Entries<'_, &RawValue> = part(whole, text)?;
-            let (mut entries, mut seen) = (Vec::new(), HashMap::new());
-            for (key, raw) in members.0 {
-                let value = node(whole, raw.get(), depth + 1, budget)?;
-                let (key, key_at) = (part(whole, key.get())?, offset(whole, key.get()));
-                add(&mut entries, &mut seen, Entry { key, key_at, value })?;
+/// A way through a text that is known to be JSON.
+struct Walk<'a> {
+    text: &'a str,
+    at: usize,
+    budget: Budget,
+}
+
+impl<'a> Walk<'a> {
+    fn node(&mut self, depth: usize) -> Result<Node<'a>, Fault> {
+        let first = self.next();
+        let at = self.at;
+        self.budget.take(at, depth)?;
+        let value = match first {
+            Some(b'{') => self.map(depth + 1)?,
+            Some(b'[') => self.list(depth + 1)?,
+            Some(b'"') => {
+                let raw = self.string();
+                return Ok(Node::text(at, self.decoded(raw)?));
             }
-            Value::Map(entries)
+            _ => match self.word() {
+                "true" => Value::Bool(true),
+                "false" => Value::Bool(false),
+                "null" => Value::Null,
+                number => match number.parse::<i128>() {
+                    Ok(number) => Value::Whole(number),
+                    Err(_) => Value::Real(part(self.text, number)?),
+                },
+            },
+        };
+        Ok(Node { at, value })
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Value<'a>, Fault> {
+        let mut entries = Entries::default();
+        self.at += 1;
+        while self.next() == Some(b'"') {
+            let key_at = self.at;
+            let key = self.string();
+            self.pass(b':');
+            let value = self.node(depth)?;
+            entries.add(Entry { key: self.decoded(key)?, key_at, value })?;
+            self.pass(b',');
         }
-        Some(b'[') => {
-            let elements: Vec<&RawValue> = part(whole, text)?;
-            let nodes = elements.into_iter().map(|raw| node(whole, raw.get(), depth + 1, budget));
-            Value::List(nodes.collect::<Result<_, _>>()?)
+        self.pass(b'}');
+        Ok(Value::Map(entries.entries))
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Value<'a>, Fault> {
+        let mut nodes = Vec::new();
+        self.at += 1;
+        while !matches!(self.next(), None | Some(b']')) {
+            nodes.push(self.node(depth)?);
+            self.pass(b',');
         }
-        Some(b'"') => return Ok(Node::text(at, part(whole, text)?)),
-        Some(b't' | b'f') => Value::Bool(part(whole, text)?),
-        Some(b'n') => Value::Null,
-        _ => match text.parse::<i128>() {
-            Ok(number) => Value::Whole(number),
-            Err(_) => Value::Real(part(whole, text)?),
-        },
-    };
-    Ok(Node { at, value })
+        self.pass(b']');
+        Ok(Value::List(nodes))
+    }
+
+    /// Goes on to what is no white space, and gives its first byte.
+    fn next(&mut self) -> Option<u8> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let blanks = rest.iter().take_while(|byte| b" \t\r\n".contains(byte)).count();
+        self.at += blanks;
+        rest.get(blanks).copied()
+    }
+
+    /// Goes on behind a mark, if it comes next.
+    fn pass(&mut self, mark: u8) {
+        self.at += usize::from(self.next() == Some(mark));
+    }
+
+    /// Goes on behind a string, and gives it as it is written.
+    fn string(&mut self) -> &'a str {
+        let rest = &self.text[self.at..];
+        let mut end = 1;
+        while let Some(found) = rest.as_bytes().get(end..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+            end += found + 1;
+            if rest.as_bytes()[end - 1] == b'"' {
+                break;
+            }
+            end += 1;
+        }
+        self.at += end;
+        &rest[..end]
+    }
+
+    /// Goes on behind a number, `true`, `false` or `null`, and gives it.
+    fn word(&mut self) -> &'a str {
+        let rest = &self.text[self.at..];
+        let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-' | '.');
+        let end = rest.find(|letter| !is_of_word(letter)).unwrap_or(rest.len());
+        self.at += end;
+        &rest[..end]
+    }
+
+    /// The text that a string stands for.
+    fn decoded(&self, raw: &'a str) -> Result<Cow<'a, str>, Fault> {
+        match memchr(b'\\', raw.as_bytes()) {
+            Some(_) => part(self.text, raw).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(raw.trim_matches('"'))),
+        }
+    }
 }
 
 /// Reads a part of a text, with errors that tell their place in the whole.

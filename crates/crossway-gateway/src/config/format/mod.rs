@@ -4,7 +4,10 @@ mod json;
 mod toml;
 mod yaml;
 
+use std::borrow::Cow;
 use std::path::Path;
+
+use foldhash::HashMap;
 
 use super::limits;
 use super::problem::Problem;
@@ -34,7 +37,7 @@ impl Format {
     }
 
     /// Makes a tree of a text. What is wrong is told with its offset; some formats tell several things at once.
-    pub(super) fn parse(self, text: &str) -> Result<Node, Vec<Fault>> {
+    pub(super) fn parse(self, text: &str) -> Result<Node<'_>, Vec<Fault>> {
         match self {
             Self::Yaml => yaml::parse(text).map_err(|fault| vec![fault]),
             Self::Toml => toml::parse(text),
@@ -80,21 +83,42 @@ impl Budget {
     }
 }
 
-/// Puts an entry to the others of its map, unless its key is there already. `seen` has the keys that are.
-fn add(
-    entries: &mut Vec<Entry>,
-    seen: &mut std::collections::HashMap<String, usize>,
-    entry: Entry,
-) -> Result<(), Fault> {
-    if let Some(first) = seen.insert(entry.key.clone(), entry.key_at) {
-        return Err((entry.key_at, What::Twice(entry.key, first)));
+/// The entries of a map, of which no two have one key.
+#[derive(Default)]
+struct Entries<'a> {
+    entries: Vec<Entry<'a>>,
+    /// Where keys stand, once there are many of them.
+    seen: HashMap<Cow<'a, str>, usize>,
+}
+
+/// How many keys are compared with one after the other: that is cheaper than a table, and most maps have less.
+const FEW: usize = 16;
+
+impl<'a> Entries<'a> {
+    /// Where an entry of this key stands.
+    fn find(&self, key: &str) -> Option<usize> {
+        match self.entries.len() {
+            ..=FEW => self.entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_at),
+            _ => self.seen.get(key).copied(),
+        }
     }
-    entries.push(entry);
-    Ok(())
+
+    /// One more, unless its key is there already.
+    fn add(&mut self, entry: Entry<'a>) -> Result<(), Fault> {
+        if let Some(first) = self.find(&entry.key) {
+            return Err((entry.key_at, What::Twice(entry.key.into_owned(), first)));
+        }
+        self.entries.push(entry);
+        if self.entries.len() > FEW {
+            let new = &self.entries[self.seen.len()..];
+            self.seen.extend(new.iter().map(|entry| (entry.key.clone(), entry.key_at)));
+        }
+        Ok(())
+    }
 }
 
 /// A map without entries, for files that say nothing.
-fn empty() -> Node {
+fn empty() -> Node<'static> {
     Node { at: 0, value: Value::Map(Vec::new()) }
 }
 

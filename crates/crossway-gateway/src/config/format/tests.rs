@@ -7,7 +7,7 @@ use super::super::tree::Text;
 use super::*;
 
 /// A tree without its places.
-fn plain(node: &Node) -> serde_json::Value {
+fn plain(node: &Node<'_>) -> serde_json::Value {
     match &node.value {
         Value::Null | Value::Removed => serde_json::Value::Null,
         Value::Bool(is) => json!(is),
@@ -17,7 +17,9 @@ fn plain(node: &Node) -> serde_json::Value {
         Value::Real(number) => json!(number),
         Value::Text(Text { text, .. }) => json!(text),
         Value::List(list) => list.iter().map(plain).collect(),
-        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), plain(&entry.value))).collect(),
+        Value::Map(entries) => {
+            entries.iter().map(|entry| (entry.key.to_string(), plain(&entry.value))).collect()
+        }
     }
 }
 

@@ -1,15 +1,13 @@
 //! TOML, by the crate `toml`, whose trees have places. It tells all that is wrong with a text.
 
-use std::collections::HashMap;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::problem::Problem;
 use super::super::tree::{Entry, Node, Value};
-use super::{Budget, Fault, add};
+use super::{Budget, Entries, Fault};
 
-pub(super) fn parse(text: &str) -> Result<Node, Vec<Fault>> {
+pub(super) fn parse(text: &str) -> Result<Node<'_>, Vec<Fault>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return self::table(0, table.into_inner(), 0, &mut Budget::default()).map_err(|fault| vec![fault]);
@@ -23,20 +21,20 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Fault>> {
     Err(faults)
 }
 
-fn table(at: usize, table: DeTable<'_>, depth: usize, budget: &mut Budget) -> Result<Node, Fault> {
+fn table<'a>(at: usize, table: DeTable<'a>, depth: usize, budget: &mut Budget) -> Result<Node<'a>, Fault> {
     budget.take(at, depth)?;
-    let (mut entries, mut seen) = (Vec::new(), HashMap::new());
+    let mut entries = Entries::default();
     for (key, value) in table {
         let key_at = key.span().start;
         let value = node(value, depth + 1, budget)?;
-        add(&mut entries, &mut seen, Entry { key: key.into_inner().into_owned(), key_at, value })?;
+        entries.add(Entry { key: key.into_inner(), key_at, value })?;
     }
     // The crate gives them in the order of their names.
-    entries.sort_by_key(|entry| entry.key_at);
-    Ok(Node { at, value: Value::Map(entries) })
+    entries.entries.sort_by_key(|entry| entry.key_at);
+    Ok(Node { at, value: Value::Map(entries.entries) })
 }
 
-fn node(value: Spanned<DeValue<'_>>, depth: usize, budget: &mut Budget) -> Result<Node, Fault> {
+fn node<'a>(value: Spanned<DeValue<'a>>, depth: usize, budget: &mut Budget) -> Result<Node<'a>, Fault> {
     let at = value.span().start;
     let value = match value.into_inner() {
         DeValue::Table(inner) => return table(at, inner, depth, budget),
@@ -47,7 +45,7 @@ fn node(value: Spanned<DeValue<'_>>, depth: usize, budget: &mut Budget) -> Resul
         }
         DeValue::String(text) => {
             budget.take(at, depth)?;
-            return Ok(Node::text(at, text.into_owned()));
+            return Ok(Node::text(at, text));
         }
         // Nothing in a config is a time.
         DeValue::Datetime(time) => {

@@ -2,15 +2,16 @@
 //!
 //! Plain scalars mean what the core schema says (YAML 1.2.2, section 10.3): `no` and `on` are texts.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::super::problem::Problem;
 use super::super::tree::{Entry, Node, Value};
-use super::{Budget, Fault, add, empty};
+use super::{Budget, Entries, Fault, empty};
 
-pub(super) fn parse(text: &str) -> Result<Node, Fault> {
+pub(super) fn parse(text: &str) -> Result<Node<'_>, Fault> {
     let mut tree = Tree::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| broken(text, offset(error.marker()), &error.info()))?;
@@ -24,33 +25,33 @@ pub(super) fn parse(text: &str) -> Result<Node, Fault> {
 
 /// A tree that is being built.
 #[derive(Default)]
-struct Tree {
+struct Tree<'a> {
     budget: Budget,
-    open: Vec<Open>,
-    anchors: HashMap<usize, Node>,
-    root: Option<Node>,
+    open: Vec<Open<'a>>,
+    anchors: HashMap<usize, Node<'a>>,
+    root: Option<Node<'a>>,
 }
 
 /// A list or a map whose end has not come.
-struct Open {
+struct Open<'a> {
     at: usize,
     anchor: usize,
-    what: What,
+    what: What<'a>,
 }
 
-enum What {
-    List(Vec<Node>),
-    Map { entries: Vec<Entry>, seen: HashMap<String, usize>, key: Option<(String, usize)> },
+enum What<'a> {
+    List(Vec<Node<'a>>),
+    Map { entries: Entries<'a>, key: Option<(Cow<'a, str>, usize)> },
 }
 
-impl Tree {
-    fn handle_event(&mut self, event: Event<'_>, at: usize) -> Result<(), Fault> {
+impl<'a> Tree<'a> {
+    fn handle_event(&mut self, event: Event<'a>, at: usize) -> Result<(), Fault> {
         match event {
             Event::DocumentStart(..) if self.root.is_some() => {
                 Err(syntax(at, "a second document begins here; a config is one"))
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let value = scalar(&text, style, tag.as_deref(), at)?;
+                let is_text = is_text(style, tag.as_deref(), at)?;
                 if self.wants_key() {
                     if text == "<<" && style == ScalarStyle::Plain {
                         return Err(syntax(
@@ -58,10 +59,10 @@ impl Tree {
                             "merge keys (<<) are not of YAML 1.2: write out what they merge",
                         ));
                     }
-                    self.remember(anchor, || Node::text(at, text.to_string()));
-                    return self.key(text.into_owned(), at);
+                    self.remember(anchor, || Node::text(at, text.clone()));
+                    return self.key(text, at);
                 }
-                let node = Node { at, value };
+                let node = if is_text { Node::text(at, text) } else { Node { at, value: plain(text) } };
                 self.remember(anchor, || node.clone());
                 self.value(node)
             }
@@ -69,7 +70,7 @@ impl Tree {
                 self.open(at, anchor, tag.as_deref(), "seq", What::List(Vec::new()))
             }
             Event::MappingStart(_, anchor, tag) => {
-                let what = What::Map { entries: Vec::new(), seen: HashMap::new(), key: None };
+                let what = What::Map { entries: Entries::default(), key: None };
                 self.open(at, anchor, tag.as_deref(), "map", what)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
@@ -83,37 +84,37 @@ impl Tree {
         matches!(self.open.last(), Some(Open { what: What::Map { key: None, .. }, .. }))
     }
 
-    fn remember(&mut self, anchor: usize, node: impl FnOnce() -> Node) {
+    fn remember(&mut self, anchor: usize, node: impl FnOnce() -> Node<'a>) {
         // 0 stands for none.
         if anchor != 0 {
             self.anchors.insert(anchor, node());
         }
     }
 
-    fn key(&mut self, text: String, at: usize) -> Result<(), Fault> {
-        if let Some(Open { what: What::Map { key, seen, .. }, .. }) = self.open.last_mut() {
-            if let Some(first) = seen.get(&text) {
-                return Err((at, super::What::Twice(text, *first)));
+    fn key(&mut self, text: Cow<'a, str>, at: usize) -> Result<(), Fault> {
+        if let Some(Open { what: What::Map { key, entries }, .. }) = self.open.last_mut() {
+            if let Some(first) = entries.find(&text) {
+                return Err((at, super::What::Twice(text.into_owned(), first)));
             }
             *key = Some((text, at));
         }
         Ok(())
     }
 
-    fn value(&mut self, node: Node) -> Result<(), Fault> {
+    fn value(&mut self, node: Node<'a>) -> Result<(), Fault> {
         self.budget.take(node.at, self.open.len())?;
         self.place(node)
     }
 
-    fn place(&mut self, node: Node) -> Result<(), Fault> {
+    fn place(&mut self, node: Node<'a>) -> Result<(), Fault> {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open { what: What::List(list), .. }) => list.push(node),
-            Some(Open { what: What::Map { entries, seen, key }, .. }) => {
+            Some(Open { what: What::Map { entries, key }, .. }) => {
                 let Some((key, key_at)) = key.take() else {
                     return Err(syntax(node.at, "a list or a map can't be a key"));
                 };
-                add(entries, seen, Entry { key, key_at, value: node })?;
+                entries.add(Entry { key, key_at, value: node })?;
             }
         }
         Ok(())
@@ -125,7 +126,7 @@ impl Tree {
         anchor: usize,
         tag: Option<&Tag>,
         kind: &str,
-        what: What,
+        what: What<'a>,
     ) -> Result<(), Fault> {
         if tag.is_some_and(|tag| !tag.is_yaml_core_schema_tag(kind)) {
             return Err(syntax(at, "the tag (!) means nothing here"));
@@ -142,7 +143,7 @@ impl Tree {
         let Some(Open { at, anchor, what }) = self.open.pop() else { return Ok(()) };
         let value = match what {
             What::List(list) => Value::List(list),
-            What::Map { entries, .. } => Value::Map(entries),
+            What::Map { entries, .. } => Value::Map(entries.entries),
         };
         let node = Node { at, value };
         self.remember(anchor, || node.clone());
@@ -175,26 +176,27 @@ impl Tree {
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: usize) -> Result<Value, Fault> {
-    let as_text = || Node::text(at, text.to_owned()).value;
+/// Whether a scalar is a text, whatever it looks like.
+fn is_text(style: ScalarStyle, tag: Option<&Tag>, at: usize) -> Result<bool, Fault> {
     match tag {
-        Some(tag) if tag.is_yaml_core_schema_tag("str") => return Ok(as_text()),
-        Some(tag) if tag.is_custom() => return Err(syntax(at, "the tag (!) means nothing here")),
-        _ => {}
+        Some(tag) if tag.is_yaml_core_schema_tag("str") => Ok(true),
+        Some(tag) if tag.is_custom() => Err(syntax(at, "the tag (!) means nothing here")),
+        _ => Ok(style != ScalarStyle::Plain),
     }
-    if style != ScalarStyle::Plain {
-        return Ok(as_text());
-    }
-    Ok(match text {
+}
+
+/// What a scalar is that stands there without quotes.
+fn plain(text: Cow<'_, str>) -> Value<'_> {
+    match &*text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
         ".nan" | ".NaN" | ".NAN" => Value::Real(f64::NAN),
-        _ => number(text).unwrap_or_else(as_text),
-    })
+        _ => number(&text).unwrap_or_else(|| Node::text(0, text).value),
+    }
 }
 
-fn number(text: &str) -> Option<Value> {
+fn number(text: &str) -> Option<Value<'static>> {
     let radix = |digits: &str, radix| i128::from_str_radix(digits, radix).ok().map(Value::Whole);
     if let Some(digits) = text.strip_prefix("0x").filter(|digits| !digits.starts_with(['+', '-'])) {
         return radix(digits, 16);

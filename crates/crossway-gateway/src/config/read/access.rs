@@ -16,12 +16,12 @@ use super::error::ReadError;
 
 /// A list's elements, without those that were taken away.
 pub(super) struct Elements<'a> {
-    list: std::iter::Enumerate<Iter<'a, Node>>,
+    list: std::iter::Enumerate<Iter<'a, Node<'a>>>,
     context: &'a Context<'a>,
 }
 
 impl<'a> Elements<'a> {
-    pub(super) fn new(list: &'a [Node], context: &'a Context<'a>) -> Self {
+    pub(super) fn new(list: &'a [Node<'a>], context: &'a Context<'a>) -> Self {
         Self { list: list.iter().enumerate(), context }
     }
 }
@@ -40,14 +40,18 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
 
 /// A map's entries, without those that were taken away, and without one that was read already.
 pub(super) struct Entries<'a> {
-    entries: Iter<'a, Entry>,
+    entries: Iter<'a, Entry<'a>>,
     without: Option<&'static str>,
-    current: Option<&'a Entry>,
+    current: Option<&'a Entry<'a>>,
     context: &'a Context<'a>,
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(entries: &'a [Entry], without: Option<&'static str>, context: &'a Context<'a>) -> Self {
+    pub(super) fn new(
+        entries: &'a [Entry<'a>],
+        without: Option<&'static str>,
+        context: &'a Context<'a>,
+    ) -> Self {
         Self { entries: entries.iter(), without, current: None, context }
     }
 }
@@ -57,12 +61,13 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
         self.current = self.entries.find(|entry| {
-            !matches!(entry.value.value, Value::Removed) && self.without != Some(entry.key.as_str())
+            !matches!(entry.value.value, Value::Removed)
+                && self.without.is_none_or(|without| entry.key != without)
         });
         let Some(entry) = self.current else { return Ok(None) };
-        let key: StrDeserializer<'_, ReadError> = entry.key.as_str().into_deserializer();
+        let key: StrDeserializer<'_, ReadError> = (&*entry.key).into_deserializer();
         let read = seed.deserialize(key);
-        read.map(Some).map_err(|error| error.within(Step::Key(entry.key.clone())))
+        read.map(Some).map_err(|error| error.within(Step::Key(entry.key.to_string())))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
@@ -70,7 +75,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             return Err(ReadError::custom("a value was asked for before its key"));
         };
         let read = seed.deserialize(De::new(&entry.value, self.context));
-        read.map_err(|error| error.within(Step::Key(entry.key.clone())))
+        read.map_err(|error| error.within(Step::Key(entry.key.to_string())))
     }
 }
 
@@ -87,7 +92,7 @@ pub(super) struct OneOf<'a> {
 /// What a word is of.
 enum Of<'a> {
     Nothing,
-    Entry(&'a Entry),
+    Entry(&'a Entry<'a>),
     Rest { tag: &'static str, rest: De<'a>, is_expanded: bool },
 }
 
@@ -141,7 +146,7 @@ impl<'a> OneOf<'a> {
 
     fn within(&self, error: ReadError) -> ReadError {
         match self.value {
-            Of::Entry(entry) => error.within(Step::Key(entry.key.clone())),
+            Of::Entry(entry) => error.within(Step::Key(entry.key.to_string())),
             Of::Nothing | Of::Rest { .. } => error,
         }
     }

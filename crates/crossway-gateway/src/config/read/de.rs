@@ -17,14 +17,14 @@ pub(in crate::config) const TAGGED: &str = "$crossway::tagged by ";
 /// A value that is read.
 #[derive(Clone, Copy)]
 pub(super) struct De<'a> {
-    pub(super) node: &'a Node,
+    pub(super) node: &'a Node<'a>,
     pub(super) context: &'a Context<'a>,
     /// A key of the map that was read already.
     pub(super) without: Option<&'static str>,
 }
 
 impl<'a> De<'a> {
-    pub(super) fn new(node: &'a Node, context: &'a Context<'a>) -> Self {
+    pub(super) fn new(node: &'a Node<'a>, context: &'a Context<'a>) -> Self {
         Self { node, context, without: None }
     }
 

@@ -6,6 +6,7 @@ mod error;
 mod secret;
 mod variables;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,6 +14,7 @@ use std::hash::{DefaultHasher, Hash as _};
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use crossway_policy::Policy;
 use serde::de::DeserializeOwned;
 
 use super::limits;
@@ -31,6 +33,8 @@ pub(super) struct Context<'a> {
     pub(super) lookup: &'a dyn Fn(&str) -> Option<String>,
     /// What relative paths begin at.
     pub(super) folder: &'a Path,
+    /// The policy that is in force meanwhile.
+    pub(super) policy_before: Option<&'a Policy>,
     found: RefCell<Found>,
 }
 
@@ -47,7 +51,7 @@ pub(super) struct Found {
 
 impl<'a> Context<'a> {
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>, folder: &'a Path) -> Self {
-        Self { lookup, folder, found: RefCell::default() }
+        Self { lookup, folder, policy_before: None, found: RefCell::default() }
     }
 
     /// Has a change of a file be a change of the config. It is to be read after this, also when it can't be: it may come.
@@ -78,10 +82,11 @@ pub(super) type Wrong = (Vec<Step>, Problem);
 /// Makes a value of a tree. Serde ends at the first error: what it is about is taken away, and the rest is read again, until
 /// nothing is wrong with what is left. `wrong` is what is wrong so far and was taken away.
 pub(super) fn read<T: DeserializeOwned>(
-    root: &mut Node,
+    root: &Node<'_>,
     context: &Context<'_>,
     mut wrong: Vec<Wrong>,
 ) -> Result<T, Vec<Wrong>> {
+    let mut left = Cow::Borrowed(root);
     let mut removed: Vec<Vec<Step>> = wrong.iter().map(|(path, _)| path.clone()).collect();
     loop {
         if wrong.len() > limits::FINDINGS {
@@ -90,7 +95,7 @@ pub(super) fn read<T: DeserializeOwned>(
             return Err(wrong);
         }
         context.found.borrow_mut().literal.clear();
-        let error = match T::deserialize(De::new(root, context)) {
+        let error = match T::deserialize(De::new(&left, context)) {
             Ok(value) if wrong.is_empty() => return Ok(value),
             Ok(_) => return Err(wrong),
             Err(error) => error,
@@ -98,7 +103,7 @@ pub(super) fn read<T: DeserializeOwned>(
         let (path, problem) = error.into_wrong();
         let is_consequence = removed.iter().any(|gone| follows(&path, &problem, gone));
         removed.push(path.clone());
-        let is_gone = match root.find_mut(&path) {
+        let is_gone = match left.to_mut().find_mut(&path) {
             Some(node) if !path.is_empty() && !matches!(node.value, Value::Removed) => {
                 node.value = Value::Removed;
                 true

@@ -11,7 +11,7 @@ pub(in crate::config) const HIDDEN: &str = "$crossway::Hidden";
 
 /// What a text stands for.
 pub(super) fn value(
-    text: &Text,
+    text: &Text<'_>,
     at: usize,
     is_secret: bool,
     context: &Context<'_>,
@@ -28,7 +28,7 @@ pub(super) fn value(
             context.found.borrow_mut().literal.insert(at);
         }
     }
-    Ok(text.text.clone())
+    Ok(text.text.to_string())
 }
 
 fn from_file(path: &str, context: &Context<'_>) -> Result<String, ReadError> {

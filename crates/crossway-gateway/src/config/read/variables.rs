@@ -9,21 +9,21 @@ use crate::expand::expand;
 const PLAIN: [&str; 5] = ["tenants", "grants", "quotas", "endpoints", "mcpServers"];
 
 /// Puts variables in the place of their names in all texts but those of [`PLAIN`]. What can't be is taken away, and told.
-pub(in crate::config) fn expand_all(root: &mut Node, context: &Context<'_>) -> Vec<Wrong> {
+pub(in crate::config) fn expand_all(root: &mut Node<'_>, context: &Context<'_>) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     if let Value::Map(entries) = &mut root.value {
-        for entry in entries.iter_mut().filter(|entry| !PLAIN.contains(&entry.key.as_str())) {
-            let mut path = vec![Step::Key(entry.key.clone())];
+        for entry in entries.iter_mut().filter(|entry| !PLAIN.contains(&&*entry.key)) {
+            let mut path = vec![Step::Key(entry.key.to_string())];
             expand_node(&mut entry.value, &mut path, context, &mut wrong);
         }
     }
     wrong
 }
 
-fn expand_node(node: &mut Node, path: &mut Vec<Step>, context: &Context<'_>, wrong: &mut Vec<Wrong>) {
+fn expand_node(node: &mut Node<'_>, path: &mut Vec<Step>, context: &Context<'_>, wrong: &mut Vec<Wrong>) {
     match &mut node.value {
         Value::Text(text) if text.text.contains("${") => match expand(&text.text, context.lookup) {
-            Ok(expanded) => (text.text, text.is_expanded) = (expanded, true),
+            Ok(expanded) => (text.text, text.is_expanded) = (expanded.into(), true),
             Err(error) => {
                 wrong.push((path.clone(), Problem::Variable(error)));
                 node.value = Value::Removed;
@@ -38,7 +38,7 @@ fn expand_node(node: &mut Node, path: &mut Vec<Step>, context: &Context<'_>, wro
         }
         Value::Map(entries) => {
             for entry in entries {
-                path.push(Step::Key(entry.key.clone()));
+                path.push(Step::Key(entry.key.to_string()));
                 expand_node(&mut entry.value, path, context, wrong);
                 path.pop();
             }
