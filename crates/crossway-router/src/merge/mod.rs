@@ -56,6 +56,8 @@ struct Shared {
     ready: Mutex<ready::Ready>,
     introductions: Mutex<introductions::Introductions>,
     changed: broadcast::Sender<Change>,
+    /// Whose turn it is, of those who listen and are told of a change.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// How a router behaves.
@@ -154,6 +156,7 @@ impl Router {
             ready: Mutex::default(),
             introductions: Mutex::default(),
             changed: broadcast::Sender::new(CHANGES),
+            turn: tokio::sync::Mutex::default(),
         }))
     }
 
