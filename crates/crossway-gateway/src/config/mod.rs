@@ -345,7 +345,10 @@ fn unless_shown(problem: Problem, steps: &[Step], root: &Node<'_>) -> Problem {
     let is_path = matches!(problem, Problem::Tls(_) | Problem::Place(PlaceProblem::NoAuditFile { .. }));
     let told = problem.to_string();
     let quoted = format!("{:?}", text.text);
-    let is_shown = told.contains(&*text.text) || told.contains(quoted.trim_matches('"'));
+    // Of a filter a word is shown.
+    let is_shown = matches!(problem, Problem::Place(PlaceProblem::BadFilter(_)))
+        || told.contains(&*text.text)
+        || told.contains(quoted.trim_matches('"'));
     if text.is_expanded && !text.text.is_empty() && is_shown && !is_path {
         return Problem::BadExpansion { wanted: "something else".to_owned() };
     }
