@@ -141,6 +141,8 @@ fn question(id: &Value) -> Value {
 /// Deals with a message: `say` sends a message, `half` half of one.
 fn take(request: &Value, mut say: impl FnMut(&Value, bool)) {
     let method = request["method"].as_str().unwrap_or_default();
+    // Whoever has the answer to a call of before may arm the server while that is still at it.
+    let was_armed = is_armed();
     if method == if is_modern() { "server/discover" } else { "initialize" } {
         at("while its session is opened");
     }
@@ -175,7 +177,7 @@ fn take(request: &Value, mut say: impl FnMut(&Value, bool)) {
         }
     }
     say(&answer, true);
-    if method == "tools/call" {
+    if method == "tools/call" && was_armed {
         at("after the answer");
     }
 }
