@@ -4,7 +4,7 @@
 //!
 //! | | [`Share::Session`] | [`Share::Keyed`] | [`Share::Shared`] |
 //! |---|---|---|---|
-//! | who uses a session with the server | one legacy client's session | who has the same [`ScopeKey`](crate::ScopeKey) | everybody |
+//! | who uses a session with the server | one legacy client's session | who has the same [`ScopeKey`] | everybody |
 //! | who has no key of that kind | a session for the one call | the same | - |
 //! | clients that can be asked (sampling, elicitation, roots) | the one client's | one call at a time, and calls wait for each other; those that wait for their client keep theirs | the same, among clients that introduce themselves alike (`clientInfo`) |
 //! | clients that can't be asked | the one client's | all calls at once | the same |
@@ -55,7 +55,7 @@ use sharers::Sharers;
 pub enum Share {
     /// Nobody: each legacy client's session has one of its own.
     Session,
-    /// Those whose calls have the same [`ScopeKey`](crate::ScopeKey): a user, or a tenant.
+    /// Those whose calls have the same [`ScopeKey`]: a user, or a tenant.
     Keyed,
     /// Everybody.
     #[default]
