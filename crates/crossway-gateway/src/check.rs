@@ -28,11 +28,15 @@ pub fn check(args: &CheckArgs, out: &mut impl Write) -> io::Result<bool> {
         Ok(loaded) => (loaded.warnings, Some(loaded.upstreams.len())),
         Err(ConfigErrors(findings)) => (findings, None),
     };
-    match args.format {
-        CheckFormat::Text => text(args, &findings, upstreams, out)?,
-        CheckFormat::Json => json(&findings, upstreams.is_some(), out)?,
+    let told = match args.format {
+        CheckFormat::Text => text(args, &findings, upstreams, out),
+        CheckFormat::Json => json(&findings, upstreams.is_some(), out),
+    };
+    match told.and_then(|()| out.flush()) {
+        // Who reads no further goes by the exit code.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        told => told?,
     }
-    out.flush()?;
     Ok(upstreams.is_some())
 }
 

@@ -141,6 +141,22 @@ fn who_reads_no_further_is_told_nothing() {
 }
 
 #[test]
+fn a_config_that_can_not_be_used_is_not_taken_for_a_good_one_where_nobody_reads_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("crossway.yaml");
+    std::fs::write(&file, "grants: 5\n").unwrap();
+    let mut child = Command::new(support::CROSSWAY)
+        .args(["check", "--config", file.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]));
+}
+
+#[test]
 fn a_file_of_authorities_that_is_not_there_is_told() {
     let output = Command::new(support::CROSSWAY)
         .args(["stdio", "https://127.0.0.1:9/mcp"])

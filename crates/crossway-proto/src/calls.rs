@@ -11,9 +11,6 @@ use crate::{Limits, Message, RequestId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallKey(u64);
 
-/// What a server does nothing for, so that it has nothing to log of it.
-const NO_WORK: [&str; 4] = ["ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
-
 const SLOT_BITS: u32 = Limits::CALLS_IN_FLIGHT.trailing_zeros();
 /// JavaScript servers carry whole numbers below 2^53.
 const COUNT_LIMIT: u64 = 1 << (53 - SLOT_BITS);
@@ -123,8 +120,9 @@ impl<T> Calls<T> {
         let key = CallKey::new(self.count, entry.key());
         let token = request.progress_token();
         let is_listen = request.is_method("subscriptions/listen");
+        // A server does nothing for a ping, and has nothing to log of it.
         let may_log = (request.meta_version().is_none() || request.log_level().is_some())
-            && !NO_WORK.iter().any(|method| request.is_method(method));
+            && !request.is_method("ping");
         request.set_id(&key.to_id());
         if token.is_some() {
             request.set_progress_token(&key.to_id());

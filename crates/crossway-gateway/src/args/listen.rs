@@ -24,7 +24,7 @@ impl Listen {
 
 /// An address that says itself what it is: `8808` and `:8808` are of this machine alone, as is `localhost:8808`.
 pub(crate) fn literal(text: &str) -> Option<SocketAddr> {
-    let port = text.strip_prefix("localhost:").unwrap_or(text.trim_start_matches(':')).parse::<u16>();
+    let port = text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text).parse::<u16>();
     port.map(|port| SocketAddr::from(([127, 0, 0, 1], port))).or_else(|_| text.parse()).ok()
 }
 

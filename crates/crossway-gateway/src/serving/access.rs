@@ -85,7 +85,12 @@ impl Access for PolicyAccess {
     fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
         let ruling = self.now.get();
         let item = item(self.name(&ruling, thing.upstream), thing, ruling.looks_at_hints);
-        Self::standing(&ruling, context).is_some_and(|standing| standing.rights().lists(&item))
+        let Some(standing) = Self::standing(&ruling, context) else { return false };
+        match thing.item {
+            Some(_) => standing.rights().lists(&item),
+            // What is not an item of a list is asked about as a call is decided.
+            None => standing.rights().decide(&item, None).is_ok(),
+        }
     }
 
     fn judge<'a>(&'a self, upstream: &'a str, context: &'a Context) -> Judge<'a> {

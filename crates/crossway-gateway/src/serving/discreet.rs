@@ -42,11 +42,14 @@ fn discreet(error: CallError) -> CallError {
     error.retry_after().into_iter().fold(told, CallError::with_retry_after)
 }
 
-/// Paths and URLs have a slash, and what is said in words has none; so does an address by its numbers. A program is named by itself.
+/// What a program or a folder is named behind, of which neither has to have a slash.
+const NAMED: [&str; 2] = ["the command ", "the working directory "];
+
+/// Paths and URLs have a slash, and what is said in words has none; so does an address by its numbers.
 fn names_a_place(why: &str) -> bool {
     let is_address =
         |word: &str| word.trim_matches(['[', ']', ',', ';']).contains(':') && !word.ends_with(':');
-    why.contains(['/', '\\']) || why.starts_with("the command ") || why.split_whitespace().any(is_address)
+    why.contains(['/', '\\']) || NAMED.iter().any(|name| why.contains(name)) || why.split_whitespace().any(is_address)
 }
 
 #[cfg(test)]
@@ -54,8 +57,11 @@ mod tests {
     use std::time::Duration;
 
     use crossway_service::Outcome;
+    use crossway_stdio::StartError;
 
     use super::*;
+    use crate::RunError;
+    use crate::error::told;
 
     #[test]
     fn what_names_a_place_is_not_told_and_the_rest_of_a_failure_is() {
@@ -64,8 +70,9 @@ mod tests {
             "the command /opt/tools/wiki could not be started: No such file or directory",
             "C:\\tools\\wiki.exe has ended",
             "tcp connect error: 10.0.0.7:8000 is away",
-            "the command \"wiki-of-globex\" was not found; check its spelling and PATH",
             "[fe80::1]:80 is away",
+            &told(&RunError::from(StartError::NotFound { program: "wiki-of-globex".into() })),
+            &told(&RunError::from(StartError::WorkingDirectory { path: "globex".into() })),
         ] {
             for reason in [Reason::Unavailable, Reason::Ended, Reason::InvalidAnswer] {
                 let error = CallError::unknown(reason(place.into())).with_retry_after(Duration::from_secs(3));

@@ -271,6 +271,9 @@ impl CallReply {
             if let Phase::Running(running) = std::mem::replace(&mut self.phase, Phase::Over) {
                 running.lease.member.let_go(&self.cell);
             }
+            // What that session has asked is nothing to the next one.
+            self.questions.clear();
+            (self.grace, self.held) = (None, None);
             self.phase = self.begin();
             return None;
         }

@@ -248,11 +248,17 @@ impl Stream for Listening {
         // Its waker is woken as well when the turn is passed on.
         let end = match self.ticket.fate(cx) {
             Fate::Open(Phase::Lost) => Some(Err(CallError::unknown(Reason::SessionEnded))),
-            Fate::Open(_) if !self.ticket.session.has_turn(self.number) => return Poll::Pending,
-            Fate::Open(phase) => match ready!(self.standing().poll_stage(cx, phase)) {
-                Some(message) => return Poll::Ready(Some(Ok(message))),
-                None => Some(Err(CallError::unknown(Reason::SessionEnded))),
-            },
+            Fate::Open(phase) => {
+                // Asked under the lock: a newer one that has the turn by then has its waker in the stream.
+                let mut standing = self.standing();
+                if !self.ticket.session.has_turn(self.number) {
+                    return Poll::Pending;
+                }
+                match ready!(standing.poll_stage(cx, phase)) {
+                    Some(message) => return Poll::Ready(Some(Ok(message))),
+                    None => Some(Err(CallError::unknown(Reason::SessionEnded))),
+                }
+            }
             Fate::Cancelled | Fate::Closed => None,
         };
         self.is_over = true;

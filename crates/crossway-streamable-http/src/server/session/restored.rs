@@ -106,7 +106,7 @@ impl Handshake {
                 }
                 // It was ended meanwhile, when there was no link that could have been closed.
                 None => {
-                    link.close().await;
+                    endpoint.sessions.close(&link);
                     Err(CallError::not_sent(Reason::SessionEnded))
                 }
             },

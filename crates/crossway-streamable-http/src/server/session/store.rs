@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use crossway_service::{Limits as SeamLimits, SessionOwner, SessionPlace, SessionShare};
+use crossway_service::{Limits as SeamLimits, Link, SessionOwner, SessionPlace, SessionShare};
 use tokio::sync::Notify;
 use tracing::debug;
 
@@ -142,13 +142,22 @@ impl Sessions {
     /// Ends a session: it is unknown from now on, its streams end, and its link is closed in the background.
     pub(crate) fn end(&self, session: &Session) {
         let removed = self.shard(session.id).remove(&session.id);
-        if !session.end_streams() {
-            return;
-        }
+        self.wind_up(session);
         drop(removed);
+    }
+
+    /// Ends a session that is out of the table already, where another one may have its id by now.
+    fn wind_up(&self, session: &Session) {
+        if session.end_streams() {
+            self.close(&session.link);
+        }
+    }
+
+    /// Closes a link in the background.
+    pub(crate) fn close(&self, link: &Link) {
         // Without a runtime there is nobody to carry a connection either; the link's end closes it.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (closing, common) = (session.link.close(), Arc::clone(&self.common));
+        let (closing, common) = (link.close(), Arc::clone(&self.common));
         common.closing.fetch_add(1, Ordering::AcqRel);
         runtime.spawn(async move {
             if tokio::time::timeout(SeamLimits::CLOSE, closing).await.is_err() {
@@ -168,7 +177,7 @@ impl Sessions {
                 self.common.is_closed.store(true, Ordering::Relaxed);
                 std::mem::take(&mut *shard)
             };
-            sessions.values().for_each(|session| self.end(session));
+            sessions.values().for_each(|session| self.wind_up(session));
         }
         loop {
             let closed = self.common.closed.notified();
@@ -214,7 +223,7 @@ impl Sessions {
         if !unused.is_empty() {
             debug!(sessions = unused.len(), "sessions that were not used are ended");
         }
-        unused.iter().for_each(|(_, session)| self.end(session));
+        unused.iter().for_each(|(_, session)| self.wind_up(session));
     }
 
     fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
