@@ -160,14 +160,6 @@ impl KeptAll {
 }
 
 impl Router {
-    /// Waits until it is one's turn to see what a change means for oneself. All who listen hear of it at once, thousands perhaps, and calls
-    /// are to wait for one of them at the most, not for all.
-    async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        let turn = self.0.turn.lock().await;
-        tokio::task::yield_now().await;
-        turn
-    }
-
     fn keep(&self, filter: &Filter, request: &Message, context: &Context) -> KeptAll {
         let seen = self.seen(request, context);
         // Changes of templates are told as the resources'.
@@ -214,16 +206,16 @@ impl Listening {
                 return notification(kind.change(), &self.id, None);
             }
             tokio::select! {
-                change = self.changes.recv() => {
-                    let router = self.router.clone();
-                    let _turn = router.turn().await;
-                    match change {
-                        Ok(Change::Sight) if !self.may_listen() => return self.end(),
-                        Ok(change) => self.changed(&change),
-                        // Which changes were missed is not known: anything may be another.
-                        Err(RecvError::Lagged(_)) if self.may_listen() => self.missed(),
-                        Err(RecvError::Lagged(_) | RecvError::Closed) => return self.end(),
+                change = self.changes.recv() => match change {
+                    Ok(change) => {
+                        if matches!(change, Change::Sight) && !self.may_listen() {
+                            return self.end();
+                        }
+                        self.changed(&change);
                     }
+                    // Which changes were missed is not known: anything may be another.
+                    Err(RecvError::Lagged(_)) if self.may_listen() => self.missed(),
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => return self.end(),
                 },
                 Some((heard, (upstream, subscribed))) = self.upstreams.next() => match heard {
                     Some(Ok(message)) if message.is_method("notifications/resources/updated") => {

@@ -56,8 +56,6 @@ struct Shared {
     ready: Mutex<ready::Ready>,
     introductions: Mutex<introductions::Introductions>,
     changed: broadcast::Sender<Change>,
-    /// Whose turn it is, of those who listen and are told of a change.
-    turn: tokio::sync::Mutex<()>,
 }
 
 /// How a router behaves.
@@ -156,7 +154,6 @@ impl Router {
             ready: Mutex::default(),
             introductions: Mutex::default(),
             changed: broadcast::Sender::new(CHANGES),
-            turn: tokio::sync::Mutex::default(),
         }))
     }
 
