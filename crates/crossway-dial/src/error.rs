@@ -87,7 +87,7 @@ pub enum ProxyFault {
     /// It speaks no SOCKS5, or refuses.
     #[error("gives no connection")]
     Socks(#[source] BoxError),
-    /// It took too long.
-    #[error("gave no connection within {} ms", .0.as_millis())]
+    /// There was no connection in time, be it for the proxy or for what is behind it.
+    #[error("led to no connection within {} ms", .0.as_millis())]
     TimedOut(Duration),
 }

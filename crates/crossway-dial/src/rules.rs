@@ -149,7 +149,11 @@ fn exceptions(no: &str) -> (String, Vec<(&str, u16)>) {
     let (mut all, mut of_ports) = (Vec::new(), Vec::new());
     for entry in no.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()) {
         let (host, port) = match entry.rsplit_once(':') {
-            Some((host, port)) if host.ends_with(']') || !host.contains(':') => (host, port.parse().ok()),
+            Some((host, port)) if host.ends_with(']') || !host.contains(':') => match port.parse() {
+                Ok(port) => (host, Some(port)),
+                // More would go around the proxy than is written.
+                Err(_) => continue,
+            },
             _ => (entry, None),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');

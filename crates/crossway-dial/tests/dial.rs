@@ -166,7 +166,7 @@ async fn a_silent_proxy_has_its_time_and_no_more() {
     let proxy = Proxy::start(Manner::Silent).await.unwrap();
     let dialer = dialer(&proxy.url_of("user", "s3cr3t")).time(Duration::from_millis(20));
     let error = dialer.dial(&uri(TLS)).await.unwrap_err();
-    assert_eq!(told(&error), format!("the proxy {} gave no connection within 20 ms", proxy.url()));
+    assert_eq!(told(&error), format!("the proxy {} led to no connection within 20 ms", proxy.url()));
     let same = dialer.timed_out(&uri(TLS), Duration::from_millis(20)).unwrap();
     assert_eq!(told(&same), told(&error));
 }

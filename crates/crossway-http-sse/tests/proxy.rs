@@ -46,7 +46,7 @@ async fn a_proxy_that_refuses_or_is_silent_is_told_from_the_server() {
     for (url, manner, wanted) in [
         ("https://upstream.test/sse", Manner::Answers(407), "answered 407: it does not take the user"),
         ("http://upstream.test/sse", Manner::Answers(407), "answered 407: it does not take the user"),
-        ("https://upstream.test/sse", Manner::Silent, "gave no connection within 50 ms"),
+        ("https://upstream.test/sse", Manner::Silent, "led to no connection within 50 ms"),
     ] {
         let proxy = Proxy::start(manner).await.unwrap();
         let limits = if matches!(manner, Manner::Silent) { short } else { ClientLimits::default() };

@@ -7,8 +7,12 @@ use std::time::Duration;
 pub const NAME_CHARS: usize = 256;
 
 /// How many calls the audit log has room for, in flight or waiting to be written: 65,536. A record is some 500 bytes, so that
-/// is 32 MiB at most.
+/// is 32 MiB; one of a subscription to resources has up to [`AUDIT_PARTS`] more.
 pub const AUDIT_CALLS: usize = 65_536;
+
+/// Of how many things that one request names the decisions are on record: 64, some hundred bytes each. A record is a line, and a subscription
+/// may name thousands.
+pub const AUDIT_PARTS: usize = 64;
 
 /// How long a call waits for room in the audit log: 30 s, less than clients wait for an answer.
 pub const AUDIT_WAIT: Duration = Duration::from_secs(30);
@@ -41,9 +45,6 @@ pub const LIMIT_IDLE: Duration = Duration::from_secs(600);
 
 /// How many calls of one user wait for their turn under one quota: 64. A chat turn has fewer.
 pub const LIMIT_WAITING: usize = 64;
-
-/// Of how many things that one request names the decisions are on record: 64. A record is a line, and a subscription may name thousands.
-pub const AUDIT_PARTS: usize = 64;
 
 /// How many calls of all its users wait for their turn under one quota: 4,096.
 pub const LIMIT_WAITING_ALL: usize = 4096;

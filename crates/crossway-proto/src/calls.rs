@@ -121,8 +121,8 @@ impl<T> Calls<T> {
         let token = request.progress_token();
         let is_listen = request.is_method("subscriptions/listen");
         // A server does nothing for a ping, and has nothing to log of it.
-        let may_log = (request.meta_version().is_none() || request.log_level().is_some())
-            && !request.is_method("ping");
+        let may_log =
+            (request.meta_version().is_none() || request.log_level().is_some()) && !request.is_method("ping");
         request.set_id(&key.to_id());
         if token.is_some() {
             request.set_progress_token(&key.to_id());

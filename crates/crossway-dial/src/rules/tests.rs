@@ -43,7 +43,7 @@ fn what_a_client_of_a_cgi_program_says_is_no_proxy() {
 
 #[test]
 fn no_proxy_names_hosts_what_is_below_them_networks_and_ports() {
-    let no = "corp.example, .dot.example *.star.example,10.0.0.0/8,192.0.2.7,[2001:db8::1],fd00::/8,at.example:8443,[::2]:81";
+    let no = "corp.example, .dot.example *.star.example,10.0.0.0/8,192.0.2.7,[2001:db8::1],fd00::/8,at.example:8443,[::2]:81,bad.example:https";
     let proxies = of(&[("ALL_PROXY", "http://proxy:1"), ("no_proxy", no)]).unwrap();
     for straight in [
         "https://corp.example/",
@@ -71,6 +71,7 @@ fn no_proxy_names_hosts_what_is_below_them_networks_and_ports() {
         "https://at.example/",
         "http://at.example:443/",
         "http://[::2]/",
+        "https://bad.example/",
     ] {
         let way = way(&proxies, through);
         // The port of a scheme counts where none is written.

@@ -49,7 +49,9 @@ const NAMED: [&str; 2] = ["the command ", "the working directory "];
 fn names_a_place(why: &str) -> bool {
     let is_address =
         |word: &str| word.trim_matches(['[', ']', ',', ';']).contains(':') && !word.ends_with(':');
-    why.contains(['/', '\\']) || NAMED.iter().any(|name| why.contains(name)) || why.split_whitespace().any(is_address)
+    why.contains(['/', '\\'])
+        || NAMED.iter().any(|name| why.contains(name))
+        || why.split_whitespace().any(is_address)
 }
 
 #[cfg(test)]
@@ -66,16 +68,17 @@ mod tests {
     #[test]
     fn what_names_a_place_is_not_told_and_the_rest_of_a_failure_is() {
         for place in [
-            "http://10.0.0.7:8000: tcp connect error: Connection refused (os error 111)",
-            "the command /opt/tools/wiki could not be started: No such file or directory",
-            "C:\\tools\\wiki.exe has ended",
-            "tcp connect error: 10.0.0.7:8000 is away",
-            "[fe80::1]:80 is away",
-            &told(&RunError::from(StartError::NotFound { program: "wiki-of-globex".into() })),
-            &told(&RunError::from(StartError::WorkingDirectory { path: "globex".into() })),
+            "http://10.0.0.7:8000: tcp connect error: Connection refused (os error 111)".to_owned(),
+            "the command /opt/tools/wiki could not be started: No such file or directory".to_owned(),
+            "C:\\tools\\wiki.exe has ended".to_owned(),
+            "tcp connect error: 10.0.0.7:8000 is away".to_owned(),
+            "[fe80::1]:80 is away".to_owned(),
+            told(&RunError::from(StartError::NotFound { program: "wiki-of-globex".into() })),
+            told(&RunError::from(StartError::WorkingDirectory { path: "globex".into() })),
         ] {
             for reason in [Reason::Unavailable, Reason::Ended, Reason::InvalidAnswer] {
-                let error = CallError::unknown(reason(place.into())).with_retry_after(Duration::from_secs(3));
+                let error =
+                    CallError::unknown(reason(place.clone().into())).with_retry_after(Duration::from_secs(3));
                 let told = discreet(error.clone());
                 assert_eq!(*told.reason(), reason(FOR_OPERATORS), "{place}");
                 assert_eq!((told.outcome(), told.retry_after()), (Outcome::Unknown, error.retry_after()));

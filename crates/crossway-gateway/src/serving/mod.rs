@@ -181,6 +181,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
                 Ok(loaded) if loaded.says == says => {
                     manager.reloading();
                     tracing::info!("the config was read again, and says what it said");
+                    metrics.config_in_force(&loaded.hash);
                     metrics.config_reloaded(Reload::Unchanged);
                 }
                 Ok(mut loaded) => {

@@ -13,7 +13,7 @@ const OF_TENANT: (usize, usize) = (3, 4);
 /// A user has half of all sessions at the most.
 const OF_USER: (usize, usize) = (1, 2);
 
-/// How many users' shares are kept: 16,384. Beyond that those are forgotten that nobody has, and made anew.
+/// How many users' shares are kept: 16,384. From there on those that nobody has are forgotten, each time that there are twice as many.
 const KEPT: usize = 16_384;
 
 /// The shares of all who have called. They outlive changes of the config, as sessions do. Clones share them.
@@ -29,6 +29,8 @@ struct Inner {
 struct Kept {
     tenants: HashMap<TenantName, SessionShare>,
     users: HashMap<ScopeKey, SessionShare>,
+    /// How many of them there are when the unused ones are forgotten next.
+    sweep_at: usize,
 }
 
 impl Shares {
@@ -45,8 +47,9 @@ impl Shares {
         if let Some(share) = kept.users.get(user) {
             return share.clone();
         }
-        if kept.users.len() >= KEPT {
+        if kept.users.len() >= kept.sweep_at.max(KEPT) {
             kept.users.retain(|_, share| !share.is_unused());
+            kept.sweep_at = kept.users.len() * 2;
         }
         let of_tenant =
             kept.tenants.entry(tenant.clone()).or_insert_with(|| SessionShare::new(most(OF_TENANT)));

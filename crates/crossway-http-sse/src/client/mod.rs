@@ -15,7 +15,7 @@ mod wire;
 use crossway_dial::Forward;
 use http::uri::InvalidUri;
 use http::{HeaderMap, StatusCode, Uri};
-use url::Url;
+use url::{Position, Url};
 
 use crate::limits::ClientLimits;
 use connect::Connector;
@@ -42,9 +42,10 @@ impl Shared {
     /// What stands in the line of a request for `url`.
     fn target(&self, url: &Url) -> Result<Uri, OpenError> {
         match self.forward {
-            Some(_) => {
-                url.as_str().parse().map_err(|error: InvalidUri| OpenError::InvalidEndpoint(error.into()))
-            }
+            // In absolute-form, which has no user (RFC 9110, section 4.2.4).
+            Some(_) => format!("{}://{}", url.scheme(), &url[Position::BeforeHost..Position::AfterQuery])
+                .parse()
+                .map_err(|error: InvalidUri| OpenError::InvalidEndpoint(error.into())),
             None => path_of(url).map(Uri::from),
         }
     }

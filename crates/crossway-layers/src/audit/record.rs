@@ -181,7 +181,10 @@ impl Record {
 
     fn write(&mut self) {
         let Some(place) = self.place.take().or_else(|| self.place_of_end()) else { return };
-        let noted = self.note.noted();
+        let mut noted = self.note.noted();
+        // What listens has two records, and its parts in the first.
+        let parts = std::mem::take(&mut noted.parts);
+        let parts_left_out = std::mem::take(&mut noted.parts_left_out);
         let took = self.log.clock().instant().saturating_duration_since(self.began);
         // What listens is written twice.
         let mut line = if self.is_to_listen() { self.line.clone() } else { std::mem::take(&mut self.line) };
@@ -189,8 +192,8 @@ impl Record {
         line.put("rule", noted.rule.as_deref());
         line.put("upstream", noted.upstream.as_deref());
         line.put("own_name", noted.own_name.as_deref());
-        line.put("parts", Some(&noted.parts).filter(|parts| !parts.is_empty()));
-        line.put("parts_left_out", Some(noted.parts_left_out).filter(|count| *count > 0));
+        line.put("parts", Some(&parts).filter(|parts| !parts.is_empty()));
+        line.put("parts_left_out", Some(parts_left_out).filter(|count| *count > 0));
         line.put_word("outcome", Some(self.end.outcome.bytes()));
         line.put("code", self.end.code);
         line.put_word("sent", self.end.sent.map(str::bytes));

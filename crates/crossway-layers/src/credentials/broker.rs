@@ -68,6 +68,9 @@ impl Broker {
         }
         let request = request.body(Empty::new()).map_err(|_| SourceFailed::Unreadable)?;
         let response = client.request(request).await.map_err(|_| SourceFailed::Unreadable)?;
+        if forward.is_some_and(|by| by.refused(response.status()).is_some()) {
+            return Err(SourceFailed::Unreadable);
+        }
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok(None),

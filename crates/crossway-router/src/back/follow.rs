@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use crossway_era::to_legacy::Session;
 use crossway_proto::Kind;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Shared, ready};
 use futures_util::{FutureExt, StreamExt, stream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::member::Member;
 use super::sharers::Sharer;
@@ -112,7 +112,8 @@ async fn tell_of_resources(member: Arc<Member>) {
             member.unfollow(&uri);
         }
     }
-    let all = stream::iter(member.unfollowed());
-    let told = all.for_each_concurrent(SUBSCRIBES_AT_ONCE, |uri| member.follow_one(uri));
-    let _ = timeout(OPEN_TIME, told).await;
+    // None that was sent is left without being noted: the time ends what is still to be begun.
+    let until = Instant::now() + OPEN_TIME;
+    let in_time = stream::iter(member.unfollowed()).take_while(|_| ready(Instant::now() < until));
+    in_time.for_each_concurrent(SUBSCRIBES_AT_ONCE, |uri| member.follow_one(uri)).await;
 }

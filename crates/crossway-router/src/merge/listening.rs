@@ -279,13 +279,14 @@ impl Listening {
     /// Whether the client may still ask for all that it is told of, and would be told by the same upstreams.
     fn may_listen(&self) -> bool {
         let members = self.router.members();
+        let access = self.router.access();
         self.taken.iter().all(|(member, subscribed)| {
             let is_there = members.by_name.get(&member.name).is_some_and(|now| Arc::ptr_eq(now, member));
+            let (upstream, kind) = (&*member.name, ListKind::Resources);
+            let thing = |name| Thing { upstream, kind, name, item: None, is_untold: false };
             is_there
-                && subscribed.keys().all(|own| {
-                    let mut context = self.context.clone();
-                    self.router.admits_in(member, ListKind::Resources, own, &self.message, &mut context)
-                })
+                && access.lists_of(upstream, &self.context) != Whose::Nobody
+                && subscribed.keys().all(|own| access.shows(&thing(own), &self.context))
         })
     }
 

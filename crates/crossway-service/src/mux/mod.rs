@@ -216,6 +216,11 @@ impl<O: Outlet> Mux<O> {
     fn interim(&self, state: &mut State, key: CallKey, message: Message) {
         let Some(waiting) = state.calls.state_mut(key) else { return };
         if waiting.end.is_some() {
+            if message.is_request() {
+                let error =
+                    CallError::not_sent(Reason::OverLimit("the call that it belongs to has ended".into()));
+                let _ = self.0.outlet.send(error.to_message(message.id().as_ref()));
+            }
             return state.count_stray();
         }
         waiting.queue.push(message);

@@ -101,7 +101,11 @@ async fn whose_a_log_message_is_where_clients_share_is_told_when_it_comes() {
     assert!(text(&mut standing).await.contains(r#""data":4"#), "it is of no call");
     let _ = id2;
     // What is logged of a subscription is not another client's call's.
-    let subscribing = call(&link, theirs, r#"{"jsonrpc":"2.0","id":5,"method":"resources/subscribe","params":{"uri":"a:b"}}"#);
+    let subscribing = call(
+        &link,
+        theirs,
+        r#"{"jsonrpc":"2.0","id":5,"method":"resources/subscribe","params":{"uri":"a:b"}}"#,
+    );
     server.expect("resources/subscribe").await;
     let mut last = call(&link, ours, r#"{"jsonrpc":"2.0","id":6,"method":"m"}"#);
     let id6 = server.expect("m").await;

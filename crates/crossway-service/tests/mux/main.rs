@@ -254,7 +254,14 @@ async fn a_call_that_failed_for_being_slow_is_cancelled_once() {
     assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(id));
     assert!(matches!(slow.next().await.unwrap().unwrap_err().reason(), Reason::OverLimit(_)));
     let mut next = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":2,"method":"n"}"#);
-    let id = server.expect("n").await;
+    // What it is asked for the call that has ended is refused, and not left without an answer.
+    let id = loop {
+        let message = server.receive().await.unwrap();
+        if message.is_request() {
+            break message.id().unwrap();
+        }
+        assert!(message.kind() == Kind::Error && message.id() == Some(RequestId::from("q")));
+    };
     server.answer(&id, "{}");
     assert!(text(&mut next).await.contains("result"));
 }

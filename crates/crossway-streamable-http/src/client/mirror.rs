@@ -54,7 +54,7 @@ impl Mirrored {
             return;
         };
         // Those that are there twice are for the upstream to refuse.
-        let arguments = request.arguments().ok().flatten().filter(|arguments| *arguments != b"null");
+        let arguments = request.arguments().ok().flatten();
         if let Err(error) = known.add_headers(headers, arguments) {
             tracing::debug!(%error, "an argument can't be mirrored in a header");
         }

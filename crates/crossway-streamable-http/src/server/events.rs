@@ -223,8 +223,8 @@ impl EventStream {
             Source::Call(_, Some(watch)) | Source::Standing(_, watch, _) => watch.poll_stopped(cx),
             _ => false,
         };
-        let control = self.of_exchange(|exchange| exchange.control.clone());
-        let is_closed = control.is_some_and(|control| self.can_be_taken_up() && control.poll_closed(cx));
+        let is_closed = self.of_exchange(|exchange| Some(exchange.control.as_ref()?.poll_closed(cx)));
+        let is_closed = is_closed == Some(true) && self.can_be_taken_up();
         if is_stopped {
             self.end_subscription();
         }

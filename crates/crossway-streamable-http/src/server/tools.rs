@@ -81,7 +81,7 @@ impl Tools {
             let why = "the arguments are there more than once, so that no header can match them";
             return Err(Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::HEADER_MISMATCH, why));
         };
-        params.check(headers, arguments.filter(|arguments| *arguments != b"null"))
+        params.check(headers, arguments)
     }
 
     fn knows(&self, caller: Option<&SessionOwner>) -> bool {

@@ -69,7 +69,7 @@ pub(super) fn check(
     let tls = place::tls(file.tls.as_ref(), "tls", context.folder, findings);
     let operations = place::operations(&file, &hosts, context.folder, findings);
     let keyring = place::keyring(&file.session_keys, findings);
-    let audit = place::audit(file.audit.as_ref(), context.folder, findings);
+    let audit = place::audit(file.audit.as_ref(), context.folder, context.policy_before.is_some(), findings);
     let proxies = Proxies::from_variables(context.lookup).unwrap_or_else(|bad| {
         findings.error(Vec::new(), Problem::Proxy(bad));
         Proxies::none()

@@ -175,16 +175,25 @@ pub(super) fn operations(
     Some(Operations { address, hosts: hosts.clone(), admin_key, tls })
 }
 
-/// The audit log. Its file has to be one that can be added to; it is made if it is not there.
-pub(super) fn audit(file: Option<&AuditFile>, folder: &Path, findings: &mut Findings) -> Option<Audit> {
+/// The audit log. Its file has to be one that can be added to; it is made if it is not there. A gateway that runs has it open, and
+/// takes a config up all the same.
+pub(super) fn audit(
+    file: Option<&AuditFile>,
+    folder: &Path,
+    is_reload: bool,
+    findings: &mut Findings,
+) -> Option<Audit> {
     let file = file?;
     let to = if file.file == Path::new("stderr") {
         AuditTo::Stderr
     } else {
         let path = folder.join(&file.file);
         if let Err(reason) = can_append(&path) {
-            let file = path.clone();
-            findings.error(steps!["audit", "file"], PlaceProblem::NoAuditFile { file, reason });
+            let problem = PlaceProblem::NoAuditFile { file: path.clone(), reason };
+            match is_reload {
+                true => findings.warning(steps!["audit", "file"], problem),
+                false => findings.error(steps!["audit", "file"], problem),
+            }
         }
         AuditTo::File(path)
     };

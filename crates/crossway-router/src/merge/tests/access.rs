@@ -355,9 +355,13 @@ impl Access for std::sync::Arc<Until> {
         Whose::Everybody
     }
 
+    fn shows(&self, _: &Thing<'_>, _: &Context) -> bool {
+        !self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     fn admits(&self, thing: &Thing<'_>, _: &Message, context: &mut Context) -> bool {
         context.extensions.insert(Left(thing.upstream.to_owned()));
-        !self.0.load(std::sync::atomic::Ordering::Relaxed)
+        self.shows(thing, context)
     }
 }
 

@@ -124,7 +124,8 @@ async fn the_time_for_connecting_is_that_for_proxy_and_tunnel_together() {
     let link =
         StreamableHttpUpstream::new("https://upstream.test/mcp", options).unwrap().connect(Scope::Shared);
     let text = unsent(&ask(&link, modern(1, "tools/list", "")).await.unwrap_err());
-    let wanted = format!("https://upstream.test: the proxy {} gave no connection within 50 ms", proxy.url());
+    let wanted =
+        format!("https://upstream.test: the proxy {} led to no connection within 50 ms", proxy.url());
     assert!(text.contains(&wanted), "{text}");
 }
 

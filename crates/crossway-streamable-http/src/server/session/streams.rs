@@ -156,9 +156,12 @@ impl Streams {
     pub(crate) fn push_read(&mut self, ticket: Ticket, message: &Message) -> Option<Slices> {
         let Some(stream) = self.find(ticket.stream) else { return Some(frame(None, message)) };
         let is_read = stream.is_read_by(ticket) && stream.read == stream.newest;
+        if is_read {
+            // Before it is kept, so that it is not taken for one that is still to be sent.
+            stream.read = stream.newest + 1;
+        }
         self.push(ticket.stream, message);
         let stream = self.find(ticket.stream).filter(|_| is_read)?;
-        stream.read = stream.newest;
         let id = EventId { kind: stream.kind, stream: ticket.stream, number: stream.newest };
         match self.events.back() {
             Some(event) if event.stream == ticket.stream && event.number == id.number => {
