@@ -2,8 +2,10 @@
 
 use crossway::proto::{ErrorCode, ErrorObject, Message};
 use crossway::service::{Ask, Call, Connection, Link, Reply, Scope, Upstream};
+use futures_util::stream::iter;
 
-/// An MCP server that is an [`Upstream`] by itself: it answers `initialize`, `ping`, and one tool, `shout`.
+/// An MCP server that is an [`Upstream`] by itself: it answers `initialize`, `ping`, and one tool, `shout`, with progress before
+/// the answer if that is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Shouting;
 
@@ -17,12 +19,18 @@ impl Connection for Shouting {
     fn call(&self, call: Call) -> Reply {
         match call.ask {
             Ask::Message(message) if message.is_request() => {
-                answer(&message).map_or_else(Reply::accepted, Reply::once)
+                Reply::stream(iter(progress(&message).into_iter().chain(answer(&message)).map(Ok)))
             }
             Ask::Listen => Reply::silent(),
             _ => Reply::accepted(),
         }
     }
+}
+
+fn progress(request: &Message) -> Option<Message> {
+    let token = request.progress_token()?;
+    let params = format!(r#"{{"progressToken":{},"progress":1}}"#, String::from_utf8_lossy(token.as_json()));
+    Message::notification_of("notifications/progress", Some(params.as_bytes())).ok()
 }
 
 fn answer(request: &Message) -> Option<Message> {

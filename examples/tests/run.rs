@@ -18,9 +18,10 @@ fn own_upstream_answers() {
 }
 
 #[test]
-fn layer_sees_the_call() {
+fn layer_sees_the_call_and_hands_all_of_its_reply_on() {
     let said = run(env!("CARGO_BIN_EXE_layer"));
-    assert!(said.contains("ping was answered within"), "{said}");
+    assert!(said.contains("tools/call was answered within"), "{said}");
+    assert!(said.contains("notifications/progress") && said.contains("HELLO"), "{said}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A `tower` layer between a client and a server: this one says who called what, and how long it took.
+//! A `tower` layer between a client and a server: this one says what was called, and how long it took until something came.
 
 #![expect(clippy::print_stdout, reason = "that is what an example is for")]
 
@@ -9,6 +9,7 @@ use std::time::Instant;
 use crossway::proto::{Message, RequestId};
 use crossway::service::{Ask, Call, Context, Layered, Link, Reply, Scope, Upstream};
 use crossway_examples::Shouting;
+use futures_util::stream::{StreamExt, iter};
 use tower_layer::{Layer, layer_fn};
 use tower_service::Service;
 
@@ -29,10 +30,10 @@ impl Service<Call> for Timed {
         let (method, started) = (message.method().unwrap_or_default().into_owned(), Instant::now());
         let mut reply = self.0.call(call);
         std::future::ready(Ok(Reply::pending(async move {
-            // A reply may stream: here only its first message is waited for.
+            // A reply may stream, progress before the answer: a layer hands all of it on. One that drops it cancels the call.
             let first = reply.next().await;
             println!("{method} was answered within {} us", started.elapsed().as_micros());
-            first.map_or_else(Reply::accepted, |first| first.map_or_else(Reply::failed, Reply::once))
+            Reply::stream(iter(first).chain(reply))
         })))
     }
 }
@@ -44,8 +45,11 @@ fn timed() -> impl Layer<Link, Service = Timed> + Send + Sync + 'static {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let link = Layered::new(Shouting, timed()).connect(Scope::Session);
-    let ping = Message::request_of(&RequestId::from("one"), "ping", None)?;
-    let answer = link.call(Call::message(ping, Context::default())).next().await;
-    println!("{:?}", answer.transpose()?);
+    let params = br#"{"name":"shout","arguments":{"text":"hello"},"_meta":{"progressToken":1}}"#;
+    let shout = Message::request_of(&RequestId::from("one"), "tools/call", Some(params))?;
+    let mut reply = link.call(Call::message(shout, Context::default()));
+    while let Some(message) = reply.next().await {
+        println!("{}", String::from_utf8_lossy(&message?.to_bytes()));
+    }
     Ok(())
 }
