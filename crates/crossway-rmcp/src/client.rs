@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crossway_service::{Limits, Link, Pump};
+use crossway_proto::Message;
+use crossway_service::{CallError, Limits, Link, Pump, Reason};
 use rmcp::RoleClient;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 
-use crate::convert::{ConvertError, from_message, to_message};
+use crate::convert::{ConvertError, from_message, refusal, to_message};
 
 /// A [`Link`] as the transport of an rmcp client: `().serve(ClientTransport::new(link))`.
 ///
@@ -28,6 +29,19 @@ impl ClientTransport {
 
     fn pump(&self) -> MutexGuard<'_, Pump> {
         self.pump.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What rmcp is told in the place of a message that it can't decode: the failure of the request that it answers, for rmcp's clients
+    /// wait for as long as there is no answer. A server that has asked something is refused, for it waits too.
+    fn instead_of(&self, message: &Message) -> Option<RxJsonRpcMessage<RoleClient>> {
+        let id = message.id();
+        if message.is_request() {
+            self.pump().handle(refusal(id.as_ref())?);
+            return None;
+        }
+        let id = id.filter(|_| message.is_response())?;
+        let failed = CallError::answered(Reason::InvalidAnswer("rmcp can't decode it".into()));
+        from_message(&failed.to_message(Some(&id))).ok()
     }
 }
 
@@ -48,7 +62,10 @@ impl Transport<RoleClient> for ClientTransport {
             match from_message(&message) {
                 Ok(message) => return Some(message),
                 Err(error) => {
-                    tracing::warn!(%error, ?message, "rmcp can't carry this message; it is dropped")
+                    tracing::warn!(%error, ?message, "rmcp can't decode this message");
+                    if let Some(failure) = self.instead_of(&message) {
+                        return Some(failure);
+                    }
                 }
             }
         }

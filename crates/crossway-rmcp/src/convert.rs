@@ -1,7 +1,7 @@
 //! Between our messages and rmcp's.
 
 use bytes::Bytes;
-use crossway_proto::{Limits, Message, ParseError};
+use crossway_proto::{ErrorCode, ErrorObject, Limits, Message, ParseError, RequestId};
 use crossway_service::Reason;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -28,4 +28,10 @@ pub(crate) fn to_message(item: &impl Serialize) -> Result<Message, ConvertError>
 
 pub(crate) fn from_message<T: DeserializeOwned>(message: &Message) -> Result<T, serde_json::Error> {
     serde_json::from_slice(&message.to_bytes())
+}
+
+/// The answer to a request that rmcp can't decode.
+pub(crate) fn refusal(id: Option<&RequestId>) -> Option<Message> {
+    let why = ErrorObject::new(ErrorCode::INVALID_PARAMS, "the request's parameters don't fit its method");
+    Message::error_of(id, &why).ok()
 }

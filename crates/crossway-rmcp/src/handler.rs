@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crossway_proto::{ErrorCode, ErrorObject, Message};
+use crossway_proto::Message;
 use crossway_service::{Ask, Call, CallError, Connection, Limits, Link, Reply, Scope, Upstream, duplex};
 use futures_core::Stream;
 use rmcp::model::{GetExtensions, JsonRpcMessage};
@@ -13,7 +13,7 @@ use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::{RoleServer, ServerHandler, ServiceExt};
 
-use crate::convert::{ConvertError, from_message, to_message};
+use crate::convert::{ConvertError, from_message, refusal, to_message};
 use crate::limits::PIPE_MESSAGES;
 
 /// An rmcp handler as an upstream: each session is served by a handler of its own, and so is each stateless request
@@ -167,9 +167,7 @@ fn refuse(pipe: &duplex::End, message: &Message, error: &serde_json::Error) {
     if !message.is_request() {
         return;
     }
-    let refusal =
-        ErrorObject::new(ErrorCode::INVALID_PARAMS, "the request's parameters don't fit its method");
-    if let Ok(answer) = Message::error_of(message.id().as_ref(), &refusal) {
+    if let Some(answer) = refusal(message.id().as_ref()) {
         // When the pipe is full or closed, the client is not waiting any more.
         let _ = pipe.send(answer);
     }

@@ -5,12 +5,14 @@
 use bytes::Bytes;
 use crossway_proto::{Limits, Message};
 use crossway_rmcp::{ClientTransport, HandlerUpstream};
-use crossway_service::{Call, Context, Link, Scope, Upstream};
+use crossway_service::{Ask, Call, Connection, Context, Link, Reply, Scope, Upstream};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
-use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
+use rmcp::transport::Transport;
+use rmcp::{ErrorData, RoleClient, RoleServer, ServerHandler, ServiceExt};
+use tokio::sync::mpsc;
 
 #[derive(Clone)]
 struct Echo;
@@ -38,8 +40,12 @@ impl ServerHandler for Echo {
     }
 }
 
+fn parsed(text: impl Into<String>) -> Message {
+    Message::parse(Bytes::from(text.into()), &Limits::default()).unwrap()
+}
+
 async fn ask(link: &Link, text: &str) -> String {
-    let message = Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap();
+    let message = parsed(text);
     let mut context = Context::default();
     context.extensions.insert("beside");
     let mut reply = link.call(Call::message(message, context));
@@ -89,4 +95,59 @@ async fn a_failed_handshake_leaves_the_connection_for_the_next_one() {
     )
     .await;
     assert!(opened.contains("2025-06-18"), "{opened}");
+}
+
+/// A server that answers `initialize`, and anything else with what it is made of.
+struct Odd(&'static str);
+
+impl Connection for Odd {
+    fn call(&self, call: Call) -> Reply {
+        let Ask::Message(message) = call.ask else { return Reply::silent() };
+        let Some(id) = message.id().filter(|_| message.is_request()) else { return Reply::accepted() };
+        let end = match message.is_method("initialize") {
+            true => {
+                r#""result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"odd","version":"1"}}"#
+            }
+            false => self.0,
+        };
+        let id = String::from_utf8_lossy(id.as_json()).into_owned();
+        Reply::once(parsed(format!(r#"{{"jsonrpc":"2.0","id":{id},{end}}}"#)))
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_rmcp_cant_decode_fails_its_request() {
+    for odd in [r#""error":{"code":-32000}"#, r#""error":{"code":-99999999999,"message":"x"}"#] {
+        let client = ().serve(ClientTransport::new(Link::new(Odd(odd)))).await.unwrap();
+        let error = client.list_tools(None).await.unwrap_err().to_string();
+        assert!(error.contains("the MCP server's answer is not valid"), "{odd}: {error}");
+        client.cancel().await.unwrap();
+    }
+}
+
+/// A server that asks its client something that rmcp can't decode, and tells what is answered.
+struct Asking(mpsc::Sender<String>);
+
+impl Connection for Asking {
+    fn call(&self, call: Call) -> Reply {
+        match call.ask {
+            Ask::Message(message) if message.is_response() => {
+                self.0.try_send(String::from_utf8(message.to_bytes().to_vec()).unwrap()).unwrap();
+                Reply::accepted()
+            }
+            Ask::Message(_) => Reply::accepted(),
+            _ => Reply::once(parsed(
+                r#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":[1]}"#,
+            )),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_rmcp_cant_decode_is_refused() {
+    let (sender, mut answers) = mpsc::channel(1);
+    let mut transport = ClientTransport::new(Link::new(Asking(sender)));
+    assert!(Transport::<RoleClient>::receive(&mut transport).await.is_none());
+    let answer = answers.recv().await.unwrap();
+    assert!(answer.contains(r#""id":"q""#) && answer.contains("-32602"), "{answer}");
 }
