@@ -6,8 +6,8 @@
 mod support;
 
 use bytes::Bytes;
-use crossway_openapi::CallOptions;
 use crossway_openapi::rest::{Api, ApiOptions, Document, RestUpstream};
+use crossway_openapi::{CallOptions, limits};
 use http::{Request, Response};
 use serde_json::{Value, json};
 
@@ -147,4 +147,18 @@ async fn where_something_was_made_is_told_and_what_was_done_is_no_failure() {
     assert!(text(&result).starts_with("HTTP 303 See Other: what came of it is at /things/7; it was done"));
     let result = call(&upstream, "change", json!({ "id": "other" })).await;
     assert_eq!((&result["isError"], fake.asked().len()), (&json!(true), 2), "{result}");
+}
+
+#[tokio::test]
+async fn of_an_answer_that_is_too_long_it_is_told_that_it_was_done() {
+    let (_fake, upstream) = things(|_| answer(201, "text/plain", "x".repeat(limits::ANSWER_BYTES + 1))).await;
+    let done = "HTTP 201 Created; it was done, and the answer, of more than 1048576 bytes, is left out";
+    for (tool, wanted) in [
+        ("change", done),
+        ("replace", done),
+        ("thing", "the answer has more than 1048576 bytes, and is left out; ask for less"),
+    ] {
+        let result = call(&upstream, tool, json!({ "id": "long" })).await;
+        assert_eq!((&result["isError"], text(&result)), (&json!(true), wanted), "{tool}");
+    }
 }

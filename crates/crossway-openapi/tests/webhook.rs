@@ -96,7 +96,10 @@ async fn what_goes_wrong_is_told_by_what_it_is() {
     .await;
     let upstream = upstream(chat(&fake.url), CallOptions::new());
     for (question, wanted) in [
-        ("other", "the answer has nothing at output, where its result should be"),
+        (
+            "other",
+            "HTTP 200 OK; it was done, and the answer has nothing at output, where its result should be",
+        ),
         ("wrong", "HTTP 404 Not Found: {\"message\":\"webhook is not registered\"}"),
     ] {
         let result = call(&upstream, "ask", json!({ "question": question })).await;

@@ -28,12 +28,6 @@ pub(crate) enum BodyKind {
 /// then told as an error that says that it was done, since clients would take nothing else.
 pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolResult, CallError> {
     let mime = mime(&answer.headers);
-    if answer.is_cut {
-        let most = answer.body.len();
-        return Ok(ToolResult::error(&format!(
-            "the answer has more than {most} bytes, and is left out; ask for less"
-        )));
-    }
     if answer.body.is_empty() || answer.is_done_elsewhere() {
         let told = done(answer);
         return Ok(if is_structured {
@@ -43,6 +37,16 @@ pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolRe
         } else {
             ToolResult::text(&told)
         });
+    }
+    if answer.is_cut {
+        let (status, most) = (answer.status, answer.body.len());
+        return Ok(ToolResult::error(&match answer.is_of_safe {
+            true => format!("the answer has more than {most} bytes, and is left out; ask for less"),
+            // Whoever is told to ask for less would have it done once more.
+            false => {
+                format!("HTTP {status}; it was done, and the answer, of more than {most} bytes, is left out")
+            }
+        }));
     }
     if let Some(coding) = coding(&answer.headers) {
         let what = format!("it is encoded as {coding}, which was not asked for");

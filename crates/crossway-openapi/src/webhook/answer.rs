@@ -22,7 +22,11 @@ pub(super) fn result(answer: &Incoming, output: &Output) -> Result<ToolResult, C
         return result_of(answer, false);
     };
     Ok(match output.of(&value) {
-        None => ToolResult::error(&format!("the answer has nothing at {output}, where its result should be")),
+        None => {
+            let status = answer.status;
+            let what = "it was done, and the answer has nothing at";
+            ToolResult::error(&format!("HTTP {status}; {what} {output}, where its result should be"))
+        }
         Some(Value::String(text)) => ToolResult::text(text),
         Some(value) => match serde_json::value::to_raw_value(value) {
             Ok(raw) => ToolResult::json(&raw, false),
