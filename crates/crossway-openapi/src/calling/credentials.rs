@@ -76,19 +76,20 @@ impl Attached {
         self
     }
 
+    /// Whether a member of the query of this name is attached. In any case: to many servers `Token` is `token`.
     #[cfg(feature = "rest")]
     pub(crate) fn has_query(&self, name: &str) -> bool {
-        self.query.iter().any(|(known, _)| known == name)
+        self.query.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
-    /// Whether a cookie of this name is attached, in a header `Cookie`.
+    /// Whether a cookie of this name is attached, in a header `Cookie`. In any case, as for the query.
     #[cfg(feature = "rest")]
     pub(crate) fn has_cookie(&self, name: &str) -> bool {
         let cookies = self.headers.iter().filter(|(of, _)| *of == header::COOKIE);
         let mut pairs = cookies.flat_map(|(_, cookies)| cookies.as_bytes().split(|byte| *byte == b';'));
         pairs.any(|pair| {
             let of = pair.split(|byte| *byte == b'=').next();
-            of.is_some_and(|of| of.trim_ascii() == name.as_bytes())
+            of.is_some_and(|of| of.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
         })
     }
 

@@ -20,6 +20,16 @@ pub enum SecurityPlace {
     Cookie(String),
 }
 
+impl SecurityPlace {
+    fn folded(&self) -> Self {
+        match self {
+            Self::Header(name) => Self::Header(name.to_ascii_lowercase()),
+            Self::Query(name) => Self::Query(name.to_ascii_lowercase()),
+            Self::Cookie(name) => Self::Cookie(name.to_ascii_lowercase()),
+        }
+    }
+}
+
 /// Operations that want what nothing fills.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfilled {
@@ -34,6 +44,7 @@ pub struct Unfilled {
 /// The security schemes of a document.
 pub(super) struct Schemes {
     by_name: BTreeMap<String, SecurityPlace>,
+    /// With names in lower case: to many servers `Token` is `token`, in a query and in cookies too.
     places: BTreeSet<SecurityPlace>,
 }
 
@@ -49,18 +60,18 @@ impl Schemes {
             Some((name.clone(), place(scheme)?))
         });
         let by_name: BTreeMap<_, _> = places.collect();
-        Self { places: by_name.values().cloned().collect(), by_name }
+        Self { places: by_name.values().map(SecurityPlace::folded).collect(), by_name }
     }
 
     /// The same, with places that are filled though no scheme says so.
     pub(super) fn with(mut self, filled: &BTreeSet<SecurityPlace>) -> Self {
-        self.places.extend(filled.iter().cloned());
+        self.places.extend(filled.iter().map(SecurityPlace::folded));
         self
     }
 
     /// Whether a place is not an argument's to fill.
     pub(super) fn has(&self, place: &SecurityPlace) -> bool {
-        self.places.contains(place)
+        self.places.contains(&place.folded())
     }
 
     /// What an operation wants: what it says itself, or else what is said for all ("To remove a top-level security declaration, an empty

@@ -165,6 +165,7 @@ impl Query {
             }
             Value::Null => Ok(()),
             value => {
+                self.named.push(name.to_owned());
                 self.member(name, &text(value));
                 Ok(())
             }

@@ -67,6 +67,37 @@ fn what_is_attached_is_not_an_arguments_to_set() {
 }
 
 #[test]
+fn no_name_that_an_argument_makes_is_one_that_is_attached() {
+    let parameters = json!([
+        { "name": "id", "in": "path", "required": true },
+        { "name": "filter", "in": "query", "style": "deepObject", "schema": { "type": "object" } },
+        { "name": "more", "in": "query", "schema": { "type": "object" } },
+        { "name": "TOKEN", "in": "query" },
+        { "name": "SID", "in": "cookie" },
+    ]);
+    let api = api(json!({ "parameters": parameters }));
+    let attached = Attached::new().query("filter[tenant]", "theirs").query("token", "theirs");
+    let attached = attached.header("Cookie", "sid=theirs").unwrap();
+    let made = |mut arguments: Value| {
+        arguments["id"] = "1".into();
+        let Value::Object(arguments) = arguments else { panic!("no object") };
+        request(&api.0.operations[0], BASE, &attached, arguments)
+    };
+    for (arguments, taken) in [
+        (json!({ "filter": { "tenant": "mine" } }), "filter[tenant]"),
+        (json!({ "filter": { "Tenant": ["mine"] } }), "filter[Tenant]"),
+        (json!({ "more": { "filter[tenant]": "mine" } }), "filter[tenant]"),
+        (json!({ "more": { "Token": "mine" } }), "Token"),
+    ] {
+        assert_eq!(made(arguments).unwrap_err(), BadArguments::Taken(taken.to_owned()));
+    }
+    let outgoing = made(json!({ "filter": { "a": 1 }, "TOKEN": "mine", "SID": "mine" })).unwrap();
+    let query = "filter%5Ba%5D=1&filter%5Btenant%5D=theirs&token=theirs";
+    assert_eq!(outgoing.uri.query(), Some(query));
+    assert_eq!(outgoing.headers["cookie"], "sid=theirs");
+}
+
+#[test]
 fn what_is_attached_is_there_once() {
     let parameters = json!([
         { "name": "id", "in": "path", "required": true },
