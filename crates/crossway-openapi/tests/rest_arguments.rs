@@ -7,9 +7,10 @@ mod support;
 
 use crossway_openapi::rest::{Api, ApiOptions, Document, RestUpstream, SecurityPlace};
 use crossway_openapi::{Attached, CallOptions};
+use crossway_service::Context;
 use serde_json::{Value, json};
 
-use support::{Fake, ask, call, json_answer, text};
+use support::{Fake, ask, ask_as, call, json_answer, text};
 
 const DOCUMENT: &str = r##"
 openapi: 3.0.3
@@ -279,4 +280,18 @@ async fn members_of_a_form_that_are_not_all_named_are_one_argument() {
     }
     assert_eq!(is_refused(&call(&upstream, "parts", json!({})).await), "the argument \"body\" is missing");
     assert_eq!(input("several")["more"]["items"], bytes);
+}
+
+#[tokio::test]
+async fn an_integer_that_could_not_be_sent_as_it_is_is_refused() {
+    let (fake, upstream) = orders(Attached::new()).await;
+    let ask = async |count: &str| {
+        let params = format!(r#"{{"name":"order","arguments":{{"what":"x","count":{count}}}}}"#);
+        ask_as(&upstream, "tools/call", &params, Context::default()).await.unwrap()
+    };
+    let refused = ask("12345678901234567890123").await;
+    assert!(is_refused(&refused["result"]).contains("an integer of more than 64 bits"), "{refused}");
+    assert!(fake.asked().is_empty());
+    ask("18446744073709551615").await;
+    assert_eq!(fake.asked_once().body(), r#"{"count":18446744073709551615,"what":"x"}"#);
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use super::{ToolResult, limits};
+use super::{ToolResult, limits, numbers};
 
 /// A call that is being made.
 pub(crate) type Called = Pin<Box<dyn Future<Output = Result<ToolResult, CallError>> + Send>>;
@@ -129,11 +129,17 @@ impl<T: ToolSet> Tools<T> {
 
     fn call_tool(&self, id: RequestId, message: &Message, context: &Context) -> Reply {
         // Routers write another name into a message, which its parts know of and its parameters as a whole do not.
-        let arguments = message.member(Part::Params, "arguments").map(serde_json::from_slice::<Map<_, _>>);
+        let arguments = message.member(Part::Params, "arguments");
+        let are_kept = arguments.is_none_or(numbers::are_kept);
+        let arguments = arguments.map(serde_json::from_slice::<Map<_, _>>);
         let (Some(name), None | Some(Ok(_))) = (message.name(), &arguments) else {
             let what = "tools/call needs the name of a tool, and an object of arguments";
             return refuse(&id, ErrorCode::INVALID_PARAMS, what.to_owned());
         };
+        if !are_kept {
+            let what = "an argument has an integer of more than 64 bits, which can't be sent as it is";
+            return answer(&id, ToolResult::error(what).as_json());
+        }
         let arguments = arguments.and_then(Result::ok).unwrap_or_default();
         match self.0.call(&name, arguments, context) {
             // "Unknown tools" are protocol errors (2026-07-28, server/tools, Error Handling).

@@ -5,6 +5,7 @@ mod client;
 mod connection;
 pub(crate) mod credentials;
 pub mod limits;
+mod numbers;
 mod options;
 mod result;
 

@@ -79,8 +79,17 @@ pub(crate) async fn ask_in(
     params: Value,
     context: Context,
 ) -> Result<Value, CallError> {
+    ask_as(upstream, method, &params.to_string(), context).await
+}
+
+/// The same with parameters to the letter.
+pub(crate) async fn ask_as(
+    upstream: &impl Upstream,
+    method: &str,
+    params: &str,
+    context: Context,
+) -> Result<Value, CallError> {
     let link = upstream.connect(Scope::Shared);
-    let params = params.to_string();
     let request = Message::request_of(&RequestId::from("a"), method, Some(params.as_bytes())).unwrap();
     let mut reply = link.call(Call::message(request, context));
     let message = reply.next().await.unwrap()?;
