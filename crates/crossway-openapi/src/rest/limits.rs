@@ -23,6 +23,9 @@ pub const REFERENCES: usize = 16;
 pub const INLINED_VALUES: usize = 2_000;
 /// How many values a tool's schemas may have in all: 20,000.
 pub const SCHEMA_VALUES: usize = 20_000;
+/// How often it is looked at a tool's schemas for members that are read only or write only: 100,000 times. Of more, those are left out that
+/// say so themselves.
+pub const SCHEMA_LOOKS: usize = 100_000;
 /// How much text a tool's schemas may have before it is known how long its definition is: 1 MiB, of which descriptions that
 /// are cut are the most.
 pub const SCHEMA_BYTES: usize = 1 << 20;

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::document::Dialect;
 use super::super::limits;
-use super::{BadSchema, Schemas, Side, Stop};
+use super::hidden::Names;
+use super::{BadSchema, Schemas, Stop};
 
 /// What a keyword is.
 enum Keyword {
@@ -49,33 +50,38 @@ fn keyword(name: &str) -> Keyword {
 }
 
 impl<'a> Schemas<'a> {
-    /// All keywords of a schema but its reference.
-    pub(super) fn keywords(&mut self, members: &'a Map<String, Value>, depth: usize) -> Result<Value, Stop> {
+    /// All keywords of a schema but its reference, without the members that are hidden.
+    pub(super) fn keywords(
+        &mut self,
+        members: &'a Map<String, Value>,
+        hidden: &Names<'a>,
+        depth: usize,
+    ) -> Result<Value, Stop> {
         for dynamic in ["$dynamicRef", "$recursiveRef"] {
             if members.contains_key(dynamic) {
                 return Err(BadSchema::Dynamic(dynamic).into());
             }
         }
         let mut schema = Map::new();
-        let mut hidden: Vec<&str> = Vec::new();
         for (name, value) in members {
             match (keyword(name), value) {
                 (Keyword::Schema, Value::Object(_) | Value::Bool(_)) => {
-                    schema.insert(name.clone(), self.schema(value, depth + 1)?);
+                    schema.insert(name.clone(), self.schema(value, None, depth + 1)?);
                 }
                 (Keyword::List, Value::Array(list)) => {
-                    let list = list.iter().map(|value| self.schema(value, depth + 1));
+                    // What has to hold anyway is of the same object; what may hold instead of another is not.
+                    let applied = (name == "allOf").then_some(hidden);
+                    let list = list.iter().map(|value| self.schema(value, applied, depth + 1));
                     schema.insert(name.clone(), list.collect::<Result<Vec<_>, _>>()?.into());
                 }
                 (Keyword::Map, Value::Object(map)) => {
                     let mut made = Map::new();
                     for (key, value) in map {
-                        if name == "properties" && self.is_hidden(value) {
-                            hidden.push(key);
+                        if name == "properties" && hidden.contains(key.as_str()) {
                             continue;
                         }
                         self.copy(key)?;
-                        made.insert(key.clone(), self.schema(value, depth + 1)?);
+                        made.insert(key.clone(), self.schema(value, None, depth + 1)?);
                     }
                     schema.insert(name.clone(), made.into());
                 }
@@ -88,7 +94,10 @@ impl<'a> Schemas<'a> {
             }
         }
         if let Some(Value::Array(required)) = schema.get_mut("required") {
-            required.retain(|name| name.as_str().is_some_and(|name| !hidden.contains(&name)));
+            let alternatives = ["anyOf", "oneOf"].iter().filter_map(|of| members.get(*of)?.as_array());
+            let hidden_in_one = self.hidden_in_one(alternatives.flatten().collect());
+            let is_hidden = |name: &str| hidden.contains(name) || hidden_in_one.contains(name);
+            required.retain(|name| name.as_str().is_some_and(|name| !is_hidden(name)));
             if required.is_empty() {
                 schema.remove("required");
             }
@@ -98,12 +107,6 @@ impl<'a> Schemas<'a> {
             return Ok(of_30(schema));
         }
         Ok(schema.into())
-    }
-
-    /// Whether a property is not for this side.
-    fn is_hidden(&self, property: &Value) -> bool {
-        let keyword = if self.side == Side::Request { "readOnly" } else { "writeOnly" };
-        property.get(keyword) == Some(&Value::Bool(true))
     }
 
     fn count(&mut self, value: &Value, depth: usize) -> Result<(), Stop> {

@@ -3,6 +3,7 @@
 //! References are put in their places where that stays small, since not every model's API follows them. Where schemas refer to
 //! themselves, or would grow, they stay, and what they refer to is in `$defs`.
 
+mod hidden;
 mod keywords;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 use super::document::{Broken, Dialect, Document, resolve, target};
 use super::limits;
 
+use hidden::Names;
 pub(super) use keywords::short;
 
 /// Who writes what a schema describes.
@@ -66,6 +68,8 @@ pub(super) struct Schemas<'a> {
     values: usize,
     /// Bytes of texts and names that were copied.
     bytes: usize,
+    /// How often it was looked for what is hidden.
+    looks: usize,
     /// The references that are being put in their places.
     within: Vec<&'a str>,
     /// What is referred to, by reference.
@@ -89,6 +93,7 @@ impl<'a> Schemas<'a> {
                 keeps,
                 values: 0,
                 bytes: 0,
+                looks: 0,
                 within: Vec::new(),
                 names: HashMap::new(),
                 waiting: Vec::new(),
@@ -110,7 +115,7 @@ impl<'a> Schemas<'a> {
             // A circle of nothing but references would be one in the schema too.
             let node = target(self.root, reference)?;
             resolve(self.root, node)?;
-            let schema = self.schema(node, 0).map_err(|stop| match stop {
+            let schema = self.schema(node, None, 0).map_err(|stop| match stop {
                 Stop::Keep => BadSchema::TooMuch,
                 Stop::Bad(bad) => bad,
             })?;
@@ -145,44 +150,57 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    fn schema(&mut self, node: &'a Value, depth: usize) -> Result<Value, Stop> {
+    /// Converts a schema. `applied` is what is hidden of the object that it is a part of, together with others.
+    fn schema(&mut self, node: &'a Value, applied: Option<&Names<'a>>, depth: usize) -> Result<Value, Stop> {
         self.take(depth)?;
-        match node {
-            Value::Bool(any) => Ok(Value::Bool(*any)),
-            Value::Object(members) => match members.get("$ref").and_then(Value::as_str) {
-                Some(reference) => self.reference(reference, members, depth),
-                None => self.keywords(members, depth),
-            },
+        let members = match node {
+            Value::Bool(any) => return Ok(Value::Bool(*any)),
+            Value::Object(members) => members,
             // Nothing that a schema can be: it says nothing.
-            _ => Ok(Value::Object(Map::new())),
+            _ => return Ok(Value::Object(Map::new())),
+        };
+        let reference = members.get("$ref").and_then(Value::as_str);
+        if let Some(reference) = reference
+            // "This object cannot be extended with additional properties" (OpenAPI 3.0.3, Reference Object).
+            && (self.dialect == Dialect::V30 || members.len() == 1)
+        {
+            return self.reference(reference, applied, depth);
+        }
+        let own;
+        let hidden = match applied {
+            Some(hidden) => hidden,
+            None => {
+                own = self.hidden(node);
+                &own
+            }
+        };
+        let Some(reference) = reference else { return self.keywords(members, hidden, depth) };
+        let schema = self.reference(reference, Some(hidden), depth)?;
+        match self.keywords(members, hidden, depth)? {
+            Value::Object(beside) => Ok(joined(schema, beside)),
+            _ => Ok(schema),
         }
     }
 
     fn reference(
         &mut self,
         reference: &'a str,
-        members: &'a Map<String, Value>,
+        applied: Option<&Names<'a>>,
         depth: usize,
     ) -> Result<Value, Stop> {
         let node = target(self.root, reference)?;
-        let schema = if self.keeps {
+        if self.keeps {
+            // Others refer to it too: what is hidden by what stands beside one reference is not hidden in it.
             let name = self.name(reference);
-            Value::Object(Map::from_iter([("$ref".to_owned(), format!("#/$defs/{name}").into())]))
-        } else {
-            if self.within.contains(&reference) {
-                return Err(Stop::Keep);
-            }
-            self.within.push(reference);
-            let schema = self.schema(node, depth + 1)?;
-            self.within.pop();
-            schema
-        };
-        // "This object cannot be extended with additional properties" (OpenAPI 3.0.3, Reference Object).
-        if self.dialect == Dialect::V30 || members.len() == 1 {
-            return Ok(schema);
+            return Ok(Map::from_iter([("$ref".to_owned(), format!("#/$defs/{name}").into())]).into());
         }
-        let Value::Object(beside) = self.keywords(members, depth)? else { return Ok(schema) };
-        Ok(joined(schema, beside))
+        if self.within.contains(&reference) {
+            return Err(Stop::Keep);
+        }
+        self.within.push(reference);
+        let schema = self.schema(node, applied, depth + 1)?;
+        self.within.pop();
+        Ok(schema)
     }
 
     /// What a reference is called in `$defs`: its last part, with a number if another has that name.
@@ -238,7 +256,7 @@ pub(super) struct Converting<'b, 'a> {
 impl<'a> Converting<'_, 'a> {
     /// The schema that a node describes.
     pub(super) fn schema(&mut self, node: &'a Value) -> Result<Value, BadSchema> {
-        match self.schemas.schema(node, 0) {
+        match self.schemas.schema(node, None, 0) {
             Ok(schema) => Ok(schema),
             Err(Stop::Bad(bad)) => Err(bad),
             Err(Stop::Keep) => {

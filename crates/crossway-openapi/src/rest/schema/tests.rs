@@ -38,7 +38,65 @@ fn references_stand_in_their_places_and_what_is_for_the_other_side_is_gone() {
     assert_eq!((schema, definitions), (wanted, json!({})));
     let document = document("3.0.3", schemas);
     let (answer, _) = converted(&document, Side::Answer).unwrap();
-    assert_eq!(answer["required"], json!(["id", "card"]));
+    assert_eq!(answer["required"], json!(["id"]));
+    assert_eq!(answer["properties"], json!({ "id": { "type": "string" } }));
+}
+
+#[test]
+fn what_is_hidden_is_asked_for_nowhere() {
+    let read_only = json!({ "type": "string", "readOnly": true });
+    let parts = json!([
+        { "properties": { "id": { "type": "string" }, "name": {} } },
+        { "$ref": "#/components/schemas/Base" },
+        { "required": ["id", "name"] },
+    ]);
+    let base = json!({ "properties": { "id": read_only }, "required": ["id"] });
+    let by_reference = json!({ "allOf": [{ "$ref": "#/components/schemas/Id" }] });
+    for version in ["3.0.3", "3.1.0"] {
+        for (it, wanted) in [
+            (
+                json!({ "allOf": parts }),
+                json!({ "allOf": [{ "properties": { "name": {} } }, { "properties": {} }, { "required": ["name"] }] }),
+            ),
+            (
+                json!({ "properties": { "id": by_reference, "name": {} }, "required": ["id", "name"] }),
+                json!({ "properties": { "name": {} }, "required": ["name"] }),
+            ),
+            // In one alternative alone it is hidden there, and can't be asked for by what holds for all of them.
+            (
+                json!({ "required": ["id"], "oneOf": [{ "$ref": "#/components/schemas/Base" }, { "required": ["id"] }] }),
+                json!({ "oneOf": [{ "properties": {} }, { "required": ["id"] }] }),
+            ),
+            // What must not be there is none that is asked for.
+            (
+                json!({ "properties": { "id": read_only }, "not": { "required": ["id"] } }),
+                json!({ "properties": {}, "not": { "required": ["id"] } }),
+            ),
+        ] {
+            let schemas = json!({ "It": it, "Base": base, "Id": read_only });
+            assert_eq!(of(version, schemas).0, wanted, "{version}");
+        }
+    }
+    let beside = json!({ "$ref": "#/components/schemas/Base", "required": ["id", "name"] });
+    let schemas = json!({ "It": beside, "Base": base });
+    assert_eq!(of("3.1.0", schemas).0, json!({ "allOf": [{ "properties": {} }], "required": ["name"] }));
+}
+
+#[test]
+fn what_says_itself_that_it_is_hidden_is_so_when_no_more_is_looked_for() {
+    let mut schemas = Map::new();
+    let refer = |to: usize| json!({ "$ref": format!("#/components/schemas/L{to}") });
+    for level in 0..400 {
+        let properties = json!({ "id": { "readOnly": true }, "next": refer(level + 1) });
+        schemas.insert(format!("L{level}"), json!({ "allOf": [refer(level + 1)], "properties": properties }));
+    }
+    schemas.insert("L400".to_owned(), json!({ "properties": { "last": { "readOnly": true } } }));
+    schemas.insert("It".to_owned(), json!({ "prefixItems": [refer(0)] }));
+    let (_, definitions) = of("3.1.0", schemas.into());
+    assert_eq!(definitions.as_object().unwrap().len(), 401);
+    for (name, schema) in definitions.as_object().unwrap() {
+        assert!(schema["properties"].get("id").is_none(), "{name}");
+    }
 }
 
 #[test]
