@@ -326,6 +326,25 @@ fn who_belongs_to_two_tenants_says_by_the_path_as_one_of_which() {
 }
 
 #[test]
+fn an_upstream_that_takes_an_endpoints_name_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = config(&dir, GRANTS);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}endpoints: {{ /late: acme }}\n")).unwrap();
+    let serving = Serving::start(&["serve", "--config", &path]);
+    eventually("the endpoint is there", || {
+        by(ALICE).names(&serving, "/late/mcp", "tools/list").contains(&"demo__echo".to_owned())
+    });
+    fs::write(&path, text.replace("  demo: {", "  late: {").replace("upstream: demo", "upstream: late")).unwrap();
+    serving.signal("HUP");
+    eventually("the upstream has its own path", || {
+        let opened = by(ALICE).post(&serving, "/late/mcp", INITIALIZE);
+        opened.starts_with("HTTP/1.1 200")
+            && by(ALICE).names(&serving, "/late/mcp", "tools/list").contains(&"echo".to_owned())
+    });
+}
+
+#[test]
 fn a_prefix_stands_in_names_and_grants_stay_with_the_upstreams_own_name() {
     let dir = tempfile::tempdir().unwrap();
     let path = changed(&dir, "scope: tenant }", "scope: tenant, prefix: d, instructions: false }");

@@ -341,6 +341,8 @@ impl Gateway {
         let before = self.now.set(ruling);
         tokio::task::spawn_blocking(move || drop(before));
         self.needs_bearer.set(wants_proof(&self.now));
+        // First, for an upstream may have the name of one.
+        self.close_endpoints();
         self.apply(upstreams);
         let upstreams = self.served.iter().map(|served| served.spec.name.as_str()).collect();
         self.metrics.keep(&tenants.iter().map(TenantName::as_str).collect(), &upstreams);
@@ -414,14 +416,19 @@ impl Gateway {
         self.maker.tools_of(Arc::new(upstream), config.name(&served.spec.name))
     }
 
-    /// The endpoints that say which tenant is meant: all upstreams as one, like the root.
-    fn open_endpoints(&mut self) {
-        let endpoints = self.now.get().endpoints.clone();
-        for gone in self.endpoints.iter().filter(|endpoint| !endpoints.contains_key(*endpoint)) {
-            if let Some(pair) = self.faces.remove(gone) {
+    /// Closes the endpoints that are not there any more.
+    fn close_endpoints(&mut self) {
+        let now = self.now.get();
+        for gone in self.endpoints.extract_if(.., |endpoint| !now.endpoints.contains_key(endpoint)) {
+            if let Some(pair) = self.faces.remove(&gone) {
                 self.maker.retire(pair);
             }
         }
+    }
+
+    /// The endpoints that say which tenant is meant: all upstreams as one, like the root.
+    fn open_endpoints(&mut self) {
+        let endpoints = self.now.get().endpoints.clone();
         for endpoint in endpoints.keys().filter(|endpoint| !self.endpoints.contains(endpoint)) {
             let handles = self.handles(&format!("/{endpoint}/mcp"));
             let pair = self.maker.pair_with(self.face(&self.merged), handles);
