@@ -61,8 +61,8 @@ impl Quota {
         let (calls, bytes) = (rate(limits.calls), rate(limits.bytes));
         (limited.calls, limited.bytes) = (calls, bytes);
         if let Some(most) = limits.in_flight {
-            let of = key.user.is_none().then(|| QuotaKey(Key::User(caller.clone())));
-            limited.at_once = NonZeroU32::new(most).map(|most| AtOnce { most, of });
+            let of = QuotaKey(Key::User(caller.clone()));
+            limited.at_once = NonZeroU32::new(most).map(|most| AtOnce { most, of: Some(of) });
             limited.is_closed |= most == 0;
         }
         limited

@@ -190,6 +190,26 @@ async fn a_wait_has_an_end_and_those_who_wait_have_a_bound() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn those_of_one_user_who_wait_under_the_users_own_quota_have_the_same_bound() {
+    use crossway_policy::{Policy, PolicyConfig, TenantName, UpstreamFacts};
+    let config = serde_json::json!({
+        "tenants": { "acme": { "email_domains": ["a"] } }, "quotas": [{ "per_user": { "in_flight": 1 } }],
+    });
+    let config: PolicyConfig = serde_json::from_value(config).unwrap();
+    let policy = Policy::compile(&config, &[UpstreamFacts { name: "u".into(), trusted: false }]).unwrap();
+    let quotas = move |call: &Call| -> QuotaList {
+        let who = call.context.extensions.get::<Principal>().unwrap();
+        Quota::all_of_policy(&policy.quotas(who, &TenantName::new("acme").unwrap(), "u", None), who)
+    };
+    let (link, _server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
+    let mut replies: Vec<Reply> = (0..=limits::LIMIT_WAITING).map(|_| ask(&link, "alice")).collect();
+    assert!(replies.iter_mut().all(is_pending));
+    let began = Instant::now();
+    refused(ask(&link, "alice")).await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_gives_up_waiting_leaves_no_trace() {
     let layer = tenant(1);
     let (link, server) = around(&layer).await;
