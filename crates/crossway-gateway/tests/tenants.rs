@@ -180,22 +180,26 @@ fn whichever_way_a_denied_thing_is_asked_for_it_is_on_record_and_not_there() {
     let dir = tempfile::tempdir().unwrap();
     let path = config(&dir, GRANTS);
     let log = dir.path().join("audit.jsonl");
-    let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, format!("{text}audit: {{ file: audit.jsonl }}\nopenapi: {{}}\n")).unwrap();
+    let (text, operations) = (fs::read_to_string(&path).unwrap(), free_address());
+    let more = format!(
+        "audit: {{ file: audit.jsonl }}\nopenapi: {{}}\noperations: {{ listen: \"{operations}\" }}\n"
+    );
+    fs::write(&path, text + &more).unwrap();
     let serving = Serving::start(&["serve", "--config", &path]);
     eventually("the server is there", || by(BOB).names(&serving, "/demo/mcp", "tools/list") == ["slow"]);
     let session = by(BOB).open(&serving, "/demo/mcp");
-    let ask = |at: &str, method: &str, params: &str| {
+    let call = |at: &str, method: &str, params: &str| {
         let request = format!(r#"{{"jsonrpc":"2.0","id":9,"method":"{method}","params":{params}}}"#);
         by(BOB).within(&session).post(&serving, at, &request)
     };
     for (method, params) in [
         ("tools/call", r#"{"name":"echo","arguments":{"message":"hi"}}"#),
         ("tools/call", r#"{"name":"nothing-that-is","arguments":{}}"#),
+        ("tools/call", r#"{"name":"slow","arguments":{},"arguments":{"steps":1}}"#),
         ("prompts/get", r#"{"name":"test_simple_prompt"}"#),
         ("resources/read", r#"{"uri":"test://static-text"}"#),
     ] {
-        let answer = ask("/demo/mcp", method, params);
+        let answer = call("/demo/mcp", method, params);
         assert!(answer.contains("Unknown "), "{method}: {answer}");
     }
     // As OpenAPI there is no such path, whether the tool is.
@@ -208,7 +212,11 @@ fn whichever_way_a_denied_thing_is_asked_for_it_is_on_record_and_not_there() {
         let records = fs::read_to_string(&log).unwrap_or_default();
         records.lines().filter(|line| line.contains(r#""decision":"denied","rule":"#)).count()
     };
-    eventually("all seven are on record", || denied() == 7);
+    eventually("all eight are on record", || denied() == 8);
+    let records = fs::read_to_string(&log).unwrap();
+    assert!(records.contains(r#""rule":"its arguments can be read in two ways""#), "{records}");
+    let metrics = ask(&operations, "/metrics", None, None);
+    assert!(metrics.contains(r#"tenant="globex",reason="ambiguous_arguments"} 1"#), "{metrics}");
 }
 
 #[test]
@@ -335,7 +343,8 @@ fn an_upstream_that_takes_an_endpoints_name_is_there() {
     eventually("the endpoint is there", || {
         by(ALICE).names(&serving, "/late/mcp", "tools/list").contains(&"demo__echo".to_owned())
     });
-    fs::write(&path, text.replace("  demo: {", "  late: {").replace("upstream: demo", "upstream: late")).unwrap();
+    fs::write(&path, text.replace("  demo: {", "  late: {").replace("upstream: demo", "upstream: late"))
+        .unwrap();
     serving.signal("HUP");
     eventually("the upstream has its own path", || {
         let opened = by(ALICE).post(&serving, "/late/mcp", INITIALIZE);

@@ -22,6 +22,12 @@ const UNLISTED: &str = "it is not listed";
 /// Why a name is denied that no upstream has for the caller.
 const NOBODYS: &str = "no upstream has it";
 
+/// Why a call is denied whose arguments are there twice: its upstream might act by others than those that were decided about.
+const AMBIGUOUS: &str = "its arguments can be read in two ways";
+
+/// Why a call is denied of one who belongs to no tenant any more.
+const NO_TENANT: &str = "no tenant's rule matches";
+
 /// Lets callers see and call what the policy that holds now grants them.
 pub(crate) struct PolicyAccess {
     now: Now,
@@ -105,8 +111,24 @@ impl Access for PolicyAccess {
         let ruling = self.now.get();
         let upstream = self.name(&ruling, thing.upstream);
         let note = context.extensions.get::<AuditNote>().cloned();
-        let Some(standing) = Self::standing(&ruling, context) else { return false };
-        let Ok(arguments) = arguments(request) else { return false };
+        // Denied before a rule could say so.
+        let denied = |standing: Option<&Standing>, rule: &'static str, word| {
+            note.as_ref().inspect(|note| {
+                note.went_to(upstream, Some(thing.name));
+                note.decided(Decision::Denied, Some(rule));
+            });
+            tracing::debug!(upstream, reason = rule, "a call is denied");
+            if let Some(standing) = standing {
+                self.metrics.denied(standing.rights().tenant().as_str(), word);
+            }
+            false
+        };
+        let Some(standing) = Self::standing(&ruling, context) else {
+            return denied(context.extensions.get(), NO_TENANT, "no_tenant");
+        };
+        let Ok(arguments) = arguments(request) else {
+            return denied(Some(&standing), AMBIGUOUS, "ambiguous_arguments");
+        };
         let arguments = arguments.and_then(|json| std::str::from_utf8(json).ok());
         let wanted = item(upstream, thing, ruling.looks_at_hints);
         let decided = standing.rights().decide(&wanted, arguments);
