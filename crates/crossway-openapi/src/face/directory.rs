@@ -16,7 +16,8 @@ use percent_encoding::percent_decode_str;
 use tower_service::Service;
 
 use super::answer::json;
-use super::limits::{DOCUMENT_TIME, TOOLSETS};
+use super::kept::Kept;
+use super::limits::DOCUMENT_TIME;
 use super::one::One;
 use super::problem::Problem;
 use super::route::{Route, nothing};
@@ -35,7 +36,7 @@ struct Shared {
     named: Arc<RwLock<Named>>,
     is_there: IsThere,
     /// By whether callers need a key, and what they see.
-    documents: Mutex<Vec<(bool, Vec<Seen>, Bytes)>>,
+    documents: Mutex<Kept<(bool, Vec<Seen>, Bytes)>>,
 }
 
 /// Whether an upstream is there for a caller.
@@ -200,8 +201,8 @@ impl Shared {
                     .all(|(one, other)| one.0 == other.0 && Arc::ptr_eq(&one.1, &other.1))
         };
         let documents = || self.documents.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |(keyed, known, _): &&(bool, Vec<Seen>, Bytes)| *keyed == has_key && is_same(known);
-        if let Some((_, _, document)) = documents().iter().find(is_it) {
+        let is_it = |(keyed, known, _): &(bool, Vec<Seen>, Bytes)| *keyed == has_key && is_same(known);
+        if let Some((_, _, document)) = documents().find(is_it) {
             return document.clone();
         }
         let document = document::of_many(
@@ -209,11 +210,7 @@ impl Shared {
             has_key,
             seen.iter().map(|(name, toolset)| (&**name, &**toolset)),
         );
-        let mut documents = documents();
-        if documents.len() >= TOOLSETS {
-            documents.clear();
-        }
-        documents.push((has_key, seen, document.clone()));
+        documents().keep((has_key, seen, document.clone()), document.len());
         document
     }
 }

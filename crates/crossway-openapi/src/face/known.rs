@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_proto::{Message, Part};
 
-use super::limits::{SEEN_BYTES, SEEN_LISTS, TOOLSETS};
+use super::kept::Kept;
+use super::limits::{SEEN_BYTES, SEEN_LISTS};
 use super::toolset::Toolset;
 
 /// Lists of tools that were read before, by what they are made of. Callers who are told the same share one, and nobody is given what
@@ -14,14 +15,13 @@ use super::toolset::Toolset;
 #[derive(Default)]
 pub(crate) struct Known {
     hasher: RandomState,
-    kept: Mutex<Kept>,
+    tables: Mutex<Tables>,
 }
 
 #[derive(Default)]
-struct Kept {
-    /// By a hash of their bytes.
-    lists: HashMap<u64, Vec<List>>,
-    count: usize,
+struct Tables {
+    /// With a hash of their bytes.
+    lists: Kept<(u64, List)>,
     /// By where the bytes of their first page are. The pages are kept with them, so that nothing else can be there.
     seen: HashMap<(usize, usize), List>,
     seen_bytes: usize,
@@ -37,46 +37,35 @@ impl Known {
     /// The tools of a list.
     pub(crate) fn of(&self, pages: Vec<Message>) -> Arc<Toolset> {
         let place = place(&pages);
-        if let Some(list) = self.kept().seen.get(&place)
+        if let Some(list) = self.tables().seen.get(&place)
             && are_same_place(&list.pages, &pages)
         {
             return Arc::clone(&list.toolset);
         }
         let hash = self.hasher.hash_one(pages.iter().map(tools_of).collect::<Vec<_>>());
-        let found = self.kept().lists.get(&hash).and_then(|lists| {
-            lists.iter().find(|list| pages.iter().map(tools_of).eq(list.pages.iter().map(tools_of))).cloned()
-        });
-        let toolset = match found {
-            Some(list) => list.toolset,
-            None => Arc::new(Toolset::of(&pages)),
+        let is_it = |(of, list): &(u64, List)| {
+            *of == hash && pages.iter().map(tools_of).eq(list.pages.iter().map(tools_of))
         };
+        let found = self.tables().lists.find(is_it).map(|(_, list)| Arc::clone(&list.toolset));
+        let toolset = found.unwrap_or_else(|| Arc::new(Toolset::of(&pages)));
         let list = List { pages: pages.into(), toolset: Arc::clone(&toolset) };
-        let mut kept = self.kept();
+        let mut tables = self.tables();
         let bytes: usize = list.pages.iter().map(Message::len).sum();
-        if kept.seen.len() >= SEEN_LISTS || kept.seen_bytes + bytes > SEEN_BYTES {
-            kept.seen.clear();
-            kept.seen_bytes = 0;
+        if tables.seen.len() >= SEEN_LISTS || tables.seen_bytes + bytes > SEEN_BYTES {
+            tables.seen.clear();
+            tables.seen_bytes = 0;
         }
-        kept.seen_bytes += bytes;
-        kept.seen.insert(place, list.clone());
-        let is_new = !kept
-            .lists
-            .get(&hash)
-            .is_some_and(|lists| lists.iter().any(|known| Arc::ptr_eq(&known.toolset, &list.toolset)));
-        if is_new {
-            if kept.count >= TOOLSETS {
-                kept.lists.clear();
-                kept.count = 0;
-            }
-            kept.count += 1;
-            kept.lists.entry(hash).or_default().push(list);
+        tables.seen_bytes += bytes;
+        tables.seen.insert(place, list.clone());
+        if tables.lists.find(|(_, known)| Arc::ptr_eq(&known.toolset, &toolset)).is_none() {
+            tables.lists.keep((hash, list), bytes);
         }
         toolset
     }
 
     /// Each step leaves the tables whole.
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,6 +90,7 @@ fn are_same_place(known: &[Message], pages: &[Message]) -> bool {
 mod tests {
     use crossway_proto::RequestId;
 
+    use super::super::limits::KEPT_BYTES;
     use super::*;
 
     fn list(tools: &str) -> Vec<Message> {
@@ -121,10 +111,11 @@ mod tests {
     #[test]
     fn lists_without_end_are_not_kept_for_ever() {
         let known = Known::default();
-        for number in 0..TOOLSETS * 3 {
-            known.of(list(&format!(r#"[{{"name":"t{number}"}}]"#)));
-        }
-        let kept = known.kept();
-        assert!(kept.count <= TOOLSETS && kept.lists.len() <= TOOLSETS && kept.seen.len() <= SEEN_LISTS);
+        let long = "x".repeat(KEPT_BYTES / 8);
+        let of = |number: usize| list(&format!(r#"[{{"name":"{number}{long}"}}]"#));
+        let first = Arc::downgrade(&known.of(of(0)));
+        assert!(first.upgrade().is_some());
+        (1..10).for_each(|number| drop(known.of(of(number))));
+        assert!(first.upgrade().is_none());
     }
 }

@@ -43,6 +43,9 @@ pub(crate) const FAILURE_BYTES: usize = 64 << 10;
 /// How many lists of tools a face keeps read, and how many documents: 64. Callers whose rights are alike share one.
 pub(crate) const TOOLSETS: usize = 64;
 
+/// How many bytes those lists may have, and those documents: 64 MiB each. One that has more is kept alone.
+pub(crate) const KEPT_BYTES: usize = 64 << 20;
+
 /// How many answers to `tools/list` are known again by where they are in memory: 4,096. The others are compared.
 pub(crate) const SEEN_LISTS: usize = 4096;
 

@@ -28,6 +28,7 @@ mod docs;
 mod document;
 mod form;
 mod future;
+mod kept;
 mod key;
 mod known;
 mod limits;

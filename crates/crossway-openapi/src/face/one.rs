@@ -12,8 +12,8 @@ use http::{Response, StatusCode};
 use super::answer::{json, of_result};
 use super::ask::{Asker, Introduction};
 use super::form::Form;
+use super::kept::Kept;
 use super::known::Known;
-use super::limits::TOOLSETS;
 use super::problem::Problem;
 use super::route::Route;
 use super::toolset::{Tool, Toolset};
@@ -24,7 +24,7 @@ pub(crate) struct One {
     pub(crate) config: Config,
     pub(crate) asker: Asker,
     known: Known,
-    documents: Mutex<Vec<Document>>,
+    documents: Mutex<Kept<Document>>,
 }
 
 /// A document that was made, and all that it was made of: callers who see the same tools may be told other things of the server.
@@ -71,18 +71,14 @@ impl One {
         let said = self.asker.introduction(extensions).await;
         let has_key = self.config.has_key();
         let documents = || self.documents.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |known: &&Document| {
+        let is_it = |known: &Document| {
             known.has_key == has_key && Arc::ptr_eq(&known.toolset, &toolset) && known.said == said
         };
-        if let Some(known) = documents().iter().find(is_it) {
+        if let Some(known) = documents().find(is_it) {
             return Ok(known.bytes.clone());
         }
         let bytes = document::of_one(&self.config, has_key, &said, &toolset);
-        let mut documents = documents();
-        if documents.len() >= TOOLSETS {
-            documents.clear();
-        }
-        documents.push(Document { has_key, toolset, said, bytes: bytes.clone() });
+        documents().keep(Document { has_key, toolset, said, bytes: bytes.clone() }, bytes.len());
         Ok(bytes)
     }
 
