@@ -191,10 +191,29 @@ fn what_can_be_no_tool_is_refused_with_its_reason() {
             "its input can't be used",
         ),
         (chat("http://h").body(&json!("{args.other}")).map(drop), "its input has no such property"),
+        (
+            WebhookTool::new("ask", "http://h")
+                .and_then(|tool| tool.body(&json!("{args.other}")))
+                .and_then(|tool| tool.input(&json!({ "type": "object", "properties": { "question": {} } })))
+                .map(drop),
+            "its input has no such property",
+        ),
         (chat("http://h").body(&json!("{")).map(drop), "a brace has no partner"),
         (chat("http://h").method("GET").map(drop), "there are POST, PUT and PATCH"),
     ] {
         let error: BadTool = made.unwrap_err();
         assert!(error.to_string().contains(wanted) && !error.to_string().contains("s3cr3t"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn of_two_tools_of_one_name_the_first_is_there_alone() {
+    let tool = |about: &str| WebhookTool::new("ask", "http://127.0.0.1:1").unwrap().description(about);
+    let other = WebhookTool::new("other", "http://127.0.0.1:1").unwrap();
+    let tools = Arc::new([tool("first"), other, tool("second")]);
+    let upstream = WebhookUpstream::new("n8n", tools, CallOptions::new());
+    let list = ask(&upstream, "tools/list", json!({})).await.unwrap();
+    let told: Vec<_> =
+        list["result"]["tools"].as_array().unwrap().iter().map(|tool| &tool["description"]).collect();
+    assert_eq!(told, ["first", ""]);
 }

@@ -108,14 +108,14 @@ impl WebhookTool {
     ///
     /// # Errors
     ///
-    /// When it is something else, is no schema, or refers to another document.
+    /// When it is something else, is no schema, refers to another document, or does not name an argument that the body has a place for.
     pub fn input(mut self, schema: &Value) -> Result<Self, BadTool> {
         let schema = schema.as_object().ok_or(BadTool::Input)?;
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err(BadTool::Input);
         }
         self.input = checker(&Value::Object(schema.clone()))?;
-        Ok(self)
+        self.with_places_filled()
     }
 
     /// What is sent: a [`Template`].
@@ -124,13 +124,17 @@ impl WebhookTool {
     ///
     /// When it is none, or has a place for an argument that the input does not name.
     pub fn body(mut self, template: &Value) -> Result<Self, BadTool> {
-        let template = Template::new(template)?;
+        self.body = Template::new(template)?;
+        self.with_places_filled()
+    }
+
+    /// Itself, if its input names each argument that its body has a place for.
+    fn with_places_filled(self) -> Result<Self, BadTool> {
         if let Some(properties) = self.input.schema().get("properties")
-            && let Some(name) = template.names().into_iter().find(|name| properties.get(*name).is_none())
+            && let Some(name) = self.body.names().into_iter().find(|name| properties.get(*name).is_none())
         {
             return Err(BadTool::NoArgument(name.to_owned()));
         }
-        self.body = template;
         Ok(self)
     }
 

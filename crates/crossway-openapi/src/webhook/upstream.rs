@@ -1,6 +1,7 @@
 //! Webhooks as an MCP server at the seam.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,11 +50,18 @@ struct Shared {
 }
 
 impl WebhookUpstream {
-    /// Webhooks under the name of a server. Of two of one name the first is called.
+    /// Webhooks under the name of a server. Of two of one name the first is there alone.
     #[must_use]
     pub fn new(name: impl Into<String>, tools: Arc<[WebhookTool]>, options: CallOptions) -> Self {
-        let definitions = tools.iter().map(|tool| tool.definition().into()).collect();
-        let by_name = tools.iter().enumerate().rev().map(|(at, tool)| (tool.name.clone(), at)).collect();
+        let mut by_name = HashMap::new();
+        let mut definitions: Vec<Box<str>> = Vec::new();
+        for (at, tool) in tools.iter().enumerate() {
+            if let Entry::Vacant(free) = by_name.entry(tool.name.clone()) {
+                free.insert(at);
+                definitions.push(tool.definition().into());
+            }
+        }
+        let definitions = definitions.into();
         Self(Arc::new(Shared { name: name.into(), tools, definitions, by_name, options }))
     }
 }
