@@ -107,7 +107,7 @@ impl Query {
         Self { between: "; ", ..Self::new() }
     }
 
-    /// Adds a parameter in its style.
+    /// Adds a parameter in its style. What is null is left out, and so is a list or an object with nothing in it (RFC 6570, section 2.3).
     pub(super) fn add(
         &mut self,
         style: Style,
@@ -118,14 +118,12 @@ impl Query {
     ) -> Result<(), BadArguments> {
         match (style, value) {
             (Style::DeepObject, Value::Object(_)) => self.deep(argument, name, value, 0),
-            (_, Value::Array(list)) if explode => {
-                for value in list {
-                    self.member(name, &text(value));
-                }
-                Ok(())
-            }
             (_, Value::Array(list)) => {
-                self.joined(name, list.iter().map(text), style);
+                let parts = list.iter().filter(|value| !value.is_null()).map(text);
+                match explode {
+                    true => parts.for_each(|part| self.member(name, &part)),
+                    false => self.joined(name, parts, style),
+                }
                 Ok(())
             }
             (Style::Form, Value::Object(members)) if explode => {
@@ -136,8 +134,8 @@ impl Query {
                 Ok(())
             }
             (_, Value::Object(members)) => {
-                let parts = members.iter().flat_map(|(name, value)| [name.clone(), text(value)]);
-                self.joined(name, parts, style);
+                let members = members.iter().filter(|(_, value)| !value.is_null());
+                self.joined(name, members.flat_map(|(name, value)| [name.clone(), text(value)]), style);
                 Ok(())
             }
             (_, value) => {
@@ -184,10 +182,10 @@ impl Query {
             Style::PipeDelimited => "%7C",
             _ => ",",
         };
-        self.begin(name);
         for (at, part) in parts.enumerate() {
-            if at > 0 {
-                self.text.push_str(between);
+            match at {
+                0 => self.begin(name),
+                _ => self.text.push_str(between),
             }
             percent(&part, &mut self.text);
         }

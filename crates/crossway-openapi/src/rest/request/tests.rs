@@ -179,6 +179,29 @@ fn styles_are_those_of_the_specification() {
     }
 }
 
+#[test]
+fn what_has_nothing_in_it_is_not_in_a_query() {
+    // RFC 6570, section 2.3: undefined values, and lists and associative arrays that have none other.
+    for (style, explode, value, wanted) in [
+        ("form", false, json!([]), None),
+        ("form", true, json!([]), None),
+        ("form", false, json!({}), None),
+        ("form", true, json!({ "a": null }), None),
+        ("form", false, json!({ "a": null }), None),
+        ("spaceDelimited", false, json!([null]), None),
+        ("pipeDelimited", false, json!([]), None),
+        ("deepObject", true, json!({ "a": [] }), None),
+        ("form", false, json!([null, "a", null, ""]), Some("color=a,")),
+        ("form", true, json!([null, "a", null, ""]), Some("color=a&color=")),
+        ("form", false, json!({ "a": null, "b": 1 }), Some("color=b,1")),
+    ] {
+        let color = json!({ "name": "color", "in": "query", "style": style, "explode": explode });
+        let api = api(json!({ "parameters": [{ "name": "id", "in": "path", "required": true }, color] }));
+        let outgoing = made(&api, json!({ "id": "1", "color": value })).unwrap();
+        assert_eq!(outgoing.uri.query(), wanted, "{style} {explode} {value}");
+    }
+}
+
 /// The path that a parameter `color` of a style makes, without what stands around it.
 fn path_of(style: &str, explode: bool, value: Value) -> Result<String, BadArguments> {
     let id = json!({ "name": "id", "in": "path", "required": true, "style": style, "explode": explode });
