@@ -15,7 +15,8 @@ pub(super) enum Holds {
     Dependencies,
     /// Schemas that are there to be referred to.
     Definitions,
-    /// What names schemas, or their dialect.
+    /// What names schemas, or their dialect. `discriminator` is OpenAPI's, and names those that are not where it says once a schema stands in a
+    /// document.
     Name,
     /// A value, which is no schema even if it looks like one.
     Value,
@@ -41,7 +42,7 @@ impl Holds {
             "dependencies" => Self::Dependencies,
             "$defs" | "definitions" => Self::Definitions,
             "$schema" | "$id" | "$anchor" | "$dynamicAnchor" | "$recursiveAnchor" | "$vocabulary"
-            | "$comment" => Self::Name,
+            | "$comment" | "discriminator" => Self::Name,
             _ => Self::Value,
         }
     }

@@ -184,3 +184,15 @@ fn components_of_two_schemas_have_two_names() {
     let names: Vec<String> = components.into_object().iter().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(names, ["a_b", "a_b_2"]);
 }
+
+#[test]
+fn a_discriminator_does_not_name_schemas_that_are_gone() {
+    let (schema, _) = resolved(&json!({
+        "oneOf": [{ "$ref": "#/$defs/Cat" }],
+        "discriminator": { "propertyName": "kind", "mapping": { "cat": "#/$defs/Cat" } },
+        "properties": { "discriminator": { "type": "string" } },
+        "$defs": { "Cat": { "type": "object" } },
+    }));
+    let properties = json!({ "discriminator": { "type": "string" } });
+    assert_eq!(schema, json!({ "oneOf": [{ "type": "object" }], "properties": properties }));
+}
