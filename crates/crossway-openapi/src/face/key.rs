@@ -54,7 +54,7 @@ impl ApiKey {
         if is_document && !self.is_strict {
             return Ok(());
         }
-        let missing = || Problem::new(StatusCode::UNAUTHORIZED, "send the key, as Authorization: Bearer KEY");
+        let missing = || Problem::no_key(self.is_strict);
         let mut said = headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (said.next(), said.next()) else { return Err(missing()) };
         let value = value.to_str().map_err(|_| missing())?;
@@ -84,6 +84,7 @@ impl fmt::Debug for ApiKey {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http::header::WWW_AUTHENTICATE;
 
     use super::*;
 
@@ -113,6 +114,18 @@ mod tests {
         assert_eq!(status(&strict, Some("Basic YW55Om5v"), true), 403);
         assert_eq!(status(&strict, Some("Basic !"), true), 401);
         assert_eq!(status(&key, Some("Basic YW55OnRvcC1zZWNyZXQ="), false), 401);
+    }
+
+    #[test]
+    fn browsers_ask_for_a_key_that_may_be_a_password() {
+        let key = ApiKey::new("top-secret").unwrap();
+        for (key, wanted) in
+            [(key.clone(), &["Bearer"][..]), (key.strict(), &["Bearer", r#"Basic realm="crossway""#])]
+        {
+            let answer = key.check(&HeaderMap::new(), false).unwrap_err().into_response();
+            let challenges: Vec<_> = answer.headers().get_all(WWW_AUTHENTICATE).iter().collect();
+            assert_eq!(challenges, wanted);
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) struct Problem {
     detail: Detail,
     retry_after: Option<u64>,
     allow: Option<&'static str>,
+    /// Whether a key that is missing may come as a password.
+    takes_basic: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,7 +53,11 @@ struct Message {
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         let message = Message { message: message.into(), outcome: None, code: None, data: None };
-        Self { status, detail: Detail::Message(message), retry_after: None, allow: None }
+        Self::of(status, Detail::Message(message))
+    }
+
+    fn of(status: StatusCode, detail: Detail) -> Self {
+        Self { status, detail, retry_after: None, allow: None, takes_basic: false }
     }
 
     /// Arguments that do not fit their schema. They are the request's body.
@@ -59,14 +65,19 @@ impl Problem {
         for fault in &mut faults {
             fault.loc.insert(0, Step::Name("body".to_owned()));
         }
-        let detail = Detail::Faults(faults);
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail, retry_after: None, allow: None }
+        Self::of(StatusCode::UNPROCESSABLE_ENTITY, Detail::Faults(faults))
     }
 
     /// A method that a path has not, with those that it has.
     pub(crate) fn not_allowed(allow: &'static str) -> Self {
         let why = format!("this path takes {allow} only");
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, why) }
+    }
+
+    /// A key that is missing.
+    pub(crate) fn no_key(takes_basic: bool) -> Self {
+        let why = "send the key, as Authorization: Bearer KEY";
+        Self { takes_basic, ..Self::new(StatusCode::UNAUTHORIZED, why) }
     }
 
     /// What an upstream has answered with.
@@ -78,7 +89,7 @@ impl Problem {
     ) -> Self {
         let outcome = Some(told(Outcome::Answered));
         let message = Message { message: message.into(), outcome, code: Some(code), data };
-        Self { status, detail: Detail::Message(message), retry_after: None, allow: None }
+        Self::of(status, Detail::Message(message))
     }
 
     pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
@@ -128,6 +139,9 @@ impl Problem {
         // "A server generating a 401 (Unauthorized) response MUST send a WWW-Authenticate header field" (RFC 9110, section 15.5.2).
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            if self.takes_basic {
+                headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="crossway""#));
+            }
         }
         response
     }
