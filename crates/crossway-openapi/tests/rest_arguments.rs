@@ -226,8 +226,12 @@ components:
 
 /// What each tool takes, by name.
 async fn bodies() -> (Fake, RestUpstream, impl Fn(&str) -> Value) {
+    described(BODIES).await
+}
+
+async fn described(document: &str) -> (Fake, RestUpstream, impl Fn(&str) -> Value + use<>) {
     let fake = Fake::start(|_| json_answer(200, json!({}))).await;
-    let document = Document::parse(BODIES.as_bytes()).unwrap();
+    let document = Document::parse(document.as_bytes()).unwrap();
     let api = Api::new(&document, &ApiOptions::new().server(fake.url.as_str())).unwrap();
     let upstream = RestUpstream::new(api, CallOptions::new());
     let listed = ask(&upstream, "tools/list", json!({})).await.unwrap();
@@ -280,6 +284,62 @@ async fn members_of_a_form_that_are_not_all_named_are_one_argument() {
     }
     assert_eq!(is_refused(&call(&upstream, "parts", json!({})).await), "the argument \"body\" is missing");
     assert_eq!(input("several")["more"]["items"], bytes);
+}
+
+const BASE64: &str = r##"
+openapi: 3.1.0
+paths:
+  /upload:
+    post:
+      operationId: parts
+      requestBody:
+        content:
+          multipart/form-data:
+            schema:
+              type: object
+              properties:
+                text: { type: string, contentMediaType: application/json }
+                encoded: { type: string, contentEncoding: base64 }
+                typed: { type: string, contentMediaType: application/octet-stream }
+                untyped: { contentMediaType: image/png }
+    put:
+      operationId: whole
+      requestBody: { content: { image/png: { schema: { type: string, contentMediaType: image/png, contentEncoding: base64 } } } }
+    patch: { operationId: raw, requestBody: { content: { image/png: {} } } }
+"##;
+
+#[tokio::test]
+async fn what_is_said_to_be_base64_is_sent_as_base64_and_bytes_as_bytes() {
+    let (fake, upstream, input) = described(BASE64).await;
+    let names = ["text", "encoded", "typed", "untyped"];
+    let told = names.map(|name| input("parts")[name].get("contentEncoding").is_some());
+    assert_eq!(told, [false, true, true, true]);
+    let arguments = names.map(|name| (name.to_owned(), json!("AAEC")));
+    call(&upstream, "parts", Value::Object(arguments.into_iter().collect())).await;
+    let asked = fake.asked_once();
+    let octets = "Content-Type: application/octet-stream\r\n";
+    for (name, head, value) in [
+        ("text", "\r\n\r\n".to_owned(), &b"AAEC"[..]),
+        (
+            "encoded",
+            format!("; filename=\"encoded\"\r\n{octets}Content-Transfer-Encoding: base64\r\n\r\n"),
+            b"AAEC",
+        ),
+        ("typed", format!("; filename=\"typed\"\r\n{octets}\r\n"), b"\x00\x01\x02"),
+        ("untyped", format!("; filename=\"untyped\"\r\n{octets}\r\n"), b"\x00\x01\x02"),
+    ] {
+        let part = [format!("name=\"{name}\"{head}").as_bytes(), value, b"\r\n--"].concat();
+        assert!(asked.body().windows(part.len()).any(|of| of == part), "{name}: {:?}", asked.body());
+    }
+    for (tool, wanted) in [("whole", &b"AAEC"[..]), ("raw", b"\x00\x01\x02")] {
+        assert_eq!(input(tool)["body"]["contentEncoding"], "base64");
+        call(&upstream, tool, json!({ "body": "AAEC" })).await;
+        let asked = fake.asked_once();
+        assert_eq!(
+            (&asked.headers()["content-type"], &asked.body()[..]),
+            (&"image/png".parse().unwrap(), wanted)
+        );
+    }
 }
 
 #[tokio::test]

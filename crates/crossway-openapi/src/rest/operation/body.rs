@@ -27,7 +27,7 @@ pub(in crate::rest) enum MediaKind {
     Form,
     Multipart,
     Text,
-    /// Its argument is base64.
+    /// Its argument is the base64 of it.
     Binary,
 }
 
@@ -46,8 +46,10 @@ pub(in crate::rest) struct Encoding {
     pub(in crate::rest) style: Option<Style>,
     pub(in crate::rest) explode: Option<bool>,
     pub(in crate::rest) mime: Option<String>,
-    /// Whether its argument is base64.
+    /// Whether its argument is the base64 of what is sent.
     pub(in crate::rest) is_binary: bool,
+    /// Whether it is base64 itself: the argument is sent as it is, under `Content-Transfer-Encoding`.
+    pub(in crate::rest) is_base64: bool,
 }
 
 /// A body as it is described.
@@ -82,6 +84,11 @@ pub(super) fn media<'a>(document: &'a Document, operation: &'a Value) -> Result<
         return Err(Unusable::Body(mimes.join(", ")));
     };
     let schema = media.get("schema");
+    let kind = match schema.map(|schema| resolve(document.root(), schema)).transpose()? {
+        // "The payload is transferred as text."
+        Some(schema) if kind == MediaKind::Binary && is_base64(schema) => MediaKind::Text,
+        _ => kind,
+    };
     let encodings = encodings(document, schema, media.get("encoding"))?;
     let description = body.get("description").and_then(Value::as_str);
     Ok(Some(Media { kind, mime, is_required, schema, description, encodings }))
@@ -114,8 +121,10 @@ fn encodings(
     for (name, property) in members(document, schema)? {
         let property = resolve(document.root(), property)?;
         let item = property.get("items").map(|items| resolve(document.root(), items)).transpose()?;
-        if is_binary(property) || item.is_some_and(is_binary) {
-            all.insert(name.clone(), Encoding { is_binary: true, ..Encoding::default() });
+        let either = |is_it: fn(&Value) -> bool| is_it(property) || item.is_some_and(is_it);
+        let (is_binary, is_base64) = (either(is_binary), either(is_base64));
+        if is_binary || is_base64 {
+            all.insert(name.clone(), Encoding { is_binary, is_base64, ..Encoding::default() });
         }
     }
     for (name, encoding) in said.and_then(Value::as_object).into_iter().flatten() {
@@ -158,10 +167,21 @@ fn members<'a>(
     Ok(found)
 }
 
-/// Whether a property is bytes: 3.0 says so by its format, 3.1 by its encoding, or by a media type and no type.
+/// Whether a schema is one of bytes that are sent as they are, and so of an argument that is base64 of them: 3.0 says so by its format, 3.1 by a
+/// media type that no text has, without an encoding (OpenAPI 3.1.1, Working with Binary Data).
 pub(super) fn is_binary(schema: &Value) -> bool {
     let text = |member| schema.get(member).and_then(Value::as_str);
-    text("format") == Some("binary")
-        || text("contentEncoding").is_some_and(|coding| coding.eq_ignore_ascii_case("base64"))
-        || (text("contentMediaType").is_some() && schema.get("type").is_none())
+    let is_of_bytes = |mime: &str| {
+        // A text may be one that is JSON or has a type of its own.
+        schema.get("type").is_none() || !matches!(kind(mime), BodyKind::Json | BodyKind::Text)
+    };
+    let is_said =
+        schema.get("contentEncoding").is_none() && text("contentMediaType").is_some_and(is_of_bytes);
+    text("format") == Some("binary") && !is_base64(schema) || is_said
+}
+
+/// Whether a schema is one of base64: that is what is sent, and not what it stands for.
+pub(super) fn is_base64(schema: &Value) -> bool {
+    let encoding = schema.get("contentEncoding").and_then(Value::as_str);
+    encoding.is_some_and(|encoding| encoding.eq_ignore_ascii_case("base64"))
 }

@@ -206,11 +206,12 @@ fn bytes_in_base64(schema: &mut Map<String, Value>, media: &Media<'_>) {
     }
 }
 
-/// Whether a body's schema says that it is a text.
+/// Whether a body's schema says that it is a text: which is all that has an encoding.
 fn is_text(schema: &Map<String, Value>) -> bool {
     match schema.get("type") {
         Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "string" || kind == "null"),
-        kind => kind.is_some_and(|kind| kind == "string"),
+        Some(kind) => kind == "string",
+        None => schema.contains_key("contentEncoding"),
     }
 }
 

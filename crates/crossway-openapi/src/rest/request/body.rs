@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::super::operation::{Body, Fields, MediaKind, Style};
-use super::multipart::Multipart;
+use super::multipart::{Multipart, Part};
 use super::style::{Query, text};
 use super::{BadArguments, multipart};
 
@@ -84,13 +84,18 @@ fn parts(body: &Body, argument: &str, value: &Value) -> Result<Multipart, BadArg
         };
         for value in each {
             let mime = encoding.mime.as_deref();
+            let bytes = mime.or(Some(multipart::BYTES));
             if encoding.is_binary {
-                let bytes = bytes_of(name, value)?;
-                multipart.add(name, mime.or(Some(multipart::BYTES)), true, &bytes);
+                let part = Part { mime: bytes, is_file: true, is_base64: false };
+                multipart.add(name, part, &bytes_of(name, value)?);
             } else if value.is_object() || value.is_array() {
-                multipart.add(name, mime.or(Some("application/json")), false, value.to_string().as_bytes());
+                let part = Part { mime: mime.or(Some("application/json")), ..Part::default() };
+                multipart.add(name, part, value.to_string().as_bytes());
+            } else if encoding.is_base64 {
+                let part = Part { mime: bytes, is_file: true, is_base64: true };
+                multipart.add(name, part, text(value).as_bytes());
             } else {
-                multipart.add(name, mime, false, text(value).as_bytes());
+                multipart.add(name, Part { mime, ..Part::default() }, text(value).as_bytes());
             }
         }
     }

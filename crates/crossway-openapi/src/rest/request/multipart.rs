@@ -5,6 +5,16 @@ use bytes::Bytes;
 /// What a part of bytes is.
 pub(super) const BYTES: &str = "application/octet-stream";
 
+/// Of which kind a part is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Part<'a> {
+    pub(super) mime: Option<&'a str>,
+    pub(super) is_file: bool,
+    /// "Using `contentEncoding` for a multipart field is equivalent to specifying an Encoding Object with a `headers` field containing
+    /// `Content-Transfer-Encoding`" (OpenAPI 3.1.1, Encoding multipart Media Types).
+    pub(super) is_base64: bool,
+}
+
 /// A body of parts. What is between them is random, and in none of them but by a chance of 2^-128.
 pub(super) struct Multipart {
     boundary: String,
@@ -18,15 +28,18 @@ impl Multipart {
 
     /// Adds a part. Its name can't end the header that it stands in (WHATWG HTML, multipart form data: a quote and line breaks are
     /// escaped).
-    pub(super) fn add(&mut self, name: &str, mime: Option<&str>, is_file: bool, value: &[u8]) {
+    pub(super) fn add(&mut self, name: &str, kind: Part<'_>, value: &[u8]) {
         let name = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
         let mut head = format!("--{}\r\nContent-Disposition: form-data; name=\"{name}\"", self.boundary);
-        if is_file {
+        if kind.is_file {
             head.push_str(&format!("; filename=\"{name}\""));
         }
         head.push_str("\r\n");
-        if let Some(mime) = mime {
+        if let Some(mime) = kind.mime {
             head.push_str(&format!("Content-Type: {mime}\r\n"));
+        }
+        if kind.is_base64 {
+            head.push_str("Content-Transfer-Encoding: base64\r\n");
         }
         head.push_str("\r\n");
         self.text.extend_from_slice(head.as_bytes());
