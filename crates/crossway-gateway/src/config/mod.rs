@@ -15,7 +15,7 @@ mod reload;
 mod schema;
 mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
@@ -99,11 +99,11 @@ const FIXED: [&str; 9] =
     ["listen", "allow_hosts", "allow_origins", "tls", "operations", "session_keys", "audit", "limits", "log"];
 
 impl Fixed {
-    fn of(root: &Node<'_>) -> Self {
+    fn of(root: &Node<'_>, contents: &BTreeMap<usize, u64>) -> Self {
         Self(FIXED.map(|key| {
             let mut hasher = DefaultHasher::new();
             if let Some(node) = root.find(&[Step::Key(key.into())]) {
-                node.hash_into(&mut hasher);
+                node.hash_into(contents, &mut hasher);
             }
             hasher.finish()
         }))
@@ -303,7 +303,7 @@ fn parse_with(
     };
     let mut found = Findings::default();
     let loaded = checks::check(file, &root, &context, &mut found);
-    let Found { literal, files: read, mut hasher } = context.take_found();
+    let Found { literal, files: read, mut hasher, contents } = context.take_found();
     files.extend(read);
     let mut findings: Vec<_> = found
         .0
@@ -321,8 +321,8 @@ fn parse_with(
     let can_be_used = findings.iter().all(|finding| finding.severity != Severity::Error);
     let Some(mut loaded) = loaded.filter(|_| can_be_used) else { return Err(ConfigErrors(findings)) };
     loaded.warnings = findings;
-    loaded.fixed = Fixed::of(&root);
-    root.hash_into(&mut hasher);
+    loaded.fixed = Fixed::of(&root, &contents);
+    root.hash_into(&contents, &mut hasher);
     loaded.says = hasher.finish();
     loaded.hash = hash;
     Ok(loaded)

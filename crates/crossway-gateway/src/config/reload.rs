@@ -271,8 +271,27 @@ mod tests {
         let mut reloads = Reloads::new(&path, &loaded).unwrap();
 
         fs::write(&secret, "another\n").unwrap();
+        let before = loaded.fixed;
         let loaded = reloads.next().await.unwrap();
+        assert_eq!(before, loaded.fixed);
         let crate::plan::UpstreamPlan::Url(plan) = &loaded.upstreams[0].plan else { panic!("no URL") };
         assert_eq!(plan.headers[0].1, "another");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secrets_file_of_what_holds_from_the_next_start_on_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crossway.yaml");
+        let secret = folder.path().join("key");
+        fs::write(&secret, "0123456789abcdef0123456789abcdef\n").unwrap();
+        let operations = "operations: { listen: '127.0.0.1:9808', admin_key: 'file:key' }\n";
+        fs::write(&path, format!("{CONFIG}{operations}audit: {{ file: stderr, key: 'file:key' }}\n"))
+            .unwrap();
+        let loaded = load(&path).unwrap();
+        let mut reloads = Reloads::new(&path, &loaded).unwrap();
+
+        fs::write(&secret, "another-0123456789abcdef0123456789abcdef\n").unwrap();
+        let after = reloads.next().await.unwrap();
+        assert_eq!(loaded.fixed.changed_in(&after.fixed), ["operations", "audit"]);
     }
 }

@@ -1,6 +1,7 @@
 //! What a file says, whatever its format: values that know where they stand.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -43,18 +44,18 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// The same for nodes that say the same, wherever that stands.
-    pub(super) fn hash_into(&self, hasher: &mut impl Hasher) {
+    /// The same for nodes that say the same, wherever that stands. `contents` are hashes of the files that texts stand for, by their offsets.
+    pub(super) fn hash_into(&self, contents: &BTreeMap<usize, u64>, hasher: &mut impl Hasher) {
         std::mem::discriminant(&self.value).hash(hasher);
         match &self.value {
             Value::Null | Value::Removed => {}
             Value::Bool(value) => value.hash(hasher),
             Value::Whole(value) => value.hash(hasher),
             Value::Real(value) => value.to_bits().hash(hasher),
-            Value::Text(text) => text.text.hash(hasher),
+            Value::Text(text) => (&text.text, contents.get(&self.at)).hash(hasher),
             Value::List(nodes) => {
                 nodes.len().hash(hasher);
-                nodes.iter().for_each(|node| node.hash_into(hasher));
+                nodes.iter().for_each(|node| node.hash_into(contents, hasher));
             }
             Value::Map(entries) => {
                 let mut entries: Vec<&Entry<'_>> = entries.iter().collect();
@@ -62,7 +63,7 @@ impl<'a> Node<'a> {
                 entries.len().hash(hasher);
                 for entry in entries {
                     entry.key.hash(hasher);
-                    entry.value.hash_into(hasher);
+                    entry.value.hash_into(contents, hasher);
                 }
             }
         }

@@ -8,9 +8,9 @@ mod variables;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash as _};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -47,6 +47,8 @@ pub(super) struct Found {
     pub(super) files: Stamps,
     /// Of what they hold.
     pub(super) hasher: DefaultHasher,
+    /// Of what texts stand for that name a file, by their offsets.
+    pub(super) contents: BTreeMap<usize, u64>,
 }
 
 impl<'a> Context<'a> {
@@ -69,6 +71,13 @@ impl<'a> Context<'a> {
         File::open(file)?.take(at_most).read_to_end(&mut bytes)?;
         bytes.hash(&mut self.found.borrow_mut().hasher);
         Ok(bytes)
+    }
+
+    /// Notes what the text at an offset stands for, which is another one as soon as this is.
+    fn stands_for(&self, at: usize, content: &str) {
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        self.found.borrow_mut().contents.insert(at, hasher.finish());
     }
 
     pub(super) fn take_found(&self) -> Found {

@@ -18,7 +18,9 @@ pub(super) fn value(
 ) -> Result<String, ReadError> {
     // `file:///..` is a URL, as databases have them.
     if let Some(path) = text.text.strip_prefix("file:").filter(|path| !path.starts_with("//")) {
-        return from_file(path, context);
+        let value = from_file(path, context)?;
+        context.stands_for(at, &value);
+        return Ok(value);
     }
     if is_secret {
         if text.text.is_empty() {
