@@ -118,7 +118,7 @@ impl Gateway {
     }
 
     fn list(&self) -> String {
-        read(self.post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{META}}}}}"#)))
+        read(self.post(&list()))
     }
 
     fn signal(&self, name: &str) {
@@ -135,6 +135,10 @@ impl Drop for Gateway {
 }
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+
+fn list() -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{META}}}}}"#)
+}
 
 /// Everybody may do what stands in the grant.
 fn configure(folder: &Path, tools: &str) {
@@ -223,6 +227,34 @@ fn children_have_their_time_to_end() {
 fn pipe(path: &Path) -> fs::File {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
     fs::File::options().read(true).write(true).open(path).unwrap()
+}
+
+#[test]
+fn a_config_that_changes_during_a_drain_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its server starts when somebody asks for its tools, and answers when it may.
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (mut asked, mut may) = (pipe(at("asked").as_ref()), pipe(at("may").as_ref()));
+    let script =
+        format!("echo 1 > '{}'; read -r _ < '{}'; exec '{CROSSWAY}' demo --stdio", at("asked"), at("may"));
+    let server = format!("command: sh, args: [-c, {}]", serde_json::json!(script));
+    configure_with(folder.path(), "'*'", &server);
+    let mut gateway = Gateway::start_in(folder, &[]);
+    assert!(gateway.told().starts_with("READY=1\n"));
+    let list = gateway.post(&list());
+    asked.read_exact(&mut [0; 2]).unwrap();
+    gateway.signal("TERM");
+    assert!(gateway.told().starts_with("STOPPING=1\n"));
+    configure_with(gateway.folder.path(), "'echo'", &server);
+    gateway.signal("HUP");
+    may.write_all(b"1\n").unwrap();
+    assert!(read(list).contains(r#""demo__slow""#));
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    gateway.manager.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 4096];
+    while let Ok(length) = gateway.manager.recv(&mut buffer) {
+        assert_eq!(String::from_utf8_lossy(&buffer[..length]), "WATCHDOG=1\n");
+    }
 }
 
 #[test]

@@ -103,7 +103,7 @@ async fn readiness_waits_for_all_parts_and_goes_first_at_the_end() {
         (status, &body["status"], &body["config"], &body["keys"]),
         (503, &json!("starting"), &json!(true), &json!(false))
     );
-    listener.readiness.keys_loaded();
+    listener.readiness.keys_loaded(true);
     listener.readiness.listening();
     let (status, body) = listener.get("/readyz").await;
     assert_eq!((status, &body["status"]), (200, &json!("ready")));

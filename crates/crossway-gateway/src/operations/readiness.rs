@@ -56,9 +56,12 @@ impl Readiness {
         self.set(CONFIG);
     }
 
-    /// The keys are loaded.
-    pub fn keys_loaded(&self) {
-        self.set(KEYS);
+    /// Whether the keys are loaded. They are not any more where a reload asks for others.
+    pub fn keys_loaded(&self, are: bool) {
+        match are {
+            true => self.set(KEYS),
+            false => drop(self.0.fetch_and(!KEYS, Ordering::AcqRel)),
+        }
     }
 
     /// The listener is bound.
@@ -111,8 +114,11 @@ mod tests {
         readiness.config_loaded();
         readiness.listening();
         assert_eq!(readiness.parts().status, ReadinessStatus::Starting);
-        readiness.keys_loaded();
+        readiness.keys_loaded(true);
         assert!(readiness.is_ready());
+        readiness.keys_loaded(false);
+        assert_eq!(readiness.parts().status, ReadinessStatus::Starting);
+        readiness.keys_loaded(true);
         readiness.clone().stopping();
         readiness.listening();
         assert_eq!(readiness.parts().status, ReadinessStatus::Stopping);

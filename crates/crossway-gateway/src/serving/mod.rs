@@ -41,7 +41,7 @@ use crossway_router::{Front, Router, RouterOptions, SealedSessions};
 use crossway_seal::Keyring;
 use crossway_service::Upstream;
 use futures_util::FutureExt as _;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::args::{Listen, LogArgs, ServeArgs};
 use crate::config::Reloads;
@@ -63,7 +63,7 @@ use access::PolicyAccess;
 use discreet::Discreet;
 use instances::Told;
 use manager::{Manager, Sockets};
-use operating::{Source, Telling, load_tls, operate, record, recorded_all};
+use operating::{Source, Telling, follow_keys, load_tls, operate, record, recorded_all};
 use recorded::Recorded;
 use ruling::{Now, Ruling};
 use standing::Standing;
@@ -143,13 +143,11 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let readiness = Readiness::new();
     let audit = loaded.audit.as_ref().map(record).transpose()?;
     loaded.identity.start(&metrics, &loaded.proxies);
-    let (identity, mut identities) = watch::channel(loaded.identity.clone());
+    let (identity, identities) = watch::channel(loaded.identity.clone());
     let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
     readiness.config_loaded();
     // Only keys that are at a URL are waited for.
-    if now.get().identity.keys_there().now_or_never().is_some() {
-        readiness.keys_loaded();
-    }
+    readiness.keys_loaded(now.get().identity.keys_there().now_or_never().is_some());
     let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
     let mut gateway =
         Gateway::new(now, maker, keyring, metrics.clone(), layer, telemetry.is_traced, by_plan_unquoted())?;
@@ -175,7 +173,7 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let names: Vec<String> = gateway.served.iter().map(|served| served.spec.name.clone()).collect();
     let faces = gateway.faces.clone();
     let edge = Edge::new(gateway.now.clone(), metrics.clone(), faces.clone());
-    let watching = async {
+    let reloading = async {
         loop {
             match reloads.next().await {
                 Ok(loaded) if loaded.says == says => {
@@ -210,24 +208,22 @@ async fn serve(prepared: Prepared) -> Result<(), RunError> {
             manager.ready(gateway.served.len());
         }
     };
-    let keys = {
-        let readiness = readiness.clone();
-        async move {
-            loop {
-                let identity = identities.borrow_and_update().clone();
-                tokio::select! {
-                    () = identity.keys_there() => break,
-                    changed = identities.changed() => if changed.is_err() { return },
-                }
-            }
-            readiness.keys_loaded();
+    // What is read during a drain would begin what the drain does not know of.
+    let (drains, drain) = oneshot::channel::<()>();
+    let watching = async {
+        tokio::select! {
+            biased;
+            _ = drain => std::future::pending().await,
+            () = reloading => {}
         }
     };
+    let keys = follow_keys(identities, readiness.clone());
     let ending = {
         let manager = manager.clone();
         move || {
             readiness.stopping();
             manager.stopping();
+            drop(drains);
         }
     };
     tokio::select! {

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_layers::audit::{AuditKey, AuditLayer, AuditLog, AuditOptions, Overflow};
 use crossway_streamable_http::server::http::serve_with;
+use futures_util::FutureExt as _;
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::audit_file::AuditFile;
@@ -18,6 +19,7 @@ use crate::config::file::OverflowFile;
 use crate::config::limits::AUDIT_END;
 use crate::config::{self, AuditTo};
 use crate::faces::Faces;
+use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::operations::{
     AuditStatus, BadQuestion, Operations, OperationsSource, Readiness, SessionCount, UpstreamStatus,
@@ -88,6 +90,27 @@ pub(super) async fn operate(
     Ok(tokio::spawn(serve_with(listener, Door::of(tls), service, limits, std::future::pending())))
 }
 
+/// Keeps it told whether the keys are there of who holds now: those of another authorization server have to be read first.
+pub(super) async fn follow_keys(mut identities: watch::Receiver<Identity>, readiness: Readiness) {
+    loop {
+        let identity = identities.borrow_and_update().clone();
+        if identity.keys_there().now_or_never().is_none() {
+            readiness.keys_loaded(false);
+            tokio::select! {
+                () = identity.keys_there() => {}
+                changed = identities.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+            }
+        }
+        readiness.keys_loaded(true);
+        if identities.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// What is sent to a collector, until the end.
 pub(super) struct Telling {
     stop: oneshot::Sender<()>,
@@ -155,5 +178,38 @@ pub(super) fn record(audit: &config::Audit) -> Result<(AuditLayer, AuditLog), Ru
 pub(super) async fn recorded_all(log: &AuditLog) {
     if tokio::time::timeout(AUDIT_END, log.written()).await.is_err() {
         tracing::warn!(left = log.counts().places, "records of calls could not be written by the end");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The edge of a config whose proof is this.
+    fn identity(proof: &str) -> Identity {
+        let text = format!("identity: {{ {proof} }}\nupstreams: {{ time: {{ command: uvx }} }}\n");
+        config::parse(Path::new("a.yaml"), &text, |_| None).unwrap().identity
+    }
+
+    #[tokio::test]
+    async fn it_is_not_ready_while_the_keys_of_another_authorization_server_are_missing() {
+        let (there, keys) = (identity("proof: none"), "proof: jwt, issuer: a, audience: [b], jwks_url: ");
+        let readiness = Readiness::new();
+        readiness.config_loaded();
+        readiness.listening();
+        let (now, identities) = watch::channel(there.clone());
+        let mut following = Box::pin(follow_keys(identities, readiness.clone()));
+        for (identity, is_ready) in [
+            (there.clone(), true),
+            (identity(&format!("{keys}'https://one.example/keys'")), false),
+            (identity(&format!("{keys}'https://another.example/keys'")), false),
+            (there, true),
+        ] {
+            now.send_replace(identity);
+            assert!((&mut following).now_or_never().is_none());
+            assert_eq!(readiness.is_ready(), is_ready);
+        }
     }
 }
