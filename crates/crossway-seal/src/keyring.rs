@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
+use base64::engine::{DecodePaddingMode, Engine};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Prk};
 use zeroize::Zeroizing;
@@ -17,6 +18,12 @@ const SALT: usize = 16;
 const HEAD: usize = 1 + ID + SALT;
 const TAG: usize = 16;
 const KEY: usize = 32;
+
+/// Base64 with padding or without, as either alphabet is written by some.
+const ANY_PADDING: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PADDING);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, ANY_PADDING);
 
 /// Keys that seal handles and open them again. The first one seals, all of them open.
 pub struct Keyring {
@@ -48,7 +55,7 @@ impl Keyring {
         Ok(URL_SAFE_NO_PAD.encode(&random_key()?[..]))
     }
 
-    /// Reads a ring: a key a line, the newest first; 32 bytes in base64 of either alphabet. Empty lines, and those that
+    /// Reads a ring: a key a line, the newest first; 32 bytes in base64 of either alphabet, padded or not. Empty lines, and those that
     /// begin with `#`, mean nothing.
     ///
     /// # Errors
@@ -61,7 +68,7 @@ impl Keyring {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let bytes = STANDARD.decode(line).or_else(|_| URL_SAFE_NO_PAD.decode(line));
+            let bytes = STANDARD.decode(line).or_else(|_| URL_SAFE.decode(line));
             let bytes = Zeroizing::new(bytes.map_err(|_| KeyError::NotAKey { line: number })?);
             let bytes: &[u8; KEY] =
                 bytes.as_slice().try_into().map_err(|_| KeyError::NotAKey { line: number })?;
@@ -208,7 +215,18 @@ mod tests {
         ] {
             assert_eq!(Keyring::parse(&text).unwrap_err(), wanted, "{text}");
         }
-        assert!(Keyring::parse(&STANDARD.encode(&random_key().unwrap()[..])).is_ok(), "as openssl prints it");
+    }
+
+    #[test]
+    fn a_key_is_read_as_openssl_and_as_python_print_it() {
+        let bytes = [0xfb; KEY - 1];
+        let bytes = [&bytes[..], &[1]].concat();
+        let (standard, url_safe) = (STANDARD.encode(&bytes), URL_SAFE.encode(&bytes));
+        assert!(standard.contains('+') && url_safe.contains('-') && url_safe.ends_with('='));
+        let sealed = Keyring::parse(&standard).unwrap().seal(b"p", b"x").unwrap();
+        for text in [&standard, standard.trim_end_matches('='), &url_safe, url_safe.trim_end_matches('=')] {
+            assert_eq!(Keyring::parse(text).unwrap().open(b"p", &sealed).unwrap(), b"x", "{text}");
+        }
     }
 
     #[test]
