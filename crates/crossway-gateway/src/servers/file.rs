@@ -62,7 +62,7 @@ pub struct Entry {
     #[serde(default)]
     env: BTreeMap<String, String>,
     /// Its working directory.
-    cwd: Option<PathBuf>,
+    cwd: Option<String>,
     /// The server's URL.
     #[serde(alias = "serverUrl")]
     url: Option<String>,
@@ -218,7 +218,7 @@ impl Entry {
                         .iter()
                         .map(|(name, value)| Ok((OsString::from(name), expanded("env", value)?)))
                         .collect::<Result<_, _>>()?,
-                    cwd: self.cwd,
+                    cwd: self.cwd.map(|cwd| expanded("cwd", &cwd).map(PathBuf::from)).transpose()?,
                 }))
             }
             (None, Some(url)) => {

@@ -49,6 +49,15 @@ fn the_files_of_desktop_clients_are_read_as_they_are() {
 }
 
 #[test]
+fn a_working_directory_may_name_a_variable() {
+    let text = |cwd: &str| format!(r#"{{"mcpServers": {{"a": {{"command": "x", "cwd": "{cwd}"}}}}}}"#);
+    let file = parse(&text("/srv/${TOKEN}")).unwrap();
+    let UpstreamPlan::Command(command) = &file.servers[0].upstream else { panic!("no command") };
+    assert_eq!(command.cwd.as_deref(), Some(std::path::Path::new("/srv/s3cret")));
+    assert!(told(&text("${NOPE}")).contains("in \"cwd\", the environment variable NOPE"));
+}
+
+#[test]
 fn vs_code_says_servers_and_windows_begins_with_a_mark() {
     let file = parse("\u{feff}{\"servers\": {\"a\": {\"type\": \"stdio\", \"command\": \"x\"}}}").unwrap();
     assert_eq!(file.servers[0].name, "a");
