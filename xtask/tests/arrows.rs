@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "crossway",
         &[
+            "crossway-dial",
             "crossway-http-sse",
             "crossway-era",
             "crossway-layers",

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "dial")]
+pub use crossway_dial as dial;
 #[cfg(feature = "router")]
 pub use crossway_era as era;
 #[cfg(any(feature = "http-sse-client", feature = "http-sse-server"))]
