@@ -25,6 +25,13 @@ fn layer_sees_the_call_and_hands_all_of_its_reply_on() {
 }
 
 #[test]
+fn openapi_goes_both_ways() {
+    let said = run(env!("CARGO_BIN_EXE_openapi"));
+    assert!(said.contains("the tool answers") && said.contains(r#""text":"card 7""#), "{said}");
+    assert!(said.contains(r#""/getCard":{"post""#), "{said}");
+}
+
+#[test]
 fn axum_bridge_lists_the_tools_of_a_stdio_server() {
     let said = run(env!("CARGO_BIN_EXE_axum_bridge"));
     assert!(said.contains(r#"/tools/mcp has the tools ["shout"]"#), "{said}");

@@ -8,7 +8,7 @@ pub use crossway_era as era;
 pub use crossway_http_sse as http_sse;
 #[cfg(feature = "layers")]
 pub use crossway_layers as layers;
-#[cfg(feature = "openapi")]
+#[cfg(any(feature = "openapi", feature = "openapi-rest", feature = "openapi-webhook"))]
 pub use crossway_openapi as openapi;
 #[cfg(feature = "policy")]
 pub use crossway_policy as policy;
