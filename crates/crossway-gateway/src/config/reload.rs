@@ -279,6 +279,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn certificates_that_can_not_be_used_hold_up_no_other_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crossway.yaml");
+        fs::write(&path, CONFIG).unwrap();
+        let mut reloads = Reloads::new(&path, &load(&path).unwrap()).unwrap();
+        let tls = "tls: { certificate: none.pem, key: none.pem }\n";
+        fs::write(&path, format!("{tls}upstreams: {{ other: {{ command: uvx }} }}\n")).unwrap();
+        let loaded = reloads.next().await.unwrap();
+        assert_eq!(upstreams(&loaded), ["other"]);
+        assert!(loaded.warnings.iter().any(|warning| warning.path == "tls.certificate"));
+        assert!(load(&path).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_secrets_file_of_what_holds_from_the_next_start_on_is_told_of() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("crossway.yaml");

@@ -16,6 +16,7 @@ use crossway_policy::TenantName;
 
 use super::file::{ConfigFile, LimitsFile};
 use super::problem::{Problem, Severity};
+use super::read::Context;
 use super::tree::{Node, Step};
 use super::{Listening, Loaded};
 
@@ -26,6 +27,14 @@ pub(super) struct Findings(pub(super) Vec<(Severity, Vec<Step>, Problem)>);
 impl Findings {
     fn error(&mut self, path: Vec<Step>, problem: impl Into<Problem>) {
         self.0.push((Severity::Error, path, problem.into()));
+    }
+
+    /// Of a file that is used from the start on: what a reload finds there holds up nothing else.
+    fn at_start(&mut self, context: &Context<'_>, path: Vec<Step>, problem: impl Into<Problem>) {
+        match context.policy_before {
+            Some(_) => self.warning(path, problem),
+            None => self.error(path, problem),
+        }
     }
 
     fn warning(&mut self, path: Vec<Step>, problem: impl Into<Problem>) {
@@ -62,14 +71,14 @@ impl From<usize> for Step {
 pub(super) fn check(
     mut file: ConfigFile,
     root: &Node<'_>,
-    context: &super::read::Context<'_>,
+    context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<Loaded> {
     let (hosts, origins) = place::names(&file, findings);
-    let tls = place::tls(file.tls.as_ref(), "tls", context.folder, findings);
-    let operations = place::operations(&file, &hosts, context.folder, findings);
+    let tls = place::tls(file.tls.as_ref(), "tls", context, findings);
+    let operations = place::operations(&file, &hosts, context, findings);
     let keyring = place::keyring(&file.session_keys, findings);
-    let audit = place::audit(file.audit.as_ref(), context.folder, context.policy_before.is_some(), findings);
+    let audit = place::audit(file.audit.as_ref(), context, findings);
     let proxies = Proxies::from_variables(context.lookup).unwrap_or_else(|bad| {
         findings.error(Vec::new(), Problem::Proxy(bad));
         Proxies::none()

@@ -12,6 +12,7 @@ use crossway_seal::{KeyError, Keyring};
 use super::super::file::{AuditFile, ConfigFile, LimitsFile, OperationsFile, TlsFile};
 use super::super::limits::{MESSAGE_LEAST, THREADS};
 use super::super::problem::Problem;
+use super::super::read::Context;
 use super::super::{Audit, AuditTo, Operations};
 use super::{Findings, steps};
 use crate::log::{self, LogFilterError};
@@ -119,10 +120,10 @@ pub(super) fn limits(file: &LimitsFile, findings: &mut Findings) {
 pub(super) fn tls(
     file: Option<&TlsFile>,
     at: &str,
-    folder: &Path,
+    context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<TlsFiles> {
-    let file = file?;
+    let (file, folder) = (file?, context.folder);
     let files = TlsFiles {
         certificate: folder.join(&file.certificate),
         key: folder.join(&file.key),
@@ -144,7 +145,7 @@ pub(super) fn tls(
             TlsError::NotItsKey { .. } | TlsError::Unusable { .. } => None,
         };
         let path = at.split('.').chain(key).map(super::Step::from).collect();
-        findings.error(path, Problem::Tls(error));
+        findings.at_start(context, path, Problem::Tls(error));
     }
     Some(files)
 }
@@ -153,7 +154,7 @@ pub(super) fn tls(
 pub(super) fn operations(
     file: &ConfigFile,
     hosts: &AllowedHosts,
-    folder: &Path,
+    context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<Operations> {
     let OperationsFile { listen, admin_key, tls: tls_file } = file.operations.as_ref()?;
@@ -171,7 +172,7 @@ pub(super) fn operations(
     if admin_key.is_some() && !address.ip().is_loopback() && tls_file.is_none() {
         findings.warning(steps!["operations", "listen"], PlaceProblem::AdminInTheOpen(address));
     }
-    let tls = tls(tls_file.as_ref(), "operations.tls", folder, findings);
+    let tls = tls(tls_file.as_ref(), "operations.tls", context, findings);
     Some(Operations { address, hosts: hosts.clone(), admin_key, tls })
 }
 
@@ -179,21 +180,17 @@ pub(super) fn operations(
 /// takes a config up all the same.
 pub(super) fn audit(
     file: Option<&AuditFile>,
-    folder: &Path,
-    is_reload: bool,
+    context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<Audit> {
     let file = file?;
     let to = if file.file == Path::new("stderr") {
         AuditTo::Stderr
     } else {
-        let path = folder.join(&file.file);
+        let path = context.folder.join(&file.file);
         if let Err(reason) = can_append(&path) {
             let problem = PlaceProblem::NoAuditFile { file: path.clone(), reason };
-            match is_reload {
-                true => findings.warning(steps!["audit", "file"], problem),
-                false => findings.error(steps!["audit", "file"], problem),
-            }
+            findings.at_start(context, steps!["audit", "file"], problem);
         }
         AuditTo::File(path)
     };
