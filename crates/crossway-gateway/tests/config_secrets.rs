@@ -38,6 +38,39 @@ fn sample() -> Value {
     })
 }
 
+/// The same with each other proof.
+fn samples() -> Vec<Value> {
+    let proofs = [
+        json!({
+            "proof": "headers", "issuer": "chat",
+            "fence": {
+                "connection_key": "0123456789abcdef0123456789abcdef", "networks": ["10.0.0.0/8", "192.0.2.7"],
+                "client_certificates": ["0".repeat(64)],
+            },
+            "names": { "id": "X-User-Id", "email": "X-User-Email", "groups": "X-User-Groups" },
+        }),
+        json!({
+            "proof": "jwt", "issuer": "https://login.example.com", "audience": ["https://gateway.example.com"],
+            "jwks_url": "https://login.example.com/keys", "algorithms": ["RS256"], "scopes": ["a", "b"],
+            "resource": "https://gateway.example.com", "authorization_servers": ["https://login.example.com"],
+        }),
+        json!({
+            "proof": "jwt", "issuer": "https://login.example.com", "audience": ["https://gateway.example.com"],
+            "jwks_url": "https://login.example.com/keys", "resource": "https://gateway.example.com",
+        }),
+        json!({
+            "proof": "api-keys",
+            "keys": [{ "sha256": "0".repeat(64), "subject": "alice", "email": "a@example.com", "groups": ["a"] }],
+        }),
+    ];
+    let of_proof = |proof| {
+        let mut config = sample();
+        config["identity"] = proof;
+        config
+    };
+    [sample()].into_iter().chain(proofs.map(of_proof)).collect()
+}
+
 /// The pointers of all that is neither list nor map.
 fn leaves(at: &str, value: &Value, found: &mut Vec<String>) {
     match value {
@@ -64,12 +97,15 @@ fn told(config: &Value, secret: &str) -> String {
 
 #[test]
 fn what_the_environment_gives_is_shown_in_no_message_wherever_it_stands() {
-    let mut pointers = Vec::new();
-    leaves("", &sample(), &mut pointers);
-    assert!(pointers.len() > 35);
-    // Paths are shown: nobody would find the file otherwise.
-    pointers.retain(|pointer| !pointer.starts_with("/tls/") && pointer != "/audit/file");
-    for pointer in pointers {
+    let places = samples().into_iter().flat_map(|sample| {
+        let mut pointers = Vec::new();
+        leaves("", &sample, &mut pointers);
+        assert!(pointers.len() > 35);
+        // Paths are shown: nobody would find the file otherwise.
+        pointers.retain(|pointer| !pointer.starts_with("/tls/") && pointer != "/audit/file");
+        pointers.into_iter().map(move |pointer| (sample.clone(), pointer))
+    });
+    for (sample, pointer) in places {
         for secret in [
             "hunter2",
             "hunter2-hunter2-hunter2-hunter2-hunter2",
@@ -79,12 +115,28 @@ fn what_the_environment_gives_is_shown_in_no_message_wherever_it_stands() {
             "http://u:hunter2@h/",
         ] {
             for text in ["${SECRET}", "a ${SECRET}"] {
-                let mut config = sample();
+                let mut config = sample.clone();
                 *config.pointer_mut(&pointer).unwrap() = json!(text);
                 let told = told(&config, secret);
                 assert!(!told.contains("hunter2"), "{pointer}: {told}");
             }
         }
+    }
+}
+
+#[test]
+fn what_the_environment_gives_twice_is_not_shown_either() {
+    let mut names = samples().swap_remove(1);
+    for name in ["/identity/names/id", "/identity/names/email"] {
+        *names.pointer_mut(name).unwrap() = json!("${SECRET}");
+    }
+    let mut prefixes = sample();
+    prefixes["upstreams"]["github"]["prefix"] = json!("${SECRET}");
+    prefixes["upstreams"]["wiki"]["prefix"] = json!("${SECRET}");
+    for (config, secret) in [(names, "X-Hunter2"), (prefixes, "hunter2")] {
+        let told = told(&config, secret);
+        assert!(told.contains("what the environment gives"), "{told}");
+        assert!(!told.to_lowercase().contains("hunter2"), "{told}");
     }
 }
 

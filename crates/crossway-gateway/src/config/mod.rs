@@ -294,6 +294,7 @@ fn parse_with(
                 .into_iter()
                 .map(|(steps, problem)| {
                     let at = place(&root, &steps, &problem);
+                    let problem = unless_shown(problem, &steps, &root);
                     finding(at, Severity::Error, &steps, problem)
                 })
                 .collect();
@@ -342,14 +343,19 @@ fn place(root: &Node<'_>, steps: &[Step], problem: &Problem) -> Option<usize> {
 fn unless_shown(problem: Problem, steps: &[Step], root: &Node<'_>) -> Problem {
     let node = root.find(steps);
     let Some(Value::Text(text)) = node.map(|node| &node.value) else { return problem };
-    let is_path = matches!(problem, Problem::Tls(_) | Problem::Place(PlaceProblem::NoAuditFile { .. }));
-    let told = problem.to_string();
-    let quoted = format!("{:?}", text.text);
+    let is_told_without = matches!(problem, Problem::BadExpansion { .. });
+    let is_path = matches!(
+        problem,
+        Problem::Tls(_) | Problem::SecretFile { .. } | Problem::Place(PlaceProblem::NoAuditFile { .. })
+    );
+    // A header's name is shown in lower case.
+    let (told, shown) = (problem.to_string().to_lowercase(), text.text.to_lowercase());
+    let quoted = format!("{shown:?}");
     // Of a filter a word is shown.
     let is_shown = matches!(problem, Problem::Place(PlaceProblem::BadFilter(_)))
-        || told.contains(&*text.text)
+        || told.contains(&shown)
         || told.contains(quoted.trim_matches('"'));
-    if text.is_expanded && !text.text.is_empty() && is_shown && !is_path {
+    if text.is_expanded && !shown.is_empty() && is_shown && !is_path && !is_told_without {
         return Problem::BadExpansion { wanted: "something else".to_owned() };
     }
     problem

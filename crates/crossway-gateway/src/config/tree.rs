@@ -197,11 +197,29 @@ fn longest_key<'a>(node: Option<&Node<'_>>, text: &'a str) -> (&'a str, &'a str)
 
 /// The path to the text that stands at an offset.
 pub(super) fn path_to(root: &Node<'_>, at: usize) -> Vec<Step> {
+    search(root, &|child| child.at == at && matches!(child.value, Value::Text(_))).unwrap_or_default()
+}
+
+/// The path to a text below a path, one of the environment if there is one. Header names are written in any case.
+pub(super) fn path_to_text(root: &Node<'_>, below: &[Step], wanted: &str) -> Option<Vec<Step>> {
+    let node = root.find(below)?;
+    let find = |from_environment: bool| {
+        search(node, &|child| {
+            matches!(&child.value, Value::Text(text)
+                if text.text.eq_ignore_ascii_case(wanted) && (text.is_expanded || !from_environment))
+        })
+    };
+    let inside = find(true).or_else(|| find(false))?;
+    Some([below, &inside].concat())
+}
+
+/// The path to the first node below another one that is meant.
+fn search(node: &Node<'_>, is_meant: &dyn Fn(&Node<'_>) -> bool) -> Option<Vec<Step>> {
     /// The last step first: nothing is made of what leads elsewhere.
-    fn search(node: &Node<'_>, at: usize) -> Option<Vec<Step>> {
-        let inside = |child: &Node<'_>| match child.value {
-            Value::Text(_) if child.at == at => Some(Vec::new()),
-            _ => search(child, at),
+    fn backwards(node: &Node<'_>, is_meant: &dyn Fn(&Node<'_>) -> bool) -> Option<Vec<Step>> {
+        let inside = |child: &Node<'_>| match is_meant(child) {
+            true => Some(Vec::new()),
+            false => backwards(child, is_meant),
         };
         let (mut path, step) = match &node.value {
             Value::List(list) => list
@@ -216,9 +234,9 @@ pub(super) fn path_to(root: &Node<'_>, at: usize) -> Vec<Step> {
         path.push(step);
         Some(path)
     }
-    let mut path = search(root, at).unwrap_or_default();
+    let mut path = backwards(node, is_meant)?;
     path.reverse();
-    path
+    Some(path)
 }
 
 /// Where the lines of a text begin.

@@ -223,17 +223,24 @@ impl JsonSchema for Sha256 {
 
 /// Networks, and addresses as networks of one.
 fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    let read = |text: String| {
-        let network = text.parse::<IpNet>().ok();
-        let network = network.or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
-        network.ok_or_else(|| {
-            serde::de::Error::custom(format_args!(
-                "{text:?} is no network; one is written as 10.0.0.0/8, fd00::/8 or 10.0.0.7"
-            ))
-        })
-    };
-    texts.into_iter().map(read).collect()
+    /// One of them, so that what is wrong is wrong with one.
+    #[derive(Deserialize)]
+    #[serde(try_from = "String")]
+    struct Network(IpNet);
+
+    impl TryFrom<String> for Network {
+        type Error = String;
+
+        fn try_from(text: String) -> Result<Self, String> {
+            let network = text.parse::<IpNet>().ok();
+            let network = network.or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
+            network.map(Self).ok_or_else(|| {
+                format!("{text:?} is no network; one is written as 10.0.0.0/8, fd00::/8 or 10.0.0.7")
+            })
+        }
+    }
+
+    Ok(Vec::<Network>::deserialize(deserializer)?.into_iter().map(|network| network.0).collect())
 }
 
 fn leeway() -> u64 {

@@ -8,7 +8,7 @@ use crossway_policy::{Policy, PolicyConfig, Severity, UpstreamFacts};
 use super::super::file::ConfigFile;
 use super::super::problem::Problem;
 use super::super::read::Context;
-use super::super::tree::{Node, parse_path};
+use super::super::tree::{Node, Step, parse_path, path_to_text};
 use super::upstreams::{UpstreamProblem, is_name};
 use super::{Findings, steps};
 use crate::identity::{Identity, IdentityConfig, IdentityError, IdentityWarning, JwtConfig, NoneConfig};
@@ -92,10 +92,12 @@ pub(super) fn identity(
         *path = context.folder.join(&*path);
         context.watch(path);
     }
+    // Where a text stands that is shown.
+    let of_text = |text: &str, or: Vec<Step>| path_to_text(root, &steps!["identity"], text).unwrap_or(or);
     for warning in config.warnings() {
         let path = match &warning {
             IdentityWarning::ShortSecret { field, .. } => parse_path(root, &format!("identity.{field}")),
-            IdentityWarning::WideNetwork(_) => steps!["identity", "fence", "networks"],
+            IdentityWarning::WideNetwork(text) => of_text(text, steps!["identity", "fence", "networks"]),
             // What is left is about the whole.
             _ => steps!["identity"],
         };
@@ -111,15 +113,16 @@ pub(super) fn identity(
                 | IdentityError::NotBearer(field)
                 | IdentityError::TooMuch { field, .. } => parse_path(root, &format!("identity.{field}")),
                 IdentityError::OpenFence => steps!["identity", "fence"],
-                IdentityError::NotAHeader(_) | IdentityError::HeaderTwice(_) | IdentityError::NoSubject => {
-                    steps!["identity", "names"]
+                IdentityError::NotAHeader(name) | IdentityError::HeaderTwice(name) => {
+                    of_text(name, steps!["identity", "names"])
                 }
+                IdentityError::NoSubject => steps!["identity", "names"],
                 IdentityError::OneJwks => steps!["identity"],
                 IdentityError::BadKeysUrl => steps!["identity", "jwks_url"],
                 IdentityError::KeyFile { .. } | IdentityError::Keys { .. } => steps!["identity", "jwks_file"],
                 IdentityError::BadResource => steps!["identity", "resource"],
-                IdentityError::NotAServer(_) => steps!["identity", "authorization_servers"],
-                IdentityError::NotAScope(_) => steps!["identity", "scopes"],
+                IdentityError::NotAServer(url) => of_text(url, steps!["identity", "authorization_servers"]),
+                IdentityError::NotAScope(scope) => of_text(scope, steps!["identity", "scopes"]),
                 IdentityError::KeyTwice(index) => steps!["identity", "keys", *index],
                 IdentityError::KeyOfNobody { index, field } => steps!["identity", "keys", *index, *field],
             };

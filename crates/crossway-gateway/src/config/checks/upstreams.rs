@@ -455,7 +455,11 @@ fn prefixes(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Findings) 
             let problem =
                 UpstreamProblem::SamePrefix { prefix: spec.prefix.clone(), other: other.to_owned() };
             let list = if file.upstreams.contains_key(&spec.name) { "upstreams" } else { "mcpServers" };
-            findings.error(steps![list, &spec.name], problem);
+            let mut path = steps![list, &spec.name];
+            if file.upstreams.get(&spec.name).is_some_and(|upstream| upstream.prefix.is_some()) {
+                path.push("prefix".into());
+            }
+            findings.error(path, problem);
         }
     }
 }
