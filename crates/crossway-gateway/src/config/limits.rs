@@ -28,7 +28,7 @@ pub const THREADS: usize = 1024;
 /// 1 KiB: messages may be bounded by no less, for `initialize` alone takes some hundreds of bytes.
 pub const MESSAGE_LEAST: usize = 1 << 10;
 
-/// 1 year: no time of the command line is longer.
+/// 1 year: no time of the command line or of a config is longer.
 pub const LONGEST: std::time::Duration = std::time::Duration::from_secs(365 * 86_400);
 
 /// 5 minutes: how long a call may be without a sign of life from its upstream, as `crossway bridge` has it.

@@ -8,7 +8,9 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A time with its unit: `500ms`, `30s`, `5m`, `1h`.
+use super::super::limits::LONGEST;
+
+/// A time with its unit: `500ms`, `30s`, `5m`, `1h`; [`LONGEST`] at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub struct Time(pub Duration);
@@ -41,7 +43,15 @@ impl<'de> Deserialize<'de> for Time {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
-                Time::parse(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+                let time = Time::parse(text)
+                    .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))?;
+                if time.0 > LONGEST {
+                    return Err(E::custom(format_args!(
+                        "a time can be {} at the most",
+                        String::from(Time(LONGEST))
+                    )));
+                }
+                Ok(time)
             }
         }
         deserializer.deserialize_any(ATime)
@@ -68,7 +78,7 @@ impl JsonSchema for Time {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "A time with its unit: 500ms, 30s, 5m, 1h.",
+            "description": "A time with its unit: 500ms, 30s, 5m, 1h; 8760h at most.",
             "pattern": r"^[0-9]+ *(ms|s|m|min|h|d)$|\$\{",
         })
     }
@@ -201,6 +211,15 @@ mod tests {
         }
         for bad in ["", "30", "s", "-1s", "1.5s", "1 week", "99999999999999999999s", "9999999999999999999h"] {
             assert!(Time::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_time_is_longer_than_can_be_added_to_what_time_it_is() {
+        let read = |text: &str| serde_json::from_value::<Time>(text.into());
+        assert_eq!(read("365d").unwrap(), Time(LONGEST));
+        for bad in ["366d", "9999999999999d", "18446744073709551615s"] {
+            assert_eq!(read(bad).unwrap_err().to_string(), "a time can be 8760h at the most", "{bad}");
         }
     }
 
