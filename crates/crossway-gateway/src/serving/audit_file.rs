@@ -8,11 +8,15 @@ use std::time::Instant;
 use crate::config::limits::AUDIT_LOOK;
 
 /// Appends to the file of a name. One that is renamed or removed, as programs do that rotate logs, is followed by a new one: what is written
-/// between that and the next [look](AUDIT_LOOK) goes into the old one.
+/// between that and the next [look](AUDIT_LOOK) goes into the old one. Of a line that was written in part by then, the new one has all.
 pub(super) struct AuditFile {
     path: PathBuf,
     file: File,
     looked: Instant,
+    /// What the file has of a line that has not ended.
+    begun: Vec<u8>,
+    /// What of that a new file does not have yet.
+    owed: Vec<u8>,
     /// It could not be opened anew, and that was told.
     is_lost: bool,
 }
@@ -25,7 +29,8 @@ impl AuditFile {
     /// When that can't be done.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         let file = appending(&path)?;
-        Ok(Self { path, file, looked: Instant::now(), is_lost: false })
+        let (begun, owed) = Default::default();
+        Ok(Self { path, file, looked: Instant::now(), begun, owed, is_lost: false })
     }
 
     /// Takes the file of the name, if it is another one now. Until it can, the one that is open goes on.
@@ -35,7 +40,10 @@ impl AuditFile {
             return;
         }
         match appending(&self.path) {
-            Ok(file) => (self.file, self.is_lost) = (file, false),
+            Ok(file) => {
+                (self.file, self.is_lost) = (file, false);
+                self.owed.clone_from(&self.begun);
+            }
             Err(error) if !self.is_lost => {
                 self.is_lost = true;
                 tracing::error!(file = %self.path.display(), %error, "the audit log is gone and can't be opened anew; records go on into the old file");
@@ -70,7 +78,22 @@ impl Write for AuditFile {
         if self.looked.elapsed() >= AUDIT_LOOK {
             self.follow();
         }
-        self.file.write(lines)
+        while !self.owed.is_empty() {
+            match self.file.write(&self.owed)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => drop(self.owed.drain(..count)),
+            }
+        }
+        let count = self.file.write(lines)?;
+        let written = &lines[..count];
+        match memchr::memrchr(b'\n', written) {
+            Some(end) => {
+                self.begun.clear();
+                self.begun.extend_from_slice(&written[end + 1..]);
+            }
+            None => self.begun.extend_from_slice(written),
+        }
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -106,5 +129,21 @@ mod tests {
         log.follow();
         log.write_all(b"five\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "five\n");
+    }
+
+    #[test]
+    fn a_line_that_was_written_in_part_is_whole_in_the_new_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("audit.jsonl"), dir.path().join("audit.jsonl.1"));
+        let mut log = AuditFile::open(path.clone()).unwrap();
+        // As a file system takes them that has become full.
+        for part in ["one\ntw", "o-and"] {
+            assert_eq!(log.write(part.as_bytes()).unwrap(), part.len());
+        }
+        fs::rename(&path, &old).unwrap();
+        log.follow();
+        log.write_all(b"-more\nthree\n").unwrap();
+        assert_eq!(fs::read_to_string(&old).unwrap(), "one\ntwo-and");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two-and-more\nthree\n");
     }
 }
