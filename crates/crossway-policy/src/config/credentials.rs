@@ -1,6 +1,10 @@
 //! Credentials as they are written.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::TenantName;
 
@@ -95,19 +99,48 @@ pub enum Source {
 }
 
 /// A directory that has a file for each user: its path alone, or with what the files are named by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum DirectorySource {
     /// The path. Files are named by e-mail address.
     Path(String),
     /// The path, and what files are named by.
-    Named {
-        /// The path. May have `{tenant}` in it.
-        path: String,
-        /// What files are named by.
-        by: FileBy,
-    },
+    Named(NamedDirectory),
+}
+
+/// A directory that has a file for each user, and what the files are named by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NamedDirectory {
+    /// The path. May have `{tenant}` in it.
+    pub path: String,
+    /// What files are named by.
+    pub by: FileBy,
+}
+
+impl<'de> Deserialize<'de> for DirectorySource {
+    /// By what stands there, so that what is wrong with a map is told of the map.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PathOrMap;
+        impl<'de> Visitor<'de> for PathOrMap {
+            type Value = DirectorySource;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path, or a map of path and by")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<DirectorySource, E> {
+                Ok(DirectorySource::Path(path.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DirectorySource, A::Error> {
+                NamedDirectory::deserialize(MapAccessDeserializer::new(map)).map(DirectorySource::Named)
+            }
+        }
+        deserializer.deserialize_any(PathOrMap)
+    }
 }
 
 impl DirectorySource {
@@ -115,7 +148,7 @@ impl DirectorySource {
     #[must_use]
     pub fn path(&self) -> &str {
         match self {
-            Self::Path(path) | Self::Named { path, .. } => path,
+            Self::Path(path) | Self::Named(NamedDirectory { path, .. }) => path,
         }
     }
 
@@ -124,7 +157,7 @@ impl DirectorySource {
     pub fn by(&self) -> FileBy {
         match self {
             Self::Path(_) => FileBy::Email,
-            Self::Named { by, .. } => *by,
+            Self::Named(named) => named.by,
         }
     }
 }

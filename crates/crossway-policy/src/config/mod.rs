@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use credentials::{
-    Basic, Broker, CommandSource, CredentialRule, DirectorySource, FileBy, Holder, Source, TokenSource,
+    Basic, Broker, CommandSource, CredentialRule, DirectorySource, FileBy, Holder, NamedDirectory, Source,
+    TokenSource,
 };
 pub use grants::{Effect, Grant, TenantRule};
 pub use quotas::{NotARate, Per, QuotaLimits, QuotaRule, Rate};

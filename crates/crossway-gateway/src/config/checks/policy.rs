@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crossway_policy::config::{DirectorySource, Source, TokenSource};
+use crossway_policy::config::{DirectorySource, NamedDirectory, Source, TokenSource};
 use crossway_policy::{Policy, PolicyConfig, Severity, UpstreamFacts};
 
 use super::super::file::ConfigFile;
@@ -66,7 +66,9 @@ fn placed(mut policy: PolicyConfig, folder: &Path) -> PolicyConfig {
     for source in policy.credentials.iter_mut().filter_map(|rule| rule.from.as_mut()) {
         match source {
             Source::File(path)
-            | Source::Directory(DirectorySource::Path(path) | DirectorySource::Named { path, .. }) => {
+            | Source::Directory(
+                DirectorySource::Path(path) | DirectorySource::Named(NamedDirectory { path, .. }),
+            ) => {
                 *path = within(&escaped, path);
             }
             Source::Broker(broker) => {
@@ -93,7 +95,7 @@ pub(super) fn identity(
         context.watch(path);
     }
     // Where a text stands that is shown.
-    let of_text = |text: &str, or: Vec<Step>| path_to_text(root, &steps!["identity"], text).unwrap_or(or);
+    let of_text = |text: &str, or: Vec<Step>| path_to_text(root, &["identity".into()], text).unwrap_or(or);
     for warning in config.warnings() {
         let path = match &warning {
             IdentityWarning::ShortSecret { field, .. } => parse_path(root, &format!("identity.{field}")),
