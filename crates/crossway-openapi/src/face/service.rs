@@ -28,7 +28,7 @@ const CLOSE: Duration = crossway_service::Limits::CLOSE;
 pub struct OpenApi(pub(super) Arc<One>);
 
 impl OpenApi {
-    /// A face of `upstream`.
+    /// A face of `upstream`, which says itself how long a call may take: without a bound around it, callers wait as long as they will.
     pub fn new(upstream: impl Upstream, config: Config) -> Self {
         Self(Arc::new(One::new(upstream.connect(Scope::Shared), config)))
     }
