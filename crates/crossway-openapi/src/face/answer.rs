@@ -75,7 +75,7 @@ struct Resource<'a> {
 /// | structured content, of a tool with an output schema, and texts at most | the structured content |
 /// | one text | what it says, if it is JSON; else the text |
 /// | one image | a `data:` URL |
-/// | one sound | a list of one, a `data:` URL |
+/// | one sound, or an image of a type that is none | a list of one, a `data:` URL |
 /// | one resource | its text like a text, else like an image or a sound |
 /// | a link to a resource | `name: URI` as text |
 /// | several of those | a list of them |
