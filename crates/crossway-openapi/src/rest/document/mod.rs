@@ -54,7 +54,7 @@ impl Document {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let text = std::str::from_utf8(text).map_err(|_| DocumentError::NotText)?;
         let is_json = text.trim_start().starts_with('{');
-        let root = if is_json { json::parse(text)? } else { yaml::parse(text)? };
+        let mut root = if is_json { json::parse(text)? } else { yaml::parse(text)? };
         if root.get("swagger").is_some() {
             return Err(DocumentError::Swagger);
         }
@@ -68,6 +68,14 @@ impl Document {
             ["3", "1"] => Dialect::V31,
             _ => return Err(DocumentError::Version(version.chars().take(32).collect())),
         };
+        // Texts that YAML without quotes reads as numbers.
+        for member in ["title", "version"] {
+            if let Some(said) = root.get_mut("info").and_then(|info| info.get_mut(member))
+                && said.is_number()
+            {
+                *said = said.to_string().into();
+            }
+        }
         Ok(Self { root, dialect })
     }
 
