@@ -9,7 +9,7 @@ use url::Url;
 
 use super::document::{Document, resolve};
 use super::filter::Filter;
-use super::names::{Named, names};
+use super::names::{Named, is_marked, names};
 use super::operation::{Context, Operation, Unusable, compile};
 use super::security::{SecurityPlace, Unfilled, unfilled};
 use super::server::{ServerError, base};
@@ -165,8 +165,22 @@ impl Api {
             .iter()
             .map(|found| Named { id: text(found.node, "operationId"), method: &found.word, path: found.path })
             .collect();
-        let chosen: Vec<(&Found<'_>, String)> =
-            found.iter().zip(names(&named)).filter(|(found, tool)| options.wants(found, tool)).collect();
+        let mut chosen: Vec<(&Found<'_>, String)> = Vec::new();
+        let mut marked = 0_usize;
+        for ((found, named), tool) in found.iter().zip(&named).zip(names(&named)) {
+            if options.wants(found, &tool) {
+                marked += usize::from(is_marked(named, &tool));
+                chosen.push((found, tool));
+            }
+        }
+        if marked > 0 {
+            let title: String = document.title().chars().take(64).collect();
+            tracing::warn!(
+                title,
+                tools = marked,
+                "operations come to one name; their tools have digits behind it"
+            );
+        }
         if chosen.len() > limits::TOOLS {
             return Err(ApiError::TooMany { found: chosen.len(), limit: limits::TOOLS });
         }

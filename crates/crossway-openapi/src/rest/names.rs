@@ -15,7 +15,8 @@ pub(super) struct Named<'a> {
 /// Names of tools, each once and in `[A-Za-z0-9_-]{1,64}`, as models' APIs have it.
 ///
 /// An id that is such a name keeps it. Where several come to one name, all of them but one that had it from the beginning get
-/// eight digits that depend on method and path alone: adding an operation renames no other that had a name of its own.
+/// eight digits that depend on method and path alone: adding an operation renames no other whose name is its id. One whose name was made of
+/// something else is renamed when another comes to the same, for which of them was there first is not known.
 pub(super) fn names(operations: &[Named<'_>]) -> Vec<String> {
     let mut names: Vec<String> = operations.iter().map(|operation| fitting(&wanted(operation))).collect();
     let mut users: HashMap<String, Vec<usize>> = HashMap::new();
@@ -44,6 +45,11 @@ pub(super) fn names(operations: &[Named<'_>]) -> Vec<String> {
         taken.insert(names[at].clone(), at);
     }
     names
+}
+
+/// Whether an operation has digits behind its name, since others come to it too.
+pub(super) fn is_marked(operation: &Named<'_>, tool: &str) -> bool {
+    fitting(&wanted(operation)) != tool
 }
 
 fn wanted(operation: &Named<'_>) -> String {
@@ -114,6 +120,17 @@ mod tests {
         assert_eq!(names(&operations[1..]), named[1..]);
         let twice = names(&[one(Some("same"), "/1"), one(Some("same"), "/2")]);
         assert!(twice.iter().all(|name| name.starts_with("same_")) && twice[0] != twice[1]);
+    }
+
+    #[test]
+    fn a_name_that_is_no_id_is_lost_when_another_comes_to_it() {
+        let operations = [one(None, "/users/{id}"), one(None, "/users/id"), one(Some("get_users_id"), "/x")];
+        for (count, wanted) in [(1, &[false][..]), (2, &[true, true]), (3, &[true, true, false])] {
+            let operations = &operations[..count];
+            let marked: Vec<bool> =
+                operations.iter().zip(names(operations)).map(|(of, tool)| is_marked(of, &tool)).collect();
+            assert_eq!(marked, wanted);
+        }
     }
 
     #[test]
