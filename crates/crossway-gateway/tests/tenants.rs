@@ -290,6 +290,26 @@ fn the_command_line_tells_what_a_user_sees_and_why() {
     }
 }
 
+#[test]
+fn what_a_proof_says_of_a_user_can_be_said_on_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let when = "user.name == 'Bob' && user.claims.department == 'sales' && user.claims.level >= 3";
+    let grant = format!("  - {{ tenant: globex, upstream: demo, tools: [slow], when: \"{when}\" }}\n");
+    let path = config(&dir, &grant);
+    let bob = ["--user", "bob@globex.example", "--group", "globex", "--config", &path];
+    let explain = [&["explain", "--upstream", "demo", "--tool", "slow"][..], &bob].concat();
+    let more = ["--name", "Bob", "--claim", "department=\"sales\"", "--claim", "level=3"];
+    assert_eq!(support::run(&explain).status.code(), Some(1));
+    let known = [&explain[..], &more].concat();
+    let output = support::run(&known);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    let output = support::run(&[&["tools"][..], &bob, &more].concat());
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("demo__slow "));
+    let output = support::run(&[&explain[..], &["--claim", "department=sales"]].concat());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && told.contains("NAME=JSON is wanted"), "{told}");
+}
+
 /// The config with something in another form.
 fn changed(dir: &tempfile::TempDir, from: &str, to: &str) -> String {
     let path = config(dir, GRANTS);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use super::Listen;
 
@@ -151,15 +152,27 @@ pub struct UserArgs {
     /// Who says so.
     #[arg(long, value_name = "ISSUER", default_value = "")]
     pub issuer: String,
+    /// The name for people, for grants and credentials that ask for it.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// A group. May be repeated.
     #[arg(long = "group", value_name = "NAME")]
     pub groups: Vec<String>,
     /// A role. May be repeated.
     #[arg(long = "role", value_name = "NAME")]
     pub roles: Vec<String>,
+    /// A claim and its value: department='"sales"', clearance=3. May be repeated.
+    #[arg(long = "claim", value_name = "NAME=JSON", value_parser = parse_claim)]
+    pub claims: Vec<(String, Value)>,
     /// The endpoint that says which tenant is meant.
     #[arg(long, value_name = "NAME")]
     pub endpoint: Option<String>,
+}
+
+fn parse_claim(text: &str) -> Result<(String, Value), String> {
+    let claim = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let claim = claim.and_then(|(name, value)| Some((name.to_owned(), serde_json::from_str(value).ok()?)));
+    claim.ok_or_else(|| "NAME=JSON is wanted, such as --claim 'department=\"sales\"'".to_owned())
 }
 
 /// `crossway health`.

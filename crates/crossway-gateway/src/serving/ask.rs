@@ -30,7 +30,8 @@ impl From<&UserArgs> for Who {
             email: args.email.clone(),
             groups: args.groups.clone(),
             roles: args.roles.clone(),
-            ..Self::default()
+            name: args.name.clone(),
+            claims: args.claims.iter().cloned().collect(),
         }
     }
 }

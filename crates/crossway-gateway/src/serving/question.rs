@@ -39,6 +39,7 @@ pub(crate) struct Who {
     pub(crate) issuer: String,
     pub(crate) subject: String,
     pub(crate) email: Option<String>,
+    pub(crate) name: Option<String>,
     pub(crate) groups: Vec<String>,
     pub(crate) roles: Vec<String>,
     pub(crate) claims: BTreeMap<String, Value>,
@@ -56,6 +57,9 @@ impl Who {
             .with_roles(self.roles.iter().cloned());
         if let Some(email) = &self.email {
             principal = principal.with_email(email.as_str());
+        }
+        if let Some(name) = &self.name {
+            principal = principal.with_name(name.as_str());
         }
         for (name, value) in &self.claims {
             principal = principal.with_claim(name.as_str(), value.clone());
