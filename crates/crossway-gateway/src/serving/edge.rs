@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crossway_layers::trace::from_headers;
+use crossway_layers::trace::{ClientTrace, from_headers};
 use crossway_openapi::webhook::Chat;
 use crossway_policy::Principal;
 use crossway_router::ScopeKey;
@@ -62,7 +62,7 @@ impl Service<Request<Incoming>> for Edge {
             return IdentifiedFuture::Passed(CountedFuture::new(self.faces.call(request), None));
         };
         if let Ok(trace) = from_headers(request.headers()) {
-            request.extensions_mut().insert(trace);
+            request.extensions_mut().insert(ClientTrace(trace));
         }
         let ruling = now.whole();
         let identity = ruling.identity.clone();

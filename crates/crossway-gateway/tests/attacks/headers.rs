@@ -198,6 +198,8 @@ fn what_says_who_calls_reaches_no_server() {
         alice(ask)
             .with("Cookie", "session=of-alice")
             .with("X-Forwarded-User", "alice")
+            .with("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            .with("tracestate", "vendor=alice")
             .with("Remote-User", "alice")
             .with("Proxy-Authorization", "Basic YTpi")
     };
@@ -208,7 +210,8 @@ fn what_says_who_calls_reaches_no_server() {
     });
     for kept in fake.kept() {
         let head = kept.head.to_ascii_lowercase();
-        let has_any = ["authorization", "cookie", "x-openwebui", "remote-user", "forwarded", "alice", KEY];
+        let has_any =
+            ["authorization", "cookie", "x-openwebui", "remote-user", "forwarded", "alice", "trace", KEY];
         let found = has_any.iter().find(|text| head.contains(**text));
         assert!(found.is_none(), "{found:?} in {head}");
         assert!(!kept.message.to_string().contains("alice"), "{}", kept.message);

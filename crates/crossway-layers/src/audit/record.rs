@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::log::Place;
 use super::{AuditLog, AuditNote};
 use crate::seam::{hex, is_standing, short};
+use crate::trace::ClientTrace;
 
 /// What is known of a call when it comes.
 pub(crate) struct Record {
@@ -114,7 +115,7 @@ impl Record {
             began: log.clock().instant(),
             tenant: tenant.cloned(),
             line,
-            trace: extensions.get::<TraceContext>().cloned(),
+            trace: extensions.get().or_else(|| Some(&extensions.get::<ClientTrace>()?.0)).cloned(),
             standing: if is_standing(request) { Standing::Asked } else { Standing::No },
             end: DROPPED,
         }

@@ -76,6 +76,21 @@ async fn a_line_says_who_did_what_and_never_with_what() {
 }
 
 #[tokio::test]
+async fn the_trace_of_a_client_is_on_record_where_no_layer_has_put_the_call_into_it() {
+    let (log, mut writer) = log(AuditOptions::default());
+    let (link, server) = around(&AuditLayer::new(log)).await;
+    let mut call = call_of("alice", 1, "tools/list", "{}");
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap();
+    call.context.extensions.insert(crate::trace::ClientTrace(trace));
+    let reply = link.call(call);
+    let id = server.expect("tools/list").await;
+    server.answer(&id, "{}");
+    response(reply).await.unwrap();
+    let line = lines(&mut writer).await.pop().unwrap();
+    assert_eq!(line["trace"], "4bf92f3577b34da6a3ce929d0e0e4736", "{line}");
+}
+
+#[tokio::test]
 async fn of_a_request_that_names_several_things_each_decision_is_on_record() {
     let (log, mut writer) = log(AuditOptions::default());
     let (link, server) = around(&AuditLayer::new(log)).await;

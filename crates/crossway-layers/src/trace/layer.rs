@@ -40,6 +40,11 @@ impl<S> Layer<S> for TraceLayer {
     }
 }
 
+/// The trace that an HTTP request belongs to, in the extensions of its calls. It goes to no server: the place of a call that a layer has put
+/// into it does, a [`TraceContext`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientTrace(pub TraceContext);
+
 /// The trace that an HTTP request belongs to, as its headers say.
 ///
 /// # Errors
@@ -55,6 +60,18 @@ pub fn from_headers(headers: &HeaderMap) -> Result<TraceContext, NoTrace> {
     Ok(context.with_state(&states.collect::<Vec<_>>().join(",")))
 }
 
+fn new_span(request: &Message) -> Span {
+    tracing::info_span!(
+        target: crate::names::CALL,
+        "mcp.call",
+        mcp.method.name = request.method().as_deref().map(seam::short),
+        trace_id = Empty,
+        span_id = Empty,
+        parent_span_id = Empty,
+        outcome = Empty,
+    )
+}
+
 /// What is known of a call's trace until it is over.
 pub(crate) struct Pass(Option<Span>);
 
@@ -68,17 +85,11 @@ impl Stage for TraceLayer {
         let parent = match told {
             Ok(context) => Some(context),
             Err(_) if self.begins_anew => None,
-            Err(_) => call.context.extensions.get::<TraceContext>().cloned(),
+            Err(_) => call.context.extensions.get().map(|ClientTrace(context)| context.clone()),
         };
-        let span = tracing::info_span!(
-            target: crate::names::CALL,
-            "mcp.call",
-            mcp.method.name = request.method().as_deref().map(seam::short),
-            trace_id = Empty,
-            span_id = Empty,
-            parent_span_id = Empty,
-            outcome = Empty,
-        );
+        // Whoever does not record its part would have ours stand alone.
+        let is_wanted = parent.as_ref().is_none_or(TraceContext::is_sampled);
+        let span = if is_wanted { new_span(request) } else { Span::none() };
         let is_recorded = !span.is_disabled();
         let context = match &parent {
             Some(parent) => parent.child(fastrand::u64(1..)),

@@ -14,7 +14,7 @@ async fn arrives(layer: TraceLayer, params: &str, told: Option<TraceContext>) ->
     let (link, server) = around(&layer).await;
     let mut call = call_of("alice", 1, "tools/call", params);
     if let Some(told) = told {
-        call.context.extensions.insert(told);
+        call.context.extensions.insert(ClientTrace(told));
     }
     let reply = link.call(call);
     let request = message(std::str::from_utf8(&server.receive().await.unwrap().to_bytes()).unwrap());
@@ -122,6 +122,19 @@ async fn a_span_tells_how_its_call_ended_and_never_what_it_held() {
     assert!(text.contains(r#"parent_span_id=00f067aa0ba902b7 outcome="result""#), "{text}");
     assert!(text.contains(r#"outcome="dropped""#), "{text}");
     assert!(!text.contains("planted") && !text.contains("alice"), "{text}");
+}
+
+#[tokio::test]
+async fn a_call_of_a_trace_that_nobody_records_has_no_span_and_says_so_to_its_server() {
+    let (text, subscriber) = recorded(tracing::Level::INFO);
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let params = format!(r#"{{"name":"n","_meta":{{"traceparent":"{}"}}}}"#, PARENT.replace("-01", "-00"));
+    let (_, context) = arrives(TraceLayer::new(), &params, None).await;
+    settle().await;
+    assert_eq!(context.trace(), PARENT.parse::<TraceContext>().unwrap().trace());
+    assert!(!context.is_sampled());
+    let text = String::from_utf8(text.lock().unwrap().clone()).unwrap();
+    assert!(!text.contains("mcp.call"), "{text}");
 }
 
 #[tokio::test]
