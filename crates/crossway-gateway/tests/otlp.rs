@@ -69,6 +69,7 @@ fn settings(address: SocketAddr) -> Settings {
         "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(format!("http://{address}")),
         "OTEL_EXPORTER_OTLP_HEADERS" => Some("x-key=of%20ours".to_owned()),
         "OTEL_SERVICE_NAME" => Some("gateway-1".to_owned()),
+        "OTEL_RESOURCE_ATTRIBUTES" => Some("k8s.pod.name=gateway-1-x".to_owned()),
         _ => None,
     };
     Settings::from_env(of).unwrap().unwrap()
@@ -126,6 +127,25 @@ async fn calls_and_metrics_come_to_the_collector_at_the_latest_at_the_end() {
     assert_eq!(path, "/v1/metrics");
     let sent = body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap();
     assert!(sent.iter().any(|metric| metric["name"] == "crossway_calls_total"), "{sent:?}");
+}
+
+#[tokio::test]
+async fn each_process_tells_itself_from_others_of_its_service() {
+    let (address, mut received) = collector(StatusCode::OK).await;
+    let mut instances = Vec::new();
+    for _ in 0..2 {
+        let (exporter, _) = Exporter::new(settings(address), Metrics::new());
+        exporter.run(String::new, std::future::ready(())).await;
+        let (_, _, body) = received.recv().await.unwrap();
+        let attributes = body["resourceMetrics"][0]["resource"]["attributes"].as_array().unwrap();
+        let of = |name: &str| {
+            let attribute = attributes.iter().find(|attribute| attribute["key"] == name).unwrap();
+            attribute["value"]["stringValue"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(of("k8s.pod.name"), "gateway-1-x");
+        instances.push(of("service.instance.id"));
+    }
+    assert!(instances[0] != instances[1] && instances[0].len() == 36, "{instances:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::fmt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -13,8 +14,12 @@ use tracing::{info, warn};
 use super::limits::{REQUEST, SPANS_AT_ONCE, SPANS_EVERY, SPANS_WAITING};
 use super::spans::{Attribute, Span, now};
 use super::{Settings, SpanLayer, metrics};
+use crate::hex::hex;
 use crate::metrics::Metrics;
 use crate::outward;
+
+const VERSION: &str = "service.version";
+const INSTANCE: &str = "service.instance.id";
 
 /// Sends spans and metrics to a collector, while it [runs](Self::run).
 pub struct Exporter {
@@ -22,6 +27,8 @@ pub struct Exporter {
     spans: mpsc::Receiver<Span>,
     metrics: Metrics,
     started: String,
+    /// What tells this process from others of its service.
+    instance: Option<String>,
     /// Whether the last request went well: its end and its return are told once.
     is_well: bool,
 }
@@ -32,7 +39,8 @@ impl Exporter {
     pub fn new(settings: Settings, metrics: Metrics) -> (Self, Option<SpanLayer>) {
         let (sender, spans) = mpsc::channel(SPANS_WAITING);
         let layer = settings.traces.is_some().then(|| SpanLayer::new(sender, metrics.clone()));
-        (Self { settings, spans, metrics, started: now(), is_well: true }, layer)
+        let instance = chance_id();
+        (Self { settings, spans, metrics, started: now(), instance, is_well: true }, layer)
     }
 
     /// Sends, until `shutdown` is ready; then once more. `scrape` gives the metrics as text.
@@ -118,10 +126,13 @@ impl Exporter {
     }
 
     fn resource(&self) -> Value {
-        json!({"attributes": [
-            Attribute::new("service.name", self.settings.service.as_str()),
-            Attribute::new("service.version", env!("CARGO_PKG_VERSION")),
-        ]})
+        let Settings { service, resource, .. } = &self.settings;
+        let said = resource.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let ours = [(VERSION, Some(env!("CARGO_PKG_VERSION"))), (INSTANCE, self.instance.as_deref())];
+        let ours = ours.into_iter().filter(|(name, _)| !resource.contains_key(*name));
+        let ours = ours.filter_map(|(name, value)| Some((name, value?)));
+        let all = [("service.name", service.as_str())].into_iter().chain(ours).chain(said);
+        json!({"attributes": all.map(|(name, value)| Attribute::new(name, value)).collect::<Vec<_>>()})
     }
 }
 
@@ -129,6 +140,19 @@ impl fmt::Debug for Exporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Exporter").field(&self.settings).finish()
     }
+}
+
+/// A UUID made by chance (RFC 9562, version 4), as OpenTelemetry recommends it for `service.instance.id`. Without randomness there is none.
+fn chance_id() -> Option<String> {
+    let mut bytes = [0; 16];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut id = hex(&bytes);
+    for at in [20, 16, 12, 8] {
+        id.insert(at, '-');
+    }
+    Some(id)
 }
 
 fn scope() -> Value {

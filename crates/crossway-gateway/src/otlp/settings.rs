@@ -1,5 +1,6 @@
 //! Where to send, by the variables that OpenTelemetry has for it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct Settings {
     pub(super) headers: HeaderMap,
     pub(super) proxies: Proxies,
     pub(super) service: String,
+    /// What else is said of this process, by the name of the attribute.
+    pub(super) resource: BTreeMap<String, String>,
     pub(super) metrics_every: Duration,
 }
 
@@ -33,6 +36,9 @@ pub enum OtlpError {
     /// The headers are not written as `name=value`, with commas between them.
     #[error("OTEL_EXPORTER_OTLP_HEADERS is not name=value,name=value")]
     Headers,
+    /// What is said of this process is not written as `name=value`, with commas between them.
+    #[error("OTEL_RESOURCE_ATTRIBUTES is not name=value,name=value")]
+    Resource,
     /// A variable names no proxy that can be used.
     #[error(transparent)]
     Proxy(#[from] BadProxy),
@@ -80,12 +86,15 @@ impl Settings {
                 _ => return Err(OtlpError::Interval),
             },
         };
+        let mut resource = attributes(&variable("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default())?;
+        let service = resource.remove("service.name");
         Ok(Some(Self {
             traces,
             metrics,
             headers: headers(&variable("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default())?,
             proxies: Proxies::from_variables(variable)?,
-            service: variable("OTEL_SERVICE_NAME").unwrap_or_else(|| "crossway".to_owned()),
+            service: variable("OTEL_SERVICE_NAME").or(service).unwrap_or_else(|| "crossway".to_owned()),
+            resource,
             metrics_every,
         }))
     }
@@ -110,12 +119,26 @@ fn uri(text: &str) -> Option<Uri> {
 }
 
 /// `name=value` with commas between them, values percent-encoded (W3C Baggage).
+fn pairs(text: &str) -> impl Iterator<Item = Option<(&str, Vec<u8>)>> {
+    text.split(',').map(str::trim).filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.trim(), percent_encoding::percent_decode_str(value.trim()).collect()))
+    })
+}
+
+fn attributes(text: &str) -> Result<BTreeMap<String, String>, OtlpError> {
+    let read = |pair: Option<(&str, Vec<u8>)>| {
+        let (name, value) = pair.filter(|(name, _)| !name.is_empty())?;
+        Some((name.to_owned(), String::from_utf8(value).ok()?))
+    };
+    pairs(text).map(|pair| read(pair).ok_or(OtlpError::Resource)).collect()
+}
+
 fn headers(text: &str) -> Result<HeaderMap, OtlpError> {
     let mut headers = HeaderMap::new();
-    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or(OtlpError::Headers)?;
-        let value: Vec<u8> = percent_encoding::percent_decode_str(value.trim()).collect();
-        let name = HeaderName::try_from(name.trim()).map_err(|_| OtlpError::Headers)?;
+    for pair in pairs(text) {
+        let (name, value) = pair.ok_or(OtlpError::Headers)?;
+        let name = HeaderName::try_from(name).map_err(|_| OtlpError::Headers)?;
         let mut value = HeaderValue::try_from(value).map_err(|_| OtlpError::Headers)?;
         value.set_sensitive(true);
         headers.append(name, value);
@@ -172,5 +195,23 @@ mod tests {
         assert_eq!(of(&[on, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).unwrap_err(), OtlpError::Protocol);
         assert_eq!(of(&[on, ("OTEL_EXPORTER_OTLP_HEADERS", "secret")]).unwrap_err(), OtlpError::Headers);
         assert_eq!(of(&[on, ("OTEL_METRIC_EXPORT_INTERVAL", "0")]).unwrap_err(), OtlpError::Interval);
+        for bad in ["a", "=b", "a=1,b=%ff"] {
+            assert_eq!(
+                of(&[on, ("OTEL_RESOURCE_ATTRIBUTES", bad)]).unwrap_err(),
+                OtlpError::Resource,
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_services_own_variable_counts_before_its_attribute() {
+        let on = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+        let said = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=a,deployment.environment.name=to%20try");
+        let settings = of(&[on, said]).unwrap().unwrap();
+        assert_eq!(settings.service, "a");
+        let wanted = ("deployment.environment.name".to_owned(), "to try".to_owned());
+        assert_eq!(settings.resource.into_iter().collect::<Vec<_>>(), [wanted]);
+        assert_eq!(of(&[on, said, ("OTEL_SERVICE_NAME", "b")]).unwrap().unwrap().service, "b");
     }
 }
