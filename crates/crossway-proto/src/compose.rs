@@ -51,13 +51,13 @@ impl Message {
         text.put_slice(br#","result":"#);
         let base = text.len();
         text.put_u8(b'{');
-        let mut members = ResultMembers { text, base, noted: SmallVec::new(), meta: Span::default() };
+        let envelope = Envelope { id, ..Envelope::default() };
+        let mut members = ResultMembers { text, base, noted: SmallVec::new(), envelope };
         fill(&mut members);
-        let ResultMembers { mut text, noted, meta, .. } = members;
+        let ResultMembers { mut text, noted, mut envelope, .. } = members;
         text.put_u8(b'}');
-        let result = Span::new(base, text.len());
+        envelope.result = Span::new(base, text.len());
         text.put_u8(b'}');
-        let envelope = Envelope { id, result, meta, ..Envelope::default() };
         let mut message = Self::unedited(text.freeze(), Kind::Result, envelope);
         message.noted = Some(Arc::new(Layout::of(Part::Result, noted)));
         message
@@ -105,7 +105,7 @@ pub struct ResultMembers {
     /// Where the result begins.
     base: usize,
     noted: SmallVec<[Member; 8]>,
-    meta: Span,
+    envelope: Envelope,
 }
 
 impl ResultMembers {
@@ -122,13 +122,14 @@ impl ResultMembers {
 
     /// Adds `_meta`, an object that has no subscription id: readers would not see that.
     pub fn put_meta(&mut self, object: &[u8]) {
-        self.meta = self.append("_meta", |text| text.put_slice(object));
+        self.envelope.meta = self.append("_meta", |text| text.put_slice(object));
     }
 
     fn append(&mut self, name: &str, write: impl FnOnce(&mut BytesMut)) -> Span {
         if !self.noted.is_empty() {
             self.text.put_u8(b',');
         }
+        self.envelope.has_state |= ["requestState", "cacheScope"].contains(&name);
         let name = appended(&mut self.text, |text| write_string(text, name));
         self.text.put_u8(b':');
         let value = appended(&mut self.text, write);
@@ -183,7 +184,7 @@ mod tests {
         let members: [&[(&str, &[u8])]; 3] = [
             &[],
             &[("tools", b"[]")],
-            &[("resultType", br#""complete""#), ("a\"b", b"{\"_meta\": 1}"), ("c", b" 1 ")],
+            &[("resultType", br#""complete""#), ("a\"b", b"{\"_meta\": 1}"), ("cacheScope", b" 1 ")],
         ];
         for (id, members) in ids.iter().flat_map(|id| members.map(|members| (id, members))) {
             let made = Message::result_with(id, 0, |result| {
@@ -193,6 +194,7 @@ mod tests {
             assert_eq!((made.kind(), made.id()), (read.kind(), Some(id.clone())));
             assert_eq!(made.result(), read.result());
             assert!(made.meta().is_none());
+            assert_eq!(made.says_for_whom(), read.says_for_whom());
             let found: Vec<_> =
                 made.members(Part::Result).map(|(name, value)| (name.into_owned(), value.to_vec())).collect();
             let given = members.iter().map(|(name, value)| ((*name).to_owned(), value.trim_ascii().to_vec()));

@@ -180,6 +180,13 @@ impl Message {
         }
     }
 
+    /// Whether a result says whom it is for: by `requestState` (2026-07-28, basic/patterns/mrtr), or by `cacheScope`
+    /// (server/utilities/caching).
+    #[must_use]
+    pub fn says_for_whom(&self) -> bool {
+        self.envelope.has_state && self.kind == Kind::Result
+    }
+
     /// `params` as JSON text.
     #[must_use]
     pub fn params(&self) -> Option<&[u8]> {
@@ -334,7 +341,9 @@ impl Message {
     }
 
     pub(crate) fn name_span(&self) -> Span {
-        let on_resources = self.method().is_some_and(|method| method.starts_with("resources/"));
+        let token = self.part(self.envelope.method);
+        let on_resources = token.starts_with(br#""resources/"#)
+            || token.contains(&b'\\') && self.method().is_some_and(|method| method.starts_with("resources/"));
         if on_resources { self.envelope.uri } else { self.envelope.name }
     }
 

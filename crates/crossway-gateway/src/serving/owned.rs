@@ -7,7 +7,6 @@ use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
 use crossway_seal::Keyring;
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
 use futures_util::StreamExt as _;
-use memchr::memmem;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
@@ -110,10 +109,8 @@ impl Owner {
         if answer.kind() != Kind::Result {
             return Ok(answer);
         }
-        // Few answers have either, and the others need not be walked through. Names may be written with escapes.
-        let result = answer.result().unwrap_or_default();
-        let names = [&b"requestState"[..], b"cacheScope", b"\\u"];
-        if !names.iter().any(|name| memmem::find(result, name).is_some()) {
+        // Few answers have either, and the others are not walked through.
+        if !answer.says_for_whom() {
             return Ok(answer);
         }
         let layout = answer.layout(Part::Result);

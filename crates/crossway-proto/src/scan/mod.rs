@@ -83,7 +83,7 @@ pub(crate) struct Envelope {
     pub(crate) version: Span,
     /// Whether `params.arguments` is there more than once.
     pub(crate) has_more_arguments: bool,
-    /// Whether `params.requestState` is there.
+    /// Whether `params.requestState` is there; of a result, whether `requestState` or `cacheScope` is.
     pub(crate) has_state: bool,
     /// Whether `_meta["io.modelcontextprotocol/clientCapabilities"]` is there.
     pub(crate) capabilities: Capabilities,
@@ -346,6 +346,10 @@ impl Scan<'_> {
         match key {
             b"protocolVersion" => self.note(2, "protocolVersion", |envelope| &mut envelope.version),
             b"_meta" => self.descend(2, "_meta", |envelope| &mut envelope.meta, Self::result_meta_member),
+            b"requestState" | b"cacheScope" => {
+                self.envelope.has_state = true;
+                self.cursor.value(2).map(drop)
+            }
             _ => self.cursor.value(2).map(drop),
         }
     }
