@@ -118,6 +118,8 @@ pub(crate) struct Items {
     by_name: Box<[u32]>,
     /// What they are exposed as by the router that keeps the list, in the order of the list.
     exposed: OnceLock<Box<[Arc<str>]>>,
+    /// Whether each of those leads back to its item by itself.
+    leads_back: OnceLock<bool>,
     #[expect(dead_code, reason = "it is held")]
     counted: Option<Counted>,
 }
@@ -126,13 +128,22 @@ impl Items {
     pub(super) fn new(all: Vec<Item>, counted: Option<Counted>) -> Self {
         let mut by_name: Box<[u32]> = (0..).take(all.len()).collect();
         by_name.sort_by_key(|at| &all[*at as usize].name);
-        Self { all, by_name, exposed: OnceLock::new(), counted }
+        Self { all, by_name, exposed: OnceLock::new(), leads_back: OnceLock::new(), counted }
     }
 
     /// What they are exposed as, in the order of the list: `expose` is asked once for each. It has to be the same whoever asks,
     /// which it is within one router.
     pub(crate) fn exposed(&self, expose: impl Fn(&Item) -> Arc<str>) -> &[Arc<str>] {
         self.exposed.get_or_init(|| self.all.iter().map(expose).collect())
+    }
+
+    /// Whether what items are exposed as leads back to each by itself: no two are called the same, and `leads_back` says so of each, which has
+    /// to be the same whoever asks.
+    pub(crate) fn lead_back(&self, leads_back: impl Fn(&Item) -> bool) -> bool {
+        *self.leads_back.get_or_init(|| {
+            let name = |at: &u32| &self.all[*at as usize].name;
+            self.by_name.is_sorted_by(|one, other| name(one) < name(other)) && self.all.iter().all(leads_back)
+        })
     }
 
     /// Those of one name. A server that makes no mistake has one at most.

@@ -26,7 +26,7 @@ pub(super) struct Merged {
     missing: Vec<Arc<str>>,
     /// One answer a page, under an id that is to be replaced.
     pages: Vec<Message>,
-    /// By what items are exposed as.
+    /// By what items are exposed as; none where names say by themselves where they lead.
     places: HashMap<Arc<str>, Place>,
     clashes: Vec<Clash>,
     /// The upstreams that have something in it, by name.
@@ -285,11 +285,16 @@ impl Router {
         upstreams.dedup();
         upstreams.sort_unstable();
         let mut places: HashMap<Arc<str>, Place> = HashMap::default();
-        places.reserve(shown.len());
         let mut clashes = Vec::new();
         let mut pages = Pages::default();
+        if self.lead_back(kind, lists) {
+            for (_, item, exposed) in shown.drain(..) {
+                pages.push(item, Cow::Borrowed(exposed));
+            }
+        }
+        places.reserve(shown.len());
         for (member, item, exposed) in shown {
-            let exposed = match places.get(exposed) {
+            let exposed: Arc<str> = match places.get(exposed) {
                 Some(place) if kind.has_uris() && place.upstream != member.name => {
                     resources::wrap(&member.name, &item.name).into()
                 }
@@ -307,7 +312,7 @@ impl Router {
                     clashes.push(Clash { list: kind, name, first, second });
                 }
                 hash_map::Entry::Vacant(free) => {
-                    pages.push(item, exposed);
+                    pages.push(item, Cow::Owned(exposed));
                     free.insert(place);
                 }
             }
@@ -317,6 +322,19 @@ impl Router {
         }
         let (pages, shown) = (pages.answers(kind, self.identity().as_deref()), upstreams.into());
         Merged { upstreams: lists.len(), missing, pages, places, clashes, shown }
+    }
+
+    /// Whether all names of some lists say by themselves where they lead, so that no two are the same. Of resources it is asked whose they are.
+    fn lead_back(&self, kind: ListKind, lists: &[(Arc<Known>, Option<Listed>)]) -> bool {
+        !kind.has_uris()
+            && lists.iter().all(|(member, listed)| {
+                let naming = &self.0.naming;
+                let leads_back = |item: &Item| {
+                    naming.split(&naming.expose(&member.name, &item.name))
+                        == Some((&*member.name, &*item.name))
+                };
+                listed.as_ref().is_none_or(|listed| listed.items.lead_back(leads_back))
+            })
     }
 
     /// Of which clashes operators are to be told, each with how many names the two upstreams have in common: once of two upstreams, as long as
@@ -407,13 +425,13 @@ struct Pages<'a>(Vec<Page<'a>>);
 
 #[derive(Default)]
 struct Page<'a> {
-    items: Vec<(&'a Item, Arc<str>)>,
+    items: Vec<(&'a Item, Cow<'a, Arc<str>>)>,
     /// How many bytes they are written as, about.
     bytes: usize,
 }
 
 impl<'a> Pages<'a> {
-    fn push(&mut self, item: &'a Item, exposed: Arc<str>) {
+    fn push(&mut self, item: &'a Item, exposed: Cow<'a, Arc<str>>) {
         if self.0.last().is_none_or(|page| page.bytes >= LIST_PAGE_BYTES) {
             self.0.push(Page::default());
         }
