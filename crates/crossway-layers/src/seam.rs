@@ -234,8 +234,11 @@ pub(crate) fn short(words: &str) -> &str {
     &words[..end]
 }
 
-/// Bytes as hexadecimal digits, in ASCII.
-pub(crate) fn hex(bytes: &[u8]) -> impl Iterator<Item = u8> {
+/// Sixteen bytes as hexadecimal digits, in ASCII.
+pub(crate) fn hex(bytes: [u8; 16]) -> [u8; 32] {
     let digit = |four: u8| b"0123456789abcdef"[usize::from(four & 15)];
-    bytes.iter().flat_map(move |byte| [digit(byte >> 4), digit(*byte)])
+    std::array::from_fn(|at| match at % 2 {
+        0 => digit(bytes[at / 2] >> 4),
+        _ => digit(bytes[at / 2]),
+    })
 }

@@ -78,11 +78,11 @@ impl Line {
     }
 
     /// A word of this program's own, or digits: nothing in it is escaped.
-    fn put_word(&mut self, name: &'static str, word: Option<impl IntoIterator<Item = u8>>) {
+    fn put_word(&mut self, name: &'static str, word: Option<impl AsRef<[u8]>>) {
         if let Some(word) = word {
             let line = self.member(name);
             line.push(b'"');
-            line.extend(word);
+            line.extend_from_slice(word.as_ref());
             line.push(b'"');
         }
     }
@@ -107,7 +107,7 @@ impl Record {
         line.put("method", Some(short(&request.method().unwrap_or_default())));
         line.put("name", request.name().as_deref().map(short));
         let hash = arguments.map(|arguments| log.key().hash(arguments));
-        line.put_word("arguments", hash.as_ref().map(|hash| hex(hash)));
+        line.put_word("arguments", hash.map(hex));
         Self {
             log: log.clone(),
             place: None,
@@ -195,12 +195,11 @@ impl Record {
         line.put("own_name", noted.own_name.as_deref());
         line.put("parts", Some(&parts).filter(|parts| !parts.is_empty()));
         line.put("parts_left_out", Some(parts_left_out).filter(|count| *count > 0));
-        line.put_word("outcome", Some(self.end.outcome.bytes()));
+        line.put_word("outcome", Some(self.end.outcome));
         line.put("code", self.end.code);
-        line.put_word("sent", self.end.sent.map(str::bytes));
+        line.put_word("sent", self.end.sent);
         line.put("milliseconds", Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
-        let trace = self.trace.as_ref().map(|trace| trace.trace().to_be_bytes());
-        line.put_word("trace", trace.as_ref().map(|trace| hex(trace)));
+        line.put_word("trace", self.trace.as_ref().map(|trace| hex(trace.trace().to_be_bytes())));
         drop(noted);
         place.send(line.ended());
     }

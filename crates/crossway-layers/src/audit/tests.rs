@@ -59,7 +59,7 @@ async fn a_line_says_who_did_what_and_never_with_what() {
     server.answer(&id, r#"{"content":"planted result"}"#);
     response(reply).await.unwrap();
     let hash = AuditKey::new(b"planted key").hash(arguments.as_bytes());
-    let hash: String = hex(&hash).map(char::from).collect();
+    let hash: String = hex(hash).into_iter().map(char::from).collect();
     let text = String::from_utf8(writer.next().await.unwrap()).unwrap();
     assert_eq!(
         text,

@@ -123,7 +123,8 @@ impl SecretStore {
         let mut supplied = Supplied::default();
         if !inner.is_empty() {
             let tag = version.sign();
-            inner.version = hex(&tag.as_ref()[..16]).map(char::from).collect();
+            let half = std::array::from_fn(|at| tag.as_ref()[at]);
+            inner.version = hex(half).into_iter().map(char::from).collect();
             supplied = Supplied::new(inner);
         }
         self.keep(credentials, &supplied, until);
