@@ -80,13 +80,13 @@ impl Pair {
     }
 
     /// Sends a request to the face that it is for.
-    fn call(&mut self, request: Request<Incoming>) -> FaceFuture {
-        match (Face::of(request.uri().path()), &mut self.mcp, &mut self.tools) {
-            (Some(Face::Mcp), Some((mcp, _)), _) => FaceFuture::Mcp(mcp.call(request)),
-            (Some(Face::Sse), Some((_, sse)), _) => FaceFuture::Sse(sse.call(request)),
+    fn call(&self, request: Request<Incoming>) -> FaceFuture {
+        match (Face::of(request.uri().path()), &self.mcp, &self.tools) {
+            (Some(Face::Mcp), Some((mcp, _)), _) => FaceFuture::Mcp(mcp.clone().call(request)),
+            (Some(Face::Sse), Some((_, sse)), _) => FaceFuture::Sse(sse.clone().call(request)),
             // No tool is there, and what else there is the OpenAPI face does not know.
             (_, Some(_), Some(_)) if request.uri().path() == "/" => FaceFuture::not_here(NOT_HERE_EITHER),
-            (_, _, Some(tools)) => FaceFuture::Tools(tools.call(request)),
+            (_, _, Some(tools)) => FaceFuture::Tools(tools.clone().call(request)),
             _ => FaceFuture::nowhere(),
         }
     }
@@ -94,26 +94,29 @@ impl Pair {
 
 /// Sends each request to the face whose path it has. Clones share the faces.
 #[derive(Debug, Clone)]
-pub struct Faces {
+pub struct Faces(Arc<All>);
+
+#[derive(Debug)]
+struct All {
     root: Pair,
-    named: Arc<RwLock<HashMap<String, Pair>>>,
+    named: RwLock<HashMap<String, Pair>>,
 }
 
 impl Faces {
     /// Serves `root` at the root.
     #[must_use]
     pub fn new(root: Pair) -> Self {
-        Self { root, named: Arc::default() }
+        Self(Arc::new(All { root, named: RwLock::default() }))
     }
 
     /// Serves a pair below `/{name}`. Gives back the one that was there before.
     pub fn insert(&self, name: &str, pair: Pair) -> Option<Pair> {
-        self.named.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), pair)
+        self.0.named.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), pair)
     }
 
     /// Serves nothing below `/{name}` any more.
     pub fn remove(&self, name: &str) -> Option<Pair> {
-        self.named.write().unwrap_or_else(PoisonError::into_inner).remove(name)
+        self.0.named.write().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
     /// From now on there are no new sessions; what is in flight goes on.
@@ -137,13 +140,13 @@ impl Faces {
     }
 
     fn pairs(&self) -> Vec<Pair> {
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
-        std::iter::once(&self.root).chain(named.values()).cloned().collect()
+        let named = self.0.named.read().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(&self.0.root).chain(named.values()).cloned().collect()
     }
 
     fn named(&self, segment: &str) -> Option<Pair> {
         let name = decode(segment)?;
-        self.named.read().unwrap_or_else(PoisonError::into_inner).get(&*name).cloned()
+        self.0.named.read().unwrap_or_else(PoisonError::into_inner).get(&*name).cloned()
     }
 }
 
@@ -160,18 +163,25 @@ impl Service<Request<Incoming>> for Faces {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Incoming>) -> FaceFuture {
+    fn call(&mut self, request: Request<Incoming>) -> FaceFuture {
+        self.send(request)
+    }
+}
+
+impl Faces {
+    /// Sends a request to the face that it is for.
+    pub(crate) fn send(&self, mut request: Request<Incoming>) -> FaceFuture {
         let below = segment_of_name(request.uri().path())
             .and_then(|(segment, length)| Some((self.named(segment)?, length)));
         match below {
-            Some((mut pair, length)) => {
+            Some((pair, length)) => {
                 cut_path(request.uri_mut(), length);
                 pair.call(request)
             }
             None if first_segment(request.uri().path()).is_some() && is_of_mcp(request.uri().path()) => {
                 FaceFuture::nowhere()
             }
-            None => self.root.call(request),
+            None => self.0.root.call(request),
         }
     }
 }

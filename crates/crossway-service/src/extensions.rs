@@ -29,6 +29,8 @@ struct Node<T: ?Sized> {
     before: Extensions,
     /// Of the value. Beside it, so that a walk compares numbers and calls nothing.
     type_id: TypeId,
+    /// Whether the value is those of an HTTP request, in which there may be what is looked for.
+    is_of_request: bool,
     type_name: &'static str,
     value: T,
 }
@@ -42,21 +44,24 @@ impl Extensions {
 
     /// Puts a value in. One of the same type that was there before is no longer found.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        let (type_id, type_name) = (TypeId::of::<T>(), type_name::<T>());
+        let is_of_request = type_id == TypeId::of::<http::Extensions>();
         let before = std::mem::take(self);
-        self.0 =
-            Some(Arc::new(Node { before, type_id: TypeId::of::<T>(), type_name: type_name::<T>(), value }));
+        self.0 = Some(Arc::new(Node { before, type_id, is_of_request, type_name, value }));
     }
 
     /// The value of a type.
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        let (wanted, of_request) = (TypeId::of::<T>(), TypeId::of::<http::Extensions>());
-        self.nodes().find_map(|node| match node.type_id {
-            own if own == wanted => node.value.downcast_ref(),
-            all if all == of_request => {
+        let wanted = TypeId::of::<T>();
+        self.nodes().find_map(|node| {
+            if node.type_id == wanted {
+                node.value.downcast_ref()
+            } else if node.is_of_request {
                 node.value.downcast_ref::<http::Extensions>().and_then(http::Extensions::get)
+            } else {
+                None
             }
-            _ => None,
         })
     }
 
@@ -71,9 +76,29 @@ impl Extensions {
     }
 }
 
+/// The value of a type that an HTTP request carries: by itself, or in [`Extensions`] that are among its own.
+///
+/// Who knows the same of many requests puts it into extensions once, and a clone of those into each request: one value is moved then
+/// and not many. When a call is made of the request, all of it becomes the call's own.
+///
+/// ```
+/// use crossway_service::{Extensions, extension_of};
+///
+/// let mut of_caller = Extensions::new();
+/// of_caller.insert("beside");
+/// let mut of_request = http::Extensions::new();
+/// of_request.insert(of_caller);
+/// assert_eq!(extension_of(&of_request), Some(&"beside"));
+/// assert_eq!(Extensions::from(of_request).get(), Some(&"beside"));
+/// ```
+#[must_use]
+pub fn extension_of<T: Send + Sync + 'static>(request: &http::Extensions) -> Option<&T> {
+    request.get().or_else(|| request.get::<Extensions>()?.get())
+}
+
 impl From<http::Extensions> for Extensions {
-    fn from(extensions: http::Extensions) -> Self {
-        let mut all = Self::new();
+    fn from(mut extensions: http::Extensions) -> Self {
+        let mut all = extensions.remove::<Self>().unwrap_or_default();
         if !extensions.is_empty() {
             all.insert(extensions);
         }
@@ -113,6 +138,20 @@ mod tests {
         of_request.insert('c');
         let mut extensions = Extensions::from(of_request);
         extensions.insert(2_u8);
+        assert_eq!((extensions.get(), extensions.get()), (Some(&2_u8), Some(&'c')));
+    }
+
+    #[test]
+    fn what_was_made_ready_for_a_request_is_found_behind_what_is_its_own() {
+        let (mut ready, mut of_request) = (Extensions::new(), http::Extensions::new());
+        ready.insert(1_u8);
+        ready.insert('c');
+        of_request.insert(ready);
+        assert_eq!(extension_of(&of_request), Some(&1_u8));
+        assert_eq!(format!("{:?}", Extensions::from(of_request.clone())), r#"["char", "u8"]"#);
+        of_request.insert(2_u8);
+        assert_eq!(extension_of(&of_request), Some(&2_u8));
+        let extensions = Extensions::from(of_request);
         assert_eq!((extensions.get(), extensions.get()), (Some(&2_u8), Some(&'c')));
     }
 }

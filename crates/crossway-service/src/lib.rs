@@ -17,7 +17,7 @@ mod upstream;
 
 pub use call::{Ask, Call, Context, Origin};
 pub use error::{CallError, Fault, Outcome, Reason};
-pub use extensions::Extensions;
+pub use extensions::{Extensions, extension_of};
 pub use limits::Limits;
 pub use link::{Closing, Connection, Link};
 pub use mux::{Mux, Outlet};

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crossway_policy::Principal;
-use crossway_service::SessionOwner;
-use http::Extensions;
+use crossway_service::{Extensions, SessionOwner};
 
 use crate::joined::joined;
 
@@ -15,14 +14,17 @@ pub struct Caller(Arc<Inner>);
 
 struct Inner {
     principal: Principal,
-    owner: SessionOwner,
+    /// The principal and the owner of its sessions, as each request has them.
+    extensions: Extensions,
 }
 
 impl Caller {
     /// Of a principal that was proven.
     pub(crate) fn new(principal: Principal) -> Self {
-        let owner = SessionOwner::new(owner(&principal));
-        Self(Arc::new(Inner { principal, owner }))
+        let mut extensions = Extensions::new();
+        extensions.insert(SessionOwner::new(owner(&principal)));
+        extensions.insert(principal.clone());
+        Self(Arc::new(Inner { principal, extensions }))
     }
 
     /// Who calls.
@@ -31,10 +33,9 @@ impl Caller {
         &self.0.principal
     }
 
-    /// Puts the [`Principal`] and the session owner into a request's extensions.
-    pub(super) fn put_into(&self, extensions: &mut Extensions) {
-        extensions.insert(self.0.principal.clone());
-        extensions.insert(self.0.owner.clone());
+    /// What its requests have among their extensions: the [`Principal`], and the owner of its sessions.
+    pub(crate) fn extensions(&self) -> &Extensions {
+        &self.0.extensions
     }
 }
 

@@ -98,17 +98,59 @@ pub(super) fn word<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a 
         .ok_or_else(|| Refusal::Malformed(name.clone()))
 }
 
-/// Checks that no header belongs to another proof.
-pub(super) fn none_of(headers: &HeaderMap, foreign: &[HeaderName]) -> Result<(), Refusal> {
-    match foreign.iter().find(|name| headers.contains_key(*name)) {
-        Some(name) => Err(Refusal::Foreign(name.clone())),
-        None => Ok(()),
+/// Names of headers, found quickly: most headers of a request have none of them.
+#[derive(Debug)]
+pub(super) struct Names {
+    names: Vec<HeaderName>,
+    /// A bit for each length, in bytes, that some of them have.
+    lengths: u64,
+}
+
+impl Names {
+    /// Those by which somebody says who calls, `own` among them.
+    pub(super) fn of_callers(own: &[HeaderName]) -> Self {
+        let all = [&[AUTHORIZATION], &OF_SOME_PROOF[..], &OF_OTHERS, own];
+        all.into_iter().flatten().cloned().collect()
     }
+
+    fn contains(&self, name: &HeaderName) -> bool {
+        self.lengths & bit(name) != 0 && self.names.contains(name)
+    }
+
+    /// Checks that no header has one of these names, which are of other proofs.
+    pub(super) fn none_in(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match headers.keys().find(|name| self.contains(name)) {
+            Some(name) => Err(Refusal::Foreign(name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes away every header that has one of these names.
+    pub(super) fn strip(&self, headers: &mut HeaderMap) {
+        // Few of them are there, and to look for each costs more than to look at what there is.
+        let found: Vec<HeaderName> = headers.keys().filter(|name| self.contains(name)).cloned().collect();
+        for name in found {
+            headers.remove(name);
+        }
+    }
+}
+
+impl FromIterator<HeaderName> for Names {
+    fn from_iter<I: IntoIterator<Item = HeaderName>>(names: I) -> Self {
+        let names: Vec<HeaderName> = names.into_iter().collect();
+        let lengths = names.iter().map(bit).fold(0, |all, bit| all | bit);
+        Self { names, lengths }
+    }
+}
+
+/// The bit of a name's length. The longest names share the last one.
+fn bit(name: &HeaderName) -> u64 {
+    1 << name.as_str().len().min(63)
 }
 
 /// Checks that no name becomes another's once underscores are read as hyphens, as CGI and its heirs do.
 pub(super) fn no_look_alikes(headers: &HeaderMap, own: &[HeaderName]) -> Result<(), Refusal> {
-    for name in headers.keys().filter(|name| name.as_str().contains('_')) {
+    for name in headers.keys().filter(|name| name.as_str().as_bytes().contains(&b'_')) {
         let hyphens = name.as_str().replace('_', "-");
         let is_ours = OF_SOME_PROOF.iter().chain(own).any(|known| known.as_str() == hyphens);
         if is_ours || hyphens == AUTHORIZATION.as_str() {
@@ -116,19 +158,6 @@ pub(super) fn no_look_alikes(headers: &HeaderMap, own: &[HeaderName]) -> Result<
         }
     }
     Ok(())
-}
-
-/// Takes away every header that says who calls, `own` among them: what goes on is the principal.
-pub(super) fn strip(headers: &mut HeaderMap, own: &[HeaderName]) {
-    let says_who = |name: &&HeaderName| {
-        **name == AUTHORIZATION
-            || [&OF_SOME_PROOF[..], &OF_OTHERS, own].iter().any(|names| names.contains(*name))
-    };
-    // Few of them are there, and to look for each costs more than to look at what there is.
-    let found: Vec<HeaderName> = headers.keys().filter(says_who).cloned().collect();
-    for name in found {
-        headers.remove(name);
-    }
 }
 
 /// Bounds of one value of a plain header.

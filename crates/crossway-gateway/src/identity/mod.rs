@@ -51,6 +51,7 @@ pub use error::{IdentityError, IdentityWarning};
 pub use jwt::{ClaimNames, JwksError, JwtAlgorithm, JwtConfig};
 pub use refusal::{Credential, Flaw, Refusal};
 pub use said::Said;
+pub(crate) use service::{Door, NotLetIn};
 pub use service::{Identified, IdentifiedBody, IdentifiedFuture};
 
 /// Finds out who calls, by the one proof that is configured. Clones share what is remembered.
@@ -66,7 +67,9 @@ struct Inner {
     /// The headers of this proof that no other one has.
     own: Vec<HeaderName>,
     /// The headers of all other proofs.
-    foreign: Vec<HeaderName>,
+    foreign: headers::Names,
+    /// All headers that say who calls.
+    of_callers: headers::Names,
 }
 
 #[derive(Debug)]
@@ -120,7 +123,9 @@ impl Identity {
             foreign.push(http::header::AUTHORIZATION);
         }
         let anonymous = Caller::new(Principal::anonymous());
-        Ok(Self(Arc::new(Inner { proof, wanted, anonymous, own, foreign })))
+        let of_callers = headers::Names::of_callers(&own);
+        let foreign = foreign.into_iter().collect();
+        Ok(Self(Arc::new(Inner { proof, wanted, anonymous, own, foreign, of_callers })))
     }
 
     /// Who has sent a request on a connection at a time.
@@ -145,7 +150,7 @@ impl Identity {
             Proof::ApiKeys(proof) => proof.check(&asked)?,
             Proof::None => None,
         };
-        headers::none_of(headers, &inner.foreign)?;
+        inner.foreign.none_in(headers)?;
         match (caller, inner.wanted) {
             (Some(caller), _) => Ok(caller),
             (None, None) => Ok(inner.anonymous.clone()),
@@ -222,7 +227,7 @@ impl Identity {
 
     /// Takes away every header that says who calls.
     pub fn strip(&self, headers: &mut HeaderMap) {
-        headers::strip(headers, &self.0.own);
+        self.0.of_callers.strip(headers);
     }
 }
 

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use crossway_policy::Proof;
+use crossway_policy::{Principal, Proof};
+use crossway_service::SessionOwner;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -21,17 +22,13 @@ use crate::metrics::Metrics;
 
 /// A service that serves identified callers alone.
 ///
-/// Each request goes on with a [`Principal`](crossway_policy::Principal) and the session owners of both transports in
-/// its extensions, and without any header that says who calls. The [`Connection`] is taken from the extensions, where
+/// Each request goes on with a [`Principal`] and the owner of its sessions in its extensions, where
+/// [`extension_of`](crossway_service::extension_of) finds them, and without any header that says who calls. The [`Connection`] is taken from the extensions, where
 /// whatever accepts connections has put it. Other requests are answered here, and never reach the service.
 #[derive(Debug, Clone)]
 pub struct Identified<S> {
     identity: Identity,
     metrics: Metrics,
-    /// Whom callers are taken for who give no proof.
-    stand_in: Option<Caller>,
-    /// Whether refusals are told as the OpenAPI face tells failures.
-    is_of_tools: bool,
     inner: S,
 }
 
@@ -39,27 +36,81 @@ impl<S> Identified<S> {
     /// Stands before `inner`, and counts what it refuses.
     #[must_use]
     pub fn new(identity: Identity, metrics: Metrics, inner: S) -> Self {
-        Self { identity, metrics, stand_in: None, is_of_tools: false, inner }
+        Self { identity, metrics, inner }
     }
 
-    /// Takes callers who give no proof for somebody. A key that their connection needs, they still need; a proof that does not hold is
+    fn door(&self) -> Door<'_> {
+        Door { identity: &self.identity, metrics: &self.metrics, stand_in: None, is_of_tools: false }
+    }
+}
+
+/// What lets a request in, or says why not.
+pub(crate) struct Door<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) metrics: &'a Metrics,
+    /// Whom callers are taken for who give no proof. A key that their connection needs, they still need; a proof that does not hold is
     /// still refused.
-    #[must_use]
-    pub(crate) fn with_stand_in(mut self, caller: Option<Caller>) -> Self {
-        self.stand_in = caller;
-        self
+    pub(crate) stand_in: Option<&'a Caller>,
+    /// Whether refusals are told as the OpenAPI face tells failures.
+    pub(crate) is_of_tools: bool,
+}
+
+/// A request that is not let in.
+pub(crate) enum NotLetIn<B> {
+    /// This is its answer.
+    Answered(Box<Response<Full<Bytes>>>),
+    /// It may be, once newer keys were asked for.
+    Early(Box<Early<B>>),
+}
+
+/// A request that came before the keys that it needs.
+pub(crate) struct Early<B> {
+    parts: Parts,
+    body: B,
+    connection: Connection,
+    keys: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl<B> Early<B> {
+    /// Waits for the keys. The request is then to be [let in](Door::let_in_late) or answered.
+    pub(crate) async fn keys(&mut self) {
+        (&mut self.keys).await;
+    }
+}
+
+impl Door<'_> {
+    /// Lets a request in: from here on it has a principal and no proof.
+    pub(crate) fn let_in<B>(&self, request: Request<B>) -> Result<Request<B>, NotLetIn<B>> {
+        let (mut parts, body) = request.into_parts();
+        if let Some((status, document)) = self.identity.metadata_at(&parts) {
+            let mut response = told(status, document);
+            if status == StatusCode::METHOD_NOT_ALLOWED {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            return Err(NotLetIn::Answered(Box::new(response)));
+        }
+        let connection = parts.extensions.remove::<Connection>().unwrap_or_default();
+        let Err(refusal) = self.admit(&mut parts, &connection) else {
+            return Ok(Request::from_parts(parts, body));
+        };
+        Err(match self.identity.worth_waiting(&refusal) {
+            Some(keys) => NotLetIn::Early(Box::new(Early { parts, body, connection, keys: Box::pin(keys) })),
+            None => NotLetIn::Answered(Box::new(self.refuse(&refusal, parts.uri.path()))),
+        })
     }
 
-    /// Tells refusals as the OpenAPI face tells failures.
-    #[must_use]
-    pub(crate) fn of_tools(mut self, is_of_tools: bool) -> Self {
-        self.is_of_tools = is_of_tools;
-        self
+    /// The same once more for a request that has waited for keys.
+    pub(crate) fn let_in_late<B>(&self, early: Early<B>) -> Result<Request<B>, Box<Response<Full<Bytes>>>> {
+        let Early { mut parts, body, connection, .. } = early;
+        match self.admit(&mut parts, &connection) {
+            Ok(()) => Ok(Request::from_parts(parts, body)),
+            Err(refusal) => Err(Box::new(self.refuse(&refusal, parts.uri.path()))),
+        }
     }
 
     /// Who calls, or who stands in for nobody.
     fn caller(&self, parts: &Parts, connection: &Connection) -> Result<Caller, Refusal> {
-        match (self.identity.check(parts, connection, SystemTime::now()), &self.stand_in) {
+        match (self.identity.check(parts, connection, SystemTime::now()), self.stand_in) {
             (Err(Refusal::Missing(credential)), Some(caller)) if credential != Credential::ConnectionKey => {
                 Ok(caller.clone())
             }
@@ -74,7 +125,10 @@ impl<S> Identified<S> {
     fn admit(&self, parts: &mut Parts, connection: &Connection) -> Result<(), Refusal> {
         let caller = self.caller(parts, connection)?;
         self.identity.strip(&mut parts.headers);
-        caller.put_into(&mut parts.extensions);
+        // Whatever is there already would be found before these.
+        parts.extensions.remove::<Principal>();
+        parts.extensions.remove::<SessionOwner>();
+        parts.extensions.insert(caller.extensions().clone());
         Ok(())
     }
 
@@ -106,36 +160,23 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut parts, body) = request.into_parts();
-        let answered = |response| IdentifiedFuture::Answered(std::future::ready(response));
-        if let Some((status, document)) = self.identity.metadata_at(&parts) {
-            let mut response = told(status, document);
-            if status == StatusCode::METHOD_NOT_ALLOWED {
-                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        match self.door().let_in(request) {
+            Ok(request) => IdentifiedFuture::Passed(self.inner.call(request)),
+            Err(NotLetIn::Answered(response)) => IdentifiedFuture::answered(*response),
+            Err(NotLetIn::Early(mut early)) => {
+                let mut again = self.clone();
+                IdentifiedFuture::waiting(async move {
+                    early.keys().await;
+                    let request = again.door().let_in_late(*early)?;
+                    Ok(again.inner.call(request))
+                })
             }
-            return answered(response);
         }
-        let connection = parts.extensions.remove::<Connection>().unwrap_or_default();
-        let refusal = match self.admit(&mut parts, &connection) {
-            Ok(()) => return IdentifiedFuture::Passed(self.inner.call(Request::from_parts(parts, body))),
-            Err(refusal) => refusal,
-        };
-        let Some(waiting) = self.identity.worth_waiting(&refusal) else {
-            return answered(self.refuse(&refusal, parts.uri.path()));
-        };
-        let mut again = self.clone();
-        IdentifiedFuture::Waiting(Box::pin(async move {
-            waiting.await;
-            match again.admit(&mut parts, &connection) {
-                Ok(()) => Ok(again.inner.call(Request::from_parts(parts, body))),
-                Err(refusal) => Err(again.refuse(&refusal, parts.uri.path())),
-            }
-        }))
     }
 }
 
 /// The service's future, or a refusal, once it is known which.
-type Later<F> = Pin<Box<dyn Future<Output = Result<F, Response<Full<Bytes>>>> + Send>>;
+type Later<F> = Pin<Box<dyn Future<Output = Result<F, Box<Response<Full<Bytes>>>>> + Send>>;
 
 /// A response of the service, or a refusal.
 #[pin_project(project = Projection)]
@@ -148,6 +189,18 @@ pub enum IdentifiedFuture<F> {
     Waiting(Later<F>),
 }
 
+impl<F> IdentifiedFuture<F> {
+    pub(crate) fn answered(response: Response<Full<Bytes>>) -> Self {
+        Self::Answered(std::future::ready(response))
+    }
+
+    pub(crate) fn waiting(
+        later: impl Future<Output = Result<F, Box<Response<Full<Bytes>>>>> + Send + 'static,
+    ) -> Self {
+        Self::Waiting(Box::pin(later))
+    }
+}
+
 impl<F, R> Future for IdentifiedFuture<F>
 where
     F: Future<Output = Result<Response<R>, Infallible>>,
@@ -158,7 +211,7 @@ where
         if let Projection::Waiting(waiting) = self.as_mut().project() {
             let next = match ready!(waiting.as_mut().poll(cx)) {
                 Ok(future) => Self::Passed(future),
-                Err(response) => Self::Answered(std::future::ready(response)),
+                Err(response) => Self::answered(*response),
             };
             self.set(next);
         }

@@ -1,5 +1,6 @@
 //! The policy, as routers ask for it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crossway_layers::audit::{AuditNote, Decision};
@@ -56,12 +57,12 @@ impl PolicyAccess {
     }
 
     /// What the caller may do now. A stream that was opened under an older policy is under the new one too.
-    fn standing(ruling: &Ruling, context: &Context) -> Option<Standing> {
+    fn standing<'a>(ruling: &Ruling, context: &'a Context) -> Option<Cow<'a, Standing>> {
         let standing = context.extensions.get::<Standing>()?;
         if standing.generation() == ruling.standings.generation() {
-            return Some(standing.clone());
+            return Some(Cow::Borrowed(standing));
         }
-        ruling.standings.of(standing.rights().principal(), standing.endpoint()).ok()
+        ruling.standings.of(standing.rights().principal(), standing.endpoint()).ok().map(Cow::Owned)
     }
 }
 
@@ -170,12 +171,11 @@ impl Access for PolicyAccess {
                 false
             }
             Ok(permit) => {
-                context.extensions.insert::<Permit>(permit);
                 // What stands behind has to see the rights that it was decided by.
-                let is_old = |held: &Standing| held.generation() != standing.generation();
-                if context.extensions.get().is_some_and(is_old) {
-                    context.extensions.insert(standing);
+                if let Cow::Owned(newer) = standing {
+                    context.extensions.insert(newer);
                 }
+                context.extensions.insert::<Permit>(permit);
                 true
             }
             Err(denied) => {
@@ -198,7 +198,7 @@ impl Access for PolicyAccess {
     /// Those who ask as they are known now: nobody is taken for who they were, and no policy is kept that holds no more.
     fn lasting(&self, context: &Context) -> Option<Context> {
         let mut lasting = Context::new(context.origin, context.revision);
-        lasting.extensions.insert(Self::standing(&self.now.get(), context)?);
+        lasting.extensions.insert(Self::standing(&self.now.get(), context)?.into_owned());
         Some(lasting)
     }
 

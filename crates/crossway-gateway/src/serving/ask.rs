@@ -108,9 +108,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     let mut gateway = Gateway::new(now, maker, None, metrics, None, false, by_plan_of_config())?;
     gateway.apply(upstreams);
     let mut context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
-    context.extensions.insert(principal);
-    context.extensions.insert(standing.rights().tenant().clone());
-    context.extensions.insert(standing);
+    context.extensions = standing.extensions();
     let link = gateway.merged.connect(Scope::Shared);
     let mut reply = link.call(Call::message(list("crossway tools")?, context));
     let mut text = String::new();

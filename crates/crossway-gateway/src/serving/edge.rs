@@ -4,10 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arc_swap::Guard;
 use crossway_layers::trace::{ClientTrace, from_headers};
 use crossway_openapi::webhook::Chat;
 use crossway_policy::Principal;
 use crossway_router::ScopeKey;
+use crossway_service::extension_of;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ring::digest::{SHA256, digest};
@@ -18,7 +20,7 @@ use super::sent::{Counted, CountedFuture};
 use super::standing::Standing;
 use crate::faces::{FaceBody, FaceFuture, Faces, answer, is_of_document, is_of_mcp, name_in};
 use crate::hex::hex;
-use crate::identity::{Identified, IdentifiedBody, IdentifiedFuture};
+use crate::identity::{Door, IdentifiedBody, IdentifiedFuture, NotLetIn};
 use crate::joined::joined;
 use crate::metrics::Metrics;
 
@@ -28,9 +30,11 @@ const NO_TENANT: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"me
 /// The same, as the OpenAPI face tells failures.
 const NO_TENANT_OF_TOOLS: &str = r#"{"detail":{"message":"you are known, and nothing here is for you; ask your administrator for access"}}"#;
 
-/// The faces: for callers who are known, or for everybody.
+/// The faces: for callers who are known, or for everybody. Clones are the same: each request is sent to one.
 #[derive(Clone)]
-pub(crate) struct Edge {
+pub(crate) struct Edge(Arc<Behind>);
+
+struct Behind {
     /// What holds now; `None` where nobody is asked who they are.
     known: Option<(Now, Metrics)>,
     faces: Faces,
@@ -39,12 +43,12 @@ pub(crate) struct Edge {
 impl Edge {
     /// For everybody, whoever calls.
     pub(crate) fn open(faces: Faces) -> Self {
-        Self { known: None, faces }
+        Self(Arc::new(Behind { known: None, faces }))
     }
 
     /// For callers who are known.
     pub(super) fn new(now: Now, metrics: Metrics, faces: Faces) -> Self {
-        Self { known: Some((now, metrics)), faces }
+        Self(Arc::new(Behind { known: Some((now, metrics)), faces }))
     }
 }
 
@@ -58,27 +62,28 @@ impl Service<Request<Incoming>> for Edge {
     }
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
-        let Some((now, metrics)) = &self.known else {
-            return IdentifiedFuture::Passed(CountedFuture::new(self.faces.call(request), None));
+        let Behind { known, faces } = &*self.0;
+        let Some((now, metrics)) = known else {
+            return IdentifiedFuture::Passed(CountedFuture::new(faces.send(request), None));
         };
         if let Ok(trace) = from_headers(request.headers()) {
             request.extensions_mut().insert(ClientTrace(trace));
         }
-        let ruling = now.whole();
-        let identity = ruling.identity.clone();
-        let path = request.uri().path();
-        let is_of_tools = ruling.openapi.is_some() && !is_of_mcp(path);
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        let stand_in =
-            ruling.openapi.clone().flatten().filter(|_| is_of_tools && reads && is_of_document(path));
-        Identified::new(
-            identity,
-            metrics.clone(),
-            Admitted { ruling, is_of_tools, faces: self.faces.clone() },
-        )
-        .with_stand_in(stand_in)
-        .of_tools(is_of_tools)
-        .call(request)
+        let ruling = now.get();
+        let gate = Gate::of(&ruling, &request);
+        match gate.door(&ruling, metrics).let_in(request) {
+            Ok(request) => IdentifiedFuture::Passed(gate.send(&ruling, faces, request)),
+            Err(NotLetIn::Answered(response)) => IdentifiedFuture::answered(*response),
+            Err(NotLetIn::Early(mut early)) => {
+                let (behind, ruling) = (Arc::clone(&self.0), Guard::into_inner(ruling));
+                let metrics = metrics.clone();
+                IdentifiedFuture::waiting(async move {
+                    early.keys().await;
+                    let request = gate.door(&ruling, &metrics).let_in_late(*early)?;
+                    Ok(gate.send(&ruling, &behind.faces, request))
+                })
+            }
+        }
     }
 }
 
@@ -90,16 +95,60 @@ fn chat(headers: &HeaderMap, user: &ScopeKey) -> Option<Chat> {
     Chat::new(&hex(whole.as_ref()))
 }
 
-/// The faces, for callers of whom it is known who they are.
-#[derive(Clone)]
-struct Admitted {
-    ruling: Arc<Ruling>,
-    /// Whether the request is for the OpenAPI face, which is there.
+/// What a request is for.
+#[derive(Clone, Copy)]
+struct Gate {
+    /// Whether it is for the OpenAPI face, which is there.
     is_of_tools: bool,
-    faces: Faces,
+    /// Whether it is for what may be read by somebody who stands in for those who give no proof, where there is such.
+    is_of_document: bool,
 }
 
-impl Admitted {
+impl Gate {
+    fn of(ruling: &Ruling, request: &Request<Incoming>) -> Self {
+        let path = request.uri().path();
+        let is_of_tools = ruling.openapi.is_some() && !is_of_mcp(path);
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        Self { is_of_tools, is_of_document: is_of_tools && reads && is_of_document(path) }
+    }
+
+    fn door<'a>(&self, ruling: &'a Ruling, metrics: &'a Metrics) -> Door<'a> {
+        let stand_in = ruling.openapi.as_ref().and_then(Option::as_ref).filter(|_| self.is_of_document);
+        Door { identity: &ruling.identity, metrics, stand_in, is_of_tools: self.is_of_tools }
+    }
+
+    /// Sends a request, of which it is known who calls, to the face that it is for.
+    fn send(
+        &self,
+        ruling: &Ruling,
+        faces: &Faces,
+        mut request: Request<Incoming>,
+    ) -> CountedFuture<FaceFuture> {
+        match self.standing(ruling, &request) {
+            Ok(standing) => {
+                let chat = ruling.asks_for_chats.then(|| chat(request.headers(), standing.user())).flatten();
+                let extensions = request.extensions_mut();
+                if let Some(chat) = chat {
+                    extensions.insert(chat);
+                }
+                extensions.insert(standing.extensions());
+                CountedFuture::new(faces.send(request), Some(standing))
+            }
+            Err(NotAdmitted::Nowhere) => CountedFuture::new(self.nowhere(), None),
+            Err(NotAdmitted::NoTenant) => CountedFuture::new(self.no_tenant(), None),
+        }
+    }
+
+    /// What the caller may do at the path.
+    fn standing(&self, ruling: &Ruling, request: &Request<Incoming>) -> Result<Standing, NotAdmitted> {
+        let path = request.uri().path();
+        if !self.is_of_tools && !is_of_mcp(path) {
+            return Err(NotAdmitted::Nowhere);
+        }
+        let principal = extension_of::<Principal>(request.extensions()).ok_or(NotAdmitted::Nowhere)?;
+        admit(ruling, principal, path)
+    }
+
     fn nowhere(&self) -> FaceFuture {
         if self.is_of_tools { FaceFuture::nothing() } else { FaceFuture::nowhere() }
     }
@@ -107,48 +156,6 @@ impl Admitted {
     fn no_tenant(&self) -> FaceFuture {
         let told = if self.is_of_tools { NO_TENANT_OF_TOOLS } else { NO_TENANT };
         FaceFuture::Nowhere(std::future::ready(answer(StatusCode::FORBIDDEN, told)))
-    }
-
-    /// What the caller may do at the path.
-    fn standing(&self, request: &Request<Incoming>) -> Result<Standing, NotAdmitted> {
-        let path = request.uri().path();
-        if !self.is_of_tools && !is_of_mcp(path) {
-            return Err(NotAdmitted::Nowhere);
-        }
-        let principal = request.extensions().get::<Principal>().ok_or(NotAdmitted::Nowhere)?;
-        admit(&self.ruling, principal, path)
-    }
-}
-
-impl Service<Request<Incoming>> for Admitted {
-    type Response = Response<Counted<FaceBody>>;
-    type Error = Infallible;
-    type Future = CountedFuture<FaceFuture>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
-        match self.standing(&request) {
-            Ok(standing) => {
-                let asks_for_chats = self.ruling.asks_for_chats;
-                let chat = asks_for_chats.then(|| chat(request.headers(), standing.user())).flatten();
-                let extensions = request.extensions_mut();
-                if let Some(chat) = chat {
-                    extensions.insert(chat);
-                }
-                extensions.insert(standing.rights().tenant().clone());
-                extensions.insert(standing.share().clone());
-                if let Some(requests) = standing.requests() {
-                    extensions.insert(requests.clone());
-                }
-                extensions.insert(standing.clone());
-                CountedFuture::new(self.faces.call(request), Some(standing))
-            }
-            Err(NotAdmitted::Nowhere) => CountedFuture::new(self.nowhere(), None),
-            Err(NotAdmitted::NoTenant) => CountedFuture::new(self.no_tenant(), None),
-        }
     }
 }
 

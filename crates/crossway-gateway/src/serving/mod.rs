@@ -39,7 +39,7 @@ use crossway_openapi::face::{Directory, NeedsBearer, OpenApi};
 use crossway_policy::TenantName;
 use crossway_router::{Front, Router, RouterOptions, SealedSessions};
 use crossway_seal::Keyring;
-use crossway_service::Upstream;
+use crossway_service::{Upstream, extension_of};
 use futures_util::FutureExt as _;
 use tokio::sync::{oneshot, watch};
 
@@ -466,7 +466,7 @@ fn wants_proof(now: &Now) -> bool {
 
 /// Whether an upstream is there for a caller.
 fn reaches(upstream: &str, caller: &http::Extensions) -> bool {
-    caller.get::<Standing>().is_some_and(|standing| standing.rights().reaches(upstream))
+    extension_of::<Standing>(caller).is_some_and(|standing| standing.rights().reaches(upstream))
 }
 
 #[cfg(test)]

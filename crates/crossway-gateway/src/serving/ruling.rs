@@ -127,11 +127,6 @@ impl Now {
         self.0.load()
     }
 
-    /// What holds now, for as long as somebody has it.
-    pub(crate) fn whole(&self) -> Arc<Ruling> {
-        self.0.load_full()
-    }
-
     /// From now on this holds. Gives what held before: that of thousands of grants takes a while to be freed, for which nobody is to
     /// wait.
     pub(crate) fn set(&self, ruling: Ruling) -> Arc<Ruling> {

@@ -7,12 +7,13 @@ use crossway_layers::credentials::Plan;
 use crossway_layers::limit::{LimitOptions, Quota, QuotaList, RequestCounts};
 use crossway_policy::{Policy, Principal, Rights, TenantDenied, ViewId};
 use crossway_router::ScopeKey;
-use crossway_service::{RequestBound, SessionShare};
+use crossway_service::{Extensions, SessionShare};
 use foldhash::HashMap;
 
 use super::quotas::bound_of;
 use super::shares::Shares;
 use crate::config::file::ScopeFile;
+use crate::identity::Caller;
 use crate::joined::joined;
 use crate::metrics::{Metrics, TenantMeter};
 
@@ -36,10 +37,9 @@ struct Inner {
     tenant: ScopeKey,
     /// Only this caller, as one of this tenant, has this.
     user: ScopeKey,
-    /// How many sessions the caller may have.
-    share: SessionShare,
-    /// How many requests the caller may make.
-    requests: Option<RequestBound>,
+    /// What requests have of it among their extensions: who calls, as one of which tenant, whose its sessions are, and how many of those
+    /// and of requests the caller may have.
+    extensions: Extensions,
     /// Where it is counted what the caller does.
     meter: Arc<TenantMeter>,
     upstreams: Mutex<Vec<ToUpstream>>,
@@ -81,12 +81,11 @@ impl Standing {
         &self.0.user
     }
 
-    pub(crate) fn share(&self) -> &SessionShare {
-        &self.0.share
-    }
-
-    pub(crate) fn requests(&self) -> Option<&RequestBound> {
-        self.0.requests.as_ref()
+    /// What a request has among its extensions, this among it.
+    pub(crate) fn extensions(&self) -> Extensions {
+        let mut extensions = self.0.extensions.clone();
+        extensions.insert(self.clone());
+        extensions
     }
 
     pub(crate) fn meter(&self) -> &TenantMeter {
@@ -265,17 +264,19 @@ impl Standings {
         let user = ScopeKey::new(joined(&["user", &user]));
         let meter = self.metrics.tenant(tenant.as_str());
         let quotas = Quota::of_requests(&self.policy.request_quotas(principal, tenant));
-        let requests = (!quotas.is_empty()).then(|| {
+        let mut extensions = Caller::new(principal.clone()).extensions().clone();
+        extensions.insert(tenant.clone());
+        extensions.insert::<SessionShare>(self.shares.of(tenant, &user));
+        if !quotas.is_empty() {
             let meter = Arc::clone(&meter);
-            self.requests.bound(quotas, move |over| meter.refused(bound_of(over)))
-        });
+            extensions.insert(self.requests.bound(quotas, move |over| meter.refused(bound_of(over))));
+        }
         Standing(Arc::new(Inner {
             endpoint: endpoint.cloned(),
             generation: self.generation,
             view,
             tenant: ScopeKey::new(joined(&["tenant", tenant.as_str()])),
-            share: self.shares.of(tenant, &user),
-            requests,
+            extensions,
             meter,
             upstreams: Mutex::default(),
             user,
@@ -289,6 +290,7 @@ mod tests {
     use std::collections::HashSet;
 
     use crossway_policy::{PolicyConfig, Proof, UpstreamFacts};
+    use crossway_service::RequestBound;
     use serde_json::json;
 
     use super::*;
@@ -382,7 +384,9 @@ mod tests {
         };
         let left = |standings: &Standings, subject: &str, group: &str| {
             let standing = standings.of(&caller(subject, &[group]), None).unwrap();
-            std::iter::from_fn(|| RequestBound::admit_if_any(standing.requests()).ok()).take(100).count()
+            std::iter::from_fn(|| RequestBound::admit_if_any(standing.extensions().get()).ok())
+                .take(100)
+                .count()
         };
         let before = Standings::new(policy("40/s"), Shares::new(8), Metrics::new());
         assert_eq!(left(&before, "alice", "acme"), 20);

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use crossway_proto::Message;
 use crossway_proto::http_rules::{Page, Refusal, accept, content_type};
-use crossway_service::{RequestBound, Scope, Upstream};
+use crossway_service::{RequestBound, Scope, Upstream, extension_of};
 use http::header::{ACCEPT, EXPECT};
 use http::request::Parts;
 use http::{Extensions, Method, Request, Response, Version};
@@ -158,7 +158,8 @@ impl Shared {
         if head.headers.contains_key(ACCEPT) {
             accept::check_get(&head.headers).map_err(|refusal| respond::refuse(&refusal, None))?;
         }
-        RequestBound::admit_if_any(head.extensions.get()).map_err(|error| respond::too_many(&error))?;
+        RequestBound::admit_if_any(extension_of(&head.extensions))
+            .map_err(|error| respond::too_many(&error))?;
         let retry_after = self.config.limits.retry_after;
         let session = self
             .sessions
@@ -171,7 +172,8 @@ impl Shared {
     #[expect(clippy::result_large_err, reason = "either way it is a response")]
     fn find(&self, head: &Parts) -> Result<Arc<Session>, Response<Body>> {
         let id = session_id(head.uri.query()).ok_or_else(respond::missing_session)?;
-        let session = SessionId::parse(id).and_then(|id| self.sessions.find(id, head.extensions.get()));
+        let session =
+            SessionId::parse(id).and_then(|id| self.sessions.find(id, extension_of(&head.extensions)));
         let session = session.ok_or_else(respond::unknown_session)?;
         content_type::check_post(&head.headers).map_err(|refusal| respond::refuse(&refusal, None))?;
         Ok(session)
@@ -241,7 +243,7 @@ fn take(session: &Session, text: Bytes, extensions: Extensions) -> Response<Body
         Err(error) => return respond::bad_message(&error),
     };
     let admitted = match message.is_request() {
-        true => RequestBound::admit_if_any(extensions.get()),
+        true => RequestBound::admit_if_any(extension_of(&extensions)),
         false => Ok(()),
     };
     let taken = match admitted {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crossway_service::{Link, SessionOwner, SessionShare};
+use crossway_service::{Link, SessionOwner, SessionShare, extension_of};
 use http::Extensions;
 
 use super::session::{Session, SessionId};
@@ -50,8 +50,8 @@ impl Sessions {
         extensions: Extensions,
         connect: impl FnOnce() -> Link,
     ) -> Result<Arc<Session>, NoSession> {
-        let owner = extensions.get().cloned();
-        let place = match extensions.get::<SessionShare>() {
+        let owner = extension_of(&extensions).cloned();
+        let place = match extension_of::<SessionShare>(&extensions) {
             Some(share) => Some(share.take().ok_or(NoSession::TableFull)?),
             None => None,
         };

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Buf;
-use crossway_service::{RequestBound, Scope, Upstream};
+use crossway_service::{RequestBound, Scope, Upstream, extension_of};
 use http::Request;
 use http::request::Parts;
 use tower_service::Service;
@@ -106,7 +106,7 @@ pub(super) fn admit(config: &Config, parts: &Parts) -> Result<Admitted, Problem>
 ///
 /// 429 when it is one too many.
 pub(super) fn counted(parts: &Parts) -> Result<(), Problem> {
-    RequestBound::admit_if_any(parts.extensions.get()).map_err(|error| Problem::failed(&error))
+    RequestBound::admit_if_any(extension_of(&parts.extensions)).map_err(|error| Problem::failed(&error))
 }
 
 /// Checks the key.

@@ -6,7 +6,7 @@ use crossway_proto::http_rules::names::MCP_PROTOCOL_VERSION;
 use crossway_proto::http_rules::version::{self, BodyVersion};
 use crossway_proto::http_rules::{Page, Refusal, accept, session as session_rules};
 use crossway_proto::{ErrorCode, Revision};
-use crossway_service::{Call, RequestBound, SessionOwner};
+use crossway_service::{Call, RequestBound, SessionOwner, extension_of};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 
@@ -59,7 +59,7 @@ fn by_method(endpoint: &Arc<Endpoint>, parts: Parts) -> Routed {
         Method::GET | Method::DELETE if said_version(&parts.headers).is_some_and(Revision::is_modern) => {
             Ok(answer::not_allowed("POST", "revisions from 2026-07-28 on have POST only"))
         }
-        Method::GET => match RequestBound::admit_if_any(parts.extensions.get()) {
+        Method::GET => match RequestBound::admit_if_any(extension_of(&parts.extensions)) {
             Ok(()) => listen(endpoint, parts),
             Err(error) => Ok(answer::too_many(&error, None)),
         },
@@ -106,7 +106,7 @@ pub(crate) fn find_session(endpoint: &Arc<Endpoint>, parts: &Parts) -> Result<Op
 
 /// The session with an id of this process's own.
 fn find_by_id(endpoint: &Endpoint, id: &str, parts: &Parts) -> Option<Arc<Session>> {
-    let owner = parts.extensions.get::<SessionOwner>();
+    let owner = extension_of::<SessionOwner>(&parts.extensions);
     let session = endpoint.sessions.find(SessionId::parse(id.as_bytes())?)?;
     (session.owner.as_ref() == owner && !session.is_sealed()).then_some(session)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossway_proto::http_rules::{Refusal, mirror};
 use crossway_proto::{ErrorCode, Message, Revision};
-use crossway_service::{Call, Context, Origin};
+use crossway_service::{Call, Context, Origin, extension_of};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ pub(crate) fn open(post: &mut Post, message: Message, revision: Revision) -> Res
     let endpoint = Arc::clone(&post.endpoint);
     let kind = match message.method().as_deref() {
         Some("subscriptions/listen") => RequestKind::Subscription,
-        Some("tools/list") => RequestKind::ToolList(post.parts.extensions.get().cloned()),
+        Some("tools/list") => RequestKind::ToolList(extension_of(&post.parts.extensions).cloned()),
         _ => RequestKind::Plain,
     };
     let asked = message.id().map_or(Asked::Nothing, |id| Asked::request(id, kind));
@@ -67,7 +67,7 @@ fn check(post: &Post, message: &Message) -> Result<(), Refusal> {
     if method != "tools/call" {
         return Ok(());
     }
-    post.endpoint.tools.check(post.parts.extensions.get(), headers, message)
+    post.endpoint.tools.check(extension_of(&post.parts.extensions), headers, message)
 }
 
 fn refuse(status: StatusCode, code: ErrorCode, why: &'static str) -> Refusal {

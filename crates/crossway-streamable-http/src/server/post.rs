@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crossway_proto::http_rules::version::{self, BodyVersion};
 use crossway_proto::http_rules::{Refusal, accept, content_type, session as session_rules};
 use crossway_proto::{ErrorCode, Incoming, Message, ParseError, RequestId, Revision};
-use crossway_service::{Call, CallError, Context, Reply, RequestBound, Scope, SessionOwner};
+use crossway_service::{Call, CallError, Context, Reply, RequestBound, Scope, SessionOwner, extension_of};
 use http::StatusCode;
 use http::request::Parts;
 
@@ -80,7 +80,7 @@ impl Post {
 
     fn open_one(&mut self, message: Message) -> Result<Exchange, Box<Refused>> {
         let admitted = match message.is_request() {
-            true => RequestBound::admit_if_any(self.parts.extensions.get()),
+            true => RequestBound::admit_if_any(extension_of(&self.parts.extensions)),
             false => Ok(()),
         };
         let meta = if message.is_response() { None } else { message.meta_version() };
@@ -140,13 +140,13 @@ impl Post {
         if self.endpoint.stop.is_stopped() {
             return Err(draining());
         }
-        let Some(slot) = self.endpoint.sessions.reserve(self.parts.extensions.get()) else {
+        let Some(slot) = self.endpoint.sessions.reserve(extension_of(&self.parts.extensions)) else {
             return Err(too_many_sessions());
         };
         let id = SessionId::random().map_err(|_| no_randomness())?;
         self.endpoint.sessions.keep_swept();
         let link = self.endpoint.upstream.connect(Scope::Session);
-        let owner = self.parts.extensions.get::<SessionOwner>().cloned();
+        let owner = extension_of::<SessionOwner>(&self.parts.extensions).cloned();
         let session = Arc::new(Session::new(id, link, owner, slot));
         let asked = initialize.id().map_or(Asked::Nothing, |id| Asked::request(id, RequestKind::Plain));
         let params = self.endpoint.handles.is_some().then(|| Handles::params_of(&initialize)).flatten();

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use crossway_dial::Proxies;
+use crossway_service::extension_of;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -30,7 +31,7 @@ impl Service<Request<()>> for WhoCalls {
     }
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
-        let principal = request.extensions().get::<crossway_policy::Principal>().unwrap();
+        let principal = extension_of::<crossway_policy::Principal>(request.extensions()).unwrap();
         assert!(request.headers().is_empty(), "nothing of the proof goes on");
         std::future::ready(Ok(Response::new(principal.subject().to_owned())))
     }

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use crossway_policy::Principal;
+use crossway_service::extension_of;
 use futures_util::FutureExt as _;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{Request, Response};
@@ -56,12 +57,12 @@ fn a_request_goes_on_with_its_principal_and_owners_and_without_its_proof() {
     let [request] = &requests[..] else { panic!("one request") };
     assert!(request.headers().is_empty(), "{:?}", request.headers());
     let extensions = request.extensions();
-    assert_eq!(extensions.get::<Principal>().unwrap().subject(), "alice");
+    assert_eq!(extension_of::<Principal>(extensions).unwrap().subject(), "alice");
     let owner = "10:open-webui5:alice";
     // Both faces read this one.
     let owner = crossway_service::SessionOwner::new(owner);
-    assert_eq!(extensions.get::<crossway_streamable_http::server::SessionOwner>(), Some(&owner));
-    assert_eq!(extensions.get::<crossway_http_sse::SessionOwner>(), Some(&owner));
+    assert_eq!(extension_of::<crossway_streamable_http::server::SessionOwner>(extensions), Some(&owner));
+    assert_eq!(extension_of::<crossway_http_sse::SessionOwner>(extensions), Some(&owner));
     assert!(extensions.get::<Connection>().is_none());
 }
 
@@ -84,5 +85,5 @@ fn a_principal_that_came_with_the_request_is_replaced() {
     let request = post("/mcp").header(AUTHORIZATION, format!("Bearer {KEY}")).extension(forged);
     let (kept, _) = served(request);
     let requests = kept.0.lock().unwrap();
-    assert_eq!(requests[0].extensions().get::<Principal>().unwrap().subject(), "anonymous");
+    assert_eq!(extension_of::<Principal>(requests[0].extensions()).unwrap().subject(), "anonymous");
 }

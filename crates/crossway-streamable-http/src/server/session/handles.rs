@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use crossway_proto::Message;
 use crossway_proto::http_rules::{Refusal, session as session_rules};
-use crossway_service::{SessionHandles, SessionOwner, SessionState};
+use crossway_service::{SessionHandles, SessionOwner, SessionState, extension_of};
 use http::request::Parts;
 use http::{Extensions, HeaderValue};
 use tracing::debug;
@@ -80,7 +80,7 @@ impl Handles {
         handle: &str,
         extensions: &Extensions,
     ) -> Result<Arc<Session>, Refusal> {
-        let owner = extensions.get::<SessionOwner>();
+        let owner = extension_of::<SessionOwner>(extensions);
         let state = self.open(handle, owner).ok_or_else(session_rules::unknown)?;
         let id = SessionId::from_number(state.number);
         if let Some(session) = endpoint.sessions.find(id) {
@@ -99,7 +99,7 @@ impl Handles {
         if endpoint.stop.is_stopped() {
             return Err(draining());
         }
-        let slot = endpoint.sessions.reserve(extensions.get()).ok_or_else(too_many_sessions)?;
+        let slot = endpoint.sessions.reserve(extension_of(extensions)).ok_or_else(too_many_sessions)?;
         let first_stream = getrandom::u32().map_err(|_| no_randomness())?;
         let session = Arc::new(Session::restored(endpoint, state, owner.cloned(), slot, extensions.clone()));
         session.streams().number_from(first_stream);
@@ -115,7 +115,7 @@ impl Handles {
     ///
     /// 404 for what does not open, has expired or has ended already.
     pub(crate) fn end(&self, endpoint: &Endpoint, handle: &str, parts: &Parts) -> Result<(), Refusal> {
-        let owner = parts.extensions.get::<SessionOwner>();
+        let owner = extension_of::<SessionOwner>(&parts.extensions);
         let state = self.open(handle, owner).ok_or_else(session_rules::unknown)?;
         let id = SessionId::from_number(state.number);
         if let Some(session) = endpoint.sessions.find(id) {
