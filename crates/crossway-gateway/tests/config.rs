@@ -391,6 +391,43 @@ fn the_published_schema_is_that_of_the_types() {
 }
 
 #[test]
+fn the_schema_takes_what_the_parser_takes() {
+    let schema: serde_json::Value = serde_json::from_str(&config::schema()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let keys = r#"{"proof":"api-keys","keys":[{"sha256":"${KEY_SHA256}","subject":"alice"}]}"#;
+    let hook = |more: &str| {
+        format!(
+            r#"{{"hooks":{{"webhook":{{"tools":{{"x":{{"url":"https://h/","description":"d"{more}}}}}}}}}}}"#
+        )
+    };
+    for (config, is_taken) in [
+        (format!(r#"{{"identity":{keys}}}"#), true),
+        (r#"{"limits":{"connections":"${N}","drain":"${TIME}"}}"#.to_owned(), true),
+        (r#"{"limits":{"connections":"many"}}"#.to_owned(), false),
+        (r#"{"upstreams":{"a":{"command":"x","trusted":"${YES}","scope":"${SCOPE}"}}}"#.to_owned(), true),
+        (r#"{"upstreams":{"a":{"command":"x","trusted":"yes"}}}"#.to_owned(), false),
+        (r#"{"upstreams":{"a":{"command":"x","scope":"each"}}}"#.to_owned(), false),
+        (r#"{"tenants":{"a":{"everyone":"${YES}"}}}"#.to_owned(), false),
+        (r#"{"mcpServers":{"a":{"command":"x","disabledTools":["a","a"]}}}"#.to_owned(), true),
+        (format!(r#"{{"upstreams":{}}}"#, hook("")), true),
+        (format!(r#"{{"upstreams":{}}}"#, hook(r#","body":null"#)), false),
+        (format!(r#"{{"upstreams":{}}}"#, hook(r#","input":null"#)), false),
+    ] {
+        let lookup = |name: &str| match name {
+            "KEY_SHA256" => Some("0".repeat(64)),
+            "N" => Some("7".to_owned()),
+            "TIME" => Some("5s".to_owned()),
+            "YES" => Some("true".to_owned()),
+            "SCOPE" => Some("user".to_owned()),
+            _ => None,
+        };
+        let loaded = config::parse(Path::new("a.json"), &config, lookup);
+        assert_eq!(loaded.is_ok(), is_taken, "{config} {loaded:?}");
+        assert_eq!(schema.is_valid(&serde_json::from_str(&config).unwrap()), is_taken, "{config}");
+    }
+}
+
+#[test]
 fn every_key_has_a_description_for_editors() {
     fn undescribed(at: &str, schema: &serde_json::Value, missing: &mut Vec<String>) {
         if let Some(properties) = schema["properties"].as_object() {

@@ -1,15 +1,80 @@
 //! What editors know of a config.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 
 use super::file::ConfigFile;
+use super::read::PLAIN;
 
 /// The JSON Schema of the config (draft 2020-12), made of the types in [`mod@super::file`], as text.
 #[must_use]
 pub fn schema() -> String {
     let mut schema = schemars::schema_for!(ConfigFile).to_value();
     take_null(&mut schema);
+    take_variables(&mut schema);
     format!("{schema:#}")
+}
+
+/// What a text with a variable in it matches.
+const VARIABLE: &str = r"\$\{";
+
+/// Has `${NAME}` stand for numbers, truths, words and texts of a form, wherever variables are put in the place of their names. A type that is
+/// met elsewhere too stays as it is.
+fn take_variables(schema: &mut Value) {
+    let mut plain = BTreeSet::new();
+    PLAIN.iter().for_each(|key| references(&schema["properties"][key], schema, &mut plain));
+    for (place, without) in [("properties", PLAIN.map(str::to_owned).into()), ("$defs", plain)] {
+        let named = schema[place].as_object_mut().into_iter().flatten();
+        named.filter(|(name, _)| !without.contains(*name)).for_each(|(_, value)| or_variable(value));
+    }
+}
+
+/// The names of the types that a part of the schema refers to.
+fn references(part: &Value, schema: &Value, found: &mut BTreeSet<String>) {
+    match part {
+        Value::Array(list) => list.iter().for_each(|part| references(part, schema, found)),
+        Value::Object(members) => {
+            let name = part["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/"));
+            if let Some(name) = name.filter(|name| found.insert((*name).to_owned())) {
+                references(&schema["$defs"][name], schema, found);
+            }
+            members.values().for_each(|part| references(part, schema, found));
+        }
+        _ => {}
+    }
+}
+
+fn or_variable(part: &mut Value) {
+    match part {
+        Value::Array(list) => list.iter_mut().for_each(or_variable),
+        Value::Object(members) => {
+            let is_word = |form: &Value| form["const"].is_string();
+            match members.get_mut("oneOf") {
+                Some(Value::Array(forms)) if forms.iter().all(is_word) => {
+                    return forms.push(json!({ "type": "string", "pattern": VARIABLE }));
+                }
+                _ => {}
+            }
+            match (
+                members.get("type").and_then(Value::as_str),
+                members.get("pattern").and_then(Value::as_str),
+            ) {
+                (Some("string"), Some(pattern)) if !pattern.ends_with(VARIABLE) => {
+                    members.insert("pattern".to_owned(), format!("{pattern}|{VARIABLE}").into());
+                }
+                (Some(kind @ ("boolean" | "integer" | "number")), None) => {
+                    let kinds = json!([kind, "string"]);
+                    members.insert("type".to_owned(), kinds);
+                    members.insert("pattern".to_owned(), VARIABLE.into());
+                }
+                _ => {}
+            }
+            let others = members.iter_mut().filter(|(name, _)| *name != "default");
+            others.for_each(|(_, part)| or_variable(part));
+        }
+        _ => {}
+    }
 }
 
 /// Types of the schema in which `null` has a meaning of its own.
@@ -21,6 +86,8 @@ fn take_null(schema: &mut Value) {
         Value::Array(list) => list.iter_mut().for_each(take_null),
         Value::Object(members) => {
             members.retain(|key, value| key != "default" || !value.is_null());
+            // What is there twice is taken once.
+            members.remove("uniqueItems");
             if let Some(Value::Array(kinds)) = members.get_mut("type") {
                 kinds.retain(|kind| kind != "null");
                 if let [kind] = &kinds[..] {

@@ -82,9 +82,11 @@ pub struct WebhookToolFile {
     /// What models are told of it.
     pub description: String,
     /// What it takes: a JSON Schema of an object (2020-12), which arguments have to fit; any object, if nothing is said.
+    #[schemars(extend("not" = { "type": "null" }))]
     pub input: Option<Value>,
     /// The JSON that is sent, in whose texts `{args.NAME}` stands for an argument, `{args}` for all of them, and `{session}` for the
     /// user's chat that the call belongs to (Open WebUI's `X-OpenWebUI-Chat-Id`; one of its own without that). All arguments, if nothing is said.
+    #[schemars(extend("not" = { "type": "null" }))]
     pub body: Option<Value>,
     /// Where in a JSON answer the result stands: the name of a member, or a JSON pointer such as `/0/output`. All of it, if nothing is
     /// said.

@@ -25,7 +25,7 @@ use de::De;
 #[cfg(test)]
 pub(super) use de::TAGGED;
 pub(super) use secret::HIDDEN;
-pub(super) use variables::expand_all;
+pub(super) use variables::{PLAIN, expand_all};
 
 /// What reading needs beside the tree, and what it finds.
 pub(super) struct Context<'a> {

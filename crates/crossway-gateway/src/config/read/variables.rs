@@ -6,7 +6,7 @@ use super::{Context, Wrong};
 use crate::expand::expand;
 
 /// What is the same in each environment: who may do what. `mcpServers` is expanded by what reads it.
-const PLAIN: [&str; 5] = ["tenants", "grants", "quotas", "endpoints", "mcpServers"];
+pub(in crate::config) const PLAIN: [&str; 5] = ["tenants", "grants", "quotas", "endpoints", "mcpServers"];
 
 /// Puts variables in the place of their names in all texts but those of [`PLAIN`]. What can't be is taken away, and told.
 pub(in crate::config) fn expand_all(root: &mut Node<'_>, context: &Context<'_>) -> Vec<Wrong> {
