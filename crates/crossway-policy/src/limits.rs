@@ -21,7 +21,7 @@ pub const PATTERN_BYTES: usize = 512;
 /// How many `*`, `?`, `[` and `{` a pattern may have: 32. More is a bomb rather than a name.
 pub const PATTERN_WILDCARDS: usize = 32;
 
-/// How many patterns of a policy may be more than a name with one `*` in it: 10,000. Each is an automaton.
+/// How many patterns of a policy may be more than a name with one `*` in it: 10,000, each use of one counted. Each text is an automaton.
 pub const AUTOMATA: usize = 10_000;
 
 /// How large the automaton of a pattern may be, in bytes: 64 KiB. Alternatives within alternatives grow without end.

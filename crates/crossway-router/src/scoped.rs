@@ -21,8 +21,9 @@ pub use ledger::{Bound, Ledger};
 use lease::{Lease, Leased};
 
 use crate::ScopeKey;
+use crate::guard::group::part;
 use crate::jitter::jittered;
-use crate::limits::{FULL_RETRY, GROUP_PERCENT, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INSTANCES};
+use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INSTANCES};
 
 /// An upstream of which each [`ScopeKey`] has an instance of its own: a child process with a user's token in its environment,
 /// a client with a tenant's headers.
@@ -313,7 +314,7 @@ impl Shared {
         is_standing: bool,
     ) -> Result<Option<Arc<Instance>>, CallError> {
         let most = self.options.most;
-        let share = (most.saturating_mul(GROUP_PERCENT) / 100).max(1);
+        let share = part(most);
         let is_theirs = |instance: &Instance| instance.group.as_ref() == group;
         let theirs = || instances.values().filter(|instance| is_theirs(instance)).count();
         // Counted only where it can matter.

@@ -189,7 +189,7 @@ pub enum Problem {
     /// A secret of no bytes.
     #[error("the secret is empty")]
     EmptySecret,
-    /// A variable names no proxy that can be used.
+    /// A variable, or an upstream's own `proxy`, names none that can be used.
     #[error("{0}")]
     Proxy(crossway_dial::BadProxy),
     /// Something is wrong with how the gateway is to be reached.

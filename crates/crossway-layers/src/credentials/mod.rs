@@ -31,6 +31,8 @@ mod supplied;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "broker")]
+pub use crossway_dial::{BadProxy, Proxies};
 pub use error::NotSupplied;
 pub use layer::{CredentialsLayer, Plans};
 pub use plan::Plan;

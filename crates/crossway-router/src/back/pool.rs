@@ -356,6 +356,9 @@ impl Pool {
 impl State {
     /// Whether one more session may be opened for this one's calls alone.
     fn has_room_for(&self, sharer: &Sharer, sessions: usize) -> bool {
+        if *sharer == Sharer::default() {
+            return true;
+        }
         let members = self.groups.values().flat_map(|group| &group.members);
         let leased: Vec<Sharer> = members.filter_map(|member| member.leased_by()).collect();
         sharer.has_room(sessions, leased.iter())

@@ -250,14 +250,13 @@ impl Router {
         if let Some(found) = merged.find(exposed, &members) {
             return Ok(found);
         }
-        // Whether a call may be made of what is not in the list is decided, and recorded, as it is where a name says whose it is.
-        if let [only] = &members.all[..]
-            && self.0.naming.expose(&only.name, exposed) == exposed
-        {
-            return Ok((Arc::clone(only), exposed.to_owned()));
-        }
-        // Nobody else can have it, and why nothing is known of this one (no credential, say) is for it to tell.
-        if let Some(only) = merged.only_missing().and_then(|name| members.by_name.get(name))
+        // Nobody else can have it. Whether it may be called though it is not in the list is decided, and recorded, as it is where a name says
+        // whose it is; and why nothing is known of an upstream (no credential, say) is for it to tell.
+        let only = match &members.all[..] {
+            [only] => Some(only),
+            _ => merged.only_missing().and_then(|name| members.by_name.get(name)),
+        };
+        if let Some(only) = only
             && self.0.naming.expose(&only.name, exposed) == exposed
         {
             return Ok((Arc::clone(only), exposed.to_owned()));

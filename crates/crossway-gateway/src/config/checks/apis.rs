@@ -1,5 +1,6 @@
 //! REST APIs and webhooks.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,7 @@ pub enum ApiProblem {
     Method(String),
     /// The URL of a document or of an API can't be used.
     #[error("can't be used as a URL: {0}")]
-    Url(&'static str),
+    Url(Cow<'static, str>),
     /// A document would be fetched again too often.
     #[error("has to be at least {} s, or 0s for never", .0.as_secs())]
     TooOften(Duration),
@@ -201,7 +202,7 @@ fn openapi(
                 error(findings, with(at, "refresh"), ApiProblem::TooOften(limits::DOCUMENT_REFRESH_LEAST));
             }
             let fetched = Fetched::new(url, options, said, attached.clone(), filled, refresh);
-            fetched.map_err(|_| ApiProblem::Url("it is not one"))
+            fetched.map_err(|_| ApiProblem::Url("it is not one".into()))
         });
         return match fetched {
             Ok(fetched) => Some(ApiKind::Fetched(Arc::new(fetched))),
@@ -274,12 +275,9 @@ fn filter(at: &[Step], file: &OperationsOfFile, findings: &mut Findings) -> Filt
 }
 
 fn http_url(text: &str) -> Result<Url, ApiProblem> {
-    let url = Url::parse(text).map_err(|_| ApiProblem::Url("it is not one"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(ApiProblem::Url("it has to begin with http:// or https://"));
-    }
+    let url = crate::plan::http_url(text).map_err(|why| ApiProblem::Url(why.into()))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(ApiProblem::Url("it has a user or a password in it; put them into `credentials`"));
+        return Err(ApiProblem::Url("it has a user or a password in it; put them into `credentials`".into()));
     }
     Ok(url)
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crossway_dial::{BadProxy, Proxies};
+use crossway_dial::Proxies;
 use crossway_policy::Place;
 use crossway_policy::config::CredentialRule;
 use crossway_router::guard::{BreakerOptions, GuardOptions};
@@ -86,9 +86,6 @@ pub enum UpstreamProblem {
     /// A URL with a user's name or a password in it.
     #[error("has a user or a password in it; put them into `credentials`, or into a header")]
     UserInUrl,
-    /// A proxy that can't be one.
-    #[error("{0}")]
-    Proxy(BadProxy),
     /// A header that can't be sent.
     #[error("{0}")]
     Header(HeaderError),
@@ -334,7 +331,7 @@ fn own_proxies(at: &[Step], upstream: &UpstreamFile, of_all: &Proxies, findings:
         None => of_all.clone(),
         Some("none") => Proxies::none(),
         Some(url) => Proxies::all(url).unwrap_or_else(|bad| {
-            findings.error(with(at, "proxy"), UpstreamProblem::Proxy(bad));
+            findings.error(with(at, "proxy"), Problem::Proxy(bad));
             Proxies::none()
         }),
     }

@@ -57,7 +57,7 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> String {
     let told = super::connect::explain(error);
     match of_tls(error) {
         Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            format!("{told}; to trust who has signed it, name a file with their certificate in SSL_CERT_FILE")
+            format!("{told}; to trust who has signed it, add their certificate to those of this machine")
         }
         Some(rustls::Error::InvalidMessage(_)) => format!("{told}; does it speak plain http://?"),
         _ => told,
