@@ -126,6 +126,13 @@ pub const INTRODUCTIONS: usize = 16_384;
 /// How many resources one client may listen for: 4,096, more than a person can look at.
 pub const SUBSCRIBED: usize = 4096;
 
+/// How much later one client after the other looks whether a change of rights, or of which upstreams there are, is one for it: 500 µs. All who listen
+/// hear of it at once, and calls are not to wait until they all have looked and are told.
+pub const SIGHT_PACE: Duration = Duration::from_micros(500);
+
+/// How long the last of them may wait to look, however many listen: a second. What clients may see and call does not wait for it.
+pub const SIGHT_TIME: Duration = Duration::from_secs(1);
+
 /// How long an upstream may take to acknowledge a subscription before its client is told that it listens: 2 s. It is taken at its
 /// word when it comes later.
 pub const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);

@@ -1,7 +1,9 @@
 //! `subscriptions/listen` of many upstreams.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossway_era::keys;
 use crossway_era::to_legacy::below;
@@ -13,14 +15,15 @@ use futures_util::stream::{self, BoxStream, SelectAll};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::Router;
 use super::resources::Owner;
 
 use crate::access::{Thing, Whose};
+use crate::jitter::somewhere_in;
 use crate::known::{Change, Item, Kept, Known, ListChange, ListKind, View, ends};
-use crate::limits::{ACKNOWLEDGE_TIME, SUBSCRIBED};
+use crate::limits::{ACKNOWLEDGE_TIME, SIGHT_PACE, SIGHT_TIME, SUBSCRIBED};
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -97,6 +100,7 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
             kept,
             taken,
             changes,
+            look: None,
             to_tell: VecDeque::new(),
             upstreams,
             is_acknowledged: false,
@@ -160,6 +164,12 @@ impl KeptAll {
 }
 
 impl Router {
+    /// How long one who listens waits to look what others see than before.
+    fn time_to_look(&self) -> Duration {
+        let listening = u32::try_from(self.0.changed.receiver_count()).unwrap_or(u32::MAX);
+        somewhere_in(SIGHT_PACE.saturating_mul(listening).min(SIGHT_TIME))
+    }
+
     fn keep(&self, filter: &Filter, request: &Message, context: &Context) -> KeptAll {
         let seen = self.seen(request, context);
         // Changes of templates are told as the resources'.
@@ -186,6 +196,8 @@ struct Listening {
     /// What upstreams have agreed to.
     taken: Vec<(Arc<Known>, Arc<Subscribed>)>,
     changes: broadcast::Receiver<Change>,
+    /// When it is time to see what a change of rights, or of which upstreams there are, means for the client.
+    look: Option<Pin<Box<Sleep>>>,
     /// The lists whose changes are still to be told.
     to_tell: VecDeque<ListKind>,
     upstreams: SelectAll<BoxStream<'static, Heard>>,
@@ -206,13 +218,20 @@ impl Listening {
                 return notification(kind.change(), &self.id, None);
             }
             tokio::select! {
-                change = self.changes.recv() => match change {
-                    Ok(change) => {
-                        if matches!(change, Change::Sight) && !self.may_listen() {
-                            return self.end();
-                        }
-                        self.changed(&change);
+                () = async { if let Some(time) = &mut self.look { time.await } }, if self.look.is_some() => {
+                    self.look = None;
+                    if !self.may_listen() {
+                        return self.end();
                     }
+                    self.look();
+                }
+                change = self.changes.recv() => match change {
+                    Ok(Change::Sight) => {
+                        let router = &self.router;
+                        self.look.get_or_insert_with(|| Box::pin(sleep(router.time_to_look())));
+                    }
+                    Ok(Change::Missed(upstream)) => self.missed_of(&upstream),
+                    Ok(Change::List(change)) => self.changed(&change),
                     // Which changes were missed is not known: anything may be another.
                     Err(RecvError::Lagged(_)) if self.may_listen() => self.missed(),
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return self.end(),
@@ -232,29 +251,29 @@ impl Listening {
         }
     }
 
+    /// Notes what is to be told if the client sees others than before.
+    fn look(&mut self) {
+        let Some(kept) = &self.kept else { return };
+        let now = self.router.keep(&self.filter, &self.message, &self.context);
+        if !kept.sees_as(&now) {
+            self.to_tell.extend(self.filter.kinds());
+        }
+        self.kept = Some(now);
+    }
+
+    /// Notes what is to be told if any list of an upstream may be another.
+    fn missed_of(&mut self, upstream: &str) {
+        if self.kept.as_ref().is_some_and(|kept| kept.has_any_of(upstream)) {
+            self.to_tell.extend(self.filter.kinds());
+        }
+    }
+
     /// Notes what of a change is to be told: what the client sees, and wants to hear of.
-    fn changed(&mut self, change: &Change) {
-        match change {
-            Change::Sight => {
-                let Some(kept) = &self.kept else { return };
-                let now = self.router.keep(&self.filter, &self.message, &self.context);
-                if !kept.sees_as(&now) {
-                    self.to_tell.extend(self.filter.kinds());
-                }
-                self.kept = Some(now);
-            }
-            Change::Missed(upstream) => {
-                if self.kept.as_ref().is_some_and(|kept| kept.has_any_of(upstream)) {
-                    self.to_tell.extend(self.filter.kinds());
-                }
-            }
-            Change::List(change) => {
-                let is_told = self.kept.as_ref().is_some_and(|kept| kept.has(&change.list));
-                let is_wanted = self.filter.kinds().any(|kind| kind.change() == change.kind.change());
-                if is_told && is_wanted && self.sees(change) {
-                    self.to_tell.push_back(change.kind);
-                }
-            }
+    fn changed(&mut self, change: &ListChange) {
+        let is_told = self.kept.as_ref().is_some_and(|kept| kept.has(&change.list));
+        let is_wanted = self.filter.kinds().any(|kind| kind.change() == change.kind.change());
+        if is_told && is_wanted && self.sees(change) {
+            self.to_tell.push_back(change.kind);
         }
     }
 

@@ -1,10 +1,13 @@
 //! Who may see and call what.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crossway_service::Context;
 use futures_util::StreamExt;
 
 use super::*;
 use crate::access::{Access, Thing, Whose};
+use crate::limits::SIGHT_TIME;
 
 /// Who sees the things whose names begin with their key; the upstream `shared` tells all the same, each other one has
 /// lists for each key, and those that begin with a key are there for it alone.
@@ -305,6 +308,56 @@ async fn a_change_is_not_told_to_those_who_see_nothing_of_it() {
             assert_eq!(heard.is_ok(), hears, "{tools}: {heard:?}");
         }
     }
+}
+
+/// Counts how often it is asked for rights.
+struct Counted(Arc<AtomicUsize>);
+
+impl Access for Counted {
+    fn rights(&self, _: &Context) -> Whose {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Whose::Everybody
+    }
+
+    fn lists_of(&self, _: &str, _: &Context) -> Whose {
+        Whose::Everybody
+    }
+
+    fn shows(&self, _: &Thing<'_>, _: &Context) -> bool {
+        true
+    }
+
+    fn admits(&self, _: &Thing<'_>, _: &Message, _: &mut Context) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_get_on_while_many_look_what_a_change_of_rights_is_to_them() {
+    const LISTENING: usize = 40;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let rig = Rig::new(RouterOptions::default().access(Counted(Arc::clone(&asked))));
+    let _server = rig.add("one").await;
+    let mut listening = Vec::new();
+    for _ in 0..LISTENING {
+        let listen = r#","notifications":{"toolsListChanged":true}"#;
+        let mut stream = rig.call(modern("\"l\"", "subscriptions/listen", listen));
+        stream.next().await;
+        listening.push(stream);
+    }
+    // That of the server's insertion is over.
+    tokio::time::sleep(SIGHT_TIME).await;
+    asked.store(0, Ordering::Relaxed);
+    rig.router.announce();
+    rig.router.announce();
+    for _ in 0..LISTENING * 4 {
+        tokio::task::yield_now().await;
+    }
+    let at_once = asked.load(Ordering::Relaxed);
+    assert!(at_once < LISTENING / 4, "{at_once} of {LISTENING} have looked at once");
+    tokio::time::sleep(SIGHT_TIME).await;
+    // Two changes are looked at once.
+    assert_eq!(asked.load(Ordering::Relaxed), LISTENING);
 }
 
 /// An upstream with the resource `u:NAME`. Gives what whoever decided has left in the context of those who listen for it.
