@@ -126,9 +126,9 @@ pub const INTRODUCTIONS: usize = 16_384;
 /// How many resources one client may listen for: 4,096, more than a person can look at.
 pub const SUBSCRIBED: usize = 4096;
 
-/// How much later one client after the other looks whether a change of rights, or of which upstreams there are, is one for it: 500 µs. All who listen
+/// How much later one client after the other looks whether a change of rights, or of which upstreams there are, is one for it: a millisecond. All who listen
 /// hear of it at once, and calls are not to wait until they all have looked and are told.
-pub const SIGHT_PACE: Duration = Duration::from_micros(500);
+pub const SIGHT_PACE: Duration = Duration::from_millis(1);
 
 /// How long the last of them may wait to look, however many listen: a second. What clients may see and call does not wait for it.
 pub const SIGHT_TIME: Duration = Duration::from_secs(1);

@@ -149,14 +149,17 @@ pub(crate) struct Standings {
     kept: Mutex<Kept>,
 }
 
+/// Keys by what those see who have them. Shared between a policy and the next one: nobody waits while thousands are copied.
+type Views = Arc<HashMap<ViewId, ScopeKey>>;
+
 #[derive(Default)]
 struct Kept {
     /// By caller, which is issuer and subject, and endpoint.
     standings: HashMap<(Principal, Option<Arc<str>>), Standing>,
-    views: HashMap<ViewId, ScopeKey>,
+    views: Views,
     /// Those that were in use under the policy before, or before room was made: who sees what they saw keeps the key, and what was made
     /// for it.
-    views_before: HashMap<ViewId, ScopeKey>,
+    views_before: Views,
     /// Views are numbered over all policies, so that equal keys are equal views and nothing else.
     numbers: Arc<AtomicU64>,
 }
@@ -173,8 +176,9 @@ impl Kept {
             return key.clone();
         }
         let number = || self.numbers.fetch_add(1, Ordering::Relaxed);
-        let key = self.views_before.remove(id).unwrap_or_else(|| ScopeKey::new(format!("view {}", number())));
-        self.views.insert(id.clone(), key.clone());
+        let before = self.views_before.get(id).cloned();
+        let key = before.unwrap_or_else(|| ScopeKey::new(format!("view {}", number())));
+        Arc::make_mut(&mut self.views).insert(id.clone(), key.clone());
         key
     }
 
@@ -198,7 +202,7 @@ impl Standings {
     pub(crate) fn after(before: &Self, policy: Policy) -> Self {
         let kept = {
             let kept = before.kept();
-            let (views_before, numbers) = (kept.views.clone(), Arc::clone(&kept.numbers));
+            let (views_before, numbers) = (Arc::clone(&kept.views), Arc::clone(&kept.numbers));
             Kept { views_before, numbers, ..Kept::default() }
         };
         let (shares, requests) = (before.shares.clone(), before.requests.clone());
