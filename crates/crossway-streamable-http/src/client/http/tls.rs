@@ -90,7 +90,7 @@ mod tests {
         for (error, wanted) in [
             (
                 rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer),
-                "with their certificate in SSL_CERT_FILE",
+                "add their certificate to those of this machine",
             ),
             (
                 rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType),
