@@ -282,7 +282,7 @@ impl Router {
 /// The request as of a client without extensions: they may be about methods that there are none of here (`tasks/get`), and bring
 /// results that only these make use of.
 fn without_extensions(mut request: Message) -> Message {
-    let Some(declared) = request.member(Part::Meta, keys::CLIENT_CAPABILITIES) else { return request };
+    let Some(declared) = request.client_capabilities() else { return request };
     // Names may be written with escapes.
     let is_named = declared.windows(EXTENSIONS.len()).any(|text| text == EXTENSIONS.as_bytes());
     if !is_named && !declared.contains(&b'\\') {
