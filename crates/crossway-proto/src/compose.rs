@@ -129,7 +129,7 @@ impl ResultMembers {
         if !self.noted.is_empty() {
             self.text.put_u8(b',');
         }
-        self.envelope.has_state |= ["requestState", "cacheScope"].contains(&name);
+        self.envelope.has_rare |= ["requestState", "cacheScope"].contains(&name);
         let name = appended(&mut self.text, |text| write_string(text, name));
         self.text.put_u8(b':');
         let value = appended(&mut self.text, write);
@@ -194,7 +194,7 @@ mod tests {
             assert_eq!((made.kind(), made.id()), (read.kind(), Some(id.clone())));
             assert_eq!(made.result(), read.result());
             assert!(made.meta().is_none());
-            assert_eq!(made.says_for_whom(), read.says_for_whom());
+            assert_eq!(made.has_rare_members(), read.has_rare_members());
             let found: Vec<_> =
                 made.members(Part::Result).map(|(name, value)| (name.into_owned(), value.to_vec())).collect();
             let given = members.iter().map(|(name, value)| ((*name).to_owned(), value.trim_ascii().to_vec()));

@@ -170,7 +170,7 @@ impl Message {
     /// When it is there more than once: two readers could take it for different things.
     pub fn request_state(&self) -> Result<Option<&[u8]>, Ambiguous> {
         // Few requests have one, and the others are not walked through.
-        if !self.envelope.has_state {
+        if !self.envelope.has_rare {
             return Ok(None);
         }
         let mut states = self.members(Part::Params).filter(|(name, _)| name == "requestState");
@@ -180,11 +180,12 @@ impl Message {
         }
     }
 
-    /// Whether a result says whom it is for: by `requestState` (2026-07-28, basic/patterns/mrtr), or by `cacheScope`
-    /// (server/utilities/caching).
+    /// Whether `params` have one of `requestState`, `inputResponses` (2026-07-28, basic/patterns/mrtr) and `task` (2025-11-25,
+    /// basic/utilities/tasks), or a result one of `requestState` and `cacheScope` (2026-07-28, server/utilities/caching), as they came. Few have,
+    /// and who looks for these need not walk through the others.
     #[must_use]
-    pub fn says_for_whom(&self) -> bool {
-        self.envelope.has_state && self.kind == Kind::Result
+    pub fn has_rare_members(&self) -> bool {
+        self.envelope.has_rare
     }
 
     /// `params` as JSON text.

@@ -356,9 +356,8 @@ impl Asked {
 /// type **MUST** process requests of that type normally, ignoring any task-augmentation metadata if present" (2025-11-25,
 /// basic/utilities/tasks).
 fn without_task(mut request: Message) -> Message {
-    let may_have = |params| crate::to_legacy::may_have_any(params, &[keys::TASK]);
     if request.is_method("tools/call")
-        && request.params().is_some_and(may_have)
+        && request.has_rare_members()
         && request.member(Part::Params, keys::TASK).is_some()
     {
         // What can't be edited can't be stamped either, which is told then.

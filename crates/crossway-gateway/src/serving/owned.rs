@@ -110,7 +110,7 @@ impl Owner {
             return Ok(answer);
         }
         // Few answers have either, and the others are not walked through.
-        if !answer.says_for_whom() {
+        if !answer.has_rare_members() {
             return Ok(answer);
         }
         let layout = answer.layout(Part::Result);

@@ -83,8 +83,8 @@ pub(crate) struct Envelope {
     pub(crate) version: Span,
     /// Whether `params.arguments` is there more than once.
     pub(crate) has_more_arguments: bool,
-    /// Whether `params.requestState` is there; of a result, whether `requestState` or `cacheScope` is.
-    pub(crate) has_state: bool,
+    /// Whether one of the [rare members](crate::Message::has_rare_members) is there.
+    pub(crate) has_rare: bool,
     /// Whether `_meta["io.modelcontextprotocol/clientCapabilities"]` is there.
     pub(crate) capabilities: Capabilities,
     /// Whether something stands beside these, or in their place, that some readers take for one of them.
@@ -133,7 +133,7 @@ impl Envelope {
             log_level,
             version,
             has_more_arguments: _,
-            has_state: _,
+            has_rare: _,
             capabilities: _,
             has_lookalikes: _,
         } = self;
@@ -334,8 +334,8 @@ impl Scan<'_> {
                 }
                 Ok(())
             }
-            b"requestState" => {
-                self.envelope.has_state = true;
+            b"requestState" | b"inputResponses" | b"task" => {
+                self.envelope.has_rare = true;
                 self.cursor.value(2).map(drop)
             }
             _ => self.other(2, is_lookalike(key, &PARAMS)),
@@ -347,7 +347,7 @@ impl Scan<'_> {
             b"protocolVersion" => self.note(2, "protocolVersion", |envelope| &mut envelope.version),
             b"_meta" => self.descend(2, "_meta", |envelope| &mut envelope.meta, Self::result_meta_member),
             b"requestState" | b"cacheScope" => {
-                self.envelope.has_state = true;
+                self.envelope.has_rare = true;
                 self.cursor.value(2).map(drop)
             }
             _ => self.cursor.value(2).map(drop),
