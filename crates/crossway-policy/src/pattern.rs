@@ -102,6 +102,14 @@ impl Pattern {
         }
     }
 
+    /// What all names begin with that match.
+    pub(crate) fn beginning(&self) -> &str {
+        match self {
+            Self::Exact(beginning) | Self::Prefix(beginning) | Self::Around(beginning, _) => beginning,
+            Self::Any | Self::Suffix(_) | Self::Contains(_) | Self::Automaton(_) => "",
+        }
+    }
+
     pub(crate) fn matches(&self, name: &str) -> bool {
         match self {
             Self::Any => true,

@@ -166,6 +166,14 @@ impl Rights {
         move |item| is_listed_by(numbers.iter().map(|number| &compiled.rules[*number as usize]), item)
     }
 
+    /// What the names, or URIs, of all things of a kind begin with that [`lists`](Self::lists) may have of an upstream, so that thousands of others need
+    /// not be asked about. What begins so need not be listed. An empty text is what every name begins with.
+    pub fn beginnings(&self, upstream: &str, kind: Kind) -> impl Iterator<Item = &str> {
+        let number = self.0.compiled.upstreams.number(upstream);
+        let rules = number.into_iter().flat_map(|upstream| self.about(upstream));
+        rules.filter(|rule| rule.effect == Effect::Allow).flat_map(move |rule| rule.beginnings(kind))
+    }
+
     /// Whether an item may be called. `arguments` is JSON as it came: it is looked at only if a condition is about it.
     ///
     /// # Errors

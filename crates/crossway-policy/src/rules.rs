@@ -214,6 +214,11 @@ impl Patterns {
             || (!exact_only && self.others.iter().any(|pattern| pattern.matches(name)))
     }
 
+    /// What the names begin with that they match.
+    fn beginnings(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name).chain(self.others.iter().map(Pattern::beginning))
+    }
+
     /// Whether they match a name that is this one but for capital letters, as far as it can be told: true where it can't.
     fn match_folded(&self, folded: &str) -> bool {
         let names = self.names.iter().map(|name| Some(Pattern::Exact(fold(name).into())));
@@ -258,6 +263,11 @@ impl Rule {
     /// Whether it denies things of a kind by name, or may.
     pub(crate) fn denies(&self, kind: Kind) -> bool {
         self.effect == Effect::Deny && !self.patterns(kind).is_empty()
+    }
+
+    /// What the names of the things of a kind begin with of which it speaks.
+    pub(crate) fn beginnings(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        self.patterns(kind).beginnings()
     }
 
     /// Whether it denies a thing of a kind that is this one but for capital letters, and does not speak of this one.

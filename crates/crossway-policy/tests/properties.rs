@@ -85,6 +85,8 @@ proptest! {
             let rights = rights(&policy, groups);
             for item in items() {
                 prop_assert_eq!(rights.lists(&item), rights.decide(&item, None).is_ok(), "{:?}", item);
+                let mut beginnings = rights.beginnings(item.upstream, item.kind);
+                prop_assert!(!rights.lists(&item) || beginnings.any(|text| item.name.starts_with(text)), "{:?}", item);
             }
         }
     }

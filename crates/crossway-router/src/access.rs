@@ -40,6 +40,13 @@ pub trait Access: Send + Sync + 'static {
         Box::new(move |thing| self.shows(thing, context))
     }
 
+    /// What the names, or URIs, of all things of a list begin with that the caller [may see](Self::shows) of an upstream, as the upstream has them; others
+    /// are not asked about. None: they may begin with anything.
+    fn beginnings(&self, upstream: &str, kind: ListKind, context: &Context) -> Option<Vec<String>> {
+        let _ = (upstream, kind, context);
+        None
+    }
+
     /// Whether the caller may make a request about something. May leave in the call's context what upstreams want to see.
     fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
         let _ = (thing, request, context);

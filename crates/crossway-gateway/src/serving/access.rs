@@ -108,6 +108,13 @@ impl Access for PolicyAccess {
         Box::new(move |thing| lists(&item(&upstream, thing, looks_at_hints)))
     }
 
+    fn beginnings(&self, upstream: &str, kind: ListKind, context: &Context) -> Option<Vec<String>> {
+        let ruling = self.now.get();
+        let standing = Self::standing(&ruling, context)?;
+        let beginnings = standing.rights().beginnings(self.name(&ruling, upstream), kind_of(kind));
+        Some(beginnings.map(str::to_owned).collect())
+    }
+
     fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
         let ruling = self.now.get();
         let upstream = self.name(&ruling, thing.upstream);
@@ -226,14 +233,18 @@ pub(crate) fn scope_key(scope: ScopeFile, standing: &Standing) -> ScopeKey {
 
 /// What the policy is asked about. What an upstream says of the item is read only where a rule asks for it.
 fn item<'a>(upstream: &'a str, thing: &Thing<'a>, looks_at_hints: bool) -> Item<'a> {
-    let kind = match thing.kind {
+    let said = thing.item.filter(|_| looks_at_hints);
+    Item::new(upstream, kind_of(thing.kind), thing.name).with_hints(said.map(hints).unwrap_or_default())
+}
+
+/// What the policy calls the items of a list.
+fn kind_of(list: ListKind) -> Kind {
+    match list {
         ListKind::Tools => Kind::Tool,
         ListKind::Prompts => Kind::Prompt,
         ListKind::Resources => Kind::Resource,
         ListKind::Templates => Kind::Template,
-    };
-    let said = thing.item.filter(|_| looks_at_hints);
-    Item::new(upstream, kind, thing.name).with_hints(said.map(hints).unwrap_or_default())
+    }
 }
 
 /// What a tool says of itself. Whether that is believed is the policy's to say.

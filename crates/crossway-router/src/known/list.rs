@@ -146,6 +146,20 @@ impl Items {
         })
     }
 
+    /// Where those stand whose names begin with one of some texts, in the order of the list.
+    pub(crate) fn beginning_with(&self, texts: &[String]) -> Vec<usize> {
+        let name = |at: &u32| &*self.all[*at as usize].name;
+        let mut found: Vec<usize> = Vec::new();
+        for text in texts {
+            let from = self.by_name.partition_point(|at| name(at) < text.as_str());
+            let those = self.by_name[from..].iter().take_while(|at| name(at).starts_with(text.as_str()));
+            found.extend(those.map(|at| *at as usize));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// Those of one name. A server that makes no mistake has one at most.
     pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Item> + Clone {
         let from = self.by_name.partition_point(|at| &*self.all[*at as usize].name < name);

@@ -6,7 +6,7 @@ use crossway_testkit::Scripted;
 
 use super::*;
 use crate::ScopeKey;
-use crate::known::list::read_page;
+use crate::known::list::{Items, read_page};
 
 fn message(text: &str) -> Message {
     Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
@@ -33,6 +33,21 @@ fn items(name: &str, long: usize) -> Vec<Item> {
     let answer =
         format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{{"name":"{name}","x":"{padding}"}}]}}}}"#);
     read_page(ListKind::Tools, &message(&answer)).unwrap().items
+}
+
+#[test]
+fn items_whose_names_begin_with_one_of_some_texts_are_found_in_the_order_of_the_list() {
+    let names = ["b", "ab", "a", "abc", "ac", "", "ab", "ä"];
+    let items = Items::new(names.iter().flat_map(|name| items(name, 0)).collect(), None);
+    for texts in
+        [&[][..], &[""], &["ab"], &["ab", "b"], &["abc", "a"], &["ac", "ab", "ab"], &["ad"], &["z", "ä"]]
+    {
+        let wanted =
+            names.iter().enumerate().filter(|(_, name)| texts.iter().any(|text| name.starts_with(text)));
+        let wanted: Vec<usize> = wanted.map(|(at, _)| at).collect();
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(items.beginning_with(&texts), wanted, "{texts:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

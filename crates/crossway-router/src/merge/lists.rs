@@ -273,11 +273,15 @@ impl Router {
             let Some(Listed { items, .. }) = listed else { continue };
             let shows = access.judge(&member.name, context);
             let exposed = items.exposed(|item| self.expose(kind, member, item));
-            let items = items.iter().zip(exposed).filter(|(item, _)| {
+            let is_shown = |item: &Item| {
                 let (upstream, name, item) = (&*member.name, &*item.name, Some(&item.json[..]));
                 shows(&Thing { upstream, kind, name, item, is_untold: false })
-            });
-            shown.extend(items.map(|(item, exposed)| (member, item, exposed)));
+            };
+            let all = || (0..items.len()).collect();
+            let beginnings = access.beginnings(&member.name, kind, context);
+            let places = beginnings.map_or_else(all, |beginnings| items.beginning_with(&beginnings));
+            let places = places.into_iter().filter(|at| is_shown(&items[*at]));
+            shown.extend(places.map(|at| (member, &items[at], &exposed[at])));
         }
         let mut upstreams: Vec<Arc<str>> =
             shown.iter().map(|(member, ..)| Arc::clone(&member.name)).collect();
