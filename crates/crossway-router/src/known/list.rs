@@ -149,14 +149,17 @@ impl Items {
     /// Where those stand whose names begin with one of some texts, in the order of the list.
     pub(crate) fn beginning_with(&self, texts: &[String]) -> Vec<usize> {
         let name = |at: &u32| &*self.all[*at as usize].name;
+        let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        texts.sort_unstable();
+        // What begins with another one of them finds nothing more: each item is found once, however many patterns there are.
+        texts.dedup_by(|later, kept| later.starts_with(*kept));
         let mut found: Vec<usize> = Vec::new();
         for text in texts {
-            let from = self.by_name.partition_point(|at| name(at) < text.as_str());
-            let those = self.by_name[from..].iter().take_while(|at| name(at).starts_with(text.as_str()));
+            let from = self.by_name.partition_point(|at| name(at) < text);
+            let those = self.by_name[from..].iter().take_while(|at| name(at).starts_with(text));
             found.extend(those.map(|at| *at as usize));
         }
         found.sort_unstable();
-        found.dedup();
         found
     }
 

@@ -101,6 +101,7 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
             taken,
             changes,
             look: None,
+            has_missed: false,
             to_tell: VecDeque::new(),
             upstreams,
             is_acknowledged: false,
@@ -198,6 +199,8 @@ struct Listening {
     changes: broadcast::Receiver<Change>,
     /// When it is time to see what a change of rights, or of which upstreams there are, means for the client.
     look: Option<Pin<Box<Sleep>>>,
+    /// Changes have come faster than they were heard: all that is wanted is then told as changed.
+    has_missed: bool,
     /// The lists whose changes are still to be told.
     to_tell: VecDeque<ListKind>,
     upstreams: SelectAll<BoxStream<'static, Heard>>,
@@ -226,15 +229,15 @@ impl Listening {
                     self.look();
                 }
                 change = self.changes.recv() => match change {
-                    Ok(Change::Sight) => {
-                        let router = &self.router;
-                        self.look.get_or_insert_with(|| Box::pin(sleep(router.time_to_look())));
-                    }
+                    Ok(Change::Sight) => self.look_later(),
                     Ok(Change::Missed(upstream)) => self.missed_of(&upstream),
                     Ok(Change::List(change)) => self.changed(&change),
                     // Which changes were missed is not known: anything may be another.
-                    Err(RecvError::Lagged(_)) if self.may_listen() => self.missed(),
-                    Err(RecvError::Lagged(_) | RecvError::Closed) => return self.end(),
+                    Err(RecvError::Lagged(_)) => {
+                        self.has_missed = true;
+                        self.look_later();
+                    }
+                    Err(RecvError::Closed) => return self.end(),
                 },
                 Some((heard, (upstream, subscribed))) = self.upstreams.next() => match heard {
                     Some(Ok(message)) if message.is_method("notifications/resources/updated") => {
@@ -251,12 +254,18 @@ impl Listening {
         }
     }
 
-    /// Notes what is to be told if the client sees others than before.
+    /// Has the client wait for its turn to look.
+    fn look_later(&mut self) {
+        let router = &self.router;
+        self.look.get_or_insert_with(|| Box::pin(sleep(router.time_to_look())));
+    }
+
+    /// Notes what is to be told if the client sees others than before, or may.
     fn look(&mut self) {
         let Some(kept) = &self.kept else { return };
         let now = self.router.keep(&self.filter, &self.message, &self.context);
-        if !kept.sees_as(&now) {
-            self.to_tell.extend(self.filter.kinds());
+        if std::mem::take(&mut self.has_missed) || !kept.sees_as(&now) {
+            self.to_tell = self.filter.kinds().collect();
         }
         self.kept = Some(now);
     }
@@ -274,14 +283,6 @@ impl Listening {
         let is_wanted = self.filter.kinds().any(|kind| kind.change() == change.kind.change());
         if is_told && is_wanted && self.sees(change) {
             self.to_tell.push_back(change.kind);
-        }
-    }
-
-    /// Changes have come faster than they were heard: all that is wanted is told as changed.
-    fn missed(&mut self) {
-        if self.kept.is_some() {
-            self.kept = Some(self.router.keep(&self.filter, &self.message, &self.context));
-            self.to_tell = self.filter.kinds().collect();
         }
     }
 
