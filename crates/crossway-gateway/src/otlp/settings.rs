@@ -87,7 +87,7 @@ impl Settings {
             },
         };
         let mut resource = attributes(&variable("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default())?;
-        let service = resource.remove("service.name");
+        let service = resource.remove("service.name").filter(|name| !name.is_empty());
         Ok(Some(Self {
             traces,
             metrics,

@@ -112,7 +112,8 @@ impl Access for PolicyAccess {
         let ruling = self.now.get();
         let standing = Self::standing(&ruling, context)?;
         let beginnings = standing.rights().beginnings(self.name(&ruling, upstream), kind_of(kind));
-        Some(beginnings.map(str::to_owned).collect())
+        // Where one is of all names, the others say nothing.
+        beginnings.map(|text| (!text.is_empty()).then(|| text.to_owned())).collect()
     }
 
     fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
@@ -121,9 +122,12 @@ impl Access for PolicyAccess {
         let note = context.extensions.get::<AuditNote>().cloned();
         // Denied before a rule could say so.
         let denied = |standing: Option<&Standing>, rule: &'static str, word| {
-            note.as_ref().inspect(|note| {
-                note.went_to(upstream, Some(thing.name));
-                note.decided(Decision::Denied, Some(rule));
+            note.as_ref().inspect(|note| match request.is_method("subscriptions/listen") {
+                true => note.part(thing.name, upstream, Decision::Denied, rule),
+                false => {
+                    note.went_to(upstream, Some(thing.name));
+                    note.decided(Decision::Denied, Some(rule));
+                }
             });
             tracing::debug!(upstream, reason = rule, "a call is denied");
             if let Some(standing) = standing {
@@ -195,11 +199,16 @@ impl Access for PolicyAccess {
 
     fn missed(&self, context: &Context) {
         let ruling = self.now.get();
-        let Some(standing) = Self::standing(&ruling, context) else { return };
+        let (standing, rule, word) = match Self::standing(&ruling, context) {
+            Some(standing) => (Some(standing), NOBODYS, "unknown"),
+            None => (context.extensions.get().map(Cow::Borrowed), NO_TENANT, "no_tenant"),
+        };
         if let Some(note) = context.extensions.get::<AuditNote>() {
-            note.decided(Decision::Denied, Some(NOBODYS));
+            note.decided(Decision::Denied, Some(rule));
         }
-        self.metrics.denied(standing.rights().tenant().as_str(), "unknown");
+        if let Some(standing) = standing {
+            self.metrics.denied(standing.rights().tenant().as_str(), word);
+        }
     }
 
     /// Those who ask as they are known now: nobody is taken for who they were, and no policy is kept that holds no more.
