@@ -39,10 +39,16 @@ impl<'a> Schemas<'a> {
     /// "When multiple occurrences of these keywords are applicable to a single sub-instance, the resulting behavior SHOULD be as for a true
     /// value if any occurrence specifies a true value" (JSON Schema 2020-12, Validation, section 9.4).
     fn is_hidden(&mut self, property: &'a Value) -> bool {
-        let keyword = if self.side == Side::Request { "readOnly" } else { "writeOnly" };
-        let says = |schema: &Value| schema.get(keyword) == Some(&Value::Bool(true));
         let is_composed = property.get("$ref").is_some() || property.get("allOf").is_some();
-        says(property) || is_composed && self.applying(vec![property], &["allOf"]).into_iter().any(says)
+        self.says_hidden(property)
+            || is_composed
+                && self.applying(vec![property], &["allOf"]).into_iter().any(|part| self.says_hidden(part))
+    }
+
+    /// Whether a schema says by itself that what it is of is not for this side.
+    pub(super) fn says_hidden(&self, schema: &Value) -> bool {
+        let keyword = if self.side == Side::Request { "readOnly" } else { "writeOnly" };
+        schema.get(keyword) == Some(&Value::Bool(true))
     }
 
     /// These schemas, what they refer to, and what they are composed of by some keywords. What leads nowhere is told where it is converted.

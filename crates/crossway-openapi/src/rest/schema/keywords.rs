@@ -77,7 +77,9 @@ impl<'a> Schemas<'a> {
                 (Keyword::Map, Value::Object(map)) => {
                     let mut made = Map::new();
                     for (key, value) in map {
-                        if name == "properties" && hidden.contains(key.as_str()) {
+                        // One that says it by itself is left out also where there is too much to look at.
+                        if name == "properties" && (hidden.contains(key.as_str()) || self.says_hidden(value))
+                        {
                             continue;
                         }
                         self.copy(key)?;
@@ -96,7 +98,12 @@ impl<'a> Schemas<'a> {
         if let Some(Value::Array(required)) = schema.get_mut("required") {
             let alternatives = ["anyOf", "oneOf"].iter().filter_map(|of| members.get(*of)?.as_array());
             let hidden_in_one = self.hidden_in_one(alternatives.flatten().collect());
-            let is_hidden = |name: &str| hidden.contains(name) || hidden_in_one.contains(name);
+            let own = |name: &str| members.get("properties")?.get(name);
+            let is_hidden = |name: &str| {
+                hidden.contains(name)
+                    || hidden_in_one.contains(name)
+                    || own(name).is_some_and(|property| self.says_hidden(property))
+            };
             required.retain(|name| name.as_str().is_some_and(|name| !is_hidden(name)));
             if required.is_empty() {
                 schema.remove("required");
