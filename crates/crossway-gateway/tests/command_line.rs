@@ -125,18 +125,19 @@ fn a_url_where_nobody_is_is_told_to_the_client_of_stdio_by_its_first_request() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// What becomes of a command whose output nobody reads.
+fn unread(args: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(support::CROSSWAY);
+    let mut child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
 #[test]
 fn who_reads_no_further_is_told_nothing() {
     for command in ["limits", "schema", "man"] {
-        let mut child = Command::new(support::CROSSWAY)
-            .arg(command)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{command}");
+        assert_eq!(unread(&[command]), (Some(0), String::new()), "{command}");
     }
 }
 
@@ -145,15 +146,7 @@ fn a_config_that_can_not_be_used_is_not_taken_for_a_good_one_where_nobody_reads_
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("crossway.yaml");
     std::fs::write(&file, "grants: 5\n").unwrap();
-    let mut child = Command::new(support::CROSSWAY)
-        .args(["check", "--config", file.to_str().unwrap()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]));
+    assert_eq!(unread(&["check", "--config", file.to_str().unwrap()]), (Some(1), String::new()));
 }
 
 #[test]

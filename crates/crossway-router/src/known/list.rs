@@ -137,12 +137,14 @@ impl Items {
         self.exposed.get_or_init(|| self.all.iter().map(expose).collect())
     }
 
-    /// Whether what items are exposed as leads back to each by itself: no two are called the same, and `leads_back` says so of each, which has
-    /// to be the same whoever asks.
-    pub(crate) fn lead_back(&self, leads_back: impl Fn(&Item) -> bool) -> bool {
+    /// Whether what items are [exposed](Self::exposed) as, which has to be known, leads back to each by itself: no two are called the same, and
+    /// `leads_back` says so of each, the same whoever asks.
+    pub(crate) fn lead_back(&self, leads_back: impl Fn(&Item, &str) -> bool) -> bool {
+        let Some(exposed) = self.exposed.get() else { return false };
         *self.leads_back.get_or_init(|| {
             let name = |at: &u32| &self.all[*at as usize].name;
-            self.by_name.is_sorted_by(|one, other| name(one) < name(other)) && self.all.iter().all(leads_back)
+            self.by_name.is_sorted_by(|one, other| name(one) < name(other))
+                && self.all.iter().zip(exposed).all(|(item, exposed)| leads_back(item, exposed))
         })
     }
 

@@ -10,7 +10,7 @@ use crossway_era::to_legacy::below;
 use crossway_proto::{Message, Part, RequestId};
 use crossway_service::{Call, CallError, Context, Reply};
 use futures_util::StreamExt;
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use futures_util::stream::{self, BoxStream, SelectAll};
 use serde::Deserialize;
 use serde_json::json;
@@ -221,7 +221,7 @@ impl Listening {
                 return notification(kind.change(), &self.id, None);
             }
             tokio::select! {
-                () = async { if let Some(time) = &mut self.look { time.await } }, if self.look.is_some() => {
+                Some(()) = OptionFuture::from(self.look.as_mut()) => {
                     self.look = None;
                     if !self.may_listen() {
                         return self.end();

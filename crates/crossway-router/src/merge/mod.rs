@@ -27,6 +27,7 @@ mod introductions;
 mod listening;
 mod lists;
 mod naming;
+mod pages;
 mod ready;
 mod resources;
 mod splice;
