@@ -28,7 +28,7 @@ transport.setProtocolVersion = (version) => {
 const client = {
   modern: false, // This generation knows nothing of 2026-07-28.
   modernFromThere: given.mode === 'auto', // But mcp-remote does, if it is told to.
-  events: new Events(),
+  events: new Events(transport),
   // Clients that introduce themselves alike share what they tell a legacy server, such as their roots.
   sdk: new Client({ name: `interop-ts1-${NONCE}`, version: '1' }, { capabilities: CAPABILITIES }),
 

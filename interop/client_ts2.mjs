@@ -15,7 +15,7 @@ const transports = {
 const transport = askingFor(given.mode, transports[given.transport]());
 
 const client = {
-  events: new Events(),
+  events: new Events(transport),
   sdk: new Client(
     // Clients that introduce themselves alike share what they tell a legacy server, such as their roots.
     { name: `interop-ts2-${NONCE}`, version: '1' },

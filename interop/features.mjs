@@ -61,10 +61,24 @@ export class Events {
   #seen = [];
   #waiting = new Set();
 
+  /**
+   * Sees progress where it arrives: the SDKs drop what comes in one piece with the answer, as they take the answer's handler away at
+   * once and tell of progress a turn later. They leave a handler of messages that was there before theirs in its place.
+   */
+  constructor(transport) {
+    transport.onmessage = ({ method, params }) => {
+      if (method === 'notifications/progress') this.add('progress', params);
+    };
+  }
+
   /** Also ('asked', METHOD) for each request of the server's. */
   add(kind, value) {
     this.#seen.push({ kind, value });
     for (const look of [...this.#waiting]) look();
+  }
+
+  of(kind) {
+    return this.#seen.filter((event) => event.kind === kind).map(({ value }) => value);
   }
 
   has(kind, accept = () => true) {
@@ -288,19 +302,22 @@ class Checks {
     },
 
     progress: async (t) => {
-      const seen = [];
+      const before = t.client.events.of('progress').length;
+      const told = [];
       // The SDK tells of its own rounds of input in the same way.
       const isServers = (note) => !note.message?.startsWith('Fulfilling input');
-      const onprogress = (note) => isServers(note) && seen.push(note);
+      const onprogress = (note) => isServers(note) && told.push(note.progress);
       if (!t.fixture.progress) {
         await t.echo('with a progress token', { onprogress });
-        assert(seen.length === 0, "the fixture does not know of the server's progress");
+        assert(t.client.events.of('progress').length === before, "the fixture does not know of the server's progress");
         t.undeclared('progress');
       }
       const plan = t.plan('progress');
       await t.used(plan, { onprogress });
-      assert(seen.length >= plan.at_least, `only ${seen.length} progress notifications`);
+      const seen = t.client.events.of('progress').slice(before);
+      assert(seen.length === plan.sends, `${seen.length} progress notifications, not ${plan.sends}`);
       assert(seen.every((note, i) => note.total === plan.total && note.progress >= (seen[i - 1]?.progress ?? 0)), seen);
+      assert(told.every((progress, i) => progress === seen[i].progress), told, 'of', seen);
       return `${seen.length} notifications`;
     },
 

@@ -22,6 +22,8 @@ const CALLS_AT_ONCE: usize = 20;
 /// Of a legacy server on stdio four calls at once that may ask a modern client something have a process each; more wait, or start another.
 const TRANSLATED_AT_ONCE: usize = 5;
 const INVALID_PARAMS: i32 = -32602;
+/// How long what has arrived may take to be handled.
+const ALL_CAME: Duration = Duration::from_secs(10);
 /// How long a session may take to end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -280,10 +282,14 @@ impl Checks {
         }
         let plan = self.plans.plan("progress")?;
         self.used(plan).await?;
-        let seen = self.handler.events.of("progress").split_off(before);
-        let at_least = plan.get("at_least").and_then(Value::as_u64).unwrap_or(1);
-        ensure!(seen.len() as u64 >= at_least, "only {} progress notifications", seen.len());
-        // Each is handled in a task of its own: their order is not to be seen here.
+        // Each is handled in a task of its own: it may run after the answer's, and their order is not to be seen here.
+        let sends = plan.get("sends").and_then(Value::as_u64).context("`sends` of `progress`")? as usize;
+        let seen = || self.handler.events.of("progress").split_off(before);
+        let _ =
+            tokio::time::timeout(ALL_CAME, self.handler.events.wait("progress", |_| seen().len() >= sends))
+                .await;
+        let seen = seen();
+        ensure!(seen.len() == sends, "{} progress notifications, not {sends}", seen.len());
         let total = plan.get("total").and_then(Value::as_f64);
         let totals = seen.iter().all(|note| note.get(1).and_then(Value::as_f64) == total);
         ensure!(totals, "{seen:?}");
