@@ -10,6 +10,10 @@ use crossway_gateway::args::{self, Cli, Command};
 use crossway_gateway::config::file::LogFile;
 use tokio::runtime::Runtime;
 
+/// Why: docs/decisions/0015-an-allocator-for-the-binary.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = args::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let (code, last) = match run(cli) {

@@ -1,6 +1,7 @@
 //! Members of a message's objects: read one by one, taken away, put in; the rest stays as the bytes that it is.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -76,12 +77,20 @@ impl Message {
         layout.members.iter().map(|member| (name_of(text, member.name), &text[member.value.range()]))
     }
 
+    /// The member of this name by a layout of this message's, as JSON text; of several the last, as most readers have it.
+    #[must_use]
+    pub fn member_at(&self, layout: &Layout, name: &str) -> Option<&[u8]> {
+        let text = self.raw(self.part_span(layout.part))?;
+        let found = layout.members.iter().rev().find(|member| is_named(text, member.name, name))?;
+        Some(&text[found.value.range()])
+    }
+
     /// One member of a part as it came, as JSON text.
     #[must_use]
     pub fn member(&self, part: Part, name: &str) -> Option<&[u8]> {
         let text = self.raw(self.part_span(part))?;
         let find = |members: &[Member]| {
-            members.iter().find(|member| name_of(text, member.name) == name).map(|member| member.value)
+            members.iter().find(|member| is_named(text, member.name, name)).map(|member| member.value)
         };
         let value = match self.noted(part) {
             Some(layout) => find(&layout.members),
@@ -130,13 +139,16 @@ impl Message {
         }
         let base = span.range().start;
         let shift = |span: Span| Span::new(base + span.range().start, base + span.range().end);
-        let is_gone = |name: &str| remove.contains(&name) || put.iter().any(|(key, _)| *key == name);
+        let is_gone = |text: &[u8], token: Span| {
+            let mut names = remove.iter().chain(put.iter().map(|(key, _)| key));
+            names.any(|name| is_named(text, token, name))
+        };
         let mut kept_before: Option<usize> = None;
         let mut run: Option<(usize, usize)> = None;
         let mut gaps: SmallVec<[Span; 4]> = SmallVec::new();
         for member in members {
             let (start, end) = (shift(member.name).range().start, shift(member.value).range().end);
-            if is_gone(&name_of(text, member.name)) || self.is_removed(start, end) {
+            if is_gone(text, member.name) || self.is_removed(start, end) {
                 run = Some((run.map_or(start, |(first, _)| first), end));
                 continue;
             }
@@ -233,14 +245,21 @@ impl Message {
             // A result has its result, and a message is never empty: it has its version.
             Part::Params | Part::Result => {
                 let brace = self.text.iter().position(|byte| *byte == b'{').unwrap_or_default();
-                self.insert(brace + 1, |name| name == "params", &[("params", &object)], true);
+                let is_params = |text: &[u8], token: Span| is_named(text, token, "params");
+                self.insert(brace + 1, is_params, &[("params", &object)], true);
                 Ok(())
             }
         }
     }
 
     /// Writes members at `at`, right behind an opening brace, among those that were put there before.
-    fn insert(&mut self, at: usize, is_gone: impl Fn(&str) -> bool, put: &[(&str, &[u8])], has_more: bool) {
+    fn insert(
+        &mut self,
+        at: usize,
+        is_gone: impl Fn(&[u8], Span) -> bool,
+        put: &[(&str, &[u8])],
+        has_more: bool,
+    ) {
         let here = Span::new(at, at);
         let mut text = BytesMut::new();
         write_members(&mut text, put);
@@ -248,7 +267,7 @@ impl Message {
             let earlier = self.edits.remove(index).with;
             let object = [b"{", earlier.strip_suffix(b",").unwrap_or(&earlier), b"}"].concat();
             for member in scan::members(&object) {
-                if !is_gone(&name_of(&object, member.name)) {
+                if !is_gone(&object, member.name) {
                     let whole = member.name.range().start..member.value.range().end;
                     separate(&mut text);
                     text.put_slice(&object[whole]);
@@ -305,6 +324,19 @@ pub(crate) fn write_string(text: &mut impl BufMut, string: &str) {
         text.put_u8(b'"');
     } else {
         text.put_slice(serde_json::Value::from(string).to_string().as_bytes());
+    }
+}
+
+/// Whether a member has this name.
+fn is_named(text: &[u8], token: Span, name: &str) -> bool {
+    let token = &text[token.range()];
+    match token.len().cmp(&(name.len() + 2)) {
+        Ordering::Less => false,
+        Ordering::Equal => &token[1..token.len() - 1] == name.as_bytes(),
+        // An escape is longer than what it stands for.
+        Ordering::Greater => {
+            token.contains(&b'\\') && serde_json::from_slice::<String>(token).is_ok_and(|own| own == name)
+        }
     }
 }
 

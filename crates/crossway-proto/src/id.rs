@@ -89,13 +89,7 @@ impl RequestId {
         }
         match self.value() {
             Value::Text(text) => Self::from_token(&text).as_u64().filter(|_| !text.is_empty()),
-            Value::Number { negative: false, digits, exponent } => {
-                let digits = digits.iter().try_fold(0u64, |value, digit| {
-                    value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-                })?;
-                digits.checked_mul(10u64.checked_pow(u32::try_from(exponent).ok()?)?)
-            }
-            Value::Number { .. } | Value::HalfPair(_) => None,
+            value => value.to_whole(),
         }
     }
 
@@ -156,6 +150,15 @@ impl Value {
         }
         Self::Number { negative, digits, exponent }
     }
+
+    /// The whole number from 0 to 2^64 - 1 that a number is.
+    fn to_whole(&self) -> Option<u64> {
+        let Self::Number { negative: false, digits, exponent } = self else { return None };
+        let digits = digits
+            .iter()
+            .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))?;
+        digits.checked_mul(10u64.checked_pow(u32::try_from(*exponent).ok()?)?)
+    }
 }
 
 /// The number after `e`, held to what an `i64` can carry: ids beyond that are told apart by their digits alone.
@@ -179,7 +182,15 @@ impl Eq for RequestId {}
 
 impl Hash for RequestId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.value().hash(state);
+        // Most are plain digits.
+        if let Some(plain) = self.as_u64() {
+            return state.write_u64(plain);
+        }
+        let value = self.value();
+        match value.to_whole() {
+            Some(whole) => state.write_u64(whole),
+            None => value.hash(state),
+        }
     }
 }
 

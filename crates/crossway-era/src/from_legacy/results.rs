@@ -47,16 +47,14 @@ impl ResultType {
 impl Outline {
     pub(super) fn of(result: &Message) -> Self {
         let layout = result.layout(Part::Result);
-        let (mut kind, mut is_modern, mut has_other_structure) = (ResultType::Complete, false, false);
-        for (name, value) in result.members_at(&layout) {
-            is_modern |= MODERN_MEMBERS.contains(&name.as_ref());
-            match name.as_ref() {
-                "resultType" => kind = ResultType::read(value),
-                "structuredContent" => has_other_structure = !value.starts_with(b"{"),
-                _ => {}
-            }
+        let [kind, ttl, scope] = MODERN_MEMBERS.map(|name| result.member_at(&layout, name));
+        let structure = result.member_at(&layout, "structuredContent");
+        Self {
+            is_modern: kind.or(ttl).or(scope).is_some(),
+            kind: kind.map_or(ResultType::Complete, ResultType::read),
+            has_other_structure: structure.is_some_and(|value| !value.starts_with(b"{")),
+            layout,
         }
-        Self { kind, is_modern, has_other_structure, layout }
     }
 }
 

@@ -171,7 +171,7 @@ impl Connection for ModernHandle {
             return link.call(call);
         }
         let reply = link.call(call.clone());
-        Reply::stream(Turned { to: Arc::clone(&self.0), call: Some(Box::new(call)), is_translated, reply })
+        Reply::stream(Turned { to: Arc::clone(&self.0), call: Some(call), is_translated, reply })
     }
 }
 

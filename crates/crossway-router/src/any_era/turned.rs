@@ -15,7 +15,7 @@ use super::ModernConnection;
 pub(super) struct Turned {
     pub(super) to: Arc<ModernConnection>,
     /// To be made again; `None` once its client has heard something, or it was.
-    pub(super) call: Option<Box<Call>>,
+    pub(super) call: Option<Call>,
     pub(super) is_translated: bool,
     pub(super) reply: Reply,
 }
@@ -33,7 +33,7 @@ impl Stream for Turned {
                 (Some(Err(error)), Some(call))
                     if error.outcome() == Outcome::NotSent && is_translated != this.is_translated =>
                 {
-                    this.reply = this.to.way(is_translated).call(*call);
+                    this.reply = this.to.way(is_translated).call(call);
                 }
                 _ => return Poll::Ready(item),
             }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crossway_era::from_legacy::{self, SPOKEN, Taken};
 use crossway_proto::{Kind, Message, RequestId, Revision};
-use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link, Origin, Reason, Reply};
+use crossway_service::{
+    Ask, Call, CallError, Closing, Connection, Context, Extensions, Link, Origin, Reason, Reply,
+};
 
 use super::listening::{self, Hearing, Listeners};
 use super::reply::CallReply;
@@ -16,6 +18,8 @@ use crate::cell::Cell;
 pub(super) struct Session {
     pub(super) link: Link,
     origin: Origin,
+    /// What tells its calls from those of others, where a call has nothing else to say.
+    marked: Extensions,
     state: Mutex<State>,
     listeners: Listeners,
 }
@@ -33,7 +37,9 @@ struct State {
 
 impl Session {
     pub(super) fn new(link: Link) -> Self {
-        Self { link, origin: Origin::unique(), state: Mutex::default(), listeners: Listeners::default() }
+        let (origin, mut marked) = (Origin::unique(), Extensions::new());
+        marked.insert(ClientSession(origin));
+        Self { link, origin, marked, state: Mutex::default(), listeners: Listeners::default() }
     }
 
     /// Sends a modern request on the client's behalf.
@@ -41,7 +47,10 @@ impl Session {
         let mut context = context.clone();
         context.origin = self.origin;
         context.revision = Some(SPOKEN);
-        context.extensions.insert(ClientSession(self.origin));
+        match context.extensions.is_empty() {
+            true => context.extensions = self.marked.clone(),
+            false => context.extensions.insert(ClientSession(self.origin)),
+        }
         self.link.call(Call::message(request, context))
     }
 
@@ -72,6 +81,9 @@ impl Session {
 
     /// The call no longer waits for answers to these.
     pub(super) fn forget_questions(&self, asked: &[RequestId]) {
+        if asked.is_empty() {
+            return;
+        }
         let mut state = self.state();
         for id in asked {
             state.asked.remove(id);
@@ -82,8 +94,9 @@ impl Session {
     pub(super) fn forget_call(&self, id: &RequestId, cell: &Arc<Cell>) {
         let mut state = self.state();
         // A client that has two calls of one id can cancel the later one.
-        if state.calls.get(id).is_some_and(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(cell))) {
-            state.calls.remove(id);
+        let Some((id, known)) = state.calls.remove_entry(id) else { return };
+        if !std::ptr::eq(known.as_ptr(), Arc::as_ptr(cell)) {
+            state.calls.insert(id, known);
         }
     }
 
@@ -112,7 +125,7 @@ impl Session {
                 let cell = Arc::new(Cell::default());
                 state.calls.insert(call.id().clone(), Arc::downgrade(&cell));
                 drop(state);
-                Reply::stream(CallReply::new(Arc::clone(self), *call, cell, context))
+                Reply::stream(CallReply::new(Arc::clone(self), call, cell, context))
             }
             Taken::Cancelled(id) => {
                 let cell = state.calls.remove(&id).and_then(|cell| cell.upgrade());
