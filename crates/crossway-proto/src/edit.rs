@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use smallvec::SmallVec;
 
 use crate::message::Edit;
 use crate::scan::{self, Member, Span};
+use crate::text::Text;
 use crate::{Kind, Limits, Message, ParseError};
 
 /// An object in a message whose members can be changed.
@@ -162,7 +163,7 @@ impl Message {
         }
         for gap in gaps {
             self.edits.retain(|edit| !edit.is_within(gap));
-            self.record(gap, Bytes::new());
+            self.record(gap, Text::copied(b""));
         }
         self.insert(base + 1, is_gone, put, kept_before.is_some());
         Ok(())
@@ -186,9 +187,7 @@ impl Message {
     pub fn set_name(&mut self, name: &str) {
         let span = self.name_span();
         if !span.is_absent() {
-            let mut text = Vec::with_capacity(name.len() + 2);
-            write_string(&mut text, name);
-            self.record(span, text.into());
+            self.record(span, Text::quoted(name));
         }
     }
 
@@ -277,7 +276,7 @@ impl Message {
         if has_more {
             separate(&mut text);
         }
-        self.record(here, text.freeze());
+        self.record(here, text.freeze().into());
     }
 
     fn is_removed(&self, start: usize, end: usize) -> bool {
@@ -286,12 +285,12 @@ impl Message {
     }
 
     /// Notes an edit in its place. One of the same span is replaced.
-    pub(crate) fn record(&mut self, span: Span, with: Bytes) {
+    pub(crate) fn record(&mut self, span: Span, with: Text) {
         let key = |span: Span| (span.range().start, span.range().end);
         match self.edits.binary_search_by_key(&key(span), |edit| key(edit.span)) {
-            Ok(at) if self.text[span.range()] == with => drop(self.edits.remove(at)),
+            Ok(at) if self.text[span.range()] == *with => drop(self.edits.remove(at)),
             Ok(at) => self.edits[at].with = with,
-            Err(_) if self.text[span.range()] == with => {}
+            Err(_) if self.text[span.range()] == *with => {}
             Err(at) => self.edits.insert(at, Edit { span, with }),
         }
     }
@@ -353,6 +352,7 @@ fn name_of(text: &[u8], token: Span) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;

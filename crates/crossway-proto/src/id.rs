@@ -196,7 +196,7 @@ impl Hash for RequestId {
 
 impl From<u64> for RequestId {
     fn from(id: u64) -> Self {
-        Self::from_token(id.to_string().as_bytes())
+        Self::from_token(itoa::Buffer::new().format(id).as_bytes())
     }
 }
 

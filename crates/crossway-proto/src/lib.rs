@@ -16,6 +16,7 @@ mod scan;
 mod slices;
 pub mod sse;
 mod stamp;
+mod text;
 
 pub use batch::Incoming;
 pub use calls::{CallKey, Calls, Owner};

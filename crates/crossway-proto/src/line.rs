@@ -22,12 +22,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::{memchr, memchr2};
 
 use crate::newline::without_newlines;
+use crate::slices::COPIED;
 use crate::{Message, Slices};
 
 /// What a first read is offered: some forty small messages, or one that is not small.
 const SMALLEST_READ: usize = 8 * 1024;
-/// Up to how many bytes a spliced message is copied rather than written slice by slice.
-const COPIED: usize = 4 * 1024;
 /// What a read is offered at most: as much as a full pipe holds, so that one read empties it.
 const LARGEST_READ: usize = 64 * 1024;
 /// A block larger than this is given back once the lines in it were taken.

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use crate::scan::{self, Capabilities, Envelope, Span};
+use crate::text::Text;
 use crate::{Layout, Limits, ParseError, Part, RequestId};
 
 /// What a message is.
@@ -66,7 +67,7 @@ pub struct Message {
 pub(crate) struct Edit {
     /// What is replaced; empty where something is put in.
     pub(crate) span: Span,
-    pub(crate) with: Bytes,
+    pub(crate) with: Text,
 }
 
 impl Edit {
@@ -312,7 +313,7 @@ impl Message {
         let spliced = self.edits.iter().flat_map(move |edit| {
             let span = edit.span.range();
             let before = self.text.slice(std::mem::replace(&mut at, span.end)..span.start);
-            [before, edit.with.clone()]
+            [before, edit.with.to_bytes()]
         });
         let rest = self.edits.last().map_or(0, |edit| edit.span.range().end);
         spliced.chain(std::iter::once_with(move || self.text.slice(rest..)))
@@ -395,7 +396,7 @@ impl Message {
         }
         // Nor does what was taken away come back by a new name.
         if !self.edits.iter().any(|edit| edit.span != span && span.is_within(edit.span)) {
-            self.record(span, Bytes::copy_from_slice(id.as_json()));
+            self.record(span, Text::copied(id.as_json()));
         }
     }
 }

@@ -5,6 +5,11 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes, BytesMut};
 use smallvec::SmallVec;
 
+use crate::Message;
+
+/// Up to here bytes are copied into one piece: writing one is cheaper than writing the slices that they are made of.
+pub(crate) const COPIED: usize = 4 * 1024;
+
 /// A message once spliced (head, id, tail) between the two ends of a frame.
 const INLINE: usize = 5;
 
@@ -41,6 +46,17 @@ impl Slices {
     #[must_use]
     pub fn into_bytes(mut self) -> Bytes {
         self.copy_to_bytes(self.remaining)
+    }
+}
+
+impl From<&Message> for Slices {
+    /// A message as it is to be written: up to 4 KiB in one piece, longer ones as the chain that they are.
+    fn from(message: &Message) -> Self {
+        if message.len() <= COPIED {
+            std::iter::once(message.to_bytes()).collect()
+        } else {
+            message.chunks().collect()
+        }
     }
 }
 

@@ -124,7 +124,7 @@ pub enum Taken {
     /// It waits until this request is answered: [`Session::handle_discovered`].
     Discover(Message),
     /// It is a request that goes to the server.
-    Call(Box<Call>),
+    Call(Call),
     /// It is a notification that goes to the server as it is.
     Notify(Message),
     /// It answers a server request: of the call whose [`Call::handle_response`] takes it.
@@ -274,7 +274,7 @@ impl Session {
             }
             _ => {
                 let stamped = self.client.stamp(without_task(message))?;
-                Ok(Taken::Call(Box::new(Call::new(stamped, &self.client))))
+                Ok(Taken::Call(Call::new(stamped, &self.client)))
             }
         }
     }

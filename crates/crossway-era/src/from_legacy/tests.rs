@@ -52,7 +52,7 @@ fn answered(session: &mut Session, request: &str) -> String {
 
 fn call(session: &mut Session, request: &str) -> Call {
     match session.handle_message(message(request)) {
-        Taken::Call(call) => *call,
+        Taken::Call(call) => call,
         other => panic!("{request}: {other:?}"),
     }
 }

@@ -32,7 +32,7 @@ impl Target {
     }
 
     fn request(&self, message: &Message) -> Outgoing {
-        let mut request = Request::new(Full::new(message.chunks().collect()));
+        let mut request = Request::new(Full::new(message.into()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.line.clone();
         *request.headers_mut() = self.headers.clone();

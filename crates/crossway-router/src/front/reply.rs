@@ -16,7 +16,7 @@ use crate::cell::{Cell, Found};
 /// One call's reply, over all its rounds.
 pub(super) struct CallReply {
     session: Arc<Session>,
-    call: Box<Call>,
+    call: Call,
     cell: Arc<Cell>,
     context: Context,
     /// The upstream's reply; `None` while the client is asked.
@@ -31,7 +31,7 @@ pub(super) struct CallReply {
 }
 
 impl CallReply {
-    pub(super) fn new(session: Arc<Session>, call: Box<Call>, cell: Arc<Cell>, context: Context) -> Self {
+    pub(super) fn new(session: Arc<Session>, call: Call, cell: Arc<Cell>, context: Context) -> Self {
         // It is sent at once, so that calls keep their order.
         let reply = Some(session.send(call.request(), &context));
         Self {

@@ -82,16 +82,17 @@ impl Connection {
     /// A request about something that has a name.
     fn named(&self, kind: ListKind, mut message: Message, mut context: Context) -> Reply {
         let router = &self.0;
-        let exposed = message.name().unwrap_or_default().into_owned();
+        let exposed = message.name().unwrap_or_default();
         match router.find_admitted_now(kind, &exposed, &message, &mut context) {
             Ok((member, name)) => {
+                drop(exposed);
                 message.set_name(&name);
                 return member.link.call(Call::message(message, context));
             }
             Err(NotFound::Unasked) => {}
             Err(why) => return not_found(why, &message, what(kind), &exposed),
         }
-        let router = router.clone();
+        let (router, exposed) = (router.clone(), exposed.into_owned());
         Reply::pending(async move {
             match router.find_admitted(kind, &exposed, &message, &mut context).await {
                 Ok((member, name)) => {

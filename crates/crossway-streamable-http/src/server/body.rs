@@ -10,7 +10,6 @@ use crossway_proto::{Message, Slices};
 use http_body::{Frame, SizeHint};
 
 use super::events::EventStream;
-use super::limits::FLATTEN;
 
 /// The body of an endpoint's response: nothing, messages as JSON, or a stream of events.
 ///
@@ -34,10 +33,7 @@ impl Body {
     }
 
     pub(crate) fn message(message: &Message) -> Self {
-        if message.len() <= FLATTEN {
-            return Self(Inner::Slices(std::iter::once(message.to_bytes()).collect()));
-        }
-        Self(Inner::Slices(message.chunks().collect()))
+        Self(Inner::Slices(message.into()))
     }
 
     /// Messages as one JSON array.

@@ -191,7 +191,7 @@ impl HttpClient {
         target: &Endpoint,
         outbound: &Outbound<'_, H>,
     ) -> Request<Outgoing> {
-        let body: Slices = outbound.message.map(|message| message.chunks().collect()).unwrap_or_default();
+        let body = outbound.message.map(Slices::from).unwrap_or_default();
         let mut request = Request::new(Outgoing::new(body));
         *request.method_mut() = outbound.method.clone();
         *request.headers_mut() = (outbound.headers)();
