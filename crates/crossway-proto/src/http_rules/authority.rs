@@ -126,6 +126,9 @@ impl fmt::Display for Authority<'_> {
 
 fn parse_name(name: &str) -> Result<Host<'_>, InvalidAuthority> {
     let name = name.strip_suffix('.').unwrap_or(name);
+    if let Ok(address) = name.parse::<Ipv4Addr>() {
+        return Ok(Host::Address(address.into()));
+    }
     let is_label = |label: &str| {
         !label.is_empty()
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
@@ -133,8 +136,7 @@ fn parse_name(name: &str) -> Result<Host<'_>, InvalidAuthority> {
     if name.len() > LONGEST_NAME || !name.split('.').all(is_label) {
         return Err(InvalidAuthority);
     }
-    let address = name.parse::<Ipv4Addr>();
-    Ok(address.map_or(Host::Name(Cow::Borrowed(name)), |address| Host::Address(address.into())))
+    Ok(Host::Name(Cow::Borrowed(name)))
 }
 
 /// RFC 1035, section 2.3.4, in its written form.
