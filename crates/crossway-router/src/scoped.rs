@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 pub use ledger::{Bound, Ledger};
 
-use lease::{Lease, Leased};
+use lease::{Lease, Leased, Used};
 
 use crate::ScopeKey;
 use crate::guard::group::part;
@@ -115,10 +115,7 @@ struct Instance {
     replied: AtomicUsize,
     /// How many of the calls are streams that go on as long as their clients like.
     standing: AtomicUsize,
-    /// When a call ended last, or it was made.
-    used: Mutex<Instant>,
-    /// The same of calls that don't stand.
-    called: Mutex<Instant>,
+    used: Mutex<Used>,
     /// From when on it is old.
     old_at: Instant,
     /// Whenever it says so, what stands ends.
@@ -271,7 +268,7 @@ impl Shared {
         if !instances.contains_key(key) {
             gone.extend(self.make_room(&mut instances, group.as_ref(), is_standing)?);
         }
-        let upstream = (self.make)(key, context);
+        let (upstream, now) = ((self.make)(key, context), Instant::now());
         let instance = Arc::new(Instance {
             key: key.clone(),
             group,
@@ -284,9 +281,8 @@ impl Shared {
             kept: AtomicUsize::new(0),
             replied: AtomicUsize::new(0),
             standing: AtomicUsize::new(0),
-            used: Mutex::new(Instant::now()),
-            called: Mutex::new(Instant::now()),
-            old_at: Instant::now() + jittered(self.options.age),
+            used: Mutex::new(Used { at_all: now, by_call: now }),
+            old_at: now + jittered(self.options.age),
             ends: watch::Sender::new(()),
         });
         let lease = Lease::new(&instance, is_standing);
@@ -427,23 +423,15 @@ impl Instance {
         self.end_standing();
     }
 
-    /// It is in use until now.
-    fn note_use(&self, is_standing: bool) {
-        *lock(&self.used) = Instant::now();
-        if !is_standing {
-            *lock(&self.called) = Instant::now();
-        }
-    }
-
     /// Since when it has had no call; none while it has some, or one waits for its client.
     fn idle_since(&self) -> Option<Instant> {
         let is_idle = self.calls.load(Ordering::Acquire) == 0 && !self.has_waiting();
-        is_idle.then(|| *lock(&self.used))
+        is_idle.then(|| lock(&self.used).at_all)
     }
 
     /// Since when it has had none but those that stand.
     fn uncalled_since(&self) -> Option<Instant> {
-        self.stands_alone().then(|| *lock(&self.called))
+        self.stands_alone().then(|| lock(&self.used).by_call)
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::any::Any;
 use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crossway_policy::{Principal, TenantName, config as policy};
 use crossway_service::{Call, Context};
+use foldhash::fast::RandomState;
 
 use super::OverQuota;
 
@@ -51,7 +53,7 @@ impl Quota {
     pub fn of_policy(quota: &crossway_policy::Quota, caller: &Principal) -> Self {
         let (key, limits) = (&quota.key, &quota.limits);
         let mut limited =
-            Self::new(QuotaKey(Key::Policy(Arc::new(key.clone())))).of_tenant(key.tenant.clone());
+            Self::new(QuotaKey::of(Key::Policy(Arc::new(key.clone())))).of_tenant(key.tenant.clone());
         let mut rate = |rate: Option<policy::Rate>| {
             let rate = rate?;
             let amount = NonZeroU64::new(rate.count());
@@ -61,7 +63,7 @@ impl Quota {
         let (calls, bytes) = (rate(limits.calls), rate(limits.bytes));
         (limited.calls, limited.bytes) = (calls, bytes);
         if let Some(most) = limits.in_flight {
-            let of = QuotaKey(Key::User(caller.clone()));
+            let of = QuotaKey::of(Key::User(caller.clone()));
             limited.at_once = NonZeroU32::new(most).map(|most| AtOnce { most, of: Some(of) });
             limited.is_closed |= most == 0;
         }
@@ -73,7 +75,7 @@ impl Quota {
     pub fn of_requests(quotas: &[crossway_policy::Quota]) -> QuotaList {
         let of = |users: bool| quotas.iter().filter(move |quota| quota.key.user.is_some() == users);
         let counted = of(true).chain(of(false)).map(|quota| {
-            let key = QuotaKey(Key::Policy(Arc::new(quota.key.clone())));
+            let key = QuotaKey::of(Key::Policy(Arc::new(quota.key.clone())));
             let amount = quota.limits.requests.map(|rate| (NonZeroU64::new(rate.count()), rate.period()));
             let limited = Self::new(key).of_tenant(quota.key.tenant.clone());
             Self {
@@ -115,8 +117,15 @@ impl Quota {
 }
 
 /// Who shares a quota.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct QuotaKey(Key);
+#[derive(Clone, PartialEq, Eq)]
+pub struct QuotaKey {
+    /// Of the key, found out once: each call looks for it in several tables. It stands first, and so tells two apart at once.
+    hash: u64,
+    key: Key,
+}
+
+/// By which keys of this process are hashed, and no others.
+static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
@@ -131,21 +140,32 @@ impl QuotaKey {
     /// A key. Two are one if their texts are, so a text has to say all that tells two of them apart: what kind of quota it is, and issuer
     /// and subject of a user.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(Key::Text(text.into()))
+        Self::of(Key::Text(text.into()))
+    }
+
+    fn of(key: Key) -> Self {
+        Self { hash: SEED.hash_one(&key), key }
     }
 
     /// The same key, to be kept for long: of a user it has issuer and subject, and nothing else that is known of it.
     pub(super) fn to_kept(&self) -> Self {
         let slim = |user: &Principal| Principal::new(user.issuer(), user.subject(), user.proof());
-        match &self.0 {
+        let key = match &self.key {
             Key::Policy(key) => {
                 let mut key = crossway_policy::QuotaKey::clone(key);
                 key.user = key.user.as_ref().map(slim);
-                Self(Key::Policy(Arc::new(key)))
+                Key::Policy(Arc::new(key))
             }
-            Key::User(user) => Self(Key::User(slim(user))),
-            Key::Text(_) => self.clone(),
-        }
+            Key::User(user) => Key::User(slim(user)),
+            Key::Text(_) => self.key.clone(),
+        };
+        Self { hash: self.hash, key }
+    }
+}
+
+impl Hash for QuotaKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
     }
 }
 

@@ -10,8 +10,25 @@ use crossway_proto::Message;
 use crossway_service::{Ask, Call, CallError, Extensions, Reply};
 use futures_core::Stream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::Instance;
+use super::{Instance, lock};
+
+/// When a call of an instance ended last, or it was made.
+pub(super) struct Used {
+    pub(super) at_all: Instant,
+    /// The same of calls that don't stand.
+    pub(super) by_call: Instant,
+}
+
+/// An instance is in use until now.
+fn note_use(instance: &Instance, is_standing: bool) {
+    let mut used = lock(&instance.used);
+    used.at_all = Instant::now();
+    if !is_standing {
+        used.by_call = used.at_all;
+    }
+}
 
 /// An instance for the time of a call.
 pub(super) struct Lease {
@@ -42,7 +59,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let instance = &self.instance;
-        instance.note_use(self.is_standing);
+        note_use(instance, self.is_standing);
         if self.is_standing {
             instance.standing.fetch_sub(1, Ordering::AcqRel);
         }
@@ -57,7 +74,7 @@ struct Kept(Weak<Instance>);
 impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(instance) = self.0.upgrade() {
-            instance.note_use(false);
+            note_use(&instance, false);
             instance.kept.fetch_sub(1, Ordering::AcqRel);
         }
     }
