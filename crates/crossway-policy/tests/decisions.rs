@@ -276,6 +276,7 @@ fn what_is_said_to_be_everybodys_can_not_be_one_tenants() {
     assert!(findings.iter().any(|finding| finding.what == Problem::DependsOnTenant), "{findings:?}");
 }
 
+#[cfg(feature = "cel")]
 #[test]
 fn a_policy_is_the_same_whatever_policy_was_before_it() {
     let grants = |tools: &str, when: &str| {
