@@ -72,12 +72,6 @@ impl Message {
         self.noted = Some(Arc::new(self.layout(part)));
     }
 
-    /// What [`members`](Message::members) gives, by a layout of this message's.
-    pub fn members_at<'a>(&'a self, layout: &'a Layout) -> impl Iterator<Item = (Cow<'a, str>, &'a [u8])> {
-        let text = self.raw(self.part_span(layout.part)).unwrap_or_default();
-        layout.members.iter().map(|member| (name_of(text, member.name), &text[member.value.range()]))
-    }
-
     /// The member of this name by a layout of this message's, as JSON text; of several the last, as most readers have it.
     #[must_use]
     pub fn member_at(&self, layout: &Layout, name: &str) -> Option<&[u8]> {
@@ -314,10 +308,14 @@ pub(crate) fn write_members(text: &mut BytesMut, members: &[(&str, &[u8])]) {
     }
 }
 
+/// Whether a string stands in JSON text as it is.
+pub(crate) fn is_plain(string: &str) -> bool {
+    string.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
+}
+
 /// Writes a string as JSON.
 pub(crate) fn write_string(text: &mut impl BufMut, string: &str) {
-    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if string.bytes().all(is_plain) {
+    if is_plain(string) {
         text.put_u8(b'"');
         text.put_slice(string.as_bytes());
         text.put_u8(b'"');

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use crate::edit::write_string;
+use crate::edit::{is_plain, write_string};
 
 /// Bytes that may be shared. Most are ids and names: such as are short are kept where they stand, and take no memory of their own.
 #[derive(Clone)]
@@ -28,9 +28,7 @@ impl Text {
     pub(crate) fn quoted(string: &str) -> Self {
         let mut text: SmallVec<[u8; 64]> = SmallVec::new();
         // As most names are, which are put in for each call.
-        if string.len() + 2 <= text.capacity()
-            && string.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-/.".contains(&byte))
-        {
+        if string.len() + 2 <= text.capacity() && is_plain(string) {
             text.push(b'"');
             text.extend_from_slice(string.as_bytes());
             text.push(b'"');

@@ -114,10 +114,8 @@ impl Owner {
             return Ok(answer);
         }
         let layout = answer.layout(Part::Result);
-        let member =
-            |name: &str| answer.members_at(&layout).find(|(found, _)| found == name).map(|(_, value)| value);
-        let scope = member("cacheScope").map(|_| ("cacheScope", &br#""private""#[..]));
-        let state = member("requestState").map(|state| self.bound(state)).transpose()?;
+        let scope = answer.member_at(&layout, "cacheScope").map(|_| ("cacheScope", &br#""private""#[..]));
+        let state = answer.member_at(&layout, "requestState").map(|state| self.bound(state)).transpose()?;
         let state = state.as_deref().map(|state| ("requestState", state.as_bytes()));
         let put: Vec<_> = scope.into_iter().chain(state).collect();
         if !put.is_empty() {

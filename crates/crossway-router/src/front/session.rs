@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crossway_era::from_legacy::{self, SPOKEN, Taken};
 use crossway_proto::{Kind, Message, RequestId, Revision};
-use crossway_service::{
-    Ask, Call, CallError, Closing, Connection, Context, Extensions, Link, Origin, Reason, Reply,
-};
+use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link, Origin, Reason, Reply};
 
 use super::listening::{self, Hearing, Listeners};
 use super::reply::CallReply;
@@ -18,8 +16,6 @@ use crate::cell::Cell;
 pub(super) struct Session {
     pub(super) link: Link,
     origin: Origin,
-    /// What tells its calls from those of others, where a call has nothing else to say.
-    marked: Extensions,
     state: Mutex<State>,
     listeners: Listeners,
 }
@@ -37,9 +33,7 @@ struct State {
 
 impl Session {
     pub(super) fn new(link: Link) -> Self {
-        let (origin, mut marked) = (Origin::unique(), Extensions::new());
-        marked.insert(ClientSession(origin));
-        Self { link, origin, marked, state: Mutex::default(), listeners: Listeners::default() }
+        Self { link, origin: Origin::unique(), state: Mutex::default(), listeners: Listeners::default() }
     }
 
     /// Sends a modern request on the client's behalf.
@@ -47,10 +41,7 @@ impl Session {
         let mut context = context.clone();
         context.origin = self.origin;
         context.revision = Some(SPOKEN);
-        match context.extensions.is_empty() {
-            true => context.extensions = self.marked.clone(),
-            false => context.extensions.insert(ClientSession(self.origin)),
-        }
+        context.extensions.insert(ClientSession(self.origin));
         self.link.call(Call::message(request, context))
     }
 
