@@ -16,10 +16,11 @@ pub trait Access: Send + Sync + 'static {
     /// Whose rights are the same as this caller's. Lists are filtered once for all of them.
     fn rights(&self, context: &Context) -> Whose;
 
-    /// Who is told together what servers say of themselves: callers who may notice by it that another of them has asked before.
+    /// Which callers share introductions (instructions, server info). One of them may notice by what it is told that another has
+    /// asked before.
     ///
-    /// Has to be the same for a caller as long as it comes, and not to depend on others who do. Where that is nobody else's
-    /// business, it is a caller by itself.
+    /// The answer must stay the same for a caller, and not depend on other callers. To share nothing, answer with the caller
+    /// alone.
     fn company(&self, context: &Context) -> Whose {
         self.rights(context)
     }

@@ -1,4 +1,4 @@
-//! An upstream of which each scope has an instance of its own.
+//! One instance of an upstream per scope: a process or client for each user or tenant.
 
 mod lease;
 mod ledger;
@@ -31,12 +31,17 @@ use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INST
 /// Two keys share nothing that an instance has: no process, no session, no subscription. A key that says which version of a
 /// secret it stands for never meets an instance that was made with another. Calls without a key are refused.
 ///
-/// An instance is made when the first call of its key comes, and dropped when it has been idle for long, or when there are
-/// too many and it is the one that nobody has called for the longest. What listens is no reason to keep it then, and makes room for itself
-/// nowhere: of two that are listened to, each would take the other's place without end. Where [groups](Self::group_by) share the room, one has three quarters
-/// of it at the most: beyond that, its own make room. One that is old gets no new calls, another takes its place; unless
-/// there are as many as there may be, and then it goes on, or a call waits in it for its client, who is to find it there. Calls in flight keep theirs, but what listens (`subscriptions/listen`)
-/// ends, and is asked for anew by who wants it. Clones share the instances.
+/// An instance is made by the first call of its key, and dropped once it has been idle for long.
+///
+/// - **Eviction.** When there are too many, the instance that was called least recently goes. Listeners do not keep one, and
+///   never evict another: two with listeners would take each other's place without end.
+/// - **Fairness.** Where [groups](Self::group_by) share the room, one group has at most three quarters of it. Beyond that its own
+///   instances make room.
+/// - **Rotation.** An old instance gets no new calls; a new one takes its place. It goes on while there is no room for another, or
+///   while a call in it waits for its client. Calls in flight stay where they are. Listeners (`subscriptions/listen`) are ended, so that
+///   their clients subscribe again.
+///
+/// Clones share the instances.
 #[derive(Clone)]
 pub struct Scoped(Arc<Shared>);
 

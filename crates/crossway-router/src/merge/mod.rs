@@ -14,9 +14,9 @@
 //! that were read and in `notifications/resources/updated`, both only where the URI is such a one. Nothing else is changed, and
 //! arguments and other results are not looked at.
 //!
-//! Instructions are those of the upstreams of which the client, or one with the same rights beside it, has been given something
-//! in a list, each under its upstream's name and not longer than
-//! [`limits::MERGED_INSTRUCTIONS`](crate::limits::MERGED_INSTRUCTIONS).
+//! A client gets the instructions of those upstreams that have listed something for it, or for another client with the same
+//! rights. Each has its upstream's name as a heading. Together they are at most
+//! [`limits::MERGED_INSTRUCTIONS`](crate::limits::MERGED_INSTRUCTIONS) long.
 //!
 //! An upstream that fails is missing from lists of which nothing is known, and is there again, and told of, when it comes
 //! back. It holds nobody up for more than a few seconds, once.
