@@ -1,4 +1,4 @@
-//! A client's answers to questions, in whichever way they came.
+//! Client responses to server questions, in either era's form.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The hook by which a tool closes the stream of its own call.
+//! Lets a tool close the response stream of its own call.
 
 use std::{fmt, sync::Arc};
 

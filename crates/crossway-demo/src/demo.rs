@@ -1,4 +1,4 @@
-//! The server itself: what its sessions share, and what each has alone.
+//! The demo server: state shared by all sessions, and state of each session.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,

@@ -1,4 +1,4 @@
-//! What the server says of itself.
+//! The server's name, version and capabilities.
 
 use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
 

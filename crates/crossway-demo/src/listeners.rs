@@ -1,4 +1,4 @@
-//! Who is told when something of the server changes: legacy sessions, and modern listen streams.
+//! Subscribers to changes: legacy sessions and modern `subscriptions/listen` streams.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},

@@ -1,4 +1,4 @@
-//! The smallest picture and the shortest sound, as base64.
+//! Test media: a tiny image and a short sound, in base64.
 
 /// A PNG of one pixel.
 pub(crate) const PNG: &str =

@@ -1,4 +1,4 @@
-//! A list in pages, so that clients and bridges have some to walk over.
+//! Pagination of lists, with small pages so that clients have to follow cursors.
 
 use rmcp::ErrorData;
 use rmcp::model::PaginatedRequestParams;

@@ -1,4 +1,4 @@
-//! The prompts.
+//! The demo prompts.
 
 use rmcp::model::{
     ContentBlock, ErrorData, GetPromptResponse, GetPromptResult, Prompt, PromptArgument, PromptMessage,

@@ -1,4 +1,4 @@
-//! The resources, and the template.
+//! The demo resources and their template.
 
 use rmcp::model::{CacheScope, ErrorData, ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What a tool remembers between two rounds, sealed into the `requestState` that the client carries.
+//! Tool state between two rounds, sealed into the client's `requestState`.
 
 use rmcp::model::{ErrorData, RequestStateCodec, SealOptions};
 use serde::{Deserialize, Serialize};

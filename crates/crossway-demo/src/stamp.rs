@@ -1,4 +1,4 @@
-//! What 2026-07-28 wants in every result: who served it, and how long it may be kept.
+//! Members that 2026-07-28 requires in results: server info and cache lifetime.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! The ways in which a tool or a prompt ends without its result.
+//! Why a tool or prompt returns no result.
 
 use rmcp::model::{
     CallToolResponse, CallToolResult, ContentBlock, ErrorData, GetPromptResponse, GetPromptResult,

@@ -1,4 +1,4 @@
-//! One turn of a tool or a prompt: its arguments, and its ways to reach the client.
+//! One run of a tool or prompt: its arguments, and its access to the client.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Connections, straight or through a proxy.
+//! Opens connections, directly or through a proxy.
 
 use std::io;
 use std::pin::Pin;

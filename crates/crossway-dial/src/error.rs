@@ -1,4 +1,4 @@
-//! What can be wrong with a proxy, and on the way through one.
+//! Errors of proxy settings and of dialing.
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Which proxy a URL is asked for through.
+//! Chooses the proxy for a URL.
 
 use std::fmt;
 use std::sync::Arc;

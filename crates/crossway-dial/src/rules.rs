@@ -1,4 +1,4 @@
-//! What is said about proxies.
+//! Proxy rules: which proxy each scheme uses, and which hosts need none.
 
 use std::fmt;
 use std::net::IpAddr;

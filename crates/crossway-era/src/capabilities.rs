@@ -1,4 +1,4 @@
-//! What clients say that they can do, as the other era's servers are told.
+//! Client capabilities, translated between eras.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The names under which modern messages carry what a session knew (2026-07-28, basic/index, `_meta`).
+//! Names of the `_meta` members that replace session state (2026-07-28, basic/index, `_meta`).
 
 /// The revision that a request is made in.
 pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";

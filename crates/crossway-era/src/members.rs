@@ -1,4 +1,4 @@
-//! Objects inside of params and results, read without losing their order.
+//! JSON objects inside params and results, read with their order kept.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What is printed once the bridge serves.
+//! The URLs and hints that are printed once the server listens.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

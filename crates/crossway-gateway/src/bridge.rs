@@ -1,4 +1,4 @@
-//! `crossway bridge`: any MCP servers as URLs.
+//! `crossway bridge`: serves MCP servers as URLs.
 
 use std::sync::Arc;
 

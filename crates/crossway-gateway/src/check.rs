@@ -1,4 +1,4 @@
-//! `crossway check`: whether a config can be used, before it is.
+//! `crossway check`: validates a config.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! Reaching the server that a plan names.
+//! Connects to the server of a plan.
 
 use std::sync::Arc;
 

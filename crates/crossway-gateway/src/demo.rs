@@ -1,4 +1,4 @@
-//! `crossway demo`: an MCP server to try clients and bridges with.
+//! `crossway demo`: serves the demo MCP server.
 
 use crossway_demo::{Demo, Era, StreamCloser};
 use crossway_rmcp::HandlerUpstream;

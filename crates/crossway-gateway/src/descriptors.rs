@@ -1,4 +1,4 @@
-//! The limit of open files, which connections run into first.
+//! Raises the limit of open files.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

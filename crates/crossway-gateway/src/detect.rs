@@ -1,4 +1,4 @@
-//! What transport a URL speaks.
+//! Detects which transport a URL speaks.
 
 use std::sync::Arc;
 use std::time::Duration;

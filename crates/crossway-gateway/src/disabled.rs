@@ -1,4 +1,4 @@
-//! A server without some of its tools, as a file of servers says.
+//! Hides the tools that a servers file disables.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

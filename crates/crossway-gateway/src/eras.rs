@@ -1,4 +1,4 @@
-//! One upstream for clients of both eras.
+//! Serves one upstream to clients of both eras.
 
 use std::sync::Arc;
 

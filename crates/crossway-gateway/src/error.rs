@@ -1,4 +1,4 @@
-//! Why a command failed.
+//! Errors of commands.
 
 use crate::plan::PlanError;
 use crate::{DetectError, LogError, ServeError};

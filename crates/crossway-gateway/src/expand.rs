@@ -1,4 +1,4 @@
-//! Environment variables in texts of the user's.
+//! Expands environment variables in texts of the user.
 
 /// What is wrong with the variables in a text. It never shows the text, which may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,5 @@
-//! Where the faces are on a listener: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse` and `/message`, and where there is an OpenAPI face,
-//! all else is its; and the same below `/{name}` for each server that has a name.
+//! Routes paths of a listener to faces: Streamable HTTP at `/mcp`, HTTP+SSE at `/sse` and `/message`, OpenAPI elsewhere
+//! if it is served; and the same below `/{name}` for each named server.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! The servers of a bridge that has several: merged at the root, each alone below its name, changed while they are served.
+//! Servers of a bridge with several: merged at the root, each alone below its name, replaced at run time.
 
 mod file;
 

@@ -1,4 +1,4 @@
-//! `crossway health`: asks a gateway of this machine whether it takes calls, for images that have no other program.
+//! `crossway health`: asks a gateway on this machine whether it is ready, as a probe for images without a shell.
 
 use std::io;
 use std::time::Duration;

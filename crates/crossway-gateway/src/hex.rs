@@ -1,4 +1,4 @@
-//! Bytes as digits.
+//! Hexadecimal encoding.
 
 use std::fmt::Write as _;
 

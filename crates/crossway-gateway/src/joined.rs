@@ -1,4 +1,4 @@
-//! Several texts as one.
+//! Joins texts unambiguously, each behind its length.
 
 /// Several texts as one that no others give: each is written behind its length.
 pub(crate) fn joined(texts: &[&str]) -> String {

@@ -1,4 +1,4 @@
-//! Upstreams that are not there yet.
+//! Upstreams that become available later: calls wait for them.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,4 @@
-//! `crossway`: reads the command line, and hands it to the library.
+//! The binary `crossway`: parses the command line and calls the library.
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;

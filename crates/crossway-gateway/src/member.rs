@@ -1,4 +1,4 @@
-//! One server of several.
+//! One server of a bridge with several: connected in the background, and again after a failure.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `crossway openapi`: the tools of MCP servers as OpenAPI, with the flags and the config file of mcpo.
+//! `crossway openapi`: serves MCP tools as OpenAPI, with mcpo's flags and config file.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -1,5 +1,5 @@
-//! Single requests to services beside the upstreams (a collector, an authorization server, a gateway that is to say how it is), each on
-//! a connection of its own: one each some seconds needs no pool. Redirects are not followed: what is configured is asked, and nothing else.
+//! Single HTTP requests to services beside the upstreams: a collector, an authorization server, a gateway's probe. Each
+//! has a connection of its own, since one every few seconds needs no pool. Redirects are not followed.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What comes before everything else on a listener, for requests that web pages make: whether they may, and what their browsers are told.
+//! CORS and origin checks of requests from web pages, before any other handling.
 //!
 //! Each face checks its requests by itself. But a browser asks without the credentials that its page is going to send, and a page has to
 //! be able to read a 401 that says where to get some, so both has to be seen to in front of what finds out who calls.

@@ -1,4 +1,4 @@
-//! What the program needs, made of what the user typed and checked whole before anything is started.
+//! What a command will do: arguments, validated before anything starts.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Values that nobody is shown.
+//! Secret values that are never displayed.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Serving upstreams as URLs, until asked to end.
+//! Serves faces on a listener until shutdown.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;

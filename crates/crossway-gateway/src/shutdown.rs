@@ -1,4 +1,4 @@
-//! Being asked to end.
+//! Waits for Ctrl-C or SIGTERM.
 
 /// The ways in which the process can be asked to end: by Ctrl-C, or on Unix by SIGTERM.
 pub(crate) struct Signals {

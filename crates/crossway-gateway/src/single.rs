@@ -1,4 +1,4 @@
-//! One upstream, served as URLs to whoever calls.
+//! Serves one upstream as URLs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `crossway stdio`: a URL as a stdio server.
+//! `crossway stdio`: serves a URL on standard input and output.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};

@@ -1,4 +1,4 @@
-//! The OpenAPI face of a server, or of several.
+//! The OpenAPI face of a server or of several.
 
 use crossway_openapi::face::{Directory, OpenApi, ResponseFuture};
 use crossway_router::{Router, RouterOptions, Unprefixed};

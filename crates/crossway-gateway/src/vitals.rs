@@ -1,4 +1,4 @@
-//! How a server is, as far as those have found out who reach it and call it.
+//! Health of an upstream, from its guard and its connection attempts.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 

@@ -1,4 +1,4 @@
-//! An upstream with a layer around each of its connections.
+//! Wraps a layer around each connection of an upstream.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Where layers have the time from.
+//! The clock that layers use.
 
 use std::fmt;
 use std::time::{Instant, SystemTime};

@@ -1,4 +1,4 @@
-//! What spans and their fields are called, and the targets of events: whoever filters or exports them finds them here.
+//! Names of spans, their fields and event targets, for filters and exporters.
 
 /// The target of the span of each call, which is called `mcp.call`.
 pub const CALL: &str = "crossway::call";

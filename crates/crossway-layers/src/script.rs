@@ -1,4 +1,4 @@
-//! What the tests of all layers share.
+//! Helpers for the tests of all layers.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};

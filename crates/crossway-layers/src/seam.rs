@@ -1,4 +1,4 @@
-//! How each layer stands in the seam: what it does with a call before it goes on, and what it makes of the reply.
+//! The common form of all layers: what each does with a call and with its reply.
 //!
 //! A layer is a [`Stage`], and this makes a connection or a service of it. A connection answers at once: nothing is allocated
 //! for a call that has not to wait.

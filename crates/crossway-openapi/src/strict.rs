@@ -1,4 +1,4 @@
-//! JSON in which no member is there twice: two readers could differ on which of them counts.
+//! Parses JSON and refuses duplicate members, since two readers could take different ones.
 
 use std::fmt;
 

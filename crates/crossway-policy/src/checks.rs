@@ -1,4 +1,4 @@
-//! What can hardly be meant, though it can be used.
+//! Warnings about policies that are valid but probably not meant.
 
 use std::borrow::Cow;
 use std::cell::LazyCell;

@@ -1,4 +1,4 @@
-//! What is sent to an upstream on behalf of a caller: where it goes and where it is taken from, never what it is.
+//! Credential plans: where a credential goes and where its secret comes from, never the secret.
 
 mod compile;
 

@@ -1,4 +1,4 @@
-//! Why something is denied.
+//! Denials and their reasons.
 
 use std::fmt;
 

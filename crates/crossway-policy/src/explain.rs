@@ -1,4 +1,4 @@
-//! Why a call is decided as it is.
+//! Explains the decision about a call.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Names of files for users.
+//! File names for users' secrets.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What is found in a policy when it is read.
+//! Errors and warnings of a policy.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Names without regard to capital letters.
+//! Case folding of names.
 
 /// A name without regard to capital letters, as decoders and servers compare it that have none: Go's `encoding/json` takes `Owner` for
 /// `owner`, and `\u{17f}` for `s`.

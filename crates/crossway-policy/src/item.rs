@@ -1,4 +1,4 @@
-//! What is asked for.
+//! The items that a policy decides about: tools, prompts and resources.
 
 use std::fmt;
 

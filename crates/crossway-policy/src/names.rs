@@ -1,4 +1,4 @@
-//! Names of tenants.
+//! Tenant names.
 
 use std::borrow::Borrow;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a call needs to reach an upstream.
+//! Permits: proof that a call was allowed, required to reach an upstream.
 
 use std::fmt;
 use std::sync::Arc;

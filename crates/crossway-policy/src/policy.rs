@@ -1,4 +1,4 @@
-//! A policy, compiled.
+//! A compiled policy.
 
 use std::fmt;
 use std::sync::Arc;

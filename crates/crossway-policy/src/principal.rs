@@ -1,4 +1,4 @@
-//! Who calls.
+//! Principals: who calls, and how that was proven.
 
 use std::collections::BTreeMap;
 use std::fmt;

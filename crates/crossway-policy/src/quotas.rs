@@ -1,4 +1,4 @@
-//! How much somebody may use.
+//! Quotas that calls and requests count against.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What one caller may do.
+//! The rights of one caller: decides calls and filters lists.
 
 use std::cmp::Ordering;
 use std::fmt;

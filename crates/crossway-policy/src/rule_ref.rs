@@ -1,4 +1,4 @@
-//! Which grant it is.
+//! References to grants, for explanations.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Grants, compiled.
+//! Compiled grants.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

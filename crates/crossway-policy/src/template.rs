@@ -1,4 +1,4 @@
-//! Texts with places that are filled in from the caller.
+//! Templates that are filled in from the caller.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Which tenant a caller belongs to.
+//! Assigns callers to tenants.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

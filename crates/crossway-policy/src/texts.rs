@@ -1,4 +1,4 @@
-//! What is made of texts that many grants have, and that the policy before had.
+//! Interning of compiled patterns and conditions, shared with the previous policy.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The upstreams that a policy speaks of.
+//! The upstreams that a policy names.
 
 use std::fmt;
 use std::sync::Arc;

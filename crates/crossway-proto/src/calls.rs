@@ -1,4 +1,4 @@
-//! Calls in flight on one upstream connection: whose they are, and under which ids the upstream knows them.
+//! Correlation: calls in flight on an upstream connection, and the ids that the upstream knows them by.
 
 use slab::Slab;
 

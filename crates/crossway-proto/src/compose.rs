@@ -1,4 +1,4 @@
-//! Messages of our own making.
+//! Builds new messages.
 
 use std::sync::Arc;
 

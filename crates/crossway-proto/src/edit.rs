@@ -1,4 +1,4 @@
-//! Members of a message's objects: read one by one, taken away, put in; the rest stays as the bytes that it is.
+//! Edits members of a message's objects and leaves the other bytes as they are.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

@@ -1,4 +1,4 @@
-//! What can be wrong with a message, and JSON-RPC's error codes.
+//! Parse errors and JSON-RPC error codes.
 
 use bytes::Bytes;
 

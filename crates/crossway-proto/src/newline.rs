@@ -1,4 +1,4 @@
-//! Newlines within a message, where its frame can't have any.
+//! Removes newlines from a message for framings that can't contain them.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::{memchr2, memchr2_iter};

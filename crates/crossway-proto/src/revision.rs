@@ -1,4 +1,4 @@
-//! The protocol's revisions, and what each of them allows.
+//! Protocol revisions, and what each allows.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! A chain of slices, written one after the other.
+//! A chain of byte slices, for vectored writes.
 
 use std::io::IoSlice;
 

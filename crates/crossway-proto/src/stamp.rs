@@ -1,4 +1,4 @@
-//! What is put into `params._meta` of many requests: written and checked once, and put in without another scan.
+//! Members for `params._meta` of many requests, validated once and inserted without another scan.
 
 use bytes::Bytes;
 use memchr::memmem;

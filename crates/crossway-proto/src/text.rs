@@ -1,4 +1,4 @@
-//! What is written in the place of a part of a message.
+//! Replacement text for a part of a message.
 
 use std::ops::Deref;
 

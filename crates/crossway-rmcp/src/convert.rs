@@ -1,4 +1,4 @@
-//! Between our messages and rmcp's.
+//! Conversion between our messages and rmcp's.
 
 use bytes::Bytes;
 use crossway_proto::{ErrorCode, ErrorObject, Limits, Message, ParseError, RequestId};

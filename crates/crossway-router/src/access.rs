@@ -1,4 +1,4 @@
-//! Who may see and call what, as a [`Router`](crate::Router) asks.
+//! The access policy that a [`Router`](crate::Router) asks: who may see and call what.
 
 use crossway_proto::Message;
 use crossway_service::Context;

@@ -1,4 +1,4 @@
-//! What reaches a call from outside its reply.
+//! A per-call mailbox: messages and cancellation that arrive outside its reply stream.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

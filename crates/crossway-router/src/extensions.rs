@@ -1,4 +1,4 @@
-//! What the parts tell each other beside a call's bytes, in [`Context::extensions`](crossway_service::Context).
+//! Values that the router's parts pass along with a call, in [`Context::extensions`](crossway_service::Context).
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Session ids that any replica takes on.
+//! Sealed session ids, which any replica with the key accepts.
 
 use std::fmt;
 use std::sync::Arc;

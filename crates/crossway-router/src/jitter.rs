@@ -1,4 +1,4 @@
-//! Times that differ, so that not all do the same thing at once.
+//! Randomized durations, so that not all act at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors of sealing, opening and reading keys.
 
 /// A handle does not open: it was changed, was made by another key or for another purpose, or is none.
 ///

@@ -1,4 +1,4 @@
-//! A ring of keys, and what it does.
+//! A ring of keys that seals and opens handles.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What goes into the seam.
+//! The request side of the service interface: `Call`, and the `Context` of who asks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;

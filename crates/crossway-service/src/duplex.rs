@@ -1,4 +1,4 @@
-//! Two-way pipes of messages inside one process, for tests and for embedding a server.
+//! In-process pipes of messages, for tests and for embedding servers.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! How a call fails, and what is known of it then.
+//! Errors of calls: what failed, whose fault it is, and whether the call was sent.
 
 use std::borrow::Cow;
 use std::time::Duration;

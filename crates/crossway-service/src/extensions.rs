@@ -1,4 +1,4 @@
-//! What layers and transports tell each other beside a call's bytes.
+//! Typed values that layers and transports attach to a call.
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;

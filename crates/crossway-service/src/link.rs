@@ -1,4 +1,4 @@
-//! A connection with an upstream, as a service.
+//! A connection with an upstream, as a `tower` service.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! One client on a two-way pipe of messages.
+//! Serves one client on a two-way pipe of messages.
 
 use std::collections::VecDeque;
 use std::fmt;

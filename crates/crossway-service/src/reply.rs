@@ -1,4 +1,4 @@
-//! What comes out of the seam.
+//! The response side of the service interface: a stream of messages.
 
 use std::fmt;
 use std::pin::Pin;

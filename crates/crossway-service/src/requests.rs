@@ -1,4 +1,4 @@
-//! How many requests those may make who share a bound.
+//! A bound on requests that several callers share.
 
 use std::fmt;
 use std::sync::Arc;

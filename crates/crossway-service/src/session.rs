@@ -1,4 +1,4 @@
-//! Whose a legacy client's session is, and what it is made anew from, in another process or after a while.
+//! Owners of legacy sessions, and the state that a session is restored from.
 
 use std::fmt;
 use std::sync::Arc;

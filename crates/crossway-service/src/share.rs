@@ -1,4 +1,4 @@
-//! How many sessions those may have who share a bound.
+//! A bound on sessions that several callers share.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Where a call stands in a trace, as W3C Trace Context has it.
+//! A call's position in a trace (W3C Trace Context).
 
 use std::fmt;
 use std::str::FromStr;

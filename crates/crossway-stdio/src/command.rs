@@ -1,4 +1,4 @@
-//! Which program to run, and in which surroundings.
+//! The command of a server: program, arguments, environment and folder.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Why a child does not run.
+//! Errors of starting and running a child.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! Reading into a line decoder.
+//! Reads bytes into a line decoder.
 
 use std::io;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! Lines that wait to be written.
+//! A queue of lines to write.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};

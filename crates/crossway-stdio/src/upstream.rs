@@ -1,4 +1,4 @@
-//! A command as an upstream.
+//! A command's MCP server as an upstream.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What client and server tell each other about mirrored parameters.
+//! Mirrored parameters (`Mcp-Param-*`), passed from server to client in a call's extensions.
 
 use http::HeaderMap;
 

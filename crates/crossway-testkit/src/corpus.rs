@@ -1,4 +1,4 @@
-//! Texts to try on everything that carries messages.
+//! Odd but valid messages, for tests of everything that carries messages.
 
 /// Requests that are odd but valid. Each has an id and a method, and has to arrive as it is, but for its id.
 pub const ODD_REQUESTS: &[&str] = &[

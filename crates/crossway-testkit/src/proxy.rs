@@ -1,4 +1,4 @@
-//! An outgoing HTTP proxy, as companies have them, on a loopback address.
+//! An outgoing HTTP proxy on a loopback address.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,4 +1,4 @@
-//! An upstream whose server side a test plays.
+//! An upstream whose server side a test scripts.
 
 use crossway_proto::{Limits, Message, RequestId};
 use crossway_service::{Limits as SeamLimits, Link, Scope, Upstream, duplex};

@@ -1,4 +1,4 @@
-//! Tools that tell listeners of a change.
+//! Tools that notify subscribers of a change.
 
 use super::{Entry, Outcome, nothing, said};
 use crate::{listeners::Change, resources, turn::Turn};

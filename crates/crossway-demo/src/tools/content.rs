@@ -1,4 +1,4 @@
-//! Tools that return each kind of content there is, and one that fails.
+//! Tools that return each kind of content, and one that fails.
 
 use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
 use serde_json::{Value, json};

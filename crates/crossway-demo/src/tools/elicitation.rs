@@ -1,4 +1,4 @@
-//! Tools that ask the user or the model, with the forms that the suite checks.
+//! Tools that use elicitation and sampling, with the forms that the conformance suite checks.
 
 use rmcp::model::ElicitationAction;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The tools that are pleasant to try by hand.
+//! Tools for people to try by hand.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The tools: one table, from which they are listed and called.
+//! The table of tools, from which they are listed and called.
 
 mod changes;
 mod content;

@@ -1,4 +1,4 @@
-//! Content of types that a client's revision does not have.
+//! Replaces content types that a client's revision lacks.
 
 use crossway_proto::{Message, Part, Revision};
 use serde::Deserialize;

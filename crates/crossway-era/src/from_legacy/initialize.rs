@@ -1,4 +1,4 @@
-//! `initialize`, answered from `server/discover`.
+//! Answers `initialize` from the server's `server/discover`.
 
 use crossway_proto::{Message, Part, Revision};
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! The one subscription of a legacy client.
+//! The one `subscriptions/listen` behind a legacy client's standing stream.
 
 use crossway_proto::{Kind, Message, Part};
 

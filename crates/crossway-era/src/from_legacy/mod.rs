@@ -1,4 +1,4 @@
-//! A legacy client's session as modern requests.
+//! Translates a legacy client's session into modern requests.
 //!
 //! [`Session`] takes each message of the client and says what is to be done with it; [`Call`] sees one request through to
 //! its end, over all rounds of input that the server wants; [`Listening`] keeps the one `subscriptions/listen` request

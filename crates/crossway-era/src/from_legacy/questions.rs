@@ -1,4 +1,4 @@
-//! Server requests as a client's revision knows them.
+//! Server requests, adapted to the client's revision.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What a modern server answers, as a legacy client may see it.
+//! Results of modern servers, adapted to legacy clients.
 
 use crossway_proto::{ErrorCode, Layout, Message, Part, RequestId};
 use serde::Deserialize;

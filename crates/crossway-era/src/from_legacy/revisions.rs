@@ -1,4 +1,4 @@
-//! What each legacy revision knows; the table of it all stands in the docs of the [module above](super).
+//! Features of each legacy revision; the table is in the docs of the [module above](super).
 
 use bytes::Bytes;
 use crossway_proto::{ErrorObject, Revision};

@@ -1,4 +1,4 @@
-//! Structured content: any JSON value since 2026-07-28 (SEP-2106), and an object before.
+//! Structured content: any JSON value since 2026-07-28 (SEP-2106), an object before.
 
 use crossway_proto::{Message, Part};
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! What every modern request has to say of itself.
+//! Checks the `_meta` that every modern request must have.
 
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, Revision};
 use serde_json::json;

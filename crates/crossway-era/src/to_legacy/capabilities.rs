@@ -1,4 +1,4 @@
-//! What a client can be asked by its server.
+//! What a server may ask a client for.
 
 use crossway_proto::{Message, Part};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! One `subscriptions/listen` of a modern client's on a legacy session.
+//! One modern `subscriptions/listen` on a legacy session.
 
 use std::collections::BTreeSet;
 

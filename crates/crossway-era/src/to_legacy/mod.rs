@@ -1,4 +1,4 @@
-//! Modern requests on a legacy server's session.
+//! Translates modern requests into traffic on a legacy server's session.
 //!
 //! [`Session`] is one session with the server: it opens it, says what the server can do, and readies requests for it. [`Call`]
 //! sees one request through to its answer; when the server asks its client something meanwhile, the call **parks**: the

@@ -1,4 +1,4 @@
-//! What a legacy server answers, as a modern client may see it.
+//! Results of legacy servers, adapted to modern clients.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! A legacy server's error that sends its user to URLs before the call can be made.
+//! URL elicitation: the error by which a legacy server sends its user to URLs (-32042).
 
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use serde::Deserialize;

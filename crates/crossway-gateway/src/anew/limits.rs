@@ -1,4 +1,4 @@
-//! How often it is looked what a URL speaks, with the reason for each bound.
+//! Every bound of probing a URL again, with the reason for it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A URL whose server may become another one: of another transport, or of another era.
+//! Re-detects a URL whose server changes its transport or era.
 //!
 //! What a URL speaks is found out once, and holds for as long as the server does. One that is upgraded in place, or taken back,
 //! refuses what the one before it took. Such a refusal is a suspicion only: it is asked once more what is there, and the

@@ -1,4 +1,4 @@
-//! How often it is looked.
+//! Pauses between probes of a URL.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A reply in which a refusal may show that another server is there.
+//! A reply whose refusal may show that the URL's server has changed.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! APIs whose document is at a URL: fetched for the first who calls, and then again and again.
+//! REST APIs whose OpenAPI document is at a URL: fetched on first use, then refreshed.
 
 use std::fmt;
 use std::sync::{Arc, Weak};

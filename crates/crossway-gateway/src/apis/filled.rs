@@ -1,4 +1,4 @@
-//! What requests carry: no argument's to say, and asked for the warnings about security schemes that nothing fills.
+//! Parameters that credentials fill, so that they are no arguments of a tool.
 
 use std::collections::BTreeSet;
 

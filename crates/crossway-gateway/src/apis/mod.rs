@@ -1,4 +1,4 @@
-//! Upstreams that speak no MCP: REST APIs that OpenAPI documents describe, and webhooks.
+//! Upstreams that speak no MCP: REST APIs by their OpenAPI documents, and webhooks.
 
 mod fetched;
 mod filled;

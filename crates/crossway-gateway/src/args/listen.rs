@@ -1,4 +1,4 @@
-//! `--listen ADDRESS`.
+//! The address of `--listen`.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};

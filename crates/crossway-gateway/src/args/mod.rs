@@ -1,4 +1,4 @@
-//! What the user typed.
+//! Command-line flags and subcommands.
 //!
 //! One table of commands and flags: the parser, `--help`, the shell completions and the man page are made from it.
 

@@ -1,4 +1,4 @@
-//! `crossway openapi`: the flags of mcpo.
+//! Flags of `crossway openapi`: those of mcpo.
 
 use std::path::PathBuf;
 

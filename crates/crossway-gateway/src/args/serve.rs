@@ -1,4 +1,4 @@
-//! `crossway serve`, and what is asked of its config and of itself.
+//! Flags of `crossway serve` and of the commands about its config.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What to type instead, where words are typed that other programs would take.
+//! Suggestions for mistyped command lines, such as flags of other programs.
 
 use std::ffi::OsString;
 

@@ -1,4 +1,4 @@
-//! The config of `crossway serve`: what the file says, then what the program needs, checked whole before a port is bound.
+//! The config of `crossway serve`: parsed, validated as a whole, then built.
 //!
 //! A file of any format becomes a tree whose values know their places ([`Format`]); the tree becomes the types that the
 //! JSON Schema is made of ([`mod@file`]), with all that is wrong at once; these become [`Loaded`]. Each finding has file, line,

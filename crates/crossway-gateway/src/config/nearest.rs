@@ -1,4 +1,4 @@
-//! The known word that a mistyped one is nearest to.
+//! Finds the known word that is closest to a mistyped one.
 
 /// The nearest of the known words, if one is near: a third of its letters may differ, written in whatever case, with `_` or `-`.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,4 +1,4 @@
-//! What can be wrong with a config, and how it is told.
+//! Config errors and warnings, and how they are printed.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The config, read again when it changes.
+//! Watches the config and reloads it when it changes.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What editors know of a config.
+//! The JSON Schema of the config, for editors.
 
 use std::collections::BTreeSet;
 

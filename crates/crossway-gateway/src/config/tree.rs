@@ -1,4 +1,4 @@
-//! What a file says, whatever its format: values that know where they stand.
+//! A parsed config of any format: values with positions.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The file of servers, read again when it changes.
+//! Watches a servers file and reloads it when it changes.
 
 use std::fs;
 use std::path::PathBuf;

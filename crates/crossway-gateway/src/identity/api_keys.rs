@@ -1,4 +1,4 @@
-//! Keys that each stand for a caller.
+//! The proof `api-keys`: each key stands for a caller.
 
 use crossway_policy::{Principal, Proof};
 use http::header::AUTHORIZATION;

@@ -1,4 +1,4 @@
-//! Who calls, as a request's extensions carry it on.
+//! The caller in a request's extensions: its principal, and the owner of its sessions.
 
 use std::fmt;
 use std::sync::Arc;

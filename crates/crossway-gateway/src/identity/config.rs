@@ -1,4 +1,4 @@
-//! What the file says about who calls.
+//! Config types of the proofs of identity.
 
 use std::collections::BTreeMap;
 

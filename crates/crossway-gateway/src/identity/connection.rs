@@ -1,4 +1,4 @@
-//! What is known of a connection besides what is said on it.
+//! Facts about a connection: peer address and client certificate.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What makes a configuration of the identity edge unusable, or unwise.
+//! Errors and warnings of identity configuration.
 
 use std::path::PathBuf;
 

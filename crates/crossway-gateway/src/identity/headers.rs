@@ -1,4 +1,4 @@
-//! Headers that say who calls: one of each, well-formed, and none by another name.
+//! Reads identity headers strictly: one of each, well-formed, and none by another name.
 
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue};

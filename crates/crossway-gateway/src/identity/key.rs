@@ -1,4 +1,4 @@
-//! Secrets of which several may count, and keys that come as bearer, compared without telling how much of them is right.
+//! Connection keys, of which several may be valid, compared in constant time.
 
 use subtle::{Choice, ConstantTimeEq};
 

@@ -1,4 +1,4 @@
-//! What the identity edge bounds.
+//! Every bound of the identity edge, with its value and the reason for it.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Who calls: the edge at which a request's headers become a [`Principal`], or an answer
-//! that says no.
+//! The identity edge: turns a request's headers into a [`Principal`], or refuses the request.
 //!
 //! One proof is configured ([`IdentityConfig`]); every request has to give it, and headers of another proof are refused
 //! rather than looked at. Behind the edge nobody sees a header that says who calls: [`Identified`] takes them away, and

@@ -1,4 +1,4 @@
-//! What Open WebUI signs about its user, and the key of its connection.
+//! The proof `open-webui-jwt`: Open WebUI's signed user header and its connection key.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Plain headers about a user, believed from behind a fence alone.
+//! The proof `headers`: plain user headers, trusted only from behind a fence.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Why a request is not let in.
+//! Why a request is refused: operators see the reason, callers do not.
 
 use http::{HeaderName, StatusCode};
 

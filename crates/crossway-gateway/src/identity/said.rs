@@ -1,4 +1,4 @@
-//! What a proof can say of those who give it.
+//! Which facts about a caller each proof can provide.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The edge before a service: requests go on with a principal and without a proof.
+//! A `tower` service that authenticates requests and removes their credentials.
 
 use std::convert::Infallible;
 use std::fmt;

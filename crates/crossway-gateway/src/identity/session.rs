@@ -1,4 +1,4 @@
-//! Which requests belong to a session that is open already.
+//! Recognizes requests that belong to an open session.
 
 use crossway_proto::Revision;
 use crossway_proto::http_rules::names::{MCP_PROTOCOL_VERSION, MCP_SESSION_ID};

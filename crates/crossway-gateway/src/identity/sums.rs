@@ -1,4 +1,4 @@
-//! The SHA-256 of what requests prove themselves by, found once for each connection.
+//! Per-connection cache of the SHA-256 of credentials.
 
 use std::fmt;
 use std::hint::black_box;

@@ -1,4 +1,4 @@
-//! Texts that say who somebody is.
+//! Validates names and other identity texts.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What is logged: levels, by the parts of the program that log.
+//! Log levels by target.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;

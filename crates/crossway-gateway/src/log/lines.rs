@@ -1,5 +1,4 @@
-//! Lines on their way to standard error. A thread of its own writes them, so that nobody who logs waits for who reads: a pipe that is full
-//! would hold up all calls.
+//! Writes log lines on a thread of its own, so that a full pipe on standard error blocks no call.
 
 use std::cell::Cell;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Logs: on standard error, since standard output may belong to a transport.
+//! Logging to standard error, since standard output may belong to a transport.
 
 mod filter;
 mod limits;

@@ -1,4 +1,4 @@
-//! What is recorded of each call.
+//! Metrics of calls.
 
 use std::fmt;
 use std::sync::Arc;

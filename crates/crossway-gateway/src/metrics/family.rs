@@ -1,4 +1,4 @@
-//! Metrics with labels, made from rows of the table, with a bound on how many series there are.
+//! Metric families with labels from a closed set, and a bound on their series.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! An upstream whose calls are recorded.
+//! An upstream that records metrics of its calls.
 
 use std::fmt;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Metrics: all of them in one [table](TABLE), from which they are registered and documented.
+//! Prometheus metrics, all from one [table](TABLE).
 //!
 //! Labels are bounded. A tenant, an upstream or a listener is what the configuration names; a reason, an outcome or a
 //! proof is what the code names. No user, tool, address or text of a request is ever in one.

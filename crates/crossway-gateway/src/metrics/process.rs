@@ -1,4 +1,4 @@
-//! What the operating system knows of this process: from `/proc`, and nothing where there is none.
+//! Process metrics from `/proc`; none on systems without it.
 
 /// This process, as it is now.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]

@@ -1,4 +1,4 @@
-//! What is found by a small number without a lock.
+//! A lock-free table of values by small numbers.
 
 use std::sync::OnceLock;
 

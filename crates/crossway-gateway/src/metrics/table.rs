@@ -1,4 +1,4 @@
-//! Every metric: its name, kind, unit and labels, and what it says. Registration and documentation derive from here.
+//! The table of all metrics: name, kind, unit, labels and description. Registration and documentation derive from it.
 
 use super::limits::DURATION_BUCKETS;
 

@@ -1,4 +1,4 @@
-//! What is recorded of one tenant.
+//! Metrics of tenants.
 
 use std::collections::HashMap;
 use std::fmt;

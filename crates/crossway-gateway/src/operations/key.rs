@@ -1,4 +1,4 @@
-//! The key to `/admin`.
+//! The key of `/admin`.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Operations, on a listener of their own: probes, metrics, and questions of operators.
+//! The operations listener: probes, metrics and administration.
 //!
 //! | path | method | behind the key | says |
 //! |---|---|---|---|

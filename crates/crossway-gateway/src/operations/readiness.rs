@@ -1,4 +1,4 @@
-//! Whether the gateway takes calls.
+//! Readiness: whether the gateway accepts calls.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which request gets which answer.
+//! The operations listener's `tower` service.
 
 use std::convert::Infallible;
 use std::fmt;

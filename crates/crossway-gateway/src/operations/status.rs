@@ -1,4 +1,4 @@
-//! What operators are told of the gateway's parts.
+//! Status of upstreams, sessions and the audit log, as operators see it.
 
 use crossway_router::guard::{Health, HealthState};
 use serde::Serialize;

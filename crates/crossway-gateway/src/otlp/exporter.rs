@@ -1,4 +1,4 @@
-//! Sends what has come together.
+//! Sends queued spans and metrics to the collector.
 
 use std::fmt;
 

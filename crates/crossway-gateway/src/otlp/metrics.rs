@@ -1,4 +1,4 @@
-//! Metrics as OTLP has them, of those that are scraped.
+//! Converts the scraped metrics to OTLP.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Traces and metrics to a collector: OTLP over HTTP, as JSON (OpenTelemetry Protocol 1.x, "JSON Protobuf Encoding").
+//! OTLP export of traces and metrics over HTTP as JSON (OpenTelemetry Protocol 1.x, "JSON Protobuf Encoding").
 //!
 //! Spans are those of the `trace` layer, with its ids, so that what upstreams are told of a trace is what the collector
 //! is told. Metrics are those that are scraped.

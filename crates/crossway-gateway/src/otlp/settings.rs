@@ -1,4 +1,4 @@
-//! Where to send, by the variables that OpenTelemetry has for it.
+//! OTLP settings from OpenTelemetry's environment variables.
 
 use std::collections::BTreeMap;
 use std::fmt;

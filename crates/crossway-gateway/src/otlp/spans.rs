@@ -1,4 +1,4 @@
-//! Calls' spans, from `tracing` to a queue.
+//! Collects the spans of calls from `tracing` into a queue.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! What a process tells of itself, from its start.
+//! Starts the metrics and the OTLP export of a process.
 
 use super::{Exporter, OtlpError, Settings, SpanLayer};
 use crate::metrics::Metrics;

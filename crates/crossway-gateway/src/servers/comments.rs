@@ -1,4 +1,4 @@
-//! What editors allow in their JSON files, and JSON does not: comments, and commas behind the last member.
+//! Removes comments and trailing commas from JSON, which editors allow.
 
 use std::borrow::Cow;
 

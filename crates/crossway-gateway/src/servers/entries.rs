@@ -1,4 +1,4 @@
-//! The members of a JSON object in their order, each with its place in the file.
+//! Members of a JSON object in order, each with its position.
 
 use std::fmt;
 

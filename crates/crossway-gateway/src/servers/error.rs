@@ -1,4 +1,4 @@
-//! What can be wrong with a file of servers.
+//! Errors of servers files.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `mcpServers`: what Claude Desktop, Cursor, VS Code, mcpo and others keep their servers in.
+//! Parses `mcpServers` files of Claude Desktop, Cursor, VS Code, mcpo and others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Files that name MCP servers, as desktop clients have them.
+//! Servers files, as desktop clients have them.
 
 mod comments;
 mod entries;

@@ -1,4 +1,4 @@
-//! The policy, as routers ask for it.
+//! Answers the router's questions from the policy (`Access`).
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What operators ask on the command line: why a call is decided as it is, and what a user sees.
+//! `crossway explain` and `crossway tools`: why a call is decided so, and what a user sees.
 
 use std::fmt::Write as _;
 use std::io;

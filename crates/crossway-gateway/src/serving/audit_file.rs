@@ -1,4 +1,4 @@
-//! The file of the audit log, which others may rename.
+//! The audit log's file, reopened when it is renamed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

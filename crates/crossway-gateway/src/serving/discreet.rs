@@ -1,4 +1,4 @@
-//! What callers are told of failures: what has become of their call, and not where servers are.
+//! Removes addresses of servers from errors that callers see.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Where a request meets what holds now: who calls, as one of which tenant, and whether what the path names is there for them.
+//! The edge of `crossway serve`: authenticates a request, finds its tenant, and checks that the path exists for it.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What ends in the background, and is waited for when the gateway ends.
+//! Shutdown work in the background, awaited when the gateway ends.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How all instances of an upstream are, for operators.
+//! Health of all instances of an upstream, for operators.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 

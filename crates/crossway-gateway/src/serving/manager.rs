@@ -1,4 +1,4 @@
-//! The service manager of this machine, and the sockets that it has bound: systemd's, on Unix.
+//! The service manager and the sockets that it passed: systemd, on Unix.
 
 use std::net::TcpListener;
 

@@ -1,4 +1,4 @@
-//! `crossway serve`: many upstreams for many tenants, each caller seeing and calling what is granted.
+//! `crossway serve`: many upstreams for many tenants, where each caller sees and calls only what is granted.
 //!
 //! ```text
 //! request -> identity: who calls -> standing: as one of which tenant, with which rights -> face -> Front (legacy clients become modern)

@@ -1,4 +1,4 @@
-//! The operators' listener, and the audit log.
+//! Starts the operations listener and the audit log.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,4 @@
-//! Whose an upstream's answers are, however many callers share it: the state of a question belongs to the caller who was asked, and
-//! nobody is told that what one caller got may be shown to others.
+//! Binds the state of a server's question to the caller who was asked, and marks results as private to one caller.
 
 use std::sync::Arc;
 

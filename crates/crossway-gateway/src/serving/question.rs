@@ -1,4 +1,4 @@
-//! What operators ask of the policy: who may see and call what, and why.
+//! Questions of operators to the policy: who may see and call what, and why.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Quotas of the policy, as the limit layer asks for them.
+//! Applies the policy's quotas in the limit layer.
 
 use std::any::Any;
 

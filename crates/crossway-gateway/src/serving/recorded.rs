@@ -1,4 +1,4 @@
-//! What of an OpenAPI face's requests is recorded.
+//! Records the calls of an OpenAPI face, but not its list requests.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What holds now, and is another after a reload: the policy, who proves what how, and who shares what.
+//! The policy, identity and scopes in force, replaced as a whole by a reload.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

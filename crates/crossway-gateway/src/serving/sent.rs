@@ -1,4 +1,4 @@
-//! What of a response its client has not taken yet.
+//! Counts response bytes that clients have not read yet.
 
 use std::fmt;
 use std::pin::Pin;

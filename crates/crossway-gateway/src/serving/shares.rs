@@ -1,4 +1,4 @@
-//! How many sessions a tenant may have, and a user of it.
+//! Bounds on the sessions of a tenant and of each of its users.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

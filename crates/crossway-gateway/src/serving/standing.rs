@@ -1,4 +1,4 @@
-//! What a caller may do at an endpoint, made once for many requests.
+//! A caller's rights at an endpoint, cached across requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What upstreams are sent for a caller, and whose connections that makes them.
+//! Credentials of upstreams for a caller, and the scope of the connections that use them.
 
 use std::sync::Arc;
 

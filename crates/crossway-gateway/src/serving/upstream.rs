@@ -1,4 +1,4 @@
-//! One upstream as it is served: who may call it, how much, with what, and on which of its instances.
+//! One upstream of `crossway serve`, with its layers: gate, quotas, credentials and instances.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! systemd: what the gateway says to its service manager, and sockets that the manager has bound for it.
+//! systemd integration: readiness messages and socket activation.
 //!
 //! Both are told by the environment, and neither needs a file, a library or a bus of systemd's.
 

@@ -1,4 +1,4 @@
-//! What is said to the service manager: `sd_notify(3)`.
+//! Messages to the service manager: `sd_notify(3)`.
 //!
 //! The crates for it take the socket from this process's environment alone, and know no abstract names; what they would
 //! save is the sending of one datagram.

@@ -1,4 +1,4 @@
-//! Sockets that the service manager has bound: `sd_listen_fds(3)`.
+//! Socket activation: `sd_listen_fds(3)`.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Handshakes, and certificates that are read anew while they go on.
+//! Accepts TLS connections, and reloads certificates at run time.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection, by its certificate.
+//! The identity in a client's certificate (mTLS).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! TLS or none.
+//! A listener with or without TLS.
 
 use std::net::SocketAddr;
 

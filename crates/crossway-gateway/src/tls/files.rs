@@ -1,4 +1,4 @@
-//! The files of a listener's TLS, and what is made of them.
+//! Reads certificate and key files.
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -1,4 +1,4 @@
-//! TLS before a listener: certificates that are read anew, and who a client's certificate says it is.
+//! TLS of listeners: certificates that are reloaded, and client certificates.
 
 mod acceptor;
 mod client_certificate;

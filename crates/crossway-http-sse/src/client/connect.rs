@@ -1,4 +1,4 @@
-//! Connections to an upstream's origin: TCP, and TLS if the URL says so.
+//! Connections to the server's origin: TCP, and TLS for `https`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Where to POST: what a server may say, and what is made of it.
+//! Validates the POST URL that the server's `endpoint` event gives.
 
 use http::uri::PathAndQuery;
 use url::{Position, Url};

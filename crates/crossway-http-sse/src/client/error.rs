@@ -1,4 +1,4 @@
-//! How opening a stream fails.
+//! Errors of options and of opening a stream.
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! A session whose stream is open.
+//! The task of a session with an open stream.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The client: an HTTP+SSE server as an upstream.
+//! The client: connects to an HTTP+SSE server as an upstream.
 
 mod connect;
 mod endpoint;

@@ -1,4 +1,4 @@
-//! What a session's client has said, and what waits for its turn to be POSTed.
+//! Messages of a session that wait to be POSTed.
 
 use std::collections::VecDeque;
 use std::mem;

@@ -1,4 +1,4 @@
-//! Connections that wait for their next POST, shared by all sessions with an upstream.
+//! Idle connections for POSTs, shared by all sessions.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! One POST: a message on its way to the upstream.
+//! Sends one message by POST.
 
 use std::sync::Arc;
 use std::time::Duration;

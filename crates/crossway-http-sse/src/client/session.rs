@@ -1,4 +1,4 @@
-//! One session with an upstream: a stream on which it speaks, and POSTs to which it listens.
+//! One session with a server: its event stream and its POSTs.
 
 use std::collections::HashSet;
 use std::sync::Arc;

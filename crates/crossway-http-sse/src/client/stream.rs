@@ -1,4 +1,4 @@
-//! The stream of events on which an upstream answers.
+//! Reads the event stream of a session.
 
 use std::task::{Context, Poll, ready};
 

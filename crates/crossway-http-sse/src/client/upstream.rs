@@ -1,4 +1,4 @@
-//! The way in: an upstream, and how it is to be reached.
+//! The upstream and its options.
 
 use std::fmt;
 use std::sync::Arc;

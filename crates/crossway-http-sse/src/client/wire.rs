@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, driven by whoever uses it: no task stands behind it.
+//! One HTTP/1.1 connection, driven by its user without a task.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

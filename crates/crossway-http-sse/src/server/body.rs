@@ -1,4 +1,4 @@
-//! The bodies of responses: a stream of events, or a piece of text.
+//! Response bodies: an event stream or text.
 
 use std::fmt;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Where a server is, and who may call it.
+//! Server configuration: paths, hosts and origins.
 
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 

@@ -1,4 +1,4 @@
-//! The server: an upstream at a URL.
+//! The server: an upstream served at a URL.
 
 mod body;
 mod config;

@@ -1,4 +1,4 @@
-//! A request's body, read within bounds.
+//! Reads a request body within bounds.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

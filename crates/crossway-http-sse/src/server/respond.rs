@@ -1,4 +1,4 @@
-//! Responses that are not streams.
+//! Builds responses.
 
 use std::sync::Arc;
 use std::time::Duration;

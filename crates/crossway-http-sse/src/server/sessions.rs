@@ -1,4 +1,4 @@
-//! The table of all sessions.
+//! The table of sessions.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Why a call can't be recorded.
+//! Errors of recording a call.
 
 use crossway_service::{CallError, Reason};
 

@@ -1,4 +1,4 @@
-//! The key under which arguments are hashed.
+//! The key for hashing arguments.
 
 use std::fmt;
 

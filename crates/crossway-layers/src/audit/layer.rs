@@ -1,4 +1,4 @@
-//! Records calls.
+//! The audit layer.
 
 use crossway_service::{Call, CallError, Reply};
 use tower_layer::Layer;

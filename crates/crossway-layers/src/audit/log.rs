@@ -1,4 +1,4 @@
-//! Where records go.
+//! The queue of audit records.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Who did what: a JSON line for each request, when it is over.
+//! Audit log: a JSON line for each request, written when it is over.
 //!
 //! | member | is |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! What others know of a call that is to be recorded.
+//! Details of a call that other layers add to its audit record.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! A call's record: begun when it comes, written when it is over, however that is.
+//! The audit record of a call: started when it comes, written when it ends in any way.
 
 use std::io::Write as _;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! A call that is recorded when it is over.
+//! The reply of an audited call.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! How much of the log each tenant takes.
+//! The share of the audit queue that one tenant may take.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

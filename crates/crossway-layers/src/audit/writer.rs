@@ -1,4 +1,4 @@
-//! Writes records.
+//! Writes audit records.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! What is not permitted, as callers are told.
+//! Denials, as callers see them.
 
 use crossway_policy::Kind;
 use crossway_proto::{ErrorCode, ErrorObject, Message};

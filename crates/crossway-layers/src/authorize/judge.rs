@@ -1,4 +1,4 @@
-//! Decides for one upstream.
+//! Decides calls and filters lists of one upstream by the policy.
 
 use crossway_policy::{Item, Kind, Permit, Policy, Principal, Rights, TenantName};
 use crossway_service::Context;

@@ -1,4 +1,4 @@
-//! Lets pass what is permitted.
+//! The authorization layer.
 
 use std::fmt;
 use std::sync::Arc;

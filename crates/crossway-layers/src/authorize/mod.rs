@@ -1,4 +1,4 @@
-//! No call without a permit.
+//! Authorization: no call passes without a permit.
 //!
 //! Two ways, for two places:
 //!

@@ -1,4 +1,4 @@
-//! What a request is about.
+//! Extracts the tool, prompt or resource that a request names.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! A call that is permitted.
+//! The reply of an authorized call, with lists filtered.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

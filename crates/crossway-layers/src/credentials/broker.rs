@@ -1,4 +1,4 @@
-//! A service that hands out secrets over HTTP, in the shape of Vault's key-value store, version 2.
+//! Reads secrets from an HTTP service with the API of Vault's key-value store, version 2.
 
 use bytes::Bytes;
 use crossway_dial::{Dialer, Forward, Proxies};

@@ -1,4 +1,4 @@
-//! Why a call is not supplied with what its upstream needs.
+//! Errors of supplying credentials.
 
 use crossway_policy::{CredentialMissing, MissingReason};
 use crossway_proto::{ErrorCode, ErrorObject, Message, RequestId};

@@ -1,4 +1,4 @@
-//! Supplies calls with credentials.
+//! The credentials layer.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What upstreams are sent for a caller: the only place where a secret is read.
+//! Credentials of upstreams for a caller: the only place where a secret is read.
 //!
 //! The policy says what goes where and where its secret is taken from (`crossway_policy::Credential`), and never what it is. This
 //! layer stands last, reads it, and puts a [`Supplied`] into the call's extensions: for whoever connects to the upstream, who makes

@@ -1,4 +1,4 @@
-//! What is sent for a caller, and what was made of it.
+//! A caller's credential plan, with the values that were made from it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

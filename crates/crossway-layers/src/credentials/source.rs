@@ -1,4 +1,4 @@
-//! Where secrets are read.
+//! Sources of secrets: environment, files, commands, brokers, and the program itself.
 
 use std::fmt;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! What was read of sources, for as long as it holds.
+//! A cache of secrets.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

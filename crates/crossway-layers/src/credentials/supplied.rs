@@ -1,4 +1,4 @@
-//! What one caller's connections to an upstream are made with.
+//! The credentials that a caller's connections are opened with.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Bytes per time. Their number is known after the fact, so the bucket can be overdrawn, which rate limiters don't have.
+//! Quotas of bytes per time. A call's size is known only afterwards, so the bucket can go into debt, which rate
+//! limiters don't support.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Which quota is used up.
+//! The error of an exhausted quota.
 
 use std::time::Duration;
 

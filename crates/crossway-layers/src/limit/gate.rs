@@ -1,4 +1,4 @@
-//! Calls at once, with fairness among those who wait.
+//! Bounds concurrent calls, with fairness among the users who wait.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;

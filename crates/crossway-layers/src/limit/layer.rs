@@ -1,4 +1,4 @@
-//! Holds calls to their quotas.
+//! The quota layer.
 
 use std::fmt;
 use std::sync::Arc;

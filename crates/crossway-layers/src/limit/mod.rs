@@ -1,4 +1,4 @@
-//! How much each may use: calls per time, calls at once, bytes per time.
+//! Quotas: calls per time, concurrent calls, bytes per time.
 //!
 //! Who counts for which [`Quota`] is said by [`Quotas`]: a tenant's as the bound, a user's as fairness within it, an upstream's, a
 //! tool's. Counts are kept by the quota's key for as long as they matter, in a table that has a bound.

@@ -1,4 +1,4 @@
-//! What may be used, by whom.
+//! Quotas and their keys.
 
 use std::any::Any;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! A call that counts.
+//! The reply of a call that counts against quotas.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! Holds requests to their quotas, whatever they are about.
+//! Quotas of requests of all kinds.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The counts of each key, as long as they matter.
+//! The table of quota counters.
 
 use std::fmt;
 use std::num::NonZeroU32;

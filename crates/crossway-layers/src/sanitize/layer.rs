@@ -1,4 +1,4 @@
-//! Makes texts harmless.
+//! The sanitizing layer.
 
 use crossway_proto::{Limits, Message};
 use crossway_service::{Call, Reply};

@@ -1,4 +1,4 @@
-//! What upstreams that are not trusted tell models, made harmless as text: bounded, without what people can't see.
+//! Sanitizes texts of untrusted upstreams: bounds their length and removes invisible characters.
 //!
 //! In answers to `initialize`, `server/discover` and the four lists, each text that is called `description`, `title` or
 //! `instructions`, at any depth (schemas of arguments have descriptions too), loses

@@ -1,4 +1,4 @@
-//! A call whose answer is made harmless.
+//! The reply of a sanitized call.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

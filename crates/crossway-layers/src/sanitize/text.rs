@@ -1,4 +1,4 @@
-//! Finds texts in JSON and makes them harmless.
+//! Finds and sanitizes texts in JSON.
 
 use std::ops::Range;
 

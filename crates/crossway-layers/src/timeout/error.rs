@@ -1,4 +1,4 @@
-//! What took too long.
+//! Timeout errors.
 
 use std::time::Duration;
 

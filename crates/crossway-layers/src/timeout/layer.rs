@@ -1,4 +1,4 @@
-//! Ends calls that take too long.
+//! The timeout layer.
 
 use std::time::Duration;
 

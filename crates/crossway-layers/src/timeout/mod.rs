@@ -1,4 +1,4 @@
-//! Calls that are silent for too long, or take too long in all, end, and the upstream is told.
+//! Timeouts: ends calls that are silent or run for too long, and tells the upstream.
 //!
 //! "Implementations **SHOULD** establish timeouts for all sent requests [...] When the request has not received a success or error
 //! response within the timeout period, the sender **SHOULD** issue a cancellation notification for that request"; progress may

@@ -1,4 +1,4 @@
-//! A call that ends in time.
+//! The reply of a call with a timeout.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,4 +1,4 @@
-//! Why a client's word about its trace is not taken.
+//! Errors of trace headers.
 
 use crossway_service::BadTraceparent;
 

@@ -1,4 +1,4 @@
-//! Puts calls into their traces.
+//! The tracing layer.
 
 use crossway_proto::{Message, Part};
 use crossway_service::{Call, Reply, TraceContext};

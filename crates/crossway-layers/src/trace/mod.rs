@@ -1,4 +1,4 @@
-//! Which trace a call belongs to (W3C Trace Context), and a span for each.
+//! Trace propagation (W3C Trace Context), and a span for each call.
 //!
 //! A client says it in `_meta` (`traceparent`, `tracestate`; 2026-07-28, basic/index) or, over HTTP, in headers of the same
 //! names. What is nearer to the call counts: `_meta`, then the header, for which whoever serves HTTP puts a

@@ -1,4 +1,4 @@
-//! A call in its span.
+//! The reply of a traced call.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

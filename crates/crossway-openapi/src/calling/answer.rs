@@ -1,4 +1,4 @@
-//! What becomes of an HTTP answer.
+//! Converts an HTTP response into a tool result.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! HTTP requests: connections that are shared, answers that are bounded.
+//! An HTTP client with shared connections and bounded responses.
 
 use std::error::Error;
 use std::fmt;

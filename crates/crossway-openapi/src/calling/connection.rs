@@ -1,4 +1,4 @@
-//! An MCP server of revision 2026-07-28 whose tools are HTTP requests.
+//! An MCP server of revision 2026-07-28 whose tools make HTTP requests.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What every request of an upstream carries on behalf of its caller.
+//! Headers and query parameters that every request carries for its caller.
 
 use std::fmt;
 

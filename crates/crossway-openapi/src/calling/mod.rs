@@ -1,4 +1,4 @@
-//! Tools that are HTTP requests: what REST upstreams and webhooks share.
+//! HTTP requests as tools: shared by REST upstreams and webhooks.
 
 mod answer;
 mod client;

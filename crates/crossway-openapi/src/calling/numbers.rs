@@ -1,4 +1,4 @@
-//! Numbers of arguments.
+//! Checks that numbers in arguments keep their value.
 
 /// Whether each integer in a JSON text is the same number once it is read: what has more than 64 bits is read as a float, which has 53.
 pub(super) fn are_kept(json: &[u8]) -> bool {

@@ -1,4 +1,4 @@
-//! How tools make their requests.
+//! Options of the HTTP requests that tools make.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Results of tools, as JSON text.
+//! Writes tool results as JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

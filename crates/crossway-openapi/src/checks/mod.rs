@@ -1,4 +1,4 @@
-//! Arguments, held against a tool's schema.
+//! Validates arguments against a tool's JSON Schema.
 
 pub(crate) mod limits;
 mod patterns;

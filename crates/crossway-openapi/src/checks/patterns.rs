@@ -1,4 +1,4 @@
-//! Regular expressions of a schema, with one bound on what they cost for all texts of a call.
+//! Regular expressions of a schema, with one bound on their cost per call.
 
 use std::cell::Cell;
 

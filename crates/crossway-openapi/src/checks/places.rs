@@ -1,4 +1,4 @@
-//! How far a search for all that is wrong would go.
+//! Bounds the search for all validation errors.
 
 use serde_json::Value;
 

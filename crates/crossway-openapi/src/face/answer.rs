@@ -1,4 +1,4 @@
-//! What a tool has answered, as a JSON value.
+//! Converts a tool result into an HTTP response.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The arguments of a call, read strictly.
+//! Reads a call's arguments strictly.
 
 use http::StatusCode;
 use serde_json::Value;

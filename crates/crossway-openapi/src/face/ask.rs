@@ -1,4 +1,4 @@
-//! What the face asks of its upstream, as a modern client without capabilities (2026-07-28).
+//! Requests of the face to its upstream, as a modern client without capabilities (2026-07-28).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

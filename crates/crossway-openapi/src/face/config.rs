@@ -1,4 +1,4 @@
-//! What a face is told when it is made.
+//! Configuration of a face.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

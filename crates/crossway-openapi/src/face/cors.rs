@@ -1,4 +1,4 @@
-//! What browsers are told about other origins' pages.
+//! CORS headers of responses.
 
 use crossway_proto::http_rules::Page;
 use http::header::VARY;

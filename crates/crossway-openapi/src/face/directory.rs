@@ -1,4 +1,4 @@
-//! The faces of several upstreams, by name.
+//! A face over several upstreams, each below its name.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The page about a document: three files, and nothing of another host.
+//! The `/docs` page: three files that load nothing from other hosts.
 
 use bytes::Bytes;
 use http::header::{

@@ -1,4 +1,4 @@
-//! The OpenAPI document (OpenAPI 3.1.0) of tools.
+//! Builds the OpenAPI document (OpenAPI 3.1.0) of tools.
 
 use std::collections::HashSet;
 

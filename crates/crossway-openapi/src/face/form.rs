@@ -1,4 +1,4 @@
-//! Which value a tool's results are.
+//! Chooses the value that a tool's result is answered with.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! What was made, until there is too much of it.
+//! A bounded cache that is cleared when it is full.
 
 use super::limits::{KEPT_BYTES, TOOLSETS};
 

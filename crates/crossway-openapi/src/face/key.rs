@@ -1,4 +1,4 @@
-//! A key that callers need.
+//! The API key of a face.
 
 use std::fmt;
 use std::sync::Arc;

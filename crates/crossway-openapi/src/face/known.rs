@@ -1,4 +1,4 @@
-//! Lists of tools that were read before.
+//! A cache of tool lists.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

@@ -1,4 +1,4 @@
-//! The tools of an upstream as an OpenAPI document and operations, as mcpo has them.
+//! Serves an upstream's tools as an OpenAPI document and operations, as mcpo does.
 //!
 //! | request | answer |
 //! |---|---|

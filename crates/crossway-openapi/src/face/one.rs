@@ -1,4 +1,4 @@
-//! What is answered for one upstream.
+//! Answers requests for one upstream.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What is said instead of an answer.
+//! Error responses.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What a request is for.
+//! Routes request paths.
 
 use http::Method;
 use percent_encoding::percent_decode_str;

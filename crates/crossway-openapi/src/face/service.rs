@@ -1,4 +1,4 @@
-//! The face of one upstream, as a service.
+//! The `tower` service of one upstream's face.
 
 use std::convert::Infallible;
 use std::fmt;

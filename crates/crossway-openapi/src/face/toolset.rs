@@ -1,4 +1,4 @@
-//! The tools that a caller sees, as they were listed.
+//! A caller's tools, as they were listed.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;

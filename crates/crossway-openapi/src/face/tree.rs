@@ -1,4 +1,4 @@
-//! JSON in the order in which it was written.
+//! JSON values with the order of members kept.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! An API: a document's operations as tools.
+//! A REST API: the operations of a document as tools.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

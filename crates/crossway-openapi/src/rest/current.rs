@@ -1,4 +1,4 @@
-//! An API of which there may be another later.
+//! The API in use, which can be replaced while calls run.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,4 +1,4 @@
-//! Which operations become tools.
+//! Selects the operations that become tools.
 
 use globset::{GlobBuilder, GlobMatcher};
 

@@ -1,4 +1,4 @@
-//! A REST API that an OpenAPI document describes, as an upstream whose tools are the API's operations.
+//! An upstream for a REST API: the operations of its OpenAPI document are the tools.
 //!
 //! [`Document`] is read within bounds; [`Api`] makes tools of it, once; a [`RestUpstream`] calls them, for one caller, with what is
 //! [`Attached`](crate::Attached) to each request on the caller's behalf.

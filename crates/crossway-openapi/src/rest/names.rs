@@ -1,4 +1,4 @@
-//! What operations are called as tools.
+//! Names of operations as tools.
 
 use std::collections::HashMap;
 

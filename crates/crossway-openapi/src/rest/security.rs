@@ -1,4 +1,4 @@
-//! What security schemes want of requests.
+//! Security schemes, and what they require of requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

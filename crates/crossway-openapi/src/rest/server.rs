@@ -1,4 +1,4 @@
-//! Where an API is.
+//! The base URL of an API.
 
 use serde_json::Value;
 use url::Url;

@@ -1,4 +1,4 @@
-//! An API as an MCP server at the seam.
+//! A REST API as an `Upstream`.
 
 use std::fmt;
 use std::sync::Arc;

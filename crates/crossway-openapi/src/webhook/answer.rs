@@ -1,4 +1,4 @@
-//! What a webhook answers, as a tool's result.
+//! Converts a webhook's response into a tool result.
 
 use crossway_service::CallError;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Where in an answer the result stands.
+//! Selects the part of a response that is the result.
 
 use serde_json::Value;
 

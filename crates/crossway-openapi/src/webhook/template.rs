@@ -1,4 +1,4 @@
-//! Bodies with places in them.
+//! Request body templates.
 
 use serde_json::{Map, Value};
 

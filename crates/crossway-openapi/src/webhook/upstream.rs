@@ -1,4 +1,4 @@
-//! Webhooks as an MCP server at the seam.
+//! Webhooks as an `Upstream`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

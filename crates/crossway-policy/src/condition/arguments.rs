@@ -1,4 +1,4 @@
-//! Arguments as CEL sees them.
+//! Arguments of a call as CEL values.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;

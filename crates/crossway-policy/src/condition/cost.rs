@@ -1,5 +1,4 @@
-//! How much work an expression is: a bound that is known before its evaluation, from how it is written, how many bytes it is about, and how
-//! long the lists in these are.
+//! A bound on the work of an expression, computed before its evaluation from its form and the sizes of its inputs.
 
 use std::ops::Add;
 

@@ -1,4 +1,4 @@
-//! Conditions, compiled and asked.
+//! Compiled conditions and their evaluation.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};

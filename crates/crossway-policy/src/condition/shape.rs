@@ -1,4 +1,4 @@
-//! What an expression is made of: whether it can be used, and what it looks at.
+//! Analyzes an expression: whether it is allowed, and which inputs it reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Credentials as they are written.
+//! Config types of credentials.
 
 use std::fmt;
 

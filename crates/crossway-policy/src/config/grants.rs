@@ -1,4 +1,4 @@
-//! Tenants and grants as they are written.
+//! Config types of tenants and grants.
 
 use std::collections::BTreeMap;
 

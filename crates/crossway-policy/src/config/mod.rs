@@ -1,4 +1,4 @@
-//! What a policy is written as.
+//! Config types of a policy.
 
 mod credentials;
 mod grants;

@@ -1,4 +1,4 @@
-//! Quotas as they are written.
+//! Config types of quotas.
 
 use std::fmt;
 use std::time::Duration;

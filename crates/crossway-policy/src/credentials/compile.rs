@@ -1,4 +1,4 @@
-//! Rules about credentials, compiled.
+//! Compiles credential rules.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which answers a client takes: `Accept`.
+//! The `Accept` header.
 //!
 //! "The client **MUST** include an `Accept` header, listing both `application/json` and `text/event-stream` as
 //! supported content types" (2025-03-26 to 2026-07-28, for POST; for GET `text/event-stream`).

@@ -1,4 +1,4 @@
-//! A host with or without a port, as in `Host`, `:authority` and origins.
+//! Hosts with optional ports, as in `Host`, `:authority` and origins.
 
 use std::borrow::Cow;
 use std::fmt;

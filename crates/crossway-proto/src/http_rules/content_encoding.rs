@@ -1,4 +1,4 @@
-//! How the body of an answer is encoded: `Content-Encoding`.
+//! The `Content-Encoding` header.
 //!
 //! "If no Accept-Encoding header field is in the request, any content coding is considered acceptable by the user agent" (RFC 9110,
 //! section 12.5.3). So who decodes none has to say so.

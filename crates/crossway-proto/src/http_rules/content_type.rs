@@ -1,4 +1,4 @@
-//! What a body is said to be: `Content-Type`.
+//! The `Content-Type` header.
 
 use http::{HeaderMap, StatusCode, header};
 

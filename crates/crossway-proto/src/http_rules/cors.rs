@@ -1,4 +1,4 @@
-//! What browsers are told about pages of other origins: the CORS protocol of the Fetch standard.
+//! CORS: the headers that tell browsers which pages may call (Fetch standard).
 //!
 //! A page's requests reach a server whether it wants them or not, which is what [`AllowedOrigins`](super::AllowedOrigins) is for. What
 //! is here is the other half: a browser sends none that has a header of MCP's, and shows its page no answer, unless the server says

@@ -1,4 +1,4 @@
-//! Which hosts a server goes by: `Host`.
+//! The `Host` header, and which hosts are allowed.
 //!
 //! The specification does not ask for this check; advisories against SDKs and gateways do. A page whose name was made
 //! to point at this machine (DNS rebinding) is of the same origin as the server, so that browsers may send no

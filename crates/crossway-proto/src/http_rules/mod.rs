@@ -1,4 +1,4 @@
-//! What HTTP requests have to say in their heads, as pure functions.
+//! Header rules of the HTTP transports, as pure functions.
 //!
 //! Each check looks at an [`http::HeaderMap`] and what is known of the body, and gives a [`Refusal`] when the request
 //! is not to be served: status, JSON-RPC code and text, from which each server makes its response. Nothing here does

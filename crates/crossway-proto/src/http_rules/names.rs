@@ -1,4 +1,4 @@
-//! The names of the headers that matter to MCP and are not in [`http::header`].
+//! Names of MCP's headers that [`http::header`] lacks.
 
 use http::HeaderName;
 

@@ -1,4 +1,4 @@
-//! Which web pages may call a server: `Origin`.
+//! The `Origin` header, and which web pages may call.
 //!
 //! "Servers **MUST** validate the `Origin` header on all incoming connections to prevent DNS rebinding attacks. If the
 //! `Origin` header is present and invalid, servers **MUST** respond with HTTP 403 Forbidden." (2025-11-25,

@@ -1,4 +1,4 @@
-//! How a request is refused.
+//! Refusals: HTTP status and JSON-RPC error of a rejected request.
 
 use std::borrow::Cow;
 use std::fmt;

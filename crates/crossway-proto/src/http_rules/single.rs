@@ -1,4 +1,4 @@
-//! Headers that may stand in a request once.
+//! Headers that may occur only once.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 

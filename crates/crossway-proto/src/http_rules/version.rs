@@ -1,4 +1,4 @@
-//! Which revision a request speaks: `MCP-Protocol-Version` and `_meta`.
+//! The revision of a request, from `MCP-Protocol-Version` and `_meta`.
 //!
 //! | header | `_meta` | body is | outcome |
 //! |---|---|---|---|

@@ -1,4 +1,4 @@
-//! A cursor that walks over JSON text once, checks it against RFC 8259, and copies nothing.
+//! A JSON cursor that validates text against RFC 8259 in one pass, without copying.
 
 use super::Span;
 use crate::ParseError;

@@ -1,4 +1,4 @@
-//! Names that some readers take for others.
+//! Member names that some JSON readers confuse with others.
 //!
 //! Go's `encoding/json` and other readers match the names of members without regard to case, and the last that matches counts. What a
 //! decision was made by has to be what such a server reads.

@@ -1,4 +1,4 @@
-//! One walk over a message's text: checks that it is JSON and notes where the parts stand that decide its way.
+//! Scans a message once: validates its JSON and finds the parts that decide where it goes.
 
 mod json;
 mod lookalike;

@@ -1,4 +1,4 @@
-//! The event that is being read: what its lines said so far.
+//! The state of the event being decoded.
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Bytes in, events out.
+//! The decoder of server-sent events.
 
 use std::fmt;
 

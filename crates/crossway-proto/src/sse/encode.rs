@@ -1,4 +1,4 @@
-//! Messages in, events out.
+//! The encoder of server-sent events.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memchr3;

@@ -1,4 +1,4 @@
-//! One upstream for clients of both eras.
+//! One upstream for clients of both eras, untranslated where possible.
 
 mod turned;
 

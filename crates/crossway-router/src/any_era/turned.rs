@@ -1,4 +1,4 @@
-//! A modern request that has met an upstream of another era than was thought.
+//! A modern request that meets a server of another era than expected.
 
 use std::pin::Pin;
 use std::sync::Arc;

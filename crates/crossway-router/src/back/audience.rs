@@ -1,4 +1,4 @@
-//! Those who listen to the sessions of one key.
+//! Subscribers to the sessions of one key.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What the server is told of resources that are listened to.
+//! Resource subscriptions on a legacy session.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

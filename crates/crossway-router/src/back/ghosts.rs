@@ -1,4 +1,4 @@
-//! Calls that have ended without an answer, of which the server may not have heard yet.
+//! Cancelled calls that the server may not have noticed yet.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};

@@ -1,4 +1,4 @@
-//! `subscriptions/listen` on a session with the server.
+//! `subscriptions/listen` on a legacy session.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

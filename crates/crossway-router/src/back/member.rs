@@ -1,4 +1,4 @@
-//! One session with the server.
+//! One session with the legacy server.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

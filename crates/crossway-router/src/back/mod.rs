@@ -1,4 +1,4 @@
-//! Modern requests on a pool of sessions of a legacy upstream.
+//! Serves modern requests on a pool of sessions of a legacy upstream.
 //!
 //! # What a session shares
 //!

@@ -1,4 +1,4 @@
-//! Calls that wait for their clients' answers.
+//! Parked calls: they wait for their clients' answers.
 
 use std::sync::Arc;
 

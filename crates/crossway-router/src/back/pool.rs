@@ -1,4 +1,4 @@
-//! The sessions with one server.
+//! The pool of sessions with one legacy server.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;

@@ -1,4 +1,4 @@
-//! What a server asks about its client's roots while nobody can be asked.
+//! Questions about roots that come while no client can be asked.
 //!
 //! Servers ask when their session begins, and in the course of whatever call that is. A list can't be answered by a
 //! question, so theirs waits: for the next call in whose course the client can be asked, which has the answer before the server sees it.

@@ -1,4 +1,4 @@
-//! How much of a pool one group of callers may have, and one user.
+//! Fair shares of a pool, by group of callers and by user.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Calls that may ask their clients, which have a session each, wait for each other's.
+//! The queue for sessions of calls that may ask their clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

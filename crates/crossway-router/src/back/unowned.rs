@@ -1,4 +1,4 @@
-//! What a server says outside of the replies to calls: on its standing stream, and in replies to what is no client's.
+//! Server messages that belong to no call.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};

@@ -1,4 +1,4 @@
-//! Calls that are made anew once their user has been to a URL.
+//! Calls that are made again after the user has visited a URL.
 
 use crossway_era::to_legacy::{Call, Question, identity};
 use crossway_proto::Message;

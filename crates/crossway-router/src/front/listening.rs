@@ -1,4 +1,4 @@
-//! The standing stream of a legacy client, made of `subscriptions/listen`.
+//! A legacy client's standing stream, built on `subscriptions/listen`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -1,4 +1,4 @@
-//! What a client is told when nobody has listened for it for a while.
+//! Notifications for a client that may have missed changes.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! Sessions of legacy clients on a modern upstream.
+//! Serves sessions of legacy clients on a modern upstream.
 
 mod listening;
 mod missed;

@@ -1,4 +1,4 @@
-//! One client's session.
+//! One legacy client's session.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

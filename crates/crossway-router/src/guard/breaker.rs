@@ -1,4 +1,4 @@
-//! When an upstream is left alone: a state machine, with time passed in.
+//! A circuit breaker, as a state machine with time passed in.
 
 use std::time::Duration;
 

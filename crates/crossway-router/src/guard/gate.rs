@@ -1,4 +1,4 @@
-//! Whether an upstream gets calls: the breaker, and the pauses that it asked for itself.
+//! Decides whether an upstream gets calls: the breaker, and pauses that it asked for (`Retry-After`).
 
 use std::time::Duration;
 

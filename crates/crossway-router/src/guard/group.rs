@@ -1,4 +1,4 @@
-//! Groups of callers that share an upstream: how much of its bounds one may take.
+//! Fair shares of an upstream, by group of callers.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

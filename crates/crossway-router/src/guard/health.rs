@@ -1,4 +1,4 @@
-//! How an upstream is.
+//! Health of a guarded upstream.
 
 use crossway_service::CallError;
 use tokio::time::Instant;

@@ -1,4 +1,4 @@
-//! What keeps one upstream from harming the others, and its calls from being made twice.
+//! Guards an upstream: concurrency bounds, circuit breaker, retries and timeouts.
 //!
 //! A [`Guard`] stands around one upstream, modern or legacy. For each request it does this:
 //!

@@ -1,4 +1,4 @@
-//! What a guard is told when it is made.
+//! Options of a guard.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What servers ask in the course of calls: while a client is asked, its call is not silent by the server's fault.
+//! Open questions of a server: while its client is asked, a call's idle time does not run.
 
 use std::collections::VecDeque;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Which calls do no harm when they are made twice.
+//! Which requests are safe to repeat.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};

@@ -1,4 +1,4 @@
-//! A call on its way through a guard.
+//! The reply of a guarded call.
 
 use std::pin::Pin;
 use std::sync::Arc;

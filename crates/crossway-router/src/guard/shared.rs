@@ -1,4 +1,4 @@
-//! What all calls of one upstream share.
+//! State shared by all calls of one upstream.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Calls that the upstream is silent on are ended.
+//! Ends calls that the upstream is silent on.
 
 use std::fmt;
 use std::pin::Pin;

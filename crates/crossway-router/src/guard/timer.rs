@@ -1,4 +1,4 @@
-//! How long a call may be silent, and how long it may take.
+//! A timer for a call's idle time and total time.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

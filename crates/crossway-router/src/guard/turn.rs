@@ -1,4 +1,4 @@
-//! How a call waits for its turn.
+//! Waits for a free slot at the upstream.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Lists that are the same are kept once, however many are told them.
+//! Deduplicates lists that several callers share.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

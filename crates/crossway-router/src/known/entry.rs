@@ -1,4 +1,4 @@
-//! What is known of an upstream for those who see the same.
+//! Cached lists of an upstream for one view.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

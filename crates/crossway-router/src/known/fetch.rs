@@ -1,4 +1,4 @@
-//! What is asked of an upstream to know it: all pages of its lists, and when they change.
+//! Fetches an upstream's lists and listens for their changes.
 
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};

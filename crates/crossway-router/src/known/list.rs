@@ -1,4 +1,4 @@
-//! One list of an upstream's, in pieces.
+//! One list of an upstream, split into items.
 
 use std::borrow::Cow;
 use std::ops::Deref;

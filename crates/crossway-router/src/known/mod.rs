@@ -1,4 +1,4 @@
-//! What is known of one upstream: its lists, answered from memory.
+//! Caches an upstream's lists and its `server/discover` result.
 //!
 //! A list is fetched when it is first asked for, over all its pages, and kept. From then on it is answered at once; it is
 //! fetched again in the background when the upstream says that it has changed, and when it has expired (`ttlMs`) and is

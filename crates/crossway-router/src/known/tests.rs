@@ -1,4 +1,4 @@
-//! How much is kept. What is told, and when, is tried with merged lists.
+//! Bounds of the cache. The merged lists' tests cover what clients are told, and when.
 
 use bytes::Bytes;
 use crossway_proto::Limits;

@@ -1,4 +1,4 @@
-//! A router as a connection.
+//! The merged router as a connection.
 
 use std::collections::BTreeMap;
 use std::iter;

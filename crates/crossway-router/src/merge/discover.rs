@@ -1,4 +1,4 @@
-//! `server/discover` of many upstreams.
+//! `server/discover`, merged over all upstreams.
 
 use crossway_era::keys;
 use crossway_proto::{Message, RequestId, Revision};

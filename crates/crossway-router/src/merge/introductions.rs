@@ -1,4 +1,4 @@
-//! What clients are told that upstreams say of themselves, beside each other.
+//! Which upstreams' introductions each client has been given.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

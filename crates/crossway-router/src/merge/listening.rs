@@ -1,4 +1,4 @@
-//! `subscriptions/listen` of many upstreams.
+//! `subscriptions/listen`, merged over all upstreams.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Lists of many upstreams, one after the other.
+//! Lists, merged over all upstreams.
 
 use std::borrow::Cow;
 use std::collections::hash_map;

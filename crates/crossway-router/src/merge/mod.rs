@@ -1,4 +1,4 @@
-//! Many upstreams as one.
+//! Merges many upstreams into one.
 //!
 //! | request | goes to |
 //! |---|---|

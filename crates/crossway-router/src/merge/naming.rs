@@ -1,4 +1,4 @@
-//! What tools and prompts of many upstreams are called.
+//! Names of merged tools and prompts.
 
 use std::borrow::Cow;
 use std::hash::Hasher;

@@ -1,4 +1,4 @@
-//! Pages of merged lists, and the cursors that lead to them.
+//! Pages and cursors of merged lists.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Merged lists that are ready to be sent.
+//! A cache of merged lists.
 
 use std::collections::HashMap;
 use std::sync::Arc;

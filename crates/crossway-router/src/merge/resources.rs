@@ -1,4 +1,4 @@
-//! Which upstream a URI belongs to, and what it is there.
+//! Finds the upstream of a URI, and its URI there.
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;

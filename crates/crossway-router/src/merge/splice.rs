@@ -1,4 +1,4 @@
-//! Objects whose name or URI is replaced; the rest stays as it is.
+//! Replaces the name or URI of an item and leaves the other bytes as they are.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

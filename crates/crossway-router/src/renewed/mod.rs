@@ -1,4 +1,4 @@
-//! A legacy client's session that outlives the server's.
+//! Renews a legacy client's session when the server has ended it.
 //!
 //! "When a client receives HTTP 404 in response to a request containing an `MCP-Session-Id`, it **MUST** start a new session by sending
 //! a new `InitializeRequest` without a session ID attached" (2025-11-25, basic/transports, Session Management). A client on standard

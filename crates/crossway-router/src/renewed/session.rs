@@ -1,4 +1,4 @@
-//! What a session is made anew from, and how.
+//! A renewable session: what it is opened again from, and how.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Calls of an instance.
+//! Leases: an instance in use by a call.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;

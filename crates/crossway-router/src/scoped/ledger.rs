@@ -1,4 +1,4 @@
-//! Bounds on the instances of several upstreams together.
+//! Bounds on instances across several upstreams.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Many calls over one two-way pipe of messages.
+//! Multiplexes many calls over one two-way pipe of messages.
 //!
 //! stdio, HTTP+SSE and in-memory pipes carry messages of many calls in one stream each way. A [`Mux`] gives each
 //! call an id of the connection's own, finds out to whom each message of the upstream belongs, and fails what is in

@@ -1,4 +1,4 @@
-//! The replies that a mux gives: they read its state when they are polled.
+//! Replies of a mux, which read its state when they are polled.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! What a mux knows of the calls on its connection.
+//! The state of a mux: its calls in flight.
 
 use std::collections::VecDeque;
 use std::task::Waker;

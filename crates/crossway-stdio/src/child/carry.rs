@@ -1,5 +1,5 @@
-//! The busy half of a connection with a child: reads what it says and writes what it is told, neither of which ever
-//! waits for the other. A child that blocks on its stdout until it is read goes on reading its stdin after that.
+//! Reads a child's stdout and writes its stdin, neither of which waits for the other. A child that blocks on its stdout
+//! until it is read goes on reading its stdin after that.
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! What a child says on stdout: messages for the connection, and what is none.
+//! Splits a child's stdout into messages and noise.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! The quiet half of a connection with a child: starts it, waits for its end, and sees to it.
+//! Supervises a child: starts it, waits for its end, and cleans up.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;

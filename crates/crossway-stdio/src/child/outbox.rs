@@ -1,5 +1,4 @@
-//! The way out to a child: what fits into its pipe is written at once, by whoever sends it; the rest waits for the
-//! connection's driver.
+//! Queue of lines to a child: a sender writes at once what fits into the pipe; the connection's driver writes the rest.
 
 use std::collections::HashSet;
 use std::io;

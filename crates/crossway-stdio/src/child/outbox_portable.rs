@@ -1,5 +1,4 @@
-//! The way out to a child where pipes can't be written without waiting by whoever sends: all lines wait for the
-//! connection's driver.
+//! The same queue for systems where pipes can't be written without blocking: the connection's driver writes all lines.
 //!
 //! Compiled for Windows, but never run there.
 

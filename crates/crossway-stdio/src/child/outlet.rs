@@ -1,4 +1,4 @@
-//! What the connection with a child knows of it.
+//! The `Mux`'s way out to a child.
 
 use crossway_proto::Message;
 use crossway_service::{Closing, Context, Outlet, Reason};

@@ -1,4 +1,4 @@
-//! Whose answer it is that can't be read: a look at the head or the tail of a line that is no message.
+//! Finds the request id in a line that can't be parsed, from its head or tail.
 //!
 //! A call whose answer is lost must not wait for ever. So where a line is too long, or not valid, the id of the call
 //! is looked for in what is known of it.

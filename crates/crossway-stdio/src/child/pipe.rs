@@ -1,4 +1,4 @@
-//! The writing end of a child's stdin.
+//! The pipe to a child's stdin.
 
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;

@@ -1,4 +1,4 @@
-//! Starting a child and taking hold of its streams.
+//! Starts a child and takes its pipes.
 
 use std::process::Stdio;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a child says on stderr: line by line into the log, and the last lines kept.
+//! Logs a child's stderr line by line and keeps the last lines.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

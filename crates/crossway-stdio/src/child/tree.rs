@@ -1,4 +1,4 @@
-//! A child with all its descendants, and how they are ended.
+//! A child's process tree (process group, or job object on Windows), and how it is ended.
 
 use std::io;
 use std::process::ExitStatus;

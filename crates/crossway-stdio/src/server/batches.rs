@@ -1,4 +1,4 @@
-//! Batches of a client: taken apart on their way up, their answers put together on their way down.
+//! Batches of a client: split into messages, and their responses joined.
 //!
 //! 2025-03-26, basic, Batching: "MCP implementations **MUST** support receiving JSON-RPC batches." JSON-RPC 2.0,
 //! section 6: "The Server should respond with an Array containing the corresponding Response objects". No other

@@ -1,4 +1,4 @@
-//! A client on a stream of lines: this process's own stdin and stdout, a Unix socket, anything of that kind.
+//! Serves a client on a stream of lines: this process's stdin and stdout, a Unix socket, or any byte stream.
 //!
 //! 2026-07-28, basic/transports/stdio: the wire format "works unchanged over Unix domain sockets, TCP connections, or
 //! any similar channel."

@@ -1,4 +1,4 @@
-//! This process's own stdin and stdout, without a thread for each where that is possible.
+//! This process's own stdin and stdout, without blocking threads where possible.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! One client: lines in, a pump, lines out.
+//! Serves one client: reads lines, runs a pump, writes lines.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! How long to wait before a child that has crashed is started anew.
+//! Back-off between restarts of a crashed child.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The one child that all stateless requests share: found to be of the right era, and started anew when it crashes.
+//! The child that all stateless requests share: probed for its era, and restarted when it crashes.
 
 mod backoff;
 mod probe;

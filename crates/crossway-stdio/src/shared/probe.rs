@@ -1,4 +1,4 @@
-//! Which era a server on stdio is of.
+//! Detects which era a server on stdio speaks.
 //!
 //! 2026-07-28, basic/transports/stdio, Backward Compatibility: a client that speaks both eras "**SHOULD** probe with
 //! `server/discover` before sending any other request". A discover result, or an error that only modern servers

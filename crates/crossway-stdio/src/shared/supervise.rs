@@ -1,4 +1,4 @@
-//! Starting the shared child, judging it, and starting it anew.
+//! Starts, probes and restarts the shared child.
 
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};

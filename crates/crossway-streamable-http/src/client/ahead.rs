@@ -1,4 +1,4 @@
-//! The standing stream of a session whose client may be asked, opened before that client listens.
+//! Opens a session's standing stream before its client listens, if the client can be asked.
 //!
 //! A client opens its stream and makes its first call at once, on two connections, of which either can come first. Its
 //! server asks on the stream what belongs to no call, and a question that finds no stream is lost with many servers. So

@@ -1,4 +1,4 @@
-//! What an upstream's HTTP response means for the request that it answers.
+//! Interprets an HTTP response to a request.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! Where an upstream is.
+//! The URL of an endpoint.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The ends of an upstream's sessions: of all of them, and waited for.
+//! Ends all sessions of an upstream, and waits for it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 

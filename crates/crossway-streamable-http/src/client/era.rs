@@ -1,4 +1,4 @@
-//! Which revisions an upstream speaks.
+//! Which eras an upstream speaks.
 
 /// Which revisions an upstream speaks, as far as that is known; see [`probe`](super::probe()).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

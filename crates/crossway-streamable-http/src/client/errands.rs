@@ -1,4 +1,4 @@
-//! What is told to an upstream behind the back of whoever caused it: cancellations and session ends.
+//! Background messages to an upstream: cancellations and session ends.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

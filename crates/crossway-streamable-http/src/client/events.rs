@@ -1,4 +1,4 @@
-//! Messages out of an event stream.
+//! Reads messages from an event stream.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

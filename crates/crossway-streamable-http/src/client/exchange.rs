@@ -1,4 +1,4 @@
-//! The reply to a request.
+//! The reply to a request: one POST and its response.
 
 use std::pin::Pin;
 use std::sync::Arc;

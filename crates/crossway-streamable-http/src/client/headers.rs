@@ -1,4 +1,4 @@
-//! The headers of requests.
+//! Builds request headers.
 
 use crossway_proto::http_rules::content_encoding;
 use crossway_proto::http_rules::content_type::BodyKind;

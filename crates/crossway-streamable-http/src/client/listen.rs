@@ -1,4 +1,4 @@
-//! The reply to a listener: the standing stream of a legacy session.
+//! The standing stream of a legacy session, as a reply.
 
 use std::ops::ControlFlow;
 use std::pin::Pin;

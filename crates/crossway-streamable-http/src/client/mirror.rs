@@ -1,4 +1,4 @@
-//! Tools' parameters that are mirrored in headers, learned from the lists that pass by.
+//! Learns from tool lists which parameters are mirrored in headers.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! An MCP server at a URL as an upstream.
+//! The client: connects to an MCP server at a URL as an upstream.
 //!
 //! [`StreamableHttpUpstream`] speaks Streamable HTTP with it: a session of its own for each
 //! [`Scope::Session`](crossway_service::Scope) link of a legacy client, and stateless requests for modern ones, on

@@ -1,4 +1,4 @@
-//! The requests behind a reply: the POST that asks, and the GET that takes a broken stream up again.
+//! The HTTP requests of a reply: the POST, and the GET that resumes a broken stream.
 
 use std::sync::Arc;
 use std::time::Duration;

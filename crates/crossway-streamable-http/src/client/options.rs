@@ -1,4 +1,4 @@
-//! What a caller may set.
+//! Options of an upstream.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Messages without an answer: notifications, and answers to the server's requests.
+//! Sends messages that get no response: notifications and responses to the server's requests.
 
 use std::sync::Arc;
 

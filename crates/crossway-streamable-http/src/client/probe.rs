@@ -1,4 +1,4 @@
-//! Finding out what a server speaks.
+//! Detects what a URL speaks.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! When to connect again.
+//! Back-off between reconnection attempts.
 
 use std::time::Duration;
 

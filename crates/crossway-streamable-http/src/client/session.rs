@@ -1,4 +1,4 @@
-//! What a link knows of its session, and of the calls that are in flight on it.
+//! State of a link's session and of its calls in flight.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};

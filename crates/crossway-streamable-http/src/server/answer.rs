@@ -1,4 +1,4 @@
-//! The responses that there are.
+//! Builds responses.
 
 use crossway_proto::http_rules::Refusal;
 use crossway_proto::http_rules::names::{MCP_SESSION_ID, X_ACCEL_BUFFERING};

@@ -1,4 +1,4 @@
-//! Batches, which revision 2025-03-26 alone has.
+//! JSON-RPC batches, which only revision 2025-03-26 has.
 
 use std::collections::VecDeque;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What a response carries.
+//! Response bodies.
 
 use std::convert::Infallible;
 use std::fmt;

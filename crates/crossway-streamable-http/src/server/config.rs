@@ -1,4 +1,4 @@
-//! What an endpoint is told when it is made.
+//! Configuration of an endpoint.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How an upstream in this process closes the stream of its own call.
+//! Lets an in-process upstream close the response stream of its own call.
 
 use std::fmt;
 use std::sync::Arc;

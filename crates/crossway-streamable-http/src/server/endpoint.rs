@@ -1,4 +1,4 @@
-//! What all requests to one endpoint share.
+//! State shared by all requests to one endpoint.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,4 +1,4 @@
-//! A response that is a stream of events.
+//! Response bodies that are event streams.
 
 use std::collections::VecDeque;
 use std::pin::Pin;

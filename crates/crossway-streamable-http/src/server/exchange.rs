@@ -1,4 +1,4 @@
-//! One POST that waits for what the upstream says to it.
+//! One POST that waits for its reply.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Which HTTP status a failed call has.
+//! Maps failed calls to HTTP statuses.
 
 use crossway_service::{CallError, Reason};
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! What is decided by a request's head alone.
+//! Routes a request by its head.
 
 use std::sync::Arc;
 

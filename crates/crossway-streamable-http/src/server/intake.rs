@@ -1,4 +1,4 @@
-//! Reads a request's body.
+//! Reads a request body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,4 +1,4 @@
-//! When a silent stream needs a sign of life.
+//! Timing of keep-alive comments on silent streams.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

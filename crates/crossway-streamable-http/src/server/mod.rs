@@ -1,4 +1,4 @@
-//! An upstream as an MCP endpoint: a `tower` service over HTTP bodies.
+//! The server: an upstream as an MCP endpoint, a `tower` service over HTTP bodies.
 
 mod answer;
 mod batch;

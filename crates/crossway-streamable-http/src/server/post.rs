@@ -1,4 +1,4 @@
-//! What is decided by a POST's body.
+//! Routes a POST by its body.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The endpoint as a service.
+//! The endpoint's `tower` service.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The signal by which an endpoint that is drained ends the streams that would never end by themselves.
+//! The signal that ends standing streams when an endpoint is drained.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Which arguments are mirrored in headers, learned from the tool lists that pass by.
+//! Learns from tool lists which arguments are mirrored in headers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};

@@ -1,4 +1,4 @@
-//! What a POST's response begins with: decided by the first that the upstream says.
+//! A POST that waits for the first message of its reply, which decides between JSON and an event stream.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! The table of calls in flight.
+//! Fuzzes the table of calls in flight.
 
 use std::collections::HashSet;
 

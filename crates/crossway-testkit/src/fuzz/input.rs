@@ -1,4 +1,4 @@
-//! A fuzzer's bytes, taken apart.
+//! Splits a fuzzer's bytes into values.
 
 use std::hash::{BuildHasher, RandomState};
 

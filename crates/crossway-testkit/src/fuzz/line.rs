@@ -1,4 +1,4 @@
-//! The line codec.
+//! Fuzzes the line codec.
 
 use bytes::Bytes;
 use crossway_proto::line::{self, LineDecoder, LineTooLong};

@@ -1,4 +1,4 @@
-//! Inputs that are kept, tried again by ordinary tests.
+//! Replays kept fuzzing inputs as ordinary tests.
 
 use std::cell::Cell;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The codec of server-sent events.
+//! Fuzzes the codec of server-sent events.
 
 use bytes::Bytes;
 use crossway_proto::sse::{EventTooLarge, FIELD_BYTES, MESSAGE, SseDecoder, SseEncoder, SseEvent};

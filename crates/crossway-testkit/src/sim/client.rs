@@ -1,4 +1,4 @@
-//! A client's end of a simulated link.
+//! The client's end of a simulated link.
 
 use std::collections::HashMap;
 

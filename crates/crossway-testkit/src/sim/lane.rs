@@ -1,4 +1,4 @@
-//! One direction of a link.
+//! One direction of a simulated link.
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;

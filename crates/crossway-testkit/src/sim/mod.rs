@@ -1,4 +1,4 @@
-//! Links in virtual time: messages take their time, come twice, and are lost with the connection that breaks.
+//! Simulated links in virtual time, with delay, duplicates and loss.
 //!
 //! For tests in tokio's paused time. [`SimUpstream`] is the way to a server that a test plays: over one two-way pipe
 //! as on stdio and HTTP+SSE, or with a stream for each request as on Streamable HTTP. [`ClientEnd`] is the way of a

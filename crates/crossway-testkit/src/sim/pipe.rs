@@ -1,4 +1,4 @@
-//! A connection whose messages all go one way each.
+//! A simulated connection with one stream each way, as on stdio.
 
 use crossway_proto::Message;
 use crossway_service::{Limits, Link, Mux, Outlet, Reason, Scope};

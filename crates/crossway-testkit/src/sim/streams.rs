@@ -1,4 +1,4 @@
-//! A connection with a stream for each request.
+//! A simulated connection with a stream for each request, as over HTTP.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

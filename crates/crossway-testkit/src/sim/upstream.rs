@@ -1,4 +1,4 @@
-//! The way to a server that a test plays.
+//! A simulated upstream whose server a test scripts.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

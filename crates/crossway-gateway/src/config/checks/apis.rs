@@ -1,4 +1,4 @@
-//! REST APIs and webhooks.
+//! Validates REST APIs and webhooks.
 
 use std::borrow::Cow;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Where credentials go: whether the upstream they are for has such a place, and has it free.
+//! Validates where credentials go: the upstream must have that place, and it must be unused.
 
 use std::borrow::Cow;
 

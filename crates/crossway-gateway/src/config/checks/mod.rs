@@ -1,4 +1,4 @@
-//! What the program needs, made of what the file says.
+//! Validates a parsed config and builds what the program needs from it.
 
 mod apis;
 mod credentials;

@@ -1,4 +1,4 @@
-//! How the gateway is reached.
+//! Validates hosts, origins, TLS, the operations listener, limits, the audit file and session keys.
 
 use std::fs::{self, OpenOptions};
 use std::io;

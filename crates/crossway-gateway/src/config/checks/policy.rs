@@ -1,4 +1,4 @@
-//! Who calls; tenants, grants, credentials, quotas: checked by what they are for.
+//! Validates identity, tenants, grants, credentials and quotas.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Whether the proof of who calls can say what rules ask for. A rule about what it never says is about nobody, and where it denies, that goes
-//! unnoticed.
+//! Finds rules that ask for what the configured proof never says. Such a rule matches nobody, and a deny rule would
+//! fail unnoticed.
 
 use std::collections::BTreeSet;
 

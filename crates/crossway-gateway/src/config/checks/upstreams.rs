@@ -1,4 +1,4 @@
-//! The upstreams.
+//! Validates the upstreams.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Upstreams that speak no MCP, as they are written: REST APIs and webhooks.
+//! Config types of REST APIs and webhooks.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The audit log as it is written.
+//! Config types of the audit log.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

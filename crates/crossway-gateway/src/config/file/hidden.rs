@@ -1,4 +1,4 @@
-//! What may be a secret.
+//! Config values that may be secrets.
 
 use std::borrow::Cow;
 use std::fmt;

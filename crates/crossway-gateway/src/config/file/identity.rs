@@ -1,4 +1,4 @@
-//! Who calls, read so that what is wrong has its place.
+//! Reads the `identity` section so that errors have a position.
 
 use serde::{Deserialize, Deserializer};
 

@@ -1,4 +1,4 @@
-//! What the file says: one type a section. Their documentation is what editors show, for the JSON Schema is made of it.
+//! Config file types, one per section. Their doc comments are the descriptions in the JSON Schema.
 
 mod api;
 mod audit;

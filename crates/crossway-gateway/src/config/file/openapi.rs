@@ -1,4 +1,4 @@
-//! Tools as OpenAPI.
+//! Config types of the OpenAPI face.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

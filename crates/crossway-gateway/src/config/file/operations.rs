@@ -1,4 +1,4 @@
-//! What operators set: TLS, the listener of their own, limits, logs.
+//! Config types for operators: TLS, the operations listener, limits, logs.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Times, sizes and addresses, as people write them.
+//! Durations, sizes and addresses, parsed from text.
 
 use std::borrow::Cow;
 use std::fmt;

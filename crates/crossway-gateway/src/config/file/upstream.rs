@@ -1,4 +1,4 @@
-//! Upstreams as they are written.
+//! Config types of upstreams.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! JSON. `serde_json` says whether a text is JSON, and what is wrong if not; where things stand is found by walking through it.
+//! Parses JSON into a tree: `serde_json` validates the text, and a second walk finds positions.
 
 use std::borrow::Cow;
 

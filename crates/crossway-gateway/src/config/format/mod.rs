@@ -1,4 +1,4 @@
-//! Texts of each format, made into trees.
+//! Parses config text of each format into a tree.
 
 mod json;
 mod toml;

@@ -1,4 +1,4 @@
-//! TOML, by the crate `toml`, whose trees have places. It tells all that is wrong with a text.
+//! Parses TOML into a tree with positions, by the crate `toml`. It reports every error of a text.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

@@ -1,4 +1,4 @@
-//! YAML 1.2, by the events of `granit-parser`, which have places.
+//! Parses YAML 1.2 into a tree with positions, by the events of `granit-parser`.
 //!
 //! Plain scalars mean what the core schema says (YAML 1.2.2, section 10.3): `no` and `on` are texts.
 

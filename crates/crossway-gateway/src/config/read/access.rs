@@ -1,4 +1,4 @@
-//! What is inside of lists, maps and words with values.
+//! Serde access to lists, maps and enums of a tree.
 
 use std::slice::Iter;
 

@@ -1,4 +1,4 @@
-//! A tree's values as serde wants them.
+//! A serde deserializer for config trees.
 
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;

@@ -1,4 +1,4 @@
-//! What serde says is wrong, as problems with paths.
+//! Serde errors as config problems with paths.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Types made of a tree, with all that is wrong at once.
+//! Deserializes a config tree into types and collects every error.
 
 mod access;
 mod de;

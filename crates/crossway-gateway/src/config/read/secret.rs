@@ -1,4 +1,4 @@
-//! Secrets: from the environment, from files, or standing in the config itself.
+//! Resolves secrets from the environment, from files, or from the config itself.
 
 use super::super::limits;
 use super::super::problem::Problem;

@@ -1,4 +1,4 @@
-//! `${NAME}` in a tree's texts.
+//! Expands `${NAME}` in a tree's texts.
 
 use super::super::problem::Problem;
 use super::super::tree::{Node, Step, Value};

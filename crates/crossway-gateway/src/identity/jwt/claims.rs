@@ -1,4 +1,4 @@
-//! What the claims of an access token say of the caller.
+//! Maps the claims of an access token to a principal.
 
 use crossway_policy::{Principal, Proof};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What the file says about access tokens.
+//! Config types of access tokens.
 
 use std::path::PathBuf;
 

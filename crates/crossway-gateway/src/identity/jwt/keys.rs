@@ -1,4 +1,4 @@
-//! The public keys of an authorization server: a JWK set (RFC 7517).
+//! JWK sets: the public keys of an authorization server (RFC 7517).
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Where clients are told to get a token: protected resource metadata (RFC 9728), which MCP requires (2025-11-25 and 2026-07-28,
-//! Authorization).
+//! Protected resource metadata (RFC 9728): tells clients where to get a token, as MCP requires (2025-11-25 and
+//! 2026-07-28, Authorization).
 
 use std::fmt::Write as _;
 

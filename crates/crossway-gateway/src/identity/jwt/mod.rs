@@ -1,4 +1,4 @@
-//! Access tokens of an authorization server, as bearer.
+//! The proof `jwt`: access tokens as bearer.
 
 mod claims;
 mod config;

@@ -1,4 +1,4 @@
-//! An issuer's keys from its URL: kept, and asked for anew now and then, and when a token names one that is not among them.
+//! An issuer's keys from a URL: cached, refreshed now and then, and when a token names an unknown key.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

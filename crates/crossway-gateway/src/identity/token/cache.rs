@@ -1,4 +1,4 @@
-//! Tokens that were verified already.
+//! A cache of verified tokens.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What claims say.
+//! Claims that tokens have in common: their times, and texts.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

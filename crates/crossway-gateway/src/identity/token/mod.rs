@@ -1,4 +1,4 @@
-//! Tokens: a signature that holds, and claims that are for us, now.
+//! Verifies signed tokens: the signature and the claims.
 
 mod cache;
 mod claims;

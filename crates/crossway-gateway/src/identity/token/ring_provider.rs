@@ -1,4 +1,4 @@
-//! Signatures of tokens, verified by `ring`.
+//! Verifies token signatures with `ring`.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, new_error};

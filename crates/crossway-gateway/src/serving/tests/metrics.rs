@@ -1,4 +1,4 @@
-//! What is counted of calls, tenants and upstreams.
+//! Metrics of calls, tenants and upstreams.
 
 use std::time::Duration;
 

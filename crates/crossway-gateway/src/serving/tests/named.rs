@@ -1,4 +1,4 @@
-//! What is looked at by name, beside the properties.
+//! Cases of non-interference that are tested by name, besides the properties.
 
 use std::time::Duration;
 

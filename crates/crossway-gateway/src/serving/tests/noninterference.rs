@@ -1,4 +1,4 @@
-//! Non-interference, over configs and traces of all kinds.
+//! Non-interference between tenants, over random configs and traces.
 
 use proptest::prelude::*;
 

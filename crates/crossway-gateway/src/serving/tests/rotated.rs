@@ -1,4 +1,4 @@
-//! Secrets that are replaced, or taken away.
+//! Secrets that are rotated or removed.
 
 use std::path::Path;
 use std::time::Duration;

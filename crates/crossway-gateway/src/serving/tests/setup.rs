@@ -1,4 +1,4 @@
-//! Configs: what all have, what the watched tenant has, and what the other one has.
+//! Configs of the tests: shared parts, the watched tenant, and the other tenant.
 
 use proptest::collection::vec;
 use proptest::option;

@@ -1,4 +1,4 @@
-//! What clients do and what befalls servers, one after the other.
+//! Random traces of client actions and server faults.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! MCP servers in this process, and what befalls them.
+//! In-process MCP servers with faults.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

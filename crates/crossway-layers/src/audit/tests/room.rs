@@ -1,4 +1,4 @@
-//! Who may take how much of the log.
+//! Fair shares of the audit queue.
 
 use crossway_policy::TenantName;
 use crossway_service::{Call, Link};

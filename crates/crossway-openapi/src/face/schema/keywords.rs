@@ -1,4 +1,4 @@
-//! Which keywords have schemas.
+//! JSON Schema keywords whose values contain schemas.
 
 /// What stands behind a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

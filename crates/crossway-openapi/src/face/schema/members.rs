@@ -1,4 +1,4 @@
-//! The members of what a schema is composed of.
+//! Collects the properties of composed schemas.
 
 use super::super::tree::{Object, Tree};
 

@@ -1,4 +1,4 @@
-//! Schemas without references, for those who read documents and follow none.
+//! Schemas with references replaced, for clients that resolve none.
 //!
 //! A tool's schema stands in a document of many, so what it refers to by `#/$defs/..` would be elsewhere. Each reference is replaced
 //! by what it refers to. What refers to itself becomes a component of the document, and so does all that is referred to where a

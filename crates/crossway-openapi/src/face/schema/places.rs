@@ -1,4 +1,4 @@
-//! Where references lead.
+//! Finds the schemas that references point to.
 
 use std::collections::HashMap;
 

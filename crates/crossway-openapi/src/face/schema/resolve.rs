@@ -1,4 +1,4 @@
-//! Replaces references by what they refer to.
+//! Replaces references by the schemas that they point to.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Why a document is refused.
+//! Errors of OpenAPI documents.
 
 /// Why a document can't be used. It never quotes more than a few words of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Documents that are at a URL.
+//! Fetches documents from URLs.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! JSON within bounds, by `serde_json`.
+//! Parses JSON within bounds, by `serde_json`.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! OpenAPI documents, read within bounds.
+//! Parses OpenAPI documents within bounds.
 
 mod error;
 mod fetch;

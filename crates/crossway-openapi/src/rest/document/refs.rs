@@ -1,4 +1,4 @@
-//! References within a document.
+//! Resolves references within a document.
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! YAML 1.2 within bounds, by the events of `granit-parser`.
+//! Parses YAML 1.2 within bounds, by the events of `granit-parser`.
 //!
 //! Plain scalars mean what the core schema says (YAML 1.2.2, section 10.3): `no` and `on` are texts. An alias costs as much as what
 //! it stands for, each time that it is used.

@@ -1,4 +1,4 @@
-//! What an operation says of its answers.
+//! Output schemas from an operation's responses.
 
 use http::Method;
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Bodies of requests.
+//! Request bodies of operations.
 
 use std::collections::{BTreeMap, HashSet};
 

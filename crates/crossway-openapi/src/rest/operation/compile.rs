@@ -1,4 +1,4 @@
-//! Operations made into tools.
+//! Compiles operations into tools.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;

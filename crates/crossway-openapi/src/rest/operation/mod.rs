@@ -1,4 +1,4 @@
-//! Operations as tools: what is told of each, and what its requests are made of.
+//! Operations as tools: descriptions, and how their requests are built.
 
 mod answer;
 mod body;

@@ -1,4 +1,4 @@
-//! Paths with parameters in them.
+//! Path templates.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 

@@ -1,4 +1,4 @@
-//! Bodies, made of arguments.
+//! Builds request bodies from arguments.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

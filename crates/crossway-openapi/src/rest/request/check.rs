@@ -1,4 +1,4 @@
-//! Arguments, held against what a tool says that it takes.
+//! Validates arguments before a request is built.
 
 use serde_json::{Map, Number, Value};
 

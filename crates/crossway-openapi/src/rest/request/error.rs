@@ -1,4 +1,4 @@
-//! What can be wrong with arguments.
+//! Errors of arguments.
 
 use crate::checks::{Fault, told};
 

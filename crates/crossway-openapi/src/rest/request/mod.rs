@@ -1,4 +1,4 @@
-//! Requests, made of a tool's arguments.
+//! Builds HTTP requests from a tool's arguments.
 
 mod body;
 mod check;

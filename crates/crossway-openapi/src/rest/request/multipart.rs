@@ -1,4 +1,4 @@
-//! Bodies of parts (RFC 7578).
+//! Multipart bodies (RFC 7578).
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! Values as texts (OpenAPI 3.1.1, Style Values; RFC 6570).
+//! Serializes parameter values (OpenAPI 3.1.1, Style Values; RFC 6570).
 
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

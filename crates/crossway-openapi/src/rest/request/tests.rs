@@ -1,4 +1,4 @@
-//! Whatever arguments are, each goes where its parameter says, and nowhere else.
+//! Properties: every argument goes where its parameter says, and nowhere else.
 
 use http::Uri;
 use percent_encoding::percent_decode_str;

@@ -1,4 +1,4 @@
-//! Which members of an object are not for this side: what is `readOnly` is no client's to write, what is `writeOnly` never comes.
+//! Removes members that the other side writes: `readOnly` from requests, `writeOnly` from responses.
 
 use std::collections::HashSet;
 

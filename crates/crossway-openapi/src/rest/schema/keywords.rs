@@ -1,4 +1,4 @@
-//! Keywords of schemas: which are schemas themselves, which are kept, and what OpenAPI 3.0 has otherwise.
+//! Schema keywords: which contain schemas, which are kept, and how OpenAPI 3.0 differs.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Schemas of OpenAPI documents, made into JSON Schemas that stand alone.
+//! Converts schemas of OpenAPI documents into self-contained JSON Schemas.
 //!
 //! References are put in their places where that stays small, since not every model's API follows them. Where schemas refer to
 //! themselves, or would grow, they stay, and what they refer to is in `$defs`.

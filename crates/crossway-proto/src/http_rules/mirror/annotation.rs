@@ -1,4 +1,4 @@
-//! `x-mcp-header` in a tool's `inputSchema`: which arguments are mirrored, and in which headers.
+//! The `x-mcp-header` annotations of a tool's `inputSchema`: which arguments are mirrored in which headers.
 //!
 //! 2026-07-28, basic/transports/streamable-http, "Schema Extension".
 

@@ -1,4 +1,4 @@
-//! The values of annotated properties in a call's arguments.
+//! Values of annotated properties in a call's arguments.
 //!
 //! "Header extraction is defined as reading the instance value at the exact property path of the annotated property
 //! [...]. If no value is present at that path in the call arguments, the header is omitted."

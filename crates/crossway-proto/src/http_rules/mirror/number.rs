@@ -1,4 +1,4 @@
-//! Integers, however they are written.
+//! Integers in JSON numbers of any notation.
 
 /// The largest integer that may be mirrored: 2^53-1. "Integer values **MUST** be within the safe range for JavaScript".
 const LARGEST: i64 = (1 << 53) - 1;

@@ -1,4 +1,4 @@
-//! `Mcp-Param-*`: arguments of a tool call in headers.
+//! `Mcp-Param-*` headers: arguments of a tool call.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 

@@ -1,4 +1,4 @@
-//! `Mcp-Method` and `Mcp-Name`.
+//! The headers `Mcp-Method` and `Mcp-Name`.
 //!
 //! 2026-07-28, basic/transports/streamable-http, "Standard Request Headers".
 

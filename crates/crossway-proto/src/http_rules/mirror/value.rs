@@ -1,4 +1,4 @@
-//! How a value stands in a header: as it is where it can, else in Base64.
+//! Encoding of values in headers: as plain text or Base64.
 //!
 //! 2026-07-28, basic/transports/streamable-http, "Value Encoding".
 

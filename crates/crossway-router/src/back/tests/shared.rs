@@ -1,4 +1,4 @@
-//! What one of several clients of a session does is not heard by the others.
+//! Clients that share a session hear nothing of each other.
 
 use crossway_testkit::sim::{ServerEnd, Shape, SimUpstream, Weather};
 

@@ -1,4 +1,4 @@
-//! Calls in whose course the server asks the client.
+//! Calls during which the server asks the client.
 
 use super::*;
 

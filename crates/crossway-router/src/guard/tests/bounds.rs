@@ -1,4 +1,4 @@
-//! So many calls at once, and so many that wait.
+//! Bounds on concurrent and waiting calls.
 
 use super::*;
 use crate::ScopeKey;

@@ -1,4 +1,4 @@
-//! When an upstream is left alone, and when it gets calls again.
+//! The circuit breaker: when it opens and closes.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Whatever calls, failures and cancellations do, and in which order.
+//! Properties over random calls, failures and cancellations.
 
 use std::collections::HashMap;
 use std::pin::Pin;

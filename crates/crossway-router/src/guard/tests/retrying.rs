@@ -1,4 +1,4 @@
-//! What is tried again, and what is not.
+//! Retries: which calls are repeated, and which are not.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How long a call may be silent, and how long it may take.
+//! Idle and total timeouts.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Who may see and call what.
+//! Access control of lists and calls.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,4 +1,4 @@
-//! What several upstreams say of themselves.
+//! Instructions and server info of several upstreams.
 
 use super::*;
 use crate::limits::MERGED_INSTRUCTIONS;

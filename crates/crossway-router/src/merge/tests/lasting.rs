@@ -1,4 +1,4 @@
-//! For whom lists are asked for, and kept, while rights and callers change.
+//! Cached lists while rights and callers change.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

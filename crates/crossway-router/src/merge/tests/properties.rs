@@ -1,4 +1,4 @@
-//! What holds whatever upstreams have and clients do.
+//! Properties over random upstreams and clients.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

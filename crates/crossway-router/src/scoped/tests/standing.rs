@@ -1,4 +1,4 @@
-//! What listens at an instance.
+//! Listeners of an instance.
 
 use futures_util::FutureExt as _;
 

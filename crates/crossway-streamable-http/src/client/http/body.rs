@@ -1,4 +1,4 @@
-//! The body of a request: a message as the chain of slices that it is.
+//! Request bodies, as chains of slices.
 
 use std::convert::Infallible;
 use std::pin::Pin;

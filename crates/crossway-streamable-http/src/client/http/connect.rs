@@ -1,4 +1,4 @@
-//! New connections: name resolution, TCP, TLS.
+//! Opens connections: name resolution, TCP, TLS, proxies.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Whose turn it is to connect, where one connection serves many.
+//! One connection attempt at a time, whose failure all who wait share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, driven by whoever waits for its response.
+//! One HTTP/1.1 connection, driven by the reader of its response.
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};

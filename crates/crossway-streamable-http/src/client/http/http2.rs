@@ -1,6 +1,5 @@
-//! HTTP/2 connections. Each carries as many exchanges at once as both sides allow, and no more: what is one too many
-//! would wait within the connection for a stream to end, and all that comes after it as well, for as long as streams
-//! stand.
+//! HTTP/2 connections. Each carries at most as many exchanges as both sides allow. One too many would wait within the
+//! connection for a stream to end, and hold up all that come after it.
 
 use std::error::Error;
 use std::pin::{Pin, pin};

@@ -1,4 +1,4 @@
-//! The bytes under HTTP: a socket, with TLS on it or without.
+//! The byte stream under HTTP: a socket, with or without TLS.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! HTTP to one endpoint: requests out, responses in, connections kept.
+//! An HTTP client for one endpoint, with a connection pool.
 
 mod body;
 mod connect;

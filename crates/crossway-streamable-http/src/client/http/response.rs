@@ -1,4 +1,4 @@
-//! A response, and the connection that it comes on.
+//! A response with the connection that it comes on.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What servers do wrong, one test for each.
+//! Faulty servers, one test per fault.
 
 use crossway_proto::Revision;
 use crossway_service::{CallError, Outcome, Reason, Scope, Upstream};

@@ -1,4 +1,4 @@
-//! Finding out what a server speaks.
+//! Detecting what a server speaks.
 
 use crossway_service::Reason;
 

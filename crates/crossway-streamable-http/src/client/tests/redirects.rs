@@ -1,4 +1,4 @@
-//! Redirects: within the origin they are followed, elsewhere never.
+//! Redirects: followed within the origin, refused elsewhere.
 
 use crossway_proto::Revision;
 use crossway_service::Reason;

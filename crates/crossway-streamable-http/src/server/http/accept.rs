@@ -1,4 +1,4 @@
-//! What is between a socket and HTTP.
+//! What is put between a socket and HTTP, such as TLS.
 
 use std::fmt;
 use std::net::SocketAddr;

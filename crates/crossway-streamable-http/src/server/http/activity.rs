@@ -1,4 +1,4 @@
-//! Whether requests of a connection are in flight.
+//! Counts the requests in flight on a connection.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! One HTTP connection.
+//! Serves one HTTP connection.
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! HTTP connections for any service: the loop that accepts them, and what bounds them.
+//! An HTTP server for any service: the accept loop and its bounds.
 //!
 //! Nothing in here knows MCP. Three things are done that hyper leaves to others: a connection that says nothing, or not
 //! enough, is closed, by one timer per connection rather than per request; so is one whose client does not read; and all

@@ -1,4 +1,4 @@
-//! A client that does not read.
+//! Closes connections whose client does not read.
 
 use std::io;
 use std::pin::Pin;

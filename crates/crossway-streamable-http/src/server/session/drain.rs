@@ -1,4 +1,4 @@
-//! Calls that go on though their client has gone away.
+//! Keeps calls going after their client disconnected.
 //!
 //! "Disconnection **SHOULD NOT** be interpreted as the client cancelling its request" (2025-11-25,
 //! basic/transports): what the upstream still has to say is kept, for the client to take up.

@@ -1,4 +1,4 @@
-//! What names an event of a session, and by that its stream.
+//! Event ids, which name a stream and a position in it.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Sessions that are named by handles, so that any process with the key takes them on.
+//! Sessions with sealed ids, which any process with the key accepts.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! What names a session.
+//! Random session ids.
 
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};

@@ -1,4 +1,4 @@
-//! A session that another process has opened, made anew on a link of this one.
+//! A session of another process, restored on a link of this one.
 
 use std::sync::{Arc, Weak};
 

@@ -1,4 +1,4 @@
-//! The table of sessions, and the sweeper that ends those that are not used.
+//! The table of sessions, and the sweeper that ends idle ones.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! The streams of one session, and the events that are kept in case one of them breaks.
+//! A session's streams, and the events kept for resuming them.
 //!
 //! A state machine behind the session's lock: who sends puts messages in and gets frames back, who resumes takes
 //! the frames out again. Time is told in ticks of the sweeper.

@@ -1,4 +1,4 @@
-//! Messages: what is one, what stands in it, and what a splice changes.
+//! Fuzzes message parsing and splicing.
 
 mod reference;
 

@@ -1,4 +1,4 @@
-//! What a message is, by a plain reading.
+//! A reference parser of messages.
 
 use crossway_proto::{Kind, Limits, Message, RequestId};
 

@@ -1,4 +1,4 @@
-//! Headers that mirror the body.
+//! Fuzzes headers that mirror the body.
 
 use bytes::Bytes;
 use crossway_proto::http_rules::mirror::{self, ParamHeaders, Unmirrorable};

@@ -1,4 +1,4 @@
-//! The rules for the heads of HTTP requests.
+//! Fuzzes the header rules of HTTP requests.
 
 mod mirrored;
 

@@ -1,4 +1,4 @@
-//! What a client has learned from the responses so far.
+//! What a fuzzed client has learned from responses so far.
 
 use std::collections::HashSet;
 

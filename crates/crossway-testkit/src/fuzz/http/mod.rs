@@ -1,4 +1,4 @@
-//! Requests to a server that is a `tower` service.
+//! Fuzzes servers that are `tower` services.
 
 mod known;
 mod request;

@@ -1,4 +1,4 @@
-//! A request, as an input has it.
+//! A fuzzed request.
 
 use std::collections::VecDeque;
 use std::pin::Pin;

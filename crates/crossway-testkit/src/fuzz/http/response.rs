@@ -1,4 +1,4 @@
-//! What a response has to be.
+//! Checks a response of a fuzzed server.
 
 use std::cell::RefCell;
 use std::fmt::Debug;

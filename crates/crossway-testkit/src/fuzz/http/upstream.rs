@@ -1,4 +1,4 @@
-//! An upstream that does what a request's name says.
+//! A test upstream whose behaviour is named by the request.
 
 use crossway_proto::{Message, Revision};
 
