@@ -6,11 +6,11 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use support::tenants::{ALICE, ANN, As, BOB, CAROL, GRANTS, body, by, config, eventually, started};
-use support::{INITIALIZE, Serving, read};
+use support::{CROSSWAY, INITIALIZE, Serving, read};
 
 #[test]
 fn each_user_sees_and_calls_what_is_granted_and_nothing_else() {
@@ -409,4 +409,61 @@ fn an_address_beyond_this_machine_needs_names_on_the_command_line_too() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("name in the config's allow_hosts"), "{told}");
+}
+
+/// Calls a tool that asks its user, as a legacy client that can be asked; the user declines. Gives the rest of the response.
+fn asked_and_declined(serving: &Serving, path: &str, tool: &str) -> String {
+    let able = INITIALIZE.replace(r#""capabilities":{}"#, r#""capabilities":{"elicitation":{}}"#);
+    let opened = by(ALICE).post(serving, path, &able);
+    let session = opened.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).unwrap();
+    let alice = by(ALICE).within(session);
+    alice.post(serving, path, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"message":"well?"}}}}}}"#
+    );
+    let mut stream = TcpStream::connect(&serving.address).unwrap();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         Accept: application/json, text/event-stream\r\nAuthorization: Bearer {ALICE}\r\n\
+         Mcp-Session-Id: {session}\r\nContent-Length: {}\r\n\r\n{body}",
+        serving.address,
+        body.len()
+    )
+    .unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    while !line.contains(r#""elicitation/create""#) {
+        line.clear();
+        assert!(stream.read_line(&mut line).unwrap() > 0, "{path} {tool}: nobody was asked");
+    }
+    let question: serde_json::Value = serde_json::from_str(line.strip_prefix("data:").unwrap()).unwrap();
+    let id = &question["id"];
+    let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"decline"}}}}"#);
+    let taken = alice.post(serving, path, &answer);
+    assert!(taken.starts_with("HTTP/1.1 202"), "{path} {tool}: {taken}");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    rest
+}
+
+#[test]
+fn questions_of_servers_of_both_eras_are_answered_by_legacy_clients() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&dir, GRANTS);
+    let modern = format!(
+        "upstreams:\n  new: {{ command: \"{CROSSWAY}\", args: [demo, --stdio, --era, modern], scope: tenant }}\n"
+    );
+    let text = fs::read_to_string(&config).unwrap().replace("upstreams:\n", &modern);
+    fs::write(&config, text + "  - { tenant: acme, upstream: new, tools: ['*'] }\n").unwrap();
+    let serving = Serving::start(&["serve", "--config", &config]);
+    let tool = "test_elicitation";
+    for server in ["demo", "old", "new"] {
+        let exposed = format!("{server}__{tool}");
+        eventually(server, || by(ALICE).names(&serving, "/mcp", "tools/list").contains(&exposed));
+        for (path, tool) in [("/mcp".to_owned(), exposed), (format!("/{server}/mcp"), tool.to_owned())] {
+            let rest = asked_and_declined(&serving, &path, &tool);
+            assert!(rest.contains(r#""id":3,"result""#) && rest.contains("decline"), "{path} {tool}: {rest}");
+        }
+    }
 }

@@ -42,13 +42,19 @@ impl Layout {
 }
 
 impl Message {
-    /// The members of a part as they came, in their order: names decoded, values as JSON text. None if the part is
-    /// absent or no object. What was [edited](Message::edit) is not among them; see [`reread`](Message::reread).
+    /// The members of a part: first those that were [put in](Message::edit), then those that came and were not taken away, in
+    /// their order; names decoded, values as JSON text. None if the part is absent or no object. What was changed within a
+    /// member, as by an edit of `_meta` within `params`, its value does not show; see [`reread`](Message::reread).
     pub fn members(&self, part: Part) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
-        let text = self.raw(self.part_span(part)).unwrap_or_default();
-        scan::members(text)
-            .into_iter()
-            .map(|member| (name_of(text, member.name), &text[member.value.range()]))
+        let put = self.put_in(part);
+        let of_put = scan::bare_members(put);
+        let of_put = of_put.into_iter().map(|member| (name_of(put, member.name), &put[member.value.range()]));
+        let span = self.standing(part);
+        let text = self.raw(span).unwrap_or_default();
+        let came = scan::members(text).into_iter();
+        let came =
+            came.filter_map(move |member| Some((name_of(text, member.name), self.value_of(span, member)?)));
+        of_put.chain(came)
     }
 
     /// Where the members of a part stand, for who reads them and [edits](Message::edit_at) them too: results may be large,
@@ -72,35 +78,90 @@ impl Message {
         self.noted = Some(Arc::new(self.layout(part)));
     }
 
-    /// The member of this name by a layout of this message's, as JSON text; of several the last, as most readers have it.
+    /// The member of this name by a layout of this message's, as [`member`](Message::member) gives it.
     #[must_use]
     pub fn member_at(&self, layout: &Layout, name: &str) -> Option<&[u8]> {
-        let text = self.raw(self.part_span(layout.part))?;
-        let found = layout.members.iter().rev().find(|member| is_named(text, member.name, name))?;
-        Some(&text[found.value.range()])
+        self.find(layout.part, &layout.members, name)
     }
 
-    /// One member of a part as it came, as JSON text.
+    /// One [member](Message::members) of a part, as JSON text; of several of this name the last, as most readers have it.
     #[must_use]
     pub fn member(&self, part: Part, name: &str) -> Option<&[u8]> {
-        let text = self.raw(self.part_span(part))?;
-        let find = |members: &[Member]| {
-            members.iter().find(|member| is_named(text, member.name, name)).map(|member| member.value)
+        match self.noted(part) {
+            Some(layout) => self.find(part, &layout.members, name),
+            None => self.find(part, &scan::members(self.raw(self.part_span(part)).unwrap_or_default()), name),
+        }
+    }
+
+    fn find(&self, part: Part, members: &[Member], name: &str) -> Option<&[u8]> {
+        let span = self.standing(part);
+        let came = self.raw(span).and_then(|text| {
+            let of_name = members.iter().rev().filter(|member| is_named(text, member.name, name));
+            of_name.filter_map(|member| self.value_of(span, *member)).next()
+        });
+        came.or_else(|| {
+            let put = self.put_in(part);
+            let member = scan::bare_members(put).into_iter().find(|member| is_named(put, member.name, name));
+            member.map(|member| &put[member.value.range()])
+        })
+    }
+
+    /// The value of a member of the part that stands here; `None` if it was taken away.
+    fn value_of(&self, part: Span, member: Member) -> Option<&[u8]> {
+        let base = part.range().start;
+        let (name, value) = (member.name.shifted(base), member.value.shifted(base));
+        (!self.is_removed(name.range().start, value.range().end)).then(|| self.part(value))
+    }
+
+    /// What was put into a part: its members, with commas between them and perhaps one behind them. Empty if that is nothing.
+    fn put_in(&self, part: Part) -> &[u8] {
+        if self.edits.is_empty() {
+            return b"";
+        }
+        let span = self.standing(part);
+        if !span.is_absent() {
+            return self.put_at(span.range().start + 1);
+        }
+        // One that was made, in what was put into the object around it.
+        let made = self.made(part).and_then(|made| made.strip_prefix(b"{")?.strip_suffix(b"}"));
+        made.unwrap_or_default()
+    }
+
+    /// A part that was put in as a whole.
+    fn made(&self, part: Part) -> Option<&[u8]> {
+        let (around, name) = match part {
+            Part::Meta if self.kind == Kind::Result => (self.put_in(Part::Result), "_meta"),
+            Part::Meta => (self.put_in(Part::Params), "_meta"),
+            Part::Params => (self.put_at(self.brace() + 1), "params"),
+            Part::Result => return None,
         };
-        let value = match self.noted(part) {
-            Some(layout) => find(&layout.members),
-            None => find(&scan::members(text)),
-        };
-        Some(&text[value?.range()])
+        let made =
+            scan::bare_members(around).into_iter().find(|member| is_named(around, member.name, name))?;
+        Some(&around[made.value.range()])
+    }
+
+    fn put_at(&self, at: usize) -> &[u8] {
+        self.edits.iter().find(|edit| edit.span == Span::new(at, at)).map_or(b"", |edit| &edit.with)
+    }
+
+    /// Where the message's own object begins.
+    fn brace(&self) -> usize {
+        self.text.iter().position(|byte| *byte == b'{').unwrap_or_default()
+    }
+
+    /// Where a part stands that came and was not taken away.
+    fn standing(&self, part: Part) -> Span {
+        let span = self.part_span(part);
+        if self.is_gone(span) { Span::default() } else { span }
     }
 
     /// Takes the members named in `remove` away from a part, and puts those of `put` first in it, in the place of
     /// any that have their names. Values are JSON text, and must be valid. A part that is absent is made if there is
     /// anything to put into it.
     ///
-    /// Nothing else is copied or changed: this records splices, as [`set_id`](Message::set_id) does, and readers
-    /// such as [`meta`](Message::meta) still give what came. Who needs them to see the change calls
-    /// [`reread`](Message::reread).
+    /// Nothing else is copied or changed: this records splices, as [`set_id`](Message::set_id) does. Readers of
+    /// [members](Message::members) see the change; those that give a part as one text, such as [`meta`](Message::meta), still
+    /// give what came. Who needs them to see it calls [`reread`](Message::reread).
     ///
     /// # Errors
     ///
@@ -122,18 +183,12 @@ impl Message {
         put: &[(&str, &[u8])],
     ) -> Result<(), NotAnObject> {
         let Layout { part, ref members } = *layout;
-        let span = self.part_span(part);
-        let Some(text) = self.raw(span) else {
-            if put.is_empty() {
-                return Ok(());
-            }
-            return self.make(part, put);
-        };
+        let span = self.standing(part);
+        let Some(text) = self.raw(span) else { return self.make(part, remove, put) };
         if text.first() != Some(&b'{') {
             return Err(NotAnObject(part));
         }
         let base = span.range().start;
-        let shift = |span: Span| Span::new(base + span.range().start, base + span.range().end);
         let is_gone = |text: &[u8], token: Span| {
             let mut names = remove.iter().chain(put.iter().map(|(key, _)| key));
             names.any(|name| is_named(text, token, name))
@@ -142,7 +197,7 @@ impl Message {
         let mut run: Option<(usize, usize)> = None;
         let mut gaps: SmallVec<[Span; 4]> = SmallVec::new();
         for member in members {
-            let (start, end) = (shift(member.name).range().start, shift(member.value).range().end);
+            let (start, end) = (base + member.name.range().start, base + member.value.range().end);
             if is_gone(text, member.name) || self.is_removed(start, end) {
                 run = Some((run.map_or(start, |(first, _)| first), end));
                 continue;
@@ -156,7 +211,8 @@ impl Message {
             gaps.push(Span::new(kept_before.unwrap_or(first), last));
         }
         for gap in gaps {
-            self.edits.retain(|edit| !edit.is_within(gap));
+            // What was put in right before the gap is none of its own.
+            self.edits.retain(|edit| !edit.span.is_within(gap) || edit.span.range().end == gap.range().start);
             self.record(gap, Text::copied(b""));
         }
         self.insert(base + 1, is_gone, put, kept_before.is_some());
@@ -180,7 +236,7 @@ impl Message {
     /// resources). Without effect on a message that has none.
     pub fn set_name(&mut self, name: &str) {
         let span = self.name_span();
-        if !span.is_absent() {
+        if !span.is_absent() && !self.is_gone(span) {
             self.record(span, Text::quoted(name));
         }
     }
@@ -226,20 +282,36 @@ impl Message {
         }
     }
 
-    /// Makes a part that is absent, in the object that it belongs into.
-    fn make(&mut self, part: Part, put: &[(&str, &[u8])]) -> Result<(), NotAnObject> {
-        let mut object = BytesMut::new();
-        object.put_u8(b'{');
+    /// Puts members into a part that did not come, in the object that it belongs into.
+    fn make(&mut self, part: Part, remove: &[&str], put: &[(&str, &[u8])]) -> Result<(), NotAnObject> {
+        let made = self.made(part);
+        if made.is_some_and(|made| !made.starts_with(b"{")) {
+            return Err(NotAnObject(part));
+        }
+        if made.is_none() && put.is_empty() {
+            return Ok(());
+        }
+        let mut object = BytesMut::from(&b"{"[..]);
         write_members(&mut object, put);
+        let names = remove.iter().chain(put.iter().map(|(name, _)| name));
+        for (name, value) in self.members(part) {
+            if !names.clone().any(|gone| **gone == *name) {
+                if object.len() > 1 {
+                    object.put_u8(b',');
+                }
+                write_string(&mut object, &name);
+                object.put_u8(b':');
+                object.put_slice(value);
+            }
+        }
         object.put_u8(b'}');
         match part {
             Part::Meta if self.kind == Kind::Result => self.edit(Part::Result, &[], &[("_meta", &object)]),
             Part::Meta => self.edit(Part::Params, &[], &[("_meta", &object)]),
             // A result has its result, and a message is never empty: it has its version.
             Part::Params | Part::Result => {
-                let brace = self.text.iter().position(|byte| *byte == b'{').unwrap_or_default();
                 let is_params = |text: &[u8], token: Span| is_named(text, token, "params");
-                self.insert(brace + 1, is_params, &[("params", &object)], true);
+                self.insert(self.brace() + 1, is_params, &[("params", &object)], true);
                 Ok(())
             }
         }
@@ -258,12 +330,11 @@ impl Message {
         write_members(&mut text, put);
         if let Some(index) = self.edits.iter().position(|edit| edit.span == here) {
             let earlier = self.edits.remove(index).with;
-            let object = [b"{", earlier.strip_suffix(b",").unwrap_or(&earlier), b"}"].concat();
-            for member in scan::members(&object) {
-                if !is_gone(&object, member.name) {
+            for member in scan::bare_members(&earlier) {
+                if !is_gone(&earlier, member.name) {
                     let whole = member.name.range().start..member.value.range().end;
                     separate(&mut text);
-                    text.put_slice(&object[whole]);
+                    text.put_slice(&earlier[whole]);
                 }
             }
         }
@@ -476,6 +547,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_into_a_part_goes_with_it() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"result":{ "a":1, "_meta":{ "b":2 }, "c":3 }}"#;
+        let mut message = message(text);
+        message.edit(Part::Meta, &[], &[("k", b"4")]).unwrap();
+        assert_eq!(message.member(Part::Meta, "k"), Some(&b"4"[..]));
+        message.edit(Part::Result, &["_meta"], &[]).unwrap();
+        assert_eq!(message.to_bytes(), r#"{"jsonrpc":"2.0","id":1,"result":{ "a":1, "c":3 }}"#);
+        assert_eq!((message.members(Part::Meta).count(), message.member(Part::Meta, "b")), (0, None));
+        // What comes after that is put into another one.
+        message.edit(Part::Meta, &["b"], &[("x", b"5")]).unwrap();
+        message.edit(Part::Meta, &[], &[("y", b"6")]).unwrap();
+        message.edit(Part::Meta, &["x"], &[]).unwrap();
+        assert_eq!(
+            message.to_bytes(),
+            r#"{"jsonrpc":"2.0","id":1,"result":{"_meta":{"y":6}, "a":1, "c":3 }}"#
+        );
+        let mut request = self::message(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"name":"n"}}"#);
+        request.edit(Part::Params, &["name"], &[]).unwrap();
+        request.set_name("other");
+        assert_eq!(request.to_bytes(), r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{}}"#);
+    }
+
+    #[test]
+    fn of_several_members_of_one_name_the_last_counts() {
+        let message = message(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1,"\u0061":2}}"#);
+        let layout = message.layout(Part::Result);
+        assert_eq!(message.member(Part::Result, "a"), Some(&b"2"[..]));
+        assert_eq!(message.member_at(&layout, "a"), Some(&b"2"[..]));
+    }
+
+    #[test]
     fn what_is_no_object_is_left_alone() {
         let mut message = message(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":[1]}"#);
         assert_eq!(message.edit(Part::Params, &["a"], &[("b", b"1")]), Err(NotAnObject(Part::Params)));
@@ -491,7 +593,94 @@ mod tests {
         assert_eq!(names, ["a", "b"]);
     }
 
+    /// What is done to one of two objects, one in the other.
+    #[derive(Debug, Clone)]
+    struct Step {
+        is_meta: bool,
+        remove: Vec<&'static str>,
+        put: std::collections::BTreeMap<&'static str, u32>,
+        /// Of `_meta` as a whole.
+        whole: Option<u32>,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let name = || prop::sample::select(vec!["a", "b", "c", "d"]);
+        let remove = prop::collection::vec(prop_oneof![3 => name(), 1 => Just("_meta")], 0..3);
+        let put = prop::collection::btree_map(name(), 10u32..19, 0..3);
+        let whole = prop::option::weighted(0.2, 20u32..29);
+        (any::<bool>(), remove, put, whole).prop_map(|(is_meta, remove, put, whole)| Step {
+            is_meta,
+            remove,
+            put,
+            whole: whole.filter(|_| !is_meta),
+        })
+    }
+
     proptest! {
+        #[test]
+        fn edits_of_an_object_and_of_one_within_it_add_up(
+            members in prop::collection::btree_map("[a-c]", 0u32..9, 0..3),
+            meta in prop::option::of(prop::collection::btree_map("[a-c]", 0u32..9, 0..3)),
+            steps in prop::collection::vec(step(), 1..6),
+            gap in prop::sample::select(vec!["", " "]),
+            is_request in any::<bool>(),
+        ) {
+            let object = |members: &std::collections::BTreeMap<String, u32>| {
+                let members: Vec<_> = members.iter().map(|(name, value)| format!("{gap}\"{name}\":{value}{gap}")).collect();
+                members.join(",")
+            };
+            let (mut outer, mut inner) = (members.clone(), meta.clone());
+            let mut parts = vec![object(&members)];
+            parts.extend(meta.iter().map(|meta| format!("\"_meta\":{{{}}}", object(meta))));
+            parts.retain(|part| !part.is_empty());
+            let (head, part) = match is_request {
+                true => (r#""method":"m","params""#, Part::Params),
+                false => (r#""result""#, Part::Result),
+            };
+            let mut message = message(&format!(r#"{{"jsonrpc":"2.0","id":1,{head}:{{{}}}}}"#, parts.join(",")));
+            for step in &steps {
+                let texts: Vec<_> = step.put.iter().map(|(name, value)| (*name, value.to_string())).collect();
+                let whole = step.whole.map(|value| format!("{{\"d\":{value}}}"));
+                let mut put: Vec<(&str, &[u8])> =
+                    texts.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+                put.extend(whole.iter().map(|whole| ("_meta", whole.as_bytes())));
+                let target = if step.is_meta { Part::Meta } else { part };
+                message.edit(target, &step.remove, &put).unwrap();
+                let new = step.put.iter().map(|(name, value)| ((*name).to_owned(), *value));
+                if step.is_meta {
+                    if let Some(inner) = &mut inner {
+                        inner.retain(|name, _| !step.remove.contains(&name.as_str()));
+                    }
+                    if !step.put.is_empty() {
+                        inner.get_or_insert_default().extend(new);
+                    }
+                } else {
+                    outer.retain(|name, _| !step.remove.contains(&name.as_str()));
+                    outer.extend(new);
+                    if step.remove.contains(&"_meta") {
+                        inner = None;
+                    }
+                    if let Some(value) = step.whole {
+                        inner = Some([("d".to_owned(), value)].into());
+                    }
+                }
+                let seen = |message: &Message, part: Part| -> std::collections::BTreeMap<String, u32> {
+                    let members = message.members(part).filter(|(name, _)| name != "_meta");
+                    members.map(|(name, value)| (name.into_owned(), serde_json::from_slice(value).unwrap())).collect()
+                };
+                let reread = message.reread().unwrap();
+                for message in [&message, &reread] {
+                    prop_assert_eq!(&seen(message, part), &outer);
+                    prop_assert_eq!(seen(message, Part::Meta), inner.clone().unwrap_or_default());
+                    prop_assert_eq!(message.member(part, "_meta").is_some(), inner.is_some());
+                    for name in ["a", "d"] {
+                        let value = message.member(part, name).map(|value| serde_json::from_slice(value).unwrap());
+                        prop_assert_eq!(value, outer.get(name).copied());
+                    }
+                }
+            }
+        }
+
         #[test]
         fn an_edit_is_what_it_would_be_on_a_map(
             members in prop::collection::btree_map("[a-e]", 0u32..9, 0..5),

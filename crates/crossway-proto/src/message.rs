@@ -70,12 +70,6 @@ pub(crate) struct Edit {
     pub(crate) with: Text,
 }
 
-impl Edit {
-    pub(crate) fn is_within(&self, span: Span) -> bool {
-        self.span.is_within(span) && !self.span.range().is_empty()
-    }
-}
-
 impl Message {
     /// Reads one message, which has to fill the whole text.
     ///
@@ -357,7 +351,7 @@ impl Message {
     }
 
     /// A part's bytes as they will be written; empty if the part is absent.
-    fn part(&self, span: Span) -> &[u8] {
+    pub(crate) fn part(&self, span: Span) -> &[u8] {
         if span.is_absent() {
             return &[];
         }
@@ -365,6 +359,11 @@ impl Message {
             Some(edit) => &edit.with,
             None => &self.text[span.range()],
         }
+    }
+
+    /// Whether it was taken away, by itself or with what it stands in.
+    pub(crate) fn is_gone(&self, span: Span) -> bool {
+        self.edits.iter().any(|edit| edit.span != span && span.is_within(edit.span))
     }
 
     /// A part of the original text.
@@ -395,7 +394,7 @@ impl Message {
             return;
         }
         // Nor does what was taken away come back by a new name.
-        if !self.edits.iter().any(|edit| edit.span != span && span.is_within(edit.span)) {
+        if !self.is_gone(span) {
             self.record(span, Text::copied(id.as_json()));
         }
     }

@@ -59,12 +59,8 @@ impl Outline {
 }
 
 /// Takes off what legacy clients don't know. Nothing else changes.
-///
-/// Readers don't see what was put into the message in this process, as by the translation of a legacy server's result. So
-/// that is looked for in all that was edited.
 pub(super) fn strip(result: &mut Message, outline: &Outline) {
     const MODERN_META: [&str; 2] = [keys::SERVER_INFO, keys::SUBSCRIPTION_ID];
-    let is_edited = result.is_edited();
     let [kind, ttl, scope] = MODERN_MEMBERS;
     let all = [kind, ttl, scope, "_meta"];
     let is_modern = |name: &str| MODERN_META.contains(&name);
@@ -72,11 +68,10 @@ pub(super) fn strip(result: &mut Message, outline: &Outline) {
     for (name, _) in result.members(Part::Meta) {
         *if is_modern(&name) { &mut of_modern } else { &mut of_others } += 1;
     }
-    if of_others > 0 && (of_modern > 0 || is_edited) {
+    if of_others > 0 && of_modern > 0 {
         let _ = result.edit(Part::Meta, &MODERN_META, &[]);
     }
-    let has_only_modern = of_others == 0 && (of_modern > 0 || is_edited && result.meta().is_none());
-    let gone = match (outline.is_modern || is_edited, has_only_modern) {
+    let gone = match (outline.is_modern, of_others == 0 && of_modern > 0) {
         (true, true) => &all[..],
         (true, false) => &all[..3],
         (false, true) => &all[3..],

@@ -346,3 +346,35 @@ fn the_stream_of_a_subscription_loses_its_id() {
         assert!(matches!(listening.handle_message(message(ended)), Heard::Ended), "{ended}");
     }
 }
+
+#[test]
+fn what_was_put_on_a_legacy_servers_result_is_taken_off_for_a_legacy_client() {
+    let info = Bytes::from_static(br#"{"name":"s"}"#);
+    let meta = Bytes::from_static(br#"{"io.modelcontextprotocol/serverInfo":{"name":"s"}}"#);
+    let both = (info, meta);
+    for (result, seen) in [
+        (r#"{"content":[]}"#, r#"{"content":[]}"#),
+        (r#"{ "content":[], "_meta":{"k":1.0} }"#, r#"{ "content":[], "_meta":{"k":1.0} }"#),
+        // What is modern may be a legacy server's own; a legacy client has no use for it.
+        (r#"{"content":[],"_meta":{}}"#, r#"{"content":[]}"#),
+        (
+            r#"{"content":[],"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"q"}}}"#,
+            r#"{"content":[]}"#,
+        ),
+        (
+            r#"{ "_meta":{ "io.modelcontextprotocol/subscriptionId":1 }, "content":[] }"#,
+            r#"{ "content":[] }"#,
+        ),
+        (r#"{"content":[],"resultType":"table"}"#, r#"{"content":[]}"#),
+        (r#"{"resultType":"input_required","content":[]}"#, r#"{"content":[]}"#),
+    ] {
+        for method in ["tools/call", "resources/read"] {
+            let mut session = open("2025-11-25", "{}").0;
+            let mut call = call(&mut session, &TOOL.replace("tools/call", method));
+            let mut answer = message(&format!(r#"{{"jsonrpc":"2.0","id":"c","result":{result}}}"#));
+            crate::to_legacy::results::complete(&mut answer, method, &both);
+            let Step::Done(answer) = call.handle_reply(answer, ids()) else { panic!("{result}: not done") };
+            assert_eq!(text(&answer), format!(r#"{{"jsonrpc":"2.0","id":"c","result":{seen}}}"#), "{method}");
+        }
+    }
+}

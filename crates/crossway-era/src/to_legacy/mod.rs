@@ -21,7 +21,7 @@ mod accept;
 mod call;
 mod capabilities;
 mod listener;
-mod results;
+pub(crate) mod results;
 mod visits;
 
 use bytes::Bytes;

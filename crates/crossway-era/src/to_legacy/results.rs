@@ -16,7 +16,7 @@ const CACHEABLE: [&str; 5] =
 
 /// Puts on what a modern result has to have. A translated result holds for nobody else and for no time: the server has
 /// not said that it does.
-pub(super) fn complete(result: &mut Message, method: &str, (info, meta): &(Bytes, Bytes)) {
+pub(crate) fn complete(result: &mut Message, method: &str, (info, meta): &(Bytes, Bytes)) {
     let kind: (&str, &[u8]) = ("resultType", br#""complete""#);
     let all: [(&str, &[u8]); 4] =
         [("_meta", &meta[..]), kind, ("ttlMs", b"0"), ("cacheScope", br#""private""#)];

@@ -220,11 +220,17 @@ pub(crate) struct Member {
 /// The members of an object whose text has been scanned before; none of what is no object.
 #[inline(never)]
 pub(crate) fn members(text: &[u8]) -> SmallVec<[Member; 8]> {
-    let mut found = SmallVec::new();
     let mut cursor = Cursor::new(text, usize::MAX);
-    if !cursor.take(b'{') || cursor.take(b'}') {
-        return found;
-    }
+    if cursor.take(b'{') { rest_of_members(cursor) } else { SmallVec::new() }
+}
+
+/// The same of an object's inside: its members without the braces around them, perhaps with a comma behind them.
+pub(crate) fn bare_members(text: &[u8]) -> SmallVec<[Member; 8]> {
+    rest_of_members(Cursor::new(text, usize::MAX))
+}
+
+fn rest_of_members(mut cursor: Cursor<'_>) -> SmallVec<[Member; 8]> {
+    let mut found = SmallVec::new();
     while let Ok(name) = cursor.key() {
         let Ok(value) = cursor.value(1) else { break };
         found.push(Member { name: name.span, value });

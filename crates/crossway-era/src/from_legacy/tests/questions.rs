@@ -236,3 +236,18 @@ fn requests_that_a_modern_server_must_not_make_reach_nobody() {
     let request = r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#;
     assert!(matches!(call.handle_reply(message(request), ids()), Step::Nothing));
 }
+
+#[test]
+fn a_state_that_was_put_in_on_the_way_comes_back_and_not_the_servers_own() {
+    let mut call = call(&mut open("2025-11-25", r#"{"elicitation":{},"roots":{}}"#).0, TOOL);
+    let mut asks = message(ASKS);
+    asks.edit(Part::Result, &[], &[("requestState", br#""sealed""#)]).unwrap();
+    let Step::Ask(_) = call.handle_reply(asks, ids()) else { panic!("it asks") };
+    let mut again = None;
+    for id in ["q1", "q2"] {
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"action":"cancel"}}}}"#);
+        again = call.handle_response(&message(&answer));
+    }
+    let Some(Step::Again(again)) = again else { panic!("it goes on: {again:?}") };
+    assert_eq!(again.member(Part::Params, "requestState"), Some(&br#""sealed""#[..]));
+}
