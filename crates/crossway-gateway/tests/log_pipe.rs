@@ -51,7 +51,19 @@ fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
 fn the_last_words_of_a_process_come_last_and_whole() {
     let server = "for n in 1 2 3 4 5 6 7 8 9; do echo dying word $n >&2; done; exit 3";
     for format in ["text", "json"] {
-        let ended = run(&["bridge", "--log", "info", "--log-format", format, "--", "sh", "-c", server]);
+        let ended = run(&[
+            "bridge",
+            "--listen",
+            "127.0.0.1:0",
+            "--log",
+            "info",
+            "--log-format",
+            format,
+            "--",
+            "sh",
+            "-c",
+            server,
+        ]);
         let said = String::from_utf8(ended.stderr).unwrap();
         let lines: Vec<&str> = said.lines().collect();
         let (last, before) = lines.split_last().unwrap();
