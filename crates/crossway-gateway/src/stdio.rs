@@ -1,6 +1,5 @@
 //! `crossway stdio`: serves a URL on standard input and output.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +72,7 @@ impl Connection for Refusing {
         match &call.ask {
             Ask::Message(message) if message.kind() == Kind::Request => {
                 self.has_told.notify_one();
-                Reply::failed(CallError::not_sent(Reason::Unavailable(Cow::Owned(self.why.to_string()))))
+                Reply::failed(CallError::not_sent(Reason::Unavailable(self.why.to_string().into())))
             }
             Ask::Listen => {
                 let has_told = Arc::clone(&self.has_told);

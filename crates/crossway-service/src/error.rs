@@ -1,10 +1,11 @@
 //! Errors of calls: what failed, whose fault it is, and whether the call was sent.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use crossway_proto::{ErrorCode, ErrorObject, Message, RequestId};
 use serde_json::json;
+
+use crate::Why;
 
 /// Why a call has no answer of the upstream's.
 ///
@@ -46,10 +47,10 @@ pub enum Fault {
 pub enum Reason {
     /// The upstream could not be started or reached.
     #[error("the MCP server can't be reached: {0}")]
-    Unavailable(Cow<'static, str>),
+    Unavailable(Why),
     /// The connection ended before the answer came.
     #[error("the MCP server went away: {0}")]
-    Ended(Cow<'static, str>),
+    Ended(Why),
     /// The upstream no longer knows the session (2025-11-25, basic/transports, Session Management: 404).
     #[error("the MCP server has ended the session; initialize a new one")]
     SessionEnded,
@@ -58,7 +59,7 @@ pub enum Reason {
     LegacyOnly,
     /// What the upstream sent is no answer.
     #[error("the MCP server's answer is not valid: {0}")]
-    InvalidAnswer(Cow<'static, str>),
+    InvalidAnswer(Why),
     /// The upstream refused the call below the level of messages.
     #[error("the MCP server refused the call with HTTP status {status}{}", retry_hint(*.retry_after))]
     Refused {
@@ -72,7 +73,7 @@ pub enum Reason {
     TimedOut(Duration),
     /// A bound was reached.
     #[error("too much at once: {0}")]
-    OverLimit(Cow<'static, str>),
+    OverLimit(Why),
     /// The connection is being closed on our side.
     #[error("the bridge is closing")]
     Closing,
@@ -131,6 +132,28 @@ impl CallError {
     #[must_use]
     pub fn reason(&self) -> &Reason {
         &self.reason
+    }
+
+    /// The same for those who may not know where the server is: words that are not [ours](Why::is_ours) are replaced by these.
+    #[must_use]
+    pub fn in_our_words(mut self, instead: &'static str) -> Self {
+        // Each reason is named, so that a new one is thought of.
+        match &mut self.reason {
+            Reason::Unavailable(why)
+            | Reason::Ended(why)
+            | Reason::InvalidAnswer(why)
+            | Reason::OverLimit(why) => {
+                if !why.is_ours() {
+                    *why = instead.into();
+                }
+            }
+            Reason::SessionEnded
+            | Reason::LegacyOnly
+            | Reason::Refused { .. }
+            | Reason::TimedOut(_)
+            | Reason::Closing => {}
+        }
+        self
     }
 
     /// What is known of the call.

@@ -14,6 +14,7 @@ mod session;
 mod share;
 mod trace;
 mod upstream;
+mod why;
 
 pub use call::{Ask, Call, Context, Origin};
 pub use error::{CallError, Fault, Outcome, Reason};
@@ -28,3 +29,4 @@ pub use session::{SessionHandles, SessionOwner, SessionState};
 pub use share::{SessionPlace, SessionShare};
 pub use trace::{BadTraceparent, TraceContext};
 pub use upstream::{Layered, Scope, Upstream};
+pub use why::Why;

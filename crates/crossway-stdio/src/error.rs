@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+use crossway_service::Why;
+
 /// What may be wrong with a command that is not there.
 fn hint(program: &str) -> &'static str {
     match program {
@@ -65,6 +67,14 @@ impl StartError {
             _ => self.to_string(),
         }
     }
+
+    /// What calls that wait for the child fail with.
+    pub(crate) fn why(&self) -> Why {
+        match self {
+            Self::Exited(exit) if exit.last_lines.is_empty() => Why::ours(self.to_string()),
+            _ => self.describe().into(),
+        }
+    }
 }
 
 /// How a child ended, with its last words.
@@ -77,6 +87,11 @@ pub struct Exit {
 impl Exit {
     pub(crate) fn new(status: Option<ExitStatus>, last_lines: Vec<String>) -> Self {
         Self { status, last_lines }
+    }
+
+    /// What calls in flight fail with: how it ended is nobody's secret, what it said may be.
+    pub(crate) fn why(&self) -> Why {
+        if self.last_lines.is_empty() { Why::ours(self.to_string()) } else { self.to_string().into() }
     }
 
     /// The exit status; `None` if the child closed its output and did not exit.

@@ -1,6 +1,6 @@
 //! Errors of recording a call.
 
-use crossway_service::{CallError, Reason};
+use crossway_service::{CallError, Reason, Why};
 
 use crate::limits::AUDIT_RETRY;
 
@@ -20,7 +20,7 @@ impl From<NotRecorded> for CallError {
     fn from(error: NotRecorded) -> Self {
         match error {
             NotRecorded::Full => {
-                Self::not_sent(Reason::OverLimit(error.to_string().into())).with_retry_after(AUDIT_RETRY)
+                Self::not_sent(Reason::OverLimit(Why::ours(error.to_string()))).with_retry_after(AUDIT_RETRY)
             }
             NotRecorded::Closed => Self::not_sent(Reason::Closing),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossway_service::{CallError, Reason};
+use crossway_service::{CallError, Reason, Why};
 
 use crate::limits::{LIMIT_CLOSED_RETRY, LIMIT_RETRY};
 
@@ -58,6 +58,6 @@ impl OverQuota {
 
 impl From<OverQuota> for CallError {
     fn from(error: OverQuota) -> Self {
-        Self::not_sent(Reason::OverLimit(error.to_string().into())).with_retry_after(error.retry_after())
+        Self::not_sent(Reason::OverLimit(Why::ours(error.to_string()))).with_retry_after(error.retry_after())
     }
 }

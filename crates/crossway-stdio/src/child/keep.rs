@@ -31,7 +31,7 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
     let Started { mut tree, stdin, stdout, stderr } = match start(&plan.command) {
         Ok(started) => started,
         Err(error) => {
-            end_calls(&mux, Reason::Unavailable(error.describe().into()));
+            end_calls(&mux, Reason::Unavailable(error.why()));
             return Ended { how: Err(error), answers: 0 };
         }
     };
@@ -71,7 +71,7 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
         }
     }
     let exit = Exit::new(tree.status(), last.to_vec());
-    end_calls(&mux, if is_asked { Reason::Closing } else { Reason::Ended(exit.to_string().into()) });
+    end_calls(&mux, if is_asked { Reason::Closing } else { Reason::Ended(exit.why()) });
 
     tokio::select! {
         () = tree.end(options.close_wait, options.term_wait) => {}

@@ -8,7 +8,7 @@ use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::sse::SseDecoder;
 use crossway_proto::{ErrorCode, Incoming, Kind, Message, RequestId};
-use crossway_service::{CallError, Outcome, Reason};
+use crossway_service::{CallError, Outcome, Reason, Why};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::events::Events;
@@ -191,11 +191,11 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// A body that could not be read. The request was sent, and may have had its effect.
 pub(super) fn broken(error: BodyError) -> CallError {
     CallError::unknown(match error {
-        BodyError::TooLong(_) => Reason::InvalidAnswer(error.to_string().into()),
+        BodyError::TooLong(_) => Reason::InvalidAnswer(Why::ours(error.to_string())),
         BodyError::Broken(error) => {
             Reason::Ended(format!("the connection broke within the answer: {error}").into())
         }
-        BodyError::Silent(_) => Reason::Ended(format!("within the answer, {error}").into()),
+        BodyError::Silent(_) => Reason::Ended(Why::ours(format!("within the answer, {error}"))),
     })
 }
 
