@@ -82,6 +82,15 @@ impl Message {
         compose(Some(id.map_or(b"null", RequestId::as_json)), None, &[("error", Some(&object))])
     }
 
+    /// The same of an error that stands there as JSON text, an object.
+    ///
+    /// # Errors
+    ///
+    /// When it is not valid JSON.
+    pub fn error_with(id: &RequestId, error: &[u8]) -> Result<Self, ParseError> {
+        compose(Some(id.as_json()), None, &[("error", Some(error))])
+    }
+
     /// `notifications/cancelled` for the request `id`.
     #[must_use]
     #[expect(

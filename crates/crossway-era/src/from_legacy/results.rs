@@ -117,12 +117,5 @@ fn foreign(id: &RequestId, error: &Error<'_>, code: ErrorCode) -> Option<Message
 
 fn with_code(id: &RequestId, code: i64, message: &str, data: Option<&str>) -> Option<Message> {
     let data = data.map(|data| format!(r#","data":{data}"#)).unwrap_or_default();
-    error_with(id, format!(r#"{{"code":{code},"message":{message}{data}}}"#).as_bytes())
-}
-
-/// The error response to `id` whose error is this JSON text.
-fn error_with(id: &RequestId, error: &[u8]) -> Option<Message> {
-    let text = [br#"{"jsonrpc":"2.0","id":"#, id.as_json(), br#","error":"#, error, b"}"].concat();
-    let limits = crossway_proto::Limits { message_bytes: usize::MAX, ..Default::default() };
-    Message::parse(text.into(), &limits).ok()
+    Message::error_with(id, format!(r#"{{"code":{code},"message":{message}{data}}}"#).as_bytes()).ok()
 }

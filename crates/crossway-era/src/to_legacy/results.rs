@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, Message, Part, RequestId};
+use crossway_proto::{ErrorCode, Message, Part};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -94,7 +94,7 @@ pub(super) fn error(response: Message) -> Message {
             let data = error.data.map(|data| format!(r#","data":{}"#, data.get())).unwrap_or_default();
             let code = ErrorCode::INVALID_PARAMS.0;
             let text = format!(r#"{{"code":{code},"message":{}{data}}}"#, error.message.get());
-            return with_error(&id, &text).unwrap_or(response);
+            return Message::error_with(&id, text.as_bytes()).unwrap_or(response);
         }
         // One that sends its user nowhere, or comes where nobody can be asked.
         super::visits::REQUIRED => ErrorCode::INTERNAL_ERROR,
@@ -105,12 +105,7 @@ pub(super) fn error(response: Message) -> Message {
     let data = error.data.map_or("null", RawValue::get);
     let data = format!(r#"{{"code":{},"data":{data}}}"#, error.code);
     let text = format!(r#"{{"code":{},"message":{},"data":{data}}}"#, code.0, error.message.get());
-    with_error(&id, &text).unwrap_or(response)
-}
-
-fn with_error(id: &RequestId, error: &str) -> Option<Message> {
-    let text = [br#"{"jsonrpc":"2.0","id":"#, id.as_json(), br#","error":"#, error.as_bytes(), b"}"].concat();
-    Message::parse(text.into(), &crossway_proto::Limits::default()).ok()
+    Message::error_with(&id, text.as_bytes()).unwrap_or(response)
 }
 
 /// A level of log messages, the lowest first (RFC 5424, as MCP has them).

@@ -7,7 +7,7 @@
 pub(super) const TOP: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
 /// What decides in `params`.
-pub(super) const PARAMS: [&str; 15] = [
+pub(super) const PARAMS: [&str; 16] = [
     "name",
     "uri",
     "arguments",
@@ -20,6 +20,7 @@ pub(super) const PARAMS: [&str; 15] = [
     "requestId",
     "requestState",
     "inputResponses",
+    "task",
     "progressToken",
     "protocolVersion",
     "_meta",

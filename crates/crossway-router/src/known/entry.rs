@@ -315,7 +315,8 @@ impl Entry {
                 sleep_until(asked + REFETCH_PAUSE).await;
             }
             let one_at_a_time = slot.fetching.lock().await;
-            slot.is_queued.store(false, Ordering::Release);
+            // Not a store: who finds it queued has told of a change that has to be seen below.
+            slot.is_queued.swap(false, Ordering::AcqRel);
             let is_fresh = slot.held().list.as_ref().is_some_and(|list| list.expires > Instant::now());
             if is_fresh && !slot.is_outdated.load(Ordering::Acquire) {
                 return;

@@ -289,13 +289,14 @@ fn without_extensions(mut request: Message) -> Message {
     if !is_named && !declared.contains(&b'\\') {
         return request;
     }
-    let Ok(mut kept) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(declared) else {
-        return request;
+    let kept = match serde_json::from_slice::<BTreeMap<String, &RawValue>>(declared) {
+        Ok(mut kept) => match kept.remove(EXTENSIONS) {
+            Some(_) => serde_json::to_string(&kept).unwrap_or_else(|_| "{}".to_owned()),
+            None => return request,
+        },
+        // Half a surrogate pair in a name: what else there is can't be told apart from it.
+        Err(_) => "{}".to_owned(),
     };
-    if kept.remove(EXTENSIONS).is_none() {
-        return request;
-    }
-    let Ok(kept) = serde_json::to_string(&kept) else { return request };
     let edited = request.edit(Part::Meta, &[], &[(keys::CLIENT_CAPABILITIES, kept.as_bytes())]);
     debug_assert!(edited.is_ok(), "it has been read as an object");
     match request.reread() {

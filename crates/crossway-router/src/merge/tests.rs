@@ -220,9 +220,13 @@ async fn upstreams_hear_nothing_of_extensions_whose_methods_there_are_none_of() 
                 r#"clientCapabilities":{}"#,
                 &format!(r#"clientCapabilities":{{"elicitation":{{}},{tasks}}}"#),
             );
-            let _call = rig.call(message(&call));
-            let request = text(&one.receive().await.unwrap());
-            assert!(request.contains(r#"clientCapabilities":{"elicitation":{}}"#), "{request}");
+            // A name that is no text hides the others.
+            let unreadable = call.replace(r#""elicitation":{}"#, r#""\ud800":{}"#);
+            for (call, heard) in [(call, r#"{"elicitation":{}}"#), (unreadable, "{}")] {
+                let _call = rig.call(message(&call));
+                let request = text(&one.receive().await.unwrap());
+                assert!(request.contains(&format!(r#"clientCapabilities":{heard}"#)), "{request}");
+            }
         }
     }
 }

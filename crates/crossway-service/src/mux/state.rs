@@ -174,14 +174,14 @@ impl State {
 
     /// The call that a response answers.
     ///
-    /// An error with a null id answers what the upstream could not read: the call in flight, if there is one only.
+    /// An error whose id is null or missing answers what the upstream could not read: the call in flight, if there is one only.
     pub(super) fn answered(&mut self, response: &mut Message) -> Option<CallKey> {
         if response.id().is_none() {
             let (key, is_only) = self.calls.newest()?;
             if !is_only {
                 return None;
             }
-            response.set_id(&key.to_id());
+            *response = Message::error_with(&key.to_id(), response.error()?).ok()?;
         }
         let key = self.calls.answered(response)?;
         // A late answer to what was cancelled is nobody's.

@@ -182,13 +182,15 @@ async fn answers_to_no_question_and_second_answers_are_dropped() {
 #[tokio::test]
 async fn an_error_without_an_id_answers_the_only_call_in_flight() {
     let (link, server) = connected().await;
-    let mut reply = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":"a","method":"m"}"#);
-    server.expect("m").await;
-    server.send(r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse"}}"#);
-    assert_eq!(
-        text(&mut reply).await,
-        r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32700,"message":"parse"}}"#
-    );
+    for id in [r#""id":null,"#, ""] {
+        let mut reply = call(&link, Origin::unique(), r#"{"jsonrpc":"2.0","id":"a","method":"m"}"#);
+        server.expect("m").await;
+        server.send(&format!(r#"{{"jsonrpc":"2.0",{id}"error":{{"code":-32700,"message":"parse"}}}}"#));
+        assert_eq!(
+            text(&mut reply).await,
+            r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32700,"message":"parse"}}"#
+        );
+    }
 }
 
 #[tokio::test]

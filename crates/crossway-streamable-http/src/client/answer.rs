@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::{BufMut, BytesMut};
 use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::sse::SseDecoder;
@@ -95,16 +94,7 @@ pub(super) fn to_answer(mut message: Message, id: &RequestId) -> Result<Message,
 
 /// The same error under another id. Its own may be missing, so there may be nothing to put it in the place of.
 fn error_for(message: &Message, id: &RequestId) -> Option<Message> {
-    let error = message.error()?;
-    let mut text = BytesMut::with_capacity(error.len() + id.as_json().len() + 40);
-    text.put_slice(br#"{"jsonrpc":"2.0","id":"#);
-    text.put_slice(id.as_json());
-    text.put_slice(br#","error":"#);
-    text.put_slice(error);
-    text.put_u8(b'}');
-    let unbounded =
-        crossway_proto::Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Default::default() };
-    Message::parse(text.freeze(), &unbounded).ok()
+    Message::error_with(id, message.error()?).ok()
 }
 
 /// Reads a refusal: a JSON-RPC error in it is the answer, else the status says what there is to say.

@@ -71,7 +71,13 @@ impl Jwt {
             return Err(IdentityError::NotAScope(bad.clone()));
         }
         token::prepare();
-        let algorithms: Vec<Algorithm> = config.algorithms.iter().map(|name| name.algorithm()).collect();
+        let mut algorithms: Vec<Algorithm> = Vec::new();
+        for algorithm in config.algorithms.iter().map(|name| name.algorithm()) {
+            // Twice, each key would fit twice, and none be the only one.
+            if !algorithms.contains(&algorithm) {
+                algorithms.push(algorithm);
+            }
+        }
         let keys = match (&config.jwks_file, &config.jwks_url) {
             (Some(file), None) => Keys::File(Arc::new(from_file(file, &algorithms)?)),
             (None, Some(url)) => {

@@ -103,6 +103,7 @@ impl Streams {
         for stream in self.streams.iter_mut().filter(open).take((count + 1).saturating_sub(most)) {
             stream.replace_reader();
             stream.has_reader = false;
+            wake(&mut stream.writer);
         }
     }
 
@@ -195,6 +196,9 @@ impl Streams {
             let at = self.events.iter().position(|event| !is_due(event)).unwrap_or_default();
             if let Some(event) = self.events.remove(at) {
                 self.forget_bytes(event.frame.len());
+                if let Some(stream) = self.find(event.stream) {
+                    wake(&mut stream.writer);
+                }
             }
         }
     }

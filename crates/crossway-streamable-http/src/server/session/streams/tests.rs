@@ -1,6 +1,7 @@
 //! Streams against a model of them: plain lists of what was sent.
 
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -248,4 +249,50 @@ fn owners_without_a_session_are_forgotten() {
         drop(Streams::new(Arc::clone(&common), Some(&SessionOwner::new(number.to_string()))));
     }
     assert!(Arc::ptr_eq(held.of_owner.as_ref().unwrap(), &common.kept_of(&SessionOwner::new("alice"))));
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn who_waits_for_room_is_woken_once_others_have_taken_the_place_of_what_was_unread() {
+    let limits = Limits { kept_events: 4, ..Limits::default() };
+    let mut streams = Streams::new(Arc::new(Common::new(limits)), None);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
+    let slow = streams.open(StreamKind::Call);
+    for number in 1..=2 {
+        streams.push(slow.stream, &message(0, number));
+    }
+    assert!(streams.poll_room(slow.stream, &mut cx).is_pending());
+    let other = streams.open(StreamKind::Call);
+    for number in 1..=4 {
+        streams.push(other.stream, &message(1, number));
+    }
+    assert!(woken.0.load(Ordering::Relaxed));
+    assert!(streams.poll_room(slow.stream, &mut cx).is_ready());
+}
+
+#[test]
+fn who_waits_for_room_on_a_standing_stream_is_woken_when_a_newer_one_takes_its_place() {
+    let limits = Limits { kept_events: 4, standing_streams: 1, ..Limits::default() };
+    let mut streams = Streams::new(Arc::new(Common::new(limits)), None);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
+    let old = streams.open(StreamKind::Standing);
+    for number in 1..=2 {
+        streams.push(old.stream, &message(0, number));
+    }
+    assert!(streams.poll_room(old.stream, &mut cx).is_pending());
+    streams.open(StreamKind::Standing);
+    assert!(woken.0.load(Ordering::Relaxed));
+    assert!(streams.poll_room(old.stream, &mut cx).is_ready());
 }
