@@ -140,7 +140,8 @@ fn a_condition_decides_at_the_call() {
 fn a_tool_with_a_condition_on_arguments_is_listed() {
     let rights = rights(json!([grant("args.owner == 'acme'")]));
     assert!(rights.lists(&TOOL));
-    assert!(rights.decide(&TOOL, None).is_err());
+    let denied = rights.decide(&TOOL, None).unwrap_err();
+    assert!(matches!(denied.reason(), DenyReason::ConditionFailed(..)), "{}", denied.reason());
 }
 
 #[test]

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crossway_policy::{
-    DenyReason, Hints, Item, Kind, Policy, PolicyConfig, Principal, Problem, Proof, TenantDenied, TenantName,
-    UpstreamFacts,
+    DenyReason, Finding, Hints, Item, Kind, Policy, PolicyConfig, Principal, Problem, Proof, TenantDenied,
+    TenantName, UpstreamFacts,
 };
 use serde_json::{Value, json};
 
@@ -304,7 +304,8 @@ fn a_policy_is_the_same_whatever_policy_was_before_it() {
             assert_eq!(alone, after, "{tools} {when} {name}");
         }
     }
-    assert!(compiled(grants("get_?", "user.subject =="), Some(&first)).is_err());
+    let findings = compiled(grants("get_?", "user.subject =="), Some(&first)).unwrap_err();
+    assert!(matches!(findings[..], [Finding { what: Problem::Condition(_), .. }]), "{findings:?}");
 }
 
 #[test]

@@ -4,7 +4,8 @@
 
 use crossway_policy::config::{Effect, Grant};
 use crossway_policy::{
-    Hints, Item, Kind, Policy, PolicyConfig, Principal, Proof, Rights, TenantName, UpstreamFacts,
+    Denied, DenyReason, Hints, Item, Kind, Policy, PolicyConfig, Principal, Proof, Rights, TenantName,
+    UpstreamFacts,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -101,7 +102,10 @@ proptest! {
             all.insert(at, denies.clone());
             let rights = rights(&compile(&all), &["g", "h"]);
             for item in items().filter(|item| only.lists(item)) {
-                prop_assert!(!rights.lists(&item) && rights.decide(&item, None).is_err(), "{:?} at {}", item, at);
+                let denied = rights.decide(&item, None).err();
+                let reason = denied.as_ref().map(Denied::reason);
+                prop_assert!(!rights.lists(&item), "{:?} at {}", item, at);
+                prop_assert!(matches!(reason, Some(DenyReason::DeniedBy(_))), "{:?} at {}: {:?}", item, at, reason);
             }
         }
     }

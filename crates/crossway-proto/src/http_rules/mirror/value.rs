@@ -161,9 +161,18 @@ mod tests {
         }
 
         #[test]
-        fn any_value_is_read_or_refused(bytes in prop::collection::vec(32_u8..=255, 0..40)) {
-            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
-                let _ = decode(&value);
+        fn any_value_is_refused_or_read_as_the_text_that_is_written_so(
+            bytes in prop_oneof![
+                prop::collection::vec(32_u8..=255, 0..40),
+                "[ -~\t]{0,40}".prop_map(String::into_bytes),
+                "=\\?base64\\?([A-Za-z0-9+/]{4}){0,4}([A-Za-z0-9+/]{2}==)?\\?=".prop_map(String::into_bytes),
+            ],
+        ) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes)
+                && let Ok(text) = decode(&value)
+            {
+                let written = encode(&text);
+                prop_assert_eq!(decode(&written), Ok(text));
             }
         }
     }
