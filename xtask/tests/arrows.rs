@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -110,5 +111,19 @@ fn the_lowest_crates_lean_on_nothing_that_does_io() {
         for io in IO {
             assert!(!dependencies[*name].contains(*io), "{name} -> {io}");
         }
+    }
+}
+
+/// Clippy reads the nearest file alone: one crate that had none, or an older one, could read the clock unseen.
+#[test]
+fn the_lowest_crates_have_one_list_of_what_they_must_not_call_and_the_workspace_s_within() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let pure = read("crates/crossway-proto/clippy.toml");
+    for line in read("clippy.toml").lines() {
+        assert!(pure.contains(line), "{line}");
+    }
+    for name in SANS_IO {
+        assert_eq!(read(&format!("crates/{name}/clippy.toml")), pure, "{name}");
     }
 }

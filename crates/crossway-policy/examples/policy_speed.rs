@@ -2,6 +2,7 @@
 //! `cargo run --release -p crossway-policy --example policy_speed`.
 
 #![expect(clippy::print_stdout, reason = "what an example measures is its output")]
+#![expect(clippy::disallowed_methods, reason = "it measures time")]
 
 use std::hint::black_box;
 use std::time::Instant;

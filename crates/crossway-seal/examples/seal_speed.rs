@@ -1,5 +1,7 @@
 //! How long it takes to seal and to open 300 bytes: `cargo run --release -p crossway-seal --example seal_speed`.
 
+#![expect(clippy::disallowed_methods, reason = "it measures time")]
+
 use std::hint::black_box;
 use std::time::Instant;
 
