@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crossway_policy::{
-    DenyReason, Finding, Hints, Item, Kind, Policy, PolicyConfig, Principal, Problem, Proof, TenantDenied,
-    TenantName, UpstreamFacts,
+    DenyReason, Hints, Item, Kind, Policy, PolicyConfig, Principal, Problem, Proof, TenantDenied, TenantName,
+    UpstreamFacts,
 };
 use serde_json::{Value, json};
 
@@ -305,7 +305,10 @@ fn a_policy_is_the_same_whatever_policy_was_before_it() {
         }
     }
     let findings = compiled(grants("get_?", "user.subject =="), Some(&first)).unwrap_err();
-    assert!(matches!(findings[..], [Finding { what: Problem::Condition(_), .. }]), "{findings:?}");
+    assert!(
+        matches!(findings[..], [crossway_policy::Finding { what: Problem::Condition(_), .. }]),
+        "{findings:?}"
+    );
 }
 
 #[test]
