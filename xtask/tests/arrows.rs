@@ -72,7 +72,7 @@ const SANS_IO: &[&str] =
     &["crossway-proto", "crossway-service", "crossway-era", "crossway-seal", "crossway-policy"];
 const IO: &[&str] = &["tokio", "hyper", "hyper-util", "rustls", "process-wrap", "rmcp"];
 
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
@@ -80,15 +80,30 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let packages = metadata["packages"].as_array().unwrap().iter();
-    packages
+    packages()
+        .iter()
         .map(|package| {
             let dependencies = package["dependencies"].as_array().unwrap().iter();
             let ordinary = dependencies.filter(|dependency| dependency["kind"].as_str() != Some("dev"));
             (text(&package["name"]), ordinary.map(|dependency| text(&dependency["name"])).collect())
         })
         .collect()
+}
+
+#[test]
+fn published_documentation_shows_what_is_behind_features() {
+    for package in packages() {
+        let features = package["features"].as_object().unwrap();
+        // `publish` is null where any registry may have it, and an empty list where none may.
+        if package["publish"].is_null() && !features.is_empty() {
+            assert_eq!(package["metadata"]["docs"]["rs"]["all-features"], true, "{}", package["name"]);
+        }
+    }
 }
 
 #[test]

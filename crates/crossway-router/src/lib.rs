@@ -8,7 +8,7 @@ mod extensions;
 pub mod front;
 pub mod guard;
 mod handles;
-pub mod jitter;
+mod jitter;
 mod known;
 pub mod limits;
 pub mod merge;

@@ -112,14 +112,6 @@ impl SseEncoder {
         Ok(event.freeze())
     }
 
-    /// A block that is no event and only sets the time to wait before connecting again.
-    #[must_use]
-    pub fn retry_only(milliseconds: u64) -> Bytes {
-        let mut block = Self::new().retry(milliseconds).fields;
-        block.put_u8(b'\n');
-        block.freeze()
-    }
-
     /// A comment, which decoders skip.
     ///
     /// # Errors

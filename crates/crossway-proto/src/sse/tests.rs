@@ -204,7 +204,6 @@ fn the_encoder_writes_what_each_transport_needs() {
     assert_eq!(SseEncoder::endpoint("/messages?s=1").unwrap(), "event: endpoint\ndata: /messages?s=1\n\n");
     assert_eq!(SseEncoder::priming("s0-1", None).unwrap(), "id: s0-1\ndata: \n\n");
     assert_eq!(SseEncoder::priming("s0-1", Some(500)).unwrap(), "id: s0-1\nretry: 500\ndata: \n\n");
-    assert_eq!(SseEncoder::retry_only(20), "retry: 20\n\n");
     assert_eq!(SseEncoder::comment("ping").unwrap(), ": ping\n\n");
     assert_eq!(SseEncoder::keep_alive(), ":\n\n");
 }
