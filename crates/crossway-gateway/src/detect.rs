@@ -1,7 +1,6 @@
 //! Detects which transport a URL speaks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossway_http_sse::{HttpSseUpstream, OpenError};
 use crossway_router::Speaks;
@@ -14,10 +13,8 @@ use url::Url;
 
 use crate::anew::{Anew, Find, Found, Kind};
 use crate::args::TransportArg;
+use crate::limits::URL_SILENCE;
 use crate::plan::UrlPlan;
-
-/// How long a URL may be silent before the log says that it is waited for: 5 seconds.
-const SILENCE: Duration = Duration::from_secs(5);
 
 /// Why a URL can't be an upstream.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +142,7 @@ pub(crate) async fn reach_url(plan: UrlPlan) -> Result<Anew, DetectError> {
 async fn find(plan: UrlPlan) -> Result<Found, DetectError> {
     let url = shown(&plan.url);
     let mut found = std::pin::pin!(connect_url(plan));
-    if let Ok(found) = tokio::time::timeout(SILENCE, &mut found).await {
+    if let Ok(found) = tokio::time::timeout(URL_SILENCE, &mut found).await {
         return found.map(Found::from);
     }
     tracing::info!(%url, "waiting for the URL to answer");

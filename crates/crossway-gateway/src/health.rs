@@ -1,16 +1,13 @@
 //! `crossway health`: asks a gateway on this machine whether it is ready, as a probe for images without a shell.
 
 use std::io;
-use std::time::Duration;
 
 use crossway_dial::Proxies;
 use http::{Request, StatusCode, Uri};
 
 use crate::args::HealthArgs;
+use crate::limits::HEALTH_ANSWER;
 use crate::outward;
-
-/// How long an answer may take: a probe of Docker gives up after 30 seconds, and one that hangs says less than one that fails.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// Why a gateway is not healthy, or can't be asked.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +47,8 @@ pub async fn health(args: HealthArgs) -> Result<(), HealthError> {
     }
     // A gateway of this machine, or one that is as near.
     let asked =
-        tokio::time::timeout(ANSWER, outward::ask(&url, Request::default(), None, &Proxies::none())).await;
+        tokio::time::timeout(HEALTH_ANSWER, outward::ask(&url, Request::default(), None, &Proxies::none()))
+            .await;
     let status = asked
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(|source| HealthError::NoAnswer { url: url.clone(), source })?

@@ -2,13 +2,11 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use crossway_service::{Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
 use tokio::sync::watch;
 
-/// How long a call waits for its upstream to be there: less than clients wait, so that they are told why.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::limits::UPSTREAM_PATIENCE;
 
 /// An upstream that becomes known later: calls wait for it, bounded, and are told why it is not there.
 #[derive(Clone)]
@@ -41,7 +39,10 @@ impl Late {
 
     /// Waits until the upstream is there, or is known not to be.
     async fn arrived(mut self) -> Result<Arc<dyn Upstream>, Reason> {
-        let state = tokio::time::timeout(PATIENCE, self.0.wait_for(|state| !matches!(state, State::Waiting)));
+        let state = tokio::time::timeout(
+            UPSTREAM_PATIENCE,
+            self.0.wait_for(|state| !matches!(state, State::Waiting)),
+        );
         match state.await {
             Ok(Ok(state)) => match &*state {
                 State::Here(upstream) => Ok(Arc::clone(upstream)),

@@ -24,6 +24,7 @@ mod hex;
 pub mod identity;
 mod joined;
 mod late;
+mod limits;
 mod log;
 mod member;
 pub mod metrics;

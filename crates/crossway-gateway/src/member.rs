@@ -12,11 +12,9 @@ use crate::disabled::Without;
 use crate::eras::any_era_of;
 use crate::error::told;
 use crate::late::{Arrival, Late};
+use crate::limits::{UPSTREAM_RETRY, UPSTREAM_RETRY_MOST};
 use crate::servers::Server;
 use crate::vitals::Vitals;
-
-/// How long after a failure a server is tried again, at first and at most; the time doubles in between.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// One server, which is being reached or has been.
 pub(crate) struct Member {
@@ -99,7 +97,7 @@ struct Connecting {
 impl Connecting {
     async fn run(self, arrived: impl Fn()) {
         let name = &self.server.name;
-        let (mut pause, most) = RETRY;
+        let (mut pause, most) = (UPSTREAM_RETRY, UPSTREAM_RETRY_MOST);
         loop {
             match (self.connect)(self.server.upstream.clone()).await {
                 Ok(connected) => {

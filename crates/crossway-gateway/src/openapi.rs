@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossway_dial::{BadProxy, Proxies};
 use crossway_openapi::face::{self, ApiKey};
@@ -20,6 +19,7 @@ use crate::connect::connect;
 use crate::eras::any_era_of;
 use crate::faces::{Faces, Pair};
 use crate::fleet::Fleet;
+use crate::limits::{OPENAPI_DRAIN, OPENAPI_FIRST_LIST, OPENAPI_IDLE};
 use crate::metrics::Metrics;
 use crate::plan::{CommandPlan, Serving, UpstreamPlan, UrlPlan, http_url};
 use crate::serve::{Bound, run};
@@ -28,15 +28,6 @@ use crate::serving::{Edge, list};
 use crate::tls::{Door, Tls, TlsFiles};
 use crate::tools::{Tools, alone};
 use crate::{RunError, Running};
-
-/// How long calls in flight get at the end: 10 seconds, as with a bridge.
-const DRAIN: Duration = Duration::from_secs(10);
-
-/// How long a server may take for its first list before documents are served without: 30 seconds.
-const FIRST_LIST: Duration = Duration::from_secs(30);
-
-/// How long a call may be without a sign of life from its server: 5 minutes, as with a bridge.
-const IDLE: Duration = Duration::from_secs(300);
 
 /// Why the flags can't be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +152,7 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     let any_era = any_era_of("mcp", Arc::clone(&connected.upstream), &connected, BackOptions::default());
     // Whoever comes first is to see all tools, however long the server takes to start.
     let modern = any_era.modern();
-    if tokio::time::timeout(FIRST_LIST, first_list(&modern)).await.is_err() {
+    if tokio::time::timeout(OPENAPI_FIRST_LIST, first_list(&modern)).await.is_err() {
         tracing::warn!("the MCP server has not listed its tools yet; the document has them when it has");
     }
     let upstream = Arc::new(alone("mcp", &modern));
@@ -207,8 +198,8 @@ fn plan(args: OpenApiArgs) -> Result<Plan, OpenApiError> {
             address,
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),
-            drain: DRAIN,
-            timeout: IDLE,
+            drain: OPENAPI_DRAIN,
+            timeout: OPENAPI_IDLE,
         },
         // A page that gets here under another name (DNS rebinding) has no key. Without one, only this machine's names are answered, unless
         // others are meant to come.

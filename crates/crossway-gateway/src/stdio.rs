@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossway_proto::Kind;
 use crossway_router::Renewed;
@@ -15,10 +14,8 @@ use crate::args::StdioArgs;
 use crate::detect::reach_url;
 use crate::eras::any_era;
 use crate::error::told;
+use crate::limits::FIRST_REQUEST;
 use crate::{DetectError, RunError, Running, plan, shutdown};
-
-/// How long a client may take for its first request to a server that can't be reached: 10 seconds. Clients send it as they start.
-const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
 /// Serves this process's standard input and output until the input is closed, or until asked to end.
 ///

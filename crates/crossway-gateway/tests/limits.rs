@@ -14,17 +14,21 @@ use crossway_gateway::{SET, bounds, limits_page};
 use generated::{assert_generated, repository};
 use serde_json::{Value, json};
 
-/// All `limits.rs` of a crate.
+/// All Rust files of a folder.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
             sources(&path, found);
-        } else if path.file_name().is_some_and(|name| name == "limits.rs") {
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
             found.push(path);
         }
     }
     found.sort();
+}
+
+fn has_limits(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name == "limits.rs")
 }
 
 /// A bound's value.
@@ -175,7 +179,7 @@ fn generated() -> String {
     for folder in crates {
         let mut found = Vec::new();
         sources(&folder.path().join("src"), &mut found);
-        for file in found {
+        for file in found.into_iter().filter(|file| has_limits(file)) {
             table
                 .extend(constants(&folder.file_name().to_string_lossy(), &fs::read_to_string(file).unwrap()));
         }
@@ -187,6 +191,25 @@ fn generated() -> String {
 #[test]
 fn the_table_is_what_the_code_says() {
     assert_generated("crates/crossway-gateway/src/bounds.json", &generated());
+}
+
+#[test]
+fn every_constant_time_is_in_a_table_of_limits() {
+    let mut found = Vec::new();
+    sources(&repository().join("crates"), &mut found);
+    let is_of_tests = |file: &Path| {
+        let mut parts = file.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+        !parts.clone().any(|part| part == "src")
+            || parts.any(|part| part == "tests" || part == "tests.rs" || part == "crossway-testkit")
+    };
+    for file in found.iter().filter(|file| !has_limits(file) && !is_of_tests(file)) {
+        let source = fs::read_to_string(file).unwrap();
+        for line in source.split("#[cfg(test)]").next().unwrap_or_default().lines() {
+            let constant = line.split_once("const ").and_then(|(_, constant)| constant.split_once('='));
+            let is_time = constant.is_some_and(|(_, value)| value.contains("Duration::from_"));
+            assert!(!is_time, "{} belongs into a limits.rs: {}", line.trim(), file.display());
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Every bound of this crate, with its value and the reason for it.
 
+use std::time::Duration;
+
 /// How many tenants a policy may have: 10,000, ten times what is measured.
 pub const TENANTS: usize = 10_000;
 
@@ -87,3 +89,13 @@ pub const ARGUMENT_BYTES: usize = 64 << 10;
 /// How many pairs of grants are compared when a policy is read, to find what can hardly be meant: 4 million, a fraction of a second.
 /// With more grants the others are not compared, which is a finding of its own.
 pub const COMPARISONS: usize = 4_000_000;
+
+/// How long a command may take of which nothing is said: 10 s, for those that ask a network.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a broker may take of which nothing is said: 5 s. A call waits for it.
+pub const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long what a command or a broker gave holds, where nothing is said: 60 s, so that a rotated secret is known soon and nobody is asked at
+/// each call.
+pub const CREDENTIAL_KEEP: Duration = Duration::from_secs(60);

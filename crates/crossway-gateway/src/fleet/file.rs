@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::RunError;
 use crate::error::told;
+use crate::limits::SERVERS_FILE_LOOK;
 use crate::plan::PlanError;
 use crate::servers::{Server, ServersFile};
-
-/// How often it is looked whether the file has changed: each second. It is asked for, since that sees through links that are
-/// turned elsewhere, as Kubernetes does, and works on all file systems.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// The file of servers.
 pub(super) struct Watched {
@@ -37,7 +34,7 @@ impl Watched {
     /// Cancel safe: a change that was not given is seen by the next call.
     pub(super) async fn changed(&mut self, fixed: &[Server]) -> Vec<Server> {
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(SERVERS_FILE_LOOK).await;
             let now = stamp(&self.path);
             if now == self.seen {
                 continue;

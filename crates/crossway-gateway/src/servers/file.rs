@@ -18,10 +18,8 @@ use super::{FileError, Problem};
 use crate::args::{HeaderArg, TransportArg};
 use crate::config::nearest;
 use crate::expand::expand;
+use crate::limits::SERVERS_FILE_BYTES;
 use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan, http_url};
-
-/// 4 MiB: a file with more than that is another one.
-const MAX_BYTES: u64 = 4 << 20;
 
 /// The member that lists the servers.
 const LIST: &str = "mcpServers";
@@ -111,9 +109,9 @@ impl ServersFile {
         let whole = |problem| FileError { file: path.to_owned(), at: None, problem: Box::new(problem) };
         let mut bytes = Vec::new();
         let file = fs::File::open(path).map_err(unreadable)?;
-        let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if read as u64 > MAX_BYTES {
-            return Err(whole(Problem::TooLarge(MAX_BYTES)));
+        let read = file.take(SERVERS_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if read as u64 > SERVERS_FILE_BYTES {
+            return Err(whole(Problem::TooLarge(SERVERS_FILE_BYTES)));
         }
         let text = String::from_utf8(bytes).map_err(|_| whole(Problem::NotText))?;
         Self::parse(path, &text, |name| std::env::var(name).ok())

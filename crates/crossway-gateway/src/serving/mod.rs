@@ -13,6 +13,7 @@ mod discreet;
 mod edge;
 mod endings;
 mod instances;
+mod limits;
 mod manager;
 mod operating;
 mod owned;

@@ -7,14 +7,13 @@ use crossway_policy::TenantName;
 use crossway_router::ScopeKey;
 use crossway_service::SessionShare;
 
+use super::limits::SHARES;
+
 /// A tenant has three quarters of all sessions at the most, so that one that opens as many as it can leaves places for the others.
 const OF_TENANT: (usize, usize) = (3, 4);
 
 /// A user has half of all sessions at the most.
 const OF_USER: (usize, usize) = (1, 2);
-
-/// How many users' shares are kept: 16,384. From there on those that nobody has are forgotten, each time that there are twice as many.
-const KEPT: usize = 16_384;
 
 /// The shares of all who have called. They outlive changes of the config, as sessions do. Clones share them.
 #[derive(Clone)]
@@ -47,7 +46,7 @@ impl Shares {
         if let Some(share) = kept.users.get(user) {
             return share.clone();
         }
-        if kept.users.len() >= kept.sweep_at.max(KEPT) {
+        if kept.users.len() >= kept.sweep_at.max(SHARES) {
             kept.users.retain(|_, share| !share.is_unused());
             kept.sweep_at = kept.users.len() * 2;
         }
@@ -83,10 +82,10 @@ mod tests {
         let of = |user: &str| shares.of(&acme, &ScopeKey::new(user));
         // A caller's standing has it, who has no session yet.
         let alice = of("alice");
-        (0..KEPT).for_each(|number| drop(of(&number.to_string())));
+        (0..SHARES).for_each(|number| drop(of(&number.to_string())));
         let sessions: Vec<_> = std::iter::from_fn(|| alice.take()).collect();
         assert_eq!(sessions.len(), 4);
         assert!(of("alice").take().is_none());
-        assert!(shares.0.kept.lock().unwrap().users.len() < KEPT);
+        assert!(shares.0.kept.lock().unwrap().users.len() < SHARES);
     }
 }

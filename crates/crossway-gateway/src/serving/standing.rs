@@ -10,18 +10,13 @@ use crossway_router::ScopeKey;
 use crossway_service::{Extensions, SessionShare};
 use foldhash::HashMap;
 
+use super::limits::{STANDING_UPSTREAMS, STANDINGS};
 use super::quotas::bound_of;
 use super::shares::Shares;
 use crate::config::file::ScopeFile;
 use crate::identity::Caller;
 use crate::joined::joined;
 use crate::metrics::{Metrics, TenantMeter};
-
-/// How many callers' standings are kept, and how many views: 16,384. Beyond that they are made anew, which takes microseconds.
-const STANDINGS: usize = 16_384;
-
-/// Of how many upstreams it is kept for a caller what was found out of them. Beyond that the first one's is found out anew.
-const UPSTREAMS: usize = 4;
 
 /// What one caller may do at one endpoint, under one policy. In the extensions of each request; clones are cheap.
 #[derive(Clone)]
@@ -129,7 +124,7 @@ impl Standing {
         }
         let mut new = ToUpstream { name: name.into(), ..ToUpstream::default() };
         let found = with(&mut new);
-        if upstreams.len() >= UPSTREAMS {
+        if upstreams.len() >= STANDING_UPSTREAMS {
             upstreams.remove(0);
         }
         upstreams.reserve_exact(1);
@@ -408,7 +403,7 @@ mod tests {
     #[test]
     fn what_was_found_out_of_an_upstream_is_kept_for_it_alone_and_of_few() {
         let standing = standings().of(&caller("alice", &["acme"]), None).unwrap();
-        let names: Vec<String> = (0..=UPSTREAMS).map(|number| number.to_string()).collect();
+        let names: Vec<String> = (0..=STANDING_UPSTREAMS).map(|number| number.to_string()).collect();
         let is_made = |name: &String| {
             let mut is_made = false;
             let make = || {
@@ -422,7 +417,7 @@ mod tests {
         assert!(is_made(&names[0]) && !is_made(&names[0]));
         assert!(names[1..].iter().all(is_made));
         assert!(!is_made(&names[1]) && is_made(&names[0]) && is_made(&names[1]));
-        assert_eq!(standing.0.upstreams.lock().unwrap().len(), UPSTREAMS);
+        assert_eq!(standing.0.upstreams.lock().unwrap().len(), STANDING_UPSTREAMS);
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub(crate) const LIST_BYTES: usize = 64 << 20;
 /// How many places a schema may have once what it refers to stands in it: 20,000. Beyond that, references stay references.
 pub(crate) const SCHEMA_PLACES: usize = 20_000;
 
+/// How deep a schema may stand in others for references in it to be replaced. Schemas that people write have five or six levels.
+pub(crate) const SCHEMA_DEPTH: usize = 32;
+
 /// The longest operation id: 64, what models take for the name of a function.
 pub(crate) const OPERATION_ID: usize = 64;
 

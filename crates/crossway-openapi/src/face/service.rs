@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Buf;
 use crossway_service::{RequestBound, Scope, Upstream, extension_of};
@@ -16,9 +15,6 @@ use super::one::One;
 use super::problem::Problem;
 use super::route::Route;
 use super::{Body, Config, ResponseFuture, cors};
-
-/// How long the upstream's side of an end may take: as long as a connection's.
-const CLOSE: Duration = crossway_service::Limits::CLOSE;
 
 /// The tools of one upstream as an OpenAPI document and operations: a `tower` service over HTTP requests.
 ///
@@ -40,7 +36,7 @@ impl OpenApi {
     ///
     /// The link is being closed even if this is dropped.
     pub async fn close(&self) {
-        let _ = tokio::time::timeout(CLOSE, self.0.asker.link().close()).await;
+        let _ = tokio::time::timeout(crossway_service::Limits::CLOSE, self.0.asker.link().close()).await;
     }
 }
 

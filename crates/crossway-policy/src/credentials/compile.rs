@@ -13,15 +13,6 @@ use crate::tenants::Tenants;
 use crate::upstreams::Upstreams;
 use crate::{Principal, Severity, TenantName, limits};
 
-/// How long a command may take of which nothing is said: 10 s, for those that ask a network.
-const COMMAND_TIMEOUT: u32 = 10;
-
-/// How long a broker may take of which nothing is said: 5 s. A call waits for it.
-const BROKER_TIMEOUT: u32 = 5;
-
-/// How long what a command or a broker gave holds: 60 s, so that a rotated secret is known soon and nobody is asked at each call.
-const KEEP: u32 = 60;
-
 /// The rules, by upstream.
 #[derive(Default)]
 pub(crate) struct CredentialRules {
@@ -230,7 +221,9 @@ impl Rule {
 
 impl From {
     fn compile(from: &Source, path: &str, findings: &mut Findings) -> Option<Self> {
-        let seconds = |given: Option<u32>, default| Duration::from_secs(given.unwrap_or(default).into());
+        let seconds = |given: Option<u32>, default| {
+            given.map_or(default, |seconds| Duration::from_secs(seconds.into()))
+        };
         Some(match from {
             Source::Env(name) => Self::Variable(name.clone()),
             Source::File(file) => {
@@ -250,16 +243,16 @@ impl From {
                 Self::Command {
                     args: args.collect::<Option<_>>()?,
                     program: command.program.clone(),
-                    timeout: seconds(command.timeout_seconds, COMMAND_TIMEOUT),
-                    keep: seconds(command.keep_seconds, KEEP),
+                    timeout: seconds(command.timeout_seconds, limits::COMMAND_TIMEOUT),
+                    keep: seconds(command.keep_seconds, limits::CREDENTIAL_KEEP),
                 }
             }
             Source::Broker(broker) => Self::Broker {
                 url: broker_url(&broker.url, &format!("{path}.broker.url"), findings)?,
                 field: broker.field.clone(),
                 token: broker.token.clone(),
-                timeout: seconds(broker.timeout_seconds, BROKER_TIMEOUT),
-                keep: seconds(broker.keep_seconds, KEEP),
+                timeout: seconds(broker.timeout_seconds, limits::BROKER_TIMEOUT),
+                keep: seconds(broker.keep_seconds, limits::CREDENTIAL_KEEP),
             },
             Source::Named(name) => Self::Named(name.clone()),
         })

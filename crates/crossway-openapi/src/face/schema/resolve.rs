@@ -4,11 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::keywords::{Holds, is_annotation, is_of_others, is_reference};
 use super::places::{Place, Places};
-use crate::face::limits::SCHEMA_PLACES;
+use crate::face::limits::{SCHEMA_DEPTH, SCHEMA_PLACES};
 use crate::face::tree::{Object, Tree};
-
-/// How deep a schema may stand in others for references in it to be replaced: 32. Schemas that people write have five or six levels.
-const DEPTH: usize = 32;
 
 /// The schemas of a document that are referred to, by name.
 #[derive(Debug, Default)]
@@ -185,7 +182,7 @@ impl<'a> Resolving<'a, '_> {
         let Some(target) = reference.as_text().and_then(|reference| self.places.find(from, reference)) else {
             return Ok(whole(true));
         };
-        if self.puts_in && self.depth <= DEPTH && !within.contains(&target.key()) {
+        if self.puts_in && self.depth <= SCHEMA_DEPTH && !within.contains(&target.key()) {
             within.push(target.key());
             let schema = self.schema(target, within);
             within.pop();
