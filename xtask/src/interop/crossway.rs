@@ -1,4 +1,4 @@
-//! The binary under test, in its four uses.
+//! The binary under test, in its uses.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,6 +62,11 @@ impl Crossway {
         self.serve(&["bridge", "--listen", "127.0.0.1:0", "--config", &file.display().to_string()])
     }
 
+    /// `crossway serve --config FILE`.
+    pub(super) fn serve_config(&self, file: &Path) -> Result<Serving> {
+        self.serve(&["serve", "--config", &file.display().to_string()])
+    }
+
     /// `crossway demo --era ERA`.
     pub(super) fn demo(&self, era: &str) -> Result<Serving> {
         self.serve(&["demo", "--listen", "127.0.0.1:0", "--era", era])
@@ -75,6 +80,11 @@ impl Crossway {
     /// `crossway stdio URL`, to be started by others.
     pub(super) fn stdio_command(&self, url: &str) -> Vec<String> {
         self.command(&["stdio", url])
+    }
+
+    /// The same of a URL that wants a key.
+    pub(super) fn stdio_command_as(&self, url: &str, key: &str) -> Vec<String> {
+        self.command(&["stdio", url, "--header", &format!("Authorization: Bearer {key}")])
     }
 
     fn command(&self, arguments: &[&str]) -> Vec<String> {

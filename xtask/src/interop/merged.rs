@@ -1,4 +1,4 @@
-//! Clients at `/mcp` of one bridge that has several servers, under the names that they have there.
+//! Clients at `/mcp` of a bridge that has several servers, and of `crossway serve` with the same, under the names that they have there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::Lab;
 use super::clients::{CLIENTS, Client};
 use super::crossway::Serving;
-use super::pairs::{Visit, at_once, describe};
+use super::pairs::{Feature, Visit, at_once, describe};
 use super::report::Outcome;
 use super::servers::{Transport, empty_dir, everything, memory_command};
 
@@ -61,16 +61,37 @@ pub(super) const PARTS: [Part; 4] = [
     },
 ];
 
+/// What has the servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gateway {
+    /// `crossway bridge --config`, at its `/mcp` on Streamable HTTP.
+    Bridge,
+    /// `crossway serve`, whose tenant's user is granted all. Clients have no headers of their own, and go through `crossway stdio`.
+    Serve,
+}
+
+impl Gateway {
+    pub(super) const ALL: [Self; 2] = [Self::Bridge, Self::Serve];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bridge => "merged",
+            Self::Serve => "served",
+        }
+    }
+}
+
 /// One client and one of the servers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MergedRun {
+    pub(super) gateway: Gateway,
     pub(super) part: &'static Part,
     pub(super) client: &'static Client,
 }
 
 impl MergedRun {
     pub(super) fn name(&self) -> String {
-        format!("merged/{}/{}", self.part.name, self.client.name)
+        format!("{}/{}/{}", self.gateway.name(), self.part.name, self.client.name)
     }
 }
 
@@ -79,7 +100,9 @@ pub(super) fn clients() -> impl Iterator<Item = &'static Client> {
 }
 
 fn runs() -> impl Iterator<Item = MergedRun> {
-    PARTS.iter().flat_map(|part| clients().map(move |client| MergedRun { part, client }))
+    Gateway::ALL.into_iter().flat_map(|gateway| {
+        PARTS.iter().flat_map(move |part| clients().map(move |client| MergedRun { gateway, part, client }))
+    })
 }
 
 /// The names of all runs.
@@ -89,49 +112,88 @@ pub(super) fn names() -> impl Iterator<Item = String> {
 
 /// Runs every client that is wanted.
 pub(super) fn run(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
-    let wanted: Vec<MergedRun> = runs().filter(|run| lab.wanted(&run.name())).collect();
-    if wanted.is_empty() {
-        return Ok(());
+    for gateway in Gateway::ALL {
+        let wanted: Vec<MergedRun> =
+            runs().filter(|run| run.gateway == gateway && lab.wanted(&run.name())).collect();
+        if !wanted.is_empty() {
+            outcome.merged.extend(run_at(lab, gateway, wanted)?);
+        }
     }
-    let (dir, demo) = (empty_dir(lab, "merged")?, lab.crossway.demo("modern")?);
-    let bridge = bridge(lab, &dir, &demo)?;
+    Ok(())
+}
+
+fn run_at(lab: &Lab, gateway: Gateway, wanted: Vec<MergedRun>) -> Result<Vec<(MergedRun, Vec<Feature>)>> {
+    let (dir, demo) = (empty_dir(lab, gateway.name())?, lab.crossway.demo("modern")?);
+    let serving = match gateway {
+        Gateway::Bridge => bridge(lab, &dir, &demo)?,
+        Gateway::Serve => serve(lab, &dir, &demo)?,
+    };
     let fixtures = dir.join("fixtures.json");
     let text = fs::read_to_string(lab.scripts.join("fixtures.json")).context("interop/fixtures.json")?;
     fs::write(&fixtures, merged(&serde_json::from_str(&text)?).to_string())?;
-    outcome.merged = at_once(lab.options.jobs.max(1), wanted, |run| {
+    at_once(lab.options.jobs.max(1), wanted, |run| {
+        let (transport, target) = match gateway {
+            Gateway::Bridge => (Transport::StreamableHttp, vec![serving.mcp.clone()]),
+            Gateway::Serve => (Transport::Stdio, lab.crossway.stdio_command_as(&serving.mcp, KEY)),
+        };
         let visit = Visit {
             client: run.client,
             fixtures: &fixtures,
             fixture: run.part.name,
             era: if run.part.is_legacy { "translated" } else { "both" },
             dir: &dir,
-            transport: Transport::StreamableHttp,
-            target: vec![bridge.mcp.clone()],
+            transport,
+            target,
         };
         let features = visit.run(lab).with_context(|| run.name())?;
         eprintln!("{:<60} {}", run.name(), describe(&features));
         Ok((run, features))
-    })?;
-    Ok(())
+    })
 }
 
-/// The bridge, once it has all servers.
-fn bridge(lab: &Lab, dir: &Path, demo: &Serving) -> Result<Serving> {
+/// The servers, as both gateways take them in their configs.
+fn servers(lab: &Lab, demo: &Serving) -> Result<Value> {
     let node = [lab.node(), everything(lab), PathBuf::from("stdio")];
     let everything: Vec<String> = node.iter().map(|word| word.display().to_string()).collect();
     let command = |words: Vec<String>| {
         let (program, arguments) = words.split_first().context("no command")?;
         anyhow::Ok(json!({ "command": program, "args": arguments }))
     };
-    let servers = json!({ "mcpServers": {
+    Ok(json!({
         "everything": command(everything)?,
         "demo": command(lab.crossway.demo_command("legacy"))?,
         "modern": { "url": demo.mcp },
         "memory": command(memory_command(lab)?)?,
-    } });
+    }))
+}
+
+/// The bridge, once it has all servers.
+fn bridge(lab: &Lab, dir: &Path, demo: &Serving) -> Result<Serving> {
     let config = dir.join("servers.json");
-    fs::write(&config, servers.to_string())?;
+    fs::write(&config, json!({ "mcpServers": servers(lab, demo)? }).to_string())?;
     lab.crossway.bridge_config(&config)
+}
+
+/// What the user of the tenant proves who they are with.
+const KEY: &str = "a-key-that-only-interop-has-0123456789abcdef";
+/// SHA-256 of it.
+const SUM: &str = "f70dca7ef7504ff0f7796c8d26376808f8fe8b19b1a41b545e4dc1aa958ec946";
+
+/// The gateway of one tenant with one user.
+fn serve(lab: &Lab, dir: &Path, demo: &Serving) -> Result<Serving> {
+    let config = dir.join("crossway.json");
+    let user = json!({ "sha256": SUM, "subject": "user", "groups": ["all"] });
+    let everything =
+        json!({ "tenant": "all", "upstream": "*", "tools": ["*"], "prompts": ["*"], "resources": ["**"] });
+    let text = json!({
+        "listen": "127.0.0.1:0",
+        "identity": { "proof": "api-keys", "keys": [user] },
+        "upstreams": servers(lab, demo)?,
+        "tenants": { "all": { "groups": ["all"] } },
+        "grants": [everything],
+    });
+    fs::write(&config, text.to_string())?;
+    lab.crossway.serve_config(&config)
 }
 
 /// What there is to try of each server, among the others.

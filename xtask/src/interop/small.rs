@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::clients::OLDER;
 use super::matrix::mark;
-use super::merged::{MergedRun, PARTS, clients};
+use super::merged::{Gateway, MergedRun, PARTS, clients};
 use super::pairs::{FOR_OLDER, Feature, Place, Run, Went};
 use super::report::table;
 
@@ -51,13 +51,24 @@ pub(super) fn write_merged(text: &mut String, merged: &[(MergedRun, Vec<Feature>
          That a list has changed is told if it comes back as another. The demo's does not, and what server-everything adds is in\n\
          the session of the call alone, which is not the one that lists are from.\n"
     )?;
+    write_gateway(text, merged, Gateway::Bridge)?;
+    writeln!(
+        text,
+        "\nThe same servers behind `crossway serve`, whose tenant's user is granted all of them; clients reach it by\n\
+         `crossway stdio URL --header`.\n"
+    )?;
+    write_gateway(text, merged, Gateway::Serve)
+}
+
+fn write_gateway(text: &mut String, merged: &[(MergedRun, Vec<Feature>)], gateway: Gateway) -> fmt::Result {
     table(
         text,
         "client",
         PARTS.iter().map(|part| part.title),
         clients().map(|client| {
             let cell = |part| {
-                let is_it = |run: &MergedRun| run.client == client && run.part == part;
+                let is_it =
+                    |run: &MergedRun| run.gateway == gateway && run.client == client && run.part == part;
                 let features = merged.iter().find(|(run, _)| is_it(run)).map(|(_, features)| features);
                 features.map_or_else(String::new, |features| count(features))
             };

@@ -132,14 +132,16 @@ impl Pool {
     /// Whose session a call is to use.
     pub(super) fn owner(&self, message: &Message, asks: &Asks, context: &Context) -> Owner {
         let own = || Owner::Call(Origin::unique());
+        let keyed = || context.extensions.get::<ScopeKey>().cloned().map_or_else(own, Owner::Keyed);
         match self.options.share {
             Share::Shared if asks.is_nothing() => Owner::Everybody,
             Share::Shared => {
                 Owner::Alike(message.member(Part::Meta, keys::CLIENT_INFO).unwrap_or_default().into())
             }
-            Share::Keyed => context.extensions.get::<ScopeKey>().cloned().map_or_else(own, Owner::Keyed),
+            Share::Keyed => keyed(),
+            // A modern client has no session by which its requests belong together.
             Share::Session => {
-                context.extensions.get::<ClientSession>().copied().map_or_else(own, Owner::Client)
+                context.extensions.get::<ClientSession>().copied().map_or_else(keyed, Owner::Client)
             }
         }
     }

@@ -351,6 +351,24 @@ async fn a_client_session_has_a_session_of_its_own_even_where_the_server_may_ask
 }
 
 #[tokio::test]
+async fn requests_of_no_session_share_one_by_their_key_where_sessions_share_none() {
+    let mut rig = rig(BackOptions::shared_by(Share::Session));
+    let context = |key: &str| {
+        let mut context = Context::default();
+        context.extensions.insert(ScopeKey::new(key));
+        context
+    };
+    let _first = rig.call_for(tool("1", "{}"), context("alice"));
+    let of_alice = rig.server().await;
+    of_alice.expect("tools/call").await;
+    let _second = rig.call_for(tool("2", "{}"), context("alice"));
+    of_alice.expect("tools/call").await;
+    let _of_bob = rig.call_for(tool("3", "{}"), context("bob"));
+    rig.server().await.expect("tools/call").await;
+    assert_eq!(rig.back.sessions(), 2);
+}
+
+#[tokio::test]
 async fn the_next_call_has_a_new_session_when_one_has_ended() {
     let mut rig = rig(BackOptions::default());
     let mut first = rig.call(tool("1", "{}"));
