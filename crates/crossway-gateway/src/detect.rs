@@ -161,12 +161,11 @@ async fn find(plan: UrlPlan) -> Result<Found, DetectError> {
 pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
     let address = plan.url.as_str();
     let url = shown(&plan.url);
-    let mut options = Options::default().proxies(plan.proxies.clone());
     let mut headers = HeaderMap::new();
     for (name, value) in plan.headers {
-        options = options.header(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))?;
         headers.append(name, value);
     }
+    let options = Options::default().proxies(plan.proxies.clone()).headers(headers.clone())?;
     let http_sse = || {
         let options = crossway_http_sse::Options::default().with_headers(headers).with_proxies(plan.proxies);
         HttpSseUpstream::new(address, options)
@@ -217,6 +216,9 @@ pub(crate) fn shown(url: &Url) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+    use tokio::io::AsyncReadExt as _;
+
     use super::*;
 
     #[test]
@@ -227,6 +229,31 @@ mod tests {
         };
         assert!(not_sse(401).ends_with("without authorization; add a header, `Authorization: Bearer ...`"));
         assert!(not_sse(404).ends_with("opens no HTTP+SSE stream"));
+    }
+
+    #[tokio::test]
+    async fn a_header_goes_out_as_the_bytes_that_it_is() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/mcp", listener.local_addr().unwrap())).unwrap();
+        let value = HeaderValue::from_bytes(b"caf\xe9").unwrap();
+        for transport in [TransportArg::StreamableHttp, TransportArg::HttpSse] {
+            let proxies = crossway_dial::Proxies::default();
+            let headers = vec![(HeaderName::from_static("x-place"), value.clone())];
+            let plan = UrlPlan { url: url.clone(), headers, transport: Some(transport), proxies };
+            let asked = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = Vec::new();
+                while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+                    assert_ne!(stream.read_buf(&mut head).await.unwrap(), 0);
+                }
+                head
+            };
+            let head = tokio::select! {
+                _ = connect_url(plan) => panic!("nothing was answered"),
+                head = asked => head,
+            };
+            assert!(head.windows(4).any(|bytes| bytes == b"caf\xe9"), "{}", head.escape_ascii());
+        }
     }
 
     #[test]
