@@ -14,7 +14,7 @@ fn run(program: &str) -> String {
 #[test]
 fn own_upstream_answers() {
     let said = run(env!("CARGO_BIN_EXE_own_upstream"));
-    assert!(said.contains("HELLO"), "{said}");
+    assert!(said.contains(r#"{"content":[{"text":"HELLO","type":"text"}]}"#), "{said}");
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn axum_bridge_lists_the_tools_of_a_stdio_server() {
 #[test]
 fn rmcp_http_sse_calls_a_tool() {
     let said = run(env!("CARGO_BIN_EXE_rmcp_http_sse"));
-    assert!(said.contains("SHOUT"), "{said}");
+    assert!(said.contains("HELLO"), "{said}");
 }
 
 #[test]

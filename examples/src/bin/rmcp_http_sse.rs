@@ -22,7 +22,8 @@ async fn main() -> anyhow::Result<()> {
     // The client.
     let link = HttpSseUpstream::new(&url, Options::default())?.connect(Scope::Session);
     let client = ().serve(ClientTransport::new(link)).await?;
-    let answer = client.call_tool(CallToolRequestParams::new("shout")).await?;
+    let arguments = serde_json::Map::from_iter([("text".to_owned(), "hello".into())]);
+    let answer = client.call_tool(CallToolRequestParams::new("shout").with_arguments(arguments)).await?;
 
     println!(
         "{url} says {:?}",

@@ -1,4 +1,4 @@
-//! An MCP server of your own as an upstream: see `Shouting` in `src/lib.rs`. Here it is called without any transport.
+//! An MCP server of your own as an upstream: `shouting.rs`, beside this. Here it is called without any transport.
 
 #![expect(clippy::print_stdout, reason = "that is what an example is for")]
 
