@@ -85,6 +85,9 @@ struct Reading {
     why: Option<ConditionError>,
 }
 
+/// From 2^53 on, integers that differ are the same double, and a server that reads all numbers as doubles takes one for the other.
+const INEXACT: u64 = 1 << 53;
+
 /// Reads one JSON value, and refuses what two readers may read in two ways.
 struct Json<'a>(&'a mut Reading);
 
@@ -118,20 +121,22 @@ impl<'de> Visitor<'de> for Json<'_> {
         Ok(Box::new(CelBool::from(value)))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Box<dyn Val>, E> {
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Box<dyn Val>, E> {
+        if value.unsigned_abs() >= INEXACT {
+            return self.refuse(ConditionError::InexactNumber);
+        }
         Ok(Box::new(CelInt::from(value)))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Box<dyn Val>, E> {
-        Ok(match i64::try_from(value) {
-            Ok(int) => Box::new(CelInt::from(int)),
-            Err(_) => Box::new(CelUInt::from(value)),
-        })
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Box<dyn Val>, E> {
+        match i64::try_from(value) {
+            Ok(int) => self.visit_i64(int),
+            Err(_) => self.refuse(ConditionError::InexactNumber),
+        }
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Box<dyn Val>, E> {
-        // From 2^53 on, integers that differ are the same double.
-        if value.abs() >= 9_007_199_254_740_992.0 {
+        if value.abs() >= INEXACT as f64 {
             return self.refuse(ConditionError::InexactNumber);
         }
         Ok(Box::new(CelDouble::from(value)))
