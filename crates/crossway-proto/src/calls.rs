@@ -92,6 +92,17 @@ struct Slot<T> {
     state: T,
 }
 
+/// Why a call is not taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotOpened {
+    /// There are as many calls in flight as there may be.
+    #[error("there are too many calls in flight")]
+    Full,
+    /// The message is no request, and nothing answers it.
+    #[error("the message is no request")]
+    NoRequest,
+}
+
 impl<T> Slot<T> {
     fn is_open(&self) -> bool {
         !self.is_answered && !self.is_listen
@@ -109,11 +120,12 @@ impl<T> Calls<T> {
     ///
     /// # Errors
     ///
-    /// Gives `state` back when the table is full, or when the message is no request.
-    pub fn open(&mut self, origin: u64, request: &mut Message, state: T) -> Result<CallKey, T> {
-        let Some(id) = request.id().filter(|_| request.is_request() && self.slots.len() < self.limit) else {
-            return Err(state);
-        };
+    /// When the message is no request, or the table is full.
+    pub fn open(&mut self, origin: u64, request: &mut Message, state: T) -> Result<CallKey, NotOpened> {
+        let id = request.id().filter(|_| request.is_request()).ok_or(NotOpened::NoRequest)?;
+        if self.slots.len() >= self.limit {
+            return Err(NotOpened::Full);
+        }
         // From 1 to the last count, and over again: none comes twice in a row, which could be in the same slot.
         self.count = self.count % (COUNT_LIMIT - 1) + 1;
         let entry = self.slots.vacant_entry();
@@ -340,6 +352,18 @@ mod tests {
             assert_eq!(answer.to_bytes(), r#"{"jsonrpc":"2.0","id":"a","result":{}}"#);
             calls.close(key);
         }
+    }
+
+    #[test]
+    fn a_full_table_is_told_from_what_is_no_request() {
+        let parse = |text: &'static str| Message::parse(Bytes::from(text), &Limits::default()).unwrap();
+        let mut request = parse(r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
+        let mut notification = parse(r#"{"jsonrpc":"2.0","method":"m"}"#);
+        let mut calls = Calls::new(1);
+        assert_eq!(calls.open(0, &mut notification, ()), Err(NotOpened::NoRequest));
+        calls.open(0, &mut request.clone(), ()).unwrap();
+        assert_eq!(calls.open(0, &mut request, ()), Err(NotOpened::Full));
+        assert_eq!(calls.open(0, &mut notification, ()), Err(NotOpened::NoRequest));
     }
 
     #[test]

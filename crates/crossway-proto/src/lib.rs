@@ -19,7 +19,7 @@ mod stamp;
 mod text;
 
 pub use batch::Incoming;
-pub use calls::{CallKey, Calls, Owner};
+pub use calls::{CallKey, Calls, NotOpened, Owner};
 pub use compose::ResultMembers;
 pub use edit::{Layout, NotAnObject, Part};
 pub use error::{ErrorCode, ErrorObject, ParseError};

@@ -21,7 +21,7 @@ pub use error::{CallError, Fault, Outcome, Reason};
 pub use extensions::{Extensions, extension_of};
 pub use limits::Limits;
 pub use link::{Closing, Connection, Link};
-pub use mux::{Mux, Outlet};
+pub use mux::{Mux, Outlet, Overflow};
 pub use pump::Pump;
 pub use reply::Reply;
 pub use requests::RequestBound;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use crossway_proto::{CallKey, Calls, Kind, Message, Owner};
+use crossway_proto::{CallKey, Calls, Kind, Message, NotOpened, Owner};
 
 use crate::{
     Ask, Call, CallError, Closing, Connection, Context, Limits, Link, Outcome, Reason, Reply, Scope,
@@ -293,11 +293,13 @@ impl<O: Outlet> Mux<O> {
             state.is_session |= is_initialize;
             match state.calls.open(origin, &mut message, Waiting::default()) {
                 Ok(key) => (key, state.is_alone()),
-                Err(_) => {
+                Err(NotOpened::Full) => {
                     return Reply::failed(CallError::not_sent(Reason::OverLimit(
                         "the connection has too many calls in flight".into(),
                     )));
                 }
+                // What has no id gets no answer.
+                Err(NotOpened::NoRequest) => return Reply::accepted(),
             }
         };
         let sent = if is_alone {

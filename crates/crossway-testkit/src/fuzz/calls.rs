@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use crossway_proto::{CallKey, Calls, Limits, Message, Owner, RequestId};
+use crossway_proto::{CallKey, Calls, Limits, Message, NotOpened, Owner, RequestId};
 
 use super::input::Input;
 
@@ -83,8 +83,8 @@ impl Table {
         let mut request = parse(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"{meta}}}"#));
         let origin = (with >> 2) as u64 % 3;
         match self.calls.open(origin, &mut request, self.opened) {
-            Err(state) => {
-                assert_eq!((state, self.live.len()), (self.opened, self.limit), "refused with room")
+            Err(why) => {
+                assert_eq!((why, self.live.len()), (NotOpened::Full, self.limit), "refused with room")
             }
             Ok(key) => {
                 assert!(self.live.len() < self.limit, "opened beyond the limit");
@@ -99,7 +99,8 @@ impl Table {
         }
         self.opened += 1;
         let mut notification = parse(r#"{"jsonrpc":"2.0","method":"tools/call"}"#);
-        assert_eq!(self.calls.open(origin, &mut notification, 0), Err(0), "a notification is no call");
+        let opened = self.calls.open(origin, &mut notification, 0);
+        assert_eq!(opened, Err(NotOpened::NoRequest), "a notification is no call");
     }
 
     /// A call in the table or one that has gone.
