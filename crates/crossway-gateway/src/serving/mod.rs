@@ -21,6 +21,7 @@ mod question;
 mod quotas;
 mod recorded;
 mod ruling;
+mod running;
 mod sent;
 mod shares;
 mod standing;
@@ -41,19 +42,14 @@ use crossway_policy::TenantName;
 use crossway_router::{Front, Router, RouterOptions, SealedSessions};
 use crossway_seal::Keyring;
 use crossway_service::{Upstream, extension_of};
-use futures_util::FutureExt as _;
-use tokio::sync::{oneshot, watch};
 
 use crate::args::{Listen, LogArgs, ServeArgs};
-use crate::config::Reloads;
 use crate::config::{self, Loaded, UpstreamSpec};
-use crate::connect::{Connect, by_plan_unquoted};
+use crate::connect::Connect;
 use crate::faces::{Faces, encode_name};
-use crate::metrics::{Metrics, Reload};
-use crate::operations::Readiness;
+use crate::metrics::Metrics;
 use crate::otlp::Telemetry;
-use crate::serve::{Bound, Maker, ServeError, run};
-use crate::tls::Door;
+use crate::serve::{Maker, ServeError};
 use crate::tools::Tools;
 use crate::{RunError, Running};
 pub(crate) use ask::list;
@@ -64,7 +60,6 @@ use access::PolicyAccess;
 use discreet::Discreet;
 use instances::Told;
 use manager::{Manager, Sockets};
-use operating::{Source, Telling, follow_keys, load_tls, operate, record, recorded_all};
 use recorded::Recorded;
 use ruling::{Now, Ruling};
 use standing::Standing;
@@ -114,7 +109,7 @@ impl Prepared {
     /// When an address is taken, or certificates or the audit log can't be used.
     #[must_use]
     pub fn serve(self) -> Running {
-        Box::pin(serve(self))
+        Box::pin(running::serve(self))
     }
 }
 
@@ -129,120 +124,6 @@ impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared").field("file", &self.file).finish_non_exhaustive()
     }
-}
-
-async fn serve(prepared: Prepared) -> Result<(), RunError> {
-    let Prepared { file, mut loaded, manager, sockets, telemetry } = prepared;
-    let mut reloads = Reloads::new(&file, &loaded).map_err(RunError::Signals)?;
-    let bound = Bound::listening(&loaded, sockets.clients).await?;
-    let maker = bound.maker(false);
-    let (fixed, mut says) = (loaded.fixed, loaded.says);
-    let upstreams = std::mem::take(&mut loaded.upstreams);
-    let (keyring, hash) = (loaded.keyring.clone(), std::mem::take(&mut loaded.hash));
-    let (operations, tls) = (loaded.operations.take(), loaded.listening.tls.take());
-    let metrics = telemetry.metrics;
-    let readiness = Readiness::new();
-    let audit = loaded.audit.as_ref().map(record).transpose()?;
-    loaded.identity.start(&metrics, &loaded.proxies);
-    let (identity, identities) = watch::channel(loaded.identity.clone());
-    let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
-    readiness.config_loaded();
-    // Only keys that are at a URL are waited for.
-    readiness.keys_loaded(now.get().identity.keys_there().now_or_never().is_some());
-    let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
-    let mut gateway =
-        Gateway::new(now, maker, keyring, metrics.clone(), layer, telemetry.is_traced, by_plan_unquoted())?;
-    gateway.apply(upstreams);
-    let source = Source {
-        now: gateway.now.clone(),
-        faces: gateway.faces.clone(),
-        upstreams: Arc::clone(&gateway.told),
-        audit: log.clone(),
-    };
-    let telling = telemetry.exporter.map(|exporter| Telling::new(exporter, source.clone(), metrics.clone()));
-    let operating = match operations {
-        Some(operations) => {
-            Some(operate(operations, source, readiness.clone(), metrics.clone(), sockets.operations).await?)
-        }
-        None => None,
-    };
-    let tls = tls.map(|tls| load_tls("clients", tls, &metrics)).transpose()?;
-    readiness.listening();
-    metrics.config_in_force(&hash);
-    manager.ready(gateway.served.len());
-    let alive = manager.clone().keep_alive();
-    let names: Vec<String> = gateway.served.iter().map(|served| served.spec.name.clone()).collect();
-    let faces = gateway.faces.clone();
-    let edge = Edge::new(gateway.now.clone(), metrics.clone(), faces.clone());
-    let reloading = async {
-        loop {
-            match reloads.next().await {
-                Ok(loaded) if loaded.says == says => {
-                    manager.reloading();
-                    tracing::info!("the config was read again, and says what it said");
-                    metrics.config_in_force(&loaded.hash);
-                    metrics.config_reloaded(Reload::Unchanged);
-                }
-                Ok(mut loaded) => {
-                    manager.reloading();
-                    says = loaded.says;
-                    warn(&loaded);
-                    let held_back = fixed.changed_in(&loaded.fixed);
-                    let hash = std::mem::take(&mut loaded.hash);
-                    gateway.reload(loaded);
-                    if !held_back.is_empty() {
-                        tracing::warn!(
-                            keys = held_back.join(", "),
-                            "these keys have changed and hold from the next start on"
-                        );
-                    }
-                    identity.send_replace(gateway.now.get().identity.clone());
-                    metrics.config_reloaded(Reload::Ok);
-                    metrics.config_in_force(&hash);
-                }
-                Err(errors) => {
-                    manager.reloading();
-                    metrics.config_reloaded(Reload::Failed);
-                    tracing::error!("the changed config can't be used, and changes nothing: {errors}");
-                }
-            }
-            manager.ready(gateway.served.len());
-        }
-    };
-    // What is read during a drain would begin what the drain does not know of.
-    let (drains, drain) = oneshot::channel::<()>();
-    let watching = async {
-        tokio::select! {
-            biased;
-            _ = drain => std::future::pending().await,
-            () = reloading => {}
-        }
-    };
-    let keys = follow_keys(identities, readiness.clone());
-    let ending = {
-        let manager = manager.clone();
-        move || {
-            readiness.stopping();
-            manager.stopping();
-            drop(drains);
-        }
-    };
-    tokio::select! {
-        served = run(bound, faces, edge, Door::of(tls), ending, "crossway", &names) => served?,
-        () = async { tokio::join!(watching, alive, keys); } => {}
-    }
-    gateway.close().await;
-    // Before the last metrics are sent, which tell how many there are.
-    if let Some(log) = log {
-        recorded_all(&log).await;
-    }
-    if let Some(telling) = telling {
-        telling.end().await;
-    }
-    if let Some(operating) = operating {
-        operating.abort();
-    }
-    Ok(())
 }
 
 /// Everything that is served.

@@ -1,0 +1,197 @@
+//! Runs `crossway serve`: starts what it needs, takes up changed configs, and ends in order.
+
+use crossway_layers::audit::AuditLog;
+use futures_util::FutureExt as _;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::manager::Manager;
+use super::operating::{Source, Telling, follow_keys, load_tls, operate, record, recorded_all};
+use super::ruling::{Now, Ruling};
+use super::{Edge, Gateway, Prepared, warn};
+use crate::RunError;
+use crate::config::{ConfigErrors, Fixed, Loaded, Reloads};
+use crate::connect::by_plan_unquoted;
+use crate::identity::Identity;
+use crate::metrics::{Metrics, Reload};
+use crate::operations::Readiness;
+use crate::serve::{Bound, run};
+use crate::tls::{Door, Tls};
+
+/// Serves until asked to end.
+pub(super) async fn serve(prepared: Prepared) -> Result<(), RunError> {
+    let Started { bound, tls, mut gateway, mut reloading, identities, readiness, beside } =
+        Started::new(prepared).await?;
+    let names: Vec<String> = gateway.served.iter().map(|served| served.spec.name.clone()).collect();
+    let faces = gateway.faces.clone();
+    let edge = Edge::new(gateway.now.clone(), gateway.metrics.clone(), faces.clone());
+    let alive = reloading.manager.clone().keep_alive();
+    let keys = follow_keys(identities, readiness.clone());
+    // What is read during a drain would begin what the drain does not know of.
+    let (drains, drain) = oneshot::channel::<()>();
+    let ending = {
+        let manager = reloading.manager.clone();
+        move || {
+            readiness.stopping();
+            manager.stopping();
+            drop(drains);
+        }
+    };
+    let watching = async {
+        tokio::select! {
+            biased;
+            _ = drain => std::future::pending().await,
+            () = reloading.run(&mut gateway) => {}
+        }
+    };
+    tokio::select! {
+        served = run(bound, faces, edge, Door::of(tls), ending, "crossway", &names) => served?,
+        () = async { tokio::join!(watching, alive, keys); } => {}
+    }
+    gateway.close().await;
+    beside.end().await;
+    Ok(())
+}
+
+/// All that is there before the first request is taken.
+struct Started {
+    bound: Bound,
+    tls: Option<Tls>,
+    gateway: Gateway,
+    reloading: Reloading,
+    /// Who calls, by each config that is taken up.
+    identities: watch::Receiver<Identity>,
+    readiness: Readiness,
+    beside: Beside,
+}
+
+impl Started {
+    async fn new(prepared: Prepared) -> Result<Self, RunError> {
+        let Prepared { file, mut loaded, manager, sockets, telemetry } = prepared;
+        let reloads = Reloads::new(&file, &loaded).map_err(RunError::Signals)?;
+        let bound = Bound::listening(&loaded, sockets.clients).await?;
+        let maker = bound.maker(false);
+        let (fixed, says) = (loaded.fixed, loaded.says);
+        let upstreams = std::mem::take(&mut loaded.upstreams);
+        let (keyring, hash) = (loaded.keyring.clone(), std::mem::take(&mut loaded.hash));
+        let (operations, tls) = (loaded.operations.take(), loaded.listening.tls.take());
+        let metrics = telemetry.metrics;
+        let readiness = Readiness::new();
+        let audit = loaded.audit.as_ref().map(record).transpose()?;
+        loaded.identity.start(&metrics, &loaded.proxies);
+        let (identity, identities) = watch::channel(loaded.identity.clone());
+        let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
+        readiness.config_loaded();
+        // Only keys that are at a URL are waited for.
+        readiness.keys_loaded(now.get().identity.keys_there().now_or_never().is_some());
+        let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
+        let mut gateway = Gateway::new(
+            now,
+            maker,
+            keyring,
+            metrics.clone(),
+            layer,
+            telemetry.is_traced,
+            by_plan_unquoted(),
+        )?;
+        gateway.apply(upstreams);
+        let source = Source {
+            now: gateway.now.clone(),
+            faces: gateway.faces.clone(),
+            upstreams: gateway.told.clone(),
+            audit: log.clone(),
+        };
+        let telling =
+            telemetry.exporter.map(|exporter| Telling::new(exporter, source.clone(), metrics.clone()));
+        let operating = match operations {
+            Some(operations) => Some(
+                operate(operations, source, readiness.clone(), metrics.clone(), sockets.operations).await?,
+            ),
+            None => None,
+        };
+        let tls = tls.map(|tls| load_tls("clients", tls, &metrics)).transpose()?;
+        readiness.listening();
+        metrics.config_in_force(&hash);
+        manager.ready(gateway.served.len());
+        let reloading = Reloading { reloads, fixed, says, identity, manager, metrics };
+        let beside = Beside { log, telling, operating };
+        Ok(Self { bound, tls, gateway, reloading, identities, readiness, beside })
+    }
+}
+
+/// Takes up the config each time that it has changed.
+struct Reloading {
+    reloads: Reloads,
+    /// What holds from the next start on.
+    fixed: Fixed,
+    /// What the config in force says.
+    says: u64,
+    identity: watch::Sender<Identity>,
+    manager: Manager,
+    metrics: Metrics,
+}
+
+impl Reloading {
+    /// Goes on without end.
+    async fn run(&mut self, gateway: &mut Gateway) {
+        loop {
+            let read = self.reloads.next().await;
+            self.manager.reloading();
+            let reload = self.take_up(read, gateway);
+            self.metrics.config_reloaded(reload);
+            self.manager.ready(gateway.served.len());
+        }
+    }
+
+    fn take_up(&mut self, read: Result<Loaded, ConfigErrors>, gateway: &mut Gateway) -> Reload {
+        let mut loaded = match read {
+            Ok(loaded) => loaded,
+            Err(errors) => {
+                tracing::error!("the changed config can't be used, and changes nothing: {errors}");
+                return Reload::Failed;
+            }
+        };
+        let hash = std::mem::take(&mut loaded.hash);
+        if loaded.says == self.says {
+            tracing::info!("the config was read again, and says what it said");
+            self.metrics.config_in_force(&hash);
+            return Reload::Unchanged;
+        }
+        self.says = loaded.says;
+        warn(&loaded);
+        let held_back = self.fixed.changed_in(&loaded.fixed);
+        gateway.reload(loaded);
+        if !held_back.is_empty() {
+            tracing::warn!(
+                keys = held_back.join(", "),
+                "these keys have changed and hold from the next start on"
+            );
+        }
+        self.identity.send_replace(gateway.now.get().identity.clone());
+        self.metrics.config_in_force(&hash);
+        Reload::Ok
+    }
+}
+
+/// What goes on beside calls.
+struct Beside {
+    log: Option<AuditLog>,
+    telling: Option<Telling>,
+    operating: Option<JoinHandle<()>>,
+}
+
+impl Beside {
+    /// No call may be in flight any more.
+    async fn end(self) {
+        // Before the last metrics are sent, which tell how many there are.
+        if let Some(log) = self.log {
+            recorded_all(&log).await;
+        }
+        if let Some(telling) = self.telling {
+            telling.end().await;
+        }
+        if let Some(operating) = self.operating {
+            operating.abort();
+        }
+    }
+}
