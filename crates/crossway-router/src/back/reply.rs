@@ -1,5 +1,6 @@
 //! The reply to one modern request.
 
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -62,6 +63,11 @@ struct Running {
     reply: Option<Reply>,
     lease: Lease,
 }
+
+/// Whether there is more to look at, or the client gets something, or the end.
+type Next = ControlFlow<Option<Result<Message, CallError>>>;
+
+const LOOK: Next = ControlFlow::Continue(());
 
 impl CallReply {
     pub(super) fn new(pool: Arc<Pool>, message: Message, context: Context) -> Self {
@@ -179,39 +185,39 @@ impl CallReply {
         is_asked
     }
 
-    /// Does what the machine says. Gives what the client gets.
-    fn take(&mut self, step: Step) -> Option<Message> {
-        let Phase::Running(running) = &mut self.phase else { return None };
+    /// Does what the machine says.
+    fn take(&mut self, step: Step) -> Next {
+        let Phase::Running(running) = &mut self.phase else { return LOOK };
         let member = &running.lease.member;
         match step {
-            Step::Pass(message) => Some(message),
-            Step::Nothing => None,
+            Step::Pass(message) => ControlFlow::Break(Some(Ok(message))),
+            Step::Nothing => LOOK,
             Step::Announce(change) => {
                 member.audience.announce(change);
-                None
+                LOOK
             }
             Step::Reply(message) => {
                 member.tell(message);
-                None
+                LOOK
             }
             Step::Refuse(to_client, to_server) => {
                 member.tell(to_server);
                 self.finish(Ended::Unanswered);
-                Some(to_client)
+                ControlFlow::Break(Some(Ok(to_client)))
             }
             Step::Park(question) => {
                 self.questions.push(question);
                 self.grace.get_or_insert_with(|| Box::pin(sleep(PARK_GRACE)));
-                None
+                LOOK
             }
             Step::Done(answer) => {
                 self.finish(Ended::Answered);
-                Some(answer)
+                ControlFlow::Break(Some(Ok(answer)))
             }
             Step::AskAnew(questions) => {
                 let asked = self.pool.ask_anew(&running.call, &self.owner, &questions);
                 self.finish(Ended::Answered);
-                Some(asked)
+                ControlFlow::Break(Some(Ok(asked)))
             }
         }
     }
@@ -280,6 +286,97 @@ impl CallReply {
         self.finish(Ended::Unanswered);
         Some(error)
     }
+
+    /// A message from elsewhere than the call's own stream.
+    fn found(&mut self, message: Message) -> Next {
+        match &mut self.phase {
+            Phase::Running(running) => {
+                let step = running.call.handle_reply(message);
+                self.take(step)
+            }
+            // Of the session that is gone.
+            Phase::Opening(_) if !message.is_response() => LOOK,
+            // An answer of our own.
+            Phase::Opening(_) | Phase::Over => {
+                self.end();
+                ControlFlow::Break(Some(Ok(message)))
+            }
+        }
+    }
+
+    fn poll_opening(&mut self, cx: &mut TaskContext<'_>) -> Poll<Next> {
+        let Phase::Opening(opening) = &mut self.phase else { return Poll::Ready(LOOK) };
+        let opened = ready!(opening.as_mut().poll(cx));
+        Poll::Ready(match opened.map(|lease| self.send(lease)) {
+            Ok(Ok(phase)) => {
+                self.phase = phase;
+                LOOK
+            }
+            Ok(Err(answer)) => {
+                self.end();
+                ControlFlow::Break(Some(Ok(*answer)))
+            }
+            Err(error) => self.failed(error),
+        })
+    }
+
+    fn poll_running(&mut self, cx: &mut TaskContext<'_>) -> Poll<Next> {
+        let Phase::Running(running) = &mut self.phase else { return Poll::Ready(LOOK) };
+        let next = match &mut running.reply {
+            Some(reply) => Pin::new(reply).poll_next(cx),
+            None => Poll::Pending,
+        };
+        match next {
+            Poll::Pending => self.poll_waiting(cx),
+            Poll::Ready(Some(Ok(message))) => Poll::Ready(self.heard(message)),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(self.failed(error)),
+            Poll::Ready(None) => {
+                self.finish(Ended::Unanswered);
+                Poll::Ready(ControlFlow::Break(None))
+            }
+        }
+    }
+
+    /// What has its time while the server says nothing.
+    fn poll_waiting(&mut self, cx: &mut TaskContext<'_>) -> Poll<Next> {
+        if let Phase::Running(running) = &self.phase
+            && let Some(held) = &mut self.held
+            && held.patience.as_mut().poll(cx).is_ready()
+        {
+            running.lease.member.refuse_held(held);
+            self.held = None;
+        }
+        let Some(grace) = &mut self.grace else { return Poll::Pending };
+        ready!(grace.as_mut().poll(cx));
+        Poll::Ready(ControlFlow::Break(self.park().map(Ok)))
+    }
+
+    /// A message of the call's own stream.
+    fn heard(&mut self, message: Message) -> Next {
+        let Phase::Running(running) = &mut self.phase else { return LOOK };
+        if message.is_request() && !running.call.may_ask() {
+            let id = id_of(&message);
+            return match running.lease.member.keep_for_later(message) {
+                Ok(()) => {
+                    Held::add(&mut self.held, id);
+                    LOOK
+                }
+                Err(message) => {
+                    let step = running.call.handle_reply(*message);
+                    self.take(step)
+                }
+            };
+        }
+        if message.is_method("notifications/cancelled") {
+            running.lease.member.note_withdrawn(&message);
+        }
+        let step = running.call.handle_reply(message);
+        self.take(step)
+    }
+
+    fn failed(&mut self, error: CallError) -> Next {
+        self.fail(error).map_or(LOOK, |error| ControlFlow::Break(Some(Err(error))))
+    }
 }
 
 /// A session that is open, with a server that was told what it has to know before the call.
@@ -311,83 +408,17 @@ impl Stream for CallReply {
             if matches!(this.phase, Phase::Over) {
                 return Poll::Ready(None);
             }
-            let step = match (this.cell.look(cx), &mut this.phase) {
+            let next = match (this.cell.look(cx), &this.phase) {
                 (Found::Cancelled, _) => {
                     this.finish(Ended::Unanswered);
-                    return Poll::Ready(None);
+                    ControlFlow::Break(None)
                 }
-                (Found::Message(message), Phase::Running(running)) => running.call.handle_reply(*message),
-                // Of the session that is gone.
-                (Found::Message(message), Phase::Opening(_)) if !message.is_response() => continue,
-                // An answer of our own.
-                (Found::Message(answer), _) => {
-                    this.end();
-                    return Poll::Ready(Some(Ok(*answer)));
-                }
-                (Found::Nothing, Phase::Over) => return Poll::Ready(None),
-                (Found::Nothing, Phase::Opening(opening)) => {
-                    let opened = ready!(opening.as_mut().poll(cx));
-                    match opened.map(|lease| this.send(lease)) {
-                        Ok(Ok(phase)) => {
-                            this.phase = phase;
-                            continue;
-                        }
-                        Ok(Err(answer)) => {
-                            this.end();
-                            return Poll::Ready(Some(Ok(*answer)));
-                        }
-                        Err(error) => match this.fail(error) {
-                            Some(error) => return Poll::Ready(Some(Err(error))),
-                            None => continue,
-                        },
-                    }
-                }
-                (Found::Nothing, Phase::Running(running)) => {
-                    let next = match &mut running.reply {
-                        Some(reply) => Pin::new(reply).poll_next(cx),
-                        None => Poll::Pending,
-                    };
-                    let Poll::Ready(next) = next else {
-                        if let Some(held) = &mut this.held
-                            && held.patience.as_mut().poll(cx).is_ready()
-                        {
-                            running.lease.member.refuse_held(held);
-                            this.held = None;
-                        }
-                        let Some(grace) = &mut this.grace else { return Poll::Pending };
-                        ready!(grace.as_mut().poll(cx));
-                        return Poll::Ready(this.park().map(Ok));
-                    };
-                    match next {
-                        Some(Ok(message)) if message.is_request() && !running.call.may_ask() => {
-                            let id = id_of(&message);
-                            match running.lease.member.keep_for_later(message) {
-                                Ok(()) => {
-                                    Held::add(&mut this.held, id);
-                                    continue;
-                                }
-                                Err(message) => running.call.handle_reply(*message),
-                            }
-                        }
-                        Some(Ok(message)) => {
-                            if message.is_method("notifications/cancelled") {
-                                running.lease.member.note_withdrawn(&message);
-                            }
-                            running.call.handle_reply(message)
-                        }
-                        Some(Err(error)) => match this.fail(error) {
-                            Some(error) => return Poll::Ready(Some(Err(error))),
-                            None => continue,
-                        },
-                        None => {
-                            this.finish(Ended::Unanswered);
-                            return Poll::Ready(None);
-                        }
-                    }
-                }
+                (Found::Message(message), _) => this.found(*message),
+                (Found::Nothing, Phase::Opening(_)) => ready!(this.poll_opening(cx)),
+                (Found::Nothing, _) => ready!(this.poll_running(cx)),
             };
-            if let Some(message) = this.take(step) {
-                return Poll::Ready(Some(Ok(message)));
+            if let ControlFlow::Break(item) = next {
+                return Poll::Ready(item);
             }
         }
     }
