@@ -15,7 +15,7 @@ pub(crate) fn complete(request: &CompleteRequestParams) -> Result<CompleteResult
             "arg1" | "arg2" => WORDS,
             _ => &[],
         },
-        Reference::Prompt(prompt) if prompts::list().iter().any(|listed| listed.name == prompt.name) => &[],
+        Reference::Prompt(prompt) if prompts::exists(&prompt.name) => &[],
         Reference::Resource(resource) if resource.uri == resources::TEMPLATE => match name {
             "id" => IDS,
             _ => &[],

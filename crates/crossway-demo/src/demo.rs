@@ -29,8 +29,13 @@ pub struct Demo {
 impl Demo {
     /// A server that speaks the revisions of `era`.
     pub fn new(era: Era) -> Self {
-        let server =
-            Server { listeners: Listeners::default(), seal: Seal::new(), version: AtomicU64::new(1) };
+        let server = Server {
+            listeners: Listeners::default(),
+            seal: Seal::new(),
+            version: AtomicU64::new(1),
+            tool_changes: AtomicU64::new(0),
+            prompt_changes: AtomicU64::new(0),
+        };
         Self { era, server: Arc::new(server), session: Session::default(), closer: FindCloser::default() }
     }
 
@@ -71,6 +76,10 @@ pub(crate) struct Server {
     pub(crate) seal: Seal,
     /// Of the watched resource.
     version: AtomicU64,
+    /// How often the list of tools has changed.
+    pub(crate) tool_changes: AtomicU64,
+    /// How often the list of prompts has changed.
+    pub(crate) prompt_changes: AtomicU64,
 }
 
 impl Server {

@@ -1,6 +1,7 @@
 //! The `ServerHandler`: from the protocol's methods to the modules that do the work.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 
 use rmcp::{
     RoleServer, ServerHandler,
@@ -77,7 +78,8 @@ impl ServerHandler for Demo {
         context: Context,
     ) -> Result<ListToolsResult, ErrorData> {
         let dialect = self.admit_list(page.as_ref(), &context)?;
-        Ok(ListToolsResult::with_all_items(tools::list()).stamped(dialect, resources::fresh_ms()))
+        let changes = self.server.tool_changes.load(Ordering::Relaxed);
+        Ok(ListToolsResult::with_all_items(tools::list(changes)).stamped(dialect, resources::fresh_ms()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -108,7 +110,8 @@ impl ServerHandler for Demo {
         context: Context,
     ) -> Result<ListPromptsResult, ErrorData> {
         let dialect = self.era().admit(&context)?;
-        let (prompts, next) = pages::page(prompts::list(), page.as_ref())?;
+        let changes = self.server.prompt_changes.load(Ordering::Relaxed);
+        let (prompts, next) = pages::page(prompts::list(changes), page.as_ref())?;
         let mut result = ListPromptsResult::with_all_items(prompts);
         result.next_cursor = next;
         Ok(result.stamped(dialect, resources::fresh_ms()))

@@ -20,12 +20,21 @@ const WITH_RESOURCE: &str = "test_prompt_with_embedded_resource";
 const WITH_IMAGE: &str = "test_prompt_with_image";
 const THAT_ASKS: &str = "test_input_required_result_prompt";
 
-/// All prompts, as `prompts/list` has them.
-pub(crate) fn list() -> Vec<Prompt> {
+/// Whether there is a prompt of this name.
+pub(crate) fn exists(name: &str) -> bool {
+    list(0).iter().any(|prompt| prompt.name == name)
+}
+
+/// All prompts, as `prompts/list` has them after so many changes.
+pub(crate) fn list(changes: u64) -> Vec<Prompt> {
+    let changed = match changes {
+        0 => String::new(),
+        _ => format!(". Changes of this list: {changes}"),
+    };
     let required =
         |name: &str, about: &str| PromptArgument::new(name).with_description(about).with_required(true);
     vec![
-        Prompt::new(SIMPLE, Some("One message of text"), None),
+        Prompt::new(SIMPLE, Some(format!("One message of text{changed}")), None),
         Prompt::new(
             WITH_ARGUMENTS,
             Some("One message that quotes two arguments"),

@@ -57,6 +57,12 @@ impl Crossway {
         self.serve(&arguments)
     }
 
+    /// The same of a URL that wants a key.
+    pub(super) fn bridge_url_as(&self, url: &str, key: &str) -> Result<Serving> {
+        let header = format!("Authorization: Bearer {key}");
+        self.serve(&["bridge", "--listen", "127.0.0.1:0", "--upstream", url, "--header", &header])
+    }
+
     /// `crossway bridge --config FILE`.
     pub(super) fn bridge_config(&self, file: &Path) -> Result<Serving> {
         self.serve(&["bridge", "--listen", "127.0.0.1:0", "--config", &file.display().to_string()])

@@ -126,7 +126,7 @@ fn run_at(lab: &Lab, gateway: Gateway, wanted: Vec<MergedRun>) -> Result<Vec<(Me
     let (dir, demo) = (empty_dir(lab, gateway.name())?, lab.crossway.demo("modern")?);
     let serving = match gateway {
         Gateway::Bridge => bridge(lab, &dir, &demo)?,
-        Gateway::Serve => serve(lab, &dir, &demo)?,
+        Gateway::Serve => self::gateway(lab, &dir, servers(lab, &demo)?)?,
     };
     let fixtures = dir.join("fixtures.json");
     let text = fs::read_to_string(lab.scripts.join("fixtures.json")).context("interop/fixtures.json")?;
@@ -174,21 +174,22 @@ fn bridge(lab: &Lab, dir: &Path, demo: &Serving) -> Result<Serving> {
     lab.crossway.bridge_config(&config)
 }
 
-/// What the user of the tenant proves who they are with.
-const KEY: &str = "a-key-that-only-interop-has-0123456789abcdef";
+/// By which the gateway's user proves who they are.
+pub(super) const KEY: &str = "a-key-that-only-interop-has-0123456789abcdef";
 /// SHA-256 of it.
 const SUM: &str = "f70dca7ef7504ff0f7796c8d26376808f8fe8b19b1a41b545e4dc1aa958ec946";
 
-/// The gateway of one tenant with one user.
-fn serve(lab: &Lab, dir: &Path, demo: &Serving) -> Result<Serving> {
+/// `crossway serve` with these servers, all of them granted to the one user of its one tenant.
+pub(super) fn gateway(lab: &Lab, dir: &Path, servers: Value) -> Result<Serving> {
     let config = dir.join("crossway.json");
     let user = json!({ "sha256": SUM, "subject": "user", "groups": ["all"] });
-    let everything =
-        json!({ "tenant": "all", "upstream": "*", "tools": ["*"], "prompts": ["*"], "resources": ["**"] });
+    let everything = json!({
+        "tenant": "all", "upstream": "*", "tools": ["*"], "prompts": ["*"], "resources": ["**"],
+    });
     let text = json!({
         "listen": "127.0.0.1:0",
         "identity": { "proof": "api-keys", "keys": [user] },
-        "upstreams": servers(lab, demo)?,
+        "upstreams": servers,
         "tenants": { "all": { "groups": ["all"] } },
         "grants": [everything],
     });
@@ -223,12 +224,9 @@ fn among_others(part: &Part, fixture: &Value) -> Value {
         };
         features.insert(feature.to_owned(), absent);
     }
-    let silent = match part.fixture {
-        "demo" => Some("its list comes back as it was, which is no news where it is one of several"),
-        "everything" => Some("the session that gets another resource is not the one that lists are from"),
-        _ => None,
-    };
-    if let Some(why) = silent {
+    // Each session with a server on stdio is a process.
+    if matches!(part.name, "everything" | "demo") {
+        let why = "the session whose list changes is not the one that lists are from";
         features.insert("list_changed".to_owned(), json!({ "absent": "unused", "why": why }));
     }
     for (name, feature) in &mut features {

@@ -6,7 +6,7 @@ use super::matrix;
 use super::merged::MergedRun;
 use super::pairs::{Feature, Run};
 use super::small;
-use super::suite::{ARRANGEMENTS, CLIENT_REVISIONS, REVISIONS, SuiteRun, Suites, WAYS};
+use super::suite::{ARRANGEMENTS, CLIENT_REVISIONS, REVISIONS, SuiteRun, Suites, WAYS, beyond_legacy};
 
 /// Everything that was run.
 #[derive(Debug, Default)]
@@ -100,8 +100,10 @@ impl Outcome {
             text,
             "\n– : revision 2026-07-28 has no HTTP+SSE to be tried. Its transports are stdio and Streamable HTTP, \"introduced in\n\
              protocol version 2025-03-26 as a replacement for the HTTP+SSE transport from protocol version 2024-11-05\"\n\
-             (2026-07-28, basic/transports/streamable-http). A client and a server that both speak it need no translation."
+             (2026-07-28, basic/transports/streamable-http). A client and a server that both speak it need no translation.\n\n\
+             Impossible with a server that speaks 2025-11-25 and older alone:\n"
         )?;
+        beyond_legacy().try_for_each(|line| writeln!(text, "{line}"))?;
         writeln!(
             text,
             "\n### Client scenarios\n\nThe suite's server, Crossway, the TypeScript client 2.4.0.\n"

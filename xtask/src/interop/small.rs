@@ -48,8 +48,8 @@ pub(super) fn write_merged(text: &mut String, merged: &[(MergedRun, Vec<Feature>
         "\n## Several servers at one URL\n\n\
          `crossway bridge --config` with four servers, and clients at its `/mcp` on Streamable HTTP: names are\n\
          `everything__echo`, and URIs that two servers have are wrapped. Lists are those of all four. Cells are as above.\n\
-         That a list has changed is told if it comes back as another. The demo's does not, and what server-everything adds is in\n\
-         the session of the call alone, which is not the one that lists are from.\n"
+         That a list has changed is told if it comes back as another. What server-everything and the demo on stdio change is in\n\
+         the session of the call alone, each a process, which is not the one that lists are from.\n"
     )?;
     write_gateway(text, merged, Gateway::Bridge)?;
     writeln!(

@@ -1,22 +1,27 @@
-//! Tools that notify subscribers of a change.
+//! Tools that change something, and notify subscribers of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Entry, Outcome, nothing, said};
 use crate::{listeners::Change, resources, turn::Turn};
 
+/// The tool whose description is what changes in the list of tools.
+pub(super) const TOOL_CHANGE: &str = "test_trigger_tool_change";
+
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
-        name: "test_trigger_tool_change",
-        about: "Tells all listeners that the list of tools has changed.",
+        name: TOOL_CHANGE,
+        about: "Changes the list of tools, which says how often, and tells all listeners.",
         input: nothing,
         changes: true,
-        run: |turn| Box::pin(tell(turn, Change::Tools)),
+        run: |turn| Box::pin(change(turn, &turn.demo.server.tool_changes, Change::Tools)),
     },
     Entry {
         name: "test_trigger_prompt_change",
-        about: "Tells all listeners that the list of prompts has changed.",
+        about: "Changes the list of prompts, which says how often, and tells all listeners.",
         input: nothing,
         changes: true,
-        run: |turn| Box::pin(tell(turn, Change::Prompts)),
+        run: |turn| Box::pin(change(turn, &turn.demo.server.prompt_changes, Change::Prompts)),
     },
     Entry {
         name: "test_trigger_resource_update",
@@ -27,7 +32,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
-async fn tell(turn: &Turn<'_>, change: Change<'_>) -> Outcome {
+async fn change(turn: &Turn<'_>, count: &AtomicU64, change: Change<'_>) -> Outcome {
+    count.fetch_add(1, Ordering::Relaxed);
     let told = turn.demo.server.listeners.tell(change).await;
     said(format!("Listeners told: {told}."))
 }

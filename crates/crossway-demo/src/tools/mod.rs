@@ -60,9 +60,16 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
 
 static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| entries().map(Entry::tool).collect());
 
-/// All tools, as `tools/list` has them.
-pub(crate) fn list() -> Vec<Tool> {
-    TOOLS.clone()
+/// All tools, as `tools/list` has them after so many changes.
+pub(crate) fn list(changes: u64) -> Vec<Tool> {
+    let mut tools = TOOLS.clone();
+    if changes > 0 {
+        for tool in tools.iter_mut().filter(|tool| tool.name == changes::TOOL_CHANGE) {
+            let about = tool.description.take().unwrap_or_default();
+            tool.description = Some(format!("{about} Changes: {changes}.").into());
+        }
+    }
+    tools
 }
 
 /// One tool, by its name.
@@ -95,7 +102,7 @@ mod tests {
 
     #[test]
     fn every_tool_has_a_name_of_its_own_and_an_object_for_arguments() {
-        let tools = list();
+        let tools = list(0);
         let names: HashSet<_> = tools.iter().map(|tool| tool.name.clone()).collect();
         assert_eq!(names.len(), tools.len());
         for tool in &tools {
@@ -110,7 +117,13 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_has_changed_is_another_one() {
+        let lists = [list(0), list(1), list(2)].map(|list| serde_json::to_value(list).unwrap());
+        assert!(lists[0] != lists[1] && lists[1] != lists[2]);
+    }
+
+    #[test]
     fn the_first_tool_needs_no_arguments() {
-        assert_eq!(list()[0].name, "test_simple_text");
+        assert_eq!(list(0)[0].name, "test_simple_text");
     }
 }
