@@ -257,68 +257,25 @@ fn parse_with(
 ) -> Result<Loaded, ConfigErrors> {
     let hash = hash_of(text);
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = tree::Lines::new(text);
-    let finding = |at: Option<usize>, severity, steps: &[Step], problem| Finding {
-        file: path.to_owned(),
-        at: at.map(|at| lines.find(at)),
-        severity,
-        path: tree::Path(steps).to_string(),
-        problem,
-    };
-    let error = |at, problem| finding(Some(at), Severity::Error, &[], problem);
-    let Some(format) = Format::of(path) else {
-        return Err(ConfigErrors(vec![finding(None, Severity::Error, &[], Problem::UnknownFormat)]));
-    };
-    let mut root = format.parse(text).map_err(|faults| {
-        let problem = |what| match what {
-            format::What::Problem(problem) => problem,
-            format::What::Twice(key, first) => Problem::Twice { key, line: lines.find(first).0 },
-        };
-        ConfigErrors(faults.into_iter().map(|(at, what)| error(at, problem(what))).collect())
-    })?;
-    // It would be one that grants nothing: more likely it is about to be written.
-    if root.is_empty() {
-        return Err(ConfigErrors(vec![finding(None, Severity::Error, &[], Problem::Empty)]));
-    }
+    let places = Places { file: path, lines: tree::Lines::new(text) };
+    let mut root = root_of(text, &places).map_err(ConfigErrors)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut context = Context::new(&lookup, folder);
     context.policy_before = before;
     // Each value stays where it stands, whatever comes in its place.
     let wrong = read::expand_all(&mut root, &context);
-    let file = read::read::<ConfigFile>(&root, &context, wrong);
-    let file = match file {
+    let file = match read::read::<ConfigFile>(&root, &context, wrong) {
         Ok(file) => file,
         Err(wrong) => {
             files.extend(context.take_found().files);
-            let mut findings: Vec<_> = wrong
-                .into_iter()
-                .map(|(steps, problem)| {
-                    let at = place(&root, &steps, &problem);
-                    let problem = unless_shown(problem, &steps, &root);
-                    finding(at, Severity::Error, &steps, problem)
-                })
-                .collect();
-            sort(&mut findings);
-            return Err(ConfigErrors(findings));
+            return Err(ConfigErrors(places.unreadable(wrong, &root)));
         }
     };
     let mut found = Findings::default();
     let loaded = checks::check(file, &root, &context, &mut found);
     let Found { literal, files: read, mut hasher, contents } = context.take_found();
     files.extend(read);
-    let mut findings: Vec<_> = found
-        .0
-        .into_iter()
-        .map(|(severity, steps, problem)| {
-            let problem = unless_shown(problem, &steps, &root);
-            finding(Some(root.place(&steps)), severity, &steps, problem)
-        })
-        .collect();
-    findings.extend(literal.into_iter().map(|at| {
-        let steps = tree::path_to(&root, at);
-        finding(Some(at), Severity::Warning, &steps, Problem::LiteralSecret)
-    }));
-    sort(&mut findings);
+    let findings = places.findings(found, literal, &root);
     let can_be_used = findings.iter().all(|finding| finding.severity != Severity::Error);
     let Some(mut loaded) = loaded.filter(|_| can_be_used) else { return Err(ConfigErrors(findings)) };
     loaded.warnings = findings;
@@ -327,6 +284,70 @@ fn parse_with(
     loaded.says = hasher.finish();
     loaded.hash = hash;
     Ok(loaded)
+}
+
+/// The tree of a config's text, which is never empty.
+fn root_of<'a>(text: &'a str, places: &Places<'_>) -> Result<Node<'a>, Vec<Finding>> {
+    let Some(format) = Format::of(places.file) else {
+        return Err(vec![places.finding(None, Severity::Error, &[], Problem::UnknownFormat)]);
+    };
+    let root = format.parse(text).map_err(|faults| {
+        let problem = |what| match what {
+            format::What::Problem(problem) => problem,
+            format::What::Twice(key, first) => Problem::Twice { key, line: places.lines.find(first).0 },
+        };
+        let finding = |(at, what)| places.finding(Some(at), Severity::Error, &[], problem(what));
+        faults.into_iter().map(finding).collect::<Vec<_>>()
+    })?;
+    // It would be one that grants nothing: more likely it is about to be written.
+    if root.is_empty() {
+        return Err(vec![places.finding(None, Severity::Error, &[], Problem::Empty)]);
+    }
+    Ok(root)
+}
+
+/// Tells where in its file something is.
+struct Places<'a> {
+    file: &'a Path,
+    lines: tree::Lines<'a>,
+}
+
+impl Places<'_> {
+    fn finding(&self, at: Option<usize>, severity: Severity, steps: &[Step], problem: Problem) -> Finding {
+        Finding {
+            file: self.file.to_owned(),
+            at: at.map(|at| self.lines.find(at)),
+            severity,
+            path: tree::Path(steps).to_string(),
+            problem,
+        }
+    }
+
+    /// What keeps a tree from being a config.
+    fn unreadable(&self, wrong: Vec<(Vec<Step>, Problem)>, root: &Node<'_>) -> Vec<Finding> {
+        let finding = |(steps, problem): (Vec<Step>, Problem)| {
+            let at = place(root, &steps, &problem);
+            self.finding(at, Severity::Error, &steps, unless_shown(problem, &steps, root))
+        };
+        let mut findings: Vec<_> = wrong.into_iter().map(finding).collect();
+        sort(&mut findings);
+        findings
+    }
+
+    /// What the checks have found, and where secrets stand in the file itself.
+    fn findings(&self, found: Findings, literal: BTreeSet<usize>, root: &Node<'_>) -> Vec<Finding> {
+        let of_checks = found.0.into_iter().map(|(severity, steps, problem)| {
+            let problem = unless_shown(problem, &steps, root);
+            self.finding(Some(root.place(&steps)), severity, &steps, problem)
+        });
+        let of_secrets = literal.into_iter().map(|at| {
+            let steps = tree::path_to(root, at);
+            self.finding(Some(at), Severity::Warning, &steps, Problem::LiteralSecret)
+        });
+        let mut findings: Vec<_> = of_checks.chain(of_secrets).collect();
+        sort(&mut findings);
+        findings
+    }
 }
 
 /// Where a problem is shown: at the key that is wrong, or at the value.
