@@ -56,6 +56,13 @@ impl OverQuota {
     }
 }
 
+impl OverQuota {
+    /// Of two that refuse a call, the one that does so for longer.
+    pub(super) fn or_longer(self, other: Self) -> Self {
+        if other.retry_after() > self.retry_after() { other } else { self }
+    }
+}
+
 impl From<OverQuota> for CallError {
     fn from(error: OverQuota) -> Self {
         Self::not_sent(Reason::OverLimit(Why::ours(error.to_string()))).with_retry_after(error.retry_after())

@@ -125,31 +125,26 @@ impl Stage for LimitLayer {
 impl LimitLayer {
     fn admit(&self, call: &Call) -> Result<Entry<Pass>, OverQuota> {
         let Some(request) = seam::request(call) else { return Ok(Entry::Pass(Pass::default())) };
-        let mut pass = Pass::default();
-        let mut barriers: SmallVec<[Barrier; 3]> = SmallVec::new();
-        let is_standing = seam::is_standing(request);
         let (quotas, now) = (self.0.quotas.quotas(call), self.0.table.now());
-        for quota in &*quotas {
-            if quota.is_closed {
-                return Err(OverQuota::Closed);
-            }
-            let counts = self.0.table.counts(quota, now)?;
-            counts.check_bytes(now)?;
-            counts.count_call().map_err(|retry_after| OverQuota::Calls { retry_after })?;
-            if counts.has_bytes() {
-                pass.meters.push(Arc::clone(&counts));
-            }
-            if let (Some(at_once), false) = (&quota.at_once, is_standing) {
-                barriers.push((counts, at_once.of.clone()));
-            }
+        if quotas.iter().any(|quota| quota.is_closed) {
+            return Err(OverQuota::Closed);
         }
+        let counted = quotas.iter().map(|quota| self.0.table.counts(quota, now));
+        let counted = counted.collect::<Result<SmallVec<[_; 4]>, _>>()?;
+        Counts::take(&counted, now)?;
         let bytes = request.len();
+        let mut pass = Pass::default();
+        pass.meters.extend(counted.iter().filter(|counts| counts.has_bytes()).map(Arc::clone));
         pass.meters.iter().for_each(|counts| counts.count_bytes(bytes, now));
+        let at_once = quotas.iter().zip(&counted).filter(|_| !seam::is_standing(request));
+        let barriers: SmallVec<[Barrier; 3]> = at_once
+            .filter_map(|(quota, counts)| Some((Arc::clone(counts), quota.at_once.as_ref()?.of.clone())))
+            .collect();
         let mut barriers = barriers.into_iter();
         while let Some((counts, user)) = barriers.next() {
-            match counts.gate.enter(user.as_ref())? {
-                Admission::Now(turn) => pass.turns.push(turn),
-                Admission::Later(waiting) => {
+            match counts.gate.enter(user.as_ref()) {
+                Ok(Admission::Now(turn)) => pass.turns.push(turn),
+                Ok(Admission::Later(waiting)) => {
                     let until = Instant::now() + self.0.wait;
                     let (shared, context) = (Arc::clone(&self.0), call.context.clone());
                     let kept = shared.quotas.waits(&context, bytes);
@@ -167,10 +162,15 @@ impl LimitLayer {
                         let turns = timeout_at(until, turns).await.unwrap_or(Err(OverQuota::Waited));
                         drop(kept);
                         turns.map_err(|error| {
+                            Counts::give_back(&counted, bytes);
                             shared.quotas.refused(&context, error);
                             Reply::failed(CallError::from(error))
                         })
                     })));
+                }
+                Err(over) => {
+                    Counts::give_back(&counted, bytes);
+                    return Err(over);
                 }
             }
         }

@@ -13,9 +13,11 @@
 //! requests count, each attempt of them; notifications and responses do not. `subscriptions/listen` counts as a call when it
 //! begins, and not as one at once: it stands for hours.
 //!
+//! A call that one of its quotas refuses, or that gets no turn, counts for none of them.
+//!
 //! A refusal is [`OverLimit`](crossway_service::Reason::OverLimit), *not sent*, with `retry_after`.
 
-mod bytes;
+mod bucket;
 mod error;
 mod gate;
 mod layer;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossway_policy::{Principal, TenantName, config as policy};
 use crossway_service::{Call, Context};
 use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 
 use super::OverQuota;
 
@@ -38,11 +39,16 @@ impl Quota {
         Self { key, tenant: None, calls: None, at_once: None, bytes: None, is_closed: false }
     }
 
-    /// All that a policy says a call counts against, users' own first.
+    /// All that a policy says a call counts against, the narrowest first: users' own before their tenant's, and of both what is about a tool
+    /// before what is about an upstream or about all.
     #[must_use]
     pub fn all_of_policy(quotas: &[crossway_policy::Quota], caller: &Principal) -> QuotaList {
-        let of = |users: bool| quotas.iter().filter(move |quota| quota.key.user.is_some() == users);
-        of(true).chain(of(false)).map(|quota| Self::of_policy(quota, caller)).collect()
+        let mut sorted: SmallVec<[_; 8]> = quotas.iter().collect();
+        sorted.sort_by_key(|quota| {
+            let key = &quota.key;
+            (key.user.is_none(), key.tool.is_none(), key.upstream.is_none())
+        });
+        sorted.into_iter().map(|quota| Self::of_policy(quota, caller)).collect()
     }
 
     /// What a policy says, under a key that is its alone: two rules may be about the same, and what they allow tells them apart. A limit of
@@ -179,7 +185,7 @@ impl fmt::Debug for QuotaKey {
 /// So much per time, all of it at once if it was not used before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rate {
-    /// How much. Of calls no more than `u32::MAX` are told apart.
+    /// How much.
     pub amount: NonZeroU64,
     /// In how long; not zero.
     pub period: Duration,
@@ -225,8 +231,9 @@ pub type QuotaList = Arc<[Quota]>;
 
 /// Says which quotas a call counts for.
 pub trait Quotas: Send + Sync + 'static {
-    /// The quotas of a request, the narrowest first (a user's before its tenant's), in an order that is the same for all calls. So
-    /// a user who is over its own uses up nothing of its tenant's. Each has another key: what is there twice counts twice.
+    /// The quotas of a request, the narrowest first (a user's before its tenant's), in an order that is the same for all calls: turns are
+    /// taken in this order, so a call that waits for a turn of its user's holds none of its tenant's. Each has another key: what is there
+    /// twice counts twice.
     fn quotas(&self, call: &Call) -> QuotaList;
 
     /// Is told that a quota refuses a call, whose context tells who makes it.

@@ -22,8 +22,8 @@ impl RequestCounts {
         Self(Arc::new(Table::new(options.clock, options.keys)))
     }
 
-    /// The bound of one who makes requests: what [`Quota::calls`](super::Quota::calls) allows per time, the narrowest first, so that a user
-    /// who is over its own uses up nothing of its tenant's. Who asks again with the same keys counts together with those from before.
+    /// The bound of one who makes requests: what [`Quota::calls`](super::Quota::calls) allows per time. What one of them refuses uses
+    /// up nothing of the others. Who asks again with the same keys counts together with those from before.
     /// `refused` is told of each request that is too much.
     pub fn bound(
         &self,
@@ -54,8 +54,8 @@ impl Counted {
     }
 
     fn admit(&self) -> Result<(), OverQuota> {
-        let count = |counts: &Arc<Counts>| counts.count_call();
-        self.0.iter().try_for_each(count).map_err(|retry_after| OverQuota::Requests { retry_after })
+        let Some(now) = self.0.first().map(|counts| counts.now()) else { return Ok(()) };
+        Counts::take(&self.0, now).map_err(|over| OverQuota::Requests { retry_after: over.retry_after() })
     }
 }
 

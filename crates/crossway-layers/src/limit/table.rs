@@ -1,19 +1,14 @@
 //! The table of quota counters.
 
 use std::fmt;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossway_policy::TenantName;
 use foldhash::HashMap;
-use governor::clock::Clock as GovernorClock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota as GovernorQuota, RateLimiter};
 
-use super::bytes::Bucket;
+use super::bucket::Bucket;
 use super::gate::Gate;
 use super::{OverQuota, Quota, QuotaKey, Rate};
 use crate::Clock;
@@ -25,7 +20,7 @@ const OF_TENANT: (usize, usize) = (3, 4);
 /// The counts of each key.
 pub(super) struct Table {
     entries: Mutex<Entries>,
-    clock: Time,
+    clock: Arc<dyn Clock>,
     most: usize,
 }
 
@@ -46,39 +41,25 @@ struct Entry {
 
 /// What one key has used.
 pub(crate) struct Counts {
-    calls: Option<(Rate, Limiter)>,
-    bytes: Option<(Rate, Mutex<Bucket>)>,
+    calls: Option<Mutex<Bucket>>,
+    bytes: Option<Mutex<Bucket>>,
     pub(super) gate: Arc<Gate>,
     most: Option<u32>,
     /// Whether something was counted since it was last looked for what is idle: who has the counts need not ask the table for them.
     is_used: AtomicBool,
-    clock: Time,
-}
-
-type Limiter = RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Instant>>;
-
-/// Our clock as governor takes one.
-#[derive(Clone)]
-struct Time(Arc<dyn Clock>);
-
-impl GovernorClock for Time {
-    type Instant = Instant;
-
-    fn now(&self) -> Instant {
-        self.0.instant()
-    }
+    clock: Arc<dyn Clock>,
 }
 
 impl Table {
     pub(super) fn new(clock: Arc<dyn Clock>, most: usize) -> Self {
         let (by_key, by_tenant) = Default::default();
         let entries = Entries { by_key, by_tenant, sweep_at: 1024.min(most), swept: None };
-        Self { entries: Mutex::new(entries), clock: Time(clock), most }
+        Self { entries: Mutex::new(entries), clock, most }
     }
 
     /// The time by which is counted.
     pub(super) fn now(&self) -> Instant {
-        self.clock.now()
+        self.clock.instant()
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -97,7 +78,7 @@ impl Table {
         if let Some(entry) = entries.by_key.get_mut(&quota.key) {
             entry.used = now;
             if !entry.counts.are_of(quota) {
-                entry.counts = Counts::new(quota, Arc::clone(&entry.counts.gate), self.clock.clone());
+                entry.counts = Counts::new(quota, Arc::clone(&entry.counts.gate), Arc::clone(&self.clock));
             }
             return Ok(Arc::clone(&entry.counts));
         }
@@ -108,7 +89,7 @@ impl Table {
         if entries.by_key.len() >= self.most || entries.is_share_full(tenant, self.most) {
             return Err(OverQuota::Keys);
         }
-        let counts = Counts::new(quota, Arc::default(), self.clock.clone());
+        let counts = Counts::new(quota, Arc::default(), Arc::clone(&self.clock));
         let entry = Entry { counts: Arc::clone(&counts), tenant: quota.tenant.clone(), used: now };
         entries.by_key.insert(quota.key.to_kept(), entry);
         entries.count(tenant);
@@ -143,7 +124,8 @@ impl Entries {
             if Arc::strong_count(&entry.counts) > 1 {
                 return true;
             }
-            now.saturating_duration_since(entry.used) < entry.counts.keep(now) || !entry.counts.gate.is_idle()
+            let is_recent = now.saturating_duration_since(entry.used) < LIMIT_IDLE;
+            is_recent || entry.counts.have_debt(now) || !entry.counts.gate.is_idle()
         });
         self.by_tenant.clear();
         for tenant in self.by_key.values().filter_map(|entry| entry.tenant.as_ref()) {
@@ -154,54 +136,78 @@ impl Entries {
 }
 
 impl Counts {
-    fn new(quota: &Quota, gate: Arc<Gate>, clock: Time) -> Arc<Self> {
+    fn new(quota: &Quota, gate: Arc<Gate>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let most = quota.at_once.as_ref().map(|at_once| at_once.most.get());
         if let Some(most) = most {
             gate.set_most(most as usize);
         }
-        let calls = quota.calls.and_then(|rate| {
-            let most = NonZeroU32::try_from(rate.amount).unwrap_or(NonZeroU32::MAX);
-            let quota = GovernorQuota::with_period(rate.each())?.allow_burst(most);
-            Some((rate, RateLimiter::direct_with_clock(quota, clock.clone())))
-        });
-        let bytes = quota.bytes.map(|rate| (rate, Mutex::new(Bucket::new(rate))));
+        let bucket = |rate: Option<Rate>| rate.map(|rate| Mutex::new(Bucket::new(rate)));
+        let (calls, bytes) = (bucket(quota.calls), bucket(quota.bytes));
         Arc::new(Self { calls, bytes, gate, most, is_used: AtomicBool::new(false), clock })
     }
 
     fn are_of(&self, quota: &Quota) -> bool {
-        self.calls.as_ref().map(|(rate, _)| *rate) == quota.calls
-            && self.bytes.as_ref().map(|(rate, _)| *rate) == quota.bytes
+        let rate = |bucket: &Option<Mutex<Bucket>>| bucket.as_ref().map(|bucket| lock(bucket).rate());
+        rate(&self.calls) == quota.calls
+            && rate(&self.bytes) == quota.bytes
             && self.most == quota.at_once.as_ref().map(|at_once| at_once.most.get())
     }
 
-    /// How long after the last use they matter.
-    fn keep(&self, now: Instant) -> Duration {
-        let periods = [self.calls.as_ref().map(|(rate, _)| rate.period)];
-        let debt = self.bytes.as_ref().map(|(_, bucket)| lock(bucket).debt(now));
-        periods.into_iter().chain([debt]).flatten().fold(LIMIT_IDLE, Duration::max)
+    /// Whether they have to be kept for what was used.
+    fn have_debt(&self, now: Instant) -> bool {
+        [&self.calls, &self.bytes].into_iter().flatten().any(|bucket| !lock(bucket).debt(now).is_zero())
     }
 
     /// The time by which is counted.
     pub(super) fn now(&self) -> Instant {
-        self.clock.now()
+        self.clock.instant()
     }
 
-    /// Counts a call, or says when there is room for one.
-    pub(super) fn count_call(&self) -> Result<(), Duration> {
-        let Some((_, limiter)) = &self.calls else { return Ok(()) };
+    /// Counts a call for all of them, or for none of them: a call that one refuses takes nothing from the others. Who is refused is told the
+    /// longest of the waits.
+    pub(super) fn take(all: &[Arc<Self>], now: Instant) -> Result<(), OverQuota> {
+        let mut rest = all.iter();
+        let Some(over) = rest.find_map(|counts| counts.with_room(now, |calls| calls.charge_one(now)).err())
+        else {
+            return Ok(());
+        };
+        let taken = all.len() - rest.len() - 1;
+        Self::give_back(all.iter().take(taken), 0);
+        let others = rest.filter_map(|counts| counts.with_room(now, |_| ()).err());
+        Err(others.fold(over, OverQuota::or_longer))
+    }
+
+    /// Takes back that a call was counted, and its bytes.
+    pub(super) fn give_back<'a>(all: impl IntoIterator<Item = &'a Arc<Self>>, bytes: usize) {
+        for counts in all {
+            if let Some(calls) = &counts.calls {
+                lock(calls).give_back_one();
+            }
+            if let Some(bucket) = &counts.bytes {
+                lock(bucket).give_back(bytes);
+            }
+        }
+    }
+
+    /// Does something with the count of calls if there is room for a call, and for bytes.
+    fn with_room(&self, now: Instant, then: impl FnOnce(&mut Bucket)) -> Result<(), OverQuota> {
         self.is_used.store(true, Ordering::Relaxed);
-        limiter.check().map_err(|until| until.wait_time_from(self.clock.now()))
-    }
-
-    /// Whether there is room for more bytes.
-    pub(super) fn check_bytes(&self, now: Instant) -> Result<(), OverQuota> {
-        let Some((_, bucket)) = &self.bytes else { return Ok(()) };
-        lock(bucket).check(now).map_err(|retry_after| OverQuota::Bytes { retry_after })
+        let check = |bucket: &Mutex<Bucket>| lock(bucket).check(now);
+        let bytes = self.bytes.as_ref().map_or(Ok(()), check);
+        let bytes = bytes.map_err(|retry_after| OverQuota::Bytes { retry_after });
+        let Some(calls) = &self.calls else { return bytes };
+        let mut calls = lock(calls);
+        match (calls.check_one(now).map_err(|retry_after| OverQuota::Calls { retry_after }), bytes) {
+            (Ok(()), Ok(())) => then(&mut calls),
+            (Err(over), Err(other)) => return Err(over.or_longer(other)),
+            (Err(over), Ok(())) | (Ok(()), Err(over)) => return Err(over),
+        }
+        Ok(())
     }
 
     /// Counts bytes.
     pub(super) fn count_bytes(&self, count: usize, now: Instant) {
-        if let Some((_, bucket)) = &self.bytes {
+        if let Some(bucket) = &self.bytes {
             lock(bucket).charge(now, count);
         }
     }

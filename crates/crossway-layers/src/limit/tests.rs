@@ -12,6 +12,8 @@ use super::*;
 use crate::limits;
 use crate::script::{around, call_of, is_pending, response, settle};
 
+mod charges;
+
 fn number(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
 }
@@ -73,25 +75,6 @@ async fn calls_over_a_rate_are_refused_until_there_is_room_again() {
     answer(&server).await;
     response(reply).await.unwrap();
     refused(ask(&link, "alice")).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_user_over_its_own_quota_uses_up_nothing_of_its_tenants() {
-    let quotas = |call: &Call| -> QuotaList {
-        Arc::from([
-            Quota::new(user_of(call)).calls(Rate::per_minute(number(1))),
-            Quota::new(QuotaKey::new("tenant")).calls(Rate::per_minute(number(2))),
-        ])
-    };
-    let (link, server) = around(&LimitLayer::new(quotas, LimitOptions::default())).await;
-    let _alice = ask(&link, "alice");
-    for _ in 0..10 {
-        refused(ask(&link, "alice")).await;
-    }
-    let _bob = ask(&link, "bob");
-    answer(&server).await;
-    answer(&server).await;
-    refused(ask(&link, "carol")).await;
 }
 
 #[tokio::test]
@@ -256,7 +239,7 @@ async fn bytes_are_paid_back_before_more_may_be_used() {
 #[test]
 fn many_bytes_in_a_long_time_are_as_many_as_was_said() {
     let day = Rate { amount: (100_u64 << 30).try_into().unwrap(), period: Duration::from_secs(86_400) };
-    let (mut bucket, now) = (bytes::Bucket::new(day), Instant::now().into_std());
+    let (mut bucket, now) = (bucket::Bucket::new(day), Instant::now().into_std());
     for _ in 0..100 {
         assert_eq!(bucket.check(now), Ok(()));
         bucket.charge(now, 1 << 30);
