@@ -74,6 +74,9 @@ pub enum Reason {
     /// A bound was reached.
     #[error("too much at once: {0}")]
     OverLimit(Why),
+    /// What the caller may use is used up; others go on.
+    #[error("over a quota: {0}")]
+    OverQuota(Why),
     /// The connection is being closed on our side.
     #[error("the bridge is closing")]
     Closing,
@@ -142,7 +145,8 @@ impl CallError {
             Reason::Unavailable(why)
             | Reason::Ended(why)
             | Reason::InvalidAnswer(why)
-            | Reason::OverLimit(why) => {
+            | Reason::OverLimit(why)
+            | Reason::OverQuota(why) => {
                 if !why.is_ours() {
                     *why = instead.into();
                 }
@@ -166,7 +170,7 @@ impl CallError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.reason {
-            Reason::SessionEnded | Reason::LegacyOnly => Fault::Downstream,
+            Reason::SessionEnded | Reason::LegacyOnly | Reason::OverQuota(_) => Fault::Downstream,
             Reason::OverLimit(_) | Reason::Closing => Fault::Ours,
             _ => Fault::Upstream,
         }
@@ -192,7 +196,7 @@ impl CallError {
     pub fn to_error_object(&self) -> ErrorObject {
         let code = match (&self.reason, self.outcome) {
             (Reason::LegacyOnly | Reason::SessionEnded, _) => ErrorCode::INVALID_REQUEST,
-            (Reason::OverLimit(_), _) => ErrorCode::OVER_LIMIT,
+            (Reason::OverLimit(_) | Reason::OverQuota(_), _) => ErrorCode::OVER_LIMIT,
             (_, Outcome::NotSent) => ErrorCode::NOT_SENT,
             (_, Outcome::Unknown) => ErrorCode::OUTCOME_UNKNOWN,
             (_, Outcome::Answered) => ErrorCode::INTERNAL_ERROR,

@@ -20,6 +20,7 @@ fn each_outcome_has_its_code_and_its_words() {
         (CallError::answered(gone()), -32603, "answered with an error"),
         (CallError::not_sent(Reason::OverLimit("x".into())), -31003, "not sent"),
         (CallError::unknown(Reason::OverLimit("x".into())), -31003, "sent, unknown"),
+        (CallError::not_sent(Reason::OverQuota("x".into())), -31003, "not sent"),
         (CallError::answered(Reason::SessionEnded), -32600, "answered with an error"),
     ] {
         let said = data(&error);

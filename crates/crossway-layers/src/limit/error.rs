@@ -65,6 +65,12 @@ impl OverQuota {
 
 impl From<OverQuota> for CallError {
     fn from(error: OverQuota) -> Self {
-        Self::not_sent(Reason::OverLimit(Why::ours(error.to_string()))).with_retry_after(error.retry_after())
+        let why = Why::ours(error.to_string());
+        let reason = match error {
+            // Of the gateway's room, and no caller's.
+            OverQuota::Keys => Reason::OverLimit(why),
+            _ => Reason::OverQuota(why),
+        };
+        Self::not_sent(reason).with_retry_after(error.retry_after())
     }
 }

@@ -15,7 +15,7 @@
 //!
 //! A call that one of its quotas refuses, or that gets no turn, counts for none of them.
 //!
-//! A refusal is [`OverLimit`](crossway_service::Reason::OverLimit), *not sent*, with `retry_after`.
+//! A refusal is [`OverQuota`](crossway_service::Reason::OverQuota), *not sent*, with `retry_after`.
 
 mod bucket;
 mod error;

@@ -116,7 +116,7 @@ impl Problem {
     pub(crate) fn failed(error: &CallError) -> Self {
         let known = error.retry_after_seconds();
         let (status, after) = match error.reason() {
-            Reason::OverLimit(_) | Reason::Refused { status: 429 | 503, .. } => {
+            Reason::OverQuota(_) | Reason::OverLimit(_) | Reason::Refused { status: 429 | 503, .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, Some(known.unwrap_or(limits::RETRY_AFTER)))
             }
             Reason::Closing => (StatusCode::SERVICE_UNAVAILABLE, Some(limits::RETRY_AFTER)),

@@ -119,7 +119,7 @@ impl Counts {
 
 fn full() -> CallError {
     let why = "as many servers as you may have running are in use";
-    CallError::not_sent(Reason::OverLimit(why.into())).with_retry_after(FULL_RETRY)
+    CallError::not_sent(Reason::OverQuota(why.into())).with_retry_after(FULL_RETRY)
 }
 
 impl fmt::Debug for Ledger {

@@ -153,7 +153,9 @@ impl State {
     /// respond to requests containing that session ID with HTTP 404" (2025-11-25, basic/transports, Session Management).
     pub(super) fn told(&self, reason: &Reason, is_initialize: bool) -> Reason {
         match reason {
-            Reason::Closing | Reason::Unavailable(_) | Reason::OverLimit(_) => reason.clone(),
+            Reason::Closing | Reason::Unavailable(_) | Reason::OverLimit(_) | Reason::OverQuota(_) => {
+                reason.clone()
+            }
             _ if self.is_session && !is_initialize => Reason::SessionEnded,
             _ => reason.clone(),
         }

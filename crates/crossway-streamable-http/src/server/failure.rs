@@ -25,6 +25,7 @@ pub(crate) fn status_in_session(error: &CallError) -> StatusCode {
 /// |---|---|
 /// | the upstream has ended the session | 404: the client initializes a new one |
 /// | the upstream speaks legacy revisions only | 400: clients of both eras fall back to `initialize` |
+/// | the caller's own quota is used up | 429 with `Retry-After` |
 /// | a bound on our side, or we are closing | 503 with `Retry-After` |
 /// | the upstream refused for its load: 429, 503 | the same, with its `Retry-After` |
 /// | the upstream refused for another reason | 502. Also when it was 401 or 403: it is our credentials that it did not like, and the client's own authorization would not help |
@@ -35,6 +36,9 @@ pub(crate) fn status_of(error: &CallError) -> (StatusCode, Option<u64>) {
     match error.reason() {
         Reason::SessionEnded => (StatusCode::NOT_FOUND, None),
         Reason::LegacyOnly => (StatusCode::BAD_REQUEST, None),
+        Reason::OverQuota(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, Some(error.retry_after_seconds().unwrap_or(RETRY_AFTER)))
+        }
         Reason::OverLimit(_) | Reason::Closing => {
             (StatusCode::SERVICE_UNAVAILABLE, Some(error.retry_after_seconds().unwrap_or(RETRY_AFTER)))
         }

@@ -379,6 +379,7 @@ async fn a_failed_stateless_call_has_the_status_of_its_reason() {
         (Reason::Refused { status: 503, retry_after: Some(seconds(8)) }, 503, Some("8")),
         (Reason::TimedOut(seconds(60)), 504, None),
         (Reason::OverLimit("x".into()), 503, Some("5")),
+        (Reason::OverQuota("x".into()), 429, Some("5")),
         (Reason::Closing, 503, Some("5")),
     ] {
         let error = CallError::unknown(reason.clone());
