@@ -17,6 +17,7 @@ pub(crate) fn check(config: &PolicyConfig, rules: &[Rule], upstreams: &Upstreams
     tenants(config, findings);
     everyone(config, findings);
     names(config, findings);
+    crate::wording::check(config, findings);
     let by_tenant = ByTenant::new(rules);
     credentials(config, &by_tenant, upstreams, findings);
     grants(&by_tenant, findings);

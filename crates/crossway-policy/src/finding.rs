@@ -168,6 +168,17 @@ pub enum Problem {
     /// A grant is about nobody.
     #[error("it is about nobody: who proves nothing has no tenant, group, role or issuer")]
     NeverApplies,
+    /// What looks like a pattern stands where a name is compared as a whole.
+    #[error(
+        "no pattern can stand here: the {0} is taken for a part of the name, which is compared as a whole"
+    )]
+    NoPattern(char),
+    /// What looks like a variable stands where there are none.
+    #[error("no variable is put in its place here: what tenants and grants mean is the same everywhere")]
+    NoVariable,
+    /// What looks like no domain stands where one has to.
+    #[error("no e-mail address has this domain; write it as in acme.example")]
+    NoDomain,
     /// Another grant already says so, or denies all of it.
     #[error("{by} decides all that it is about")]
     Shadowed {

@@ -24,6 +24,7 @@ mod template;
 mod tenants;
 mod texts;
 mod upstreams;
+mod wording;
 
 pub use condition::{BadCondition, ConditionError};
 pub use config::PolicyConfig;

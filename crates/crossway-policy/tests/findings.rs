@@ -273,3 +273,56 @@ fn quotas_that_can_not_be_meant_are_found() {
         assert_eq!(of(quotas.clone()), lines, "{quotas}");
     }
 }
+
+#[test]
+fn what_can_match_nobody_as_it_is_written_is_found() {
+    let lines = found(json!({
+        "tenants": {
+            "acme": { "groups": ["acme", "acme-*"], "users": ["*@acme.example", "alice"], "claims": { "org": "${ORG}" } },
+            "globex": {
+                "email_domains": ["globex.example", "@globex.example", "*.globex.example", "globex example", ".globex", ""],
+                "issuers": ["https://login.example/*"],
+            },
+        },
+        "grants": [
+            { "everyone": true, "upstream": "wiki", "tools": ["*"] },
+            { "user": "*@acme.example", "upstream": "wiki", "tools": ["a"], "effect": "deny" },
+            { "group": "adm?n", "role": "[ab]", "upstream": "wiki", "tools": ["b"], "effect": "deny" },
+            { "group": "${GROUP}", "upstream": "wiki", "tools": ["ok", "${PREFIX}_*"], "effect": "deny" },
+        ],
+    }));
+    let domain = |index: usize| {
+        format!(
+            "tenants.globex.email_domains[{index}]: no e-mail address has this domain; write it as in acme.example"
+        )
+    };
+    let pattern = |path: &str, wildcard: char| {
+        format!(
+            "{path}: no pattern can stand here: the {wildcard} is taken for a part of the name, which is compared as a whole"
+        )
+    };
+    let variable = |path: &str| {
+        format!(
+            "{path}: no variable is put in its place here: what tenants and grants mean is the same everywhere"
+        )
+    };
+    assert_eq!(
+        lines,
+        [
+            pattern("tenants.acme.groups[1]", '*'),
+            pattern("tenants.acme.users[0]", '*'),
+            variable("tenants.acme.claims.org"),
+            pattern("tenants.globex.issuers[0]", '*'),
+            domain(1),
+            domain(2),
+            domain(3),
+            domain(4),
+            domain(5),
+            pattern("grants[1].user", '*'),
+            pattern("grants[2].group", '?'),
+            pattern("grants[2].role", '['),
+            variable("grants[3].group"),
+            variable("grants[3].tools[1]"),
+        ]
+    );
+}
