@@ -149,8 +149,8 @@ pub struct UserArgs {
     /// Who it is, in the issuer's words; the e-mail address when nothing is said.
     #[arg(long, value_name = "SUBJECT")]
     pub subject: Option<String>,
-    /// Who says so.
-    #[arg(long, value_name = "ISSUER", default_value = "")]
+    /// Who says so; the issuer of the configured proof when nothing is said.
+    #[arg(long, value_name = "ISSUER", default_value = "", hide_default_value = true)]
     pub issuer: String,
     /// The name for people, for grants and credentials that ask for it.
     #[arg(long, value_name = "NAME")]

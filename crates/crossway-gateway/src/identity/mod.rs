@@ -60,6 +60,8 @@ pub struct Identity(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     proof: Proof,
+    /// Who says so, of all callers but the anonymous.
+    issuer: String,
     /// What to tell those who give no proof; `None` where they are anonymous.
     wanted: Option<Credential>,
     anonymous: Caller,
@@ -124,7 +126,8 @@ impl Identity {
         let anonymous = Caller::new(Principal::anonymous());
         let of_callers = headers::Names::of_callers(&own);
         let foreign = foreign.into_iter().collect();
-        Ok(Self(Arc::new(Inner { proof, wanted, anonymous, own, foreign, of_callers })))
+        let issuer = config.issuer().to_owned();
+        Ok(Self(Arc::new(Inner { proof, issuer, wanted, anonymous, own, foreign, of_callers })))
     }
 
     /// Who has sent a request on a connection at a time.
@@ -155,6 +158,12 @@ impl Identity {
             (None, None) => Ok(inner.anonymous.clone()),
             (None, Some(credential)) => Err(Refusal::Missing(credential)),
         }
+    }
+
+    /// The issuer of all callers who prove who they are; empty where nobody can.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
     }
 
     /// The proof that is configured, as the config calls it.

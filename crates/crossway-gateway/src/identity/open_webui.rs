@@ -16,7 +16,7 @@ use super::{Asked, headers, limits, session};
 use crate::secret::Secret;
 
 /// Who Open WebUI says that it is.
-const ISSUER: &str = "open-webui";
+pub(super) const ISSUER: &str = "open-webui";
 
 /// The proof `open-webui-jwt`.
 #[derive(Debug)]

@@ -73,6 +73,18 @@ impl IdentityConfig {
         }
     }
 
+    /// The issuer of all callers who prove who they are; empty where nobody can.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        match self {
+            Self::Jwt(config) => &config.issuer,
+            Self::OpenWebUiJwt(_) => super::open_webui::ISSUER,
+            Self::Headers(config) => &config.issuer,
+            Self::ApiKeys(config) => &config.issuer,
+            Self::None(_) => "",
+        }
+    }
+
     /// The proof, as the config calls it.
     #[must_use]
     pub fn proof(&self) -> &'static str {

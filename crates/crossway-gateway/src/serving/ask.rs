@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io;
 
 use crossway_era::keys;
-use crossway_policy::Policy;
 use crossway_proto::{Kind, Message, Part, RequestId, Revision};
 use crossway_router::State;
 use crossway_service::{Call, Context, Origin, Scope, Upstream};
@@ -13,11 +12,11 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Gateway;
-use super::question::{Question, Who};
+use super::question::{Question, Who, endpoint, unknown};
 use super::ruling::{Now, Ruling};
 use crate::RunError;
 use crate::args::{CheckFormat, ExplainArgs, ToolsArgs, UserArgs};
-use crate::config::{self, nearest};
+use crate::config;
 use crate::connect::by_plan_of_config;
 use crate::metrics::Metrics;
 use crate::serve::Maker;
@@ -36,26 +35,6 @@ impl From<&UserArgs> for Who {
     }
 }
 
-/// The endpoint of this name, as the policy writes it.
-///
-/// # Errors
-///
-/// When there is none.
-fn endpoint(policy: &Policy, name: Option<&str>) -> Result<Option<String>, RunError> {
-    let Some(name) = name else { return Ok(None) };
-    let bare = |path: &str| path.trim_start_matches('/').to_owned();
-    let all = policy.endpoints();
-    if let Some(path) = all.iter().find(|path| bare(path) == bare(name)) {
-        return Ok(Some(path.clone()));
-    }
-    Err(unknown("endpoint", name, all.iter().map(String::as_str)))
-}
-
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> RunError {
-    let near = nearest(name, known).map_or_else(String::new, |near| format!("; is {near:?} meant?"));
-    RunError::Unknown(format!("{what} {name:?}{near}"))
-}
-
 /// Prints why a call is permitted or not. Gives whether it is.
 ///
 /// # Errors
@@ -68,11 +47,11 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
         arguments.map_err(|error| RunError::Question(format!("--arguments is no JSON: {error}")))?;
     let upstreams = || loaded.upstreams.iter().map(|spec| spec.name.as_str());
     let Some(upstream) = loaded.upstreams.iter().find(|spec| spec.name == args.upstream) else {
-        return Err(unknown("upstream", &args.upstream, upstreams()));
+        return Err(RunError::Unknown(unknown("upstream", &args.upstream, upstreams())));
     };
     let question = Question {
         user: Who::from(&args.user),
-        endpoint: endpoint(&loaded.policy, args.user.endpoint.as_deref())?,
+        endpoint: endpoint(&loaded.policy, args.user.endpoint.as_deref()).map_err(RunError::Unknown)?,
         upstream: args.upstream.clone(),
         tool: args.tool.clone(),
         prompt: args.prompt.clone(),
@@ -80,8 +59,8 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
         arguments,
         read_only: args.read_only.then_some(true),
     };
-    let answer = question.answer(&loaded.policy, Some(&upstream.disabled_tools));
-    let answer = answer.map_err(|problem| RunError::Question(problem.to_owned()))?;
+    let answer = question.answer(&loaded.policy, &loaded.identity, Some(&upstream.disabled_tools));
+    let answer = answer.map_err(RunError::Question)?;
     let text = match args.format {
         CheckFormat::Text => answer.to_string(),
         CheckFormat::Json => json!(answer).to_string(),
@@ -97,12 +76,13 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
 /// When the config can't be used, or the user belongs to no tenant.
 pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     let mut loaded = config::load(&args.config.file)?;
-    let endpoint = endpoint(&loaded.policy, args.user.endpoint.as_deref())?.map(Into::into);
+    let endpoint = endpoint(&loaded.policy, args.user.endpoint.as_deref()).map_err(RunError::Unknown)?;
+    let endpoint = endpoint.map(Into::into);
+    let principal = Who::from(&args.user).principal(loaded.identity.issuer());
     let upstreams = std::mem::take(&mut loaded.upstreams);
     let maker = Maker::unserved(loaded.listening.hosts.clone(), loaded.listening.origins.clone());
     let metrics = Metrics::new();
     let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
-    let principal = Who::from(&args.user).principal();
     let standing = now.get().standings.of(&principal, endpoint.as_ref());
     let standing = standing.map_err(|why| RunError::Question(why.reason().to_string()))?;
     let mut gateway = Gateway::new(now, maker, None, metrics, None, false, by_plan_of_config())?;

@@ -66,7 +66,11 @@ impl OperationsSource for Source {
         let question = Question::parse(question.get()).map_err(BadQuestion::new)?;
         let ruling = self.now.get();
         let answer = question
-            .answer(ruling.standings.policy(), ruling.disabled_tools.get(&question.upstream))
+            .answer(
+                ruling.standings.policy(),
+                &ruling.identity,
+                ruling.disabled_tools.get(&question.upstream),
+            )
             .map_err(BadQuestion::new)?;
         to_raw_value(&answer).map_err(|error| BadQuestion::new(error.to_string()))
     }

@@ -7,6 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::config::nearest;
+use crate::identity::Identity;
+
 /// A question, for who asks in another way.
 const EXAMPLE: &str = r#"{"user":{"subject":"alice","groups":["acme"]},"upstream":"wiki","tool":"read"}"#;
 
@@ -46,13 +49,15 @@ pub(crate) struct Who {
 }
 
 impl Who {
-    pub(crate) fn principal(&self) -> Principal {
+    /// The caller. `issuer` is who says so of all whom the configured proof proves, unless something else is said.
+    pub(crate) fn principal(&self, issuer: &str) -> Principal {
         if self.subject.is_empty() && self.email.is_none() {
             return Principal::anonymous();
         }
         let subject =
             if self.subject.is_empty() { self.email.as_deref().unwrap_or_default() } else { &self.subject };
-        let mut principal = Principal::new(self.issuer.as_str(), subject, Proof::Jwt)
+        let issuer = if self.issuer.is_empty() { issuer } else { &self.issuer };
+        let mut principal = Principal::new(issuer, subject, Proof::Jwt)
             .with_groups(self.groups.iter().cloned())
             .with_roles(self.roles.iter().cloned());
         if let Some(email) = &self.email {
@@ -82,28 +87,53 @@ impl Question {
     ///
     /// # Errors
     ///
-    /// When it is not one thing that is asked about.
+    /// When it is not one thing that is asked about, or no endpoint is called so.
     pub(crate) fn answer(
         &self,
         policy: &Policy,
+        identity: &Identity,
         disabled: Option<&BTreeSet<String>>,
-    ) -> Result<Explanation, &'static str> {
+    ) -> Result<Explanation, String> {
         let (kind, name) = match (&self.tool, &self.prompt, &self.resource) {
             (Some(name), None, None) => (Kind::Tool, name),
             (None, Some(name), None) => (Kind::Prompt, name),
             (None, None, Some(name)) => (Kind::Resource, name),
-            _ => return Err("say one of `tool`, `prompt` and `resource`"),
+            _ => return Err("say one of `tool`, `prompt` and `resource`".to_owned()),
         };
+        let endpoint = endpoint(policy, self.endpoint.as_deref());
+        let endpoint = endpoint.map_err(|unknown| format!("the config has no {unknown}"))?;
         let item = Item::new(&self.upstream, kind, name).with_hints(Hints { read_only: self.read_only });
         // Requests about resources have none, whatever a caller sends.
         let arguments = self.arguments.as_deref().filter(|_| kind != Kind::Resource).map(RawValue::get);
-        let mut told = policy.explain(&self.user.principal(), self.endpoint.as_deref(), &item, arguments);
+        let caller = self.user.principal(identity.issuer());
+        let mut told = policy.explain(&caller, endpoint.as_deref(), &item, arguments);
         if kind == Kind::Tool && disabled.is_some_and(|tools| tools.contains(name)) {
             (told.permitted, told.listed, told.only_if_listed) = (false, false, false);
             told.because = "the upstream's `disabledTools` names it, so that it is not there".to_owned();
         }
         Ok(told)
     }
+}
+
+/// The endpoint of this name, as the policy writes it.
+///
+/// # Errors
+///
+/// When there is none: what there is not, and what may be meant.
+pub(crate) fn endpoint(policy: &Policy, name: Option<&str>) -> Result<Option<String>, String> {
+    let Some(name) = name else { return Ok(None) };
+    let bare = |path: &str| path.trim_start_matches('/').to_owned();
+    let all = policy.endpoints();
+    if let Some(path) = all.iter().find(|path| bare(path) == bare(name)) {
+        return Ok(Some(path.clone()));
+    }
+    Err(unknown("endpoint", name, all.iter().map(String::as_str)))
+}
+
+/// What there is not, and what may be meant.
+pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let near = nearest(name, known).map_or_else(String::new, |near| format!("; is {near:?} meant?"));
+    format!("{what} {name:?}{near}")
 }
 
 #[cfg(test)]
@@ -115,8 +145,14 @@ mod tests {
 
     /// Whether it is permitted and listed, as is told.
     fn told(question: Value, disabled: &[&str]) -> (bool, bool) {
+        let told = asked(question, disabled).unwrap();
+        (told.permitted, told.listed)
+    }
+
+    fn asked(question: Value, disabled: &[&str]) -> Result<Explanation, String> {
         let config = json!({
-            "tenants": { "acme": { "groups": ["acme"] } },
+            "tenants": { "acme": { "groups": ["acme"], "issuers": ["the-proof"] } },
+            "endpoints": { "/acme": "acme" },
             "grants": [
                 { "tenant": "acme", "upstream": "wiki", "tools": ["read"], "read_only": true },
                 { "tenant": "acme", "upstream": "wiki", "tools": ["write"] },
@@ -130,8 +166,27 @@ mod tests {
         // As texts, since the arguments stay as they came.
         let question = Question::parse(&whole.to_string()).unwrap();
         let disabled = disabled.iter().map(|tool| (*tool).to_owned()).collect();
-        let told = question.answer(&policy, Some(&disabled)).unwrap();
-        (told.permitted, told.listed)
+        let keys = json!({ "proof": "api-keys", "issuer": "the-proof", "keys": [] });
+        let identity = Identity::new(&serde_json::from_value(keys).unwrap()).unwrap();
+        question.answer(&policy, &identity, Some(&disabled))
+    }
+
+    #[test]
+    fn the_issuer_is_that_of_the_configured_proof_unless_another_is_said() {
+        assert_eq!(told(json!({ "tool": "write" }), &[]), (true, true));
+        for (issuer, is_permitted) in [("", true), ("the-proof", true), ("another", false)] {
+            let user = json!({ "issuer": issuer, "subject": "alice", "groups": ["acme"] });
+            assert_eq!(told(json!({ "tool": "write", "user": user }), &[]).0, is_permitted, "{issuer}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_not_there_is_no_answer() {
+        for name in ["acme", "/acme"] {
+            assert_eq!(told(json!({ "tool": "write", "endpoint": name }), &[]), (true, true));
+        }
+        let told = asked(json!({ "tool": "write", "endpoint": "/acne" }), &[]);
+        assert_eq!(told.unwrap_err(), "the config has no endpoint \"/acne\"; is \"/acme\" meant?");
     }
 
     #[test]
