@@ -76,9 +76,9 @@ impl Connected {
     }
 }
 
-/// What reaches the server that a plan names: [`connect`], or what a test has instead.
+/// What reaches the server of a name as its plan says: [`connect`], or what a test has instead.
 pub(crate) type Connect =
-    Arc<dyn Fn(UpstreamPlan) -> BoxFuture<'static, Result<Connected, RunError>> + Send + Sync>;
+    Arc<dyn Fn(&str, UpstreamPlan) -> BoxFuture<'static, Result<Connected, RunError>> + Send + Sync>;
 
 /// What a command finds of this process's environment, beside the usual, where both are one user's: how the network is reached, without which
 /// `npx` and `uvx` install nothing in a company's. A proxy's URL may have a password in it.
@@ -99,27 +99,45 @@ const NETWORK: [&str; 12] = [
 
 /// Reaches one user's own servers as their plans say.
 pub(crate) fn by_plan() -> Connect {
-    Arc::new(|plan| Box::pin(connect(plan)))
+    Arc::new(|name, plan| {
+        let plan = Named::new(name, plan);
+        Box::pin(connect_with(plan, Options::default(), &NETWORK))
+    })
 }
 
 /// The same for the servers of a config, whose commands find no more of the environment than the config says.
 pub(crate) fn by_plan_of_config() -> Connect {
-    Arc::new(|plan| Box::pin(connect_with(plan, Options::default(), &[])))
+    Arc::new(|name, plan| Box::pin(connect_with(Named::new(name, plan), Options::default(), &[])))
 }
 
 /// The same for those who share servers. What a server says on stderr as it dies may be about anybody who uses it, so no caller's error
 /// quotes it: it is in the log alone.
 pub(crate) fn by_plan_unquoted() -> Connect {
-    Arc::new(|plan| Box::pin(connect_with(plan, Options { quoted_lines: 0, ..Options::default() }, &[])))
+    Arc::new(|name, plan| {
+        let options = Options { quoted_lines: 0, ..Options::default() };
+        Box::pin(connect_with(Named::new(name, plan), options, &[]))
+    })
 }
 
 /// Starts the user's command, asks the URL, or reads the API's document, and finds out which eras it speaks.
 pub(crate) async fn connect(plan: UpstreamPlan) -> Result<Connected, RunError> {
-    connect_with(plan, Options::default(), &NETWORK).await
+    connect_with(Named { name: None, plan }, Options::default(), &NETWORK).await
+}
+
+/// A plan, and what its server is called where there are several.
+struct Named {
+    name: Option<Arc<str>>,
+    plan: UpstreamPlan,
+}
+
+impl Named {
+    fn new(name: &str, plan: UpstreamPlan) -> Self {
+        Self { name: Some(name.into()), plan }
+    }
 }
 
 async fn connect_with(
-    plan: UpstreamPlan,
+    Named { name, plan }: Named,
     options: Options,
     inherited: &[&str],
 ) -> Result<Connected, RunError> {
@@ -133,7 +151,11 @@ async fn connect_with(
             Ok(Connected { upstream: api.connect().await?, speaks: Speaks::Modern, ends: Ends::Nothing })
         }
         UpstreamPlan::Command(command) => {
-            let children = StdioUpstream::new(to_command(command, inherited), options);
+            let mut command = to_command(command, inherited);
+            if let Some(name) = name {
+                command = command.named(name);
+            }
+            let children = StdioUpstream::new(command, options);
             let era = children.probe().await?;
             let speaks = speaks(era);
             let upstream = Arc::new(children.clone());

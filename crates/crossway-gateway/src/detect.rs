@@ -203,15 +203,9 @@ pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
     }
 }
 
-/// A URL as it is shown: keys are met in queries, and passwords before the host.
+/// A URL as it is shown: its origin. Keys are met in paths and queries, and passwords before the host.
 pub(crate) fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(url.query().is_some().then_some(".."));
-    // Only URLs without a host can't have these.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_fragment(None);
-    url.into()
+    url.origin().ascii_serialization()
 }
 
 #[cfg(test)]
@@ -259,8 +253,8 @@ mod tests {
     #[test]
     fn a_url_is_shown_without_what_may_be_a_secret() {
         for (url, wanted) in [
-            ("http://host:1/mcp", "http://host:1/mcp"),
-            ("https://user:hunter2@host/mcp?key=hunter2#hunter2", "https://host/mcp?.."),
+            ("http://host:1/mcp", "http://host:1"),
+            ("https://user:hunter2@host/hunter2/mcp?key=hunter2#hunter2", "https://host"),
         ] {
             assert_eq!(shown(&url.parse().unwrap()), wanted);
         }

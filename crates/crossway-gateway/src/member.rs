@@ -99,7 +99,7 @@ impl Connecting {
         let name = &self.server.name;
         let (mut pause, most) = (UPSTREAM_RETRY, UPSTREAM_RETRY_MOST);
         loop {
-            match (self.connect)(self.server.upstream.clone()).await {
+            match (self.connect)(name, self.server.upstream.clone()).await {
                 Ok(connected) => {
                     connected.announce(name);
                     // One that fails or is slow is left alone for a while: it is not to hold up the others.

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::StartError;
 
@@ -48,12 +49,14 @@ pub struct Command {
     env: Vec<(OsString, OsString)>,
     inherited: Vec<OsString>,
     cwd: Option<PathBuf>,
+    name: Option<Arc<str>>,
 }
 
 impl Command {
     /// A program: a path, or a name to be looked for in `PATH`.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), env: Vec::new(), inherited: Vec::new(), cwd: None }
+        let (args, env, inherited) = Default::default();
+        Self { program: program.into(), args, env, inherited, cwd: None, name: None }
     }
 
     /// Adds an argument.
@@ -90,6 +93,19 @@ impl Command {
     pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.cwd = Some(directory.into());
         self
+    }
+
+    /// Sets what the server is called in the log, as the field `upstream`: what it says on stderr among it.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// What the server is called in the log.
+    #[must_use]
+    pub fn name(&self) -> Option<&Arc<str>> {
+        self.name.as_ref()
     }
 
     /// The program as it was given.

@@ -1,5 +1,6 @@
 //! Splits a child's stdout into messages and noise.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -22,6 +23,15 @@ pub(super) struct Counts {
     pub(super) answers: AtomicU64,
     /// Lines that are no message.
     pub(super) noise: AtomicU64,
+    /// What the server is called in the log.
+    upstream: Option<Arc<str>>,
+}
+
+impl Counts {
+    /// Of a child of this name.
+    pub(super) fn of(upstream: Option<Arc<str>>) -> Self {
+        Self { upstream, ..Self::default() }
+    }
 }
 
 /// Takes lines apart and hands on the messages in them.
@@ -177,7 +187,8 @@ impl<'a, O: Outlet> Intake<'a, O> {
             Some(b'{' | b'[') => String::new(),
             _ => printable(&line[..line.len().min(4 * NOISE_CHARS)]).chars().take(NOISE_CHARS).collect(),
         };
-        tracing::warn!(target: "crossway::child", count, why, text, "a line on stdout is no message");
+        let upstream = self.counts.upstream.as_deref();
+        tracing::warn!(target: "crossway::child", upstream, count, why, text, "a line on stdout is no message");
     }
 }
 

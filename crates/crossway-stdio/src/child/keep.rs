@@ -35,11 +35,11 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
             return Ended { how: Err(error), answers: 0 };
         }
     };
-    let pid = tree.id().unwrap_or_default();
-    tracing::debug!(pid, program = ?plan.command.program(), "an MCP server was started");
+    let (pid, upstream) = (tree.id().unwrap_or_default(), plan.command.name().map(|name| &**name));
+    tracing::debug!(pid, upstream, program = ?plan.command.program(), "an MCP server was started");
 
     let options = plan.options;
-    let counts = Arc::new(Counts::default());
+    let counts = Arc::new(Counts::of(plan.command.name().cloned()));
     #[cfg(unix)]
     mux.outlet().outbox.open(Arc::clone(&stdin));
     let deaf = deaf(&stdin);
@@ -50,7 +50,7 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
     let _carrier_ends_with_us = Aborts(carrier.abort_handle());
     let mut carrying = pin!(carrier.fuse());
     let last = LastLines::new(options.quoted_lines);
-    let mut following = pin!(follow(stderr, pid, &last).fuse());
+    let mut following = pin!(follow(stderr, pid, upstream, &last).fuse());
     let mut asked = pin!(async {
         // Either sender outlives this future.
         let stop = pin!(stop.wait_for(|stop| *stop));
@@ -79,7 +79,7 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
     }
     let answers = counts.answers.load(Ordering::Relaxed);
     let noise = counts.noise.load(Ordering::Relaxed);
-    tracing::debug!(pid, status = ?tree.status(), answers, noise, strays = mux.strays(), "an MCP server has ended");
+    tracing::debug!(pid, upstream, status = ?tree.status(), answers, noise, strays = mux.strays(), "an MCP server has ended");
     Ended { how: Ok(exit), answers }
 }
 

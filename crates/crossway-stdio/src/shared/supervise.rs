@@ -124,7 +124,13 @@ impl Shared {
     fn go_down(&self, error: StartError, is_supervised: bool) {
         let pause = self.backoff.lock().unwrap_or_else(PoisonError::into_inner).pause(chance());
         let why = error.describe();
-        tracing::warn!(why, pause_ms = pause.as_millis(), "the MCP server that calls share has ended");
+        let upstream = self.plan.command.name().map(|name| &**name);
+        tracing::warn!(
+            upstream,
+            why,
+            pause_ms = pause.as_millis(),
+            "the MCP server that calls share has ended"
+        );
         self.go_to(Phase::Down { error, until: Instant::now() + pause, is_supervised });
     }
 

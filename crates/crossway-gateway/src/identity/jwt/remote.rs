@@ -24,7 +24,7 @@ use crate::outward;
 #[derive(Debug)]
 pub(super) struct Remote {
     url: Uri,
-    /// The URL as logs have it: keys are met in queries.
+    /// The URL's origin, for the log: keys are met in the rest.
     shown: String,
     accepted: Vec<Algorithm>,
     keys: Mutex<Option<Arc<KeySet>>>,

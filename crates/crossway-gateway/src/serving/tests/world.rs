@@ -69,7 +69,7 @@ impl World {
     /// Starts servers of this world: `args` are the name and the era, the variable `WHO` says for whom.
     pub(super) fn connect(&self) -> Connect {
         let world = self.clone();
-        Arc::new(move |plan| {
+        Arc::new(move |_, plan| {
             let connected = world.start(plan);
             Box::pin(async move { Ok(connected) })
         })
