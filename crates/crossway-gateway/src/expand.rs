@@ -8,7 +8,9 @@ pub enum ExpandError {
     #[error("a ${{ is without its }}")]
     NotClosed,
     /// A variable is not set, and the text has no default for it.
-    #[error("the environment variable {0} is not set; set it, or write ${{{0}:-DEFAULT}}")]
+    #[error(
+        "the environment variable {0} is not set; set it, or write ${{{0}:-DEFAULT}} where that is no secret"
+    )]
     NotSet(String),
     /// It names what editors fill in, such as `${input:key}` of VS Code.
     #[error(
@@ -17,32 +19,67 @@ pub enum ExpandError {
     OfEditors(String),
 }
 
-/// Puts values in the place of `${NAME}`, `${env:NAME}` and `${NAME:-DEFAULT}`; `lookup` gives a variable's value.
+/// Puts values in the place of `${NAME}`, `${env:NAME}` and `${NAME:-DEFAULT}`; `lookup` gives a variable's value. As in a shell, a default
+/// stands for a variable that is empty too, and may have variables in it.
 ///
 /// # Errors
 ///
 /// When a variable is not set, or `${` has no `}`.
 pub fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, ExpandError> {
-    let mut expanded = String::new();
+    expanded(text, lookup).map(|expanded| expanded.text)
+}
+
+/// A text with values in the place of its variables.
+pub(crate) struct Expanded {
+    pub(crate) text: String,
+    /// Whether a default says something of its own, be it used or not.
+    pub(crate) has_default: bool,
+}
+
+/// The same, with what is to be known of the defaults.
+pub(crate) fn expanded(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Expanded, ExpandError> {
+    let mut expanded = Expanded { text: String::new(), has_default: false };
+    // Of each default that is open here, whether it is used.
+    let mut open: Vec<bool> = Vec::new();
     let mut rest = text;
-    while let Some((plain, after)) = rest.split_once("${") {
-        let (inside, after) = after.split_once('}').ok_or(ExpandError::NotClosed)?;
-        let (name, default) = match inside.split_once(":-") {
-            Some((name, default)) => (name, Some(default)),
-            None => (inside, None),
-        };
-        let name = name.strip_prefix("env:").unwrap_or(name);
-        expanded.push_str(plain);
-        match (lookup(name), default) {
-            (Some(value), _) => expanded.push_str(&value),
-            (None, Some(default)) => expanded.push_str(default),
-            (None, None) if name.contains(':') => return Err(ExpandError::OfEditors(name.to_owned())),
-            (None, None) => return Err(ExpandError::NotSet(name.to_owned())),
+    loop {
+        let is_used = open.last().copied().unwrap_or(true);
+        let (variable, end) = (rest.find("${"), rest.find('}').filter(|_| !open.is_empty()));
+        let plain = &rest[..variable.unwrap_or(rest.len()).min(end.unwrap_or(rest.len()))];
+        expanded.has_default |= !open.is_empty() && !plain.is_empty();
+        if is_used {
+            expanded.text.push_str(plain);
         }
-        rest = after;
+        rest = &rest[plain.len()..];
+        if let Some(after) = rest.strip_prefix("${") {
+            let closed = after.find('}').ok_or(ExpandError::NotClosed)?;
+            let (name, default) = match after[..closed].split_once(":-") {
+                Some((name, _)) => (name, Some(&after[name.len() + ":-".len()..])),
+                None => (&after[..closed], None),
+            };
+            let name = name.strip_prefix("env:").unwrap_or(name);
+            let value = if is_used { lookup(name) } else { None };
+            match (value, default) {
+                (Some(value), None) => expanded.text.push_str(&value),
+                (Some(value), Some(_)) if !value.is_empty() => {
+                    expanded.text.push_str(&value);
+                    open.push(false);
+                }
+                (_, Some(_)) => open.push(is_used),
+                (None, None) if !is_used => {}
+                (None, None) if name.contains(':') => return Err(ExpandError::OfEditors(name.to_owned())),
+                (None, None) => return Err(ExpandError::NotSet(name.to_owned())),
+            }
+            rest = default.unwrap_or(&after[closed + 1..]);
+        } else if let Some(after) = rest.strip_prefix('}') {
+            open.pop();
+            rest = after;
+        } else if open.is_empty() {
+            return Ok(expanded);
+        } else {
+            return Err(ExpandError::NotClosed);
+        }
     }
-    expanded.push_str(rest);
-    Ok(expanded)
 }
 
 #[cfg(test)]
@@ -50,12 +87,46 @@ mod tests {
     use super::*;
 
     fn expanded(text: &str) -> Result<String, ExpandError> {
-        expand(text, |name| (name == "A").then(|| "1".to_owned()))
+        expand(text, |name| match name {
+            "A" => Some("1".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        })
     }
 
     #[test]
     fn variables_are_replaced_in_each_spelling() {
         assert_eq!(expanded("x${A}-${env:A}-${A:-2}-${B:-2}-$A-{A}$").unwrap(), "x1-1-1-2-$A-{A}$");
+    }
+
+    #[test]
+    fn a_default_has_variables_in_it_and_stands_for_what_is_empty_too() {
+        for (text, wanted) in [
+            ("<${B:-${A}}>", "<1>"),
+            ("<${B:-x${C:-y${A}z}}>", "<xy1z>"),
+            ("<${A:-${NOPE}}>", "<1>"),
+            ("<${A:-x${B:-y}z}>", "<1>"),
+            ("<${EMPTY:-d}${EMPTY}>", "<d>"),
+            ("<${B:-}${B:-{}>", "<{>"),
+        ] {
+            assert_eq!(expanded(text).unwrap(), wanted, "{text}");
+        }
+        assert_eq!(expanded("${B:-${C}}"), Err(ExpandError::NotSet("C".to_owned())));
+        assert_eq!(expanded("${B:-${A}"), Err(ExpandError::NotClosed));
+    }
+
+    #[test]
+    fn it_is_known_whether_a_default_says_something_of_its_own() {
+        for (text, wanted) in [
+            ("a${A}b", false),
+            ("${A:-}", false),
+            ("${A:-${B:-}}", false),
+            ("${A:-x}", true),
+            ("${A:-${B:-x}}", true),
+        ] {
+            let lookup = |name: &str| (name == "A").then(|| "1".to_owned());
+            assert_eq!(super::expanded(text, lookup).unwrap().has_default, wanted, "{text}");
+        }
     }
 
     #[test]
@@ -65,7 +136,7 @@ mod tests {
         assert_eq!(expanded("s3cret ${A"), Err(ExpandError::NotClosed));
         assert_eq!(
             expanded("${env:B}").unwrap_err().to_string(),
-            "the environment variable B is not set; set it, or write ${B:-DEFAULT}"
+            "the environment variable B is not set; set it, or write ${B:-DEFAULT} where that is no secret"
         );
     }
 }

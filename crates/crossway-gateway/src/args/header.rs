@@ -127,7 +127,7 @@ mod tests {
             ("Host: x", "the header host is set by the transport itself"),
             (
                 "X-A: ${NOPE}",
-                "the value of the header x-a: the environment variable NOPE is not set; set it, or write ${NOPE:-DEFAULT}",
+                "the value of the header x-a: the environment variable NOPE is not set; set it, or write ${NOPE:-DEFAULT} where that is no secret",
             ),
             ("X-A: ${TOKEN", "the value of the header x-a: a ${ is without its }"),
             (

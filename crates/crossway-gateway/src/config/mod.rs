@@ -31,7 +31,7 @@ use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::guard::GuardOptions;
 use crossway_seal::Keyring;
 
-pub use checks::{ApiProblem, PlaceProblem, UpstreamProblem};
+pub use checks::{ApiProblem, PlaceProblem, SourceProblem, UpstreamProblem};
 pub use format::Format;
 pub(crate) use nearest::nearest;
 pub use problem::{ConfigErrors, Finding, Problem, Severity};
@@ -367,7 +367,10 @@ fn unless_shown(problem: Problem, steps: &[Step], root: &Node<'_>) -> Problem {
     let is_told_without = matches!(problem, Problem::BadExpansion { .. });
     let is_path = matches!(
         problem,
-        Problem::Tls(_) | Problem::SecretFile { .. } | Problem::Place(PlaceProblem::NoAuditFile { .. })
+        Problem::Tls(_)
+            | Problem::SecretFile { .. }
+            | Problem::Source(SourceProblem::NoFile(_) | SourceProblem::NoFolder(_))
+            | Problem::Place(PlaceProblem::NoAuditFile { .. })
     );
     // A header's name is shown in lower case.
     let (told, shown) = (problem.to_string().to_lowercase(), text.text.to_lowercase());

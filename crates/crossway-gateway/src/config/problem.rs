@@ -207,6 +207,9 @@ pub enum Problem {
     /// Something is wrong with the files of TLS.
     #[error("{}", crate::error::told(.0))]
     Tls(crate::tls::TlsError),
+    /// What a credential is taken from is not there.
+    #[error(transparent)]
+    Source(#[from] super::SourceProblem),
     /// Something is wrong with an upstream.
     #[error(transparent)]
     Upstream(#[from] super::UpstreamProblem),

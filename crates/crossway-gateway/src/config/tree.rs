@@ -33,6 +33,15 @@ pub(super) struct Text<'a> {
     pub(super) text: Cow<'a, str>,
     /// Whether some of it came from the environment.
     pub(super) is_expanded: bool,
+    /// Whether the file has a default for that.
+    pub(super) has_default: bool,
+}
+
+impl Text<'_> {
+    /// Whether the file itself says it, or a part of it.
+    pub(super) fn is_literal(&self) -> bool {
+        !self.is_expanded || self.has_default
+    }
 }
 
 /// A key with its value.
@@ -80,7 +89,7 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn text(at: usize, text: impl Into<Cow<'a, str>>) -> Self {
-        Self { at, value: Value::Text(Text { text: text.into(), is_expanded: false }) }
+        Self { at, value: Value::Text(Text { text: text.into(), is_expanded: false, has_default: false }) }
     }
 
     /// What is at a path below this one.

@@ -2,13 +2,18 @@
 
 mod apis;
 mod credentials;
+mod named;
 mod place;
 mod policy;
 mod proven;
+mod sources;
+#[cfg(test)]
+mod tests;
 mod upstreams;
 
 pub use apis::ApiProblem;
 pub use place::PlaceProblem;
+pub use sources::SourceProblem;
 pub use upstreams::UpstreamProblem;
 
 use crossway_dial::Proxies;
@@ -90,6 +95,7 @@ pub(super) fn check(
     place::limits(&file.limits, findings);
     let identity = policy::identity(&file, root, context, findings);
     let tenants = file.tenants.keys().cloned().chain([TenantName::anonymous()]).collect();
+    named::check(&file, &upstreams, findings);
     let policy = policy::check(&mut file, root, context, findings)?;
     let listening = Listening { address: file.listen.0, hosts, origins, tls };
     Some(Loaded {

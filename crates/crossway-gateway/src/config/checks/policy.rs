@@ -39,6 +39,7 @@ pub(super) fn check(
         }
     }
     let config = placed(file.take_policy(), context.folder);
+    super::sources::check(&config.credentials, context, findings);
     let (policy, found) = match Policy::compile_after(&config, &upstreams, context.policy_before) {
         Ok(policy) => {
             let found = policy.findings().to_vec();

@@ -18,6 +18,7 @@ use super::super::tree::{Node, Step, Text, Value};
 use super::super::{UpstreamSpec, limits};
 use super::{Findings, steps};
 use crate::args::{HeaderArg, HeaderError, TransportArg};
+use crate::expand::expanded;
 use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan, http_url};
 
 /// What is wrong with an upstream.
@@ -99,7 +100,7 @@ pub enum UpstreamProblem {
     #[error(
         "all tenants share this one's processes or sessions; take the scope `tenant` unless it keeps nothing of those who call"
     )]
-    SharedProcess,
+    Shared,
     /// A credential goes where the upstream's own config puts something for everybody.
     #[error(
         "the upstream has {0} of its own, which those would be called with who lack this one; take that away, and let a rule with `for: shared` say it"
@@ -117,6 +118,14 @@ pub enum UpstreamProblem {
     /// An entry of `mcpServers`.
     #[error("{0}")]
     Server(crate::servers::Problem),
+    /// A rule names a tool as clients see it.
+    #[error(
+        "tools and prompts are named as the upstream calls them, without the {prefix:?} that clients see"
+    )]
+    Prefixed {
+        /// What clients see before the name.
+        prefix: String,
+    },
     /// A member of an entry that means nothing here.
     #[error("means nothing here, and is passed over")]
     Ignored,
@@ -200,7 +209,7 @@ pub(super) fn with<'a>(at: &[Step], step: impl Into<Step> + 'a) -> Vec<Step> {
 fn literals(at: &[Step], root: &Node<'_>, findings: &mut Findings) {
     let proxy = with(at, "proxy");
     if let Some(Value::Text(text)) = root.find(&proxy).map(|node| &node.value)
-        && !text.is_expanded
+        && text.is_literal()
         && text.text.contains('@')
     {
         findings.warning(proxy, Problem::LiteralSecret);
@@ -210,10 +219,7 @@ fn literals(at: &[Step], root: &Node<'_>, findings: &mut Findings) {
         let Some(Value::Map(entries)) = root.find(&path).map(|node| &node.value) else { continue };
         for entry in entries.iter().filter(|entry| is_secret_name(&entry.key)) {
             let is_literal = match &entry.value.value {
-                // Of `mcpServers` variables are not in their places yet.
-                Value::Text(Text { text, is_expanded }) => {
-                    !is_expanded && !text.starts_with("file:") && !text.contains("${")
-                }
+                Value::Text(text) => is_literal(text) && !text.text.starts_with("file:"),
                 _ => false,
             };
             if is_literal {
@@ -221,6 +227,12 @@ fn literals(at: &[Step], root: &Node<'_>, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// Whether the file itself says it. Of `mcpServers` variables are not in their places yet.
+fn is_literal(text: &Text<'_>) -> bool {
+    let has_default = || expanded(&text.text, |_| Some(String::new())).is_ok_and(|text| text.has_default);
+    text.is_literal() && (!text.text.contains("${") || text.has_default || has_default())
 }
 
 fn is_secret_name(name: &str) -> bool {
@@ -254,7 +266,12 @@ fn one(
             findings.error(at.to_vec(), UpstreamProblem::Both(one, other));
             return None;
         }
-        (Some(kind), None) => out_of_place(at, kind, upstream, findings),
+        (Some(kind), None) => {
+            if upstream.scope == ScopeFile::Shared && matches!(kind, "command" | "url") {
+                findings.warning(with(at, "scope"), UpstreamProblem::Shared);
+            }
+            out_of_place(at, kind, upstream, findings);
+        }
     }
     if let Some(program) = &upstream.command {
         return Some(UpstreamPlan::Command(command(at, program, upstream, context, findings)));
@@ -303,9 +320,6 @@ fn command(
     }
     if program.is_empty() {
         findings.error(with(at, "command"), UpstreamProblem::Nothing);
-    }
-    if upstream.scope == ScopeFile::Shared {
-        findings.warning(with(at, "scope"), UpstreamProblem::SharedProcess);
     }
     let cwd = upstream.cwd.as_ref().map(|cwd| folder(at, cwd, context, findings));
     CommandPlan {
@@ -441,18 +455,27 @@ fn spec(name: &str, plan: UpstreamPlan, file: &UpstreamFile) -> UpstreamSpec {
     }
 }
 
-/// Two upstreams whose tools would have the same names.
+/// Two upstreams whose tools would have the same names, or whose own names are much alike.
 fn prefixes(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Findings) {
     let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut folded: BTreeMap<String, &str> = BTreeMap::new();
+    let list = |spec: &UpstreamSpec| {
+        if file.upstreams.contains_key(&spec.name) { "upstreams" } else { "mcpServers" }
+    };
     for spec in specs {
+        if let Some(other) = folded.insert(spec.name.to_ascii_lowercase(), &spec.name)
+            && other != spec.name
+        {
+            let alike = crossway_policy::Problem::MuchAlike { other: other.to_owned() };
+            findings.warning(steps![list(spec), &spec.name], Problem::Policy(alike));
+        }
         // Of the same name was told already.
         if let Some(other) = owners.insert(&spec.prefix, &spec.name)
             && other != spec.name
         {
             let problem =
                 UpstreamProblem::SamePrefix { prefix: spec.prefix.clone(), other: other.to_owned() };
-            let list = if file.upstreams.contains_key(&spec.name) { "upstreams" } else { "mcpServers" };
-            let mut path = steps![list, &spec.name];
+            let mut path = steps![list(spec), &spec.name];
             if file.upstreams.get(&spec.name).is_some_and(|upstream| upstream.prefix.is_some()) {
                 path.push("prefix".into());
             }

@@ -31,7 +31,7 @@ impl<'a> De<'a> {
     /// A text from the environment, where a number or a truth is wanted.
     fn expanded<T: std::str::FromStr>(self) -> Option<T> {
         match &self.node.value {
-            Value::Text(Text { text, is_expanded: true }) => text.trim().parse().ok(),
+            Value::Text(Text { text, is_expanded: true, .. }) => text.trim().parse().ok(),
             _ => None,
         }
     }

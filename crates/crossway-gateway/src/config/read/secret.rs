@@ -26,7 +26,7 @@ pub(super) fn value(
         if text.text.is_empty() {
             return Err(ReadError::new(Problem::EmptySecret));
         }
-        if !text.is_expanded {
+        if text.is_literal() {
             context.found.borrow_mut().literal.insert(at);
         }
     }

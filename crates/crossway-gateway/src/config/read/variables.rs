@@ -3,7 +3,7 @@
 use super::super::problem::Problem;
 use super::super::tree::{Node, Step, Value};
 use super::{Context, Wrong};
-use crate::expand::expand;
+use crate::expand::expanded;
 
 /// What is the same in each environment: who may do what. `mcpServers` is expanded by what reads it.
 pub(in crate::config) const PLAIN: [&str; 5] = ["tenants", "grants", "quotas", "endpoints", "mcpServers"];
@@ -22,8 +22,11 @@ pub(in crate::config) fn expand_all(root: &mut Node<'_>, context: &Context<'_>) 
 
 fn expand_node(node: &mut Node<'_>, path: &mut Vec<Step>, context: &Context<'_>, wrong: &mut Vec<Wrong>) {
     match &mut node.value {
-        Value::Text(text) if text.text.contains("${") => match expand(&text.text, context.lookup) {
-            Ok(expanded) => (text.text, text.is_expanded) = (expanded.into(), true),
+        Value::Text(text) if text.text.contains("${") => match expanded(&text.text, context.lookup) {
+            Ok(expanded) => {
+                (text.text, text.is_expanded) = (expanded.text.into(), true);
+                text.has_default = expanded.has_default;
+            }
             Err(error) => {
                 wrong.push((path.clone(), Problem::Variable(error)));
                 node.value = Value::Removed;

@@ -1,0 +1,103 @@
+//! Looks whether there is what credentials are taken from. Nobody is asked, and nothing is read or run.
+
+use std::io;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+
+use crossway_policy::config::{CredentialRule, Source, TokenSource};
+
+use super::super::problem::Problem;
+use super::super::read::Context;
+use super::{Findings, steps};
+
+/// What a credential is taken from, and is not there. Whoever needs the credential is refused until it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceProblem {
+    /// An environment variable.
+    #[error("the environment variable {0} is not set, or empty: it gives nobody a credential")]
+    NoVariable(String),
+    /// A file.
+    #[error("{} is no file: it gives nobody a credential", .0.display())]
+    NoFile(PathBuf),
+    /// A folder.
+    #[error("{} is no folder: it gives nobody a credential", .0.display())]
+    NoFolder(PathBuf),
+    /// A program.
+    #[error("there is no program {0:?}: it gives nobody a credential")]
+    NoProgram(String),
+    /// A source of the program that embeds the gateway.
+    #[error("this program has no sources of its own, such as {0:?}: it gives nobody a credential")]
+    NoNamed(String),
+}
+
+/// Tells of all sources that are not there. Of rules whose paths begin at the config's folder.
+pub(super) fn check(rules: &[CredentialRule], context: &Context<'_>, findings: &mut Findings) {
+    let no_variable = |name: &String| {
+        let is_set = (context.lookup)(name).is_some_and(|value| !value.is_empty());
+        (!is_set).then(|| SourceProblem::NoVariable(name.clone()))
+    };
+    for (index, rule) in rules.iter().enumerate() {
+        let Some(source) = &rule.from else { continue };
+        let (key, problem) = match source {
+            Source::Env(name) => ("env", no_variable(name)),
+            Source::File(path) => ("file", missing(path, Path::is_file, SourceProblem::NoFile)),
+            Source::Directory(directory) => {
+                ("directory", missing(directory.path(), Path::is_dir, SourceProblem::NoFolder))
+            }
+            Source::Command(command) => ("command", no_program(&command.program, context)),
+            Source::Broker(broker) => {
+                let problem = broker.token.as_ref().and_then(|token| match token {
+                    TokenSource::Env(name) => no_variable(name),
+                    TokenSource::File(path) => {
+                        let path = Path::new(path);
+                        is_missing(path, Path::is_file).then(|| SourceProblem::NoFile(path.to_owned()))
+                    }
+                });
+                ("broker", problem)
+            }
+            Source::Named(name) => ("named", Some(SourceProblem::NoNamed(name.clone()))),
+        };
+        if let Some(problem) = problem {
+            findings.warning(steps!["credentials", index, "from", key], Problem::Source(problem));
+        }
+    }
+}
+
+/// Whether a path leads to nothing, or to something else. What may not be looked at may be there: the gateway may be another user's.
+fn is_missing(path: &Path, is_it: fn(&Path) -> bool) -> bool {
+    match path.metadata() {
+        Ok(_) => !is_it(path),
+        Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+    }
+}
+
+/// What a template of a path leads to, or of one that depends on the tenant the folder before that.
+fn missing(
+    template: &str,
+    is_it: fn(&Path) -> bool,
+    problem: fn(PathBuf) -> SourceProblem,
+) -> Option<SourceProblem> {
+    let plain = template.replace("{{", "\u{1}").replace("}}", "\u{2}");
+    let whole = |text: &str| PathBuf::from(text.replace('\u{1}', "{").replace('\u{2}', "}"));
+    let Some((before, _)) = plain.split_once('{') else {
+        let path = whole(&plain);
+        return is_missing(&path, is_it).then(|| problem(path));
+    };
+    let (folder, _) = before.rsplit_once(['/', MAIN_SEPARATOR])?;
+    let folder = whole(folder);
+    let is_named = !folder.as_os_str().is_empty();
+    (is_named && is_missing(&folder, Path::is_dir)).then_some(SourceProblem::NoFolder(folder))
+}
+
+/// A program that is where nothing is, or in no folder of the path. On Windows endings are tried that are not known here.
+fn no_program(program: &str, context: &Context<'_>) -> Option<SourceProblem> {
+    let is_there = match Path::new(program).components().count() {
+        _ if cfg!(windows) => true,
+        1 => {
+            let path = (context.lookup)("PATH");
+            path.is_none_or(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+        }
+        _ => !is_missing(Path::new(program), Path::is_file),
+    };
+    (!is_there).then(|| SourceProblem::NoProgram(program.to_owned()))
+}

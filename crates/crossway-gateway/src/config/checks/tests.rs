@@ -1,0 +1,179 @@
+//! What is told of configs that can be used.
+
+use std::path::Path;
+
+use crate::config;
+
+/// The warnings about a config, a line each, without those that nothing proves who calls and that nothing is granted.
+fn warned(text: &str) -> Vec<String> {
+    let lookup = |name: &str| match name {
+        "SET" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+        "EMPTY" => Some(String::new()),
+        _ => None,
+    };
+    let loaded = config::parse(Path::new("a.yaml"), text, lookup).unwrap();
+    let lines = loaded.warnings.iter().map(ToString::to_string);
+    lines
+        .filter(|line| !line.contains("identity.proof is none") && !line.contains("nothing is granted"))
+        .collect()
+}
+
+/// The paths of the warnings that say this.
+fn warned_of(text: &str, what: &str) -> Vec<String> {
+    let lines = warned(text);
+    let paths = lines
+        .iter()
+        .filter(|line| line.contains(what))
+        .map(|line| line.split(": ").nth(2).unwrap().to_owned());
+    paths.collect()
+}
+
+#[test]
+fn a_secret_that_a_default_says_stands_in_the_file() {
+    let text = "operations: { listen: '127.0.0.1:9808', admin_key: '${SET:-0123456789abcdef0123}' }
+session_keys: ['${NONE:-${OTHER:-3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=}}']
+audit: { file: stderr, key: '${NONE:-${SET}}' }
+upstreams:
+  a: { command: uvx, env: { A_TOKEN: '${SET:-x}', B_TOKEN: '${SET}', C_TOKEN: '${SET:-}', HOST: '${NONE:-x}' } }
+  b: { url: 'http://b/mcp', headers: { Authorization: 'Bearer ${NONE:-x}' } }
+mcpServers:
+  c: { command: uvx, env: { A_TOKEN: '${SET:-x}', B_TOKEN: '${SET}' } }
+";
+    assert_eq!(
+        warned_of(text, "the secret stands in this file"),
+        [
+            "operations.admin_key",
+            "session_keys[0]",
+            "upstreams.a.env.A_TOKEN",
+            "upstreams.b.headers.Authorization",
+            "mcpServers.c.env.A_TOKEN",
+        ]
+    );
+}
+
+#[test]
+fn a_secret_is_never_the_text_of_a_variable() {
+    let text = "identity: { proof: open-webui-jwt, secret: '${NONE:-${OTHER}}', connection_key: '${SET}' }
+upstreams: { a: { command: uvx } }
+";
+    let told = config::parse(Path::new("a.yaml"), text, |_| None).unwrap_err().to_string();
+    assert!(told.contains("identity.secret: the environment variable OTHER is not set"), "{told}");
+}
+
+#[test]
+fn who_shares_a_server_with_all_tenants_is_warned_whatever_kind_it_is_of() {
+    let text = "upstreams:
+  a: { command: uvx, scope: shared }
+  b: { url: 'http://b/mcp', scope: shared }
+  c: { url: 'http://c/mcp', scope: user }
+";
+    assert_eq!(warned_of(text, "all tenants share"), ["upstreams.a.scope", "upstreams.b.scope"]);
+}
+
+#[test]
+fn upstreams_that_differ_in_capital_letters_alone_are_told_of() {
+    let text = "upstreams: { a: { command: uvx }, A: { command: uvx }, b: { command: uvx } }
+mcpServers: { B: { command: uvx } }
+";
+    assert_eq!(
+        warned(text),
+        [
+            "a.yaml:1:14: warning: upstreams.a: its name differs from \"A\" in capital letters alone",
+            "a.yaml:2:15: warning: mcpServers.B: its name differs from \"b\" in capital letters alone",
+        ]
+    );
+}
+
+#[test]
+fn a_rule_that_names_tools_as_clients_see_them_is_told_of() {
+    let text = "upstreams: { open: { command: uvx }, wiki: { command: uvx, prefix: w } }
+tenants: { acme: { groups: [acme] } }
+grants:
+  - { tenant: acme, upstream: '*', tools: ['*', w__x] }
+  - { tenant: acme, upstream: open, tools: [delete_x, open__delete_*, w__x], prompts: ['open__*'], effect: deny }
+  - { tenant: acme, upstream: wiki, tools: [wiki__x, w__delete], effect: deny }
+quotas: [{ tool: open__slow, calls: 1/s }]
+";
+    assert_eq!(
+        warned_of(text, "without the"),
+        [
+            "grants[0].tools[1]",
+            "grants[1].tools[1]",
+            "grants[1].prompts[0]",
+            "grants[2].tools[1]",
+            "quotas[0].tool",
+        ]
+    );
+    assert!(warned(text).contains(
+        &"a.yaml:5:55: warning: grants[1].tools[1]: tools and prompts are named as the upstream calls them, without the \"open__\" that clients see".to_owned()
+    ));
+}
+
+#[test]
+fn a_denial_that_can_match_nobody_is_told_of_where_it_stands() {
+    let text = "upstreams: { open: { command: uvx } }
+tenants: { acme: { email_domains: ['@acme.example'] } }
+grants:
+  - { everyone: true, upstream: open, tools: ['*'] }
+  - { user: '*@acme.example', upstream: open, tools: ['${T}*'], effect: deny }
+";
+    let lines = warned(text);
+    for place in [
+        "2:36: warning: tenants.acme.email_domains[0]",
+        "5:7: warning: grants[1].user",
+        "5:55: warning: grants[1].tools[0]",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.starts_with(&format!("a.yaml:{place}: no "))),
+            "{place} {lines:#?}"
+        );
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn what_credentials_are_taken_from_and_is_not_there_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("there"), "x").unwrap();
+    let text = "upstreams: { a: { url: 'http://a/mcp' } }
+tenants: { acme: { groups: [acme] } }
+grants: [{ tenant: acme, upstream: a, tools: ['*'] }]
+credentials:
+  - { upstream: a, for: shared, header: A, from: { env: SET } }
+  - { upstream: a, for: shared, header: B, from: { env: UNSET } }
+  - { upstream: a, for: shared, header: C, from: { file: there } }
+  - { upstream: a, for: shared, header: D, from: { file: gone } }
+  - { upstream: a, for: user, header: E, from: { directory: . } }
+  - { upstream: a, for: user, header: F, from: { directory: there } }
+  - { upstream: a, for: user, header: G, from: { directory: { path: gone, by: subject } } }
+  - { upstream: a, for: tenant, header: H, from: { file: './{tenant}/x' } }
+  - { upstream: a, for: tenant, header: I, from: { file: 'gone/{tenant}/x' } }
+  - { upstream: a, for: user, header: J, from: { command: { program: there, args: ['{user.subject}'] } } }
+  - { upstream: a, for: user, header: K, from: { command: { program: gone, args: ['{user.subject}'] } } }
+  - { upstream: a, for: user, header: L, from: { broker: { url: 'https://b/{user.subject}', field: x, token: { file: gone } } } }
+  - { upstream: a, for: user, header: M, from: { broker: { url: 'https://b/{user.subject}', field: x, token: { file: there } } } }
+  - { upstream: a, for: user, header: N, from: { named: vault } }
+";
+    let path = folder.path().to_str().unwrap().to_owned();
+    let lookup = |name: &str| match name {
+        "SET" => Some("x".to_owned()),
+        "PATH" => Some(path.clone()),
+        _ => None,
+    };
+    let loaded = config::parse(&folder.path().join("a.yaml"), text, lookup).unwrap();
+    let warnings = loaded.warnings.iter().filter(|warning| warning.path.starts_with("credentials"));
+    let told: Vec<_> = warnings.map(|warning| format!("{}: {}", warning.path, warning.message())).collect();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let wanted = [
+        "credentials[1].from.env: the environment variable UNSET is not set, or empty".to_owned(),
+        format!("credentials[3].from.file: {} is no file", at("gone")),
+        format!("credentials[5].from.directory: {} is no folder", at("there")),
+        format!("credentials[6].from.directory: {} is no folder", at("gone")),
+        format!("credentials[8].from.file: {} is no folder", at("gone")),
+        "credentials[10].from.command: there is no program \"gone\"".to_owned(),
+        format!("credentials[11].from.broker: {} is no file", at("gone")),
+        "credentials[13].from.named: this program has no sources of its own, such as \"vault\"".to_owned(),
+    ];
+    let wanted: Vec<_> = wanted.iter().map(|line| format!("{line}: it gives nobody a credential")).collect();
+    assert_eq!(told, wanted);
+}
