@@ -74,6 +74,9 @@ pub const FILE_MOMENT: Duration = Duration::from_secs(2);
 /// How long a file, or a source of this program, may take: 5 s. Files are on network shares too.
 pub const SOURCE_TIME: Duration = Duration::from_secs(5);
 
+/// How long it is not said again in the log that the credentials of a rule fail in the same way: a minute.
+pub const SOURCE_TOLD: Duration = Duration::from_secs(60);
+
 /// When to try again after a source of credentials has failed: 2 s.
 pub const SECRET_RETRY: Duration = Duration::from_secs(2);
 

@@ -135,6 +135,12 @@ impl Credential {
         self.required
     }
 
+    /// The upstream that gets it.
+    #[must_use]
+    pub fn upstream(&self) -> &str {
+        &self.upstream
+    }
+
     /// Its place among the rules about credentials, from 0 on.
     #[must_use]
     pub fn rule(&self) -> usize {

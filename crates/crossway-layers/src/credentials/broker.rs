@@ -67,14 +67,14 @@ impl Broker {
             request = request.header("x-vault-token", value);
         }
         let request = request.body(Empty::new()).map_err(|_| SourceFailed::Unreadable)?;
-        let response = client.request(request).await.map_err(|_| SourceFailed::Unreadable)?;
+        let response = client.request(request).await.map_err(|error| unreached(&error))?;
         if forward.is_some_and(|by| by.refused(response.status()).is_some()) {
-            return Err(SourceFailed::Unreadable);
+            return Err(SourceFailed::Status(response.status().as_u16()));
         }
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok(None),
-            _ => return Err(SourceFailed::Refused),
+            status => return Err(SourceFailed::Status(status.as_u16())),
         }
         let body = Limited::new(response.into_body(), BROKER_BYTES).collect().await;
         let body = body.map_err(|_| SourceFailed::TooLong)?.to_bytes();
@@ -84,6 +84,13 @@ impl Broker {
         let text = serde_json::from_str::<String>(value.get()).map_err(|_| SourceFailed::Shape)?;
         Ok(Some(SecretValue::new(text)))
     }
+}
+
+/// What the operating system says of a connection, where it says something.
+fn unreached(error: &(dyn std::error::Error + 'static)) -> SourceFailed {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    let io = causes.find_map(|error| error.downcast_ref::<std::io::Error>());
+    io.map_or(SourceFailed::Unreadable, |error| SourceFailed::Io(error.kind()))
 }
 
 fn client(proxies: Proxies) -> Option<Client<HttpsConnector<Dialer>, Empty<Bytes>>> {

@@ -1,6 +1,8 @@
 //! Sources of secrets: environment, files, commands, brokers, and the program itself.
 
 use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -48,12 +50,33 @@ impl fmt::Debug for SecretValue {
 }
 
 /// A source that does not work. It never says what it gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceFailed {
     /// It can't be read, or reached.
     #[error("it can't be read")]
     Unreadable,
+    /// The same, and what the operating system says about it.
+    #[error("it can't be read: {0}")]
+    Io(ErrorKind),
+    /// It is a folder, or a device.
+    #[error("it is no file")]
+    NotAFile,
+    /// The folder that has the files of all is not there.
+    #[error("its folder is not there")]
+    NoFolder,
+    /// The file is not there, which is nobody's own.
+    #[error("its file is not there")]
+    NoFile,
+    /// The variable is not set.
+    #[error("its variable is not set")]
+    NoVariable,
+    /// It has answered with this HTTP status.
+    #[error("it has answered with the status {0}")]
+    Status(u16),
+    /// It has ended with this exit code. What it says on stderr may be a secret.
+    #[error("it has ended with the exit code {0}")]
+    Exit(i32),
     /// What it gives is no text.
     #[error("what it gives is no text")]
     NotText,
@@ -101,6 +124,8 @@ pub trait NamedSource: Send + Sync + 'static {
 #[derive(Clone)]
 pub(super) struct Read {
     pub(super) secret: Result<Option<SecretValue>, SourceFailed>,
+    /// What is not there, where there is no secret.
+    pub(super) lacks: Option<SourceFailed>,
     pub(super) keep: Duration,
     /// A file holds for longer if it is still this one.
     pub(super) file: Option<Stamp>,
@@ -139,7 +164,8 @@ pub(super) async fn read(source: &SecretSource, before: Option<&Read>, provided:
         }
         SecretSource::Named { name, user, tenant } => {
             let Some(source) = provided.named.get(name) else {
-                return Read { secret: Err(SourceFailed::Unknown), keep: FILE_LOOK, file: None };
+                let secret = Err(SourceFailed::Unknown);
+                return Read { secret, lacks: None, keep: FILE_LOOK, file: None };
             };
             let found = async {
                 let found = source.secret(user.as_ref(), tenant.as_ref()).await?;
@@ -158,7 +184,11 @@ pub(super) async fn read(source: &SecretSource, before: Option<&Read>, provided:
     let secret = result.map(|secret| secret.filter(|secret| !secret.expose().is_empty()));
     // Who has none, or whose source has failed, is looked for again soon.
     let keep = if matches!(secret, Ok(Some(_))) { keep } else { keep.min(FILE_LOOK) };
-    Read { secret, keep, file: None }
+    let lacks = match (source, &secret) {
+        (SecretSource::Variable(_), Ok(None)) => Some(SourceFailed::NoVariable),
+        _ => None,
+    };
+    Read { secret, lacks, keep, file: None }
 }
 
 async fn within<T>(
@@ -173,12 +203,23 @@ fn variable(name: &str) -> Option<SecretValue> {
 }
 
 async fn file(path: &str, before: Option<&Read>) -> Read {
-    let (secret, file) = match within(SOURCE_TIME, look(path, before)).await {
-        Ok(Some((secret, stamp))) => (Ok(secret), stamp),
-        Ok(None) => (Ok(None), None),
-        Err(error) => (Err(error), None),
+    let (secret, lacks, file) = match within(SOURCE_TIME, look(path, before)).await {
+        Ok(Some((secret, stamp))) => (Ok(secret), None, stamp),
+        Ok(None) => (Ok(None), Some(absence(path).await), None),
+        Err(error) => (Err(error), None, None),
     };
-    Read { secret, keep: FILE_LOOK, file }
+    Read { secret, lacks, keep: FILE_LOOK, file }
+}
+
+/// What is not there of a file that is not.
+async fn absence(path: &str) -> SourceFailed {
+    let folder = Path::new(path).parent().unwrap_or(Path::new("."));
+    let is_there = within(SOURCE_TIME, async { Ok(tokio::fs::metadata(folder).await.ok()) }).await;
+    if matches!(is_there, Ok(None)) { SourceFailed::NoFolder } else { SourceFailed::NoFile }
+}
+
+fn io(error: std::io::Error) -> SourceFailed {
+    SourceFailed::Io(error.kind())
 }
 
 /// What a file has, and what to tell other contents by; `None` if there is no file.
@@ -188,8 +229,9 @@ async fn look(
 ) -> Result<Option<(Option<SecretValue>, Option<Stamp>)>, SourceFailed> {
     let stamp = match tokio::fs::metadata(path).await {
         Ok(metadata) if metadata.is_file() => Stamp::of(&metadata),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        _ => return Err(SourceFailed::Unreadable),
+        Ok(_) => return Err(SourceFailed::NotAFile),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
     };
     if let Some(before) = before.filter(|before| stamp.is_some() && before.file == stamp) {
         return Ok(Some((before.secret.clone()?, stamp)));
@@ -199,7 +241,7 @@ async fn look(
 }
 
 async fn content(path: &str) -> Result<SecretValue, SourceFailed> {
-    let file = tokio::fs::File::open(path).await.map_err(|_| SourceFailed::Unreadable)?;
+    let file = tokio::fs::File::open(path).await.map_err(io)?;
     SecretValue::of(bounded(file).await?)
 }
 
@@ -208,7 +250,7 @@ async fn bounded(from: impl tokio::io::AsyncRead + Unpin) -> Result<Zeroizing<Ve
     // All of its room at once: what grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES + 2));
     let mut from = from.take(SECRET_BYTES as u64 + 1);
-    from.read_to_end(&mut bytes).await.map_err(|_| SourceFailed::Unreadable)?;
+    from.read_to_end(&mut bytes).await.map_err(io)?;
     if bytes.len() > SECRET_BYTES { Err(SourceFailed::TooLong) } else { Ok(bytes) }
 }
 
@@ -221,11 +263,15 @@ async fn command(program: &str, args: &[String]) -> Result<Option<SecretValue>, 
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|_| SourceFailed::Unreadable)?;
+        .map_err(io)?;
     let output = child.stdout.take().ok_or(SourceFailed::Unreadable)?;
     let output = bounded(output).await?;
-    let status = child.wait().await.map_err(|_| SourceFailed::Unreadable)?;
-    if status.success() { SecretValue::of(output).map(Some) } else { Err(SourceFailed::Refused) }
+    let status = child.wait().await.map_err(io)?;
+    match status.code() {
+        Some(0) => SecretValue::of(output).map(Some),
+        Some(code) => Err(SourceFailed::Exit(code)),
+        None => Err(SourceFailed::Refused),
+    }
 }
 
 async fn broker(
@@ -236,7 +282,7 @@ async fn broker(
 ) -> Result<Option<SecretValue>, SourceFailed> {
     let token = match token {
         None => None,
-        Some(TokenSource::Env(name)) => Some(variable(name).ok_or(SourceFailed::Unreadable)?),
+        Some(TokenSource::Env(name)) => Some(variable(name).ok_or(SourceFailed::NoVariable)?),
         Some(TokenSource::File(path)) => Some(content(path).await?),
     };
     #[cfg(feature = "broker")]

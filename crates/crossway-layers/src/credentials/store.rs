@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crossway_policy::config::Holder;
 use crossway_policy::{Credential, Credentials, MissingReason, Place, SecretSource};
 use foldhash::HashMap;
 use http::{HeaderName, HeaderValue};
@@ -11,8 +12,8 @@ use tokio::time::Instant;
 
 use super::source::{self, Read};
 use super::supplied::Inner;
-use super::{NamedSource, NotSupplied, SecretValue, Supplied};
-use crate::limits::{FILE_LOOK, SECRETS};
+use super::{NamedSource, NotSupplied, SecretValue, SourceFailed, Supplied};
+use crate::limits::{FILE_LOOK, SECRETS, SOURCE_TOLD};
 use crate::seam::hex;
 
 /// Reads secrets, and keeps what was read for as long as it holds. Clones share it.
@@ -26,6 +27,8 @@ struct Shared {
     sources: Mutex<HashMap<SecretSource, Arc<Slot>>>,
     /// What was made of whole plans.
     made: Mutex<HashMap<Credentials, (Supplied, Instant)>>,
+    /// What was logged of which rule, and when.
+    told: Mutex<HashMap<(usize, SourceFailed), Instant>>,
 }
 
 /// What this program provides.
@@ -65,7 +68,13 @@ impl SecretStore {
 
     fn of(provided: Provided) -> Option<Self> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok()?;
-        Some(Self(Arc::new(Shared { key, provided, sources: Mutex::default(), made: Mutex::default() })))
+        Some(Self(Arc::new(Shared {
+            key,
+            provided,
+            sources: Mutex::default(),
+            made: Mutex::default(),
+            told: Mutex::default(),
+        })))
     }
 
     /// What these are at this time, if that is known.
@@ -142,14 +151,15 @@ impl SecretStore {
             Some(source) => {
                 let (read, holds) = self.read(source).await;
                 *until = Some(until.map_or(holds, |until| until.min(holds)));
-                match read.secret {
-                    Ok(secret) => secret,
-                    Err(error) => {
-                        // Neither what it gave nor where it is: paths and URLs name users.
-                        tracing::warn!(target: crate::names::CREDENTIALS, kind = source.kind(), rule = credential.rule(), %error, "a source of credentials does not work");
-                        return Err(error.into());
-                    }
+                // One who has no file of its own is nothing to tell of.
+                let lacks = read.lacks.filter(|lacks| {
+                    let is_own = credential.holder() == Holder::User && *lacks == SourceFailed::NoFile;
+                    credential.is_required() && !is_own
+                });
+                if let Some(error) = read.secret.as_ref().err().or(lacks.as_ref()) {
+                    self.tell(credential, source, *error);
                 }
+                read.secret?
             }
         };
         match credential.render(secret.as_ref().map_or("", SecretValue::expose)) {
@@ -160,6 +170,21 @@ impl SecretStore {
                 Ok(None)
             }
         }
+    }
+
+    /// Logs that a source does not work, once in a while. Neither what it gave nor where it is: paths and URLs name users.
+    fn tell(&self, credential: &Credential, source: &SecretSource, error: SourceFailed) {
+        let (now, rule) = (Instant::now(), credential.rule());
+        {
+            let mut told = lock(&self.0.told);
+            told.retain(|_, at| now.saturating_duration_since(*at) < SOURCE_TOLD);
+            if told.len() >= SECRETS || told.contains_key(&(rule, error)) {
+                return;
+            }
+            told.insert((rule, error), now);
+        }
+        let (kind, upstream) = (source.kind(), credential.upstream());
+        tracing::warn!(target: crate::names::CREDENTIALS, upstream, kind, rule, %error, "a source of credentials does not work");
     }
 
     /// What a source has, and until when that holds.

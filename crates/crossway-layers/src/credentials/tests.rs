@@ -118,7 +118,7 @@ async fn a_file_that_can_not_be_a_secret_is_a_failure_and_not_a_missing_one() {
     let failed = async |name: &str| supplied(&policy, &store, name).await.unwrap_err();
     assert_eq!(failed("long").await, NotSupplied::Failed(SourceFailed::TooLong));
     assert_eq!(failed("bytes").await, NotSupplied::Failed(SourceFailed::NotText));
-    assert_eq!(failed("folder").await, NotSupplied::Failed(SourceFailed::Unreadable));
+    assert_eq!(failed("folder").await, NotSupplied::Failed(SourceFailed::NotAFile));
     assert!(matches!(failed("empty").await, NotSupplied::Missing(_)));
     assert!(matches!(failed("lines").await, NotSupplied::Missing(_)));
 }
@@ -152,7 +152,7 @@ async fn a_command_that_takes_too_long_is_ended_and_one_that_fails_supplies_noth
     assert_eq!(slow.unwrap_err(), NotSupplied::Failed(SourceFailed::TimedOut));
     tokio::time::resume();
     let failed = supplied(&command(json!(["-c", "echo planted; exit 1"])), &store(), "alice").await;
-    assert_eq!(failed.unwrap_err(), NotSupplied::Failed(SourceFailed::Refused));
+    assert_eq!(failed.unwrap_err(), NotSupplied::Failed(SourceFailed::Exit(1)));
 }
 
 /// Gives each user its name and how often it was asked.
@@ -220,7 +220,7 @@ async fn a_call_goes_without_what_is_not_required_and_does_not_fit_or_is_not_the
     // A source that does not work is another thing.
     std::fs::create_dir(directory.path().join("dave_40acme.example")).unwrap();
     let failed = supplied(&policy, &store(), "dave").await.unwrap_err();
-    assert_eq!(failed, NotSupplied::Failed(SourceFailed::Unreadable));
+    assert_eq!(failed, NotSupplied::Failed(SourceFailed::NotAFile));
 }
 
 #[cfg(feature = "broker")]
@@ -301,8 +301,8 @@ mod broker {
             (200, r#"{"data":{"data":null,"metadata":{"destroyed":true}}}"#, None),
             (200, r#"{"data":{"data":{"token":7}}}"#, Some(SourceFailed::Shape)),
             (200, "planted-s3cret", Some(SourceFailed::Shape)),
-            (403, "", Some(SourceFailed::Refused)),
-            (307, "", Some(SourceFailed::Refused)),
+            (403, "", Some(SourceFailed::Status(403))),
+            (307, "", Some(SourceFailed::Status(307))),
         ] {
             let (url, served) = answering(vec![(status, body)]).await;
             let error = supplied(&of_broker(&url, token.path()), &store(), "alice").await.unwrap_err();
@@ -313,6 +313,10 @@ mod broker {
             assert!(!format!("{error} {error:?}").contains(PLANTED));
             served.await.unwrap();
         }
+        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let url = format!("http://{nobody}/v1/secret/data/{{user.email}}");
+        let error = supplied(&of_broker(&url, token.path()), &store(), "alice").await.unwrap_err();
+        assert_eq!(error, NotSupplied::Failed(SourceFailed::Io(std::io::ErrorKind::ConnectionRefused)));
     }
 }
 
@@ -439,6 +443,40 @@ async fn nothing_shows_a_secret() {
     assert!(logged.contains("does not work") && logged.contains("not supplied"), "{logged}");
     for text in [&shown, &logged] {
         assert!(!text.contains(PLANTED) && !text.contains("_40acme"), "{text}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn why_a_source_does_not_work_is_logged_once_in_a_while() {
+    let (text, subscriber) = crate::script::recorded(tracing::Level::WARN);
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let directory = tempfile::tempdir().unwrap();
+    let of = |from: Value| {
+        policy(
+            json!([{ "upstream": "jira", "for": "shared", "header": "X-Key", "value": "{secret}", "from": from }]),
+        )
+    };
+    let script = format!("echo {PLANTED} >&2; exit 7");
+    let command = json!({ "command": { "program": "/bin/sh", "args": ["-c", script], "keep_seconds": 60 } });
+    for (policy, wanted) in [
+        (of_files(directory.path()), None),
+        (of_files(&directory.path().join("none")), Some("its folder is not there")),
+        (of(json!({ "file": directory.path().join("none") })), Some("its file is not there")),
+        (of(json!({ "file": directory.path() })), Some("it is no file")),
+        (of(json!({ "env": "CROSSWAY_TEST_NOT_SET" })), Some("its variable is not set")),
+        (of(json!({ "command": { "program": "/none/such" } })), Some("it can't be read: entity not found")),
+        (of(command), Some("it has ended with the exit code 7")),
+    ] {
+        text.lock().unwrap().clear();
+        let store = store();
+        for name in ["alice", "bob", "alice"] {
+            assert!(supplied(&policy, &store, name).await.is_err());
+        }
+        let logged = String::from_utf8(text.lock().unwrap().clone()).unwrap();
+        assert_eq!(logged.lines().count(), usize::from(wanted.is_some()), "{logged}");
+        assert!(wanted.is_none_or(|why| logged.contains(why) && logged.contains("jira")), "{logged}");
+        assert!(!logged.contains(PLANTED), "{logged}");
     }
 }
 
