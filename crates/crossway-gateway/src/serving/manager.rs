@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 
 use crate::RunError;
+#[cfg(unix)]
+use crate::systemd::SocketError;
 
 /// The service manager. Where there is none, nothing is told, and no socket is there.
 #[derive(Debug, Clone, Default)]
@@ -29,8 +31,9 @@ impl Manager {
         let mut sockets = crate::systemd::Sockets::from_env(variable);
         let operations = sockets.take("operations")?;
         let clients = sockets.take_other_than(&[])?;
-        for name in sockets.left() {
-            tracing::warn!(name, "a socket of the service manager is for nothing here");
+        let left: Vec<&str> = sockets.left().collect();
+        if !left.is_empty() {
+            return Err(SocketError::Left { names: left.join(", ") }.into());
         }
         Ok((Self { notifier }, Sockets { clients, operations }))
     }

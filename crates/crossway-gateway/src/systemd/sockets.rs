@@ -27,6 +27,14 @@ pub enum SocketError {
         /// Why, where the system says.
         source: io::Error,
     },
+    /// There are more than are served. Whoever connects to one of these would wait for an answer without end.
+    #[error(
+        "nobody would serve the sockets {names} of the service manager; pass one for clients (ListenStream=8808 takes IPv4 and IPv6) and one that is called operations"
+    )]
+    Left {
+        /// Their names.
+        names: String,
+    },
 }
 
 impl Sockets {
@@ -73,7 +81,7 @@ impl Sockets {
         self.take_where(|it| !names.contains(&it))
     }
 
-    /// The names of those that are left: nothing will take them, which is worth a warning.
+    /// The names of those that are left: nothing will take them.
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.names.iter().filter_map(Option::as_deref)
     }
