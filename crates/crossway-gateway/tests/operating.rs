@@ -413,6 +413,29 @@ fn sockets_that_nobody_would_serve_are_refused_at_the_start() {
 }
 
 #[test]
+fn a_key_that_waits_for_a_restart_shows() {
+    let gateway = Gateway::start(&[]);
+    assert!(gateway.told().starts_with("READY=1\n"));
+    let waits = |is_it: u8| {
+        let metrics = gateway.get("/metrics");
+        assert!(metrics.contains(&format!("crossway_config_pending_restart {is_it}\n")), "{metrics}");
+    };
+    let server = format!("command: \"{CROSSWAY}\", args: [demo, --stdio]");
+    waits(0);
+    for (more, tools, is_it) in [
+        ("limits: { sessions: 5 }\n", "'*'", 1),
+        ("limits: { sessions: 5 }\n", "'echo'", 1),
+        ("", "'echo'", 0),
+    ] {
+        configure_more(gateway.folder.path(), tools, &server, more);
+        gateway.signal("HUP");
+        assert!(gateway.told().starts_with("RELOADING=1\n"));
+        assert!(gateway.told().starts_with("READY=1\n"));
+        waits(is_it);
+    }
+}
+
+#[test]
 fn a_config_that_can_not_be_used_changes_nothing_and_shows() {
     let gateway = Gateway::start(&[]);
     assert!(gateway.told().starts_with("READY=1\n"));

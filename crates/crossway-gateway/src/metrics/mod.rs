@@ -85,6 +85,7 @@ struct Inner {
     reloads: Series<Counter>,
     reloaded_at: Series<FloatGauge>,
     reload_ok: Series<Gauge>,
+    config_pending: Series<Gauge>,
     config_info: Series<Gauge>,
     audit_places: Series<Gauge>,
     audit_records: Series<Counter>,
@@ -128,6 +129,8 @@ impl Metrics {
         let reloads = Series::new(&table::RELOADS, to);
         let reloaded_at = Series::new(&table::RELOADED_AT, to);
         let reload_ok = Series::new(&table::RELOAD_OK, to);
+        let config_pending = Series::<Gauge>::new(&table::CONFIG_PENDING, to);
+        config_pending.with([]).set(0);
         let config_info = Series::new(&table::CONFIG_INFO, to);
         Series::<Gauge>::new(&table::BUILD_INFO, to).with([env!("CARGO_PKG_VERSION").into()]).set(1);
         let audit_places = Series::new(&table::AUDIT_PLACES, to);
@@ -168,6 +171,7 @@ impl Metrics {
             reloads,
             reloaded_at,
             reload_ok,
+            config_pending,
             config_info,
             audit_places,
             audit_records,
@@ -274,6 +278,11 @@ impl Metrics {
         self.0.reload_ok.with([]).set(1);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.0.reloaded_at.with([]).set(now.as_secs_f64());
+    }
+
+    /// Whether keys have changed since the start that hold from the next one on.
+    pub fn config_pending(&self, is_pending: bool) {
+        self.0.config_pending.with([]).set(i64::from(is_pending));
     }
 
     /// The certificates of a listener had changed, and were read anew.

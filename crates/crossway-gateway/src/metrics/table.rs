@@ -172,12 +172,17 @@ pub(super) const RELOADED_AT: Row = Row::gauge(
 pub(super) const RELOAD_OK: Row = Row::gauge(
     "crossway_config_last_reload_successful",
     &[],
-    "1 if the file as it is now is in force, 0 if it could not be taken over.",
+    "1 if the file as it is now was taken over, 0 if it could not be.",
+);
+pub(super) const CONFIG_PENDING: Row = Row::gauge(
+    "crossway_config_pending_restart",
+    &[],
+    "1 if keys of the file have changed that hold from the next start on (the log names them), 0 if all of it is in force.",
 );
 pub(super) const CONFIG_INFO: Row = Row::gauge(
     "crossway_config_info",
     &["hash"],
-    "1, with a hash of the configuration in force: the same on all replicas that have the same.",
+    "1, with a hash of the file that was taken over: the same on all replicas that have the same.",
 );
 pub(super) const BUILD_INFO: Row =
     Row::gauge("crossway_build_info", &["version"], "1, with the version of the binary.");
@@ -256,6 +261,7 @@ pub const TABLE: &[Row] = &[
     RELOADS,
     RELOADED_AT,
     RELOAD_OK,
+    CONFIG_PENDING,
     CONFIG_INFO,
     BUILD_INFO,
     AUDIT_PLACES,

@@ -160,6 +160,7 @@ impl Reloading {
         self.says = loaded.says;
         warn(&loaded);
         let held_back = self.fixed.changed_in(&loaded.fixed);
+        self.metrics.config_pending(!held_back.is_empty());
         gateway.reload(loaded);
         if !held_back.is_empty() {
             tracing::warn!(
