@@ -43,7 +43,7 @@ pub struct NoneConfig {}
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenWebUiJwtConfig {
-    /// What Open WebUI signs with: its `FORWARD_USER_INFO_HEADER_JWT_SECRET`. 32 bytes or more. While it is changed, a list of the old one
+    /// What Open WebUI signs with: its `FORWARD_USER_INFO_HEADER_JWT_SECRET`. It should have 32 random bytes or more; less is a warning. While it is changed, a list of the old one
     /// and the new one.
     pub secret: Secrets,
     /// The key of the connection in Open WebUI, which comes as bearer. While it is changed, a list of the old one and the new one.

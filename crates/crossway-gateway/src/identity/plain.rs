@@ -58,7 +58,7 @@ impl Plain {
             return Ok(None);
         }
         // Half of a user is none: headers were lost on the way, or somebody adds them.
-        let id = word(said, subject)?.ok_or_else(|| Refusal::Malformed(subject.clone()))?;
+        let id = word(said, subject)?.ok_or_else(|| Refusal::Incomplete(subject.clone()))?;
         let mut principal = Principal::new(self.issuer.as_str(), id, Proof::PlainHeader);
         if let Some(name) = &self.names.email
             && let Some(email) = word(said, name)?

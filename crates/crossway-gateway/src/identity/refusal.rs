@@ -21,6 +21,9 @@ pub enum Refusal {
     /// A header that says who calls is empty, or has what it can't have.
     #[error("the header {0} is malformed")]
     Malformed(HeaderName),
+    /// A header that says who calls is absent, and others say something of the caller.
+    #[error("the header {0} is missing beside others about the user")]
+    Incomplete(HeaderName),
     /// A header that says who calls is too long.
     #[error("the header {0} is too long")]
     TooLong(HeaderName),
@@ -119,7 +122,9 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Missing(_) | Self::NotAccepted(..) => StatusCode::UNAUTHORIZED,
-            Self::Twice(_) | Self::Malformed(_) | Self::LookAlike(_) => StatusCode::BAD_REQUEST,
+            Self::Twice(_) | Self::Malformed(_) | Self::Incomplete(_) | Self::LookAlike(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TooLong(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Foreign(_) | Self::OutsideTheFence | Self::LacksScope => StatusCode::FORBIDDEN,
             Self::NoKeys => StatusCode::SERVICE_UNAVAILABLE,
@@ -146,6 +151,7 @@ impl Refusal {
             },
             Self::Twice(_) => "twice",
             Self::Malformed(_) => "malformed",
+            Self::Incomplete(_) => "incomplete",
             Self::TooLong(_) => "too_long",
             Self::LookAlike(_) => "look_alike",
             Self::Foreign(_) => "foreign",
@@ -171,6 +177,11 @@ impl Refusal {
             Self::Malformed(name) => {
                 format!(
                     "the header {name} is empty or has characters that it can't have; send it well-formed or not at all"
+                )
+            }
+            Self::Incomplete(name) => {
+                format!(
+                    "the header {name} is missing beside others about the user; send it, or have the gateway's operator say `id: null` in `identity.names` if the e-mail address says who calls"
                 )
             }
             Self::TooLong(name) => format!("the header {name} is too long; send a shorter value"),

@@ -35,9 +35,10 @@ impl SecretValue {
         &self.0
     }
 
-    /// What was read, if it is text: without a line break at its end.
+    /// What was read, if it is text: without a byte order mark before it and a line break at its end.
     fn of(bytes: Zeroizing<Vec<u8>>) -> Result<Self, SourceFailed> {
         let text = std::str::from_utf8(&bytes).map_err(|_| SourceFailed::NotText)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         Ok(Self::new(text.to_owned()))
     }

@@ -63,6 +63,15 @@ async fn each_user_is_supplied_with_what_is_in_a_file_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_byte_order_mark_is_no_part_of_a_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let (policy, store) = (of_files(directory.path()), store());
+    std::fs::write(directory.path().join("alice_40acme.example"), format!("\u{feff}{PLANTED}\r\n")).unwrap();
+    let alice = supplied(&policy, &store, "alice").await.unwrap();
+    assert_eq!(header(&alice), format!("authorization: Bearer {PLANTED}"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_file_that_has_changed_is_read_again_and_what_it_supplies_is_another_version() {
     let directory = tempfile::tempdir().unwrap();
     let (policy, store) = (of_files(directory.path()), store());

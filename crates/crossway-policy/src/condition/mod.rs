@@ -88,8 +88,8 @@ pub enum ConditionError {
     /// The arguments have more bytes than conditions look at.
     #[error("the arguments are too long")]
     ArgumentsTooLong,
-    /// The arguments are no JSON object, or nested too deeply.
-    #[error("the arguments are no JSON object, or nested too deeply")]
+    /// The arguments are no JSON object, nested too deeply, or have a number that no double can hold.
+    #[error("the arguments are no JSON object, nested too deeply, or have a number that is too large")]
     NotAnObject,
     /// An object has a name twice, capital letters aside: which of them the upstream takes is not known.
     #[error("the arguments have a name twice")]

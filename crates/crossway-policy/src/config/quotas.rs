@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::TenantName;
 
@@ -119,8 +120,8 @@ impl QuotaRule {
 }
 
 /// So many in some time: `600/min`, `10/s`, `100MiB/hour`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct Rate {
     count: u64,
     per: Per,
@@ -209,6 +210,25 @@ impl TryFrom<String> for Rate {
     }
 }
 
+impl<'de> Deserialize<'de> for Rate {
+    /// So that who writes a number is told what is missing.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ARate;
+        impl Visitor<'_> for ARate {
+            type Value = Rate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a rate such as 10/min or 10MiB/min")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Rate, E> {
+                Rate::try_from(text.to_owned()).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(ARate)
+    }
+}
+
 impl From<Rate> for String {
     fn from(rate: Rate) -> Self {
         rate.to_string()
@@ -255,5 +275,10 @@ mod tests {
         for bad in ["600", "/min", "-1/min", "+1/min", "1/week", "1MB/s", "99999999999GiB/s", "1.5/s"] {
             assert!(rate(bad).is_err(), "{bad}");
         }
+        let told = serde_json::from_str::<Rate>("10").unwrap_err().to_string();
+        assert!(told.contains("expected a rate such as 10/min"), "{told}");
+        let told = serde_json::from_str::<Rate>("\"10\"").unwrap_err().to_string();
+        assert!(told.contains("\"10\" is no rate"), "{told}");
+        assert_eq!(serde_json::from_str::<Rate>("\"10/min\"").unwrap(), Rate::new(10, Per::Minute));
     }
 }

@@ -61,6 +61,33 @@ upstreams: { a: { command: uvx } }
 }
 
 #[test]
+#[cfg(unix)]
+fn a_secrets_file_is_a_regular_one_and_may_begin_with_a_byte_order_mark() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    let text = "upstreams: { a: { command: uvx } }\nsession_keys: ['file:key']\n";
+    std::fs::write(folder.path().join("key"), "\u{feff}3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=\r\n")
+        .unwrap();
+    assert!(config::parse(&path, text, |_| None).unwrap().keyring.is_some());
+
+    std::fs::remove_file(folder.path().join("key")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("key")).status().unwrap();
+    assert!(made.success());
+    let told = config::parse(&path, text, |_| None).unwrap_err().to_string();
+    assert!(told.contains("can't be used: it is no regular file"), "{told}");
+}
+
+#[test]
+fn a_number_in_a_rates_place_is_told_how_a_rate_is_written() {
+    let text = "upstreams: { a: { command: uvx } }\nquotas: [{ calls: 10 }]\n";
+    let told = config::parse(Path::new("a.yaml"), text, |_| None).unwrap_err().to_string();
+    assert!(
+        told.ends_with("a number stands here, where a rate such as 10/min or 10MiB/min is wanted"),
+        "{told}"
+    );
+}
+
+#[test]
 fn who_shares_a_server_with_all_tenants_is_warned_whatever_kind_it_is_of() {
     let text = "upstreams:
   a: { command: uvx, scope: shared }

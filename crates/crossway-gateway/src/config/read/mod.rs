@@ -68,6 +68,11 @@ impl<'a> Context<'a> {
     pub(super) fn read(&self, file: &Path, at_most: u64) -> io::Result<Vec<u8>> {
         self.found.borrow_mut().files.entry(file.to_owned()).or_insert_with(|| stamp(file));
         let mut bytes = Vec::new();
+        // To open a pipe would wait for whoever writes to it.
+        let metadata = file.metadata()?;
+        if !metadata.is_file() && !metadata.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
         File::open(file)?.take(at_most).read_to_end(&mut bytes)?;
         bytes.hash(&mut self.found.borrow_mut().hasher);
         Ok(bytes)

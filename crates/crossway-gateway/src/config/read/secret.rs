@@ -44,7 +44,7 @@ fn from_file(path: &str, context: &Context<'_>) -> Result<String, ReadError> {
         }
         Ok(Ok(text)) => text,
     };
-    // Editors and `echo` end a file with a line break that is no part of the secret.
-    let text = text.trim_end_matches(['\r', '\n']);
+    // Editors begin a file with a byte order mark and, as `echo`, end it with a line break: neither is a part of the secret.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end_matches(['\r', '\n']);
     if text.is_empty() { fail("it is empty".to_owned()) } else { Ok(text.to_owned()) }
 }

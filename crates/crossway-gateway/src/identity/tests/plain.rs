@@ -88,7 +88,10 @@ fn the_fence_is_the_key_and_one_of_network_and_certificate() {
 fn without_a_user_it_is_anonymous_and_with_half_of_one_it_is_refused() {
     assert_eq!(subject(inside(asking())), "anonymous");
     let half = asking().header("X-OpenWebUI-User-Email", "alice@acme.example");
-    assert_eq!(reason(inside(half)), "malformed");
+    let refusal = inside(half).unwrap_err();
+    assert_eq!((refusal.reason(), refusal.status().as_u16()), ("incomplete", 400));
+    let told = refusal.message();
+    assert!(told.contains("x-openwebui-user-id is missing") && told.contains("id: null"), "{told}");
     let mut strict = file();
     strict["anonymous"] = json!(false);
     assert_eq!(reason(at(&strict, asking(), &from("10.1.2.3"))), "missing");
