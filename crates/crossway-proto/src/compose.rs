@@ -113,7 +113,7 @@ pub struct ResultMembers {
     text: BytesMut,
     /// Where the result begins.
     base: usize,
-    noted: SmallVec<[Member; 8]>,
+    noted: SmallVec<[Member; 6]>,
     envelope: Envelope,
 }
 
@@ -142,7 +142,11 @@ impl ResultMembers {
         let name = appended(&mut self.text, |text| write_string(text, name));
         self.text.put_u8(b':');
         let value = appended(&mut self.text, write);
-        self.noted.push(Member { name: name.shifted_back(self.base), value: value.shifted_back(self.base) });
+        self.noted.push(Member {
+            name: name.shifted_back(self.base),
+            is_escaped: self.text[name.range()].contains(&b'\\'),
+            value: value.shifted_back(self.base),
+        });
         value
     }
 }

@@ -1,7 +1,6 @@
 //! Edits members of a message's objects and leaves the other bytes as they are.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
@@ -32,11 +31,11 @@ pub struct NotAnObject(pub Part);
 #[derive(Debug, Clone)]
 pub struct Layout {
     part: Part,
-    members: SmallVec<[Member; 8]>,
+    members: SmallVec<[Member; 6]>,
 }
 
 impl Layout {
-    pub(crate) fn of(part: Part, members: SmallVec<[Member; 8]>) -> Self {
+    pub(crate) fn of(part: Part, members: SmallVec<[Member; 6]>) -> Self {
         Self { part, members }
     }
 }
@@ -96,12 +95,12 @@ impl Message {
     fn find(&self, part: Part, members: &[Member], name: &str) -> Option<&[u8]> {
         let span = self.standing(part);
         let came = self.raw(span).and_then(|text| {
-            let of_name = members.iter().rev().filter(|member| is_named(text, member.name, name));
+            let of_name = members.iter().rev().filter(|member| is_named(text, member, name));
             of_name.filter_map(|member| self.value_of(span, *member)).next()
         });
         came.or_else(|| {
             let put = self.put_in(part);
-            let member = scan::bare_members(put).into_iter().find(|member| is_named(put, member.name, name));
+            let member = scan::bare_members(put).into_iter().find(|member| is_named(put, member, name));
             member.map(|member| &put[member.value.range()])
         })
     }
@@ -115,7 +114,7 @@ impl Message {
 
     /// What was put into a part: its members, with commas between them and perhaps one behind them. Empty if that is nothing.
     fn put_in(&self, part: Part) -> &[u8] {
-        if self.edits.is_empty() {
+        if !self.edits.iter().any(|edit| edit.span.range().is_empty()) {
             return b"";
         }
         let span = self.standing(part);
@@ -135,8 +134,7 @@ impl Message {
             Part::Params => (self.put_at(self.brace() + 1), "params"),
             Part::Result => return None,
         };
-        let made =
-            scan::bare_members(around).into_iter().find(|member| is_named(around, member.name, name))?;
+        let made = scan::bare_members(around).into_iter().find(|member| is_named(around, member, name))?;
         Some(&around[made.value.range()])
     }
 
@@ -189,16 +187,16 @@ impl Message {
             return Err(NotAnObject(part));
         }
         let base = span.range().start;
-        let is_gone = |text: &[u8], token: Span| {
+        let is_gone = |text: &[u8], member: &Member| {
             let mut names = remove.iter().chain(put.iter().map(|(key, _)| key));
-            names.any(|name| is_named(text, token, name))
+            names.any(|name| is_named(text, member, name))
         };
         let mut kept_before: Option<usize> = None;
         let mut run: Option<(usize, usize)> = None;
         let mut gaps: SmallVec<[Span; 4]> = SmallVec::new();
         for member in members {
             let (start, end) = (base + member.name.range().start, base + member.value.range().end);
-            if is_gone(text, member.name) || self.is_removed(start, end) {
+            if is_gone(text, member) || self.is_removed(start, end) {
                 run = Some((run.map_or(start, |(first, _)| first), end));
                 continue;
             }
@@ -310,7 +308,7 @@ impl Message {
             Part::Meta => self.edit(Part::Params, &[], &[("_meta", &object)]),
             // A result has its result, and a message is never empty: it has its version.
             Part::Params | Part::Result => {
-                let is_params = |text: &[u8], token: Span| is_named(text, token, "params");
+                let is_params = |text: &[u8], member: &Member| is_named(text, member, "params");
                 self.insert(self.brace() + 1, is_params, &[("params", &object)], true);
                 Ok(())
             }
@@ -321,7 +319,7 @@ impl Message {
     fn insert(
         &mut self,
         at: usize,
-        is_gone: impl Fn(&[u8], Span) -> bool,
+        is_gone: impl Fn(&[u8], &Member) -> bool,
         put: &[(&str, &[u8])],
         has_more: bool,
     ) {
@@ -331,7 +329,7 @@ impl Message {
         if let Some(index) = self.edits.iter().position(|edit| edit.span == here) {
             let earlier = self.edits.remove(index).with;
             for member in scan::bare_members(&earlier) {
-                if !is_gone(&earlier, member.name) {
+                if !is_gone(&earlier, &member) {
                     let whole = member.name.range().start..member.value.range().end;
                     separate(&mut text);
                     text.put_slice(&earlier[whole]);
@@ -396,16 +394,13 @@ pub(crate) fn write_string(text: &mut impl BufMut, string: &str) {
 }
 
 /// Whether a member has this name.
-fn is_named(text: &[u8], token: Span, name: &str) -> bool {
-    let token = &text[token.range()];
-    match token.len().cmp(&(name.len() + 2)) {
-        Ordering::Less => false,
-        Ordering::Equal => &token[1..token.len() - 1] == name.as_bytes(),
-        // An escape is longer than what it stands for.
-        Ordering::Greater => {
-            token.contains(&b'\\') && serde_json::from_slice::<String>(token).is_ok_and(|own| own == name)
-        }
+#[inline]
+fn is_named(text: &[u8], member: &Member, name: &str) -> bool {
+    let token = member.name.range();
+    if member.is_escaped {
+        return serde_json::from_slice::<String>(&text[token]).is_ok_and(|own| own == name);
     }
+    token.len() == name.len() + 2 && text[token.start + 1..token.end - 1] == *name.as_bytes()
 }
 
 /// A member's name, decoded; empty if half a surrogate pair makes it no text.

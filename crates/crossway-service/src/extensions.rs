@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Values by their types: what layers and transports tell each other of a call.
@@ -27,6 +28,8 @@ pub struct Extensions(Option<Arc<Node<dyn Any + Send + Sync>>>);
 
 struct Node<T: ?Sized> {
     before: Extensions,
+    /// A bit for the type of this value and of each before it. Most who look for what is not there see so by it, and walk nowhere.
+    types: u64,
     /// Of the value. Beside it, so that a walk compares numbers and calls nothing.
     type_id: TypeId,
     /// Whether the value is those of an HTTP request, in which there may be what is looked for.
@@ -47,13 +50,17 @@ impl Extensions {
         let (type_id, type_name) = (TypeId::of::<T>(), type_name::<T>());
         let is_of_request = type_id == TypeId::of::<http::Extensions>();
         let before = std::mem::take(self);
-        self.0 = Some(Arc::new(Node { before, type_id, is_of_request, type_name, value }));
+        let types = before.types() | if is_of_request { u64::MAX } else { bit(type_id) };
+        self.0 = Some(Arc::new(Node { before, types, type_id, is_of_request, type_name, value }));
     }
 
     /// The value of a type.
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         let wanted = TypeId::of::<T>();
+        if self.types() & bit(wanted) == 0 {
+            return None;
+        }
         self.nodes().find_map(|node| {
             if node.type_id == wanted {
                 node.value.downcast_ref()
@@ -65,6 +72,10 @@ impl Extensions {
         })
     }
 
+    fn types(&self) -> u64 {
+        self.0.as_ref().map_or(0, |node| node.types)
+    }
+
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -74,6 +85,33 @@ impl Extensions {
     fn nodes(&self) -> impl Iterator<Item = &Node<dyn Any + Send + Sync>> {
         std::iter::successors(self.0.as_deref(), |node| node.before.0.as_deref())
     }
+}
+
+/// The bit of a type: one of 64, which others may have too.
+fn bit(type_id: TypeId) -> u64 {
+    /// Takes what a type's id hashes: a number that is spread well as it is.
+    #[derive(Default)]
+    struct Last(u64);
+
+    impl Hasher for Last {
+        fn finish(&self) -> u64 {
+            self.0
+        }
+
+        fn write(&mut self, bytes: &[u8]) {
+            for byte in bytes {
+                self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+            }
+        }
+
+        fn write_u64(&mut self, number: u64) {
+            self.0 = number;
+        }
+    }
+
+    let mut hasher = Last::default();
+    type_id.hash(&mut hasher);
+    1 << (hasher.finish() % 64)
 }
 
 /// The value of a type that an HTTP request carries: by itself, or in [`Extensions`] that are among its own.
@@ -128,6 +166,22 @@ mod tests {
         assert_eq!((before.get(), before.get::<char>()), (Some(&1_u8), None));
         assert_eq!((extensions.get(), extensions.get()), (Some(&2_u8), Some(&'c')));
         assert_eq!(format!("{extensions:?}"), r#"["char", "u8", "u8"]"#);
+    }
+
+    #[test]
+    fn types_that_are_not_there_are_not_found_whatever_else_is() {
+        macro_rules! each {
+            ($($number:literal)*) => {{
+                let mut extensions = Extensions::new();
+                $(
+                    assert!(extensions.get::<[u8; $number]>().is_none());
+                    extensions.insert([7_u8; $number]);
+                )*
+                $(assert_eq!(extensions.get::<[u8; $number]>(), Some(&[7_u8; $number]));)*
+                assert!(extensions.get::<u8>().is_none());
+            }};
+        }
+        each!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
     }
 
     #[test]

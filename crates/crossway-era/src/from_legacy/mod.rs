@@ -225,9 +225,9 @@ impl Session {
     }
 
     fn request(&mut self, message: Message, id: &RequestId) -> Result<Taken, ErrorObject> {
-        let method = message.method().unwrap_or_default().into_owned();
+        let method = message.method().unwrap_or_default();
         let done = || Taken::Answered(empty(id));
-        match (method.as_str(), &self.phase) {
+        match (&*method, &self.phase) {
             ("ping", _) => Ok(done()),
             ("initialize", _) => self.initialize(message),
             (_, Phase::Fresh | Phase::Asking { .. }) => {

@@ -214,26 +214,28 @@ pub(crate) fn elements(text: &[u8], limits: &Limits) -> Result<Vec<Range<usize>>
 pub(crate) struct Member {
     /// Its name, with the quotes.
     pub(crate) name: Span,
+    /// Whether there are escapes in the name.
+    pub(crate) is_escaped: bool,
     pub(crate) value: Span,
 }
 
 /// The members of an object whose text has been scanned before; none of what is no object.
 #[inline(never)]
-pub(crate) fn members(text: &[u8]) -> SmallVec<[Member; 8]> {
+pub(crate) fn members(text: &[u8]) -> SmallVec<[Member; 6]> {
     let mut cursor = Cursor::new(text, usize::MAX);
     if cursor.take(b'{') { rest_of_members(cursor) } else { SmallVec::new() }
 }
 
 /// The same of an object's inside: its members without the braces around them, perhaps with a comma behind them.
-pub(crate) fn bare_members(text: &[u8]) -> SmallVec<[Member; 8]> {
+pub(crate) fn bare_members(text: &[u8]) -> SmallVec<[Member; 6]> {
     rest_of_members(Cursor::new(text, usize::MAX))
 }
 
-fn rest_of_members(mut cursor: Cursor<'_>) -> SmallVec<[Member; 8]> {
+fn rest_of_members(mut cursor: Cursor<'_>) -> SmallVec<[Member; 6]> {
     let mut found = SmallVec::new();
     while let Ok(name) = cursor.key() {
         let Ok(value) = cursor.value(1) else { break };
-        found.push(Member { name: name.span, value });
+        found.push(Member { name: name.span, is_escaped: name.escaped, value });
         if !cursor.take(b',') {
             break;
         }

@@ -64,8 +64,16 @@ impl Naming for Prefixed {
     }
 
     fn split<'a>(&self, exposed: &'a str) -> Option<(&'a str, &'a str)> {
+        // As `str::split_once`, which prepares for longer texts than names are.
+        let (bytes, separator) = (exposed.as_bytes(), self.separator.as_bytes());
+        let is_here = |at: &usize| bytes[*at..].starts_with(separator);
+        let at = match separator.first() {
+            Some(first) => (0..bytes.len()).find(|at| bytes[*at] == *first && is_here(at))?,
+            None => 0,
+        };
+        let (upstream, name) = (exposed.get(..at)?, exposed.get(at + separator.len()..)?);
         // One that may have been cut is looked up.
-        exposed.split_once(&self.separator).filter(|_| !has_hash(exposed))
+        (!has_hash(exposed)).then_some((upstream, name))
     }
 
     fn instructions(&self) -> &str {
@@ -102,8 +110,8 @@ fn hashed(text: &str, parts: &[&str]) -> String {
 }
 
 fn has_hash(text: &str) -> bool {
-    let hash = text.rsplit_once('_').map(|(_, hash)| hash).unwrap_or_default();
-    hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let Some((rest, hash)) = text.as_bytes().split_last_chunk::<16>() else { return false };
+    rest.last() == Some(&b'_') && hash.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// FNV-1a of 64 bits: the same in each process, as the standard library's hash is not.
