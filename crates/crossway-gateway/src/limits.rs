@@ -20,6 +20,9 @@ pub(crate) const OPENAPI_IDLE: Duration = Duration::from_secs(300);
 /// How long a call waits for its upstream to be there: less than clients wait, so that they are told why.
 pub(crate) const UPSTREAM_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long an upstream without an instance is shown as down after a call could not be supplied with credentials.
+pub(crate) const TROUBLE_TIME: Duration = Duration::from_secs(60);
+
 /// How long it takes until a server that can't be reached is tried again. It doubles each time.
 pub(crate) const UPSTREAM_RETRY: Duration = Duration::from_secs(1);
 

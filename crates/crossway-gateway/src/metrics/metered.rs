@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use crossway_proto::{Message, Part};
+use crossway_proto::{ErrorCode, Message, Part};
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Outcome, Reply, Scope, Upstream,
 };
@@ -106,6 +106,15 @@ fn begins_list(message: &Message) -> bool {
     LISTS.iter().any(|list| message.is_method(list)) && message.member(Part::Params, "cursor").is_none()
 }
 
+/// Whether an error says that the call was not sent, as ours do where a credential is missing, and another gateway's.
+fn is_not_sent(error: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Coded {
+        code: i64,
+    }
+    serde_json::from_slice::<Coded>(error).is_ok_and(|error| error.code == ErrorCode::NOT_SENT.0)
+}
+
 struct MeteredReply {
     reply: Reply,
     /// `None` once it has ended.
@@ -143,6 +152,7 @@ impl Stream for MeteredReply {
                 }
                 match () {
                     () if !message.is_response() => return Poll::Ready(next),
+                    () if message.error().is_some_and(is_not_sent) => CallOutcome::NotSent,
                     () if message.error().is_some() => CallOutcome::Error,
                     () => CallOutcome::Ok,
                 }

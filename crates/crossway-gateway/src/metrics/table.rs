@@ -88,7 +88,7 @@ impl Row {
 pub(super) const CALLS: Row = Row::counter(
     "crossway_calls_total",
     &["tenant", "upstream", "outcome"],
-    "Calls that have ended: ok, error (the upstream's), refused (by the upstream below the level of messages), not_sent, unknown (sent, with no answer), cancelled (by the client).",
+    "Calls that have ended: ok, error (the upstream's), refused (by the upstream below the level of messages), not_sent (a missing credential included), unknown (sent, with no answer), cancelled (by the client).",
 );
 pub(super) const CALL_SECONDS: Row = Row::histogram(
     "crossway_call_duration_seconds",

@@ -208,6 +208,7 @@ fn server() -> Scripted {
             r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#.to_owned(),
             answer(message, r#""result":{}"#),
         ],
+        Some("unsent") => vec![answer(message, r#""error":{"code":-31001,"message":"no credential"}"#)],
         Some("bad") => vec![answer(message, r#""error":{"code":1,"message":"no"}"#)],
         _ => vec![],
     })
@@ -230,11 +231,13 @@ async fn calls_of_an_upstream_are_recorded_by_tenant_and_outcome() {
     while good.next().await.is_some() {}
     let mut bad = call(r#"{"jsonrpc":"2.0","id":2,"method":"bad"}"#);
     assert!(bad.next().await.unwrap().unwrap().is_response());
+    let mut unsent = call(r#"{"jsonrpc":"2.0","id":4,"method":"unsent"}"#);
+    assert!(unsent.next().await.unwrap().unwrap().is_response());
     drop(call(r#"{"jsonrpc":"2.0","id":3,"method":"silent"}"#));
     let mut notification = call(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
     assert!(notification.next().await.is_none());
     let text = scrape(&metrics);
-    for (outcome, count) in [("ok", 1.0), ("error", 1.0), ("cancelled", 1.0), ("not_sent", 0.0)] {
+    for (outcome, count) in [("ok", 1.0), ("error", 1.0), ("cancelled", 1.0), ("not_sent", 1.0)] {
         let series = format!(r#"crossway_calls_total{{tenant="acme",upstream="wiki",outcome="{outcome}"}}"#);
         assert_eq!(value(&text, &series), count, "{outcome}");
     }

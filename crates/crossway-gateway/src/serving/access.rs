@@ -154,7 +154,10 @@ impl Access for PolicyAccess {
             standing.rights().decide(&best, arguments).is_ok()
         };
         if thing.is_untold && (is_unlisted || decided.is_err()) && may_be_allowed() {
-            note.inspect(|note| note.went_to(upstream, Some(thing.name)));
+            note.inspect(|note| {
+                note.went_to(upstream, Some(thing.name));
+                note.not_sent();
+            });
             return false;
         }
         if let Some(note) = note {

@@ -3,13 +3,22 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crossway_router::Scoped;
+use tokio::time::Instant;
 
+use crate::limits::TROUBLE_TIME;
 use crate::operations::{InstanceCounts, UpstreamState, UpstreamStatus};
 use crate::vitals::Vitals;
 
 /// The instances of an upstream, as long as there are any. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Instances(Arc<Mutex<Vec<Weak<Shown>>>>);
+pub(super) struct Instances(Arc<Mutex<Vec<Weak<Shown>>>>, Arc<Mutex<Option<Trouble>>>);
+
+/// Why calls do not get as far as an instance.
+struct Trouble {
+    since: Instant,
+    last: Instant,
+    why: String,
+}
 
 /// An instance is shown until whoever has this drops it.
 pub(super) struct Shown(Arc<Vitals>);
@@ -25,9 +34,23 @@ impl Instances {
         shown
     }
 
+    /// A call could not be sent, for want of a credential that somebody else was to give.
+    pub(super) fn trouble(&self, why: String) {
+        let now = Instant::now();
+        let mut trouble = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = trouble.as_ref().filter(|trouble| trouble.is_recent()).map_or(now, |it| it.since);
+        *trouble = Some(Trouble { since, last: now, why });
+    }
+
     fn all(&self) -> MutexGuard<'_, Vec<Weak<Shown>>> {
         // Each step leaves the list whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Trouble {
+    fn is_recent(&self) -> bool {
+        self.last.elapsed() < TROUBLE_TIME
     }
 }
 
@@ -41,7 +64,7 @@ pub(super) struct Told {
 
 impl Told {
     /// How the upstream is: as the best of its instances, for there it is seen whether it can be reached at all, with word of how many
-    /// are otherwise. One without an instance is idle.
+    /// are otherwise. One without an instance is idle, or down where calls did not get as far.
     pub(super) fn status(&self) -> UpstreamStatus {
         let shown: Vec<Arc<Shown>> = self.instances.all().iter().filter_map(Weak::upgrade).collect();
         let all: Vec<UpstreamStatus> = shown.iter().map(|it| it.0.status(&self.name)).collect();
@@ -50,8 +73,16 @@ impl Told {
         let counts = InstanceCounts { up, trying, down: count(UpstreamState::Down) };
         let any_error = all.iter().find_map(|it| it.last_error.clone());
         let best = all.into_iter().max_by_key(rank);
-        let mut status = best.unwrap_or_else(|| UpstreamStatus::new(&self.name, UpstreamState::Idle));
-        status.last_error = status.last_error.or(any_error);
+        let trouble = self.instances.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let trouble = trouble.as_ref().filter(|trouble| trouble.is_recent());
+        let mut status = best.unwrap_or_else(|| {
+            let state = if trouble.is_some() { UpstreamState::Down } else { UpstreamState::Idle };
+            let mut status = UpstreamStatus::new(&self.name, state);
+            status.seconds = trouble.map(|trouble| trouble.since.elapsed().as_secs());
+            status
+        });
+        let trouble = trouble.map(|trouble| trouble.why.clone());
+        status.last_error = status.last_error.or(any_error).or(trouble);
         status.connections = Some(self.scoped.len());
         status.instances = Some(counts);
         status

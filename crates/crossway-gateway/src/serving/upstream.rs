@@ -84,12 +84,14 @@ impl Served {
         scoped.hold_by(move |context| holder_too.of(context));
         let keyed = Keyed::new(name.clone(), now.clone(), scoped.clone());
         let is_api = matches!(spec.plan, UpstreamPlan::Api(_));
-        let told = scoped.clone();
-        let credentials = credentials(name.clone(), now.clone(), secrets.clone(), is_api).telling_of_missing(
-            move |context| {
+        let (told, troubled) = (scoped.clone(), instances.clone());
+        let credentials = credentials(name.clone(), now.clone(), secrets.clone(), is_api)
+            .telling_of_missing(move |context| {
                 holder.of(context).inspect(|holder| told.end_listening(holder));
-            },
-        );
+            })
+            .telling_of_failed(move |error| {
+                troubled.trouble(format!("its credentials can't be had: {error}"));
+            });
         let supplied = Around::new(keyed, credentials);
         let metered = Metered::new(supplied, metrics.clone(), &name, tenant_of);
         let limited = Around::new(metered, counts.calls.clone());

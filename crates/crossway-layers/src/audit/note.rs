@@ -28,6 +28,7 @@ pub(super) struct Noted {
     pub(super) rule: Option<Arc<str>>,
     pub(super) upstream: Option<Arc<str>>,
     pub(super) own_name: Option<Arc<str>>,
+    pub(super) is_not_sent: bool,
     pub(super) parts: Vec<Part>,
     pub(super) parts_left_out: usize,
 }
@@ -73,6 +74,11 @@ impl AuditNote {
     pub fn went_to(&self, upstream: impl Into<Arc<str>>, own_name: Option<impl Into<Arc<str>>>) {
         let mut noted = self.noted();
         (noted.upstream, noted.own_name) = (Some(upstream.into()), own_name.map(Into::into));
+    }
+
+    /// Notes that the call is answered here, and its upstream does not see it: an error that answers it is on record as a failure, *not sent*.
+    pub fn not_sent(&self) {
+        self.noted().is_not_sent = true;
     }
 
     pub(super) fn noted(&self) -> MutexGuard<'_, Noted> {

@@ -155,7 +155,11 @@ impl Record {
             Kind::Error => ("error", answer.error().and_then(code)),
             _ => ("result", None),
         };
-        self.ended(End { outcome, code, sent: None });
+        let end = match outcome == "error" && self.note.noted().is_not_sent {
+            true => End { outcome: "failed", code, sent: Some("not sent") },
+            false => End { outcome, code, sent: None },
+        };
+        self.ended(end);
     }
 
     /// Notes why there is no answer, and writes.

@@ -134,8 +134,20 @@ async fn whatever_ends_a_call_is_recorded_once() {
     assert!(!left.next().await.unwrap().unwrap().is_response());
     drop(left);
 
-    let lost = link.call(call_of("alice", 3, "tools/call", r#"{"name":"c"}"#));
+    // One that is answered in front of the server.
+    let mut unsent = call_of("alice", 4, "tools/call", r#"{"name":"d"}"#);
+    let note = AuditNote::new();
+    note.not_sent();
+    unsent.context.extensions.insert(note);
+    let unsent = link.call(unsent);
     server.receive().await;
+    let id = server.expect("tools/call").await;
+    server.send(&format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-31001,"message":"planted text"}}}}"#
+    ));
+    response(unsent).await.unwrap();
+
+    let lost = link.call(call_of("alice", 3, "tools/call", r#"{"name":"c"}"#));
     server.expect("tools/call").await;
     drop(server);
     assert_eq!(response(lost).await.unwrap_err().outcome(), Outcome::Unknown);
@@ -157,6 +169,7 @@ async fn whatever_ends_a_call_is_recorded_once() {
         [
             ("a", "error", Some(-32602), None),
             ("b", "dropped", None, None),
+            ("d", "failed", Some(-31001), Some("not sent")),
             ("c", "failed", Some(-31002), Some("unknown"))
         ]
     );

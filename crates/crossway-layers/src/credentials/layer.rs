@@ -8,7 +8,8 @@ use crossway_proto::RequestId;
 use crossway_service::{Call, Context, Reply};
 use tower_layer::Layer;
 
-use super::{NotSupplied, Plan, SecretStore, Supplied};
+use super::{NotSupplied, Plan, SecretStore, SourceFailed, Supplied};
+use crate::audit::AuditNote;
 use crate::seam::{self, Entry, Stage, Staged};
 
 /// Says what a call's upstream is sent for its caller.
@@ -36,14 +37,16 @@ pub struct CredentialsLayer {
     plans: Arc<dyn Plans>,
     store: SecretStore,
     missing: Option<Arc<Missing>>,
+    failed: Option<Arc<Failed>>,
 }
 
 type Missing = dyn Fn(&Context) + Send + Sync;
+type Failed = dyn Fn(SourceFailed) + Send + Sync;
 
 impl CredentialsLayer {
     /// Supplies what `plans` says from what `store` reads.
     pub fn new(plans: impl Plans, store: SecretStore) -> Self {
-        Self { plans: Arc::new(plans), store, missing: None }
+        Self { plans: Arc::new(plans), store, missing: None, failed: None }
     }
 
     /// Tells of each call whose caller lacks a credential, by the call's context: what was opened with one that the caller had before is not
@@ -51,6 +54,13 @@ impl CredentialsLayer {
     #[must_use]
     pub fn telling_of_missing(mut self, missing: impl Fn(&Context) + Send + Sync + 'static) -> Self {
         self.missing = Some(Arc::new(missing));
+        self
+    }
+
+    /// Tells of each call that is not sent because a source does not work. What is told must not wait.
+    #[must_use]
+    pub fn telling_of_failed(mut self, failed: impl Fn(SourceFailed) + Send + Sync + 'static) -> Self {
+        self.failed = Some(Arc::new(failed));
         self
     }
 }
@@ -69,13 +79,14 @@ impl Stage for CredentialsLayer {
 
     fn enter(&self, call: &mut Call) -> Entry<Option<Supplied>> {
         let id = seam::request(call).and_then(crossway_proto::Message::id);
+        let note = call.context.extensions.get::<AuditNote>().cloned();
         let plan = match self.plans.plan(call) {
             Ok(plan) => plan,
             Err(missing) => {
                 if let Some(tell) = &self.missing {
                     tell(&call.context);
                 }
-                return Entry::Answer(refused(id.as_ref(), &missing.into()));
+                return Entry::Answer(refused(id.as_ref(), note.as_ref(), &missing.into()));
             }
         };
         if let Some(supplied) = plan.supplied_now(&self.store) {
@@ -83,12 +94,15 @@ impl Stage for CredentialsLayer {
         }
         let store = self.store.clone();
         let missing = self.missing.clone().map(|tell| (tell, call.context.clone()));
+        let failed = self.failed.clone();
         Entry::Wait(Box::pin(async move {
             let supplied = store.supply(plan.credentials()).await;
-            if let (Err(NotSupplied::Missing(_)), Some((tell, context))) = (&supplied, missing) {
-                tell(&context);
+            match (&supplied, missing, failed) {
+                (Err(NotSupplied::Missing(_)), Some((tell, context)), _) => tell(&context),
+                (Err(NotSupplied::Failed(error)), _, Some(tell)) => tell(*error),
+                _ => {}
             }
-            supplied.map(Some).map_err(|error| refused(id.as_ref(), &error))
+            supplied.map(Some).map_err(|error| refused(id.as_ref(), note.as_ref(), &error))
         }))
     }
 
@@ -104,7 +118,8 @@ impl Stage for CredentialsLayer {
 }
 
 /// What the caller is told; notifications are dropped, and nothing is said unasked.
-fn refused(id: Option<&RequestId>, error: &NotSupplied) -> Reply {
+fn refused(id: Option<&RequestId>, note: Option<&AuditNote>, error: &NotSupplied) -> Reply {
+    note.inspect(|note| note.not_sent());
     tracing::debug!(target: crate::names::CREDENTIALS, %error, "a call is not supplied with credentials");
     id.map_or_else(Reply::accepted, |id| error.to_reply(id))
 }

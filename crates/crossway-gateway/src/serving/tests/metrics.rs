@@ -139,6 +139,30 @@ fn operators_see_an_upstream_idle_up_down_and_tried() {
 }
 
 #[test]
+fn an_upstream_whose_credentials_cannot_be_had_is_down() {
+    let files = tempfile::tempdir().unwrap();
+    // What is no file can't be read.
+    std::fs::create_dir(files.path().join("alice_40acme.example")).unwrap();
+    run(async {
+        let mut config = config("user", json!([]));
+        config["credentials"] =
+            json!([{ "upstream": "sb", "for": "user", "env": "WHO", "from": { "directory": files.path() } }]);
+        let mut rig = Rig::new(&config);
+        call(&mut rig, User::Alice, "sb__get_a").await;
+        let down = status(&rig, "sb");
+        assert_eq!(down.state, UpstreamState::Down);
+        assert_eq!(down.last_error.as_deref(), Some("its credentials can't be had: it is no file"));
+        let calls = |outcome: &str| {
+            format!(r#"crossway_calls_total{{tenant="acme",upstream="sb",outcome="{outcome}"}}"#)
+        };
+        assert_eq!(value(&rig, &calls("error")), 0.0);
+        assert!(value(&rig, &calls("not_sent")) > 0.0);
+        rig.pass(Duration::from_secs(61)).await;
+        assert_eq!(status(&rig, "sb").state, UpstreamState::Idle);
+    });
+}
+
+#[test]
 fn an_upstream_is_as_its_best_instance_and_the_others_are_counted() {
     run(async {
         let mut rig = Rig::new(&config("user", json!([])));
