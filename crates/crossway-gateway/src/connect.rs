@@ -46,9 +46,18 @@ impl Connected {
         }
     }
 
+    /// Says whether it has ever answered anything. What is at a URL has, by now.
+    pub(crate) fn answered(&self) -> Box<dyn Fn() -> bool + Send + Sync> {
+        match self.children() {
+            Some(children) => Box::new(children.answered()),
+            None => Box::new(|| true),
+        }
+    }
+
     /// Says in the log that it is there, and which eras it speaks: of a command that has said nothing yet, once that is known.
     pub(crate) fn announce(&self, name: &str) {
-        let unknown = self.children().filter(|children| children.era().is_none());
+        let answered = self.answered();
+        let unknown = self.children().filter(|children| children.era().is_none() || !answered());
         let Some(children) = unknown else {
             tracing::info!(server = %name, speaks = revisions(self.speaks()()), "the MCP server is there");
             return;
@@ -56,8 +65,12 @@ impl Connected {
         tracing::info!(server = %name, "the MCP server is started, and has said nothing yet");
         let (name, known) = (name.to_owned(), children.era_when_known());
         tokio::spawn(async move {
-            if let Some(era) = known.await {
-                tracing::info!(server = %name, speaks = revisions(speaks(era)), "the MCP server is there");
+            match known.await {
+                Some(era) if answered() => {
+                    tracing::info!(server = %name, speaks = revisions(speaks(era)), "the MCP server is there");
+                }
+                Some(_) => tracing::warn!(server = %name, "the MCP server has not answered yet"),
+                None => {}
             }
         });
     }

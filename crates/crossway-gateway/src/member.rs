@@ -106,7 +106,7 @@ impl Connecting {
                     let upstream =
                         Without::around(Arc::clone(&connected.upstream), &self.server.disabled_tools);
                     let guarded = Guard::new(upstream, self.guard.clone());
-                    self.vitals.reached(guarded.clone());
+                    self.vitals.reached(guarded.clone(), connected.answered());
                     let any_era = any_era_of(name, Arc::new(guarded), &connected, self.back.clone());
                     *self.connected.lock().unwrap_or_else(PoisonError::into_inner) =
                         Some(Arc::new(connected));

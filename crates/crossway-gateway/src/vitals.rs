@@ -10,9 +10,12 @@ use crate::operations::{UpstreamState, UpstreamStatus};
 
 /// How one server is. It is told by whoever reaches it, and asked for operators; calls pay nothing for it.
 pub(crate) struct Vitals {
-    guard: OnceLock<Guard<Arc<dyn Upstream>>>,
+    guard: OnceLock<(Guard<Arc<dyn Upstream>>, Answered)>,
     reaching: Mutex<Reaching>,
 }
+
+/// Says whether it has ever answered anything.
+type Answered = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// How it is as long as it was never reached.
 struct Reaching {
@@ -28,10 +31,10 @@ impl Default for Vitals {
 }
 
 impl Vitals {
-    /// It is there. From now on its guard knows how it is.
-    pub(crate) fn reached(&self, guard: Guard<Arc<dyn Upstream>>) {
+    /// It is there. From now on its guard knows how it is, once it has answered something.
+    pub(crate) fn reached(&self, guard: Guard<Arc<dyn Upstream>>, answered: Answered) {
         // It is reached once.
-        let _ = self.guard.set(guard);
+        let _ = self.guard.set((guard, answered));
     }
 
     /// It could not be reached, and is tried again.
@@ -44,8 +47,14 @@ impl Vitals {
 
     /// How it is now.
     pub(crate) fn status(&self, name: &str) -> UpstreamStatus {
-        if let Some(guard) = self.guard.get() {
-            return UpstreamStatus::from_health(name, &guard.health());
+        if let Some((guard, answered)) = self.guard.get() {
+            let mut status = UpstreamStatus::from_health(name, &guard.health());
+            // A command that was started and says nothing is not up, though few calls may have failed by now.
+            if status.state == UpstreamState::Up && !answered() {
+                let has_failed = status.last_error.is_some();
+                status.state = if has_failed { UpstreamState::Down } else { UpstreamState::Trying };
+            }
+            return status;
         }
         let reaching = self.reaching.lock().unwrap_or_else(PoisonError::into_inner);
         let state = if reaching.why.is_some() { UpstreamState::Down } else { UpstreamState::Trying };
@@ -58,7 +67,11 @@ impl Vitals {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
+
+    use crossway_proto::{Limits, Message};
+    use crossway_service::{Call, Context, Scope};
 
     use super::*;
 
@@ -74,8 +87,22 @@ mod tests {
         let down = vitals.status("wiki");
         assert_eq!((down.state, down.seconds), (UpstreamState::Down, Some(4)));
         assert_eq!(down.last_error.as_deref(), Some("no such folder"));
-        let (upstream, _servers) = crossway_testkit::Scripted::new();
-        vitals.reached(Guard::new(Arc::new(upstream), crossway_router::guard::GuardOptions::new()));
+        let (upstream, servers) = crossway_testkit::Scripted::new();
+        let upstream: Arc<dyn Upstream> = Arc::new(upstream);
+        let guard = Guard::new(upstream, crossway_router::guard::GuardOptions::new());
+        let has_answered = Arc::new(AtomicBool::new(false));
+        let answered = Arc::clone(&has_answered);
+        vitals.reached(guard.clone(), Box::new(move || answered.load(Ordering::Relaxed)));
+        assert_eq!(vitals.status("wiki").state, UpstreamState::Trying);
+        // A call that has no answer in time shows that it is none.
+        drop(servers);
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#;
+        let message = Message::parse(bytes::Bytes::from(text), &Limits::default()).unwrap();
+        let mut reply = guard.connect(Scope::Shared).call(Call::message(message, Context::default()));
+        assert!(reply.next().await.unwrap().is_err());
+        let silent = vitals.status("wiki");
+        assert_eq!((silent.state, silent.last_error.is_some()), (UpstreamState::Down, true));
+        has_answered.store(true, Ordering::Relaxed);
         assert_eq!(vitals.status("wiki").state, UpstreamState::Up);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_service::{Link, Scope, Upstream};
@@ -90,6 +91,13 @@ impl StdioUpstream {
     /// Cancel safe.
     pub fn era_when_known(&self) -> impl Future<Output = Option<Era>> + Send + use<> {
         self.plan.era_when_known()
+    }
+
+    /// Says whether a child has ever answered anything: a command that runs may be no MCP server, or one that is slow to start. What says so
+    /// does not hold the upstream.
+    pub fn answered(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let answered = Arc::clone(self.plan.answered());
+        move || answered.load(Ordering::Relaxed)
     }
 
     /// Ends all children with their descendants, those of sessions too, and waits for that. Links give errors from

@@ -8,6 +8,7 @@ use crossway_proto::line::{LineDecoder, LineTooLong};
 use crossway_proto::{CallKey, ErrorCode, ErrorObject, Incoming, Limits, Message, RequestId};
 use crossway_service::{CallError, Mux, Outlet, Reason};
 
+use super::Plan;
 use super::peek::{self, Head};
 use super::stderr::printable;
 use crate::limits::{NOISE_CHARS, NOISE_LOGGED};
@@ -23,14 +24,17 @@ pub(super) struct Counts {
     pub(super) answers: AtomicU64,
     /// Lines that are no message.
     pub(super) noise: AtomicU64,
+    /// Whether a child of this server has ever answered.
+    answered: Arc<AtomicBool>,
     /// What the server is called in the log.
     upstream: Option<Arc<str>>,
 }
 
 impl Counts {
-    /// Of a child of this name.
-    pub(super) fn of(upstream: Option<Arc<str>>) -> Self {
-        Self { upstream, ..Self::default() }
+    /// Of a child of this plan.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let (upstream, answered) = (plan.command.name().cloned(), Arc::clone(plan.answered()));
+        Self { upstream, answered, ..Self::default() }
     }
 }
 
@@ -115,6 +119,9 @@ impl<'a, O: Outlet> Intake<'a, O> {
     fn accept(&self, message: Message) {
         if message.is_response() {
             self.counts.answers.fetch_add(1, Ordering::Relaxed);
+            if !self.counts.answered.load(Ordering::Relaxed) {
+                self.counts.answered.store(true, Ordering::Relaxed);
+            }
         }
         self.mux.accept(message);
     }

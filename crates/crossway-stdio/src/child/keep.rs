@@ -39,7 +39,7 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
     tracing::debug!(pid, upstream, program = ?plan.command.program(), "an MCP server was started");
 
     let options = plan.options;
-    let counts = Arc::new(Counts::of(plan.command.name().cloned()));
+    let counts = Arc::new(Counts::of(plan));
     #[cfg(unix)]
     mux.outlet().outbox.open(Arc::clone(&stdin));
     let deaf = deaf(&stdin);

@@ -20,6 +20,7 @@ mod stderr;
 mod tree;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crossway_service::Link;
 use crossway_service::mux::{Mux, Overflow};
@@ -53,6 +54,8 @@ pub(crate) struct Plan {
     alive: watch::Sender<usize>,
     /// What the server was found to speak.
     era: watch::Sender<Option<Era>>,
+    /// Whether a child has ever answered anything.
+    answered: Arc<AtomicBool>,
 }
 
 impl Plan {
@@ -63,7 +66,12 @@ impl Plan {
             closing: watch::Sender::new(false),
             alive: watch::Sender::new(0),
             era: watch::Sender::new(None),
+            answered: Arc::default(),
         }
+    }
+
+    pub(crate) fn answered(&self) -> &Arc<AtomicBool> {
+        &self.answered
     }
 
     pub(crate) fn era(&self) -> Option<Era> {

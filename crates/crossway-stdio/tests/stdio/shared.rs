@@ -124,6 +124,18 @@ async fn turns_out_modern(upstream: &StdioUpstream) {
 }
 
 #[tokio::test]
+async fn it_is_told_whether_a_child_has_ever_answered() {
+    let mute = StdioUpstream::new(Command::new("sleep").arg("1000"), impatient());
+    assert_eq!(mute.probe().await.unwrap(), Era::Legacy);
+    assert!(!mute.answered()());
+    let upstream = StdioUpstream::new(command("legacy"), options());
+    let answered = upstream.answered();
+    assert!(!answered());
+    upstream.probe().await.unwrap();
+    assert!(answered());
+}
+
+#[tokio::test]
 async fn a_silent_child_that_dies_tells_nothing_of_the_next() {
     let (folder, lifelines) = (tempfile::tempdir().unwrap(), Lifelines::new().await);
     let command = command("crash-late-once")
