@@ -110,7 +110,7 @@ impl Fleet {
             }
         };
         tokio::select! {
-            served = run(bound, faces.clone(), Edge::open(faces), door, || {}, "crossway", &names) => served?,
+            served = run(bound, faces.clone(), Edge::open(faces), door, |_| {}, "crossway", &names) => served?,
             () = watching => {}
         }
         running.close().await;

@@ -158,7 +158,7 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     let upstream = Arc::new(alone("mcp", &modern));
     let face = bound.maker(false).tools_of(upstream, tools);
     let faces = Faces::new(Pair::of_tools(Tools::One(face)));
-    run(bound, faces.clone(), Edge::open(faces), door, || {}, "mcp", &[]).await?;
+    run(bound, faces.clone(), Edge::open(faces), door, |_| {}, "mcp", &[]).await?;
     connected.close().await;
     Ok(())
 }

@@ -263,6 +263,15 @@ impl Maker {
     }
 }
 
+/// What is told of an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It was asked for. Nothing has ended yet.
+    Asked,
+    /// Calls that are still in flight are cancelled.
+    CutsOff,
+}
+
 /// Serves faces, behind what decides who gets to them, until asked to end, which `ending` is told first. Calls in flight may finish
 /// within the drain time then. `named` are the servers that are below their names.
 ///
@@ -274,7 +283,7 @@ pub(crate) async fn run(
     faces: Faces,
     edge: impl HttpService<Body: http_body::Body<Data = Bytes>>,
     door: Door,
-    ending: impl FnOnce(),
+    mut ending: impl FnMut(Ending),
     name: &str,
     named: &[String],
 ) -> Result<(), ServeError> {
@@ -291,7 +300,7 @@ pub(crate) async fn run(
 
     let mut signals = Signals::new()?;
     signals.asked().await?;
-    ending();
+    ending(Ending::Asked);
     tracing::info!(seconds = serving.drain.as_secs_f64(), "ending; calls in flight may finish");
     faces.drain();
     let _ = stop.send(());
@@ -305,6 +314,7 @@ pub(crate) async fn run(
             tracing::warn!("asked to end once more; calls that are still in flight are cancelled");
         }
     }
+    ending(Ending::CutsOff);
     server.abort();
     faces.close().await;
     Ok(())

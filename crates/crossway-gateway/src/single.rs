@@ -36,5 +36,5 @@ pub(crate) async fn serve_with_tools(
     let maker = bound.maker(is_embedded);
     let tools = tools.map(|tools| Tools::One(maker.tools_of(tools, maker.tools().name(name))));
     let faces = Faces::new(maker.pair(Arc::new(upstream)).with_tools(tools));
-    run(bound, faces.clone(), Edge::open(faces), Door::Open, || {}, name, &[]).await
+    run(bound, faces.clone(), Edge::open(faces), Door::Open, |_| {}, name, &[]).await
 }

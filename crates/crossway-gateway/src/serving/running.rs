@@ -15,7 +15,7 @@ use crate::connect::by_plan_unquoted;
 use crate::identity::Identity;
 use crate::metrics::{Metrics, Reload};
 use crate::operations::Readiness;
-use crate::serve::{Bound, run};
+use crate::serve::{Bound, Ending, run};
 use crate::tls::{Door, Tls};
 
 /// Serves until asked to end.
@@ -31,10 +31,16 @@ pub(super) async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let (drains, drain) = oneshot::channel::<()>();
     let ending = {
         let manager = reloading.manager.clone();
-        move || {
-            readiness.stopping();
-            manager.stopping();
-            drop(drains);
+        let (log, mut drains) = (beside.log.clone(), Some(drains));
+        move |ending| match ending {
+            Ending::Asked => {
+                readiness.stopping();
+                manager.stopping();
+                drains.take();
+            }
+            Ending::CutsOff => {
+                log.as_ref().inspect(|log| log.cut_off());
+            }
         }
     };
     let watching = async {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossway_policy::TenantName;
@@ -82,6 +82,7 @@ struct Shared {
     options: AuditOptions,
     totals: Arc<Totals>,
     shares: Shares,
+    is_cut_off: AtomicBool,
 }
 
 /// What has become of calls since the log was made.
@@ -140,7 +141,17 @@ impl AuditLog {
         let totals = Arc::<Totals>::default();
         let writer = AuditWriter::new(receiver, Arc::clone(&totals), Arc::clone(&options.clock));
         let shares = Shares::new(calls);
-        (Self(Arc::new(Shared { lines, key, options, totals, shares })), writer)
+        (
+            Self(Arc::new(Shared {
+                lines,
+                key,
+                options,
+                totals,
+                shares,
+                is_cut_off: AtomicBool::new(false),
+            })),
+            writer,
+        )
     }
 
     /// How many more calls there is room for.
@@ -185,6 +196,15 @@ impl AuditLog {
         drop(places);
         // It is not sent where the writer is gone.
         let _ = written.await;
+    }
+
+    /// Calls that are dropped from now on are on record as cut off: not their clients end them, but this program.
+    pub fn cut_off(&self) {
+        self.0.is_cut_off.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.0.is_cut_off.load(Ordering::Relaxed)
     }
 
     pub(super) fn key(&self) -> &AuditKey {

@@ -199,7 +199,8 @@ impl Record {
         line.put("own_name", noted.own_name.as_deref());
         line.put("parts", Some(&parts).filter(|parts| !parts.is_empty()));
         line.put("parts_left_out", Some(parts_left_out).filter(|count| *count > 0));
-        line.put_word("outcome", Some(self.end.outcome));
+        let is_cut_off = self.end.outcome == DROPPED.outcome && self.log.is_cut_off();
+        line.put_word("outcome", Some(if is_cut_off { "cut off" } else { self.end.outcome }));
         line.put("code", self.end.code);
         line.put_word("sent", self.end.sent);
         line.put("milliseconds", Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));

@@ -285,7 +285,10 @@ async fn what_can_not_be_written_is_written_later() {
     let (link, _server) = around(&AuditLayer::new(log)).await;
     let (go, wait) = mpsc::channel();
     let (sender, written) = mpsc::channel();
-    let thread = std::thread::spawn(move || writer.run_blocking(Broken(wait, sender, false)));
+    let (told, subscriber) = crate::script::recorded(tracing::Level::WARN);
+    let thread = std::thread::spawn(move || {
+        tracing::subscriber::with_default(subscriber, || writer.run_blocking(Broken(wait, sender, false)))
+    });
     drop(link.call(call_of("alice", 1, "tools/list", "{}")));
     go.send(()).unwrap();
     let mut text = Vec::new();
@@ -296,6 +299,22 @@ async fn what_can_not_be_written_is_written_later() {
     assert_eq!((&line["subject"], &line["outcome"]), (&"alice".into(), &"dropped".into()));
     drop(link);
     thread.join().unwrap().unwrap();
+    let told = String::from_utf8(told.lock().unwrap().clone()).unwrap();
+    assert!(told.contains("can't be written") && told.contains("can be written again"), "{told}");
+    assert_eq!(told.lines().count(), 2, "{told}");
+}
+
+#[tokio::test]
+async fn what_the_end_cuts_off_is_told_from_what_a_client_drops() {
+    let (log, mut writer) = log(AuditOptions::default());
+    let (link, _server) = around(&AuditLayer::new(log.clone())).await;
+    let call = |id| link.call(call_of("alice", id, "tools/list", "{}"));
+    let (dropped, cut) = (call(1), call(2));
+    drop(dropped);
+    log.cut_off();
+    drop(cut);
+    let lines = lines(&mut writer).await;
+    assert_eq!((&lines[0]["outcome"], &lines[1]["outcome"]), (&"dropped".into(), &"cut off".into()));
 }
 
 #[tokio::test]

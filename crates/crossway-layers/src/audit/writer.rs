@@ -92,7 +92,12 @@ impl AuditWriter {
                     lines = &lines[count..];
                     match lines.is_empty().then(|| out.flush()) {
                         None => continue,
-                        Some(Ok(())) => return Ok(()),
+                        Some(Ok(())) => {
+                            if was_told {
+                                tracing::warn!(target: crate::names::AUDIT, "the audit log can be written again");
+                            }
+                            return Ok(());
+                        }
                         Some(Err(error)) => error,
                     }
                 }
