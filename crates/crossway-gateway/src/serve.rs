@@ -292,13 +292,14 @@ pub(crate) async fn run(
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let is_secure = door.is_secure();
+    // Before anybody can know that it serves: who asks it to end then has it end in order.
+    let mut signals = Signals::new()?;
     let server = tokio::spawn(serve_with(listener, door, edge, limits.http, async { drop(stopped.await) }));
     tell(address, is_secure, is_of_tools, name, named)?;
     if is_open && !address.ip().is_loopback() {
         tracing::warn!(%address, "nobody is authenticated: whoever reaches this address can call the server behind it");
     }
 
-    let mut signals = Signals::new()?;
     signals.asked().await?;
     ending(Ending::Asked);
     tracing::info!(seconds = serving.drain.as_secs_f64(), "ending; calls in flight may finish");
