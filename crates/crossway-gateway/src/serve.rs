@@ -12,7 +12,7 @@ use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::SealedSessions;
 use crossway_router::guard::Timeouts;
 use crossway_service::Upstream;
-use crossway_streamable_http::server::http::{HttpLimits, HttpService, serve_with};
+use crossway_streamable_http::server::http::{HttpLimits, HttpService, Listeners, serve_with};
 use crossway_streamable_http::server::{Config, Limits, StreamableHttp};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -72,7 +72,7 @@ fn instead(why: ErrorKind) -> &'static str {
 /// An address that is bound, so that nothing is started in vain.
 #[derive(Debug)]
 pub struct Bound {
-    listener: TcpListener,
+    listeners: Listeners,
     hosts: AllowedHosts,
     origins: AllowedOrigins,
     serving: Serving,
@@ -120,21 +120,21 @@ impl Bound {
             origins = origins.and(origin).map_err(|_| ServeError::BadOrigin(origin.clone()))?;
         }
         let address = serving.address;
-        let listener = listener(address, None, "").await?;
+        let listeners = listener(address, None, "").await?.into();
         let limits = Bounds::default();
-        Ok(Self { listener, hosts, origins, serving, is_open: true, is_of_tools: false, limits })
+        Ok(Self { listeners, hosts, origins, serving, is_open: true, is_of_tools: false, limits })
     }
 }
 
 impl Bound {
-    /// Binds the address of a config whose callers are known.
+    /// Binds the address of a config whose callers are known, unless there are sockets that are bound already.
     ///
     /// # Errors
     ///
     /// When the address is taken.
     pub(crate) async fn listening(
         loaded: &Loaded,
-        bound: Option<std::net::TcpListener>,
+        bound: Vec<std::net::TcpListener>,
     ) -> Result<Self, ServeError> {
         let Listening { address, hosts, origins, .. } = loaded.listening.clone();
         let serving = Serving {
@@ -145,9 +145,13 @@ impl Bound {
             // Each upstream has times of its own.
             timeout: Duration::ZERO,
         };
-        let listener = listener(address, bound, "").await?;
+        let mut bound = bound.into_iter();
+        let mut listeners = Listeners::from(listener(address, bound.next(), "").await?);
+        for more in bound {
+            listeners = listeners.and(listener(address, Some(more), "").await?);
+        }
         let limits = Bounds::from(&loaded.limits);
-        Ok(Self { listener, hosts, origins, serving, is_open: false, is_of_tools: false, limits })
+        Ok(Self { listeners, hosts, origins, serving, is_open: false, is_of_tools: false, limits })
     }
 
     /// Serves tools as OpenAPI alone, whose face has seen to who may call.
@@ -287,14 +291,14 @@ pub(crate) async fn run(
     name: &str,
     named: &[String],
 ) -> Result<(), ServeError> {
-    let Bound { listener, hosts, origins, serving, is_open, is_of_tools, limits } = bound;
+    let Bound { listeners, hosts, origins, serving, is_open, is_of_tools, limits } = bound;
     let edge = Paged::new(hosts, origins, edge);
-    let address = listener.local_addr()?;
+    let address = listeners.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let is_secure = door.is_secure();
     // Before anybody can know that it serves: who asks it to end then has it end in order.
     let mut signals = Signals::new()?;
-    let server = tokio::spawn(serve_with(listener, door, edge, limits.http, async { drop(stopped.await) }));
+    let server = tokio::spawn(serve_with(listeners, door, edge, limits.http, async { drop(stopped.await) }));
     tell(address, is_secure, is_of_tools, name, named)?;
     if is_open && !address.ip().is_loopback() {
         tracing::warn!(%address, "nobody is authenticated: whoever reaches this address can call the server behind it");

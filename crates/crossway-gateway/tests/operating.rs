@@ -397,22 +397,6 @@ fn what_is_doubtful_in_a_changed_config_is_in_the_log() {
 }
 
 #[test]
-fn sockets_that_nobody_would_serve_are_refused_at_the_start() {
-    let folder = tempfile::tempdir().unwrap();
-    configure(folder.path(), "'*'");
-    let [one, other] = [(); 2].map(|()| OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap()));
-    let script =
-        "exec 3<&0 4<&1 0</dev/null 1>&2; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=mcp:more exec \"$@\"";
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", script, "sh", CROSSWAY, "serve", "--config"])
-        .arg(folder.path().join("crossway.yaml"));
-    let output = command.stdin(Stdio::from(one)).stdout(Stdio::from(other)).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && told.contains("nobody would serve the sockets more"), "{told}");
-}
-
-#[test]
 fn a_key_that_waits_for_a_restart_shows() {
     let gateway = Gateway::start(&[]);
     assert!(gateway.told().starts_with("READY=1\n"));

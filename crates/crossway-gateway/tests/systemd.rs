@@ -7,7 +7,9 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use crossway_gateway::systemd::Sockets;
 
@@ -105,4 +107,46 @@ fn what_does_not_listen_for_tcp_is_refused_by_name() {
     succeeds(&start(test, connected.into(), variables));
     succeeds(&start(test, tempfile::tempfile().unwrap().into(), variables));
     succeeds(&start(test, std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into(), variables));
+}
+
+/// A gateway that is given two sockets.
+fn gateway(folder: &Path, sockets: [TcpListener; 2], names: &str) -> Command {
+    std::fs::write(folder.join("crossway.yaml"), "identity: { proof: none }\nupstreams: {}\n").unwrap();
+    let script = format!(
+        "exec 3<&0 4<&1 0</dev/null 1>&2; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES={names} exec \"$@\""
+    );
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_crossway"), "serve", "--config"]);
+    let [one, other] = sockets.map(|socket| Stdio::from(OwnedFd::from(socket)));
+    command.arg(folder.join("crossway.yaml")).stdin(one).stdout(other).stderr(Stdio::piped());
+    command
+}
+
+fn two_sockets() -> [TcpListener; 2] {
+    [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap())
+}
+
+#[test]
+fn each_socket_for_clients_is_served() {
+    let (folder, sockets) = (tempfile::tempdir().unwrap(), two_sockets());
+    let addresses = sockets.each_ref().map(|socket| socket.local_addr().unwrap());
+    let mut child = gateway(folder.path(), sockets, "mcp:more").stderr(Stdio::null()).spawn().unwrap();
+    for address in addresses {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        write!(stream, "GET /nothing HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_socket_that_nobody_would_serve_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = gateway(folder.path(), two_sockets(), "operations:operations").output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("one more socket that is called operations"), "{told}");
 }

@@ -17,7 +17,7 @@ pub(super) struct Manager {
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     /// For clients.
-    pub(super) clients: Option<TcpListener>,
+    pub(super) clients: Vec<TcpListener>,
     /// For operators.
     pub(super) operations: Option<TcpListener>,
 }
@@ -30,7 +30,10 @@ impl Manager {
         let notifier = crate::systemd::Notifier::from_env(variable)?;
         let mut sockets = crate::systemd::Sockets::from_env(variable);
         let operations = sockets.take("operations")?;
-        let clients = sockets.take_other_than(&[])?;
+        let mut clients = Vec::new();
+        while let Some(socket) = sockets.take_other_than(&["operations"])? {
+            clients.push(socket);
+        }
         let left: Vec<&str> = sockets.left().collect();
         if !left.is_empty() {
             return Err(SocketError::Left { names: left.join(", ") }.into());

@@ -29,7 +29,7 @@ pub enum SocketError {
     },
     /// There are more than are served. Whoever connects to one of these would wait for an answer without end.
     #[error(
-        "nobody would serve the sockets {names} of the service manager; pass one for clients (ListenStream=8808 takes IPv4 and IPv6) and one that is called operations"
+        "nobody would serve one more socket that is called {names}; pass one for operators (ListenStream=9808 takes IPv4 and IPv6), and call those for clients otherwise"
     )]
     Left {
         /// Their names.

@@ -8,6 +8,7 @@ mod accept;
 mod activity;
 mod connection;
 mod limits;
+mod listeners;
 mod stall;
 
 use std::convert::Infallible;
@@ -28,6 +29,7 @@ use tracing::{debug, warn};
 
 pub use accept::{Accept, Accepted, Plain};
 pub use limits::HttpLimits;
+pub use listeners::Listeners;
 
 /// What HTTP connections are served with: a `tower` service that is always ready and never fails.
 pub trait HttpService:
@@ -66,19 +68,20 @@ pub async fn serve<S: HttpService>(
     serve_with(listener, Plain, service, limits, shutdown).await;
 }
 
-/// The same, with something between the sockets and HTTP: TLS, for example. Connections count against the limit from
+/// The same for one listener or [several](Listeners), with something between the sockets and HTTP: TLS, for example. Connections count against the limit from
 /// the moment they are there.
 ///
 /// # Cancel safety
 ///
 /// As of [`serve`].
 pub async fn serve_with<A: Accept, S: HttpService>(
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     accept_by: A,
     service: S,
     limits: HttpLimits,
     shutdown: impl Future<Output = ()>,
 ) {
+    let mut listeners = listeners.into();
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -93,7 +96,7 @@ pub async fn serve_with<A: Accept, S: HttpService>(
                 }
                 continue;
             }
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&mut listeners, &room) => accepted,
         };
         match accepted {
             Ok((stream, from, permit)) => {
@@ -120,18 +123,18 @@ pub async fn serve_with<A: Accept, S: HttpService>(
             }
         }
     }
-    drop(listener);
+    drop(listeners);
     drop((stop, stopped));
     while connections.join_next().await.is_some() {}
 }
 
 /// The next connection, once there is room for it.
 async fn accept(
-    listener: &TcpListener,
+    listeners: &mut Listeners,
     room: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, from) = listener.accept().await?;
+    let (stream, from) = listeners.accept().await?;
     Ok((stream, from, permit))
 }
 
