@@ -85,6 +85,7 @@ mod tests {
                 args: args.iter().map(Into::into).collect(),
                 env: Vec::new(),
                 cwd: None,
+                is_hidden: false,
             };
             assert_eq!(server_name(&command), name);
         }

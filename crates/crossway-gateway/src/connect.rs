@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use crate::RunError;
 use crate::anew::Anew;
 use crate::detect::reach_url;
-use crate::plan::{CommandPlan, UpstreamPlan};
+use crate::plan::{CommandPlan, HIDDEN, UpstreamPlan};
 
 /// A server that has been reached.
 pub(crate) struct Connected {
@@ -192,6 +192,9 @@ fn speaks(era: Era) -> Speaks {
 
 fn to_command(plan: CommandPlan, inherited: &[&str]) -> Command {
     let mut command = Command::new(plan.program).args(plan.args);
+    if plan.is_hidden {
+        command = command.shown_as(HIDDEN);
+    }
     for name in inherited {
         command = command.inherit(*name);
     }

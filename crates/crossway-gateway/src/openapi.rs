@@ -327,6 +327,7 @@ fn upstream(args: OpenApiArgs, env: &[(OsString, OsString)]) -> Result<Option<Up
                 args: rest.iter().map(OsString::from).collect(),
                 env: env.to_vec(),
                 cwd: None,
+                is_hidden: false,
             })));
         }
         ServerTypeArg::Sse => TransportArg::HttpSse,

@@ -61,7 +61,12 @@ pub struct CommandPlan {
     pub env: Vec<(OsString, OsString)>,
     /// Its working directory.
     pub cwd: Option<PathBuf>,
+    /// Whether the program has a variable's value in it, which may be a secret.
+    pub is_hidden: bool,
 }
+
+/// What is shown in place of a program that has a variable's value in it.
+pub(crate) const HIDDEN: &str = "${..}";
 
 /// A URL to connect to.
 #[derive(Clone, PartialEq, Eq)]
@@ -235,6 +240,7 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
             args: command.collect(),
             env: env.collect::<Result<_, _>>()?,
             cwd: args.cwd,
+            is_hidden: false,
         };
         return Ok((BridgePlan::One(UpstreamPlan::Command(plan)), serving));
     }
@@ -344,7 +350,7 @@ impl std::fmt::Debug for CommandPlan {
     /// Names the variables and leaves out their values.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CommandPlan")
-            .field("program", &self.program)
+            .field("program", if self.is_hidden { &HIDDEN } else { &self.program })
             .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("cwd", &self.cwd)
             .finish_non_exhaustive()

@@ -50,13 +50,14 @@ pub struct Command {
     inherited: Vec<OsString>,
     cwd: Option<PathBuf>,
     name: Option<Arc<str>>,
+    shown: Option<&'static str>,
 }
 
 impl Command {
     /// A program: a path, or a name to be looked for in `PATH`.
     pub fn new(program: impl Into<OsString>) -> Self {
         let (args, env, inherited) = Default::default();
-        Self { program: program.into(), args, env, inherited, cwd: None, name: None }
+        Self { program: program.into(), args, env, inherited, cwd: None, name: None, shown: None }
     }
 
     /// Adds an argument.
@@ -102,6 +103,23 @@ impl Command {
         self
     }
 
+    /// Sets what errors and the log show in place of the program: for one that has a secret in it.
+    #[must_use]
+    pub fn shown_as(mut self, text: &'static str) -> Self {
+        self.shown = Some(text);
+        self
+    }
+
+    /// The program, or what stands for it in errors and in the log.
+    pub(crate) fn shown(&self) -> &OsStr {
+        self.shown.map_or(&self.program, OsStr::new)
+    }
+
+    /// An executable file of the program's, the same way.
+    pub(crate) fn shown_path(&self, path: PathBuf) -> PathBuf {
+        self.shown.map_or(path, PathBuf::from)
+    }
+
     /// What the server is called in the log.
     #[must_use]
     pub fn name(&self) -> Option<&Arc<str>> {
@@ -123,7 +141,7 @@ impl Command {
         if let Some(cwd) = self.cwd.as_ref().filter(|cwd| !cwd.is_dir()) {
             return Err(StartError::WorkingDirectory { path: cwd.clone() });
         }
-        let not_found = || StartError::NotFound { program: self.program.to_string_lossy().into_owned() };
+        let not_found = || StartError::NotFound { program: self.shown().to_string_lossy().into_owned() };
         if self.program.is_empty() {
             return Err(not_found());
         }
@@ -135,7 +153,7 @@ impl Command {
                 Fitness::Absent => {}
             }
         }
-        Err(refused.map_or_else(not_found, |path| StartError::NotExecutable { path }))
+        Err(refused.map_or_else(not_found, |path| StartError::NotExecutable { path: self.shown_path(path) }))
     }
 
     /// The command as the system's, its streams not yet set.
@@ -185,7 +203,7 @@ impl Command {
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Command")
-            .field("program", &self.program)
+            .field("program", &self.shown())
             .field("args", &self.args.len())
             .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("cwd", &self.cwd)
@@ -276,6 +294,19 @@ mod tests {
         let path = executable(&folder.path().join("bin"), "server");
         assert_eq!(Command::new("bin/server").current_dir(folder.path()).check().unwrap(), path);
         assert!(matches!(Command::new("bin/server").check(), Err(StartError::NotFound { .. })));
+    }
+
+    #[test]
+    fn a_program_that_is_a_secret_is_not_shown() {
+        let command = Command::new("no-hunter2").shown_as("${..}");
+        let error = command.check().unwrap_err();
+        assert_eq!(error.to_string(), r#"the command "${..}" was not found"#);
+        assert!(!format!("{command:?} {error:?}").contains("hunter2"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hunter2");
+        std::fs::write(&path, "").unwrap();
+        let error = Command::new(&path).shown_as("${..}").check().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -216,6 +216,7 @@ impl Entry {
                         .iter()
                         .map(|(name, value)| Ok((OsString::from(name), expanded("env", value)?)))
                         .collect::<Result<_, _>>()?,
+                    is_hidden: command.contains("${"),
                     cwd: self.cwd.map(|cwd| expanded("cwd", &cwd).map(PathBuf::from)).transpose()?,
                 }))
             }

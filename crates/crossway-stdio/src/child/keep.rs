@@ -36,7 +36,7 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
         }
     };
     let (pid, upstream) = (tree.id().unwrap_or_default(), plan.command.name().map(|name| &**name));
-    tracing::debug!(pid, upstream, program = ?plan.command.program(), "an MCP server was started");
+    tracing::debug!(pid, upstream, program = ?plan.command.shown(), "an MCP server was started");
 
     let options = plan.options;
     let counts = Arc::new(Counts::of(plan));

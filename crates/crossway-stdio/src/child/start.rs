@@ -24,8 +24,9 @@ pub(super) struct Started {
 
 /// Starts a command as the leader of a process group (on Windows: in a job object) of its own.
 pub(super) fn start(command: &Command) -> Result<Started, StartError> {
-    let (command, path) = command.to_tokio()?;
-    spawn(command).map_err(|source| StartError::Spawn { path, source: Arc::new(source) })
+    let (tokio, path) = command.to_tokio()?;
+    spawn(tokio)
+        .map_err(|source| StartError::Spawn { path: command.shown_path(path), source: Arc::new(source) })
 }
 
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config;
+use crate::plan::UpstreamPlan;
 
 /// The warnings about a config, a line each, without those that nothing proves who calls and that nothing is granted.
 fn warned(text: &str) -> Vec<String> {
@@ -203,4 +204,25 @@ credentials:
     ];
     let wanted: Vec<_> = wanted.iter().map(|line| format!("{line}: it gives nobody a credential")).collect();
     assert_eq!(told, wanted);
+}
+
+#[test]
+fn a_program_with_a_variables_value_in_it_is_not_shown() {
+    let text = "
+upstreams:
+  a: { command: 'no-${KEY}' }
+  b: { command: uvx }
+mcpServers:
+  c: { command: 'no-${KEY}' }
+tenants: { acme: { everyone: true } }
+";
+    let lookup = |name: &str| (name == "KEY").then(|| "hunter2".to_owned());
+    let loaded = config::parse(Path::new("a.yaml"), text, lookup).unwrap();
+    let mut hidden = Vec::new();
+    for spec in &loaded.upstreams {
+        let UpstreamPlan::Command(command) = &spec.plan else { panic!("a command") };
+        assert!(!format!("{:?}", spec.plan).contains("hunter2"), "{:?}", spec.plan);
+        hidden.push((spec.name.as_str(), command.is_hidden));
+    }
+    assert_eq!(hidden, [("a", true), ("b", false), ("c", true)]);
 }

@@ -159,7 +159,11 @@ pub(super) fn check(
         literals(&at, root, findings);
         check_limits(&with(&at, "limits"), &upstream.limits, findings);
         let proxies = own_proxies(&at, upstream, proxies, findings);
-        if let Some(plan) = one(&at, name, upstream, &file.credentials, context, proxies, findings) {
+        if let Some(mut plan) = one(&at, name, upstream, &file.credentials, context, proxies, findings) {
+            if let UpstreamPlan::Command(command) = &mut plan {
+                let program = root.find(&with(&at, "command")).map(|node| &node.value);
+                command.is_hidden = matches!(program, Some(Value::Text(text)) if text.is_expanded);
+            }
             specs.push(spec(name, plan, upstream));
         }
     }
@@ -327,6 +331,7 @@ fn command(
         args: upstream.args.iter().map(OsString::from).collect(),
         env: upstream.env.iter().map(|(name, value)| (name.into(), value.0.expose().into())).collect(),
         cwd,
+        is_hidden: false,
     }
 }
 
