@@ -3,10 +3,11 @@
 use std::io;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
-use crossway_policy::config::{CredentialRule, Source, TokenSource};
+use crossway_policy::config::{CredentialRule, DirectorySource, Source, TokenSource};
 
 use super::super::problem::Problem;
 use super::super::read::Context;
+use super::super::tree::Step;
 use super::{Findings, steps};
 
 /// What a credential is taken from, and is not there. Whoever needs the credential is refused until it is.
@@ -38,27 +39,33 @@ pub(super) fn check(rules: &[CredentialRule], context: &Context<'_>, findings: &
     };
     for (index, rule) in rules.iter().enumerate() {
         let Some(source) = &rule.from else { continue };
-        let (key, problem) = match source {
-            Source::Env(name) => ("env", no_variable(name)),
-            Source::File(path) => ("file", missing(path, Path::is_file, SourceProblem::NoFile)),
+        let (keys, problem) = match source {
+            Source::Env(name) => (&["env"][..], no_variable(name)),
+            Source::File(path) => (&["file"][..], missing(path, Path::is_file, SourceProblem::NoFile)),
             Source::Directory(directory) => {
-                ("directory", missing(directory.path(), Path::is_dir, SourceProblem::NoFolder))
+                let keys = match directory {
+                    DirectorySource::Path(_) => &["directory"][..],
+                    DirectorySource::Named(_) => &["directory", "path"][..],
+                };
+                (keys, missing(directory.path(), Path::is_dir, SourceProblem::NoFolder))
             }
-            Source::Command(command) => ("command", no_program(&command.program, context)),
-            Source::Broker(broker) => {
-                let problem = broker.token.as_ref().and_then(|token| match token {
-                    TokenSource::Env(name) => no_variable(name),
-                    TokenSource::File(path) => {
-                        let path = Path::new(path);
-                        is_missing(path, Path::is_file).then(|| SourceProblem::NoFile(path.to_owned()))
-                    }
-                });
-                ("broker", problem)
-            }
-            Source::Named(name) => ("named", Some(SourceProblem::NoNamed(name.clone()))),
+            Source::Command(command) => (&["command", "program"][..], no_program(&command.program, context)),
+            Source::Broker(broker) => match &broker.token {
+                Some(TokenSource::Env(name)) => (&["broker", "token", "env"][..], no_variable(name)),
+                Some(TokenSource::File(path)) => {
+                    let path = Path::new(path);
+                    let problem = || SourceProblem::NoFile(path.to_owned());
+                    (&["broker", "token", "file"][..], is_missing(path, Path::is_file).then(problem))
+                }
+                None => continue,
+            },
+            Source::Named(name) => (&["named"][..], Some(SourceProblem::NoNamed(name.clone()))),
         };
         if let Some(problem) = problem {
-            findings.warning(steps!["credentials", index, "from", key], Problem::Source(problem));
+            // At the text itself, so that one of the environment is not shown.
+            let mut at = steps!["credentials", index, "from"];
+            at.extend(keys.iter().map(|key| Step::from(*key)));
+            findings.warning(at, Problem::Source(problem));
         }
     }
 }

@@ -196,10 +196,10 @@ credentials:
         "credentials[1].from.env: the environment variable UNSET is not set, or empty".to_owned(),
         format!("credentials[3].from.file: {} is no file", at("gone")),
         format!("credentials[5].from.directory: {} is no folder", at("there")),
-        format!("credentials[6].from.directory: {} is no folder", at("gone")),
+        format!("credentials[6].from.directory.path: {} is no folder", at("gone")),
         format!("credentials[8].from.file: {} is no folder", at("gone")),
-        "credentials[10].from.command: there is no program \"gone\"".to_owned(),
-        format!("credentials[11].from.broker: {} is no file", at("gone")),
+        "credentials[10].from.command.program: there is no program \"gone\"".to_owned(),
+        format!("credentials[11].from.broker.token.file: {} is no file", at("gone")),
         "credentials[13].from.named: this program has no sources of its own, such as \"vault\"".to_owned(),
     ];
     let wanted: Vec<_> = wanted.iter().map(|line| format!("{line}: it gives nobody a credential")).collect();
