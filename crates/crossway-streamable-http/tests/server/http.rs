@@ -101,7 +101,10 @@ async fn shutting_down_answers_what_is_in_flight_and_closes_the_rest() {
 
     let idle = served.connect().await;
     let mut standing = served.connect().await;
-    standing.write_all(format!("GET /mcp HTTP/1.1\r\n{headers}\r\n").as_bytes()).await.unwrap();
+    standing
+        .write_all(format!("GET /mcp HTTP/1.1\r\nconnection: close\r\n{headers}\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut calling = served.connect().await;
     let body = call("1");
     let request = format!("POST /mcp HTTP/1.1\r\n{headers}content-length: {}\r\n\r\n{body}", body.len());
@@ -112,14 +115,23 @@ async fn shutting_down_answers_what_is_in_flight_and_closes_the_rest() {
     served.shut_down();
     let standing = Raw::read(standing).await;
     assert_eq!((standing.status, standing.header("content-type")), (200, Some("text/event-stream")));
-    let mut nothing = Vec::new();
-    tokio::io::AsyncReadExt::read_to_end(&mut { idle }, &mut nothing).await.unwrap();
-    assert!(nothing.is_empty());
-    assert!(tokio::net::TcpStream::connect(served.address).await.is_err(), "no more connections");
+    // The call may ask its client something, which answers in another request, here on a new connection and on one that is open.
+    let answered = r#"{"jsonrpc":"2.0","id":"q","result":{}}"#;
+    let more = format!("{ACCEPT}content-type: application/json\r\nmcp-session-id: {session}\r\n");
+    assert_eq!(served.request("POST", &more, answered.as_bytes()).await.status, 202);
+    let mut idle = idle;
+    let last = format!("POST /mcp HTTP/1.1\r\n{headers}content-length: {}\r\n\r\n{answered}", answered.len());
+    idle.write_all(last.as_bytes()).await.unwrap();
+    let mut taken = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(&mut idle, &mut taken).await.unwrap();
+    assert_eq!(&taken, b"HTTP/1.1 202");
+
     server.answer(&id, "{}");
     let answer = Raw::read(calling).await;
     assert_eq!((answer.status, answer.json()["id"].as_u64()), (200, Some(1)));
+    tokio::io::AsyncReadExt::read_to_end(&mut idle, &mut Vec::new()).await.unwrap();
     served.task.await.unwrap();
+    assert!(tokio::net::TcpStream::connect(served.address).await.is_err(), "no more connections");
 }
 
 #[tokio::test]

@@ -1,23 +1,62 @@
-//! Counts the requests in flight on a connection.
+//! Counts the requests in flight: on a connection, and on all of a server.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use http::{Extensions, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
+use tokio::sync::Notify;
 use tower_service::Service;
+
+/// The requests of a server that came before it was asked to end.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    is_ending: AtomicBool,
+    in_flight: AtomicUsize,
+    none_left: Notify,
+}
+
+impl Requests {
+    /// From now on requests are not waited for. Ready when those that are in flight have ended.
+    pub(super) async fn end(&self) {
+        self.is_ending.store(true, Ordering::SeqCst);
+        while self.in_flight.load(Ordering::SeqCst) > 0 {
+            self.none_left.notified().await;
+        }
+    }
+
+    /// Whether a request that begins now is waited for, and then counted.
+    fn begin(&self) -> bool {
+        let is_counted = !self.is_ending.load(Ordering::Relaxed);
+        if is_counted {
+            self.in_flight.fetch_add(1, Ordering::SeqCst);
+        }
+        is_counted
+    }
+
+    fn ended(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_ending.load(Ordering::SeqCst) {
+            self.none_left.notify_one();
+        }
+    }
+}
 
 /// The requests of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     begun: AtomicUsize,
     ended: AtomicUsize,
+    of_all: Arc<Requests>,
 }
 
 impl Activity {
+    pub(super) fn new(of_all: Arc<Requests>) -> Self {
+        Self { of_all, ..Self::default() }
+    }
+
     /// How many requests there have been, to the ends of their responses; `None` while one is in flight.
     pub(super) fn ended(&self) -> Option<usize> {
         let ended = self.ended.load(Ordering::Relaxed);
@@ -26,11 +65,17 @@ impl Activity {
 }
 
 /// One request that is in flight.
-struct InFlight(Arc<Activity>);
+struct InFlight {
+    activity: Arc<Activity>,
+    is_waited_for: bool,
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
+        self.activity.ended.fetch_add(1, Ordering::Relaxed);
+        if self.is_waited_for {
+            self.activity.of_all.ended();
+        }
     }
 }
 
@@ -61,8 +106,9 @@ where
             request.extensions_mut().extend(known.clone());
         }
         self.activity.begun.fetch_add(1, Ordering::Relaxed);
-        let in_flight = Some(InFlight(Arc::clone(&self.activity)));
-        CountedFuture { future: self.service.clone().call(request), in_flight }
+        let is_waited_for = self.activity.of_all.begin();
+        let in_flight = InFlight { activity: Arc::clone(&self.activity), is_waited_for };
+        CountedFuture { future: self.service.clone().call(request), in_flight: Some(in_flight) }
     }
 }
 

@@ -12,7 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use super::activity::{Activity, Counted};
+use super::activity::{Activity, Counted, Requests};
 use super::limits::{HEAD_BYTES_AT_LEAST, HTTP2_PING, HTTP2_PONG};
 use super::stall::Unstalled;
 use super::{HttpLimits, HttpService};
@@ -23,6 +23,7 @@ pub(super) async fn serve<S: HttpService>(
     known: Option<Extensions>,
     service: S,
     limits: &HttpLimits,
+    requests: Arc<Requests>,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut http = Builder::new(TokioExecutor::new());
@@ -35,7 +36,7 @@ pub(super) async fn serve<S: HttpService>(
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
 
-    let activity = Arc::new(Activity::default());
+    let activity = Arc::new(Activity::new(requests));
     let io = Unstalled::new(io);
     let mut connection = pin!(http.serve_connection(io, Counted::new(service, Arc::clone(&activity), known)));
     let mut timer = pin!(sleep(limits.first_request));

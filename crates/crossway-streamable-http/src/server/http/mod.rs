@@ -27,6 +27,8 @@ use tokio::task::JoinSet;
 use tower_service::Service;
 use tracing::{debug, warn};
 
+use activity::Requests;
+
 pub use accept::{Accept, Accepted, Plain};
 pub use limits::HttpLimits;
 pub use listeners::Listeners;
@@ -53,8 +55,9 @@ where
 
 /// Serves HTTP/1.1 and HTTP/2 connections from `listener` until `shutdown` is ready and all of them have ended.
 ///
-/// Then no more are accepted, idle ones are closed, and the others once their requests are answered. How long that
-/// may take is the caller's to bound: dropping the future closes them at once.
+/// Then connections are accepted until the requests that are in flight have been answered, for an answer may wait for what its client
+/// sends in another request. From there on no more are accepted, idle ones are closed, and the others once their requests are
+/// answered. How long that may take is the caller's to bound: dropping the future closes them at once.
 ///
 /// # Cancel safety
 ///
@@ -85,7 +88,11 @@ pub async fn serve_with<A: Accept, S: HttpService>(
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
+    let requests = Arc::new(Requests::default());
+    let mut shutdown = pin!(async {
+        shutdown.await;
+        requests.end().await;
+    });
     let mut failures = 0_u64;
     loop {
         let accepted = tokio::select! {
@@ -104,10 +111,12 @@ pub async fn serve_with<A: Accept, S: HttpService>(
                 // Answers are small and should go out at once.
                 let _ = stream.set_nodelay(true);
                 let (accept_by, service, mut stopped) = (accept_by.clone(), service.clone(), stopped.clone());
+                let requests = Arc::clone(&requests);
                 connections.spawn(async move {
                     let shutdown = async move { while stopped.changed().await.is_ok() {} };
                     if let Some(Accepted { io, known }) = accept_by.accept(stream, from).await {
-                        connection::serve(TokioIo::new(io), known, service, &limits, shutdown).await;
+                        connection::serve(TokioIo::new(io), known, service, &limits, requests, shutdown)
+                            .await;
                     }
                     drop(permit);
                 });
@@ -156,5 +165,5 @@ pub async fn serve_connection<S: HttpService>(
     limits: &HttpLimits,
     shutdown: impl Future<Output = ()>,
 ) {
-    connection::serve(TokioIo::new(io), None, service, limits, shutdown).await;
+    connection::serve(TokioIo::new(io), None, service, limits, Arc::default(), shutdown).await;
 }
