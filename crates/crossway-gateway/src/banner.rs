@@ -17,7 +17,7 @@ pub(crate) fn text(
     let scheme = if is_secure { "https" } else { "http" };
     let base = format!("{scheme}://{}", reachable(address));
     let mut text = format!("Streamable HTTP  {base}/mcp\nHTTP+SSE         {base}/sse\n");
-    text.push_str(&list(named, &base, "mcp"));
+    text.push_str(&list(named, &base, "/mcp"));
     if for_people {
         let entry =
             format!(r#"{{ "mcpServers": {{ "{name}": {{ "type": "http", "url": "{base}/mcp" }} }} }}"#);
@@ -31,13 +31,13 @@ pub(crate) fn text(
     text
 }
 
-/// The documents and their pages, those of servers below their names too.
+/// The documents and their pages, those of servers below `prefix` and their names too.
 #[must_use]
-pub(crate) fn of_tools(address: SocketAddr, is_secure: bool, named: &[String]) -> String {
+pub(crate) fn of_tools(address: SocketAddr, is_secure: bool, prefix: &str, named: &[String]) -> String {
     let scheme = if is_secure { "https" } else { "http" };
     let base = format!("{scheme}://{}", reachable(address));
     let mut text = format!("OpenAPI          {base}/openapi.json\nTo try it        {base}/docs\n");
-    text.push_str(&list(named, &base, "openapi.json"));
+    text.push_str(&list(named, &format!("{base}{prefix}"), "/openapi.json"));
     text
 }
 
@@ -46,7 +46,7 @@ fn list(named: &[String], base: &str, at: &str) -> String {
     let shown = |name: &String| name.replace(char::is_control, "?");
     let width = named.iter().map(|name| shown(name).chars().count()).max().unwrap_or_default().max(15);
     let lines =
-        named.iter().map(|name| format!("{:width$}  {base}/{}/{at}\n", shown(name), encode_name(name)));
+        named.iter().map(|name| format!("{:width$}  {base}/{}{at}\n", shown(name), encode_name(name)));
     lines.collect()
 }
 
@@ -67,6 +67,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn documents_are_where_their_prefix_says() {
+        let told = of_tools("127.0.0.1:1".parse().unwrap(), true, "/api", &["a b".to_owned()]);
+        assert!(told.contains("https://127.0.0.1:1/openapi.json\n"), "{told}");
+        assert!(told.contains("https://127.0.0.1:1/api/a%20b/openapi.json\n"), "{told}");
+    }
 
     #[test]
     fn programs_get_the_urls_and_people_get_more() {

@@ -1,11 +1,12 @@
 //! `crossway bridge`: serves MCP servers as URLs.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use crossway_router::BackOptions;
 
 use crate::args::BridgeArgs;
-use crate::connect::connect;
+use crate::connect::connect_unless_asked;
 use crate::eras::any_era_of;
 use crate::fleet::Fleet;
 use crate::plan::{self, BridgePlan, CommandPlan, UpstreamPlan};
@@ -29,9 +30,9 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
     let (plan, serving) = plan::bridge(args)?;
     match plan {
         BridgePlan::One(upstream) => {
-            let bound = Bound::new(serving).await?;
+            let mut bound = Bound::new(serving).await?;
             let name = name_of(&upstream);
-            let connected = connect(upstream).await?;
+            let Some(connected) = connect_unless_asked(upstream, bound.asked()).await? else { return Ok(()) };
             connected.announce(&name);
             let any_era =
                 any_era_of(&name, Arc::clone(&connected.upstream), &connected, BackOptions::default());
@@ -59,13 +60,52 @@ fn name_of(plan: &UpstreamPlan) -> String {
     }
 }
 
-/// What to call a command: its last word that is no flag, without what stands before the name.
+/// Programs that run what their first argument names.
+const RUNNERS: [&str; 12] =
+    ["npx", "bunx", "uvx", "pipx", "docker", "podman", "node", "bun", "deno", "python", "sh", "bash"];
+
+/// What runners are told to do, before what they run is named.
+const VERBS: [&str; 3] = ["run", "exec", "x"];
+
+/// Flags of runners that say no more than themselves. What stands behind another flag may be its value, and a secret.
+const LONE_FLAGS: [&str; 12] =
+    ["-y", "--yes", "-q", "--quiet", "-u", "-i", "-t", "-it", "--rm", "-A", "--init", "--interactive"];
+
+/// What to call a command: its program, or what a runner runs; no argument besides, for it may be a secret.
 fn server_name(command: &CommandPlan) -> String {
-    let mut words = std::iter::once(&command.program).chain(&command.args).map(|word| word.to_string_lossy());
-    let word = words.rfind(|word| !word.starts_with('-')).unwrap_or_default();
-    let name = word.rsplit(['/', '\\']).next().unwrap_or_default().split('@').next().unwrap_or_default();
+    let program = bare(&command.program.to_string_lossy());
+    let is_runner = RUNNERS.contains(&program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'));
+    let run = if is_runner { first_named(&command.args) } else { None };
+    let name = run.unwrap_or(program);
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     if name.is_empty() { "bridge".to_owned() } else { name.chars().map(safe).collect() }
+}
+
+/// The package, module, image or script that a runner's arguments name, if it is certain that it is one.
+fn first_named(args: &[OsString]) -> Option<String> {
+    let mut words = args.iter().map(|word| word.to_string_lossy());
+    loop {
+        let word = words.next()?;
+        match &*word {
+            // Python's flag for a module.
+            "-m" => return words.next().map(|module| bare(&module)),
+            flag if LONE_FLAGS.contains(&flag) || flag.starts_with("--") && flag.contains('=') => {}
+            flag if flag.starts_with('-') => return None,
+            verb if VERBS.contains(&verb) => {}
+            // A line of a shell or of a language.
+            text if text.contains(char::is_whitespace) => return None,
+            named => return Some(bare(named)).filter(|name| !name.is_empty()),
+        }
+    }
+}
+
+/// A name without the path or scope before it, and without the version, tag or extension behind it.
+fn bare(word: &str) -> String {
+    let name = word.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name = name.split(['@', ':', '=']).next().unwrap_or_default();
+    let extensions = [".exe", ".cmd", ".bat", ".py", ".js", ".mjs", ".cjs", ".ts", ".sh"];
+    let stem = extensions.iter().find_map(|extension| name.strip_suffix(extension));
+    stem.unwrap_or(name).to_owned()
 }
 
 #[cfg(test)]
@@ -73,11 +113,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_named_after_its_package() {
+    fn a_server_is_named_after_its_program_or_package_and_after_nothing_else() {
         for (line, name) in [
             (&["npx", "-y", "@modelcontextprotocol/server-everything@1.0"][..], "server-everything"),
             (&["/usr/bin/github-mcp-server"], "github-mcp-server"),
-            (&["x", "/"], "bridge"),
+            (&["/"], "bridge"),
+            (&["./fake.py", "--api-key", "hunter2"], "fake"),
+            (&["server", "hunter2"], "server"),
+            (&["npx", "-y", "server", "--token", "hunter2"], "server"),
+            (&["npx", "--registry", "https://user:hunter2@host", "server"], "npx"),
+            (&["npx", "--package=x", "server"], "server"),
+            (&["uvx", "mcp-server-time==1.2", "--local-timezone=UTC"], "mcp-server-time"),
+            (&["uvx", "--from", "git+https://hunter2@host/x", "server"], "uvx"),
+            (&["pipx", "run", "mcp-server-time"], "mcp-server-time"),
+            (&["docker", "run", "-i", "--rm", "mcp/time:latest"], "time"),
+            (&["docker", "run", "-i", "-e", "KEY=hunter2", "mcp/time"], "docker"),
+            (&["python3.12", "-u", "server.py"], "server"),
+            (&["python", "-m", "mcp_server_time", "hunter2"], "mcp_server_time"),
+            (&["node", "C:\\tools\\server.mjs", "hunter2"], "server"),
+            (&["sh", "-c", "KEY=hunter2 exec server"], "sh"),
+            (&["deno", "run", "-A", "server.ts"], "server"),
         ] {
             let (program, args) = line.split_first().unwrap();
             let command = CommandPlan {
@@ -87,7 +142,7 @@ mod tests {
                 cwd: None,
                 is_hidden: false,
             };
-            assert_eq!(server_name(&command), name);
+            assert_eq!(server_name(&command), name, "{line:?}");
         }
     }
 }

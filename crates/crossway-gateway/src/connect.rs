@@ -132,11 +132,6 @@ pub(crate) fn by_plan_unquoted() -> Connect {
     })
 }
 
-/// Starts the user's command, asks the URL, or reads the API's document, and finds out which eras it speaks.
-pub(crate) async fn connect(plan: UpstreamPlan) -> Result<Connected, RunError> {
-    connect_with(Named { name: None, plan }, Options::default(), &NETWORK).await
-}
-
 /// A plan, and what its server is called where there are several.
 struct Named {
     name: Option<Arc<str>>,
@@ -149,10 +144,36 @@ impl Named {
     }
 }
 
-async fn connect_with(
+/// Starts the user's command, asks the URL, or reads the API's document, and finds out which eras it speaks; unless the process is asked to end
+/// first: `None` then, once what was started for it has ended.
+pub(crate) async fn connect_unless_asked(
+    plan: UpstreamPlan,
+    asked: impl Future<Output = std::io::Result<()>>,
+) -> Result<Option<Connected>, RunError> {
+    let mut started = None;
+    let connected = tokio::select! {
+        connected = connect_as(Named { name: None, plan }, Options::default(), &NETWORK, &mut started) => {
+            return connected.map(Some);
+        }
+        asked = asked => asked,
+    };
+    connected.map_err(RunError::Signals)?;
+    if let Some(children) = started {
+        children.close().await;
+    }
+    Ok(None)
+}
+
+async fn connect_with(named: Named, options: Options, inherited: &[&str]) -> Result<Connected, RunError> {
+    connect_as(named, options, inherited, &mut None).await
+}
+
+/// Reaches what the plan names. A command is there as `started` as soon as it is.
+async fn connect_as(
     Named { name, plan }: Named,
     options: Options,
     inherited: &[&str],
+    started: &mut Option<StdioUpstream>,
 ) -> Result<Connected, RunError> {
     match plan {
         UpstreamPlan::Url(url) => {
@@ -169,6 +190,7 @@ async fn connect_with(
                 command = command.named(name);
             }
             let children = StdioUpstream::new(command, options);
+            *started = Some(children.clone());
             let era = children.probe().await?;
             let speaks = speaks(era);
             let upstream = Arc::new(children.clone());

@@ -2,11 +2,13 @@
 
 use crossway_demo::{Demo, Era, StreamCloser};
 use crossway_rmcp::HandlerUpstream;
+use crossway_stdio::OwnStdio;
 use crossway_streamable_http::server::StreamControl;
 
 use crate::args::{DemoArgs, EraArg};
 use crate::plan;
 use crate::serve::Bound;
+use crate::shutdown::{Hangup, Signals};
 use crate::single::serve;
 use crate::{RunError, Running, stdio};
 
@@ -32,7 +34,8 @@ async fn run(args: DemoArgs) -> Result<(), RunError> {
     });
     let upstream = HandlerUpstream::new(move || demo.clone());
     if args.stdio {
-        return stdio::serve(upstream).await;
+        let mut signals = Signals::new(Hangup::Ends).map_err(RunError::Signals)?;
+        return stdio::serve(OwnStdio::open(), upstream, &mut signals).await;
     }
     let bound = Bound::new(plan::serving(&args.listen)?).await?;
     serve(bound, upstream, "crossway-demo", true).await?;

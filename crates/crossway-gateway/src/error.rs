@@ -68,6 +68,9 @@ pub enum RunError {
     /// Standard input or output broke.
     #[error("standard input or output broke")]
     Stdio(#[source] std::io::Error),
+    /// A client on standard input has closed it before there was anything to ask.
+    #[error("standard input was closed before the URL has answered")]
+    Left,
     /// Signals can't be listened for.
     #[error("can't listen for signals")]
     Signals(#[source] std::io::Error),

@@ -12,14 +12,15 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use crossway_http_sse::HttpSse;
 use crossway_streamable_http::server::StreamableHttp;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use pin_project::pin_project;
 use tower_service::Service;
 
+use crate::limits::NAMES_TOLD;
 use crate::tools::Tools;
 
 /// What is said where nothing is.
@@ -80,12 +81,22 @@ impl Pair {
     }
 
     /// Sends a request to the face that it is for.
-    fn call(&self, request: Request<Incoming>) -> FaceFuture {
+    fn call(&self, mut request: Request<Incoming>) -> FaceFuture {
+        if matches!(request.uri().path(), "/sse/" | "/message/") {
+            cut_slash(request.uri_mut());
+        }
         match (Face::of(request.uri().path()), &self.mcp, &self.tools) {
             (Some(Face::Mcp), Some((mcp, _)), _) => FaceFuture::Mcp(mcp.clone().call(request)),
             (Some(Face::Sse), Some((_, sse)), _) => FaceFuture::Sse(sse.clone().call(request)),
             // No tool is there, and what else there is the OpenAPI face does not know.
             (_, Some(_), Some(_)) if request.uri().path() == "/" => FaceFuture::not_here(NOT_HERE_EITHER),
+            // The page finds its files beside `docs`.
+            (_, _, Some(_))
+                if request.uri().path() == "/docs/"
+                    && matches!(*request.method(), Method::GET | Method::HEAD) =>
+            {
+                FaceFuture::moved("../docs")
+            }
             (_, _, Some(tools)) => FaceFuture::Tools(tools.clone().call(request)),
             _ => FaceFuture::nowhere(),
         }
@@ -99,6 +110,8 @@ pub struct Faces(Arc<All>);
 #[derive(Debug)]
 struct All {
     root: Pair,
+    /// Whether callers who name no server are told the names of all.
+    tells_names: bool,
     named: RwLock<HashMap<String, Pair>>,
 }
 
@@ -106,7 +119,17 @@ impl Faces {
     /// Serves `root` at the root.
     #[must_use]
     pub fn new(root: Pair) -> Self {
-        Self(Arc::new(All { root, named: RwLock::default() }))
+        Self::with(root, false)
+    }
+
+    /// The same for callers who may know the names of all that is served: they are told them where they ask for another.
+    #[must_use]
+    pub fn telling_names(root: Pair) -> Self {
+        Self::with(root, true)
+    }
+
+    fn with(root: Pair, tells_names: bool) -> Self {
+        Self(Arc::new(All { root, tells_names, named: RwLock::default() }))
     }
 
     /// Serves a pair below `/{name}`. Gives back the one that was there before.
@@ -134,9 +157,8 @@ impl Faces {
 
     /// Ends what is left.
     pub async fn close(&self) {
-        for pair in self.pairs() {
-            pair.close().await;
-        }
+        let pairs = self.pairs();
+        futures_util::future::join_all(pairs.iter().map(Pair::close)).await;
     }
 
     fn pairs(&self) -> Vec<Pair> {
@@ -178,11 +200,31 @@ impl Faces {
                 cut_path(request.uri_mut(), length);
                 pair.call(request)
             }
-            None if first_segment(request.uri().path()).is_some() && is_of_mcp(request.uri().path()) => {
-                FaceFuture::nowhere()
+            None if segment_of_name(request.uri().path()).is_some() && is_of_mcp(request.uri().path()) => {
+                self.not_named()
             }
             None => self.0.root.call(request),
         }
+    }
+}
+
+impl Faces {
+    /// The answer below a name that nothing has.
+    fn not_named(&self) -> FaceFuture {
+        if !self.0.tells_names {
+            return FaceFuture::nowhere();
+        }
+        let mut names: Vec<String> = {
+            let named = self.0.named.read().unwrap_or_else(PoisonError::into_inner);
+            named.keys().map(|name| format!("/{}/mcp", encode_name(name))).collect()
+        };
+        names.sort_unstable();
+        let more = if names.len() > NAMES_TOLD { ", ..." } else { "" };
+        names.truncate(NAMES_TOLD);
+        let told = format!("nothing is here: Streamable HTTP is at /mcp, {}{more}", names.join(", "));
+        let told =
+            serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": told } });
+        FaceFuture::not_here(told.to_string())
     }
 }
 
@@ -196,7 +238,7 @@ impl Face {
     fn of(path: &str) -> Option<Self> {
         match path {
             "/mcp" | "/mcp/" => Some(Self::Mcp),
-            "/sse" | "/message" => Some(Self::Sse),
+            "/sse" | "/sse/" | "/message" | "/message/" => Some(Self::Sse),
             _ => None,
         }
     }
@@ -256,6 +298,17 @@ fn cut_path(uri: &mut Uri, length: usize) {
     }
 }
 
+/// Takes the slash at the path's end away.
+fn cut_slash(uri: &mut Uri) {
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let path = format!("{}{query}", uri.path().trim_end_matches('/'));
+    if let Ok(path) = path.parse::<PathAndQuery>() {
+        let mut parts = std::mem::take(uri).into_parts();
+        parts.path_and_query = Some(path);
+        *uri = Uri::from_parts(parts).unwrap_or_default();
+    }
+}
+
 /// A path segment without its percent signs (RFC 3986, section 2.1); `None` for what is not UTF-8 then.
 fn decode(segment: &str) -> Option<Cow<'_, str>> {
     percent_encoding::percent_decode_str(segment).decode_utf8().ok()
@@ -271,8 +324,8 @@ pub fn encode_name(name: &str) -> String {
 }
 
 /// An answer of none of the faces, JSON text.
-pub(crate) fn answer(status: StatusCode, body: &'static str) -> Response<FaceBody> {
-    let mut response = Response::new(Either::Right(Either::Right(Full::from(body))));
+pub(crate) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Response<FaceBody> {
+    let mut response = Response::new(Either::Right(Either::Right(Full::from(body.into()))));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
@@ -303,7 +356,14 @@ impl FaceFuture {
         Self::not_here(NOT_HERE)
     }
 
-    fn not_here(told: &'static str) -> Self {
+    /// The answer where the same is elsewhere.
+    fn moved(to: &'static str) -> Self {
+        let mut response = answer(StatusCode::PERMANENT_REDIRECT, "");
+        response.headers_mut().insert(LOCATION, HeaderValue::from_static(to));
+        Self::Nowhere(std::future::ready(response))
+    }
+
+    fn not_here(told: impl Into<Bytes>) -> Self {
         Self::Nowhere(std::future::ready(answer(StatusCode::NOT_FOUND, told)))
     }
 

@@ -67,7 +67,7 @@ impl Fleet {
         let tools = maker.tools();
         let directory = Directory::new(tools.clone());
         let root = maker.pair_with(Arc::new(Front::new(router.clone())), handles);
-        let faces = Faces::new(root.with_tools(Some(Tools::Many(directory.clone()))));
+        let faces = Faces::telling_names(root.with_tools(Some(Tools::Many(directory.clone()))));
         let mcp = Some((router, faces.clone()));
         let running = Running { maker, tools, directory, mcp, members: Vec::new() };
         self.run(running, bound, faces, Door::Open).await

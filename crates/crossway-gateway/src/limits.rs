@@ -17,6 +17,20 @@ pub(crate) const OPENAPI_FIRST_LIST: Duration = Duration::from_secs(30);
 /// How long a call of `crossway openapi` may be without a sign of life from its server: as with a bridge.
 pub(crate) const OPENAPI_IDLE: Duration = Duration::from_secs(300);
 
+/// How long `crossway stdio` waits for a URL that has not answered yet, once its client has closed its side: less than launchers
+/// wait for the process to end (2 s in the SDKs).
+pub(crate) const REACHED_FOR_NOBODY: Duration = Duration::from_millis(1500);
+
+/// How many servers of a bridge are named to a client that asks for another: as many as somebody reads.
+pub(crate) const NAMES_TOLD: usize = 20;
+
+/// How long after one signal to end another one is the same wish: `timeout` sends two within microseconds, and nobody presses Ctrl-C twice as
+/// fast.
+pub(crate) const SAME_WISH: Duration = Duration::from_millis(500);
+
+/// How long answers that tell of the end may take to their clients when calls are cut off at the end of a drain.
+pub(crate) const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
 /// How long a call waits for its upstream to be there: less than clients wait, so that they are told why.
 pub(crate) const UPSTREAM_PATIENCE: Duration = Duration::from_secs(10);
 

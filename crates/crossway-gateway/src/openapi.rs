@@ -15,7 +15,7 @@ use crossway_service::{Call, Context, Origin, Scope, Upstream};
 use serde_json::{Map, Value};
 
 use crate::args::{HeaderArg, HeaderError, OpenApiArgs, ServerTypeArg, TransportArg};
-use crate::connect::connect;
+use crate::connect::connect_unless_asked;
 use crate::eras::any_era_of;
 use crate::faces::{Faces, Pair};
 use crate::fleet::Fleet;
@@ -146,14 +146,21 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
         let bound = Bound::new(serving).await?.of_tools(&tools);
         return fleet.serve_tools(bound, tools, door).await;
     };
-    let bound = Bound::new(serving).await?.of_tools(&tools);
-    let connected = connect(upstream).await?;
+    let mut bound = Bound::new(serving).await?.of_tools(&tools);
+    let Some(connected) = connect_unless_asked(upstream, bound.asked()).await? else { return Ok(()) };
     connected.announce("mcp");
     let any_era = any_era_of("mcp", Arc::clone(&connected.upstream), &connected, BackOptions::default());
     // Whoever comes first is to see all tools, however long the server takes to start.
     let modern = any_era.modern();
-    if tokio::time::timeout(OPENAPI_FIRST_LIST, first_list(&modern)).await.is_err() {
-        tracing::warn!("the MCP server has not listed its tools yet; the document has them when it has");
+    tokio::select! {
+        listed = tokio::time::timeout(OPENAPI_FIRST_LIST, first_list(&modern)) => if listed.is_err() {
+            tracing::warn!("the MCP server has not listed its tools yet; the document has them when it has");
+        },
+        asked = bound.asked() => {
+            asked.map_err(RunError::Signals)?;
+            connected.close().await;
+            return Ok(());
+        }
     }
     let upstream = Arc::new(alone("mcp", &modern));
     let face = bound.maker(false).tools_of(upstream, tools);

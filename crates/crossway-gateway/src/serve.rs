@@ -14,6 +14,7 @@ use crossway_router::guard::Timeouts;
 use crossway_service::Upstream;
 use crossway_streamable_http::server::http::{HttpLimits, HttpService, Listeners, serve_with};
 use crossway_streamable_http::server::{Config, Limits, StreamableHttp};
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -21,9 +22,10 @@ use crate::banner;
 use crate::config::file::LimitsFile;
 use crate::config::{Listening, Loaded};
 use crate::faces::{Faces, Pair};
+use crate::limits::LAST_ANSWERS;
 use crate::pages::Paged;
 use crate::plan::Serving;
-use crate::shutdown::Signals;
+use crate::shutdown::{Hangup, Signals};
 use crate::tls::Door;
 
 /// Why an upstream can't be served.
@@ -78,9 +80,11 @@ pub struct Bound {
     serving: Serving,
     /// Whether nobody is authenticated.
     is_open: bool,
-    /// Whether tools alone are served.
-    is_of_tools: bool,
+    /// Where tools alone are served, what stands before the names of servers in their paths.
+    tools_below: Option<String>,
     limits: Bounds,
+    /// What asks to end is heard from before anything is started.
+    signals: Signals,
 }
 
 /// How much faces and connections take on.
@@ -111,6 +115,7 @@ impl Bound {
     ///
     /// When a name can't be one, or the address is taken.
     pub async fn new(serving: Serving) -> Result<Self, ServeError> {
+        let signals = Signals::new(Hangup::Ends)?;
         let mut hosts = AllowedHosts::loopback();
         for host in &serving.allow_hosts {
             hosts = hosts.and(host).map_err(|_| ServeError::BadHost(host.clone()))?;
@@ -122,12 +127,15 @@ impl Bound {
         let address = serving.address;
         let listeners = listener(address, None, "").await?.into();
         let limits = Bounds::default();
-        Ok(Self { listeners, hosts, origins, serving, is_open: true, is_of_tools: false, limits })
+        Ok(Self { listeners, hosts, origins, serving, is_open: true, tools_below: None, limits, signals })
     }
-}
 
-impl Bound {
-    /// Binds the address of a config whose callers are known, unless there are sockets that are bound already.
+    /// Ready when the process is asked to end before it serves.
+    pub(crate) async fn asked(&mut self) -> std::io::Result<()> {
+        self.signals.asked().await
+    }
+
+    /// Binds the address of a config whose callers are known.
     ///
     /// # Errors
     ///
@@ -136,6 +144,7 @@ impl Bound {
         loaded: &Loaded,
         bound: Vec<std::net::TcpListener>,
     ) -> Result<Self, ServeError> {
+        let signals = Signals::new(Hangup::Reloads)?;
         let Listening { address, hosts, origins, .. } = loaded.listening.clone();
         let serving = Serving {
             address,
@@ -151,12 +160,12 @@ impl Bound {
             listeners = listeners.and(listener(address, Some(more), "").await?);
         }
         let limits = Bounds::from(&loaded.limits);
-        Ok(Self { listeners, hosts, origins, serving, is_open: false, is_of_tools: false, limits })
+        Ok(Self { listeners, hosts, origins, serving, is_open: false, tools_below: None, limits, signals })
     }
 
     /// Serves tools as OpenAPI alone, whose face has seen to who may call.
     pub(crate) fn of_tools(mut self, face: &face::Config) -> Self {
-        (self.is_open, self.is_of_tools) = (false, true);
+        (self.is_open, self.tools_below) = (false, Some(face.path_prefix.clone()));
         (self.hosts, self.origins) = (face.hosts.clone(), face.origins.clone());
         self
     }
@@ -291,15 +300,13 @@ pub(crate) async fn run(
     name: &str,
     named: &[String],
 ) -> Result<(), ServeError> {
-    let Bound { listeners, hosts, origins, serving, is_open, is_of_tools, limits } = bound;
+    let Bound { listeners, hosts, origins, serving, is_open, tools_below, limits, mut signals } = bound;
     let edge = Paged::new(hosts, origins, edge);
     let address = listeners.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let is_secure = door.is_secure();
-    // Before anybody can know that it serves: who asks it to end then has it end in order.
-    let mut signals = Signals::new()?;
     let server = tokio::spawn(serve_with(listeners, door, edge, limits.http, async { drop(stopped.await) }));
-    tell(address, is_secure, is_of_tools, name, named)?;
+    tell(address, is_secure, tools_below.as_deref(), name, named)?;
     if is_open && !address.ip().is_loopback() {
         tracing::warn!(%address, "nobody is authenticated: whoever reaches this address can call the server behind it");
     }
@@ -310,18 +317,30 @@ pub(crate) async fn run(
     faces.drain();
     let _ = stop.send(());
     let mut server = server;
-    tokio::select! {
-        drained = tokio::time::timeout(serving.drain, &mut server) => if drained.is_err() {
-            tracing::warn!("calls were still in flight when the time to drain was over; they are cancelled");
-        },
+    let is_cut_off = tokio::select! {
+        drained = tokio::time::timeout(serving.drain, &mut server) => {
+            if drained.is_err() {
+                tracing::warn!("calls were still in flight when the time to drain was over; they are cancelled");
+            }
+            drained.is_err()
+        }
         again = signals.asked() => {
             again?;
             tracing::warn!("asked to end once more; calls that are still in flight are cancelled");
+            true
         }
+    };
+    if is_cut_off {
+        ending(Ending::CutsOff);
     }
-    ending(Ending::CutsOff);
-    server.abort();
-    faces.close().await;
+    let closing = faces.close().shared();
+    if is_cut_off {
+        // Calls get their outcome from the faces, and connections have to be there for it.
+        let told = futures_util::future::join(closing.clone(), &mut server);
+        let _ = tokio::time::timeout(LAST_ANSWERS, told).await;
+        server.abort();
+    }
+    closing.await;
     Ok(())
 }
 
@@ -329,14 +348,14 @@ pub(crate) async fn run(
 fn tell(
     address: SocketAddr,
     is_secure: bool,
-    is_of_tools: bool,
+    tools_below: Option<&str>,
     name: &str,
     named: &[String],
 ) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    let text = match is_of_tools {
-        true => banner::of_tools(address, is_secure, named),
-        false => banner::text(address, is_secure, name, named, out.is_terminal()),
+    let text = match tools_below {
+        Some(prefix) => banner::of_tools(address, is_secure, prefix, named),
+        None => banner::text(address, is_secure, name, named, out.is_terminal()),
     };
     out.write_all(text.as_bytes())?;
     out.flush()

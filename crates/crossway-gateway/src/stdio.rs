@@ -1,21 +1,23 @@
 //! `crossway stdio`: serves a URL on standard input and output.
 
 use std::io::{self, IsTerminal as _};
+use std::pin::pin;
 use std::sync::Arc;
 
 use crossway_proto::Kind;
 use crossway_router::Renewed;
 use crossway_router::guard::Timeouts;
 use crossway_service::{Ask, Call, CallError, Connection, Link, Reason, Reply, Scope, Upstream};
-use crossway_stdio::ServeOptions;
+use crossway_stdio::{OwnStdio, ServeOptions};
 use tokio::sync::Notify;
 
 use crate::args::StdioArgs;
 use crate::detect::reach_url;
 use crate::eras::any_era;
 use crate::error::told;
-use crate::limits::FIRST_REQUEST;
-use crate::{DetectError, RunError, Running, plan, shutdown};
+use crate::limits::{FIRST_REQUEST, REACHED_FOR_NOBODY};
+use crate::shutdown::{Hangup, Signals};
+use crate::{DetectError, RunError, Running, plan};
 
 /// Serves this process's standard input and output until the input is closed, or until asked to end.
 ///
@@ -28,23 +30,41 @@ pub fn stdio(args: StdioArgs) -> Running {
 }
 
 async fn run(args: StdioArgs) -> Result<(), RunError> {
+    let mut signals = Signals::new(Hangup::Ends).map_err(RunError::Signals)?;
+    let mut client = OwnStdio::open();
     let timeout = args.timeout;
-    match reach_url(plan::stdio(&args)?).await {
-        Ok(url) => serve(Timeouts::new(Renewed::new(any_era("url", url)), timeout)).await,
+    let mut reaching = pin!(reach_url(plan::stdio(&args)?));
+    let left = async {
+        client.left().await.map_err(RunError::Stdio)?;
+        tokio::time::sleep(REACHED_FOR_NOBODY).await;
+        // A script would take it that it has its answers.
+        if client.is_silent() { Ok(()) } else { Err(RunError::Left) }
+    };
+    let reached = tokio::select! {
+        reached = &mut reaching => reached,
+        left = left => return left,
+        asked = signals.asked() => return asked.map_err(RunError::Signals),
+    };
+    match reached {
+        Ok(url) => {
+            let upstream = Timeouts::new(Renewed::new(any_era("url", url)), timeout);
+            serve(client, upstream, &mut signals).await
+        }
         Err(error) => {
-            tell(&error).await?;
+            tell(client, &error, &mut signals).await?;
             Err(error.into())
         }
     }
 }
 
 /// Answers the client's first request by what is wrong: most clients show that to their users, and not the log.
-async fn tell(error: &DetectError) -> Result<(), RunError> {
+async fn tell(client: OwnStdio, error: &DetectError, signals: &mut Signals) -> Result<(), RunError> {
     // Who types that sees the log.
     if io::stdin().is_terminal() {
         return Ok(());
     }
-    let told = tokio::time::timeout(FIRST_REQUEST, serve(Unreachable(told(error).into()))).await;
+    let told =
+        tokio::time::timeout(FIRST_REQUEST, serve(client, Unreachable(told(error).into()), signals)).await;
     told.unwrap_or(Ok(()))
 }
 
@@ -84,11 +104,15 @@ impl Connection for Refusing {
 }
 
 /// Serves one client on standard input and output.
-pub(crate) async fn serve(upstream: impl Upstream) -> Result<(), RunError> {
+pub(crate) async fn serve(
+    client: OwnStdio,
+    upstream: impl Upstream,
+    signals: &mut Signals,
+) -> Result<(), RunError> {
     let link = upstream.connect(Scope::Session);
     tokio::select! {
-        served = crossway_stdio::serve_stdio(link.clone(), ServeOptions::default()) => served.map(drop).map_err(RunError::Stdio)?,
-        asked = shutdown::asked() => asked.map_err(RunError::Signals)?,
+        served = client.serve(link.clone(), ServeOptions::default()) => served.map(drop).map_err(RunError::Stdio)?,
+        asked = signals.asked() => asked.map_err(RunError::Signals)?,
     }
     link.close().await;
     Ok(())

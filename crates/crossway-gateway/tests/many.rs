@@ -74,11 +74,26 @@ fn several_servers_are_merged_and_each_is_alone_below_its_name() {
     assert!(dead.contains("can't be reached") || dead.contains("can't be started"), "{dead}");
     let nowhere = bridge.post_at("/off/mcp", INITIALIZE, None);
     assert!(nowhere.starts_with("HTTP/1.1 404"), "{nowhere}");
+    let others = "/mcp, /dead/mcp, /local%20one/mcp, /new/mcp, /remote/mcp";
+    assert!(nowhere.contains(others), "{nowhere}");
     let unknown = bridge.post(
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"nobody__echo","arguments":{}}}"#,
         Some(&session),
     );
     assert!(unknown.contains("-32602") && unknown.contains("Unknown tool"), "{unknown}");
+    let unnamed = bridge.post(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"nosuch","arguments":{}}}"#,
+        Some(&session),
+    );
+    let told = r#"unknown tool \"nosuch\"; servers that have not told their tools yet: dead"#;
+    assert!(unnamed.contains(told), "{unnamed}");
+    // One slash behind a path is the same path.
+    for path in ["/mcp/", "/remote/mcp/"] {
+        assert!(bridge.post_at(path, INITIALIZE, None).starts_with("HTTP/1.1 200"), "{path}");
+    }
+    for path in ["/mcp//", "//mcp", "/mcp/x", "/remote/mcp//", "/remote//mcp"] {
+        assert!(bridge.post_at(path, INITIALIZE, None).starts_with("HTTP/1.1 404"), "{path}");
+    }
 }
 
 #[test]

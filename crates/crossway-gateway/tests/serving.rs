@@ -7,6 +7,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use support::{CROSSWAY, INITIALIZE, Serving, read};
 
@@ -220,13 +221,109 @@ fn sigterm_lets_a_call_in_flight_finish_and_ends_the_children() {
 
 #[test]
 #[cfg(unix)]
+fn two_signals_at_once_are_one_wish() {
+    let mut bridge = Serving::start(&["bridge", "--drain", "600", "--", CROSSWAY, "demo", "--stdio"]);
+    let mut stream = in_flight(&bridge, 10, 200);
+    // As `timeout` does.
+    let pid = bridge.child.id();
+    let twice = Command::new("sh").args(["-c", &format!("kill -TERM {pid}; kill -TERM {pid}")]).status();
+    assert!(twice.unwrap().success());
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains(r#""id":2,"result""#), "{rest}");
+    assert_eq!(bridge.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+#[cfg(unix)]
 fn who_is_asked_to_end_once_more_does_not_wait_for_calls() {
     let mut bridge = Serving::start(&["bridge", "--drain", "600", "--", CROSSWAY, "demo", "--stdio"]);
-    let _stream = in_flight(&bridge, 600, 100);
+    let mut stream = in_flight(&bridge, 600, 100);
+    // Those that come with the first one don't count.
     while bridge.child.try_wait().unwrap().is_none() {
         bridge.signal("INT");
     }
     assert_eq!(bridge.child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("sent, unknown"), "{rest}");
+}
+
+#[test]
+#[cfg(unix)]
+fn who_is_asked_to_end_before_it_serves_ends_what_it_has_started() {
+    for signal in ["TERM", "INT", "HUP"] {
+        let folder = tempfile::tempdir().unwrap();
+        let pids = folder.path().join("pids");
+        // It says nothing, and has a child of its own.
+        let script = format!("sleep 600 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", pids.display());
+        let mut command = Command::new(CROSSWAY);
+        command.args(["bridge", "--listen", "127.0.0.1:0", "--log", "warn", "--", "sh", "-c", &script]);
+        let mut bridge = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        while !pids.exists() {
+            std::thread::yield_now();
+        }
+        let sent = Command::new("kill").args(["-s", signal, &bridge.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(bridge.wait().unwrap().code(), Some(0), "{signal}");
+        // Who has ended may wait for being reaped by whoever does that for orphans.
+        let is_there = |pid| Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status().unwrap();
+        for pid in std::fs::read_to_string(&pids).unwrap().split_whitespace() {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while is_there(pid).success() {
+                assert!(Instant::now() < deadline, "{pid} is there after {signal}");
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_leaves_a_silent_url_is_not_waited_for() {
+    // It takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", silent.local_addr().unwrap());
+    for (asked, code) in [("", 0), (INITIALIZE, 1)] {
+        let mut stdio = Command::new(CROSSWAY)
+            .args(["stdio", &url, "--log", "warn"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        write!(stdio.stdin.take().unwrap(), "{asked}").unwrap();
+        assert_eq!(stdio.wait().unwrap().code(), Some(code));
+    }
+}
+
+#[test]
+fn a_client_of_stdio_need_not_wait_for_the_answer_to_initialize() {
+    for era in ["legacy", "modern"] {
+        let demo = Serving::start(&["demo", "--era", era]);
+        let mut stdio = Command::new(CROSSWAY)
+            .args(["stdio", &demo.url("/mcp"), "--log", "warn"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        write!(stdio.stdin.take().unwrap(), "{INITIALIZE}\n{initialized}\n{ECHO}\n").unwrap();
+        let said = String::from_utf8(stdio.wait_with_output().unwrap().stdout).unwrap();
+        assert!(said.contains("over A") && !said.contains("error"), "{era}: {said}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_that_goes_ends_a_bridge_unless_it_was_started_to_outlive_that() {
+    let mut demo = Serving::start(&["demo"]);
+    demo.signal("HUP");
+    assert_eq!(demo.child.wait().unwrap().code(), Some(0));
+
+    let mut nohup = Serving::spawn(Command::new("nohup").args([CROSSWAY, "demo", "--listen", "127.0.0.1:0"]));
+    nohup.signal("HUP");
+    nohup.open();
+    nohup.signal("TERM");
+    assert_eq!(nohup.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
@@ -244,9 +341,12 @@ fn as_many_files_may_be_open_as_the_system_allows() {
 #[cfg(unix)]
 fn a_call_that_outlasts_the_drain_time_does_not_keep_the_process() {
     let mut bridge = Serving::start(&["bridge", "--drain", "0.2", "--", CROSSWAY, "demo", "--stdio"]);
-    let _stream = in_flight(&bridge, 600, 100);
+    let mut stream = in_flight(&bridge, 600, 100);
     bridge.signal("INT");
     assert_eq!(bridge.child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("sent, unknown"), "{rest}");
 }
 
 #[test]

@@ -66,6 +66,11 @@ pub trait Access: Send + Sync + 'static {
         None
     }
 
+    /// Whether callers may hear the names of all upstreams.
+    fn tells_names(&self) -> bool {
+        false
+    }
+
     /// Whether [`admits`](Self::admits) looks at the [item](Thing::item) of what is called.
     fn looks_at_items(&self, context: &Context) -> bool {
         let _ = context;
@@ -116,6 +121,10 @@ impl Access for Open {
 
     fn lists_of(&self, _: &str, _: &Context) -> Whose {
         Whose::Everybody
+    }
+
+    fn tells_names(&self) -> bool {
+        true
     }
 }
 

@@ -208,3 +208,6 @@ pub const RENEWED_SUBSCRIPTIONS: usize = 4096;
 /// How many notifications that come before the answer to `initialize` are held back until it is known whose session it is: 64. Servers log a line
 /// or two there.
 pub const HELD_BACK: usize = 64;
+
+/// How many servers that have not told what they have an error about an unknown name tells, where it tells any: 8. The log has all.
+pub const UNTOLD_NAMED: usize = 8;

@@ -20,10 +20,12 @@ pub struct Pump {
     limits: Limits,
     context: Context,
     /// What came in behind a notification that is still being handed on (a request must not overtake
-    /// `notifications/initialized`), or when as many calls were in flight as there may be. With what is known of each.
+    /// `notifications/initialized`), behind an `initialize` without an answer (there is no session for it yet), or when as many calls were in flight as there may be. With what is known of each.
     inbox: VecDeque<(Message, Extensions)>,
     inbox_bytes: usize,
     notifying: Option<Reply>,
+    /// The call that is an `initialize`, until it is answered.
+    opening: Option<u64>,
     listening: Option<Reply>,
     calls: SelectAll<InFlight>,
     refused: VecDeque<Message>,
@@ -54,6 +56,7 @@ impl Pump {
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             notifying: None,
+            opening: None,
             listening,
             calls: SelectAll::new(),
             refused: VecDeque::new(),
@@ -83,7 +86,7 @@ impl Pump {
             if !self.cancels_one_that_waits(&message) {
                 self.hand_on(message, self.context.clone());
             }
-        } else if self.notifying.is_some() || !self.inbox.is_empty() || !self.has_room() {
+        } else if self.is_held() || !self.inbox.is_empty() {
             self.inbox_bytes += message.len();
             self.inbox.push_back((message, self.context.extensions.clone()));
         } else {
@@ -133,8 +136,9 @@ impl Pump {
         (!self.is_full() || !self.asked.is_empty()) && self.refused.len() < Limits::URGENT_MESSAGES
     }
 
-    fn has_room(&self) -> bool {
-        self.calls.len() < self.limits.inbox_messages
+    /// Whether what comes in has to wait.
+    fn is_held(&self) -> bool {
+        self.notifying.is_some() || self.opening.is_some() || self.calls.len() >= self.limits.inbox_messages
     }
 
     /// Forgets a request that was not handed on yet, when its cancellation comes: it has no answer.
@@ -177,18 +181,20 @@ impl Pump {
             }
             match Pin::new(&mut self.calls).poll_next(cx) {
                 Poll::Ready(Some((of, Some(message)))) => {
+                    self.opening = self.opening.filter(|opening| *opening != of || !message.is_response());
                     return Poll::Ready(Some(self.noted(message, Some(of))));
                 }
                 // Nobody waits for answers in the course of a call that has ended.
                 Poll::Ready(Some((ended, None))) => {
                     self.asked.retain(|(_, of)| *of != Some(ended));
+                    self.opening = self.opening.filter(|opening| *opening != ended);
                     continue;
                 }
                 Poll::Ready(None) if self.listening.is_none() && self.is_idle() => return Poll::Ready(None),
                 _ => {}
             }
             // A call that has ended just now leaves room for what waits.
-            if self.notifying.is_some() || self.inbox.is_empty() || !self.has_room() {
+            if self.is_held() || self.inbox.is_empty() {
                 break;
             }
         }
@@ -206,7 +212,7 @@ impl Pump {
                 }
                 continue;
             }
-            if !self.has_room() {
+            if self.is_held() {
                 return;
             }
             let Some((message, extensions)) = self.inbox.pop_front() else { return };
@@ -220,13 +226,17 @@ impl Pump {
             context.revision = Revision::parse(&version);
         }
         let id = message.id().filter(|_| message.is_request());
+        let opens = id.is_some() && message.is_method("initialize");
         let is_barrier = message.kind() == Kind::Notification && !is_urgent(&message);
         let reply = self.link.call(Call::message(message, context));
         if is_barrier {
             self.notifying = Some(reply);
         } else {
             self.begun += 1;
-            self.calls.push(InFlight { number: self.begun, id, reply, has_asked: false, is_over: false });
+            if opens {
+                self.opening = Some(self.begun);
+            }
+            self.calls.push(InFlight { number: self.begun, id, reply, is_end_told: opens, is_over: false });
         }
     }
 
@@ -256,13 +266,13 @@ fn is_urgent(message: &Message) -> bool {
 }
 
 /// A reply on its way to the client, failures turned into messages. Each comes with the number of its call, and that alone once a call
-/// has ended in whose course the upstream has asked something.
+/// has ended that opens the session, or in whose course the upstream has asked something.
 struct InFlight {
     number: u64,
     /// `None` for what has no answer.
     id: Option<RequestId>,
     reply: Reply,
-    has_asked: bool,
+    is_end_told: bool,
     is_over: bool,
 }
 
@@ -278,9 +288,9 @@ impl Stream for InFlight {
             Some(Ok(message)) => Some(message),
             None => None,
         };
-        self.has_asked |= message.as_ref().is_some_and(Message::is_request);
+        self.is_end_told |= message.as_ref().is_some_and(Message::is_request);
         self.is_over = message.is_none();
-        let is_told = !self.is_over || self.has_asked;
+        let is_told = !self.is_over || self.is_end_told;
         Poll::Ready(is_told.then_some((self.number, message)))
     }
 }

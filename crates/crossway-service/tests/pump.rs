@@ -73,6 +73,42 @@ async fn messages_of_the_server_pass_and_a_cancelled_call_has_no_answer() {
     assert!(is_idle(&mut pump).await);
 }
 
+#[tokio::test]
+async fn what_comes_right_behind_initialize_waits_for_its_answer() {
+    let (mut pump, server) = serving(Limits::default()).await;
+    let initialize =
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#;
+    for line in [
+        initialize,
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#,
+    ] {
+        pump.handle(message(line));
+    }
+    let id = server.expect("initialize").await;
+    assert!(!is_idle(&mut pump).await);
+    // What it answers to a question of the server's does not.
+    pump.handle(message(r#"{"jsonrpc":"2.0","id":"ping","result":{}}"#));
+    assert!(server.receive().await.unwrap().is_response());
+    server.answer(&id, r#"{"protocolVersion":"2025-06-18"}"#);
+    assert!(text(&mut pump).await.contains("2025-06-18"));
+    assert!(!is_idle(&mut pump).await);
+    assert!(server.receive().await.unwrap().is_method("notifications/initialized"));
+    let id = server.expect("tools/list").await;
+    server.answer(&id, "{}");
+    assert_eq!(text(&mut pump).await, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
+    assert!(is_idle(&mut pump).await);
+
+    // One that is cancelled holds up nothing.
+    pump.handle(message(initialize));
+    server.expect("initialize").await;
+    pump.handle(message(r#"{"jsonrpc":"2.0","id":3,"method":"tools/list"}"#));
+    pump.handle(message(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#));
+    assert!(!is_idle(&mut pump).await);
+    server.receive().await.unwrap();
+    server.expect("tools/list").await;
+}
+
 /// Notes what is known of each request, and takes a notification when it is told to.
 #[derive(Clone, Default)]
 struct Noting {

@@ -87,6 +87,9 @@ impl Default for ServeOptions {
     }
 }
 
+/// 1 MiB: what is read of a client before there is an upstream for it. Its first messages are some hundred bytes.
+pub(crate) const READ_AHEAD_BYTES: usize = 1 << 20;
+
 /// 256 KiB: what a pipe grows to when a message does not fit. Larger ones save switches between the processes and
 /// lose more by leaving the processor's caches: answers of 64 KiB cost a quarter more through 1 MiB.
 #[cfg(target_os = "linux")]

@@ -32,6 +32,11 @@ impl FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let port = text.rsplit_once(':').map_or(text, |(_, port)| port);
+        if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_err()
+        {
+            return Err(format!("{port} is no port: ports go from 0 to 65535"));
+        }
         let found = || text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
         literal(text)
             .or_else(found)
@@ -56,6 +61,9 @@ mod tests {
             assert_eq!(literal(text), Some(SocketAddr::from(([127, 0, 0, 1], 8808))), "{text}");
         }
         assert_eq!(literal("0.0.0.0:1").map(|address| address.port()), Some(1));
+        for text in ["99999", "127.0.0.1:99999", "[::1]:65536"] {
+            assert!(text.parse::<Listen>().unwrap_err().contains("0 to 65535"), "{text}");
+        }
         for text in ["127.0.0.1", "localhost", "", "99999", "nowhere:1"] {
             assert_eq!(literal(text), None, "{text}");
         }

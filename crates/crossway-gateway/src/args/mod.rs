@@ -225,7 +225,7 @@ pub struct DemoArgs {
     #[arg(long, value_enum, default_value_t = EraArg::Both)]
     pub era: EraArg,
     /// Serve standard input and output instead of URLs.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["listen", "allow_hosts", "allow_origins", "drain"])]
     pub stdio: bool,
 }
 
@@ -278,8 +278,8 @@ pub struct ListenArgs {
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// What to log, on standard error: a level (error, warn, info, debug, trace) or a filter such as
-    /// warn,crossway_stdio=debug. `info` unless told otherwise.
-    #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG", hide_env_values = true)]
+    /// warn,crossway_stdio=debug. `info` unless told otherwise, as by the variable RUST_LOG.
+    #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
     /// How log lines look; text unless told otherwise.
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]

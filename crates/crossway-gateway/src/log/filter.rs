@@ -75,10 +75,16 @@ fn meant(nearest: Option<&'static str>) -> String {
 /// programs' parts, which the environment may have for these, say nothing of this one.
 pub(crate) fn filter(text: &str) -> Result<Targets, LogFilterError> {
     let (mut is_ours, mut directives) = (false, Vec::new());
-    for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
-        let (name, level) =
-            directive.split_once('=').map_or((directive, None), |(name, level)| (name, Some(level)));
-        let name = name.split('[').next().unwrap_or_default();
+    for directive in directives_of(text).map(str::trim).filter(|directive| !directive.is_empty()) {
+        // What stands in brackets is a span, of which no part of this program has one to choose by.
+        let (name, span) = directive.find('[').map_or((directive, None), |at| {
+            let end = directive.rfind(']').map_or(directive.len(), |end| end + 1);
+            (&directive[..at], Some(directive.get(end..).unwrap_or_default()))
+        });
+        let (name, level) = match span {
+            Some(rest) => (name, rest.strip_prefix('=')),
+            None => name.split_once('=').map_or((name, None), |(name, level)| (name, Some(level))),
+        };
         if let Some(level) = level.filter(|level| !is_level(level)) {
             return Err(unknown(level, &LEVELS));
         }
@@ -90,7 +96,9 @@ pub(crate) fn filter(text: &str) -> Result<Targets, LogFilterError> {
             return Err(unknown(name, &[levels, TARGETS].concat()));
         }
         is_ours |= is_known;
-        directives.push(directive);
+        if is_known || span.is_none() {
+            directives.push(directive);
+        }
     }
     if !is_ours {
         directives.push(DEFAULT);
@@ -99,6 +107,19 @@ pub(crate) fn filter(text: &str) -> Result<Targets, LogFilterError> {
     let filter = filter.map_err(|_| LogFilterError::Unreadable(text.to_owned()))?;
     let is_named = filter.iter().any(|(target, _)| target.split("::").next() == Some("rmcp"));
     Ok(if is_named { filter } else { filter.with_target("rmcp", LevelFilter::OFF) })
+}
+
+/// What stands between commas, those in braces left alone: they are between the fields of a span.
+fn directives_of(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    text.split(move |character| {
+        match character {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        character == ',' && depth == 0
+    })
 }
 
 fn unknown(word: &str, known: &[&'static str]) -> LogFilterError {
@@ -148,6 +169,8 @@ mod tests {
             ("", true, false, true),
             // What the environment says for other programs.
             ("sqlx=warn", true, false, true),
+            ("app[span{field=1,other=2}]=trace", true, false, true),
+            ("crossway_router=debug,app[span{field=1,other=2}]=trace", true, true, false),
         ] {
             let filter = filter(text).unwrap();
             let is_heard = |of, level| filter.would_enable(of, &level);

@@ -20,12 +20,12 @@ use lines::Lines;
 /// The process's log, once it is started.
 static LINES: OnceLock<Lines> = OnceLock::new();
 
-/// Starts logging as the command line says, else as the config does, else from `info` on as text. Who logs never waits: a thread writes
+/// Starts logging as the command line says, else `RUST_LOG`, else the config, else from `info` on as text. Who logs never waits: a thread writes
 /// the lines, and what is not read as fast as it comes is dropped and counted. [`end`] belongs at the process's end.
 ///
 /// # Errors
 ///
-/// When the filter can't be read, or there can be no thread.
+/// When the filter can't be read, unless it is of the environment, or when there can be no thread.
 pub fn start(args: &LogArgs, config: &LogFile) -> Result<(), LogError> {
     start_with(args, config, None)
 }
@@ -34,10 +34,16 @@ pub fn start(args: &LogArgs, config: &LogFile) -> Result<(), LogError> {
 ///
 /// # Errors
 ///
-/// When the filter can't be read, or there can be no thread.
+/// As [`start`].
 pub fn start_with(args: &LogArgs, config: &LogFile, spans: Option<SpanLayer>) -> Result<(), LogError> {
-    let log = args.log.as_deref().or(config.filter.as_deref()).unwrap_or(filter::DEFAULT);
-    let filter = filter::filter(log)?;
+    // What the environment says may be meant for another program.
+    let of_environment = std::env::var("RUST_LOG").ok().filter(|text| args.log.is_none() && !text.is_empty());
+    let (of_environment, unusable) = match of_environment.map(|text| filter::filter(&text)).transpose() {
+        Ok(filter) => (filter, None),
+        Err(error) => (None, Some(error)),
+    };
+    let said = args.log.as_deref().or(config.filter.as_deref()).unwrap_or(filter::DEFAULT);
+    let filter = of_environment.map_or_else(|| filter::filter(said), Ok)?;
     let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
     let lines = Lines::start().map_err(LogError::Thread)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(LINES.get_or_init(|| lines).clone());
@@ -54,6 +60,9 @@ pub fn start_with(args: &LogArgs, config: &LogFile, spans: Option<SpanLayer>) ->
             let registry = tracing_subscriber::registry().with(spans.map(SpanLayer::filtered));
             registry.with(lines.json().flatten_event(true).with_filter(filter)).init();
         }
+    }
+    if let Some(error) = unusable {
+        tracing::warn!(%error, "RUST_LOG is of no use here, and is left alone; --log says what to log as well");
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use super::splice::Named;
 use super::{Router, listening};
 use crate::access::{Thing, Whose};
 use crate::known::{Entry, Failure, Known, ListKind, Listed};
+use crate::limits::UNTOLD_NAMED;
 
 /// The capability of clients that have extensions.
 const EXTENSIONS: &str = "extensions";
@@ -319,6 +320,20 @@ fn not_found(why: NotFound, request: &Message, what: &str, name: &str) -> Reply 
         NotFound::Untold(None) => {
             let why = "it may be one of a server of which nothing is known yet";
             Reply::failed(CallError::not_sent(Reason::Unavailable(why.into())))
+        }
+        NotFound::UntoldBy(upstreams) => {
+            let named: Vec<&str> = upstreams.iter().take(UNTOLD_NAMED).map(|name| &**name).collect();
+            let more = if upstreams.len() > UNTOLD_NAMED { ", and others" } else { "" };
+            let name: String = name.chars().take(200).collect();
+            let why = format!(
+                "unknown {what} {name:?}; servers that have not told their {what}s yet: {}{more}",
+                named.join(", ")
+            );
+            let error = ErrorObject::new(ErrorCode::NOT_SENT, why);
+            Reply::once(error_of(
+                &id_of(request),
+                error.with_data(&serde_json::json!({ "outcome": "not sent" })),
+            ))
         }
         NotFound::Unknown | NotFound::Unasked => Reply::once(unknown(request, what, name)),
     }

@@ -1,7 +1,7 @@
 //! Lists, merged over all upstreams.
 
 use std::borrow::Cow;
-use std::collections::hash_map;
+use std::collections::{BTreeSet, hash_map};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crossway_era::keys;
@@ -260,7 +260,17 @@ impl Router {
         {
             return Ok((Arc::clone(only), exposed.to_owned()));
         }
-        Err(if merged.is_partial() { NotFound::Untold(None) } else { NotFound::Unknown })
+        Err(self.missed_in(merged.missing()))
+    }
+
+    /// Why nobody has what is asked for, when the lists of these upstreams are missing.
+    pub(super) fn missed_in<'a>(&self, missing: impl Iterator<Item = &'a Arc<str>>) -> NotFound {
+        let mut missing = missing.peekable();
+        match missing.peek() {
+            None => NotFound::Unknown,
+            Some(_) if self.access().tells_names() => NotFound::UntoldBy(missing.cloned().collect()),
+            Some(_) => NotFound::Untold(None),
+        }
     }
 
     fn write(&self, kind: ListKind, lists: &[(Arc<Known>, Option<Listed>)], context: &Context) -> Merged {
@@ -380,6 +390,8 @@ pub(super) enum NotFound {
     Unknown,
     /// An upstream of which nothing is known may have it; with the reason, where it is told which one.
     Untold(Option<Arc<Failure>>),
+    /// The same, of these upstreams.
+    UntoldBy(BTreeSet<Arc<str>>),
     /// It can be told once the lists have been asked for.
     Unasked,
 }
@@ -390,9 +402,9 @@ impl Merged {
         members.by_name.get(&place.upstream).map(|member| (Arc::clone(member), (*place.name).to_owned()))
     }
 
-    /// Whether an upstream's list is missing.
-    pub(super) fn is_partial(&self) -> bool {
-        !self.missing.is_empty()
+    /// The upstreams whose lists are missing.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.missing.iter()
     }
 
     /// The upstream whose list is missing, if there is no other for the client.

@@ -37,14 +37,11 @@ impl Router {
             self.merged(ListKind::Resources, request, context),
             self.merged(ListKind::Templates, request, context)
         );
-        let is_partial = resources.is_partial() || templates.is_partial();
         let members = self.members();
         let named = unwrap(uri, &members)
             .filter(|named| self.access().lists_of(&named.member.name, context) != Whose::Nobody);
-        owner_in(uri, named, &resources, &templates, &members).ok_or(match is_partial {
-            true => NotFound::Untold(None),
-            false => NotFound::Unknown,
-        })
+        owner_in(uri, named, &resources, &templates, &members)
+            .ok_or_else(|| self.missed_in(resources.missing().chain(templates.missing())))
     }
 }
 

@@ -13,6 +13,7 @@ use crossway_service::Link;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::ServeOptions;
+pub use own::OwnStdio;
 use serving::Serving;
 
 /// Why a client is no longer served.
@@ -53,10 +54,7 @@ where
     }
 }
 
-/// Serves one client on this process's own stdin and stdout. Nothing else may use either.
-///
-/// Where they are terminals or files, threads stand behind them, one of which may wait for input when the client is
-/// no longer served: end the process then, and do not wait for the runtime to shut down.
+/// Serves one client on this process's own stdin and stdout, as [`OwnStdio`] does from the first.
 ///
 /// # Errors
 ///
@@ -66,5 +64,5 @@ where
 ///
 /// Outside of a tokio runtime with I/O and time.
 pub async fn serve_stdio(link: Link, options: ServeOptions) -> io::Result<Served> {
-    serve(own::input(), own::output(), link, options).await
+    OwnStdio::open().serve(link, options).await
 }

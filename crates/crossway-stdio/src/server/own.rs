@@ -1,9 +1,84 @@
 //! This process's own stdin and stdout, without blocking threads where possible.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 
-use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
+use crossway_service::Link;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, BufWriter};
+
+use super::{Served, serve};
+use crate::ServeOptions;
+use crate::limits::READ_AHEAD_BYTES;
+
+/// A client on this process's own stdin and stdout, from before there is an upstream for it. Nothing else may use either.
+///
+/// Where they are terminals or files, threads stand behind them, one of which may wait for input when the client is
+/// no longer served: end the process then, and do not wait for the runtime to shut down.
+pub struct OwnStdio {
+    input: Input,
+    output: Output,
+    /// What the client has said so far.
+    ahead: Vec<u8>,
+    has_left: bool,
+}
+
+impl OwnStdio {
+    /// The client of this process.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time.
+    #[must_use]
+    pub fn open() -> Self {
+        Self { input: input(), output: output(), ahead: Vec::new(), has_left: false }
+    }
+
+    /// Reads ahead, up to 1 MiB, and is ready when the client has closed its side. What was read is kept for [`serve`](Self::serve).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// When reading fails.
+    pub async fn left(&mut self) -> io::Result<()> {
+        while !self.has_left {
+            if self.ahead.len() >= READ_AHEAD_BYTES {
+                return std::future::pending().await;
+            }
+            self.has_left = self.input.read_buf(&mut self.ahead).await? == 0;
+        }
+        Ok(())
+    }
+
+    /// Whether the client has said nothing so far.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
+    /// Serves the client, from the first thing that it has said on.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](crate::serve).
+    pub async fn serve(self, link: Link, options: ServeOptions) -> io::Result<Served> {
+        let Self { input, output, ahead, has_left } = self;
+        if ahead.is_empty() && !has_left {
+            return serve(input, output, link, options).await;
+        }
+        let rest: Input = if has_left { Box::pin(tokio::io::empty()) } else { input };
+        serve(io::Cursor::new(ahead).chain(rest), output, link, options).await
+    }
+}
+
+impl fmt::Debug for OwnStdio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnStdio").field("ahead", &self.ahead.len()).finish_non_exhaustive()
+    }
+}
 
 /// This process's stdin.
 pub(super) type Input = Pin<Box<dyn AsyncRead + Send>>;
