@@ -56,10 +56,6 @@ impl FromIterator<(String, Answer)> for Answers {
 }
 
 impl Answers {
-    pub(crate) fn insert(&mut self, key: String, answer: Answer) {
-        self.0.insert(key, answer);
-    }
-
     /// What the user did with a form, and what it was filled in with.
     pub(crate) fn form(&self, key: &str) -> Result<(&ElicitationAction, Map<String, Value>), Stop> {
         match self.0.get(key) {

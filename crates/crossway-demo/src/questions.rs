@@ -3,6 +3,7 @@
 //! A legacy client is asked by requests of the server, while the call is pending. A modern one is given an `input_required` result
 //! (2026-07-28, basic/patterns/mrtr) and calls again, with the answers in `inputResponses`.
 
+use futures_util::future::{try_join, try_join_all};
 use rmcp::{
     RoleServer, ServiceError,
     model::{
@@ -93,35 +94,51 @@ impl Questions {
         InputRequiredResult::new(Some(self.0), state)
     }
 
-    /// Puts the questions to a legacy client, one after the other: not every client can show two forms at once.
+    /// Puts the questions to a legacy client, all at once but for forms: not every client can show two of these.
     pub(crate) async fn put_to(self, context: &RequestContext<RoleServer>) -> Result<Answers, Stop> {
-        let mut answers = Answers::default();
-        for (key, question) in self.0 {
-            let request = match question.clone() {
-                InputRequest::Elicitation(request) => ServerRequest::ElicitRequest(request),
-                InputRequest::CreateMessage(request) => ServerRequest::CreateMessageRequest(request),
-                InputRequest::ListRoots(request) => ServerRequest::ListRootsRequest(request),
-                _ => return Err(unknown_question()),
-            };
-            let options = PeerRequestOptions::with_timeout(ANSWERING);
-            let asked = async {
-                context.peer.send_request_with_option(request, options).await?.await_response().await
-            };
-            let result = tokio::select! {
-                result = asked => result.map_err(|error| Stop::Failed(why(&key, error)))?,
-                () = context.ct.cancelled() => return Err(Stop::Failed("cancelled".to_owned())),
-            };
-            let answer = Answer::from_client(result)
-                .ok_or_else(|| Stop::Failed(format!("the client's answer to {key} is no answer to it")))?;
-            answers.insert(key, answer);
-        }
-        Ok(answers)
+        let is_form =
+            |(_, question): &(String, InputRequest)| matches!(question, InputRequest::Elicitation(_));
+        let (forms, others): (Vec<_>, Vec<_>) = self.0.into_iter().partition(is_form);
+        let forms = async {
+            let mut answers = Vec::new();
+            for (key, question) in forms {
+                answers.push(put(key, question, context).await?);
+            }
+            Ok(answers)
+        };
+        let others = try_join_all(others.into_iter().map(|(key, question)| put(key, question, context)));
+        let (forms, others) = try_join(forms, others).await?;
+        Ok(forms.into_iter().chain(others).collect())
     }
 
     fn with(mut self, key: &str, question: InputRequest) -> Self {
         self.0.insert(key.to_owned(), question);
         self
     }
+}
+
+/// Puts one question to a legacy client.
+async fn put(
+    key: String,
+    question: InputRequest,
+    context: &RequestContext<RoleServer>,
+) -> Result<(String, Answer), Stop> {
+    let request = match question {
+        InputRequest::Elicitation(request) => ServerRequest::ElicitRequest(request),
+        InputRequest::CreateMessage(request) => ServerRequest::CreateMessageRequest(request),
+        InputRequest::ListRoots(request) => ServerRequest::ListRootsRequest(request),
+        _ => return Err(unknown_question()),
+    };
+    let options = PeerRequestOptions::with_timeout(ANSWERING);
+    let asked =
+        async { context.peer.send_request_with_option(request, options).await?.await_response().await };
+    let result = tokio::select! {
+        result = asked => result.map_err(|error| Stop::Failed(why(&key, error)))?,
+        () = context.ct.cancelled() => return Err(Stop::Failed("cancelled".to_owned())),
+    };
+    let answer = Answer::from_client(result)
+        .ok_or_else(|| Stop::Failed(format!("the client's answer to {key} is no answer to it")))?;
+    Ok((key, answer))
 }
 
 /// The refusal of a call that needs more than the client can do.

@@ -51,7 +51,7 @@ const TRANSLATED: [&str; 3] = ["translated-stdio", "translated-streamable-http",
 /// Where stateless requests are translated: nothing has to be for legacy clients.
 const LEGACY: [&str; 3] = ["legacy-stdio", "legacy-streamable-http", "serve-legacy"];
 /// What of [`MODERN`] no legacy server can do, however it is translated: scenario, and why.
-const BEYOND_LEGACY: [(&str, &str); 4] = [
+const BEYOND_LEGACY: [(&str, &str); 3] = [
     (
         "input-required-result-basic-elicitation",
         "it wants the key `user_name`; a question of 2025-11-25 is a request, which has an id and no key (basic/index, Requests)",
@@ -59,10 +59,6 @@ const BEYOND_LEGACY: [(&str, &str); 4] = [
     (
         "input-required-result-ignore-extra-params",
         "it answers before it is asked; a server of 2025-11-25 is sent responses to its own requests alone (basic/index, Responses)",
-    ),
-    (
-        "input-required-result-multiple-input-requests",
-        "it wants three questions at once; nothing in 2025-11-25 says that requests belong together, and each is passed on as it comes",
     ),
     (
         "server-stateless",
@@ -429,7 +425,6 @@ mod tests {
         let fail = |scenario: &str, reason: &str| (scenario.to_owned(), reason.to_owned());
         run.failures = vec![
             fail("input-required-result-basic-elicitation", "A: no key"),
-            fail("input-required-result-ignore-extra-params", "B: asked"),
             fail("server-stateless", "MissingCapabilityHttp400: not testable"),
             fail("server-stateless", "Other: broken"),
         ];
@@ -439,10 +434,10 @@ mod tests {
             run.failures,
             [
                 fail("server-stateless", "Other: broken"),
-                fail("input-required-result-multiple-input-requests", passes)
+                fail("input-required-result-ignore-extra-params", passes)
             ]
         );
-        assert_eq!(run.score(), "1 of 1, 4 impossible");
+        assert_eq!(run.score(), "1 of 1, 3 impossible");
     }
 
     #[test]
