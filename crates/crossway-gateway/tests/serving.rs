@@ -249,16 +249,21 @@ fn who_is_asked_to_end_once_more_does_not_wait_for_calls() {
     assert!(rest.contains("sent, unknown"), "{rest}");
 }
 
+/// Has `env` start a program that SIGHUP reaches, also where the tests themselves were started to outlive a terminal.
+#[cfg(target_os = "linux")]
+const HANGS_UP: &str = "--default-signal=HUP";
+
 #[test]
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn who_is_asked_to_end_before_it_serves_ends_what_it_has_started() {
     for signal in ["TERM", "INT", "HUP"] {
         let folder = tempfile::tempdir().unwrap();
         let pids = folder.path().join("pids");
         // It says nothing, and has a child of its own.
         let script = format!("sleep 600 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", pids.display());
-        let mut command = Command::new(CROSSWAY);
-        command.args(["bridge", "--listen", "127.0.0.1:0", "--log", "warn", "--", "sh", "-c", &script]);
+        let mut command = Command::new("env");
+        command.args([HANGS_UP, CROSSWAY, "bridge", "--listen", "127.0.0.1:0", "--log", "warn"]);
+        command.args(["--", "sh", "-c", &script]);
         let mut bridge = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
         while !pids.exists() {
             std::thread::yield_now();
@@ -315,7 +320,8 @@ fn a_client_of_stdio_need_not_wait_for_the_answer_to_initialize() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_terminal_that_goes_ends_a_bridge_unless_it_was_started_to_outlive_that() {
-    let mut demo = Serving::start(&["demo"]);
+    let mut demo =
+        Serving::spawn(Command::new("env").args([HANGS_UP, CROSSWAY, "demo", "--listen", "127.0.0.1:0"]));
     demo.signal("HUP");
     assert_eq!(demo.child.wait().unwrap().code(), Some(0));
 
