@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crossway_era::keys;
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
-use crossway_service::{self as service, Ask, Call, CallError, Context, Reason, Reply};
+use crossway_service::{self as service, Ask, Call, CallError, Context, Reason, Reply, Why};
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
 
@@ -329,11 +329,7 @@ fn not_found(why: NotFound, request: &Message, what: &str, name: &str) -> Reply 
                 "unknown {what} {name:?}; servers that have not told their {what}s yet: {}{more}",
                 named.join(", ")
             );
-            let error = ErrorObject::new(ErrorCode::NOT_SENT, why);
-            Reply::once(error_of(
-                &id_of(request),
-                error.with_data(&serde_json::json!({ "outcome": "not sent" })),
-            ))
+            Reply::failed(CallError::not_sent(Reason::Unavailable(Why::ours(why))))
         }
         NotFound::Unknown | NotFound::Unasked => Reply::once(unknown(request, what, name)),
     }
