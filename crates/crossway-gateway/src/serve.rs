@@ -99,6 +99,8 @@ impl From<&LimitsFile> for Bounds {
     fn from(file: &LimitsFile) -> Self {
         let mut limits = Self::default();
         limits.http.connections = file.connections;
+        // Another replica takes what finds this one's address closed, and is not asked after a refusal by 503.
+        limits.http.accepts_in_drain = false;
         (limits.mcp.sessions, limits.sse.sessions) = (file.sessions, file.sessions);
         (limits.mcp.session_idle, limits.mcp.session_life) = (file.session_idle.0, file.session_life.0);
         (limits.mcp.body_idle, limits.sse.body_stall) = (file.body_idle.0, file.body_idle.0);

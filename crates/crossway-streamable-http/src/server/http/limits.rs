@@ -16,6 +16,9 @@ pub struct HttpLimits {
     pub head_bytes: usize,
     /// The most requests at once on one HTTP/2 connection.
     pub http2_streams: u32,
+    /// Whether connections are accepted during a drain, for answers that calls in flight wait for. Not where another server takes what finds
+    /// this one's address closed: a balancer tries again what was not accepted, and not what was refused.
+    pub accepts_in_drain: bool,
 }
 
 impl HttpLimits {
@@ -40,6 +43,7 @@ impl Default for HttpLimits {
             idle: Self::IDLE,
             head_bytes: Self::HEAD_BYTES,
             http2_streams: Self::HTTP2_STREAMS,
+            accepts_in_drain: true,
         }
     }
 }

@@ -91,7 +91,9 @@ pub async fn serve_with<A: Accept, S: HttpService>(
     let requests = Arc::new(Requests::default());
     let mut shutdown = pin!(async {
         shutdown.await;
-        requests.end().await;
+        if limits.accepts_in_drain {
+            requests.end().await;
+        }
     });
     let mut failures = 0_u64;
     loop {
