@@ -131,9 +131,7 @@ fn run_at(lab: &Lab, gateway: Gateway, wanted: Vec<MergedRun>) -> Result<Vec<(Me
     let fixtures = dir.join("fixtures.json");
     let text = fs::read_to_string(lab.scripts.join("fixtures.json")).context("interop/fixtures.json")?;
     fs::write(&fixtures, merged(&serde_json::from_str(&text)?).to_string())?;
-    // Here all are one user, whose clients share what they have told a server, such as their roots.
-    let jobs = if gateway == Gateway::Serve { 1 } else { lab.options.jobs.max(1) };
-    at_once(jobs, wanted, |run| {
+    at_once(lab.options.jobs.max(1), wanted, |run| {
         let (transport, target) = match gateway {
             Gateway::Bridge => (Transport::StreamableHttp, vec![serving.mcp.clone()]),
             Gateway::Serve => (Transport::Stdio, lab.crossway.stdio_command_as(&serving.mcp, KEY)),

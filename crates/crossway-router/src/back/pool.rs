@@ -86,9 +86,9 @@ pub(super) struct Key {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     Everybody,
-    /// Clients that can be asked and introduce themselves alike, in JSON text: what one of them has told the server, such as
+    /// Clients, of one key or of all, that introduce themselves alike, in JSON text: what one of them has told the server, such as
     /// its roots, is in the session.
-    Alike(Box<[u8]>),
+    Alike(Option<ScopeKey>, Box<[u8]>),
     Keyed(ScopeKey),
     Client(ClientSession),
     /// One call's.
@@ -104,8 +104,8 @@ impl Owner {
     /// The user's or tenant's key, where calls have one.
     pub(super) fn key(&self) -> Option<&str> {
         match self {
-            Self::Keyed(key) => Some(key.as_str()),
-            Self::Everybody | Self::Alike(_) | Self::Client(_) | Self::Call(_) => None,
+            Self::Keyed(key) | Self::Alike(Some(key), _) => Some(key.as_str()),
+            Self::Everybody | Self::Alike(None, _) | Self::Client(_) | Self::Call(_) => None,
         }
     }
 }
@@ -132,17 +132,19 @@ impl Pool {
     /// Whose session a call is to use.
     pub(super) fn owner(&self, message: &Message, asks: &Asks, context: &Context) -> Owner {
         let own = || Owner::Call(Origin::unique());
-        let keyed = || context.extensions.get::<ScopeKey>().cloned().map_or_else(own, Owner::Keyed);
+        let key = || context.extensions.get::<ScopeKey>().cloned();
+        let alike =
+            |key| Owner::Alike(key, message.member(Part::Meta, keys::CLIENT_INFO).unwrap_or_default().into());
         match self.options.share {
             Share::Shared if asks.is_nothing() => Owner::Everybody,
-            Share::Shared => {
-                Owner::Alike(message.member(Part::Meta, keys::CLIENT_INFO).unwrap_or_default().into())
-            }
-            Share::Keyed => keyed(),
-            // A modern client has no session by which its requests belong together.
-            Share::Session => {
-                context.extensions.get::<ClientSession>().copied().map_or_else(keyed, Owner::Client)
-            }
+            Share::Shared => alike(None),
+            Share::Keyed => key().map_or_else(own, Owner::Keyed),
+            Share::Session => match (context.extensions.get::<ClientSession>(), key()) {
+                (Some(session), _) => Owner::Client(*session),
+                // A modern client has no session by which its requests belong together.
+                (None, Some(key)) => alike(Some(key)),
+                (None, None) => own(),
+            },
         }
     }
 

@@ -365,7 +365,14 @@ async fn requests_of_no_session_share_one_by_their_key_where_sessions_share_none
     of_alice.expect("tools/call").await;
     let _of_bob = rig.call_for(tool("3", "{}"), context("bob"));
     rig.server().await.expect("tools/call").await;
-    assert_eq!(rig.back.sessions(), 2);
+    // Another program of hers, which may have other roots.
+    let mut other = tool("4", "{}");
+    other
+        .edit(Part::Meta, &[], &[(crossway_era::keys::CLIENT_INFO, br#"{"name":"other","version":"1"}"#)])
+        .unwrap();
+    let _other = rig.call_for(other.reread().unwrap(), context("alice"));
+    rig.server().await.expect("tools/call").await;
+    assert_eq!(rig.back.sessions(), 3);
 }
 
 #[tokio::test]
