@@ -81,10 +81,7 @@ impl Pair {
     }
 
     /// Sends a request to the face that it is for.
-    fn call(&self, mut request: Request<Incoming>) -> FaceFuture {
-        if matches!(request.uri().path(), "/sse/" | "/message/") {
-            cut_slash(request.uri_mut());
-        }
+    fn call(&self, request: Request<Incoming>) -> FaceFuture {
         match (Face::of(request.uri().path()), &self.mcp, &self.tools) {
             (Some(Face::Mcp), Some((mcp, _)), _) => FaceFuture::Mcp(mcp.clone().call(request)),
             (Some(Face::Sse), Some((_, sse)), _) => FaceFuture::Sse(sse.clone().call(request)),
@@ -238,7 +235,8 @@ impl Face {
     fn of(path: &str) -> Option<Self> {
         match path {
             "/mcp" | "/mcp/" => Some(Self::Mcp),
-            "/sse" | "/sse/" | "/message" | "/message/" => Some(Self::Sse),
+            // No slash behind it: what its stream tells the client is relative to its path.
+            "/sse" | "/message" => Some(Self::Sse),
             _ => None,
         }
     }
@@ -292,17 +290,6 @@ fn first_segment(path: &str) -> Option<(&str, usize)> {
 fn cut_path(uri: &mut Uri, length: usize) {
     let rest = uri.path_and_query().map_or("/", |path| &path.as_str()[length..]);
     if let Ok(path) = rest.parse::<PathAndQuery>() {
-        let mut parts = std::mem::take(uri).into_parts();
-        parts.path_and_query = Some(path);
-        *uri = Uri::from_parts(parts).unwrap_or_default();
-    }
-}
-
-/// Takes the slash at the path's end away.
-fn cut_slash(uri: &mut Uri) {
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let path = format!("{}{query}", uri.path().trim_end_matches('/'));
-    if let Ok(path) = path.parse::<PathAndQuery>() {
         let mut parts = std::mem::take(uri).into_parts();
         parts.path_and_query = Some(path);
         *uri = Uri::from_parts(parts).unwrap_or_default();

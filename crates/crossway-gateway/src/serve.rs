@@ -332,11 +332,9 @@ pub(crate) async fn run(
             true
         }
     };
-    if is_cut_off {
-        ending(Ending::CutsOff);
-    }
     let closing = faces.close().shared();
     if is_cut_off {
+        ending(Ending::CutsOff);
         // Calls get their outcome from the faces, and connections have to be there for it.
         let told = futures_util::future::join(closing.clone(), &mut server);
         let _ = tokio::time::timeout(LAST_ANSWERS, told).await;

@@ -20,7 +20,8 @@ pub struct Pump {
     limits: Limits,
     context: Context,
     /// What came in behind a notification that is still being handed on (a request must not overtake
-    /// `notifications/initialized`), behind an `initialize` without an answer (there is no session for it yet), or when as many calls were in flight as there may be. With what is known of each.
+    /// `notifications/initialized`), behind an `initialize` without an answer (there is no session for it yet), or when as many calls
+    /// were in flight as there may be. With what is known of each.
     inbox: VecDeque<(Message, Extensions)>,
     inbox_bytes: usize,
     notifying: Option<Reply>,

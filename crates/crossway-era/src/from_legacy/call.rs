@@ -1,6 +1,5 @@
 //! One request of a legacy client, from its first sending to its answer.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -182,12 +181,9 @@ impl Call {
             return self.fail("the server asks for input where the specification has none");
         }
         // What lies between may have put a state of its own in the place of the server's.
-        let message = match message.is_edited() {
-            true => message.reread().map_or_else(|_| Cow::Borrowed(message), Cow::Owned),
-            false => Cow::Borrowed(message),
-        };
-        let required =
-            message.result().and_then(|result| serde_json::from_slice::<Required<'_>>(result).ok());
+        let message = message.reread().ok();
+        let result = message.as_ref().and_then(Message::result);
+        let required = result.and_then(|result| serde_json::from_slice::<Required<'_>>(result).ok());
         let Some(required) = required else {
             return self.fail("what the server asks for can't be read");
         };
