@@ -11,18 +11,22 @@ use pin_project::pin_project;
 use tokio::sync::Notify;
 use tower_service::Service;
 
-/// The requests of a server that came before it was asked to end.
+/// The requests of a server that came before it was asked to end, if it waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    is_ending: AtomicBool,
+    is_counting: AtomicBool,
     in_flight: AtomicUsize,
     none_left: Notify,
 }
 
 impl Requests {
+    pub(super) fn new(is_counting: bool) -> Self {
+        Self { is_counting: AtomicBool::new(is_counting), ..Self::default() }
+    }
+
     /// From now on requests are not waited for. Ready when those that are in flight have ended.
     pub(super) async fn end(&self) {
-        self.is_ending.store(true, Ordering::SeqCst);
+        self.is_counting.store(false, Ordering::SeqCst);
         while self.in_flight.load(Ordering::SeqCst) > 0 {
             self.none_left.notified().await;
         }
@@ -30,7 +34,7 @@ impl Requests {
 
     /// Whether a request that begins now is waited for, and then counted.
     fn begin(&self) -> bool {
-        let is_counted = !self.is_ending.load(Ordering::Relaxed);
+        let is_counted = self.is_counting.load(Ordering::Relaxed);
         if is_counted {
             self.in_flight.fetch_add(1, Ordering::SeqCst);
         }
@@ -38,7 +42,7 @@ impl Requests {
     }
 
     fn ended(&self) {
-        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_ending.load(Ordering::SeqCst) {
+        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && !self.is_counting.load(Ordering::SeqCst) {
             self.none_left.notify_one();
         }
     }

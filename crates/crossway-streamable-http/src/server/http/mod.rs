@@ -88,12 +88,10 @@ pub async fn serve_with<A: Accept, S: HttpService>(
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
-    let requests = Arc::new(Requests::default());
+    let requests = Arc::new(Requests::new(limits.accepts_in_drain));
     let mut shutdown = pin!(async {
         shutdown.await;
-        if limits.accepts_in_drain {
-            requests.end().await;
-        }
+        requests.end().await;
     });
     let mut failures = 0_u64;
     loop {
