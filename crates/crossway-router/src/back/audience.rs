@@ -1,4 +1,4 @@
-//! Subscribers to the sessions of one key.
+//! Subscribers to the sessions of one user, tenant or everybody.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use super::sharers::Sharer;
 use crate::limits::CHANGES;
 
-/// Who listens to the sessions of one key, all of them: some servers tell a change in that session alone in which it was
+/// Who listens to all the sessions of a user, a tenant or everybody: some servers tell a change in that session alone in which it was
 /// made, and whoever listens can't know in which his next call will be.
 pub(super) struct Audience {
     changes: broadcast::Sender<Message>,

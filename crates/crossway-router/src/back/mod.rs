@@ -5,7 +5,7 @@
 //! | | [`Share::Session`] | [`Share::Keyed`] | [`Share::Shared`] |
 //! |---|---|---|---|
 //! | who uses a session with the server | one legacy client's session | who has the same [`ScopeKey`] | everybody |
-//! | who has none of that kind | who has the same [`ScopeKey`] and introduces itself alike (`clientInfo`) | a session for the one call | - |
+//! | who has none of that kind | who has the same [`ScopeKey`], and of those that can be asked who introduces itself alike (`clientInfo`) | a session for the one call | - |
 //! | clients that can be asked (sampling, elicitation, roots) | the one client's | one call at a time, and calls wait for each other; those that wait for their client keep theirs | the same, among clients that introduce themselves alike (`clientInfo`) |
 //! | clients that can't be asked | the one client's | all calls at once | the same |
 //! | log level | the client's | the lowest that anyone asked for; a call hears what comes in its course | the same |
@@ -54,7 +54,7 @@ use sharers::Sharers;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Share {
     /// Nobody: each legacy client's session has one of its own. Modern clients have no sessions: those with the same
-    /// [`ScopeKey`] that introduce themselves alike share one.
+    /// [`ScopeKey`] share one, if they can be asked only those that introduce themselves alike.
     Session,
     /// Those whose calls have the same [`ScopeKey`]: a user, or a tenant.
     Keyed,

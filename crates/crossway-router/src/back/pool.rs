@@ -49,6 +49,7 @@ struct State {
 #[derive(Default)]
 struct Group {
     members: Vec<Arc<Member>>,
+    /// That of all who [hear](Owner::hears_with) of the same.
     audience: Arc<Audience>,
     turns: Arc<Turns>,
 }
@@ -101,6 +102,14 @@ impl Owner {
         !matches!(self, Self::Client(_) | Self::Call(_))
     }
 
+    /// Whether those of one hear of changes in the sessions of the other.
+    fn hears_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Alike(key, _), Self::Alike(other, _)) => key == other,
+            _ => self == other,
+        }
+    }
+
     /// The user's or tenant's key, where calls have one.
     pub(super) fn key(&self) -> Option<&str> {
         match self {
@@ -142,6 +151,7 @@ impl Pool {
             Share::Session => match (context.extensions.get::<ClientSession>(), key()) {
                 (Some(session), _) => Owner::Client(*session),
                 // A modern client has no session by which its requests belong together.
+                (None, Some(key)) if asks.is_nothing() => Owner::Keyed(key),
                 (None, Some(key)) => alike(Some(key)),
                 (None, None) => own(),
             },
@@ -212,7 +222,7 @@ impl Pool {
             return full("all sessions with the MCP server are in use");
         }
         state.count += 1;
-        let group = state.groups.entry(key.clone()).or_default();
+        let group = state.group(key);
         let scope = if key.owner.is_many() { Scope::Pooled } else { Scope::Session };
         let link = self.upstream.connect(scope);
         let (audience, turns) = (Arc::clone(&group.audience), Arc::clone(&group.turns));
@@ -221,12 +231,12 @@ impl Pool {
         lease(&member).map(Turn::Now).ok_or(CallError::not_sent(Reason::Closing))
     }
 
-    /// The open sessions that those have who use `member`, which is one of them.
+    /// The open sessions of whose changes those hear who use `member`, which is one of them.
     pub(super) fn open_beside(&self, member: &Member) -> Vec<Arc<Member>> {
         let state = self.state();
-        let mut groups = state.groups.values();
-        let group = groups.find(|group| Arc::ptr_eq(&group.audience, &member.audience));
-        let members = group.map(|group| &group.members[..]).unwrap_or_default().iter();
+        let groups = state.groups.values();
+        let groups = groups.filter(|group| Arc::ptr_eq(&group.audience, &member.audience));
+        let members = groups.flat_map(|group| &group.members);
         members.filter(|member| member.session().is_some()).cloned().collect()
     }
 
@@ -366,6 +376,17 @@ impl State {
         let members = self.groups.values().flat_map(|group| &group.members);
         let leased: Vec<Sharer> = members.filter_map(|member| member.leased_by()).collect();
         sharer.has_room(sessions, leased.iter())
+    }
+
+    /// The sessions of a key, none if it is new.
+    fn group(&mut self, key: &Key) -> &mut Group {
+        if !self.groups.contains_key(key) {
+            let hears = |other: &Key| other.asks == key.asks && other.owner.hears_with(&key.owner);
+            let other = self.groups.iter().find(|(other, _)| hears(other));
+            let audience = other.map(|(_, group)| Arc::clone(&group.audience)).unwrap_or_default();
+            self.groups.insert(key.clone(), Group { audience, ..Group::default() });
+        }
+        self.groups.entry(key.clone()).or_default()
     }
 
     /// Takes dead sessions out.

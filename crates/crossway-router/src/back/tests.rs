@@ -365,14 +365,37 @@ async fn requests_of_no_session_share_one_by_their_key_where_sessions_share_none
     of_alice.expect("tools/call").await;
     let _of_bob = rig.call_for(tool("3", "{}"), context("bob"));
     rig.server().await.expect("tools/call").await;
-    // Another program of hers, which may have other roots.
-    let mut other = tool("4", "{}");
-    other
-        .edit(Part::Meta, &[], &[(crossway_era::keys::CLIENT_INFO, br#"{"name":"other","version":"1"}"#)])
-        .unwrap();
-    let _other = rig.call_for(other.reread().unwrap(), context("alice"));
-    rig.server().await.expect("tools/call").await;
+    assert_eq!(rig.back.sessions(), 2);
+}
+
+#[tokio::test]
+async fn programs_of_one_user_that_can_be_asked_share_no_session_and_hear_of_all_changes() {
+    let mut rig = rig(BackOptions::shared_by(Share::Session));
+    let of = |name: &str, method: &str, rest: &str| {
+        let info = format!(r#","io.modelcontextprotocol/clientInfo":{{"name":"{name}","version":"1"}}"#);
+        modern("1", method, ELICITS, &info, rest)
+    };
+    let context = |key: &str| {
+        let mut context = Context::default();
+        context.extensions.insert(ScopeKey::new(key));
+        context
+    };
+    let filter = r#","notifications":{"toolsListChanged":true}"#;
+    let mut listeners = Vec::new();
+    for (name, key) in [("editor", "alice"), ("editor", "bob")] {
+        let mut listening = rig.call_for(of(name, "subscriptions/listen", filter), context(key));
+        let server = rig.server_with(ELICITS).await;
+        assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
+        listeners.push((listening, server));
+    }
+    // It may have other roots than her editor.
+    let _call = rig.call_for(of("chat", "tools/call", r#","name":"n""#), context("alice"));
+    let server = rig.server_with(ELICITS).await;
+    server.expect("tools/call").await;
     assert_eq!(rig.back.sessions(), 3);
+    server.send(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+    assert!(listeners[0].0.next().await.is_method("notifications/tools/list_changed"));
+    assert!(listeners[1].0.messages.try_recv().is_err(), "bob's lists are others");
 }
 
 #[tokio::test]

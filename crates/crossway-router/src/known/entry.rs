@@ -95,7 +95,7 @@ impl Entry {
         context.extensions = asker.lasting.as_ref().unwrap_or(asker.context).extensions.clone();
         Arc::new(Self {
             link: known.link.clone(),
-            meta: client_meta(asker.request),
+            meta: client_meta(asker.request, &view),
             context: Mutex::new(context),
             list: (Arc::clone(&known.name), view),
             contents: Arc::clone(&known.contents),

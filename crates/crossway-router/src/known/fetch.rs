@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_era::from_legacy::SPOKEN;
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, RequestId};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
 use crossway_service::{Call, CallError, Reason, Reply};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::View;
 use super::entry::Entry;
 use super::list::{Item, ListKind, read_page};
 use crate::jitter::jittered;
@@ -194,14 +195,17 @@ pub(crate) fn ends(message: &Message) -> bool {
 }
 
 /// What a request says of its client, for requests of our own on behalf of all who see the same. It wants no progress and
-/// no logs.
-pub(super) fn client_meta(request: &Message) -> Bytes {
+/// no logs. One user's or tenant's say which program it was that came first: where programs have sessions of their own, it is in
+/// the session that this one has anyway.
+pub(super) fn client_meta(request: &Message, view: &View) -> Bytes {
     use crossway_era::{keys, to_legacy::Asks};
     let asks = Asks::of(request);
+    let own = || serde_json::json!({ "name": "crossway", "version": env!("CARGO_PKG_VERSION") });
+    let info = request.member(Part::Meta, keys::CLIENT_INFO).filter(|_| !view.is_everybodys());
     let meta = serde_json::json!({
         keys::PROTOCOL_VERSION: SPOKEN.as_str(),
         keys::CLIENT_CAPABILITIES: serde_json::from_str::<serde_json::Value>(asks.as_json()).unwrap_or_default(),
-        keys::CLIENT_INFO: { "name": "crossway", "version": env!("CARGO_PKG_VERSION") },
+        keys::CLIENT_INFO: info.and_then(|info| serde_json::from_slice(info).ok()).unwrap_or_else(own),
     });
     Bytes::from(meta.to_string())
 }

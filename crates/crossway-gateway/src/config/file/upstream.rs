@@ -88,8 +88,8 @@ pub enum TransportFile {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ScopeFile {
-    /// Nobody: each client session has one of its own. Clients of 2026-07-28 have no sessions: those of one user with the same
-    /// `clientInfo` share one.
+    /// Nobody: each client session has one of its own. Clients of 2026-07-28 have no sessions: those of one user share one, if
+    /// they can be asked (sampling, elicitation, roots) only those with the same `clientInfo`.
     #[default]
     Session,
     /// All sessions of one user in one tenant.
