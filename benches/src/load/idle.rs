@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::client::Client;
 use super::progress::Progress;
-use super::report::{Latency, line, mib, transport_name, write_counts};
+use super::report::{line, mib, transport_name, write_counts};
 use super::session::Session;
-use super::tally::{Counts, Durations, Tally};
+use super::tally::{Counts, Durations, Latency, Tally};
 use super::work::{LoadError, Work};
 use crate::descriptors;
 use crate::limits::{PROGRESS_TICK, SETUP_CONCURRENCY, SPARE_DESCRIPTORS};

@@ -4,24 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::tally::Counts;
+use super::tally::{Counts, Latency};
 use super::work::{Target, Work};
 use crate::procfs::Memory;
-
-/// Durations in microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Latency {
-    /// Half of them were as short.
-    pub p50: f64,
-    /// Nine of ten were as short.
-    pub p90: f64,
-    /// 99 of 100 were as short.
-    pub p99: f64,
-    /// The longest.
-    pub max: f64,
-    /// The average.
-    pub mean: f64,
-}
 
 /// What the watched processes used while calls were measured.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -100,13 +85,6 @@ pub(crate) fn write_counts(f: &mut fmt::Formatter<'_>, counts: Counts, failures:
         format_args!("{} wrong, {} failed, {} lost", counts.wrong, counts.failed, counts.lost),
     )?;
     failures.iter().try_for_each(|failure| writeln!(f, "  {failure}"))
-}
-
-impl fmt::Display for Latency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { p50, p90, p99, max, mean } = self;
-        write!(f, "p50 {p50:.0}  p90 {p90:.0}  p99 {p99:.0}  max {max:.0}  mean {mean:.0} us")
-    }
 }
 
 impl fmt::Display for Report {

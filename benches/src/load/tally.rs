@@ -1,12 +1,12 @@
 //! What the slots count.
 
+use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::check::Fault;
-use super::report::Latency;
 use crate::limits::MAX_QUOTED_FAILURES;
 
 /// Three significant digits: a thousandth of a latency is below what a machine repeats.
@@ -27,6 +27,28 @@ impl Counts {
     /// True if every call got its right answer.
     pub fn is_clean(self) -> bool {
         self == Self::default()
+    }
+}
+
+/// Durations in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Latency {
+    /// Half of them were as short.
+    pub p50: f64,
+    /// Nine of ten were as short.
+    pub p90: f64,
+    /// 99 of 100 were as short.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+    /// The average.
+    pub mean: f64,
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50, p90, p99, max, mean } = self;
+        write!(f, "p50 {p50:.0}  p90 {p90:.0}  p99 {p99:.0}  max {max:.0}  mean {mean:.0} us")
     }
 }
 

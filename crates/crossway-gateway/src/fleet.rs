@@ -2,6 +2,7 @@
 
 mod file;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::RunError;
 use crate::connect::by_plan;
 use crate::faces::{Faces, Pair, encode_name};
 use crate::member::Member;
-use crate::openapi::in_environment;
+use crate::plan::UpstreamPlan;
 use crate::serve::{Bound, Maker, run};
 use crate::servers::Server;
 use crate::serving::Edge;
@@ -201,4 +202,16 @@ impl Running {
     async fn close(self) {
         futures_util::future::join_all(self.members.into_iter().map(|(member, _)| member.close())).await;
     }
+}
+
+/// The servers of a file, whose commands find these variables unless they say others.
+fn in_environment(mut servers: Vec<Server>, env: &[(OsString, OsString)]) -> Vec<Server> {
+    for server in &mut servers {
+        if let UpstreamPlan::Command(command) = &mut server.upstream {
+            let own: BTreeSet<OsString> = command.env.iter().map(|(name, _)| name.clone()).collect();
+            let others = env.iter().filter(|(name, _)| !own.contains(name)).cloned();
+            command.env.extend(others.collect::<Vec<_>>());
+        }
+    }
+    servers
 }

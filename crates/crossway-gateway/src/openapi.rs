@@ -1,6 +1,5 @@
 //! `crossway openapi`: serves MCP tools as OpenAPI, with mcpo's flags and config file.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -23,7 +22,6 @@ use crate::limits::{OPENAPI_DRAIN, OPENAPI_FIRST_LIST, OPENAPI_IDLE};
 use crate::metrics::Metrics;
 use crate::plan::{CommandPlan, Serving, UpstreamPlan, UrlPlan, http_url};
 use crate::serve::{Bound, run};
-use crate::servers::Server;
 use crate::serving::{Edge, list};
 use crate::tls::{Door, Tls, TlsFiles};
 use crate::tools::{Tools, alone};
@@ -358,18 +356,6 @@ fn headers(text: Option<&str>) -> Result<Vec<(http::HeaderName, http::HeaderValu
         Ok(HeaderArg::new(name, value)?.resolve(|name| std::env::var(name).ok())?)
     });
     headers.collect()
-}
-
-/// The servers of a file, whose commands find these variables unless they say others.
-pub(crate) fn in_environment(mut servers: Vec<Server>, env: &[(OsString, OsString)]) -> Vec<Server> {
-    for server in &mut servers {
-        if let UpstreamPlan::Command(command) = &mut server.upstream {
-            let own: BTreeSet<OsString> = command.env.iter().map(|(name, _)| name.clone()).collect();
-            let others = env.iter().filter(|(name, _)| !own.contains(name)).cloned();
-            command.env.extend(others.collect::<Vec<_>>());
-        }
-    }
-    servers
 }
 
 #[cfg(test)]

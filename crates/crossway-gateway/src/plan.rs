@@ -14,7 +14,6 @@ use url::Url;
 
 use crate::apis::{ApiKind, ApiPlan};
 use crate::args::{BridgeArgs, HeaderError, ListenArgs, StdioArgs, TransportArg, UrlArgs};
-use crate::detect::shown;
 use crate::servers::Server;
 
 /// Where to serve, and how.
@@ -335,6 +334,11 @@ pub(crate) fn http_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// A URL as it is shown: its origin. Keys are met in paths and queries, and passwords before the host.
+pub(crate) fn shown(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
 impl std::fmt::Debug for UrlPlan {
     /// Leaves out what of a URL may be a secret, as values of headers leave themselves out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -440,5 +444,15 @@ mod tests {
         let BridgePlan::One(UpstreamPlan::Command(command)) = upstream else { panic!("no command") };
         assert_eq!((command.program, command.args), ("npx".into(), vec!["-y".into(), "--x".into()]));
         assert_eq!(command.env, [("A".into(), "b".into())]);
+    }
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_a_secret() {
+        for (url, wanted) in [
+            ("http://host:1/mcp", "http://host:1"),
+            ("https://user:hunter2@host/hunter2/mcp?key=hunter2#hunter2", "https://host"),
+        ] {
+            assert_eq!(shown(&url.parse().unwrap()), wanted);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crossway_layers::limit::OverQuota;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -28,6 +29,20 @@ pub enum QuotaBound {
     Closed,
     /// Counts of so many quotas can't be kept.
     Keys,
+}
+
+impl From<OverQuota> for QuotaBound {
+    fn from(over: OverQuota) -> Self {
+        match over {
+            OverQuota::Requests { .. } => Self::Requests,
+            OverQuota::Calls { .. } => Self::Calls,
+            OverQuota::Bytes { .. } => Self::Bytes,
+            OverQuota::Waiting | OverQuota::Waited => Self::InFlight,
+            OverQuota::Closed => Self::Closed,
+            // The last that there is: the table of counts is full.
+            _ => Self::Keys,
+        }
+    }
 }
 
 impl QuotaBound {

@@ -43,26 +43,13 @@ impl Quotas for PolicyQuotas {
     }
 
     fn refused(&self, context: &Context, by: OverQuota) {
-        refused(context, bound_of(by));
+        refused(context, by.into());
     }
 
     fn waits(&self, context: &Context, bytes: usize) -> Option<Box<dyn Any + Send>> {
         let (standing, permit) = (context.extensions.get::<Standing>()?, context.extensions.get::<Permit>()?);
         let calls = self.metrics.calls_of(standing.meter(), permit.upstream());
         Some(Box::new(calls.hold_request(bytes)))
-    }
-}
-
-/// What of a quota is used up.
-pub(super) fn bound_of(over: OverQuota) -> QuotaBound {
-    match over {
-        OverQuota::Requests { .. } => QuotaBound::Requests,
-        OverQuota::Calls { .. } => QuotaBound::Calls,
-        OverQuota::Bytes { .. } => QuotaBound::Bytes,
-        OverQuota::Waiting | OverQuota::Waited => QuotaBound::InFlight,
-        OverQuota::Closed => QuotaBound::Closed,
-        // The last that there is: the table of counts is full.
-        _ => QuotaBound::Keys,
     }
 }
 

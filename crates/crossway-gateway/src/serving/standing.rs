@@ -11,7 +11,6 @@ use crossway_service::{Extensions, SessionShare};
 use foldhash::HashMap;
 
 use super::limits::{STANDING_UPSTREAMS, STANDINGS};
-use super::quotas::bound_of;
 use super::shares::Shares;
 use crate::config::file::ScopeFile;
 use crate::identity::Caller;
@@ -268,7 +267,7 @@ impl Standings {
         extensions.insert::<SessionShare>(self.shares.of(tenant, &user));
         if !quotas.is_empty() {
             let meter = Arc::clone(&meter);
-            extensions.insert(self.requests.bound(quotas, move |over| meter.refused(bound_of(over))));
+            extensions.insert(self.requests.bound(quotas, move |over| meter.refused(over.into())));
         }
         Standing(Arc::new(Inner {
             endpoint: endpoint.cloned(),

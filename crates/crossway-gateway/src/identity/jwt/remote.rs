@@ -14,10 +14,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::keys::{JwksError, KeySet};
-use crate::detect::shown;
 use crate::identity::limits;
 use crate::metrics::{Metrics, Reload};
 use crate::outward;
+use crate::plan::shown;
 
 /// The keys at a URL. What is there stays until others were read: an authorization server that is down, or says what is no JWK set,
 /// changes nothing.
