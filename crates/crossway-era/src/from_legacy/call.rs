@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::results::{Outline, ResultType};
-use super::{Asked, Client, content, error_of, questions, results, revisions, structured};
+use super::{Asked, Client, questions, results, revisions, structured};
+use crate::content;
 use crate::limits::{QUESTIONS, ROUNDS};
-use crate::to_legacy::is_change;
+use crate::messages::{error_of, is_change};
 
 /// One request of a legacy client's.
 #[derive(Debug)]

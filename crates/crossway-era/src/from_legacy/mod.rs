@@ -41,7 +41,6 @@
 //! no such notification.
 
 mod call;
-pub(crate) mod content;
 mod initialize;
 mod listening;
 mod questions;
@@ -61,6 +60,7 @@ pub use listening::{Heard, Listening};
 use crate::capabilities::check_info;
 use crate::keys;
 use crate::limits::{SUBSCRIBED_URI, SUBSCRIPTIONS};
+use crate::messages::error_of;
 
 /// The revision in which requests are made for the client.
 pub const SPOKEN: Revision = Revision::V2026_07_28;
@@ -383,12 +383,6 @@ fn refusal(why: &str) -> ErrorObject {
 
 fn bad_params(why: &'static str) -> ErrorObject {
     ErrorObject::new(ErrorCode::INVALID_PARAMS, why)
-}
-
-/// An error as a response.
-#[expect(clippy::expect_used, reason = "its data was written by serde_json")]
-pub(crate) fn error_of(id: &RequestId, error: ErrorObject) -> Message {
-    Message::error_of(Some(id), &error).expect("valid by construction")
 }
 
 #[expect(clippy::expect_used, reason = "an id is valid JSON by its type")]

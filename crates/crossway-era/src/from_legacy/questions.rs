@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crossway_proto::Revision;
 use serde::Deserialize;
 
-use super::content;
+use crate::content;
 use crate::members::{Members, elements};
 
 /// The params of a server request in the words of a revision: untouched where it has them all. `None` if it has none for

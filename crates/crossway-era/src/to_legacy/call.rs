@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::results::Level;
 use super::visits::visits;
 use super::{Asks, MAY_ASK, answer, identity, pong, refuse, results};
-use crate::from_legacy::{content, error_of};
+use crate::content;
 use crate::limits::QUESTIONS;
+use crate::messages::{error_for, error_of, is_change};
 
 /// What legacy servers tell the end of an elicitation by. "Remove the `notifications/elicitation/complete` notification and
 /// the `elicitationId` field of URL mode elicitation requests" (2026-07-28, changelog).
@@ -290,7 +291,7 @@ impl Call {
             Some(
                 "notifications/message" | "notifications/cancelled" | "notifications/elicitation/complete",
             ) => Step::Nothing,
-            Some(method) if super::listener::is_change(method) => Step::Announce(message),
+            Some(method) if is_change(method) => Step::Announce(message),
             _ => Step::Pass(message),
         }
     }
@@ -314,7 +315,7 @@ impl Question {
 #[must_use]
 pub fn unanswered(request: &Message) -> Message {
     let error = ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the client did not answer in time");
-    error_of(&request.id().unwrap_or_else(|| RequestId::from(0)), error)
+    error_for(request, error)
 }
 
 /// What makes two requests the same, in a number that nobody outside can choose.

@@ -9,17 +9,6 @@ use serde::Deserialize;
 use super::{Session, answer};
 use crate::keys;
 
-/// Changes that go to those who listen.
-pub(crate) fn is_change(method: &str) -> bool {
-    matches!(
-        method,
-        "notifications/tools/list_changed"
-            | "notifications/prompts/list_changed"
-            | "notifications/resources/list_changed"
-            | "notifications/resources/updated"
-    )
-}
-
 /// One `subscriptions/listen`.
 #[derive(Debug)]
 pub struct Listener {

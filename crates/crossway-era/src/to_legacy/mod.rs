@@ -31,11 +31,11 @@ use serde_json::{Map, Value};
 pub use accept::check;
 pub use call::{Call, Question, Step, unanswered};
 pub use capabilities::Asks;
-pub(crate) use listener::is_change;
 pub use listener::{Listener, below};
 pub use visits::visits_refused;
 
 use crate::keys::{self, TASK};
+use crate::messages::error_for;
 
 /// The methods in whose course a server may ask (2026-07-28, basic/patterns/mrtr, Supported Requests).
 pub const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
@@ -257,7 +257,7 @@ pub fn identity(request: &Message) -> Vec<u8> {
 #[must_use]
 pub fn refuse(request: &Message) -> Message {
     let error = ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, "there is no client that could be asked");
-    crate::from_legacy::error_of(&request.id().unwrap_or_else(|| RequestId::from(0)), error)
+    error_for(request, error)
 }
 
 /// The answer to a `ping` of the server's.

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::request;
-use crate::from_legacy::error_of;
 use crate::limits::QUESTIONS;
+use crate::messages::error_for;
 
 /// URLElicitationRequiredError (2025-11-25, client/elicitation). "Implementations of this protocol version **MUST NOT** emit
 /// these codes: [...] `-32042`" (2026-07-28, basic/index, Error Codes): there the client is asked by `input_required`.
@@ -80,5 +80,5 @@ pub fn visits_refused(second: &Message) -> Option<Message> {
         ErrorCode::INTERNAL_ERROR,
         "the server does not answer before the user has been to the URL that it gave, which the user has not agreed to",
     );
-    Some(error_of(&second.id().unwrap_or_else(|| RequestId::from(0)), error))
+    Some(error_for(second, error))
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::members::{Members, elements};
 
 /// The types of content that a revision has not, with the first one that has it.
-pub(super) fn unknown(revision: Revision) -> &'static [(&'static str, Revision)] {
+pub(crate) fn unknown(revision: Revision) -> &'static [(&'static str, Revision)] {
     const ALL: [(&str, Revision); 2] =
         [("resource_link", Revision::V2025_06_18), ("audio", Revision::V2025_03_26)];
     match revision {
@@ -18,7 +18,7 @@ pub(super) fn unknown(revision: Revision) -> &'static [(&'static str, Revision)]
 
 /// Puts a sentence in the place of content that the client's revision has not, in the results of `tools/call` and
 /// `prompts/get`. Results without such are not touched.
-pub(super) fn replace_unknown(result: &mut Message, revision: Revision) {
+pub(crate) fn replace_unknown(result: &mut Message, revision: Revision) {
     let unknown = unknown(revision);
     let is_suspect = |text: &[u8]| {
         let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
@@ -55,7 +55,7 @@ pub(super) fn replace_unknown(result: &mut Message, revision: Revision) {
 }
 
 /// What stands for a block of content that the revision has not, as JSON text; `None` if it has it.
-pub(super) fn replacement(block: &str, revision: Revision) -> Option<String> {
+pub(crate) fn replacement(block: &str, revision: Revision) -> Option<String> {
     #[derive(Deserialize)]
     struct Block {
         #[serde(rename = "type")]
