@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use crossway_router::BackOptions;
+use crossway_router::ToLegacyOptions;
 
 use crate::args::BridgeArgs;
 use crate::connect::connect_unless_asked;
@@ -35,7 +35,7 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
             let Some(connected) = connect_unless_asked(upstream, bound.asked()).await? else { return Ok(()) };
             connected.announce(&name);
             let any_era =
-                any_era_of(&name, Arc::clone(&connected.upstream), &connected, BackOptions::default());
+                any_era_of(&name, Arc::clone(&connected.upstream), &connected, ToLegacyOptions::default());
             let tools = Arc::new(alone(&name, &any_era.modern()));
             serve_with_tools(bound, any_era, Some(tools), &name, false).await?;
             connected.close().await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossway_router::Speaks;
+use crossway_router::EraSupport;
 use crossway_service::Upstream;
 use crossway_stdio::{Command, Era, Options, StdioUpstream};
 use futures_util::future::BoxFuture;
@@ -15,7 +15,7 @@ use crate::plan::{CommandPlan, HIDDEN, UpstreamPlan};
 /// A server that has been reached.
 pub(crate) struct Connected {
     pub(crate) upstream: Arc<dyn Upstream>,
-    speaks: Speaks,
+    speaks: EraSupport,
     ends: Ends,
 }
 
@@ -31,16 +31,16 @@ enum Ends {
 impl Connected {
     /// A server in this process.
     #[cfg(test)]
-    pub(crate) fn in_process(upstream: Arc<dyn Upstream>, speaks: Speaks) -> Self {
+    pub(crate) fn in_process(upstream: Arc<dyn Upstream>, speaks: EraSupport) -> Self {
         Self { upstream, speaks, ends: Ends::Nothing }
     }
 
     /// Which eras it speaks: a command that is slow to start may turn out to be modern later, and what is at a URL may be upgraded.
-    pub(crate) fn speaks(&self) -> impl Fn() -> Speaks + Send + Sync + use<> {
+    pub(crate) fn speaks(&self) -> impl Fn() -> EraSupport + Send + Sync + use<> {
         let (speaks, children) = (self.speaks, self.children().cloned());
         let url = if let Ends::Sessions(server) = &self.ends { Some(server.clone()) } else { None };
         move || match (children.as_ref().and_then(StdioUpstream::era), &url) {
-            (Some(Era::Modern), _) => Speaks::Modern,
+            (Some(Era::Modern), _) => EraSupport::Modern,
             (_, Some(url)) => url.speaks(),
             _ => speaks,
         }
@@ -182,7 +182,7 @@ async fn connect_as(
             Ok(Connected { upstream, speaks, ends: Ends::Sessions(server) })
         }
         UpstreamPlan::Api(api) => {
-            Ok(Connected { upstream: api.connect().await?, speaks: Speaks::Modern, ends: Ends::Nothing })
+            Ok(Connected { upstream: api.connect().await?, speaks: EraSupport::Modern, ends: Ends::Nothing })
         }
         UpstreamPlan::Command(command) => {
             let mut command = to_command(command, inherited);
@@ -200,16 +200,16 @@ async fn connect_as(
 }
 
 /// Which revisions an era has, as the log says it.
-fn revisions(speaks: Speaks) -> &'static str {
+fn revisions(speaks: EraSupport) -> &'static str {
     match speaks {
-        Speaks::Modern => "2026-07-28",
-        Speaks::Legacy => "before 2026-07-28",
-        Speaks::Both => "2026-07-28 and before",
+        EraSupport::Modern => "2026-07-28",
+        EraSupport::Legacy => "before 2026-07-28",
+        EraSupport::Both => "2026-07-28 and before",
     }
 }
 
-fn speaks(era: Era) -> Speaks {
-    if era == Era::Modern { Speaks::Modern } else { Speaks::Legacy }
+fn speaks(era: Era) -> EraSupport {
+    if era == Era::Modern { EraSupport::Modern } else { EraSupport::Legacy }
 }
 
 fn to_command(plan: CommandPlan, inherited: &[&str]) -> Command {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossway_http_sse::{HttpSseUpstream, OpenError};
-use crossway_router::Speaks;
+use crossway_router::EraSupport;
 use crossway_service::{Reason, Upstream};
 use crossway_streamable_http::client::{
     ConfigError, Era, Options, ProbeError, StreamableHttpUpstream, Verdict,
@@ -83,7 +83,7 @@ impl DetectError {
 #[derive(Debug)]
 pub struct AtUrl {
     transport: Transport,
-    speaks: Speaks,
+    speaks: EraSupport,
 }
 
 #[derive(Debug)]
@@ -93,12 +93,12 @@ enum Transport {
 }
 
 impl AtUrl {
-    fn streamable(upstream: StreamableHttpUpstream, speaks: Speaks) -> Self {
+    fn streamable(upstream: StreamableHttpUpstream, speaks: EraSupport) -> Self {
         Self { transport: Transport::StreamableHttp(upstream), speaks }
     }
 
     fn http_sse(upstream: HttpSseUpstream) -> Self {
-        Self { transport: Transport::HttpSse(upstream), speaks: Speaks::Legacy }
+        Self { transport: Transport::HttpSse(upstream), speaks: EraSupport::Legacy }
     }
 
     /// It as an upstream.
@@ -112,7 +112,7 @@ impl AtUrl {
 
     /// The eras that it speaks.
     #[must_use]
-    pub fn speaks(&self) -> Speaks {
+    pub fn speaks(&self) -> EraSupport {
         self.speaks
     }
 
@@ -180,11 +180,11 @@ pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
     match streamable(Era::Unknown)?.probe().await {
         Ok(Verdict::Modern { supported }) => {
             tracing::info!(%url, transport = "Streamable HTTP", revisions = supported.join(" "), "connected");
-            Ok(AtUrl::streamable(streamable(Era::Modern)?, Speaks::Modern))
+            Ok(AtUrl::streamable(streamable(Era::Modern)?, EraSupport::Modern))
         }
         Ok(Verdict::LegacyStreamable) => {
             tracing::info!(%url, transport = "Streamable HTTP", revisions = "before 2026-07-28", "connected");
-            Ok(AtUrl::streamable(streamable(Era::Legacy)?, Speaks::Legacy))
+            Ok(AtUrl::streamable(streamable(Era::Legacy)?, EraSupport::Legacy))
         }
         Ok(Verdict::NotStreamable { status }) if plan.transport.is_none() => {
             let upstream = http_sse()?;
@@ -197,7 +197,7 @@ pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
             }
         }
         // It was said to be Streamable HTTP, and may be so later.
-        Ok(_) => Ok(AtUrl::streamable(streamable(Era::Unknown)?, Speaks::Both)),
+        Ok(_) => Ok(AtUrl::streamable(streamable(Era::Unknown)?, EraSupport::Both)),
         Err(source) => Err(DetectError::Probe { url, source }),
     }
 }

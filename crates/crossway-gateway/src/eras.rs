@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossway_router::{AnyEra, Back, BackOptions, Front, Speaks};
+use crossway_router::{AnyEra, EraSupport, FromLegacy, ToLegacy, ToLegacyOptions};
 use crossway_service::Upstream;
 
 use crate::anew::Anew;
@@ -12,7 +12,7 @@ use crate::connect::Connected;
 /// its sessions, as far as that is safe.
 pub(crate) fn any_era(name: &str, url: Anew) -> AnyEra {
     let upstream = Arc::new(url.clone());
-    following(name, upstream, move || url.speaks(), BackOptions::default())
+    following(name, upstream, move || url.speaks(), ToLegacyOptions::default())
 }
 
 /// The same of a server that has been reached, through `upstream`, which leads to it; `back` says who shares its sessions.
@@ -20,7 +20,7 @@ pub(crate) fn any_era_of(
     name: &str,
     upstream: Arc<dyn Upstream>,
     connected: &Connected,
-    back: BackOptions,
+    back: ToLegacyOptions,
 ) -> AnyEra {
     following(name, upstream, connected.speaks(), back)
 }
@@ -28,10 +28,10 @@ pub(crate) fn any_era_of(
 fn following(
     name: &str,
     upstream: Arc<dyn Upstream>,
-    speaks: impl Fn() -> Speaks + Send + Sync + 'static,
-    back: BackOptions,
+    speaks: impl Fn() -> EraSupport + Send + Sync + 'static,
+    back: ToLegacyOptions,
 ) -> AnyEra {
-    let back = Back::new(name, Arc::clone(&upstream), back);
-    let front = Front::new(Arc::clone(&upstream));
+    let back = ToLegacy::new(name, Arc::clone(&upstream), back);
+    let front = FromLegacy::new(Arc::clone(&upstream));
     AnyEra::following(upstream, speaks, Arc::new(front), Arc::new(back))
 }

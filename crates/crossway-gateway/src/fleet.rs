@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crossway_openapi::face::{self, Directory};
 use crossway_router::guard::GuardOptions;
-use crossway_router::{BackOptions, Front, Router, RouterOptions, SealedSessions};
+use crossway_router::{FromLegacy, Router, RouterOptions, SealedSessions, ToLegacyOptions};
 use crossway_seal::Keyring;
 
 use crate::RunError;
@@ -67,7 +67,7 @@ impl Fleet {
         let handles = self.keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
         let tools = maker.tools();
         let directory = Directory::new(tools.clone());
-        let root = maker.pair_with(Arc::new(Front::new(router.clone())), handles);
+        let root = maker.pair_with(Arc::new(FromLegacy::new(router.clone())), handles);
         let faces = Faces::telling_names(root.with_tools(Some(Tools::Many(directory.clone()))));
         let mcp = Some((router, faces.clone()));
         let running = Running { maker, tools, directory, mcp, members: Vec::new() };
@@ -181,7 +181,7 @@ impl Running {
         let only = tools::empty();
         let routers = [Some(only.clone()), self.mcp.as_ref().map(|(router, _)| router.clone())];
         let (member, modern, any_era) =
-            Member::start(by_plan(), server, guard, BackOptions::default(), move || {
+            Member::start(by_plan(), server, guard, ToLegacyOptions::default(), move || {
                 routers.iter().flatten().for_each(|router| router.refresh(&name));
             });
         let name = member.name();

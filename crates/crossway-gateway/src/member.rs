@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossway_router::BackOptions;
+use crossway_router::ToLegacyOptions;
 use crossway_router::guard::{Guard, GuardOptions};
 use tokio::task::JoinHandle;
 
@@ -31,7 +31,7 @@ impl Member {
         connect: Connect,
         server: Server,
         guard: GuardOptions,
-        back: BackOptions,
+        back: ToLegacyOptions,
         arrived: impl Fn() + Send + 'static,
     ) -> (Self, Late, Late) {
         let (modern, for_router) = Late::new();
@@ -87,7 +87,7 @@ struct Connecting {
     connect: Connect,
     server: Server,
     guard: GuardOptions,
-    back: BackOptions,
+    back: ToLegacyOptions,
     modern: Arrival,
     any_era: Arrival,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,

@@ -14,19 +14,19 @@ use crate::{ListKind, ScopeKey};
 /// What is not allowed is answered as what does not exist.
 pub trait Access: Send + Sync + 'static {
     /// Whose rights are the same as this caller's. Lists are filtered once for all of them.
-    fn rights(&self, context: &Context) -> Whose;
+    fn rights(&self, context: &Context) -> CallerSet;
 
     /// Which callers share introductions (instructions, server info). One of them may notice by what it is told that another has
     /// asked before.
     ///
     /// The answer must stay the same for a caller, and not depend on other callers. To share nothing, answer with the caller
     /// alone.
-    fn company(&self, context: &Context) -> Whose {
+    fn company(&self, context: &Context) -> CallerSet {
         self.rights(context)
     }
 
-    /// Who is told the same lists by an upstream. An upstream of [`Whose::Nobody`] is not there for this caller.
-    fn lists_of(&self, upstream: &str, context: &Context) -> Whose;
+    /// Who is told the same lists by an upstream. An upstream of [`CallerSet::Nobody`] is not there for this caller.
+    fn lists_of(&self, upstream: &str, context: &Context) -> CallerSet;
 
     /// Whether the caller may see an item of a list, or hear of a resource that no list may have: then what is asked about has no
     /// [item](Thing::item), and the answer has to be that of [`admits`](Self::admits) for who would read it.
@@ -83,7 +83,7 @@ pub type Judge<'a> = Box<dyn Fn(&Thing<'_>) -> bool + 'a>;
 
 /// Whose something is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Whose {
+pub enum CallerSet {
     /// Everybody's.
     Everybody,
     /// That of those who have one key.
@@ -115,12 +115,12 @@ pub struct Thing<'a> {
 pub struct Open;
 
 impl Access for Open {
-    fn rights(&self, _: &Context) -> Whose {
-        Whose::Everybody
+    fn rights(&self, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> Whose {
-        Whose::Everybody
+    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
     fn tells_names(&self) -> bool {
@@ -133,11 +133,11 @@ impl Access for Open {
 pub struct ByScopeKey;
 
 impl Access for ByScopeKey {
-    fn rights(&self, _: &Context) -> Whose {
-        Whose::Everybody
+    fn rights(&self, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, context: &Context) -> Whose {
-        context.extensions.get::<ScopeKey>().map_or(Whose::OneCall, |key| Whose::Key(key.clone()))
+    fn lists_of(&self, _: &str, context: &Context) -> CallerSet {
+        context.extensions.get::<ScopeKey>().map_or(CallerSet::OneCall, |key| CallerSet::Key(key.clone()))
     }
 }

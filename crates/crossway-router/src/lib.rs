@@ -2,26 +2,26 @@
 
 pub mod access;
 mod any_era;
-pub mod back;
-mod cell;
 mod extensions;
-pub mod front;
+pub mod from_legacy;
 pub mod guard;
 mod handles;
 mod jitter;
-mod known;
 pub mod limits;
+mod list_cache;
+mod mailbox;
 pub mod merge;
-pub mod renewed;
+pub mod reinitialize;
 mod scoped;
+pub mod to_legacy;
 
-pub use access::{Access, Judge, Thing, Whose};
-pub use any_era::{AnyEra, Speaks};
-pub use back::{Back, BackOptions, Share};
+pub use access::{Access, CallerSet, Judge, Thing};
+pub use any_era::{AnyEra, EraSupport};
 pub use extensions::{ClientSession, ScopeKey};
-pub use front::Front;
+pub use from_legacy::FromLegacy;
 pub use handles::SealedSessions;
-pub use known::{ListKind, State};
+pub use list_cache::{ListKind, State};
 pub use merge::{Clash, Naming, Prefixed, Router, RouterOptions, Unprefixed};
-pub use renewed::Renewed;
+pub use reinitialize::Reinitialize;
 pub use scoped::{Bound, Ledger, Scoped, ScopedOptions};
+pub use to_legacy::{Share, ToLegacy, ToLegacyOptions};

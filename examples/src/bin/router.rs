@@ -4,7 +4,7 @@
 #![expect(clippy::print_stdout, reason = "that is what an example is for")]
 
 use crossway::rmcp::ClientTransport;
-use crossway::router::{Back, BackOptions, Front, Router, RouterOptions};
+use crossway::router::{FromLegacy, Router, RouterOptions, ToLegacy, ToLegacyOptions};
 use crossway::service::{Scope, Upstream};
 use crossway_examples::Shouting;
 use rmcp::model::CallToolRequestParams;
@@ -16,11 +16,11 @@ async fn main() -> anyhow::Result<()> {
     let router = Router::new(RouterOptions::default().same_for_all());
     for name in ["one", "two"] {
         // Any upstream will do: a child process, a URL. This one is legacy, so calls share a pool of sessions with it.
-        router.insert(name, &Back::new(name, Shouting, BackOptions::default()));
+        router.insert(name, &ToLegacy::new(name, Shouting, ToLegacyOptions::default()));
     }
 
-    // `Front` takes clients with sessions; a server of any transport would be put before it.
-    let link = Front::new(router.clone()).connect(Scope::Session);
+    // `FromLegacy` takes clients with sessions; a server of any transport would be put before it.
+    let link = FromLegacy::new(router.clone()).connect(Scope::Session);
     let client = ().serve(ClientTransport::new(link)).await?;
     println!("the tools are {:?}", tools(&client).await?);
     let arguments = serde_json::Map::from_iter([("text".to_owned(), "hello".into())]);

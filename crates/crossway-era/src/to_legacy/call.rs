@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::results::Level;
 use super::visits::visits;
-use super::{Asks, MAY_ASK, answer, identity, pong, refuse, results};
+use super::{ClientFeatures, MAY_ASK, answer, identity, pong, refuse, results};
 use crate::content;
 use crate::limits::QUESTIONS;
 use crate::messages::{error_for, error_of, is_change};
@@ -35,7 +35,7 @@ pub struct Call {
     /// Whether the server's tools can be called as tasks.
     has_tasks: bool,
     info: (Bytes, Bytes),
-    asks: Asks,
+    asks: ClientFeatures,
     level: Option<Level>,
     /// How many questions the server has asked.
     asked: usize,
@@ -76,7 +76,7 @@ impl Call {
         request: Message,
         revision: Revision,
         info: (Bytes, Bytes),
-        asks: Asks,
+        asks: ClientFeatures,
         level: Option<Level>,
         has_tasks: bool,
     ) -> Self {
@@ -128,7 +128,7 @@ impl Call {
 
     /// What the client can be asked.
     #[must_use]
-    pub fn asks(&self) -> &Asks {
+    pub fn asks(&self) -> &ClientFeatures {
         &self.asks
     }
 

@@ -9,12 +9,12 @@ use crate::capabilities::{self, Said};
 ///
 /// Two that are equal can share a session as far as this goes. There are no more than some dozens that differ, whatever clients say.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Asks {
+pub struct ClientFeatures {
     /// JSON text, an object with its members in order.
     json: Box<str>,
 }
 
-impl Asks {
+impl ClientFeatures {
     /// What the client of a modern request says of itself (2026-07-28, basic/index, `_meta`).
     #[must_use]
     pub fn of(request: &Message) -> Self {

@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 
 pub use accept::check;
 pub use call::{Call, Question, Step, unanswered};
-pub use capabilities::Asks;
+pub use capabilities::ClientFeatures;
 pub use listener::{Listener, below};
 pub use visits::visits_refused;
 
@@ -87,7 +87,7 @@ pub enum OpenError {
 impl Session {
     /// The request that opens a session for clients that can be asked what `asks` says.
     #[must_use]
-    pub fn opening(asks: &Asks) -> Message {
+    pub fn opening(asks: &ClientFeatures) -> Message {
         let params = format!(
             r#"{{"protocolVersion":"{}","capabilities":{},"clientInfo":{{"name":"crossway","version":"{}"}}}}"#,
             Revision::LATEST_LEGACY,
@@ -190,7 +190,7 @@ impl Session {
             return Err(ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, why));
         }
         let mut request = request.clone();
-        let asks = Asks::of(&request);
+        let asks = ClientFeatures::of(&request);
         let level = request.log_level().map(|level| {
             // "If the `io.modelcontextprotocol/logLevel` value [...] is not a recognized log level, the server
             // **SHOULD** reject that request" (2026-07-28, server/utilities/logging, Error Handling).

@@ -33,19 +33,20 @@ fn call(method: &str, capabilities: &str) -> Call {
 
 #[test]
 fn a_session_is_opened_for_what_its_clients_can_be_asked() {
-    let asks = Asks::of(&modern("tools/list", r#"{"sampling":{},"extensions":{"x":{}},"roots":{}}"#, ""));
+    let asks =
+        ClientFeatures::of(&modern("tools/list", r#"{"sampling":{},"extensions":{"x":{}},"roots":{}}"#, ""));
     let opening = text(&Session::opening(&asks));
     assert!(
         opening.contains(r#""protocolVersion":"2025-11-25","capabilities":{"roots":{},"sampling":{}}"#),
         "{opening}"
     );
-    assert!(Asks::of(&modern("tools/list", r#"{"extensions":{}}"#, "")).is_nothing());
+    assert!(ClientFeatures::of(&modern("tools/list", r#"{"extensions":{}}"#, "")).is_nothing());
     assert_eq!(session().revision(), Revision::V2025_06_18);
 }
 
 #[test]
 fn clients_that_can_be_asked_the_same_are_told_apart_by_nothing_else() {
-    let asks = |capabilities: &str| Asks::of(&modern("tools/list", capabilities, ""));
+    let asks = |capabilities: &str| ClientFeatures::of(&modern("tools/list", capabilities, ""));
     let plain = asks(r#"{"roots":{},"sampling":{"tools":{}},"elicitation":{"url":{}}}"#);
     assert_eq!(plain.as_json(), r#"{"elicitation":{"url":{}},"roots":{},"sampling":{"tools":{}}}"#);
     let own = asks(

@@ -18,7 +18,7 @@ mod watched;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crossway_router::Speaks;
+use crossway_router::EraSupport;
 use crossway_service::{Ask, Call, Closing, Connection, Link, Reply, Scope, Upstream};
 use futures_util::future::BoxFuture;
 
@@ -31,13 +31,13 @@ use watched::{Course, Watched};
 pub(crate) enum Kind {
     HttpSse,
     /// Streamable HTTP of these eras.
-    Streamable(Speaks),
+    Streamable(EraSupport),
 }
 
 impl Kind {
-    pub(crate) fn speaks(self) -> Speaks {
+    pub(crate) fn speaks(self) -> EraSupport {
         match self {
-            Self::HttpSse => Speaks::Legacy,
+            Self::HttpSse => EraSupport::Legacy,
             Self::Streamable(speaks) => speaks,
         }
     }
@@ -83,7 +83,7 @@ impl Anew {
     }
 
     /// Which eras the server speaks now.
-    pub(crate) fn speaks(&self) -> Speaks {
+    pub(crate) fn speaks(&self) -> EraSupport {
         self.0.speaks()
     }
 
@@ -102,7 +102,7 @@ impl Shared {
         self.found.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn speaks(&self) -> Speaks {
+    fn speaks(&self) -> EraSupport {
         self.found.read().unwrap_or_else(PoisonError::into_inner).1.kind.speaks()
     }
 
@@ -127,7 +127,7 @@ impl Shared {
         let was = self.found().1.kind;
         match (self.find)().await {
             // It was said to be Streamable HTTP, and is nothing at the moment.
-            Ok(found) if found.kind == was || found.kind == Kind::Streamable(Speaks::Both) => false,
+            Ok(found) if found.kind == was || found.kind == Kind::Streamable(EraSupport::Both) => false,
             Ok(found) => {
                 tracing::warn!(?was, is = ?found.kind, "the MCP server at a URL speaks something else than before");
                 *self.found.write().unwrap_or_else(PoisonError::into_inner) = (number + 1, found);

@@ -15,8 +15,8 @@ const INITIALIZE: &str =
 const IN_SESSION: &str = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#;
 const MODERN: &str = r#"{"jsonrpc":"2.0","id":3,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
 
-const LEGACY: Kind = Kind::Streamable(Speaks::Legacy);
-const MODERN_ONLY: Kind = Kind::Streamable(Speaks::Modern);
+const LEGACY: Kind = Kind::Streamable(EraSupport::Legacy);
+const MODERN_ONLY: Kind = Kind::Streamable(EraSupport::Modern);
 
 fn call(link: &Link, text: &'static str) -> Reply {
     let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
@@ -110,7 +110,7 @@ async fn a_request_in_a_session_of_the_server_that_was_there_finds_it_ended() {
         let link = anew.connect(Scope::Session);
         let error = call(&link, IN_SESSION).next().await.unwrap().unwrap_err();
         assert_eq!((error.reason(), error.outcome()), (&Reason::SessionEnded, Outcome::Answered));
-        assert_eq!(anew.speaks(), Speaks::Modern);
+        assert_eq!(anew.speaks(), EraSupport::Modern);
     }
 }
 
@@ -119,7 +119,7 @@ async fn a_modern_request_that_a_legacy_server_refuses_was_not_sent() {
     let (anew, _) = anew([saying(MODERN_ONLY, UNSUPPORTED), saying(LEGACY, RESULT)]);
     let error = call(&anew.connect(Scope::Shared), MODERN).next().await.unwrap().unwrap_err();
     assert_eq!((error.reason(), error.outcome()), (&Reason::LegacyOnly, Outcome::NotSent));
-    assert_eq!(anew.speaks(), Speaks::Legacy);
+    assert_eq!(anew.speaks(), EraSupport::Legacy);
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_request_that_may_have_been_handled_is_not_made_again() {
     let answer = call(&anew.connect(Scope::Shared), MODERN).next().await.unwrap().unwrap();
     assert!(answer.error().is_some());
     // The next one goes to whatever is there by now.
-    while looks.load(Ordering::Relaxed) == 0 || anew.speaks() == Speaks::Modern {
+    while looks.load(Ordering::Relaxed) == 0 || anew.speaks() == EraSupport::Modern {
         tokio::task::yield_now().await;
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use crossway_proto::{ErrorCode, Message, Revision};
-use crossway_router::Speaks;
+use crossway_router::EraSupport;
 use crossway_service::{Call, CallError, Context, Reason, Reply, Scope};
 use futures_core::Stream;
 use futures_util::future::BoxFuture;
@@ -43,7 +43,7 @@ impl Course {
 
     /// What the end of a request of this kind shows.
     fn shown(self, of: Kind, item: &Item) -> Shown {
-        if self == Self::Opening && of == Kind::Streamable(Speaks::Modern) {
+        if self == Self::Opening && of == Kind::Streamable(EraSupport::Modern) {
             // It need not take sessions.
             return Shown::Nothing;
         }
@@ -127,7 +127,7 @@ impl Watched {
         match self.course {
             // Whoever has it opens another.
             Course::InSession => Some(Err(CallError::answered(Reason::SessionEnded))),
-            Course::Modern | Course::Discovery if self.way.shared.speaks() == Speaks::Legacy => {
+            Course::Modern | Course::Discovery if self.way.shared.speaks() == EraSupport::Legacy => {
                 Some(Err(CallError::not_sent(Reason::LegacyOnly)))
             }
             Course::Modern | Course::Discovery | Course::Opening => {

@@ -8,7 +8,7 @@ use crossway_layers::authorize::arguments;
 use crossway_openapi::face::Unlisted;
 use crossway_policy::{Hints, Item, Kind, Permit};
 use crossway_proto::Message;
-use crossway_router::{Access, Judge, ListKind, ScopeKey, Thing, Whose};
+use crossway_router::{Access, CallerSet, Judge, ListKind, ScopeKey, Thing};
 use crossway_service::Context;
 use serde::Deserialize;
 
@@ -67,25 +67,25 @@ impl PolicyAccess {
 }
 
 impl Access for PolicyAccess {
-    fn rights(&self, context: &Context) -> Whose {
+    fn rights(&self, context: &Context) -> CallerSet {
         Self::standing(&self.now.get(), context)
-            .map_or(Whose::Nobody, |standing| Whose::Key(standing.view().clone()))
+            .map_or(CallerSet::Nobody, |standing| CallerSet::Key(standing.view().clone()))
     }
 
     /// Others may have the same rights, and which view those are is another after a reload, of another tenant's part too. A user is
     /// the same.
-    fn company(&self, context: &Context) -> Whose {
+    fn company(&self, context: &Context) -> CallerSet {
         Self::standing(&self.now.get(), context)
-            .map_or(Whose::Nobody, |standing| Whose::Key(standing.user().clone()))
+            .map_or(CallerSet::Nobody, |standing| CallerSet::Key(standing.user().clone()))
     }
 
-    fn lists_of(&self, upstream: &str, context: &Context) -> Whose {
+    fn lists_of(&self, upstream: &str, context: &Context) -> CallerSet {
         let ruling = self.now.get();
         let upstream = self.name(&ruling, upstream);
-        let Some(standing) = Self::standing(&ruling, context) else { return Whose::Nobody };
+        let Some(standing) = Self::standing(&ruling, context) else { return CallerSet::Nobody };
         match ruling.scopes.get(upstream) {
             Some(scope) if standing.rights().reaches(upstream) => whose(*scope, &standing),
-            _ => Whose::Nobody,
+            _ => CallerSet::Nobody,
         }
     }
 
@@ -227,18 +227,18 @@ impl Access for PolicyAccess {
 }
 
 /// Those who are told the same by an upstream of a scope.
-fn whose(scope: ScopeFile, standing: &Standing) -> Whose {
+fn whose(scope: ScopeFile, standing: &Standing) -> CallerSet {
     match scope {
-        ScopeFile::Shared => Whose::Everybody,
-        ScopeFile::Tenant => Whose::Key(standing.tenant().clone()),
-        ScopeFile::User | ScopeFile::Session => Whose::Key(standing.user().clone()),
+        ScopeFile::Shared => CallerSet::Everybody,
+        ScopeFile::Tenant => CallerSet::Key(standing.tenant().clone()),
+        ScopeFile::User | ScopeFile::Session => CallerSet::Key(standing.user().clone()),
     }
 }
 
 /// The key of the connections that a caller uses with an upstream of a scope.
 pub(crate) fn scope_key(scope: ScopeFile, standing: &Standing) -> ScopeKey {
     match whose(scope, standing) {
-        Whose::Key(key) => key,
+        CallerSet::Key(key) => key,
         _ => ScopeKey::new("shared"),
     }
 }

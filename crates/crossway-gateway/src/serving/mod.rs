@@ -39,7 +39,7 @@ use crossway_layers::credentials::{NamedSource, SecretStore};
 use crossway_layers::trace::TraceLayer;
 use crossway_openapi::face::{Directory, NeedsBearer, OpenApi};
 use crossway_policy::TenantName;
-use crossway_router::{Front, Router, RouterOptions, SealedSessions};
+use crossway_router::{FromLegacy, Router, RouterOptions, SealedSessions};
 use crossway_seal::Keyring;
 use crossway_service::{Upstream, extension_of};
 
@@ -328,7 +328,7 @@ impl Gateway {
 
 /// A router for clients of both eras, each call of which is recorded.
 fn face(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc<dyn Upstream> {
-    Arc::new(Front::new(recorded(router, audit, is_traced)))
+    Arc::new(FromLegacy::new(recorded(router, audit, is_traced)))
 }
 
 /// A router each call of which is recorded.

@@ -8,7 +8,7 @@ use crossway_layers::limit::{LimitLayer, LimitOptions};
 use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
 use crossway_openapi::Attached;
 use crossway_router::{
-    BackOptions, Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, Share, Unprefixed,
+    Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, Share, ToLegacyOptions, Unprefixed,
 };
 use crossway_seal::Keyring;
 use crossway_service::{Call, CallError, Connection, Context, Link, Reason, Reply, Scope, Upstream};
@@ -182,12 +182,12 @@ impl Counts {
 }
 
 /// Who shares the sessions of one instance, where it is legacy: none of those who share it has them all.
-fn sessions(spec: &UpstreamSpec, now: &Now) -> BackOptions {
+fn sessions(spec: &UpstreamSpec, now: &Now) -> ToLegacyOptions {
     let (name, now) = (spec.name.clone(), now.clone());
     match spec.scope {
-        ScopeFile::Session => BackOptions::shared_by(Share::Session),
-        ScopeFile::User => BackOptions::default(),
-        ScopeFile::Tenant | ScopeFile::Shared => BackOptions::default().shared_among(
+        ScopeFile::Session => ToLegacyOptions::shared_by(Share::Session),
+        ScopeFile::User => ToLegacyOptions::default(),
+        ScopeFile::Tenant | ScopeFile::Shared => ToLegacyOptions::default().shared_among(
             move |context| tenant_of_shared(&now, &name, context),
             |context| context.extensions.get::<Standing>().map(|standing| standing.user().clone()),
         ),
@@ -205,7 +205,7 @@ struct Instance {
 impl Instance {
     fn new(
         spec: &UpstreamSpec,
-        back: BackOptions,
+        back: ToLegacyOptions,
         supplied: &Supplied,
         connect: Connect,
         all: &Instances,

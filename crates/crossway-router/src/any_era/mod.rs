@@ -1,6 +1,6 @@
 //! One upstream for clients of both eras, untranslated where possible.
 
-mod turned;
+mod rerouted;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -12,14 +12,14 @@ use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
 };
 use futures_util::StreamExt;
+use rerouted::Rerouted;
 use tokio::sync::watch;
-use turned::Turned;
 
 use crate::limits::HELD_BACK;
 
 /// Which eras an upstream is known to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Speaks {
+pub enum EraSupport {
     /// Sessions only: revisions before 2026-07-28.
     Legacy,
     /// Stateless requests. Whether it takes sessions too is found out by the first client that wants one.
@@ -45,7 +45,7 @@ struct Ways {
     raw: Arc<dyn Upstream>,
     front: Arc<dyn Upstream>,
     back: Arc<dyn Upstream>,
-    speaks: Box<dyn Fn() -> Speaks + Send + Sync>,
+    speaks: Box<dyn Fn() -> EraSupport + Send + Sync>,
     /// Whether it may be another answer the next time.
     may_change: bool,
     /// Whether a modern upstream takes sessions too, once it is known.
@@ -59,11 +59,11 @@ const REFUSES: u8 = 2;
 impl AnyEra {
     /// The upstream `raw`, which speaks what `speaks` says.
     ///
-    /// `front` is to serve legacy clients on it where it is modern, as [`Front`](crate::front) does, and `back` modern
-    /// ones where it is legacy, as [`Back`](crate::back) does.
+    /// `front` is to serve legacy clients on it where it is modern, as [`FromLegacy`](crate::from_legacy) does, and `back` modern
+    /// ones where it is legacy, as [`ToLegacy`](crate::to_legacy) does.
     pub fn new(
         raw: Arc<dyn Upstream>,
-        speaks: Speaks,
+        speaks: EraSupport,
         front: Arc<dyn Upstream>,
         back: Arc<dyn Upstream>,
     ) -> Self {
@@ -74,7 +74,7 @@ impl AnyEra {
     /// upgraded: it is asked for with each call. A modern request that has met the wrong era, and so was not handled, goes to the right one.
     pub fn following(
         raw: Arc<dyn Upstream>,
-        speaks: impl Fn() -> Speaks + Send + Sync + 'static,
+        speaks: impl Fn() -> EraSupport + Send + Sync + 'static,
         front: Arc<dyn Upstream>,
         back: Arc<dyn Upstream>,
     ) -> Self {
@@ -83,7 +83,7 @@ impl AnyEra {
 
     fn with(
         raw: Arc<dyn Upstream>,
-        speaks: Box<dyn Fn() -> Speaks + Send + Sync>,
+        speaks: Box<dyn Fn() -> EraSupport + Send + Sync>,
         may_change: bool,
         front: Arc<dyn Upstream>,
         back: Arc<dyn Upstream>,
@@ -101,14 +101,14 @@ impl AnyEra {
 
 impl Ways {
     fn is_translated(&self) -> bool {
-        (self.speaks)() == Speaks::Legacy
+        (self.speaks)() == EraSupport::Legacy
     }
 
     /// Where sessions go; `None` if that has to be found out.
     fn legacy(&self) -> Option<&Arc<dyn Upstream>> {
         match ((self.speaks)(), self.takes_sessions.load(Ordering::Relaxed)) {
-            (Speaks::Legacy | Speaks::Both, _) | (Speaks::Modern, TAKES) => Some(&self.raw),
-            (Speaks::Modern, REFUSES) => Some(&self.front),
+            (EraSupport::Legacy | EraSupport::Both, _) | (EraSupport::Modern, TAKES) => Some(&self.raw),
+            (EraSupport::Modern, REFUSES) => Some(&self.front),
             _ => None,
         }
     }
@@ -171,7 +171,7 @@ impl Connection for ModernHandle {
             return link.call(call);
         }
         let reply = link.call(call.clone());
-        Reply::stream(Turned { to: Arc::clone(&self.0), call: Some(call), is_translated, reply })
+        Reply::stream(Rerouted { to: Arc::clone(&self.0), call: Some(call), is_translated, reply })
     }
 }
 

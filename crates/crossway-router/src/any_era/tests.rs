@@ -18,7 +18,7 @@ struct Rig {
     any: AnyEra,
 }
 
-fn rig(speaks: Speaks) -> Rig {
+fn rig(speaks: EraSupport) -> Rig {
     let ((raw, raws), (front, fronts), (back, backs)) = (Scripted::new(), Scripted::new(), Scripted::new());
     let any = AnyEra::new(Arc::new(raw), speaks, Arc::new(front), Arc::new(back));
     Rig { link: any.connect(Scope::Session), raw: raws, front: fronts, back: backs, any }
@@ -38,7 +38,7 @@ async fn serve(connections: &mut Receiver<(Scope, Server)>, method: &str) -> (Sc
 
 #[tokio::test]
 async fn clients_of_a_legacy_server_have_sessions_or_are_translated() {
-    let mut rig = rig(Speaks::Legacy);
+    let mut rig = rig(EraSupport::Legacy);
     let mut reply = call(&rig.link, INITIALIZE);
     let (scope, _server) = serve(&mut rig.raw, "initialize").await;
     assert_eq!(scope, Scope::Session);
@@ -52,7 +52,7 @@ async fn clients_of_a_legacy_server_have_sessions_or_are_translated() {
 
 #[tokio::test]
 async fn a_modern_server_is_asked_once_whether_it_takes_sessions() {
-    let mut rig = rig(Speaks::Modern);
+    let mut rig = rig(EraSupport::Modern);
     let mut reply = call(&rig.link, INITIALIZE);
     let asked = tokio::spawn(async move { reply.next().await.unwrap().unwrap() });
     let (_, server) = rig.raw.recv().await.unwrap();
@@ -72,7 +72,7 @@ async fn a_modern_server_is_asked_once_whether_it_takes_sessions() {
 
 #[tokio::test]
 async fn what_a_server_asks_before_it_gives_a_session_is_answered() {
-    let mut rig = rig(Speaks::Modern);
+    let mut rig = rig(EraSupport::Modern);
     let mut reply = call(&rig.link, INITIALIZE);
     let asked = tokio::spawn(async move { [reply.next().await, reply.next().await] });
     let (_, server) = rig.raw.recv().await.unwrap();
@@ -116,7 +116,7 @@ async fn a_server_that_fails_is_not_taken_for_one_without_sessions() {
     ] {
         let ((front, mut fronts), (back, _backs)) = (Scripted::new(), Scripted::new());
         let raw = Failing(CallError::answered(reason.clone()));
-        let any = AnyEra::new(Arc::new(raw), Speaks::Modern, Arc::new(front), Arc::new(back));
+        let any = AnyEra::new(Arc::new(raw), EraSupport::Modern, Arc::new(front), Arc::new(back));
         let link = any.connect(Scope::Session);
         let mut reply = call(&link, INITIALIZE);
         let asked = tokio::spawn(async move { reply.next().await.unwrap() });
@@ -132,7 +132,7 @@ async fn a_server_that_fails_is_not_taken_for_one_without_sessions() {
 
 #[tokio::test]
 async fn a_server_of_both_eras_has_sessions_of_its_own() {
-    let mut rig = rig(Speaks::Modern);
+    let mut rig = rig(EraSupport::Modern);
     let mut reply = call(&rig.link, INITIALIZE);
     let asked = tokio::spawn(async move { reply.next().await.unwrap().unwrap() });
     let (_, server) = serve(&mut rig.raw, "initialize").await;
@@ -144,7 +144,7 @@ async fn a_server_of_both_eras_has_sessions_of_its_own() {
 
 #[tokio::test]
 async fn who_listens_before_the_first_message_hears_the_session() {
-    let mut rig = rig(Speaks::Legacy);
+    let mut rig = rig(EraSupport::Legacy);
     let mut listening = rig.link.call(Call::listen(Context::default()));
     let heard = tokio::spawn(async move { listening.next().await.unwrap().unwrap() });
     tokio::task::yield_now().await;
@@ -158,7 +158,7 @@ async fn who_listens_before_the_first_message_hears_the_session() {
 
 #[tokio::test]
 async fn the_standing_stream_of_a_client_that_is_gone_ends() {
-    let rig = rig(Speaks::Legacy);
+    let rig = rig(EraSupport::Legacy);
     let mut listening = rig.link.call(Call::listen(Context::default()));
     drop(rig.link);
     assert!(listening.next().await.is_none());
@@ -170,7 +170,7 @@ async fn a_server_that_turns_out_to_be_modern_is_no_longer_translated() {
         (Scripted::new(), Scripted::new(), Scripted::new());
     let is_modern = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let seen = Arc::clone(&is_modern);
-    let speaks = move || if seen.load(Ordering::Relaxed) { Speaks::Modern } else { Speaks::Legacy };
+    let speaks = move || if seen.load(Ordering::Relaxed) { EraSupport::Modern } else { EraSupport::Legacy };
     let any = AnyEra::following(Arc::new(raw), speaks, Arc::new(front), Arc::new(back));
     let link = any.modern().connect(Scope::Shared);
     let _early = call(&link, MODERN);
@@ -205,7 +205,7 @@ async fn a_modern_request_that_meets_the_wrong_era_goes_the_other_way_once() {
     let (is_modern, (front, _fronts), (back, mut backs)) =
         (Arc::new(AtomicBool::new(true)), Scripted::new(), Scripted::new());
     let seen = Arc::clone(&is_modern);
-    let speaks = move || if seen.load(Ordering::Relaxed) { Speaks::Modern } else { Speaks::Legacy };
+    let speaks = move || if seen.load(Ordering::Relaxed) { EraSupport::Modern } else { EraSupport::Legacy };
     let raw = Arc::new(Replaced(Arc::clone(&is_modern)));
     let any = AnyEra::following(raw, speaks.clone(), Arc::new(front), Arc::new(back));
     let link = any.modern().connect(Scope::Shared);
@@ -228,7 +228,7 @@ async fn the_translated_session_of_a_server_that_is_legacy_by_now_has_ended() {
         (Scripted::new(), Scripted::new(), Scripted::new());
     let is_modern = Arc::new(AtomicBool::new(true));
     let seen = Arc::clone(&is_modern);
-    let speaks = move || if seen.load(Ordering::Relaxed) { Speaks::Modern } else { Speaks::Legacy };
+    let speaks = move || if seen.load(Ordering::Relaxed) { EraSupport::Modern } else { EraSupport::Legacy };
     let any = AnyEra::following(Arc::new(raw), speaks, Arc::new(front), Arc::new(back));
     let link = any.connect(Scope::Session);
     let mut reply = call(&link, INITIALIZE);

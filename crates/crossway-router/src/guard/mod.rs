@@ -22,12 +22,12 @@ mod breaker;
 mod gate;
 pub(crate) mod group;
 mod health;
+mod idle_timeout;
 mod options;
 mod questions;
 mod repeat;
 mod reply;
 mod shared;
-mod timeouts;
 mod timer;
 mod turn;
 
@@ -44,9 +44,9 @@ use tokio::sync::watch;
 
 pub use breaker::BreakerOptions;
 pub use health::{Health, HealthState};
+pub use idle_timeout::Timeouts;
 pub use options::GuardOptions;
 pub use repeat::{ReadsOnly, Repeatable, ToolHints};
-pub use timeouts::Timeouts;
 
 use questions::{Questions, noted};
 use reply::Guarded;

@@ -14,9 +14,9 @@ use super::lists::{NotFound, error_of};
 use super::resources::{Owner, read_as};
 use super::splice::Named;
 use super::{Router, listening};
-use crate::access::{Thing, Whose};
-use crate::known::{Entry, Failure, Known, ListKind, Listed};
+use crate::access::{CallerSet, Thing};
 use crate::limits::UNTOLD_NAMED;
+use crate::list_cache::{Entry, Failure, ListCache, ListKind, Listed};
 
 /// The capability of clients that have extensions.
 const EXTENSIONS: &str = "extensions";
@@ -168,7 +168,7 @@ impl Connection {
     fn notify(&self, message: &Message, context: &Context) -> Reply {
         if message.kind() == Kind::Notification && message.is_method("notifications/cancelled") {
             for member in &self.0.members().all {
-                if self.0.access().lists_of(&member.name, context) == Whose::Nobody {
+                if self.0.access().lists_of(&member.name, context) == CallerSet::Nobody {
                     continue;
                 }
                 let mut reply = member.link.call(Call::message(message.clone(), context.clone()));
@@ -183,7 +183,7 @@ impl Router {
     /// Whether the client may make a request about what an upstream calls `name`. Unless the decision depends on the item.
     pub(super) fn admits_in(
         &self,
-        member: &Known,
+        member: &ListCache,
         kind: ListKind,
         name: &str,
         request: &Message,
@@ -196,7 +196,7 @@ impl Router {
     fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
         // Whoever decides hears of every call, also of what is not there for the caller.
         self.access().admits(thing, request, context)
-            && self.access().lists_of(thing.upstream, context) != Whose::Nobody
+            && self.access().lists_of(thing.upstream, context) != CallerSet::Nobody
     }
 
     /// What an exposed name stands for, if the client may make a request about it, as far as it can be told without asking anybody.
@@ -206,7 +206,7 @@ impl Router {
         exposed: &str,
         request: &Message,
         context: &mut Context,
-    ) -> Result<(Arc<Known>, String), NotFound> {
+    ) -> Result<(Arc<ListCache>, String), NotFound> {
         let found = self.find(kind, exposed, request, context);
         let (member, name) = self.or_missed(found, context)?;
         let listed = match self.looked_at(&member, request, context) {
@@ -223,7 +223,7 @@ impl Router {
         exposed: &str,
         request: &Message,
         context: &mut Context,
-    ) -> Result<(Arc<Known>, String), NotFound> {
+    ) -> Result<(Arc<ListCache>, String), NotFound> {
         let found = self.find_anew(kind, exposed, request, context).await;
         let (member, name) = self.or_missed(found, context)?;
         let listed = match self.looked_at(&member, request, context) {
@@ -242,20 +242,20 @@ impl Router {
     }
 
     /// What an upstream has for the client, where whoever decides looks at it.
-    fn looked_at(&self, member: &Known, request: &Message, context: &Context) -> Option<Arc<Entry>> {
+    fn looked_at(&self, member: &ListCache, request: &Message, context: &Context) -> Option<Arc<Entry>> {
         if self.access().looks_at_items(context) { self.entry(member, request, context) } else { None }
     }
 
     /// What was found, if the client may make a request about it. `listed` is the upstream's list, where it is looked at.
     fn admitted(
         &self,
-        member: Arc<Known>,
+        member: Arc<ListCache>,
         kind: ListKind,
         name: String,
         listed: Option<Result<Listed, Arc<Failure>>>,
         request: &Message,
         context: &mut Context,
-    ) -> Result<(Arc<Known>, String), NotFound> {
+    ) -> Result<(Arc<ListCache>, String), NotFound> {
         let is_admitted = {
             let is_untold = matches!(listed, Some(Err(_)));
             let thing = |item| Thing { upstream: &member.name, kind, name: &name, item, is_untold };

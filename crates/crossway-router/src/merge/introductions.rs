@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::Router;
 use super::lists::Seen;
-use crate::access::Whose;
-use crate::known::ListKind;
+use crate::access::CallerSet;
 use crate::limits::{INTRODUCTIONS, JOINED_INSTRUCTIONS, MERGED_INSTRUCTIONS};
+use crate::list_cache::ListKind;
 
 /// What callers have been told that upstreams say of themselves: those of which they have been given something in a list.
 ///
@@ -22,7 +22,7 @@ use crate::limits::{INTRODUCTIONS, JOINED_INSTRUCTIONS, MERGED_INSTRUCTIONS};
 /// it, and when.
 #[derive(Default)]
 pub(super) struct Introductions {
-    callers: HashMap<Whose, Introduced>,
+    callers: HashMap<CallerSet, Introduced>,
     /// Goes on with each list that is told.
     now: u64,
 }
@@ -49,7 +49,7 @@ fn is_among(sorted: &[Arc<str>], upstream: &str) -> bool {
 impl Introductions {
     fn note(
         &mut self,
-        caller: Whose,
+        caller: CallerSet,
         kind: ListKind,
         shown: &Arc<[Arc<str>]>,
         heard: impl IntoIterator<Item = (Arc<str>, Bytes)>,
@@ -126,12 +126,12 @@ impl Router {
     }
 
     /// Who is told what this caller is; none where nothing is kept of a call, or instructions are not joined.
-    fn caller(&self, context: &Context) -> Option<Whose> {
+    fn caller(&self, context: &Context) -> Option<CallerSet> {
         if self.0.options.is_alone {
             return None;
         }
         let company = self.access().company(context);
-        (!matches!(company, Whose::OneCall | Whose::Nobody)).then_some(company)
+        (!matches!(company, CallerSet::OneCall | CallerSet::Nobody)).then_some(company)
     }
 
     fn introductions(&self) -> MutexGuard<'_, Introductions> {

@@ -20,10 +20,10 @@ use tokio::time::{Sleep, sleep, timeout};
 use super::Router;
 use super::resources::Owner;
 
-use crate::access::{Thing, Whose};
+use crate::access::{CallerSet, Thing};
 use crate::jitter::somewhere_in;
-use crate::known::{Change, Item, Kept, Known, ListChange, ListKind, View, ends};
 use crate::limits::{ACKNOWLEDGE_TIME, SIGHT_PACE, SIGHT_TIME, SUBSCRIBED};
+use crate::list_cache::{Change, Item, Kept, ListCache, ListChange, ListKind, View, ends};
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -117,7 +117,7 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
 type Subscribed = BTreeMap<String, String>;
 
 /// An upstream, the context in which it is asked, and what it is asked for.
-type Owned = (Arc<Known>, Context, Subscribed);
+type Owned = (Arc<ListCache>, Context, Subscribed);
 
 /// What of it the upstream has agreed to, or may yet agree to; none if it has refused.
 ///
@@ -137,9 +137,9 @@ async fn agreed(reply: &mut Reply, mut subscribed: Subscribed) -> Option<Subscri
 
 /// What is known of the upstreams that there are is kept up to date.
 struct KeptAll {
-    rights: Whose,
+    rights: CallerSet,
     /// Whose lists the client sees, by the upstream that tells them.
-    views: Vec<(Arc<Known>, Arc<View>)>,
+    views: Vec<(Arc<ListCache>, Arc<View>)>,
     _kept: Vec<Kept>,
 }
 
@@ -154,11 +154,11 @@ impl KeptAll {
 
     /// Whether the same is seen, as far as that depends on rights and on which upstreams there are.
     fn sees_as(&self, other: &Self) -> bool {
-        let same = |((one, view), (other, other_view)): (&(Arc<Known>, _), &(Arc<Known>, _))| {
+        let same = |((one, view), (other, other_view)): (&(Arc<ListCache>, _), &(Arc<ListCache>, _))| {
             Arc::ptr_eq(one, other) && view == other_view
         };
         self.rights == other.rights
-            && self.rights != Whose::OneCall
+            && self.rights != CallerSet::OneCall
             && self.views.len() == other.views.len()
             && self.views.iter().zip(&other.views).all(same)
     }
@@ -195,7 +195,7 @@ struct Listening {
     filter: Filter,
     kept: Option<KeptAll>,
     /// What upstreams have agreed to.
-    taken: Vec<(Arc<Known>, Arc<Subscribed>)>,
+    taken: Vec<(Arc<ListCache>, Arc<Subscribed>)>,
     changes: broadcast::Receiver<Change>,
     /// When it is time to see what a change of rights, or of which upstreams there are, means for the client.
     look: Option<Pin<Box<Sleep>>>,
@@ -305,7 +305,7 @@ impl Listening {
             let (upstream, kind) = (&*member.name, ListKind::Resources);
             let thing = |name| Thing { upstream, kind, name, item: None, is_untold: false };
             is_there
-                && access.lists_of(upstream, &self.context) != Whose::Nobody
+                && access.lists_of(upstream, &self.context) != CallerSet::Nobody
                 && subscribed.keys().all(|own| access.shows(&thing(own), &self.context))
         })
     }

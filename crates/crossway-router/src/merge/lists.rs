@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, hash_map};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crossway_era::keys;
-use crossway_era::to_legacy::Asks;
+use crossway_era::to_legacy::ClientFeatures;
 use crossway_proto::{ErrorObject, Message, RequestId};
 use crossway_service::Context;
 use foldhash::HashMap;
@@ -14,8 +14,8 @@ use futures_util::future::join_all;
 use super::pages::{Pages, bad_cursor, page_of};
 use super::ready::{HIDDEN, Key, Ready};
 use super::{Members, Router, resources};
-use crate::access::{Thing, Whose};
-use crate::known::{Asker, Entry, Failure, Item, Known, ListKind, Listed, View};
+use crate::access::{CallerSet, Thing};
+use crate::list_cache::{Asker, Entry, Failure, Item, ListCache, ListKind, Listed, View};
 
 /// A merged list, ready to be sent, and where its names lead.
 pub(super) struct Merged {
@@ -58,28 +58,28 @@ pub struct Clash {
 /// Whose lists a client's merged one is made of.
 pub(super) struct Seen {
     members: Arc<Members>,
-    rights: Whose,
+    rights: CallerSet,
     /// Of each upstream; none of those that are not there for this client.
     views: Vec<Option<Arc<View>>>,
 }
 
 impl Seen {
     /// Those that are there for the client, and whose lists they tell it.
-    pub(super) fn visible(&self) -> impl Iterator<Item = (&Arc<Known>, &Arc<View>)> {
+    pub(super) fn visible(&self) -> impl Iterator<Item = (&Arc<ListCache>, &Arc<View>)> {
         self.members.all.iter().zip(&self.views).filter_map(|(member, view)| Some((member, view.as_ref()?)))
     }
 
-    pub(super) fn rights(&self) -> &Whose {
+    pub(super) fn rights(&self) -> &CallerSet {
         &self.rights
     }
 
     /// Whether others come after this call who see the same.
     fn is_lasting(&self) -> bool {
-        self.rights != Whose::OneCall && self.visible().all(|(_, view)| view.is_lasting())
+        self.rights != CallerSet::OneCall && self.visible().all(|(_, view)| view.is_lasting())
     }
 
     /// What tells merged lists apart. `generation` gives that of one upstream's list.
-    fn key(&self, kind: ListKind, mut generation: impl FnMut(&Arc<Known>, &Arc<View>) -> u64) -> Key {
+    fn key(&self, kind: ListKind, mut generation: impl FnMut(&Arc<ListCache>, &Arc<View>) -> u64) -> Key {
         let lists = self.members.all.iter().zip(&self.views).map(|(member, view)| match view {
             Some(view) => generation(member, view),
             None => HIDDEN,
@@ -132,8 +132,8 @@ impl Router {
     /// Whose lists the client of `request` sees.
     pub(super) fn seen(&self, request: &Message, context: &Context) -> Seen {
         let members = self.members();
-        let asks = Asks::of(request);
-        let mut last: Option<(Whose, Option<Arc<View>>)> = None;
+        let asks = ClientFeatures::of(request);
+        let mut last: Option<(CallerSet, Option<Arc<View>>)> = None;
         let views = members.all.iter().map(|member| {
             let whose = self.access().lists_of(&member.name, context);
             match &last {
@@ -212,7 +212,7 @@ impl Router {
         exposed: &str,
         request: &Message,
         context: &Context,
-    ) -> Result<(Arc<Known>, String), NotFound> {
+    ) -> Result<(Arc<ListCache>, String), NotFound> {
         let members = self.members();
         if let Some((upstream, name)) = self.0.naming.split(exposed) {
             // Nobody else can have it. So an upstream that is not there is like one that the client has no right to.
@@ -231,7 +231,7 @@ impl Router {
         exposed: &str,
         request: &Message,
         context: &Context,
-    ) -> Result<(Arc<Known>, String), NotFound> {
+    ) -> Result<(Arc<ListCache>, String), NotFound> {
         match self.find(kind, exposed, request, context) {
             Err(NotFound::Unasked) => self.find_in(&*self.merged(kind, request, context).await, exposed),
             found => found,
@@ -239,12 +239,17 @@ impl Router {
     }
 
     /// What is known of an upstream for those who see the same as the client of `request`. None if it is not there for them.
-    pub(super) fn entry(&self, member: &Known, request: &Message, context: &Context) -> Option<Arc<Entry>> {
-        let view = View::new(self.access().lists_of(&member.name, context), &Asks::of(request))?;
+    pub(super) fn entry(
+        &self,
+        member: &ListCache,
+        request: &Message,
+        context: &Context,
+    ) -> Option<Arc<Entry>> {
+        let view = View::new(self.access().lists_of(&member.name, context), &ClientFeatures::of(request))?;
         Some(member.entry(&view, &self.asker(request, context)))
     }
 
-    fn find_in(&self, merged: &Merged, exposed: &str) -> Result<(Arc<Known>, String), NotFound> {
+    fn find_in(&self, merged: &Merged, exposed: &str) -> Result<(Arc<ListCache>, String), NotFound> {
         let members = self.members();
         if let Some(found) = merged.find(exposed, &members) {
             return Ok(found);
@@ -273,11 +278,11 @@ impl Router {
         }
     }
 
-    fn write(&self, kind: ListKind, lists: &[(Arc<Known>, Option<Listed>)], context: &Context) -> Merged {
+    fn write(&self, kind: ListKind, lists: &[(Arc<ListCache>, Option<Listed>)], context: &Context) -> Merged {
         let missing = lists.iter().filter(|(_, listed)| listed.is_none());
         let missing: Vec<_> = missing.map(|(member, _)| Arc::clone(&member.name)).collect();
         let access = self.access();
-        let mut shown: Vec<(&Arc<Known>, &Item, &Arc<str>)> = Vec::new();
+        let mut shown: Vec<(&Arc<ListCache>, &Item, &Arc<str>)> = Vec::new();
         for (member, listed) in lists {
             let Some(Listed { items, .. }) = listed else { continue };
             let shows = access.judge(&member.name, context);
@@ -337,7 +342,7 @@ impl Router {
     }
 
     /// Whether all names of some lists say by themselves where they lead, so that no two are the same. Of resources it is asked whose they are.
-    fn lead_back(&self, kind: ListKind, lists: &[(Arc<Known>, Option<Listed>)]) -> bool {
+    fn lead_back(&self, kind: ListKind, lists: &[(Arc<ListCache>, Option<Listed>)]) -> bool {
         !kind.has_uris()
             && lists.iter().all(|(member, listed)| {
                 let leads_back = |item: &Item, exposed: &str| {
@@ -367,7 +372,7 @@ impl Router {
     }
 
     /// What an item is called as long as no other upstream has one of that name.
-    fn expose(&self, kind: ListKind, member: &Known, item: &Item) -> Arc<str> {
+    fn expose(&self, kind: ListKind, member: &ListCache, item: &Item) -> Arc<str> {
         if kind.has_uris() {
             return Arc::clone(&item.name);
         }
@@ -397,7 +402,7 @@ pub(super) enum NotFound {
 }
 
 impl Merged {
-    pub(super) fn find(&self, exposed: &str, members: &Members) -> Option<(Arc<Known>, String)> {
+    pub(super) fn find(&self, exposed: &str, members: &Members) -> Option<(Arc<ListCache>, String)> {
         let place = self.places.get(exposed)?;
         members.by_name.get(&place.upstream).map(|member| (Arc::clone(member), (*place.name).to_owned()))
     }

@@ -43,8 +43,8 @@ pub use lists::Clash;
 pub use naming::{Naming, Prefixed, Unprefixed};
 
 use crate::access::{Access, ByScopeKey, Open};
-use crate::known::{Change, Known, ListKind, State};
 use crate::limits::CHANGES;
+use crate::list_cache::{Change, ListCache, ListKind, State};
 
 /// Many modern upstreams as one, changed while it serves. Clones share the upstreams.
 #[derive(Clone)]
@@ -128,8 +128,8 @@ impl fmt::Debug for RouterOptions {
 /// The upstreams at one moment, in order.
 #[derive(Default)]
 struct Members {
-    all: Vec<Arc<Known>>,
-    by_name: HashMap<Arc<str>, Arc<Known>>,
+    all: Vec<Arc<ListCache>>,
+    by_name: HashMap<Arc<str>, Arc<ListCache>>,
     /// Goes on with each change of the upstreams.
     generation: u64,
     /// Of which of them operators were told that they have the same names.
@@ -165,7 +165,7 @@ impl Router {
     ///
     /// Outside of a tokio runtime.
     pub fn insert(&self, name: &str, upstream: &dyn Upstream) {
-        self.put(Known::new(name, upstream, true));
+        self.put(ListCache::new(name, upstream, true));
     }
 
     /// The same of an upstream whose instructions clients are not told.
@@ -174,10 +174,10 @@ impl Router {
     ///
     /// Outside of a tokio runtime.
     pub fn insert_without_instructions(&self, name: &str, upstream: &dyn Upstream) {
-        self.put(Known::new(name, upstream, false));
+        self.put(ListCache::new(name, upstream, false));
     }
 
-    fn put(&self, known: Arc<Known>) {
+    fn put(&self, known: Arc<ListCache>) {
         self.follow(&known);
         self.change(|members| match members.iter_mut().find(|member| member.name == known.name) {
             Some(member) => *member = Arc::clone(&known),
@@ -230,7 +230,7 @@ impl Router {
         Arc::clone(&self.0.members.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Known>>)) {
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<ListCache>>)) {
         {
             let mut members = self.0.members.write().unwrap_or_else(PoisonError::into_inner);
             let mut all = members.all.clone();
@@ -253,7 +253,7 @@ impl Router {
     }
 
     /// Passes an upstream's changes on to those who listen, as long as it is there.
-    fn follow(&self, known: &Arc<Known>) {
+    fn follow(&self, known: &Arc<ListCache>) {
         let (mut changes, changed) = (known.changes(), self.0.changed.clone());
         let name = Arc::clone(&known.name);
         tokio::spawn(async move {

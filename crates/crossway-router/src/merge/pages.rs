@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::{BufMut, BytesMut};
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 
-use crate::known::{Item, ListKind};
 use crate::limits::LIST_PAGE_BYTES;
+use crate::list_cache::{Item, ListKind};
 
 /// Items of a merged list with what they are exposed as, page by page.
 #[derive(Default)]

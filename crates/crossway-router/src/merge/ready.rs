@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::lists::Merged;
-use crate::access::Whose;
-use crate::known::ListKind;
+use crate::access::CallerSet;
 use crate::limits::{MERGED_BYTES, MERGED_LISTS};
+use crate::list_cache::ListKind;
 
 /// Stands for the list of an upstream that is not there for a client. No list has this generation.
 pub(super) const HIDDEN: u64 = u64::MAX;
@@ -15,7 +15,7 @@ pub(super) const HIDDEN: u64 = u64::MAX;
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) kind: ListKind,
-    pub(super) rights: Whose,
+    pub(super) rights: CallerSet,
     /// The generation of the upstreams, and of each its list's; 0 where it is not known.
     pub(super) made_of: Vec<u64>,
 }

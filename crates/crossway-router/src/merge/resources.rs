@@ -11,15 +11,15 @@ use serde_json::value::RawValue;
 use super::lists::{Merged, NotFound};
 use super::splice::Named;
 use super::{Members, Router};
-use crate::access::Whose;
-use crate::known::{Known, ListKind};
+use crate::access::CallerSet;
+use crate::list_cache::{ListCache, ListKind};
 
 /// What URIs that two upstreams have begin with, at the later one.
 const WRAP: &str = "crossway://";
 
 /// The upstream that a URI belongs to.
 pub(super) struct Owner {
-    pub(super) member: Arc<Known>,
+    pub(super) member: Arc<ListCache>,
     /// The URI there.
     pub(super) uri: String,
 }
@@ -39,7 +39,7 @@ impl Router {
         );
         let members = self.members();
         let named = unwrap(uri, &members)
-            .filter(|named| self.access().lists_of(&named.member.name, context) != Whose::Nobody);
+            .filter(|named| self.access().lists_of(&named.member.name, context) != CallerSet::Nobody);
         owner_in(uri, named, &resources, &templates, &members)
             .ok_or_else(|| self.missed_in(resources.missing().chain(templates.missing())))
     }
@@ -98,7 +98,7 @@ pub(super) fn wrap(upstream: &str, uri: &str) -> String {
 fn unwrap(uri: &str, members: &Members) -> Option<Owner> {
     let (host, inner) = uri.strip_prefix(WRAP)?.split_once('/')?;
     // Upstreams are few, and this way nothing has to be taken apart.
-    let prefix = |member: &Known| wrap(&member.name, "");
+    let prefix = |member: &ListCache| wrap(&member.name, "");
     let member =
         members.all.iter().find(|member| prefix(member)[WRAP.len()..].trim_end_matches('/') == host)?;
     Some(Owner { member: Arc::clone(member), uri: inner.to_owned() })

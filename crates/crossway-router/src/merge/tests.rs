@@ -6,7 +6,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::*;
 use crate::ScopeKey;
-use crate::known::ListKind;
+use crate::list_cache::ListKind;
 
 mod access;
 mod changes;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_proto::Revision;
-use crossway_router::{AnyEra, Back, BackOptions, Front, Router, RouterOptions, Share, Speaks};
+use crossway_router::{
+    AnyEra, EraSupport, FromLegacy, Router, RouterOptions, Share, ToLegacy, ToLegacyOptions,
+};
 use crossway_service::Upstream;
 use crossway_testkit::sim::{Shape, SimUpstream, Weather};
 use proptest::prelude::*;
@@ -175,9 +177,9 @@ async fn play(run: &Run, client: Revision, server: Revision, route: Route) -> Ve
         let host = Host { revision, world: Arc::clone(&world) };
         let sim = SimUpstream::new(shape, weather.clone(), move |end| host.serve(end));
         let raw: Arc<dyn Upstream> = Arc::new(sim.clone());
-        let speaks = if revision.is_modern() { Speaks::Modern } else { Speaks::Legacy };
-        let back = Back::new("sim", Arc::clone(&raw), BackOptions::shared_by(run.share));
-        let front = Front::new(Arc::clone(&raw));
+        let speaks = if revision.is_modern() { EraSupport::Modern } else { EraSupport::Legacy };
+        let back = ToLegacy::new("sim", Arc::clone(&raw), ToLegacyOptions::shared_by(run.share));
+        let front = FromLegacy::new(Arc::clone(&raw));
         (sim, AnyEra::new(raw, speaks, Arc::new(front), Arc::new(back)))
     };
     let (sim, one) = any_era(server, run.server);
@@ -190,7 +192,7 @@ async fn play(run: &Run, client: Revision, server: Revision, route: Route) -> Ve
             let router = Router::new(options);
             router.insert("one", &*one.modern());
             router.insert("two", &*other.modern());
-            (Arc::new(Front::new(router)), vec!["one__work", "one__work", "two__work"])
+            (Arc::new(FromLegacy::new(router)), vec!["one__work", "one__work", "two__work"])
         }
     };
     let hears_its_changes =

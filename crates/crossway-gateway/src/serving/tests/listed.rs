@@ -9,7 +9,7 @@ use super::noninterference::cases;
 use super::rig::{At, Rig, User};
 use super::setup::{HIDDEN, SHARED, setups};
 use super::trace::arguments;
-use super::world::Whose;
+use super::world::CallerSet;
 
 /// Time in which everything is answered, but for what takes long by itself.
 const TIME: Duration = Duration::from_secs(7);
@@ -140,7 +140,7 @@ proptest! {
             for user in User::ALL {
                 check(&mut rig, user, is_legacy, |server| setup.owner(server, user)).await;
                 if is_changed {
-                    rig.world.change("sa", Whose::All, &owners);
+                    rig.world.change("sa", CallerSet::All, &owners);
                     rig.pass(TIME).await;
                     rig.reload(&setup.config(1, Some(1)));
                     check(&mut rig, user, is_legacy, |server| setup.owner(server, user)).await;

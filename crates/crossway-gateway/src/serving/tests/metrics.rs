@@ -69,7 +69,7 @@ fn lists_that_are_read_anew_are_counted_and_those_that_are_known_are_not() {
         assert!(first >= 1.0);
         rig.ask(&of(User::Alice), "tools/list", json!({}), TIME).await;
         assert_eq!(list(&rig), first);
-        rig.world.change("sa", super::world::Whose::All, &[]);
+        rig.world.change("sa", super::world::CallerSet::All, &[]);
         rig.pass(TIME).await;
         rig.ask(&of(User::Alice), "tools/list", json!({}), TIME).await;
         assert!(list(&rig) > first, "{first}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::rig::{At, Rig, User};
-use super::world::Whose;
+use super::world::CallerSet;
 
 pub(super) const TIME: Duration = Duration::from_secs(7);
 
@@ -147,10 +147,10 @@ fn no_log_line_list_change_or_update_of_another_tenants_server_goes_to_anybody_e
             ] {
                 call(&mut rig, user, tool).await;
             }
-            rig.world.change("secret-of-globex", Whose::All, &[]);
-            rig.world.change("sb", Whose::Of(&["bob", "ben"]), &["bob", "ben"]);
-            rig.world.update("secret-of-globex", Whose::All, "mem://x/1");
-            rig.world.update("secret-of-globex", Whose::All, "secret-of-globex://r/1");
+            rig.world.change("secret-of-globex", CallerSet::All, &[]);
+            rig.world.change("sb", CallerSet::Of(&["bob", "ben"]), &["bob", "ben"]);
+            rig.world.update("secret-of-globex", CallerSet::All, "mem://x/1");
+            rig.world.update("secret-of-globex", CallerSet::All, "secret-of-globex://r/1");
             rig.pass(Duration::from_secs(200)).await;
         }
         let mut after = rig.heard();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::named::{TIME, call, config, of, run};
 use super::rig::{Rig, User};
-use super::world::Whose;
+use super::world::CallerSet;
 
 const ALICES: &str = "alice_40acme.example";
 
@@ -41,10 +41,10 @@ fn who_replaces_a_secret_is_served_with_the_new_one_at_once_whatever_the_quota()
         let changes = |rig: &Rig| rig.heard()["heard"].concat().matches("tools/list_changed").count();
         rig.pass(Duration::from_secs(120)).await;
         let before = changes(&rig);
-        rig.world.change("sb", Whose::Of(&["first"]), &["first"]);
+        rig.world.change("sb", CallerSet::Of(&["first"]), &["first"]);
         rig.pass(Duration::from_secs(10)).await;
         assert_eq!(changes(&rig), before);
-        rig.world.change("sb", Whose::Of(&["second"]), &["second"]);
+        rig.world.change("sb", CallerSet::Of(&["second"]), &["second"]);
         rig.pass(Duration::from_secs(10)).await;
         assert_eq!(changes(&rig), before + 1);
     });
@@ -57,7 +57,7 @@ fn who_has_no_secret_any_more_hears_nothing_of_a_server_that_was_started_with_it
     run(async {
         let mut rig = Rig::new(&of_files(files.path(), json!([])));
         listens(&mut rig, json!({ "resourceSubscriptions": ["sb://r/1"] })).await;
-        rig.world.update("sb", Whose::All, "sb://r/1");
+        rig.world.update("sb", CallerSet::All, "sb://r/1");
         rig.pass(TIME).await;
         let updates = |rig: &Rig| rig.heard()["heard"].concat().matches("resources/updated").count();
         assert_eq!(updates(&rig), 1, "{:?}", rig.heard());
@@ -65,7 +65,7 @@ fn who_has_no_secret_any_more_hears_nothing_of_a_server_that_was_started_with_it
         rig.pass(Duration::from_secs(2)).await;
         let refused = call(&mut rig, User::Alice, "sb__get_a").await;
         assert!(refused.contains("needs a credential"), "{refused}");
-        rig.world.update("sb", Whose::All, "sb://r/1");
+        rig.world.update("sb", CallerSet::All, "sb://r/1");
         rig.pass(TIME).await;
         assert_eq!(updates(&rig), 1);
         assert_eq!(rig.heard()["heard"].last().map(String::as_str), Some("over"));

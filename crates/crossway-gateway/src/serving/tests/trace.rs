@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::rig::{At, Heard, Rig, User};
 use super::setup::{HIDDEN, SHARED, Setup};
-use super::world::Whose;
+use super::world::CallerSet;
 
 /// Time in which all that was begun ends, but for what takes long by itself.
 const SETTLED: Duration = Duration::from_secs(7);
@@ -180,10 +180,10 @@ pub(super) fn play(setup: &Setup, trace: &[Step], with_them: bool) -> Heard {
         let owners = ["acme", "alice", "ann", "globex", "bob", "ben"];
         // What happened to the other tenant's servers alone has not happened without it.
         let whose = |server: usize, reach: Reach| match reach {
-            _ if server >= SHARED.len() => Some((HIDDEN[server - SHARED.len()], Whose::All)),
+            _ if server >= SHARED.len() => Some((HIDDEN[server - SHARED.len()], CallerSet::All)),
             _ if server >= setup.shared() => None,
-            Reach::All => Some((SHARED[server], Whose::All)),
-            Reach::Theirs if setup.has_owners(server) => Some((SHARED[server], Whose::Of(&their_names))),
+            Reach::All => Some((SHARED[server], CallerSet::All)),
+            Reach::Theirs if setup.has_owners(server) => Some((SHARED[server], CallerSet::Of(&their_names))),
             Reach::Theirs => None,
         };
         // Everything has its time, whatever else happens.

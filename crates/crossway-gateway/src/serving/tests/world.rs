@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_proto::{Limits, Message};
-use crossway_router::Speaks;
+use crossway_router::EraSupport;
 use crossway_service::{
     Call, Closing, Connection, Limits as SeamLimits, Link, Reply, Scope, Upstream, duplex,
 };
@@ -51,12 +51,12 @@ struct Instance {
 
 /// Whose instances of a server something befalls.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Whose<'a> {
+pub(super) enum CallerSet<'a> {
     All,
     Of(&'a [&'a str]),
 }
 
-impl Whose<'_> {
+impl CallerSet<'_> {
     fn has(self, owner: &str) -> bool {
         match self {
             Self::All => true,
@@ -87,7 +87,7 @@ impl World {
             fates: broadcast::Sender::new(1024),
         });
         self.0.lock().unwrap().instances.push(Arc::clone(&instance));
-        let speaks = if instance.is_legacy { Speaks::Legacy } else { Speaks::Modern };
+        let speaks = if instance.is_legacy { EraSupport::Legacy } else { EraSupport::Modern };
         Connected::in_process(Arc::new(Server(instance)), speaks)
     }
 
@@ -97,7 +97,7 @@ impl World {
     }
 
     /// The servers' lists are others from now on, for those whose they are.
-    pub(super) fn change(&self, name: &str, whose: Whose<'_>, owners: &[&str]) {
+    pub(super) fn change(&self, name: &str, whose: CallerSet<'_>, owners: &[&str]) {
         {
             let mut started = self.0.lock().unwrap();
             for owner in owners.iter().chain(&[""]).filter(|owner| whose.has(owner)) {
@@ -107,15 +107,15 @@ impl World {
         self.befall(name, whose, &Fate::Changed);
     }
 
-    pub(super) fn kill(&self, name: &str, whose: Whose<'_>) {
+    pub(super) fn kill(&self, name: &str, whose: CallerSet<'_>) {
         self.befall(name, whose, &Fate::Killed);
     }
 
-    pub(super) fn update(&self, name: &str, whose: Whose<'_>, uri: &str) {
+    pub(super) fn update(&self, name: &str, whose: CallerSet<'_>, uri: &str) {
         self.befall(name, whose, &Fate::Updated(uri.to_owned()));
     }
 
-    fn befall(&self, name: &str, whose: Whose<'_>, fate: &Fate) {
+    fn befall(&self, name: &str, whose: CallerSet<'_>, fate: &Fate) {
         let started = self.0.lock().unwrap();
         for instance in started.instances.iter().filter(|it| it.name == name && whose.has(&it.owner)) {
             // One that nobody is connected with does not mind.
@@ -286,7 +286,7 @@ async fn serve(instance: Arc<Instance>, end: duplex::End) {
                 serving.answer(&id, &json!({}));
             }
             "tools/call" => match params["name"].as_str().unwrap_or_default() {
-                "die" => instance.world.kill(&instance.name, Whose::Of(&[&instance.owner])),
+                "die" => instance.world.kill(&instance.name, CallerSet::Of(&[&instance.owner])),
                 "slow" => {
                     let (end, result) = (Arc::clone(&serving.end), instance.called(params));
                     let (id, token) = (id, params["_meta"]["progressToken"].clone());

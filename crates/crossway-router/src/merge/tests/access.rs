@@ -6,7 +6,7 @@ use crossway_service::Context;
 use futures_util::StreamExt;
 
 use super::*;
-use crate::access::{Access, Thing, Whose};
+use crate::access::{Access, CallerSet, Thing};
 use crate::limits::SIGHT_TIME;
 
 /// Who sees the things whose names begin with their key; the upstream `shared` tells all the same, each other one has
@@ -18,15 +18,15 @@ fn key(context: &Context) -> &str {
 }
 
 impl Access for ByName {
-    fn rights(&self, context: &Context) -> Whose {
-        Whose::Key(ScopeKey::new(key(context)))
+    fn rights(&self, context: &Context) -> CallerSet {
+        CallerSet::Key(ScopeKey::new(key(context)))
     }
 
-    fn lists_of(&self, upstream: &str, context: &Context) -> Whose {
+    fn lists_of(&self, upstream: &str, context: &Context) -> CallerSet {
         match upstream.strip_prefix("only-") {
-            Some(who) if who != key(context) => Whose::Nobody,
-            Some(_) => Whose::Key(ScopeKey::new(key(context))),
-            None => Whose::Everybody,
+            Some(who) if who != key(context) => CallerSet::Nobody,
+            Some(_) => CallerSet::Key(ScopeKey::new(key(context))),
+            None => CallerSet::Everybody,
         }
     }
 
@@ -163,11 +163,11 @@ async fn a_list_that_failed_is_not_asked_for_again_where_nobody_comes_who_sees_t
 struct Listing;
 
 impl Access for Listing {
-    fn rights(&self, context: &Context) -> Whose {
+    fn rights(&self, context: &Context) -> CallerSet {
         ByName.rights(context)
     }
 
-    fn lists_of(&self, upstream: &str, context: &Context) -> Whose {
+    fn lists_of(&self, upstream: &str, context: &Context) -> CallerSet {
         ByName.lists_of(upstream, context)
     }
 
@@ -211,12 +211,12 @@ async fn where_items_are_looked_at_a_call_is_told_why_they_are_not_known_if_thei
 struct Good;
 
 impl Access for Good {
-    fn rights(&self, _: &Context) -> Whose {
-        Whose::Everybody
+    fn rights(&self, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> Whose {
-        Whose::Everybody
+    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
     fn shows(&self, thing: &Thing<'_>, _: &Context) -> bool {
@@ -314,13 +314,13 @@ async fn a_change_is_not_told_to_those_who_see_nothing_of_it() {
 struct Counted(Arc<AtomicUsize>);
 
 impl Access for Counted {
-    fn rights(&self, _: &Context) -> Whose {
+    fn rights(&self, _: &Context) -> CallerSet {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Whose::Everybody
+        CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> Whose {
-        Whose::Everybody
+    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
     fn shows(&self, _: &Thing<'_>, _: &Context) -> bool {
@@ -400,12 +400,12 @@ struct Left(String);
 struct Until(std::sync::atomic::AtomicBool);
 
 impl Access for std::sync::Arc<Until> {
-    fn rights(&self, _: &Context) -> Whose {
-        Whose::Everybody
+    fn rights(&self, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> Whose {
-        Whose::Everybody
+    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
     fn shows(&self, _: &Thing<'_>, _: &Context) -> bool {

@@ -378,17 +378,17 @@ struct Numbered {
 }
 
 impl crate::Access for Arc<Numbered> {
-    fn rights(&self, context: &Context) -> crate::Whose {
+    fn rights(&self, context: &Context) -> crate::CallerSet {
         let key = context.extensions.get::<ScopeKey>().unwrap();
         let number = self.bobs.load(std::sync::atomic::Ordering::Relaxed);
         match key.as_str() {
-            "bob" => crate::Whose::Key(ScopeKey::new(format!("bob {number}"))),
-            _ => crate::Whose::Key(key.clone()),
+            "bob" => crate::CallerSet::Key(ScopeKey::new(format!("bob {number}"))),
+            _ => crate::CallerSet::Key(key.clone()),
         }
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> crate::Whose {
-        crate::Whose::Everybody
+    fn lists_of(&self, _: &str, _: &Context) -> crate::CallerSet {
+        crate::CallerSet::Everybody
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use super::*;
-use crate::access::{Access, Thing, Whose};
+use crate::access::{Access, CallerSet, Thing};
 use crate::limits::CHANGES;
 
 const A_LITTLE: Duration = Duration::from_secs(5);
@@ -211,12 +211,12 @@ async fn an_update_below_a_resource_is_told_by_the_name_that_the_client_has_for_
 struct OneResource;
 
 impl Access for OneResource {
-    fn rights(&self, _: &Context) -> Whose {
-        Whose::Everybody
+    fn rights(&self, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> Whose {
-        Whose::Everybody
+    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
     fn shows(&self, thing: &Thing<'_>, _: &Context) -> bool {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::MERGED_INSTRUCTIONS;
-use crate::{Access, Thing, Whose};
+use crate::{Access, CallerSet, Thing};
 
 const TOOL: &str = r#"[{"name":"t","inputSchema":{}}]"#;
 const ONE: &str = "\n\n## one\n\n> I am one.";
@@ -80,16 +80,16 @@ async fn an_upstream_that_is_replaced_is_asked_again() {
 struct HalfHidden;
 
 impl Access for HalfHidden {
-    fn rights(&self, _: &Context) -> Whose {
-        Whose::Everybody
+    fn rights(&self, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
-    fn company(&self, context: &Context) -> Whose {
-        context.extensions.get::<ScopeKey>().map_or(Whose::OneCall, |key| Whose::Key(key.clone()))
+    fn company(&self, context: &Context) -> CallerSet {
+        context.extensions.get::<ScopeKey>().map_or(CallerSet::OneCall, |key| CallerSet::Key(key.clone()))
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> Whose {
-        Whose::Everybody
+    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
     fn shows(&self, thing: &Thing<'_>, _: &Context) -> bool {

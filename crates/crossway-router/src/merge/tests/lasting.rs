@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossway_service::Context;
 
 use super::*;
-use crate::access::{Access, Thing, Whose};
+use crate::access::{Access, CallerSet, Thing};
 use crate::limits::REFRESH_LEAST;
 
 fn key(context: &Context) -> &str {
@@ -22,12 +22,12 @@ impl Promoted {
 }
 
 impl Access for Promoted {
-    fn rights(&self, context: &Context) -> Whose {
-        Whose::Key(ScopeKey::new(if self.sees_more(context) { "more" } else { "few" }))
+    fn rights(&self, context: &Context) -> CallerSet {
+        CallerSet::Key(ScopeKey::new(if self.sees_more(context) { "more" } else { "few" }))
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> Whose {
-        Whose::Everybody
+    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+        CallerSet::Everybody
     }
 
     fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {

@@ -1,8 +1,8 @@
 //! Calls that wait for their clients beyond their replies.
 
 use super::*;
-use crate::back::{Back, BackOptions};
 use crate::limits::PARKED_TIME;
+use crate::to_legacy::{ToLegacy, ToLegacyOptions};
 
 const OPENED: &str =
     r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}"#;
@@ -12,7 +12,7 @@ fn legacy(options: ScopedOptions) -> (Scoped, Made) {
     let (made, servers) = mpsc::channel(16);
     let make = scripted(made);
     let make = move |key: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
-        Box::new(Back::new("b", make(key, context), BackOptions::default()))
+        Box::new(ToLegacy::new("b", make(key, context), ToLegacyOptions::default()))
     };
     (Scoped::new(make, options), servers)
 }

@@ -1,0 +1,50 @@
+//! Serves sessions of legacy clients on a modern upstream.
+
+mod listening;
+mod missed;
+mod reply;
+mod session;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crossway_service::{Link, Scope, Upstream};
+
+use session::Session;
+
+/// A modern upstream for clients of both eras.
+///
+/// Each connection of scope `Session` is one client's. A legacy client's messages become modern requests by
+/// [`crossway_era::from_legacy`]; what is modern already passes untouched. Calls carry
+/// [`ClientSession`](crate::ClientSession), so that what lies behind can tell sessions apart.
+///
+/// A plain call takes no task and no channel: its reply is the upstream's, with other bytes at its ends.
+#[derive(Clone)]
+pub struct FromLegacy<U>(Arc<U>);
+
+impl<U: Upstream> FromLegacy<U> {
+    /// Serves legacy clients on `upstream`, which has to be modern.
+    pub fn new(upstream: U) -> Self {
+        Self(Arc::new(upstream))
+    }
+}
+
+impl<U: Upstream> Upstream for FromLegacy<U> {
+    fn connect(&self, scope: Scope) -> Link {
+        match scope {
+            Scope::Session | Scope::Pooled => {
+                Link::new(session::Handle::new(Session::new(self.0.connect(Scope::Shared))))
+            }
+            _ => self.0.connect(scope),
+        }
+    }
+}
+
+impl<U> fmt::Debug for FromLegacy<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FromLegacy")
+    }
+}
+
+#[cfg(test)]
+mod tests;

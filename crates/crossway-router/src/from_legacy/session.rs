@@ -1,0 +1,220 @@
+//! One legacy client's session.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crossway_era::from_legacy::{self, SPOKEN, Taken};
+use crossway_proto::{Kind, Message, RequestId, Revision};
+use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link, Origin, Reason, Reply};
+
+use super::listening::{self, Hearing, Listeners};
+use super::reply::CallReply;
+use crate::ClientSession;
+use crate::mailbox::Mailbox;
+
+/// One client's session, and its way to the upstream.
+pub(super) struct Session {
+    pub(super) link: Link,
+    origin: Origin,
+    state: Mutex<State>,
+    listeners: Listeners,
+}
+
+#[derive(Default)]
+struct State {
+    machine: from_legacy::Session,
+    /// Calls by the client's id, for cancellation.
+    calls: HashMap<RequestId, Weak<Mailbox>>,
+    /// Calls by the ids of the server requests that they wait for.
+    asked: HashMap<RequestId, Weak<Mailbox>>,
+    next_question: u64,
+    is_closed: bool,
+}
+
+impl Session {
+    pub(super) fn new(link: Link) -> Self {
+        Self { link, origin: Origin::unique(), state: Mutex::default(), listeners: Listeners::default() }
+    }
+
+    /// Sends a modern request on the client's behalf.
+    pub(super) fn send(&self, request: Message, context: &Context) -> Reply {
+        let mut context = context.clone();
+        context.origin = self.origin;
+        context.revision = Some(SPOKEN);
+        context.extensions.insert(ClientSession(self.origin));
+        self.link.call(Call::message(request, context))
+    }
+
+    /// A request for what belongs to no call and passes this filter, which is JSON text.
+    pub(super) fn listen_request(&self, filter: &[u8]) -> Option<Message> {
+        let params = [br#"{"notifications":"#, filter, b"}"].concat();
+        self.state().machine.request_of("subscriptions/listen", &params)
+    }
+
+    pub(super) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// A number from 0 to 1 by which what all sessions do is spread over time.
+    pub(super) fn spread(&self) -> f64 {
+        let mixed = self.origin.as_u64().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        f64::from(u16::try_from(mixed >> 48).unwrap_or_default()) / f64::from(u16::MAX)
+    }
+
+    /// An id for a server request that no other of the session has.
+    pub(super) fn question(&self, cell: &Arc<Mailbox>) -> RequestId {
+        let mut state = self.state();
+        state.next_question += 1;
+        let id = RequestId::from(format!("crossway-ask-{}", state.next_question).as_str());
+        state.asked.insert(id.clone(), Arc::downgrade(cell));
+        id
+    }
+
+    /// The call no longer waits for answers to these.
+    pub(super) fn forget_questions(&self, asked: &[RequestId]) {
+        if asked.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        for id in asked {
+            state.asked.remove(id);
+        }
+    }
+
+    /// The call has ended.
+    pub(super) fn forget_call(&self, id: &RequestId, cell: &Arc<Mailbox>) {
+        let mut state = self.state();
+        // A client that has two calls of one id can cancel the later one.
+        let Some((id, known)) = state.calls.remove_entry(id) else { return };
+        if !std::ptr::eq(known.as_ptr(), Arc::as_ptr(cell)) {
+            state.calls.insert(id, known);
+        }
+    }
+
+    fn take(self: &Arc<Self>, message: Message, context: Context) -> Reply {
+        let mut state = self.state();
+        if state.is_closed {
+            return Reply::failed(CallError::not_sent(Reason::Closing));
+        }
+        match state.machine.handle_message(message) {
+            Taken::Answered(answer) => Reply::once(answer),
+            Taken::Nothing => Reply::accepted(),
+            Taken::Refiltered(answer) => {
+                let number = self.listeners.want(Hearing::Open(state.machine.filter()));
+                drop(state);
+                self.listeners.answer_when_settled(number, answer)
+            }
+            Taken::Discover(request) => {
+                drop(state);
+                self.discover(request, context)
+            }
+            Taken::Notify(message) => {
+                drop(state);
+                self.send(message, &context)
+            }
+            Taken::Call(call) => {
+                let cell = Arc::new(Mailbox::default());
+                state.calls.insert(call.id().clone(), Arc::downgrade(&cell));
+                drop(state);
+                Reply::stream(CallReply::new(Arc::clone(self), call, cell, context))
+            }
+            Taken::Cancelled(id) => {
+                let cell = state.calls.remove(&id).and_then(|cell| cell.upgrade());
+                drop(state);
+                if let Some(cell) = cell {
+                    cell.cancel();
+                }
+                Reply::accepted()
+            }
+            Taken::Response(response) => {
+                let cell =
+                    response.id().and_then(|id| state.asked.remove(&id)).and_then(|cell| cell.upgrade());
+                drop(state);
+                // An answer to no question is nobody's.
+                if let Some(cell) = cell {
+                    cell.deliver(response);
+                }
+                Reply::accepted()
+            }
+        }
+    }
+
+    fn discover(self: &Arc<Self>, request: Message, context: Context) -> Reply {
+        let session = Arc::clone(self);
+        Reply::pending(async move {
+            let mut reply = session.send(request, &context);
+            while let Some(item) = reply.next().await {
+                match item {
+                    Ok(answer) if matches!(answer.kind(), Kind::Result | Kind::Error) => {
+                        let mut state = session.state();
+                        let Some(answer) = state.machine.handle_discovered(&answer) else { break };
+                        session.listeners.want(match state.machine.revision() {
+                            Some(_) => Hearing::Open(state.machine.filter()),
+                            None => Hearing::NotYet,
+                        });
+                        drop(state);
+                        return Reply::once(answer);
+                    }
+                    Ok(_) => {}
+                    Err(error) => return Reply::failed(error),
+                }
+            }
+            Reply::failed(CallError::unknown(Reason::InvalidAnswer("there was none".into())))
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each step leaves the tables whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        let cells: Vec<_> = {
+            let mut state = self.state();
+            state.is_closed = true;
+            state.calls.drain().filter_map(|(_, cell)| cell.upgrade()).collect()
+        };
+        for cell in cells {
+            cell.cancel();
+        }
+        self.listeners.want(Hearing::Over);
+    }
+}
+
+/// What links hold: the session ends with the last of them.
+pub(super) struct Handle(Arc<Session>);
+
+impl Handle {
+    pub(super) fn new(session: Session) -> Self {
+        Self(Arc::new(session))
+    }
+}
+
+impl Connection for Handle {
+    fn call(&self, call: Call) -> Reply {
+        match call.ask {
+            Ask::Message(message) => {
+                let is_modern = message.meta_version().is_some()
+                    || call.context.revision.is_some_and(Revision::is_modern);
+                if is_modern {
+                    return self.0.link.call(Call::message(message, call.context));
+                }
+                self.0.take(message, call.context)
+            }
+            Ask::Listen => listening::listen(&self.0, call.context),
+            _ => Reply::silent(),
+        }
+    }
+
+    fn close(&self) -> Closing {
+        self.0.close();
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Replies that are still read go on; who listens is told that nothing more comes.
+        self.0.listeners.want(Hearing::Over);
+    }
+}

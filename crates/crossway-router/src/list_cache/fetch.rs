@@ -1,0 +1,211 @@
+//! Fetches an upstream's lists and listens for their changes.
+
+use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossway_era::from_legacy::SPOKEN;
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use crossway_service::{Call, CallError, Reason, Reply};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::View;
+use super::entry::Entry;
+use super::list::{Item, ListKind, read_page};
+use crate::jitter::jittered;
+use crate::limits::{
+    LIST_BYTES, LIST_ERROR, LIST_PAGES, REFRESH_LEAST, RELISTEN_FIRST, RELISTEN_MOST, VIEW_IDLE,
+};
+
+/// Why a list could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Call(CallError),
+    /// What the upstream has answered, or who stands before it: that a credential is missing, say.
+    #[error("{}", .0.message)]
+    Refused(ErrorObject),
+}
+
+impl Failure {
+    /// By the error of an answer, JSON text.
+    fn refused(error: &[u8]) -> Self {
+        let error: Value = serde_json::from_slice(error).unwrap_or_default();
+        let code = error["code"].as_i64().map_or(ErrorCode::INTERNAL_ERROR, ErrorCode);
+        let message = error["message"].as_str().unwrap_or("an error");
+        let message: String = message.chars().take(LIST_ERROR).collect();
+        let data = error.get("data").map(|data| Bytes::from(data.to_string()));
+        let data = data.filter(|data| data.len() <= LIST_ERROR);
+        Self::Refused(ErrorObject { code, message: message.into(), data })
+    }
+
+    /// The reply to a call that was not sent, since it is not known whether what it is for is listed.
+    pub(crate) fn to_reply(&self, id: &RequestId) -> Reply {
+        match self {
+            Self::Call(error) => {
+                let unsent = CallError::not_sent(error.reason().clone());
+                Reply::failed(error.retry_after().into_iter().fold(unsent, CallError::with_retry_after))
+            }
+            Self::Refused(error) => {
+                Message::error_of(Some(id), error).map_or_else(|_| Reply::accepted(), Reply::once)
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// All pages of a list, and for how long they hold: as long as the one that holds for the shortest.
+    pub(super) async fn pages(&self, kind: ListKind) -> Result<(Vec<Item>, Duration), Failure> {
+        let (mut all, mut bytes, mut ttl) = (Vec::new(), 0, u64::MAX);
+        let mut cursor: Option<Bytes> = None;
+        for _ in 0..LIST_PAGES {
+            let answer = self.answer(kind.method(), cursor.as_deref()).await.map_err(Failure::Call)?;
+            if let Some(error) = answer.error() {
+                return match Failure::refused(error) {
+                    // A server without such a list has none.
+                    Failure::Refused(error) if error.code == ErrorCode::METHOD_NOT_FOUND => {
+                        Ok((Vec::new(), REFRESH_LEAST))
+                    }
+                    failure => Err(failure),
+                };
+            }
+            let page = read_page(kind, &answer).ok_or_else(|| {
+                let why = format!("that to {} is no list", kind.method());
+                Failure::Call(CallError::answered(Reason::InvalidAnswer(why.into())))
+            })?;
+            bytes += answer.len();
+            ttl = ttl.min(page.ttl_ms);
+            all.extend(page.items);
+            // A page that leads to itself would lead there for ever.
+            let is_last = page.next.is_none() || page.next == cursor;
+            cursor = page.next;
+            if is_last {
+                cursor = None;
+                break;
+            }
+            if bytes > LIST_BYTES {
+                break;
+            }
+        }
+        if cursor.is_some() {
+            let method = kind.method();
+            tracing::warn!(method, items = all.len(), bytes, "a list has no end; what came so far is taken");
+        }
+        Ok((all, Duration::from_millis(ttl.min(u64::from(u32::MAX)))))
+    }
+
+    pub(super) async fn answer(&self, method: &str, cursor: Option<&[u8]>) -> Result<Message, CallError> {
+        let mut reply = self.send(method, cursor.map(|cursor| ("cursor", cursor)))?;
+        while let Some(message) = reply.next().await {
+            let message = message?;
+            if matches!(message.kind(), Kind::Result | Kind::Error) {
+                return Ok(message);
+            }
+        }
+        Err(CallError::unknown(Reason::InvalidAnswer("there was none".into())))
+    }
+
+    fn send(&self, method: &str, member: Option<(&str, &[u8])>) -> Result<Reply, CallError> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let mut params = [br#"{"_meta":"#, &self.meta[..]].concat();
+        if let Some((name, value)) = member {
+            params.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            params.extend_from_slice(value);
+        }
+        params.push(b'}');
+        let id = format!("crossway-known-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let request =
+            Message::request_of(&RequestId::from(id.as_str()), method, Some(&params)).map_err(|_| {
+                CallError::not_sent(Reason::InvalidAnswer("its cursor can't be sent back".into()))
+            })?;
+        Ok(self.link.call(Call::message(request, self.context())))
+    }
+}
+
+/// Listens for changes of lists until nobody asks any more, again and again where the stream ends. Ends with the entry.
+pub(super) async fn listen(entry: Weak<Entry>, mut alive: watch::Receiver<()>) {
+    let listening = async {
+        let mut pause = RELISTEN_FIRST;
+        loop {
+            let Some(this) = entry.upgrade() else { return };
+            let filter =
+                br#"{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true}"#;
+            let Ok(reply) = this.send("subscriptions/listen", Some(("notifications", filter))) else {
+                return;
+            };
+            drop(this);
+            let Some(was_acknowledged) = hear(&entry, reply).await else { return };
+            if was_acknowledged {
+                pause = RELISTEN_FIRST;
+            }
+            sleep(jittered(pause)).await;
+            pause = (pause * 2).min(RELISTEN_MOST);
+            if entry.upgrade().is_none_or(|this| this.has_rested()) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = listening => {}
+        _ended = alive.changed() => {}
+    }
+}
+
+/// Hears what an upstream tells until the stream ends; gives whether it told anything. None if nobody asks any more.
+async fn hear(entry: &Weak<Entry>, mut reply: Reply) -> Option<bool> {
+    let mut was_acknowledged = false;
+    let mut look = Instant::now() + VIEW_IDLE;
+    loop {
+        let heard = tokio::select! {
+            heard = reply.next() => heard,
+            () = sleep_until(look) => {
+                let this = entry.upgrade()?;
+                if this.has_rested() {
+                    return None;
+                }
+                look = this.last_used() + VIEW_IDLE;
+                continue;
+            }
+        };
+        let Some(Ok(message)) = heard else { return Some(was_acknowledged) };
+        let this = entry.upgrade()?;
+        if message.is_method("notifications/subscriptions/acknowledged") {
+            was_acknowledged = true;
+            // What changed before is not told.
+            this.refresh_all();
+        }
+        for kind in ListKind::changed_by(&message) {
+            this.outdate(*kind);
+        }
+        if ends(&message) {
+            return Some(was_acknowledged);
+        }
+    }
+}
+
+/// Whether a message of a subscription's stream is its last.
+///
+/// "A server MUST send `notifications/cancelled` referencing a `subscriptions/listen` request ID when it tears down that subscription
+/// stream" (2026-07-28, basic/patterns/cancellation), and for no other purpose.
+pub(crate) fn ends(message: &Message) -> bool {
+    message.is_response() || message.is_method("notifications/cancelled")
+}
+
+/// What a request says of its client, for requests of our own on behalf of all who see the same. It wants no progress and
+/// no logs. One user's or tenant's say which program it was that came first: where programs have sessions of their own, it is in
+/// the session that this one has anyway.
+pub(super) fn client_meta(request: &Message, view: &View) -> Bytes {
+    use crossway_era::{keys, to_legacy::ClientFeatures};
+    let asks = ClientFeatures::of(request);
+    let own = || serde_json::json!({ "name": "crossway", "version": env!("CARGO_PKG_VERSION") });
+    let info = request.member(Part::Meta, keys::CLIENT_INFO).filter(|_| !view.is_everybodys());
+    let meta = serde_json::json!({
+        keys::PROTOCOL_VERSION: SPOKEN.as_str(),
+        keys::CLIENT_CAPABILITIES: serde_json::from_str::<serde_json::Value>(asks.as_json()).unwrap_or_default(),
+        keys::CLIENT_INFO: info.and_then(|info| serde_json::from_slice(info).ok()).unwrap_or_else(own),
+    });
+    Bytes::from(meta.to_string())
+}

@@ -1,0 +1,92 @@
+//! A per-call mailbox: messages and cancellation that arrive outside its reply stream.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use crossway_proto::Message;
+
+use crate::limits::MAIL;
+
+/// A call's letter box: messages for it, and word that it is cancelled.
+#[derive(Default)]
+pub(crate) struct Mailbox(Mutex<Mail>);
+
+#[derive(Default)]
+struct Mail {
+    is_cancelled: bool,
+    is_closed: bool,
+    messages: VecDeque<Message>,
+    waker: Option<Waker>,
+}
+
+/// What a call finds in its box.
+pub(crate) enum Found {
+    Nothing,
+    Cancelled,
+    Message(Box<Message>),
+}
+
+impl Mailbox {
+    pub(crate) fn cancel(&self) {
+        let mut mail = self.mail();
+        mail.is_cancelled = true;
+        mail.wake();
+    }
+
+    pub(crate) fn deliver(&self, message: Message) {
+        let _ = self.offer(message);
+    }
+
+    /// Delivers a message, or gives it back if nobody will look for it any more.
+    pub(crate) fn offer(&self, message: Message) -> Result<(), Box<Message>> {
+        let mut mail = self.mail();
+        if mail.is_closed {
+            return Err(Box::new(message));
+        }
+        mail.messages.push_back(message);
+        mail.wake();
+        Ok(())
+    }
+
+    /// The same for what a server says in its own time: gives it back as well if there is too much that nobody has read.
+    pub(crate) fn tell(&self, message: Message) -> Result<(), Box<Message>> {
+        if self.mail().messages.len() >= MAIL {
+            return Err(Box::new(message));
+        }
+        self.offer(message)
+    }
+
+    /// Closes the box for good. Gives what nobody has looked at.
+    pub(crate) fn close(&self) -> VecDeque<Message> {
+        let mut mail = self.mail();
+        mail.is_closed = true;
+        std::mem::take(&mut mail.messages)
+    }
+
+    /// Looks into the box. `cx` is woken when something comes.
+    pub(crate) fn look(&self, cx: &Context<'_>) -> Found {
+        let mut mail = self.mail();
+        match &mut mail.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            waker => *waker = Some(cx.waker().clone()),
+        }
+        if mail.is_cancelled {
+            return Found::Cancelled;
+        }
+        mail.messages.pop_front().map_or(Found::Nothing, |message| Found::Message(Box::new(message)))
+    }
+
+    fn mail(&self) -> MutexGuard<'_, Mail> {
+        // Each step leaves the box whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mail {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `subscriptions/listen` on a legacy session.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crossway_era::to_legacy::{ClientFeatures, Listener};
+use crossway_proto::Message;
+use crossway_service::{CallError, Context, Origin, Reply};
+use futures_util::future::{join, join_all};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
+
+use super::member::{Lease, Member};
+use super::pool::Pool;
+use super::reply::id_of;
+use super::sharers::Sharer;
+use crate::mailbox::{Found, Mailbox};
+
+/// Listens for what the client asks for, until it has enough or the session ends.
+pub(super) fn listen(pool: Arc<Pool>, message: Message, context: Context) -> Reply {
+    let noted = Noted::new(Arc::clone(&pool), context.origin, &message);
+    Reply::pending(async move {
+        match begin(&pool, &message, &context, noted).await {
+            Ok(listening) => Reply::stream(futures_util::stream::unfold(listening, |mut listening| async {
+                listening.next().await.map(|message| (Ok::<_, CallError>(message), listening))
+            })),
+            Err(error) => Reply::failed(error),
+        }
+    })
+}
+
+async fn begin(
+    pool: &Arc<Pool>,
+    message: &Message,
+    context: &Context,
+    noted: Noted,
+) -> Result<Listening, CallError> {
+    let asks = ClientFeatures::of(message);
+    let mut lease = pool.lease_to_listen(pool.owner(message, &asks, context), &asks)?;
+    let session = lease.member.open().await?;
+    let (changes, death) = (lease.member.audience.changes(), lease.member.death());
+    let mut listener = Listener::new(message, session);
+    let sharer = pool.options.sharers.of(context);
+    let mut subscriptions = Subscriptions::new(pool, &lease.member, sharer, listener.uris());
+    if !listener.uris().is_empty() {
+        for uri in subscriptions.begin().await {
+            listener.handle_refused(&uri);
+        }
+    }
+    lease.listens();
+    Ok(Listening {
+        listener,
+        changes,
+        death,
+        noted,
+        is_acknowledged: false,
+        has_ended: false,
+        _subscriptions: subscriptions,
+        _lease: lease,
+    })
+}
+
+struct Listening {
+    listener: Listener,
+    changes: broadcast::Receiver<Message>,
+    death: watch::Receiver<bool>,
+    noted: Noted,
+    is_acknowledged: bool,
+    has_ended: bool,
+    _subscriptions: Subscriptions,
+    _lease: Lease,
+}
+
+impl Listening {
+    async fn next(&mut self) -> Option<Message> {
+        if self.has_ended {
+            return None;
+        }
+        if !std::mem::replace(&mut self.is_acknowledged, true) {
+            return self.listener.acknowledged();
+        }
+        loop {
+            tokio::select! {
+                () = self.noted.cancelled() => return None,
+                _ = self.death.wait_for(|is_dead| *is_dead) => break,
+                change = self.changes.recv() => match change {
+                    Ok(change) => {
+                        if let Some(change) = self.listener.handle_change(&change) {
+                            return Some(change);
+                        }
+                    }
+                    // What was missed can't be told any more: whoever listens anew looks again.
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => break,
+                },
+            }
+        }
+        self.has_ended = true;
+        Some(self.listener.ended())
+    }
+}
+
+/// The resources that one listener listens to, from now until it is dropped.
+struct Subscriptions {
+    pool: Arc<Pool>,
+    /// The listener's own session. It ends with that.
+    member: Arc<Member>,
+    sharer: Sharer,
+    uris: Vec<String>,
+}
+
+impl Subscriptions {
+    fn new(pool: &Arc<Pool>, member: &Arc<Member>, sharer: Sharer, uris: &BTreeSet<String>) -> Self {
+        uris.iter().for_each(|uri| member.audience.join(uri, &sharer));
+        let (pool, member) = (Arc::clone(pool), Arc::clone(member));
+        Self { pool, member, sharer, uris: uris.iter().cloned().collect() }
+    }
+
+    /// Tells the server of them: on the listener's session, and on those where calls are in flight that may change them.
+    /// The others follow before their next call. Gives those that are followed on none, and takes them out.
+    async fn begin(&mut self) -> Vec<String> {
+        let is_another = |member: &Arc<Member>| !Arc::ptr_eq(member, &self.member) && member.is_leased();
+        let others: Vec<_> = self.pool.open_beside(&self.member).into_iter().filter(is_another).collect();
+        // A server that works through its calls one by one takes it when they have ended.
+        join(self.member.follow(), join_all(others.iter().map(|it| it.catch_up(&self.sharer)))).await;
+        let is_followed = |uri: &str| {
+            let is_followed_by = |member: &Arc<Member>| member.follows(uri) == Some(true);
+            is_followed_by(&self.member) || others.iter().any(is_followed_by)
+        };
+        let refused: Vec<_> = self.uris.extract_if(.., |uri| !is_followed(uri)).collect();
+        self.end(&refused);
+        refused
+    }
+
+    fn end(&self, uris: &[String]) {
+        uris.iter().for_each(|uri| self.member.audience.leave(uri, &self.sharer));
+        for member in self.pool.open_beside(&self.member) {
+            if uris.iter().any(|uri| member.follows(uri).is_some()) {
+                tokio::spawn(async move { member.follow().await });
+            }
+        }
+    }
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        self.end(&self.uris);
+    }
+}
+
+/// The listener's place among the calls that can be cancelled by a message.
+struct Noted {
+    pool: Arc<Pool>,
+    origin: Origin,
+    id: crossway_proto::RequestId,
+    cell: Arc<Mailbox>,
+}
+
+impl Noted {
+    fn new(pool: Arc<Pool>, origin: Origin, message: &Message) -> Self {
+        let (id, cell) = (id_of(message), Arc::new(Mailbox::default()));
+        pool.note_call(origin, &id, &cell);
+        Self { pool, origin, id, cell }
+    }
+
+    async fn cancelled(&self) {
+        std::future::poll_fn(|cx| match self.cell.look(cx) {
+            Found::Cancelled => std::task::Poll::Ready(()),
+            Found::Nothing | Found::Message(_) => std::task::Poll::Pending,
+        })
+        .await;
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.pool.forget_call(self.origin, &self.id, &self.cell);
+    }
+}

@@ -1,0 +1,368 @@
+//! One session with the legacy server.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossway_era::to_legacy::{self, ClientFeatures, Level, Session};
+use crossway_proto::{Message, RequestId};
+use crossway_service::{Call, CallError, Context, Link, Origin, Reason, Reply};
+use tokio::sync::{OnceCell, watch};
+use tokio::time::{Instant, timeout};
+
+use super::audience::Audience;
+use super::follow::Following;
+use super::is_the_end;
+use super::pool::Key;
+use super::roots::has_roots;
+use super::sharers::Sharer;
+use super::turns::Turns;
+use super::unowned::{Taker, attend};
+use crate::limits::OPEN_TIME;
+use crate::mailbox::Mailbox;
+
+/// One session with the server, which opens when it is first needed.
+pub(super) struct Member {
+    pub(super) link: Link,
+    origin: Origin,
+    pub(super) asks: ClientFeatures,
+    opened: OnceCell<Session>,
+    /// How many openings have failed, and why the last one did.
+    failed: Mutex<(u64, Option<CallError>)>,
+    is_dead: watch::Sender<bool>,
+    /// Whether a call that may ask its client has it.
+    is_leased: AtomicBool,
+    /// Whether that call waits for its client.
+    is_parked: AtomicBool,
+    in_use: AtomicUsize,
+    /// How many of those are more than listeners: the server may speak of what they do.
+    busy: AtomicUsize,
+    /// How many resources the server was asked to tell nothing more of, and has not answered yet.
+    pub(super) unfollowing: AtomicUsize,
+    /// How many calls ended without an answer of which the server may not have heard yet.
+    pub(super) ghosts: AtomicUsize,
+    /// Whether there are roots to be asked for, and the server goes on without an answer.
+    may_keep_roots: AtomicBool,
+    /// How many requests it has had.
+    requests: AtomicU64,
+    /// Whether more than one client may use it.
+    pub(super) is_many: bool,
+    /// How many of the server's messages belonged to no call, of all sessions of the pool.
+    pub(super) strays: Arc<AtomicU64>,
+    pub(super) audience: Arc<Audience>,
+    turns: Arc<Turns>,
+    /// Held while the server is told of what is listened to.
+    pub(super) following: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    pub(super) used: Instant,
+    level: Option<Level>,
+    /// Whose the last call was that may ask its client.
+    sharer: Sharer,
+    /// The resources that the server was asked to tell this session of, and whether it does.
+    pub(super) followed: HashMap<String, bool>,
+    /// Sees to what is listened to now, once it has its turn.
+    pub(super) next_to_follow: Option<Following>,
+    /// How many calls ended of which the server has not said in time that it has heard.
+    pub(super) unheard: usize,
+    /// Calls that can take what comes outside of all calls.
+    pub(super) takers: Vec<Taker>,
+    /// Requests of the server's that no call was there for.
+    pub(super) orphans: VecDeque<Message>,
+}
+
+impl Member {
+    pub(super) fn new(
+        link: Link,
+        key: &Key,
+        audience: Arc<Audience>,
+        turns: Arc<Turns>,
+        strays: Arc<AtomicU64>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            link,
+            origin: Origin::unique(),
+            may_keep_roots: AtomicBool::new(has_roots(&key.asks)),
+            asks: key.asks.clone(),
+            is_many: key.owner.is_many(),
+            opened: OnceCell::new(),
+            failed: Mutex::default(),
+            is_dead: watch::Sender::new(false),
+            is_leased: AtomicBool::new(false),
+            is_parked: AtomicBool::new(false),
+            in_use: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            unfollowing: AtomicUsize::new(0),
+            ghosts: AtomicUsize::new(0),
+            requests: AtomicU64::new(0),
+            strays,
+            audience,
+            turns,
+            following: tokio::sync::Mutex::default(),
+            state: Mutex::new(State {
+                used: Instant::now(),
+                level: None,
+                sharer: Sharer::default(),
+                followed: HashMap::new(),
+                next_to_follow: None,
+                unheard: 0,
+                takers: Vec::new(),
+                orphans: VecDeque::new(),
+            }),
+        })
+    }
+
+    /// The session, if it is open already.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.opened.get()
+    }
+
+    /// The session. Those who come at once wait for one opening, and are told the same if it fails.
+    ///
+    /// # Errors
+    ///
+    /// When the server can't be reached, refuses, or takes too long. The next one who comes tries again.
+    pub(super) async fn open(self: &Arc<Self>) -> Result<&Session, CallError> {
+        let failed_before = self.failures().0;
+        let opened = self.opened.get_or_try_init(|| async {
+            if let (failed, Some(why)) = &*self.failures()
+                && *failed > failed_before
+            {
+                return Err(CallError::not_sent(why.reason().clone()));
+            }
+            self.shake_hands().await.map_err(|error| {
+                self.note_failure(&error);
+                // Nothing of the call has been sent, whatever became of the handshake.
+                let error = CallError::not_sent(error.reason().clone());
+                let mut failures = self.failures();
+                *failures = (failures.0 + 1, Some(CallError::not_sent(error.reason().clone())));
+                error
+            })
+        });
+        opened.await
+    }
+
+    async fn shake_hands(self: &Arc<Self>) -> Result<Session, CallError> {
+        let answer = self.ask_in_time(Session::opening(&self.asks)).await?;
+        let session = Session::opened(&answer)
+            .map_err(|error| CallError::not_sent(Reason::Unavailable(error.to_string().into())))?;
+        let mut told = self.send(Session::initialized());
+        while let Some(Ok(_)) = told.next().await {}
+        tokio::spawn(attend(Arc::downgrade(self), self.link.call(Call::listen(self.context()))));
+        Ok(session)
+    }
+
+    fn failures(&self) -> MutexGuard<'_, (u64, Option<CallError>)> {
+        // Each step leaves it whole.
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What [`ask`](Self::ask) does, of a server that may take only so long for what is no client's call.
+    pub(super) async fn ask_in_time(&self, request: Message) -> Result<Message, CallError> {
+        let answer = timeout(OPEN_TIME, self.ask(request)).await;
+        answer.unwrap_or_else(|_| Err(CallError::unknown(Reason::TimedOut(OPEN_TIME))))
+    }
+
+    /// Sends a request of our own, and waits for its answer.
+    pub(super) async fn ask(&self, mut request: Message) -> Result<Message, CallError> {
+        request.set_id(&self.next_id());
+        let mut reply = self.send(request);
+        while let Some(message) = reply.next().await {
+            let message = message?;
+            if message.is_response() {
+                return Ok(message);
+            }
+            // Whose a log message is that comes here is not known.
+            if !message.is_method("notifications/message") {
+                self.unowned(message);
+            }
+        }
+        Err(CallError::unknown(Reason::InvalidAnswer("there was none".into())))
+    }
+
+    /// An id that no request of this session has had.
+    pub(super) fn next_id(&self) -> RequestId {
+        RequestId::from(self.requests.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Sends a message.
+    pub(super) fn send(&self, message: Message) -> Reply {
+        self.link.call(Call::message(message, self.context()))
+    }
+
+    /// Sends a message that has no answer, without waiting.
+    pub(super) fn tell(&self, message: Message) {
+        let mut reply = self.send(message);
+        tokio::spawn(async move { while let Some(Ok(_)) = reply.next().await {} });
+    }
+
+    fn context(&self) -> Context {
+        Context::new(self.origin, self.session().map(Session::revision))
+    }
+
+    /// The context of a client's call on this session. Where clients share it, each call comes as from a client of its own, so that what
+    /// the server logs is never taken for another one's.
+    pub(super) fn context_of(&self, context: &Context) -> Context {
+        let mut context = context.clone();
+        context.origin = if self.is_many { Origin::unique() } else { self.origin };
+        context.revision = self.session().map(Session::revision);
+        context
+    }
+
+    /// Sees to it that the server sends log messages of this level.
+    pub(super) async fn lower_level(&self, level: Level) {
+        let Some(session) = self.session().filter(|session| session.can("logging")) else { return };
+        debug_assert!(session.revision().is_legacy());
+        if !self.needs_level(level) {
+            return;
+        }
+        self.state().level = Some(level);
+        if self.ask_in_time(Session::set_level(level)).await.is_err() {
+            self.state().level = None;
+        }
+    }
+
+    /// Whether the server has to be told of this level first.
+    pub(super) fn needs_level(&self, level: Level) -> bool {
+        self.session().is_some_and(|session| session.can("logging"))
+            && self.state().level.is_none_or(|set| level < set)
+    }
+
+    /// The call of this box has ended: what was in it for the client is not left without an answer. If the call was
+    /// answered, the server goes on without one.
+    pub(super) fn refuse_rest(&self, cell: &Mailbox, was_answered: bool) {
+        for message in cell.close().into_iter().filter(Message::is_request) {
+            if let Err(message) = self.leave(message, was_answered) {
+                self.tell(to_legacy::refuse(&message));
+            }
+        }
+    }
+
+    /// Leaves a question to another call. Gives it back if there is none that could take it.
+    pub(super) fn leave(&self, message: Message, was_answered: bool) -> Result<(), Box<Message>> {
+        match self.offer(message) {
+            // With several calls in flight it may be another one's of this client.
+            Ok(()) => Ok(()),
+            Err(message) if was_answered => self.keep_for_later(*message),
+            Err(message) => Err(message),
+        }
+    }
+
+    /// Whether a question about roots may wait for a later call. None does if a call has just ended that it may be of.
+    pub(super) fn may_keep_roots(&self) -> bool {
+        self.may_keep_roots.load(Ordering::Acquire) && !self.is_haunted()
+    }
+
+    pub(super) fn note_that_it_waits_for_roots(&self) {
+        self.may_keep_roots.store(false, Ordering::Release);
+    }
+
+    /// Whether the server may still say something for a call that has ended: log messages are nobody's then.
+    pub(super) fn is_haunted(&self) -> bool {
+        self.ghosts.load(Ordering::Acquire) > 0
+    }
+
+    /// The session is no more, if that is what the failure says.
+    pub(super) fn note_failure(&self, error: &CallError) {
+        if is_the_end(error) {
+            self.kill();
+        }
+    }
+
+    pub(super) fn kill(&self) {
+        self.is_dead.send_replace(true);
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        *self.is_dead.borrow()
+    }
+
+    pub(super) fn death(&self) -> watch::Receiver<bool> {
+        self.is_dead.subscribe()
+    }
+
+    /// Whether a call that may ask its client has it.
+    pub(super) fn is_leased(&self) -> bool {
+        self.is_leased.load(Ordering::Acquire)
+    }
+
+    /// Whose call has it that may ask its client.
+    pub(super) fn leased_by(&self) -> Option<Sharer> {
+        self.is_leased().then(|| self.state().sharer.clone())
+    }
+
+    /// Whether it has such a call, and that does not wait for its client.
+    pub(super) fn is_working(&self) -> bool {
+        self.is_leased() && !self.is_parked.load(Ordering::Acquire)
+    }
+
+    /// Its call begins to wait for its client, or goes on.
+    pub(super) fn note_parked(&self, is_parked: bool) {
+        self.is_parked.store(is_parked, Ordering::Release);
+        if is_parked {
+            self.turns.next();
+        }
+    }
+
+    /// How many use it who do not merely listen.
+    pub(super) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Acquire)
+    }
+
+    /// Since when nobody has used it; `None` while somebody does.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        (self.in_use.load(Ordering::Acquire) == 0).then(|| self.state().used)
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // Each step leaves the tables whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A hold on a session, for the time of a call.
+pub(super) struct Lease {
+    pub(super) member: Arc<Member>,
+    pub(super) is_exclusive: bool,
+    is_busy: bool,
+}
+
+impl Lease {
+    /// Holds the session beside others.
+    pub(super) fn new(member: &Arc<Member>) -> Self {
+        member.in_use.fetch_add(1, Ordering::AcqRel);
+        member.busy.fetch_add(1, Ordering::AcqRel);
+        Self { member: Arc::clone(member), is_exclusive: false, is_busy: true }
+    }
+
+    /// From now on it is held to listen, of which the server hears nothing but [the resources](Audience) that are listened to.
+    pub(super) fn listens(&mut self) {
+        if std::mem::replace(&mut self.is_busy, false) {
+            self.member.busy.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Holds the session for a call that may ask its client; `None` if another such call has it.
+    pub(super) fn exclusive(member: &Arc<Member>, sharer: &Sharer) -> Option<Self> {
+        member.is_leased.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        member.state().sharer.clone_from(sharer);
+        let mut lease = Self::new(member);
+        lease.is_exclusive = true;
+        Some(lease)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.listens();
+        if self.is_exclusive {
+            self.member.is_leased.store(false, Ordering::Release);
+            self.member.turns.next();
+        }
+        if self.member.in_use.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.member.state().used = Instant::now();
+        }
+    }
+}

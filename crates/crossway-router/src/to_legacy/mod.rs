@@ -1,0 +1,265 @@
+//! Serves modern requests on a pool of sessions of a legacy upstream.
+//!
+//! # What a session shares
+//!
+//! | | [`Share::Session`] | [`Share::Keyed`] | [`Share::Shared`] |
+//! |---|---|---|---|
+//! | who uses a session with the server | one legacy client's session | who has the same [`ScopeKey`] | everybody |
+//! | who has none of that kind | who has the same [`ScopeKey`], and of those that can be asked who introduces itself alike (`clientInfo`) | a session for the one call | - |
+//! | clients that can be asked (sampling, elicitation, roots) | the one client's | one call at a time, and calls wait for each other; those that wait for their client keep theirs | the same, among clients that introduce themselves alike (`clientInfo`) |
+//! | clients that can't be asked | the one client's | all calls at once | the same |
+//! | log level | the client's | the lowest that anyone asked for; a call hears what comes in its course | the same |
+//! | log messages that belong to no call | to the client's only call that wants logs | to the only call in flight, if it wants logs and nobody listens to resources | the same |
+//! | progress that is told outside of a reply | to the call in flight that has its token | the same | the same |
+//! | resource subscriptions | the client's | each hears of its own, in whichever of the key's sessions they change | the same |
+//! | changes of lists | to the client | to all who listen | the same |
+//!
+//! What a server asks about roots outside of the calls in whose course it may ask waits for the next of those.
+//!
+//! What a client can be asked is part of a session's key, so a client never shares one with another that can be asked
+//! something else. Nothing that a session could not carry is advertised to the server.
+
+mod audience;
+mod follow;
+mod ghosts;
+mod listening;
+mod member;
+mod parked;
+mod pool;
+mod reply;
+mod roots;
+mod sharers;
+mod turns;
+mod unowned;
+mod visits;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossway_era::to_legacy::{self, MAY_ASK};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use crossway_seal::Keyring;
+use crossway_service::{
+    Ask, Call, CallError, Closing, Connection, Context, Link, Outcome, Reason, Reply, Scope, Upstream,
+};
+
+use crate::{ScopeKey, limits};
+use pool::Pool;
+use reply::CallReply;
+use sharers::Sharers;
+
+/// Who shares a session with a legacy server; see the [table](crate::to_legacy).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Share {
+    /// Nobody: each legacy client's session has one of its own. Modern clients have no sessions: those with the same
+    /// [`ScopeKey`] share one, if they can be asked only those that introduce themselves alike.
+    Session,
+    /// Those whose calls have the same [`ScopeKey`]: a user, or a tenant.
+    Keyed,
+    /// Everybody.
+    #[default]
+    Shared,
+}
+
+/// How a pool behaves.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ToLegacyOptions {
+    /// Who shares a session.
+    pub share: Share,
+    /// What seals the state that clients bring back. One of its own by default: calls that wait do so in one process.
+    pub keyring: Option<Arc<Keyring>>,
+    /// The most sessions.
+    pub sessions: usize,
+    /// How many sessions of one key calls may have at once that may ask their clients, before others wait for one: those that
+    /// wait for their clients do not count.
+    pub at_once: usize,
+    /// How long a call waits for one before another is opened all the same.
+    pub queue_time: Duration,
+    /// How long a session is kept that nobody uses.
+    pub idle: Duration,
+    /// The most calls that wait for their clients; three quarters of the sessions in any case, for each keeps its own.
+    pub parked_calls: usize,
+    /// How long a call waits for its client.
+    pub parked_time: Duration,
+    sharers: Sharers,
+}
+
+impl Default for ToLegacyOptions {
+    fn default() -> Self {
+        Self {
+            share: Share::default(),
+            keyring: None,
+            sessions: limits::POOL_SESSIONS,
+            at_once: limits::POOL_AT_ONCE,
+            queue_time: limits::POOL_QUEUE_TIME,
+            idle: limits::POOL_IDLE,
+            parked_calls: limits::PARKED_CALLS,
+            parked_time: limits::PARKED_TIME,
+            sharers: Sharers::default(),
+        }
+    }
+}
+
+impl ToLegacyOptions {
+    /// The default, shared by whom `share` says.
+    #[must_use]
+    pub fn shared_by(share: Share) -> Self {
+        Self { share, ..Self::default() }
+    }
+
+    /// Has groups share the sessions that calls have for themselves, in whose course the server may ask: `group_of` says by its context of which
+    /// one a call is, `user_of` of which user. A group has three quarters of them at the most, and of the calls that wait for their clients;
+    /// a user has three quarters of that.
+    #[must_use]
+    pub fn shared_among(
+        mut self,
+        group_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static,
+        user_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static,
+    ) -> Self {
+        self.sharers = Sharers::new(group_of, user_of);
+        self
+    }
+
+    /// Seals the state that clients bring back with these keys.
+    #[must_use]
+    pub fn keyring(mut self, keyring: Arc<Keyring>) -> Self {
+        self.keyring = Some(keyring);
+        self
+    }
+}
+
+/// A legacy upstream for modern requests.
+///
+/// Each request goes to a session of a pool, translated by [`crossway_era::to_legacy`]. `name` tells upstreams apart in
+/// the state that clients bring back, and in logs.
+#[derive(Clone)]
+pub struct ToLegacy(Arc<Pool>);
+
+impl ToLegacy {
+    /// Serves modern requests on `upstream`, which has to be legacy.
+    pub fn new(name: &str, upstream: impl Upstream, options: ToLegacyOptions) -> Self {
+        Self(Arc::new(Pool::new(name, Box::new(upstream), options)))
+    }
+
+    /// How many sessions with the server there are.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.0.len()
+    }
+
+    /// How many times the server told of progress outside of a reply that was no call's in flight, or too much for its client to read.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        self.0.strays.load(Ordering::Relaxed)
+    }
+
+    /// Ends all sessions. Calls in flight fail.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+impl Upstream for ToLegacy {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(BackConnection(Arc::clone(&self.0)))
+    }
+}
+
+struct BackConnection(Arc<Pool>);
+
+impl Connection for BackConnection {
+    fn call(&self, call: Call) -> Reply {
+        match call.ask {
+            Ask::Message(message) => match message.kind() {
+                Kind::Request => self.request(message, call.context),
+                Kind::Notification if message.is_method("notifications/cancelled") => {
+                    if let Some(id) = message.cancelled_id() {
+                        self.0.cancel(call.context.origin, &id);
+                    }
+                    Reply::accepted()
+                }
+                // Modern clients send nothing else that a legacy session could be told.
+                _ => Reply::accepted(),
+            },
+            // Nothing is said on a modern connection that was not asked for.
+            _ => Reply::silent(),
+        }
+    }
+
+    fn close(&self) -> Closing {
+        // It is everybody's.
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl BackConnection {
+    fn request(&self, message: Message, context: Context) -> Reply {
+        let pool = Arc::clone(&self.0);
+        if let Err(refused) = to_legacy::check(&message) {
+            return Reply::once(error_for(&message, refused));
+        }
+        if message.is_method("server/discover") {
+            return Reply::pending(async move { pool.discover(&message, &context).await });
+        }
+        if message.is_method("subscriptions/listen") {
+            return listening::listen(pool, message, context);
+        }
+        let may_ask = MAY_ASK.iter().any(|method| message.is_method(method));
+        if may_ask && let Some(state) = message.member(Part::Params, "requestState") {
+            let state: String = serde_json::from_slice(state).unwrap_or_default();
+            if let Some(reply) = pool.wake(&state, &message, &context) {
+                return reply;
+            }
+            let owner = pool.owner(&message, &to_legacy::ClientFeatures::of(&message), &context);
+            if !pool.has_asked_anew(&state, &message, &owner) {
+                return Reply::once(unknown_state(&message));
+            }
+            if let Some(refused) = to_legacy::visits_refused(&message) {
+                return Reply::once(refused);
+            }
+        }
+        Reply::stream(CallReply::new(pool, message, context))
+    }
+}
+
+/// "Servers [...] **MUST** reject state that fails verification" (2026-07-28, basic/patterns/mrtr, Server Requirements).
+fn unknown_state(message: &Message) -> Message {
+    let why = "the requestState is not valid here: it was used, has expired, or is of another request";
+    error_for(message, ErrorObject::new(ErrorCode::INVALID_PARAMS, why))
+}
+
+fn error_for(message: &Message, error: ErrorObject) -> Message {
+    let id = message.id().unwrap_or_else(|| RequestId::from(0));
+    // Its data, if it has any, was written by us.
+    Message::error_of(Some(&id), &error).unwrap_or_else(|_| to_legacy::refuse(message))
+}
+
+/// A failure as those may see it whose session is not the one with the server: that theirs has ended would be wrong. A server that
+/// has refused a call by 404, because it does not know the session, has not looked at it.
+fn of_the_pool(error: CallError) -> CallError {
+    if *error.reason() != Reason::SessionEnded {
+        return error;
+    }
+    let reason = Reason::Ended("it has ended the session that calls shared".into());
+    match error.outcome() {
+        Outcome::NotSent | Outcome::Answered => CallError::not_sent(reason),
+        Outcome::Unknown => CallError::unknown(reason),
+    }
+}
+
+/// Whether a failure says that the session is no more.
+fn is_the_end(error: &CallError) -> bool {
+    matches!(error.reason(), Reason::SessionEnded | Reason::Ended(_) | Reason::Closing)
+}
+
+impl fmt::Debug for ToLegacy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ToLegacy({:?})", self.0.name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,437 @@
+//! The pool of sessions with one legacy server.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use crossway_era::keys;
+use crossway_era::to_legacy::{Call, ClientFeatures};
+use crossway_proto::{Message, Part, RequestId};
+use crossway_seal::Keyring;
+use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, Upstream};
+use futures_util::future::join_all;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use super::audience::Audience;
+use super::member::{Lease, Member};
+use super::parked::Parked;
+use super::sharers::Sharer;
+use super::turns::{Turn, Turns};
+use super::{Share, ToLegacyOptions, error_for};
+use crate::guard::group::part;
+use crate::limits::POOL_SWEEP;
+use crate::mailbox::Mailbox;
+use crate::{ClientSession, ScopeKey};
+
+/// The sessions with one server, and the calls that wait for their clients.
+pub(super) struct Pool {
+    pub(super) name: Box<str>,
+    upstream: Box<dyn Upstream>,
+    pub(super) options: ToLegacyOptions,
+    pub(super) keyring: Option<Arc<Keyring>>,
+    state: Mutex<State>,
+    sweeper: OnceLock<()>,
+    pub(super) strays: Arc<AtomicU64>,
+}
+
+#[derive(Default)]
+struct State {
+    groups: HashMap<Key, Group>,
+    count: usize,
+    /// Calls that can be cancelled by a message.
+    calls: HashMap<(Origin, RequestId), Weak<Mailbox>>,
+    pub(super) parked: HashMap<u128, Parked>,
+    is_closed: bool,
+}
+
+/// The sessions of one key.
+#[derive(Default)]
+struct Group {
+    members: Vec<Arc<Member>>,
+    /// That of all who [hear](Owner::hears_with) of the same.
+    audience: Arc<Audience>,
+    turns: Arc<Turns>,
+}
+
+impl Group {
+    /// How many sessions have a call that does not wait for its client.
+    fn working(&self) -> usize {
+        self.members.iter().filter(|member| member.is_working()).count()
+    }
+}
+
+/// How a session is to be held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Beside others.
+    Beside,
+    /// The same, to listen: it has the room that there is, and takes nobody's place who listens too.
+    ToListen,
+    /// By a call in whose course the server may ask: no other such call has it. It comes behind those that wait.
+    Alone,
+    /// The same, by one that has waited, and may be the next.
+    InTurn,
+    /// The same, by one that has waited for long enough.
+    AtLast,
+}
+
+/// Who may use a session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) owner: Owner,
+    pub(super) asks: ClientFeatures,
+}
+
+/// Whose a session is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Owner {
+    Everybody,
+    /// Clients, of one key or of all, that introduce themselves alike, in JSON text: what one of them has told the server, such as
+    /// its roots, is in the session.
+    Alike(Option<ScopeKey>, Box<[u8]>),
+    Keyed(ScopeKey),
+    Client(ClientSession),
+    /// One call's.
+    Call(Origin),
+}
+
+impl Owner {
+    /// Whether it may be more than one client.
+    pub(super) fn is_many(&self) -> bool {
+        !matches!(self, Self::Client(_) | Self::Call(_))
+    }
+
+    /// Whether those of one hear of changes in the sessions of the other.
+    fn hears_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Alike(key, _), Self::Alike(other, _)) => key == other,
+            _ => self == other,
+        }
+    }
+
+    /// The user's or tenant's key, where calls have one.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Keyed(key) | Self::Alike(Some(key), _) => Some(key.as_str()),
+            Self::Everybody | Self::Alike(None, _) | Self::Client(_) | Self::Call(_) => None,
+        }
+    }
+}
+
+impl Pool {
+    pub(super) fn new(name: &str, upstream: Box<dyn Upstream>, options: ToLegacyOptions) -> Self {
+        // Without randomness there is nothing to seal with, and no call is parked.
+        let keyring = options.keyring.clone().or_else(|| Keyring::random().ok().map(Arc::new));
+        Self {
+            name: name.into(),
+            upstream,
+            options,
+            keyring,
+            state: Mutex::default(),
+            sweeper: OnceLock::new(),
+            strays: Arc::default(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.state().count
+    }
+
+    /// Whose session a call is to use.
+    pub(super) fn owner(&self, message: &Message, asks: &ClientFeatures, context: &Context) -> Owner {
+        let own = || Owner::Call(Origin::unique());
+        let key = || context.extensions.get::<ScopeKey>().cloned();
+        let alike =
+            |key| Owner::Alike(key, message.member(Part::Meta, keys::CLIENT_INFO).unwrap_or_default().into());
+        match self.options.share {
+            Share::Shared if asks.is_nothing() => Owner::Everybody,
+            Share::Shared => alike(None),
+            Share::Keyed => key().map_or_else(own, Owner::Keyed),
+            Share::Session => match (context.extensions.get::<ClientSession>(), key()) {
+                (Some(session), _) => Owner::Client(*session),
+                // A modern client has no session by which its requests belong together.
+                (None, Some(key)) if asks.is_nothing() => Owner::Keyed(key),
+                (None, Some(key)) => alike(Some(key)),
+                (None, None) => own(),
+            },
+        }
+    }
+
+    /// A session for a call that shares it with others.
+    ///
+    /// # Errors
+    ///
+    /// When there are as many sessions as there may be, and all are in use.
+    pub(super) fn lease(self: &Arc<Self>, owner: Owner, asks: &ClientFeatures) -> Result<Lease, CallError> {
+        self.lease_beside(owner, asks, Hold::Beside)
+    }
+
+    /// The same, to listen.
+    pub(super) fn lease_to_listen(
+        self: &Arc<Self>,
+        owner: Owner,
+        asks: &ClientFeatures,
+    ) -> Result<Lease, CallError> {
+        self.lease_beside(owner, asks, Hold::ToListen)
+    }
+
+    fn lease_beside(
+        self: &Arc<Self>,
+        owner: Owner,
+        asks: &ClientFeatures,
+        hold: Hold,
+    ) -> Result<Lease, CallError> {
+        self.keep_swept();
+        match self.hold(&Key { owner, asks: asks.clone() }, hold, &Sharer::default())? {
+            Turn::Now(lease) => Ok(lease),
+            // It waits for nobody.
+            Turn::Later(_) => Err(CallError::not_sent(Reason::Closing)),
+        }
+    }
+
+    /// A session for a call in whose course the server may ask its client: no other such call has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`lease`](Self::lease).
+    pub(super) fn lease_alone(self: &Arc<Self>, key: &Key, sharer: &Sharer) -> Result<Turn, CallError> {
+        self.keep_swept();
+        self.hold(key, if key.owner.is_many() { Hold::Alone } else { Hold::Beside }, sharer)
+    }
+
+    pub(super) fn hold(&self, key: &Key, hold: Hold, sharer: &Sharer) -> Result<Turn, CallError> {
+        let lease = |member: &Arc<Member>| match hold {
+            Hold::Beside | Hold::ToListen => Some(Lease::new(member)),
+            Hold::Alone | Hold::InTurn | Hold::AtLast => Lease::exclusive(member, sharer),
+        };
+        let mut state = self.state();
+        if state.is_closed {
+            return Err(CallError::not_sent(Reason::Closing));
+        }
+        state.bury(key);
+        if let Some(group) = state.groups.get(key) {
+            if hold == Hold::Alone && group.turns.are_waited_for() {
+                return Ok(Turn::Later(Arc::clone(&group.turns)));
+            }
+            if let Some(lease) = group.members.iter().find_map(lease) {
+                return Ok(Turn::Now(lease));
+            }
+            if hold != Hold::AtLast && group.working() >= self.options.at_once.max(1) {
+                return Ok(Turn::Later(Arc::clone(&group.turns)));
+            }
+        }
+        let full = |why: &'static str| Err(CallError::not_sent(Reason::OverLimit(why.into())));
+        if !matches!(hold, Hold::Beside | Hold::ToListen)
+            && !state.has_room_for(sharer, self.options.sessions)
+        {
+            return full("as many sessions with the MCP server as you may have are in use");
+        }
+        if state.count >= self.options.sessions && !state.evict(hold) {
+            return full("all sessions with the MCP server are in use");
+        }
+        state.count += 1;
+        let group = state.group(key);
+        let scope = if key.owner.is_many() { Scope::Pooled } else { Scope::Session };
+        let link = self.upstream.connect(scope);
+        let (audience, turns) = (Arc::clone(&group.audience), Arc::clone(&group.turns));
+        let member = Member::new(link, key, audience, turns, Arc::clone(&self.strays));
+        group.members.push(Arc::clone(&member));
+        lease(&member).map(Turn::Now).ok_or(CallError::not_sent(Reason::Closing))
+    }
+
+    /// The open sessions of whose changes those hear who use `member`, which is one of them.
+    pub(super) fn open_beside(&self, member: &Member) -> Vec<Arc<Member>> {
+        let state = self.state();
+        let groups = state.groups.values();
+        let groups = groups.filter(|group| Arc::ptr_eq(&group.audience, &member.audience));
+        let members = groups.flat_map(|group| &group.members);
+        members.filter(|member| member.session().is_some()).cloned().collect()
+    }
+
+    pub(super) async fn discover(self: &Arc<Self>, message: &Message, context: &Context) -> Reply {
+        let asks = ClientFeatures::of(message);
+        let lease = match self.lease(self.owner(message, &asks, context), &asks) {
+            Ok(lease) => lease,
+            Err(error) => return Reply::failed(error),
+        };
+        match (lease.member.open().await, message.id()) {
+            (Ok(session), Some(id)) => Reply::once(session.discovered(&id)),
+            (Err(error), _) => Reply::failed(error),
+            (Ok(_), None) => Reply::accepted(),
+        }
+    }
+
+    /// Notes a call that can be cancelled by a message.
+    pub(super) fn note_call(&self, origin: Origin, id: &RequestId, cell: &Arc<Mailbox>) {
+        self.state().calls.insert((origin, id.clone()), Arc::downgrade(cell));
+    }
+
+    pub(super) fn forget_call(&self, origin: Origin, id: &RequestId, cell: &Arc<Mailbox>) {
+        let (mut state, key) = (self.state(), (origin, id.clone()));
+        // A client that has two calls of one id can cancel the later one.
+        if state.calls.get(&key).is_some_and(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(cell))) {
+            state.calls.remove(&key);
+        }
+    }
+
+    pub(super) fn cancel(&self, origin: Origin, id: &RequestId) {
+        let cell = self.state().calls.remove(&(origin, id.clone())).and_then(|cell| cell.upgrade());
+        if let Some(cell) = cell {
+            cell.cancel();
+        }
+    }
+
+    /// Keeps a call that waits for its client. Gives it back if too many do.
+    pub(super) fn keep(&self, handle: u128, parked: Parked) -> Result<(), Box<Parked>> {
+        let mut state = self.state();
+        // Some sessions are left to the calls that nobody has to be asked for.
+        let most = self.options.parked_calls.min(part(self.options.sessions));
+        let others = state.parked.values().map(|other| &other.sharer);
+        if state.parked.len() >= most || !parked.sharer.has_room(most, others) {
+            return Err(Box::new(parked));
+        }
+        // Another call may have a session in its stead.
+        parked.lease.member.note_parked(true);
+        state.parked.insert(handle, parked);
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn parked(&self) -> usize {
+        self.state().parked.len()
+    }
+
+    /// Takes a call that waits, if `is_right` says so.
+    pub(super) fn take(&self, handle: u128, is_right: impl FnOnce(&Parked) -> bool) -> Option<Parked> {
+        let mut state = self.state();
+        state.parked.get(&handle).filter(|parked| is_right(parked))?;
+        let mut parked = state.parked.remove(&handle)?;
+        // Else its timer would outlive it.
+        parked.expiry.take().inspect(|expiry| expiry.abort());
+        parked.lease.member.note_parked(false);
+        Some(parked)
+    }
+
+    pub(super) async fn close(&self) {
+        let (members, parked) = {
+            let mut state = self.state();
+            state.is_closed = true;
+            state.count = 0;
+            state.groups.values().for_each(|group| group.turns.end());
+            let members: Vec<_> = state.groups.drain().flat_map(|(_, group)| group.members).collect();
+            (members, std::mem::take(&mut state.parked))
+        };
+        for parked in parked.into_values() {
+            // Else its timer would outlive it.
+            parked.expiry.inspect(AbortHandle::abort);
+        }
+        members.iter().for_each(|member| member.kill());
+        join_all(members.iter().map(|member| member.link.close())).await;
+    }
+
+    /// What is said of a call when there is no room for it to wait.
+    pub(super) fn no_room(call: &Call) -> Message {
+        use crossway_proto::{ErrorCode, ErrorObject};
+        let why = "too many calls wait for their clients; try again soon";
+        let mut answer = error_for(&call.request(), ErrorObject::new(ErrorCode::OVER_LIMIT, why));
+        // The request is the server's, under an id of the pool's.
+        answer.set_id(call.id());
+        answer
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each step leaves the tables whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees to it that sessions end that nobody uses.
+    fn keep_swept(self: &Arc<Self>) {
+        self.sweeper.get_or_init(|| {
+            let pool = Arc::downgrade(self);
+            tokio::spawn(async move {
+                loop {
+                    sleep(POOL_SWEEP).await;
+                    let Some(pool) = pool.upgrade() else { return };
+                    pool.sweep();
+                }
+            });
+        });
+    }
+
+    fn sweep(&self) {
+        let idle = self.options.idle;
+        let unused = {
+            let mut state = self.state();
+            state.take_out(|key, member| {
+                let is_used_up = matches!(key.owner, Owner::Call(_));
+                member.is_dead()
+                    || member.idle_since().is_some_and(|since| is_used_up || since.elapsed() >= idle)
+            })
+        };
+        for member in unused {
+            tracing::debug!(upstream = %self.name, "a session that nobody uses is ended");
+            tokio::spawn(member.link.close());
+        }
+    }
+}
+
+impl State {
+    /// Whether one more session may be opened for this one's calls alone.
+    fn has_room_for(&self, sharer: &Sharer, sessions: usize) -> bool {
+        if *sharer == Sharer::default() {
+            return true;
+        }
+        let members = self.groups.values().flat_map(|group| &group.members);
+        let leased: Vec<Sharer> = members.filter_map(|member| member.leased_by()).collect();
+        sharer.has_room(sessions, leased.iter())
+    }
+
+    /// The sessions of a key, none if it is new.
+    fn group(&mut self, key: &Key) -> &mut Group {
+        if !self.groups.contains_key(key) {
+            let hears = |other: &Key| other.asks == key.asks && other.owner.hears_with(&key.owner);
+            let other = self.groups.iter().find(|(other, _)| hears(other));
+            let audience = other.map(|(_, group)| Arc::clone(&group.audience)).unwrap_or_default();
+            self.groups.insert(key.clone(), Group { audience, ..Group::default() });
+        }
+        self.groups.entry(key.clone()).or_default()
+    }
+
+    /// Takes dead sessions out.
+    fn bury(&mut self, key: &Key) {
+        if self.groups.get(key).is_some_and(|group| group.members.iter().any(|member| member.is_dead())) {
+            self.take_out(|other, member| other == key && member.is_dead());
+        }
+    }
+
+    /// Ends the session that has not been used for the longest time; or for a call, if there is none, one at which some only listen. False
+    /// if all are in use.
+    fn evict(&mut self, hold: Hold) -> bool {
+        let members = || self.groups.values().flat_map(|group| &group.members);
+        let idle = members().filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member))));
+        let idle = idle.min_by_key(|(since, _)| *since).map(|(_, member)| member);
+        let oldest = idle.or_else(|| {
+            let listening = members().filter(|member| hold != Hold::ToListen && member.busy() == 0);
+            listening.min_by_key(|member| member.state().used).map(Arc::as_ptr)
+        });
+        let Some(oldest) = oldest else { return false };
+        for member in self.take_out(|_, member| std::ptr::eq(Arc::as_ptr(member), oldest)) {
+            // Who listens hears that it is over.
+            member.kill();
+            tokio::spawn(member.link.close());
+        }
+        true
+    }
+
+    fn take_out(&mut self, which: impl Fn(&Key, &Arc<Member>) -> bool) -> Vec<Arc<Member>> {
+        let mut out = Vec::new();
+        self.groups.retain(|key, group| {
+            out.extend(group.members.extract_if(.., |member| which(key, member)));
+            // Who waits is told of the sessions of this group.
+            !group.members.is_empty() || group.turns.are_waited_for()
+        });
+        self.count -= out.len();
+        out
+    }
+}

@@ -1,0 +1,438 @@
+//! The reply to one modern request.
+
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use crossway_era::to_legacy::{self, Call, ClientFeatures, MAY_ASK, Question, Step};
+use crossway_proto::{Message, RequestId};
+use crossway_service::{CallError, Context, Outcome, Reply};
+use futures_core::Stream;
+use tokio::time::{Sleep, sleep};
+
+use super::error_for;
+use super::member::Lease;
+use super::parked::Parked;
+use super::pool::{Key, Owner, Pool};
+use super::roots::Held;
+use super::sharers::Sharer;
+use super::turns::Turn;
+use crate::limits::PARK_GRACE;
+use crate::mailbox::{Found, Mailbox};
+
+/// One call's reply.
+pub(super) struct CallReply {
+    pool: Arc<Pool>,
+    message: Message,
+    context: Context,
+    owner: Owner,
+    asks: ClientFeatures,
+    cell: Arc<Mailbox>,
+    phase: Phase,
+    /// What the client is to be asked.
+    questions: Vec<Question>,
+    /// Until when it is waited for more of them.
+    grace: Option<Pin<Box<Sleep>>>,
+    /// What the server has asked in its course that is left to a later call.
+    held: Option<Held>,
+    /// Whether its client was asked before it was sent.
+    was_asked_before: bool,
+    /// Whether it was sent to a session that turned out to be gone before it had been seen there.
+    was_lost: bool,
+}
+
+enum Phase {
+    /// A session is being opened, or told something first.
+    Opening(Pin<Box<dyn Future<Output = Result<Lease, CallError>> + Send>>),
+    Running(Box<Running>),
+    Over,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// By the server.
+    Answered,
+    /// Otherwise: the server may still be at work.
+    Unanswered,
+}
+
+struct Running {
+    call: Call,
+    /// `None` if it is to be sent when the client has answered.
+    reply: Option<Reply>,
+    lease: Lease,
+}
+
+/// Whether there is more to look at, or the client gets something, or the end.
+type Next = ControlFlow<Option<Result<Message, CallError>>>;
+
+const LOOK: Next = ControlFlow::Continue(());
+
+impl CallReply {
+    pub(super) fn new(pool: Arc<Pool>, message: Message, context: Context) -> Self {
+        let asks = ClientFeatures::of(&message);
+        let owner = pool.owner(&message, &asks, &context);
+        let mut reply = Self {
+            pool,
+            message,
+            context,
+            owner,
+            asks,
+            cell: Arc::default(),
+            phase: Phase::Over,
+            questions: Vec::new(),
+            grace: None,
+            held: None,
+            was_asked_before: false,
+            was_lost: false,
+        };
+        if let Some(id) = reply.message.id() {
+            reply.pool.note_call(reply.context.origin, &id, &reply.cell);
+        }
+        reply.phase = reply.begin();
+        reply
+    }
+
+    /// A call that has waited for its client.
+    pub(super) fn again(pool: Arc<Pool>, parked: Parked, message: &Message, context: &Context) -> Self {
+        let Parked { call, reply, lease, cell, owner, sharer, .. } = parked;
+        if let Some(id) = message.id() {
+            pool.note_call(context.origin, &id, &cell);
+        }
+        let (asks, is_sent) = (call.asks().clone(), reply.is_some());
+        let phase = match is_sent {
+            true => Phase::Running(Box::new(Running { call, reply, lease })),
+            false => Phase::Opening(Box::pin(readied(lease, message.clone(), sharer))),
+        };
+        Self {
+            pool,
+            message: message.clone(),
+            context: context.clone(),
+            owner,
+            asks,
+            cell,
+            phase,
+            questions: Vec::new(),
+            grace: None,
+            held: None,
+            was_asked_before: !is_sent,
+            was_lost: is_sent,
+        }
+    }
+
+    /// Finds a session. Where that is open, the call is sent at once, so that calls keep their order.
+    fn begin(&mut self) -> Phase {
+        let may_ask = !self.asks.is_nothing() && MAY_ASK.iter().any(|method| self.message.is_method(method));
+        let key = Key { owner: self.owner.clone(), asks: self.asks.clone() };
+        let sharer = self.pool.options.sharers.of(&self.context);
+        let turn = match may_ask {
+            true => self.pool.lease_alone(&key, &sharer),
+            false => self.pool.lease(key.owner.clone(), &key.asks).map(Turn::Now),
+        };
+        let message = self.message.clone();
+        match turn {
+            Ok(Turn::Now(lease)) if is_ready(&lease, &message, &sharer) => {
+                self.send(lease).unwrap_or_else(|error| {
+                    self.cell.deliver(*error);
+                    Phase::Opening(Box::pin(std::future::pending()))
+                })
+            }
+            Ok(Turn::Now(lease)) => Phase::Opening(Box::pin(readied(lease, message, sharer))),
+            Ok(Turn::Later(turns)) => {
+                let (pool, waiting) = (Arc::clone(&self.pool), turns.wait());
+                Phase::Opening(Box::pin(async move {
+                    let lease = pool.lease_in_turn(&key, &sharer, waiting?).await?;
+                    readied(lease, message, sharer).await
+                }))
+            }
+            Err(error) => Phase::Opening(Box::pin(std::future::ready(Err(error)))),
+        }
+    }
+
+    /// Sends the call on a session that is open. Gives back the answer to one that can't be sent.
+    fn send(&mut self, lease: Lease) -> Result<Phase, Box<Message>> {
+        let Some(session) = lease.member.session() else { return Ok(Phase::Over) };
+        let call = session.call(&self.message).map_err(|error| Box::new(error_for(&self.message, error)));
+        let mut call = call?;
+        call.rename(&lease.member.next_id());
+        let may_ask = call.may_ask();
+        if may_ask && !self.was_asked_before && self.ask_before(&mut call, &lease) {
+            return Ok(Phase::Running(Box::new(Running { call, reply: None, lease })));
+        }
+        let context = lease.member.context_of(&self.context);
+        // Before it is sent, so that nothing comes for it that is not known to be its own.
+        if may_ask || call.level().is_some() || call.server_progress().is_some() {
+            lease.member.take_in(&self.cell, &call);
+        }
+        let reply = lease.member.link.call(crossway_service::Call::message(call.request(), context));
+        Ok(Phase::Running(Box::new(Running { call, reply: Some(reply), lease })))
+    }
+
+    /// Takes up what the server has asked about roots before this call: it may need the answer for it.
+    fn ask_before(&mut self, call: &mut Call, lease: &Lease) -> bool {
+        for question in lease.member.take_roots() {
+            match call.handle_reply(question) {
+                Step::Park(question) => self.questions.push(question),
+                Step::Reply(answer) | Step::Refuse(_, answer) => lease.member.tell(answer),
+                _ => {}
+            }
+        }
+        let is_asked = !self.questions.is_empty();
+        if is_asked {
+            self.grace = Some(Box::pin(sleep(PARK_GRACE)));
+        }
+        is_asked
+    }
+
+    /// Does what the machine says.
+    fn take(&mut self, step: Step) -> Next {
+        let Phase::Running(running) = &mut self.phase else { return LOOK };
+        let member = &running.lease.member;
+        match step {
+            Step::Pass(message) => ControlFlow::Break(Some(Ok(message))),
+            Step::Nothing => LOOK,
+            Step::Announce(change) => {
+                member.audience.announce(change);
+                LOOK
+            }
+            Step::Reply(message) => {
+                member.tell(message);
+                LOOK
+            }
+            Step::Refuse(to_client, to_server) => {
+                member.tell(to_server);
+                self.finish(Ended::Unanswered);
+                ControlFlow::Break(Some(Ok(to_client)))
+            }
+            Step::Park(question) => {
+                self.questions.push(question);
+                self.grace.get_or_insert_with(|| Box::pin(sleep(PARK_GRACE)));
+                LOOK
+            }
+            Step::Done(answer) => {
+                self.finish(Ended::Answered);
+                ControlFlow::Break(Some(Ok(answer)))
+            }
+            Step::AskAnew(questions) => {
+                let asked = self.pool.ask_anew(&running.call, &self.owner, &questions);
+                self.finish(Ended::Answered);
+                ControlFlow::Break(Some(Ok(asked)))
+            }
+        }
+    }
+
+    /// Parks the call: its client gets what the server has asked.
+    fn park(&mut self) -> Option<Message> {
+        let (cell, questions) = (Arc::clone(&self.cell), std::mem::take(&mut self.questions));
+        self.grace = None;
+        let Phase::Running(running) = self.end() else { return None };
+        let Running { call, reply, lease } = *running;
+        let (owner, _context) = (self.owner.clone(), self.context.clone());
+        let sharer = self.pool.options.sharers.of(&self.context);
+        let parked = Parked { call, reply, lease, cell, questions, owner, sharer, _context, expiry: None };
+        Some(self.pool.park(parked))
+    }
+
+    /// Forgets the call, which may go on elsewhere.
+    fn end(&mut self) -> Phase {
+        if let Some(id) = self.message.id() {
+            self.pool.forget_call(self.context.origin, &id, &self.cell);
+        }
+        std::mem::replace(&mut self.phase, Phase::Over)
+    }
+
+    /// Ends the call for good. What the server asked meanwhile is not left without an answer.
+    fn finish(&mut self, ended: Ended) {
+        if let Phase::Running(running) = self.end() {
+            let Running { reply, lease, .. } = *running;
+            let was_answered = ended == Ended::Answered;
+            lease.member.refuse_rest(&self.cell, was_answered);
+            for question in self.questions.drain(..) {
+                if let Err(request) = lease.member.leave(question.into_request(), was_answered) {
+                    lease.member.tell(to_legacy::unanswered(&request));
+                }
+            }
+            if let Some(held) = self.held.take().filter(|_| !was_answered) {
+                lease.member.drop_held(&held);
+            }
+            // The server is told before anything else is asked of it.
+            drop(reply);
+            if ended == Ended::Unanswered && self.owner.is_many() {
+                lease.settle();
+            }
+        }
+    }
+
+    /// What becomes of the call when it fails. A session that is gone is replaced by a new one, once, if the call was not
+    /// sent to it, or the server has refused it because it does not know the session.
+    fn fail(&mut self, error: CallError) -> Option<CallError> {
+        let is_lost = super::is_the_end(&error);
+        let error = super::of_the_pool(error);
+        if let Phase::Running(running) = &self.phase {
+            running.lease.member.note_failure(&error);
+        }
+        if is_lost && error.outcome() == Outcome::NotSent && !std::mem::replace(&mut self.was_lost, true) {
+            // What it had is free, for itself too.
+            if let Phase::Running(running) = std::mem::replace(&mut self.phase, Phase::Over) {
+                running.lease.member.let_go(&self.cell);
+            }
+            // What that session has asked is nothing to the next one.
+            self.questions.clear();
+            (self.grace, self.held) = (None, None);
+            self.phase = self.begin();
+            return None;
+        }
+        self.finish(Ended::Unanswered);
+        Some(error)
+    }
+
+    /// A message from elsewhere than the call's own stream.
+    fn found(&mut self, message: Message) -> Next {
+        match &mut self.phase {
+            Phase::Running(running) => {
+                let step = running.call.handle_reply(message);
+                self.take(step)
+            }
+            // Of the session that is gone.
+            Phase::Opening(_) if !message.is_response() => LOOK,
+            // An answer of our own.
+            Phase::Opening(_) | Phase::Over => {
+                self.end();
+                ControlFlow::Break(Some(Ok(message)))
+            }
+        }
+    }
+
+    fn poll_opening(&mut self, cx: &mut TaskContext<'_>) -> Poll<Next> {
+        let Phase::Opening(opening) = &mut self.phase else { return Poll::Ready(LOOK) };
+        let opened = ready!(opening.as_mut().poll(cx));
+        Poll::Ready(match opened.map(|lease| self.send(lease)) {
+            Ok(Ok(phase)) => {
+                self.phase = phase;
+                LOOK
+            }
+            Ok(Err(answer)) => {
+                self.end();
+                ControlFlow::Break(Some(Ok(*answer)))
+            }
+            Err(error) => self.failed(error),
+        })
+    }
+
+    fn poll_running(&mut self, cx: &mut TaskContext<'_>) -> Poll<Next> {
+        let Phase::Running(running) = &mut self.phase else { return Poll::Ready(LOOK) };
+        let next = match &mut running.reply {
+            Some(reply) => Pin::new(reply).poll_next(cx),
+            None => Poll::Pending,
+        };
+        match next {
+            Poll::Pending => self.poll_waiting(cx),
+            Poll::Ready(Some(Ok(message))) => Poll::Ready(self.heard(message)),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(self.failed(error)),
+            Poll::Ready(None) => {
+                self.finish(Ended::Unanswered);
+                Poll::Ready(ControlFlow::Break(None))
+            }
+        }
+    }
+
+    /// What has its time while the server says nothing.
+    fn poll_waiting(&mut self, cx: &mut TaskContext<'_>) -> Poll<Next> {
+        if let Phase::Running(running) = &self.phase
+            && let Some(held) = &mut self.held
+            && held.patience.as_mut().poll(cx).is_ready()
+        {
+            running.lease.member.refuse_held(held);
+            self.held = None;
+        }
+        let Some(grace) = &mut self.grace else { return Poll::Pending };
+        ready!(grace.as_mut().poll(cx));
+        Poll::Ready(ControlFlow::Break(self.park().map(Ok)))
+    }
+
+    /// A message of the call's own stream.
+    fn heard(&mut self, message: Message) -> Next {
+        let Phase::Running(running) = &mut self.phase else { return LOOK };
+        if message.is_request() && !running.call.may_ask() {
+            let id = id_of(&message);
+            return match running.lease.member.keep_for_later(message) {
+                Ok(()) => {
+                    Held::add(&mut self.held, id);
+                    LOOK
+                }
+                Err(message) => {
+                    let step = running.call.handle_reply(*message);
+                    self.take(step)
+                }
+            };
+        }
+        if message.is_method("notifications/cancelled") {
+            running.lease.member.note_withdrawn(&message);
+        }
+        let step = running.call.handle_reply(message);
+        self.take(step)
+    }
+
+    fn failed(&mut self, error: CallError) -> Next {
+        self.fail(error).map_or(LOOK, |error| ControlFlow::Break(Some(Err(error))))
+    }
+}
+
+/// A session that is open, with a server that was told what it has to know before the call.
+async fn readied(lease: Lease, message: Message, sharer: Sharer) -> Result<Lease, CallError> {
+    let session = lease.member.open().await?;
+    if let Some(level) = session.call(&message).ok().and_then(|call| call.level()) {
+        lease.member.lower_level(level).await;
+    }
+    // What the call changes is told to whoever listens.
+    lease.member.catch_up(&sharer).await;
+    Ok(lease)
+}
+
+/// Whether there is nothing to be done before the call.
+fn is_ready(lease: &Lease, message: &Message, sharer: &Sharer) -> bool {
+    let Some(session) = lease.member.session() else { return false };
+    let level = || session.call(message).ok().and_then(|call| call.level());
+    let needs_level =
+        message.log_level().is_some() && level().is_some_and(|level| lease.member.needs_level(level));
+    !needs_level && !lease.member.is_behind(sharer)
+}
+
+impl Stream for CallReply {
+    type Item = Result<Message, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if matches!(this.phase, Phase::Over) {
+                return Poll::Ready(None);
+            }
+            let next = match (this.cell.look(cx), &this.phase) {
+                (Found::Cancelled, _) => {
+                    this.finish(Ended::Unanswered);
+                    ControlFlow::Break(None)
+                }
+                (Found::Message(message), _) => this.found(*message),
+                (Found::Nothing, Phase::Opening(_)) => ready!(this.poll_opening(cx)),
+                (Found::Nothing, _) => ready!(this.poll_running(cx)),
+            };
+            if let ControlFlow::Break(item) = next {
+                return Poll::Ready(item);
+            }
+        }
+    }
+}
+
+impl Drop for CallReply {
+    fn drop(&mut self) {
+        if !matches!(self.phase, Phase::Over) {
+            self.finish(Ended::Unanswered);
+        }
+    }
+}
+
+/// The id of a request, which is one by its kind.
+pub(super) fn id_of(message: &Message) -> RequestId {
+    message.id().unwrap_or_else(|| RequestId::from(0))
+}

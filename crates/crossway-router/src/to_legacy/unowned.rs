@@ -1,0 +1,141 @@
+//! Server messages that belong to no call.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use crossway_era::to_legacy::{self, Call};
+use crossway_proto::{Kind, Message, RequestId};
+use crossway_service::Reply;
+
+use super::member::Member;
+use crate::limits::ORPHANS;
+use crate::mailbox::Mailbox;
+
+/// A call that takes what comes outside of all calls.
+pub(super) struct Taker {
+    cell: Weak<Mailbox>,
+    /// The server may ask the client in its course.
+    may_be_asked: bool,
+    /// It hears what the server logs.
+    wants_logs: bool,
+    /// By which the server tells of its progress, if it is to.
+    progress: Option<RequestId>,
+}
+
+impl Taker {
+    pub(super) fn new(cell: &Arc<Mailbox>, call: &Call) -> Self {
+        let progress = call.server_progress().cloned();
+        let (may_be_asked, wants_logs) = (call.may_ask(), call.level().is_some());
+        Self { cell: Arc::downgrade(cell), may_be_asked, wants_logs, progress }
+    }
+}
+
+impl Member {
+    /// A call that takes what the server says outside of all calls. If it may be asked, it gets what has waited for one.
+    pub(super) fn take_in(&self, cell: &Arc<Mailbox>, call: &Call) {
+        let taker = Taker::new(cell, call);
+        let mut state = self.state();
+        state.takers.retain(|taker| taker.cell.strong_count() > 0);
+        if taker.may_be_asked {
+            for orphan in std::mem::take(&mut state.orphans) {
+                cell.deliver(orphan);
+            }
+        }
+        state.takers.push(taker);
+    }
+
+    /// The call goes on elsewhere.
+    pub(super) fn let_go(&self, cell: &Arc<Mailbox>) {
+        self.state().takers.retain(|taker| !std::ptr::eq(taker.cell.as_ptr(), Arc::as_ptr(cell)));
+    }
+
+    /// Gives a request of the server's to the newest call that may be asked; gives it back if there is none.
+    pub(super) fn offer(&self, mut message: Message) -> Result<(), Box<Message>> {
+        let takers: Vec<_> = {
+            let mut state = self.state();
+            state.takers.retain(|taker| taker.cell.strong_count() > 0);
+            let asked = state.takers.iter().rev().filter(|taker| taker.may_be_asked);
+            asked.filter_map(|taker| taker.cell.upgrade()).collect()
+        };
+        for taker in takers {
+            // A call that has just ended gives it back, as does one that has more than enough.
+            match taker.tell(message) {
+                Ok(()) => return Ok(()),
+                Err(back) => message = *back,
+            }
+        }
+        Err(Box::new(message))
+    }
+
+    /// A message of the server's that belongs to no call.
+    pub(super) fn unowned(&self, message: Message) {
+        match message.kind() {
+            Kind::Request if message.is_method("ping") => self.tell(to_legacy::pong(&message)),
+            Kind::Request => {
+                let Err(message) = self.offer(message).map_err(|message| *message) else { return };
+                let mut state = self.state();
+                // It is no next call's if a call has just ended that it may be of.
+                if !self.asks.is_nothing() && state.orphans.len() < ORPHANS && !self.is_haunted() {
+                    state.orphans.push_back(message);
+                } else {
+                    drop(state);
+                    self.tell(to_legacy::refuse(&message));
+                }
+            }
+            Kind::Notification if message.is_method("notifications/message") => {
+                if let Some(taker) = self.log_taker() {
+                    let _ = taker.tell(message);
+                }
+            }
+            Kind::Notification if message.is_method("notifications/progress") => self.progress(message),
+            Kind::Notification if message.is_method("notifications/cancelled") => {
+                self.note_withdrawn(&message)
+            }
+            Kind::Notification => self.audience.announce(message),
+            Kind::Result | Kind::Error => {}
+        }
+    }
+
+    /// The call that may hear what the server logs outside of all calls.
+    ///
+    /// It is said of no call, so it may be of any: of another that is in flight or was given up just now, or of a resource that
+    /// somebody listens to. Where those may be another client's, it is nobody's. One who listens to changes of lists has the
+    /// server do nothing, and so is not meant.
+    fn log_taker(&self) -> Option<Arc<Mailbox>> {
+        let takers: Vec<_> = {
+            let state = self.state();
+            let wanting = state.takers.iter().filter(|taker| taker.wants_logs);
+            wanting.filter_map(|taker| taker.cell.upgrade()).collect()
+        };
+        let [taker] = takers.try_into().ok()?;
+        let is_anybodys =
+            self.is_many && (self.busy() != 1 || self.is_haunted() || self.may_tell_of_resources());
+        (!is_anybodys).then_some(taker)
+    }
+
+    /// "Progress notifications **MUST** only reference tokens that [...] are associated with an in-progress operation" (2025-11-25,
+    /// basic/utilities/progress, Behavior Requirements). Those of a session are its calls' ids, so that no two are alike.
+    fn progress(&self, message: Message) {
+        let token = message.progress_token();
+        let call = token.and_then(|token| {
+            let state = self.state();
+            let owner = state.takers.iter().find(|taker| taker.progress.as_ref() == Some(&token));
+            owner.and_then(|taker| taker.cell.upgrade())
+        });
+        // Of a call that has ended, or was never made; or the call's client does not read.
+        if call.is_none_or(|call| call.tell(message).is_err()) {
+            self.strays.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Takes what the server says outside of all calls, until the session ends.
+pub(super) async fn attend(member: Weak<Member>, mut listening: Reply) {
+    while let Some(Ok(message)) = listening.next().await {
+        let Some(member) = member.upgrade() else { return };
+        member.unowned(message);
+    }
+    if let Some(member) = member.upgrade() {
+        member.kill();
+    }
+}
