@@ -55,7 +55,7 @@ pub type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), RunError>> +
 pub use bounds::{Bound as Limit, SET, bounds, limits, limits_page};
 pub use bridge::bridge;
 pub use check::check;
-pub use crossway_router::guard::Timeouts;
+pub use crossway_router::guard::IdleTimeout;
 pub use demo::demo;
 #[cfg(unix)]
 pub use descriptors::raise_descriptor_limit;

@@ -10,7 +10,7 @@ use crossway_http_sse::{HttpSse, ServerLimits};
 use crossway_openapi::face;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_router::SealedSessions;
-use crossway_router::guard::Timeouts;
+use crossway_router::guard::IdleTimeout;
 use crossway_service::Upstream;
 use crossway_streamable_http::server::http::{HttpLimits, HttpService, Listeners, serve_with};
 use crossway_streamable_http::server::{Config, Limits, StreamableHttp};
@@ -229,7 +229,7 @@ impl Maker {
 
     /// Both faces of an upstream whose sessions other processes may take on, if there are `handles`.
     pub(crate) fn pair_with(&self, upstream: Arc<dyn Upstream>, handles: Option<SealedSessions>) -> Pair {
-        let upstream = Arc::new(Timeouts::new(upstream, self.timeout));
+        let upstream = Arc::new(IdleTimeout::new(upstream, self.timeout));
         let mut config = Config::new()
             .limits(self.limits.mcp)
             .hosts(self.hosts.clone())
@@ -259,7 +259,7 @@ impl Maker {
 
     /// The OpenAPI face of an upstream.
     pub(crate) fn tools_of(&self, upstream: Arc<dyn Upstream>, config: face::Config) -> face::OpenApi {
-        face::OpenApi::new(Arc::new(Timeouts::new(upstream, self.timeout)), config)
+        face::OpenApi::new(Arc::new(IdleTimeout::new(upstream, self.timeout)), config)
     }
 
     /// How long calls in flight get at the end.

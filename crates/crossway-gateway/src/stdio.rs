@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crossway_proto::Kind;
 use crossway_router::Reinitialize;
-use crossway_router::guard::Timeouts;
+use crossway_router::guard::IdleTimeout;
 use crossway_service::{Ask, Call, CallError, Connection, Link, Reason, Reply, Scope, Upstream};
 use crossway_stdio::{OwnStdio, ServeOptions};
 use tokio::sync::Notify;
@@ -47,7 +47,7 @@ async fn run(args: StdioArgs) -> Result<(), RunError> {
     };
     match reached {
         Ok(url) => {
-            let upstream = Timeouts::new(Reinitialize::new(any_era("url", url)), timeout);
+            let upstream = IdleTimeout::new(Reinitialize::new(any_era("url", url)), timeout);
             serve(client, upstream, &mut signals).await
         }
         Err(error) => {

@@ -240,7 +240,7 @@ impl<T> Calls<T> {
 
     /// Whether the upstream may still log for a call that has ended without an answer.
     #[must_use]
-    pub fn is_haunted(&self) -> bool {
+    pub fn may_log_for_ended_calls(&self) -> bool {
         self.left.is_some()
     }
 

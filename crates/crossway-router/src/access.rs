@@ -14,72 +14,72 @@ use crate::{ListKind, ScopeKey};
 /// What is not allowed is answered as what does not exist.
 pub trait Access: Send + Sync + 'static {
     /// Whose rights are the same as this caller's. Lists are filtered once for all of them.
-    fn rights(&self, context: &Context) -> CallerSet;
+    fn rights_group(&self, context: &Context) -> CallerSet;
 
     /// Which callers share introductions (instructions, server info). One of them may notice by what it is told that another has
     /// asked before.
     ///
     /// The answer must stay the same for a caller, and not depend on other callers. To share nothing, answer with the caller
     /// alone.
-    fn company(&self, context: &Context) -> CallerSet {
-        self.rights(context)
+    fn instructions_group(&self, context: &Context) -> CallerSet {
+        self.rights_group(context)
     }
 
     /// Who is told the same lists by an upstream. An upstream of [`CallerSet::Nobody`] is not there for this caller.
-    fn lists_of(&self, upstream: &str, context: &Context) -> CallerSet;
+    fn list_group(&self, upstream: &str, context: &Context) -> CallerSet;
 
     /// Whether the caller may see an item of a list, or hear of a resource that no list may have: then what is asked about has no
-    /// [item](Thing::item), and the answer has to be that of [`admits`](Self::admits) for who would read it.
-    fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
+    /// [item](AccessTarget::item), and the answer has to be that of [`admits`](Self::admits) for who would read it.
+    fn can_see(&self, thing: &AccessTarget<'_>, context: &Context) -> bool {
         let _ = (thing, context);
         true
     }
 
     /// The same for many items of one upstream, one after the other: what is the same for all of them can be found out once.
-    fn judge<'a>(&'a self, upstream: &'a str, context: &'a Context) -> Judge<'a> {
+    fn item_filter<'a>(&'a self, upstream: &'a str, context: &'a Context) -> ItemFilter<'a> {
         let _ = upstream;
-        Box::new(move |thing| self.shows(thing, context))
+        Box::new(move |thing| self.can_see(thing, context))
     }
 
     /// What the names, or URIs, of all things of a list begin with that the caller [may see](Self::shows) of an upstream, as the upstream has them; others
     /// are not asked about. None: they may begin with anything.
-    fn beginnings(&self, upstream: &str, kind: ListKind, context: &Context) -> Option<Vec<String>> {
+    fn name_prefixes(&self, upstream: &str, kind: ListKind, context: &Context) -> Option<Vec<String>> {
         let _ = (upstream, kind, context);
         None
     }
 
     /// Whether the caller may make a request about something. May leave in the call's context what upstreams want to see.
-    fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
+    fn authorize(&self, thing: &AccessTarget<'_>, request: &Message, context: &mut Context) -> bool {
         let _ = (thing, request, context);
         true
     }
 
     /// Told of a request about something that nobody has for this caller, so that there is nothing to decide.
-    fn missed(&self, context: &Context) {
+    fn unknown_target(&self, context: &Context) {
         let _ = context;
     }
 
     /// The context of requests that are made later for all who see the same lists as this caller: who it is, and nothing that is of its one
     /// request (a trace, a record, a permit). None: the context of the first of them stays.
-    fn lasting(&self, context: &Context) -> Option<Context> {
+    fn background_context(&self, context: &Context) -> Option<Context> {
         let _ = context;
         None
     }
 
     /// Whether callers may hear the names of all upstreams.
-    fn tells_names(&self) -> bool {
+    fn reveals_upstream_names(&self) -> bool {
         false
     }
 
-    /// Whether [`admits`](Self::admits) looks at the [item](Thing::item) of what is called.
-    fn looks_at_items(&self, context: &Context) -> bool {
+    /// Whether [`admits`](Self::admits) looks at the [item](AccessTarget::item) of what is called.
+    fn needs_item(&self, context: &Context) -> bool {
         let _ = context;
         false
     }
 }
 
 /// Says whether a caller may see an item.
-pub type Judge<'a> = Box<dyn Fn(&Thing<'_>) -> bool + 'a>;
+pub type ItemFilter<'a> = Box<dyn Fn(&AccessTarget<'_>) -> bool + 'a>;
 
 /// Whose something is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -89,7 +89,7 @@ pub enum CallerSet {
     /// That of those who have one key.
     Key(ScopeKey),
     /// That of one call alone: nothing is kept.
-    OneCall,
+    ThisCall,
     /// Nobody's.
     Nobody,
 }
@@ -97,7 +97,7 @@ pub enum CallerSet {
 /// What is listed or asked for.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Thing<'a> {
+pub struct AccessTarget<'a> {
     /// The upstream that has it.
     pub upstream: &'a str,
     /// The list in which it is, or would be. What is read by a URI is of [`ListKind::Resources`].
@@ -107,23 +107,23 @@ pub struct Thing<'a> {
     /// The item of the list as the upstream has it, JSON text, where it is known.
     pub item: Option<&'a [u8]>,
     /// Whether the list could not be had, so that nobody knows whether the item is in it.
-    pub is_untold: bool,
+    pub is_list_unavailable: bool,
 }
 
 /// All may see and call everything, and all see the same.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Open;
+pub struct AllowAll;
 
-impl Access for Open {
-    fn rights(&self, _: &Context) -> CallerSet {
+impl Access for AllowAll {
+    fn rights_group(&self, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+    fn list_group(&self, _: &str, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn tells_names(&self) -> bool {
+    fn reveals_upstream_names(&self) -> bool {
         true
     }
 }
@@ -133,11 +133,11 @@ impl Access for Open {
 pub struct ByScopeKey;
 
 impl Access for ByScopeKey {
-    fn rights(&self, _: &Context) -> CallerSet {
+    fn rights_group(&self, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, context: &Context) -> CallerSet {
-        context.extensions.get::<ScopeKey>().map_or(CallerSet::OneCall, |key| CallerSet::Key(key.clone()))
+    fn list_group(&self, _: &str, context: &Context) -> CallerSet {
+        context.extensions.get::<ScopeKey>().map_or(CallerSet::ThisCall, |key| CallerSet::Key(key.clone()))
     }
 }

@@ -15,13 +15,13 @@ pub mod reinitialize;
 mod scoped;
 pub mod to_legacy;
 
-pub use access::{Access, CallerSet, Judge, Thing};
+pub use access::{Access, AccessTarget, CallerSet, ItemFilter};
 pub use any_era::{AnyEra, EraSupport};
 pub use extensions::{ClientSession, ScopeKey};
 pub use from_legacy::FromLegacy;
 pub use handles::SealedSessions;
-pub use list_cache::{ListKind, State};
+pub use list_cache::{ListKind, ListState};
 pub use merge::{Clash, Naming, Prefixed, Router, RouterOptions, Unprefixed};
 pub use reinitialize::Reinitialize;
 pub use scoped::{Bound, Ledger, Scoped, ScopedOptions};
-pub use to_legacy::{Share, ToLegacy, ToLegacyOptions};
+pub use to_legacy::{SharedBy, ToLegacy, ToLegacyOptions};

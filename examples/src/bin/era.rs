@@ -4,7 +4,7 @@
 #![expect(clippy::print_stdout, reason = "that is what an example is for")]
 
 use anyhow::bail;
-use crossway::era::from_legacy::{Session, Step, Taken};
+use crossway::era::from_legacy::{ClientAction, Session, Step};
 use crossway::proto::{Limits, Message, RequestId};
 
 fn read(text: &'static str) -> anyhow::Result<Message> {
@@ -25,7 +25,9 @@ fn main() -> anyhow::Result<()> {
 
     // The client opens a session; the server is asked what it is, and that makes the answer.
     let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"elicitation":{}},"clientInfo":{"name":"c","version":"1"}}}"#;
-    let Taken::Discover(discover) = session.handle_message(read(hello)?) else { bail!("it is the first") };
+    let ClientAction::Discover(discover) = session.handle_message(read(hello)?) else {
+        bail!("it is the first")
+    };
     show("to the server", &discover);
     let is = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private"}"#;
     let Some(opened) = session.handle_discovered(&answered(&discover, is)?) else { bail!("it was asked") };
@@ -33,7 +35,9 @@ fn main() -> anyhow::Result<()> {
 
     // A call goes to the server with what each modern request says of its client.
     let call = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"greet","arguments":{}}}"#;
-    let Taken::Call(mut call) = session.handle_message(read(call)?) else { bail!("the session is open") };
+    let ClientAction::Call(mut call) = session.handle_message(read(call)?) else {
+        bail!("the session is open")
+    };
     show("to the server", &call.request());
 
     // The server wants to know something first: the client gets a request, and answers it.

@@ -7,7 +7,7 @@ use crate::keys;
 /// What becomes of a message on the subscription's stream.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are messages, and are moved once")]
-pub enum Heard {
+pub enum ListenEvent {
     /// The client gets it.
     Pass(Message),
     /// The server has taken the subscription: one that was open before may go.
@@ -38,16 +38,16 @@ impl Listening {
     }
 
     /// Takes a message of the stream.
-    pub fn handle_message(&mut self, mut message: Message) -> Heard {
+    pub fn handle_message(&mut self, mut message: Message) -> ListenEvent {
         match message.kind() {
-            Kind::Result | Kind::Error => Heard::Ended,
-            Kind::Request => Heard::Nothing,
+            Kind::Result | Kind::Error => ListenEvent::Ended,
+            Kind::Request => ListenEvent::Nothing,
             // "A server MUST send `notifications/cancelled` referencing a `subscriptions/listen` request ID when it tears
             // down that subscription stream" (2026-07-28, basic/patterns/cancellation), and for no other purpose.
-            Kind::Notification if message.is_method("notifications/cancelled") => Heard::Ended,
+            Kind::Notification if message.is_method("notifications/cancelled") => ListenEvent::Ended,
             Kind::Notification if message.is_method("notifications/subscriptions/acknowledged") => {
                 self.is_acknowledged = true;
-                Heard::Acknowledged
+                ListenEvent::Acknowledged
             }
             Kind::Notification => {
                 let only_id = message.members(Part::Meta).count() == 1;
@@ -56,7 +56,7 @@ impl Listening {
                         if only_id { (Part::Params, "_meta") } else { (Part::Meta, keys::SUBSCRIPTION_ID) };
                     let _ = message.edit(part, &[member], &[]);
                 }
-                Heard::Pass(message)
+                ListenEvent::Pass(message)
             }
         }
     }

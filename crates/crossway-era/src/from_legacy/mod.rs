@@ -55,7 +55,7 @@ use bytes::Bytes;
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, ParseError, Part, RequestId, Revision, Stamp};
 
 pub use call::{Call, Step};
-pub use listening::{Heard, Listening};
+pub use listening::{ListenEvent, Listening};
 
 use crate::capabilities::check_info;
 use crate::keys;
@@ -118,7 +118,7 @@ impl Default for Client {
 
 /// What is to be done with a client's message.
 #[derive(Debug)]
-pub enum Taken {
+pub enum ClientAction {
     /// It is answered with this.
     Answered(Message),
     /// It waits until this request is answered: [`Session::handle_discovered`].
@@ -151,18 +151,19 @@ impl Session {
     }
 
     /// Takes a message of the client.
-    pub fn handle_message(&mut self, message: Message) -> Taken {
+    pub fn handle_message(&mut self, message: Message) -> ClientAction {
         match message.kind() {
-            Kind::Result | Kind::Error => Taken::Response(message),
+            Kind::Result | Kind::Error => ClientAction::Response(message),
             Kind::Notification => self.notification(message),
             Kind::Request => {
-                let Some(id) = message.id() else { return Taken::Nothing };
-                self.request(message, &id).unwrap_or_else(|error| Taken::Answered(error_of(&id, error)))
+                let Some(id) = message.id() else { return ClientAction::Nothing };
+                self.request(message, &id)
+                    .unwrap_or_else(|error| ClientAction::Answered(error_of(&id, error)))
             }
         }
     }
 
-    /// Takes the answer to the request of [`Taken::Discover`], and gives the client's; `None` if the client has asked
+    /// Takes the answer to the request of [`ClientAction::Discover`], and gives the client's; `None` if the client has asked
     /// again meanwhile.
     ///
     /// An answer that is an error, or none that can be used, ends the attempt: the client may initialize again.
@@ -211,22 +212,22 @@ impl Session {
         self.client.stamp(request).ok()
     }
 
-    fn notification(&mut self, message: Message) -> Taken {
+    fn notification(&mut self, message: Message) -> ClientAction {
         match message.method().as_deref() {
             Some("notifications/cancelled") => {
-                message.cancelled_id().map_or(Taken::Nothing, Taken::Cancelled)
+                message.cancelled_id().map_or(ClientAction::Nothing, ClientAction::Cancelled)
             }
             Some(
                 "notifications/initialized" | "notifications/roots/list_changed" | "notifications/progress",
             )
-            | None => Taken::Nothing,
-            Some(_) => Taken::Notify(message),
+            | None => ClientAction::Nothing,
+            Some(_) => ClientAction::Notify(message),
         }
     }
 
-    fn request(&mut self, message: Message, id: &RequestId) -> Result<Taken, ErrorObject> {
+    fn request(&mut self, message: Message, id: &RequestId) -> Result<ClientAction, ErrorObject> {
         let method = message.method().unwrap_or_default();
-        let done = || Taken::Answered(empty(id));
+        let done = || ClientAction::Answered(empty(id));
         match (&*method, &self.phase) {
             ("ping", _) => Ok(done()),
             ("initialize", _) => self.initialize(message),
@@ -253,7 +254,7 @@ impl Session {
                 } else {
                     self.subscribed.remove(&uri);
                 }
-                Ok(Taken::Refiltered(empty(id)))
+                Ok(ClientAction::Refiltered(empty(id)))
             }
             // What modern servers don't have, or have in another shape, and what legacy ones never had. None of it was
             // advertised.
@@ -274,12 +275,12 @@ impl Session {
             }
             _ => {
                 let stamped = self.client.stamp(without_task(message))?;
-                Ok(Taken::Call(Call::new(stamped, &self.client)))
+                Ok(ClientAction::Call(Call::new(stamped, &self.client)))
             }
         }
     }
 
-    fn initialize(&mut self, message: Message) -> Result<Taken, ErrorObject> {
+    fn initialize(&mut self, message: Message) -> Result<ClientAction, ErrorObject> {
         let asked = message.initialize_version().and_then(|version| Revision::parse(&version));
         let revision = asked.filter(|revision| revision.is_legacy()).unwrap_or(Revision::LATEST_LEGACY);
         let object = |name: &str| message.member(Part::Params, name).filter(|json| json.starts_with(b"{"));
@@ -294,7 +295,7 @@ impl Session {
         let request = self.request_of("server/discover", b"{}").ok_or_else(unspeakable)?;
         let discover = request.id().ok_or_else(unspeakable)?;
         self.phase = Phase::Asking { initialize: Box::new(message), discover };
-        Ok(Taken::Discover(request))
+        Ok(ClientAction::Discover(request))
     }
 }
 

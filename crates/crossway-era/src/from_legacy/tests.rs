@@ -33,7 +33,8 @@ fn discovered(discover: &Message) -> Message {
 /// A session that is open, and the answer to its `initialize`.
 fn open(revision: &str, capabilities: &str) -> (Session, String) {
     let mut session = Session::new();
-    let Taken::Discover(discover) = session.handle_message(message(&initialize(revision, capabilities)))
+    let ClientAction::Discover(discover) =
+        session.handle_message(message(&initialize(revision, capabilities)))
     else {
         panic!("initialize has to wait for discovery")
     };
@@ -45,14 +46,14 @@ fn open(revision: &str, capabilities: &str) -> (Session, String) {
 
 fn answered(session: &mut Session, request: &str) -> String {
     match session.handle_message(message(request)) {
-        Taken::Answered(answer) => text(&answer),
+        ClientAction::Answered(answer) => text(&answer),
         other => panic!("{request}: {other:?}"),
     }
 }
 
 fn call(session: &mut Session, request: &str) -> Call {
     match session.handle_message(message(request)) {
-        Taken::Call(call) => call,
+        ClientAction::Call(call) => call,
         other => panic!("{request}: {other:?}"),
     }
 }
@@ -114,7 +115,7 @@ fn an_error_of_discovery_is_the_answer_and_the_client_may_try_again() {
 fn asks_for_discovery(session: &mut Session, id: &str) -> Message {
     let request = initialize("2025-11-25", "{}").replace(r#""id":"i""#, &format!(r#""id":"{id}""#));
     match session.handle_message(message(&request)) {
-        Taken::Discover(discover) => discover,
+        ClientAction::Discover(discover) => discover,
         other => panic!("{other:?}"),
     }
 }
@@ -195,7 +196,7 @@ fn subscriptions_become_one_filter() {
     {
         let request =
             format!(r#"{{"jsonrpc":"2.0","id":1,"method":"resources/{method}","params":{{"uri":"{uri}"}}}}"#);
-        assert!(matches!(session.handle_message(message(&request)), Taken::Refiltered(_)));
+        assert!(matches!(session.handle_message(message(&request)), ClientAction::Refiltered(_)));
     }
     assert_eq!(filter(&session), r#"{"resourceSubscriptions":["file:///a"],"toolsListChanged":true}"#);
 }
@@ -228,15 +229,15 @@ fn notifications_of_sessions_are_taken_and_others_pass() {
     let (mut session, _) = open("2025-11-25", "{}");
     for method in ["notifications/initialized", "notifications/roots/list_changed"] {
         let notification = format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#);
-        assert!(matches!(session.handle_message(message(&notification)), Taken::Nothing));
+        assert!(matches!(session.handle_message(message(&notification)), ClientAction::Nothing));
     }
     let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7.0}}"#;
     assert!(
-        matches!(session.handle_message(message(cancelled)), Taken::Cancelled(id) if id.as_json() == b"7.0")
+        matches!(session.handle_message(message(cancelled)), ClientAction::Cancelled(id) if id.as_json() == b"7.0")
     );
     assert!(matches!(
         session.handle_message(message(r#"{"jsonrpc":"2.0","method":"x/y"}"#)),
-        Taken::Notify(_)
+        ClientAction::Notify(_)
     ));
 }
 
@@ -323,7 +324,7 @@ fn errors_have_codes_that_legacy_clients_know() {
 fn the_stream_of_a_subscription_loses_its_id() {
     let mut listening = Listening::new();
     let acknowledged = r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"l"},"notifications":{}}}"#;
-    assert!(matches!(listening.handle_message(message(acknowledged)), Heard::Acknowledged));
+    assert!(matches!(listening.handle_message(message(acknowledged)), ListenEvent::Acknowledged));
     assert!(listening.is_acknowledged());
     for (heard, passed) in [
         (
@@ -335,7 +336,7 @@ fn the_stream_of_a_subscription_loses_its_id() {
             r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"k":1}}}"#,
         ),
     ] {
-        let Heard::Pass(message) = listening.handle_message(message(heard)) else { panic!() };
+        let ListenEvent::Pass(message) = listening.handle_message(message(heard)) else { panic!() };
         assert_eq!(text(&message), passed);
     }
     // A server may say either, or both, when it ends the subscription.
@@ -343,7 +344,7 @@ fn the_stream_of_a_subscription_loses_its_id() {
         r#"{"jsonrpc":"2.0","id":"l","result":{"resultType":"complete"}}"#,
         r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"l"}}"#,
     ] {
-        assert!(matches!(listening.handle_message(message(ended)), Heard::Ended), "{ended}");
+        assert!(matches!(listening.handle_message(message(ended)), ListenEvent::Ended), "{ended}");
     }
 }
 

@@ -8,7 +8,7 @@ use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId, Rev
 use serde_json::Value;
 
 use super::results::Level;
-use super::visits::visits;
+use super::url_elicitation::visits;
 use super::{ClientFeatures, MAY_ASK, answer, identity, pong, refuse, results};
 use crate::content;
 use crate::limits::QUESTIONS;
@@ -65,8 +65,8 @@ pub enum Step {
     /// The client gets this, and the call has ended.
     Done(Message),
     /// The client is asked this by [`Call::input_required`], and the call has ended: the second request is a call like any
-    /// other, once [`visits_refused`](super::visits_refused) has let it pass.
-    AskAnew(Vec<Question>),
+    /// other, once [`url_elicitation_refused`](super::url_elicitation_refused) has let it pass.
+    ElicitUrls(Vec<Question>),
     /// It is for nobody.
     Nothing,
 }
@@ -141,7 +141,7 @@ impl Call {
     /// Whether the server may ask the client in the course of this call.
     #[must_use]
     pub fn may_ask(&self) -> bool {
-        !self.asks.is_nothing() && self.is_asking_method()
+        !self.asks.is_empty() && self.is_asking_method()
     }
 
     fn is_asking_method(&self) -> bool {
@@ -261,7 +261,7 @@ impl Call {
             self.asked += 1;
             Question { key: format!("ask-{}", self.asked).into(), request }
         });
-        Step::AskAnew(questions.collect())
+        Step::ElicitUrls(questions.collect())
     }
 
     /// MissingRequiredClientCapability (2026-07-28, basic/index, Error Codes).

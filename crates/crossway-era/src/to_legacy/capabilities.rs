@@ -34,14 +34,14 @@ impl ClientFeatures {
 
     /// Whether the client can't be asked anything.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.json.is_empty()
     }
 
     /// The capabilities as `initialize` has them, as JSON text.
     #[must_use]
     pub fn as_json(&self) -> &str {
-        if self.is_nothing() { "{}" } else { &self.json }
+        if self.is_empty() { "{}" } else { &self.json }
     }
 
     /// Whether a server request can be answered. If not: what the client would have to say of itself, as JSON text.

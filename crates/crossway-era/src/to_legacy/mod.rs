@@ -22,7 +22,7 @@ mod call;
 mod capabilities;
 mod listener;
 pub(crate) mod results;
-mod visits;
+mod url_elicitation;
 
 use bytes::Bytes;
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId, Revision};
@@ -32,7 +32,7 @@ pub use accept::check;
 pub use call::{Call, Question, Step, unanswered};
 pub use capabilities::ClientFeatures;
 pub use listener::{Listener, below};
-pub use visits::visits_refused;
+pub use url_elicitation::url_elicitation_refused;
 
 use crate::keys::{self, TASK};
 use crate::messages::error_for;

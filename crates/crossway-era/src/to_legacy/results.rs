@@ -97,7 +97,7 @@ pub(super) fn error(response: Message) -> Message {
             return Message::error_with(&id, text.as_bytes()).unwrap_or(response);
         }
         // One that sends its user nowhere, or comes where nobody can be asked.
-        super::visits::REQUIRED => ErrorCode::INTERNAL_ERROR,
+        super::url_elicitation::REQUIRED => ErrorCode::INTERNAL_ERROR,
         // A legacy server knows none of the modern codes, whatever it means by them.
         -32099..=-32020 => ErrorCode::INTERNAL_ERROR,
         _ => return response,

@@ -40,7 +40,7 @@ fn a_session_is_opened_for_what_its_clients_can_be_asked() {
         opening.contains(r#""protocolVersion":"2025-11-25","capabilities":{"roots":{},"sampling":{}}"#),
         "{opening}"
     );
-    assert!(ClientFeatures::of(&modern("tools/list", r#"{"extensions":{}}"#, "")).is_nothing());
+    assert!(ClientFeatures::of(&modern("tools/list", r#"{"extensions":{}}"#, "")).is_empty());
     assert_eq!(session().revision(), Revision::V2025_06_18);
 }
 
@@ -53,7 +53,7 @@ fn clients_that_can_be_asked_the_same_are_told_apart_by_nothing_else() {
         r#"{"sampling":{"tools":{"a":1},"b":{}},"elicitation":{"url":{"c":2},"form":1},"roots":{"listChanged":true,"d":[3]}}"#,
     );
     assert_eq!(own, plain);
-    assert!(asks(r#"{"roots":true,"sampling":[]}"#).is_nothing());
+    assert!(asks(r#"{"roots":true,"sampling":[]}"#).is_empty());
 }
 
 #[test]
@@ -203,7 +203,7 @@ const VISITS: &str = r#"{"jsonrpc":"2.0","id":"c","error":{"code":-32042,"messag
 #[test]
 fn a_client_is_asked_to_visit_the_urls_without_which_a_server_refuses() {
     let mut call = call("tools/call", r#"{"elicitation":{"url":{}}}"#);
-    let Step::AskAnew(questions) = call.handle_reply(message(VISITS)) else { panic!() };
+    let Step::ElicitUrls(questions) = call.handle_reply(message(VISITS)) else { panic!() };
     assert_eq!(
         text(&call.input_required(&questions, "sealed")),
         r#"{"jsonrpc":"2.0","id":"c","result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1.0"}},"resultType":"input_required","inputRequests":{"ask-1":{"method":"elicitation/create","params":{"mode":"url","url":"https://a/?e=\u0031","message":"A"}},"ask-2":{"method":"elicitation/create","params":{"mode":"url","url":"https://b","message":"B"}}},"requestState":"sealed"}}"#
@@ -252,7 +252,7 @@ fn a_user_who_won_t_visit_a_url_ends_the_call() {
         let second = message(&format!(
             r#"{{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{{"name":"n","inputResponses":{responses}}}}}"#
         ));
-        let refused = visits_refused(&second);
+        let refused = url_elicitation_refused(&second);
         assert_eq!(refused.is_some(), is_refused, "{responses}");
         assert!(refused.is_none_or(|refused| refused.id() == second.id()));
     }

@@ -8,7 +8,7 @@ use crossway_layers::authorize::arguments;
 use crossway_openapi::face::Unlisted;
 use crossway_policy::{Hints, Item, Kind, Permit};
 use crossway_proto::Message;
-use crossway_router::{Access, CallerSet, Judge, ListKind, ScopeKey, Thing};
+use crossway_router::{Access, AccessTarget, CallerSet, ItemFilter, ListKind, ScopeKey};
 use crossway_service::Context;
 use serde::Deserialize;
 
@@ -67,19 +67,19 @@ impl PolicyAccess {
 }
 
 impl Access for PolicyAccess {
-    fn rights(&self, context: &Context) -> CallerSet {
+    fn rights_group(&self, context: &Context) -> CallerSet {
         Self::standing(&self.now.get(), context)
             .map_or(CallerSet::Nobody, |standing| CallerSet::Key(standing.view().clone()))
     }
 
     /// Others may have the same rights, and which view those are is another after a reload, of another tenant's part too. A user is
     /// the same.
-    fn company(&self, context: &Context) -> CallerSet {
+    fn instructions_group(&self, context: &Context) -> CallerSet {
         Self::standing(&self.now.get(), context)
             .map_or(CallerSet::Nobody, |standing| CallerSet::Key(standing.user().clone()))
     }
 
-    fn lists_of(&self, upstream: &str, context: &Context) -> CallerSet {
+    fn list_group(&self, upstream: &str, context: &Context) -> CallerSet {
         let ruling = self.now.get();
         let upstream = self.name(&ruling, upstream);
         let Some(standing) = Self::standing(&ruling, context) else { return CallerSet::Nobody };
@@ -89,7 +89,7 @@ impl Access for PolicyAccess {
         }
     }
 
-    fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
+    fn can_see(&self, thing: &AccessTarget<'_>, context: &Context) -> bool {
         let ruling = self.now.get();
         let item = item(self.name(&ruling, thing.upstream), thing, ruling.looks_at_hints);
         let Some(standing) = Self::standing(&ruling, context) else { return false };
@@ -100,7 +100,7 @@ impl Access for PolicyAccess {
         }
     }
 
-    fn judge<'a>(&'a self, upstream: &'a str, context: &'a Context) -> Judge<'a> {
+    fn item_filter<'a>(&'a self, upstream: &'a str, context: &'a Context) -> ItemFilter<'a> {
         let ruling = self.now.get();
         let Some(standing) = Self::standing(&ruling, context) else { return Box::new(|_| false) };
         let (upstream, looks_at_hints) = (self.name(&ruling, upstream).to_owned(), ruling.looks_at_hints);
@@ -108,7 +108,7 @@ impl Access for PolicyAccess {
         Box::new(move |thing| lists(&item(&upstream, thing, looks_at_hints)))
     }
 
-    fn beginnings(&self, upstream: &str, kind: ListKind, context: &Context) -> Option<Vec<String>> {
+    fn name_prefixes(&self, upstream: &str, kind: ListKind, context: &Context) -> Option<Vec<String>> {
         let ruling = self.now.get();
         let standing = Self::standing(&ruling, context)?;
         let beginnings = standing.rights().beginnings(self.name(&ruling, upstream), kind_of(kind));
@@ -116,7 +116,7 @@ impl Access for PolicyAccess {
         beginnings.map(|text| (!text.is_empty()).then(|| text.to_owned())).collect()
     }
 
-    fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
+    fn authorize(&self, thing: &AccessTarget<'_>, request: &Message, context: &mut Context) -> bool {
         let ruling = self.now.get();
         let upstream = self.name(&ruling, thing.upstream);
         let note = context.extensions.get::<AuditNote>().cloned();
@@ -153,7 +153,7 @@ impl Access for PolicyAccess {
             let best = wanted.with_hints(Hints { read_only: Some(true) });
             standing.rights().decide(&best, arguments).is_ok()
         };
-        if thing.is_untold && (is_unlisted || decided.is_err()) && may_be_allowed() {
+        if thing.is_list_unavailable && (is_unlisted || decided.is_err()) && may_be_allowed() {
             note.inspect(|note| {
                 note.went_to(upstream, Some(thing.name));
                 note.not_sent();
@@ -200,7 +200,7 @@ impl Access for PolicyAccess {
         }
     }
 
-    fn missed(&self, context: &Context) {
+    fn unknown_target(&self, context: &Context) {
         let ruling = self.now.get();
         let (standing, rule, word) = match Self::standing(&ruling, context) {
             Some(standing) => (Some(standing), NOBODYS, "unknown"),
@@ -215,13 +215,13 @@ impl Access for PolicyAccess {
     }
 
     /// Those who ask as they are known now: nobody is taken for who they were, and no policy is kept that holds no more.
-    fn lasting(&self, context: &Context) -> Option<Context> {
+    fn background_context(&self, context: &Context) -> Option<Context> {
         let mut lasting = Context::new(context.origin, context.revision);
         lasting.extensions.insert(Self::standing(&self.now.get(), context)?.into_owned());
         Some(lasting)
     }
 
-    fn looks_at_items(&self, context: &Context) -> bool {
+    fn needs_item(&self, context: &Context) -> bool {
         Self::standing(&self.now.get(), context).is_some_and(|standing| standing.rights().looks_at_items())
     }
 }
@@ -244,7 +244,7 @@ pub(crate) fn scope_key(scope: ScopeFile, standing: &Standing) -> ScopeKey {
 }
 
 /// What the policy is asked about. What an upstream says of the item is read only where a rule asks for it.
-fn item<'a>(upstream: &'a str, thing: &Thing<'a>, looks_at_hints: bool) -> Item<'a> {
+fn item<'a>(upstream: &'a str, thing: &AccessTarget<'a>, looks_at_hints: bool) -> Item<'a> {
     let said = thing.item.filter(|_| looks_at_hints);
     Item::new(upstream, kind_of(thing.kind), thing.name).with_hints(said.map(hints).unwrap_or_default())
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use crossway_era::keys;
 use crossway_proto::{Kind, Message, Part, RequestId, Revision};
-use crossway_router::State;
+use crossway_router::ListState;
 use crossway_service::{Call, Context, Origin, Scope, Upstream};
 use serde::Deserialize;
 use serde_json::json;
@@ -100,7 +100,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     }
     // Nobody else has asked: how it stands with the upstreams is how it stands for this user.
     for (upstream, state) in gateway.merged.states() {
-        if let State::Failing(why) | State::Stale(why) = state {
+        if let ListState::Failing(why) | ListState::Stale(why) = state {
             let _ = writeln!(text, "without the tools of {upstream}: {why}");
         }
     }

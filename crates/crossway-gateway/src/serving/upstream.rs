@@ -8,7 +8,7 @@ use crossway_layers::limit::{LimitLayer, LimitOptions};
 use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
 use crossway_openapi::Attached;
 use crossway_router::{
-    Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, Share, ToLegacyOptions, Unprefixed,
+    Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, SharedBy, ToLegacyOptions, Unprefixed,
 };
 use crossway_seal::Keyring;
 use crossway_service::{Call, CallError, Connection, Context, Link, Reason, Reply, Scope, Upstream};
@@ -185,7 +185,7 @@ impl Counts {
 fn sessions(spec: &UpstreamSpec, now: &Now) -> ToLegacyOptions {
     let (name, now) = (spec.name.clone(), now.clone());
     match spec.scope {
-        ScopeFile::Session => ToLegacyOptions::shared_by(Share::Session),
+        ScopeFile::Session => ToLegacyOptions::shared_by(SharedBy::ClientSession),
         ScopeFile::User => ToLegacyOptions::default(),
         ScopeFile::Tenant | ScopeFile::Shared => ToLegacyOptions::default().shared_among(
             move |context| tenant_of_shared(&now, &name, context),

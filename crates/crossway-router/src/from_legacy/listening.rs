@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use crossway_era::from_legacy::{Heard, Listening};
+use crossway_era::from_legacy::{ListenEvent, Listening};
 use crossway_proto::Message;
 use crossway_service::{CallError, Context, Reply};
 use tokio::sync::{Mutex as AsyncMutex, watch};
@@ -174,11 +174,11 @@ struct Stream {
 
 impl Stream {
     /// What it says next.
-    async fn heard(stream: &mut Option<Self>) -> Heard {
+    async fn heard(stream: &mut Option<Self>) -> ListenEvent {
         let Some(stream) = stream else { return std::future::pending().await };
         match stream.reply.next().await {
             Some(Ok(message)) => stream.machine.handle_message(message),
-            Some(Err(_)) | None => Heard::Ended,
+            Some(Err(_)) | None => ListenEvent::Ended,
         }
     }
 }
@@ -212,23 +212,23 @@ impl Standing {
                 // What the old stream still has comes first.
                 biased;
                 heard = Stream::heard(&mut self.current) => match heard {
-                    Heard::Pass(message) => return Some(message),
-                    Heard::Ended => {
+                    ListenEvent::Pass(message) => return Some(message),
+                    ListenEvent::Ended => {
                         self.current = None;
                         self.has_missed = true;
                         self.retry();
                     }
-                    Heard::Acknowledged | Heard::Nothing => {}
+                    ListenEvent::Acknowledged | ListenEvent::Nothing => {}
                 },
                 heard = Stream::heard(&mut self.next) => match heard {
-                    Heard::Pass(message) => return Some(message),
-                    Heard::Ended => {
+                    ListenEvent::Pass(message) => return Some(message),
+                    ListenEvent::Ended => {
                         self.next = None;
                         self.has_missed |= self.current.is_none();
                         self.settle();
                         self.retry();
                     }
-                    Heard::Acknowledged => {
+                    ListenEvent::Acknowledged => {
                         self.pause = RELISTEN_FIRST;
                         self.current = self.next.take();
                         self.settle();
@@ -236,7 +236,7 @@ impl Standing {
                             self.to_tell = self.filter.as_deref().map(missed).unwrap_or_default();
                         }
                     }
-                    Heard::Nothing => {}
+                    ListenEvent::Nothing => {}
                 },
                 changed = self.wanted.changed() => changed.ok()?,
                 () = async { match due { Some(due) => sleep_until(due).await, None => std::future::pending().await } } => {

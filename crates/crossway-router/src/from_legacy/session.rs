@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crossway_era::from_legacy::{self, SPOKEN, Taken};
+use crossway_era::from_legacy::{self, ClientAction, SPOKEN};
 use crossway_proto::{Kind, Message, RequestId, Revision};
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link, Origin, Reason, Reply};
 
@@ -97,28 +97,28 @@ impl Session {
             return Reply::failed(CallError::not_sent(Reason::Closing));
         }
         match state.machine.handle_message(message) {
-            Taken::Answered(answer) => Reply::once(answer),
-            Taken::Nothing => Reply::accepted(),
-            Taken::Refiltered(answer) => {
+            ClientAction::Answered(answer) => Reply::once(answer),
+            ClientAction::Nothing => Reply::accepted(),
+            ClientAction::Refiltered(answer) => {
                 let number = self.listeners.want(Hearing::Open(state.machine.filter()));
                 drop(state);
                 self.listeners.answer_when_settled(number, answer)
             }
-            Taken::Discover(request) => {
+            ClientAction::Discover(request) => {
                 drop(state);
                 self.discover(request, context)
             }
-            Taken::Notify(message) => {
+            ClientAction::Notify(message) => {
                 drop(state);
                 self.send(message, &context)
             }
-            Taken::Call(call) => {
+            ClientAction::Call(call) => {
                 let cell = Arc::new(Mailbox::default());
                 state.calls.insert(call.id().clone(), Arc::downgrade(&cell));
                 drop(state);
                 Reply::stream(CallReply::new(Arc::clone(self), call, cell, context))
             }
-            Taken::Cancelled(id) => {
+            ClientAction::Cancelled(id) => {
                 let cell = state.calls.remove(&id).and_then(|cell| cell.upgrade());
                 drop(state);
                 if let Some(cell) = cell {
@@ -126,7 +126,7 @@ impl Session {
                 }
                 Reply::accepted()
             }
-            Taken::Response(response) => {
+            ClientAction::Response(response) => {
                 let cell =
                     response.id().and_then(|id| state.asked.remove(&id)).and_then(|cell| cell.upgrade());
                 drop(state);

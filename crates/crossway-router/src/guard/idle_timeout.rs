@@ -19,19 +19,19 @@ use super::timer::Timer;
 /// told that they are cancelled.
 ///
 /// Standing streams (`subscriptions/listen`, the legacy one) are silent by nature, and have no timeout.
-pub struct Timeouts<U> {
+pub struct IdleTimeout<U> {
     upstream: U,
     idle: Option<Duration>,
 }
 
-impl<U> Timeouts<U> {
+impl<U> IdleTimeout<U> {
     /// Ends calls that are silent for `idle`; zero lets them take as long as they do.
     pub fn new(upstream: U, idle: Duration) -> Self {
         Self { upstream, idle: Some(idle).filter(|idle| !idle.is_zero()) }
     }
 }
 
-impl<U: Upstream> Upstream for Timeouts<U> {
+impl<U: Upstream> Upstream for IdleTimeout<U> {
     fn connect(&self, scope: Scope) -> Link {
         let link = self.upstream.connect(scope);
         match self.idle {
@@ -41,9 +41,9 @@ impl<U: Upstream> Upstream for Timeouts<U> {
     }
 }
 
-impl<U> fmt::Debug for Timeouts<U> {
+impl<U> fmt::Debug for IdleTimeout<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Timeouts({:?})", self.idle)
+        write!(f, "IdleTimeout({:?})", self.idle)
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_call_ends_and_the_server_is_told() {
         let (upstream, mut servers) = Scripted::new();
-        let link = Timeouts::new(upstream, Duration::from_secs(30)).connect(Scope::Session);
+        let link = IdleTimeout::new(upstream, Duration::from_secs(30)).connect(Scope::Session);
         let (_, server) = servers.recv().await.unwrap();
         let mut reply = call(&link, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
         let started = Instant::now();
@@ -140,7 +140,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_whose_client_is_asked_is_not_silent() {
         let (upstream, mut servers) = Scripted::new();
-        let link = Timeouts::new(upstream, Duration::from_secs(30)).connect(Scope::Session);
+        let link = IdleTimeout::new(upstream, Duration::from_secs(30)).connect(Scope::Session);
         let (_, server) = servers.recv().await.unwrap();
         let mut reply = call(&link, r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);
         let id = server.expect("m").await;
@@ -159,7 +159,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn progress_is_a_sign_of_life() {
         let (upstream, mut servers) = Scripted::new();
-        let link = Timeouts::new(upstream, Duration::from_secs(30)).connect(Scope::Session);
+        let link = IdleTimeout::new(upstream, Duration::from_secs(30)).connect(Scope::Session);
         let (_, server) = servers.recv().await.unwrap();
         let mut reply =
             call(&link, r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"progressToken":1}}}"#);

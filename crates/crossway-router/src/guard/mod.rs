@@ -44,7 +44,7 @@ use tokio::sync::watch;
 
 pub use breaker::BreakerOptions;
 pub use health::{Health, HealthState};
-pub use idle_timeout::Timeouts;
+pub use idle_timeout::IdleTimeout;
 pub use options::GuardOptions;
 pub use repeat::{ReadsOnly, Repeatable, ToolHints};
 

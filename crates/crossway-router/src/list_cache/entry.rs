@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::contents::Contents;
 use super::fetch::{Failure, client_meta, listen};
 use super::list::{Difference, Items, ListKind};
-use super::{Asker, Change, ListCache, ListChange, State, View};
+use super::{Asker, Change, ListCache, ListChange, ListState, View};
 use crate::limits::{
     FAILED_LIST_PAUSE, FAILED_LIST_PAUSE_MOST, FIRST_LIST_TIME, LIST_KEPT, LIST_TIME, REFETCH_PAUSE,
     REFRESH_LEAST, VIEW_IDLE,
@@ -136,13 +136,13 @@ impl Entry {
         self.slot(kind).generation.load(Ordering::Acquire)
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> ListState {
         let has_some = self.slots.iter().any(|slot| slot.held().list.is_some());
         match (lock(&self.failure).as_ref().map(ToString::to_string), has_some) {
-            (Some(why), true) => State::Stale(why),
-            (Some(why), false) => State::Failing(why),
-            (None, true) => State::Ready,
-            (None, false) => State::Unknown,
+            (Some(why), true) => ListState::Stale(why),
+            (Some(why), false) => ListState::Failing(why),
+            (None, true) => ListState::Ready,
+            (None, false) => ListState::Unknown,
         }
     }
 

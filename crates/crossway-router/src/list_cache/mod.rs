@@ -3,7 +3,7 @@
 //! A list is fetched when it is first asked for, over all its pages, and kept. From then on it is answered at once; it is
 //! fetched again in the background when the upstream says that it has changed, and when it has expired (`ttlMs`) and is
 //! asked for. So is one of a user or a tenant for whose changes nobody has listened meanwhile; one of everybody's is forgotten
-//! then. An upstream that fails keeps its last good lists, marked [stale](State::Stale).
+//! then. An upstream that fails keeps its last good lists, marked [stale](ListState::Stale).
 //!
 //! What is known is kept apart by what the client can be asked (a legacy server's lists may depend on it), and, unless the
 //! upstream is the same for everybody, by [`ScopeKey`](crate::ScopeKey): "`private` [...] Caches **MUST NOT** be shared
@@ -42,7 +42,7 @@ pub(crate) use fetch::{Failure, ends};
 /// What is known of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum State {
+pub enum ListState {
     /// Nobody has asked yet.
     Unknown,
     /// Its lists are as it last told them.
@@ -65,7 +65,7 @@ pub(crate) struct View {
 impl View {
     /// The view of those whose lists these are, and who can be asked this. None is nobody's.
     pub(crate) fn new(whose: CallerSet, asks: &ClientFeatures) -> Option<Arc<Self>> {
-        let one = (whose == CallerSet::OneCall).then(Origin::unique);
+        let one = (whose == CallerSet::ThisCall).then(Origin::unique);
         (whose != CallerSet::Nobody).then(|| Arc::new(Self { whose, one, asks: asks.clone() }))
     }
 
@@ -76,7 +76,7 @@ impl View {
 
     /// Whether others come after this call who see the same.
     pub(crate) fn is_lasting(&self) -> bool {
-        self.whose != CallerSet::OneCall
+        self.whose != CallerSet::ThisCall
     }
 }
 
@@ -111,7 +111,7 @@ pub(crate) struct Asker<'a> {
 
 impl<'a> Asker<'a> {
     pub(crate) fn new(access: &dyn Access, request: &'a Message, context: &'a Context) -> Self {
-        Self { request, context, lasting: access.lasting(context) }
+        Self { request, context, lasting: access.background_context(context) }
     }
 }
 
@@ -187,14 +187,14 @@ impl ListCache {
     }
 
     /// How it stands with the upstream, for any of those who asked.
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> ListState {
         let views = self.views();
-        let mut worst = State::Unknown;
+        let mut worst = ListState::Unknown;
         for entry in views.values() {
             worst = match (entry.state(), worst) {
-                (State::Failing(why), _) => State::Failing(why),
-                (State::Stale(why), State::Unknown | State::Ready) => State::Stale(why),
-                (State::Ready, State::Unknown) => State::Ready,
+                (ListState::Failing(why), _) => ListState::Failing(why),
+                (ListState::Stale(why), ListState::Unknown | ListState::Ready) => ListState::Stale(why),
+                (ListState::Ready, ListState::Unknown) => ListState::Ready,
                 (_, worst) => worst,
             };
         }

@@ -14,7 +14,7 @@ use super::lists::{NotFound, error_of};
 use super::resources::{Owner, read_as};
 use super::splice::Named;
 use super::{Router, listening};
-use crate::access::{CallerSet, Thing};
+use crate::access::{AccessTarget, CallerSet};
 use crate::limits::UNTOLD_NAMED;
 use crate::list_cache::{Entry, Failure, ListCache, ListKind, Listed};
 
@@ -168,7 +168,7 @@ impl Connection {
     fn notify(&self, message: &Message, context: &Context) -> Reply {
         if message.kind() == Kind::Notification && message.is_method("notifications/cancelled") {
             for member in &self.0.members().all {
-                if self.0.access().lists_of(&member.name, context) == CallerSet::Nobody {
+                if self.0.access().list_group(&member.name, context) == CallerSet::Nobody {
                     continue;
                 }
                 let mut reply = member.link.call(Call::message(message.clone(), context.clone()));
@@ -189,14 +189,15 @@ impl Router {
         request: &Message,
         context: &mut Context,
     ) -> bool {
-        let thing = Thing { upstream: &member.name, kind, name, item: None, is_untold: false };
-        self.admits(&thing, request, context)
+        let thing =
+            AccessTarget { upstream: &member.name, kind, name, item: None, is_list_unavailable: false };
+        self.authorize(&thing, request, context)
     }
 
-    fn admits(&self, thing: &Thing<'_>, request: &Message, context: &mut Context) -> bool {
+    fn authorize(&self, thing: &AccessTarget<'_>, request: &Message, context: &mut Context) -> bool {
         // Whoever decides hears of every call, also of what is not there for the caller.
-        self.access().admits(thing, request, context)
-            && self.access().lists_of(thing.upstream, context) != CallerSet::Nobody
+        self.access().authorize(thing, request, context)
+            && self.access().list_group(thing.upstream, context) != CallerSet::Nobody
     }
 
     /// What an exposed name stands for, if the client may make a request about it, as far as it can be told without asking anybody.
@@ -236,14 +237,14 @@ impl Router {
     /// What was found, after whoever decides was told if nobody has it.
     fn or_missed<T>(&self, found: Result<T, NotFound>, context: &Context) -> Result<T, NotFound> {
         if matches!(found, Err(NotFound::Unknown)) {
-            self.access().missed(context);
+            self.access().unknown_target(context);
         }
         found
     }
 
     /// What an upstream has for the client, where whoever decides looks at it.
     fn looked_at(&self, member: &ListCache, request: &Message, context: &Context) -> Option<Arc<Entry>> {
-        if self.access().looks_at_items(context) { self.entry(member, request, context) } else { None }
+        if self.access().needs_item(context) { self.entry(member, request, context) } else { None }
     }
 
     /// What was found, if the client may make a request about it. `listed` is the upstream's list, where it is looked at.
@@ -257,8 +258,9 @@ impl Router {
         context: &mut Context,
     ) -> Result<(Arc<ListCache>, String), NotFound> {
         let is_admitted = {
-            let is_untold = matches!(listed, Some(Err(_)));
-            let thing = |item| Thing { upstream: &member.name, kind, name: &name, item, is_untold };
+            let is_list_unavailable = matches!(listed, Some(Err(_)));
+            let thing =
+                |item| AccessTarget { upstream: &member.name, kind, name: &name, item, is_list_unavailable };
             let items = listed.as_ref().and_then(|listed| listed.as_ref().ok()).map(|listed| &listed.items);
             let mut of_name =
                 items.into_iter().flat_map(|items| items.named(&name)).map(|item| &item.json[..]);
@@ -266,11 +268,11 @@ impl Router {
             let item = match (of_name.next(), of_name.clone().next()) {
                 (Some(first), Some(_)) => iter::once(first)
                     .chain(of_name)
-                    .find(|item| self.access().shows(&thing(Some(item)), context))
+                    .find(|item| self.access().can_see(&thing(Some(item)), context))
                     .or(Some(first)),
                 (first, _) => first,
             };
-            self.admits(&thing(item), request, context)
+            self.authorize(&thing(item), request, context)
         };
         match (is_admitted, listed) {
             (true, _) => Ok((member, name)),

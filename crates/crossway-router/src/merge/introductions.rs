@@ -130,8 +130,8 @@ impl Router {
         if self.0.options.is_alone {
             return None;
         }
-        let company = self.access().company(context);
-        (!matches!(company, CallerSet::OneCall | CallerSet::Nobody)).then_some(company)
+        let company = self.access().instructions_group(context);
+        (!matches!(company, CallerSet::ThisCall | CallerSet::Nobody)).then_some(company)
     }
 
     fn introductions(&self) -> MutexGuard<'_, Introductions> {

@@ -20,7 +20,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use super::Router;
 use super::resources::Owner;
 
-use crate::access::{CallerSet, Thing};
+use crate::access::{AccessTarget, CallerSet};
 use crate::jitter::somewhere_in;
 use crate::limits::{ACKNOWLEDGE_TIME, SIGHT_PACE, SIGHT_TIME, SUBSCRIBED};
 use crate::list_cache::{Change, Item, Kept, ListCache, ListChange, ListKind, View, ends};
@@ -158,7 +158,7 @@ impl KeptAll {
             Arc::ptr_eq(one, other) && view == other_view
         };
         self.rights == other.rights
-            && self.rights != CallerSet::OneCall
+            && self.rights != CallerSet::ThisCall
             && self.views.len() == other.views.len()
             && self.views.iter().zip(&other.views).all(same)
     }
@@ -289,9 +289,9 @@ impl Listening {
     /// Whether a change of a list that the client is told is one of the items that it is shown.
     fn sees(&self, change: &ListChange) -> bool {
         let (kind, upstream) = (change.kind, &*change.list.0);
-        let judge = self.router.access().judge(upstream, &self.context);
+        let judge = self.router.access().item_filter(upstream, &self.context);
         let shows = |Item { name, json, .. }: &Item| {
-            judge(&Thing { upstream, kind, name, item: Some(json), is_untold: false })
+            judge(&AccessTarget { upstream, kind, name, item: Some(json), is_list_unavailable: false })
         };
         change.difference.as_ref().is_none_or(|difference| difference.is_seen(shows))
     }
@@ -303,10 +303,10 @@ impl Listening {
         self.taken.iter().all(|(member, subscribed)| {
             let is_there = members.by_name.get(&member.name).is_some_and(|now| Arc::ptr_eq(now, member));
             let (upstream, kind) = (&*member.name, ListKind::Resources);
-            let thing = |name| Thing { upstream, kind, name, item: None, is_untold: false };
+            let thing = |name| AccessTarget { upstream, kind, name, item: None, is_list_unavailable: false };
             is_there
-                && access.lists_of(upstream, &self.context) != CallerSet::Nobody
-                && subscribed.keys().all(|own| access.shows(&thing(own), &self.context))
+                && access.list_group(upstream, &self.context) != CallerSet::Nobody
+                && subscribed.keys().all(|own| access.can_see(&thing(own), &self.context))
         })
     }
 
@@ -335,8 +335,8 @@ impl Listening {
         let uri: String = serde_json::from_slice(message.member(Part::Params, "uri")?).ok()?;
         let exposed = exposed(&uri, subscribed)?;
         let kind = ListKind::Resources;
-        let thing = Thing { upstream, kind, name: &uri, item: None, is_untold: false };
-        if !self.router.access().shows(&thing, &self.context) {
+        let thing = AccessTarget { upstream, kind, name: &uri, item: None, is_list_unavailable: false };
+        if !self.router.access().can_see(&thing, &self.context) {
             return None;
         }
         if exposed != uri {

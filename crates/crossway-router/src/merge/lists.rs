@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use super::pages::{Pages, bad_cursor, page_of};
 use super::ready::{HIDDEN, Key, Ready};
 use super::{Members, Router, resources};
-use crate::access::{CallerSet, Thing};
+use crate::access::{AccessTarget, CallerSet};
 use crate::list_cache::{Asker, Entry, Failure, Item, ListCache, ListKind, Listed, View};
 
 /// A merged list, ready to be sent, and where its names lead.
@@ -75,7 +75,7 @@ impl Seen {
 
     /// Whether others come after this call who see the same.
     fn is_lasting(&self) -> bool {
-        self.rights != CallerSet::OneCall && self.visible().all(|(_, view)| view.is_lasting())
+        self.rights != CallerSet::ThisCall && self.visible().all(|(_, view)| view.is_lasting())
     }
 
     /// What tells merged lists apart. `generation` gives that of one upstream's list.
@@ -135,14 +135,14 @@ impl Router {
         let asks = ClientFeatures::of(request);
         let mut last: Option<(CallerSet, Option<Arc<View>>)> = None;
         let views = members.all.iter().map(|member| {
-            let whose = self.access().lists_of(&member.name, context);
+            let whose = self.access().list_group(&member.name, context);
             match &last {
                 Some((same, view)) if *same == whose => view.clone(),
                 _ => last.insert((whose.clone(), View::new(whose, &asks))).1.clone(),
             }
         });
         let views = views.collect();
-        Seen { members, rights: self.access().rights(context), views }
+        Seen { members, rights: self.access().rights_group(context), views }
     }
 
     /// The merged list for those who see the same as the client of `request`. Waits only for upstreams of which nothing is
@@ -178,7 +178,7 @@ impl Router {
         }
         let merged = Arc::new(self.write(kind, &lists, context));
         // The list is of the rights that hold now. While it was waited for, they may have become others.
-        if seen.is_lasting() && self.access().rights(context) == *seen.rights() {
+        if seen.is_lasting() && self.access().rights_group(context) == *seen.rights() {
             self.ready().insert(key, &merged);
         }
         merged
@@ -245,7 +245,7 @@ impl Router {
         request: &Message,
         context: &Context,
     ) -> Option<Arc<Entry>> {
-        let view = View::new(self.access().lists_of(&member.name, context), &ClientFeatures::of(request))?;
+        let view = View::new(self.access().list_group(&member.name, context), &ClientFeatures::of(request))?;
         Some(member.entry(&view, &self.asker(request, context)))
     }
 
@@ -273,7 +273,9 @@ impl Router {
         let mut missing = missing.peekable();
         match missing.peek() {
             None => NotFound::Unknown,
-            Some(_) if self.access().tells_names() => NotFound::UntoldBy(missing.cloned().collect()),
+            Some(_) if self.access().reveals_upstream_names() => {
+                NotFound::UntoldBy(missing.cloned().collect())
+            }
             Some(_) => NotFound::Untold(None),
         }
     }
@@ -285,14 +287,14 @@ impl Router {
         let mut shown: Vec<(&Arc<ListCache>, &Item, &Arc<str>)> = Vec::new();
         for (member, listed) in lists {
             let Some(Listed { items, .. }) = listed else { continue };
-            let shows = access.judge(&member.name, context);
+            let shows = access.item_filter(&member.name, context);
             let exposed = items.exposed(|item| self.expose(kind, member, item));
             let is_shown = |item: &Item| {
                 let (upstream, name, item) = (&*member.name, &*item.name, Some(&item.json[..]));
-                shows(&Thing { upstream, kind, name, item, is_untold: false })
+                shows(&AccessTarget { upstream, kind, name, item, is_list_unavailable: false })
             };
             let all = || (0..items.len()).collect();
-            let beginnings = access.beginnings(&member.name, kind, context);
+            let beginnings = access.name_prefixes(&member.name, kind, context);
             let places = beginnings.map_or_else(all, |beginnings| items.beginning_with(&beginnings));
             let places = places.into_iter().filter(|at| is_shown(&items[*at]));
             shown.extend(places.map(|at| (member, &items[at], &exposed[at])));

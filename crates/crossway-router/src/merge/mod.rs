@@ -42,9 +42,9 @@ use tokio::sync::broadcast;
 pub use lists::Clash;
 pub use naming::{Naming, Prefixed, Unprefixed};
 
-use crate::access::{Access, ByScopeKey, Open};
+use crate::access::{Access, AllowAll, ByScopeKey};
 use crate::limits::CHANGES;
-use crate::list_cache::{Change, ListCache, ListKind, State};
+use crate::list_cache::{Change, ListCache, ListKind, ListState};
 
 /// Many modern upstreams as one, changed while it serves. Clones share the upstreams.
 #[derive(Clone)]
@@ -89,7 +89,7 @@ impl RouterOptions {
     /// All clients see the same of each upstream, so that one list serves all of them.
     #[must_use]
     pub fn same_for_all(self) -> Self {
-        self.access(Open)
+        self.access(AllowAll)
     }
 
     /// Has one upstream, and introduces itself as that one.
@@ -213,7 +213,7 @@ impl Router {
 
     /// How it stands with each upstream, in their order.
     #[must_use]
-    pub fn states(&self) -> Vec<(String, State)> {
+    pub fn states(&self) -> Vec<(String, ListState)> {
         self.members().all.iter().map(|member| (member.name.to_string(), member.state())).collect()
     }
 

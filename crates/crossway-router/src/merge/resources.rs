@@ -39,7 +39,7 @@ impl Router {
         );
         let members = self.members();
         let named = unwrap(uri, &members)
-            .filter(|named| self.access().lists_of(&named.member.name, context) != CallerSet::Nobody);
+            .filter(|named| self.access().list_group(&named.member.name, context) != CallerSet::Nobody);
         owner_in(uri, named, &resources, &templates, &members)
             .ok_or_else(|| self.missed_in(resources.missing().chain(templates.missing())))
     }

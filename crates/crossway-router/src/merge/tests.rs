@@ -149,11 +149,11 @@ async fn an_upstream_that_takes_too_long_for_its_list_is_known_to_do_so_until_it
     assert!(text(&asked.into_next().await).contains(r#""tools":[]"#));
     let (_, state) = rig.router.states().remove(0);
     assert!(
-        matches!(&state, State::Failing(why) if why.contains("has not answered within 5 s")),
+        matches!(&state, ListState::Failing(why) if why.contains("has not answered within 5 s")),
         "{state:?}"
     );
     slow.answer(&id, r#"{"tools":[]}"#);
-    while rig.router.states()[0].1 != State::Ready {
+    while rig.router.states()[0].1 != ListState::Ready {
         tokio::task::yield_now().await;
     }
 }
@@ -274,7 +274,7 @@ async fn a_silent_upstream_is_left_out_and_is_told_of_when_it_is_back() {
     tell_tools(&good, r#"[{"name":"a"}]"#).await;
     let answer = text(&list.next().await);
     assert!(answer.contains("good__a") && !answer.contains("silent__"), "{answer}");
-    assert_eq!(rig.router.states()[0].1, State::Ready);
+    assert_eq!(rig.router.states()[0].1, ListState::Ready);
     // It answers late: that is of use to the next one.
     tell_tools(&silent, r#"[{"name":"b"}]"#).await;
     let changed = listening.next().await;
@@ -297,10 +297,10 @@ async fn an_upstream_that_fails_keeps_its_last_list_and_is_marked() {
         assert!(text(&rig.call(modern(id, "tools/list", "")).next().await).contains("one__a"));
         tokio::task::yield_now().await;
     }
-    while rig.router.states()[0].1 == State::Ready {
+    while rig.router.states()[0].1 == ListState::Ready {
         tokio::task::yield_now().await;
     }
-    assert!(matches!(&rig.router.states()[0].1, State::Stale(_)));
+    assert!(matches!(&rig.router.states()[0].1, ListState::Stale(_)));
 }
 
 #[tokio::test(start_paused = true)]

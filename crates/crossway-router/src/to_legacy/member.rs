@@ -40,7 +40,7 @@ pub(super) struct Member {
     /// How many resources the server was asked to tell nothing more of, and has not answered yet.
     pub(super) unfollowing: AtomicUsize,
     /// How many calls ended without an answer of which the server may not have heard yet.
-    pub(super) ghosts: AtomicUsize,
+    pub(super) unconfirmed_cancels: AtomicUsize,
     /// Whether there are roots to be asked for, and the server goes on without an answer.
     may_keep_roots: AtomicBool,
     /// How many requests it has had.
@@ -95,7 +95,7 @@ impl Member {
             in_use: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             unfollowing: AtomicUsize::new(0),
-            ghosts: AtomicUsize::new(0),
+            unconfirmed_cancels: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             strays,
             audience,
@@ -252,7 +252,7 @@ impl Member {
 
     /// Whether a question about roots may wait for a later call. None does if a call has just ended that it may be of.
     pub(super) fn may_keep_roots(&self) -> bool {
-        self.may_keep_roots.load(Ordering::Acquire) && !self.is_haunted()
+        self.may_keep_roots.load(Ordering::Acquire) && !self.may_log_for_ended_calls()
     }
 
     pub(super) fn note_that_it_waits_for_roots(&self) {
@@ -260,8 +260,8 @@ impl Member {
     }
 
     /// Whether the server may still say something for a call that has ended: log messages are nobody's then.
-    pub(super) fn is_haunted(&self) -> bool {
-        self.ghosts.load(Ordering::Acquire) > 0
+    pub(super) fn may_log_for_ended_calls(&self) -> bool {
+        self.unconfirmed_cancels.load(Ordering::Acquire) > 0
     }
 
     /// The session is no more, if that is what the failure says.

@@ -2,7 +2,7 @@
 //!
 //! # What a session shares
 //!
-//! | | [`Share::Session`] | [`Share::Keyed`] | [`Share::Shared`] |
+//! | | [`SharedBy::ClientSession`] | [`SharedBy::ScopeKey`] | [`SharedBy::Everyone`] |
 //! |---|---|---|---|
 //! | who uses a session with the server | one legacy client's session | who has the same [`ScopeKey`] | everybody |
 //! | who has none of that kind | who has the same [`ScopeKey`], and of those that can be asked who introduces itself alike (`clientInfo`) | a session for the one call | - |
@@ -20,8 +20,8 @@
 //! something else. Nothing that a session could not carry is advertised to the server.
 
 mod audience;
+mod cancelled;
 mod follow;
-mod ghosts;
 mod listening;
 mod member;
 mod parked;
@@ -31,7 +31,7 @@ mod roots;
 mod sharers;
 mod turns;
 mod unowned;
-mod visits;
+mod url_elicitation;
 
 use std::fmt;
 use std::sync::Arc;
@@ -52,15 +52,15 @@ use sharers::Sharers;
 
 /// Who shares a session with a legacy server; see the [table](crate::to_legacy).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Share {
+pub enum SharedBy {
     /// Nobody: each legacy client's session has one of its own. Modern clients have no sessions: those with the same
     /// [`ScopeKey`] share one, if they can be asked only those that introduce themselves alike.
-    Session,
+    ClientSession,
     /// Those whose calls have the same [`ScopeKey`]: a user, or a tenant.
-    Keyed,
+    ScopeKey,
     /// Everybody.
     #[default]
-    Shared,
+    Everyone,
 }
 
 /// How a pool behaves.
@@ -68,7 +68,7 @@ pub enum Share {
 #[non_exhaustive]
 pub struct ToLegacyOptions {
     /// Who shares a session.
-    pub share: Share,
+    pub shared_by: SharedBy,
     /// What seals the state that clients bring back. One of its own by default: calls that wait do so in one process.
     pub keyring: Option<Arc<Keyring>>,
     /// The most sessions.
@@ -90,7 +90,7 @@ pub struct ToLegacyOptions {
 impl Default for ToLegacyOptions {
     fn default() -> Self {
         Self {
-            share: Share::default(),
+            shared_by: SharedBy::default(),
             keyring: None,
             sessions: limits::POOL_SESSIONS,
             at_once: limits::POOL_AT_ONCE,
@@ -104,10 +104,10 @@ impl Default for ToLegacyOptions {
 }
 
 impl ToLegacyOptions {
-    /// The default, shared by whom `share` says.
+    /// The default options, with sessions shared as given.
     #[must_use]
-    pub fn shared_by(share: Share) -> Self {
-        Self { share, ..Self::default() }
+    pub fn shared_by(shared_by: SharedBy) -> Self {
+        Self { shared_by, ..Self::default() }
     }
 
     /// Has groups share the sessions that calls have for themselves, in whose course the server may ask: `group_of` says by its context of which
@@ -217,7 +217,7 @@ impl BackConnection {
             if !pool.has_asked_anew(&state, &message, &owner) {
                 return Reply::once(unknown_state(&message));
             }
-            if let Some(refused) = to_legacy::visits_refused(&message) {
+            if let Some(refused) = to_legacy::url_elicitation_refused(&message) {
                 return Reply::once(refused);
             }
         }

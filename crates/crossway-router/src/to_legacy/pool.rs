@@ -18,7 +18,7 @@ use super::member::{Lease, Member};
 use super::parked::Parked;
 use super::sharers::Sharer;
 use super::turns::{Turn, Turns};
-use super::{Share, ToLegacyOptions, error_for};
+use super::{SharedBy, ToLegacyOptions, error_for};
 use crate::guard::group::part;
 use crate::limits::POOL_SWEEP;
 use crate::mailbox::Mailbox;
@@ -89,7 +89,7 @@ pub(super) enum Owner {
     Everybody,
     /// Clients, of one key or of all, that introduce themselves alike, in JSON text: what one of them has told the server, such as
     /// its roots, is in the session.
-    Alike(Option<ScopeKey>, Box<[u8]>),
+    SameClientInfo(Option<ScopeKey>, Box<[u8]>),
     Keyed(ScopeKey),
     Client(ClientSession),
     /// One call's.
@@ -105,7 +105,7 @@ impl Owner {
     /// Whether those of one hear of changes in the sessions of the other.
     fn hears_with(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Alike(key, _), Self::Alike(other, _)) => key == other,
+            (Self::SameClientInfo(key, _), Self::SameClientInfo(other, _)) => key == other,
             _ => self == other,
         }
     }
@@ -113,8 +113,8 @@ impl Owner {
     /// The user's or tenant's key, where calls have one.
     pub(super) fn key(&self) -> Option<&str> {
         match self {
-            Self::Keyed(key) | Self::Alike(Some(key), _) => Some(key.as_str()),
-            Self::Everybody | Self::Alike(None, _) | Self::Client(_) | Self::Call(_) => None,
+            Self::Keyed(key) | Self::SameClientInfo(Some(key), _) => Some(key.as_str()),
+            Self::Everybody | Self::SameClientInfo(None, _) | Self::Client(_) | Self::Call(_) => None,
         }
     }
 }
@@ -142,16 +142,20 @@ impl Pool {
     pub(super) fn owner(&self, message: &Message, asks: &ClientFeatures, context: &Context) -> Owner {
         let own = || Owner::Call(Origin::unique());
         let key = || context.extensions.get::<ScopeKey>().cloned();
-        let alike =
-            |key| Owner::Alike(key, message.member(Part::Meta, keys::CLIENT_INFO).unwrap_or_default().into());
-        match self.options.share {
-            Share::Shared if asks.is_nothing() => Owner::Everybody,
-            Share::Shared => alike(None),
-            Share::Keyed => key().map_or_else(own, Owner::Keyed),
-            Share::Session => match (context.extensions.get::<ClientSession>(), key()) {
+        let alike = |key| {
+            Owner::SameClientInfo(
+                key,
+                message.member(Part::Meta, keys::CLIENT_INFO).unwrap_or_default().into(),
+            )
+        };
+        match self.options.shared_by {
+            SharedBy::Everyone if asks.is_empty() => Owner::Everybody,
+            SharedBy::Everyone => alike(None),
+            SharedBy::ScopeKey => key().map_or_else(own, Owner::Keyed),
+            SharedBy::ClientSession => match (context.extensions.get::<ClientSession>(), key()) {
                 (Some(session), _) => Owner::Client(*session),
                 // A modern client has no session by which its requests belong together.
-                (None, Some(key)) if asks.is_nothing() => Owner::Keyed(key),
+                (None, Some(key)) if asks.is_empty() => Owner::Keyed(key),
                 (None, Some(key)) => alike(Some(key)),
                 (None, None) => own(),
             },

@@ -123,7 +123,7 @@ impl CallReply {
 
     /// Finds a session. Where that is open, the call is sent at once, so that calls keep their order.
     fn begin(&mut self) -> Phase {
-        let may_ask = !self.asks.is_nothing() && MAY_ASK.iter().any(|method| self.message.is_method(method));
+        let may_ask = !self.asks.is_empty() && MAY_ASK.iter().any(|method| self.message.is_method(method));
         let key = Key { owner: self.owner.clone(), asks: self.asks.clone() };
         let sharer = self.pool.options.sharers.of(&self.context);
         let turn = match may_ask {
@@ -214,7 +214,7 @@ impl CallReply {
                 self.finish(Ended::Answered);
                 ControlFlow::Break(Some(Ok(answer)))
             }
-            Step::AskAnew(questions) => {
+            Step::ElicitUrls(questions) => {
                 let asked = self.pool.ask_anew(&running.call, &self.owner, &questions);
                 self.finish(Ended::Answered);
                 ControlFlow::Break(Some(Ok(asked)))

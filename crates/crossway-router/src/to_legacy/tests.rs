@@ -14,7 +14,7 @@ mod shared;
 mod sharing;
 mod standing;
 mod turns;
-mod visits;
+mod url_elicitation;
 
 const OPENED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{}},"serverInfo":{"name":"s","version":"1"}}"#;
 
@@ -278,7 +278,7 @@ async fn calls_that_may_ask_have_a_session_each_and_others_do_not_wait_for_them(
 
 #[tokio::test]
 async fn keyed_sessions_are_shared_by_those_who_have_the_key() {
-    let mut rig = rig(ToLegacyOptions::shared_by(Share::Keyed));
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::ScopeKey));
     let keyed = |key: &str| {
         let mut context = Context::default();
         context.extensions.insert(ScopeKey::new(key));
@@ -301,7 +301,7 @@ async fn keyed_sessions_are_shared_by_those_who_have_the_key() {
 
 #[tokio::test]
 async fn another_owner_does_not_wake_a_call() {
-    let mut rig = rig(ToLegacyOptions::shared_by(Share::Keyed));
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::ScopeKey));
     let keyed = |key: &str| {
         let mut context = Context::default();
         context.extensions.insert(ScopeKey::new(key));
@@ -334,7 +334,7 @@ async fn a_state_of_another_upstream_is_not_valid() {
 
 #[tokio::test]
 async fn a_client_session_has_a_session_of_its_own_even_where_the_server_may_ask() {
-    let mut rig = rig(ToLegacyOptions::shared_by(Share::Session));
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::ClientSession));
     let session = ClientSession(crossway_service::Origin::unique());
     let context = || {
         let mut context = Context::default();
@@ -352,7 +352,7 @@ async fn a_client_session_has_a_session_of_its_own_even_where_the_server_may_ask
 
 #[tokio::test]
 async fn requests_of_no_session_share_one_by_their_key_where_sessions_share_none() {
-    let mut rig = rig(ToLegacyOptions::shared_by(Share::Session));
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::ClientSession));
     let context = |key: &str| {
         let mut context = Context::default();
         context.extensions.insert(ScopeKey::new(key));
@@ -370,7 +370,7 @@ async fn requests_of_no_session_share_one_by_their_key_where_sessions_share_none
 
 #[tokio::test]
 async fn programs_of_one_user_that_can_be_asked_share_no_session_and_hear_of_all_changes() {
-    let mut rig = rig(ToLegacyOptions::shared_by(Share::Session));
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::ClientSession));
     let of = |name: &str, method: &str, rest: &str| {
         let info = format!(r#","io.modelcontextprotocol/clientInfo":{{"name":"{name}","version":"1"}}"#);
         modern("1", method, ELICITS, &info, rest)
@@ -451,7 +451,7 @@ async fn what_a_server_asks_before_any_call_waits_for_one() {
 
 #[tokio::test(start_paused = true)]
 async fn sessions_that_nobody_uses_end_and_the_oldest_makes_room() {
-    let mut rig = rig(ToLegacyOptions { sessions: 1, ..ToLegacyOptions::shared_by(Share::Keyed) });
+    let mut rig = rig(ToLegacyOptions { sessions: 1, ..ToLegacyOptions::shared_by(SharedBy::ScopeKey) });
     let keyed = |key: &str| {
         let mut context = Context::default();
         context.extensions.insert(ScopeKey::new(key));

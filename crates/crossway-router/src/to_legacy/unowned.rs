@@ -75,7 +75,7 @@ impl Member {
                 let Err(message) = self.offer(message).map_err(|message| *message) else { return };
                 let mut state = self.state();
                 // It is no next call's if a call has just ended that it may be of.
-                if !self.asks.is_nothing() && state.orphans.len() < ORPHANS && !self.is_haunted() {
+                if !self.asks.is_empty() && state.orphans.len() < ORPHANS && !self.may_log_for_ended_calls() {
                     state.orphans.push_back(message);
                 } else {
                     drop(state);
@@ -108,8 +108,8 @@ impl Member {
             wanting.filter_map(|taker| taker.cell.upgrade()).collect()
         };
         let [taker] = takers.try_into().ok()?;
-        let is_anybodys =
-            self.is_many && (self.busy() != 1 || self.is_haunted() || self.may_tell_of_resources());
+        let is_anybodys = self.is_many
+            && (self.busy() != 1 || self.may_log_for_ended_calls() || self.may_tell_of_resources());
         (!is_anybodys).then_some(taker)
     }
 

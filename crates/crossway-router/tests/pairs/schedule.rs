@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossway_proto::Revision;
 use crossway_router::{
-    AnyEra, EraSupport, FromLegacy, Router, RouterOptions, Share, ToLegacy, ToLegacyOptions,
+    AnyEra, EraSupport, FromLegacy, Router, RouterOptions, SharedBy, ToLegacy, ToLegacyOptions,
 };
 use crossway_service::Upstream;
 use crossway_testkit::sim::{Shape, SimUpstream, Weather};
@@ -51,7 +51,7 @@ struct Run {
     seed: u64,
     server: Shape,
     clients: [(Shape, bool); 3],
-    share: Share,
+    share: SharedBy,
 }
 
 impl Run {
@@ -102,7 +102,12 @@ fn step() -> impl Strategy<Value = Step> {
 fn run() -> impl Strategy<Value = Run> {
     let shape = || prop::sample::select(vec![Shape::Pipe, Shape::Streams]);
     let client = move || (shape(), any::<bool>());
-    let share = prop::sample::select(vec![Share::Session, Share::Keyed, Share::Shared, Share::Shared]);
+    let share = prop::sample::select(vec![
+        SharedBy::ClientSession,
+        SharedBy::ScopeKey,
+        SharedBy::Everyone,
+        SharedBy::Everyone,
+    ]);
     let steps = prop::collection::vec(step(), 1..40);
     (steps, any::<u64>(), shape(), [client(), client(), client()], share)
         .prop_map(|(steps, seed, server, clients, share)| Run { steps, seed, server, clients, share })
@@ -122,7 +127,7 @@ fn calm_run() -> impl Strategy<Value = Run> {
     let step = step.prop_map(|(client, order, pause)| Step { what: What::Order(client, order), pause });
     let shape = || prop::sample::select(vec![Shape::Pipe, Shape::Streams]);
     let client = move || (shape(), prop::bool::weighted(0.8));
-    let share = prop::sample::select(vec![Share::Keyed, Share::Shared]);
+    let share = prop::sample::select(vec![SharedBy::ScopeKey, SharedBy::Everyone]);
     let steps = prop::collection::vec(step, 1..40);
     (steps, any::<u64>(), [client(), client(), client()], share)
         .prop_map(|(steps, seed, clients, share)| Run { steps, seed, server: Shape::Pipe, clients, share })
@@ -188,15 +193,17 @@ async fn play(run: &Run, client: Revision, server: Revision, route: Route) -> Ve
         Route::Router => {
             let (_, other) = any_era(Revision::V2025_11_25, Shape::Pipe);
             let options = RouterOptions::default();
-            let options = if run.share == Share::Shared { options.same_for_all() } else { options };
+            let options = if run.share == SharedBy::Everyone { options.same_for_all() } else { options };
             let router = Router::new(options);
             router.insert("one", &*one.modern());
             router.insert("two", &*other.modern());
             (Arc::new(FromLegacy::new(router)), vec!["one__work", "one__work", "two__work"])
         }
     };
-    let hears_its_changes =
-        matches!(route, Route::AnyEra) && run.is_calm() && server.is_legacy() && run.share != Share::Session;
+    let hears_its_changes = matches!(route, Route::AnyEra)
+        && run.is_calm()
+        && server.is_legacy()
+        && run.share != SharedBy::ClientSession;
     let mut orders = Vec::new();
     let mut running = Vec::new();
     for (number, (shape, can_be_asked)) in run.clients.into_iter().enumerate() {
@@ -254,7 +261,7 @@ fn what_a_call_of_a_broken_session_was_asked_ends_no_other_call() {
             seed,
             server: Shape::Streams,
             clients: [(Shape::Streams, true), (Shape::Streams, false), (Shape::Pipe, false)],
-            share: Share::Session,
+            share: SharedBy::ClientSession,
         };
         let wrongs = in_virtual_time(&run, Revision::V2025_11_25, Revision::V2025_11_25, Route::Router);
         assert!(wrongs.is_empty(), "{seed}: {}", wrongs.join("\n"));

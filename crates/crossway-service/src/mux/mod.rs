@@ -262,7 +262,7 @@ impl<O: Outlet> Mux<O> {
                 None => state.count_stray(),
             },
             Some((key, _)) => self.interim(&mut state, key, message),
-            None if is_shared_log && state.calls.is_haunted() => state.count_stray(),
+            None if is_shared_log && state.calls.may_log_for_ended_calls() => state.count_stray(),
             // "The receiver **MUST** respond promptly with an empty response" (2025-11-25, basic/utilities/ping), and a client that has
             // neither a stream open nor a call in flight may not come back for minutes.
             None if message.is_method("ping") && message.is_request() && state.is_deserted() => {

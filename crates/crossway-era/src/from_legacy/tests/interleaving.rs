@@ -158,7 +158,7 @@ proptest! {
                         r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{}}}}}"#, seen.id
                     );
                     let taken = session.handle_message(message(&cancelled));
-                    prop_assert!(matches!(taken, Taken::Cancelled(id) if id == *seen.machine.id()));
+                    prop_assert!(matches!(taken, ClientAction::Cancelled(id) if id == *seen.machine.id()));
                     seen.machine.handle_cancelled();
                     let mut withdrawn = 0;
                     while let Some(notification) = seen.machine.poll_withdrawn() {

@@ -6,7 +6,7 @@ use crossway_service::Context;
 use futures_util::StreamExt;
 
 use super::*;
-use crate::access::{Access, CallerSet, Thing};
+use crate::access::{Access, AccessTarget, CallerSet};
 use crate::limits::SIGHT_TIME;
 
 /// Who sees the things whose names begin with their key; the upstream `shared` tells all the same, each other one has
@@ -18,11 +18,11 @@ fn key(context: &Context) -> &str {
 }
 
 impl Access for ByName {
-    fn rights(&self, context: &Context) -> CallerSet {
+    fn rights_group(&self, context: &Context) -> CallerSet {
         CallerSet::Key(ScopeKey::new(key(context)))
     }
 
-    fn lists_of(&self, upstream: &str, context: &Context) -> CallerSet {
+    fn list_group(&self, upstream: &str, context: &Context) -> CallerSet {
         match upstream.strip_prefix("only-") {
             Some(who) if who != key(context) => CallerSet::Nobody,
             Some(_) => CallerSet::Key(ScopeKey::new(key(context))),
@@ -30,11 +30,11 @@ impl Access for ByName {
         }
     }
 
-    fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
+    fn can_see(&self, thing: &AccessTarget<'_>, context: &Context) -> bool {
         (thing.item.is_some() || thing.kind == ListKind::Resources) && thing.name.starts_with(key(context))
     }
 
-    fn admits(&self, thing: &Thing<'_>, _: &Message, context: &mut Context) -> bool {
+    fn authorize(&self, thing: &AccessTarget<'_>, _: &Message, context: &mut Context) -> bool {
         thing.name.starts_with(key(context))
     }
 }
@@ -163,19 +163,19 @@ async fn a_list_that_failed_is_not_asked_for_again_where_nobody_comes_who_sees_t
 struct Listing;
 
 impl Access for Listing {
-    fn rights(&self, context: &Context) -> CallerSet {
-        ByName.rights(context)
+    fn rights_group(&self, context: &Context) -> CallerSet {
+        ByName.rights_group(context)
     }
 
-    fn lists_of(&self, upstream: &str, context: &Context) -> CallerSet {
-        ByName.lists_of(upstream, context)
+    fn list_group(&self, upstream: &str, context: &Context) -> CallerSet {
+        ByName.list_group(upstream, context)
     }
 
-    fn admits(&self, thing: &Thing<'_>, _: &Message, _: &mut Context) -> bool {
+    fn authorize(&self, thing: &AccessTarget<'_>, _: &Message, _: &mut Context) -> bool {
         thing.item.is_some()
     }
 
-    fn looks_at_items(&self, _: &Context) -> bool {
+    fn needs_item(&self, _: &Context) -> bool {
         true
     }
 }
@@ -211,23 +211,23 @@ async fn where_items_are_looked_at_a_call_is_told_why_they_are_not_known_if_thei
 struct Good;
 
 impl Access for Good {
-    fn rights(&self, _: &Context) -> CallerSet {
+    fn rights_group(&self, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+    fn list_group(&self, _: &str, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn shows(&self, thing: &Thing<'_>, _: &Context) -> bool {
+    fn can_see(&self, thing: &AccessTarget<'_>, _: &Context) -> bool {
         thing.item.is_some_and(|item| item.ends_with(br#""good":1}"#))
     }
 
-    fn admits(&self, thing: &Thing<'_>, _: &Message, context: &mut Context) -> bool {
-        self.shows(thing, context)
+    fn authorize(&self, thing: &AccessTarget<'_>, _: &Message, context: &mut Context) -> bool {
+        self.can_see(thing, context)
     }
 
-    fn looks_at_items(&self, _: &Context) -> bool {
+    fn needs_item(&self, _: &Context) -> bool {
         true
     }
 }
@@ -314,20 +314,20 @@ async fn a_change_is_not_told_to_those_who_see_nothing_of_it() {
 struct Counted(Arc<AtomicUsize>);
 
 impl Access for Counted {
-    fn rights(&self, _: &Context) -> CallerSet {
+    fn rights_group(&self, _: &Context) -> CallerSet {
         self.0.fetch_add(1, Ordering::Relaxed);
         CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+    fn list_group(&self, _: &str, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn shows(&self, _: &Thing<'_>, _: &Context) -> bool {
+    fn can_see(&self, _: &AccessTarget<'_>, _: &Context) -> bool {
         true
     }
 
-    fn admits(&self, _: &Thing<'_>, _: &Message, _: &mut Context) -> bool {
+    fn authorize(&self, _: &AccessTarget<'_>, _: &Message, _: &mut Context) -> bool {
         true
     }
 }
@@ -400,21 +400,21 @@ struct Left(String);
 struct Until(std::sync::atomic::AtomicBool);
 
 impl Access for std::sync::Arc<Until> {
-    fn rights(&self, _: &Context) -> CallerSet {
+    fn rights_group(&self, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+    fn list_group(&self, _: &str, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn shows(&self, _: &Thing<'_>, _: &Context) -> bool {
+    fn can_see(&self, _: &AccessTarget<'_>, _: &Context) -> bool {
         !self.0.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    fn admits(&self, thing: &Thing<'_>, _: &Message, context: &mut Context) -> bool {
+    fn authorize(&self, thing: &AccessTarget<'_>, _: &Message, context: &mut Context) -> bool {
         context.extensions.insert(Left(thing.upstream.to_owned()));
-        self.shows(thing, context)
+        self.can_see(thing, context)
     }
 }
 

@@ -378,7 +378,7 @@ struct Numbered {
 }
 
 impl crate::Access for Arc<Numbered> {
-    fn rights(&self, context: &Context) -> crate::CallerSet {
+    fn rights_group(&self, context: &Context) -> crate::CallerSet {
         let key = context.extensions.get::<ScopeKey>().unwrap();
         let number = self.bobs.load(std::sync::atomic::Ordering::Relaxed);
         match key.as_str() {
@@ -387,7 +387,7 @@ impl crate::Access for Arc<Numbered> {
         }
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> crate::CallerSet {
+    fn list_group(&self, _: &str, _: &Context) -> crate::CallerSet {
         crate::CallerSet::Everybody
     }
 }
@@ -415,7 +415,7 @@ async fn a_list_that_failed_comes_by_itself_though_nobody_asks_again() {
             assert!(!text(&list.next().await).contains("one__a"));
         }
     }
-    while rig.router.states()[0].1 != State::Ready {
+    while rig.router.states()[0].1 != ListState::Ready {
         tokio::task::yield_now().await;
     }
     assert!(text(&rig.call(modern("2", "tools/list", "")).next().await).contains("one__a"));

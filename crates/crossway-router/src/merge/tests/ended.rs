@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use super::*;
-use crate::access::{Access, CallerSet, Thing};
+use crate::access::{Access, AccessTarget, CallerSet};
 use crate::limits::CHANGES;
 
 const A_LITTLE: Duration = Duration::from_secs(5);
@@ -211,20 +211,20 @@ async fn an_update_below_a_resource_is_told_by_the_name_that_the_client_has_for_
 struct OneResource;
 
 impl Access for OneResource {
-    fn rights(&self, _: &Context) -> CallerSet {
+    fn rights_group(&self, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+    fn list_group(&self, _: &str, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn shows(&self, thing: &Thing<'_>, _: &Context) -> bool {
+    fn can_see(&self, thing: &AccessTarget<'_>, _: &Context) -> bool {
         thing.name == "w://team" || thing.name.starts_with("w://team/open")
     }
 
-    fn admits(&self, thing: &Thing<'_>, _: &Message, context: &mut Context) -> bool {
-        self.shows(thing, context)
+    fn authorize(&self, thing: &AccessTarget<'_>, _: &Message, context: &mut Context) -> bool {
+        self.can_see(thing, context)
     }
 }
 

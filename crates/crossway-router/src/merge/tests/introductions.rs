@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::MERGED_INSTRUCTIONS;
-use crate::{Access, CallerSet, Thing};
+use crate::{Access, AccessTarget, CallerSet};
 
 const TOOL: &str = r#"[{"name":"t","inputSchema":{}}]"#;
 const ONE: &str = "\n\n## one\n\n> I am one.";
@@ -80,19 +80,19 @@ async fn an_upstream_that_is_replaced_is_asked_again() {
 struct HalfHidden;
 
 impl Access for HalfHidden {
-    fn rights(&self, _: &Context) -> CallerSet {
+    fn rights_group(&self, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn company(&self, context: &Context) -> CallerSet {
-        context.extensions.get::<ScopeKey>().map_or(CallerSet::OneCall, |key| CallerSet::Key(key.clone()))
+    fn instructions_group(&self, context: &Context) -> CallerSet {
+        context.extensions.get::<ScopeKey>().map_or(CallerSet::ThisCall, |key| CallerSet::Key(key.clone()))
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+    fn list_group(&self, _: &str, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn shows(&self, thing: &Thing<'_>, _: &Context) -> bool {
+    fn can_see(&self, thing: &AccessTarget<'_>, _: &Context) -> bool {
         thing.upstream != "two"
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossway_service::Context;
 
 use super::*;
-use crate::access::{Access, CallerSet, Thing};
+use crate::access::{Access, AccessTarget, CallerSet};
 use crate::limits::REFRESH_LEAST;
 
 fn key(context: &Context) -> &str {
@@ -22,19 +22,19 @@ impl Promoted {
 }
 
 impl Access for Promoted {
-    fn rights(&self, context: &Context) -> CallerSet {
+    fn rights_group(&self, context: &Context) -> CallerSet {
         CallerSet::Key(ScopeKey::new(if self.sees_more(context) { "more" } else { "few" }))
     }
 
-    fn lists_of(&self, _: &str, _: &Context) -> CallerSet {
+    fn list_group(&self, _: &str, _: &Context) -> CallerSet {
         CallerSet::Everybody
     }
 
-    fn shows(&self, thing: &Thing<'_>, context: &Context) -> bool {
+    fn can_see(&self, thing: &AccessTarget<'_>, context: &Context) -> bool {
         thing.name == "few" || self.sees_more(context)
     }
 
-    fn lasting(&self, context: &Context) -> Option<Context> {
+    fn background_context(&self, context: &Context) -> Option<Context> {
         let mut lasting = Context::default();
         lasting.extensions.insert(context.extensions.get::<ScopeKey>()?.clone());
         Some(lasting)

@@ -170,7 +170,7 @@ impl crossway_service::Connection for Parting {
 #[tokio::test]
 async fn all_sessions_are_closed_at_once() {
     let upstream = Parting(Arc::new(tokio::sync::Barrier::new(2)));
-    let back = ToLegacy::new("b", upstream, ToLegacyOptions::shared_by(Share::Session));
+    let back = ToLegacy::new("b", upstream, ToLegacyOptions::shared_by(SharedBy::ClientSession));
     let link = back.connect(Scope::Shared);
     for _ in 0..2 {
         let mut context = Context::default();

@@ -260,7 +260,7 @@ async fn a_log_message_that_may_be_of_a_resource_somebody_listens_to_reaches_nob
 
 #[tokio::test]
 async fn in_a_client_s_own_session_a_log_message_of_no_call_reaches_its_only_call_that_wants_some() {
-    let (mut apart, standing) = opened_with(ToLegacyOptions::shared_by(Share::Session)).await;
+    let (mut apart, standing) = opened_with(ToLegacyOptions::shared_by(SharedBy::ClientSession)).await;
     let filter = r#","notifications":{"resourceSubscriptions":["u"]}"#;
     let mut listening = apart.call(modern("2", "subscriptions/listen", "{}", "", filter));
     let (subscription, to_subscription) = apart.request().await;

@@ -69,7 +69,7 @@ async fn a_user_who_won_t_go_does_not_have_the_server_asked_again() {
 
 #[tokio::test]
 async fn a_state_is_valid_for_its_request_and_its_owner_alone() {
-    let mut rig = rig(ToLegacyOptions::shared_by(Share::Keyed));
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::ScopeKey));
     let keyed = |key: &str| {
         let mut context = Context::default();
         context.extensions.insert(ScopeKey::new(key));

@@ -19,11 +19,11 @@ impl Lease {
         if !may_speak || member.is_dead() {
             return;
         }
-        member.ghosts.fetch_add(1, Ordering::AcqRel);
+        member.unconfirmed_cancels.fetch_add(1, Ordering::AcqRel);
         tokio::spawn(async move {
             let answered = timeout(OPEN_TIME, self.member.ask(Session::ping())).await;
             match answered {
-                Ok(Ok(_)) => drop(self.member.ghosts.fetch_sub(1, Ordering::AcqRel)),
+                Ok(Ok(_)) => drop(self.member.unconfirmed_cancels.fetch_sub(1, Ordering::AcqRel)),
                 // It does nothing else than what was cancelled: whoever could be asked has another one.
                 _ if self.is_exclusive => self.member.kill(),
                 failed => {
@@ -55,7 +55,7 @@ async fn ask_again(member: Weak<Member>) {
         let unheard = member.state().unheard;
         match timeout(OPEN_TIME, member.ask(Session::ping())).await {
             Ok(Ok(_)) => {
-                member.ghosts.fetch_sub(unheard, Ordering::AcqRel);
+                member.unconfirmed_cancels.fetch_sub(unheard, Ordering::AcqRel);
                 let mut state = member.state();
                 state.unheard -= unheard;
                 if state.unheard == 0 {

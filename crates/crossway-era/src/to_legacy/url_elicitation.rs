@@ -64,7 +64,7 @@ pub(super) fn visits(error: &Message) -> Option<Vec<Message>> {
 /// What a client gets for the second request of a call that sent its user to URLs, if the user won't go: to make the call
 /// anew would only ask the same again. `None` if it is to be made.
 #[must_use]
-pub fn visits_refused(second: &Message) -> Option<Message> {
+pub fn url_elicitation_refused(second: &Message) -> Option<Message> {
     #[derive(Deserialize)]
     struct Response {
         #[serde(default)]
