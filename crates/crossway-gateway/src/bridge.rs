@@ -10,7 +10,7 @@ use crate::connect::connect_unless_asked;
 use crate::eras::any_era_of;
 use crate::fleet::Fleet;
 use crate::plan::{self, BridgePlan, CommandPlan, UpstreamPlan};
-use crate::serve::Bound;
+use crate::serve::BoundListener;
 use crate::single::serve_with_tools;
 use crate::tools::alone;
 use crate::{RunError, Running};
@@ -30,7 +30,7 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
     let (plan, serving) = plan::bridge(args)?;
     match plan {
         BridgePlan::One(upstream) => {
-            let mut bound = Bound::new(serving).await?;
+            let mut bound = BoundListener::new(serving).await?;
             let name = name_of(&upstream);
             let Some(connected) = connect_unless_asked(upstream, bound.asked()).await? else { return Ok(()) };
             connected.announce(&name);
@@ -43,7 +43,7 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
         BridgePlan::Many { file, servers, keyring } => {
             // A file that can't be used is told before anything is bound.
             let mut fleet = Fleet::new(file, servers, keyring)?;
-            let bound = Bound::new(serving).await?;
+            let bound = BoundListener::new(serving).await?;
             fleet.serve(bound).await?;
         }
     }

@@ -8,9 +8,9 @@ use crossway_stdio::{Command, Era, Options, StdioUpstream};
 use futures_util::future::BoxFuture;
 
 use crate::RunError;
-use crate::anew::Anew;
 use crate::detect::reach_url;
 use crate::plan::{CommandPlan, HIDDEN, UpstreamPlan};
+use crate::redetect::RedetectingUpstream;
 
 /// A server that has been reached.
 pub(crate) struct Connected {
@@ -24,7 +24,7 @@ enum Ends {
     /// A command's children.
     Children(StdioUpstream),
     /// The sessions with a server at a URL.
-    Sessions(Anew),
+    Sessions(RedetectingUpstream),
     Nothing,
 }
 

@@ -7,7 +7,7 @@ use crossway_streamable_http::server::StreamControl;
 
 use crate::args::{DemoArgs, EraArg};
 use crate::plan;
-use crate::serve::Bound;
+use crate::serve::BoundListener;
 use crate::shutdown::{Hangup, Signals};
 use crate::single::serve;
 use crate::{RunError, Running, stdio};
@@ -37,7 +37,7 @@ async fn run(args: DemoArgs) -> Result<(), RunError> {
         let mut signals = Signals::new(Hangup::Ends).map_err(RunError::Signals)?;
         return stdio::serve(OwnStdio::open(), upstream, &mut signals).await;
     }
-    let bound = Bound::new(plan::serving(&args.listen)?).await?;
+    let bound = BoundListener::new(plan::serving(&args.listen)?).await?;
     serve(bound, upstream, "crossway-demo", true).await?;
     Ok(())
 }

@@ -10,10 +10,10 @@ use crossway_streamable_http::client::{
 };
 use http::HeaderMap;
 
-use crate::anew::{Anew, Find, Found, Kind};
 use crate::args::TransportArg;
 use crate::limits::URL_SILENCE;
 use crate::plan::{UrlPlan, shown};
+use crate::redetect::{Find, Found, Kind, RedetectingUpstream};
 
 /// Why a URL can't be an upstream.
 #[derive(Debug, thiserror::Error)]
@@ -132,10 +132,10 @@ impl AtUrl {
 }
 
 /// Connects to a URL as [`connect_url`] does, and once more when the server refuses what it spoke.
-pub(crate) async fn reach_url(plan: UrlPlan) -> Result<Anew, DetectError> {
+pub(crate) async fn reach_url(plan: UrlPlan) -> Result<RedetectingUpstream, DetectError> {
     let found = find(plan.clone()).await?;
     let find: Find = Arc::new(move || Box::pin(find(plan.clone())));
-    Ok(Anew::new(found, find))
+    Ok(RedetectingUpstream::new(found, find))
 }
 
 async fn find(plan: UrlPlan) -> Result<Found, DetectError> {

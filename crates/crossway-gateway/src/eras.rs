@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crossway_router::{AnyEra, EraSupport, FromLegacy, ToLegacy, ToLegacyOptions};
 use crossway_service::Upstream;
 
-use crate::anew::Anew;
 use crate::connect::Connected;
+use crate::redetect::RedetectingUpstream;
 
 /// Serves clients of both eras on a URL. Nobody is known to a bridge, so all stateless clients of a legacy server share
 /// its sessions, as far as that is safe.
-pub(crate) fn any_era(name: &str, url: Anew) -> AnyEra {
+pub(crate) fn any_era(name: &str, url: RedetectingUpstream) -> AnyEra {
     let upstream = Arc::new(url.clone());
     following(name, upstream, move || url.speaks(), ToLegacyOptions::default())
 }

@@ -17,10 +17,10 @@ use crate::connect::by_plan;
 use crate::faces::{Faces, Pair, encode_name};
 use crate::member::Member;
 use crate::plan::UpstreamPlan;
-use crate::serve::{Bound, Maker, run};
+use crate::serve::{BoundListener, Maker, run};
 use crate::servers::Server;
 use crate::serving::Edge;
-use crate::tls::Door;
+use crate::tls::MaybeTls;
 use crate::tools::{self, Tools};
 use file::Watched;
 
@@ -59,7 +59,7 @@ impl Fleet {
     }
 
     /// Serves them until asked to end: over MCP, and their tools as OpenAPI.
-    pub(crate) async fn serve(&mut self, bound: Bound) -> Result<(), RunError> {
+    pub(crate) async fn serve(&mut self, bound: BoundListener) -> Result<(), RunError> {
         // Nobody is known to a bridge: all clients see the same.
         let router = Router::new(RouterOptions::default().same_for_all());
         let maker = bound.maker(false);
@@ -71,15 +71,15 @@ impl Fleet {
         let faces = Faces::telling_names(root.with_tools(Some(Tools::Many(directory.clone()))));
         let mcp = Some((router, faces.clone()));
         let running = Running { maker, tools, directory, mcp, members: Vec::new() };
-        self.run(running, bound, faces, Door::Open).await
+        self.run(running, bound, faces, MaybeTls::Plain).await
     }
 
     /// Serves their tools as OpenAPI alone, until asked to end.
     pub(crate) async fn serve_tools(
         &mut self,
-        bound: Bound,
+        bound: BoundListener,
         tools: face::Config,
-        door: Door,
+        door: MaybeTls,
     ) -> Result<(), RunError> {
         let directory = Directory::new(tools.clone());
         let faces = Faces::new(Pair::of_tools(Tools::Many(directory.clone())));
@@ -93,9 +93,9 @@ impl Fleet {
     async fn run(
         &mut self,
         mut running: Running,
-        bound: Bound,
+        bound: BoundListener,
         faces: Faces,
-        door: Door,
+        door: MaybeTls,
     ) -> Result<(), RunError> {
         let env = std::mem::take(&mut self.env);
         let all =

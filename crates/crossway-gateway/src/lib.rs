@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod anew;
 pub mod apis;
 pub mod args;
 mod banner;
@@ -9,6 +8,7 @@ mod bridge;
 mod check;
 pub mod config;
 mod connect;
+mod cors;
 mod demo;
 #[cfg(unix)]
 mod descriptors;
@@ -23,7 +23,6 @@ mod health;
 mod hex;
 pub mod identity;
 mod joined;
-mod late;
 mod limits;
 mod log;
 mod member;
@@ -32,8 +31,9 @@ mod openapi;
 pub mod operations;
 pub mod otlp;
 mod outward;
-mod pages;
+mod pending;
 pub mod plan;
+mod redetect;
 mod secret;
 mod serve;
 pub mod servers;
@@ -45,7 +45,7 @@ mod stdio;
 pub mod systemd;
 pub mod tls;
 mod tools;
-mod vitals;
+mod upstream_health;
 
 /// A command that is being carried out.
 ///
@@ -70,7 +70,7 @@ pub use log::{
 };
 pub use openapi::{OpenApiError, openapi};
 pub use secret::{Secret, Secrets};
-pub use serve::{Bound, ServeError};
+pub use serve::{BoundListener, ServeError};
 pub use serving::{Prepared, explain, tools};
 pub use single::serve;
 pub use stdio::stdio;

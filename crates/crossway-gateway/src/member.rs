@@ -11,17 +11,17 @@ use crate::connect::{Connect, Connected};
 use crate::disabled::Without;
 use crate::eras::any_era_of;
 use crate::error::told;
-use crate::late::{Arrival, Late};
 use crate::limits::{UPSTREAM_RETRY, UPSTREAM_RETRY_MOST};
+use crate::pending::{PendingUpstream, UpstreamReady};
 use crate::servers::Server;
-use crate::vitals::Vitals;
+use crate::upstream_health::UpstreamHealth;
 
 /// One server, which is being reached or has been.
 pub(crate) struct Member {
     server: Server,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
     connecting: JoinHandle<()>,
-    vitals: Arc<Vitals>,
+    vitals: Arc<UpstreamHealth>,
 }
 
 impl Member {
@@ -33,11 +33,11 @@ impl Member {
         guard: GuardOptions,
         back: ToLegacyOptions,
         arrived: impl Fn() + Send + 'static,
-    ) -> (Self, Late, Late) {
-        let (modern, for_router) = Late::new();
-        let (any_era, for_clients) = Late::new();
+    ) -> (Self, PendingUpstream, PendingUpstream) {
+        let (modern, for_router) = PendingUpstream::new();
+        let (any_era, for_clients) = PendingUpstream::new();
         let connected = Arc::default();
-        let vitals = Arc::<Vitals>::default();
+        let vitals = Arc::<UpstreamHealth>::default();
         let connecting = Connecting {
             connect,
             server: server.clone(),
@@ -57,7 +57,7 @@ impl Member {
     }
 
     /// How it is.
-    pub(crate) fn vitals(&self) -> &Arc<Vitals> {
+    pub(crate) fn vitals(&self) -> &Arc<UpstreamHealth> {
         &self.vitals
     }
 
@@ -88,10 +88,10 @@ struct Connecting {
     server: Server,
     guard: GuardOptions,
     back: ToLegacyOptions,
-    modern: Arrival,
-    any_era: Arrival,
+    modern: UpstreamReady,
+    any_era: UpstreamReady,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
-    vitals: Arc<Vitals>,
+    vitals: Arc<UpstreamHealth>,
 }
 
 impl Connecting {

@@ -21,9 +21,9 @@ use crate::fleet::Fleet;
 use crate::limits::{OPENAPI_DRAIN, OPENAPI_FIRST_LIST, OPENAPI_IDLE};
 use crate::metrics::Metrics;
 use crate::plan::{CommandPlan, Serving, UpstreamPlan, UrlPlan, http_url};
-use crate::serve::{Bound, run};
+use crate::serve::{BoundListener, run};
 use crate::serving::{Edge, list};
-use crate::tls::{Door, Tls, TlsFiles};
+use crate::tls::{MaybeTls, Tls, TlsFiles};
 use crate::tools::{Tools, alone};
 use crate::{RunError, Running};
 
@@ -132,19 +132,19 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
         Some(files) => {
             let tls = Tls::load("clients", files, Metrics::new())?;
             tokio::spawn(tls.clone().watch(crate::tls::limits::LOOK));
-            Door::Tls(tls)
+            MaybeTls::Tls(tls)
         }
-        None => Door::Open,
+        None => MaybeTls::Plain,
     };
     let tools = tools.hosts(hosts).origins(origins);
     let Some(upstream) = upstream else {
         // A file that can't be used is told before anything is bound.
         let fleet = Fleet::new(config, Vec::new(), None)?.in_environment(env);
         let mut fleet = if hot_reload { fleet } else { fleet.fixed() };
-        let bound = Bound::new(serving).await?.of_tools(&tools);
+        let bound = BoundListener::new(serving).await?.of_tools(&tools);
         return fleet.serve_tools(bound, tools, door).await;
     };
-    let mut bound = Bound::new(serving).await?.of_tools(&tools);
+    let mut bound = BoundListener::new(serving).await?.of_tools(&tools);
     let Some(connected) = connect_unless_asked(upstream, bound.asked()).await? else { return Ok(()) };
     connected.announce("mcp");
     let any_era = any_era_of("mcp", Arc::clone(&connected.upstream), &connected, ToLegacyOptions::default());

@@ -21,12 +21,12 @@ use tokio::sync::oneshot;
 use crate::banner;
 use crate::config::file::LimitsFile;
 use crate::config::{Listening, Loaded};
+use crate::cors::CorsService;
 use crate::faces::{Faces, Pair};
 use crate::limits::LAST_ANSWERS;
-use crate::pages::Paged;
 use crate::plan::Serving;
 use crate::shutdown::{Hangup, Signals};
-use crate::tls::Door;
+use crate::tls::MaybeTls;
 
 /// Why an upstream can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ fn instead(why: ErrorKind) -> &'static str {
 
 /// An address that is bound, so that nothing is started in vain.
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundListener {
     listeners: Listeners,
     hosts: AllowedHosts,
     origins: AllowedOrigins,
@@ -110,7 +110,7 @@ impl From<&LimitsFile> for Bounds {
     }
 }
 
-impl Bound {
+impl BoundListener {
     /// Checks what `serving` says, and binds its address.
     ///
     /// # Errors
@@ -294,16 +294,17 @@ pub(crate) enum Ending {
 ///
 /// When the URLs can't be printed.
 pub(crate) async fn run(
-    bound: Bound,
+    bound: BoundListener,
     faces: Faces,
     edge: impl HttpService<Body: http_body::Body<Data = Bytes>>,
-    door: Door,
+    door: MaybeTls,
     mut ending: impl FnMut(Ending),
     name: &str,
     named: &[String],
 ) -> Result<(), ServeError> {
-    let Bound { listeners, hosts, origins, serving, is_open, tools_below, limits, mut signals } = bound;
-    let edge = Paged::new(hosts, origins, edge);
+    let BoundListener { listeners, hosts, origins, serving, is_open, tools_below, limits, mut signals } =
+        bound;
+    let edge = CorsService::new(hosts, origins, edge);
     let address = listeners.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let is_secure = door.is_secure();

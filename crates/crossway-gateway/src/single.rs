@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crossway_service::Upstream;
 
 use crate::faces::Faces;
-use crate::serve::{Bound, ServeError, run};
+use crate::serve::{BoundListener, ServeError, run};
 use crate::serving::Edge;
-use crate::tls::Door;
+use crate::tls::MaybeTls;
 use crate::tools::Tools;
 
 /// Serves `upstream` until asked to end, then lets calls in flight finish within the drain time, and ends all
@@ -17,7 +17,7 @@ use crate::tools::Tools;
 ///
 /// When the URLs can't be printed.
 pub async fn serve(
-    bound: Bound,
+    bound: BoundListener,
     upstream: impl Upstream,
     name: &str,
     is_embedded: bool,
@@ -27,7 +27,7 @@ pub async fn serve(
 
 /// The same, and the tools of `tools` as OpenAPI.
 pub(crate) async fn serve_with_tools(
-    bound: Bound,
+    bound: BoundListener,
     upstream: impl Upstream,
     tools: Option<Arc<dyn Upstream>>,
     name: &str,
@@ -36,5 +36,5 @@ pub(crate) async fn serve_with_tools(
     let maker = bound.maker(is_embedded);
     let tools = tools.map(|tools| Tools::One(maker.tools_of(tools, maker.tools().name(name))));
     let faces = Faces::new(maker.pair(Arc::new(upstream)).with_tools(tools));
-    run(bound, faces.clone(), Edge::open(faces), Door::Open, |_| {}, name, &[]).await
+    run(bound, faces.clone(), Edge::open(faces), MaybeTls::Plain, |_| {}, name, &[]).await
 }

@@ -10,7 +10,7 @@ pub struct ClientLimits {
     /// What is accepted as a message.
     pub message: crossway_proto::Limits,
     /// What a session holds for those who are slower than it.
-    pub seam: crossway_service::Limits,
+    pub service: crossway_service::Limits,
     /// How long connecting may take: name lookup, TCP and TLS.
     pub connect: Duration,
     /// How long the stream may take to open and to say where to POST.
@@ -80,7 +80,7 @@ impl Default for ClientLimits {
     fn default() -> Self {
         Self {
             message: crossway_proto::Limits::default(),
-            seam: crossway_service::Limits::default(),
+            service: crossway_service::Limits::default(),
             connect: Self::CONNECT,
             endpoint: Self::ENDPOINT,
             redirects: Self::REDIRECTS,
@@ -104,7 +104,7 @@ pub struct ServerLimits {
     /// What is accepted as a message.
     pub message: crossway_proto::Limits,
     /// What a session holds for a client that is slower than it.
-    pub seam: crossway_service::Limits,
+    pub service: crossway_service::Limits,
     /// The most sessions at the same time.
     pub sessions: usize,
     /// How long a POST's body may make no progress.
@@ -143,7 +143,7 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             message: crossway_proto::Limits::default(),
-            seam: crossway_service::Limits::default(),
+            service: crossway_service::Limits::default(),
             sessions: Self::SESSIONS,
             body_stall: Self::BODY_STALL,
             body: Self::BODY,

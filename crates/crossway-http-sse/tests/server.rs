@@ -146,7 +146,7 @@ async fn one_path_can_serve_for_both() {
 
 #[tokio::test]
 async fn a_slow_reader_holds_up_its_own_stream_alone_and_is_refused_more() {
-    let config = limited(|limits| limits.seam.inbox_messages = 8);
+    let config = limited(|limits| limits.service.inbox_messages = 8);
     let address = serve(HttpSse::new(echoing(), config)).await;
     let (mut slow, slow_endpoint) = Http::open(address, "/sse").await;
     let (mut quick, quick_endpoint) = Http::open(address, "/sse").await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossway_http_sse::{Config, HttpSse, ServerLimits, SessionOwner};
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
-use crossway_service::{CallError, Limits, Reason, RequestBound, Scope};
+use crossway_service::{CallError, Limits, Reason, RequestLimiter, Scope};
 use crossway_testkit::{Scripted, Server, corpus};
 use http_body_util::{BodyExt, Full};
 use support::{Http, ask, message, post, post_of, serve, soon};
@@ -383,7 +383,7 @@ async fn a_body_that_does_not_come_or_trickles_is_given_up() {
 async fn a_request_too_many_is_answered_on_the_stream_and_a_stream_too_many_is_refused() {
     let service = HttpSse::new(echoing(), Config::default());
     let left = std::sync::atomic::AtomicUsize::new(2);
-    let bound = RequestBound::new(move || {
+    let bound = RequestLimiter::new(move || {
         use std::sync::atomic::Ordering::Relaxed;
         let error = CallError::not_sent(Reason::OverLimit("too many requests".into()));
         let taken = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));

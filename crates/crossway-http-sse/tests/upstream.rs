@@ -262,7 +262,7 @@ async fn more_than_may_wait_is_refused_and_the_rest_is_served() {
 #[tokio::test]
 async fn a_reader_who_does_not_keep_up_holds_the_stream_and_loses_nothing() {
     let mut limits = ClientLimits::default();
-    limits.seam.waiting_messages = 4;
+    limits.service.waiting_messages = 4;
     let mut session = Session::start(Options::default().with_limits(limits)).await;
     let asking = r#"{"jsonrpc":"2.0","id":"a","method":"m","params":{"_meta":{"progressToken":"t"}}}"#;
     let mut reply = call(&session.link, asking);

@@ -11,7 +11,7 @@ pub mod names;
 pub mod sanitize;
 #[cfg(test)]
 mod script;
-mod seam;
+mod stage;
 pub mod timeout;
 pub mod trace;
 
@@ -22,6 +22,6 @@ pub use clock::{Clock, SystemClock};
 pub use credentials::CredentialsLayer;
 pub use limit::LimitLayer;
 pub use sanitize::SanitizeLayer;
-pub use seam::{Staged, StagedFuture};
+pub use stage::{Staged, StagedFuture};
 pub use timeout::TimeoutLayer;
 pub use trace::TraceLayer;

@@ -31,18 +31,18 @@ pub struct Explanation {
     /// The grant that decided, or why none did.
     pub because: String,
     /// Each grant about the upstream that was looked at, in order.
-    pub rules: Vec<RuleLook>,
+    pub rules: Vec<ExplainedRule>,
     /// How many grants about the upstream are not shown.
     pub left_out: usize,
     /// What would be sent, or why it can't be.
-    pub credentials: Result<Vec<CredentialLook>, String>,
+    pub credentials: Result<Vec<ExplainedCredential>, String>,
     /// What it counts against.
-    pub quotas: Vec<QuotaLook>,
+    pub quotas: Vec<ExplainedQuota>,
 }
 
 /// A grant that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RuleLook {
+pub struct ExplainedRule {
     /// Which.
     pub rule: RuleRef,
     /// Whether it allows or denies.
@@ -53,7 +53,7 @@ pub struct RuleLook {
 
 /// A credential that would be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CredentialLook {
+pub struct ExplainedCredential {
     /// Its place among the rules about credentials.
     pub rule: usize,
     /// Where it goes.
@@ -68,7 +68,7 @@ pub struct CredentialLook {
 
 /// A quota that a call counts against.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct QuotaLook {
+pub struct ExplainedQuota {
     /// What is counted together: `tenant acme, each user, upstream github`.
     pub counts: String,
     /// How much there may be.
@@ -131,18 +131,19 @@ impl Policy {
         }
         (to.rules, to.left_out) = self.look(&rights, item, arguments);
         to.credentials = match self.credentials(principal, tenant, item.upstream) {
-            Ok(credentials) => Ok(credentials.iter().map(CredentialLook::new).collect()),
+            Ok(credentials) => Ok(credentials.iter().map(ExplainedCredential::new).collect()),
             Err(missing) => Err(missing.to_string()),
         };
         let tool = (item.kind == Kind::Tool).then_some(item.name);
         let of_calls = self.quotas(principal, tenant, item.upstream, tool);
-        let of_calls = of_calls.iter().map(|quota| QuotaLook::new(quota, false));
+        let of_calls = of_calls.iter().map(|quota| ExplainedQuota::new(quota, false));
         let of_requests = self.0.quotas.of_requests(principal, tenant);
-        let of_requests = of_requests.iter().map(|(quota, by_default)| QuotaLook::new(quota, *by_default));
+        let of_requests =
+            of_requests.iter().map(|(quota, by_default)| ExplainedQuota::new(quota, *by_default));
         to.quotas = of_calls.chain(of_requests).collect();
     }
 
-    fn look(&self, rights: &Rights, item: &Item<'_>, arguments: Option<&str>) -> (Vec<RuleLook>, usize) {
+    fn look(&self, rights: &Rights, item: &Item<'_>, arguments: Option<&str>) -> (Vec<ExplainedRule>, usize) {
         let Some(upstream) = self.0.upstreams.number(item.upstream) else { return (Vec::new(), 0) };
         let about = self.0.rules_about(rights.principal(), rights.tenant());
         let facts = Facts::new(rights.principal(), rights.tenant());
@@ -159,14 +160,14 @@ impl Policy {
             if verdict == Verdict::OtherCaller && looks.len() >= limits::EXPLAINED {
                 left_out += 1;
             } else {
-                looks.push(RuleLook { rule: rule.is.clone(), effect: rule.effect, verdict });
+                looks.push(ExplainedRule { rule: rule.is.clone(), effect: rule.effect, verdict });
             }
         }
         (looks, left_out)
     }
 }
 
-impl CredentialLook {
+impl ExplainedCredential {
     fn new(credential: &Credential) -> Self {
         Self {
             rule: credential.rule(),
@@ -178,7 +179,7 @@ impl CredentialLook {
     }
 }
 
-impl QuotaLook {
+impl ExplainedQuota {
     fn new(quota: &Quota, by_default: bool) -> Self {
         let key = &quota.key;
         let mut counts = format!("tenant {}", key.tenant);

@@ -19,7 +19,7 @@ pub struct TenantName(Arc<str>);
 /// A text is no name of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no name of a tenant: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or a digit")]
-pub struct NotATenantName(String);
+pub struct InvalidTenantName(String);
 
 impl TenantName {
     /// The name, if it is one.
@@ -27,12 +27,12 @@ impl TenantName {
     /// # Errors
     ///
     /// When it is empty, too long, or has other characters.
-    pub fn new(name: impl Into<String>) -> Result<Self, NotATenantName> {
+    pub fn new(name: impl Into<String>) -> Result<Self, InvalidTenantName> {
         let name = name.into();
         let fits = (1..=limits::TENANT_BYTES).contains(&name.len())
             && name.as_bytes()[0].is_ascii_alphanumeric()
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        if fits { Ok(Self(name.into())) } else { Err(NotATenantName(name)) }
+        if fits { Ok(Self(name.into())) } else { Err(InvalidTenantName(name)) }
     }
 
     /// The tenant of those who prove nothing.
@@ -55,9 +55,9 @@ impl TenantName {
 }
 
 impl TryFrom<String> for TenantName {
-    type Error = NotATenantName;
+    type Error = InvalidTenantName;
 
-    fn try_from(name: String) -> Result<Self, NotATenantName> {
+    fn try_from(name: String) -> Result<Self, InvalidTenantName> {
         Self::new(name)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossway_proto::{ErrorCode, ErrorObject, Message, RequestId};
 use serde_json::json;
 
-use crate::Why;
+use crate::ErrorText;
 
 /// Why a call has no answer of the upstream's.
 ///
@@ -47,10 +47,10 @@ pub enum Fault {
 pub enum Reason {
     /// The upstream could not be started or reached.
     #[error("the MCP server can't be reached: {0}")]
-    Unavailable(Why),
+    Unavailable(ErrorText),
     /// The connection ended before the answer came.
     #[error("the MCP server went away: {0}")]
-    Ended(Why),
+    Ended(ErrorText),
     /// The upstream no longer knows the session (2025-11-25, basic/transports, Session Management: 404).
     #[error("the MCP server has ended the session; initialize a new one")]
     SessionEnded,
@@ -59,7 +59,7 @@ pub enum Reason {
     LegacyOnly,
     /// What the upstream sent is no answer.
     #[error("the MCP server's answer is not valid: {0}")]
-    InvalidAnswer(Why),
+    InvalidAnswer(ErrorText),
     /// The upstream refused the call below the level of messages.
     #[error("the MCP server refused the call with HTTP status {status}{}", retry_hint(*.retry_after))]
     Refused {
@@ -73,10 +73,10 @@ pub enum Reason {
     TimedOut(Duration),
     /// A bound was reached.
     #[error("too much at once: {0}")]
-    OverLimit(Why),
+    OverLimit(ErrorText),
     /// What the caller may use is used up; others go on.
     #[error("over a quota: {0}")]
-    OverQuota(Why),
+    OverQuota(ErrorText),
     /// The connection is being closed on our side.
     #[error("the bridge is closing")]
     Closing,
@@ -137,9 +137,9 @@ impl CallError {
         &self.reason
     }
 
-    /// The same for those who may not know where the server is: words that are not [ours](Why::is_ours) are replaced by these.
+    /// The same for those who may not know where the server is: words that are not [ours](ErrorText::is_public) are replaced by these.
     #[must_use]
-    pub fn in_our_words(mut self, instead: &'static str) -> Self {
+    pub fn redacted(mut self, instead: &'static str) -> Self {
         // Each reason is named, so that a new one is thought of.
         match &mut self.reason {
             Reason::Unavailable(why)
@@ -147,7 +147,7 @@ impl CallError {
             | Reason::InvalidAnswer(why)
             | Reason::OverLimit(why)
             | Reason::OverQuota(why) => {
-                if !why.is_ours() {
+                if !why.is_public() {
                     *why = instead.into();
                 }
             }

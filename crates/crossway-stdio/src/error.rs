@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
-use crossway_service::Why;
+use crossway_service::ErrorText;
 
 /// What may be wrong with a command that is not there.
 fn hint(program: &str) -> &'static str {
@@ -69,9 +69,9 @@ impl StartError {
     }
 
     /// What calls that wait for the child fail with.
-    pub(crate) fn why(&self) -> Why {
+    pub(crate) fn why(&self) -> ErrorText {
         match self {
-            Self::Exited(exit) if exit.last_lines.is_empty() => Why::ours(self.to_string()),
+            Self::Exited(exit) if exit.last_lines.is_empty() => ErrorText::public(self.to_string()),
             _ => self.describe().into(),
         }
     }
@@ -90,8 +90,8 @@ impl Exit {
     }
 
     /// What calls in flight fail with: how it ended is nobody's secret, what it said may be.
-    pub(crate) fn why(&self) -> Why {
-        if self.last_lines.is_empty() { Why::ours(self.to_string()) } else { self.to_string().into() }
+    pub(crate) fn why(&self) -> ErrorText {
+        if self.last_lines.is_empty() { ErrorText::public(self.to_string()) } else { self.to_string().into() }
     }
 
     /// The exit status; `None` if the child closed its output and did not exit.

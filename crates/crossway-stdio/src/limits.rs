@@ -8,7 +8,7 @@ pub struct Options {
     /// How much of a message is accepted from the child.
     pub messages: crossway_proto::Limits,
     /// How much waits for those who read more slowly than the child writes.
-    pub seam: crossway_service::Limits,
+    pub service: crossway_service::Limits,
     /// The most bytes that wait for a child that does not read. One message more than that may wait, so that each
     /// message that is accepted can pass.
     pub outgoing_bytes: usize,
@@ -49,7 +49,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             messages: crossway_proto::Limits::default(),
-            seam: crossway_service::Limits::default(),
+            service: crossway_service::Limits::default(),
             outgoing_bytes: Self::OUTGOING_BYTES,
             close_wait: Self::CLOSE_WAIT,
             term_wait: Self::TERM_WAIT,
@@ -67,7 +67,7 @@ pub struct ServeOptions {
     /// How much of a message is accepted from the client.
     pub messages: crossway_proto::Limits,
     /// How much of the client's may be on its way at once.
-    pub seam: crossway_service::Limits,
+    pub service: crossway_service::Limits,
     /// How long what the client asked before it closed its side may take to be answered, and to be written.
     pub drain: Duration,
 }
@@ -81,7 +81,7 @@ impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             messages: crossway_proto::Limits::default(),
-            seam: crossway_service::Limits::default(),
+            service: crossway_service::Limits::default(),
             drain: Self::DRAIN,
         }
     }

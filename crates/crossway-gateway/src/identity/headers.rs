@@ -152,8 +152,8 @@ fn bit(name: &HeaderName) -> u64 {
 pub(super) fn no_look_alikes(headers: &HeaderMap, own: &[HeaderName]) -> Result<(), Refusal> {
     for name in headers.keys().filter(|name| name.as_str().as_bytes().contains(&b'_')) {
         let hyphens = name.as_str().replace('_', "-");
-        let is_ours = OF_SOME_PROOF.iter().chain(own).any(|known| known.as_str() == hyphens);
-        if is_ours || hyphens == AUTHORIZATION.as_str() {
+        let is_public = OF_SOME_PROOF.iter().chain(own).any(|known| known.as_str() == hyphens);
+        if is_public || hyphens == AUTHORIZATION.as_str() {
             return Err(Refusal::LookAlike(name.clone()));
         }
     }

@@ -50,7 +50,7 @@ pub use error::{IdentityError, IdentityWarning};
 pub use jwt::{ClaimNames, JwksError, JwtAlgorithm, JwtConfig};
 pub use refusal::{Credential, Flaw, Refusal};
 pub use said::Said;
-pub(crate) use service::{Door, NotLetIn};
+pub(crate) use service::{Authenticator, Unauthenticated};
 pub use service::{Identified, IdentifiedBody, IdentifiedFuture};
 
 /// Finds out who calls, by the one proof that is configured. Clones share what is remembered.

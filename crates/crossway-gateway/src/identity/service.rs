@@ -39,13 +39,13 @@ impl<S> Identified<S> {
         Self { identity, metrics, inner }
     }
 
-    fn door(&self) -> Door<'_> {
-        Door { identity: &self.identity, metrics: &self.metrics, stand_in: None, is_of_tools: false }
+    fn authenticator(&self) -> Authenticator<'_> {
+        Authenticator { identity: &self.identity, metrics: &self.metrics, stand_in: None, is_of_tools: false }
     }
 }
 
 /// What lets a request in, or says why not.
-pub(crate) struct Door<'a> {
+pub(crate) struct Authenticator<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) metrics: &'a Metrics,
     /// Whom callers are taken for who give no proof. A key that their connection needs, they still need; a proof that does not hold is
@@ -56,7 +56,7 @@ pub(crate) struct Door<'a> {
 }
 
 /// A request that is not let in.
-pub(crate) enum NotLetIn<B> {
+pub(crate) enum Unauthenticated<B> {
     /// This is its answer.
     Answered(Box<Response<Full<Bytes>>>),
     /// It may be, once newer keys were asked for.
@@ -72,35 +72,40 @@ pub(crate) struct Early<B> {
 }
 
 impl<B> Early<B> {
-    /// Waits for the keys. The request is then to be [let in](Door::let_in_late) or answered.
+    /// Waits for the keys. The request is then to be [let in](Authenticator::authenticate_late) or answered.
     pub(crate) async fn keys(&mut self) {
         (&mut self.keys).await;
     }
 }
 
-impl Door<'_> {
+impl Authenticator<'_> {
     /// Lets a request in: from here on it has a principal and no proof.
-    pub(crate) fn let_in<B>(&self, request: Request<B>) -> Result<Request<B>, NotLetIn<B>> {
+    pub(crate) fn authenticate<B>(&self, request: Request<B>) -> Result<Request<B>, Unauthenticated<B>> {
         let (mut parts, body) = request.into_parts();
         if let Some((status, document)) = self.identity.metadata_at(&parts) {
             let mut response = told(status, document);
             if status == StatusCode::METHOD_NOT_ALLOWED {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             }
-            return Err(NotLetIn::Answered(Box::new(response)));
+            return Err(Unauthenticated::Answered(Box::new(response)));
         }
         let connection = parts.extensions.remove::<Connection>().unwrap_or_default();
         let Err(refusal) = self.admit(&mut parts, &connection) else {
             return Ok(Request::from_parts(parts, body));
         };
         Err(match self.identity.worth_waiting(&refusal) {
-            Some(keys) => NotLetIn::Early(Box::new(Early { parts, body, connection, keys: Box::pin(keys) })),
-            None => NotLetIn::Answered(Box::new(self.refuse(&refusal, parts.uri.path()))),
+            Some(keys) => {
+                Unauthenticated::Early(Box::new(Early { parts, body, connection, keys: Box::pin(keys) }))
+            }
+            None => Unauthenticated::Answered(Box::new(self.refuse(&refusal, parts.uri.path()))),
         })
     }
 
     /// The same once more for a request that has waited for keys.
-    pub(crate) fn let_in_late<B>(&self, early: Early<B>) -> Result<Request<B>, Box<Response<Full<Bytes>>>> {
+    pub(crate) fn authenticate_late<B>(
+        &self,
+        early: Early<B>,
+    ) -> Result<Request<B>, Box<Response<Full<Bytes>>>> {
         let Early { mut parts, body, connection, .. } = early;
         match self.admit(&mut parts, &connection) {
             Ok(()) => Ok(Request::from_parts(parts, body)),
@@ -160,14 +165,14 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.door().let_in(request) {
+        match self.authenticator().authenticate(request) {
             Ok(request) => IdentifiedFuture::Passed(self.inner.call(request)),
-            Err(NotLetIn::Answered(response)) => IdentifiedFuture::answered(*response),
-            Err(NotLetIn::Early(mut early)) => {
+            Err(Unauthenticated::Answered(response)) => IdentifiedFuture::answered(*response),
+            Err(Unauthenticated::Early(mut early)) => {
                 let mut again = self.clone();
                 IdentifiedFuture::waiting(async move {
                     early.keys().await;
-                    let request = again.door().let_in_late(*early)?;
+                    let request = again.authenticator().authenticate_late(*early)?;
                     Ok(again.inner.call(request))
                 })
             }

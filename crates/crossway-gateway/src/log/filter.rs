@@ -74,7 +74,7 @@ fn meant(nearest: Option<&'static str>) -> String {
 /// Libraries take a word that is no level for the name of a part, and log nothing else: `inof` would turn the log off. Names of other
 /// programs' parts, which the environment may have for these, say nothing of this one.
 pub(crate) fn filter(text: &str) -> Result<Targets, LogFilterError> {
-    let (mut is_ours, mut directives) = (false, Vec::new());
+    let (mut is_public, mut directives) = (false, Vec::new());
     for directive in directives_of(text).map(str::trim).filter(|directive| !directive.is_empty()) {
         // What stands in brackets is a span, of which no part of this program has one to choose by.
         let (name, span) = directive.find('[').map_or((directive, None), |at| {
@@ -95,12 +95,12 @@ pub(crate) fn filter(text: &str) -> Result<Targets, LogFilterError> {
             let levels = if level.is_none() { &LEVELS[..] } else { &[] };
             return Err(unknown(name, &[levels, TARGETS].concat()));
         }
-        is_ours |= is_known;
+        is_public |= is_known;
         if is_known || span.is_none() {
             directives.push(directive);
         }
     }
-    if !is_ours {
+    if !is_public {
         directives.push(DEFAULT);
     }
     let filter = directives.join(",").parse::<Targets>();

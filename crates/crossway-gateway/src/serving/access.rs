@@ -12,8 +12,8 @@ use crossway_router::{Access, AccessTarget, CallerSet, ItemFilter, ListKind, Sco
 use crossway_service::Context;
 use serde::Deserialize;
 
-use super::ruling::{Now, Ruling};
-use super::standing::Standing;
+use super::actor::Actor;
+use super::current_policy::{CurrentPolicy, PolicySnapshot};
 use crate::config::file::ScopeFile;
 use crate::metrics::Metrics;
 
@@ -31,7 +31,7 @@ const NO_TENANT: &str = "no tenant's rule matches";
 
 /// Lets callers see and call what the policy that holds now grants them.
 pub(crate) struct PolicyAccess {
-    now: Now,
+    current: CurrentPolicy,
     /// Whether the router knows upstreams by the prefixes of their tools, rather than by name.
     is_by_prefix: bool,
     metrics: Metrics,
@@ -39,89 +39,89 @@ pub(crate) struct PolicyAccess {
 
 impl PolicyAccess {
     /// For a router that knows upstreams by name.
-    pub(crate) fn by_name(now: Now, metrics: Metrics) -> Self {
-        Self { now, is_by_prefix: false, metrics }
+    pub(crate) fn by_name(current: CurrentPolicy, metrics: Metrics) -> Self {
+        Self { current, is_by_prefix: false, metrics }
     }
 
     /// For a router that knows upstreams by what the names of their tools begin with.
-    pub(crate) fn by_prefix(now: Now, metrics: Metrics) -> Self {
-        Self { now, is_by_prefix: true, metrics }
+    pub(crate) fn by_prefix(current: CurrentPolicy, metrics: Metrics) -> Self {
+        Self { current, is_by_prefix: true, metrics }
     }
 
     /// What the policy calls an upstream; nothing, if it is not there any more.
-    fn name<'a>(&self, ruling: &'a Ruling, known_as: &'a str) -> &'a str {
+    fn name<'a>(&self, snapshot: &'a PolicySnapshot, known_as: &'a str) -> &'a str {
         match self.is_by_prefix {
-            true => ruling.by_prefix.get(known_as).map_or("", String::as_str),
+            true => snapshot.by_prefix.get(known_as).map_or("", String::as_str),
             false => known_as,
         }
     }
 
     /// What the caller may do now. A stream that was opened under an older policy is under the new one too.
-    fn standing<'a>(ruling: &Ruling, context: &'a Context) -> Option<Cow<'a, Standing>> {
-        let standing = context.extensions.get::<Standing>()?;
-        if standing.generation() == ruling.standings.generation() {
-            return Some(Cow::Borrowed(standing));
+    fn actor<'a>(snapshot: &PolicySnapshot, context: &'a Context) -> Option<Cow<'a, Actor>> {
+        let actor = context.extensions.get::<Actor>()?;
+        if actor.generation() == snapshot.actors.generation() {
+            return Some(Cow::Borrowed(actor));
         }
-        ruling.standings.of(standing.rights().principal(), standing.endpoint()).ok().map(Cow::Owned)
+        snapshot.actors.of(actor.rights().principal(), actor.endpoint()).ok().map(Cow::Owned)
     }
 }
 
 impl Access for PolicyAccess {
     fn rights_group(&self, context: &Context) -> CallerSet {
-        Self::standing(&self.now.get(), context)
-            .map_or(CallerSet::Nobody, |standing| CallerSet::Key(standing.view().clone()))
+        Self::actor(&self.current.get(), context)
+            .map_or(CallerSet::Nobody, |actor| CallerSet::Key(actor.view().clone()))
     }
 
     /// Others may have the same rights, and which view those are is another after a reload, of another tenant's part too. A user is
     /// the same.
     fn instructions_group(&self, context: &Context) -> CallerSet {
-        Self::standing(&self.now.get(), context)
-            .map_or(CallerSet::Nobody, |standing| CallerSet::Key(standing.user().clone()))
+        Self::actor(&self.current.get(), context)
+            .map_or(CallerSet::Nobody, |actor| CallerSet::Key(actor.user().clone()))
     }
 
     fn list_group(&self, upstream: &str, context: &Context) -> CallerSet {
-        let ruling = self.now.get();
-        let upstream = self.name(&ruling, upstream);
-        let Some(standing) = Self::standing(&ruling, context) else { return CallerSet::Nobody };
-        match ruling.scopes.get(upstream) {
-            Some(scope) if standing.rights().reaches(upstream) => whose(*scope, &standing),
+        let snapshot = self.current.get();
+        let upstream = self.name(&snapshot, upstream);
+        let Some(actor) = Self::actor(&snapshot, context) else { return CallerSet::Nobody };
+        match snapshot.scopes.get(upstream) {
+            Some(scope) if actor.rights().reaches(upstream) => caller_set(*scope, &actor),
             _ => CallerSet::Nobody,
         }
     }
 
     fn can_see(&self, thing: &AccessTarget<'_>, context: &Context) -> bool {
-        let ruling = self.now.get();
-        let item = item(self.name(&ruling, thing.upstream), thing, ruling.looks_at_hints);
-        let Some(standing) = Self::standing(&ruling, context) else { return false };
+        let snapshot = self.current.get();
+        let item = item(self.name(&snapshot, thing.upstream), thing, snapshot.looks_at_hints);
+        let Some(actor) = Self::actor(&snapshot, context) else { return false };
         match thing.item {
-            Some(_) => standing.rights().lists(&item),
+            Some(_) => actor.rights().lists(&item),
             // What is not an item of a list is asked about as a call is decided.
-            None => standing.rights().decide(&item, None).is_ok(),
+            None => actor.rights().decide(&item, None).is_ok(),
         }
     }
 
     fn item_filter<'a>(&'a self, upstream: &'a str, context: &'a Context) -> ItemFilter<'a> {
-        let ruling = self.now.get();
-        let Some(standing) = Self::standing(&ruling, context) else { return Box::new(|_| false) };
-        let (upstream, looks_at_hints) = (self.name(&ruling, upstream).to_owned(), ruling.looks_at_hints);
-        let lists = standing.rights().lists_of(&upstream);
+        let snapshot = self.current.get();
+        let Some(actor) = Self::actor(&snapshot, context) else { return Box::new(|_| false) };
+        let (upstream, looks_at_hints) = (self.name(&snapshot, upstream).to_owned(), snapshot.looks_at_hints);
+        let lists = actor.rights().lists_of(&upstream);
         Box::new(move |thing| lists(&item(&upstream, thing, looks_at_hints)))
     }
 
     fn name_prefixes(&self, upstream: &str, kind: ListKind, context: &Context) -> Option<Vec<String>> {
-        let ruling = self.now.get();
-        let standing = Self::standing(&ruling, context)?;
-        let beginnings = standing.rights().beginnings(self.name(&ruling, upstream), kind_of(kind));
+        let snapshot = self.current.get();
+        let actor = Self::actor(&snapshot, context)?;
+        let beginnings = actor.rights().beginnings(self.name(&snapshot, upstream), kind_of(kind));
         // Where one is of all names, the others say nothing.
         beginnings.map(|text| (!text.is_empty()).then(|| text.to_owned())).collect()
     }
 
     fn authorize(&self, thing: &AccessTarget<'_>, request: &Message, context: &mut Context) -> bool {
-        let ruling = self.now.get();
-        let upstream = self.name(&ruling, thing.upstream);
+        let snapshot = self.current.get();
+        let upstream = self.name(&snapshot, thing.upstream);
         let note = context.extensions.get::<AuditNote>().cloned();
         // Denied before a rule could say so.
-        let denied = |standing: Option<&Standing>, rule: &'static str, word| {
+        let denied = |actor: Option<&Actor>, rule: &'static str, word| {
             note.as_ref().inspect(|note| match request.is_method("subscriptions/listen") {
                 true => note.part(thing.name, upstream, Decision::Denied, rule),
                 false => {
@@ -130,28 +130,28 @@ impl Access for PolicyAccess {
                 }
             });
             tracing::debug!(upstream, reason = rule, "a call is denied");
-            if let Some(standing) = standing {
-                self.metrics.denied(standing.rights().tenant().as_str(), word);
+            if let Some(actor) = actor {
+                self.metrics.denied(actor.rights().tenant().as_str(), word);
             }
             false
         };
-        let Some(standing) = Self::standing(&ruling, context) else {
+        let Some(actor) = Self::actor(&snapshot, context) else {
             return denied(context.extensions.get(), NO_TENANT, "no_tenant");
         };
         let Ok(arguments) = arguments(request) else {
-            return denied(Some(&standing), AMBIGUOUS, "ambiguous_arguments");
+            return denied(Some(&actor), AMBIGUOUS, "ambiguous_arguments");
         };
         let arguments = arguments.and_then(|json| std::str::from_utf8(json).ok());
-        let wanted = item(upstream, thing, ruling.looks_at_hints);
-        let decided = standing.rights().decide(&wanted, arguments);
+        let wanted = item(upstream, thing, snapshot.looks_at_hints);
+        let decided = actor.rights().decide(&wanted, arguments);
         // What is not listed may be what is denied by another spelling, to an upstream that does not mind the difference.
         let is_named = matches!(thing.kind, ListKind::Tools | ListKind::Prompts);
         let is_unlisted = context.extensions.get::<Unlisted>().is_some()
-            || is_named && thing.item.is_none() && standing.rights().denies_some(upstream, wanted.kind);
+            || is_named && thing.item.is_none() && actor.rights().denies_some(upstream, wanted.kind);
         // Nothing is decided of what may be allowed once it is known what the upstream lists: the call fails for want of the list.
         let may_be_allowed = || {
             let best = wanted.with_hints(Hints { read_only: Some(true) });
-            standing.rights().decide(&best, arguments).is_ok()
+            actor.rights().decide(&best, arguments).is_ok()
         };
         if thing.is_list_unavailable && (is_unlisted || decided.is_err()) && may_be_allowed() {
             note.inspect(|note| {
@@ -181,12 +181,12 @@ impl Access for PolicyAccess {
         match decided {
             Ok(_) if is_unlisted => {
                 tracing::debug!(upstream, reason = UNLISTED, "a call is denied");
-                self.metrics.denied(standing.rights().tenant().as_str(), "not_listed");
+                self.metrics.denied(actor.rights().tenant().as_str(), "not_listed");
                 false
             }
             Ok(permit) => {
                 // What stands behind has to see the rights that it was decided by.
-                if let Cow::Owned(newer) = standing {
+                if let Cow::Owned(newer) = actor {
                     context.extensions.insert(newer);
                 }
                 context.extensions.insert::<Permit>(permit);
@@ -194,50 +194,50 @@ impl Access for PolicyAccess {
             }
             Err(denied) => {
                 tracing::debug!(upstream, reason = %denied.reason(), "a call is denied");
-                self.metrics.denied(standing.rights().tenant().as_str(), denied.reason().word());
+                self.metrics.denied(actor.rights().tenant().as_str(), denied.reason().word());
                 false
             }
         }
     }
 
     fn unknown_target(&self, context: &Context) {
-        let ruling = self.now.get();
-        let (standing, rule, word) = match Self::standing(&ruling, context) {
-            Some(standing) => (Some(standing), NOBODYS, "unknown"),
+        let snapshot = self.current.get();
+        let (actor, rule, word) = match Self::actor(&snapshot, context) {
+            Some(actor) => (Some(actor), NOBODYS, "unknown"),
             None => (context.extensions.get().map(Cow::Borrowed), NO_TENANT, "no_tenant"),
         };
         if let Some(note) = context.extensions.get::<AuditNote>() {
             note.decided(Decision::Denied, Some(rule));
         }
-        if let Some(standing) = standing {
-            self.metrics.denied(standing.rights().tenant().as_str(), word);
+        if let Some(actor) = actor {
+            self.metrics.denied(actor.rights().tenant().as_str(), word);
         }
     }
 
     /// Those who ask as they are known now: nobody is taken for who they were, and no policy is kept that holds no more.
     fn background_context(&self, context: &Context) -> Option<Context> {
         let mut lasting = Context::new(context.origin, context.revision);
-        lasting.extensions.insert(Self::standing(&self.now.get(), context)?.into_owned());
+        lasting.extensions.insert(Self::actor(&self.current.get(), context)?.into_owned());
         Some(lasting)
     }
 
     fn needs_item(&self, context: &Context) -> bool {
-        Self::standing(&self.now.get(), context).is_some_and(|standing| standing.rights().looks_at_items())
+        Self::actor(&self.current.get(), context).is_some_and(|actor| actor.rights().looks_at_items())
     }
 }
 
 /// Those who are told the same by an upstream of a scope.
-fn whose(scope: ScopeFile, standing: &Standing) -> CallerSet {
+fn caller_set(scope: ScopeFile, actor: &Actor) -> CallerSet {
     match scope {
         ScopeFile::Shared => CallerSet::Everybody,
-        ScopeFile::Tenant => CallerSet::Key(standing.tenant().clone()),
-        ScopeFile::User | ScopeFile::Session => CallerSet::Key(standing.user().clone()),
+        ScopeFile::Tenant => CallerSet::Key(actor.tenant().clone()),
+        ScopeFile::User | ScopeFile::Session => CallerSet::Key(actor.user().clone()),
     }
 }
 
 /// The key of the connections that a caller uses with an upstream of a scope.
-pub(crate) fn scope_key(scope: ScopeFile, standing: &Standing) -> ScopeKey {
-    match whose(scope, standing) {
+pub(crate) fn scope_key(scope: ScopeFile, actor: &Actor) -> ScopeKey {
+    match caller_set(scope, actor) {
         CallerSet::Key(key) => key,
         _ => ScopeKey::new("shared"),
     }

@@ -12,8 +12,8 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Gateway;
+use super::current_policy::{CurrentPolicy, PolicySnapshot};
 use super::question::{Question, Who, endpoint, unknown};
-use super::ruling::{Now, Ruling};
 use crate::RunError;
 use crate::args::{CheckFormat, ExplainArgs, ToolsArgs, UserArgs};
 use crate::config;
@@ -82,13 +82,13 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     let upstreams = std::mem::take(&mut loaded.upstreams);
     let maker = Maker::unserved(loaded.listening.hosts.clone(), loaded.listening.origins.clone());
     let metrics = Metrics::new();
-    let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
-    let standing = now.get().standings.of(&principal, endpoint.as_ref());
-    let standing = standing.map_err(|why| RunError::Question(why.reason().to_string()))?;
-    let mut gateway = Gateway::new(now, maker, None, metrics, None, false, by_plan_of_config())?;
+    let current = CurrentPolicy::new(PolicySnapshot::of(loaded, &upstreams, None, &metrics));
+    let actor = current.get().actors.of(&principal, endpoint.as_ref());
+    let actor = actor.map_err(|why| RunError::Question(why.reason().to_string()))?;
+    let mut gateway = Gateway::new(current, maker, None, metrics, None, false, by_plan_of_config())?;
     gateway.apply(upstreams);
     let mut context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
-    context.extensions = standing.extensions();
+    context.extensions = actor.extensions();
     let link = gateway.merged.connect(Scope::Shared);
     let mut reply = link.call(Call::message(list("crossway tools")?, context));
     let mut text = String::new();

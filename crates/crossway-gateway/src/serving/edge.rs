@@ -15,12 +15,12 @@ use hyper::body::Incoming;
 use ring::digest::{SHA256, digest};
 use tower_service::Service;
 
-use super::ruling::{Now, Ruling};
+use super::actor::Actor;
+use super::current_policy::{CurrentPolicy, PolicySnapshot};
 use super::sent::{Counted, CountedFuture};
-use super::standing::Standing;
 use crate::faces::{FaceBody, FaceFuture, Faces, answer, is_of_document, is_of_mcp, name_in};
 use crate::hex::hex;
-use crate::identity::{Door, IdentifiedBody, IdentifiedFuture, NotLetIn};
+use crate::identity::{Authenticator, IdentifiedBody, IdentifiedFuture, Unauthenticated};
 use crate::joined::joined;
 use crate::metrics::Metrics;
 
@@ -36,7 +36,7 @@ pub(crate) struct Edge(Arc<Behind>);
 
 struct Behind {
     /// What holds now; `None` where nobody is asked who they are.
-    known: Option<(Now, Metrics)>,
+    known: Option<(CurrentPolicy, Metrics)>,
     faces: Faces,
 }
 
@@ -47,8 +47,8 @@ impl Edge {
     }
 
     /// For callers who are known.
-    pub(super) fn new(now: Now, metrics: Metrics, faces: Faces) -> Self {
-        Self(Arc::new(Behind { known: Some((now, metrics)), faces }))
+    pub(super) fn new(current: CurrentPolicy, metrics: Metrics, faces: Faces) -> Self {
+        Self(Arc::new(Behind { known: Some((current, metrics)), faces }))
     }
 }
 
@@ -63,24 +63,24 @@ impl Service<Request<Incoming>> for Edge {
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         let Behind { known, faces } = &*self.0;
-        let Some((now, metrics)) = known else {
+        let Some((current, metrics)) = known else {
             return IdentifiedFuture::Passed(CountedFuture::new(faces.send(request), None));
         };
         if let Ok(trace) = from_headers(request.headers()) {
             request.extensions_mut().insert(ClientTrace(trace));
         }
-        let ruling = now.get();
-        let gate = Gate::of(&ruling, &request);
-        match gate.door(&ruling, metrics).let_in(request) {
-            Ok(request) => IdentifiedFuture::Passed(gate.send(&ruling, faces, request)),
-            Err(NotLetIn::Answered(response)) => IdentifiedFuture::answered(*response),
-            Err(NotLetIn::Early(mut early)) => {
-                let (behind, ruling) = (Arc::clone(&self.0), Guard::into_inner(ruling));
+        let snapshot = current.get();
+        let gate = Gate::of(&snapshot, &request);
+        match gate.authenticator(&snapshot, metrics).authenticate(request) {
+            Ok(request) => IdentifiedFuture::Passed(gate.send(&snapshot, faces, request)),
+            Err(Unauthenticated::Answered(response)) => IdentifiedFuture::answered(*response),
+            Err(Unauthenticated::Early(mut early)) => {
+                let (behind, snapshot) = (Arc::clone(&self.0), Guard::into_inner(snapshot));
                 let metrics = metrics.clone();
                 IdentifiedFuture::waiting(async move {
                     early.keys().await;
-                    let request = gate.door(&ruling, &metrics).let_in_late(*early)?;
-                    Ok(gate.send(&ruling, &behind.faces, request))
+                    let request = gate.authenticator(&snapshot, &metrics).authenticate_late(*early)?;
+                    Ok(gate.send(&snapshot, &behind.faces, request))
                 })
             }
         }
@@ -105,34 +105,34 @@ struct Gate {
 }
 
 impl Gate {
-    fn of(ruling: &Ruling, request: &Request<Incoming>) -> Self {
+    fn of(snapshot: &PolicySnapshot, request: &Request<Incoming>) -> Self {
         let path = request.uri().path();
-        let is_of_tools = ruling.openapi.is_some() && !is_of_mcp(path);
+        let is_of_tools = snapshot.openapi.is_some() && !is_of_mcp(path);
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         Self { is_of_tools, is_of_document: is_of_tools && reads && is_of_document(path) }
     }
 
-    fn door<'a>(&self, ruling: &'a Ruling, metrics: &'a Metrics) -> Door<'a> {
-        let stand_in = ruling.openapi.as_ref().and_then(Option::as_ref).filter(|_| self.is_of_document);
-        Door { identity: &ruling.identity, metrics, stand_in, is_of_tools: self.is_of_tools }
+    fn authenticator<'a>(&self, snapshot: &'a PolicySnapshot, metrics: &'a Metrics) -> Authenticator<'a> {
+        let stand_in = snapshot.openapi.as_ref().and_then(Option::as_ref).filter(|_| self.is_of_document);
+        Authenticator { identity: &snapshot.identity, metrics, stand_in, is_of_tools: self.is_of_tools }
     }
 
     /// Sends a request, of which it is known who calls, to the face that it is for.
     fn send(
         &self,
-        ruling: &Ruling,
+        snapshot: &PolicySnapshot,
         faces: &Faces,
         mut request: Request<Incoming>,
     ) -> CountedFuture<FaceFuture> {
-        match self.standing(ruling, &request) {
-            Ok(standing) => {
-                let chat = ruling.asks_for_chats.then(|| chat(request.headers(), standing.user())).flatten();
+        match self.actor(snapshot, &request) {
+            Ok(actor) => {
+                let chat = snapshot.asks_for_chats.then(|| chat(request.headers(), actor.user())).flatten();
                 let extensions = request.extensions_mut();
                 if let Some(chat) = chat {
                     extensions.insert(chat);
                 }
-                extensions.insert(standing.extensions());
-                CountedFuture::new(faces.send(request), Some(standing))
+                extensions.insert(actor.extensions());
+                CountedFuture::new(faces.send(request), Some(actor))
             }
             Err(NotAdmitted::Nowhere) => CountedFuture::new(self.nowhere(), None),
             Err(NotAdmitted::NoTenant) => CountedFuture::new(self.no_tenant(), None),
@@ -140,13 +140,13 @@ impl Gate {
     }
 
     /// What the caller may do at the path.
-    fn standing(&self, ruling: &Ruling, request: &Request<Incoming>) -> Result<Standing, NotAdmitted> {
+    fn actor(&self, snapshot: &PolicySnapshot, request: &Request<Incoming>) -> Result<Actor, NotAdmitted> {
         let path = request.uri().path();
         if !self.is_of_tools && !is_of_mcp(path) {
             return Err(NotAdmitted::Nowhere);
         }
         let principal = extension_of::<Principal>(request.extensions()).ok_or(NotAdmitted::Nowhere)?;
-        admit(ruling, principal, path)
+        admit(snapshot, principal, path)
     }
 
     fn nowhere(&self) -> FaceFuture {
@@ -169,19 +169,23 @@ pub(super) enum NotAdmitted {
 }
 
 /// What a caller may do at a path.
-pub(super) fn admit(ruling: &Ruling, principal: &Principal, path: &str) -> Result<Standing, NotAdmitted> {
+pub(super) fn admit(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+    path: &str,
+) -> Result<Actor, NotAdmitted> {
     let named = name_in(path);
-    let endpoint = named.as_deref().and_then(|name| ruling.endpoints.get(name));
-    let standing = ruling.standings.of(principal, endpoint).map_err(|why| {
+    let endpoint = named.as_deref().and_then(|name| snapshot.endpoints.get(name));
+    let actor = snapshot.actors.of(principal, endpoint).map_err(|why| {
         let why = why.reason();
         tracing::debug!(endpoint = endpoint.map(|name| &**name), %why, "a caller belongs to no tenant");
         // Whose endpoint it is must not be told apart from there being none of the name: who has a tenant finds nothing there then, and who has
         // none has none anywhere.
-        let has_one = endpoint.is_some() && ruling.standings.of(principal, None).is_ok();
+        let has_one = endpoint.is_some() && snapshot.actors.of(principal, None).is_ok();
         if has_one { NotAdmitted::Nowhere } else { NotAdmitted::NoTenant }
     })?;
     match (&named, endpoint) {
-        (Some(name), None) if !standing.rights().reaches(name) => Err(NotAdmitted::Nowhere),
-        _ => Ok(standing),
+        (Some(name), None) if !actor.rights().reaches(name) => Err(NotAdmitted::Nowhere),
+        _ => Ok(actor),
     }
 }

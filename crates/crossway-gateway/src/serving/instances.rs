@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::limits::TROUBLE_TIME;
 use crate::operations::{InstanceCounts, UpstreamState, UpstreamStatus};
-use crate::vitals::Vitals;
+use crate::upstream_health::UpstreamHealth;
 
 /// The instances of an upstream, as long as there are any. Clones share them.
 #[derive(Clone, Default)]
@@ -21,11 +21,11 @@ struct Trouble {
 }
 
 /// An instance is shown until whoever has this drops it.
-pub(super) struct Shown(Arc<Vitals>);
+pub(super) struct Shown(Arc<UpstreamHealth>);
 
 impl Instances {
     /// There is one more.
-    pub(super) fn show(&self, vitals: &Arc<Vitals>) -> Arc<Shown> {
+    pub(super) fn show(&self, vitals: &Arc<UpstreamHealth>) -> Arc<Shown> {
         let shown = Arc::new(Shown(Arc::clone(vitals)));
         let mut all = self.all();
         // An instance is seldom made: there is time to look at all.
@@ -36,10 +36,10 @@ impl Instances {
 
     /// A call could not be sent, for want of a credential that somebody else was to give.
     pub(super) fn trouble(&self, why: String) {
-        let now = Instant::now();
+        let current = Instant::now();
         let mut trouble = self.1.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = trouble.as_ref().filter(|trouble| trouble.is_recent()).map_or(now, |it| it.since);
-        *trouble = Some(Trouble { since, last: now, why });
+        let since = trouble.as_ref().filter(|trouble| trouble.is_recent()).map_or(current, |it| it.since);
+        *trouble = Some(Trouble { since, last: current, why });
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Weak<Shown>>> {
@@ -56,13 +56,13 @@ impl Trouble {
 
 /// An upstream that operators are told of.
 #[derive(Clone)]
-pub(super) struct Told {
+pub(super) struct MonitoredUpstream {
     pub(super) name: String,
     pub(super) scoped: Scoped,
     pub(super) instances: Instances,
 }
 
-impl Told {
+impl MonitoredUpstream {
     /// How the upstream is: as the best of its instances, for there it is seen whether it can be reached at all, with word of how many
     /// are otherwise. One without an instance is idle, or down where calls did not get as far.
     pub(super) fn status(&self) -> UpstreamStatus {

@@ -7,9 +7,10 @@
 //! ```
 
 mod access;
+mod actor;
 mod ask;
 mod audit_file;
-mod discreet;
+mod current_policy;
 mod edge;
 mod endings;
 mod instances;
@@ -20,11 +21,10 @@ mod owned;
 mod question;
 mod quotas;
 mod recorded;
-mod ruling;
+mod redacted;
 mod running;
 mod sent;
-mod shares;
-mod standing;
+mod session_limiters;
 mod supply;
 mod upstream;
 
@@ -57,12 +57,12 @@ pub use ask::{explain, tools};
 pub(crate) use edge::Edge;
 
 use access::PolicyAccess;
-use discreet::Discreet;
-use instances::Told;
+use actor::Actor;
+use current_policy::{CurrentPolicy, PolicySnapshot};
+use instances::MonitoredUpstream;
 use manager::{Manager, Sockets};
 use recorded::Recorded;
-use ruling::{Now, Ruling};
-use standing::Standing;
+use redacted::Redacted;
 use upstream::{Counts, Served};
 
 /// A config that is loaded, and what the service manager has given: all that can be wrong before anything is started.
@@ -128,7 +128,7 @@ impl fmt::Debug for Prepared {
 
 /// Everything that is served.
 struct Gateway {
-    now: Now,
+    current: CurrentPolicy,
     maker: Maker,
     keyring: Option<Arc<Keyring>>,
     /// What binds the states of questions to callers: the keys of sessions, or one of this process alone.
@@ -152,12 +152,12 @@ struct Gateway {
     /// What reaches upstreams.
     connect: Connect,
     /// What operators are told of.
-    told: Arc<Mutex<Vec<Told>>>,
+    told: Arc<Mutex<Vec<MonitoredUpstream>>>,
 }
 
 impl Gateway {
     fn new(
-        now: Now,
+        current: CurrentPolicy,
         maker: Maker,
         keyring: Option<Arc<Keyring>>,
         metrics: Metrics,
@@ -166,11 +166,11 @@ impl Gateway {
         connect: Connect,
     ) -> Result<Self, RunError> {
         let merged = Router::new(
-            RouterOptions::default().access(PolicyAccess::by_prefix(now.clone(), metrics.clone())),
+            RouterOptions::default().access(PolicyAccess::by_prefix(current.clone(), metrics.clone())),
         );
         let handles = keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
         let needs_bearer = NeedsBearer::default();
-        needs_bearer.set(wants_proof(&now));
+        needs_bearer.set(wants_proof(&current));
         let directory = Directory::for_callers(
             maker.tools().needs_bearer(needs_bearer.clone()).tells_of_unlisted(),
             reaches,
@@ -178,12 +178,13 @@ impl Gateway {
         let root = maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles);
         let faces = Faces::new(root.with_tools(Some(Tools::Many(directory.clone()))));
         let named: [(String, Arc<dyn NamedSource>); 0] = [];
-        let secrets = SecretStore::through(now.get().proxies.clone(), named).ok_or(RunError::NoRandomness)?;
-        let counts = Counts::new(&now, &metrics);
+        let secrets =
+            SecretStore::through(current.get().proxies.clone(), named).ok_or(RunError::NoRandomness)?;
+        let counts = Counts::new(&current, &metrics);
         let states = keyring.clone().map_or_else(|| Keyring::random().map(Arc::new), Ok);
         let states = states.map_err(|_| RunError::NoRandomness)?;
         let mut gateway = Self {
-            now,
+            current,
             maker,
             keyring,
             states,
@@ -209,16 +210,16 @@ impl Gateway {
     /// from their next message on, and clients are told that lists may be others.
     fn reload(&mut self, mut loaded: Loaded) {
         let upstreams = std::mem::take(&mut loaded.upstreams);
-        let before = self.now.get();
+        let before = self.current.get();
         loaded.identity.take_over(&before.identity);
         loaded.identity.start(&self.metrics, &loaded.proxies);
         let tenants = std::mem::take(&mut loaded.tenants);
-        let ruling = Ruling::of(loaded, &upstreams, Some(&before), &self.metrics);
-        let generation = ruling.standings.generation();
+        let snapshot = PolicySnapshot::of(loaded, &upstreams, Some(&before), &self.metrics);
+        let generation = snapshot.actors.generation();
         drop(before);
-        let before = self.now.set(ruling);
+        let before = self.current.set(snapshot);
         tokio::task::spawn_blocking(move || drop(before));
-        self.needs_bearer.set(wants_proof(&self.now));
+        self.needs_bearer.set(wants_proof(&self.current));
         // First, for an upstream may have the name of one.
         self.close_endpoints();
         self.apply(upstreams);
@@ -242,7 +243,7 @@ impl Gateway {
             let name = spec.name.clone();
             let served = Served::new(
                 spec,
-                &self.now,
+                &self.current,
                 &self.secrets,
                 &self.counts,
                 &self.metrics,
@@ -290,14 +291,14 @@ impl Gateway {
     fn tools_of(&self, served: &Served) -> OpenApi {
         let config = self.directory.config().at(&encode_name(&served.spec.name));
         let recorded = recorded(&served.alone, self.audit.as_ref(), self.is_traced);
-        let upstream = Recorded::new(Arc::new(Discreet(served.alone.clone())), recorded);
+        let upstream = Recorded::new(Arc::new(Redacted(served.alone.clone())), recorded);
         self.maker.tools_of(Arc::new(upstream), config.name(&served.spec.name))
     }
 
     /// Closes the endpoints that are not there any more.
     fn close_endpoints(&mut self) {
-        let now = self.now.get();
-        for gone in self.endpoints.extract_if(.., |endpoint| !now.endpoints.contains_key(endpoint)) {
+        let current = self.current.get();
+        for gone in self.endpoints.extract_if(.., |endpoint| !current.endpoints.contains_key(endpoint)) {
             if let Some(pair) = self.faces.remove(&gone) {
                 self.maker.retire(pair);
             }
@@ -306,7 +307,7 @@ impl Gateway {
 
     /// The endpoints that say which tenant is meant: all upstreams as one, like the root.
     fn open_endpoints(&mut self) {
-        let endpoints = self.now.get().endpoints.clone();
+        let endpoints = self.current.get().endpoints.clone();
         for endpoint in endpoints.keys().filter(|endpoint| !self.endpoints.contains(endpoint)) {
             let handles = self.handles(&format!("/{endpoint}/mcp"));
             let pair = self.maker.pair_with(self.face(&self.merged), handles);
@@ -337,18 +338,18 @@ fn recorded(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc
         Some(audit) => Arc::new(Around::new(router.clone(), audit.clone())),
         None => Arc::new(router.clone()),
     };
-    let inner = Discreet(inner);
+    let inner = Redacted(inner);
     if is_traced { Arc::new(Around::new(inner, TraceLayer::new())) } else { Arc::new(inner) }
 }
 
 /// Whether callers have to prove who they are.
-fn wants_proof(now: &Now) -> bool {
-    now.get().identity.proof() != "none"
+fn wants_proof(current: &CurrentPolicy) -> bool {
+    current.get().identity.proof() != "none"
 }
 
 /// Whether an upstream is there for a caller.
 fn reaches(upstream: &str, caller: &http::Extensions) -> bool {
-    extension_of::<Standing>(caller).is_some_and(|standing| standing.rights().reaches(upstream))
+    extension_of::<Actor>(caller).is_some_and(|actor| actor.rights().reaches(upstream))
 }
 
 #[cfg(test)]

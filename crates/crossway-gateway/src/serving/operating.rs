@@ -11,9 +11,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::audit_file::AuditFile;
-use super::instances::Told;
+use super::current_policy::CurrentPolicy;
+use super::instances::MonitoredUpstream;
 use super::question::Question;
-use super::ruling::Now;
 use crate::RunError;
 use crate::config::file::OverflowFile;
 use crate::config::limits::AUDIT_END;
@@ -26,21 +26,21 @@ use crate::operations::{
 };
 use crate::otlp::Exporter;
 use crate::serve::listener;
-use crate::tls::{Door, Tls, TlsFiles};
+use crate::tls::{MaybeTls, Tls, TlsFiles};
 
 /// What operators are told of.
 #[derive(Clone)]
 pub(super) struct Source {
-    pub(super) now: Now,
+    pub(super) current: CurrentPolicy,
     pub(super) faces: Faces,
-    pub(super) upstreams: Arc<Mutex<Vec<Told>>>,
+    pub(super) upstreams: Arc<Mutex<Vec<MonitoredUpstream>>>,
     pub(super) audit: Option<AuditLog>,
 }
 
 impl OperationsSource for Source {
     fn upstreams(&self) -> Vec<UpstreamStatus> {
         let upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
-        upstreams.iter().map(Told::status).collect()
+        upstreams.iter().map(MonitoredUpstream::status).collect()
     }
 
     fn sessions(&self) -> Vec<SessionCount> {
@@ -64,12 +64,12 @@ impl OperationsSource for Source {
 
     fn explain(&self, question: &RawValue) -> Result<Box<RawValue>, BadQuestion> {
         let question = Question::parse(question.get()).map_err(BadQuestion::new)?;
-        let ruling = self.now.get();
+        let snapshot = self.current.get();
         let answer = question
             .answer(
-                ruling.standings.policy(),
-                &ruling.identity,
-                ruling.disabled_tools.get(&question.upstream),
+                snapshot.actors.policy(),
+                &snapshot.identity,
+                snapshot.disabled_tools.get(&question.upstream),
             )
             .map_err(BadQuestion::new)?;
         to_raw_value(&answer).map_err(|error| BadQuestion::new(error.to_string()))
@@ -91,7 +91,7 @@ pub(super) async fn operate(
     tracing::info!(address = %listener.local_addr().unwrap_or(address), "operations are served");
     let service = Operations::new(source, readiness, metrics, config.hosts, key);
     let limits = crate::operations::limits::http();
-    Ok(tokio::spawn(serve_with(listener, Door::of(tls), service, limits, std::future::pending())))
+    Ok(tokio::spawn(serve_with(listener, MaybeTls::of(tls), service, limits, std::future::pending())))
 }
 
 /// Keeps it told whether the keys are there of who holds now: those of another authorization server have to be read first.
@@ -203,7 +203,7 @@ mod tests {
         let readiness = Readiness::new();
         readiness.config_loaded();
         readiness.listening();
-        let (now, identities) = watch::channel(there.clone());
+        let (current, identities) = watch::channel(there.clone());
         let mut following = Box::pin(follow_keys(identities, readiness.clone()));
         for (identity, is_ready) in [
             (there.clone(), true),
@@ -211,7 +211,7 @@ mod tests {
             (identity(&format!("{keys}'https://another.example/keys'")), false),
             (there, true),
         ] {
-            now.send_replace(identity);
+            current.send_replace(identity);
             assert!((&mut following).now_or_never().is_none());
             assert_eq!(readiness.is_ready(), is_ready);
         }

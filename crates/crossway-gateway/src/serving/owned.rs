@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
-use super::standing::Standing;
+use super::actor::Actor;
 use crate::joined::joined;
 
 /// The requests whose answers are of one caller, and may be questions (2026-07-28, basic/patterns/mrtr).
@@ -47,16 +47,14 @@ struct OwnedLink {
 
 impl Connection for OwnedLink {
     fn call(&self, mut call: Call) -> Reply {
-        let (Ask::Message(message), Some(standing)) =
-            (&mut call.ask, call.context.extensions.get::<Standing>())
+        let (Ask::Message(message), Some(actor)) = (&mut call.ask, call.context.extensions.get::<Actor>())
         else {
             return self.link.call(call);
         };
         if !message.is_request() || !OWNED.iter().any(|method| message.is_method(method)) {
             return self.link.call(call);
         }
-        let owner =
-            Owner { keyring: self.keyring.clone(), name: self.name.clone(), standing: standing.clone() };
+        let owner = Owner { keyring: self.keyring.clone(), name: self.name.clone(), actor: actor.clone() };
         match owner.opened(message) {
             Ok(None) => {}
             Ok(Some(opened)) => *message = opened,
@@ -79,12 +77,12 @@ struct NotTheirs;
 struct Owner {
     keyring: Arc<Keyring>,
     name: Arc<str>,
-    standing: Standing,
+    actor: Actor,
 }
 
 impl Owner {
     fn purpose(&self) -> String {
-        joined(&["crossway state of", &self.name, self.standing.user().as_str()])
+        joined(&["crossway state of", &self.name, self.actor.user().as_str()])
     }
 
     /// The request with the upstream's own state, if it has one.
@@ -151,8 +149,8 @@ mod tests {
     use crossway_policy::{Policy, Principal, Proof};
     use crossway_proto::Limits;
 
-    use super::super::shares::Shares;
-    use super::super::standing::Standings;
+    use super::super::actor::Actors;
+    use super::super::session_limiters::SessionLimiters;
     use super::*;
     use crate::metrics::Metrics;
 
@@ -160,8 +158,8 @@ mod tests {
         let config = json!({ "tenants": { "acme": { "groups": ["acme"] } } });
         let policy = Policy::compile(&serde_json::from_value(config).unwrap(), &[]).unwrap();
         let alice = Principal::new("i", "alice", Proof::Jwt).with_groups(["acme"]);
-        let standing = Standings::new(policy, Shares::new(1), Metrics::new()).of(&alice, None).unwrap();
-        Owner { keyring: Arc::new(Keyring::random().unwrap()), name: "wiki".into(), standing }
+        let actor = Actors::new(policy, SessionLimiters::new(1), Metrics::new()).of(&alice, None).unwrap();
+        Owner { keyring: Arc::new(Keyring::random().unwrap()), name: "wiki".into(), actor }
     }
 
     fn message(text: String) -> Message {

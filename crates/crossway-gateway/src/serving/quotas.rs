@@ -7,15 +7,15 @@ use crossway_policy::{Kind, Permit, Principal, QuotaKey};
 use crossway_router::{Bound, ScopeKey};
 use crossway_service::{Call, Context};
 
-use super::ruling::Now;
-use super::standing::Standing;
+use super::actor::Actor;
+use super::current_policy::CurrentPolicy;
 use crate::config::file::ScopeFile;
 use crate::joined::joined;
 use crate::metrics::{Metrics, QuotaBound};
 
 /// What a call that has a permit counts against.
 pub(super) struct PolicyQuotas {
-    pub(super) now: Now,
+    pub(super) current: CurrentPolicy,
     pub(super) metrics: Metrics,
 }
 
@@ -23,21 +23,21 @@ impl Quotas for PolicyQuotas {
     fn quotas(&self, call: &Call) -> QuotaList {
         let extensions = &call.context.extensions;
         let Some(permit) = extensions.get::<Permit>() else { return QuotaList::default() };
-        let ruling = self.now.get();
-        let (policy, caller) = (ruling.standings.policy(), permit.principal());
+        let snapshot = self.current.get();
+        let (policy, caller) = (snapshot.actors.policy(), permit.principal());
         let make = || {
             let tool = (permit.kind() == Kind::Tool).then(|| &**permit.name());
             Quota::all_of_policy(&policy.quotas(caller, permit.tenant(), permit.upstream(), tool), caller)
         };
         // Kept is what the policy that holds now says of the one who has the permit, where that is the same for all that is called.
-        let is_of = |standing: &&Standing| {
-            let rights = standing.rights();
-            standing.generation() == ruling.standings.generation()
+        let is_of = |actor: &&Actor| {
+            let rights = actor.rights();
+            actor.generation() == snapshot.actors.generation()
                 && rights.principal().is_known_alike(caller)
                 && rights.tenant() == permit.tenant()
         };
-        match extensions.get::<Standing>().filter(is_of) {
-            Some(standing) if !policy.has_quotas_of_tools() => standing.quotas(permit.upstream(), make),
+        match extensions.get::<Actor>().filter(is_of) {
+            Some(actor) if !policy.has_quotas_of_tools() => actor.quotas(permit.upstream(), make),
             _ => make(),
         }
     }
@@ -47,26 +47,26 @@ impl Quotas for PolicyQuotas {
     }
 
     fn waits(&self, context: &Context, bytes: usize) -> Option<Box<dyn Any + Send>> {
-        let (standing, permit) = (context.extensions.get::<Standing>()?, context.extensions.get::<Permit>()?);
-        let calls = self.metrics.calls_of(standing.meter(), permit.upstream());
+        let (actor, permit) = (context.extensions.get::<Actor>()?, context.extensions.get::<Permit>()?);
+        let calls = self.metrics.calls_of(actor.meter(), permit.upstream());
         Some(Box::new(calls.hold_request(bytes)))
     }
 }
 
 /// Counts a call that a quota refuses.
 pub(super) fn refused(context: &Context, bound: QuotaBound) {
-    if let Some(standing) = context.extensions.get::<Standing>() {
-        standing.meter().refused(bound);
+    if let Some(actor) = context.extensions.get::<Actor>() {
+        actor.meter().refused(bound);
     }
 }
 
 /// How many processes there may be beside one of an upstream's that is to be started. One that all users of a tenant share counts for
 /// the tenant, one that all tenants share for nobody.
-pub(super) fn children(now: &Now, upstream: &str, context: &Context) -> Vec<Bound> {
-    let Some(standing) = context.extensions.get::<Standing>() else { return Vec::new() };
-    let (ruling, rights) = (now.get(), standing.rights());
-    let scope = ruling.scopes.get(upstream).copied().unwrap_or(ScopeFile::Session);
-    let quotas = ruling.standings.policy().quotas(rights.principal(), rights.tenant(), upstream, None);
+pub(super) fn children(current: &CurrentPolicy, upstream: &str, context: &Context) -> Vec<Bound> {
+    let Some(actor) = context.extensions.get::<Actor>() else { return Vec::new() };
+    let (snapshot, rights) = (current.get(), actor.rights());
+    let scope = snapshot.scopes.get(upstream).copied().unwrap_or(ScopeFile::Session);
+    let quotas = snapshot.actors.policy().quotas(rights.principal(), rights.tenant(), upstream, None);
     let bounds = quotas.into_iter().filter_map(|quota| {
         let most = quota.limits.children?;
         let counts = match scope {
@@ -80,16 +80,20 @@ pub(super) fn children(now: &Now, upstream: &str, context: &Context) -> Vec<Boun
 }
 
 /// The tenant that an instance counts for, where there are others that want room.
-pub(super) fn tenant_among_others(now: &Now, context: &Context) -> Option<ScopeKey> {
-    let standing = context.extensions.get::<Standing>()?;
-    let is_alone = now.get().standings.policy().tenants() < 2;
-    (!is_alone).then(|| standing.tenant().clone())
+pub(super) fn tenant_among_others(current: &CurrentPolicy, context: &Context) -> Option<ScopeKey> {
+    let actor = context.extensions.get::<Actor>()?;
+    let is_alone = current.get().actors.policy().tenants() < 2;
+    (!is_alone).then(|| actor.tenant().clone())
 }
 
 /// The tenant that a call to an upstream counts for, where tenants share it.
-pub(super) fn tenant_of_shared(now: &Now, upstream: &str, context: &Context) -> Option<ScopeKey> {
-    let is_shared = now.get().scopes.get(upstream) == Some(&ScopeFile::Shared);
-    is_shared.then(|| tenant_among_others(now, context)).flatten()
+pub(super) fn tenant_of_shared(
+    current: &CurrentPolicy,
+    upstream: &str,
+    context: &Context,
+) -> Option<ScopeKey> {
+    let is_shared = current.get().scopes.get(upstream) == Some(&ScopeFile::Shared);
+    is_shared.then(|| tenant_among_others(current, context)).flatten()
 }
 
 /// The same for those who are counted together, and for nobody else.

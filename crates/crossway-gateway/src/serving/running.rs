@@ -5,9 +5,9 @@ use futures_util::FutureExt as _;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::current_policy::{CurrentPolicy, PolicySnapshot};
 use super::manager::Manager;
 use super::operating::{Source, Telling, follow_keys, load_tls, operate, record, recorded_all};
-use super::ruling::{Now, Ruling};
 use super::{Edge, Gateway, Prepared, warn};
 use crate::RunError;
 use crate::config::{ConfigErrors, Fixed, Loaded, Reloads};
@@ -15,8 +15,8 @@ use crate::connect::by_plan_unquoted;
 use crate::identity::Identity;
 use crate::metrics::{Metrics, Reload};
 use crate::operations::Readiness;
-use crate::serve::{Bound, Ending, run};
-use crate::tls::{Door, Tls};
+use crate::serve::{BoundListener, Ending, run};
+use crate::tls::{MaybeTls, Tls};
 
 /// Serves until asked to end.
 pub(super) async fn serve(prepared: Prepared) -> Result<(), RunError> {
@@ -24,7 +24,7 @@ pub(super) async fn serve(prepared: Prepared) -> Result<(), RunError> {
         Started::new(prepared).await?;
     let names: Vec<String> = gateway.served.iter().map(|served| served.spec.name.clone()).collect();
     let faces = gateway.faces.clone();
-    let edge = Edge::new(gateway.now.clone(), gateway.metrics.clone(), faces.clone());
+    let edge = Edge::new(gateway.current.clone(), gateway.metrics.clone(), faces.clone());
     let alive = reloading.manager.clone().keep_alive();
     let keys = follow_keys(identities, readiness.clone());
     // What is read during a drain would begin what the drain does not know of.
@@ -51,7 +51,7 @@ pub(super) async fn serve(prepared: Prepared) -> Result<(), RunError> {
         }
     };
     tokio::select! {
-        served = run(bound, faces, edge, Door::of(tls), ending, "crossway", &names) => served?,
+        served = run(bound, faces, edge, MaybeTls::of(tls), ending, "crossway", &names) => served?,
         () = async { tokio::join!(watching, alive, keys); } => {}
     }
     gateway.close().await;
@@ -61,7 +61,7 @@ pub(super) async fn serve(prepared: Prepared) -> Result<(), RunError> {
 
 /// All that is there before the first request is taken.
 struct Started {
-    bound: Bound,
+    bound: BoundListener,
     tls: Option<Tls>,
     gateway: Gateway,
     reloading: Reloading,
@@ -75,7 +75,7 @@ impl Started {
     async fn new(prepared: Prepared) -> Result<Self, RunError> {
         let Prepared { file, mut loaded, manager, sockets, telemetry } = prepared;
         let reloads = Reloads::new(&file, &loaded).map_err(RunError::Signals)?;
-        let bound = Bound::listening(&loaded, sockets.clients).await?;
+        let bound = BoundListener::listening(&loaded, sockets.clients).await?;
         let maker = bound.maker(false);
         let (fixed, says) = (loaded.fixed, loaded.says);
         let upstreams = std::mem::take(&mut loaded.upstreams);
@@ -86,13 +86,13 @@ impl Started {
         let audit = loaded.audit.as_ref().map(record).transpose()?;
         loaded.identity.start(&metrics, &loaded.proxies);
         let (identity, identities) = watch::channel(loaded.identity.clone());
-        let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
+        let current = CurrentPolicy::new(PolicySnapshot::of(loaded, &upstreams, None, &metrics));
         readiness.config_loaded();
         // Only keys that are at a URL are waited for.
-        readiness.keys_loaded(now.get().identity.keys_there().now_or_never().is_some());
+        readiness.keys_loaded(current.get().identity.keys_there().now_or_never().is_some());
         let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
         let mut gateway = Gateway::new(
-            now,
+            current,
             maker,
             keyring,
             metrics.clone(),
@@ -102,7 +102,7 @@ impl Started {
         )?;
         gateway.apply(upstreams);
         let source = Source {
-            now: gateway.now.clone(),
+            current: gateway.current.clone(),
             faces: gateway.faces.clone(),
             upstreams: gateway.told.clone(),
             audit: log.clone(),
@@ -174,7 +174,7 @@ impl Reloading {
                 "these keys have changed and hold from the next start on"
             );
         }
-        self.identity.send_replace(gateway.now.get().identity.clone());
+        self.identity.send_replace(gateway.current.get().identity.clone());
         self.metrics.config_in_force(&hash);
         Reload::Ok
     }

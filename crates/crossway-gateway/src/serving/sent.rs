@@ -9,7 +9,7 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 
-use super::standing::Standing;
+use super::actor::Actor;
 use crate::metrics::HeldBytes;
 use crate::metrics::limits::UNSENT_PIECE;
 
@@ -20,7 +20,7 @@ pub(crate) struct Counted<B> {
     #[pin]
     body: B,
     /// `None` where it is nobody's.
-    whose: Option<Standing>,
+    whose: Option<Actor>,
 }
 
 /// A piece that counts until it is dropped, wherever that is.
@@ -36,12 +36,12 @@ impl AsRef<[u8]> for Piece {
 }
 
 impl<B> Counted<B> {
-    fn new(body: B, whose: Option<Standing>) -> Self {
+    fn new(body: B, whose: Option<Actor>) -> Self {
         Self { body, whose }
     }
 }
 
-fn count(bytes: Bytes, whose: &Standing) -> Bytes {
+fn count(bytes: Bytes, whose: &Actor) -> Bytes {
     // Small pieces are the many: nothing is allocated for them.
     if bytes.len() < UNSENT_PIECE {
         return bytes;
@@ -84,12 +84,12 @@ impl<B> fmt::Debug for Counted<B> {
 pub(crate) struct CountedFuture<F> {
     #[pin]
     future: F,
-    whose: Option<Standing>,
+    whose: Option<Actor>,
 }
 
 impl<F> CountedFuture<F> {
     /// Counts the body as somebody's.
-    pub(super) fn new(future: F, whose: Option<Standing>) -> Self {
+    pub(super) fn new(future: F, whose: Option<Actor>) -> Self {
         Self { future, whose }
     }
 }
@@ -121,8 +121,8 @@ mod tests {
     use http_body_util::{BodyExt, Full};
     use serde_json::json;
 
-    use super::super::shares::Shares;
-    use super::super::standing::Standings;
+    use super::super::actor::Actors;
+    use super::super::session_limiters::SessionLimiters;
     use super::*;
     use crate::metrics::Metrics;
 
@@ -132,7 +132,7 @@ mod tests {
         let policy = Policy::compile(&serde_json::from_value(config).unwrap(), &[]).unwrap();
         let (alice, metrics) =
             (Principal::new("i", "alice", Proof::Jwt).with_groups(["acme"]), Metrics::new());
-        let standing = Standings::new(policy, Shares::new(1), metrics.clone()).of(&alice, None).unwrap();
+        let actor = Actors::new(policy, SessionLimiters::new(1), metrics.clone()).of(&alice, None).unwrap();
         let unsent = || {
             let text = metrics.scrape(&[], &[], None);
             let line = text
@@ -143,7 +143,7 @@ mod tests {
         let piece = async |length: usize| {
             let response = Response::new(Full::new(Bytes::from(vec![7; length])));
             let future = std::future::ready(Ok::<_, Infallible>(response));
-            let mut body = CountedFuture::new(future, Some(standing.clone())).await.unwrap().into_body();
+            let mut body = CountedFuture::new(future, Some(actor.clone())).await.unwrap().into_body();
             body.frame().await.unwrap().unwrap().into_data().unwrap()
         };
         let small = piece(UNSENT_PIECE - 1).await;

@@ -9,23 +9,28 @@ use crossway_service::{
 };
 
 use super::access::scope_key;
-use super::ruling::Now;
-use super::standing::Standing;
+use super::actor::Actor;
+use super::current_policy::CurrentPolicy;
 use crate::config::file::ScopeFile;
 use crate::joined::joined;
 
 /// Supplies calls of an upstream with what the policy that holds now says. What an upstream that `is_api` says of itself is in the
 /// config: those get it too who have yet to get a credential, and are told how when they call.
-pub(super) fn credentials(name: Arc<str>, now: Now, store: SecretStore, is_api: bool) -> CredentialsLayer {
-    let plans = move |call: &Call| match call.context.extensions.get::<Standing>() {
+pub(super) fn credentials(
+    name: Arc<str>,
+    current: CurrentPolicy,
+    store: SecretStore,
+    is_api: bool,
+) -> CredentialsLayer {
+    let plans = move |call: &Call| match call.context.extensions.get::<Actor>() {
         Some(_) if is_api && !is_tool_call(call) => Ok(Plan::default()),
-        Some(standing) => {
-            let (ruling, rights) = (now.get(), standing.rights());
-            let policy = ruling.standings.policy();
+        Some(actor) => {
+            let (snapshot, rights) = (current.get(), actor.rights());
+            let policy = snapshot.actors.policy();
             let make = || policy.credentials(rights.principal(), rights.tenant(), &name).map(Plan::from);
             // Who has a standing of another policy is sent what this one says.
-            match standing.generation() == ruling.standings.generation() {
-                true => standing.plan(&name, make),
+            match actor.generation() == snapshot.actors.generation() {
+                true => actor.plan(&name, make),
                 false => make(),
             }
         }
@@ -39,23 +44,23 @@ pub(super) fn credentials(name: Arc<str>, now: Now, store: SecretStore, is_api: 
 #[derive(Clone)]
 pub(super) struct Holder {
     name: Arc<str>,
-    now: Now,
+    current: CurrentPolicy,
 }
 
 impl Holder {
-    pub(super) fn new(name: Arc<str>, now: Now) -> Self {
-        Self { name, now }
+    pub(super) fn new(name: Arc<str>, current: CurrentPolicy) -> Self {
+        Self { name, current }
     }
 
     pub(super) fn of(&self, context: &Context) -> Option<ScopeKey> {
-        let standing = context.extensions.get::<Standing>()?;
-        Some(scope_key(scope(&self.now, &self.name), standing))
+        let actor = context.extensions.get::<Actor>()?;
+        Some(scope_key(scope(&self.current, &self.name), actor))
     }
 }
 
 /// Whose the connections with an upstream are.
-fn scope(now: &Now, name: &str) -> ScopeFile {
-    now.get().scopes.get(name).copied().unwrap_or(ScopeFile::Session)
+fn scope(current: &CurrentPolicy, name: &str) -> ScopeFile {
+    current.get().scopes.get(name).copied().unwrap_or(ScopeFile::Session)
 }
 
 fn is_tool_call(call: &Call) -> bool {
@@ -66,40 +71,40 @@ fn is_tool_call(call: &Call) -> bool {
 /// replaced never meets an old connection.
 pub(super) struct Keyed<U> {
     name: Arc<str>,
-    now: Now,
+    current: CurrentPolicy,
     upstream: U,
 }
 
 impl<U: Upstream> Keyed<U> {
-    pub(super) fn new(name: Arc<str>, now: Now, upstream: U) -> Self {
-        Self { name, now, upstream }
+    pub(super) fn new(name: Arc<str>, current: CurrentPolicy, upstream: U) -> Self {
+        Self { name, current, upstream }
     }
 }
 
 impl<U: Upstream> Upstream for Keyed<U> {
     fn connect(&self, scope: Scope) -> Link {
-        let (name, now) = (self.name.clone(), self.now.clone());
-        Link::new(KeyedLink { name, now, link: self.upstream.connect(scope) })
+        let (name, current) = (self.name.clone(), self.current.clone());
+        Link::new(KeyedLink { name, current, link: self.upstream.connect(scope) })
     }
 }
 
 struct KeyedLink {
     name: Arc<str>,
-    now: Now,
+    current: CurrentPolicy,
     link: Link,
 }
 
 impl Connection for KeyedLink {
     fn call(&self, mut call: Call) -> Reply {
         let extensions = &call.context.extensions;
-        let Some(standing) = extensions.get::<Standing>() else {
+        let Some(actor) = extensions.get::<Actor>() else {
             let why = "nobody has said for whom this call is".into();
             return Reply::failed(CallError::not_sent(Reason::Unavailable(why)));
         };
-        let scope = scope(&self.now, &self.name);
+        let scope = scope(&self.current, &self.name);
         let version = extensions.get::<Supplied>().map_or("", Supplied::version);
-        let make = || ScopeKey::new(joined(&[scope_key(scope, standing).as_str(), version]));
-        let key = standing.key(&self.name, scope, version, make);
+        let make = || ScopeKey::new(joined(&[scope_key(scope, actor).as_str(), version]));
+        let key = actor.key(&self.name, scope, version, make);
         call.context.extensions.insert(key);
         self.link.call(call)
     }

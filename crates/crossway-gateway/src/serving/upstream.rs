@@ -14,19 +14,19 @@ use crossway_seal::Keyring;
 use crossway_service::{Call, CallError, Connection, Context, Link, Reason, Reply, Scope, Upstream};
 
 use super::access::PolicyAccess;
+use super::actor::Actor;
+use super::current_policy::CurrentPolicy;
 use super::endings::{Endings, Lasting};
-use super::instances::{Instances, Shown, Told};
+use super::instances::{Instances, MonitoredUpstream, Shown};
 use super::owned::Owned;
 use super::quotas::{PolicyQuotas, children, refused, tenant_among_others, tenant_of_shared};
-use super::ruling::Now;
-use super::standing::Standing;
 use super::supply::{Holder, Keyed, credentials};
 use crate::config::UpstreamSpec;
 use crate::config::file::ScopeFile;
 use crate::connect::Connect;
-use crate::late::Late;
 use crate::member::Member;
 use crate::metrics::{Metered, Metrics, QuotaBound, TenantMeter};
+use crate::pending::PendingUpstream;
 use crate::plan::UpstreamPlan;
 use crate::servers::Server;
 
@@ -45,7 +45,7 @@ pub(super) struct Served {
 impl Served {
     pub(super) fn new(
         spec: UpstreamSpec,
-        now: &Now,
+        current: &CurrentPolicy,
         secrets: &SecretStore,
         counts: &Counts,
         metrics: &Metrics,
@@ -56,10 +56,10 @@ impl Served {
         let options =
             ScopedOptions::default().most(spec.sessions).idle(spec.session_idle).age(spec.session_age);
         let (mut made, connect, instances) = (spec.clone(), Arc::clone(connect), Instances::default());
-        let shares = now.clone();
+        let shares = current.clone();
         let shared = spec.name.clone();
         made.guard = made.guard.group_by(move |context| tenant_of_shared(&shares, &shared, context));
-        let (shown, ruled, ends) = (instances.clone(), now.clone(), counts.endings.clone());
+        let (shown, ruled, ends) = (instances.clone(), current.clone(), counts.endings.clone());
         let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
             // What is supplied is meant for the upstream that has the name now. This one ends with its last calls.
             if ruled.get().plans.get(&made.name) != Some(&made.plan) {
@@ -71,21 +71,21 @@ impl Served {
         };
         let scoped = match &spec.plan {
             UpstreamPlan::Command(_) => {
-                let (name, now) = (Arc::clone(&name), now.clone());
-                let bounds = move |context: &Context| children(&now, &name, context);
+                let (name, current) = (Arc::clone(&name), current.clone());
+                let bounds = move |context: &Context| children(&current, &name, context);
                 Scoped::bounded(make, options, counts.processes.clone(), bounds)
             }
             UpstreamPlan::Url(_) | UpstreamPlan::Api(_) => Scoped::new(make, options),
         };
-        let now_too = now.clone();
+        let now_too = current.clone();
         scoped.group_by(move |context| tenant_among_others(&now_too, context));
-        let holder = Holder::new(Arc::clone(&name), now.clone());
+        let holder = Holder::new(Arc::clone(&name), current.clone());
         let holder_too = holder.clone();
         scoped.hold_by(move |context| holder_too.of(context));
-        let keyed = Keyed::new(name.clone(), now.clone(), scoped.clone());
+        let keyed = Keyed::new(name.clone(), current.clone(), scoped.clone());
         let is_api = matches!(spec.plan, UpstreamPlan::Api(_));
         let (told, troubled) = (scoped.clone(), instances.clone());
-        let credentials = credentials(name.clone(), now.clone(), secrets.clone(), is_api)
+        let credentials = credentials(name.clone(), current.clone(), secrets.clone(), is_api)
             .telling_of_missing(move |context| {
                 holder.of(context).inspect(|holder| told.end_listening(holder));
             })
@@ -102,7 +102,7 @@ impl Served {
             false => Arc::new(Around::new(limited, gate)),
         };
         let mut options =
-            RouterOptions::default().access(PolicyAccess::by_name(now.clone(), metrics.clone())).alone();
+            RouterOptions::default().access(PolicyAccess::by_name(current.clone(), metrics.clone())).alone();
         if !spec.instructions {
             options = options.without_instructions();
         }
@@ -136,9 +136,9 @@ impl Served {
     }
 
     /// What operators are told of it.
-    pub(super) fn told(&self) -> Told {
+    pub(super) fn told(&self) -> MonitoredUpstream {
         let (name, scoped) = (self.spec.name.clone(), self.scoped.clone());
-        Told { name, scoped, instances: self.instances.clone() }
+        MonitoredUpstream { name, scoped, instances: self.instances.clone() }
     }
 
     /// Tells all who listen that lists may be others.
@@ -159,7 +159,7 @@ impl Served {
 
 /// Whose a call is, for metrics.
 fn tenant_of(context: &Context) -> Option<&TenantMeter> {
-    context.extensions.get::<Standing>().map(Standing::meter)
+    context.extensions.get::<Actor>().map(Actor::meter)
 }
 
 /// What counts over all upstreams.
@@ -173,8 +173,8 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Calls count against what the policy says.
-    pub(super) fn new(now: &Now, metrics: &Metrics) -> Self {
-        let quotas = PolicyQuotas { now: now.clone(), metrics: metrics.clone() };
+    pub(super) fn new(current: &CurrentPolicy, metrics: &Metrics) -> Self {
+        let quotas = PolicyQuotas { current: current.clone(), metrics: metrics.clone() };
         let calls = LimitLayer::new(quotas, LimitOptions::default());
         let processes = Ledger::telling(|context| refused(context, QuotaBound::Children));
         Self { calls, processes, endings: Endings::default() }
@@ -182,14 +182,14 @@ impl Counts {
 }
 
 /// Who shares the sessions of one instance, where it is legacy: none of those who share it has them all.
-fn sessions(spec: &UpstreamSpec, now: &Now) -> ToLegacyOptions {
-    let (name, now) = (spec.name.clone(), now.clone());
+fn sessions(spec: &UpstreamSpec, current: &CurrentPolicy) -> ToLegacyOptions {
+    let (name, current) = (spec.name.clone(), current.clone());
     match spec.scope {
         ScopeFile::Session => ToLegacyOptions::shared_by(SharedBy::ClientSession),
         ScopeFile::User => ToLegacyOptions::default(),
         ScopeFile::Tenant | ScopeFile::Shared => ToLegacyOptions::default().shared_among(
-            move |context| tenant_of_shared(&now, &name, context),
-            |context| context.extensions.get::<Standing>().map(|standing| standing.user().clone()),
+            move |context| tenant_of_shared(&current, &name, context),
+            |context| context.extensions.get::<Actor>().map(|actor| actor.user().clone()),
         ),
     }
 }
@@ -197,7 +197,7 @@ fn sessions(spec: &UpstreamSpec, now: &Now) -> ToLegacyOptions {
 /// The upstream as one scope has it.
 struct Instance {
     member: Option<(Member, Lasting)>,
-    modern: Late,
+    modern: PendingUpstream,
     /// Operators are told of it as long as it is one.
     _shown: Arc<Shown>,
 }

@@ -2,12 +2,12 @@
 
 mod acceptor;
 mod client_certificate;
-mod door;
 mod files;
 pub mod limits;
+mod maybe_tls;
 
 pub use acceptor::Tls;
 pub use client_certificate::ClientCertificate;
-pub use door::Door;
 pub(crate) use files::has_certificates;
 pub use files::{TlsError, TlsFiles};
+pub use maybe_tls::MaybeTls;

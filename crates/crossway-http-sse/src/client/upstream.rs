@@ -169,7 +169,7 @@ impl Upstream for HttpSseUpstream {
             return Link::new(Refusing);
         }
         let limits = self.shared.limits;
-        let mux = Mux::new(Outbox::new(limits), limits.seam, scope.into());
+        let mux = Mux::new(Outbox::new(limits), limits.service, scope.into());
         let session = Session { mux: mux.clone(), shared: Arc::clone(&self.shared) };
         // Nothing has been said yet, and nobody can have gone.
         let parked = mux.outlet().park(session);

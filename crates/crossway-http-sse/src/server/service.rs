@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use crossway_proto::Message;
-use crossway_proto::http_rules::{Page, Refusal, accept, content_type};
-use crossway_service::{RequestBound, Scope, Upstream, extension_of};
+use crossway_proto::http_rules::{CorsOrigin, Refusal, accept, content_type};
+use crossway_service::{RequestLimiter, Scope, Upstream, extension_of};
 use http::header::{ACCEPT, EXPECT};
 use http::request::Parts;
 use http::{Extensions, Method, Request, Response, Version};
@@ -120,11 +120,11 @@ enum Answer {
 
 impl Shared {
     /// What becomes of a request, and which page may read the response.
-    fn route(&self, head: &mut Parts) -> (Answer, Page) {
+    fn route(&self, head: &mut Parts) -> (Answer, CorsOrigin) {
         if let Err(refusal) = self.check_caller(head) {
-            return (Answer::Refuse(respond::refuse(&refusal, None)), Page::default());
+            return (Answer::Refuse(respond::refuse(&refusal, None)), CorsOrigin::default());
         }
-        let page = Page::allowed(&head.headers);
+        let page = CorsOrigin::allowed(&head.headers);
         let answer = match page.preflight(&head.method, &head.headers, "GET, POST") {
             Some(told) => Answer::Refuse(respond::preflight(told)),
             None => self.answer(head),
@@ -158,7 +158,7 @@ impl Shared {
         if head.headers.contains_key(ACCEPT) {
             accept::check_get(&head.headers).map_err(|refusal| respond::refuse(&refusal, None))?;
         }
-        RequestBound::admit_if_any(extension_of(&head.extensions))
+        RequestLimiter::admit_if_any(extension_of(&head.extensions))
             .map_err(|error| respond::too_many(&error))?;
         let retry_after = self.config.limits.retry_after;
         let session = self
@@ -191,7 +191,7 @@ pub struct ResponseFuture<B> {
     #[pin]
     inner: Inner<B>,
     /// The page that may read the response.
-    page: Page,
+    page: CorsOrigin,
 }
 
 #[pin_project::pin_project(project = InnerProject)]
@@ -229,7 +229,7 @@ impl<B: http_body::Body> Future for ResponseFuture<B> {
                 Err(fault) => respond::bad_body(fault, *version),
             },
         };
-        this.page.may_read(response.headers_mut());
+        this.page.allow(response.headers_mut());
         Poll::Ready(Ok(response))
     }
 }
@@ -243,7 +243,7 @@ fn take(session: &Session, text: Bytes, extensions: Extensions) -> Response<Body
         Err(error) => return respond::bad_message(&error),
     };
     let admitted = match message.is_request() {
-        true => RequestBound::admit_if_any(extension_of(&extensions)),
+        true => RequestLimiter::admit_if_any(extension_of(&extensions)),
         false => Ok(()),
     };
     let taken = match admitted {

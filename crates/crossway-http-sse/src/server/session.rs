@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::{Message, RequestId};
-use crossway_service::{CallError, Link, Pump, SessionOwner, SessionPlace};
+use crossway_service::{CallError, Link, Pump, SessionOwner, SessionPermit};
 use http::Extensions;
 
 use super::sessions::Sessions;
@@ -25,8 +25,9 @@ impl SessionId {
 
     /// Reads what [`Display`](fmt::Display) wrote, and nothing else.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let is_ours = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        is_ours.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(Self)
+        let is_public =
+            text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_public.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(Self)
     }
 }
 
@@ -41,7 +42,7 @@ pub(super) struct Session {
     id: SessionId,
     owner: Option<SessionOwner>,
     /// Its place among its caller's, held while it is there.
-    _place: Option<SessionPlace>,
+    _place: Option<SessionPermit>,
     sessions: Arc<Sessions>,
     limits: ServerLimits,
     state: Mutex<State>,
@@ -69,7 +70,7 @@ impl Session {
     pub(super) fn new(
         id: SessionId,
         owner: Option<SessionOwner>,
-        place: Option<SessionPlace>,
+        place: Option<SessionPermit>,
         sessions: Arc<Sessions>,
         limits: ServerLimits,
     ) -> Self {
@@ -85,7 +86,7 @@ impl Session {
 
     /// Begins to serve the client on a link of its own.
     pub(super) fn begin(&self, link: Link, extensions: Extensions) {
-        self.state().pump = Some(Pump::with_extensions(link, self.limits.seam, extensions));
+        self.state().pump = Some(Pump::with_extensions(link, self.limits.service, extensions));
     }
 
     pub(super) fn is_of(&self, owner: Option<&SessionOwner>) -> bool {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crossway_service::{Link, SessionOwner, SessionShare, extension_of};
+use crossway_service::{Link, SessionLimiter, SessionOwner, extension_of};
 use http::Extensions;
 
 use super::session::{Session, SessionId};
@@ -51,8 +51,8 @@ impl Sessions {
         connect: impl FnOnce() -> Link,
     ) -> Result<Arc<Session>, NoSession> {
         let owner = extension_of(&extensions).cloned();
-        let place = match extension_of::<SessionShare>(&extensions) {
-            Some(share) => Some(share.take().ok_or(NoSession::TableFull)?),
+        let place = match extension_of::<SessionLimiter>(&extensions) {
+            Some(share) => Some(share.try_acquire().ok_or(NoSession::TableFull)?),
             None => None,
         };
         let id = SessionId::random().map_err(|_| NoSession::NoRandomness)?;

@@ -1,6 +1,6 @@
 //! Errors of recording a call.
 
-use crossway_service::{CallError, Reason, Why};
+use crossway_service::{CallError, ErrorText, Reason};
 
 use crate::limits::AUDIT_RETRY;
 
@@ -19,9 +19,8 @@ pub enum NotRecorded {
 impl From<NotRecorded> for CallError {
     fn from(error: NotRecorded) -> Self {
         match error {
-            NotRecorded::Full => {
-                Self::not_sent(Reason::OverLimit(Why::ours(error.to_string()))).with_retry_after(AUDIT_RETRY)
-            }
+            NotRecorded::Full => Self::not_sent(Reason::OverLimit(ErrorText::public(error.to_string())))
+                .with_retry_after(AUDIT_RETRY),
             NotRecorded::Closed => Self::not_sent(Reason::Closing),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::limits::AUDIT_PARTS;
-use crate::seam::short;
+use crate::stage::short;
 
 /// What others know of a call, for its record: a slot in the call's extensions, which whoever decides and whoever routes fills in.
 ///

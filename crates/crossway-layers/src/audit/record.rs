@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::Place;
 use super::{AuditLog, AuditNote};
-use crate::seam::{hex, is_standing, short};
+use crate::stage::{hex, is_standing, short};
 use crate::trace::ClientTrace;
 
 /// What is known of a call when it comes.

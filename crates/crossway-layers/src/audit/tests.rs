@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::limits::AUDIT_PARTS;
 use crate::script::{around, call_of, message, response, settle};
-use crate::seam::hex;
+use crate::stage::hex;
 use crate::{Clock, TraceLayer};
 
 mod room;

@@ -4,7 +4,7 @@ use crossway_policy::Kind;
 use crossway_proto::{ErrorCode, ErrorObject, Message};
 use crossway_service::Reply;
 
-use crate::seam::short;
+use crate::stage::short;
 
 /// What is not permitted. Its text is that of what does not exist, in servers' words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

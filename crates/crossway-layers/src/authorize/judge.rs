@@ -29,9 +29,9 @@ impl Judge {
     pub(super) fn rights(&self, context: &mut Context) -> Option<Rights> {
         let who = context.extensions.get::<Principal>()?.clone();
         // Those of another policy say nothing here, nor those of another caller.
-        let is_ours =
+        let is_public =
             |rights: &&Rights| rights.are_of(&self.policy) && rights.principal().is_known_alike(&who);
-        if let Some(rights) = context.extensions.get::<Rights>().filter(is_ours) {
+        if let Some(rights) = context.extensions.get::<Rights>().filter(is_public) {
             return Some(rights.clone());
         }
         let found = context.extensions.get::<TenantName>().filter(|tenant| self.policy.is_of(&who, tenant));

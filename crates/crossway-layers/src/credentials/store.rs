@@ -14,7 +14,7 @@ use super::source::{self, Read};
 use super::supplied::Inner;
 use super::{NamedSource, NotSupplied, SecretValue, SourceFailed, Supplied};
 use crate::limits::{FILE_LOOK, SECRETS, SOURCE_TOLD};
-use crate::seam::hex;
+use crate::stage::hex;
 
 /// Reads secrets, and keeps what was read for as long as it holds. Clones share it.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossway_service::{CallError, Reason, Why};
+use crossway_service::{CallError, ErrorText, Reason};
 
 use crate::limits::{LIMIT_CLOSED_RETRY, LIMIT_RETRY};
 
@@ -65,7 +65,7 @@ impl OverQuota {
 
 impl From<OverQuota> for CallError {
     fn from(error: OverQuota) -> Self {
-        let why = Why::ours(error.to_string());
+        let why = ErrorText::public(error.to_string());
         let reason = match error {
             // Of the gateway's room, and no caller's.
             OverQuota::Keys => Reason::OverLimit(why),

@@ -14,7 +14,7 @@ use super::reply::Limited;
 use super::table::{Counts, Table};
 use super::{OverQuota, QuotaKey, Quotas};
 use crate::limits::{LIMIT_KEYS, LIMIT_WAIT};
-use crate::seam::{self, Entry, Stage, Staged};
+use crate::stage::{self, Entry, Stage, Staged};
 use crate::{Clock, SystemClock};
 
 /// Holds calls to their quotas; see the [module](super). Clones, and all that they are put around, count together.
@@ -124,7 +124,7 @@ impl Stage for LimitLayer {
 
 impl LimitLayer {
     fn admit(&self, call: &Call) -> Result<Entry<Pass>, OverQuota> {
-        let Some(request) = seam::request(call) else { return Ok(Entry::Pass(Pass::default())) };
+        let Some(request) = stage::request(call) else { return Ok(Entry::Pass(Pass::default())) };
         let (quotas, now) = (self.0.quotas.quotas(call), self.0.table.now());
         if quotas.iter().any(|quota| quota.is_closed) {
             return Err(OverQuota::Closed);
@@ -136,7 +136,7 @@ impl LimitLayer {
         let mut pass = Pass::default();
         pass.meters.extend(counted.iter().filter(|counts| counts.has_bytes()).map(Arc::clone));
         pass.meters.iter().for_each(|counts| counts.count_bytes(bytes, now));
-        let at_once = quotas.iter().zip(&counted).filter(|_| !seam::is_standing(request));
+        let at_once = quotas.iter().zip(&counted).filter(|_| !stage::is_standing(request));
         let barriers: SmallVec<[Barrier; 3]> = at_once
             .filter_map(|(quota, counts)| Some((Arc::clone(counts), quota.at_once.as_ref()?.of.clone())))
             .collect();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crossway_service::{CallError, RequestBound};
+use crossway_service::{CallError, RequestLimiter};
 use smallvec::SmallVec;
 
 use super::table::{Counts, Table};
@@ -29,12 +29,12 @@ impl RequestCounts {
         &self,
         quotas: QuotaList,
         refused: impl Fn(OverQuota) + Send + Sync + 'static,
-    ) -> RequestBound {
+    ) -> RequestLimiter {
         let table = Arc::clone(&self.0);
         // Where there is no room for its counts at this time, there may be later.
         match Counted::new(&table, &quotas) {
-            Ok(counted) => RequestBound::new(move || told(counted.admit(), &refused)),
-            Err(_) => RequestBound::new(move || {
+            Ok(counted) => RequestLimiter::new(move || told(counted.admit(), &refused)),
+            Err(_) => RequestLimiter::new(move || {
                 told(Counted::new(&table, &quotas).and_then(|counted| counted.admit()), &refused)
             }),
         }

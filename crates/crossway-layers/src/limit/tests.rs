@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossway_policy::{Principal, TenantName};
-use crossway_service::{Call, CallError, Context, Link, Outcome, Reason, Reply, RequestBound};
+use crossway_service::{Call, CallError, Context, Link, Outcome, Reason, Reply, RequestLimiter};
 use crossway_testkit::Server;
 use tokio::time::Instant;
 
@@ -428,7 +428,7 @@ fn of_requests(tenant: &str, user: &str, rate: u32) -> QuotaList {
 }
 
 /// How many requests are let through until one is too many.
-fn admitted(bound: &RequestBound) -> usize {
+fn admitted(bound: &RequestLimiter) -> usize {
     std::iter::from_fn(|| bound.admit().ok()).take(100).count()
 }
 

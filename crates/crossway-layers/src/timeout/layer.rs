@@ -8,7 +8,7 @@ use tower_layer::Layer;
 
 use super::reply::Timed;
 use super::timer::Timer;
-use crate::seam::{self, Entry, Stage, Staged};
+use crate::stage::{self, Entry, Stage, Staged};
 
 /// Ends calls that take too long; see the [module](super). Without a time of its own it heeds deadlines alone.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,7 +64,7 @@ impl Stage for TimeoutLayer {
     type Pass = Option<Timer>;
 
     fn enter(&self, call: &mut Call) -> Entry<Option<Timer>> {
-        let has_end = seam::request(call).is_some_and(|request| !seam::is_standing(request));
+        let has_end = stage::request(call).is_some_and(|request| !stage::is_standing(request));
         let until = self.until(call).filter(|_| has_end);
         let idle = self.idle.filter(|_| has_end);
         Entry::Pass((idle.is_some() || until.is_some()).then(|| Timer::new(idle, until)))

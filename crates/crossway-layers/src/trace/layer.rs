@@ -9,7 +9,7 @@ use tracing::field::Empty;
 
 use super::NoTrace;
 use super::reply::Traced;
-use crate::seam::{self, Entry, Stage, Staged};
+use crate::stage::{self, Entry, Stage, Staged};
 
 /// Puts calls into their traces; see the [module](super).
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,7 +64,7 @@ fn new_span(request: &Message) -> Span {
     tracing::info_span!(
         target: crate::names::CALL,
         "mcp.call",
-        mcp.method.name = request.method().as_deref().map(seam::short),
+        mcp.method.name = request.method().as_deref().map(stage::short),
         trace_id = Empty,
         span_id = Empty,
         parent_span_id = Empty,
@@ -79,7 +79,7 @@ impl Stage for TraceLayer {
     type Pass = Pass;
 
     fn enter(&self, call: &mut Call) -> Entry<Pass> {
-        let Some(request) = seam::request(call) else { return Entry::Pass(Pass(None)) };
+        let Some(request) = stage::request(call) else { return Entry::Pass(Pass(None)) };
         let told = if self.begins_anew { Err(NoTrace::Absent) } else { from_meta(request) };
         let has_meta = told.is_ok();
         let parent = match told {

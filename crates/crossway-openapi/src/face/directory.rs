@@ -256,7 +256,7 @@ where
                 Err(problem) => Err(problem),
             };
             let mut response = answered.unwrap_or_else(Problem::into_response);
-            reader.may_read(&mut response);
+            reader.allow(&mut response);
             response
         })
     }

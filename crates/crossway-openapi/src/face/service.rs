@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
-use crossway_service::{RequestBound, Scope, Upstream, extension_of};
+use crossway_service::{RequestLimiter, Scope, Upstream, extension_of};
 use http::Request;
 use http::request::Parts;
 use tower_service::Service;
@@ -68,7 +68,7 @@ where
                 Err(problem) => Err(problem),
             };
             let mut response = answered.unwrap_or_else(Problem::into_response);
-            reader.may_read(&mut response);
+            reader.allow(&mut response);
             response
         })
     }
@@ -102,7 +102,7 @@ pub(super) fn admit(config: &Config, parts: &Parts) -> Result<Admitted, Problem>
 ///
 /// 429 when it is one too many.
 pub(super) fn counted(parts: &Parts) -> Result<(), Problem> {
-    RequestBound::admit_if_any(extension_of(&parts.extensions)).map_err(|error| Problem::failed(&error))
+    RequestLimiter::admit_if_any(extension_of(&parts.extensions)).map_err(|error| Problem::failed(&error))
 }
 
 /// Checks the key.

@@ -13,7 +13,7 @@ pub use credentials::{
     TokenSource,
 };
 pub use grants::{Effect, Grant, TenantRule};
-pub use quotas::{NotARate, Per, QuotaLimits, QuotaRule, Rate};
+pub use quotas::{InvalidRate, Per, QuotaLimits, QuotaRule, Rate};
 
 use crate::TenantName;
 

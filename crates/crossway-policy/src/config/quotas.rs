@@ -145,7 +145,7 @@ pub enum Per {
 #[error(
     "{0:?} is no rate: a number, perhaps with KiB, MiB or GiB, and /s, /min, /hour or /day, such as 600/min"
 )]
-pub struct NotARate(String);
+pub struct InvalidRate(String);
 
 impl Rate {
     /// So many in this time.
@@ -203,10 +203,10 @@ impl Rate {
 }
 
 impl TryFrom<String> for Rate {
-    type Error = NotARate;
+    type Error = InvalidRate;
 
-    fn try_from(text: String) -> Result<Self, NotARate> {
-        Self::parse(&text).ok_or(NotARate(text))
+    fn try_from(text: String) -> Result<Self, InvalidRate> {
+        Self::parse(&text).ok_or(InvalidRate(text))
     }
 }
 

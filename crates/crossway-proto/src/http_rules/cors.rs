@@ -37,9 +37,9 @@ const EXPOSED: HeaderValue =
 /// # Ok::<(), crossway_proto::http_rules::Refusal>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Page(Option<HeaderValue>);
+pub struct CorsOrigin(Option<HeaderValue>);
 
-impl Page {
+impl CorsOrigin {
     /// The page of a request whose `Origin` was [found to be allowed](super::AllowedOrigins::check).
     #[must_use]
     pub fn allowed(headers: &HeaderMap) -> Self {
@@ -77,14 +77,14 @@ impl Page {
             told.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
         }
         told.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(limits::PREFLIGHT_SECONDS));
-        self.may_read(&mut told);
+        self.allow(&mut told);
         Some(told)
     }
 
     /// Lets the page read an answer that has these headers. Never with credentials that its browser adds by itself.
     ///
     /// Does nothing to the answer to a request of no page, and nothing a second time.
-    pub fn may_read(&self, headers: &mut HeaderMap) {
+    pub fn allow(&self, headers: &mut HeaderMap) {
         let Some(origin) = &self.0 else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn told(method: &Method, headers: &HeaderMap) -> Option<HeaderMap> {
-        Page::allowed(headers).preflight(method, headers, "GET, DELETE")
+        CorsOrigin::allowed(headers).preflight(method, headers, "GET, DELETE")
     }
 
     #[test]
@@ -155,15 +155,15 @@ mod tests {
     #[test]
     fn an_answer_is_opened_to_its_page_once_and_to_nobody_else() {
         let mut headers = HeaderMap::new();
-        Page::default().may_read(&mut headers);
-        Page::allowed(&HeaderMap::new()).may_read(&mut headers);
+        CorsOrigin::default().allow(&mut headers);
+        CorsOrigin::allowed(&HeaderMap::new()).allow(&mut headers);
         assert!(headers.is_empty());
 
         headers.append(VARY, HeaderValue::from_static("Accept"));
-        let page = Page::allowed(&asked(None));
-        page.may_read(&mut headers);
+        let page = CorsOrigin::allowed(&asked(None));
+        page.allow(&mut headers);
         let once = headers.clone();
-        page.may_read(&mut headers);
+        page.allow(&mut headers);
         assert_eq!(headers, once);
         assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), ["Accept", "Origin"]);
         assert_eq!(headers[ACCESS_CONTROL_EXPOSE_HEADERS], EXPOSED);

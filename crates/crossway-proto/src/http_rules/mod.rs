@@ -40,7 +40,7 @@ mod single;
 pub mod version;
 
 pub use authority::{Authority, InvalidAuthority};
-pub use cors::Page;
+pub use cors::CorsOrigin;
 pub use host::AllowedHosts;
 pub use origin::{AllowedOrigins, InvalidOrigin};
 pub use refusal::Refusal;

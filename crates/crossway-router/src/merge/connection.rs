@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crossway_era::keys;
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
-use crossway_service::{self as service, Ask, Call, CallError, Context, Reason, Reply, Why};
+use crossway_service::{self as service, Ask, Call, CallError, Context, ErrorText, Reason, Reply};
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
 
@@ -331,7 +331,7 @@ fn not_found(why: NotFound, request: &Message, what: &str, name: &str) -> Reply 
                 "unknown {what} {name:?}; servers that have not told their {what}s yet: {}{more}",
                 named.join(", ")
             );
-            Reply::failed(CallError::not_sent(Reason::Unavailable(Why::ours(why))))
+            Reply::failed(CallError::not_sent(Reason::Unavailable(ErrorText::public(why))))
         }
         NotFound::Unknown | NotFound::Unasked => Reply::once(unknown(request, what, name)),
     }

@@ -65,15 +65,15 @@ impl Group {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
     /// Beside others.
-    Beside,
+    Shared,
     /// The same, to listen: it has the room that there is, and takes nobody's place who listens too.
-    ToListen,
+    Listen,
     /// By a call in whose course the server may ask: no other such call has it. It comes behind those that wait.
-    Alone,
+    Exclusive,
     /// The same, by one that has waited, and may be the next.
-    InTurn,
+    ExclusiveQueued,
     /// The same, by one that has waited for long enough.
-    AtLast,
+    ExclusiveOverdue,
 }
 
 /// Who may use a session.
@@ -168,7 +168,7 @@ impl Pool {
     ///
     /// When there are as many sessions as there may be, and all are in use.
     pub(super) fn lease(self: &Arc<Self>, owner: Owner, asks: &ClientFeatures) -> Result<Lease, CallError> {
-        self.lease_beside(owner, asks, Hold::Beside)
+        self.lease_beside(owner, asks, Hold::Shared)
     }
 
     /// The same, to listen.
@@ -177,7 +177,7 @@ impl Pool {
         owner: Owner,
         asks: &ClientFeatures,
     ) -> Result<Lease, CallError> {
-        self.lease_beside(owner, asks, Hold::ToListen)
+        self.lease_beside(owner, asks, Hold::Listen)
     }
 
     fn lease_beside(
@@ -201,13 +201,15 @@ impl Pool {
     /// As [`lease`](Self::lease).
     pub(super) fn lease_alone(self: &Arc<Self>, key: &Key, sharer: &Sharer) -> Result<Turn, CallError> {
         self.keep_swept();
-        self.hold(key, if key.owner.is_many() { Hold::Alone } else { Hold::Beside }, sharer)
+        self.hold(key, if key.owner.is_many() { Hold::Exclusive } else { Hold::Shared }, sharer)
     }
 
     pub(super) fn hold(&self, key: &Key, hold: Hold, sharer: &Sharer) -> Result<Turn, CallError> {
         let lease = |member: &Arc<Member>| match hold {
-            Hold::Beside | Hold::ToListen => Some(Lease::new(member)),
-            Hold::Alone | Hold::InTurn | Hold::AtLast => Lease::exclusive(member, sharer),
+            Hold::Shared | Hold::Listen => Some(Lease::new(member)),
+            Hold::Exclusive | Hold::ExclusiveQueued | Hold::ExclusiveOverdue => {
+                Lease::exclusive(member, sharer)
+            }
         };
         let mut state = self.state();
         if state.is_closed {
@@ -215,19 +217,18 @@ impl Pool {
         }
         state.bury(key);
         if let Some(group) = state.groups.get(key) {
-            if hold == Hold::Alone && group.turns.are_waited_for() {
+            if hold == Hold::Exclusive && group.turns.are_waited_for() {
                 return Ok(Turn::Later(Arc::clone(&group.turns)));
             }
             if let Some(lease) = group.members.iter().find_map(lease) {
                 return Ok(Turn::Now(lease));
             }
-            if hold != Hold::AtLast && group.working() >= self.options.at_once.max(1) {
+            if hold != Hold::ExclusiveOverdue && group.working() >= self.options.at_once.max(1) {
                 return Ok(Turn::Later(Arc::clone(&group.turns)));
             }
         }
         let full = |why: &'static str| Err(CallError::not_sent(Reason::OverLimit(why.into())));
-        if !matches!(hold, Hold::Beside | Hold::ToListen)
-            && !state.has_room_for(sharer, self.options.sessions)
+        if !matches!(hold, Hold::Shared | Hold::Listen) && !state.has_room_for(sharer, self.options.sessions)
         {
             return full("as many sessions with the MCP server as you may have are in use");
         }
@@ -416,7 +417,7 @@ impl State {
         let idle = members().filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member))));
         let idle = idle.min_by_key(|(since, _)| *since).map(|(_, member)| member);
         let oldest = idle.or_else(|| {
-            let listening = members().filter(|member| hold != Hold::ToListen && member.busy() == 0);
+            let listening = members().filter(|member| hold != Hold::Listen && member.busy() == 0);
             listening.min_by_key(|member| member.state().used).map(Arc::as_ptr)
         });
         let Some(oldest) = oldest else { return false };

@@ -81,7 +81,7 @@ impl Pool {
         waiting: Waiting,
     ) -> Result<Lease, CallError> {
         let mut patience = std::pin::pin!(sleep(self.options.queue_time));
-        let mut hold = Hold::InTurn;
+        let mut hold = Hold::ExclusiveQueued;
         loop {
             let mut freed = std::pin::pin!(waiting.0.freed.notified());
             // Before it looks, so that it misses nothing.
@@ -97,7 +97,7 @@ impl Pool {
             }
             tokio::select! {
                 () = freed => {}
-                () = &mut patience => hold = Hold::AtLast,
+                () = &mut patience => hold = Hold::ExclusiveOverdue,
             }
         }
     }

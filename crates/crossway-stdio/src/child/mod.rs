@@ -130,7 +130,7 @@ pub(crate) fn connect(plan: &Arc<Plan>, overflow: Overflow) -> (Link, JoinHandle
     let (gone_when_dropped, gone) = watch::channel(());
     let outlet = ChildOutlet::new(Outbox::new(plan.options.outgoing_bytes), gone);
     let stop = outlet.stopping();
-    let mux = Mux::new(outlet, plan.options.seam, overflow);
+    let mux = Mux::new(outlet, plan.options.service, overflow);
     let link = mux.link();
     let alive = Alive::new(plan);
     let keeper = tokio::spawn(async move {

@@ -52,7 +52,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
             writer,
             limits: options.messages,
             lines: LineDecoder::new(options.messages.message_bytes),
-            pump: Pump::new(link, options.seam),
+            pump: Pump::new(link, options.service),
             batches: Batches::default(),
             listening: Vec::new(),
             out: Queue::default(),

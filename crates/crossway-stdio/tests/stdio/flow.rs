@@ -184,7 +184,7 @@ async fn a_client_that_reads_gets_all_that_a_pooled_session_has_for_it() {
 #[tokio::test]
 async fn a_client_that_does_not_listen_holds_its_child_up_and_loses_nothing() {
     let mut options = options();
-    options.seam.waiting_messages = 10;
+    options.service.waiting_messages = 10;
     let client = Client::new(StdioUpstream::new(command("legacy"), options).connect(Scope::Session));
     let mut listener = client.listen();
     let note = |n: usize| {

@@ -291,7 +291,7 @@ async fn large_messages_pass_both_ways_through_a_narrow_stream() {
 #[tokio::test]
 async fn a_pipeline_of_more_than_may_be_in_flight_is_served_in_parts() {
     let mut options = ServeOptions::default();
-    options.seam.inbox_messages = 10;
+    options.service.inbox_messages = 10;
     let bench = Bench::new(options).await;
     let (server, mut write, mut read) = (bench.server, bench.write, bench.read);
     let writing = async move {
@@ -320,7 +320,7 @@ async fn a_pipeline_of_more_than_may_be_in_flight_is_served_in_parts() {
 #[tokio::test]
 async fn a_response_passes_a_client_s_requests_that_are_too_many() {
     let mut options = ServeOptions::default();
-    options.seam.inbox_messages = 1;
+    options.service.inbox_messages = 1;
     let mut bench = Bench::new(options).await;
     bench.say(r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#).await;
     let id = bench.server.expect("m").await;

@@ -7,7 +7,7 @@ use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::sse::SseDecoder;
 use crossway_proto::{ErrorCode, Incoming, Kind, Message, RequestId};
-use crossway_service::{CallError, Outcome, Reason, Why};
+use crossway_service::{CallError, ErrorText, Outcome, Reason};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::events::Events;
@@ -181,11 +181,11 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// A body that could not be read. The request was sent, and may have had its effect.
 pub(super) fn broken(error: BodyError) -> CallError {
     CallError::unknown(match error {
-        BodyError::TooLong(_) => Reason::InvalidAnswer(Why::ours(error.to_string())),
+        BodyError::TooLong(_) => Reason::InvalidAnswer(ErrorText::public(error.to_string())),
         BodyError::Broken(error) => {
             Reason::Ended(format!("the connection broke within the answer: {error}").into())
         }
-        BodyError::Silent(_) => Reason::Ended(Why::ours(format!("within the answer, {error}"))),
+        BodyError::Silent(_) => Reason::Ended(ErrorText::public(format!("within the answer, {error}"))),
     })
 }
 

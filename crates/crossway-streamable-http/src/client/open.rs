@@ -59,8 +59,10 @@ pub(super) async fn ask(
     // "If the server rejects a request with a `HeaderMismatch` error because required `Mcp-Param-*` headers are
     // missing or do not match the body, the client SHOULD call `tools/list` [...], then retry the original request"
     // (2026-07-28, basic/transports/streamable-http, Client Behavior). The refused request had no effect.
-    let is_ours = matches!(manner, Manner::Modern { params: None, .. }) && request.is_method("tools/call");
-    if !is_ours || answer.kind() != Kind::Error || answer::code_of(answer) != Some(ErrorCode::HEADER_MISMATCH)
+    let is_public = matches!(manner, Manner::Modern { params: None, .. }) && request.is_method("tools/call");
+    if !is_public
+        || answer.kind() != Kind::Error
+        || answer::code_of(answer) != Some(ErrorCode::HEADER_MISMATCH)
     {
         return Ok(first);
     }

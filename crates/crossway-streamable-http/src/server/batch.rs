@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use crossway_proto::{Message, RequestId};
-use crossway_service::{Call, CallError, Context, Link, Reason, Reply, RequestBound};
+use crossway_service::{Call, CallError, Context, Link, Reason, Reply, RequestLimiter};
 use futures_core::Stream;
 use futures_util::stream::SelectAll;
 
@@ -34,7 +34,7 @@ impl Stream for Batch {
         if let Some(message) = self.waiting.pop_front() {
             let id = message.id().filter(|_| message.is_request());
             let admitted = match id {
-                Some(_) => RequestBound::admit_if_any(self.context.extensions.get()),
+                Some(_) => RequestLimiter::admit_if_any(self.context.extensions.get()),
                 None => Ok(()),
             };
             let reply = match admitted {

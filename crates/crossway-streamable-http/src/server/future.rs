@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
 use crossway_proto::ErrorCode;
-use crossway_proto::http_rules::{Page, Refusal};
+use crossway_proto::http_rules::{CorsOrigin, Refusal};
 use http::{Response, StatusCode};
 use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -29,7 +29,7 @@ pub struct ResponseFuture<B> {
     #[pin]
     state: State<B>,
     /// The page that may read the response.
-    page: Page,
+    page: CorsOrigin,
 }
 
 #[pin_project(project = StateNow)]
@@ -53,7 +53,13 @@ enum State<B> {
 }
 
 impl<B: http_body::Body<Data: Buf>> ResponseFuture<B> {
-    pub(crate) fn new(routed: Routed, page: Page, body: B, limits: &Limits, expects_continue: bool) -> Self {
+    pub(crate) fn new(
+        routed: Routed,
+        page: CorsOrigin,
+        body: B,
+        limits: &Limits,
+        expects_continue: bool,
+    ) -> Self {
         let has_body = !body.is_end_stream();
         // Whoever waits for `100 Continue` has not sent its body, and need not.
         let budget = if expects_continue { 0 } else { DISCARD };
@@ -74,7 +80,7 @@ impl<B: http_body::Body<Data: Buf>> Future for ResponseFuture<B> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.state.poll(cx));
-        this.page.may_read(response.headers_mut());
+        this.page.allow(response.headers_mut());
         Poll::Ready(Ok(response))
     }
 }

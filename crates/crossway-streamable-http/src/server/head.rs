@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crossway_proto::http_rules::names::MCP_PROTOCOL_VERSION;
 use crossway_proto::http_rules::version::{self, BodyVersion};
-use crossway_proto::http_rules::{Page, Refusal, accept, session as session_rules};
+use crossway_proto::http_rules::{CorsOrigin, Refusal, accept, session as session_rules};
 use crossway_proto::{ErrorCode, Revision};
-use crossway_service::{Call, RequestBound, SessionOwner, extension_of};
+use crossway_service::{Call, RequestLimiter, SessionOwner, extension_of};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 
@@ -35,11 +35,11 @@ pub(crate) const MODERN: &[Revision] = &[Revision::V2026_07_28];
 const METHODS: &str = "GET, POST, DELETE";
 
 /// Decides what becomes of a request, and which page may read the answer.
-pub(crate) fn route(endpoint: &Arc<Endpoint>, parts: Parts) -> (Routed, Page) {
+pub(crate) fn route(endpoint: &Arc<Endpoint>, parts: Parts) -> (Routed, CorsOrigin) {
     if let Err(refusal) = check(endpoint, &parts) {
-        return (Routed::Answered(answer::refusal(&refusal, None)), Page::default());
+        return (Routed::Answered(answer::refusal(&refusal, None)), CorsOrigin::default());
     }
-    let page = Page::allowed(&parts.headers);
+    let page = CorsOrigin::allowed(&parts.headers);
     let routed = match page.preflight(&parts.method, &parts.headers, METHODS) {
         Some(told) => Routed::Answered(answer::preflight(told)),
         None => by_method(endpoint, parts),
@@ -59,7 +59,7 @@ fn by_method(endpoint: &Arc<Endpoint>, parts: Parts) -> Routed {
         Method::GET | Method::DELETE if said_version(&parts.headers).is_some_and(Revision::is_modern) => {
             Ok(answer::not_allowed("POST", "revisions from 2026-07-28 on have POST only"))
         }
-        Method::GET => match RequestBound::admit_if_any(extension_of(&parts.extensions)) {
+        Method::GET => match RequestLimiter::admit_if_any(extension_of(&parts.extensions)) {
             Ok(()) => listen(endpoint, parts),
             Err(error) => Ok(answer::too_many(&error, None)),
         },

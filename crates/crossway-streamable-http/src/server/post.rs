@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crossway_proto::http_rules::version::{self, BodyVersion};
 use crossway_proto::http_rules::{Refusal, accept, content_type, session as session_rules};
 use crossway_proto::{ErrorCode, Incoming, Message, ParseError, RequestId, Revision};
-use crossway_service::{Call, CallError, Context, Reply, RequestBound, Scope, SessionOwner, extension_of};
+use crossway_service::{Call, CallError, Context, Reply, RequestLimiter, Scope, SessionOwner, extension_of};
 use http::StatusCode;
 use http::request::Parts;
 
@@ -80,7 +80,7 @@ impl Post {
 
     fn open_one(&mut self, message: Message) -> Result<Exchange, Box<Refused>> {
         let admitted = match message.is_request() {
-            true => RequestBound::admit_if_any(extension_of(&self.parts.extensions)),
+            true => RequestLimiter::admit_if_any(extension_of(&self.parts.extensions)),
             false => Ok(()),
         };
         let meta = if message.is_response() { None } else { message.meta_version() };

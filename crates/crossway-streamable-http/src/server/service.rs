@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
-use crossway_service::{Limits as SeamLimits, Upstream};
+use crossway_service::{Limits as ServiceLimits, Upstream};
 use http::{Request, Response, header};
 use tower_service::Service;
 
@@ -53,7 +53,7 @@ impl StreamableHttp {
         self.drain();
         self.0.sessions.end_all().await;
         if let Some(link) = self.0.take_shared_link() {
-            let _ = tokio::time::timeout(SeamLimits::CLOSE, link.close()).await;
+            let _ = tokio::time::timeout(ServiceLimits::CLOSE, link.close()).await;
         }
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossway_service::{CallError, Reason, RequestBound};
+use crossway_service::{CallError, Reason, RequestLimiter};
 use crossway_streamable_http::server::{Config, StreamableHttp};
 use http::{Method, Request};
 
 use crate::support::{Answer, Client, INITIALIZED, call, echo, initialize};
 
 /// Lets so many requests through.
-fn bound(most: usize) -> RequestBound {
+fn bound(most: usize) -> RequestLimiter {
     let left = Arc::new(AtomicUsize::new(most));
-    RequestBound::new(move || {
+    RequestLimiter::new(move || {
         let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         let error = CallError::not_sent(Reason::OverLimit("too many requests".into()));
         taken.map(drop).map_err(|_| error.with_retry_after(Duration::from_millis(2500)))
@@ -23,7 +23,7 @@ fn bound(most: usize) -> RequestBound {
 /// A client whose requests have a bound.
 struct Bounded {
     client: Client,
-    bound: RequestBound,
+    bound: RequestLimiter,
 }
 
 impl Bounded {

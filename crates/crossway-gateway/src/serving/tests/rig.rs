@@ -13,8 +13,8 @@ use crossway_service::{Call, Context, Link, Origin, Reply, Scope, Upstream};
 use serde_json::{Value, json};
 
 use super::super::Gateway;
+use super::super::current_policy::{CurrentPolicy, PolicySnapshot};
 use super::super::edge::{NotAdmitted, admit};
-use super::super::ruling::{Now, Ruling};
 use super::world::World;
 use crate::config::{self, Loaded};
 use crate::metrics::Metrics;
@@ -112,9 +112,9 @@ impl Rig {
         let world = World::default();
         let upstreams = std::mem::take(&mut loaded.upstreams);
         let metrics = Metrics::new();
-        let now = Now::new(Ruling::of(loaded, &upstreams, None, &metrics));
+        let current = CurrentPolicy::new(PolicySnapshot::of(loaded, &upstreams, None, &metrics));
         let maker = Maker::unserved(AllowedHosts::loopback(), AllowedOrigins::loopback());
-        let mut gateway = Gateway::new(now, maker, None, metrics, None, false, world.connect()).unwrap();
+        let mut gateway = Gateway::new(current, maker, None, metrics, None, false, world.connect()).unwrap();
         gateway.apply(upstreams);
         Self { gateway, world, clients: HashMap::new(), heard: Arc::default() }
     }
@@ -185,12 +185,12 @@ impl Rig {
         let origin =
             self.clients.get(at).filter(|_| at.is_legacy).map_or_else(Origin::unique, |it| it.origin);
         let principal = at.user.principal();
-        match admit(&self.gateway.now.get(), &principal, &at.path()) {
-            Ok(standing) => {
+        match admit(&self.gateway.current.get(), &principal, &at.path()) {
+            Ok(actor) => {
                 let mut context = Context::new(origin, Some(revision));
                 context.extensions.insert(principal);
-                context.extensions.insert(standing.rights().tenant().clone());
-                context.extensions.insert(standing);
+                context.extensions.insert(actor.rights().tenant().clone());
+                context.extensions.insert(actor);
                 Some(context)
             }
             Err(why) => {

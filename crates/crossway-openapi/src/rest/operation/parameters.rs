@@ -147,8 +147,8 @@ fn header(name: &str, schemes: &Schemes) -> Header {
     if ignored.contains(&name.as_str()) || schemes.has(&SecurityPlace::Header(name.as_str().to_owned())) {
         return Header::Given;
     }
-    let is_ours = ["cookie", "proxy-authorization", "forwarded", "origin", "referer"]
+    let is_public = ["cookie", "proxy-authorization", "forwarded", "origin", "referer"]
         .contains(&name.as_str())
         || name.as_str().starts_with("x-forwarded-");
-    if is_framing(&name) || is_ours { Header::Bad } else { Header::Free(name) }
+    if is_framing(&name) || is_public { Header::Bad } else { Header::Free(name) }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use crossway_service::{Limits as SeamLimits, Link, SessionOwner, SessionPlace, SessionShare};
+use crossway_service::{Limits as ServiceLimits, Link, SessionLimiter, SessionOwner, SessionPermit};
 use tokio::sync::Notify;
 use tracing::debug;
 
@@ -51,7 +51,7 @@ pub(super) struct Common {
 /// The place of one session among those that there may be, and among its caller's.
 pub(crate) struct Slot(
     pub(super) Arc<Common>,
-    #[expect(dead_code, reason = "it is held")] Option<SessionPlace>,
+    #[expect(dead_code, reason = "it is held")] Option<SessionPermit>,
 );
 
 impl Common {
@@ -110,9 +110,9 @@ impl Sessions {
     }
 
     /// A place for one more session of a caller, if there is one.
-    pub(crate) fn reserve(&self, share: Option<&SessionShare>) -> Option<Slot> {
+    pub(crate) fn reserve(&self, share: Option<&SessionLimiter>) -> Option<Slot> {
         let place = match share {
-            Some(share) => Some(share.take()?),
+            Some(share) => Some(share.try_acquire()?),
             None => None,
         };
         let most = self.common.limits.sessions;
@@ -160,7 +160,7 @@ impl Sessions {
         let (closing, common) = (link.close(), Arc::clone(&self.common));
         common.closing.fetch_add(1, Ordering::AcqRel);
         runtime.spawn(async move {
-            if tokio::time::timeout(SeamLimits::CLOSE, closing).await.is_err() {
+            if tokio::time::timeout(ServiceLimits::CLOSE, closing).await.is_err() {
                 debug!("an upstream took too long to end its session");
             }
             if common.closing.fetch_sub(1, Ordering::AcqRel) == 1 {

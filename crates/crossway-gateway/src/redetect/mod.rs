@@ -63,7 +63,7 @@ pub(crate) type Find = Arc<dyn Fn() -> BoxFuture<'static, Result<Found, DetectEr
 
 /// What is at a URL, whatever that is by and by. Clones are one.
 #[derive(Clone)]
-pub(crate) struct Anew(Arc<Shared>);
+pub(crate) struct RedetectingUpstream(Arc<Shared>);
 
 struct Shared {
     find: Find,
@@ -74,7 +74,7 @@ struct Shared {
     looking: tokio::sync::Mutex<()>,
 }
 
-impl Anew {
+impl RedetectingUpstream {
     /// `find` has found `found`, and is asked again when that no longer seems to be there.
     pub(crate) fn new(found: Found, find: Find) -> Self {
         let (found, pauses, looking) =
@@ -150,15 +150,15 @@ impl Shared {
     }
 }
 
-impl Upstream for Anew {
+impl Upstream for RedetectingUpstream {
     fn connect(&self, scope: Scope) -> Link {
         Link::new(Handle(Arc::new(Way { shared: Arc::clone(&self.0), scope, there: Mutex::default() })))
     }
 }
 
-impl fmt::Debug for Anew {
+impl fmt::Debug for RedetectingUpstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Anew({:?})", self.0.found().1.kind)
+        write!(f, "RedetectingUpstream({:?})", self.0.found().1.kind)
     }
 }
 

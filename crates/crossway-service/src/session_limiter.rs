@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Put one into the extensions of each HTTP request, as its caller's: a transport opens a session only while there is a place in it, so that
 /// nobody takes all of the places that there are.
 #[derive(Clone)]
-pub struct SessionShare(Arc<Share>);
+pub struct SessionLimiter(Arc<Share>);
 
 struct Share {
     most: usize,
     taken: AtomicUsize,
-    within: Option<SessionShare>,
+    within: Option<SessionLimiter>,
 }
 
-impl SessionShare {
+impl SessionLimiter {
     /// Of so many sessions.
     #[must_use]
     pub fn new(most: usize) -> Self {
@@ -38,9 +38,9 @@ impl SessionShare {
 
     /// A place for one more session, if there is one. It is free again when it is dropped.
     #[must_use]
-    pub fn take(&self) -> Option<SessionPlace> {
+    pub fn try_acquire(&self) -> Option<SessionPermit> {
         let outer = match &self.0.within {
-            Some(within) => Some(Box::new(within.take()?)),
+            Some(within) => Some(Box::new(within.try_acquire()?)),
             None => None,
         };
         let most = self.0.most;
@@ -48,31 +48,31 @@ impl SessionShare {
             .0
             .taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < most).then_some(taken + 1));
-        taken.is_ok().then(|| SessionPlace { share: Arc::clone(&self.0), _outer: outer })
+        taken.is_ok().then(|| SessionPermit { share: Arc::clone(&self.0), _outer: outer })
     }
 }
 
-impl fmt::Debug for SessionShare {
+impl fmt::Debug for SessionLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionShare({} of {})", self.0.taken.load(Ordering::Relaxed), self.0.most)
+        write!(f, "SessionLimiter({} of {})", self.0.taken.load(Ordering::Relaxed), self.0.most)
     }
 }
 
-/// A session's place in a [`SessionShare`].
-pub struct SessionPlace {
+/// A session's place in a [`SessionLimiter`].
+pub struct SessionPermit {
     share: Arc<Share>,
-    _outer: Option<Box<SessionPlace>>,
+    _outer: Option<Box<SessionPermit>>,
 }
 
-impl Drop for SessionPlace {
+impl Drop for SessionPermit {
     fn drop(&mut self) {
         self.share.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl fmt::Debug for SessionPlace {
+impl fmt::Debug for SessionPermit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionPlace")
+        f.write_str("SessionPermit")
     }
 }
 
@@ -82,25 +82,25 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_when_its_session_has_ended() {
-        let share = SessionShare::new(1);
-        let place = share.take().unwrap();
-        assert!(share.take().is_none());
+        let share = SessionLimiter::new(1);
+        let place = share.try_acquire().unwrap();
+        assert!(share.try_acquire().is_none());
         drop(place);
-        assert!(share.take().is_some());
+        assert!(share.try_acquire().is_some());
     }
 
     #[test]
     fn a_share_within_another_takes_places_of_both() {
-        let tenant = SessionShare::new(3);
+        let tenant = SessionLimiter::new(3);
         let (alice, ann) = (tenant.within(2), tenant.within(2));
-        let hers = [alice.take().unwrap(), alice.take().unwrap()];
-        assert!(alice.take().is_none());
-        let other = ann.take().unwrap();
-        assert!(ann.take().is_none(), "the tenant has no more");
+        let hers = [alice.try_acquire().unwrap(), alice.try_acquire().unwrap()];
+        assert!(alice.try_acquire().is_none());
+        let other = ann.try_acquire().unwrap();
+        assert!(ann.try_acquire().is_none(), "the tenant has no more");
         drop(hers);
         // What was refused has taken nothing.
-        assert!(ann.take().is_some());
+        assert!(ann.try_acquire().is_some());
         drop(other);
-        assert_eq!(format!("{tenant:?}"), "SessionShare(0 of 3)");
+        assert_eq!(format!("{tenant:?}"), "SessionLimiter(0 of 3)");
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::operations::{UpstreamState, UpstreamStatus};
 
 /// How one server is. It is told by whoever reaches it, and asked for operators; calls pay nothing for it.
-pub(crate) struct Vitals {
+pub(crate) struct UpstreamHealth {
     guard: OnceLock<(Guard<Arc<dyn Upstream>>, Answered)>,
     reaching: Mutex<Reaching>,
 }
@@ -24,13 +24,13 @@ struct Reaching {
     why: Option<String>,
 }
 
-impl Default for Vitals {
+impl Default for UpstreamHealth {
     fn default() -> Self {
         Self { guard: OnceLock::new(), reaching: Mutex::new(Reaching { since: Instant::now(), why: None }) }
     }
 }
 
-impl Vitals {
+impl UpstreamHealth {
     /// It is there. From now on its guard knows how it is, once it has answered something.
     pub(crate) fn reached(&self, guard: Guard<Arc<dyn Upstream>>, answered: Answered) {
         // It is reached once.
@@ -77,7 +77,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_was_never_reached_is_tried_and_then_down_until_it_is_there() {
-        let vitals = Vitals::default();
+        let vitals = UpstreamHealth::default();
         assert_eq!(vitals.status("wiki").state, UpstreamState::Trying);
         tokio::time::advance(Duration::from_secs(5)).await;
         for why in ["no such command", "no such folder"] {

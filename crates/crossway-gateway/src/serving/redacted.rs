@@ -8,17 +8,17 @@ const FOR_OPERATORS: &str = "those who run this gateway can see why";
 
 /// An upstream of whose failures callers are told in our own words alone: what comes from elsewhere may name a host, a program or a
 /// folder. Operators find it in the log.
-pub(super) struct Discreet<U>(pub(super) U);
+pub(super) struct Redacted<U>(pub(super) U);
 
-impl<U: Upstream> Upstream for Discreet<U> {
+impl<U: Upstream> Upstream for Redacted<U> {
     fn connect(&self, scope: Scope) -> Link {
-        Link::new(DiscreetLink(self.0.connect(scope)))
+        Link::new(RedactedLink(self.0.connect(scope)))
     }
 }
 
-struct DiscreetLink(Link);
+struct RedactedLink(Link);
 
-impl Connection for DiscreetLink {
+impl Connection for RedactedLink {
     fn call(&self, call: Call) -> Reply {
         Reply::stream(self.0.call(call).map(|item| item.map_err(discreet)))
     }
@@ -29,7 +29,7 @@ impl Connection for DiscreetLink {
 }
 
 fn discreet(error: CallError) -> CallError {
-    let told = error.clone().in_our_words(FOR_OPERATORS);
+    let told = error.clone().redacted(FOR_OPERATORS);
     if told != error {
         tracing::debug!(%error, "a call has failed");
     }
@@ -40,7 +40,7 @@ fn discreet(error: CallError) -> CallError {
 mod tests {
     use std::time::Duration;
 
-    use crossway_service::{Outcome, Reason, Why};
+    use crossway_service::{ErrorText, Outcome, Reason};
     use crossway_stdio::StartError;
 
     use super::*;
@@ -65,8 +65,8 @@ mod tests {
             }
         }
         for ours in [
-            Why::from("it has failed several times in a row, and is left alone for a while"),
-            Why::ours(format!("more than {} calls wait", 7)),
+            ErrorText::from("it has failed several times in a row, and is left alone for a while"),
+            ErrorText::public(format!("more than {} calls wait", 7)),
         ] {
             let error = CallError::not_sent(Reason::Unavailable(ours));
             assert_eq!(discreet(error.clone()), error);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_policy::TenantName;
 use crossway_router::ScopeKey;
-use crossway_service::SessionShare;
+use crossway_service::SessionLimiter;
 
 use super::limits::SHARES;
 
@@ -17,7 +17,7 @@ const OF_USER: (usize, usize) = (1, 2);
 
 /// The shares of all who have called. They outlive changes of the config, as sessions do. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Shares(Arc<Inner>);
+pub(crate) struct SessionLimiters(Arc<Inner>);
 
 struct Inner {
     sessions: usize,
@@ -26,20 +26,20 @@ struct Inner {
 
 #[derive(Default)]
 struct Kept {
-    tenants: HashMap<TenantName, SessionShare>,
-    users: HashMap<ScopeKey, SessionShare>,
+    tenants: HashMap<TenantName, SessionLimiter>,
+    users: HashMap<ScopeKey, SessionLimiter>,
     /// How many of them there are when the unused ones are forgotten next.
     sweep_at: usize,
 }
 
-impl Shares {
+impl SessionLimiters {
     /// Of so many sessions that there may be.
     pub(crate) fn new(sessions: usize) -> Self {
         Self(Arc::new(Inner { sessions, kept: Mutex::default() }))
     }
 
     /// A user's share, which is within the tenant's.
-    pub(crate) fn of(&self, tenant: &TenantName, user: &ScopeKey) -> SessionShare {
+    pub(crate) fn of(&self, tenant: &TenantName, user: &ScopeKey) -> SessionLimiter {
         let most = |(part, whole): (usize, usize)| (self.0.sessions * part / whole).max(1);
         // Each step leaves the tables whole.
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +51,7 @@ impl Shares {
             kept.sweep_at = kept.users.len() * 2;
         }
         let of_tenant =
-            kept.tenants.entry(tenant.clone()).or_insert_with(|| SessionShare::new(most(OF_TENANT)));
+            kept.tenants.entry(tenant.clone()).or_insert_with(|| SessionLimiter::new(most(OF_TENANT)));
         // Who proves nothing is many: they share what is theirs.
         let share = if tenant.is_anonymous() { of_tenant.clone() } else { of_tenant.within(most(OF_USER)) };
         kept.users.insert(user.clone(), share.clone());
@@ -65,27 +65,27 @@ mod tests {
 
     #[test]
     fn a_share_is_the_same_for_a_user_and_within_the_tenants_for_all_of_it() {
-        let shares = Shares::new(8);
+        let shares = SessionLimiters::new(8);
         let acme = TenantName::new("acme").unwrap();
         let of = |user: &str| shares.of(&acme, &ScopeKey::new(user));
-        let alice: Vec<_> = std::iter::from_fn(|| of("alice").take()).collect();
-        let ann: Vec<_> = std::iter::from_fn(|| of("ann").take()).collect();
+        let alice: Vec<_> = std::iter::from_fn(|| of("alice").try_acquire()).collect();
+        let ann: Vec<_> = std::iter::from_fn(|| of("ann").try_acquire()).collect();
         assert_eq!((alice.len(), ann.len()), (4, 2));
         let globex = shares.of(&TenantName::new("globex").unwrap(), &ScopeKey::new("bob"));
-        assert!(globex.take().is_some());
+        assert!(globex.try_acquire().is_some());
     }
 
     #[test]
     fn however_many_call_a_share_that_somebody_has_stays_the_user_s_only_one() {
-        let shares = Shares::new(8);
+        let shares = SessionLimiters::new(8);
         let acme = TenantName::new("acme").unwrap();
         let of = |user: &str| shares.of(&acme, &ScopeKey::new(user));
         // A caller's standing has it, who has no session yet.
         let alice = of("alice");
         (0..SHARES).for_each(|number| drop(of(&number.to_string())));
-        let sessions: Vec<_> = std::iter::from_fn(|| alice.take()).collect();
+        let sessions: Vec<_> = std::iter::from_fn(|| alice.try_acquire()).collect();
         assert_eq!(sessions.len(), 4);
-        assert!(of("alice").take().is_none());
+        assert!(of("alice").try_acquire().is_none());
         assert!(shares.0.kept.lock().unwrap().users.len() < SHARES);
     }
 }

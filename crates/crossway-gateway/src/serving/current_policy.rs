@@ -9,8 +9,8 @@ use crossway_policy::config::Holder;
 use crossway_policy::{Principal, Proof};
 use foldhash::HashMap;
 
-use super::shares::Shares;
-use super::standing::Standings;
+use super::actor::Actors;
+use super::session_limiters::SessionLimiters;
 use crate::config::file::{DocumentForFile, ScopeFile};
 use crate::config::{Loaded, UpstreamSpec};
 use crate::identity::{Caller, Identity};
@@ -18,11 +18,11 @@ use crate::metrics::Metrics;
 use crate::plan::UpstreamPlan;
 
 /// What holds at one time.
-pub(crate) struct Ruling {
+pub(crate) struct PolicySnapshot {
     pub(crate) identity: Identity,
     /// What is asked for goes through these, unless it is an upstream's that has its own.
     pub(crate) proxies: Proxies,
-    pub(crate) standings: Standings,
+    pub(crate) actors: Actors,
     /// Who shares what each upstream says.
     pub(crate) scopes: HashMap<String, ScopeFile>,
     /// What each upstream is.
@@ -41,7 +41,7 @@ pub(crate) struct Ruling {
     pub(crate) endpoints: BTreeMap<String, Arc<str>>,
 }
 
-impl Ruling {
+impl PolicySnapshot {
     /// What a config says holds, after what held before. `metrics` are those of all that holds after each other.
     pub(crate) fn of(
         loaded: Loaded,
@@ -75,9 +75,9 @@ impl Ruling {
             looks_at_hints: policy.looks_at_hints(),
             asks_for_chats,
             endpoints,
-            standings: match before {
-                Some(before) => Standings::after(&before.standings, policy),
-                None => Standings::new(policy, Shares::new(loaded.limits.sessions), metrics.clone()),
+            actors: match before {
+                Some(before) => Actors::after(&before.actors, policy),
+                None => Actors::new(policy, SessionLimiters::new(loaded.limits.sessions), metrics.clone()),
             },
         }
     }
@@ -115,21 +115,21 @@ fn narrowed(scope: ScopeFile, holder: Option<Holder>) -> ScopeFile {
 
 /// What holds now. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Now(Arc<ArcSwap<Ruling>>);
+pub(crate) struct CurrentPolicy(Arc<ArcSwap<PolicySnapshot>>);
 
-impl Now {
-    pub(crate) fn new(ruling: Ruling) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(ruling)))
+impl CurrentPolicy {
+    pub(crate) fn new(snapshot: PolicySnapshot) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(snapshot)))
     }
 
     /// Each call asks several times: so that threads do not wait for each other's counting, nothing is counted.
-    pub(crate) fn get(&self) -> Guard<Arc<Ruling>> {
+    pub(crate) fn get(&self) -> Guard<Arc<PolicySnapshot>> {
         self.0.load()
     }
 
     /// From now on this holds. Gives what held before: that of thousands of grants takes a while to be freed, for which nobody is to
     /// wait.
-    pub(crate) fn set(&self, ruling: Ruling) -> Arc<Ruling> {
-        self.0.swap(Arc::new(ruling))
+    pub(crate) fn set(&self, snapshot: PolicySnapshot) -> Arc<PolicySnapshot> {
+        self.0.swap(Arc::new(snapshot))
     }
 }

@@ -13,16 +13,16 @@ use crate::identity::Connection;
 
 /// TLS before a listener, or none. One type for both, so that all that serves connections is in the program once.
 #[derive(Debug, Clone)]
-pub enum Door {
+pub enum MaybeTls {
     /// Nothing in between, and nothing known of connections: that costs nothing.
-    Open,
+    Plain,
     /// No TLS; each request gets a [`Connection`] among its extensions.
     Tcp,
     /// TLS.
     Tls(Tls),
 }
 
-impl Door {
+impl MaybeTls {
     /// With TLS, where there is some.
     #[must_use]
     pub fn of(tls: Option<Tls>) -> Self {
@@ -36,12 +36,12 @@ impl Door {
     }
 }
 
-impl Accept for Door {
+impl Accept for MaybeTls {
     type Io = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
     async fn accept(&self, stream: TcpStream, from: SocketAddr) -> Option<Accepted<Self::Io>> {
         let known = match self {
-            Self::Open => None,
+            Self::Plain => None,
             Self::Tcp => {
                 let mut known = Extensions::new();
                 known.insert(Connection::from_address(from));

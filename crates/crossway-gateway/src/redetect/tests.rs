@@ -66,7 +66,7 @@ const UNSUPPORTED: &str = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"mes
 const OF_A_TOOL: &str = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"m"}}"#;
 
 /// A URL where one server is after the other, each when it is looked for; the last stays. With how often it was looked.
-fn anew(servers: impl IntoIterator<Item = Found>) -> (Anew, Arc<AtomicUsize>) {
+fn anew(servers: impl IntoIterator<Item = Found>) -> (RedetectingUpstream, Arc<AtomicUsize>) {
     let mut servers: VecDeque<_> = servers.into_iter().collect();
     let first = servers.pop_front().unwrap();
     let (looks, servers) = (Arc::new(AtomicUsize::new(0)), Mutex::new((first.clone(), servers)));
@@ -80,7 +80,7 @@ fn anew(servers: impl IntoIterator<Item = Found>) -> (Anew, Arc<AtomicUsize>) {
         let found = servers.0.clone();
         Box::pin(async move { Ok(found) })
     });
-    (Anew::new(first, find), looks)
+    (RedetectingUpstream::new(first, find), looks)
 }
 
 #[tokio::test]

@@ -7,11 +7,11 @@ use crossway_layers::credentials::Plan;
 use crossway_layers::limit::{LimitOptions, Quota, QuotaList, RequestCounts};
 use crossway_policy::{Policy, Principal, Rights, TenantDenied, ViewId};
 use crossway_router::ScopeKey;
-use crossway_service::{Extensions, SessionShare};
+use crossway_service::{Extensions, SessionLimiter};
 use foldhash::HashMap;
 
-use super::limits::{STANDING_UPSTREAMS, STANDINGS};
-use super::shares::Shares;
+use super::limits::{ACTOR_UPSTREAMS, ACTORS};
+use super::session_limiters::SessionLimiters;
 use crate::config::file::ScopeFile;
 use crate::identity::Caller;
 use crate::joined::joined;
@@ -19,7 +19,7 @@ use crate::metrics::{Metrics, TenantMeter};
 
 /// What one caller may do at one endpoint, under one policy. In the extensions of each request; clones are cheap.
 #[derive(Clone)]
-pub(crate) struct Standing(Arc<Inner>);
+pub(crate) struct Actor(Arc<Inner>);
 
 struct Inner {
     endpoint: Option<Arc<str>>,
@@ -49,7 +49,7 @@ struct ToUpstream {
     quotas: Option<QuotaList>,
 }
 
-impl Standing {
+impl Actor {
     pub(crate) fn rights(&self) -> &Rights {
         &self.0.rights
     }
@@ -123,7 +123,7 @@ impl Standing {
         }
         let mut new = ToUpstream { name: name.into(), ..ToUpstream::default() };
         let found = with(&mut new);
-        if upstreams.len() >= STANDING_UPSTREAMS {
+        if upstreams.len() >= ACTOR_UPSTREAMS {
             upstreams.remove(0);
         }
         upstreams.reserve_exact(1);
@@ -133,10 +133,10 @@ impl Standing {
 }
 
 /// The standings of those who have called, under one policy.
-pub(crate) struct Standings {
+pub(crate) struct Actors {
     policy: Policy,
     generation: u64,
-    shares: Shares,
+    shares: SessionLimiters,
     /// They outlive changes of the config: what is allowed as before goes on being counted.
     requests: RequestCounts,
     metrics: Metrics,
@@ -149,7 +149,7 @@ type Views = Arc<HashMap<ViewId, ScopeKey>>;
 #[derive(Default)]
 struct Kept {
     /// By caller, which is issuer and subject, and endpoint.
-    standings: HashMap<(Principal, Option<Arc<str>>), Standing>,
+    actors: HashMap<(Principal, Option<Arc<str>>), Actor>,
     views: Views,
     /// Those that were in use under the policy before, or before room was made: who sees what they saw keeps the key, and what was made
     /// for it.
@@ -160,9 +160,9 @@ struct Kept {
 
 impl Kept {
     /// What was found of a caller of whom no more and no less was known.
-    fn standing(&self, who: &(Principal, Option<Arc<str>>)) -> Option<Standing> {
-        let standing = self.standings.get(who)?;
-        standing.rights().principal().is_known_alike(&who.0).then(|| standing.clone())
+    fn actor(&self, who: &(Principal, Option<Arc<str>>)) -> Option<Actor> {
+        let actor = self.actors.get(who)?;
+        actor.rights().principal().is_known_alike(&who.0).then(|| actor.clone())
     }
 
     fn view(&mut self, id: &ViewId) -> ScopeKey {
@@ -178,16 +178,16 @@ impl Kept {
 
     /// Sees to it that there is room for one more. One caller alone has many views, whose groups are others each time.
     fn make_room(&mut self) {
-        if self.standings.len() >= STANDINGS || self.views.len() >= STANDINGS {
-            self.standings.clear();
+        if self.actors.len() >= ACTORS || self.views.len() >= ACTORS {
+            self.actors.clear();
             self.views_before = std::mem::take(&mut self.views);
         }
     }
 }
 
-impl Standings {
+impl Actors {
     /// Under the first policy.
-    pub(crate) fn new(policy: Policy, shares: Shares, metrics: Metrics) -> Self {
+    pub(crate) fn new(policy: Policy, shares: SessionLimiters, metrics: Metrics) -> Self {
         let requests = RequestCounts::new(LimitOptions::default());
         Self { policy, generation: 0, shares, requests, metrics, kept: Mutex::default() }
     }
@@ -221,7 +221,7 @@ impl Standings {
         &self,
         principal: &Principal,
         endpoint: Option<&Arc<str>>,
-    ) -> Result<Standing, TenantDenied> {
+    ) -> Result<Actor, TenantDenied> {
         let rights = || self.policy.rights_at(principal, endpoint.map(|endpoint| &**endpoint));
         self.of_or(principal, endpoint, rights)
     }
@@ -233,21 +233,21 @@ impl Standings {
         principal: &Principal,
         endpoint: Option<&Arc<str>>,
         make: impl FnOnce() -> Result<Rights, TenantDenied>,
-    ) -> Result<Standing, TenantDenied> {
+    ) -> Result<Actor, TenantDenied> {
         let who = (principal.clone(), endpoint.cloned());
-        if let Some(standing) = self.kept().standing(&who) {
-            return Ok(standing);
+        if let Some(actor) = self.kept().actor(&who) {
+            return Ok(actor);
         }
         let rights = make()?;
         let mut kept = self.kept();
         // Another request of the caller's may have been here first.
-        if let Some(standing) = kept.standing(&who) {
-            return Ok(standing);
+        if let Some(actor) = kept.actor(&who) {
+            return Ok(actor);
         }
         kept.make_room();
-        let standing = self.make(&mut kept, rights, endpoint);
-        kept.standings.insert(who, standing.clone());
-        Ok(standing)
+        let actor = self.make(&mut kept, rights, endpoint);
+        kept.actors.insert(who, actor.clone());
+        Ok(actor)
     }
 
     /// What is kept. Each step of those who have it leaves the tables whole.
@@ -255,7 +255,7 @@ impl Standings {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn make(&self, kept: &mut Kept, rights: Rights, endpoint: Option<&Arc<str>>) -> Standing {
+    fn make(&self, kept: &mut Kept, rights: Rights, endpoint: Option<&Arc<str>>) -> Actor {
         let (principal, tenant) = (rights.principal(), rights.tenant());
         let view = kept.view(rights.view());
         let user = joined(&[tenant.as_str(), principal.issuer(), principal.subject()]);
@@ -264,12 +264,12 @@ impl Standings {
         let quotas = Quota::of_requests(&self.policy.request_quotas(principal, tenant));
         let mut extensions = Caller::new(principal.clone()).extensions().clone();
         extensions.insert(tenant.clone());
-        extensions.insert::<SessionShare>(self.shares.of(tenant, &user));
+        extensions.insert::<SessionLimiter>(self.shares.of(tenant, &user));
         if !quotas.is_empty() {
             let meter = Arc::clone(&meter);
             extensions.insert(self.requests.bound(quotas, move |over| meter.refused(over.into())));
         }
-        Standing(Arc::new(Inner {
+        Actor(Arc::new(Inner {
             endpoint: endpoint.cloned(),
             generation: self.generation,
             view,
@@ -288,7 +288,7 @@ mod tests {
     use std::collections::HashSet;
 
     use crossway_policy::{PolicyConfig, Proof, UpstreamFacts};
-    use crossway_service::RequestBound;
+    use crossway_service::RequestLimiter;
     use serde_json::json;
 
     use super::*;
@@ -307,8 +307,8 @@ mod tests {
         Policy::compile(&config, &facts).unwrap()
     }
 
-    fn standings() -> Standings {
-        Standings::new(policy(), Shares::new(8), Metrics::new())
+    fn actors() -> Actors {
+        Actors::new(policy(), SessionLimiters::new(8), Metrics::new())
     }
 
     fn caller(subject: &str, groups: &[&str]) -> Principal {
@@ -317,8 +317,8 @@ mod tests {
 
     #[test]
     fn those_of_the_same_rights_have_the_same_view_and_nobody_has_anothers_scope() {
-        let standings = standings();
-        let of = |subject: &str, groups: &[&str]| standings.of(&caller(subject, groups), None).unwrap();
+        let actors = actors();
+        let of = |subject: &str, groups: &[&str]| actors.of(&caller(subject, groups), None).unwrap();
         let (alice, bob, carol) = (of("alice", &["acme"]), of("bob", &["acme"]), of("carol", &["globex"]));
         assert_eq!(alice.view(), bob.view());
         assert_ne!(alice.user(), bob.user());
@@ -331,42 +331,42 @@ mod tests {
 
     #[test]
     fn who_comes_with_other_groups_gets_other_rights_at_once() {
-        let standings = standings();
-        assert!(standings.of(&caller("alice", &["acme"]), None).is_ok());
-        assert!(standings.of(&caller("alice", &[]), None).is_err());
-        assert!(standings.of(&caller("alice", &["acme", "globex"]), None).is_err());
+        let actors = actors();
+        assert!(actors.of(&caller("alice", &["acme"]), None).is_ok());
+        assert!(actors.of(&caller("alice", &[]), None).is_err());
+        assert!(actors.of(&caller("alice", &["acme", "globex"]), None).is_err());
     }
 
     #[test]
     fn who_is_known_does_not_wait_while_anothers_rights_are_made() {
-        let standings = standings();
+        let actors = actors();
         let (alice, bob) = (caller("alice", &["acme"]), caller("bob", &["globex"]));
-        let known = standings.of(&alice, None).unwrap();
-        let made = standings.of_or(&bob, None, || {
+        let known = actors.of(&alice, None).unwrap();
+        let made = actors.of_or(&bob, None, || {
             // Who has to wait here waits for themselves.
-            assert!(standings.kept.try_lock().is_ok(), "all wait while rights are made");
-            assert_eq!(standings.of(&alice, None).unwrap().user(), known.user());
-            standings.of(&bob, None).unwrap();
-            standings.policy().rights_at(&bob, None)
+            assert!(actors.kept.try_lock().is_ok(), "all wait while rights are made");
+            assert_eq!(actors.of(&alice, None).unwrap().user(), known.user());
+            actors.of(&bob, None).unwrap();
+            actors.policy().rights_at(&bob, None)
         });
         // Another request of the same caller's was first.
-        assert!(Arc::ptr_eq(&made.unwrap().0, &standings.of(&bob, None).unwrap().0));
+        assert!(Arc::ptr_eq(&made.unwrap().0, &actors.of(&bob, None).unwrap().0));
     }
 
     #[test]
     fn who_sees_the_same_after_a_reload_has_the_same_view_and_no_other_has() {
-        let before = standings();
-        let of = |standings: &Standings, subject: &str, groups: &[&str]| {
-            standings.of(&caller(subject, groups), None).unwrap().view().clone()
+        let before = actors();
+        let of = |actors: &Actors, subject: &str, groups: &[&str]| {
+            actors.of(&caller(subject, groups), None).unwrap().view().clone()
         };
         let (alice, carol) = (of(&before, "alice", &["acme"]), of(&before, "carol", &["acme", "admins"]));
-        let after = Standings::after(&before, policy());
+        let after = Actors::after(&before, policy());
         assert_eq!(after.generation(), before.generation() + 1);
         assert_eq!(of(&after, "carol", &["acme", "admins"]), carol);
         assert_eq!(of(&after, "ann", &["acme"]), alice);
         // Globex sees what acme sees, and what was asked for by nobody before has a number of its own.
         assert_eq!(of(&after, "bob", &["globex"]), alice);
-        let last = Standings::after(&after, policy());
+        let last = Actors::after(&after, policy());
         assert_eq!(of(&last, "alice", &["acme"]), alice);
         assert_ne!(of(&last, "carol", &["acme", "admins"]), alice);
     }
@@ -380,20 +380,20 @@ mod tests {
             });
             Policy::compile(&serde_json::from_value(config).unwrap(), &[]).unwrap()
         };
-        let left = |standings: &Standings, subject: &str, group: &str| {
-            let standing = standings.of(&caller(subject, &[group]), None).unwrap();
-            std::iter::from_fn(|| RequestBound::admit_if_any(standing.extensions().get()).ok())
+        let left = |actors: &Actors, subject: &str, group: &str| {
+            let actor = actors.of(&caller(subject, &[group]), None).unwrap();
+            std::iter::from_fn(|| RequestLimiter::admit_if_any(actor.extensions().get()).ok())
                 .take(100)
                 .count()
         };
-        let before = Standings::new(policy("40/s"), Shares::new(8), Metrics::new());
+        let before = Actors::new(policy("40/s"), SessionLimiters::new(8), Metrics::new());
         assert_eq!(left(&before, "alice", "acme"), 20);
-        let same = Standings::after(&before, policy("40/s"));
+        let same = Actors::after(&before, policy("40/s"));
         assert_eq!((left(&same, "alice", "acme"), left(&same, "ann", "acme")), (0, 20));
         // The same with another e-mail address, token or group: who it is counts.
         assert_eq!(left(&same, "alice", "acme"), 0);
         assert_eq!(left(&same, "alice", "globex"), 100);
-        assert_eq!(left(&Standings::after(&same, policy("20/s")), "alice", "acme"), 10);
+        assert_eq!(left(&Actors::after(&same, policy("20/s")), "alice", "acme"), 10);
         let text = same.metrics.scrape(&[], &[], None);
         let line = r#"crossway_quota_refusals_total{tenant="acme",bound="requests"} "#;
         assert!(text.lines().any(|told| told.starts_with(line) && !told.ends_with(" 0")), "{text}");
@@ -401,29 +401,29 @@ mod tests {
 
     #[test]
     fn what_was_found_out_of_an_upstream_is_kept_for_it_alone_and_of_few() {
-        let standing = standings().of(&caller("alice", &["acme"]), None).unwrap();
-        let names: Vec<String> = (0..=STANDING_UPSTREAMS).map(|number| number.to_string()).collect();
+        let actor = actors().of(&caller("alice", &["acme"]), None).unwrap();
+        let names: Vec<String> = (0..=ACTOR_UPSTREAMS).map(|number| number.to_string()).collect();
         let is_made = |name: &String| {
             let mut is_made = false;
             let make = || {
                 is_made = true;
                 Ok::<_, ()>(Plan::default())
             };
-            standing.plan(name, make).unwrap();
+            actor.plan(name, make).unwrap();
             is_made
         };
-        assert!(standing.plan(&names[0], || Err(())).is_err());
+        assert!(actor.plan(&names[0], || Err(())).is_err());
         assert!(is_made(&names[0]) && !is_made(&names[0]));
         assert!(names[1..].iter().all(is_made));
         assert!(!is_made(&names[1]) && is_made(&names[0]) && is_made(&names[1]));
-        assert_eq!(standing.0.upstreams.lock().unwrap().len(), STANDING_UPSTREAMS);
+        assert_eq!(actor.0.upstreams.lock().unwrap().len(), ACTOR_UPSTREAMS);
     }
 
     #[test]
     fn a_key_is_made_anew_for_another_scope_and_for_another_version() {
-        let standing = standings().of(&caller("alice", &["acme"]), None).unwrap();
+        let actor = actors().of(&caller("alice", &["acme"]), None).unwrap();
         let key = |upstream: &str, scope, version: &str, made: &str| {
-            standing.key(upstream, scope, version, || ScopeKey::new(made)).as_str().to_owned()
+            actor.key(upstream, scope, version, || ScopeKey::new(made)).as_str().to_owned()
         };
         assert_eq!(key("wiki", ScopeFile::User, "1", "a"), "a");
         assert_eq!(key("wiki", ScopeFile::User, "1", "b"), "a");
@@ -442,15 +442,15 @@ mod tests {
         let config = json!({ "tenants": { "acme": { "groups": ["acme"] } }, "grants": grants });
         let facts = [UpstreamFacts { name: "wiki".into(), trusted: false }];
         let policy = Policy::compile(&serde_json::from_value(config).unwrap(), &facts).unwrap();
-        let standings = Standings::new(policy, Shares::new(8), Metrics::new());
+        let actors = Actors::new(policy, SessionLimiters::new(8), Metrics::new());
         let view = |choice: usize| {
             let chosen = groups.iter().enumerate().filter(|(number, _)| (choice >> number) & 1 == 1);
             let chosen: Vec<&str> = chosen.map(|(_, group)| group.as_str()).chain(["acme"]).collect();
-            standings.of(&caller("alice", &chosen), None).unwrap().view().clone()
+            actors.of(&caller("alice", &chosen), None).unwrap().view().clone()
         };
-        let views: HashSet<ScopeKey> = (0..=STANDINGS).map(view).collect();
-        assert_eq!(views.len(), STANDINGS + 1);
-        assert!(standings.kept.lock().unwrap().views.len() <= STANDINGS);
-        assert!(views.contains(&view(1)) && views.contains(&view(STANDINGS)));
+        let views: HashSet<ScopeKey> = (0..=ACTORS).map(view).collect();
+        assert_eq!(views.len(), ACTORS + 1);
+        assert!(actors.kept.lock().unwrap().views.len() <= ACTORS);
+        assert!(views.contains(&view(1)) && views.contains(&view(ACTORS)));
     }
 }

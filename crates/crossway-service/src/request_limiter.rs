@@ -11,9 +11,9 @@ use crate::CallError;
 /// client, and answers one that is too much with the error. What frees something is let through and not counted: notifications, answers
 /// to what a server has asked, ends of sessions.
 #[derive(Clone)]
-pub struct RequestBound(Arc<dyn Fn() -> Result<(), CallError> + Send + Sync>);
+pub struct RequestLimiter(Arc<dyn Fn() -> Result<(), CallError> + Send + Sync>);
 
-impl RequestBound {
+impl RequestLimiter {
     /// A bound that is asked once for each request: it counts what it lets through.
     pub fn new(admit: impl Fn() -> Result<(), CallError> + Send + Sync + 'static) -> Self {
         Self(Arc::new(admit))
@@ -38,8 +38,8 @@ impl RequestBound {
     }
 }
 
-impl fmt::Debug for RequestBound {
+impl fmt::Debug for RequestLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RequestBound")
+        f.write_str("RequestLimiter")
     }
 }

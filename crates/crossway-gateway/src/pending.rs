@@ -10,10 +10,10 @@ use crate::limits::UPSTREAM_PATIENCE;
 
 /// An upstream that becomes known later: calls wait for it, bounded, and are told why it is not there.
 #[derive(Clone)]
-pub(crate) struct Late(watch::Receiver<State>);
+pub(crate) struct PendingUpstream(watch::Receiver<State>);
 
-/// What makes a [`Late`] upstream known. Dropping it lets its calls fail.
-pub(crate) struct Arrival(watch::Sender<State>);
+/// What makes a [`PendingUpstream`] upstream known. Dropping it lets its calls fail.
+pub(crate) struct UpstreamReady(watch::Sender<State>);
 
 #[derive(Clone)]
 enum State {
@@ -24,10 +24,10 @@ enum State {
     Here(Arc<dyn Upstream>),
 }
 
-impl Late {
-    pub(crate) fn new() -> (Arrival, Self) {
+impl PendingUpstream {
+    pub(crate) fn new() -> (UpstreamReady, Self) {
         let (sender, receiver) = watch::channel(State::Waiting);
-        (Arrival(sender), Self(receiver))
+        (UpstreamReady(sender), Self(receiver))
     }
 
     fn here(&self) -> Option<Arc<dyn Upstream>> {
@@ -55,7 +55,7 @@ impl Late {
     }
 }
 
-impl Arrival {
+impl UpstreamReady {
     /// The upstream is there: waiting calls go to it.
     pub(crate) fn arrive(&self, upstream: Arc<dyn Upstream>) {
         self.0.send_replace(State::Here(upstream));
@@ -67,11 +67,11 @@ impl Arrival {
     }
 }
 
-impl Upstream for Late {
+impl Upstream for PendingUpstream {
     fn connect(&self, scope: Scope) -> Link {
         match self.here() {
             Some(upstream) => upstream.connect(scope),
-            None => Link::new(LateConnection(Arc::new(Waiting {
+            None => Link::new(PendingConnection(Arc::new(Waiting {
                 late: self.clone(),
                 scope,
                 link: OnceLock::new(),
@@ -81,14 +81,14 @@ impl Upstream for Late {
 }
 
 struct Waiting {
-    late: Late,
+    late: PendingUpstream,
     scope: Scope,
     link: OnceLock<Link>,
 }
 
-struct LateConnection(Arc<Waiting>);
+struct PendingConnection(Arc<Waiting>);
 
-impl Connection for LateConnection {
+impl Connection for PendingConnection {
     fn call(&self, call: Call) -> Reply {
         let waiting = &self.0;
         if let Some(link) = waiting.link.get() {
@@ -114,9 +114,9 @@ impl Connection for LateConnection {
     }
 }
 
-impl fmt::Debug for Late {
+impl fmt::Debug for PendingUpstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Late")
+        f.write_str("PendingUpstream")
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_waits_for_its_upstream_and_goes_to_it() {
-        let (arrival, late) = Late::new();
+        let (arrival, late) = PendingUpstream::new();
         let link = late.connect(Scope::Session);
         let mut reply = call(&link);
         let (upstream, mut servers) = Scripted::new();
@@ -152,7 +152,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_upstream_that_can_t_be_reached_fails_calls_at_once_until_it_is_there() {
-        let (arrival, late) = Late::new();
+        let (arrival, late) = PendingUpstream::new();
         let link = late.connect(Scope::Shared);
         arrival.fail("no such command".to_owned());
         let error = call(&link).next().await.unwrap().unwrap_err();
@@ -166,7 +166,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_does_not_wait_for_ever() {
-        let (_arrival, late) = Late::new();
+        let (_arrival, late) = PendingUpstream::new();
         let error = call(&late.connect(Scope::Shared)).next().await.unwrap().unwrap_err();
         assert!(error.to_string().contains("has not started yet"), "{error}");
     }

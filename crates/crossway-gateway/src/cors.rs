@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins, Page, Refusal};
+use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins, CorsOrigin, Refusal};
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
@@ -21,12 +21,12 @@ use crate::faces::is_of_mcp;
 
 /// A service whose requests from web pages are looked at first. Others go on as they came.
 #[derive(Clone)]
-pub(crate) struct Paged<S> {
+pub(crate) struct CorsService<S> {
     allowed: Arc<(AllowedHosts, AllowedOrigins)>,
     inner: S,
 }
 
-impl<S> Paged<S> {
+impl<S> CorsService<S> {
     /// Stands before `inner`.
     pub(crate) fn new(hosts: AllowedHosts, origins: AllowedOrigins, inner: S) -> Self {
         Self { allowed: Arc::new((hosts, origins)), inner }
@@ -40,35 +40,35 @@ impl<S> Paged<S> {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Paged<S>
+impl<S, B, R> Service<Request<B>> for CorsService<S>
 where
     S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
 {
     type Response = Response<Either<R, Full<Bytes>>>;
     type Error = Infallible;
-    type Future = PagedFuture<S::Future>;
+    type Future = CorsFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let mut page = Page::default();
+        let mut page = CorsOrigin::default();
         if request.headers().contains_key(ORIGIN) {
             let is_of_mcp = is_of_mcp(request.uri().path());
             if let Err(refusal) = self.check(&request) {
-                return PagedFuture::answered(refused(&refusal, is_of_mcp));
+                return CorsFuture::answered(refused(&refusal, is_of_mcp));
             }
-            page = Page::allowed(request.headers());
+            page = CorsOrigin::allowed(request.headers());
             let methods = if is_of_mcp { "GET, POST, DELETE" } else { "GET, POST" };
             if let Some(told) = page.preflight(request.method(), request.headers(), methods) {
                 let mut response = Response::new(Full::default());
                 *response.status_mut() = StatusCode::NO_CONTENT;
                 *response.headers_mut() = told;
-                return PagedFuture::answered(response);
+                return CorsFuture::answered(response);
             }
         }
-        PagedFuture::Passed { page, future: self.inner.call(request) }
+        CorsFuture::Passed { page, future: self.inner.call(request) }
     }
 }
 
@@ -90,11 +90,11 @@ fn refused(refusal: &Refusal, is_of_mcp: bool) -> Response<Full<Bytes>> {
 
 /// The service's response, which its page may read, or one of ours.
 #[pin_project(project = Projection)]
-pub(crate) enum PagedFuture<F> {
+pub(crate) enum CorsFuture<F> {
     /// The service's.
     Passed {
         /// Who may read it.
-        page: Page,
+        page: CorsOrigin,
         #[pin]
         future: F,
     },
@@ -102,13 +102,13 @@ pub(crate) enum PagedFuture<F> {
     Answered(Ready<Response<Full<Bytes>>>),
 }
 
-impl<F> PagedFuture<F> {
+impl<F> CorsFuture<F> {
     fn answered(response: Response<Full<Bytes>>) -> Self {
         Self::Answered(std::future::ready(response))
     }
 }
 
-impl<F, R> Future for PagedFuture<F>
+impl<F, R> Future for CorsFuture<F>
 where
     F: Future<Output = Result<Response<R>, Infallible>>,
 {
@@ -118,7 +118,7 @@ where
         Poll::Ready(match self.project() {
             Projection::Passed { page, future } => {
                 let mut response = ready!(future.poll(cx))?;
-                page.may_read(response.headers_mut());
+                page.allow(response.headers_mut());
                 Ok(response.map(Either::Left))
             }
             Projection::Answered(response) => Ok(ready!(Pin::new(response).poll(cx)).map(Either::Right)),
