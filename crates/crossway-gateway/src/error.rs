@@ -24,7 +24,7 @@ pub enum RunError {
     Detect(#[from] DetectError),
     /// The API can't be an upstream.
     #[error(transparent)]
-    Api(#[from] crate::apis::ApiPlanError),
+    Api(#[from] crate::upstream::apis::ApiPlanError),
     /// The command can't be an upstream.
     #[error("the MCP server can't be started")]
     Start(#[from] crossway_stdio::StartError),

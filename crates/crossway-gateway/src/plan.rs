@@ -12,9 +12,9 @@ use crossway_seal::{KeyError, Keyring};
 use http::{HeaderName, HeaderValue};
 use url::Url;
 
-use crate::apis::{ApiKind, ApiPlan};
 use crate::args::{BridgeArgs, HeaderError, ListenArgs, StdioArgs, TransportArg, UrlArgs};
 use crate::servers::Server;
+use crate::upstream::apis::{ApiKind, ApiPlan};
 
 /// Where to serve, and how.
 #[derive(Debug, Clone)]

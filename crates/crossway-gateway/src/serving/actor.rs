@@ -132,7 +132,7 @@ impl Actor {
     }
 }
 
-/// The standings of those who have called, under one policy.
+/// The actors that have called, under one policy.
 pub(crate) struct Actors {
     policy: Policy,
     generation: u64,

@@ -17,9 +17,9 @@ use super::question::{Question, Who, endpoint, unknown};
 use crate::RunError;
 use crate::args::{CheckFormat, ExplainArgs, ToolsArgs, UserArgs};
 use crate::config;
-use crate::connect::by_plan_of_config;
 use crate::metrics::Metrics;
 use crate::serve::Maker;
+use crate::upstream::connect::by_plan_of_config;
 
 impl From<&UserArgs> for Who {
     fn from(args: &UserArgs) -> Self {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::limits::TROUBLE_TIME;
 use crate::operations::{InstanceCounts, UpstreamState, UpstreamStatus};
-use crate::upstream_health::UpstreamHealth;
+use crate::upstream::health::UpstreamHealth;
 
 /// The instances of an upstream, as long as there are any. Clones share them.
 #[derive(Clone, Default)]

@@ -1,6 +1,6 @@
 //! Every bound of what `crossway serve` keeps of callers, with its value and the reason for it.
 
-/// How many callers' standings are kept, and how many views. Beyond that they are made anew, which takes microseconds.
+/// How many actors are kept (callers as of one tenant, with their rights), and how many views. Beyond that they are made anew, which takes microseconds.
 pub(super) const ACTORS: usize = 16_384;
 
 /// Of how many upstreams it is kept for a caller what was found out of them. Beyond that the first one's is found out anew.

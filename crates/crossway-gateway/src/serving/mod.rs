@@ -1,7 +1,7 @@
 //! `crossway serve`: many upstreams for many tenants, where each caller sees and calls only what is granted.
 //!
 //! ```text
-//! request -> identity: who calls -> standing: as one of which tenant, with which rights -> face -> Front (legacy clients become modern)
+//! request -> identity: who calls -> actor: as one of which tenant, with which rights -> face -> FromLegacy (legacy clients become modern)
 //!         -> audit -> Router, which asks the policy -> gate: no permit, no call -> quotas -> credentials -> the instance of the caller's
 //!            scope -> guard -> server
 //! ```
@@ -45,12 +45,12 @@ use crossway_service::{Upstream, extension_of};
 
 use crate::args::{Listen, LogArgs, ServeArgs};
 use crate::config::{self, Loaded, UpstreamSpec};
-use crate::connect::Connect;
 use crate::faces::{Faces, encode_name};
 use crate::metrics::Metrics;
 use crate::otlp::Telemetry;
 use crate::serve::{Maker, ServeError};
 use crate::tools::Tools;
+use crate::upstream::connect::Connect;
 use crate::{RunError, Running};
 pub(crate) use ask::list;
 pub use ask::{explain, tools};

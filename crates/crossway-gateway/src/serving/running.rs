@@ -11,12 +11,12 @@ use super::operating::{Source, Telling, follow_keys, load_tls, operate, record, 
 use super::{Edge, Gateway, Prepared, warn};
 use crate::RunError;
 use crate::config::{ConfigErrors, Fixed, Loaded, Reloads};
-use crate::connect::by_plan_unquoted;
 use crate::identity::Identity;
 use crate::metrics::{Metrics, Reload};
 use crate::operations::Readiness;
 use crate::serve::{BoundListener, Ending, run};
 use crate::tls::{MaybeTls, Tls};
+use crate::upstream::connect::by_plan_unquoted;
 
 /// Serves until asked to end.
 pub(super) async fn serve(prepared: Prepared) -> Result<(), RunError> {

@@ -23,12 +23,12 @@ use super::quotas::{PolicyQuotas, children, refused, tenant_among_others, tenant
 use super::supply::{Holder, Keyed, credentials};
 use crate::config::UpstreamSpec;
 use crate::config::file::ScopeFile;
-use crate::connect::Connect;
-use crate::member::Member;
 use crate::metrics::{Metered, Metrics, QuotaBound, TenantMeter};
-use crate::pending::PendingUpstream;
 use crate::plan::UpstreamPlan;
 use crate::servers::Server;
+use crate::upstream::connect::Connect;
+use crate::upstream::member::Member;
+use crate::upstream::pending::PendingUpstream;
 
 /// One upstream as it is served.
 pub(super) struct Served {

@@ -23,8 +23,8 @@ use super::super::tree::Step;
 use super::Findings;
 use super::credentials::header_of;
 use super::upstreams::{UpstreamProblem, headers, with};
-use crate::apis::{ApiKind, ApiPlan, Fetched, Filled};
 use crate::hex::hex;
+use crate::upstream::apis::{ApiKind, ApiPlan, Fetched, Filled};
 
 /// How many operations that are left out are told, and how many that want what nothing fills.
 const TOLD: usize = 10;

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::connect::{Connect, Connected};
 use crate::plan::UpstreamPlan;
+use crate::upstream::connect::{Connect, Connected};
 
 /// What befalls a server.
 #[derive(Clone)]

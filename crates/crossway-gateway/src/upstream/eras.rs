@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crossway_router::{AnyEra, EraSupport, FromLegacy, ToLegacy, ToLegacyOptions};
 use crossway_service::Upstream;
 
-use crate::connect::Connected;
-use crate::redetect::RedetectingUpstream;
+use crate::upstream::connect::Connected;
+use crate::upstream::redetect::RedetectingUpstream;
 
 /// Serves clients of both eras on a URL. Nobody is known to a bridge, so all stateless clients of a legacy server share
 /// its sessions, as far as that is safe.

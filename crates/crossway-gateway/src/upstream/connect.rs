@@ -8,9 +8,9 @@ use crossway_stdio::{Command, Era, Options, StdioUpstream};
 use futures_util::future::BoxFuture;
 
 use crate::RunError;
-use crate::detect::reach_url;
 use crate::plan::{CommandPlan, HIDDEN, UpstreamPlan};
-use crate::redetect::RedetectingUpstream;
+use crate::upstream::detect::reach_url;
+use crate::upstream::redetect::RedetectingUpstream;
 
 /// A server that has been reached.
 pub(crate) struct Connected {

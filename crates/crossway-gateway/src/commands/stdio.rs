@@ -12,11 +12,11 @@ use crossway_stdio::{OwnStdio, ServeOptions};
 use tokio::sync::Notify;
 
 use crate::args::StdioArgs;
-use crate::detect::reach_url;
-use crate::eras::any_era;
 use crate::error::told;
 use crate::limits::{FIRST_REQUEST, REACHED_FOR_NOBODY};
 use crate::shutdown::{Hangup, Signals};
+use crate::upstream::detect::reach_url;
+use crate::upstream::eras::any_era;
 use crate::{DetectError, RunError, Running, plan};
 
 /// Serves this process's standard input and output until the input is closed, or until asked to end.

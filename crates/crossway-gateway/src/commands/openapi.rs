@@ -14,10 +14,8 @@ use crossway_service::{Call, Context, Origin, Scope, Upstream};
 use serde_json::{Map, Value};
 
 use crate::args::{HeaderArg, HeaderError, OpenApiArgs, ServerTypeArg, TransportArg};
-use crate::connect::connect_unless_asked;
-use crate::eras::any_era_of;
+use crate::commands::fleet::Fleet;
 use crate::faces::{Faces, Pair};
-use crate::fleet::Fleet;
 use crate::limits::{OPENAPI_DRAIN, OPENAPI_FIRST_LIST, OPENAPI_IDLE};
 use crate::metrics::Metrics;
 use crate::plan::{CommandPlan, Serving, UpstreamPlan, UrlPlan, http_url};
@@ -25,6 +23,8 @@ use crate::serve::{BoundListener, run};
 use crate::serving::{Edge, list};
 use crate::tls::{MaybeTls, Tls, TlsFiles};
 use crate::tools::{Tools, alone};
+use crate::upstream::connect::connect_unless_asked;
+use crate::upstream::eras::any_era_of;
 use crate::{RunError, Running};
 
 /// Why the flags can't be carried out.

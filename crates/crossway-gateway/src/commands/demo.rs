@@ -6,11 +6,12 @@ use crossway_stdio::OwnStdio;
 use crossway_streamable_http::server::StreamControl;
 
 use crate::args::{DemoArgs, EraArg};
+use crate::commands::single::serve;
+use crate::commands::stdio;
 use crate::plan;
 use crate::serve::BoundListener;
 use crate::shutdown::{Hangup, Signals};
-use crate::single::serve;
-use crate::{RunError, Running, stdio};
+use crate::{RunError, Running};
 
 /// Serves the demo server until asked to end.
 ///

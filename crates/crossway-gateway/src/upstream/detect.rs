@@ -13,7 +13,7 @@ use http::HeaderMap;
 use crate::args::TransportArg;
 use crate::limits::URL_SILENCE;
 use crate::plan::{UrlPlan, shown};
-use crate::redetect::{Find, Found, Kind, RedetectingUpstream};
+use crate::upstream::redetect::{Find, Found, Kind, RedetectingUpstream};
 
 /// Why a URL can't be an upstream.
 #[derive(Debug, thiserror::Error)]

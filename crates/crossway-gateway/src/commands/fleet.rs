@@ -13,15 +13,15 @@ use crossway_router::{FromLegacy, Router, RouterOptions, SealedSessions, ToLegac
 use crossway_seal::Keyring;
 
 use crate::RunError;
-use crate::connect::by_plan;
 use crate::faces::{Faces, Pair, encode_name};
-use crate::member::Member;
 use crate::plan::UpstreamPlan;
 use crate::serve::{BoundListener, Maker, run};
 use crate::servers::Server;
 use crate::serving::Edge;
 use crate::tls::MaybeTls;
 use crate::tools::{self, Tools};
+use crate::upstream::connect::by_plan;
+use crate::upstream::member::Member;
 use file::Watched;
 
 /// The servers of a bridge.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use crossway_router::ToLegacyOptions;
 
 use crate::args::BridgeArgs;
-use crate::connect::connect_unless_asked;
-use crate::eras::any_era_of;
-use crate::fleet::Fleet;
+use crate::commands::fleet::Fleet;
+use crate::commands::single::serve_with_tools;
 use crate::plan::{self, BridgePlan, CommandPlan, UpstreamPlan};
 use crate::serve::BoundListener;
-use crate::single::serve_with_tools;
 use crate::tools::alone;
+use crate::upstream::connect::connect_unless_asked;
+use crate::upstream::eras::any_era_of;
 use crate::{RunError, Running};
 
 /// Serves what the arguments name, until asked to end.

@@ -7,14 +7,14 @@ use crossway_router::ToLegacyOptions;
 use crossway_router::guard::{Guard, GuardOptions};
 use tokio::task::JoinHandle;
 
-use crate::connect::{Connect, Connected};
-use crate::disabled::Without;
-use crate::eras::any_era_of;
 use crate::error::told;
 use crate::limits::{UPSTREAM_RETRY, UPSTREAM_RETRY_MOST};
-use crate::pending::{PendingUpstream, UpstreamReady};
 use crate::servers::Server;
-use crate::upstream_health::UpstreamHealth;
+use crate::upstream::connect::{Connect, Connected};
+use crate::upstream::disabled::Without;
+use crate::upstream::eras::any_era_of;
+use crate::upstream::health::UpstreamHealth;
+use crate::upstream::pending::{PendingUpstream, UpstreamReady};
 
 /// One server, which is being reached or has been.
 pub(crate) struct Member {
