@@ -20,7 +20,7 @@ const EXPOSED: HeaderValue =
 /// The page that a request comes from, if it comes from one. The default is none.
 ///
 /// ```
-/// use crossway_proto::http_rules::{AllowedOrigins, Authority, Page};
+/// use crossway_proto::http_rules::{AllowedOrigins, Authority, CorsOrigin};
 /// use http::{HeaderMap, HeaderValue, Method, header};
 ///
 /// let mut asked = HeaderMap::new();
@@ -30,7 +30,7 @@ const EXPOSED: HeaderValue =
 ///
 /// let host = Authority::parse("localhost:8808").unwrap();
 /// AllowedOrigins::loopback().check(&asked, &host)?;
-/// let page = Page::allowed(&asked);
+/// let page = CorsOrigin::allowed(&asked);
 /// let told = page.preflight(&Method::OPTIONS, &asked, "GET, POST").unwrap();
 /// assert_eq!(told[header::ACCESS_CONTROL_ALLOW_HEADERS], "mcp-session-id");
 /// assert_eq!(told[header::ACCESS_CONTROL_ALLOW_ORIGIN], "http://localhost:3000");
