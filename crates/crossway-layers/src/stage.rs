@@ -16,17 +16,17 @@ use tower_service::Service;
 
 use crate::limits::NAME_CHARS;
 
-/// What becomes of a call.
+/// How a layer continues with a call.
 pub(crate) enum Entry<P> {
-    /// It goes on.
+    /// Forward it.
     Pass(P),
-    /// It goes on, or is answered, later.
+    /// Decide later: forward it or answer it.
     Wait(BoxFuture<'static, Result<P, Reply>>),
-    /// It goes no further.
+    /// Answer it without forwarding.
     Answer(Reply),
 }
 
-/// What a layer does.
+/// The hooks of a layer, from which [`Staged`] builds a tower service and a connection.
 pub(crate) trait Stage: Send + Sync + 'static {
     /// What it keeps of a call until its reply is there.
     type Pass: Send + 'static;

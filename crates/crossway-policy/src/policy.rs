@@ -151,8 +151,8 @@ impl Policy {
         Ok(self.rights_unchecked(principal, &tenant))
     }
 
-    /// The same as one of a tenant to which the caller is known to belong: nothing here looks whether that is so. It is
-    /// [`tenant_of`](Self::tenant_of)'s answer, or one of which [`is_of`](Self::is_of) was true.
+    /// Like [`rights_at`](Self::rights_at), without checking that the caller belongs to `tenant`. Pass only a tenant from
+    /// [`tenant_of`](Self::tenant_of), or one for which [`is_of`](Self::is_of) is true.
     #[must_use]
     pub fn rights_unchecked(&self, principal: &Principal, tenant: &TenantName) -> Rights {
         Rights::new(&self.0, principal, tenant)
@@ -176,7 +176,8 @@ impl Policy {
         upstream.map_or(Ok(Vec::new()), |upstream| self.0.credentials.of(principal, tenant, upstream))
     }
 
-    /// Of all that an upstream is ever sent, whose what the fewest share is. An instance of it must not be shared more widely.
+    /// The narrowest holder (user, then tenant, then all) among the upstream's credentials. Instances must not be shared more widely than
+    /// that.
     #[must_use]
     pub fn narrowest_holder(&self, upstream: &str) -> Option<Holder> {
         self.0.credentials.narrowest(self.0.upstreams.number(upstream)?)

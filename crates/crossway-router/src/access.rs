@@ -13,19 +13,17 @@ use crate::{ListKind, ScopeKey};
 ///
 /// What is not allowed is answered as what does not exist.
 pub trait Access: Send + Sync + 'static {
-    /// Whose rights are the same as this caller's. Lists are filtered once for all of them.
+    /// The callers with the same rights as this one. A filtered list is cached once per set.
     fn rights_group(&self, context: &Context) -> CallerSet;
 
-    /// Which callers share introductions (instructions, server info). One of them may notice by what it is told that another has
-    /// asked before.
+    /// The callers that share cached instructions and server info. Members may infer from the cache that another member has asked before.
     ///
-    /// The answer must stay the same for a caller, and not depend on other callers. To share nothing, answer with the caller
-    /// alone.
+    /// The result must not change for a caller or depend on others; to share nothing, return a set that contains this caller alone.
     fn instructions_group(&self, context: &Context) -> CallerSet {
         self.rights_group(context)
     }
 
-    /// Who is told the same lists by an upstream. An upstream of [`CallerSet::Nobody`] is not there for this caller.
+    /// The callers to whom this upstream shows the same lists. [`CallerSet::Nobody`] hides the upstream from this caller.
     fn list_group(&self, upstream: &str, context: &Context) -> CallerSet;
 
     /// Whether the caller may see an item of a list, or hear of a resource that no list may have: then what is asked about has no
@@ -41,8 +39,8 @@ pub trait Access: Send + Sync + 'static {
         Box::new(move |thing| self.can_see(thing, context))
     }
 
-    /// What the names, or URIs, of all things of a list begin with that the caller [may see](Self::shows) of an upstream, as the upstream has them; others
-    /// are not asked about. None: they may begin with anything.
+    /// Prefixes of all names or URIs that the caller [may see](Self::can_see) in this list, as the upstream spells them; other items are
+    /// skipped without asking. `None`: no restriction is known.
     fn name_prefixes(&self, upstream: &str, kind: ListKind, context: &Context) -> Option<Vec<String>> {
         let _ = (upstream, kind, context);
         None
@@ -54,13 +52,13 @@ pub trait Access: Send + Sync + 'static {
         true
     }
 
-    /// Told of a request about something that nobody has for this caller, so that there is nothing to decide.
+    /// Called when a request names something that no upstream has for this caller, for auditing.
     fn unknown_target(&self, context: &Context) {
         let _ = context;
     }
 
-    /// The context of requests that are made later for all who see the same lists as this caller: who it is, and nothing that is of its one
-    /// request (a trace, a record, a permit). None: the context of the first of them stays.
+    /// The context for background requests on behalf of all callers who see the same lists: the identity, without per-request data such
+    /// as traces or permits. `None`: the first caller's context is used.
     fn background_context(&self, context: &Context) -> Option<Context> {
         let _ = context;
         None
@@ -81,20 +79,20 @@ pub trait Access: Send + Sync + 'static {
 /// Says whether a caller may see an item.
 pub type ItemFilter<'a> = Box<dyn Fn(&AccessTarget<'_>) -> bool + 'a>;
 
-/// Whose something is.
+/// A set of callers that share a cache entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CallerSet {
-    /// Everybody's.
+    /// All callers.
     Everybody,
-    /// That of those who have one key.
+    /// The callers with this key.
     Key(ScopeKey),
-    /// That of one call alone: nothing is kept.
+    /// This call alone: nothing is cached.
     ThisCall,
-    /// Nobody's.
+    /// No caller.
     Nobody,
 }
 
-/// What is listed or asked for.
+/// A tool, prompt, resource or template that is listed or requested.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct AccessTarget<'a> {

@@ -136,9 +136,10 @@ impl Scoped {
         Self::made(Box::new(make), options, None)
     }
 
-    /// The same, where instances count for bounds that several upstreams share in `ledger`: `bounds` says for which, before an
-    /// instance of a key is made, given the context of its first call. Over a bound, the one of those counted that was idle for the
-    /// longest makes room, of whichever upstream it is.
+    /// Like [`new`](Self::new), with limits that several upstreams share through `ledger`.
+    ///
+    /// `bounds` returns the limits that a new instance counts against. When one is reached, the instance idle longest among those
+    /// counted, of any upstream, is evicted; if none is idle, the call fails as *not sent*.
     pub fn bounded(
         make: impl Fn(&ScopeKey, &Context) -> Box<dyn Upstream> + Send + Sync + 'static,
         options: ScopedOptions,
@@ -154,20 +155,19 @@ impl Scoped {
         Self(Arc::new(Shared { make, options, bounds, group_of, holder_of, instances, sweeper, is_closed }))
     }
 
-    /// Has groups share the room for instances: `group_of` says of which one a key is, given the context of its first call. A key of
-    /// none has no share, and may take all the room. To be said once, before the first call.
+    /// Limits the room for instances by group: `group_of` maps the context of an instance's first call to its group. Instances without a
+    /// group may take all the room. Call once, before the first call.
     pub fn group_by(&self, group_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static) {
         self.0.group_of.get_or_init(|| Box::new(group_of));
     }
 
-    /// Tells whose an instance is, whichever version of a secret its key stands for, given the context of its first call. Once a holder calls
-    /// one of their instances, what listens at their others ends, and is asked for anew at the one that has their secret of now. To be
-    /// said once, before the first call.
+    /// Sets who owns an instance regardless of the version of its secret. When an owner calls one of their instances, subscriptions on
+    /// their older instances end, so that clients resubscribe with the current secret. Call once, before the first call.
     pub fn hold_by(&self, holder_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static) {
         self.0.holder_of.get_or_init(|| Box::new(holder_of));
     }
 
-    /// Ends what listens at all instances of a holder, who has no secret any more. Calls in flight end as they would have.
+    /// Ends the subscriptions on all instances of an owner whose secret was taken away. Calls in flight finish.
     pub fn end_listening(&self, holder: &ScopeKey) {
         for instance in self.0.instances().values().filter(|it| it.holder.as_ref() == Some(holder)) {
             instance.supersede();

@@ -7,7 +7,7 @@ use crossway_proto::{Message, Revision};
 
 use crate::Extensions;
 
-/// One thing that is asked of an upstream, with its context beside the bytes.
+/// A message for an upstream, or a request to listen to it, together with the context of the client that makes it.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// What is asked.
@@ -24,11 +24,10 @@ pub struct Call {
     reason = "nearly every call is a message, and is moved a few times only"
 )]
 pub enum Ask {
-    /// That it takes a message: a request, which it answers, or a notification or a response, which it does not.
+    /// Deliver this message. A request is answered; a notification or a response is not.
     Message(Message),
-    /// What it has to say that belongs to no call: server requests, list changes, logs. This is the standing
-    /// stream of legacy revisions (2025-11-25, basic/transports, Listening for Messages from the Server); modern
-    /// clients ask by a request, `subscriptions/listen`.
+    /// Listen for messages that belong to no call: server requests, list changes and logs. This is the GET stream of legacy revisions
+    /// (2025-11-25, basic/transports, Listening for Messages from the Server). Modern clients send `subscriptions/listen` instead.
     Listen,
 }
 
@@ -54,12 +53,12 @@ impl Context {
     }
 }
 
-/// A client of a connection: one session, or one stateless exchange.
+/// Identifies one client of a connection: a session, or a single stateless exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Origin(u64);
 
 impl Origin {
-    /// One that no other part of this process has.
+    /// Returns an origin that no other caller in this process has.
     #[must_use]
     pub fn unique() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);

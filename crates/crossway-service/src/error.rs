@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::ErrorText;
 
-/// Why a call has no answer of the upstream's.
+/// The error of a call that the upstream did not answer.
 ///
-/// It says whether the call may have had an effect ([`outcome`](CallError::outcome)): only what was not sent may be
-/// tried again without harm.
+/// It says whether the call may have had an effect ([`outcome`](CallError::outcome)): only a call that was not sent can be repeated
+/// without risk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct CallError {
@@ -19,7 +19,7 @@ pub struct CallError {
     retry_after: Option<Duration>,
 }
 
-/// What is known of a failed call.
+/// Whether a failed call reached the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The upstream has not seen it.
@@ -30,7 +30,7 @@ pub enum Outcome {
     Answered,
 }
 
-/// Who has to change something.
+/// Which side has to act to fix the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The client.
@@ -137,7 +137,8 @@ impl CallError {
         &self.reason
     }
 
-    /// The same for those who may not know where the server is: words that are not [ours](ErrorText::is_public) are replaced by these.
+    /// Returns the error without details of the server: text that is not [public](ErrorText::is_public) is replaced by `instead`. Use
+    /// this before an error goes to a caller who must not learn host names, paths or commands.
     #[must_use]
     pub fn redacted(mut self, instead: &'static str) -> Self {
         // Each reason is named, so that a new one is thought of.

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// What went wrong, in words, and whether anybody may read them.
+/// The text of an error, and whether it may be shown to callers.
 ///
-/// A literal is ours and names nobody. What was put together, as all that comes from a server, a path or the operating system, is
-/// taken to name a place until somebody says by [`ours`](Self::public) that it does not: a gateway then tells it to operators alone.
+/// String literals are public. Text assembled at run time counts as private, since it may contain host names, paths or system errors,
+/// unless it is made by [`public`](Self::public). Gateways show private text to operators only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorText {
     words: Cow<'static, str>,
@@ -14,20 +14,20 @@ pub struct ErrorText {
 }
 
 impl ErrorText {
-    /// Words that were put together of nothing but our own: numbers, times, names of methods. Nothing of a server's, no host, no
-    /// path, no error of the operating system or of a library.
+    /// Text that callers may see although it was assembled at run time: it consists of numbers, times and method names only, and has
+    /// nothing from a server, no host, no path, and no error of the operating system or of a library.
     #[must_use]
     pub fn public(words: impl Into<Cow<'static, str>>) -> Self {
         Self { words: words.into(), is_public: true }
     }
 
-    /// Adds words to these. They have to be ours: they don't change whether the whole is.
+    /// Appends text. Append public text only: whether the whole is public does not change.
     #[must_use]
     pub fn and(self, words: &str) -> Self {
         Self { words: format!("{}{words}", self.words).into(), ..self }
     }
 
-    /// Whether the words are ours alone, so that those who may not know where a server is can be told.
+    /// Whether callers may see the text.
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.is_public

@@ -5,10 +5,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Values by their types: what layers and transports tell each other of a call.
+/// A type map that layers and transports use to attach data to a call.
 ///
-/// A clone shares what was put in before it, and sees nothing of what is put in later. It costs as much as one of an `Arc`
-/// however much is in: a call's context is cloned wherever the call may have to be made once more.
+/// Cloning is one `Arc` clone whatever the size; values inserted later are not seen by earlier clones.
 ///
 /// What an HTTP server found out about a request is taken over as a whole, and found like everything else:
 ///

@@ -112,10 +112,10 @@ impl Pump {
         true
     }
 
-    /// Whether there is a place for this message. If there is none, a request is refused, and anything else dropped.
+    /// Whether [`handle`](Pump::handle) would accept this message. If not, a request is answered with an error and any other message is
+    /// dropped.
     ///
-    /// Responses and cancellations are taken when nothing else is any more, up to a bound of their own: calls in flight may need them
-    /// to end.
+    /// Responses and cancellations have a separate bound ([`Limits::URGENT_MESSAGES`]), since calls in flight may need them to finish.
     #[must_use]
     pub fn takes(&self, message: &Message) -> bool {
         match is_urgent(message) {
@@ -130,8 +130,8 @@ impl Pump {
         self.inbox.len() >= self.limits.inbox_messages || self.inbox_bytes >= self.limits.inbox_bytes
     }
 
-    /// Whether a transport that can make its client wait should [hand](Pump::handle) more on: until it is full, and then as long as the
-    /// upstream waits for a response, which may stand behind requests. A client that does not read refusals waits.
+    /// Whether the transport should keep reading from the client: until the pump is full, and while full as long as the upstream waits
+    /// for a response that may be queued behind requests. Stops when the client does not read its errors.
     #[must_use]
     pub fn is_open(&self) -> bool {
         (!self.is_full() || !self.asked.is_empty()) && self.refused.len() < Limits::URGENT_MESSAGES

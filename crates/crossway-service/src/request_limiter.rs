@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use crate::CallError;
 
-/// A bound on requests that some callers share, whatever they ask for. Clones share it.
+/// A rate limit on requests of any method, shared by its clones.
 ///
-/// Put one into the extensions of each HTTP request, as its caller's: a transport asks it before it does anything for a request of its
-/// client, and answers one that is too much with the error. What frees something is let through and not counted: notifications, answers
-/// to what a server has asked, ends of sessions.
+/// Insert it into the extensions of each HTTP request: the transport calls [`admit`](Self::admit) before it handles a client's request
+/// and returns the error if it is refused. Notifications, responses and session deletion are never counted.
 #[derive(Clone)]
 pub struct RequestLimiter(Arc<dyn Fn() -> Result<(), CallError> + Send + Sync>);
 
 impl RequestLimiter {
-    /// A bound that is asked once for each request: it counts what it lets through.
+    /// A limit that calls `admit` once for each request; `admit` counts what it lets through.
     pub fn new(admit: impl Fn() -> Result<(), CallError> + Send + Sync + 'static) -> Self {
         Self(Arc::new(admit))
     }

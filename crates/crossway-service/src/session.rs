@@ -34,10 +34,10 @@ impl fmt::Debug for SessionOwner {
     }
 }
 
-/// What a session of a legacy client is made anew from.
+/// The state from which a legacy client's session can be restored.
 ///
-/// It is what `initialize` said, and nothing that happened since: open streams, calls in flight, subscriptions and log
-/// levels belong to the process that has them.
+/// It is what `initialize` said, and nothing that happened since: open streams, calls in flight, subscriptions and log levels belong to
+/// the process that has them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionState {
     /// Tells this session from all others; random.
@@ -58,13 +58,10 @@ impl fmt::Debug for SessionState {
     }
 }
 
-/// Writes what a session is made from into its id, and reads it back.
+/// Encodes session state into the session id and decodes it, so that any replica can restore the session.
 ///
-/// A server that is given one can take on sessions that it has never seen. So all that it gives must be sealed: nobody
-/// who has no key can make a handle that opens.
-///
-/// `owner` is whose session it is, where something in front of the server knows. A handle opens for the owner that it
-/// was issued for, and for nobody else.
+/// Implementations must authenticate handles: only holders of the key may create one that opens. A handle opens only for the `owner` that
+/// it was issued for, where something in front of the server knows the owner.
 pub trait SessionHandles: fmt::Debug + Send + Sync + 'static {
     /// The handle of a session: visible ASCII, as the specification wants it of session ids (2025-11-25,
     /// basic/transports, Session Management). `None` when the state does not fit into one: the session then gets an id

@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A bound on sessions that some callers share: a user's, or a tenant's with those of its users within. Clones share it.
+/// A limit on open sessions, shared by its clones, for one user or (with [`within`](Self::within)) for a user inside a tenant.
 ///
-/// Put one into the extensions of each HTTP request, as its caller's: a transport opens a session only while there is a place in it, so that
-/// nobody takes all of the places that there are.
+/// Insert it into the extensions of each HTTP request: the transport opens a session only if [`try_acquire`](Self::try_acquire) succeeds.
 #[derive(Clone)]
 pub struct SessionLimiter(Arc<Share>);
 
@@ -18,25 +17,25 @@ struct Share {
 }
 
 impl SessionLimiter {
-    /// Of so many sessions.
+    /// Allows at most `most` sessions.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self(Arc::new(Share { most, taken: AtomicUsize::new(0), within: None }))
     }
 
-    /// Of so many sessions, each of which has a place in this one too.
+    /// Creates a limit of `most` sessions that also count against this one.
     #[must_use]
     pub fn within(&self, most: usize) -> Self {
         Self(Arc::new(Share { most, taken: AtomicUsize::new(0), within: Some(self.clone()) }))
     }
 
-    /// Whether nobody else has it: there is no session in it, and there will be none but by who asks.
+    /// Whether this is the only clone: no session counts against it, and none will without the caller.
     #[must_use]
     pub fn is_unused(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
 
-    /// A place for one more session, if there is one. It is free again when it is dropped.
+    /// Acquires a permit for one more session, if there is room. Dropping the permit releases it.
     #[must_use]
     pub fn try_acquire(&self) -> Option<SessionPermit> {
         let outer = match &self.0.within {

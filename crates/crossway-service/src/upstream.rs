@@ -30,7 +30,7 @@ impl Scope {
 
 /// An MCP server that can be connected to.
 pub trait Upstream: Send + Sync + 'static {
-    /// A connection. Never waits and never fails: what goes wrong is told by the replies of the link.
+    /// Opens a connection. Returns at once and cannot fail: connection errors are reported by the replies to the calls made on the link.
     fn connect(&self, scope: Scope) -> Link;
 }
 

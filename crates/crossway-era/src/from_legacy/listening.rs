@@ -4,7 +4,7 @@ use crossway_proto::{Kind, Message, Part};
 
 use crate::keys;
 
-/// What becomes of a message on the subscription's stream.
+/// What to do after a message on the subscription stream.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are messages, and are moved once")]
 pub enum ListenEvent {

@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use crate::capabilities::{self, Said};
 
-/// What a client can be asked: the part of its capabilities that a legacy session has to be opened with.
+/// The client features (sampling, elicitation, roots) that a server may use, reduced to what the specification knows. A legacy session
+/// must be opened with them; clients with equal values can share one.
 ///
-/// Two that are equal can share a session as far as this goes. There are no more than some dozens that differ, whatever clients say.
+/// At most some dozens of distinct values exist, whatever clients declare.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ClientFeatures {
     /// JSON text, an object with its members in order.
@@ -15,7 +16,7 @@ pub struct ClientFeatures {
 }
 
 impl ClientFeatures {
-    /// What the client of a modern request says of itself (2026-07-28, basic/index, `_meta`).
+    /// Reads the features that the client of a modern request declares (2026-07-28, basic/index, `_meta`).
     #[must_use]
     pub fn of(request: &Message) -> Self {
         let json = request.client_capabilities().unwrap_or_default();
@@ -32,7 +33,7 @@ impl ClientFeatures {
         Self { json: json.into() }
     }
 
-    /// Whether the client can't be asked anything.
+    /// Whether the client declares no such feature.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.json.is_empty()

@@ -61,8 +61,8 @@ pub(super) fn visits(error: &Message) -> Option<Vec<Message>> {
     Some(requests.collect())
 }
 
-/// What a client gets for the second request of a call that sent its user to URLs, if the user won't go: to make the call
-/// anew would only ask the same again. `None` if it is to be made.
+/// The error for a retried call whose user declined the URL elicitation: repeating the call would only elicit again. `None`: the call may
+/// be sent.
 #[must_use]
 pub fn url_elicitation_refused(second: &Message) -> Option<Message> {
     #[derive(Deserialize)]

@@ -17,7 +17,7 @@ use crate::identity::{Caller, Identity};
 use crate::metrics::Metrics;
 use crate::plan::UpstreamPlan;
 
-/// What holds at one time.
+/// Everything derived from one loaded config: policy, identity, scopes and plans. Immutable; a reload replaces it as a whole.
 pub(crate) struct PolicySnapshot {
     pub(crate) identity: Identity,
     /// What is asked for goes through these, unless it is an upstream's that has its own.
@@ -113,7 +113,7 @@ fn narrowed(scope: ScopeFile, holder: Option<Holder>) -> ScopeFile {
     }
 }
 
-/// What holds now. Clones share it.
+/// The snapshot in force, swapped atomically by a reload. Clones share it.
 #[derive(Clone)]
 pub(crate) struct CurrentPolicy(Arc<ArcSwap<PolicySnapshot>>);
 
@@ -122,13 +122,12 @@ impl CurrentPolicy {
         Self(Arc::new(ArcSwap::from_pointee(snapshot)))
     }
 
-    /// Each call asks several times: so that threads do not wait for each other's counting, nothing is counted.
+    /// Loads the snapshot without touching a reference count. Keep the guard short-lived.
     pub(crate) fn get(&self) -> Guard<Arc<PolicySnapshot>> {
         self.0.load()
     }
 
-    /// From now on this holds. Gives what held before: that of thousands of grants takes a while to be freed, for which nobody is to
-    /// wait.
+    /// Replaces the snapshot and returns the previous one, whose thousands of grants take a while to drop: do that where nobody waits.
     pub(crate) fn set(&self, snapshot: PolicySnapshot) -> Arc<PolicySnapshot> {
         self.0.swap(Arc::new(snapshot))
     }

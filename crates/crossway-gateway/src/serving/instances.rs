@@ -54,7 +54,7 @@ impl Trouble {
     }
 }
 
-/// An upstream that operators are told of.
+/// An upstream as shown to operators.
 #[derive(Clone)]
 pub(super) struct MonitoredUpstream {
     pub(super) name: String,

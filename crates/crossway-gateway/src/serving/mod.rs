@@ -231,7 +231,7 @@ impl Gateway {
         tracing::info!(generation, upstreams = self.served.len(), "the config has changed");
     }
 
-    /// Makes the upstreams be these. What stays as it was is not touched, and calls in flight go on.
+    /// Applies the configured upstreams: keeps unchanged ones, starts new ones, retires the rest. Calls in flight finish.
     fn apply(&mut self, specs: Vec<UpstreamSpec>) {
         let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
         let mut before = std::mem::take(&mut self.served);

@@ -179,8 +179,8 @@ impl AuditLog {
         }
     }
 
-    /// Ready when all calls that have a place are over and their records written; later calls wait for that. For as long as calls go
-    /// on, or nobody writes, it is not ready: whoever ends a program gives it a time. Ready at once where the writer is gone.
+    /// Waits until every call has ended and its record is written; new calls wait meanwhile. May wait indefinitely while calls run or
+    /// nothing drains the log, so use a timeout. Returns at once if the writer is gone.
     ///
     /// # Cancel safety
     ///
@@ -198,7 +198,7 @@ impl AuditLog {
         let _ = written.await;
     }
 
-    /// Calls that are dropped from now on are on record as cut off: not their clients end them, but this program.
+    /// Marks calls dropped from now on as ended by shutdown rather than by their clients.
     pub fn cut_off(&self) {
         self.0.is_cut_off.store(true, Ordering::Relaxed);
     }

@@ -12,9 +12,9 @@ use super::{NotSupplied, Plan, SecretStore, SourceFailed, Supplied};
 use crate::audit::AuditNote;
 use crate::stage::{self, Entry, Stage, Staged};
 
-/// Says what a call's upstream is sent for its caller.
+/// Chooses the credentials for a call.
 pub trait Plans: Send + Sync + 'static {
-    /// What is sent: nothing, if nothing is said. It is asked of requests and of all else.
+    /// The credentials to send; an empty plan sends none. Called for every message, not only requests.
     ///
     /// # Errors
     ///
@@ -49,15 +49,15 @@ impl CredentialsLayer {
         Self { plans: Arc::new(plans), store, missing: None, failed: None }
     }
 
-    /// Tells of each call whose caller lacks a credential, by the call's context: what was opened with one that the caller had before is not
-    /// theirs any more. What is told must not wait.
+    /// Sets a callback for calls whose caller lacks a required credential, e.g. to end subscriptions opened with a revoked one. It must
+    /// not block.
     #[must_use]
     pub fn telling_of_missing(mut self, missing: impl Fn(&Context) + Send + Sync + 'static) -> Self {
         self.missing = Some(Arc::new(missing));
         self
     }
 
-    /// Tells of each call that is not sent because a source does not work. What is told must not wait.
+    /// Sets a callback for calls that are not sent because a source of secrets does not work. It must not block.
     #[must_use]
     pub fn telling_of_failed(mut self, failed: impl Fn(SourceFailed) + Send + Sync + 'static) -> Self {
         self.failed = Some(Arc::new(failed));

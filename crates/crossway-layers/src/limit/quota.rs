@@ -226,23 +226,22 @@ pub struct AtOnce {
     pub of: Option<QuotaKey>,
 }
 
-/// The quotas that a call counts for. Whoever keeps them for the next call has them copied for none.
+/// The quotas of a call. Cheap to clone, so it can be cached.
 pub type QuotaList = Arc<[Quota]>;
 
 /// Says which quotas a call counts for.
 pub trait Quotas: Send + Sync + 'static {
-    /// The quotas of a request, the narrowest first (a user's before its tenant's), in an order that is the same for all calls: turns are
-    /// taken in this order, so a call that waits for a turn of its user's holds none of its tenant's. Each has another key: what is there
-    /// twice counts twice.
+    /// The quotas that a request counts against, narrowest first (user before tenant), in the same order for every call, so that a call
+    /// waiting for its user's slot holds none of the tenant's. Keys must be distinct: a duplicate is counted twice.
     fn quotas(&self, call: &Call) -> QuotaList;
 
-    /// Is told that a quota refuses a call, whose context tells who makes it.
+    /// Called when a quota refuses a call.
     fn refused(&self, context: &Context, by: OverQuota) {
         let _ = (context, by);
     }
 
-    /// Is told that a request of so many bytes begins to wait for its turn. What this gives is dropped when the wait is over, however
-    /// that ends.
+    /// Called when a request of so many bytes starts to wait for its turn. The returned value is dropped when the wait ends, for whatever
+    /// reason.
     fn waits(&self, context: &Context, bytes: usize) -> Option<Box<dyn Any + Send>> {
         let _ = (context, bytes);
         None

@@ -6,6 +6,9 @@
 //!
 //! A call's own [deadline](crossway_service::Context::deadline) counts as well. `subscriptions/listen` and the standing stream of
 //! legacy revisions are silent by nature, and have no timeout.
+//!
+//! The idle time keeps running while a legacy server waits for the client's answer (sampling, elicitation, roots). Where that matters,
+//! use `crossway_router::guard::IdleTimeout`, which stops it meanwhile.
 
 mod error;
 mod layer;

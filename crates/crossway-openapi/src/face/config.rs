@@ -93,14 +93,14 @@ impl Config {
         self
     }
 
-    /// Is found at this path, which whoever routes requests to it cuts off.
+    /// Sets the path at which the service is mounted; the router in front must strip it.
     #[must_use]
     pub fn at(mut self, path: &str) -> Self {
         self.at = before(path);
         self
     }
 
-    /// Has the upstreams of a directory below this path.
+    /// Sets the prefix below which a directory mounts its upstreams.
     #[must_use]
     pub fn path_prefix(mut self, path: &str) -> Self {
         self.path_prefix = before(path);

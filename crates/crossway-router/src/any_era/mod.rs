@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::limits::HELD_BACK;
 
-/// Which eras an upstream is known to speak.
+/// The protocol eras that an upstream supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EraSupport {
     /// Sessions only: revisions before 2026-07-28.
@@ -70,8 +70,10 @@ impl AnyEra {
         Self::with(raw, Box::new(move || speaks), false, front, back)
     }
 
-    /// The same of an upstream of which it may turn out later what it speaks, such as a server that is slow to start or is
-    /// upgraded: it is asked for with each call. A modern request that has met the wrong era, and so was not handled, goes to the right one.
+    /// Like [`new`](Self::new), for an upstream whose era may change, such as a slow or upgraded server.
+    ///
+    /// `speaks` is called for every call, so it must be cheap. A modern request that the server did not handle because of its era is
+    /// retried once on the other path.
     pub fn following(
         raw: Arc<dyn Upstream>,
         speaks: impl Fn() -> EraSupport + Send + Sync + 'static,

@@ -119,8 +119,8 @@ impl GuardOptions {
         self
     }
 
-    /// Has groups of callers share the bounds: each has three quarters of the turns, and of the places to wait for one, at the most.
-    /// `group_of` says by its context of which one a call is; one of none may take what there is.
+    /// Limits each group of callers to three quarters of the concurrent calls and of the queue. `group_of` maps a call's context to its
+    /// group; calls without a group are not limited.
     #[must_use]
     pub fn group_by(
         mut self,

@@ -39,17 +39,17 @@ use contents::Contents;
 pub(crate) use entry::{Entry, Kept, Listed};
 pub(crate) use fetch::{Failure, ends};
 
-/// What is known of an upstream.
+/// The state of an upstream's cached lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListState {
-    /// Nobody has asked yet.
+    /// Not requested yet.
     Unknown,
-    /// Its lists are as it last told them.
+    /// Up to date.
     Ready,
-    /// It fails, and its lists are from before; with the reason.
+    /// The upstream fails; the last good lists are served. Contains the reason.
     Stale(String),
-    /// It fails, and nothing is known of it; with the reason.
+    /// The upstream fails and nothing is cached. Contains the reason.
     Failing(String),
 }
 

@@ -211,13 +211,13 @@ impl Router {
         }
     }
 
-    /// How it stands with each upstream, in their order.
+    /// The state of each upstream's lists, in order.
     #[must_use]
     pub fn states(&self) -> Vec<(String, ListState)> {
         self.members().all.iter().map(|member| (member.name.to_string(), member.state())).collect()
     }
 
-    /// Rights have changed: those who listen are told that lists are others, if what they see is.
+    /// Call after access rights change: subscribed clients get `list_changed` for each list whose visible content changed.
     pub fn announce(&self) {
         self.tell(Change::Sight);
     }

@@ -53,12 +53,12 @@ use sharers::Sharers;
 /// Who shares a session with a legacy server; see the [table](crate::to_legacy).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SharedBy {
-    /// Nobody: each legacy client's session has one of its own. Modern clients have no sessions: those with the same
-    /// [`ScopeKey`] share one, if they can be asked only those that introduce themselves alike.
+    /// Each legacy client session has its own upstream session. Modern clients, which have no sessions, share one per [`ScopeKey`]; those
+    /// with sampling, elicitation or roots share it only with clients of the same `clientInfo`.
     ClientSession,
-    /// Those whose calls have the same [`ScopeKey`]: a user, or a tenant.
+    /// Callers with the same [`ScopeKey`], such as a user or a tenant, share one.
     ScopeKey,
-    /// Everybody.
+    /// All callers share one.
     #[default]
     Everyone,
 }
@@ -69,20 +69,20 @@ pub enum SharedBy {
 pub struct ToLegacyOptions {
     /// Who shares a session.
     pub shared_by: SharedBy,
-    /// What seals the state that clients bring back. One of its own by default: calls that wait do so in one process.
+    /// Keys that seal `requestState`. By default a random key: a parked call can then be resumed in this process only.
     pub keyring: Option<Arc<Keyring>>,
-    /// The most sessions.
+    /// The most open sessions.
     pub sessions: usize,
-    /// How many sessions of one key calls may have at once that may ask their clients, before others wait for one: those that
-    /// wait for their clients do not count.
+    /// The most sessions per key for calls during which the server may send requests to the client. Further calls wait up to
+    /// `queue_time`. Sessions that wait for a client's answer are not counted.
     pub at_once: usize,
-    /// How long a call waits for one before another is opened all the same.
+    /// How long a call waits for one of these sessions before another one is opened all the same.
     pub queue_time: Duration,
-    /// How long a session is kept that nobody uses.
+    /// How long an unused session is kept.
     pub idle: Duration,
-    /// The most calls that wait for their clients; three quarters of the sessions in any case, for each keeps its own.
+    /// The most calls that wait for their clients, and never more than three quarters of the sessions, since each keeps its own.
     pub parked_calls: usize,
-    /// How long a call waits for its client.
+    /// How long a parked call waits for its client.
     pub parked_time: Duration,
     sharers: Sharers,
 }
@@ -110,9 +110,10 @@ impl ToLegacyOptions {
         Self { shared_by, ..Self::default() }
     }
 
-    /// Has groups share the sessions that calls have for themselves, in whose course the server may ask: `group_of` says by its context of which
-    /// one a call is, `user_of` of which user. A group has three quarters of them at the most, and of the calls that wait for their clients;
-    /// a user has three quarters of that.
+    /// Limits how many exclusive sessions and parked calls one group or user may hold: a group at most three quarters, a user at most
+    /// three quarters of the group's part.
+    ///
+    /// `group_of` and `user_of` map a call's context to its group and user; a call without one is not limited by it.
     #[must_use]
     pub fn shared_among(
         mut self,

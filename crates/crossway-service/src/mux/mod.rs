@@ -39,8 +39,8 @@ pub trait Outlet: Send + Sync + 'static {
         self.send(message)
     }
 
-    /// The same where calls come together: others are in flight, or were when the last one went out. The message may be
-    /// held back for a moment, for others to go out with it.
+    /// Like [`send_request`](Outlet::send_request), called while other calls are in flight or were when the previous one was sent. The
+    /// transport may delay the message briefly to batch it with others.
     ///
     /// # Errors
     ///
@@ -129,10 +129,10 @@ impl<O: Outlet> Mux<O> {
         }
     }
 
-    /// Ready when there is room for more messages of the upstream. Transports ask before they read.
+    /// Ready when the transport may read more from the upstream. Call it before each read.
     ///
-    /// Where slow calls [fail](Overflow::Fail), there always is: but those who do read get their turn first, so that a server that
-    /// says much at once does not cost them their call.
+    /// With [`Overflow::Fail`] there is always room, but a pending result lets readers drain their queues first, so that a burst does not
+    /// fail their calls.
     pub fn poll_capacity(&self, cx: &mut std::task::Context<'_>) -> Poll<()> {
         if self.0.overflow == Overflow::Fail {
             if self.0.is_crowded.swap(false, Ordering::Relaxed) {

@@ -61,7 +61,7 @@ impl From<AtUrl> for Found {
 /// Finds out what is there.
 pub(crate) type Find = Arc<dyn Fn() -> BoxFuture<'static, Result<Found, DetectError>> + Send + Sync>;
 
-/// What is at a URL, whatever that is by and by. Clones are one.
+/// An upstream at a URL that is probed again when the server seems to have changed. Clones share it.
 #[derive(Clone)]
 pub(crate) struct RedetectingUpstream(Arc<Shared>);
 
