@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crossway_proto::Message;
-use crossway_service::{Ask, Call, Closing, Connection, Reply};
+use crossway_service::{Call, Closing, Connection, Reply};
 use futures_util::future::BoxFuture;
 use pin_project::pin_project;
 use tower_service::Service;
@@ -212,14 +212,6 @@ where
             };
             self.set(next);
         }
-    }
-}
-
-/// The request that a call is, if it is one.
-pub(crate) fn request(call: &Call) -> Option<&Message> {
-    match &call.ask {
-        Ask::Message(message) if message.is_request() => Some(message),
-        _ => None,
     }
 }
 

@@ -459,8 +459,7 @@ impl Connection for Handle {
             // On a modern connection nothing is said that was not asked for.
             return Reply::silent();
         }
-        let is_standing =
-            matches!(&call.ask, Ask::Message(message) if message.is_method("subscriptions/listen"));
+        let is_standing = call.is_method("subscriptions/listen");
         let lease = match &call.ask {
             // There is nothing that it could be about where there is no instance.
             Ask::Message(message) if !message.is_request() => match self.0.lease_made(&call.context) {

@@ -16,6 +16,23 @@ pub struct Call {
     pub context: Context,
 }
 
+impl Call {
+    /// The request that this call delivers. `None` for notifications, responses and [`Ask::Listen`].
+    #[must_use]
+    pub fn request(&self) -> Option<&Message> {
+        match &self.ask {
+            Ask::Message(message) if message.is_request() => Some(message),
+            _ => None,
+        }
+    }
+
+    /// Whether this call delivers a message of this method.
+    #[must_use]
+    pub fn is_method(&self, method: &str) -> bool {
+        matches!(&self.ask, Ask::Message(message) if message.is_method(method))
+    }
+}
+
 /// What is asked of an upstream.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossway_service::{Ask, Call, Closing, Connection, Link, Reply, Scope, Upstream};
+use crossway_service::{Call, Closing, Connection, Link, Reply, Scope, Upstream};
 
 /// An upstream whose calls are recorded, and whose lists are not: the OpenAPI face looks at the list of tools before each call.
 pub(super) struct Recorded {
@@ -31,7 +31,7 @@ struct RecordedLink {
 
 impl Connection for RecordedLink {
     fn call(&self, call: Call) -> Reply {
-        let is_recorded = matches!(&call.ask, Ask::Message(message) if message.is_method("tools/call"));
+        let is_recorded = call.is_method("tools/call");
         if is_recorded { self.recorded.call(call) } else { self.quiet.call(call) }
     }
 

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use crossway_layers::credentials::{CredentialsLayer, Plan, SecretStore, Supplied};
 use crossway_router::ScopeKey;
-use crossway_service::{
-    Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
-};
+use crossway_service::{Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream};
 
 use super::access::scope_key;
 use super::actor::Actor;
@@ -23,7 +21,7 @@ pub(super) fn credentials(
     is_api: bool,
 ) -> CredentialsLayer {
     let plans = move |call: &Call| match call.context.extensions.get::<Actor>() {
-        Some(_) if is_api && !is_tool_call(call) => Ok(Plan::default()),
+        Some(_) if is_api && !call.is_method("tools/call") => Ok(Plan::default()),
         Some(actor) => {
             let (snapshot, rights) = (current.get(), actor.rights());
             let policy = snapshot.actors.policy();
@@ -61,10 +59,6 @@ impl Holder {
 /// Whose the connections with an upstream are.
 fn scope(current: &CurrentPolicy, name: &str) -> ScopeFile {
     current.get().scopes.get(name).copied().unwrap_or(ScopeFile::Session)
-}
-
-fn is_tool_call(call: &Call) -> bool {
-    matches!(&call.ask, Ask::Message(message) if message.is_method("tools/call"))
 }
 
 /// An upstream whose calls have the key of their caller's scope, and of the version of what is supplied for it: a secret that was

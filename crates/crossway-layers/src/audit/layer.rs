@@ -6,7 +6,7 @@ use tower_layer::Layer;
 use super::record::Record;
 use super::reply::Audited;
 use super::{AuditLog, NotRecorded, Overflow};
-use crate::stage::{self, Entry, Stage, Staged};
+use crate::stage::{Entry, Stage, Staged};
 
 /// Records each request in a log; see the [module](super).
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ impl Stage for AuditLayer {
     type Pass = Option<Record>;
 
     fn enter(&self, call: &mut Call) -> Entry<Option<Record>> {
-        let Some(request) = stage::request(call) else { return Entry::Pass(None) };
+        let Some(request) = call.request() else { return Entry::Pass(None) };
         let record = Record::new(&self.log, request, call);
         call.context.extensions.insert(record.note().clone());
         match self.log.place_now(record.tenant()) {

@@ -13,7 +13,7 @@ use super::judge::{Judge, decide, seen};
 use super::named::{About, arguments, sole};
 use super::reply::Filtered;
 use crate::audit::{AuditNote, Decision};
-use crate::stage::{self, Entry, Stage, Staged};
+use crate::stage::{Entry, Stage, Staged};
 
 /// Lets pass what is permitted; see the [module](super).
 #[derive(Clone)]
@@ -54,11 +54,11 @@ impl AuthorizeLayer {
             return Err(NotPermitted::Lookalike);
         }
         let Some(judge) = &self.0.judge else {
-            let Some(request) = stage::request(call) else { return Ok(None) };
+            let Some(request) = call.request() else { return Ok(None) };
             let about = About::of_known(request)?;
             return self.gated(about, &call.context).map(|()| None);
         };
-        let Some(request) = stage::request(call).cloned() else { return Ok(None) };
+        let Some(request) = call.request().cloned() else { return Ok(None) };
         self.judged(judge, About::of_known(&request)?, &request, call)
     }
 

@@ -387,7 +387,7 @@ async fn what_a_server_might_read_otherwise_reaches_none() {
 fn arguments_are_those_that_the_upstream_acts_by() {
     let of = |method: &str, params: &str| {
         let call = call(method, params);
-        let request = crate::stage::request(&call).unwrap();
+        let request = call.request().unwrap();
         arguments(request).map(|json| json.map(|json| String::from_utf8(json.to_vec()).unwrap()))
     };
     let a = Ok(Some(r#"{"a":1}"#.to_owned()));

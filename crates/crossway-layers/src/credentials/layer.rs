@@ -10,7 +10,7 @@ use tower_layer::Layer;
 
 use super::{NotSupplied, Plan, SecretStore, SourceFailed, Supplied};
 use crate::audit::AuditNote;
-use crate::stage::{self, Entry, Stage, Staged};
+use crate::stage::{Entry, Stage, Staged};
 
 /// Chooses the credentials for a call.
 pub trait Plans: Send + Sync + 'static {
@@ -78,7 +78,7 @@ impl Stage for CredentialsLayer {
     type Pass = Option<Supplied>;
 
     fn enter(&self, call: &mut Call) -> Entry<Option<Supplied>> {
-        let id = stage::request(call).and_then(crossway_proto::Message::id);
+        let id = call.request().and_then(crossway_proto::Message::id);
         let note = call.context.extensions.get::<AuditNote>().cloned();
         let plan = match self.plans.plan(call) {
             Ok(plan) => plan,

@@ -124,7 +124,7 @@ impl Stage for LimitLayer {
 
 impl LimitLayer {
     fn admit(&self, call: &Call) -> Result<Entry<Pass>, OverQuota> {
-        let Some(request) = stage::request(call) else { return Ok(Entry::Pass(Pass::default())) };
+        let Some(request) = call.request() else { return Ok(Entry::Pass(Pass::default())) };
         let (quotas, now) = (self.0.quotas.quotas(call), self.0.table.now());
         if quotas.iter().any(|quota| quota.is_closed) {
             return Err(OverQuota::Closed);

@@ -7,7 +7,7 @@ use tower_layer::Layer;
 use super::reply::Sanitized;
 use super::text::{self, Bounds};
 use crate::limits::{DESCRIPTION_CHARS, INSTRUCTIONS_CHARS};
-use crate::stage::{self, Entry, Stage, Staged};
+use crate::stage::{Entry, Stage, Staged};
 
 /// Makes texts harmless that upstreams tell models; see the [module](super).
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +64,8 @@ impl Stage for SanitizeLayer {
             "resources/templates/list",
             "initialize",
         ];
-        let tells = stage::request(call)
-            .is_some_and(|request| TELLING.iter().any(|method| request.is_method(method)));
+        let tells =
+            call.request().is_some_and(|request| TELLING.iter().any(|method| request.is_method(method)));
         Entry::Pass(tells.then_some(self.bounds))
     }
 

@@ -64,7 +64,7 @@ impl Stage for TimeoutLayer {
     type Pass = Option<Timer>;
 
     fn enter(&self, call: &mut Call) -> Entry<Option<Timer>> {
-        let has_end = stage::request(call).is_some_and(|request| !stage::is_standing(request));
+        let has_end = call.request().is_some_and(|request| !stage::is_standing(request));
         let until = self.until(call).filter(|_| has_end);
         let idle = self.idle.filter(|_| has_end);
         Entry::Pass((idle.is_some() || until.is_some()).then(|| Timer::new(idle, until)))

@@ -79,7 +79,7 @@ impl Stage for TraceLayer {
     type Pass = Pass;
 
     fn enter(&self, call: &mut Call) -> Entry<Pass> {
-        let Some(request) = stage::request(call) else { return Entry::Pass(Pass(None)) };
+        let Some(request) = call.request() else { return Entry::Pass(Pass(None)) };
         let told = if self.begins_anew { Err(NoTrace::Absent) } else { from_meta(request) };
         let has_meta = told.is_ok();
         let parent = match told {

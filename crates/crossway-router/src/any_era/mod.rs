@@ -169,7 +169,7 @@ impl Connection for ModernHandle {
         let ways = &self.0.ways;
         let is_translated = ways.is_translated();
         let link = self.0.way(is_translated);
-        if !ways.may_change || !matches!(&call.ask, Ask::Message(message) if message.is_request()) {
+        if !ways.may_change || call.request().is_none() {
             return link.call(call);
         }
         let reply = link.call(call.clone());

@@ -16,9 +16,10 @@ use tokio::time::Instant;
 use super::Line;
 use super::group::Group;
 use super::questions::{Asked, Awaits};
-use super::shared::{Flight, Shared, spread};
+use super::shared::{Flight, Shared};
 use super::timer::Timer;
 use super::turn::{NoTurn, full, turn};
+use crate::jitter::jittered;
 use crate::limits::RETRY_FIRST;
 
 /// The reply to a call that is guarded.
@@ -63,7 +64,7 @@ impl Guarded {
         let options = &shared.options;
         let until = until(options.total, &call);
         let timer = Timer::new(options.idle, until);
-        let is_tool_list = options.repeatable.is_some() && is_tool_list(&call);
+        let is_tool_list = options.repeatable.is_some() && call.is_method("tools/list");
         let mut course = Course {
             shared: Arc::clone(shared),
             line: Arc::clone(line),
@@ -152,7 +153,7 @@ impl Course {
     fn pause(&self, error: &CallError) -> Option<Duration> {
         let pause = error
             .retry_after()
-            .unwrap_or_else(|| spread(RETRY_FIRST.saturating_mul(1 << self.retries.min(16))));
+            .unwrap_or_else(|| jittered(RETRY_FIRST.saturating_mul(1 << self.retries.min(16))));
         let is_soon = pause <= self.shared.options.queue_time
             && self.until.is_none_or(|(until, _)| Instant::now() + pause < until);
         is_soon.then_some(pause)
@@ -256,10 +257,6 @@ fn until(total: Option<Duration>, call: &Call) -> Option<(Instant, Duration)> {
     let now = Instant::now();
     let deadline = call.context.deadline.map(|deadline| Instant::from_std(deadline).duration_since(now));
     total.into_iter().chain(deadline).min().map(|time| (now + time, time))
-}
-
-fn is_tool_list(call: &Call) -> bool {
-    matches!(&call.ask, Ask::Message(message) if message.is_method("tools/list"))
 }
 
 /// How a client names a call when it cancels it.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crossway_proto::RequestId;
 use crossway_service::{CallError, Context};
@@ -15,6 +14,7 @@ use super::gate::{Gate, Verdict, Wait, verdict};
 use super::group::{Group, GroupTurn, Groups};
 use super::turn::worth;
 use super::{GuardOptions, Health, HealthState};
+use crate::jitter::jittered;
 use crate::limits::PAUSE_MOST;
 
 type Waiters = HashMap<(u64, RequestId), Arc<Notify>>;
@@ -210,7 +210,7 @@ impl Shared {
             match verdict {
                 Verdict::Alive => gate.breaker.succeeded(),
                 Verdict::Failing => {
-                    if let Some(rest) = gate.breaker.failed(is_trial, now, spread) {
+                    if let Some(rest) = gate.breaker.failed(is_trial, now, jittered) {
                         let name = &self.options.name;
                         warn!(%name, %error, rest_ms = rest.as_millis(), "an MCP server is left alone");
                     }
@@ -331,11 +331,4 @@ impl Drop for Waiting {
         }
         self.shared.waiting.store(waiters.len(), Ordering::Release);
     }
-}
-
-/// Between half of a time and all of it, at random, so that not all who wait come at once.
-pub(super) fn spread(time: Duration) -> Duration {
-    // Without randomness all wait for the whole of it.
-    let share = getrandom::u32().unwrap_or(u32::MAX);
-    time.mul_f64(0.5 + f64::from(share) / f64::from(u32::MAX) / 2.0)
 }

@@ -145,7 +145,7 @@ impl Handle {
 
 impl Course {
     fn opens(&self) -> bool {
-        matches!(&self.call.ask, Ask::Message(message) if message.is_method("initialize"))
+        self.call.is_method("initialize")
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{self, Poll};
 
 use crossway_era::to_legacy::MAY_ASK;
 use crossway_proto::Message;
-use crossway_service::{Ask, Call, CallError, Extensions, Reply};
+use crossway_service::{Call, CallError, Extensions, Reply};
 use futures_core::Stream;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -91,8 +91,8 @@ pub(super) struct Leased {
 impl Leased {
     /// Makes a call of the instance.
     pub(super) fn new(lease: Lease, mut call: Call) -> Self {
-        let may_wait = matches!(&call.ask, Ask::Message(message)
-            if message.is_request() && MAY_ASK.iter().any(|method| message.is_method(method)));
+        let may_wait =
+            call.request().is_some_and(|request| MAY_ASK.iter().any(|method| request.is_method(method)));
         let kept = may_wait.then(|| {
             let instance = &lease.instance;
             instance.replied.fetch_add(1, Ordering::AcqRel);

@@ -1,7 +1,6 @@
 //! What a call counts for, and what takes its turns first.
 
 use super::*;
-use crate::stage;
 
 #[tokio::test(start_paused = true)]
 async fn a_user_over_its_own_quota_uses_up_nothing_of_its_tenants() {
@@ -25,7 +24,7 @@ async fn a_user_over_its_own_quota_uses_up_nothing_of_its_tenants() {
 /// A tenant's calls and those of one tool, the tenant's first.
 fn wide_and_narrow(wide: Quota, narrow: Quota) -> LimitLayer {
     let quotas = move |call: &Call| -> QuotaList {
-        match stage::request(call).and_then(|request| request.name()).as_deref() {
+        match call.request().and_then(|request| request.name()).as_deref() {
             Some("count") => Arc::from([wide.clone(), narrow.clone()]),
             _ => Arc::from([wide.clone()]),
         }
