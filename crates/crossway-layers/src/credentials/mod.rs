@@ -8,7 +8,7 @@
 //! |---|---|
 //! | an environment variable | never: it can't change |
 //! | a file, or a user's in a directory | when it has changed, which is looked for once a second |
-//! | a command's output | when it has been kept as long as the policy says; the command is ended when it takes too long |
+//! | a command's output | when it has been kept as long as the policy says; a command that takes too long is killed, on Unix with its process group |
 //! | an HTTP broker's answer, in the shape of Vault's key-value store, version 2 | the same |
 //! | a [`NamedSource`] of this program | as long as it says |
 //!

@@ -11,7 +11,7 @@ use crossway_policy::config::TokenSource;
 use crossway_policy::{Principal, SecretSource, TenantName};
 use futures_util::future::BoxFuture;
 use tokio::io::AsyncReadExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -256,22 +256,36 @@ async fn bounded(from: impl tokio::io::AsyncRead + Unpin) -> Result<Zeroizing<Ve
 }
 
 async fn command(program: &str, args: &[String]) -> Result<Option<SecretValue>, SourceFailed> {
-    let mut child = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        // It may say anything there, also secrets.
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(io)?;
-    let output = child.stdout.take().ok_or(SourceFailed::Unreadable)?;
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped());
+    // It may say anything there, also secrets.
+    command.stderr(Stdio::null()).kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
+    let mut running = Running(command.spawn().map_err(io)?);
+    let output = running.0.stdout.take().ok_or(SourceFailed::Unreadable)?;
     let output = bounded(output).await?;
-    let status = child.wait().await.map_err(io)?;
+    let status = running.0.wait().await.map_err(io)?;
     match status.code() {
         Some(0) => SecretValue::of(output).map(Some),
         Some(code) => Err(SourceFailed::Exit(code)),
         None => Err(SourceFailed::Refused),
+    }
+}
+
+/// A command. Dropping it before it has ended kills it, and on Unix what it has started: its process group.
+struct Running(Child);
+
+#[cfg(unix)]
+impl Drop for Running {
+    fn drop(&mut self) {
+        use rustix::process::{Pid, Signal, kill_process_group};
+
+        // There is no id once the command has been waited for. Until then its number names no other group.
+        let id = self.0.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = id.and_then(Pid::from_raw) {
+            _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::limits::FILE_LOOK;
 use crate::script::{around, call_of, response};
 
 #[cfg(unix)]
+mod command;
+#[cfg(unix)]
 mod why;
 
 /// What credentials may be in tests of what nobody is shown.
