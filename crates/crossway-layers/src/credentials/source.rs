@@ -214,7 +214,8 @@ async fn file(path: &str, before: Option<&Read>) -> Read {
 
 /// What is not there of a file that is not.
 async fn absence(path: &str) -> SourceFailed {
-    let folder = Path::new(path).parent().unwrap_or(Path::new("."));
+    let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     let is_there = within(SOURCE_TIME, async { Ok(tokio::fs::metadata(folder).await.ok()) }).await;
     if matches!(is_there, Ok(None)) { SourceFailed::NoFolder } else { SourceFailed::NoFile }
 }

@@ -18,6 +18,7 @@ async fn why_a_source_does_not_work_is_logged_once_in_a_while() {
         (of_files(directory.path()), None),
         (of_files(&directory.path().join("none")), Some("its folder is not there")),
         (of(json!({ "file": directory.path().join("none") })), Some("its file is not there")),
+        (of(json!({ "file": "no-such-file" })), Some("its file is not there")),
         (of(json!({ "file": directory.path() })), Some("it is no file")),
         (of(json!({ "env": "CROSSWAY_TEST_NOT_SET" })), Some("its variable is not set")),
         (of(json!({ "command": { "program": "/none/such" } })), Some("it can't be read: entity not found")),
