@@ -20,7 +20,8 @@
 //! for that at once.
 //!
 //! Never an argument, a result, a header or a secret. Method and name are the client's words: they are cut at
-//! [`limits::NAME_CHARS`](crate::limits::NAME_CHARS), and stand in JSON, so that no client writes a line of its own.
+//! [`limits::NAME_CHARS`](crate::limits::NAME_CHARS), and stand in JSON, so that no client writes a line of its own. Controls, line
+//! separators (U+2028, U+2029) and controls of bidirectional text are written as `\uXXXX`.
 //!
 //! A call that can't be recorded is not made: its record has its place in the log from the start. Where there is no room, calls
 //! wait or are refused, as [`Overflow`] says. One tenant's calls ([`TenantName`](crossway_policy::TenantName) in their extensions) take three
@@ -29,6 +30,7 @@
 mod error;
 mod key;
 mod layer;
+mod line;
 mod log;
 mod note;
 mod record;

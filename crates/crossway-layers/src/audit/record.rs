@@ -6,8 +6,9 @@ use std::time::Instant;
 use crossway_policy::{Principal, TenantName};
 use crossway_proto::{Kind, Message, Part};
 use crossway_service::{Call, CallError, Outcome, TraceContext};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::line::Line;
 use super::log::Place;
 use super::{AuditLog, AuditNote};
 use crate::stage::{hex, is_standing, short};
@@ -50,48 +51,6 @@ struct End {
 const LISTENING: End = End { outcome: "listening", code: None, sent: None };
 
 const DROPPED: End = End { outcome: "dropped", code: None, sent: None };
-
-/// One line, an object in JSON.
-#[derive(Clone, Default)]
-struct Line(Vec<u8>);
-
-impl Line {
-    fn new() -> Self {
-        Self(Vec::with_capacity(512))
-    }
-
-    /// Begins a member. Its name is of this program's own, and has nothing to be escaped.
-    fn member(&mut self, name: &'static str) -> &mut Vec<u8> {
-        let Self(line) = self;
-        line.push(if line.is_empty() { b'{' } else { b',' });
-        for part in ["\"", name, "\":"] {
-            line.extend_from_slice(part.as_bytes());
-        }
-        line
-    }
-
-    /// A value, where there is one. Writing to memory can't fail.
-    fn put(&mut self, name: &'static str, value: Option<impl Serialize>) {
-        if let Some(value) = value {
-            let _ = serde_json::to_writer(self.member(name), &value);
-        }
-    }
-
-    /// A word of this program's own, or digits: nothing in it is escaped.
-    fn put_word(&mut self, name: &'static str, word: Option<impl AsRef<[u8]>>) {
-        if let Some(word) = word {
-            let line = self.member(name);
-            line.push(b'"');
-            line.extend_from_slice(word.as_ref());
-            line.push(b'"');
-        }
-    }
-
-    fn ended(mut self) -> Vec<u8> {
-        self.0.extend_from_slice(b"}\n");
-        self.0
-    }
-}
 
 impl Record {
     /// Begins the record of a request.

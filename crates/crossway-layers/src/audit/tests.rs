@@ -76,6 +76,23 @@ async fn a_line_says_who_did_what_and_never_with_what() {
 }
 
 #[tokio::test]
+async fn what_a_reader_could_take_for_another_line_or_order_of_text_is_escaped() {
+    let (log, mut writer) = log(AuditOptions::default());
+    let (link, server) = around(&AuditLayer::new(log)).await;
+    let name = "é\u{2028}{\"time\":1}\u{2029}\u{85}\n\u{202e}\u{2066}\u{200f}ö";
+    let reply = link.call(call_of(name, 1, "tools/call", &serde_json::json!({ "name": name }).to_string()));
+    let id = server.expect("tools/call").await;
+    server.answer(&id, "{}");
+    response(reply).await.unwrap();
+    let text = String::from_utf8(writer.next().await.unwrap()).unwrap();
+    let escaped = r#""é\u2028{\"time\":1}\u2029\u0085\n\u202e\u2066\u200fö""#;
+    assert!(text.contains(&format!("\"name\":{escaped},")), "{text}");
+    assert!(text.contains(&format!("\"subject\":{escaped},")), "{text}");
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((line["name"].as_str(), line["subject"].as_str()), (Some(name), Some(name)));
+}
+
+#[tokio::test]
 async fn the_trace_of_a_client_is_on_record_where_no_layer_has_put_the_call_into_it() {
     let (log, mut writer) = log(AuditOptions::default());
     let (link, server) = around(&AuditLayer::new(log)).await;

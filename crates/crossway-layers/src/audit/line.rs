@@ -1,0 +1,77 @@
+//! The text of an audit record.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+/// One line, an object in JSON.
+#[derive(Clone, Default)]
+pub(super) struct Line(Vec<u8>);
+
+impl Line {
+    pub(super) fn new() -> Self {
+        Self(Vec::with_capacity(512))
+    }
+
+    /// Begins a member. Its name is of this program's own, and has nothing to be escaped.
+    pub(super) fn member(&mut self, name: &'static str) -> &mut Vec<u8> {
+        let Self(line) = self;
+        line.push(if line.is_empty() { b'{' } else { b',' });
+        for part in ["\"", name, "\":"] {
+            line.extend_from_slice(part.as_bytes());
+        }
+        line
+    }
+
+    /// A value, where there is one. [`Escaping`] applies to its text. Writing to memory can't fail.
+    pub(super) fn put(&mut self, name: &'static str, value: Option<impl Serialize>) {
+        if let Some(value) = value {
+            let mut to = serde_json::Serializer::with_formatter(self.member(name), Escaping);
+            let _ = value.serialize(&mut to);
+        }
+    }
+
+    /// A word of this program's own, or digits: nothing in it is escaped.
+    pub(super) fn put_word(&mut self, name: &'static str, word: Option<impl AsRef<[u8]>>) {
+        if let Some(word) = word {
+            let line = self.member(name);
+            line.push(b'"');
+            line.extend_from_slice(word.as_ref());
+            line.push(b'"');
+        }
+    }
+
+    pub(super) fn ended(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(b"}\n");
+        self.0
+    }
+}
+
+/// Writes JSON in which text is also escaped that a reader may take for the end of a line, and text that reorders what is shown. JSON itself
+/// escapes only the controls of ASCII; callers choose names and subjects.
+struct Escaping;
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, to: &mut W, text: &str) -> io::Result<()> {
+        if text.is_ascii() {
+            return to.write_all(text.as_bytes());
+        }
+        let mut rest = text;
+        while let Some(at) = rest.find(is_misread) {
+            let (before, from) = rest.split_at(at);
+            let misread = from.chars().next().unwrap_or_default();
+            // All of them are below U+10000, so that no surrogates are needed.
+            write!(to, "{before}\\u{:04x}", u32::from(misread))?;
+            rest = &from[misread.len_utf8()..];
+        }
+        to.write_all(rest.as_bytes())
+    }
+}
+
+/// Whether it is a control (U+0085 ends a line), a line or paragraph separator, or a control of bidirectional text (UAX #9, section 2).
+fn is_misread(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}')
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
