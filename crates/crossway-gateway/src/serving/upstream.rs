@@ -66,8 +66,8 @@ impl Served {
                 return Box::new(Replaced);
             }
             let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
-            let back = sessions(&made, &ruled);
-            Box::new(Instance::new(&made, back, &supplied, Arc::clone(&connect), &shown, ends.expect()))
+            let to_legacy = sessions(&made, &ruled);
+            Box::new(Instance::new(&made, to_legacy, &supplied, Arc::clone(&connect), &shown, ends.expect()))
         };
         let scoped = match &spec.plan {
             UpstreamPlan::Command(_) => {
@@ -205,7 +205,7 @@ struct Instance {
 impl Instance {
     fn new(
         spec: &UpstreamSpec,
-        back: ToLegacyOptions,
+        to_legacy: ToLegacyOptions,
         supplied: &Supplied,
         connect: Connect,
         all: &Instances,
@@ -229,7 +229,7 @@ impl Instance {
         }
         let server =
             Server { name: spec.name.clone(), upstream: plan, disabled_tools: spec.disabled_tools.clone() };
-        let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), back, || {});
+        let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), to_legacy, || {});
         let shown = all.show(member.vitals());
         Self { member: Some((member, lasting)), modern, _shown: shown }
     }

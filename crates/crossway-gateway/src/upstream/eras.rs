@@ -15,23 +15,23 @@ pub(crate) fn any_era(name: &str, url: RedetectingUpstream) -> AnyEra {
     following(name, upstream, move || url.speaks(), ToLegacyOptions::default())
 }
 
-/// The same of a server that has been reached, through `upstream`, which leads to it; `back` says who shares its sessions.
+/// The same of a server that has been reached, through `upstream`, which leads to it; `to_legacy` says who shares its sessions.
 pub(crate) fn any_era_of(
     name: &str,
     upstream: Arc<dyn Upstream>,
     connected: &Connected,
-    back: ToLegacyOptions,
+    to_legacy: ToLegacyOptions,
 ) -> AnyEra {
-    following(name, upstream, connected.speaks(), back)
+    following(name, upstream, connected.speaks(), to_legacy)
 }
 
 fn following(
     name: &str,
     upstream: Arc<dyn Upstream>,
     speaks: impl Fn() -> EraSupport + Send + Sync + 'static,
-    back: ToLegacyOptions,
+    to_legacy: ToLegacyOptions,
 ) -> AnyEra {
-    let back = ToLegacy::new(name, Arc::clone(&upstream), back);
-    let front = FromLegacy::new(Arc::clone(&upstream));
-    AnyEra::following(upstream, speaks, Arc::new(front), Arc::new(back))
+    let to_legacy = ToLegacy::new(name, Arc::clone(&upstream), to_legacy);
+    let from_legacy = FromLegacy::new(Arc::clone(&upstream));
+    AnyEra::following(upstream, speaks, Arc::new(from_legacy), Arc::new(to_legacy))
 }

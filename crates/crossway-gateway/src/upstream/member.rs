@@ -26,12 +26,12 @@ pub(crate) struct Member {
 
 impl Member {
     /// Begins to reach a server, and says when it is there. Gives it in the modern shape, for routers, and for clients of both
-    /// eras. `back` says who shares sessions with one that is legacy.
+    /// eras. `to_legacy` says who shares sessions with one that is legacy.
     pub(crate) fn start(
         connect: Connect,
         server: Server,
         guard: GuardOptions,
-        back: ToLegacyOptions,
+        to_legacy: ToLegacyOptions,
         arrived: impl Fn() + Send + 'static,
     ) -> (Self, PendingUpstream, PendingUpstream) {
         let (modern, for_router) = PendingUpstream::new();
@@ -42,7 +42,7 @@ impl Member {
             connect,
             server: server.clone(),
             guard,
-            back,
+            to_legacy,
             modern,
             any_era,
             connected: Arc::clone(&connected),
@@ -87,7 +87,7 @@ struct Connecting {
     connect: Connect,
     server: Server,
     guard: GuardOptions,
-    back: ToLegacyOptions,
+    to_legacy: ToLegacyOptions,
     modern: UpstreamReady,
     any_era: UpstreamReady,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
@@ -107,7 +107,7 @@ impl Connecting {
                         Without::around(Arc::clone(&connected.upstream), &self.server.disabled_tools);
                     let guarded = Guard::new(upstream, self.guard.clone());
                     self.vitals.reached(guarded.clone(), connected.answered());
-                    let any_era = any_era_of(name, Arc::new(guarded), &connected, self.back.clone());
+                    let any_era = any_era_of(name, Arc::new(guarded), &connected, self.to_legacy.clone());
                     *self.connected.lock().unwrap_or_else(PoisonError::into_inner) =
                         Some(Arc::new(connected));
                     self.modern.arrive(any_era.modern());

@@ -34,8 +34,8 @@ pub enum EraSupport {
 /// |---|---|---|
 /// | legacy | takes sessions | pass untouched: each client has a session of its own |
 /// | modern | takes stateless requests | pass untouched |
-/// | legacy | modern only | go through `front` |
-/// | modern | legacy only | go through `back` |
+/// | legacy | modern only | go through `from_legacy` |
+/// | modern | legacy only | go through `to_legacy` |
 ///
 /// On transports that carry both eras in one stream (stdio), each message goes its own way.
 #[derive(Clone)]
@@ -43,8 +43,8 @@ pub struct AnyEra(Arc<Ways>);
 
 struct Ways {
     raw: Arc<dyn Upstream>,
-    front: Arc<dyn Upstream>,
-    back: Arc<dyn Upstream>,
+    from_legacy: Arc<dyn Upstream>,
+    to_legacy: Arc<dyn Upstream>,
     speaks: Box<dyn Fn() -> EraSupport + Send + Sync>,
     /// Whether it may be another answer the next time.
     may_change: bool,
@@ -59,15 +59,15 @@ const REFUSES: u8 = 2;
 impl AnyEra {
     /// The upstream `raw`, which speaks what `speaks` says.
     ///
-    /// `front` is to serve legacy clients on it where it is modern, as [`FromLegacy`](crate::from_legacy) does, and `back` modern
+    /// `from_legacy` is to serve legacy clients on it where it is modern, as [`FromLegacy`](crate::from_legacy) does, and `to_legacy` modern
     /// ones where it is legacy, as [`ToLegacy`](crate::to_legacy) does.
     pub fn new(
         raw: Arc<dyn Upstream>,
         speaks: EraSupport,
-        front: Arc<dyn Upstream>,
-        back: Arc<dyn Upstream>,
+        from_legacy: Arc<dyn Upstream>,
+        to_legacy: Arc<dyn Upstream>,
     ) -> Self {
-        Self::with(raw, Box::new(move || speaks), false, front, back)
+        Self::with(raw, Box::new(move || speaks), false, from_legacy, to_legacy)
     }
 
     /// Like [`new`](Self::new), for an upstream whose era may change, such as a slow or upgraded server.
@@ -77,21 +77,21 @@ impl AnyEra {
     pub fn following(
         raw: Arc<dyn Upstream>,
         speaks: impl Fn() -> EraSupport + Send + Sync + 'static,
-        front: Arc<dyn Upstream>,
-        back: Arc<dyn Upstream>,
+        from_legacy: Arc<dyn Upstream>,
+        to_legacy: Arc<dyn Upstream>,
     ) -> Self {
-        Self::with(raw, Box::new(speaks), true, front, back)
+        Self::with(raw, Box::new(speaks), true, from_legacy, to_legacy)
     }
 
     fn with(
         raw: Arc<dyn Upstream>,
         speaks: Box<dyn Fn() -> EraSupport + Send + Sync>,
         may_change: bool,
-        front: Arc<dyn Upstream>,
-        back: Arc<dyn Upstream>,
+        from_legacy: Arc<dyn Upstream>,
+        to_legacy: Arc<dyn Upstream>,
     ) -> Self {
         let takes_sessions = AtomicU8::new(UNKNOWN);
-        Self(Arc::new(Ways { raw, front, back, speaks, may_change, takes_sessions }))
+        Self(Arc::new(Ways { raw, from_legacy, to_legacy, speaks, may_change, takes_sessions }))
     }
 
     /// The upstream in the modern shape: for stateless requests, and to be merged with others.
@@ -110,7 +110,7 @@ impl Ways {
     fn legacy(&self) -> Option<&Arc<dyn Upstream>> {
         match ((self.speaks)(), self.takes_sessions.load(Ordering::Relaxed)) {
             (EraSupport::Legacy | EraSupport::Both, _) | (EraSupport::Modern, TAKES) => Some(&self.raw),
-            (EraSupport::Modern, REFUSES) => Some(&self.front),
+            (EraSupport::Modern, REFUSES) => Some(&self.from_legacy),
             _ => None,
         }
     }
@@ -124,7 +124,7 @@ impl Upstream for AnyEra {
                 let session = Session {
                     ways: Arc::clone(&self.0),
                     legacy: OnceLock::new(),
-                    is_fronted: AtomicBool::new(false),
+                    goes_from_legacy: AtomicBool::new(false),
                     modern: OnceLock::new(),
                     announce,
                 };
@@ -140,21 +140,21 @@ struct Modern(Arc<Ways>);
 
 impl Upstream for Modern {
     fn connect(&self, _: Scope) -> Link {
-        let (raw, back) = (OnceLock::new(), OnceLock::new());
-        Link::new(ModernHandle(Arc::new(ModernConnection { ways: Arc::clone(&self.0), raw, back })))
+        let (raw, to_legacy) = (OnceLock::new(), OnceLock::new());
+        Link::new(ModernHandle(Arc::new(ModernConnection { ways: Arc::clone(&self.0), raw, to_legacy })))
     }
 }
 
 struct ModernConnection {
     ways: Arc<Ways>,
     raw: OnceLock<Link>,
-    back: OnceLock<Link>,
+    to_legacy: OnceLock<Link>,
 }
 
 impl ModernConnection {
     fn way(&self, is_translated: bool) -> &Link {
         let (link, upstream) = match is_translated {
-            true => (&self.back, &self.ways.back),
+            true => (&self.to_legacy, &self.ways.to_legacy),
             false => (&self.raw, &self.ways.raw),
         };
         link.get_or_init(|| upstream.connect(Scope::Shared))
@@ -182,7 +182,7 @@ struct Session {
     ways: Arc<Ways>,
     legacy: OnceLock<Link>,
     /// Whether that is translated for a modern server.
-    is_fronted: AtomicBool,
+    goes_from_legacy: AtomicBool,
     modern: OnceLock<Link>,
     /// Tells those who listen where the client's session is.
     announce: watch::Sender<Option<Link>>,
@@ -195,7 +195,7 @@ impl Session {
 
     fn legacy(&self, upstream: &Arc<dyn Upstream>) -> &Link {
         let link = self.legacy.get_or_init(|| {
-            self.is_fronted.store(Arc::ptr_eq(upstream, &self.ways.front), Ordering::Relaxed);
+            self.goes_from_legacy.store(Arc::ptr_eq(upstream, &self.ways.from_legacy), Ordering::Relaxed);
             upstream.connect(Scope::Session)
         });
         self.announce.send_if_modified(|announced| {
@@ -215,7 +215,10 @@ impl Session {
             return self.modern().call(call);
         }
         if let Some(link) = self.legacy.get() {
-            if self.is_fronted.load(Ordering::Relaxed) && self.ways.is_translated() && message.is_request() {
+            if self.goes_from_legacy.load(Ordering::Relaxed)
+                && self.ways.is_translated()
+                && message.is_request()
+            {
                 // The server is a legacy one by now, and has never heard of this session.
                 return Reply::failed(CallError::not_sent(Reason::SessionEnded));
             }
@@ -234,7 +237,7 @@ impl Session {
             Some(upstream) => self.legacy(upstream).call(call),
             None if message.is_method("initialize") => self.try_session(call),
             // Too early: it is refused by whoever would serve the session.
-            None => self.ways.front.connect(Scope::Session).call(call),
+            None => self.ways.from_legacy.connect(Scope::Session).call(call),
         }
     }
 
@@ -275,7 +278,7 @@ impl Session {
             }
             drop(reply);
             tokio::spawn(raw.close());
-            session.legacy(&session.ways.front).call(call)
+            session.legacy(&session.ways.from_legacy).call(call)
         })
     }
 

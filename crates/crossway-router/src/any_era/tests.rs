@@ -13,15 +13,16 @@ const MODERN: &str = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{
 struct Rig {
     link: Link,
     raw: Receiver<(Scope, Server)>,
-    front: Receiver<(Scope, Server)>,
-    back: Receiver<(Scope, Server)>,
+    from_legacy: Receiver<(Scope, Server)>,
+    to_legacy: Receiver<(Scope, Server)>,
     any: AnyEra,
 }
 
 fn rig(speaks: EraSupport) -> Rig {
-    let ((raw, raws), (front, fronts), (back, backs)) = (Scripted::new(), Scripted::new(), Scripted::new());
-    let any = AnyEra::new(Arc::new(raw), speaks, Arc::new(front), Arc::new(back));
-    Rig { link: any.connect(Scope::Session), raw: raws, front: fronts, back: backs, any }
+    let ((raw, raws), (from_legacy, fronts), (to_legacy, backs)) =
+        (Scripted::new(), Scripted::new(), Scripted::new());
+    let any = AnyEra::new(Arc::new(raw), speaks, Arc::new(from_legacy), Arc::new(to_legacy));
+    Rig { link: any.connect(Scope::Session), raw: raws, from_legacy: fronts, to_legacy: backs, any }
 }
 
 fn call(link: &Link, text: &'static str) -> Reply {
@@ -44,10 +45,10 @@ async fn clients_of_a_legacy_server_have_sessions_or_are_translated() {
     assert_eq!(scope, Scope::Session);
     assert!(reply.next().await.unwrap().unwrap().is_response());
     let mut reply = call(&rig.link, MODERN);
-    let (scope, _server) = serve(&mut rig.back, "tools/list").await;
+    let (scope, _server) = serve(&mut rig.to_legacy, "tools/list").await;
     assert_eq!(scope, Scope::Shared);
     assert!(reply.next().await.unwrap().unwrap().is_response());
-    assert!(rig.front.try_recv().is_err());
+    assert!(rig.from_legacy.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -58,14 +59,14 @@ async fn a_modern_server_is_asked_once_whether_it_takes_sessions() {
     let (_, server) = rig.raw.recv().await.unwrap();
     let id = server.expect("initialize").await;
     server.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"no"}}}}"#));
-    let (_, front) = serve(&mut rig.front, "initialize").await;
+    let (_, from_legacy) = serve(&mut rig.from_legacy, "initialize").await;
     assert_eq!(asked.await.unwrap().kind(), Kind::Result);
     // What follows goes to the same session, and the next client's session is not asked for.
     let _reply = call(&rig.link, r#"{"jsonrpc":"2.0","id":3,"method":"tools/list"}"#);
-    front.expect("tools/list").await;
+    from_legacy.expect("tools/list").await;
     let next = rig.any.connect(Scope::Session);
     let mut reply = call(&next, INITIALIZE);
-    serve(&mut rig.front, "initialize").await;
+    serve(&mut rig.from_legacy, "initialize").await;
     assert!(reply.next().await.unwrap().unwrap().is_response());
     assert!(rig.raw.try_recv().is_err());
 }
@@ -114,9 +115,9 @@ async fn a_server_that_fails_is_not_taken_for_one_without_sessions() {
         (refused(404), true),
         (Reason::Ended("x".into()), true),
     ] {
-        let ((front, mut fronts), (back, _backs)) = (Scripted::new(), Scripted::new());
+        let ((from_legacy, mut fronts), (to_legacy, _backs)) = (Scripted::new(), Scripted::new());
         let raw = Failing(CallError::answered(reason.clone()));
-        let any = AnyEra::new(Arc::new(raw), EraSupport::Modern, Arc::new(front), Arc::new(back));
+        let any = AnyEra::new(Arc::new(raw), EraSupport::Modern, Arc::new(from_legacy), Arc::new(to_legacy));
         let link = any.connect(Scope::Session);
         let mut reply = call(&link, INITIALIZE);
         let asked = tokio::spawn(async move { reply.next().await.unwrap() });
@@ -139,7 +140,7 @@ async fn a_server_of_both_eras_has_sessions_of_its_own() {
     assert_eq!(asked.await.unwrap().kind(), Kind::Result);
     let _reply = call(&rig.link, r#"{"jsonrpc":"2.0","id":3,"method":"tools/list"}"#);
     server.expect("tools/list").await;
-    assert!(rig.front.try_recv().is_err());
+    assert!(rig.from_legacy.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -166,12 +167,12 @@ async fn the_standing_stream_of_a_client_that_is_gone_ends() {
 
 #[tokio::test]
 async fn a_server_that_turns_out_to_be_modern_is_no_longer_translated() {
-    let ((raw, mut raws), (front, _fronts), (back, mut backs)) =
+    let ((raw, mut raws), (from_legacy, _fronts), (to_legacy, mut backs)) =
         (Scripted::new(), Scripted::new(), Scripted::new());
     let is_modern = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let seen = Arc::clone(&is_modern);
     let speaks = move || if seen.load(Ordering::Relaxed) { EraSupport::Modern } else { EraSupport::Legacy };
-    let any = AnyEra::following(Arc::new(raw), speaks, Arc::new(front), Arc::new(back));
+    let any = AnyEra::following(Arc::new(raw), speaks, Arc::new(from_legacy), Arc::new(to_legacy));
     let link = any.modern().connect(Scope::Shared);
     let _early = call(&link, MODERN);
     serve(&mut backs, "tools/list").await;
@@ -202,12 +203,12 @@ impl Connection for Replaced {
 
 #[tokio::test]
 async fn a_modern_request_that_meets_the_wrong_era_goes_the_other_way_once() {
-    let (is_modern, (front, _fronts), (back, mut backs)) =
+    let (is_modern, (from_legacy, _fronts), (to_legacy, mut backs)) =
         (Arc::new(AtomicBool::new(true)), Scripted::new(), Scripted::new());
     let seen = Arc::clone(&is_modern);
     let speaks = move || if seen.load(Ordering::Relaxed) { EraSupport::Modern } else { EraSupport::Legacy };
     let raw = Arc::new(Replaced(Arc::clone(&is_modern)));
-    let any = AnyEra::following(raw, speaks.clone(), Arc::new(front), Arc::new(back));
+    let any = AnyEra::following(raw, speaks.clone(), Arc::new(from_legacy), Arc::new(to_legacy));
     let link = any.modern().connect(Scope::Shared);
     let mut reply = call(&link, MODERN);
     let answered = tokio::spawn(async move { reply.next().await.unwrap().unwrap() });
@@ -215,21 +216,21 @@ async fn a_modern_request_that_meets_the_wrong_era_goes_the_other_way_once() {
     assert_eq!(answered.await.unwrap().kind(), Kind::Result);
     // Both ways refuse it, by turns.
     is_modern.store(true, Ordering::Relaxed);
-    let back = Arc::new(Replaced(Arc::clone(&is_modern)));
+    let to_legacy = Arc::new(Replaced(Arc::clone(&is_modern)));
     let raw = Arc::new(Replaced(is_modern));
-    let any = AnyEra::following(raw, speaks, Arc::new(Scripted::new().0), back);
+    let any = AnyEra::following(raw, speaks, Arc::new(Scripted::new().0), to_legacy);
     let error = call(&any.modern().connect(Scope::Shared), MODERN).next().await.unwrap().unwrap_err();
     assert_eq!(*error.reason(), Reason::LegacyOnly);
 }
 
 #[tokio::test]
 async fn the_translated_session_of_a_server_that_is_legacy_by_now_has_ended() {
-    let ((raw, mut raws), (front, mut fronts), (back, _backs)) =
+    let ((raw, mut raws), (from_legacy, mut fronts), (to_legacy, _backs)) =
         (Scripted::new(), Scripted::new(), Scripted::new());
     let is_modern = Arc::new(AtomicBool::new(true));
     let seen = Arc::clone(&is_modern);
     let speaks = move || if seen.load(Ordering::Relaxed) { EraSupport::Modern } else { EraSupport::Legacy };
-    let any = AnyEra::following(Arc::new(raw), speaks, Arc::new(front), Arc::new(back));
+    let any = AnyEra::following(Arc::new(raw), speaks, Arc::new(from_legacy), Arc::new(to_legacy));
     let link = any.connect(Scope::Session);
     let mut reply = call(&link, INITIALIZE);
     let asked = tokio::spawn(async move { reply.next().await.unwrap().unwrap() });

@@ -56,7 +56,7 @@ pub enum ListState {
 /// Who sees the same lists.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct View {
-    whose: CallerSet,
+    callers: CallerSet,
     /// Tells calls apart that have lists of their own.
     one: Option<Origin>,
     asks: ClientFeatures,
@@ -64,19 +64,19 @@ pub(crate) struct View {
 
 impl View {
     /// The view of those whose lists these are, and who can be asked this. None is nobody's.
-    pub(crate) fn new(whose: CallerSet, asks: &ClientFeatures) -> Option<Arc<Self>> {
-        let one = (whose == CallerSet::ThisCall).then(Origin::unique);
-        (whose != CallerSet::Nobody).then(|| Arc::new(Self { whose, one, asks: asks.clone() }))
+    pub(crate) fn new(callers: CallerSet, asks: &ClientFeatures) -> Option<Arc<Self>> {
+        let one = (callers == CallerSet::ThisCall).then(Origin::unique);
+        (callers != CallerSet::Nobody).then(|| Arc::new(Self { callers, one, asks: asks.clone() }))
     }
 
     /// Whether strangers see the same.
     fn is_everybodys(&self) -> bool {
-        self.whose == CallerSet::Everybody
+        self.callers == CallerSet::Everybody
     }
 
     /// Whether others come after this call who see the same.
     pub(crate) fn is_lasting(&self) -> bool {
-        self.whose != CallerSet::ThisCall
+        self.callers != CallerSet::ThisCall
     }
 }
 

@@ -183,9 +183,9 @@ async fn play(run: &Run, client: Revision, server: Revision, route: Route) -> Ve
         let sim = SimUpstream::new(shape, weather.clone(), move |end| host.serve(end));
         let raw: Arc<dyn Upstream> = Arc::new(sim.clone());
         let speaks = if revision.is_modern() { EraSupport::Modern } else { EraSupport::Legacy };
-        let back = ToLegacy::new("sim", Arc::clone(&raw), ToLegacyOptions::shared_by(run.share));
-        let front = FromLegacy::new(Arc::clone(&raw));
-        (sim, AnyEra::new(raw, speaks, Arc::new(front), Arc::new(back)))
+        let to_legacy = ToLegacy::new("sim", Arc::clone(&raw), ToLegacyOptions::shared_by(run.share));
+        let from_legacy = FromLegacy::new(Arc::clone(&raw));
+        (sim, AnyEra::new(raw, speaks, Arc::new(from_legacy), Arc::new(to_legacy)))
     };
     let (sim, one) = any_era(server, run.server);
     let (upstream, tools): (Arc<dyn Upstream>, Vec<&'static str>) = match route {
