@@ -12,7 +12,7 @@ use crate::rules::{Rule, User};
 use crate::upstreams::{Reach, Upstreams};
 use crate::{TenantName, limits};
 
-/// Looks for what can hardly be meant in a policy that has no errors.
+/// Looks for likely mistakes in a policy without errors.
 pub(crate) fn check(config: &PolicyConfig, rules: &[Rule], upstreams: &Upstreams, findings: &mut Findings) {
     tenants(config, findings);
     everyone(config, findings);
@@ -23,7 +23,7 @@ pub(crate) fn check(config: &PolicyConfig, rules: &[Rule], upstreams: &Upstreams
     grants(&by_tenant, findings);
 }
 
-/// Rules by the tenant that they name.
+/// The rules, by the tenant that they name.
 struct ByTenant<'a> {
     all: &'a [Rule],
     of_none: Vec<&'a Rule>,
@@ -71,7 +71,7 @@ fn tenants(config: &PolicyConfig, findings: &mut Findings) {
             rule.email_domains.iter().map(|domain| ("email_domains", domain.to_ascii_lowercase().into()));
         let groups = rule.groups.iter().map(|group| ("groups", group.into()));
         let users = rule.users.iter().map(|user| ("users", user.into()));
-        // All of them have to be there: who has these has those of whoever names the same ones.
+        // A caller needs all of the claims: whoever has them also fits every tenant that names the same ones.
         let claims = (!rule.claims.is_empty()).then(|| ("claims", format!("{:?}", rule.claims).into()));
         for (kind, mark) in groups.chain(domains).chain(users).chain(claims) {
             if let Some(other) = marks.insert((kind, mark), name).filter(|other| *other != name) {
@@ -82,14 +82,14 @@ fn tenants(config: &PolicyConfig, findings: &mut Findings) {
     }
 }
 
-/// Whether anybody can belong to a tenant. Who proves nothing can't, by whatever name.
+/// Whether any caller can belong to a tenant. Anonymous callers can't, by whatever name.
 fn has_users(rule: &TenantRule) -> bool {
     let is_named = rule.users.iter().any(|user| User::parse(user) != User::Anonymous);
     let is_marked = !(rule.groups.is_empty() && rule.email_domains.is_empty() && rule.claims.is_empty());
     is_named || is_marked || rule.everyone
 }
 
-/// Who belongs to a tenant of everyone belongs to each other one besides, of which nobody can be then where no endpoint says that it is meant.
+/// Warns about a tenant of everyone beside one without an endpoint: the members of the other tenant fit both, so nobody can be in it.
 fn everyone(config: &PolicyConfig, findings: &mut Findings) {
     let with_endpoint: BTreeSet<&TenantName> = config.endpoints.values().collect();
     let mut compared = 0;
@@ -112,7 +112,7 @@ fn everyone(config: &PolicyConfig, findings: &mut Findings) {
     }
 }
 
-/// Two grants of one name can't be told apart in the audit log.
+/// The audit log can't tell two grants of the same name apart.
 fn names(config: &PolicyConfig, findings: &mut Findings) {
     let mut seen: HashMap<&str, usize> = HashMap::default();
     for (index, grant) in config.grants.iter().enumerate() {
@@ -123,7 +123,7 @@ fn names(config: &PolicyConfig, findings: &mut Findings) {
     }
 }
 
-/// The upstreams of which some of the rules grant something, as the rules have them: few texts say which are meant.
+/// The sets of upstreams of which some rule grants something. There are few distinct ones.
 fn granted<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> HashSet<&'a Reach> {
     let rules = rules.into_iter().filter(|rule| rule.effect == Effect::Allow);
     rules.map(|rule| &rule.reach).collect()
@@ -148,7 +148,7 @@ fn credentials(config: &PolicyConfig, rules: &ByTenant<'_>, upstreams: &Upstream
     }
 }
 
-/// Compares grants with those that may be about the same callers: those of the same tenant, and those of all.
+/// Compares each grant with those that may be about the same callers: those of the same tenant, and those of all tenants.
 fn grants(rules: &ByTenant<'_>, findings: &mut Findings) {
     let of_all = rules.of(None);
     let mut compared = 0;
@@ -159,7 +159,7 @@ fn grants(rules: &ByTenant<'_>, findings: &mut Findings) {
             continue;
         }
         let own = rule.who.tenant.as_ref().map_or(&[][..], |tenant| rules.of(Some(tenant)));
-        // A rule of all callers matters wherever another one does, of any tenant: it is only compared with its like.
+        // A rule for all callers matters wherever a rule of any tenant does: it is only compared with other such rules.
         let others = || own.iter().chain(of_all).filter(|other| other.is.index() != rule.is.index());
         compared += own.len() + of_all.len();
         if compared > limits::COMPARISONS {

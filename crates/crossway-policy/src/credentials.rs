@@ -15,10 +15,10 @@ use crate::{Principal, TenantName, limits};
 
 pub(crate) use compile::CredentialRules;
 
-/// All that one upstream is sent on behalf of one caller. Empty if no rule says anything.
+/// All credentials that one upstream is sent on behalf of one caller. Empty if no rule applies.
 pub type Credentials = Vec<Credential>;
 
-/// One thing that is sent: where it goes, what it is made of, and where its secret is taken from.
+/// One credential: where it goes, the text around its secret, and the source of the secret.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Credential {
     place: Place,
@@ -35,15 +35,15 @@ pub struct Credential {
 /// Where a credential goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
-    /// A header of each request, its name in lower case.
+    /// A header of each request, with its name in lower case.
     Header(Arc<str>),
-    /// A member of the query of each request's URL. It is percent-encoded by whoever makes the URL.
+    /// A member of the query of each request's URL. Whoever builds the URL has to percent-encode it.
     Query(Arc<str>),
-    /// An environment variable of the child.
+    /// An environment variable of the child process.
     Variable(Arc<str>),
 }
 
-/// Where a secret is taken from. Equal ones give the same secret, and can share what was read.
+/// Where a secret is taken from. Equal sources give the same secret, and can share what was read.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SecretSource {
@@ -51,18 +51,18 @@ pub enum SecretSource {
     Variable(String),
     /// A file. One line break at its end is not part of the secret.
     File(String),
-    /// What a command prints. One line break at its end is not part of the secret.
+    /// The output of a command. One line break at its end is not part of the secret.
     Command {
-        /// The program, which is no shell.
+        /// The program. It is run without a shell.
         program: String,
         /// Its arguments.
         args: Vec<String>,
-        /// How long it may take.
+        /// How long the command may take.
         timeout: Duration,
-        /// How long what it printed holds.
+        /// How long its output is kept.
         keep: Duration,
     },
-    /// What an HTTP service answers to GET: JSON, and the secret in `data.data` as this field.
+    /// The answer of an HTTP service to GET: JSON, with the secret in `data.data` under this field.
     Broker {
         /// The URL. Redirects are not followed.
         url: String,
@@ -70,23 +70,23 @@ pub enum SecretSource {
         field: String,
         /// Where the token for `X-Vault-Token` is taken from.
         token: Option<TokenSource>,
-        /// How long it may take.
+        /// How long the request may take.
         timeout: Duration,
-        /// How long an answer holds.
+        /// How long an answer is kept.
         keep: Duration,
     },
-    /// A source that the program provides by this name, asked for this caller.
+    /// A source that the program provides under this name, asked for this caller.
     Named {
         /// The name.
         name: String,
-        /// Whose secret is asked for: a user's, by issuer and subject.
+        /// The user whose secret is asked for, by issuer and subject.
         user: Option<Principal>,
-        /// Whose secret is asked for: a tenant's.
+        /// The tenant whose secret is asked for.
         tenant: Option<TenantName>,
     },
 }
 
-/// A caller lacks what an upstream needs. What [`ask`](Self::ask) says is for them.
+/// The caller lacks a credential that an upstream needs. The text of [`ask`](Self::ask) is for them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a credential for upstream {upstream} is missing: {why}")]
 pub struct CredentialMissing {
@@ -111,43 +111,43 @@ pub enum MissingReason {
 }
 
 impl Credential {
-    /// Where it goes.
+    /// Where the credential goes.
     #[must_use]
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// Where its secret is taken from. None if it has none.
+    /// Where the secret is taken from. `None` if the credential has no secret.
     #[must_use]
     pub fn source(&self) -> Option<&SecretSource> {
         self.source.as_ref()
     }
 
-    /// Whose it is. An instance of an upstream that has got it is never shared more widely.
+    /// Whose credential it is. An upstream instance that received it is never shared more widely.
     #[must_use]
     pub fn holder(&self) -> Holder {
         self.holder
     }
 
-    /// Whether calls fail without it. If not, they go without: never with another's.
+    /// Whether calls fail without the credential. If not, they go without it, never with another caller's.
     #[must_use]
     pub fn is_required(&self) -> bool {
         self.required
     }
 
-    /// The upstream that gets it.
+    /// The upstream that receives the credential.
     #[must_use]
     pub fn upstream(&self) -> &str {
         &self.upstream
     }
 
-    /// Its place among the rules about credentials, from 0 on.
+    /// The index of its rule among the credential rules, from 0 on.
     #[must_use]
     pub fn rule(&self) -> usize {
         self.rule as usize
     }
 
-    /// The text that is sent, made with this secret. The one place where a secret is put in: what it gives is secret too.
+    /// Returns the text to send, with this secret in it. This is the only place where a secret is inserted: the result is secret too.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl Credential {
         if fits { Ok(text) } else { Err(self.missing(MissingReason::Unfit)) }
     }
 
-    /// The error of its not being there.
+    /// Makes the error for a missing credential.
     #[must_use]
     pub fn missing(&self, why: MissingReason) -> CredentialMissing {
         CredentialMissing { upstream: Arc::clone(&self.upstream), ask: self.ask.clone(), why }
@@ -181,19 +181,19 @@ impl Credential {
 }
 
 impl CredentialMissing {
-    /// The upstream that needs it.
+    /// The upstream that needs the credential.
     #[must_use]
     pub fn upstream(&self) -> &str {
         &self.upstream
     }
 
-    /// What the caller is told to do, in the operator's words.
+    /// What the caller should do, in the operator's words.
     #[must_use]
     pub fn ask(&self) -> Option<&str> {
         self.ask.as_deref()
     }
 
-    /// Why, for operators.
+    /// The reason, for operators.
     #[must_use]
     pub fn reason(&self) -> MissingReason {
         self.why
@@ -211,7 +211,7 @@ impl fmt::Display for Place {
 }
 
 impl SecretSource {
-    /// What kind of source it is, in a word: for logs and explanations.
+    /// The kind of source as one word, for logs and explanations.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -225,7 +225,7 @@ impl SecretSource {
 }
 
 impl fmt::Debug for SecretSource {
-    /// The kind alone: paths and arguments may name users.
+    /// Shows the kind alone: paths and arguments may name users.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SecretSource").field(&self.kind()).finish()
     }

@@ -5,11 +5,11 @@ use std::fmt;
 use crate::condition::ConditionError;
 use crate::rule_ref::RuleRef;
 
-/// It may not be called. Its text is the same whatever the reason: callers learn nothing.
+/// The denial of a call. Its `Display` text is the same for every reason, so that callers learn nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied(Box<DenyReason>);
 
-/// Why something is denied. For operators, audit and explanations, never for callers.
+/// Why a call is denied. For operators, audit and explanations, never for callers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DenyReason {
@@ -19,7 +19,7 @@ pub enum DenyReason {
     /// A grant denies it.
     #[error("{0} denies it")]
     DeniedBy(RuleRef),
-    /// What would allow it has a condition, and that does not hold. The first such grant is told.
+    /// A grant would allow it, but its condition does not hold. Names the first such grant.
     #[error("the condition of {0} does not hold")]
     ConditionFalse(RuleRef),
     /// A condition gives no answer, and nothing else allows it.
@@ -28,10 +28,10 @@ pub enum DenyReason {
     /// There is no such upstream.
     #[error("there is no such upstream")]
     NoUpstream,
-    /// Who proves nothing may call nothing.
+    /// The caller is anonymous, and may call nothing.
     #[error("who proves nothing may call nothing")]
     Anonymous,
-    /// The name is longer than what is granted.
+    /// The name is longer than [`limits::NAME_BYTES`](crate::limits::NAME_BYTES).
     #[error("the name is too long")]
     NameTooLong,
     /// The URI may be read as another one: no pattern with wildcards grants it, and no grant names it.
@@ -40,7 +40,7 @@ pub enum DenyReason {
 }
 
 impl DenyReason {
-    /// The reason in a word: for metrics, and for whoever counts.
+    /// The reason as one word, for metrics.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -61,7 +61,7 @@ impl Denied {
         Self(Box::new(reason))
     }
 
-    /// Why, for operators.
+    /// The reason, for operators.
     #[must_use]
     pub fn reason(&self) -> &DenyReason {
         &self.0

@@ -10,59 +10,59 @@ use crate::rule_ref::RuleRef;
 use crate::rules::{Rule, Verdict, ambiguous};
 use crate::{Credential, Item, Kind, Policy, Principal, Quota, Rights, TenantName, limits};
 
-/// All that a policy says of one call of one caller. For operators: it names rules and tenants.
+/// Everything that a policy decides about one call of one caller. For operators: it names rules and tenants.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
-    /// What was asked for.
+    /// The kind of the item.
     pub kind: Kind,
-    /// Of which upstream.
+    /// The upstream of the item.
     pub upstream: String,
-    /// By which name.
+    /// The name of the item.
     pub name: String,
     /// The caller's tenant, or why there is none.
     pub tenant: Result<TenantName, String>,
     /// Whether the call is permitted.
     pub permitted: bool,
-    /// Whether it is in lists.
+    /// Whether the item is in lists.
     pub listed: bool,
-    /// Whether it is permitted only if the upstream lists it: other names of that kind are denied there.
+    /// Whether the call is permitted only if the upstream lists the item: other names of that kind are denied there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub only_if_listed: bool,
     /// The grant that decided, or why none did.
     pub because: String,
-    /// Each grant about the upstream that was looked at, in order.
+    /// Each grant about the upstream that was considered, in order.
     pub rules: Vec<ExplainedRule>,
-    /// How many grants about the upstream are not shown.
+    /// The number of grants about the upstream that are not shown.
     pub left_out: usize,
-    /// What would be sent, or why it can't be.
+    /// The credentials that would be sent, or why they can't be.
     pub credentials: Result<Vec<ExplainedCredential>, String>,
-    /// What it counts against.
+    /// The quotas that the call counts against.
     pub quotas: Vec<ExplainedQuota>,
 }
 
-/// A grant that was looked at.
+/// A grant that was considered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExplainedRule {
-    /// Which.
+    /// The grant.
     pub rule: RuleRef,
     /// Whether it allows or denies.
     pub effect: Effect,
-    /// What it says of the call.
+    /// What the grant decides about the call.
     pub verdict: Verdict,
 }
 
 /// A credential that would be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExplainedCredential {
-    /// Its place among the rules about credentials.
+    /// The index of its rule among the credential rules.
     pub rule: usize,
-    /// Where it goes.
+    /// Where the credential goes.
     pub place: String,
-    /// Whose it is.
+    /// Whose credential it is.
     pub holder: Holder,
-    /// What kind of source it is taken from, if it is taken from one.
+    /// The kind of its source, if it has one.
     pub source: Option<&'static str>,
-    /// Whether calls fail without it.
+    /// Whether calls fail without the credential.
     pub required: bool,
 }
 
@@ -71,15 +71,15 @@ pub struct ExplainedCredential {
 pub struct ExplainedQuota {
     /// What is counted together: `tenant acme, each user, upstream github`.
     pub counts: String,
-    /// How much there may be.
+    /// The limits of the quota.
     pub limits: crate::config::QuotaLimits,
-    /// Whether it is half of the tenant's, as no rule says how much a user may have.
+    /// Whether this is the default half of the tenant's quota, as no rule sets a user's.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub by_default: bool,
 }
 
 impl Policy {
-    /// Why a call at an endpoint is decided as it is: by the same functions that decide it.
+    /// Explains the decision about a call at an endpoint, with the same functions that decide it.
     #[must_use]
     pub fn explain(
         &self,
@@ -156,7 +156,7 @@ impl Policy {
                 Ok(_) => rule.verdict(item, ambiguous(item), &facts, arguments.as_ref().map_err(|why| *why)),
                 Err(_) => Verdict::OtherCaller,
             };
-            // Those about the caller come first when there are too many.
+            // When there are too many, only grants about other callers are left out.
             if verdict == Verdict::OtherCaller && looks.len() >= limits::EXPLAINED {
                 left_out += 1;
             } else {

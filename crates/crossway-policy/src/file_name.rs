@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use crate::config::FileBy;
 use crate::{Principal, limits};
 
-/// The name of a caller's file in a directory of such: safe in every file system, and no two callers' are the same.
+/// The name of a caller's file in a directory of secrets: safe in every file system, and unique to the caller.
 ///
 /// Letters `a-z`, digits, `-` and `.` stay as they are; every other byte, `_` and capital letters among them, becomes `_` and two
 /// hexadecimal digits, and so do dots at the beginning and the end. By e-mail, `alice@acme.example` has
 /// `alice_40acme.example`; by issuer and subject, the two are joined by `__`. Such names are keys of Kubernetes secrets as well.
 ///
-/// None if the caller has no e-mail address, or the name would be longer than [`limits::FILE_NAME_BYTES`].
+/// `None` if the caller has no e-mail address, or the name would be longer than [`limits::FILE_NAME_BYTES`].
 #[must_use]
 pub fn file_name(principal: &Principal, by: FileBy) -> Option<String> {
     let name = match by {

@@ -6,34 +6,34 @@ use crate::condition::BadCondition;
 use crate::pattern::BadPattern;
 use crate::template::BadTemplate;
 
-/// Something in a policy that can't be meant, or must not be.
+/// An error or a warning about a part of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Whether the policy can be used all the same.
     pub severity: Severity,
-    /// Where: `grants[3].tools[0]`.
+    /// The path in the configuration: `grants[3].tools[0]`.
     pub path: String,
-    /// What.
+    /// The problem.
     pub what: Problem,
 }
 
-/// Whether a policy can be used.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// It can be used, but can hardly be meant.
+    /// The policy can be used, but is probably not meant this way.
     Warning,
-    /// It can't be used.
+    /// The policy can't be used.
     Error,
 }
 
-/// What is the matter with a policy.
+/// A problem with a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// A pattern can't be used.
     #[error("the pattern {0}")]
     Pattern(BadPattern),
-    /// There is more of something than a policy may have.
+    /// There are more of something than a policy may have.
     #[error("there are more than {limit}")]
     TooMany {
         /// The bound.
@@ -44,7 +44,7 @@ pub enum Problem {
     NoUpstream {
         /// The name.
         name: String,
-        /// A name that is much like it.
+        /// A similar name.
         like: Option<String>,
     },
     /// No tenant has this name.
@@ -52,22 +52,22 @@ pub enum Problem {
     NoTenant {
         /// The name.
         name: String,
-        /// A name that is much like it.
+        /// A similar name.
         like: Option<String>,
     },
-    /// `anonymous` is the tenant of those who prove nothing.
+    /// A tenant is named `anonymous`, which is reserved for anonymous callers.
     #[error("`anonymous` is the tenant of those who prove nothing, and can't be configured")]
     ReservedTenant,
-    /// A grant names nobody, and does not say that everybody is meant.
+    /// A grant names no caller, and does not say `everyone: true`.
     #[error("it names no tenant, group, role or user; say `everyone: true` if all are meant")]
     Nobody,
-    /// A grant says nothing of what it grants.
+    /// A grant does not say what it grants.
     #[error("it names no tools, prompts or resources")]
     Nothing,
-    /// A grant of what is read-only also names prompts or resources, or denies.
+    /// A `read_only` grant also names prompts or resources, or denies.
     #[error("`read_only` is for tools that are allowed: prompts, resources and denials have no such mark")]
     ReadOnlyMisused,
-    /// A grant of what is read-only names an upstream whose word for it is not taken.
+    /// A `read_only` grant names an upstream that is not `trusted`.
     #[error("`read_only` takes the upstream's word for it, and it is not `trusted`")]
     NotTrusted,
     /// A condition can't be used.
@@ -76,64 +76,64 @@ pub enum Problem {
     /// A pattern for upstreams matches none.
     #[error("no upstream matches")]
     NoSuchUpstreams,
-    /// Two upstreams have one name.
+    /// Two upstreams have the same name.
     #[error("there is another upstream of this name")]
     SameUpstream,
     /// A template can't be used.
     #[error("the template {0}")]
     Template(BadTemplate),
-    /// A credential goes nowhere, or to several places.
+    /// A credential has no place to go, or several.
     #[error("one of `header`, `bearer`, `basic`, `query` and `env` says where it goes")]
     NotOnePlace,
-    /// A header that the connection or the protocol is made of.
+    /// The header belongs to the connection or the protocol.
     #[error("no credential can be sent in this header")]
     UnsafeHeader,
-    /// A member of the query that has no name.
+    /// The name of a query member is empty, or has control characters.
     #[error("no member of a query is called so: its name is empty, or has control characters")]
     UnsafeQuery,
-    /// A variable that says what is run.
+    /// The name of an environment variable is invalid, or the variable affects which code is run.
     #[error("no credential can be passed in this variable: it is no name of one, or says what is run")]
     UnsafeVariable,
-    /// `value` beside `bearer` or `basic`.
+    /// `value` is given beside `bearer` or `basic`.
     #[error("`bearer` and `basic` say what is sent; take `header: Authorization` for another text")]
     ValueNotUsed,
-    /// A colon in the user name of `basic`, where it would end.
+    /// The user name of `basic` has a colon, where the name would end.
     #[error("a user name can't have a colon in it")]
     ColonInUser,
-    /// A secret is needed, and nothing says where it is taken from.
+    /// A secret is needed, but there is no `from`.
     #[error("`from` is missing: it says where the secret is taken from")]
     NoSource,
-    /// A secret is taken from somewhere and put nowhere.
+    /// There is a `from`, but nothing uses its secret.
     #[error("`value` has no {{secret}} in it, so that nothing uses `from`")]
     SecretNotUsed,
-    /// Two rules say what goes to one place, for the same callers.
+    /// Two rules set the same place for the same callers.
     #[error("{other} says otherwise of the same callers and the same place")]
     SameCredential {
-        /// The other one.
+        /// The other rule.
         other: String,
     },
-    /// A credential that is said to be each user's own is everybody's.
+    /// A credential declared as each user's own is the same for all users.
     #[error(
         "it is said to be each user's own, and is the same for all; is `for: tenant` or `for: shared` meant?"
     )]
     SameForAllUsers,
-    /// A credential that is said to be the tenant's is every tenant's.
+    /// A credential declared as the tenant's is the same for all tenants.
     #[error(
         "it is said to be the tenant's, and is the same for all; is `tenant` missing, or `for: shared` meant?"
     )]
     SameForAllTenants,
-    /// A credential that others share depends on the user.
+    /// A credential that several users share depends on the user.
     #[error("it depends on the user, so that it is the user's own: `for: user`")]
     DependsOnUser,
     /// A credential that all tenants share depends on the tenant.
     #[error("it depends on the tenant, so that it is the tenant's: `for: tenant`")]
     DependsOnTenant,
-    /// A broker's URL is none, or leaves open whom it asks.
+    /// A broker's URL is invalid, or does not fix its host.
     #[error(
         "a broker's URL begins with http:// or https:// and a host without places and user names, and a /"
     )]
     BrokerUrl,
-    /// Two quotas are about the same.
+    /// Two quotas are about the same tenant, upstream and tool.
     #[error("another quota is about the same tenant, upstream and tool")]
     SameQuota,
     /// Nobody can belong to a tenant.
@@ -144,48 +144,48 @@ pub enum Problem {
     /// Nothing is granted to a tenant.
     #[error("nothing is granted to it")]
     NoGrants,
-    /// Two names differ in capital letters alone.
+    /// Two names differ only in case.
     #[error("its name differs from {other:?} in capital letters alone")]
     MuchAlike {
-        /// The other one.
+        /// The other name.
         other: String,
     },
-    /// The same group, domain, user or claims are named by two tenants, or one has everyone.
+    /// Two tenants name the same group, domain, user or claims, or one has everyone.
     #[error("tenant {other} has the same callers: such callers need an endpoint that says which is meant")]
     InTwoTenants {
         /// The other tenant.
         other: String,
     },
-    /// Two grants have one name.
+    /// Two grants have the same name.
     #[error("{other} has the same name")]
     SameName {
-        /// The other one.
+        /// The other grant.
         other: String,
     },
-    /// No call can need a credential.
+    /// No call can use a credential.
     #[error("nothing uses it: nobody is granted anything of its upstream")]
     Unused,
     /// A grant is about nobody.
     #[error("it is about nobody: who proves nothing has no tenant, group, role or issuer")]
     NeverApplies,
-    /// What looks like a pattern stands where a name is compared as a whole.
+    /// A name that is compared as a whole looks like a pattern.
     #[error(
         "no pattern can stand here: the {0} is taken for a part of the name, which is compared as a whole"
     )]
     NoPattern(char),
-    /// What looks like a variable stands where there are none.
+    /// A text without variables looks like one.
     #[error("no variable is put in its place here: what tenants and grants mean is the same everywhere")]
     NoVariable,
-    /// What looks like no domain stands where one has to.
+    /// A text that has to be a domain looks like none.
     #[error("no e-mail address has this domain; write it as in acme.example")]
     NoDomain,
-    /// Another grant already says so, or denies all of it.
+    /// Another grant already allows or denies everything that this one is about.
     #[error("{by} decides all that it is about")]
     Shadowed {
-        /// The other one.
+        /// The other grant.
         by: String,
     },
-    /// A grant denies what no other allows.
+    /// A grant denies what no other grant allows.
     #[error("it denies nothing that another grant allows")]
     DeniesNothing,
     /// There are too many grants to compare them all.
@@ -194,18 +194,18 @@ pub enum Problem {
         /// The bound.
         limit: usize,
     },
-    /// A quota limits nothing.
+    /// A quota sets no limit.
     #[error("it limits nothing: say `requests`, `calls`, `in_flight`, `bytes` or `children`")]
     NoLimit,
-    /// A quota limits what nobody counts.
+    /// A quota limits something that is not counted for a tool.
     #[error("`children` of a tool are not counted: a server's tools share its processes")]
     NotEnforced,
-    /// A quota of requests is about an upstream or a tool.
+    /// A quota of `requests` names an upstream or a tool.
     #[error(
         "`requests` are counted before it is known what they are about: a rule that has them names no upstream and no tool; `calls` may"
     )]
     RequestsOfPart,
-    /// A quota lets nothing through.
+    /// A quota has a limit of zero.
     #[error("it lets nothing through")]
     ZeroLimit,
 }
@@ -220,7 +220,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was found so far. Paths are written where something was found: most rules have nothing wrong with them.
+/// The findings so far. A path is formatted only when something is found: most rules are fine.
 #[derive(Default)]
 pub(crate) struct Findings(pub(crate) Vec<Finding>);
 
@@ -238,15 +238,15 @@ impl Findings {
     }
 }
 
-/// The name that is most like this one, if one is much like it.
+/// Returns the most similar of `names`, if one is similar enough.
 pub(crate) fn most_like<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let far = (name.chars().count() / 2).clamp(1, 3);
-    // Long lists are not searched: the message is worth less than the time.
+    // Long lists are searched only in part: the message is not worth the time.
     let near = names.into_iter().take(1000).map(|other| (distance(name, other), other));
     near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name.to_owned())
 }
 
-/// How many letters must be changed, put in or taken away (Levenshtein).
+/// The Levenshtein distance: how many letters must be replaced, inserted or removed.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,9 +1,9 @@
 //! Case folding of names.
 
-/// A name without regard to capital letters, as decoders and servers compare it that have none: Go's `encoding/json` takes `Owner` for
-/// `owner`, and `\u{17f}` for `s`.
+/// Folds the case of a name, as decoders and servers do that ignore case: Go's `encoding/json` takes `Owner` for `owner`, and `\u{17f}` for
+/// `s`.
 pub(crate) fn fold(name: &str) -> String {
-    // Nearly all are.
+    // Nearly all names are ASCII.
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }

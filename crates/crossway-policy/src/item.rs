@@ -4,20 +4,20 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// Something of an upstream's that can be listed and called.
+/// A tool, prompt, resource or resource template of an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Item<'a> {
     /// The upstream, as the configuration calls it.
     pub upstream: &'a str,
-    /// What kind of thing it is.
+    /// The kind of item.
     pub kind: Kind,
-    /// Its name as the upstream calls it; of a resource its URI, of a template its URI template.
+    /// The name that the upstream gives it; for a resource its URI, for a template its URI template.
     pub name: &'a str,
-    /// What the upstream says of it.
+    /// The upstream's hints about it.
     pub hints: Hints,
 }
 
-/// What kind of thing an item is.
+/// The kind of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -28,26 +28,26 @@ pub enum Kind {
     Prompt,
     /// A resource, by its URI.
     Resource,
-    /// A resource template. It is granted by the patterns for resources, which are compared with the template as it is written;
-    /// each URI that is made of it is decided on its own.
+    /// A resource template. Patterns for resources grant it, compared with the template as it is written; each URI made of it is decided on
+    /// its own.
     Template,
 }
 
-/// What an upstream says of an item. Taken only of upstreams that are trusted.
+/// An upstream's hints about an item. Used only if the upstream is trusted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hints {
-    /// Whether it changes nothing (`annotations.readOnlyHint`).
+    /// Whether the tool changes nothing (`annotations.readOnlyHint`).
     pub read_only: Option<bool>,
 }
 
 impl<'a> Item<'a> {
-    /// An item of which the upstream says no more.
+    /// Makes an item without hints.
     #[must_use]
     pub fn new(upstream: &'a str, kind: Kind, name: &'a str) -> Self {
         Self { upstream, kind, name, hints: Hints::default() }
     }
 
-    /// With what the upstream says of it.
+    /// Sets the upstream's hints about this item.
     #[must_use]
     pub fn with_hints(self, hints: Hints) -> Self {
         Self { hints, ..self }

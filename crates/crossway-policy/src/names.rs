@@ -10,23 +10,22 @@ use crate::limits;
 
 /// A tenant's name: 1 to 64 of `A-Z a-z 0-9 . _ -`, the first a letter or a digit. Clones are cheap.
 ///
-/// It is part of metrics, logs and paths of files as it is. `anonymous` is the tenant of those who prove nothing, and can't be
-/// configured.
+/// The name is used unchanged in metrics, logs and file paths. `anonymous` is the tenant of anonymous callers, and can't be configured.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TenantName(Arc<str>);
 
-/// A text is no name of a tenant.
+/// The text is not a valid tenant name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no name of a tenant: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or a digit")]
 pub struct InvalidTenantName(String);
 
 impl TenantName {
-    /// The name, if it is one.
+    /// Makes a tenant name of a valid text.
     ///
     /// # Errors
     ///
-    /// When it is empty, too long, or has other characters.
+    /// When the text is empty, too long, or has other characters.
     pub fn new(name: impl Into<String>) -> Result<Self, InvalidTenantName> {
         let name = name.into();
         let fits = (1..=limits::TENANT_BYTES).contains(&name.len())
@@ -35,7 +34,7 @@ impl TenantName {
         if fits { Ok(Self(name.into())) } else { Err(InvalidTenantName(name)) }
     }
 
-    /// The tenant of those who prove nothing.
+    /// The tenant of anonymous callers.
     #[must_use]
     pub fn anonymous() -> Self {
         Self("anonymous".into())
@@ -47,7 +46,7 @@ impl TenantName {
         &self.0
     }
 
-    /// Whether it is the tenant of those who prove nothing.
+    /// Whether this is the tenant of anonymous callers.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         self.as_str() == "anonymous"

@@ -9,12 +9,12 @@ use regex_automata::{meta::Regex, util::syntax};
 use crate::fold::fold;
 use crate::limits;
 
-/// What a pattern is for.
+/// What a pattern is matched against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Of {
-    /// A name: `*` stands for anything.
+    /// A name: `*` matches anything.
     Name,
-    /// A URI: `*` stands for anything but `/`, `**` between slashes for anything.
+    /// A URI: `*` matches anything but `/`, `**` between slashes matches anything.
     Uri,
 }
 
@@ -22,31 +22,31 @@ pub(crate) enum Of {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadPattern {
-    /// It is empty, and would match nothing.
+    /// The pattern is empty, and would match nothing.
     #[error("is empty")]
     Empty,
-    /// It is longer than a pattern may be.
+    /// The pattern is longer than a pattern may be.
     #[error("has more than {limit} bytes")]
     TooLong {
         /// The bound.
         limit: usize,
     },
-    /// It has more wildcards than a pattern may have.
+    /// The pattern has more wildcards than a pattern may have.
     #[error("has more than {limit} of * ? [ {{")]
     TooManyWildcards {
         /// The bound.
         limit: usize,
     },
-    /// It is no glob: a bracket or brace does not end, or a range is upside down.
+    /// The pattern is not a glob: a bracket or brace is not closed, or a range is reversed.
     #[error("is no pattern: a [ or {{ without its end, or a range that ends before it begins")]
     NoGlob,
-    /// `**` is not all that stands between two slashes.
+    /// `**` is not alone between two slashes.
     #[error("has ** within a segment; it stands for segments and must be alone between slashes")]
     DoubleStar,
     /// A range has letters outside of ASCII, which are several bytes.
     #[error("has letters outside of ASCII in [ ], where each stands for one byte")]
     WideClass,
-    /// What is made of it would be too large.
+    /// The compiled pattern would be too large.
     #[error("is too large when compiled: more than {limit} bytes")]
     TooLarge {
         /// The bound.
@@ -54,7 +54,7 @@ pub enum BadPattern {
     },
 }
 
-/// A compiled pattern. Most are a name, or a name with one `*` in it, and cost a comparison. Clones of an automaton share it.
+/// A compiled pattern. Most are a name, or a name with one `*`, and cost one comparison. Clones of an automaton share it.
 #[derive(Clone)]
 pub(crate) enum Pattern {
     Any,
@@ -66,7 +66,7 @@ pub(crate) enum Pattern {
     Automaton(Arc<Automaton>),
 }
 
-/// A glob that is none of the others, as it is written and as it is matched.
+/// A glob that fits none of the other variants, as text and as a regular expression.
 pub(crate) struct Automaton {
     text: Box<str>,
     regex: Regex,
@@ -77,7 +77,7 @@ impl Pattern {
         Self::compile_by(text, of, |make| make())
     }
 
-    /// The same. `by` is handed what makes an automaton, which takes far longer than anything else, and may know one of this text.
+    /// Like [`compile`](Self::compile), but `by` may look up an automaton of this text, as calling its argument to make one is slow.
     pub(crate) fn compile_by(
         text: &str,
         of: Of,
@@ -102,7 +102,7 @@ impl Pattern {
         }
     }
 
-    /// What all names begin with that match.
+    /// A prefix of all names that match.
     pub(crate) fn beginning(&self) -> &str {
         match self {
             Self::Exact(beginning) | Self::Prefix(beginning) | Self::Around(beginning, _) => beginning,
@@ -126,8 +126,8 @@ impl Pattern {
         }
     }
 
-    /// One that matches, of names without regard to capital letters, all that this one may match in some letters, and perhaps more. None
-    /// if there is no such pattern.
+    /// Returns a pattern for case-folded names. It matches every name whose original this pattern may match in some spelling, and perhaps
+    /// more. `None` if there is no such pattern.
     pub(crate) fn folded(&self) -> Option<Self> {
         let fold = |text: &str| fold(text).into_boxed_str();
         Some(match self {
@@ -141,7 +141,7 @@ impl Pattern {
         })
     }
 
-    /// The one name that it matches, if it is a name.
+    /// The name, if the pattern is a plain name.
     pub(crate) fn exact(&self) -> Option<&str> {
         match self {
             Self::Exact(exact) => Some(exact),
@@ -153,8 +153,7 @@ impl Pattern {
         matches!(self, Self::Automaton(..))
     }
 
-    /// What it is, as text: of patterns of one kind equal texts are equal patterns, and nothing else is. A `**` of URIs is another thing than
-    /// a `*`.
+    /// The pattern as text. Two patterns of one kind are equal if and only if their texts are. A `**` of URIs differs from a `*`.
     pub(crate) fn canonical(&self) -> String {
         match self {
             Self::Any => "any".to_owned(),
@@ -167,7 +166,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it surely matches all that the other one matches. False where it is not obvious.
+    /// Whether this pattern matches everything that the other one matches. False unless that is obvious.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) => true,
@@ -182,7 +181,7 @@ impl Pattern {
         }
     }
 
-    /// Whether nothing can match both. False where it is not obvious.
+    /// Whether no name can match both patterns. False unless that is obvious.
     pub(crate) fn is_apart(&self, other: &Self) -> bool {
         let ends = |pattern: &Self| match pattern {
             Self::Prefix(prefix) => (prefix.clone(), "".into()),
@@ -254,7 +253,7 @@ fn automaton(text: &str, of: Of) -> Result<Pattern, BadPattern> {
     Ok(Pattern::Automaton(Arc::new(Automaton { text: text.into(), regex })))
 }
 
-/// A glob with `?` for each range: which letters are in one is another matter without capital letters.
+/// Replaces each range of a glob by `?`: case folding changes which letters a range has.
 fn without_classes(glob: &str) -> String {
     let mut wide = String::with_capacity(glob.len());
     let mut rest = glob.chars();
@@ -262,7 +261,7 @@ fn without_classes(glob: &str) -> String {
         match letter {
             '\\' => wide.extend([Some(letter), rest.next()].into_iter().flatten()),
             '[' => {
-                // A bracket at its beginning is one of its letters.
+                // A bracket at the start of a range is one of its letters.
                 let mut first = rest.next();
                 if matches!(first, Some('!' | '^')) {
                     first = rest.next();
@@ -278,9 +277,9 @@ fn without_classes(glob: &str) -> String {
     wide
 }
 
-/// Whether servers may read the URI as another one than it says: dot segments, with parameters behind them or not (`..;a`), an upper-case
-/// scheme, letters and digits that are percent-encoded (RFC 3986, section 6.2.2), or spaces and control characters, which no URI has and
-/// parsers leave out (URL Standard, basic URL parser: "Remove all ASCII tab or newline from input").
+/// Whether servers may read the URI as another one: dot segments, with or without parameters (`..;a`), an upper-case scheme, letters and
+/// digits that are percent-encoded (RFC 3986, section 6.2.2), or spaces and control characters, which no URI has and parsers leave out (URL
+/// Standard, basic URL parser: "Remove all ASCII tab or newline from input").
 ///
 /// Patterns with wildcards don't grant such URIs: `wiki://public/../secret` begins like `wiki://public/**`.
 pub(crate) fn is_ambiguous(uri: &str) -> bool {
@@ -289,8 +288,8 @@ pub(crate) fn is_ambiguous(uri: &str) -> bool {
     if scheme.iter().any(u8::is_ascii_uppercase) {
         return true;
     }
-    // Segments end at `/` and `\`, as they are or encoded, and what counts of them at `;`. Only their dots are counted; `other` says that
-    // there is more.
+    // Segments end at `/` and `\`, plain or encoded, and their significant part at `;`. Only their dots are counted; `other` says that
+    // there is more in them.
     let (mut dots, mut other, mut at) = (0, true, 0);
     while at < bytes.len() {
         let (byte, width) = match bytes[at] {
@@ -313,7 +312,7 @@ pub(crate) fn is_ambiguous(uri: &str) -> bool {
                 (dots, other) = (0, byte == b';');
             }
             b'.' => dots += 1,
-            // An encoded one: at the end of a name, Windows knows none.
+            // An encoded space: Windows ignores spaces at the end of a name.
             b' ' => {}
             _ => other = true,
         }

@@ -16,7 +16,7 @@ use crate::texts::Texts;
 use crate::upstreams::{UpstreamFacts, Upstreams};
 use crate::{Principal, Proof, Rights, TenantName, limits};
 
-/// Who may do what, compiled once. Clones are cheap, and a policy never changes: a reload makes another one.
+/// A compiled policy: who may do what. Clones are cheap. A policy never changes: a reload compiles another one.
 #[derive(Clone)]
 pub struct Policy(pub(crate) Arc<Compiled>);
 
@@ -24,18 +24,18 @@ pub(crate) struct Compiled {
     pub(crate) upstreams: Upstreams,
     pub(crate) tenants: Tenants,
     pub(crate) rules: Vec<Rule>,
-    /// The rules by the narrowest thing that they say of the caller.
+    /// The rules, indexed by the narrowest selector of their caller.
     by_user: HashMap<User, Vec<u32>>,
     of_all: ByMark,
     of_tenant: HashMap<TenantName, ByMark>,
     pub(crate) credentials: CredentialRules,
     pub(crate) quotas: QuotaRules,
     findings: Vec<Finding>,
-    /// For the policy that comes after this one.
+    /// Compiled conditions and patterns, for the next policy to reuse.
     texts: Texts,
 }
 
-/// Rules by group, by role, and the others.
+/// Numbers of rules that select callers by group, by role, or by neither.
 #[derive(Default)]
 struct ByMark {
     group: HashMap<Box<str>, Vec<u32>>,
@@ -44,17 +44,17 @@ struct ByMark {
 }
 
 impl Policy {
-    /// Reads a policy and checks it whole. `upstreams` are all that there are: rules are about these alone.
+    /// Compiles a policy and checks it as a whole. `upstreams` lists every upstream: rules can name only these.
     ///
     /// # Errors
     ///
-    /// All that was found, if something of it is an error. What is no error is among [`findings`](Self::findings).
+    /// All findings, if at least one is an error. Otherwise the warnings are in [`findings`](Self::findings).
     pub fn compile(config: &PolicyConfig, upstreams: &[UpstreamFacts]) -> Result<Self, Vec<Finding>> {
         Self::compile_after(config, upstreams, None)
     }
 
-    /// The same, where there was another policy before. Conditions and patterns of the same text are taken from there, for making them is
-    /// most of the work where there are many; nothing else of it matters.
+    /// Like [`compile`](Self::compile), but takes conditions and patterns with an unchanged text from the policy `before` it: in a large
+    /// policy, compiling them is most of the work. Nothing else of `before` matters.
     ///
     /// # Errors
     ///
@@ -95,18 +95,18 @@ impl Policy {
         Ok(Self(Arc::new(compiled)))
     }
 
-    /// What can hardly be meant.
+    /// The warnings: parts of the policy that are valid but probably not meant.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.0.findings
     }
 
-    /// The tenant of a caller at an endpoint: the one whose rule matches. Who belongs to several needs an endpoint that chooses.
-    /// Who proves nothing belongs to [`TenantName::anonymous`], at every endpoint.
+    /// Returns the caller's tenant at an endpoint: the one whose rule matches. A caller of several tenants needs an endpoint that chooses
+    /// one. An anonymous caller belongs to [`TenantName::anonymous`], at every endpoint.
     ///
     /// # Errors
     ///
-    /// Why there is none. For operators: callers are told the same for each.
+    /// The reason why there is no tenant. It is for operators: callers get the same text for every reason.
     pub fn tenant_of(
         &self,
         principal: &Principal,
@@ -115,37 +115,36 @@ impl Policy {
         self.0.tenants.tenant_of(principal, endpoint)
     }
 
-    /// Whether a decision may depend on what an upstream says of an item ([`Hints`](crate::Hints)): whether a grant is for tools
-    /// that only read.
+    /// Whether a decision may depend on an upstream's [`Hints`](crate::Hints) about an item: whether any grant is for read-only tools.
     #[must_use]
     pub fn looks_at_hints(&self) -> bool {
         self.0.rules.iter().any(Rule::is_read_only)
     }
 
-    /// How many tenants there are.
+    /// The number of tenants.
     #[must_use]
     pub fn tenants(&self) -> usize {
         self.0.tenants.len()
     }
 
-    /// The endpoints that say which tenant is meant, in order.
+    /// The endpoints that choose a tenant, sorted.
     #[must_use]
     pub fn endpoints(&self) -> Vec<String> {
         self.0.tenants.endpoints()
     }
 
-    /// Whether a caller belongs to a tenant, perhaps among others. Who proves nothing belongs to [`TenantName::anonymous`] alone.
+    /// Whether a caller belongs to a tenant, perhaps among others. An anonymous caller belongs to [`TenantName::anonymous`] alone.
     #[must_use]
     pub fn is_of(&self, principal: &Principal, tenant: &TenantName) -> bool {
         self.0.tenants.has(tenant, principal)
     }
 
-    /// What a caller may do at an endpoint, as one of the [tenant](Self::tenant_of) that they have there. Takes time with the number of
-    /// grants that may be about the caller; keep what it gives for a session.
+    /// Returns the caller's rights at an endpoint, as a member of their [tenant](Self::tenant_of) there. Takes time with the number of
+    /// grants that may be about the caller; keep the result for a session.
     ///
     /// # Errors
     ///
-    /// Why there is no tenant.
+    /// The reason why there is no tenant.
     pub fn rights_at(&self, principal: &Principal, endpoint: Option<&str>) -> Result<Rights, TenantDenied> {
         let tenant = self.tenant_of(principal, endpoint)?;
         Ok(self.rights_unchecked(principal, &tenant))
@@ -158,14 +157,14 @@ impl Policy {
         Rights::new(&self.0, principal, tenant)
     }
 
-    /// What an upstream is sent on behalf of a caller. Nothing if no rule says so.
+    /// Returns the credentials that an upstream is sent on behalf of a caller. Empty if no rule applies.
     ///
-    /// Of several rules about the same header or variable the one counts that names the tenant, and of those the user's own before
-    /// the tenant's before what all share. Which one it is does not depend on who has a secret: there is no falling back.
+    /// Of several rules about the same header, query member or variable, one that names the tenant wins, then the user's own before the
+    /// tenant's before the shared one. The choice does not depend on who has a secret: there is no fallback.
     ///
     /// # Errors
     ///
-    /// When what is required can't be said of this caller: without an e-mail address there is no file by that name.
+    /// When a required credential can't be described for this caller: without an e-mail address there is no file by that name.
     pub fn credentials(
         &self,
         principal: &Principal,
@@ -183,14 +182,14 @@ impl Policy {
         self.0.credentials.narrowest(self.0.upstreams.number(upstream)?)
     }
 
-    /// Whether some quotas are about tools. If not, all calls of a caller to an upstream count against the same.
+    /// Whether any quota is about tools. If not, all calls of a caller to an upstream count against the same quotas.
     #[must_use]
     pub fn has_quotas_of_tools(&self) -> bool {
         self.0.quotas.has_tools
     }
 
-    /// All that a call counts against, the tenant's before the user's within each rule. `tool` is none for calls of other things,
-    /// which count for quotas that name no tool.
+    /// Returns every quota that a call counts against, the tenant's before the user's within each rule. `tool` is `None` for anything but a
+    /// tool call; such calls count only against quotas that name no tool.
     #[must_use]
     pub fn quotas(
         &self,
@@ -203,7 +202,7 @@ impl Policy {
         self.0.quotas.of(&self.0.upstreams, principal, tenant, upstream, tool)
     }
 
-    /// What each request of a caller counts against, whatever it is about: the tenant's, and the user's. Nothing, if no rule says `requests`.
+    /// Returns the quotas of every request, whatever it is about: the tenant's, and the user's. Empty if no rule says `requests`.
     #[must_use]
     pub fn request_quotas(&self, principal: &Principal, tenant: &TenantName) -> Vec<Quota> {
         self.0.quotas.of_requests(principal, tenant).into_iter().map(|(quota, _)| quota).collect()
@@ -227,7 +226,7 @@ impl Compiled {
         }
     }
 
-    /// The rules about a caller, in the order of the grants.
+    /// Returns the rules about a caller, in the order of the grants.
     pub(crate) fn rules_about(&self, principal: &Principal, tenant: &TenantName) -> Vec<u32> {
         let mut numbers = Vec::new();
         if principal.proof() == Proof::Anonymous {

@@ -1,4 +1,4 @@
-//! Principals: who calls, and how that was proven.
+//! Principals: the callers, and how their identity was proven.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-/// Who calls, and how that was proven. Clones are cheap.
+/// A caller, and how their identity was proven. Clones are cheap.
 ///
-/// Two principals are the same one if issuer and subject are: both are compared byte for byte, and nothing else about a
-/// principal says who it is. Whatever makes one has proven it before.
+/// Two principals are equal if issuer and subject are: both are compared byte for byte, and nothing else identifies a principal. Whatever
+/// makes a principal has proven its identity before.
 #[derive(Clone)]
 pub struct Principal(Arc<Inner>);
 
@@ -26,15 +26,15 @@ struct Inner {
     claims: BTreeMap<String, Value>,
 }
 
-/// How it was proven who calls, from the strongest to none.
+/// How the caller's identity was proven, from the strongest proof to none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Proof {
     /// A signed token of an authorization server.
     Jwt,
-    /// A statement that a trusted application has signed, about one of its users.
+    /// A statement about one of its users, signed by a trusted application.
     SignedHeader,
-    /// A statement of a trusted application, which is known by its key and where it calls from.
+    /// An unsigned statement by a trusted application, which is known by its key and where it calls from.
     PlainHeader,
     /// A key that stands for the principal.
     ApiKey,
@@ -43,7 +43,7 @@ pub enum Proof {
 }
 
 impl Principal {
-    /// A principal of whom no more is known than who it is.
+    /// Makes a principal of whom only the identity is known.
     #[must_use]
     pub fn new(issuer: impl Into<String>, subject: impl Into<String>, proof: Proof) -> Self {
         Self(Arc::new(Inner {
@@ -58,13 +58,13 @@ impl Principal {
         }))
     }
 
-    /// Nobody in particular.
+    /// The anonymous principal.
     #[must_use]
     pub fn anonymous() -> Self {
         Self::new("", "anonymous", Proof::Anonymous)
     }
 
-    /// With an e-mail address, whose domain is taken in lower case.
+    /// Sets the e-mail address, with its domain in lower case.
     #[must_use]
     pub fn with_email(mut self, email: impl Into<String>) -> Self {
         let mut email = email.into();
@@ -75,35 +75,35 @@ impl Principal {
         self
     }
 
-    /// With a name for people.
+    /// Sets the display name.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.inner().name = Some(name.into());
         self
     }
 
-    /// In these groups.
+    /// Sets the groups.
     #[must_use]
     pub fn with_groups<S: Into<String>>(mut self, groups: impl IntoIterator<Item = S>) -> Self {
         self.inner().groups = sorted(groups);
         self
     }
 
-    /// With these roles.
+    /// Sets the roles.
     #[must_use]
     pub fn with_roles<S: Into<String>>(mut self, roles: impl IntoIterator<Item = S>) -> Self {
         self.inner().roles = sorted(roles);
         self
     }
 
-    /// With one more claim, as whoever has proven it says it.
+    /// Adds a claim, as stated by whoever proved the identity.
     #[must_use]
     pub fn with_claim(mut self, name: impl Into<String>, value: Value) -> Self {
         self.inner().claims.insert(name.into(), value);
         self
     }
 
-    /// Whether the same is known of both, so that every rule says the same of them.
+    /// Whether the same is known of both principals, so that every rule treats them alike.
     #[must_use]
     pub fn is_known_alike(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
@@ -113,61 +113,61 @@ impl Principal {
         Arc::make_mut(&mut self.0)
     }
 
-    /// Who says who it is.
+    /// The issuer that states the identity.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// Who it is, in the issuer's words.
+    /// The identity, in the issuer's words.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
     }
 
-    /// How that was proven.
+    /// How the identity was proven.
     #[must_use]
     pub fn proof(&self) -> Proof {
         self.0.proof
     }
 
-    /// Its e-mail address.
+    /// The e-mail address.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
         self.0.email.as_deref()
     }
 
-    /// What stands behind the last `@` of its e-mail address, in lower case.
+    /// The part behind the last `@` of the e-mail address, in lower case.
     #[must_use]
     pub fn email_domain(&self) -> Option<&str> {
         self.email()?.rsplit_once('@').map(|(_, domain)| domain)
     }
 
-    /// Its name for people. Says nothing about who it is.
+    /// The display name. It does not identify the principal.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
     }
 
-    /// Its groups, in order.
+    /// The groups, sorted.
     #[must_use]
     pub fn groups(&self) -> &[String] {
         &self.0.groups
     }
 
-    /// Its roles, in order.
+    /// The roles, sorted.
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.0.roles
     }
 
-    /// What else is said of it.
+    /// One of the other claims.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.0.claims.get(name)
     }
 
-    /// All that else is said of it.
+    /// All other claims.
     #[must_use]
     pub fn claims(&self) -> &BTreeMap<String, Value> {
         &self.0.claims
@@ -197,7 +197,7 @@ impl Hash for Principal {
 }
 
 impl fmt::Debug for Principal {
-    /// Who calls does not belong into logs by accident.
+    /// Shows the proof alone: callers' identities must not get into logs by accident.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal").field("proof", &self.proof()).finish_non_exhaustive()
     }

@@ -11,43 +11,43 @@ use crate::tenants::Tenants;
 use crate::upstreams::{Reach, Upstreams};
 use crate::{Principal, TenantName, limits};
 
-/// One quota that a call counts against: what is counted together, and how much of it there may be.
+/// A quota that a call counts against: its key, and its limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quota {
     /// What is counted together.
     pub key: QuotaKey,
-    /// How much there may be. What is not said is not limited.
+    /// The limits. A limit that is not set does not apply.
     pub limits: QuotaLimits,
 }
 
-/// What is counted together: a tenant, or a user within it, and of which upstream and tool.
+/// What is counted together: calls of a tenant or of a user within it, to an upstream and a tool or to any.
 ///
-/// A user is issuer and subject, never a token: who comes with another token has not got another quota.
+/// A user is identified by issuer and subject, never by a token: another token does not bring another quota.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct QuotaKey {
     /// The tenant.
     pub tenant: TenantName,
-    /// The user within it. None counts all of the tenant's.
+    /// The user within the tenant. `None` counts all of the tenant's users together.
     pub user: Option<Principal>,
-    /// Calls of this upstream. None counts all together.
+    /// The upstream. `None` counts calls to all upstreams together.
     pub upstream: Option<Arc<str>>,
-    /// Calls of this tool. None counts all together.
+    /// The tool. `None` counts calls of all tools together.
     pub tool: Option<Arc<str>>,
-    /// The limits are part of it: where they change, counting begins anew.
+    /// The limits are part of the key: when they change, counting starts over.
     limits: QuotaLimits,
 }
 
-/// The rules, by tenant.
+/// The compiled quota rules, by tenant.
 #[derive(Default)]
 pub(crate) struct QuotaRules {
     rules: Vec<Rule>,
     of_tenant: HashMap<TenantName, Vec<u32>>,
     of_any: Vec<u32>,
-    /// Whether some are about tools.
+    /// Whether any rule is about tools.
     pub(crate) has_tools: bool,
 }
 
-/// Whether it is half of what the tenant has, for want of a word about its users.
+/// Whether a user's quota is the default half of the tenant's, as no rule sets one.
 pub(crate) type ByDefault = bool;
 
 struct Rule {
@@ -90,7 +90,7 @@ impl QuotaRules {
         rules
     }
 
-    /// All that a call counts against: a tenant's own rules, and the general ones that no rule of its own stands in place of.
+    /// Returns every quota that a call counts against: from the tenant's own rules, and from the general rules that none of these replaces.
     pub(crate) fn of(
         &self,
         upstreams: &Upstreams,
@@ -104,7 +104,7 @@ impl QuotaRules {
         let general =
             self.of_any.iter().map(rule).filter(|general| !own.iter().any(|own| rule(own).is_about(general)));
         let mut quotas = Vec::new();
-        // What two rules say alike of a call is one count: the call is in it once.
+        // Equal quotas of two rules are one count: the call is counted once.
         let mut put = |key, limits: QuotaLimits| {
             let limits = limits.of_calls();
             let quota = Quota { key: QuotaKey { limits, ..key }, limits };
@@ -120,8 +120,8 @@ impl QuotaRules {
         quotas
     }
 
-    /// What a request counts against, whatever it is about, and which of that follows from the tenant's: of the tenant's own rule about all that there
-    /// is, or else of the general one.
+    /// Returns the quotas of a request, whatever it is about, and which of them are defaults. They come from the tenant's own rule without
+    /// upstream and tool, or else from the general one.
     pub(crate) fn of_requests(&self, principal: &Principal, tenant: &TenantName) -> Vec<(Quota, ByDefault)> {
         let rules = |numbers: &[u32]| {
             let mut rules = numbers.iter().map(|number| &self.rules[*number as usize]);
@@ -131,7 +131,7 @@ impl QuotaRules {
         let rule = own.or_else(|| rules(&self.of_any));
         let of_tenant = rule.and_then(|rule| rule.limits.requests);
         let said_of_user = rule.and_then(|rule| rule.per_user.requests);
-        // One user does not use up all that the tenant has. Who proves nothing is many: they share what is theirs.
+        // One user must not use up the tenant's whole quota. Anonymous callers are many who share the tenant's quota.
         let half = || of_tenant.filter(|_| !tenant.is_anonymous()).map(Rate::half);
         let of_user = said_of_user.or_else(half);
         let quota = |user, rate| {

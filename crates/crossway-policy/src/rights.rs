@@ -15,9 +15,9 @@ use crate::rules::{Rule, ambiguous};
 use crate::upstreams::Reach;
 use crate::{Item, Kind, Policy, Principal, Proof, TenantName, limits};
 
-/// What one caller may see and call, as one of a tenant. Clones are cheap; the rules are shared by all.
+/// One caller's rights to see and call items, as a member of one tenant. Clones are cheap; all rights share the policy's rules.
 ///
-/// What it says never changes: who holds rights of an old policy holds old rights.
+/// Rights never change: rights made by an old policy still decide as it did.
 #[derive(Clone)]
 pub struct Rights(Arc<Inner>);
 
@@ -29,18 +29,18 @@ struct Inner {
     narrow: Box<[(u32, u32)]>,
     /// The rules about several, in order.
     wide: Box<[u32]>,
-    /// What conditions can know of the caller, if a rule has one.
+    /// The caller's facts for conditions, if a rule has one.
     facts: Option<Facts>,
-    /// What conditions that are about arguments say of the caller alone, by rule, in order; once it was asked.
+    /// By rule index, sorted: what the caller-only part of a condition on arguments says, once it was evaluated.
     known: Box<[(usize, OfCaller)]>,
     looks_at_items: bool,
     view: ViewId,
 }
 
-/// Which lists somebody sees. Equal ones see the same of every list, and keep what was made for one of them for all.
+/// Identifies a view of lists. Callers with equal ids see the same items in every list, and share what was cached for one of them.
 ///
-/// It is what the grants say, not who they are about: two users of two tenants may have the same. So that lists of tenants are
-/// never shared by accident, a cache's key needs the scope of the upstream beside it.
+/// The id depends on what the grants say, not on who they are about: two users of two tenants may have the same. So that tenants never
+/// share lists by accident, a cache's key needs the scope of the upstream beside it.
 #[derive(Clone)]
 pub struct ViewId(Arc<[Arc<str>]>);
 
@@ -64,7 +64,7 @@ impl Rights {
                 Reach::One(upstream) => narrow.push((upstream, number)),
                 Reach::Many(_) => wide.push(number),
             }
-            // What denies some calls of a thing does not take it out of lists.
+            // A denial of some calls of an item does not take it out of lists.
             if !(rule.effect == Effect::Deny && rule.needs_arguments()) {
                 view.push(Arc::clone(rule.listing(&compiled.upstreams)));
             }
@@ -85,59 +85,58 @@ impl Rights {
         }))
     }
 
-    /// Whether this policy gave them, and no other one or an older one.
+    /// Whether this policy made these rights, not another or an older one.
     #[must_use]
     pub fn are_of(&self, policy: &Policy) -> bool {
         Arc::ptr_eq(&self.0.compiled, &policy.0)
     }
 
-    /// Whose rights they are.
+    /// The caller who has these rights.
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.0.principal
     }
 
-    /// As one of which tenant.
+    /// The tenant on whose behalf the caller acts.
     #[must_use]
     pub fn tenant(&self) -> &TenantName {
         &self.0.tenant
     }
 
-    /// Which lists are seen.
+    /// The id of the caller's view of lists.
     #[must_use]
     pub fn view(&self) -> &ViewId {
         &self.0.view
     }
 
-    /// Whether anything of an upstream's may be there for the caller. An upstream that is not reached does not exist, as far as
-    /// the caller can tell.
+    /// Whether the caller may have access to anything of an upstream. To the caller, an upstream that is not reached does not exist.
     #[must_use]
     pub fn reaches(&self, upstream: &str) -> bool {
         let Some(upstream) = self.0.compiled.upstreams.number(upstream) else { return false };
         self.about(upstream).any(|rule| rule.effect == Effect::Allow)
     }
 
-    /// Whether a decision about this caller may depend on what an upstream says of an item, or on whether it lists it. Nothing that
-    /// is granted or denied to others changes that.
+    /// Whether a decision about this caller may depend on an upstream's hints about an item, or on whether it lists the item. Grants and
+    /// denials for others don't matter here.
     #[must_use]
     pub fn looks_at_items(&self) -> bool {
         self.0.looks_at_items
     }
 
-    /// Whether something of an upstream's of a kind may be denied to the caller by its name.
+    /// Whether an upstream's items of a kind may be denied to the caller by name.
     ///
-    /// Names are compared byte for byte, and an upstream may know a thing by more than one: `Delete_All` beside `delete_all`. Where
-    /// something is denied, no name should reach an upstream that it does not list.
+    /// Names are compared byte for byte, and an upstream may know an item by more than one: `Delete_All` beside `delete_all`. Where
+    /// something is denied, no name that the upstream does not list should reach it.
     #[must_use]
     pub fn denies_some(&self, upstream: &str, kind: Kind) -> bool {
         let Some(upstream) = self.0.compiled.upstreams.number(upstream) else { return false };
         self.about(upstream).any(|rule| rule.denies(kind))
     }
 
-    /// Whether a tool or a prompt is, but for capital letters, one that may be denied to the caller by its name.
+    /// Whether the name of a tool or prompt differs only in case from one that may be denied to the caller.
     ///
-    /// For whoever does not know what an upstream lists, and so can't tell what another spelling of a denied name is to it. Where lists
-    /// are known, [`denies_some`](Self::denies_some) is the one to ask.
+    /// For callers that do not know what an upstream lists, and so can't tell what it takes another spelling of a denied name for. Where
+    /// the lists are known, use [`denies_some`](Self::denies_some).
     #[must_use]
     pub fn denies_alike(&self, item: &Item<'_>) -> bool {
         if !matches!(item.kind, Kind::Tool | Kind::Prompt) || !self.denies_some(item.upstream, item.kind) {
@@ -150,14 +149,14 @@ impl Rights {
 
     /// Whether an item is in lists: if and only if [`decide`](Self::decide) would permit it, whatever conditions on arguments say.
     ///
-    /// The one exception is who proves nothing: they may see what is granted to `anonymous`, and call none of it.
+    /// Anonymous callers are the one exception: they may see what is granted to `anonymous`, and call none of it.
     #[must_use]
     pub fn lists(&self, item: &Item<'_>) -> bool {
         let Some(upstream) = self.0.compiled.upstreams.number(item.upstream) else { return false };
         is_listed_by(self.about(upstream), item)
     }
 
-    /// The same for many items of one upstream: which rules speak of it is found out once.
+    /// Like [`lists`](Self::lists), for many items of one upstream: the rules about that upstream are looked up once.
     pub fn lists_of(&self, upstream: &str) -> impl Fn(&Item<'_>) -> bool + use<> {
         let number = self.0.compiled.upstreams.number(upstream);
         let numbers: Vec<u32> =
@@ -166,19 +165,19 @@ impl Rights {
         move |item| is_listed_by(numbers.iter().map(|number| &compiled.rules[*number as usize]), item)
     }
 
-    /// What the names, or URIs, of all things of a kind begin with that [`lists`](Self::lists) may have of an upstream, so that thousands of others need
-    /// not be asked about. What begins so need not be listed. An empty text is what every name begins with.
+    /// The prefixes of the names, or URIs, of all items of a kind that [`lists`](Self::lists) may accept for an upstream. Thousands of
+    /// other items can be skipped without a check. An item with such a prefix need not be listed. An empty prefix fits every name.
     pub fn beginnings(&self, upstream: &str, kind: Kind) -> impl Iterator<Item = &str> {
         let number = self.0.compiled.upstreams.number(upstream);
         let rules = number.into_iter().flat_map(|upstream| self.about(upstream));
         rules.filter(|rule| rule.effect == Effect::Allow).flat_map(move |rule| rule.beginnings(kind))
     }
 
-    /// Whether an item may be called. `arguments` is JSON as it came: it is looked at only if a condition is about it.
+    /// Decides whether an item may be called. `arguments` is the JSON as received: it is read only if a condition needs it.
     ///
     /// # Errors
     ///
-    /// When it may not. The reason is for operators; whoever calls must not be able to tell it from an item that does not exist.
+    /// When the call is denied. The reason is for operators: the caller must not be able to tell it from an item that does not exist.
     pub fn decide(&self, item: &Item<'_>, arguments: Option<&str>) -> Result<Permit, Denied> {
         let denied = |reason| Err(Denied::new(reason));
         if self.0.principal.proof() == Proof::Anonymous {
@@ -196,7 +195,7 @@ impl Rights {
             match rule.effect {
                 _ if rule.needs_arguments() => conditional.push(rule),
                 Effect::Deny => return denied(DenyReason::DeniedBy(rule.is.clone())),
-                // The first of the grants is told, whatever order they are looked at in.
+                // The permit names the first of the grants, in whatever order they are looked at.
                 Effect::Allow => {
                     allowed =
                         Some(allowed.map_or(rule, |first| if first.is <= rule.is { first } else { rule }));
@@ -217,8 +216,8 @@ impl Rights {
         }
     }
 
-    /// Asks the rules that depend on arguments, in order. One that denies and gives no answer denies; one that allows and gives none
-    /// does not allow.
+    /// Evaluates the rules that depend on arguments, in order. A rule whose condition fails to give an answer denies if it is a denial, and
+    /// does not allow if it is an allowance.
     fn ask<'a>(
         &self,
         rules: &[&'a Rule],
@@ -256,19 +255,19 @@ impl Rights {
         first.map_or(Ok(None), Err)
     }
 
-    /// Where it is kept what a rule's condition says of the caller alone, if that is a part of it.
+    /// The cached result of the caller-only part of a rule's condition, if it has such a part.
     fn known_of(&self, rule: &Rule) -> Option<&OfCaller> {
         let at = self.0.known.binary_search_by_key(&rule.is.index(), |(known, _)| *known).ok()?;
         self.0.known.get(at).map(|(_, known)| known)
     }
 
-    /// The rules that speak of an item.
+    /// The rules that cover an item.
     fn matching<'a>(&'a self, upstream: u32, item: &'a Item<'_>) -> impl Iterator<Item = &'a Rule> {
         let ambiguous = ambiguous(item);
         self.about(upstream).filter(move |rule| rule.covers(item, ambiguous))
     }
 
-    /// The rules that speak of an upstream.
+    /// The rules about an upstream.
     fn about(&self, upstream: u32) -> impl Iterator<Item = &Rule> {
         self.numbers_about(upstream).map(|number| &self.0.compiled.rules[number as usize])
     }
@@ -282,7 +281,7 @@ impl Rights {
     }
 }
 
-/// Whether an item is in lists, by the rules that speak of its upstream.
+/// Whether an item is in lists, by the rules about its upstream.
 fn is_listed_by<'a>(rules: impl Iterator<Item = &'a Rule>, item: &Item<'_>) -> bool {
     if item.name.len() > limits::NAME_BYTES {
         return false;
@@ -299,12 +298,12 @@ fn is_listed_by<'a>(rules: impl Iterator<Item = &'a Rule>, item: &Item<'_>) -> b
     allowed
 }
 
-/// Whether a rule can apply to any call of the caller: conditions that are not about arguments are decided here, once.
+/// Whether a rule can apply to any call of the caller. A condition that does not use arguments is decided here, once.
 fn may_apply(rule: &Rule, facts: &Facts, left: &mut Work) -> bool {
     if rule.needs_arguments() {
         return true;
     }
-    // No answer denies: what denies does so, what allows does not.
+    // Without an answer, a denial applies and an allowance does not.
     rule.holds(facts, None, left).unwrap_or(rule.effect == Effect::Deny)
 }
 

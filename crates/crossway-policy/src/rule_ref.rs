@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// Which grant it was: its place in the configuration, and its name if it has one.
+/// Identifies a grant: its index in the configuration, and its name if it has one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleRef {
     index: u32,
     name: Option<Arc<str>>,
-    /// Both as they are shown.
+    /// Index and name as they are displayed.
     text: Arc<str>,
 }
 
@@ -23,25 +23,25 @@ impl RuleRef {
         Self { index, name: name.map(Into::into), text: text.into() }
     }
 
-    /// Its place among the grants, from 0 on.
+    /// The index of the grant, from 0 on.
     #[must_use]
     pub fn index(&self) -> usize {
         self.index as usize
     }
 
-    /// Where it is: `grants[3]`.
+    /// The path of the grant in the configuration: `grants[3]`.
     pub(crate) fn path(&self) -> impl fmt::Display {
         Path(self.index as usize)
     }
 
-    /// What operators call it.
+    /// The name that the operator gave the grant.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 }
 
-/// Where a grant is: `grants[3]`.
+/// The path of a grant in the configuration: `grants[3]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Path(pub(crate) usize);
 
@@ -58,7 +58,7 @@ impl fmt::Display for RuleRef {
 }
 
 impl From<&RuleRef> for Arc<str> {
-    /// What it is shown as.
+    /// The displayed text.
     fn from(rule: &RuleRef) -> Self {
         Self::clone(&rule.text)
     }

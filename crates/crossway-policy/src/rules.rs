@@ -16,35 +16,35 @@ use crate::texts::Texts;
 use crate::upstreams::{Reach, Upstreams};
 use crate::{Item, Kind, Principal, TenantName, limits};
 
-/// What a grant says of a call.
+/// What a grant decides about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It is about other callers.
+    /// The grant is about other callers.
     #[error("about other callers")]
     OtherCaller,
-    /// It does not name the item.
+    /// The grant does not name the item.
     #[error("does not name it")]
     OtherName,
-    /// It is about what is read-only, and the item is not marked as such.
+    /// The grant is for read-only tools, and the item is not marked as read-only.
     #[error("names it, and it is not marked as read-only")]
     NotReadOnly,
-    /// It names it with wildcards, and the URI may be read as another one.
+    /// The grant names the item with wildcards, and the URI may be read as another one.
     #[error("names it with wildcards, and the URI may be read as another one")]
     Ambiguous,
-    /// Its condition does not hold.
+    /// The grant's condition does not hold.
     #[error("names it, and its condition does not hold")]
     ConditionFalse,
-    /// Its condition gives no answer: if it denies, that denies.
+    /// The grant's condition gives no answer: a denial denies then.
     #[error("names it, and {0}")]
     ConditionFailed(ConditionError),
-    /// It is about the item.
+    /// The grant applies to the call.
     #[error("applies")]
     Applies,
 }
 
-/// One grant, ready to be asked.
+/// A compiled grant.
 pub(crate) struct Rule {
     pub(crate) is: RuleRef,
     pub(crate) effect: Effect,
@@ -58,16 +58,16 @@ pub(crate) struct Rule {
     listing: OnceLock<Arc<str>>,
 }
 
-/// What rules are made with.
+/// The state of compiling rules.
 pub(crate) struct Making<'a> {
     pub(crate) upstreams: &'a Upstreams,
-    /// What is made of texts.
+    /// The conditions and patterns compiled so far.
     pub(crate) texts: Texts,
-    /// What was, for the policy before.
+    /// Those of the previous policy.
     pub(crate) texts_before: Option<&'a Texts>,
-    /// Which upstreams were meant by texts so far.
+    /// The upstreams that a text of a grant means, by text.
     reaches: HashMap<&'a str, Reach>,
-    /// How many automata were wanted so far.
+    /// The number of automata so far.
     automata: usize,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Making<'a> {
         Self { upstreams, texts, texts_before, reaches, automata: 0 }
     }
 
-    /// Which upstreams a text means.
+    /// Returns the upstreams that a text means.
     fn reach(&mut self, text: &'a str, path: impl fmt::Display, findings: &mut Findings) -> Option<Reach> {
         if let Some(known) = self.reaches.get(text) {
             return Some(known.clone());
@@ -119,7 +119,7 @@ impl<'a> Making<'a> {
     }
 }
 
-/// What a grant says of the caller.
+/// The selectors of a grant's callers.
 #[derive(Default)]
 pub(crate) struct Who {
     pub(crate) tenant: Option<TenantName>,
@@ -148,7 +148,7 @@ impl User {
 }
 
 impl Who {
-    /// Whether all holds of somebody who has proven who they are, but for the user, by which rules are found.
+    /// Whether every selector but the user fits an identified caller. The index by user has checked that one.
     pub(crate) fn holds(&self, principal: &Principal, tenant: &TenantName) -> bool {
         let has = |names: &[String], name: &Option<Box<str>>| {
             name.as_ref().is_none_or(|name| names.binary_search_by(|have| (**have).cmp(name)).is_ok())
@@ -161,14 +161,14 @@ impl Who {
 }
 
 impl Who {
-    /// Whether nobody is meant: who proves nothing has nothing but that.
+    /// Whether no caller can fit: an anonymous caller has no group, role, issuer or tenant but `anonymous`.
     pub(crate) fn is_never(&self) -> bool {
         let marked = self.group.is_some() || self.role.is_some() || self.issuer.is_some();
         let tenant = self.tenant.as_ref().is_some_and(|tenant| !tenant.is_anonymous());
         self.user == Some(User::Anonymous) && (marked || tenant)
     }
 
-    /// Whether all that the other one is about are meant, as far as is obvious.
+    /// Whether these selectors fit all callers that `other` fits. False unless that is obvious.
     fn includes(&self, other: &Self) -> bool {
         fn same<T: PartialEq>(wide: &Option<T>, narrow: &Option<T>) -> bool {
             wide.is_none() || wide == narrow
@@ -182,12 +182,12 @@ impl Who {
             && same(&self.issuer, &other.issuer)
     }
 
-    /// Whether somebody may be meant by both, unless the opposite is obvious.
+    /// Whether some caller may fit both. True unless the opposite is obvious.
     fn meets(&self, other: &Self) -> bool {
         fn apart<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
             one.is_some() && other.is_some() && one != other
         }
-        // An e-mail address and a subject may be one person's.
+        // An e-mail address and a subject may belong to the same person.
         let users = match (&self.user, &other.user) {
             (Some(User::Email(_)), Some(User::Subject(_)))
             | (Some(User::Subject(_)), Some(User::Email(_))) => true,
@@ -198,13 +198,13 @@ impl Who {
     }
 }
 
-/// The patterns of one list: names are looked up, the others tried in turn.
+/// The patterns of one list: names are looked up, other patterns are tried in turn.
 #[derive(Default)]
 struct Patterns {
-    /// In order.
+    /// Sorted.
     names: Vec<Box<str>>,
     others: Vec<Pattern>,
-    /// The same without regard to capital letters, once somebody asks: patterns, or none for one that may match anything then.
+    /// All patterns with their case folded, made on first use; `None` for a pattern that may match anything when folded.
     folded: OnceLock<Box<[Option<Pattern>]>>,
 }
 
@@ -214,12 +214,12 @@ impl Patterns {
             || (!exact_only && self.others.iter().any(|pattern| pattern.matches(name)))
     }
 
-    /// What the names begin with that they match.
+    /// The prefixes of all names that these patterns match.
     fn beginnings(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|name| &**name).chain(self.others.iter().map(Pattern::beginning))
     }
 
-    /// Whether they match a name that is this one but for capital letters, as far as it can be told: true where it can't.
+    /// Whether these patterns match a name that equals this one except for case. True where that can't be told.
     fn match_folded(&self, folded: &str) -> bool {
         let names = self.names.iter().map(|name| Some(Pattern::Exact(fold(name).into())));
         let all = || names.chain(self.others.iter().map(Pattern::folded)).collect();
@@ -227,7 +227,7 @@ impl Patterns {
         patterns.iter().any(|pattern| pattern.as_ref().is_none_or(|pattern| pattern.matches(folded)))
     }
 
-    /// All of them as text, in an order that does not depend on how they are written.
+    /// All patterns as text, in an order that does not depend on how they are written.
     fn canonical(&self) -> (&[Box<str>], Vec<String>) {
         let mut others: Vec<String> = self.others.iter().map(Pattern::canonical).collect();
         others.sort_unstable();
@@ -239,14 +239,14 @@ impl Patterns {
         self.names.is_empty() && self.others.is_empty()
     }
 
-    /// Whether they match all that the others match, as far as is obvious.
+    /// Whether these patterns match everything that `others` match. False unless that is obvious.
     fn include(&self, others: &Self, allow: bool) -> bool {
         let name = |name: &str| self.match_name(name, allow && is_ambiguous(name));
         others.names.iter().all(|other| name(other))
             && others.others.iter().all(|other| self.others.iter().any(|pattern| pattern.covers(other)))
     }
 
-    /// Whether something may match both, unless the opposite is obvious.
+    /// Whether both may match the same name. True unless the opposite is obvious.
     fn meet(&self, others: &Self) -> bool {
         self.names.iter().any(|name| others.match_name(name, false))
             || others.names.iter().any(|name| self.match_name(name, false))
@@ -255,22 +255,22 @@ impl Patterns {
 }
 
 impl Rule {
-    /// Whether it is about tools that only read.
+    /// Whether this rule is for read-only tools.
     pub(crate) fn is_read_only(&self) -> bool {
         self.read_only
     }
 
-    /// Whether it denies things of a kind by name, or may.
+    /// Whether this rule denies items of a kind by name, or may.
     pub(crate) fn denies(&self, kind: Kind) -> bool {
         self.effect == Effect::Deny && !self.patterns(kind).is_empty()
     }
 
-    /// What the names of the things of a kind begin with of which it speaks.
+    /// The prefixes of all names of a kind that this rule covers.
     pub(crate) fn beginnings(&self, kind: Kind) -> impl Iterator<Item = &str> {
         self.patterns(kind).beginnings()
     }
 
-    /// Whether it denies a thing of a kind that is this one but for capital letters, and does not speak of this one.
+    /// Whether this rule denies an item whose name equals this one's except for case, and does not cover this one.
     pub(crate) fn denies_alike(&self, item: &Item<'_>, folded: &str) -> bool {
         let patterns = self.patterns(item.kind);
         self.denies(item.kind) && !patterns.match_name(item.name, false) && patterns.match_folded(folded)
@@ -331,8 +331,8 @@ impl Rule {
         })
     }
 
-    /// All of it that lists depend on, as text: equal texts list the same. Most rules are about nobody who is there, so that it is made
-    /// once somebody asks.
+    /// Everything in this rule that affects lists, as text: rules with equal texts list the same items. Made on first use, as most rules
+    /// are about callers who are not connected.
     pub(crate) fn listing(&self, upstreams: &Upstreams) -> &Arc<str> {
         self.listing.get_or_init(|| {
             let names: Vec<&str> = self.reach.iter().map(|upstream| upstreams.name(upstream)).collect();
@@ -341,13 +341,13 @@ impl Rule {
         })
     }
 
-    /// Whether it speaks of this item. Whom it is for and which upstream it is of has been looked at.
+    /// Whether this rule covers an item. The caller has checked that the rule is about the principal and the upstream.
     pub(crate) fn covers(&self, item: &Item<'_>, ambiguous: bool) -> bool {
         let allow = self.effect == Effect::Allow;
         self.is_marked(item) && self.patterns(item.kind).match_name(item.name, ambiguous && allow)
     }
 
-    /// The same in words, and what its condition says.
+    /// Like [`covers`](Self::covers), but gives a reason, and evaluates the condition.
     pub(crate) fn verdict(
         &self,
         item: &Item<'_>,
@@ -366,7 +366,7 @@ impl Rule {
         }
         let holds = match arguments {
             Err(why) if self.needs_arguments() => Err(why),
-            // Each as if it were asked alone: which are asked at a call depends on what those before them say.
+            // Each rule gets a work limit of its own: which conditions a call evaluates depends on the results of those before.
             arguments => {
                 self.holds(facts, arguments.ok().filter(|_| self.needs_arguments()), &mut Work::of_call())
             }
@@ -378,9 +378,9 @@ impl Rule {
         }
     }
 
-    /// Whether it decides all that the other one is about, so that the other one might as well not be there.
+    /// Whether this rule decides every call that `other` is about, which makes `other` redundant.
     pub(crate) fn shadows(&self, other: &Self) -> bool {
-        // What is allowed twice is shadowed by the first; what denies shadows both.
+        // A second allowance is shadowed by the first; a denial shadows both denials and allowances.
         let decides = self.effect == Effect::Deny || other.effect == Effect::Allow;
         let first = self.effect != other.effect || self.is < other.is || !other.shadows_as_well(self);
         decides && first && self.shadows_as_well(other)
@@ -397,7 +397,7 @@ impl Rule {
             && self.resources.include(&other.resources, allow)
     }
 
-    /// Whether some call may be about both.
+    /// Whether both rules may be about the same call.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         self.who.meets(&other.who)
             && other.reach.iter().any(|upstream| self.reach.has(upstream))
@@ -406,7 +406,7 @@ impl Rule {
                 || self.resources.meet(&other.resources))
     }
 
-    /// Whether its condition holds, if it has one.
+    /// Whether this rule's condition holds, or there is none.
     pub(crate) fn holds(
         &self,
         facts: &Facts,
@@ -416,7 +416,7 @@ impl Rule {
         self.when.as_ref().map_or(Ok(true), |when| when.holds(facts, arguments, left))
     }
 
-    /// The same, where it is kept what its condition says of the caller alone.
+    /// Like [`holds`](Self::holds), but caches in `of_caller` the result of the condition's caller-only part.
     pub(crate) fn holds_as(
         &self,
         of_caller: &OfCaller,
@@ -427,7 +427,7 @@ impl Rule {
         self.when.as_ref().map_or(Ok(true), |when| when.holds_as(of_caller, facts, arguments, left))
     }
 
-    /// Whether it depends on the arguments whether it applies.
+    /// Whether the arguments affect whether this rule applies.
     pub(crate) fn needs_arguments(&self) -> bool {
         self.when.as_ref().is_some_and(|when| when.needs_arguments())
     }
@@ -445,7 +445,7 @@ impl Rule {
     }
 }
 
-/// Whether wildcards may not grant it.
+/// Whether wildcards must not grant the item, as its URI is ambiguous.
 pub(crate) fn ambiguous(item: &Item<'_>) -> bool {
     matches!(item.kind, Kind::Resource | Kind::Template) && is_ambiguous(item.name)
 }

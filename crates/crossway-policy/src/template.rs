@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{Principal, TenantName, limits};
 
-/// A text with places in it.
+/// A text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Part>);
 
@@ -29,10 +29,10 @@ enum Field {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadTemplate {
-    /// A brace has no other.
+    /// A brace is not closed or not opened.
     #[error("has a brace without its other; a brace itself is written twice")]
     Brace,
-    /// There is no such place, or not here.
+    /// The placeholder is unknown, or not allowed here.
     #[error("has {{{0}}}, which does not stand for anything here")]
     Unknown(String),
     /// It is longer than a template may be.
@@ -43,7 +43,7 @@ pub enum BadTemplate {
     },
 }
 
-/// Where a template's text goes, which says what may be filled in.
+/// Where a template's text goes, which restricts the values that may be filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sink {
     /// A header's value.
@@ -54,26 +54,26 @@ pub(crate) enum Sink {
     Argument,
     /// A URL.
     Url,
-    /// A path: of the tenant alone.
+    /// A path. It may depend on the tenant, not on the user.
     Path,
 }
 
-/// Why a place can't be filled in for a caller.
+/// Why a placeholder can't be filled in for a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfilled {
-    /// The caller has no such thing.
+    /// The caller lacks the value.
     #[error("nothing is known of the caller that a template asks for")]
     Missing,
-    /// What the caller has could be read as more than a name where it goes.
+    /// The caller's value could be read as more than a name in that place.
     #[error("what is known of the caller can't safely be put where a template asks for it")]
     Unsafe,
-    /// There is no file name for the caller.
+    /// The caller's file name would be too long.
     #[error("the caller's name is too long for a file")]
     TooLong,
 }
 
-/// A template whose places are filled in, but for the secret.
+/// A template with everything filled in but the secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Text(Box<[Piece]>);
 
@@ -120,7 +120,7 @@ impl Template {
         self.0.contains(&Part::Tenant)
     }
 
-    /// What is written as it is.
+    /// The literal text.
     pub(crate) fn plain(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             Part::Text(text) => Some(&**text),
@@ -145,7 +145,7 @@ impl Template {
             encode(value, into, name).map(|text| Piece::Text(text.into()))
         });
         let text = Text(pieces.collect::<Result<_, _>>()?);
-        // What begins with a dash is an option.
+        // A leading dash makes an option.
         let option =
             text.0.first().is_some_and(|first| matches!(first, Piece::Text(text) if text.starts_with('-')));
         if into == Sink::Argument && option && !matches!(self.0.first(), Some(Part::Text(_))) {
@@ -164,7 +164,7 @@ impl Text {
         pieces.collect()
     }
 
-    /// The text, of a template that has no secret in it.
+    /// The text of a template without a secret.
     pub(crate) fn without_secret(&self) -> String {
         self.with_secret("")
     }
@@ -203,7 +203,7 @@ fn part(place: &str, into: Sink, secret: bool) -> Option<Part> {
     (into != Sink::Path).then_some(Part::User(part))
 }
 
-/// A value as it is put in, or nothing if it could be read as more than a name there.
+/// Encodes a value for its place. Fails if it could be read as more than a name there.
 fn encode(value: &str, into: Sink, name: bool) -> Result<String, Unfilled> {
     if value.is_empty() {
         return Err(Unfilled::Missing);
@@ -211,14 +211,14 @@ fn encode(value: &str, into: Sink, name: bool) -> Result<String, Unfilled> {
     let fits = |fits: bool| if fits { Ok(value.to_owned()) } else { Err(Unfilled::Unsafe) };
     let control = value.chars().any(char::is_control);
     match into {
-        // Names for people have any letters; they go as Open WebUI sends them.
+        // Display names have any letters; they are encoded as Open WebUI sends them.
         Sink::Header if name => Ok(percent_encode(value, b"-._~ ")),
         // No separators of lists, parameters or strings: the value ends where the template says.
         Sink::Header => fits(
             value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~@+:/|=!#$*%&".contains(&byte)),
         ),
         Sink::Variable | Sink::Argument => fits(!control),
-        // Encoded dots are dots to those who parse URLs.
+        // URL parsers take encoded dots for dots.
         Sink::Url if value.bytes().all(|byte| byte == b'.') => Err(Unfilled::Unsafe),
         Sink::Url => Ok(percent_encode(value, b"-._~")),
         Sink::Path => fits(!control && !value.contains(['/', '\\'])),

@@ -11,7 +11,7 @@ use crate::finding::{Findings, Problem, most_like};
 use crate::rules::User;
 use crate::{Principal, Proof, TenantName, limits};
 
-/// A caller belongs to no tenant here. Its text is the same whatever the reason: callers learn nothing, and no tenant's name.
+/// The caller belongs to no tenant here. The text of this error is the same for every reason and names no tenant: callers learn nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TenantDenied {
@@ -19,12 +19,12 @@ pub enum TenantDenied {
     None,
     /// Several tenants' rules match, and the endpoint does not say which is meant.
     Several(Vec<TenantName>),
-    /// The endpoint is a tenant's to which the caller does not belong.
+    /// The endpoint belongs to a tenant that the caller does not belong to.
     NotOfEndpoint(TenantName),
 }
 
 impl TenantDenied {
-    /// Why, in words that name tenants: for operators, never for callers.
+    /// The reason, in words that name tenants: for operators, never for callers.
     #[must_use]
     pub fn reason(&self) -> impl fmt::Display {
         match self {
@@ -48,7 +48,7 @@ impl fmt::Display for TenantDenied {
 
 impl std::error::Error for TenantDenied {}
 
-/// The rules of all tenants, by what they ask for.
+/// The rules of all tenants, indexed by the members that they name.
 #[derive(Default)]
 pub(crate) struct Tenants {
     rules: Vec<Tenant>,
@@ -112,7 +112,7 @@ impl Tenants {
         });
     }
 
-    /// Says that a tenant is not there.
+    /// Reports an error if there is no tenant of this name.
     pub(crate) fn check(&self, name: &TenantName, path: impl fmt::Display, findings: &mut Findings) {
         if !self.names.contains_key(name) {
             let like = most_like(name.as_str(), self.rules.iter().map(|tenant| tenant.name.as_str()));
@@ -124,7 +124,7 @@ impl Tenants {
         self.rules.len()
     }
 
-    /// The endpoints that choose a tenant, in order.
+    /// The endpoints that choose a tenant, sorted.
     pub(crate) fn endpoints(&self) -> Vec<String> {
         let mut names: Vec<String> = self.endpoints.keys().map(|name| name.to_string()).collect();
         names.sort_unstable();
@@ -158,7 +158,7 @@ impl Tenants {
         }
     }
 
-    /// Whether a caller may be taken for one of a tenant: its rule matches, whatever others do.
+    /// Whether a caller belongs to a tenant: its rule matches, even if others match too.
     pub(crate) fn has(&self, tenant: &TenantName, principal: &Principal) -> bool {
         match principal.proof() {
             Proof::Anonymous => tenant.is_anonymous(),
@@ -166,7 +166,7 @@ impl Tenants {
         }
     }
 
-    /// All whose rule matches, in order.
+    /// All tenants whose rule matches, in order.
     fn all_of(&self, principal: &Principal) -> Vec<TenantName> {
         let mut found: BTreeSet<u32> = self.everyone.iter().copied().collect();
         for group in principal.groups() {
@@ -199,7 +199,7 @@ impl Tenants {
     }
 }
 
-/// The names by which configurations may call this caller.
+/// The names by which a configuration may refer to this caller.
 pub(crate) fn users(principal: &Principal) -> impl Iterator<Item = User> {
     let email = principal.email().map(|email| User::Email(email.into()));
     // A subject with an `@` is not looked up: it could be written like another's e-mail address.
@@ -208,7 +208,7 @@ pub(crate) fn users(principal: &Principal) -> impl Iterator<Item = User> {
     email.into_iter().chain(subject.map(|subject| User::Subject(subject.into())))
 }
 
-/// The texts that a claim has: itself, or those in its list.
+/// The texts of a claim: the claim itself, or the elements of its list.
 fn texts(value: &Value) -> Box<dyn Iterator<Item = &str> + '_> {
     match value {
         Value::String(text) => Box::new(std::iter::once(text.as_str())),

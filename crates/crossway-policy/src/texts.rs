@@ -7,17 +7,17 @@ use foldhash::HashMap;
 use crate::condition::{BadCondition, Condition};
 use crate::pattern::{BadPattern, Of, Pattern};
 
-/// Conditions and automata, each made once of its text. What is made depends on the text alone, so that it does not matter whose grant had
-/// it first.
+/// Compiled conditions and automata, each compiled once per text. The result depends on the text alone, so grants of different owners can
+/// share it.
 #[derive(Default)]
 pub(crate) struct Texts {
     conditions: HashMap<Box<str>, Arc<Condition>>,
-    /// Of names, and of URIs.
+    /// For names, and for URIs.
     automata: [HashMap<Box<str>, Pattern>; 2],
 }
 
 impl Texts {
-    /// The condition of a text. It is taken from `before` if that has it.
+    /// Returns the condition of a text, taken from `before` if it is there.
     pub(crate) fn condition(
         &mut self,
         text: &str,
@@ -27,7 +27,7 @@ impl Texts {
         known_or(&mut self.conditions, before, text, || Condition::compile(text).map(Arc::new))
     }
 
-    /// The pattern of a text, likewise.
+    /// Returns the pattern of a text, taken from `before` if it is there.
     pub(crate) fn pattern(
         &mut self,
         text: &str,

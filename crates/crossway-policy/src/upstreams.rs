@@ -9,12 +9,12 @@ use crate::finding::{Findings, Problem, most_like};
 use crate::limits;
 use crate::pattern::{Of, Pattern};
 
-/// What a policy is told of an upstream.
+/// What a policy needs to know about an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamFacts {
-    /// Its name, as the configuration calls it.
+    /// The name of the upstream in the configuration.
     pub name: String,
-    /// Whether its word is taken for what its tools do.
+    /// Whether the upstream's hints about its tools are believed.
     pub trusted: bool,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Upstreams {
     numbers: HashMap<Box<str>, u32>,
 }
 
-/// Which upstreams a rule is about: in order, and never none. Clones are cheap.
+/// The upstreams that a rule is about: sorted, and never empty. Clones are cheap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Reach {
     One(u32),
@@ -80,7 +80,7 @@ impl Upstreams {
         Arc::clone(&self.names[number as usize])
     }
 
-    /// The upstream of this name, which there has to be.
+    /// Returns the upstream of this name. Reports an error if there is none.
     pub(crate) fn require(
         &self,
         name: &str,
@@ -95,7 +95,7 @@ impl Upstreams {
         number
     }
 
-    /// Which upstreams a name or pattern means.
+    /// Returns the upstreams that a name or pattern means.
     pub(crate) fn reach(
         &self,
         text: &str,
@@ -121,7 +121,7 @@ impl Upstreams {
         Some(Reach::Many(many))
     }
 
-    /// Takes those away that are not trusted. False, and nothing taken away, if none is.
+    /// Removes upstreams that are not trusted. Returns false, and changes nothing, if none is trusted.
     pub(crate) fn keep_trusted(&self, reach: &mut Reach) -> bool {
         let trusted: Arc<[u32]> = reach.iter().filter(|number| self.trusted[*number as usize]).collect();
         match (&*reach, &*trusted) {

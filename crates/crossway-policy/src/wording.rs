@@ -1,9 +1,9 @@
-//! Warnings about texts of a policy that can match nobody and nothing as they are written. A grant that denies would fail unnoticed.
+//! Warnings about texts of a policy that can't match anything as they are written. A denial with such a text would fail unnoticed.
 
 use crate::config::PolicyConfig;
 use crate::finding::{Findings, Problem};
 
-/// Looks for them in all that a policy says of tenants, callers and names.
+/// Checks everything that a policy says about tenants, callers and names.
 pub(crate) fn check(config: &PolicyConfig, findings: &mut Findings) {
     for (name, rule) in &config.tenants {
         let lists = [("groups", &rule.groups), ("users", &rule.users), ("issuers", &rule.issuers)];
@@ -44,7 +44,7 @@ pub(crate) fn check(config: &PolicyConfig, findings: &mut Findings) {
     }
 }
 
-/// Tells of what looks like a variable or a pattern where a name is compared as a whole.
+/// Warns about a variable or a pattern where a name is compared as a whole.
 fn name_of_one(text: &str, path: std::fmt::Arguments<'_>, findings: &mut Findings) {
     if !variable(text, path, findings)
         && let Some(wildcard) = text.chars().find(|letter| "*?[{".contains(*letter))
@@ -53,7 +53,7 @@ fn name_of_one(text: &str, path: std::fmt::Arguments<'_>, findings: &mut Finding
     }
 }
 
-/// Tells of what looks like a variable. Gives whether there is one.
+/// Warns about a text that looks like a variable. Returns whether it does.
 fn variable(text: &str, path: std::fmt::Arguments<'_>, findings: &mut Findings) -> bool {
     let is_there = text.contains("${");
     if is_there {
@@ -62,7 +62,7 @@ fn variable(text: &str, path: std::fmt::Arguments<'_>, findings: &mut Findings) 
     is_there
 }
 
-/// Whether it may be what stands after the `@` of an e-mail address.
+/// Whether the text may be the domain of an e-mail address.
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| !label.is_empty() && !label.contains(|letter: char| letter.is_whitespace());
     text.split('.').all(is_label) && !text.contains(['@', '*', '?', ',', ';', '/'])

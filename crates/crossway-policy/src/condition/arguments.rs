@@ -14,18 +14,18 @@ use super::ConditionError;
 use crate::fold::fold;
 use crate::limits;
 
-/// The arguments of one call. They are read once, whatever the number of conditions.
+/// The arguments of one call. They are parsed once, for all conditions.
 pub(crate) struct Arguments {
     pub(super) value: Box<dyn Val>,
-    /// All names that objects have, at any depth, each behind itself without regard to capital letters.
+    /// All names in objects, at any depth: pairs of the name with its case folded, and the name itself.
     pub(super) names: BTreeSet<(String, String)>,
-    /// How many elements the longest list or object has.
+    /// The number of elements of the longest list or object.
     pub(super) longest: usize,
     pub(super) bytes: usize,
 }
 
 impl Arguments {
-    /// Reads arguments. None is an empty object.
+    /// Parses arguments. `None` is an empty object.
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, ConditionError> {
         let text = text.unwrap_or("{}");
         if text.len() > limits::ARGUMENT_BYTES {
@@ -48,7 +48,7 @@ impl Arguments {
     }
 }
 
-/// Claims and the like, as CEL sees them.
+/// Converts JSON, such as claims, to a CEL value.
 pub(super) fn from_json(json: &Value, longest: &mut usize) -> Box<dyn Val> {
     match json {
         Value::Null => Box::new(CelNull),
@@ -85,10 +85,10 @@ struct Reading {
     why: Option<ConditionError>,
 }
 
-/// From 2^53 on, integers that differ are the same double, and a server that reads all numbers as doubles takes one for the other.
+/// From 2^53 on, different integers can be the same double, so a server that reads all numbers as doubles mistakes one for the other.
 const INEXACT: u64 = 1 << 53;
 
-/// Reads one JSON value, and refuses what two readers may read in two ways.
+/// Reads one JSON value, and refuses whatever two parsers may read differently.
 struct Json<'a>(&'a mut Reading);
 
 impl Json<'_> {

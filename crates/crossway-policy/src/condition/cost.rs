@@ -6,25 +6,24 @@ use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use crate::limits::{CONDITION_COPY, CONDITION_STEP, CONDITION_VALUE};
 
-/// How large a value is at most, or how much an evaluation goes through: so much of this and of that together.
+/// An upper bound of a value's size, or of an evaluation's work: a sum of multiples of the inputs' sizes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Size {
-    /// Bytes, whatever the condition is about.
+    /// Bytes that do not depend on the inputs.
     own: usize,
-    /// How many times the element of the list that is gone through: all elements together are no more than all that the condition is
-    /// about.
+    /// Multiples of the current element of a loop's list. All elements together are no larger than the inputs of the condition.
     elements: usize,
-    /// How many times the arguments.
+    /// Multiples of the arguments.
     arguments: usize,
-    /// How many times what is known of the caller.
+    /// Multiples of the caller's facts.
     facts: usize,
 }
 
-/// How much there is to go through: of the arguments, of what is known of the caller, or of a list in these.
+/// The size of an input: of the arguments, of the caller's facts, or of a list in these.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Extent {
     pub(super) bytes: usize,
-    /// How many elements the longest list has.
+    /// The number of elements of the longest list.
     pub(super) longest: usize,
 }
 
@@ -32,21 +31,21 @@ impl Size {
     pub(super) const ARGUMENTS: Self = Self { own: 0, elements: 0, arguments: 1, facts: 0 };
     pub(super) const FACTS: Self = Self { own: 0, elements: 0, arguments: 0, facts: 1 };
     pub(super) const ELEMENT: Self = Self { own: 0, elements: 1, arguments: 0, facts: 0 };
-    /// A number, or true or false.
+    /// A number or a boolean.
     pub(super) const SMALL: Self = Self::own(8);
-    /// What each part takes, beside what it goes through.
+    /// The work of each part of an expression, beside its operands.
     pub(super) const STEP: Self = Self::own(CONDITION_STEP);
 
     pub(super) const fn own(bytes: usize) -> Self {
         Self { own: bytes, elements: 0, arguments: 0, facts: 0 }
     }
 
-    /// What comparing it as a value goes through.
+    /// The work of comparing a value of this size.
     fn compared(self) -> Self {
         self.times(CONDITION_VALUE)
     }
 
-    /// What copying it as a value goes through.
+    /// The work of copying a value of this size.
     pub(super) fn copied(self) -> Self {
         self.times(CONDITION_COPY)
     }
@@ -57,13 +56,13 @@ impl Size {
         Self { own: times(self.own), elements: times(self.elements), arguments, facts }
     }
 
-    /// One of both that is a bound where the smaller one is.
+    /// Returns one of two sizes that bounds the smaller value of the two.
     fn least(self, other: Self) -> Self {
         let rank = |size: Self| (size.arguments, size.facts, size.elements, size.own);
         if rank(self) <= rank(other) { self } else { other }
     }
 
-    /// How many bytes it comes to, when it is once for each of so many elements that have so many bytes together, or once.
+    /// The bound in bytes, summed over a list's elements: `longest` of them, which have `bytes` bytes together.
     pub(super) fn bytes(&self, list: Extent, arguments: usize, facts: usize) -> usize {
         let whole = arguments.saturating_mul(self.arguments);
         let each = whole.saturating_add(facts.saturating_mul(self.facts)).saturating_add(self.own);
@@ -84,7 +83,7 @@ impl Add for Size {
     }
 }
 
-/// What a call goes through, beside what its operands take, and how large its result is. The target is the first of the operands.
+/// Returns the work of a call, without that of its operands, and the size of its result. The target is the first operand.
 pub(super) fn of_call(call: &CallExpr, operands: &[Size]) -> (Size, Size) {
     let operand = |at: usize| operands.get(at).copied().unwrap_or_default();
     let all = operands.iter().copied().fold(Size::default(), Size::add);
@@ -101,26 +100,26 @@ pub(super) fn of_call(call: &CallExpr, operands: &[Size]) -> (Size, Size) {
         operators::CONDITIONAL => (Size::default(), operand(1) + operand(2)),
         // A key is hashed.
         operators::INDEX => (operand(1), operand(0)),
-        // They end with the shorter of both.
+        // Comparisons end with the shorter operand.
         operators::EQUALS
         | operators::NOT_EQUALS
         | operators::LESS
         | operators::LESS_EQUALS
         | operators::GREATER
         | operators::GREATER_EQUALS => (operand(0).least(operand(1)).compared(), Size::SMALL),
-        // It compares with each element of a list, or looks for a key.
+        // Compares with each element of a list, or looks up a key.
         operators::IN => (operand(0) + operand(1).compared(), Size::SMALL),
-        // Nothing but text can be added to text.
+        // Only text can be added to text.
         operators::ADD if call.args.iter().any(is_text) => (all, all),
         operators::ADD => (all.copied(), all),
         "dyn" => (all.compared(), all),
         "string" => (all, all + Size::own(32)),
-        // `size`, `startsWith`, `endsWith`, `contains`, and what gives a number.
+        // `size`, `startsWith`, `endsWith`, `contains`, and conversions to numbers.
         _ => (all, Size::SMALL),
     }
 }
 
-/// Whether nothing but text can come of an expression.
+/// Whether an expression can only be a text.
 fn is_text(expression: &IdedExpr) -> bool {
     match &expression.expr {
         Expr::Literal(LiteralValue::String(_)) => true,

@@ -27,49 +27,49 @@ pub enum BadCondition {
     /// The program is built without the feature `cel`.
     #[error("can't be used: this program is built without conditions")]
     NotBuilt,
-    /// It is longer than a condition may be.
+    /// The condition is longer than a condition may be.
     #[error("has more than {limit} bytes")]
     TooLong {
         /// The bound.
         limit: usize,
     },
-    /// It is no expression.
+    /// The text is not an expression.
     #[error("is no expression: {0}")]
     NoExpression(String),
     /// The parser failed, or the system has no thread for it.
     #[error("can't be read: the parser failed, or the system has no thread for it")]
     NoParser,
-    /// It has more brackets than a condition may have.
+    /// The condition has more brackets than a condition may have.
     #[error("has more than {limit} of ( [ {{ ?")]
     TooManyBrackets {
         /// The bound.
         limit: usize,
     },
-    /// It has more parts than a condition may have.
+    /// The condition has more parts than a condition may have.
     #[error("has more than {limit} parts")]
     TooManyParts {
         /// The bound.
         limit: usize,
     },
-    /// Its parts are within each other more deeply than a condition's may be.
+    /// The condition's parts are nested more deeply than a condition's may be.
     #[error("goes more than {limit} parts deep")]
     TooDeep {
         /// The bound.
         limit: usize,
     },
-    /// It goes through a list for each element of a list.
+    /// The condition has a loop within a loop.
     #[error("goes through a list within going through a list")]
     NestedLoop,
-    /// It uses something that is not there.
+    /// The condition uses an unknown variable.
     #[error("uses `{0}`; there are `args`, `user` and `tenant`")]
     NoVariable(String),
-    /// It calls something that is not there.
+    /// The condition calls an unknown function.
     #[error("uses `{0}`, which conditions do not have")]
     NoFunction(String),
-    /// It makes texts or lists that grow with each element of a list, or makes the list that it goes through.
+    /// The condition builds a text or list with `+` in a loop, or builds the list of a loop.
     #[error("uses `+` while going through a list, or to make one to go through")]
     GrowingLoop,
-    /// It has more sums than a condition may have.
+    /// The condition has more sums than a condition may have.
     #[error("has more than {limit} `+`")]
     TooManySums {
         /// The bound.
@@ -77,10 +77,10 @@ pub enum BadCondition {
     },
 }
 
-/// What the parts of a condition that are about the caller alone say, once they were asked.
+/// The cached result of a condition's caller-only parts.
 pub(crate) type OfCaller = OnceLock<Result<bool, ConditionError>>;
 
-/// Why a condition gives no answer. No value of the arguments is in it.
+/// Why a condition gives no answer. It contains no value of the arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -88,28 +88,28 @@ pub enum ConditionError {
     /// The arguments have more bytes than conditions look at.
     #[error("the arguments are too long")]
     ArgumentsTooLong,
-    /// The arguments are no JSON object, nested too deeply, or have a number that no double can hold.
+    /// The arguments are not a JSON object, are nested too deeply, or have a number that no double can hold.
     #[error("the arguments are no JSON object, nested too deeply, or have a number that is too large")]
     NotAnObject,
-    /// An object has a name twice, capital letters aside: which of them the upstream takes is not known.
+    /// An object has a name twice, ignoring case: which of them the upstream takes is unknown.
     #[error("the arguments have a name twice")]
     NameTwice,
-    /// A name that the condition looks at is there with other capital letters: some upstreams take it all the same.
+    /// The arguments spell a name that the condition uses in another case: some upstreams accept that.
     #[error("the arguments have a name with other capital letters than the condition")]
     OtherSpelling,
     /// A number is too large to be compared exactly.
     #[error("the arguments have a number that can't be compared exactly")]
     InexactNumber,
-    /// The condition would be too much work with such arguments, on top of what those before it were.
+    /// The condition would be too much work with these arguments, on top of the conditions before it.
     #[error("the condition would be too much work with such arguments, or after those before it")]
     TooMuchWork,
-    /// Something is not there.
+    /// A value is missing.
     #[error("the condition asks for something that is not there")]
     NotThere,
-    /// Something has another type than is asked for.
+    /// A value has the wrong type.
     #[error("the condition compares or calls what it can't")]
     WrongType,
-    /// The answer is neither true nor false.
+    /// The result is neither true nor false.
     #[error("the condition is neither true nor false")]
     NotABool,
 }
@@ -119,7 +119,7 @@ mod without {
     use super::{BadCondition, ConditionError, OfCaller};
     use crate::{Principal, TenantName};
 
-    /// There are none.
+    /// No condition can exist without the feature.
     #[derive(Debug)]
     pub(crate) enum Condition {}
 

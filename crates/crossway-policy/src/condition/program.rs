@@ -25,13 +25,13 @@ pub(crate) struct Condition {
     parts: Option<Parts>,
 }
 
-/// What has to hold together, where some of it is about the caller alone: that says the same of each of its calls.
+/// The operands of `&&`, split into those about the caller alone, which are the same for all of the caller's calls, and the others.
 struct Parts {
     of_caller: IdedExpr,
     of_call: IdedExpr,
 }
 
-/// What conditions can know of a caller: `user` and `tenant`.
+/// The variables of a caller: `user` and `tenant`.
 pub(crate) struct Facts {
     user: Box<dyn Val>,
     tenant: CelString<'static>,
@@ -39,21 +39,21 @@ pub(crate) struct Facts {
     bytes: usize,
 }
 
-/// How much work may yet be done for one decision: all its conditions share one bound, so that many are not many times the worst.
+/// The work that is left for one decision. All its conditions share one limit, so that many conditions can't multiply the worst case.
 pub(crate) struct Work(u64);
 
 impl Work {
-    /// What the conditions of a call may be.
+    /// The limit for the conditions of a call.
     pub(crate) fn of_call() -> Self {
         Self(limits::CONDITION_WORK)
     }
 
-    /// What those may be that are asked when a caller's rights are made.
+    /// The limit for the conditions that are evaluated when a caller's rights are made.
     pub(crate) fn of_rights() -> Self {
         Self(limits::RIGHTS_WORK)
     }
 
-    /// Takes some of it, or nothing if there is not enough left.
+    /// Takes some of the work. Takes none and fails if not enough is left.
     fn take(&mut self, work: usize) -> Result<(), ConditionError> {
         let left = u64::try_from(work).ok().and_then(|work| self.0.checked_sub(work));
         self.0 = left.ok_or(ConditionError::TooMuchWork)?;
@@ -72,8 +72,8 @@ impl Condition {
         if text.len() > limits::CONDITION_BYTES {
             return Err(BadCondition::TooLong { limit: limits::CONDITION_BYTES });
         }
-        // The parser calls itself for each of these, and takes much stack. In texts they are counted as well, so that nothing depends
-        // on where a text ends.
+        // The parser recurses for each of these, and needs much stack. Those within string literals count too, so that the count does not
+        // depend on where a literal ends.
         let marks = |marks: &[u8]| text.bytes().filter(|byte| marks.contains(byte)).count();
         if marks(b"([{?") > limits::CONDITION_BRACKETS {
             return Err(BadCondition::TooManyBrackets { limit: limits::CONDITION_BRACKETS });
@@ -87,12 +87,12 @@ impl Condition {
         Ok(Self { program, shape, parts })
     }
 
-    /// Whether it is about arguments. If not, it says the same of all calls of a caller.
+    /// Whether the condition uses arguments. If not, its result is the same for all calls of a caller.
     pub(crate) fn needs_arguments(&self) -> bool {
         self.shape.needs_arguments
     }
 
-    /// Whether it holds. Takes time in proportion to the arguments, and as much of what may be done yet.
+    /// Evaluates the condition. Takes time in proportion to the arguments, and takes as much from `left`.
     pub(crate) fn holds(
         &self,
         facts: &Facts,
@@ -103,13 +103,13 @@ impl Condition {
         ask(self.program.expression(), facts, arguments)
     }
 
-    /// Whether some of it is about the caller alone, though it is about arguments.
+    /// Whether some operands of `&&` are about the caller alone while others use arguments.
     pub(crate) fn has_parts_of_caller(&self) -> bool {
         self.parts.is_some()
     }
 
-    /// The same as [`holds`](Self::holds), where it is kept what the parts about the caller alone say. Which of several errors it is may
-    /// differ.
+    /// Like [`holds`](Self::holds), but caches in `of_caller` the result of the caller-only parts. Of several errors, another one may be
+    /// returned.
     pub(crate) fn holds_as(
         &self,
         of_caller: &OfCaller,
@@ -119,7 +119,7 @@ impl Condition {
     ) -> Result<bool, ConditionError> {
         let Some(parts) = &self.parts else { return self.holds(facts, Some(arguments), left) };
         self.check_bounds(facts, Some(arguments), left)?;
-        // In CEL what is false makes the whole false, whatever the rest gives.
+        // In CEL a false operand makes `&&` false, whatever the others give.
         match *of_caller.get_or_init(|| ask(&parts.of_caller, facts, None)) {
             Ok(false) => Ok(false),
             Ok(true) => ask(&parts.of_call, facts, Some(arguments)),
@@ -130,7 +130,7 @@ impl Condition {
         }
     }
 
-    /// Refuses arguments that two readers may read in two ways, or that would be too much work.
+    /// Refuses arguments that two readers may read differently, or that would be too much work.
     fn check_bounds(
         &self,
         facts: &Facts,
@@ -146,7 +146,7 @@ impl Condition {
         left.take(self.shape.work(of_arguments, of_facts))
     }
 
-    /// Refuses names that differ from those of the condition in capital letters alone.
+    /// Refuses names that differ from those in the condition only in case.
     fn check(&self, arguments: &Arguments) -> Result<(), ConditionError> {
         let other = |(folded, name): &(String, String)| {
             let written = self.shape.names.get(folded);
@@ -165,7 +165,7 @@ fn ask(expression: &IdedExpr, facts: &Facts, arguments: Option<&Arguments>) -> R
             Some(bool) => Ok(*bool.inner()),
             None => Err(ConditionError::NotABool),
         },
-        // What the error says may have values of arguments in it.
+        // The error's text may contain values of arguments.
         Err(ExecutionError::NoSuchKey(_) | ExecutionError::IndexOutOfBounds(_)) => {
             Err(ConditionError::NotThere)
         }
@@ -174,11 +174,11 @@ fn ask(expression: &IdedExpr, facts: &Facts, arguments: Option<&Arguments>) -> R
 }
 
 impl Parts {
-    /// The parts of what `&&` makes, if some are about the caller alone and others are not.
+    /// Splits the operands of `&&`, if some are about the caller alone and others are not.
     fn of(expression: &IdedExpr) -> Option<Self> {
         let mut all = Vec::new();
         conjuncts(expression, &mut all);
-        // What can't be told is taken to be about arguments.
+        // An operand that can't be analyzed counts as one that uses arguments.
         let is_of_call = |part: &&IdedExpr| Shape::of(part).map_or(true, |shape| shape.needs_arguments);
         let (of_call, of_caller): (Vec<_>, Vec<_>) = all.into_iter().partition(is_of_call);
         Some(Self { of_caller: together(of_caller)?, of_call: together(of_call)? })
@@ -194,7 +194,7 @@ fn conjuncts<'a>(expression: &'a IdedExpr, into: &mut Vec<&'a IdedExpr>) {
     }
 }
 
-/// Parts as one that holds where all do; nothing without any.
+/// Joins expressions with `&&`. `None` if there are none.
 fn together(parts: Vec<&IdedExpr>) -> Option<IdedExpr> {
     parts.into_iter().cloned().reduce(|before, part| {
         let both =
@@ -203,8 +203,8 @@ fn together(parts: Vec<&IdedExpr>) -> Option<IdedExpr> {
     })
 }
 
-/// Parses an expression, on a thread of its own for the time that it takes: the parser needs up to 100 KiB of stack for a bracket where
-/// it is not optimized, and whoever compiles a policy has not got that much. What comes of it depends on the text alone.
+/// Parses an expression on a temporary thread: without optimization, the parser needs up to 100 KiB of stack for each bracket, which the
+/// calling thread may lack. The result depends on the text alone.
 fn parse(text: &str) -> Result<Program, BadCondition> {
     let parsed = std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(limits::CONDITION_STACK);
@@ -220,7 +220,7 @@ fn parse(text: &str) -> Result<Program, BadCondition> {
     })
 }
 
-/// Whether an equals sign stands by itself, which is nothing in CEL. What is in texts counts too: it is asked of what is no expression.
+/// Whether there is a single `=`, which CEL does not have. String literals count too: the text is no valid expression.
 fn has_lone_equals(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_part = |at: Option<&u8>, others: &[u8]| at.is_some_and(|byte| others.contains(byte));

@@ -9,7 +9,7 @@ use super::cost::{Extent, Size, of_call};
 use crate::fold::fold;
 use crate::limits;
 
-/// What conditions may call, operators among it. All of it takes time in proportion to its operands, and only `+` makes larger ones.
+/// The functions and operators of conditions. All take time in proportion to their operands, and only `+` makes larger values.
 const FUNCTIONS: &[&str] = &[
     operators::CONDITIONAL,
     operators::LOGICAL_AND,
@@ -46,32 +46,32 @@ const FUNCTIONS: &[&str] = &[
 /// Types that can be named, in `type(args.x) == string`.
 const TYPES: &[&str] = &["bool", "double", "int", "list", "map", "null_type", "string", "uint"];
 
-/// What is known of an expression.
+/// The analysis of an expression.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
     pub(super) needs_arguments: bool,
     parts: usize,
-    /// What is done once.
+    /// The work that is done once.
     once: Size,
-    /// What is done once for each element of a list: of one in the arguments, in what is known of the caller, or in either or the
-    /// condition itself.
+    /// The work that is done once per element of a list: of a list in the arguments, in the caller's facts, or in either or the condition
+    /// itself.
     each: [Size; 3],
-    /// The names that it looks at, as they are written, and all texts in it, by how they are compared where capital letters do not count.
+    /// The names and string literals in the expression, by their case-folded text.
     pub(super) names: BTreeMap<String, BTreeSet<String>>,
     sums: usize,
 }
 
 struct Walk<'a> {
     shape: Shape,
-    /// The variables of the loop that the walk is in, with what bounds their sizes.
+    /// The variables of the current loop, with bounds of their sizes.
     of_loop: Vec<(&'a str, Size)>,
-    /// Where the list of that loop is.
+    /// Where the current loop's list comes from.
     range: Range,
-    /// Whether it is in the list that a loop goes through.
+    /// Whether the walk is within the list expression of a loop.
     in_range: bool,
 }
 
-/// Where a list is that is gone through.
+/// Where a loop's list comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Range {
     Arguments,
@@ -87,10 +87,10 @@ impl Shape {
         Ok(walk.shape)
     }
 
-    /// How much work it is with such arguments for such a caller, in bytes that are gone through.
+    /// The work with arguments and a caller of these sizes, in bytes that are processed.
     pub(super) fn work(&self, arguments: Extent, facts: Extent) -> usize {
         let bytes = arguments.bytes.saturating_add(facts.bytes);
-        // A list that the condition itself writes out has no more elements than it has parts.
+        // A list literal in the condition has no more elements than the condition has parts.
         let longest = arguments.longest.max(facts.longest).max(self.parts);
         let lists = [arguments, facts, Extent { longest, bytes }];
         let once = self.once.bytes(Extent { longest: 1, bytes: 0 }, arguments.bytes, facts.bytes);
@@ -105,7 +105,7 @@ impl Shape {
 }
 
 impl<'a> Walk<'a> {
-    /// What bounds the size of what comes of an expression, whose cost is noted.
+    /// Adds the work of an expression, and returns a bound of its result's size.
     fn expression(&mut self, expression: &'a IdedExpr, depth: usize) -> Result<Size, BadCondition> {
         self.shape.parts += 1;
         self.goes_through(Size::STEP);
@@ -118,7 +118,7 @@ impl<'a> Walk<'a> {
         let depth = depth + 1;
         match &expression.expr {
             Expr::Literal(LiteralValue::String(text)) => {
-                // It may be compared with a name: `args.exists(k, k == "force")` looks at one as `args.force` does.
+                // A literal may be compared with a name: `args.exists(k, k == "force")` reads one as `args.force` does.
                 self.shape.look_at(text.inner());
                 Ok(Size::own(text.inner().len()))
             }
@@ -147,7 +147,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What is evaluated here goes through so much.
+    /// Adds work at the current place.
     fn goes_through(&mut self, size: Size) {
         let [arguments, facts, any] = &mut self.shape.each;
         let cost = match (self.of_loop.is_empty(), self.range) {
@@ -159,7 +159,7 @@ impl<'a> Walk<'a> {
         *cost = *cost + size;
     }
 
-    /// A list or a map that is written out: it has copies of its elements.
+    /// A list or map literal, which copies its elements.
     fn made(
         &mut self,
         elements: impl Iterator<Item = &'a IdedExpr>,
@@ -209,7 +209,7 @@ impl<'a> Walk<'a> {
         Ok(result)
     }
 
-    /// `all` and `exists`. `map`, `filter` and `exists_one` count or collect with `+`, and are refused for it.
+    /// `all` and `exists`. `map`, `filter` and `exists_one` are refused, as they count or collect with `+`.
     fn comprehension(&mut self, made: &'a ComprehensionExpr, depth: usize) -> Result<Size, BadCondition> {
         if self.in_range || !self.of_loop.is_empty() {
             return Err(BadCondition::NestedLoop);
@@ -217,7 +217,7 @@ impl<'a> Walk<'a> {
         self.in_range = true;
         let list = self.expression(&made.iter_range, depth)?;
         self.in_range = false;
-        // A list that is made may have something more than once.
+        // A computed list may have the same value more than once.
         let place = place(&made.iter_range);
         let (range, element) = place.map_or((Range::Any, list), |place| (place, Size::ELEMENT));
         self.range = range;
@@ -233,7 +233,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Where something is that is a part of the variables as they are.
+/// Returns which variable an expression is an unchanged part of.
 fn place(expression: &IdedExpr) -> Option<Range> {
     match &expression.expr {
         Expr::Ident(name) if name == "args" => Some(Range::Arguments),

@@ -13,7 +13,7 @@ use crate::tenants::Tenants;
 use crate::upstreams::Upstreams;
 use crate::{Principal, Severity, TenantName, limits};
 
-/// The rules, by upstream.
+/// The compiled credential rules, by upstream.
 #[derive(Default)]
 pub(crate) struct CredentialRules {
     by_upstream: HashMap<u32, Vec<Rule>>,
@@ -73,7 +73,7 @@ impl CredentialRules {
         rules
     }
 
-    /// What goes to an upstream: of the rules about one place, the one that says most of whom it is for.
+    /// Returns the credentials for an upstream. Of several rules about one place, the one with the highest rank wins.
     pub(crate) fn of(
         &self,
         principal: &Principal,
@@ -105,7 +105,7 @@ impl CredentialRules {
         Ok(credentials)
     }
 
-    /// Of all that an upstream is sent, the one that the fewest share.
+    /// The narrowest holder of all credentials of an upstream.
     pub(crate) fn narrowest(&self, upstream: u32) -> Option<Holder> {
         self.by_upstream.get(&upstream)?.iter().map(|rule| rule.holder).max()
     }
@@ -158,8 +158,8 @@ impl Rule {
         (!failed).then_some(compiled)
     }
 
-    /// What depends on the user is never said to be the tenant's, nor what depends on the tenant everybody's: whoever got it first
-    /// would share it with the others.
+    /// Reports a tenant's credential that depends on the user, and a shared one that depends on the user or the tenant: whoever got it
+    /// first would share it with the others.
     fn check_holder(&self, path: &str, findings: &mut Findings) {
         let path = format!("{path}.for");
         let templates = || {
@@ -184,7 +184,7 @@ impl Rule {
         }
     }
 
-    /// The more it says of whom it is for, the more.
+    /// Ranks a rule: higher if it names a tenant, then by how few share the credential.
     fn rank(&self) -> (bool, Holder) {
         (self.tenant.is_some(), self.holder)
     }
@@ -313,7 +313,7 @@ fn template(text: &str, into: Sink, secret: bool, path: &str, findings: &mut Fin
     Template::parse(text, into, secret).map_err(|bad| findings.error(path, Problem::Template(bad))).ok()
 }
 
-/// A broker's URL. What is filled in stands behind the host: nobody chooses whom the gateway asks.
+/// Parses a broker's URL. Values are filled in only behind the host: no caller chooses which host the gateway asks.
 fn broker_url(text: &str, path: &str, findings: &mut Findings) -> Option<Template> {
     let template = template(text, Sink::Url, false, path, findings)?;
     let scheme = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
@@ -354,8 +354,8 @@ fn place(rule: &CredentialRule, path: &str, findings: &mut Findings) -> Option<P
     Some(Place::Header(name.into()))
 }
 
-/// Whether a header is one that credentials may be: a token (RFC 9110, section 5.6.2), and none that the connection or the
-/// protocol is made of.
+/// Whether a credential may go into a header: its name is a token (RFC 9110, section 5.6.2), and the header does not belong to the
+/// connection or the protocol.
 fn is_safe_header(name: &str) -> bool {
     const TAKEN: &[&str] = &[
         "accept",
@@ -378,7 +378,7 @@ fn is_safe_header(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(token) && !TAKEN.contains(&name) && !name.starts_with("mcp-")
 }
 
-/// Whether an environment variable is one that a secret may be: none that says what is run.
+/// Whether a secret may go into an environment variable: not if the variable affects which code is run.
 fn is_safe_variable(name: &str) -> bool {
     const TAKEN: &[&str] = &[
         "BASH_ENV",
