@@ -91,6 +91,7 @@ pub enum SecretSource {
 #[error("a credential for upstream {upstream} is missing: {why}")]
 pub struct CredentialMissing {
     upstream: Arc<str>,
+    holder: Holder,
     ask: Option<Arc<str>>,
     why: MissingReason,
 }
@@ -161,22 +162,14 @@ impl Credential {
             Some(user) => format!("Basic {}", STANDARD.encode(format!("{user}:{secret}"))),
             None => self.text.with_secret(secret),
         };
-        let fits = text.len() <= limits::VALUE_BYTES
-            && match self.place {
-                Place::Header(_) => {
-                    let edge = text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']);
-                    !edge && text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
-                }
-                Place::Query(_) => !text.contains(char::is_control),
-                Place::Variable(_) => !text.contains('\0'),
-            };
-        if fits { Ok(text) } else { Err(self.missing(MissingReason::Unfit)) }
+        if self.place.fits(&text) { Ok(text) } else { Err(self.missing(MissingReason::Unfit)) }
     }
 
     /// Makes the error for a missing credential.
     #[must_use]
     pub fn missing(&self, why: MissingReason) -> CredentialMissing {
-        CredentialMissing { upstream: Arc::clone(&self.upstream), ask: self.ask.clone(), why }
+        let (upstream, ask) = (Arc::clone(&self.upstream), self.ask.clone());
+        CredentialMissing { upstream, holder: self.holder, ask, why }
     }
 }
 
@@ -185,6 +178,12 @@ impl CredentialMissing {
     #[must_use]
     pub fn upstream(&self) -> &str {
         &self.upstream
+    }
+
+    /// Who would hold it. Only a credential of a user is for the caller to get.
+    #[must_use]
+    pub fn holder(&self) -> Holder {
+        self.holder
     }
 
     /// What the caller should do, in the operator's words.
@@ -197,6 +196,21 @@ impl CredentialMissing {
     #[must_use]
     pub fn reason(&self) -> MissingReason {
         self.why
+    }
+}
+
+impl Place {
+    /// Whether a text can be sent there.
+    fn fits(&self, text: &str) -> bool {
+        text.len() <= limits::VALUE_BYTES
+            && match self {
+                Self::Header(_) => {
+                    let edge = text.starts_with([' ', '\t']) || text.ends_with([' ', '\t']);
+                    !edge && text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+                }
+                Self::Query(_) => !text.contains(char::is_control),
+                Self::Variable(_) => !text.contains('\0'),
+            }
     }
 }
 

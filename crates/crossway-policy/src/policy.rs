@@ -7,7 +7,7 @@ use foldhash::HashMap;
 
 use crate::checks::check;
 use crate::config::{Holder, PolicyConfig};
-use crate::credentials::{CredentialMissing, CredentialRules, Credentials};
+use crate::credentials::{CredentialMissing, CredentialRules, Credentials, MissingReason};
 use crate::finding::{Finding, Findings, Problem};
 use crate::quotas::{Quota, QuotaRules};
 use crate::rules::{Making, Rule, User};
@@ -173,6 +173,16 @@ impl Policy {
     ) -> Result<Credentials, CredentialMissing> {
         let upstream = self.0.upstreams.number(upstream);
         upstream.map_or(Ok(Vec::new()), |upstream| self.0.credentials.of(principal, tenant, upstream))
+    }
+
+    /// Whether a secret can be sent where a rule about credentials (by its place among them, from 0 on) puts it, as far as that can be told
+    /// without a caller.
+    ///
+    /// # Errors
+    ///
+    /// [`MissingReason::NoSecret`] when it is empty, [`MissingReason::Unfit`] when it does not fit.
+    pub fn check_secret(&self, rule: usize, secret: &str) -> Result<(), MissingReason> {
+        self.0.credentials.check_secret(rule, secret)
     }
 
     /// The narrowest holder (user, then tenant, then all) among the upstream's credentials. Instances must not be shared more widely than

@@ -128,6 +128,16 @@ impl Template {
         })
     }
 
+    /// What the text is like with this secret: an `x` stands for what is known of a caller.
+    pub(crate) fn sample(&self, secret: &str) -> String {
+        let parts = self.0.iter().map(|part| match part {
+            Part::Text(text) => text,
+            Part::Secret => secret,
+            Part::Tenant | Part::User(_) => "x",
+        });
+        parts.collect()
+    }
+
     pub(crate) fn fill(
         &self,
         into: Sink,

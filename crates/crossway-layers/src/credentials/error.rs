@@ -1,5 +1,6 @@
 //! Errors of supplying credentials.
 
+use crossway_policy::config::Holder;
 use crossway_policy::{CredentialMissing, MissingReason};
 use crossway_proto::{ErrorCode, ErrorObject, Message, RequestId};
 use crossway_service::{CallError, Reason, Reply};
@@ -30,8 +31,11 @@ impl NotSupplied {
             }
             Self::Missing(missing) => missing,
         };
-        let what = match missing.reason() {
-            MissingReason::NoSecret => "needs a credential of yours",
+        let what = match (missing.holder(), missing.reason()) {
+            (Holder::User, MissingReason::NoSecret) => "needs a credential of yours",
+            (Holder::Tenant | Holder::Shared, MissingReason::NoSecret | MissingReason::Unfit) => {
+                "needs a credential that the gateway lacks"
+            }
             _ => "needs a credential that can't be made for you",
         };
         let ask = missing.ask().unwrap_or("ask your administrator for it");

@@ -1,7 +1,7 @@
 //! Sources of secrets: environment, files, commands, brokers, and the program itself.
 
 use std::fmt;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -33,6 +33,18 @@ impl SecretValue {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// What a file has. Blocks: it is for checks of a config.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read, is no text, or is longer than [`SECRET_BYTES`].
+    pub fn read_blocking(path: &Path) -> Result<Self, SourceFailed> {
+        let file = std::fs::File::open(path).map_err(io)?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES + 2));
+        std::io::Read::take(file, SECRET_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
+        if bytes.len() > SECRET_BYTES { Err(SourceFailed::TooLong) } else { Self::of(bytes) }
     }
 
     /// What was read, if it is text: without a byte order mark before it and a line break at its end.
@@ -72,6 +84,14 @@ pub enum SourceFailed {
     /// The variable is not set.
     #[error("its variable is not set")]
     NoVariable,
+    /// It has no secret.
+    #[error("it gives nothing, or what is empty")]
+    Empty,
+    /// What it gives can't be sent where the rule puts it.
+    #[error(
+        "what it gives does not fit where it goes: it has a line break or another control, or space around it"
+    )]
+    Unfit,
     /// It has answered with this HTTP status.
     #[error("it has answered with the status {0}")]
     Status(u16),

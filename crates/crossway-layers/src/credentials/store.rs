@@ -151,13 +151,8 @@ impl SecretStore {
             Some(source) => {
                 let (read, holds) = self.read(source).await;
                 *until = Some(until.map_or(holds, |until| until.min(holds)));
-                // One who has no file of its own is nothing to tell of.
-                let lacks = read.lacks.filter(|lacks| {
-                    let is_own = credential.holder() == Holder::User && *lacks == SourceFailed::NoFile;
-                    credential.is_required() && !is_own
-                });
-                if let Some(error) = read.secret.as_ref().err().or(lacks.as_ref()) {
-                    self.tell(credential, source, *error);
+                if let Some(error) = problem(credential, &read) {
+                    self.tell(credential, source, error);
                 }
                 read.secret?
             }
@@ -225,6 +220,18 @@ impl SecretStore {
         }
         made.insert(credentials.clone(), (supplied.clone(), until.unwrap_or_else(|| far(now, FILE_LOOK))));
     }
+}
+
+/// What operators are told of a source. That one user has no secret, or none that fits, is for that user alone.
+fn problem(credential: &Credential, read: &Read) -> Option<SourceFailed> {
+    let is_own = credential.holder() == Holder::User;
+    let problem = match &read.secret {
+        Err(error) => return Some(*error),
+        Ok(None) => read.lacks.unwrap_or(SourceFailed::Empty),
+        Ok(Some(secret)) => credential.render(secret.expose()).err().map(|_| SourceFailed::Unfit)?,
+    };
+    let is_own_matter = matches!(problem, SourceFailed::NoFile | SourceFailed::Empty | SourceFailed::Unfit);
+    (credential.is_required() && !(is_own && is_own_matter)).then_some(problem)
 }
 
 /// A moment as far away as can be told.

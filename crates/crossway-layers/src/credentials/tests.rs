@@ -389,6 +389,17 @@ async fn a_call_is_supplied_and_one_without_is_told_what_to_ask_for() {
             r#""data":{"credential":"missing","outcome":"not sent"}}}"#
         )
     );
+    for holder in ["tenant", "shared"] {
+        let rule = json!([{ "upstream": "jira", "for": holder, "bearer": true, "from": { "file": directory.path().join("none") } }]);
+        let layer = self::layer(policy(rule), self::store());
+        let link = crossway_service::Link::new(tower_layer::Layer::layer(
+            &layer,
+            crossway_service::Link::new(Witness),
+        ));
+        let answer = response(link.call(as_user("bob"))).await.unwrap().to_bytes();
+        let wanted = "jira needs a credential that the gateway lacks: ask your administrator for it";
+        assert!(String::from_utf8_lossy(&answer).contains(wanted), "{answer:?}");
+    }
     std::fs::create_dir(directory.path().join("carol_40acme.example")).unwrap();
     let error = response(link.call(as_user("carol"))).await.unwrap_err();
     assert_eq!((error.outcome(), error.retry_after_seconds()), (Outcome::NotSent, Some(2)));

@@ -97,12 +97,26 @@ impl CredentialRules {
                 Ok(credential) => credentials.push(credential),
                 Err(why) if rule.required => {
                     let (upstream, ask) = (Arc::clone(&rule.upstream), rule.ask.clone());
-                    return Err(CredentialMissing { upstream, ask, why: MissingReason::Unfilled(why) });
+                    let (holder, why) = (rule.holder, MissingReason::Unfilled(why));
+                    return Err(CredentialMissing { upstream, holder, ask, why });
                 }
                 Err(_) => {}
             }
         }
         Ok(credentials)
+    }
+
+    /// Whether a secret can be sent where this rule puts it.
+    pub(crate) fn check_secret(&self, index: usize, secret: &str) -> Result<(), MissingReason> {
+        let mut rules = self.by_upstream.values().flatten();
+        let Some(rule) = rules.find(|rule| rule.index as usize == index) else { return Ok(()) };
+        if secret.is_empty() {
+            return Err(MissingReason::NoSecret);
+        }
+        // In base64 anything fits but what is too long.
+        let is_basic = rule.basic.is_some();
+        let fits = is_basic || rule.place.fits(&rule.text.sample(secret));
+        if fits { Ok(()) } else { Err(MissingReason::Unfit) }
     }
 
     /// The narrowest holder of all credentials of an upstream.

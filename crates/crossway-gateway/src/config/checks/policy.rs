@@ -55,6 +55,9 @@ pub(super) fn check(
             _ => findings.error(path, Problem::Policy(finding.what)),
         }
     }
+    if let Some(policy) = &policy {
+        super::sources::check_secrets(&config.credentials, policy, context, findings);
+    }
     policy
 }
 

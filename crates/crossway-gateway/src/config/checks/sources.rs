@@ -1,9 +1,12 @@
-//! Looks whether there is what credentials are taken from. Nobody is asked, and nothing is read or run.
+//! Looks whether there is what credentials are taken from, and whether a secret fits that a file or a variable has for everybody. Nobody is
+//! asked, and nothing is run.
 
 use std::io;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
+use crossway_layers::credentials::{SecretValue, SourceFailed};
 use crossway_policy::config::{CredentialRule, DirectorySource, Source, TokenSource};
+use crossway_policy::{MissingReason, Policy};
 
 use super::super::problem::Problem;
 use super::super::read::Context;
@@ -26,6 +29,14 @@ pub enum SourceProblem {
     /// A program.
     #[error("there is no program {0:?}: it gives nobody a credential")]
     NoProgram(String),
+    /// What a file has, or a variable.
+    #[error("{what} can't be used: {why}; it gives nobody a credential")]
+    Unusable {
+        /// The file or the variable.
+        what: String,
+        /// Why not.
+        why: SourceFailed,
+    },
     /// A source of the program that embeds the gateway.
     #[error("this program has no sources of its own, such as {0:?}: it gives nobody a credential")]
     NoNamed(String),
@@ -70,6 +81,51 @@ pub(super) fn check(rules: &[CredentialRule], context: &Context<'_>, findings: &
     }
 }
 
+/// Tells of secrets that fit nowhere, of rules that one secret is for. A file that can't be read may be readable for the gateway.
+pub(super) fn check_secrets(
+    rules: &[CredentialRule],
+    policy: &Policy,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) {
+    for (index, rule) in rules.iter().enumerate() {
+        let (key, what, secret) = match &rule.from {
+            Some(Source::Env(name)) => match (context.lookup)(name).filter(|value| !value.is_empty()) {
+                Some(value) => ("env", name.clone(), Ok(SecretValue::new(value))),
+                None => continue,
+            },
+            Some(Source::File(template)) => match fixed(template) {
+                Some(path) if path.is_file() => {
+                    ("file", path.display().to_string(), SecretValue::read_blocking(&path))
+                }
+                _ => continue,
+            },
+            _ => continue,
+        };
+        let why = match secret {
+            Ok(secret) => match policy.check_secret(index, secret.expose()) {
+                Ok(()) => continue,
+                Err(MissingReason::NoSecret) => SourceFailed::Empty,
+                Err(_) => SourceFailed::Unfit,
+            },
+            Err(why @ (SourceFailed::NotText | SourceFailed::TooLong)) => why,
+            Err(_) => continue,
+        };
+        let problem = SourceProblem::Unusable { what, why };
+        findings.warning(steps!["credentials", index, "from", key], Problem::Source(problem));
+    }
+}
+
+/// The path that a template stands for, unless that depends on the tenant.
+fn fixed(template: &str) -> Option<PathBuf> {
+    let plain = template.replace("{{", "\u{1}").replace("}}", "\u{2}");
+    (!plain.contains('{')).then(|| unescaped(&plain))
+}
+
+fn unescaped(plain: &str) -> PathBuf {
+    PathBuf::from(plain.replace('\u{1}', "{").replace('\u{2}', "}"))
+}
+
 /// Whether a path leads to nothing, or to something else. What may not be looked at may be there: the gateway may be another user's.
 fn is_missing(path: &Path, is_it: fn(&Path) -> bool) -> bool {
     match path.metadata() {
@@ -84,14 +140,13 @@ fn missing(
     is_it: fn(&Path) -> bool,
     problem: fn(PathBuf) -> SourceProblem,
 ) -> Option<SourceProblem> {
-    let plain = template.replace("{{", "\u{1}").replace("}}", "\u{2}");
-    let whole = |text: &str| PathBuf::from(text.replace('\u{1}', "{").replace('\u{2}', "}"));
-    let Some((before, _)) = plain.split_once('{') else {
-        let path = whole(&plain);
+    if let Some(path) = fixed(template) {
         return is_missing(&path, is_it).then(|| problem(path));
-    };
+    }
+    let plain = template.replace("{{", "\u{1}").replace("}}", "\u{2}");
+    let (before, _) = plain.split_once('{')?;
     let (folder, _) = before.rsplit_once(['/', MAIN_SEPARATOR])?;
-    let folder = whole(folder);
+    let folder = unescaped(folder);
     let is_named = !folder.as_os_str().is_empty();
     (is_named && is_missing(&folder, Path::is_dir)).then_some(SourceProblem::NoFolder(folder))
 }

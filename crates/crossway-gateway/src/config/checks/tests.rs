@@ -207,6 +207,46 @@ credentials:
 }
 
 #[test]
+fn a_secret_that_does_not_fit_where_it_goes_is_told_with_its_line_and_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in
+        [("fine", "s3\n"), ("empty", "\n"), ("space", " hunter2 "), ("lines", "hunter2\nhunter2")]
+    {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    let text = "upstreams: { a: { url: 'http://a/mcp' } }
+tenants: { acme: { groups: [acme] } }
+grants: [{ tenant: acme, upstream: a, tools: ['*'] }]
+credentials:
+  - { upstream: a, for: shared, bearer: true, from: { file: fine } }
+  - { upstream: a, for: shared, header: B, from: { file: empty } }
+  - { upstream: a, for: tenant, tenant: acme, header: C, from: { file: space } }
+  - { upstream: a, for: user, header: D, value: '{user.email} {secret}', from: { file: lines } }
+  - { upstream: a, for: shared, header: E, from: { env: SET } }
+  - { upstream: a, for: user, basic: { user: '{user.email}' }, tenant: acme, from: { file: lines } }
+";
+    let lookup = |name: &str| (name == "SET").then(|| "hunter2\r".to_owned());
+    let loaded = config::parse(&folder.path().join("a.yaml"), text, lookup).unwrap();
+    let warnings = loaded.warnings.iter().filter(|warning| warning.message().contains("can't be used"));
+    let told: Vec<_> = warnings.map(|warning| format!("{}: {}", warning.path, warning.message())).collect();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let unfit = "what it gives does not fit where it goes: it has a line break or another control, or space around it";
+    let wanted = [
+        format!(
+            "credentials[1].from.file: {} can't be used: it gives nothing, or what is empty",
+            at("empty")
+        ),
+        format!("credentials[2].from.file: {} can't be used: {unfit}", at("space")),
+        format!("credentials[3].from.file: {} can't be used: {unfit}", at("lines")),
+        format!("credentials[4].from.env: SET can't be used: {unfit}"),
+    ];
+    let wanted: Vec<_> = wanted.iter().map(|line| format!("{line}; it gives nobody a credential")).collect();
+    assert_eq!(told, wanted);
+    let first = loaded.warnings.iter().find(|warning| warning.path == "credentials[1].from.file").unwrap();
+    assert!(first.to_string().contains("a.yaml:6:"), "{first}");
+}
+
+#[test]
 fn a_program_with_a_variables_value_in_it_is_not_shown() {
     let text = "
 upstreams:
