@@ -14,7 +14,7 @@ use super::limits::{DEPTH, FAILURE_BYTES};
 use super::problem::Problem;
 use super::{Body, Form};
 
-/// JSON under a status. What upstreams say is in the body alone: no header of theirs, and none made of what they say.
+/// A JSON response with this status. Upstream data goes into the body only, never into a header.
 pub(crate) fn json(status: StatusCode, text: Bytes) -> Response<Body> {
     let mut response = Response::new(Full::new(text));
     *response.status_mut() = status;
@@ -25,7 +25,7 @@ pub(crate) fn json(status: StatusCode, text: Bytes) -> Response<Body> {
     response
 }
 
-/// A `CallToolResult` (2026-07-28, server/tools, Tool Result), or what may stand in its place.
+/// A `CallToolResult` (2026-07-28, server/tools, Tool Result), or another kind of result in its place.
 #[derive(Deserialize)]
 struct Said<'a> {
     #[serde(rename = "resultType", borrow, default)]
@@ -68,23 +68,23 @@ struct Resource<'a> {
     blob: Option<Cow<'a, str>>,
 }
 
-/// The value that a result is told as.
+/// Converts a tool result into the JSON value of the response.
 ///
 /// | the result has | the value |
 /// |---|---|
-/// | structured content, of a tool with an output schema, and texts at most | the structured content |
-/// | one text | what it says, if it is JSON; else the text |
+/// | structured content, of a tool with an output schema, and at most texts besides | the structured content |
+/// | one text | the JSON that it contains, if it is valid JSON; else the text |
 /// | one image | a `data:` URL |
-/// | one sound, or an image of a type that is none | a list of one, a `data:` URL |
-/// | one resource | its text like a text, else like an image or a sound |
-/// | a link to a resource | `name: URI` as text |
+/// | one audio, or an image whose media type is not an image's | a list of one `data:` URL |
+/// | one embedded resource | its text like a text, else like an image or audio |
+/// | a resource link | `name: URI` as text |
 /// | several of those | a list of them |
-/// | nothing but structured content | that |
+/// | only structured content | the structured content |
 /// | nothing | an empty list |
 ///
 /// # Errors
 ///
-/// When it is no result: what went wrong at the tool, a question, or what can't be read.
+/// When the result is a tool error (`isError`), asks for input, or can't be read.
 pub(crate) fn of_result(result: &Message, form: Form, most: usize) -> Result<Bytes, Problem> {
     let unreadable = || {
         let why = "the MCP server's answer is not valid: its result can't be read";
@@ -109,18 +109,18 @@ pub(crate) fn of_result(result: &Message, form: Form, most: usize) -> Result<Byt
     Ok(Bytes::from(out))
 }
 
-/// Whoever calls an operation can't be asked anything: calls are made without capabilities, and a server that asks all the same gets
-/// no answer.
+/// The error for a result that asks for input. Callers of an operation can't be asked: calls declare no client capabilities, and a server
+/// that asks all the same gets no answer.
 fn question() -> Problem {
     let why = "the tool has to ask something before it can go on, and callers of this API can't be asked; \
                use it over MCP, with a client that can be";
     Problem::new(StatusCode::FAILED_DEPENDENCY, why)
 }
 
-/// What the tool says of its failure.
+/// The error for a result with `isError`, with the tool's own message.
 ///
-/// A result says that it is an error, and not of which kind. SDKs tell arguments that they don't take by results as well, in words
-/// of their own: 422 for these, for the caller can do something about it. All else is 424.
+/// Such a result does not say which kind of error it is. SDKs also report invalid arguments this way, each in its own words: those become
+/// 422, since the caller can correct them. All else is 424.
 fn failed(said: &Said<'_>) -> Problem {
     let texts = said.content.iter().filter_map(|content| content.text.as_deref());
     let mut text = String::new();
@@ -156,7 +156,7 @@ fn write(said: &Said<'_>, form: Form, out: &mut Vec<u8>) -> serde_json::Result<(
         }
         _ => {}
     }
-    // With pictures beside it, the structure is the first of the list, and its texts say the same.
+    // Beside images, the structured content is the list's first item, and replaces the texts, which repeat it.
     let structured = structured.filter(|_| form.is_declared());
     let told = said.content.iter().filter(|content| structured.is_none() || content.kind != "text");
     let told: Vec<_> = told.collect();
@@ -179,8 +179,8 @@ fn write(said: &Said<'_>, form: Form, out: &mut Vec<u8>) -> serde_json::Result<(
     Ok(())
 }
 
-/// Whether a content is told as the URL of data that is no picture. Open WebUI takes pictures out of an answer wherever they are, and
-/// other data as an item of a list alone: by itself it would be a text for the model, of megabytes.
+/// Whether a content becomes a `data:` URL that is not an image. Open WebUI extracts images wherever they are in an answer, but other data
+/// only from a list: by itself it would reach the model as megabytes of text.
 fn is_data(content: &Content<'_>) -> bool {
     let media = match (&*content.kind, &content.resource) {
         ("image" | "audio", _) => content.media.as_deref(),
@@ -212,7 +212,7 @@ fn write_content(content: &Content<'_>, out: &mut Vec<u8>) -> serde_json::Result
     }
 }
 
-/// A text: what it says, if it is JSON, byte for byte; else itself.
+/// Writes a text: byte for byte if it is valid JSON, else as a JSON string.
 fn write_text(text: &str, out: &mut Vec<u8>) -> serde_json::Result<()> {
     if is_shallow(text)
         && let Ok(json) = serde_json::from_str::<&RawValue>(text)
@@ -228,7 +228,7 @@ fn write_data(media: Option<&str>, data: &str, out: &mut Vec<u8>) -> serde_json:
     write_string(&format!("data:{media};base64,{data}"), out)
 }
 
-/// Whether it can be the media type of a URL: what ends it would be taken for data.
+/// Whether a media type is safe in a `data:` URL: delimiters in it would be read as part of the data.
 fn is_media(media: &str) -> bool {
     !media.is_empty() && media.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/+-._;= ".contains(&byte))
 }
@@ -237,7 +237,7 @@ fn write_string(text: &str, out: &mut Vec<u8>) -> serde_json::Result<()> {
     serde_json::to_writer(out, text)
 }
 
-/// Whether readers can take a text for JSON: what is nested deeper than they go would be an answer that can't be read.
+/// Whether a JSON text is nested no deeper than readers accept; a deeper one would make the whole answer unreadable.
 fn is_shallow(text: &str) -> bool {
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
     for byte in text.bytes() {

@@ -7,13 +7,13 @@ use super::problem::Problem;
 use crate::checks::Fault;
 use crate::strict;
 
-/// Reads arguments: a JSON object, in which no member is there twice.
+/// Reads arguments: a JSON object without duplicate members.
 ///
-/// What is sent on are the bytes as they came. A member that is there twice could be one thing to us and another to the server.
+/// The bytes are forwarded unchanged, so the server could read a duplicate member differently than we do.
 ///
 /// # Errors
 ///
-/// 400 for what is no JSON, 422 for JSON that is no object.
+/// 400 for invalid JSON, 422 for JSON that is not an object.
 pub(crate) fn read(body: &[u8]) -> Result<Value, Problem> {
     let bad = |error: serde_json::Error| {
         Problem::new(StatusCode::BAD_REQUEST, format!("the body is not valid JSON: {error}"))

@@ -14,11 +14,10 @@ use serde_json::value::RawValue;
 use super::limits::{LIST_BYTES, LIST_PAGES};
 use super::problem::Problem;
 
-/// A link, and what each request on it says of who asks.
+/// A link to the upstream, with the `_meta` of the requests on it.
 pub(crate) struct Asker {
     link: Link,
-    /// `_meta` of each request: the revision, and the client's capabilities, of which there are none (2026-07-28, basic/index): nobody
-    /// can be asked anything.
+    /// `_meta` of each request: the revision, and empty client capabilities (2026-07-28, basic/index): callers can't be asked anything.
     meta: String,
     next: AtomicU64,
 }
@@ -37,11 +36,11 @@ impl Asker {
         &self.link
     }
 
-    /// All pages of the list of tools.
+    /// Returns all pages of the list of tools.
     ///
     /// # Errors
     ///
-    /// What went wrong, or 424 for a list without end.
+    /// The upstream's error, or 424 for a list without end.
     pub(crate) async fn tools(&self, extensions: &Extensions) -> Result<Vec<Message>, Problem> {
         let (mut pages, mut bytes, mut cursor) = (Vec::new(), 0, None::<String>);
         loop {
@@ -63,7 +62,7 @@ impl Asker {
         }
     }
 
-    /// What the upstream says of itself; nothing where it does not say.
+    /// Returns the server's introduction (`server/discover`); empty if the server gives none.
     pub(crate) async fn introduction(&self, extensions: &Extensions) -> Introduction {
         let params = format!(r#"{{"_meta":{}}}"#, self.meta);
         match self.ask("server/discover", &params, extensions.clone()).await {
@@ -72,11 +71,11 @@ impl Asker {
         }
     }
 
-    /// Calls a tool. The arguments are JSON text, and go out as they are.
+    /// Calls a tool. The arguments are JSON text, sent unchanged.
     ///
     /// # Errors
     ///
-    /// What went wrong below the level of results.
+    /// Errors below the level of tool results.
     pub(crate) async fn call(
         &self,
         tool: &str,
@@ -104,7 +103,7 @@ impl Asker {
                 Kind::Result if message.is_edited_in(Part::Result) => return reread(&message),
                 Kind::Result => return Ok(message),
                 Kind::Error => return Err(answered(&reread(&message)?)),
-                // Nobody waits for progress and logs.
+                // Progress and log notifications are discarded.
                 _ => {}
             }
         }
@@ -123,7 +122,7 @@ fn next_cursor(page: &Message) -> Option<String> {
     String::from_utf8(cursor.to_vec()).ok()
 }
 
-/// What a server says of itself to a caller (2026-07-28, server/discover).
+/// A server's introduction to a caller (2026-07-28, server/discover).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Introduction {
     pub(crate) instructions: Option<String>,
@@ -140,7 +139,7 @@ pub(crate) struct ServerInfo {
 }
 
 impl Introduction {
-    /// What can't be read of it is not said.
+    /// Skips what can't be read.
     fn read(result: &[u8]) -> Self {
         #[derive(Default, Deserialize)]
         struct Discovered {
@@ -156,13 +155,13 @@ impl Introduction {
     }
 }
 
-/// An error in the place of a result.
+/// Converts an error response into a problem.
 ///
 /// | code | status |
 /// |---|---|
-/// | -32700, -32600: what we have sent is nothing that it takes | 400 |
-/// | -32601: it has no tools | 404 |
-/// | -32602: it does not take these arguments, or has no such tool (the caller of this can tell) | 422 |
+/// | -32700, -32600: the server does not accept our request | 400 |
+/// | -32601: the server has no tools | 404 |
+/// | -32602: invalid arguments, or no such tool (the caller knows which) | 422 |
 /// | -31003: a bound of ours, or a quota | 429 with `Retry-After` |
 /// | -32603, -32021, -31001, -31002 and all others | 424 |
 fn answered(error: &Message) -> Problem {

@@ -10,12 +10,12 @@ use super::Limits;
 use super::limits::{BODY_RESERVE, DISCARD};
 use super::problem::Problem;
 
-/// The whole body. What comes in one piece is not copied.
+/// Reads the whole body. A body that arrives in one piece is not copied.
 ///
 /// # Errors
 ///
-/// 413 for one that is too long, after the rest was thrown away, so that the answer is not lost in a reset connection; 408 for one that
-/// stops coming, 400 for one that breaks off.
+/// 413 for a body that is too long, after the rest was discarded, so that a reset connection does not lose the answer; 408 for one that
+/// stalls, 400 for one that breaks off.
 pub(crate) async fn read<B>(body: B, limits: &Limits, expects_continue: bool) -> Result<Bytes, Problem>
 where
     B: http_body::Body<Data: Buf>,
@@ -23,7 +23,7 @@ where
     let mut body = pin!(body);
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     let mut is_refused = body.size_hint().lower() > limits.body_bytes as u64;
-    // Whoever waits for `100 Continue` has not sent its body, and need not.
+    // A client that waits for `100 Continue` has not sent its body yet, so there is nothing to discard.
     let mut budget = if expects_continue { 0 } else { DISCARD };
     let too_long = || {
         let why = format!("the body has more than {} bytes", limits.body_bytes);

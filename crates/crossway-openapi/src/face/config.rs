@@ -7,50 +7,49 @@ use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 
 use super::{ApiKey, Limits};
 
-/// How a face behaves. The default serves this machine alone, without a key.
+/// A face's behaviour. The default accepts requests to this machine only, without a key.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Config {
-    /// The document's title; else the server's name.
+    /// The document's title; by default the server's name.
     pub title: Option<String>,
-    /// The document's description; else the server's instructions.
+    /// The document's description; by default the server's instructions.
     pub description: Option<String>,
-    /// The version that the document says; else the server's.
+    /// The document's version; by default the server's.
     pub version: Option<String>,
-    /// What the server is called where it does not say its name.
+    /// The server's name, for a server that does not tell its own.
     pub name: Option<String>,
-    /// The path below which clients reach the face: `/api/tools`. It may be there in requests, or have been taken away by a proxy.
-    /// Empty for none.
+    /// The path below which clients reach the face: `/api/tools`. Requests may have it, or a proxy may have removed it. Empty for none.
     pub root_path: String,
-    /// Where the face is below that, as its document says: `/github`. Whoever routes requests to it has cut it off. Empty for the root.
+    /// Where the face is below that, for its document: `/github`. The router in front must strip it. Empty for the root.
     pub at: String,
-    /// What stands before the names of upstreams in a [`Directory`](super::Directory)'s paths: `/servers`. Empty for nothing.
+    /// The prefix of upstreams' names in a [`Directory`](super::Directory)'s paths: `/servers`. Empty for none.
     pub path_prefix: String,
     /// The key that callers need.
     pub key: Option<ApiKey>,
-    /// Whether the document says that callers need a bearer credential, though it is checked elsewhere.
+    /// Whether the document says that callers need a bearer credential, which something in front of the face checks.
     pub needs_bearer: NeedsBearer,
-    /// Whether MCP is served beside the face, at `/mcp`, `/sse` and `/message`: tools that are called so are at `/{name}/call` then.
+    /// Whether MCP is served beside the face, at `/mcp`, `/sse` and `/message`: tools with such a name are at `/{name}/call` then.
     pub is_beside_mcp: bool,
-    /// Whether the upstream is told of calls of tools that are not in the caller's list: it gets them with [`Unlisted`](super::Unlisted) in
-    /// their extensions, has to refuse them, and can have them on record.
+    /// Whether calls of tools that are not in the caller's list go to the upstream, with [`Unlisted`](super::Unlisted) in
+    /// their extensions. The upstream has to refuse them, and can record them.
     pub tells_of_unlisted: bool,
     /// The hosts that requests may be addressed to.
     pub hosts: AllowedHosts,
-    /// The web pages that may make requests. They are told so, as browsers want it (the Fetch standard's CORS protocol), and no
-    /// cookie or other credential that browsers add by themselves is taken.
+    /// The web origins that may make requests. They get CORS headers (the Fetch standard's CORS protocol), without permission to send
+    /// cookies or other credentials that browsers add by themselves.
     pub origins: AllowedOrigins,
-    /// How much is taken and given.
+    /// Size and time limits.
     pub limits: Limits,
 }
 
-/// Whether callers need a bearer credential: they do not, until it is set. Clones share it, and it may change while faces are served:
-/// the next document says so.
+/// Whether the document says that callers need a bearer credential; initially not. Clones share the flag, and it may change while faces
+/// are served: the next document has the new value.
 #[derive(Debug, Clone, Default)]
 pub struct NeedsBearer(Arc<AtomicBool>);
 
 impl NeedsBearer {
-    /// Says whether they do from now on.
+    /// Sets whether callers need one from now on.
     pub fn set(&self, they_do: bool) {
         self.0.store(they_do, Ordering::Release);
     }
@@ -67,7 +66,7 @@ impl Config {
         Self::default()
     }
 
-    /// Says what the document is called, what it is about, and its version; what is `None` is the server's to say.
+    /// Sets the document's title, description and version; `None` leaves it to the server.
     #[must_use]
     pub fn info(
         mut self,
@@ -79,14 +78,14 @@ impl Config {
         self
     }
 
-    /// Says what the server is called where it does not say its name.
+    /// Sets the server's name, for a server that does not tell its own.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Is reached below this path, which a proxy in front may take away.
+    /// Sets the path below which clients reach the face. A proxy in front may remove it.
     #[must_use]
     pub fn root_path(mut self, path: &str) -> Self {
         self.root_path = before(path);
@@ -107,42 +106,42 @@ impl Config {
         self
     }
 
-    /// Serves callers who have the key.
+    /// Requires this key of callers.
     #[must_use]
     pub fn key(mut self, key: ApiKey) -> Self {
         self.key = Some(key);
         self
     }
 
-    /// Says in the document whether callers need a bearer credential, which something in front of the face checks.
+    /// Sets whether the document says that callers need a bearer credential, which something in front of the face checks.
     #[must_use]
     pub fn needs_bearer(mut self, needs_bearer: NeedsBearer) -> Self {
         self.needs_bearer = needs_bearer;
         self
     }
 
-    /// Says that MCP is served beside the face, at `/mcp`, `/sse` and `/message`.
+    /// Declares that MCP is served beside the face, at `/mcp`, `/sse` and `/message`.
     #[must_use]
     pub fn beside_mcp(mut self) -> Self {
         self.is_beside_mcp = true;
         self
     }
 
-    /// Tells the upstream, which [refuses](super::Unlisted) them, of calls of tools that are not in the caller's list.
+    /// Forwards calls of tools that are not in the caller's list to the upstream, which has to [refuse](super::Unlisted) them.
     #[must_use]
     pub fn tells_of_unlisted(mut self) -> Self {
         self.tells_of_unlisted = true;
         self
     }
 
-    /// Serves requests that are addressed to these hosts.
+    /// Sets the hosts that requests may be addressed to.
     #[must_use]
     pub fn hosts(mut self, hosts: AllowedHosts) -> Self {
         self.hosts = hosts;
         self
     }
 
-    /// Serves web pages of these origins.
+    /// Sets the web origins that may make requests.
     #[must_use]
     pub fn origins(mut self, origins: AllowedOrigins) -> Self {
         self.origins = origins;
@@ -160,7 +159,7 @@ impl Config {
         self.key.is_some() || self.needs_bearer.get()
     }
 
-    /// A request's path without what may stand before it.
+    /// Returns a request's path without the root path, if it has that.
     pub(crate) fn path<'p>(&self, path: &'p str) -> &'p str {
         if self.root_path.is_empty() {
             return path;
@@ -169,7 +168,7 @@ impl Config {
     }
 }
 
-/// A path as it stands before others: with a slash at its beginning, and none at its end.
+/// Normalizes a path for use as a prefix: with a slash at the beginning and none at the end.
 fn before(path: &str) -> String {
     let path = path.trim_matches('/');
     if path.is_empty() { String::new() } else { format!("/{path}") }

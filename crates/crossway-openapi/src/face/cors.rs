@@ -7,15 +7,15 @@ use http::{HeaderValue, Response, StatusCode};
 
 use super::Body;
 
-/// The methods that the face has.
+/// The methods of the face.
 const METHODS: &str = "GET, POST";
 
-/// The page that may read the answer.
+/// The web page that may read the answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader(CorsOrigin);
 
 impl Reader {
-    /// Of a request whose origin is allowed.
+    /// The page behind a request whose origin is allowed.
     pub(crate) fn of(parts: &Parts) -> Self {
         Self(CorsOrigin::allowed(&parts.headers))
     }
@@ -24,13 +24,13 @@ impl Reader {
     pub(crate) fn allow(&self, response: &mut Response<Body>) {
         let headers = response.headers_mut();
         if !self.0.is_there() {
-            // Documents are kept by caches, which must not show a page what was told to none.
+            // Caches keep documents; without `Vary` they would give a page an answer that lacks its CORS headers.
             headers.append(VARY, HeaderValue::from_static("Origin"));
         }
         self.0.allow(headers);
     }
 
-    /// The answer to a browser's question whether the page may make a request, if this is one.
+    /// Returns the answer to a CORS preflight request, if this is one.
     pub(crate) fn preflight(&self, parts: &Parts) -> Option<Response<Body>> {
         let headers = self.0.preflight(&parts.method, &parts.headers, METHODS)?;
         let mut response = Response::new(Body::default());

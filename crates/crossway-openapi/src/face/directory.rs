@@ -25,9 +25,9 @@ use super::service::{Admitted, admit, counted, with_key};
 use super::toolset::Toolset;
 use super::{Body, Config, OpenApi, ResponseFuture, docs, document};
 
-/// The faces of several upstreams: each below `/{name}`, and one document of all at the root.
+/// The faces of several upstreams: each below `/{name}`, and one document of all of them at the root.
 ///
-/// Upstreams come and go while it is served. Clones share them.
+/// Upstreams can be added and removed while it is served. Clones share them.
 #[derive(Clone)]
 pub struct Directory(Arc<Shared>);
 
@@ -35,32 +35,31 @@ struct Shared {
     config: Config,
     named: Arc<RwLock<Named>>,
     is_there: IsThere,
-    /// By whether callers need a key, and what they see.
+    /// Made documents, by whether callers need a key and by the tools that are listed.
     documents: Mutex<Kept<(bool, Vec<Seen>, Bytes)>>,
 }
 
-/// Whether an upstream is there for a caller.
+/// Whether a caller may see an upstream.
 type IsThere = Arc<dyn Fn(&str, &http::Extensions) -> bool + Send + Sync>;
 
-/// The faces in the order in which the document has them.
+/// The faces, in the order of the document.
 type Named = Vec<(Arc<str>, OpenApi)>;
 
-/// The tools of an upstream that a document has.
+/// An upstream's tools in a document.
 type Seen = (Arc<str>, Arc<Toolset>);
 
-/// What an upstream has said.
+/// The result of asking an upstream for its tools.
 type Known = Result<Arc<Toolset>, Problem>;
 
 impl Directory {
-    /// Without any upstream. What the config says of hosts, origins and the key holds for all of them, and is not asked again by
-    /// theirs.
+    /// A directory without upstreams. The config's hosts, origins and key apply to all of them, and are not checked again by their faces.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self::with(config, Arc::default(), Arc::new(|_, _| true))
     }
 
-    /// Without any upstream. Which are there for a caller is said by `is_there`, which is given an upstream's name and what was found
-    /// out about the caller. One that is not there for a caller is as one that nobody has.
+    /// A directory without upstreams. `is_there` decides from an upstream's name and the request's extensions whether the caller sees it.
+    /// An upstream that a caller does not see is answered like one that does not exist.
     #[must_use]
     pub fn for_callers(
         config: Config,
@@ -73,19 +72,19 @@ impl Directory {
         Self(Arc::new(Shared { config, named, is_there, documents: Mutex::default() }))
     }
 
-    /// How it behaves.
+    /// Its configuration.
     #[must_use]
     pub fn config(&self) -> Config {
         self.0.config.clone()
     }
 
-    /// The same upstreams, found at another path.
+    /// The same upstreams, mounted at another path.
     #[must_use]
     pub fn at(&self, path: &str) -> Self {
         Self::with(self.0.config.clone().at(path), Arc::clone(&self.0.named), Arc::clone(&self.0.is_there))
     }
 
-    /// Serves a face below `/{name}`, in the place of the one that was there. Gives that back.
+    /// Serves a face below `/{name}`. Returns the face that it replaces.
     pub fn insert(&self, name: &str, face: OpenApi) -> Option<OpenApi> {
         let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
         match named.iter_mut().find(|(known, _)| **known == *name) {
@@ -97,14 +96,14 @@ impl Directory {
         }
     }
 
-    /// Serves nothing below `/{name}` any more.
+    /// Stops serving the face below `/{name}`, and returns it.
     pub fn remove(&self, name: &str) -> Option<OpenApi> {
         let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
         let index = named.iter().position(|(known, _)| **known == *name)?;
         Some(named.remove(index).1)
     }
 
-    /// Puts the upstreams into this order, in which the document has them. Others come last.
+    /// Sorts the upstreams in the document into this order. Others come last.
     pub fn arrange(&self, names: &[&str]) {
         let place = |name: &str| names.iter().position(|known| *known == name).unwrap_or(names.len());
         self.0.named.write().unwrap_or_else(PoisonError::into_inner).sort_by_key(|(name, _)| place(name));
@@ -116,7 +115,7 @@ impl Shared {
         self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Which upstream's path it is, of those that are there for the caller, and the rest of it.
+    /// Finds the upstream that a path belongs to, among those that the caller sees, and the rest of the path.
     fn named<'p>(&self, path: &'p str, caller: &http::Extensions) -> Option<(Arc<One>, &'p str)> {
         let rest = path.strip_prefix('/')?;
         let length = rest.find('/')?;
@@ -133,7 +132,7 @@ impl Shared {
     where
         B: http_body::Body<Data: Buf>,
     {
-        // Before anything is looked for: whether a name is one is not for those who lack a key that is needed for all.
+        // The key is checked before the name is looked up: callers without the key must not learn which names exist.
         if let Some(key) = &self.config.key {
             key.check(&parts.headers, true)?;
         }
@@ -151,7 +150,7 @@ impl Shared {
         one.answer(with_key(&self.config, &parts, route)?, parts, body).await
     }
 
-    /// The tools of all that are there for a caller. Those are missing that are away, or that take too long while others are there.
+    /// Returns the tools of all upstreams that a caller sees, but for those that are unavailable, or too slow while others have answered.
     async fn seen(&self, caller: http::Extensions) -> Vec<Seen> {
         let mut faces = self.all();
         faces.retain(|(name, _)| (self.is_there)(name, &caller));
@@ -190,7 +189,7 @@ impl Shared {
         named.filter_map(|((name, _), known)| Some((Arc::clone(&name), found(&name, known)?))).collect()
     }
 
-    /// The document of all.
+    /// Returns the document of all upstreams.
     async fn document(&self, caller: http::Extensions) -> Bytes {
         let (seen, has_key) = (self.seen(caller).await, self.config.has_key());
         let is_same = |known: &[Seen]| {
@@ -215,7 +214,7 @@ impl Shared {
     }
 }
 
-/// The tools of an upstream, if there are any to show.
+/// An upstream's tools, if it has answered with a list.
 fn found(upstream: &str, known: Option<Known>) -> Option<Arc<Toolset>> {
     match known {
         Some(Ok(toolset)) => Some(toolset),

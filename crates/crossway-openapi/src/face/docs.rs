@@ -10,12 +10,12 @@ use http_body_util::Full;
 use super::Body;
 use super::route::Asset;
 
-/// What the page may do: load its own two files, read the document, call the tools, show the pictures that they answer with. No script
-/// that a tool's description could bring along is run.
+/// The page may load its own two files, read the document, call the tools and show the images in their answers. A script in a tool's
+/// description does not run.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; media-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A file of the page.
+/// Returns a file of the page.
 pub(crate) fn serve(asset: Asset) -> Response<Body> {
     let (kind, text) = match asset {
         Asset::Page => ("text/html; charset=utf-8", include_str!("page/docs.html")),

@@ -12,12 +12,12 @@ use super::toolset::{Tool, Toolset};
 use super::tree::{Object, Tree};
 use super::{Config, encode_segment};
 
-/// What a document says of itself when nobody says more: as mcpo does.
+/// The default title, description and version: mcpo's.
 const TITLE: &str = "MCP OpenAPI Proxy";
 const DESCRIPTION: &str = "Automatically generated API from MCP Tool Schemas";
 const VERSION: &str = "1.0";
 
-/// The document of one upstream's tools, each at `/{tool}`. `has_key` says whether callers need a key.
+/// The document of one upstream's tools, each at `/{tool}`. `has_key`: whether callers need a key.
 pub(crate) fn of_one(config: &Config, has_key: bool, said: &Introduction, toolset: &Toolset) -> Bytes {
     let server = &said.server;
     let name = server.name.as_deref().or(config.name.as_deref());
@@ -110,8 +110,8 @@ impl<'a> Writing<'a> {
         self.paths.push(path, Object::new().with("post", operation.into()).into());
     }
 
-    /// As FastAPI makes it of mcpo's function `tool` and the path, which is how tools are called in Open WebUI; unlike there, never
-    /// longer than models take, and never the same twice.
+    /// FastAPI's operation id for mcpo's function `tool` and the path, which is the tool's name in Open WebUI; but never longer than models
+    /// accept, and unique.
     fn operation_id(&mut self, base: &str) -> String {
         let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
         let wanted: String = format!("tool_{base}_post").chars().map(word).collect();
@@ -127,7 +127,7 @@ impl<'a> Writing<'a> {
         id
     }
 
-    /// The schema of the arguments: an object, whatever is said.
+    /// The schema of the arguments; always an object.
     fn input(&mut self, tool: &Tool, base: &str) -> Tree {
         let resolved = tool.input().map(|schema| resolve(&schema, base, &mut self.components));
         let Some(Tree::Object(mut schema)) = resolved else {
@@ -205,7 +205,7 @@ impl<'a> Writing<'a> {
     }
 }
 
-/// Whether a call without arguments does not fit. Schemas are asked only if more than a list of members can say so.
+/// Whether a call without arguments is invalid. Runs the checker only if keywords other than `required` can decide that.
 fn needs_members(schema: &Object, tool: &Tool) -> bool {
     const SAYERS: [&str; 9] =
         ["allOf", "anyOf", "oneOf", "not", "if", "minProperties", "const", "enum", "$ref"];
@@ -263,7 +263,7 @@ fn problem() -> Tree {
     object("Problem", Object::new().with("detail", detail.into()))
 }
 
-/// As FastAPI has it.
+/// FastAPI's validation errors.
 fn faults() -> Tree {
     let segment = Object::new().with("anyOf", Tree::List(vec![of_type("string"), of_type("integer")]));
     let way = Object::new().with("type", Tree::text("array")).with("items", segment.into());

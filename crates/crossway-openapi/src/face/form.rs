@@ -5,15 +5,15 @@ use serde_json::value::RawValue;
 
 use super::tree::Tree;
 
-/// Which value a tool's results are, by what the tool declares.
+/// Which part of a tool's results is the answer, by what the tool declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Their content: it declares nothing.
+    /// Their content: the tool declares no output schema.
     Content,
     /// Their structured content.
     Structured,
-    /// The only member of their structured content: SDKs wrap values that are no objects, as structured content was to be one before
-    /// 2026-07-28.
+    /// The only member of their structured content: SDKs wrap values that are not objects, since structured content had to be an object
+    /// before 2026-07-28.
     Wrapped,
 }
 
@@ -21,27 +21,27 @@ pub(crate) enum Form {
 const WRAPPED: &str = "result";
 
 impl Form {
-    /// By the output schema of a tool of this name.
+    /// Determines the form from the output schema of a tool of this name.
     pub(crate) fn of_schema(tool: &str, schema: Option<&Tree>) -> Self {
         let Some(schema) = schema.and_then(Tree::as_object) else { return Self::Content };
         let properties = schema.get("properties").and_then(Tree::as_object);
         let is_only = properties.is_some_and(|all| all.len() == 1 && all.get(WRAPPED).is_some());
         let is_marked = schema.get("x-fastmcp-wrap-result") == Some(&Tree::Bool(true));
-        // Python's SDK marks it by the title that it makes of the function's name.
+        // Python's SDK marks it by a title that it derives from the function's name.
         let is_titled = schema.get("title").and_then(Tree::as_text) == Some(&format!("{tool}Output"));
         if is_only && (is_marked || is_titled) { Self::Wrapped } else { Self::Structured }
     }
 
-    /// Whether the tool declares what its results are.
+    /// Whether the tool declares an output schema.
     pub(crate) fn is_declared(self) -> bool {
         self != Self::Content
     }
 
-    /// The value that is told of structured content.
+    /// The part of the structured content that is the answer.
     pub(crate) fn of(self, structured: &RawValue) -> serde_json::Result<&RawValue> {
         #[derive(Deserialize)]
         struct Wrapped<'a> {
-            // A null is a value as others are: only what is not there is none.
+            // A null is a value; only an absent member is none.
             #[serde(borrow, default, deserialize_with = "there")]
             result: Option<&'a RawValue>,
         }
@@ -52,7 +52,7 @@ impl Form {
         Ok(wrapped.result.unwrap_or(structured))
     }
 
-    /// The schema of that value.
+    /// The schema of that part.
     pub(crate) fn schema(self, schema: &Tree) -> Tree {
         let inner = (self == Self::Wrapped)
             .then(|| schema.at("properties").and_then(|properties| properties.at(WRAPPED)))

@@ -2,7 +2,7 @@
 
 use super::limits::{KEPT_BYTES, TOOLSETS};
 
-/// What was made before. Of more than is kept all is forgotten, and what is still asked for is made once more.
+/// A cache that forgets everything when it is full; what is still needed is made again.
 pub(crate) struct Kept<T> {
     all: Vec<T>,
     bytes: usize,
@@ -13,7 +13,7 @@ impl<T> Kept<T> {
         self.all.iter().find(|one| is_it(one))
     }
 
-    /// Keeps one more, of so many bytes.
+    /// Adds an item of this size.
     pub(crate) fn keep(&mut self, one: T, bytes: usize) {
         if self.all.len() >= TOOLSETS || self.bytes.saturating_add(bytes) > KEPT_BYTES {
             *self = Self::default();

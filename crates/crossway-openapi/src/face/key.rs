@@ -14,8 +14,7 @@ use super::problem::Problem;
 
 /// A key that callers need: `Authorization: Bearer KEY`.
 ///
-/// Documents are for everybody, unless the key is [strict](Self::strict). Comparing takes the same time whatever is sent, but for
-/// its length.
+/// Documents need no key, unless it is [strict](Self::strict). Comparison takes constant time, except that it depends on the length.
 #[derive(Clone)]
 pub struct ApiKey {
     key: Arc<str>,
@@ -28,7 +27,7 @@ pub struct ApiKey {
 pub struct InvalidKey;
 
 impl ApiKey {
-    /// A key for calls.
+    /// A key that calls need.
     ///
     /// # Errors
     ///
@@ -38,18 +37,18 @@ impl ApiKey {
         if is_key { Ok(Self { key: key.into(), is_strict: false }) } else { Err(InvalidKey) }
     }
 
-    /// It is needed for documents too, and may be the password of `Authorization: Basic`, which browsers ask for.
+    /// Requires the key for documents too, and accepts it as the password of `Authorization: Basic`, which browsers ask for.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.is_strict = true;
         self
     }
 
-    /// Whether a request may pass.
+    /// Checks a request's key.
     ///
     /// # Errors
     ///
-    /// 401 when there is no key, 403 when it is another one.
+    /// 401 when there is no key, 403 when it is wrong.
     pub(crate) fn check(&self, headers: &HeaderMap, is_document: bool) -> Result<(), Problem> {
         if is_document && !self.is_strict {
             return Ok(());

@@ -10,8 +10,8 @@ use super::kept::Kept;
 use super::limits::{SEEN_BYTES, SEEN_LISTS};
 use super::toolset::Toolset;
 
-/// Lists of tools that were read before, by what they are made of. Callers who are told the same share one, and nobody is given what
-/// was made of another list.
+/// Tool lists that were read before, by their content. Callers with the same list share one; a caller never gets a list that was made of
+/// another content.
 #[derive(Default)]
 pub(crate) struct Known {
     hasher: RandomState,
@@ -20,9 +20,9 @@ pub(crate) struct Known {
 
 #[derive(Default)]
 struct Tables {
-    /// With a hash of their bytes.
+    /// Each with a hash of its bytes.
     lists: Kept<(u64, List)>,
-    /// By where the bytes of their first page are. The pages are kept with them, so that nothing else can be there.
+    /// By the address of their first page's bytes. The pages are kept with them, so that nothing else can be at that address.
     seen: HashMap<(usize, usize), List>,
     seen_bytes: usize,
 }
@@ -34,7 +34,7 @@ struct List {
 }
 
 impl Known {
-    /// The tools of a list.
+    /// Returns the tools of a list.
     pub(crate) fn of(&self, pages: Vec<Message>) -> Arc<Toolset> {
         let place = place(&pages);
         if let Some(list) = self.tables().seen.get(&place)
@@ -63,7 +63,7 @@ impl Known {
         toolset
     }
 
-    /// Each step leaves the tables whole.
+    /// A poisoned lock is safe to use: each step leaves the tables consistent.
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,7 +73,7 @@ fn tools_of(page: &Message) -> &[u8] {
     page.member(Part::Result, "tools").unwrap_or_default()
 }
 
-/// Where a page's result is in memory.
+/// The address and length of a page's result in memory.
 fn result_place(page: &Message) -> (usize, usize) {
     page.result().map_or((0, 0), |result| (result.as_ptr().addr(), result.len()))
 }

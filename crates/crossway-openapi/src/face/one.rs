@@ -19,7 +19,7 @@ use super::route::Route;
 use super::toolset::{Tool, Toolset};
 use super::{Body, Config, Unlisted, arguments, body, docs, document};
 
-/// One upstream.
+/// The face of one upstream.
 pub(crate) struct One {
     pub(crate) config: Config,
     pub(crate) asker: Asker,
@@ -27,7 +27,7 @@ pub(crate) struct One {
     documents: Mutex<Kept<Document>>,
 }
 
-/// A document that was made, and all that it was made of: callers who see the same tools may be told other things of the server.
+/// A document, with everything that it depends on: callers with the same tools may see a different introduction.
 struct Document {
     has_key: bool,
     toolset: Arc<Toolset>,
@@ -40,7 +40,7 @@ impl One {
         Self { config, asker: Asker::new(link), known: Known::default(), documents: Mutex::default() }
     }
 
-    /// What a request is answered.
+    /// Answers a request.
     pub(crate) async fn answer<B>(
         &self,
         route: Route,
@@ -61,7 +61,7 @@ impl One {
         }
     }
 
-    /// The tools that a caller sees.
+    /// Returns the tools that a caller sees.
     pub(crate) async fn toolset(&self, extensions: &Extensions) -> Result<Arc<Toolset>, Problem> {
         Ok(self.known.of(self.asker.tools(extensions).await?))
     }
@@ -82,7 +82,7 @@ impl One {
         Ok(bytes)
     }
 
-    /// The body of a call. An empty one is no arguments.
+    /// Reads the arguments of a call. An empty body means no arguments.
     async fn arguments<B>(&self, parts: &Parts, body: B) -> Result<Bytes, Problem>
     where
         B: http_body::Body<Data: Buf>,
@@ -110,7 +110,7 @@ impl One {
         }
         drop(value);
         let no_tool = || Problem::new(StatusCode::NOT_FOUND, "there is no such tool");
-        // Where a list is empty its server may be away; it says so if it is called.
+        // An empty list may mean that the server is unavailable; the call then tells.
         if found.is_none() && !toolset.tools().is_empty() {
             if self.config.tells_of_unlisted {
                 extensions.insert(Unlisted);

@@ -5,30 +5,30 @@ use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
 
-/// Names that lead to MCP where that is served beside: there, tools that are called so are at `/{name}/call`.
+/// Names that belong to MCP where it is served beside the face: tools with such a name are at `/{name}/call` then.
 const OF_MCP: [&str; 3] = ["mcp", "sse", "message"];
 
-/// What stands behind such a name.
+/// The suffix of the path of a tool with such a name.
 const CALL: &str = "/call";
 
-/// Where a tool is, as a document has it; `segment` is its name in a path.
+/// A tool's path in a document; `segment` is its name, encoded for a path.
 pub(crate) fn of_tool(name: &str, segment: &str, is_beside_mcp: bool) -> String {
     let behind = if is_beside_mcp && OF_MCP.contains(&name) { CALL } else { "" };
     format!("/{segment}{behind}")
 }
 
-/// What a request is for.
+/// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// The document.
     Document,
-    /// A file of the page.
+    /// A file of the `/docs` page.
     Docs(Asset),
     /// A tool.
     Tool(String),
 }
 
-/// A file of the page.
+/// A file of the `/docs` page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asset {
     Page,
@@ -37,11 +37,11 @@ pub(crate) enum Asset {
 }
 
 impl Route {
-    /// What the rest of a path is for, below one upstream.
+    /// Routes the rest of a path, below one upstream.
     ///
     /// # Errors
     ///
-    /// 404 where nothing is, 405 for a method that the path does not take.
+    /// 404 for a path with nothing there, 405 for a method that the path does not take.
     pub(crate) fn of(method: &Method, path: &str) -> Result<Self, Problem> {
         if let Some(route) = Self::of_document(method, path)? {
             return Ok(route);
@@ -58,7 +58,7 @@ impl Route {
         }
     }
 
-    /// What a path is for that several upstreams have as one, if it is for that.
+    /// Routes to the document or the `/docs` page, which a directory has too; `None` for any other path.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Route {
         };
         match *method {
             Method::GET | Method::HEAD => Ok(Some(route)),
-            // A tool may be called like that.
+            // A tool may have this name.
             Method::POST if !path[1..].contains('/') => Ok(None),
             _ => Err(Problem::not_allowed("GET")),
         }
@@ -84,7 +84,7 @@ impl Route {
     }
 }
 
-/// There is nothing at a path.
+/// The error for a path with nothing there.
 pub(crate) fn nothing() -> Problem {
     Problem::new(
         http::StatusCode::NOT_FOUND,

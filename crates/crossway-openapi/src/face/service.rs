@@ -18,23 +18,23 @@ use super::{Body, Config, ResponseFuture, cors};
 
 /// The tools of one upstream as an OpenAPI document and operations: a `tower` service over HTTP requests.
 ///
-/// Paths are those of [the module](super), at the root; what is in front of it cuts off what comes before. Clones share what is known.
-/// It runs no task of its own, and has to be called within a tokio runtime with time enabled.
+/// Paths are those of [the module](super), at the root; the router in front must strip any prefix. Clones share the caches. It spawns no
+/// task, and has to be called within a tokio runtime with time enabled.
 #[derive(Clone)]
 pub struct OpenApi(pub(super) Arc<One>);
 
 impl OpenApi {
-    /// A face of `upstream`, which says itself how long a call may take: without a bound around it, callers wait as long as they will.
+    /// A face of `upstream`. The upstream limits how long a call takes: without a timeout layer around it, callers wait without bound.
     pub fn new(upstream: impl Upstream, config: Config) -> Self {
         Self(Arc::new(One::new(upstream.connect(Scope::Shared), config)))
     }
 
-    /// Ends the link to the upstream, with the calls that are in flight. Ready when the upstream's side of it is done, or has taken
-    /// too long.
+    /// Closes the link to the upstream, and with it the calls in flight. Ready when the upstream has closed its side, or after
+    /// `crossway_service::Limits::CLOSE`.
     ///
     /// # Cancel safety
     ///
-    /// The link is being closed even if this is dropped.
+    /// The link closes even if this is dropped.
     pub async fn close(&self) {
         let _ = tokio::time::timeout(crossway_service::Limits::CLOSE, self.0.asker.link().close()).await;
     }
@@ -74,17 +74,17 @@ where
     }
 }
 
-/// What becomes of a request whose addresses are all right.
+/// The result of the checks on a request's addresses.
 pub(super) enum Admitted {
     Asked(cors::Reader),
     Answered(http::Response<Body>),
 }
 
-/// Checks where a request is addressed to, and which page it comes from.
+/// Checks the host that a request is addressed to and the origin that it comes from. Answers preflight requests.
 ///
 /// # Errors
 ///
-/// 400 and 403.
+/// 400 and 403, for a host or origin that is not allowed.
 pub(super) fn admit(config: &Config, parts: &Parts) -> Result<Admitted, Problem> {
     let told = |refusal: crossway_proto::http_rules::Refusal| Problem::new(refusal.status, refusal.message);
     let host = config.hosts.check(&parts.headers, &parts.uri).map_err(told)?;
@@ -96,16 +96,16 @@ pub(super) fn admit(config: &Config, parts: &Parts) -> Result<Admitted, Problem>
     })
 }
 
-/// Counts a request as its caller's.
+/// Counts a request towards its caller's limit.
 ///
 /// # Errors
 ///
-/// 429 when it is one too many.
+/// 429 when the limit is exceeded.
 pub(super) fn counted(parts: &Parts) -> Result<(), Problem> {
     RequestLimiter::admit_if_any(extension_of(&parts.extensions)).map_err(|error| Problem::failed(&error))
 }
 
-/// Checks the key.
+/// Checks the key, if one is configured.
 pub(super) fn with_key(config: &Config, parts: &Parts, route: Route) -> Result<Route, Problem> {
     if let Some(key) = &config.key {
         key.check(&parts.headers, route.is_document())?;

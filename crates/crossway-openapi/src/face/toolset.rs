@@ -12,7 +12,7 @@ use super::tree::Tree;
 use crate::checks::Checker;
 use crate::checks::limits::SCHEMA_BYTES;
 
-/// A list of tools, read once for all callers who are told the same.
+/// A list of tools, read once for all callers with the same list.
 pub(crate) struct Toolset {
     tools: Vec<Tool>,
     by_name: HashMap<String, usize>,
@@ -37,7 +37,7 @@ pub(crate) struct Tool {
 }
 
 impl Toolset {
-    /// Reads the pages of a list. What can't be read of it is left out; of two tools with one name the first counts.
+    /// Reads the pages of a list. Skips tools that can't be read; of several tools with one name the first counts.
     pub(crate) fn of(pages: &[Message]) -> Self {
         let mut tools: Vec<Tool> = Vec::new();
         let mut by_name = HashMap::new();
@@ -68,29 +68,29 @@ impl Toolset {
 }
 
 impl Tool {
-    /// What holds arguments against its schema, if that can be done; made when it is first asked for.
+    /// Checks arguments against the tool's schema; `None` if the schema can't be used. Made on first use.
     pub(crate) fn checker(&self) -> Option<&Checker> {
         let schema = self.input.as_deref()?;
         self.checker.get_or_init(|| Checker::of_server(&self.name, schema)).as_ref()
     }
 
-    /// The schema of its arguments.
+    /// The schema of the tool's arguments.
     pub(crate) fn input(&self) -> Option<Tree> {
         read(self.input.as_deref())
     }
 
-    /// The schema of what it answers.
+    /// The schema of the tool's structured content.
     pub(crate) fn output(&self) -> Option<Tree> {
         read(self.output.as_deref())
     }
 
-    /// Which value its results are; found out when it is first asked for.
+    /// Which part of the tool's results is the answer. Determined on first use.
     pub(crate) fn form(&self) -> Form {
         *self.form.get_or_init(|| Form::of_schema(&self.name, self.output().as_ref()))
     }
 }
 
-/// A schema, if it is one that is not too long.
+/// Reads a schema, if it is present, valid and not too long.
 fn read(schema: Option<&RawValue>) -> Option<Tree> {
     let schema = schema?.get();
     (schema.len() <= SCHEMA_BYTES).then(|| serde_json::from_str(schema).ok()).flatten()

@@ -6,9 +6,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Number;
 
-/// JSON in the order in which it was written: whoever reads a document sees a tool's parameters as its author has put them.
+/// JSON with members in the order in which they were written: readers of a document see a tool's parameters in the author's order.
 ///
-/// Of members that are there twice the last one counts, in the place of the first.
+/// Of duplicate members the last value counts, in the place of the first.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Tree {
     Null,
@@ -42,7 +42,7 @@ impl Tree {
         }
     }
 
-    /// What is at a JSON pointer's segment.
+    /// The value at a segment of a JSON pointer.
     pub(crate) fn at(&self, segment: &str) -> Option<&Self> {
         match self {
             Self::Object(object) => object.get(segment),
@@ -73,7 +73,7 @@ impl Object {
         self.0.len()
     }
 
-    /// Sets a member, in its place if it is there.
+    /// Sets a member, in its existing place if there is one.
     pub(crate) fn set(&mut self, name: impl Into<String>, value: Tree) {
         let name = name.into();
         match self.0.iter_mut().find(|(member, _)| *member == name) {
@@ -82,12 +82,12 @@ impl Object {
         }
     }
 
-    /// Adds a member that is not there yet.
+    /// Adds a member that must not exist yet.
     pub(crate) fn push(&mut self, name: impl Into<String>, value: Tree) {
         self.0.push((name.into(), value));
     }
 
-    /// The same, for building.
+    /// [`push`](Self::push), for chaining.
     pub(crate) fn with(mut self, name: &str, value: Tree) -> Self {
         self.push(name, value);
         self

@@ -8,7 +8,7 @@ use super::*;
 
 const LIST: &str = r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}"#;
 
-/// Upstreams that answer for their tools after a while, or never.
+/// Upstreams that answer `tools/list` after a delay, or never.
 fn directory(upstreams: &[(&str, Option<Duration>)]) -> Directory {
     let directory = Directory::new(Config::new());
     for (name, after) in upstreams {
@@ -28,7 +28,7 @@ fn directory(upstreams: &[(&str, Option<Duration>)]) -> Directory {
     directory
 }
 
-/// The paths of the document, and how long it took.
+/// The document's paths, and how long the request took.
 async fn paths(directory: &mut Directory) -> (Vec<String>, Duration) {
     let begun = Instant::now();
     let request = Request::get("/openapi.json").header("host", "localhost").body(Full::<Bytes>::default());

@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use crate::face::{Config, OpenApi};
 
-/// A face of a server that has one list for all, and says of itself what is sent here, one after the other.
+/// A face of a server with one list of tools for all, and these introductions, one after the other.
 fn face(said: &[Option<&'static str>]) -> OpenApi {
     let (upstream, mut servers) = Scripted::new();
     let said = said.to_vec();

@@ -1,6 +1,6 @@
 //! JSON Schema keywords whose values contain schemas.
 
-/// What stands behind a keyword.
+/// What a keyword's value contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
     /// A schema.
@@ -11,14 +11,14 @@ pub(super) enum Holds {
     OneOrList,
     /// Schemas by name.
     Map,
-    /// In older drafts, schemas or lists of names, by name.
+    /// Schemas by name, or in older drafts also lists of names.
     Dependencies,
-    /// Schemas that are there to be referred to.
+    /// Definitions of schemas, for references.
     Definitions,
-    /// What names schemas, or their dialect. `discriminator` is OpenAPI's, and names those that are not where it says once a schema stands in a
+    /// Names of schemas, or of their dialect. `discriminator` is OpenAPI's, and its names would be wrong once the schema is part of another
     /// document.
     Name,
-    /// A value, which is no schema even if it looks like one.
+    /// A plain value, even if it looks like a schema.
     Value,
 }
 
@@ -48,7 +48,7 @@ impl Holds {
     }
 }
 
-/// Whether a keyword tells something of a schema and decides nothing.
+/// Whether a keyword only annotates, and does not affect validation.
 pub(super) fn is_annotation(keyword: &str) -> bool {
     matches!(
         keyword,
@@ -64,7 +64,7 @@ pub(super) fn is_annotation(keyword: &str) -> bool {
         || Holds::of(keyword) == Holds::Name
 }
 
-/// Whether a keyword says what becomes of members or items that no other one names.
+/// Whether a keyword applies to the members or items that no other keyword names.
 pub(super) fn is_of_others(keyword: &str) -> bool {
     matches!(keyword, "additionalProperties" | "unevaluatedProperties" | "unevaluatedItems")
 }

@@ -2,13 +2,13 @@
 
 use super::super::tree::{Object, Tree};
 
-/// Names the members of a schema that names none itself, and is composed of others that do: readers that look at `properties` alone
-/// would find no argument. What it is composed of stays beside them.
+/// Collects `properties` for a schema that has none itself but is composed of others that do: readers that look at `properties` alone
+/// would find no argument. The composing keywords stay beside them.
 ///
-/// A member that not each alternative names is told as those have it that do, though others take anything there.
+/// A member that only some alternatives name gets their schemas, though the other alternatives accept any value there.
 pub(crate) fn named(schema: &mut Object) {
     let has_own = matches!(schema.get("properties"), Some(Tree::Object(members)) if !members.is_empty());
-    // What is said of all other members would mean other ones.
+    // With `additionalProperties`, the schema would treat the added members differently.
     let is_closed = match schema.get("additionalProperties") {
         None | Some(Tree::Bool(true)) => false,
         Some(Tree::Object(more)) => !more.is_empty(),
@@ -34,7 +34,7 @@ struct Members {
 }
 
 impl Members {
-    /// Of a schema without references, which is bounded, and so is this.
+    /// Collects from a schema without references. The schema is bounded, and so is the result.
     fn of(schema: &Object) -> Self {
         let mut members = Self::default();
         if let Some(Tree::Object(properties)) = schema.get("properties") {
@@ -60,7 +60,7 @@ impl Members {
         members
     }
 
-    /// Adds others. What both name is both of them, or either, as the keyword says.
+    /// Merges other members in. A member that both have gets both schemas, combined by the keyword (`allOf` or `anyOf`).
     fn with(&mut self, others: Self, keyword: &str) {
         for (name, schema) in others.properties.iter() {
             let both = match self.properties.get(name) {
@@ -78,7 +78,7 @@ impl Members {
     }
 }
 
-/// The schemas in a list. `null` and what else has no members is none of them.
+/// The schemas in a list. Skips `null` and other schemas that can't have members.
 fn branches<'a>(schema: &'a Object, keyword: &str) -> impl Iterator<Item = &'a Object> {
     let list = match schema.get(keyword) {
         Some(Tree::List(list)) => &list[..],
@@ -89,7 +89,7 @@ fn branches<'a>(schema: &'a Object, keyword: &str) -> impl Iterator<Item = &'a O
 
 fn both(own: &Tree, other: &Tree, keyword: &str) -> Tree {
     let mut list = match own.as_object().and_then(|own| Some((own.len(), own.get(keyword)?))) {
-        // One that was made so before.
+        // A schema that was combined this way before.
         Some((1, Tree::List(list))) => list.clone(),
         _ => vec![own.clone()],
     };
@@ -111,7 +111,7 @@ mod tests {
         serde_json::to_value(&schema).unwrap()
     }
 
-    /// What is told beside what a schema is composed of.
+    /// The `properties` and `required` that are added to a schema.
     fn members(schema: Value) -> (Value, Value) {
         let told = told(schema.clone());
         for (keyword, value) in schema.as_object().unwrap() {

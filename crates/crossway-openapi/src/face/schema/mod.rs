@@ -1,11 +1,11 @@
-//! Schemas with references replaced, for clients that resolve none.
+//! Replaces references in schemas, for clients that don't resolve any.
 //!
-//! A tool's schema stands in a document of many, so what it refers to by `#/$defs/..` would be elsewhere. Each reference is replaced
-//! by what it refers to. What refers to itself becomes a component of the document, and so does all that is referred to where a
-//! schema would grow beyond bounds. References to other documents are never followed: there, everything fits.
+//! In a document of many tools, a schema's own `#/$defs/..` would point elsewhere. Each reference is replaced by its target. Schemas that
+//! refer to themselves become components of the document, and so do all targets when a schema would grow beyond its bounds. References
+//! to other documents are never followed: a schema that accepts everything takes their place.
 //!
-//! What is made accepts the same values as what it is made of. OpenAPI 3.1 has the schemas of JSON Schema 2020-12; what drafts 4 to 7
-//! wrote otherwise is written as it is since.
+//! The result accepts the same values as the original. OpenAPI 3.1 uses JSON Schema 2020-12; keywords of drafts 4 to 7 are rewritten as
+//! their successors.
 
 mod keywords;
 mod members;

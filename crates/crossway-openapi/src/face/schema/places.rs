@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use super::keywords::Holds;
 use crate::face::tree::Tree;
 
-/// A schema, and the one whose names it goes by: the nearest around it that has an `$id`.
+/// A schema, and its base for references: the nearest enclosing schema with an `$id`.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) schema: &'a Tree,
@@ -15,24 +15,24 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// One that goes by its own names.
+    /// A schema that is its own base.
     pub(super) fn root(schema: &'a Tree) -> Self {
         Self { schema, root: schema }
     }
 
-    /// What stands in it.
+    /// The place of a subschema.
     pub(super) fn inside(self, schema: &'a Tree) -> Self {
         let root = if id_of(schema).is_some() { schema } else { self.root };
         Self { schema, root }
     }
 
-    /// Tells it from all others of its document.
+    /// Identifies the schema within its document.
     pub(super) fn key(self) -> usize {
         address(self.schema)
     }
 }
 
-/// The names that a document has for its schemas.
+/// The names (`$id`s and anchors) of a document's schemas.
 #[derive(Default)]
 pub(super) struct Places<'a> {
     ids: HashMap<&'a str, &'a Tree>,
@@ -40,7 +40,7 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    /// Looks for all names.
+    /// Collects all names.
     pub(super) fn of(document: &'a Tree) -> Self {
         let mut places = Self::default();
         let mut left = vec![Place::root(document)];
@@ -68,7 +68,7 @@ impl<'a> Places<'a> {
         places
     }
 
-    /// Where a reference leads; nowhere, if that is not in this document.
+    /// Resolves a reference; `None` if its target is not in this document.
     pub(super) fn find(&self, from: Place<'a>, reference: &str) -> Option<Place<'a>> {
         let (document, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let root = match document {
@@ -87,7 +87,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// What a schema is called, without an empty fragment.
+/// A schema's `$id`, without an empty fragment.
 fn id_of(schema: &Tree) -> Option<&str> {
     let id = schema.as_object()?.get("$id")?.as_text()?;
     let id = id.strip_suffix('#').unwrap_or(id);

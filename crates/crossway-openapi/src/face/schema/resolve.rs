@@ -7,7 +7,7 @@ use super::places::{Place, Places};
 use crate::face::limits::{SCHEMA_DEPTH, SCHEMA_PLACES};
 use crate::face::tree::{Object, Tree};
 
-/// The schemas of a document that are referred to, by name.
+/// The schemas of a document that are the targets of references, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Components {
     schemas: Object,
@@ -15,19 +15,19 @@ pub(crate) struct Components {
 }
 
 impl Components {
-    /// As `components.schemas` has them.
+    /// Returns them as `components.schemas`.
     pub(crate) fn into_object(self) -> Object {
         self.schemas
     }
 
-    /// Adds one under its name.
+    /// Adds a schema under this name, unless the name is taken.
     pub(crate) fn add(&mut self, name: &str, schema: Tree) {
         if self.taken.insert(name.to_owned()) {
             self.schemas.push(name, schema);
         }
     }
 
-    /// A name that no other schema has: "all keys must match `^[a-zA-Z0-9\.\-_]+$`" (OpenAPI 3.1, Components Object).
+    /// Claims a name that is free: "all keys must match `^[a-zA-Z0-9\.\-_]+$`" (OpenAPI 3.1, Components Object).
     fn claim(&mut self, wanted: &str) -> String {
         let can_be = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
         let wanted: String = wanted.chars().map(can_be).collect();
@@ -41,8 +41,8 @@ impl Components {
     }
 }
 
-/// A schema without references but those to `components`, whose names begin with `prefix`. One that can't be had within bounds is
-/// told as one that everything fits.
+/// Returns a schema whose only references are to `components`, with names that begin with `prefix`. A schema that can't be resolved within
+/// bounds becomes one that accepts everything.
 pub(crate) fn resolve(schema: &Tree, prefix: &str, components: &mut Components) -> Tree {
     let places = Places::of(schema);
     for (puts_in, budget) in [(true, SCHEMA_PLACES), (false, 4 * SCHEMA_PLACES)] {
@@ -80,19 +80,19 @@ struct TooLarge;
 
 struct Resolving<'a, 'c> {
     places: &'c Places<'a>,
-    /// Whether what stands beside a reference counts for nothing, and lists of items are written as `items`.
+    /// Whether keywords beside a reference are ignored, and tuples are written as `items`, as in drafts 4 to 7.
     is_old: bool,
-    /// Whether references are replaced where that is possible.
+    /// Whether references are replaced by their targets where possible.
     puts_in: bool,
     /// How many places may still be written.
     left: usize,
-    /// How many schemas are around what is being written.
+    /// The current nesting depth.
     depth: usize,
     prefix: &'c str,
     components: &'c mut Components,
-    /// What components are called.
+    /// The names of components, by the key of their schema.
     names: HashMap<usize, String>,
-    /// Those that are still to be written.
+    /// Components that are still to be written.
     wanted: Vec<(String, Place<'a>)>,
 }
 
@@ -108,13 +108,13 @@ impl<'a> Resolving<'a, '_> {
         Ok((resolved, components))
     }
 
-    /// A schema as it is written. `within` are those that it stands in.
+    /// Writes a schema. `within` holds the keys of the schemas around it.
     fn schema(&mut self, place: Place<'a>, within: &mut Vec<usize>) -> Result<Tree, TooLarge> {
         self.left = self.left.checked_sub(1).ok_or(TooLarge)?;
         let object = match place.schema {
             Tree::Object(object) => object,
             Tree::Bool(fits) => return Ok(whole(*fits)),
-            // It is no schema; its server may know what it means.
+            // Not a schema; the server may know what it means.
             _ => return Ok(whole(true)),
         };
         self.depth += 1;
@@ -148,7 +148,7 @@ impl<'a> Resolving<'a, '_> {
     ) -> Result<(), TooLarge> {
         let value = match (Holds::of(keyword), value) {
             (Holds::Name | Holds::Definitions, _) => return Ok(()),
-            // Said of all that is not named: everybody knows these as true and false, and some want them so.
+            // For these keywords every reader knows `true` and `false`, and some accept nothing else.
             (Holds::One, Tree::Bool(_)) if is_of_others(keyword) => value.clone(),
             (Holds::List | Holds::OneOrList, Tree::List(list)) => {
                 let schemas = list.iter().map(|schema| self.schema(place.inside(schema), within));
@@ -172,7 +172,7 @@ impl<'a> Resolving<'a, '_> {
         Ok(())
     }
 
-    /// What stands in the place of a reference.
+    /// Writes the replacement of a reference.
     fn reference(
         &mut self,
         from: Place<'a>,
@@ -207,18 +207,18 @@ impl<'a> Resolving<'a, '_> {
     }
 }
 
-/// A schema that everything fits, or nothing. It could be `true` or `false`, which readers that look for members in it trip over.
+/// A schema that accepts everything, or nothing. `true` and `false` would do, but break readers that look for members in a schema.
 fn whole(fits: bool) -> Tree {
     let all = Object::new();
     if fits { all.into() } else { Object::new().with("not", all.into()).into() }
 }
 
-/// A schema, and those that it referred to.
+/// Combines a schema with the targets of its references.
 fn joined(mut referred: Vec<Tree>, mut written: Object) -> Tree {
     if referred.is_empty() {
         return written.into();
     }
-    // A type that is the same, or is not said there, changes nothing of what the other keywords mean.
+    // An annotation, or a type that the target repeats or lacks, does not change the meaning of the target's other keywords.
     let is_beside = |only: &Object| {
         written.iter().all(|(keyword, value)| {
             is_annotation(keyword)
@@ -229,7 +229,7 @@ fn joined(mut referred: Vec<Tree>, mut written: Object) -> Tree {
         && is_beside(only)
         && let Some(Tree::Object(mut only)) = referred.pop()
     {
-        // What is told beside a reference is told of this use of the schema.
+        // Annotations beside a reference describe this use of the schema.
         written.iter().for_each(|(keyword, value)| only.set(keyword, value.clone()));
         return only.into();
     }
@@ -240,7 +240,7 @@ fn joined(mut referred: Vec<Tree>, mut written: Object) -> Tree {
     written.into()
 }
 
-/// Writes what drafts 4 to 7 have otherwise as it is written since 2019-09 and 2020-12.
+/// Rewrites keywords of drafts 4 to 7 as their successors of 2019-09 and 2020-12.
 fn modernize(schema: &mut Object) {
     let mut modern = Object::new();
     let is_list = matches!(schema.get("items"), Some(Tree::List(_)));
@@ -248,7 +248,7 @@ fn modernize(schema: &mut Object) {
         match (keyword, value) {
             ("items", Tree::List(_)) => modern.push("prefixItems", value.clone()),
             ("additionalItems", _) if is_list => modern.push("items", value.clone()),
-            // Without a list of items it says nothing.
+            // Without a list of items it has no effect.
             ("additionalItems", _) => {}
             ("dependencies", Tree::Object(dependencies)) => {
                 let (mut required, mut schemas) = (Object::new(), Object::new());
@@ -262,7 +262,7 @@ fn modernize(schema: &mut Object) {
                     }
                 }
             }
-            // Draft 4: a limit, and whether it is one itself.
+            // Draft 4: whether the limit itself is excluded.
             ("exclusiveMinimum" | "exclusiveMaximum", Tree::Bool(_)) => {}
             ("minimum" | "maximum", _) => {
                 let exclusive = if keyword == "minimum" { "exclusiveMinimum" } else { "exclusiveMaximum" };

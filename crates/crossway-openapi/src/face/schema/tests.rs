@@ -7,7 +7,7 @@ fn tree(value: &Value) -> Tree {
     serde_json::from_str(&value.to_string()).unwrap()
 }
 
-/// The schema with its components, and both as one schema that can be tried.
+/// The resolved schema and its components.
 fn resolved(schema: &Value) -> (Value, Value) {
     let mut components = Components::default();
     let schema = resolve(&tree(schema), "tool", &mut components);
