@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::checks::limits::NAME_CHARS;
 
-/// Reads a value, and nothing behind it. Before each value within it `take` is asked, with how deep it is; what it refuses ends the
-/// reading.
+/// Reads a single value, and fails on anything behind it. Calls `take` before each value with its depth; `false` ends the reading.
 pub(crate) fn read<'de, R: Read<'de>>(
     mut json: serde_json::Deserializer<R>,
     take: &dyn Fn(usize) -> bool,

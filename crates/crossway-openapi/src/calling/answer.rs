@@ -12,7 +12,7 @@ use super::client::{Incoming, is_redirect};
 use super::limits;
 use super::result::ToolResult;
 
-/// What kind of thing a body is.
+/// The kind of a body, by its media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyKind {
     Json,
@@ -22,10 +22,10 @@ pub(crate) enum BodyKind {
     Other,
 }
 
-/// Makes a tool's result of what succeeded.
+/// Converts a successful response into a tool result.
 ///
-/// JSON stays the text that it is, and is structured content too if `is_structured`: the tool says what that looks like. What is no JSON is
-/// then told as an error that says that it was done, since clients would take nothing else.
+/// JSON stays the text that it is. With `is_structured` (the tool has an output schema) it becomes structured content too, and a response
+/// that is not JSON becomes an error that says that the request was done, since clients accept nothing else.
 pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolResult, CallError> {
     let mime = mime(&answer.headers);
     if answer.body.is_empty() || answer.is_done_elsewhere() {
@@ -42,7 +42,7 @@ pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolRe
         let (status, most) = (answer.status, answer.body.len());
         return Ok(ToolResult::error(&match answer.is_of_safe {
             true => format!("the answer has more than {most} bytes, and is left out; ask for less"),
-            // Whoever is told to ask for less would have it done once more.
+            // Without the advice to ask for less: it would make the model send the request again.
             false => {
                 format!("HTTP {status}; it was done, and the answer, of more than {most} bytes, is left out")
             }
@@ -66,7 +66,7 @@ pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolRe
         BodyKind::Image => ToolResult::media("image", &mime, &answer.body),
         BodyKind::Audio => ToolResult::media("audio", &mime, &answer.body),
         BodyKind::Json | BodyKind::Text => ToolResult::text(&text_of(answer)),
-        // Many texts are called by types that nobody knows, or by the one that says nothing. What is one can be told by itself.
+        // Many texts have an unknown media type, or `application/octet-stream`. Whether it is text is decided by the bytes.
         BodyKind::Other => match std::str::from_utf8(unmarked(&answer.body)) {
             Ok(text) if !text.contains('\0') => ToolResult::text(text),
             _ => ToolResult::text(&note(&mime, answer.body.len())),
@@ -83,7 +83,7 @@ pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolRe
     Ok(result.not_as_said(&note))
 }
 
-/// What is told of an answer that has no body, or whose body only says where to look.
+/// The text for a response without a body, or with one that only says where to look.
 fn done(answer: &Incoming) -> String {
     let (status, location) = (answer.status, answer.location.as_deref());
     match (answer.is_done_elsewhere(), location) {
@@ -94,12 +94,12 @@ fn done(answer: &Incoming) -> String {
     }
 }
 
-/// A body without the mark that some write before UTF-8. RFC 8259 (section 8.1) has readers of JSON pass over it.
+/// A body without the byte order mark that some servers write before UTF-8. RFC 8259 (section 8.1) has readers of JSON ignore it.
 pub(crate) fn unmarked(body: &[u8]) -> &[u8] {
     body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
-/// What of a text can be read: UTF-8, or what older servers say that it is.
+/// The readable text of a body: UTF-8, or the Latin charset that older servers declare.
 fn text_of(answer: &Incoming) -> Cow<'_, str> {
     let body = unmarked(&answer.body);
     match std::str::from_utf8(body) {
@@ -123,7 +123,7 @@ fn is_latin(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A byte of windows-1252, which is what all those names stand for (WHATWG Encoding, section 4.2).
+/// Decodes a byte of windows-1252, which all those charset names mean (WHATWG Encoding, section 4.2).
 fn latin(byte: u8) -> char {
     const FROM_0X80: [char; 32] = [
         '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
@@ -133,12 +133,12 @@ fn latin(byte: u8) -> char {
     place.copied().unwrap_or(char::from(byte))
 }
 
-/// Makes of a refusal what it is to whoever called: something for the model to read, or a call that failed.
+/// Converts an error response: into a result for the model to read, or into a failed call.
 ///
 /// | status | becomes |
 /// |---|---|
-/// | 401, 407, 429 | a failed call, *answered*: somebody has to do something first, or wait. 403 and 503 too if they say for how long |
-/// | 502, 503 | a failed call; of 502 nobody knows whether the API has seen it |
+/// | 401, 407, 429 | a failed call, *answered*: somebody has to act first, or wait. 403 and 503 too if they have `Retry-After` |
+/// | 502, 503 | a failed call; with 502 nobody knows whether the API has seen the request |
 /// | 408, 504 | a failed call, *unknown* |
 /// | all others | a result with `isError`, the status, and the beginning of the body |
 pub(crate) fn refusal_of(answer: &Incoming) -> Result<ToolResult, CallError> {
@@ -174,12 +174,12 @@ fn error_of(answer: &Incoming) -> ToolResult {
     ToolResult::error(&text)
 }
 
-/// Whether an answer says that what was asked for was done.
+/// Whether the response says that the request was carried out.
 pub(crate) fn is_success(answer: &Incoming) -> bool {
     answer.status.is_success() || answer.is_done_elsewhere()
 }
 
-/// The media type without its parameters, in lower case; empty if none is said.
+/// The media type without parameters, in lower case; empty if there is none.
 pub(crate) fn mime(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mime = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

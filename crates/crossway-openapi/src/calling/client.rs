@@ -23,71 +23,71 @@ use super::limits;
 
 type Inner = Client<HttpsConnector<Dialer>, Full<Bytes>>;
 
-/// Makes HTTP/1.1 requests, with TLS that the platform's roots verify. Clones share connections.
+/// An HTTP/1.1 client, with TLS verified by the platform's root certificates. Clones share connections.
 ///
-/// Connections belong to nobody: whose credentials a request has is in its own headers and its own URL.
+/// Connections are not bound to a caller: a caller's credentials are only in a request's headers and URL.
 #[derive(Clone, Default)]
 pub struct HttpClient(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// For `http` alone: most APIs behind a gateway are near, and reading the platform's roots takes its time.
+    /// For `http` alone: most APIs behind a gateway are near, and reading the platform's root certificates is slow.
     plain: OnceLock<Inner>,
     secure: OnceCell<Inner>,
     own: Option<Arc<ClientConfig>>,
     proxies: Proxies,
 }
 
-/// What is asked.
+/// A request.
 #[derive(Clone)]
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
-    /// Whole, with scheme and host.
+    /// Absolute, with scheme and host.
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-/// What was answered.
+/// A response.
 pub(crate) struct Incoming {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Whether there was more of the body than is taken.
+    /// Whether the body was longer than the limit, and is cut.
     pub(crate) is_cut: bool,
-    /// Where `Location` leads to, if that is the same origin: a path, for queries may hold secrets.
+    /// The path that `Location` points to, if that is the same origin; without a query, which may hold secrets.
     pub(crate) location: Option<String>,
-    /// Whether the request was one that only reads.
+    /// Whether the request's method was safe (GET or HEAD).
     pub(crate) is_of_safe: bool,
 }
 
 impl Incoming {
-    /// Whether it says that what was asked for was done, and that what came of it is elsewhere (RFC 9110, section 15.4.4, See Other). It is
-    /// not asked for: a request that fails behind one that was done could not be told from one that was not.
+    /// Whether the response says that the request was carried out and its result is elsewhere (RFC 9110, section 15.4.4, See Other). That
+    /// is not fetched: a fetch that fails after a completed request could not be told from a failed request.
     pub(crate) fn is_done_elsewhere(&self) -> bool {
         self.status == StatusCode::SEE_OTHER && !self.is_of_safe
     }
 }
 
 impl HttpClient {
-    /// One that speaks TLS as `config` says, without ALPN: HTTP/1.1 is spoken.
+    /// A client with this TLS config, which must not set ALPN: HTTP/1.1 is spoken.
     #[must_use]
     pub fn with_tls(config: Arc<ClientConfig>) -> Self {
         Self(Arc::new(Shared { own: Some(config), ..Shared::default() }))
     }
 
-    /// The same whose requests go through these outgoing proxies, on connections of its own. Without this, none do: the environment is not
-    /// looked at.
+    /// The same client with these outgoing proxies, and with connections of its own. By default there are none: the environment's proxy
+    /// settings are ignored.
     #[must_use]
     pub fn through(self, proxies: Proxies) -> Self {
         Self(Arc::new(Shared { own: self.0.own.clone(), proxies, ..Shared::default() }))
     }
 
-    /// Makes a request within `time`, and takes at most `most` bytes of the answer. A GET is led on within its origin.
+    /// Sends a request within `time`, and reads at most `most` bytes of the body. Follows redirects of GET and HEAD within the origin.
     ///
     /// # Errors
     ///
-    /// With the outcome that is certain: without a connection nothing was sent.
+    /// With the outcome that is certain: without a connection, the request was not sent.
     ///
     /// # Cancel safety
     ///
@@ -127,7 +127,7 @@ impl HttpClient {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        // Nothing is decoded here. Neither arguments nor what is attached say anything of it.
+        // Nothing is decoded here. Neither arguments nor credentials can set this header.
         request.headers_mut().insert(header::ACCEPT_ENCODING, content_encoding::IDENTITY);
         let forward = self.0.proxies.forward(&asked);
         if let Some(authorization) = forward.as_ref().and_then(Forward::authorization) {
@@ -167,7 +167,7 @@ impl HttpClient {
             if let Some(own) = &self.0.own {
                 return Ok(self.client(ClientConfig::clone(own)));
             }
-            // Reads a few hundred files on some platforms.
+            // This reads a few hundred files on some platforms.
             let config = tokio::task::spawn_blocking(platform).await;
             let config = config.map_err(|_| "reading the platform's root certificates failed".to_owned())?;
             config.map(|config| self.client(config))
@@ -207,7 +207,7 @@ fn config(roots: RootCertStore) -> Result<ClientConfig, String> {
     Ok(builder.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// A body up to a length, and whether there was more. What came in one piece is not copied.
+/// Reads a body up to a length, and tells whether there was more. A body in one piece is not copied.
 async fn read<B>(mut body: B, most: usize) -> Result<(Bytes, bool), B::Error>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -235,7 +235,7 @@ pub(crate) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Where a redirect leads to, if that is the same origin: what the request carries was meant for no other.
+/// The target of a redirect, if it is on the same origin: the request's credentials are for no other.
 fn led_to(from: &Uri, headers: &HeaderMap) -> Option<Uri> {
     let location = headers.get(header::LOCATION)?.to_str().ok()?;
     let base = url::Url::parse(&from.to_string()).ok()?;
@@ -246,7 +246,7 @@ fn led_to(from: &Uri, headers: &HeaderMap) -> Option<Uri> {
     target.as_str().split('#').next()?.parse().ok()
 }
 
-/// Scheme, host and port: what errors may name. Paths and queries may hold secrets.
+/// Scheme, host and port: errors may name these. Paths and queries may hold secrets.
 pub(crate) fn origin(uri: &Uri) -> String {
     let authority = uri.authority().map_or("", http::uri::Authority::as_str);
     format!("{}://{authority}", uri.scheme_str().unwrap_or("http"))

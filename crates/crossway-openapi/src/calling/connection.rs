@@ -14,36 +14,36 @@ use tokio::sync::watch;
 
 use super::{ToolResult, limits, numbers};
 
-/// A call that is being made.
+/// The future of a tool call.
 pub(crate) type Called = Pin<Box<dyn Future<Output = Result<ToolResult, CallError>> + Send>>;
 
-/// Tools, and how they are called.
+/// A set of tools that can be listed and called.
 pub(crate) trait ToolSet: Send + Sync + 'static {
-    /// What is told of it now.
+    /// Describes the server and its tools as they are now.
     fn told(&self) -> Told;
 
     /// Calls a tool; `None` if there is no such tool.
     fn call(&self, name: &str, arguments: Map<String, Value>, context: &Context) -> Option<Called>;
 
-    /// Changes whenever the tools do; `None` if they never do.
+    /// A counter that changes whenever the tools do; `None` if they never change.
     fn changes(&self) -> Option<watch::Receiver<u64>> {
         None
     }
 }
 
-/// What is told of tools.
+/// The description of a server and its tools.
 pub(crate) struct Told {
-    /// What the server is called (`serverInfo`).
+    /// The server's name (`serverInfo`).
     pub(crate) name: String,
-    /// Which version it is of.
+    /// The server's version.
     pub(crate) version: String,
-    /// What clients are told of it.
+    /// The server's instructions for clients.
     pub(crate) instructions: Option<String>,
     /// The tools' definitions as JSON text, in an order that does not change.
     pub(crate) tools: Arc<[Box<str>]>,
 }
 
-/// A connection with a set of tools. It has no state: all calls are as good as strangers to each other.
+/// A connection to a set of tools. It is stateless: calls do not affect each other.
 pub(crate) struct Tools<T>(pub(crate) Arc<T>);
 
 impl<T: ToolSet> Connection for Tools<T> {
@@ -67,7 +67,7 @@ impl<T: ToolSet> Connection for Tools<T> {
 }
 
 impl<T: ToolSet> Tools<T> {
-    /// What a client hears that asks for changes of tools.
+    /// The changes to notify a client of, if it has asked for changes of tools.
     fn changes_for(&self, message: &Message) -> Option<watch::Receiver<u64>> {
         #[derive(Deserialize)]
         struct Filter {
@@ -97,7 +97,7 @@ impl<T: ToolSet> Tools<T> {
         result.to_string().into_bytes()
     }
 
-    /// A page of tools. A cursor is where it begins ("Servers should provide stable cursors"; 2026-07-28, server/utilities/pagination).
+    /// A page of tools. A cursor is its first index ("Servers should provide stable cursors"; 2026-07-28, server/utilities/pagination).
     fn list(&self, id: &RequestId, cursor: Option<&[u8]>) -> Reply {
         let cursor = cursor.filter(|cursor| *cursor != b"null");
         let told = self.0.told();
@@ -128,7 +128,7 @@ impl<T: ToolSet> Tools<T> {
     }
 
     fn call_tool(&self, id: RequestId, message: &Message, context: &Context) -> Reply {
-        // Routers write another name into a message, which its parts know of and its parameters as a whole do not.
+        // Routers write another name into a message: it is among the message's parts, but not in its raw parameters.
         let arguments = message.member(Part::Params, "arguments");
         let are_kept = arguments.is_none_or(numbers::are_kept);
         let arguments = arguments.map(serde_json::from_slice::<Map<_, _>>);
@@ -160,8 +160,8 @@ impl Told {
     }
 }
 
-/// Tells whenever the tools are others, if that is asked for and ever happens; else it acknowledges nothing (2026-07-28,
-/// basic/utilities/subscriptions), and is silent.
+/// Notifies of changed tools, if the client has asked for that and the tools can change; else acknowledges no notifications (2026-07-28,
+/// basic/utilities/subscriptions), and stays silent.
 fn listen(id: RequestId, changes: Option<watch::Receiver<u64>>) -> Reply {
     let subscription = String::from_utf8_lossy(id.as_json()).into_owned();
     let notification = move |method: &str, rest: &str| {
@@ -187,7 +187,7 @@ fn listen(id: RequestId, changes: Option<watch::Receiver<u64>>) -> Reply {
     Reply::stream(once(ready(Ok(first))).chain(changed).chain(pending()))
 }
 
-/// What an API says is JSON already, and may still be deeper than messages are.
+/// An API's answer is valid JSON at this point, but may be nested deeper than a message may be.
 fn answer(id: &RequestId, result: &[u8]) -> Reply {
     match Message::result_of(id, result) {
         Ok(message) => Reply::once(message),

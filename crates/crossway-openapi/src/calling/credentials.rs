@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// Headers and members of the query that every request carries: an API's keys and tokens. They are shown nowhere.
+/// Headers and query parameters that every request carries: an API's keys and tokens. `Debug` does not show them.
 ///
 /// ```
 /// use crossway_openapi::Attached;
@@ -23,29 +23,29 @@ pub struct Attached {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadCredential {
-    /// It is no name of a header.
+    /// The name is not a valid header name.
     #[error("{0:?} can't be the name of a header")]
     Name(String),
-    /// Its value has what can't stand in a header.
+    /// The value has characters that a header can't have.
     #[error("the value of the header {0} has characters that can't stand in a header")]
     Value(HeaderName),
-    /// The connection or the body is made of it.
+    /// The header is part of the connection or describes the body, and can't be set.
     #[error("the header {0} is not one that can be set")]
     Reserved(HeaderName),
 }
 
 impl Attached {
-    /// Nothing.
+    /// Without headers and query parameters.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a header, in place of one of its name.
+    /// Adds a header, in place of one with the same name.
     ///
     /// # Errors
     ///
-    /// When it can't be one, or is one that HTTP needs for itself.
+    /// When the name or value is invalid, or HTTP itself needs the header.
     pub fn header(self, name: &str, value: &str) -> Result<Self, BadCredential> {
         let name =
             HeaderName::from_bytes(name.as_bytes()).map_err(|_| BadCredential::Name(name.to_owned()))?;
@@ -53,11 +53,11 @@ impl Attached {
         self.header_value(name, value)
     }
 
-    /// The same of a header that is one already.
+    /// Adds a header that is already parsed, in place of one with the same name.
     ///
     /// # Errors
     ///
-    /// When it is one that HTTP needs for itself.
+    /// When HTTP itself needs the header.
     pub fn header_value(mut self, name: HeaderName, mut value: HeaderValue) -> Result<Self, BadCredential> {
         if is_framing(&name) {
             return Err(BadCredential::Reserved(name));
@@ -68,7 +68,7 @@ impl Attached {
         Ok(self)
     }
 
-    /// Adds a member of the query, in place of one of its name. It is percent-encoded.
+    /// Adds a query parameter, in place of one with the same name. The value is percent-encoded.
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
         self.query.retain(|(known, _)| known != name);
@@ -76,13 +76,13 @@ impl Attached {
         self
     }
 
-    /// Whether a member of the query of this name is attached. In any case: to many servers `Token` is `token`.
+    /// Whether a query parameter of this name is attached. Ignores case: to many servers `Token` is `token`.
     #[cfg(feature = "rest")]
     pub(crate) fn has_query(&self, name: &str) -> bool {
         self.query.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
-    /// Whether a cookie of this name is attached, in a header `Cookie`. In any case, as for the query.
+    /// Whether a cookie of this name is attached, in a header `Cookie`. Ignores case, as for the query.
     #[cfg(feature = "rest")]
     pub(crate) fn has_cookie(&self, name: &str) -> bool {
         let cookies = self.headers.iter().filter(|(of, _)| *of == header::COOKIE);
@@ -99,7 +99,7 @@ impl Attached {
         }
     }
 
-    /// A URL with the members of the query that are attached.
+    /// Returns a URL with the attached query parameters.
     #[cfg(feature = "webhook")]
     pub(crate) fn at(&self, url: &http::Uri) -> http::Uri {
         if self.query.is_empty() {
@@ -116,7 +116,7 @@ impl Attached {
     }
 }
 
-/// Whether HTTP itself needs a header: nobody sets it from outside.
+/// Whether HTTP itself needs a header, so that it can't be set from outside.
 pub(crate) fn is_framing(name: &HeaderName) -> bool {
     const FRAMING: [HeaderName; 11] = [
         header::HOST,

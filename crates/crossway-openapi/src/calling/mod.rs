@@ -16,7 +16,7 @@ pub(crate) use answer::{BodyKind, is_success, kind, refusal_of, result_of};
 pub(crate) use answer::{mime, unmarked};
 pub use client::HttpClient;
 
-/// What requests say of who makes them.
+/// The `User-Agent` of requests.
 pub(crate) const USER_AGENT: http::HeaderValue =
     http::HeaderValue::from_static(concat!("crossway/", env!("CARGO_PKG_VERSION")));
 
@@ -28,16 +28,16 @@ pub use credentials::{Attached, BadCredential};
 pub use options::CallOptions;
 pub(crate) use result::ToolResult;
 
-/// How long a call may still take.
+/// The time that a call has left.
 fn left(time: Duration, deadline: Option<Instant>) -> Duration {
     deadline.map_or(time, |deadline| time.min(deadline.saturating_duration_since(Instant::now())))
 }
 
-/// A number that nobody guesses.
+/// An unguessable number.
 pub(crate) fn random() -> u128 {
     let mut bytes = [0; 16];
     if getrandom::fill(&mut bytes).is_err() {
-        // A system without randomness has no TLS either; what is told apart by this is told apart by time then.
+        // A system without randomness has no TLS either; the current time then makes the number unique.
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         return since.map(|since| since.as_nanos()).unwrap_or_default();
     }

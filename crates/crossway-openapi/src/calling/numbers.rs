@@ -1,6 +1,6 @@
 //! Checks that numbers in arguments keep their value.
 
-/// Whether each integer in a JSON text is the same number once it is read: what has more than 64 bits is read as a float, which has 53.
+/// Whether each integer in a JSON text keeps its value when parsed: an integer beyond 64 bits is read as a float, which has 53.
 pub(super) fn are_kept(json: &[u8]) -> bool {
     let (mut in_string, mut is_escaped) = (false, false);
     let outside = json.split(|byte| {
@@ -17,7 +17,7 @@ pub(super) fn are_kept(json: &[u8]) -> bool {
 }
 
 fn is_kept(token: &str) -> bool {
-    // What is shorter has no more than 64 bits.
+    // A shorter token has no more than 64 bits.
     if token.len() < 19 || token.contains(['.', 'e', 'E']) {
         return true;
     }

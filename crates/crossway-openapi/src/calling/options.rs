@@ -7,7 +7,7 @@ use crossway_service::{CallError, Context};
 use super::client::{Incoming, Outgoing};
 use super::{Attached, HttpClient, left, limits};
 
-/// How tools make their requests: over which connections, with what on the caller's behalf, and within which bounds.
+/// How tools make their requests: the client, the caller's credentials, and limits.
 #[derive(Debug, Clone)]
 pub struct CallOptions {
     client: HttpClient,
@@ -41,28 +41,28 @@ impl CallOptions {
         self
     }
 
-    /// What every request carries: keys and tokens.
+    /// Sets what every request carries: keys and tokens.
     #[must_use]
     pub fn attached(mut self, attached: Attached) -> Self {
         self.attached = attached;
         self
     }
 
-    /// How long an answer may take in all. A minute for APIs if nothing is said, and two for webhooks.
+    /// Sets how long an answer may take in all. By default a minute for APIs, and two for webhooks.
     #[must_use]
     pub fn time(mut self, time: Duration) -> Self {
         self.time = Some(time);
         self
     }
 
-    /// How long an answer may be. Of a longer one nothing is given.
+    /// Sets how long an answer may be. A longer answer is dropped as a whole.
     #[must_use]
     pub fn answer_bytes(mut self, most: usize) -> Self {
         self.answer_bytes = most;
         self
     }
 
-    /// Makes a request of a call, which may take the `usual` time if nothing else is said.
+    /// Sends a call's request. `usual` is the time limit if the options set none.
     pub(crate) fn send(
         &self,
         request: Outgoing,

@@ -8,22 +8,22 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ToolResult(Vec<u8>);
 
-/// How a result begins, and how one ends that is an error.
+/// The beginning of a result, and the end of a result that is an error.
 const BEGIN: &[u8] = br#"{"resultType":"complete","content":["#;
 const NOTED_END: &[u8] = br#"],"isError":true}"#;
 
 impl ToolResult {
-    /// One text.
+    /// A result of one text.
     pub(crate) fn text(text: &str) -> Self {
         Self(Self::begin(text).end(""))
     }
 
-    /// One text that says what went wrong, for the model to read (2026-07-28, server/tools, Error Handling).
+    /// An error that the model can read (2026-07-28, server/tools, Error Handling).
     pub(crate) fn error(text: &str) -> Self {
         Self(Self::begin(text).end(r#","isError":true"#))
     }
 
-    /// A JSON value: as text, and as it is if the tool says what it looks like ("For backwards compatibility, a tool that returns
+    /// A JSON value: as text, and with `is_structured` as structured content too ("For backwards compatibility, a tool that returns
     /// structured content SHOULD also return the serialized JSON in a TextContent block"; 2026-07-28, server/tools).
     pub(crate) fn json(value: &RawValue, is_structured: bool) -> Self {
         let begun = Self::begin(value.get());
@@ -33,7 +33,7 @@ impl ToolResult {
         Self(begun.end(""))
     }
 
-    /// An image or a sound.
+    /// An image or audio.
     pub(crate) fn media(kind: &'static str, mime: &str, data: &[u8]) -> Self {
         let mime = serde_json::Value::from(mime);
         let mut json =
@@ -43,8 +43,8 @@ impl ToolResult {
         Self(json.into_bytes())
     }
 
-    /// The same as an error, with a note before it: for answers that are not what the tool says of its answers. Clients that know what
-    /// it says take no other result without structured content ("Servers MUST provide structured results that conform to this
+    /// Turns the result into an error, with a note before its content: for answers that do not match the tool's output schema. Clients that
+    /// know the schema accept no other result without structured content ("Servers MUST provide structured results that conform to this
     /// schema"; 2026-07-28, server/tools, Output Schema).
     pub(crate) fn not_as_said(self, note: &str) -> Self {
         let noted = Self::error(note);
@@ -54,7 +54,7 @@ impl ToolResult {
         Self([whole, b",", content, NOTED_END].concat())
     }
 
-    /// What stands between the brackets of its content, if nothing stands beside that.
+    /// The text between the brackets of `content`, if the result has no other members behind it.
     fn content(&self) -> Option<&[u8]> {
         self.0.strip_prefix(BEGIN)?.strip_suffix(b"]}")
     }
@@ -74,7 +74,7 @@ impl ToolResult {
     }
 }
 
-/// A result whose content has been written.
+/// A result whose content has been written, but not its end.
 struct Begun(Vec<u8>);
 
 impl Begun {

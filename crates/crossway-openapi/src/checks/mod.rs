@@ -13,20 +13,20 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// Holds arguments against a schema.
+/// Validates arguments against a schema.
 ///
-/// JSON Schema 2020-12 unless the schema says another dialect ("Defaults to 2020-12 if no explicit `$schema` is provided",
-/// 2026-07-28, basic/index, JSON Schema Usage). `format` is taken as an annotation, as it is by default there.
+/// The dialect is JSON Schema 2020-12 unless the schema names another ("Defaults to 2020-12 if no explicit `$schema` is provided",
+/// 2026-07-28, basic/index, JSON Schema Usage). `format` is an annotation, the default there.
 pub(crate) struct Checker {
     schema: Value,
     validator: Validator,
-    /// How many regular expressions there are for names of members.
+    /// The number of regular expressions for names of members.
     names: usize,
-    /// Of one argument alone, once it is asked for.
+    /// A validator for a single argument, made on first use.
     of_one: OnceLock<Option<Validator>>,
 }
 
-/// Why arguments can't be held against a schema.
+/// Why a schema can't be used to validate arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadSchema {
     #[error("it has more than {} bytes", limits::SCHEMA_BYTES)]
@@ -37,19 +37,19 @@ pub(crate) enum BadSchema {
     Unusable(String),
 }
 
-/// One thing that is wrong with arguments; as JSON, it is what FastAPI tells of a request's body. It never says what a value is.
+/// One thing that is wrong with arguments; as JSON, FastAPI's format for errors in a request's body. It never contains a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Fault {
-    /// The way to it.
+    /// The path to the value.
     pub(crate) loc: Vec<Step>,
-    /// What, for people and models.
+    /// What is wrong, for people and models.
     pub(crate) msg: String,
-    /// The schema's keyword that is not kept to.
+    /// The schema keyword that is violated.
     #[serde(rename = "type")]
     pub(crate) kind: String,
 }
 
-/// A step of the way to a value.
+/// A step of the path to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Step {
@@ -58,7 +58,7 @@ pub(crate) enum Step {
 }
 
 impl Checker {
-    /// `None` where the schema can't be used. The server then checks by itself, as it should anyway.
+    /// Returns `None` for a schema that can't be used. The server then validates by itself, as it should anyway.
     #[cfg(any(feature = "face", feature = "rest"))]
     pub(crate) fn of_server(tool: &str, schema: &RawValue) -> Option<Self> {
         let told = |why: &BadSchema| {
@@ -69,7 +69,7 @@ impl Checker {
 
     /// # Errors
     ///
-    /// When it is no schema, has too much in it, or refers to other documents, which are never fetched.
+    /// When it is not a schema, is too large, or refers to other documents, which are never fetched.
     pub(crate) fn new(schema: &str) -> Result<Self, BadSchema> {
         if schema.len() > limits::SCHEMA_BYTES {
             return Err(BadSchema::TooLong);
@@ -83,7 +83,7 @@ impl Checker {
         Ok(Self { schema, validator, names, of_one: OnceLock::new() })
     }
 
-    /// What arguments are held against.
+    /// The schema.
     #[cfg(feature = "webhook")]
     pub(crate) fn schema(&self) -> &Value {
         &self.schema
@@ -91,12 +91,12 @@ impl Checker {
 
     /// # Errors
     ///
-    /// What does not fit, and why.
+    /// The faults that were found.
     pub(crate) fn check(&self, arguments: &Value) -> Result<(), Vec<Fault>> {
         patterns::begin();
         patterns::spend_on_names(self.names, arguments);
         let checked = if patterns::were_too_much() { Ok(()) } else { self.check_all(arguments) };
-        // What a keyword says that could not be asked may have been turned into its opposite.
+        // A pattern that was not evaluated counts as a mismatch, which `not` may have inverted.
         if patterns::were_too_much() {
             let msg = "they have more text than is held against the patterns of the tool's schema";
             return Err(vec![Fault { loc: Vec::new(), msg: msg.to_owned(), kind: "pattern".to_owned() }]);
@@ -117,7 +117,7 @@ impl Checker {
         Err(self.validator.iter_errors(arguments).take(limits::FAULTS).map(|error| fault(&error)).collect())
     }
 
-    /// Which arguments do not fit, without where within them and why: that is found out without a search.
+    /// The arguments that do not fit, without the place within them and the reason: that needs no search.
     fn names_of_faults(&self, arguments: &Value) -> Vec<Fault> {
         let of_one = self.of_one.get_or_init(|| {
             let mut schema = self.schema.clone();
@@ -140,7 +140,7 @@ impl Checker {
     }
 }
 
-/// Faults in one line, for models: of each the argument, the way to the value within it, and why.
+/// Faults in one line, for models: each with the argument, the path within it, and the reason.
 #[cfg(any(feature = "rest", feature = "webhook"))]
 pub(crate) fn told(faults: &[Fault]) -> String {
     let told = faults.iter().map(|fault| {
@@ -157,7 +157,7 @@ pub(crate) fn told(faults: &[Fault]) -> String {
 }
 
 fn build(schema: &Value) -> Result<Validator, String> {
-    // Of the names of members (`patternProperties`); texts are matched by a keyword of our own.
+    // For names of members (`patternProperties`); values are matched by our own keyword `pattern`.
     let steps = usize::try_from(limits::PATTERN_STEPS_OF_MANY).unwrap_or(usize::MAX);
     let names = PatternOptions::fancy_regex().backtrack_limit(steps).size_limit(limits::PATTERN_BYTES);
     let options = jsonschema::options().with_pattern_options(names).should_validate_formats(false);
@@ -165,7 +165,7 @@ fn build(schema: &Value) -> Result<Validator, String> {
     options.offline().build(schema).map_err(|error| error.to_string())
 }
 
-/// How many regular expressions a schema has, at most.
+/// The number of regular expressions in a schema, at most.
 fn patterns(schema: &Value) -> usize {
     match schema {
         Value::Object(members) => {
@@ -181,7 +181,7 @@ fn patterns(schema: &Value) -> usize {
     }
 }
 
-/// How many regular expressions a schema has for names of members, at most.
+/// The number of regular expressions for names of members in a schema, at most.
 fn names(schema: &Value) -> usize {
     let of = |(keyword, value): (&String, &Value)| match (keyword.as_str(), value) {
         ("patternProperties", Value::Object(named)) => named.len() + names(value),
@@ -202,7 +202,7 @@ fn fault(error: &ValidationError<'_>) -> Fault {
     });
     Fault {
         loc: way.collect(),
-        // What was given may be a secret, and whoever gave it knows it.
+        // The value may be a secret, and its sender knows it anyway.
         msg: short(&error.masked_with("the value").to_string()),
         kind: error.kind().keyword().to_owned(),
     }
@@ -213,7 +213,7 @@ fn short(text: &str) -> String {
 }
 
 impl PartialEq for Checker {
-    /// Whether arguments are held against the same.
+    /// Whether both have the same schema.
     fn eq(&self, other: &Self) -> bool {
         self.schema == other.schema
     }
@@ -281,15 +281,15 @@ mod tests {
         assert_eq!(hard.check(&texts(10_000, "a")), Ok(()));
         let faults = hard.check(&texts(50_000, "a")).unwrap_err();
         assert_eq!((faults.len(), faults[0].kind.as_str()), (1, "pattern"));
-        // One that is turned into its opposite too.
+        // A pattern within `not` too.
         let not = json!({ "properties": { "a": { "items": { "not": { "pattern": "^(?=a)a$" } } } } });
         assert!(checker(&not).unwrap().check(&texts(50_000, "b")).is_err());
-        // So do the names of members.
+        // Names of members count too.
         let named = checker(&json!({ "patternProperties": { "^(?=a)a[0-9]+$": true } })).unwrap();
         let names = |count: usize| (0..count).map(|number| (format!("a{number}"), json!(1))).collect();
         assert_eq!(named.check(&Value::Object(names(10_000))), Ok(()));
         assert!(named.check(&Value::Object(names(50_000))).is_err());
-        // The bound is each call's own, and what needs no steps back has room for all that a call can have.
+        // The bound is per call, and patterns that need no backtracking are cheap enough for all the texts that a call can have.
         assert_eq!(hard.check(&texts(10_000, "a")), Ok(()));
         let easy = checker(&json!({ "properties": { "a": { "items": { "pattern": "^[ab]$" } } } })).unwrap();
         assert_eq!(easy.check(&texts(500_000, "a")), Ok(()));
@@ -319,7 +319,7 @@ mod tests {
             json!({ "anyOf": [{ "$ref": "#/$defs/A" }], "$defs": { "A": { "not": { "$ref": "#/$defs/A" } } } }),
         ] {
             if let Some(checker) = checker(&schema) {
-                // Whatever it says: it says it.
+                // The result does not matter, only that there is one.
                 let _ = checker.check(&json!({ "a": 1 }));
             }
         }
@@ -362,7 +362,7 @@ mod tests {
         assert_eq!(faults.len(), 1);
         let faults = checker.check(&json!({ "filter": deep(60, "or") })).unwrap_err();
         assert_eq!((&faults[0].loc[..], faults.len()), (&[][..], 1));
-        // Of what is not as deep, it is told why.
+        // For arguments that are less deep, the reason is given.
         let faults = checker.check(&json!({ "filter": deep(3, "none"), "limit": "1" })).unwrap_err();
         assert!(faults.len() == 2 && faults.iter().any(|fault| fault.kind == "oneOf"), "{faults:?}");
     }

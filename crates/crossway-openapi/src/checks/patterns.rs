@@ -9,22 +9,22 @@ use serde_json::{Map, Value, json};
 use super::limits;
 
 thread_local! {
-    /// What is left for the call that is checked on this thread; `None` once it was not enough. Keywords are asked without a way to hand
-    /// anything to them.
+    /// The work left for the call that is validated on this thread; `None` once it is used up. A thread-local, since nothing can be passed
+    /// to the keywords of the library.
     static LEFT: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Begins to check a call.
+/// Begins to validate a call.
 pub(super) fn begin() {
     LEFT.set(Some(limits::PATTERN_WORK));
 }
 
-/// Whether the call that is checked has had more for the patterns to do than there may be.
+/// Whether the current call has used up its work for patterns.
 pub(super) fn were_too_much() -> bool {
     LEFT.get().is_none()
 }
 
-/// Takes what it costs to match all names of members in the arguments against so many patterns.
+/// Charges the cost of matching all names of members in the arguments against this number of patterns.
 pub(super) fn spend_on_names(patterns: usize, arguments: &Value) {
     let steps = limits::PATTERN_STEPS_OF_MANY.saturating_mul(patterns as u64);
     let within: Box<dyn Iterator<Item = &Value>> = match arguments {
@@ -41,7 +41,7 @@ pub(super) fn spend_on_names(patterns: usize, arguments: &Value) {
     within.for_each(|value| spend_on_names(patterns, value));
 }
 
-/// Takes what `steps` on a text of this length may cost from what is left, but for `reserve`.
+/// Charges the cost of `steps` on a text of this length, without touching the `reserve`. Returns whether enough was left.
 fn spend(steps: u64, length: usize, reserve: u64) -> bool {
     let Some(left) = LEFT.get() else { return false };
     let each = 1 + (length / limits::PATTERN_STEP_BYTES) as u64;
@@ -59,14 +59,14 @@ pub(super) struct Pattern {
 }
 
 enum Engine {
-    /// It takes time in proportion to the text.
+    /// Takes time linear in the text's length.
     Linear(Validator),
-    /// It goes back and tries again: as often as it may for one text, and less often where there are many of them or they are long.
+    /// Backtracks: up to the full limit for a single text, and to a lower one where texts are many or long.
     Backtracking { thorough: Validator, quick: Validator },
 }
 
 impl Pattern {
-    /// As the library makes keywords.
+    /// Makes the keyword, as the library requires.
     pub(super) fn keyword<'a>(
         _: &'a Map<String, Value>,
         pattern: &'a Value,
@@ -103,7 +103,7 @@ impl<'i> Keyword<'i> for Pattern {
         let Some(text) = instance.as_str() else { return true };
         match &self.engine {
             Engine::Linear(linear) if spend(1, text.len(), 0) => linear.is_valid(instance),
-            // Half is left for quick ones, of which there can be many.
+            // Half is reserved for quick matches, of which there can be many.
             Engine::Backtracking { thorough, .. }
                 if spend(limits::PATTERN_STEPS, text.len(), limits::PATTERN_WORK / 2) =>
             {

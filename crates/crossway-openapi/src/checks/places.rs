@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::limits;
 
-/// Whether all that is wrong with arguments can be searched for: whether a schema is small once what it refers to stands in its places,
-/// as often within itself as the arguments are deep.
+/// Whether the search for all faults is feasible: whether the schema stays small with its references expanded, recursive ones as often as
+/// the arguments are deep.
 ///
-/// Where two alternatives refer to themselves, each level of arguments doubles the search. Whether arguments fit is known without
-/// it, for what was found out is kept then.
+/// Where two alternatives refer to themselves, each level of arguments doubles the search. Whether arguments are valid at all is known
+/// without it, since validation caches results.
 pub(super) fn are_few(schema: &Value, arguments: &Value) -> bool {
     let levels = levels(arguments);
     Places { root: schema, levels, left: limits::FAULT_PLACES, within: Vec::new() }.walk(schema, 0)
@@ -25,14 +25,14 @@ fn levels(value: &Value) -> usize {
 struct Places<'a> {
     root: &'a Value,
     levels: usize,
-    /// How many more there may be.
+    /// The number of places that may still be visited.
     left: usize,
     /// The references that are being followed.
     within: Vec<&'a str>,
 }
 
 impl<'a> Places<'a> {
-    /// Whether there are no more than there may be.
+    /// Whether the number of places stays within the limit.
     fn walk(&mut self, node: &'a Value, depth: usize) -> bool {
         if self.left == 0 || depth > limits::FAULT_DEPTH {
             return false;
@@ -42,7 +42,7 @@ impl<'a> Places<'a> {
             Value::Array(list) => list.iter().all(|node| self.walk(node, depth + 1)),
             Value::Object(members) => members.iter().all(|(keyword, node)| match (keyword.as_str(), node) {
                 ("$ref", Value::String(reference)) => self.refer(reference, depth + 1),
-                // Where they lead is another matter.
+                // Their targets depend on the evaluation.
                 ("$dynamicRef" | "$recursiveRef", Value::String(_)) => false,
                 ("$id", Value::String(_)) => depth == 0,
                 _ => self.walk(node, depth + 1),

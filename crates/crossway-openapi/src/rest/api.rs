@@ -15,7 +15,7 @@ use super::security::{SecurityPlace, Unfilled, unfilled};
 use super::server::{ServerError, base};
 use super::{filter, limits};
 
-/// What of a document becomes tools, and where its API is.
+/// Selects the operations of a document that become tools, and sets where its API is.
 #[derive(Debug, Clone, Default)]
 pub struct ApiOptions {
     server: Option<String>,
@@ -28,57 +28,57 @@ pub struct ApiOptions {
 }
 
 impl ApiOptions {
-    /// All operations that are not deprecated, on the document's first server.
+    /// Selects all operations that are not deprecated, on the document's first server.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The URL that paths begin with, whatever the document says.
+    /// Sets the base URL of the API, whatever the document says.
     #[must_use]
     pub fn server(mut self, url: impl Into<String>) -> Self {
         self.server = Some(url.into());
         self
     }
 
-    /// Where the document was fetched from: it may then name no server but one of the same origin.
+    /// Sets the URL that the document was fetched from: it may then name only a server of the same origin.
     #[must_use]
     pub fn fetched_from(mut self, url: Url) -> Self {
         self.from = Some(url);
         self
     }
 
-    /// Which operations become tools.
+    /// Sets which operations become tools.
     #[must_use]
     pub fn include(mut self, filter: Filter) -> Self {
         self.include = filter;
         self
     }
 
-    /// Which of these do not.
+    /// Sets which of these are left out.
     #[must_use]
     pub fn exclude(mut self, filter: Filter) -> Self {
         self.exclude = filter;
         self
     }
 
-    /// Whether operations that are deprecated become tools too.
+    /// Sets whether deprecated operations become tools too.
     #[must_use]
     pub fn deprecated(mut self, included: bool) -> Self {
         self.has_deprecated = included;
         self
     }
 
-    /// Whether tools say what their answers look like, which they do. Clients that check answers refuse those of APIs whose document
-    /// is not exact.
+    /// Sets whether tools have output schemas; by default they do. Clients that validate results reject those of APIs whose document is
+    /// inexact.
     #[must_use]
     pub fn output_schemas(mut self, told: bool) -> Self {
         self.no_output_schemas = !told;
         self
     }
 
-    /// Where requests carry what is no argument's to say, whatever the document says of security schemes. A parameter that is there is
-    /// left out of the arguments.
+    /// Adds places in requests that credentials fill, whatever security schemes the document has. A parameter at such a place is left out
+    /// of the arguments.
     #[must_use]
     pub fn filled(mut self, places: impl IntoIterator<Item = SecurityPlace>) -> Self {
         self.filled.extend(places);
@@ -86,36 +86,36 @@ impl ApiOptions {
     }
 }
 
-/// An operation that is no tool, and why.
+/// An operation that is not a tool, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// Method and path.
     pub operation: String,
-    /// Why.
+    /// The reason.
     pub why: Unusable,
 }
 
-/// Why a document gives no tools.
+/// Why a document can't be made into an API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// It is not known where it is.
+    /// The base URL is unknown or not allowed.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// There are too many.
+    /// There are too many operations.
     #[error(
         "{found} operations would be tools, and {limit} may be; choose by tags, methods or operations, such as `include: {{ tags: [..] }}`"
     )]
     TooMany {
-        /// How many there are.
+        /// The number of operations.
         found: usize,
-        /// How many there may be.
+        /// The limit.
         limit: usize,
     },
-    /// There are none.
+    /// No operation is a tool.
     #[error("none of its operations is a tool{}", first.as_ref().map(|left| format!(": {} is left out, since {}", left.operation, left.why)).unwrap_or_default())]
     Nothing {
-        /// The first that is left out for what it is, and not by a filter.
+        /// The first operation that is left out because it is unusable, not by a filter.
         first: Option<Box<LeftOut>>,
     },
 }
@@ -124,7 +124,7 @@ pub enum ApiError {
 #[derive(Clone)]
 pub struct Api(pub(super) Arc<Compiled>);
 
-/// What an API is made into.
+/// An API's tools.
 pub(super) struct Compiled {
     pub(super) base: String,
     pub(super) title: String,
@@ -139,11 +139,11 @@ pub(super) struct Compiled {
 const METHODS: [Method; 6] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
-/// An operation of a document.
+/// An operation found in a document.
 struct Found<'a> {
     path: &'a str,
     method: Method,
-    /// In lower case.
+    /// The method in lower case.
     word: String,
     item: &'a Value,
     node: &'a Value,
@@ -152,11 +152,11 @@ struct Found<'a> {
 impl Api {
     /// Makes tools of a document's operations.
     ///
-    /// Operations that can't be tools are [left out](Self::left_out); all others are, in the order of their paths.
+    /// Operations that can't be tools are [left out](Self::left_out); all others become tools, in the order of their paths.
     ///
     /// # Errors
     ///
-    /// When it is not known where the API is, or there are no tools, or too many.
+    /// When the API's base URL is unknown or not allowed, or there are no tools, or too many.
     pub fn new(document: &Document, options: &ApiOptions) -> Result<Self, ApiError> {
         let base = base(document, options.server.as_deref(), options.from.as_ref())?;
         let mut left_out = Vec::new();
@@ -214,24 +214,24 @@ impl Api {
         })))
     }
 
-    /// The names of its tools, in their order.
+    /// The tools' names, in their order.
     pub fn tools(&self) -> impl Iterator<Item = &str> {
         self.0.operations.iter().map(|operation| operation.tool.as_str())
     }
 
-    /// The operations that would be tools and can't be.
+    /// The operations that were selected but can't be tools.
     #[must_use]
     pub fn left_out(&self) -> &[LeftOut] {
         &self.0.left_out
     }
 
-    /// The operations whose security schemes want what nothing fills: they are called without, and may refuse.
+    /// The operations whose security schemes want something that nothing fills: they are called without it, and may refuse.
     pub fn unfilled(&self, is_filled: impl Fn(&SecurityPlace) -> bool) -> Vec<Unfilled> {
         let operations = &self.0.operations;
         unfilled(operations.iter().map(|operation| (operation.tool.as_str(), &operation.wanted)), is_filled)
     }
 
-    /// The URL that paths begin with.
+    /// The base URL of the API.
     #[must_use]
     pub fn server(&self) -> &str {
         &self.0.base
@@ -288,7 +288,7 @@ fn text<'a>(node: &'a Value, member: &str) -> Option<&'a str> {
     node.get(member).and_then(Value::as_str)
 }
 
-/// Refuses an operation that is elsewhere: credentials go to the API's own server.
+/// Refuses an operation on another server: credentials are for the API's own server.
 fn on_base(document: &Document, found: &Found<'_>, base: &str, options: &ApiOptions) -> Result<(), Unusable> {
     if options.server.is_some() {
         return Ok(());

@@ -7,33 +7,33 @@ use tokio::sync::watch;
 
 use super::api::Api;
 
-/// An API of which there may be another later, such as one whose document is fetched again. Clones share it.
+/// An API that can be replaced by a newer one, such as one whose document is fetched again. Clones share it.
 ///
-/// An upstream that was made [of it](super::RestUpstream::current) calls the newest; what is being called goes on with the one that it
-/// began with.
+/// An upstream [made of it](super::RestUpstream::current) calls the newest API; calls in flight finish with the API that they began
+/// with.
 #[derive(Clone)]
 pub struct CurrentApi(Arc<Shared>);
 
 struct Shared {
     api: RwLock<Api>,
-    /// How often the tools became others.
+    /// Counts the changes of the tools.
     lists: watch::Sender<u64>,
 }
 
 impl CurrentApi {
-    /// The first.
+    /// Begins with this API.
     #[must_use]
     pub fn new(api: Api) -> Self {
         Self(Arc::new(Shared { api: RwLock::new(api), lists: watch::Sender::new(0) }))
     }
 
-    /// The newest.
+    /// The newest API.
     #[must_use]
     pub fn now(&self) -> Api {
         self.0.api.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes another in its place. Whether its tools are others: then all who listen are told.
+    /// Replaces the API. Returns whether the tools differ: then all listeners are notified.
     pub fn replace(&self, api: Api) -> bool {
         let mut now = self.0.api.write().unwrap_or_else(PoisonError::into_inner);
         let are_others = now.0.definitions != api.0.definitions;
@@ -45,7 +45,7 @@ impl CurrentApi {
         are_others
     }
 
-    /// Hears whenever the tools are others.
+    /// A counter that changes whenever the tools do.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.0.lists.subscribe()
     }

@@ -2,7 +2,7 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
-/// Which operations become tools: all that each list that is not empty names.
+/// Selects operations: those that match each non-empty list of names.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     tags: Vec<String>,
@@ -10,7 +10,7 @@ pub struct Filter {
     operations: Vec<GlobMatcher>,
 }
 
-/// A pattern that is none.
+/// An invalid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pattern:?} is no pattern: {why}")]
 pub struct BadPattern {
@@ -18,7 +18,7 @@ pub struct BadPattern {
     why: String,
 }
 
-/// What is known of an operation before it is a tool.
+/// The facts about an operation that filters decide by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate<'a> {
     pub(super) tags: &'a [&'a str],
@@ -29,34 +29,34 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Filter {
-    /// Names nothing: lets everything in, or leaves nothing out.
+    /// An empty filter: it includes everything, or excludes nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Operations with this tag, or another that is named.
+    /// Adds a tag: operations with any of the named tags match.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
         self
     }
 
-    /// Operations of this method, or another that is named; whatever its letters' case.
+    /// Adds a method, in any case: operations of any of the named methods match.
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {
         self.methods.push(method.to_ascii_lowercase());
         self
     }
 
-    /// Operations whose id, or whose tool, or whose path if the pattern begins with `/`, is one of this pattern: `get*`,
-    /// `/boards/**`. In paths `*` stands for a part between slashes, and `**` for any number of them.
+    /// Adds a pattern for an operation's id, its tool's name, or its path if the pattern begins with `/`: `get*`, `/boards/**`. In paths
+    /// `*` stands for one segment, and `**` for any number of them.
     ///
     /// # Errors
     ///
-    /// When it is no pattern.
+    /// When the pattern is invalid.
     pub fn operation(mut self, pattern: &str) -> Result<Self, BadPattern> {
-        // Braces are what paths have parameters in.
+        // Braces enclose parameters in paths, and are literal.
         let escaped = if pattern.starts_with('/') {
             pattern.replace('{', "[{]").replace('}', "[}]")
         } else {
@@ -86,12 +86,12 @@ impl Filter {
         tags && methods && (self.operations.is_empty() || self.operations.iter().any(is_named))
     }
 
-    /// Whether an operation is let in by this filter.
+    /// Whether this filter includes an operation.
     pub(super) fn includes(&self, candidate: &Candidate<'_>) -> bool {
         self.matches(candidate)
     }
 
-    /// Whether an operation is left out by this filter.
+    /// Whether this filter excludes an operation.
     pub(super) fn excludes(&self, candidate: &Candidate<'_>) -> bool {
         !self.is_empty() && self.matches(candidate)
     }

@@ -1,7 +1,7 @@
 //! An upstream for a REST API: the operations of its OpenAPI document are the tools.
 //!
-//! [`Document`] is read within bounds; [`Api`] makes tools of it, once; a [`RestUpstream`] calls them, for one caller, with what is
-//! [`Attached`](crate::Attached) to each request on the caller's behalf.
+//! A [`Document`] is parsed within bounds; an [`Api`] makes tools of it, once; a [`RestUpstream`] calls them for one caller, with the
+//! caller's credentials [`Attached`](crate::Attached) to each request.
 
 mod api;
 mod current;

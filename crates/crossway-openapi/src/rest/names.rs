@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::limits;
 
-/// What a tool is made of: the operation's own id, if it has one, its method in lower case, and its path.
+/// The parts of a tool's name: the operation's id, if it has one, its method in lower case, and its path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Named<'a> {
     pub(super) id: Option<&'a str>,
@@ -12,11 +12,11 @@ pub(super) struct Named<'a> {
     pub(super) path: &'a str,
 }
 
-/// Names of tools, each once and in `[A-Za-z0-9_-]{1,64}`, as models' APIs have it.
+/// Names tools, each uniquely and within `[A-Za-z0-9_-]{1,64}`, as models' APIs require.
 ///
-/// An id that is such a name keeps it. Where several come to one name, all of them but one that had it from the beginning get
-/// eight digits that depend on method and path alone: adding an operation renames no other whose name is its id. One whose name was made of
-/// something else is renamed when another comes to the same, for which of them was there first is not known.
+/// An id that is such a name is used unchanged. Where several operations come to one name, all of them but a single one with that very id
+/// get eight digits, derived from method and path alone: adding an operation never renames one whose name is its id. An operation whose
+/// name is derived otherwise is renamed when another comes to the same name, since it is unknown which of them was first.
 pub(super) fn names(operations: &[Named<'_>]) -> Vec<String> {
     let mut names: Vec<String> = operations.iter().map(|operation| fitting(&wanted(operation))).collect();
     let mut users: HashMap<String, Vec<usize>> = HashMap::new();
@@ -34,7 +34,7 @@ pub(super) fn names(operations: &[Named<'_>]) -> Vec<String> {
             names[*at] = marked(name, &operations[*at], 0);
         }
     }
-    // Eight digits may meet too, and what they make may be another's name.
+    // The digits can collide too, and the result can be another operation's name.
     let mut taken: HashMap<String, usize> = HashMap::new();
     for at in 0..names.len() {
         let mut round = 0;
@@ -47,7 +47,7 @@ pub(super) fn names(operations: &[Named<'_>]) -> Vec<String> {
     names
 }
 
-/// Whether an operation has digits behind its name, since others come to it too.
+/// Whether an operation's name has digits because others come to the same name.
 pub(super) fn is_marked(operation: &Named<'_>, tool: &str) -> bool {
     fitting(&wanted(operation)) != tool
 }
@@ -59,7 +59,7 @@ fn wanted(operation: &Named<'_>) -> String {
     }
 }
 
-/// A text with each run of what can't be in a name replaced by `_`, and without such runs at its ends.
+/// Replaces each run of characters that can't be in a name by `_`, and removes such runs at the ends.
 pub(super) fn fitting(text: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let mut name = String::with_capacity(text.len().min(limits::NAME_BYTES));
@@ -82,7 +82,7 @@ fn marked(name: &str, operation: &Named<'_>, round: u32) -> String {
     format!("{head}_{digits}")
 }
 
-/// FNV-1a, 32 bits: the same on all machines and in all versions, as names have to be.
+/// FNV-1a, 32 bits: names have to be the same on all machines and in all versions.
 fn fnv(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
@@ -116,7 +116,7 @@ mod tests {
         let named = names(&operations);
         assert_eq!(named[1], "a_b");
         assert!(named[0].starts_with("a_b_") && named[2].starts_with("a_b_") && named[0] != named[2]);
-        // Without the first, the others are called as they were.
+        // Without the first, the others keep their names.
         assert_eq!(names(&operations[1..]), named[1..]);
         let twice = names(&[one(Some("same"), "/1"), one(Some("same"), "/2")]);
         assert!(twice.iter().all(|name| name.starts_with("same_")) && twice[0] != twice[1]);

@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use super::document::{Document, resolve};
 use super::limits;
 
-/// Where a security scheme wants something (OpenAPI 3.1.1, Security Scheme Object). Credentials fill it, and arguments do not.
+/// Where a security scheme expects a credential (OpenAPI 3.1.1, Security Scheme Object). Arguments can't fill these places.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SecurityPlace {
-    /// A header, its name in lower case.
+    /// A header, with its name in lower case.
     Header(String),
-    /// A member of the query.
+    /// A query parameter.
     Query(String),
     /// A cookie.
     Cookie(String),
@@ -30,29 +30,29 @@ impl SecurityPlace {
     }
 }
 
-/// Operations that want what nothing fills.
+/// Operations that want credentials that nothing fills.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfilled {
-    /// Of each alternative that there is, what of it nothing fills.
+    /// The places that nothing fills, for each alternative.
     pub wanted: Vec<Vec<SecurityPlace>>,
-    /// How many operations want it.
+    /// The number of operations that want these.
     pub operations: usize,
-    /// The tool of the first of them.
+    /// The tool of the first of these operations.
     pub first: String,
 }
 
 /// The security schemes of a document.
 pub(super) struct Schemes {
     by_name: BTreeMap<String, SecurityPlace>,
-    /// With names in lower case: to many servers `Token` is `token`, in a query and in cookies too.
+    /// With names in lower case: to many servers `Token` is `token`, in queries and cookies too.
     places: BTreeSet<SecurityPlace>,
 }
 
-/// What an operation wants: one of these, with all that is in it. Nothing, if there is none.
+/// What an operation wants: all places of any one alternative. Nothing, if there is no alternative.
 pub(super) type Alternatives = Vec<Vec<SecurityPlace>>;
 
 impl Schemes {
-    /// Those of a document that want something of requests. `mutualTLS` is of connections.
+    /// The schemes of a document that want something in requests. `mutualTLS` is about connections.
     pub(super) fn of(document: &Document) -> Self {
         let schemes = document.root().pointer("/components/securitySchemes").and_then(Value::as_object);
         let places = schemes.into_iter().flatten().filter_map(|(name, scheme)| {
@@ -63,18 +63,18 @@ impl Schemes {
         Self { places: by_name.values().map(SecurityPlace::folded).collect(), by_name }
     }
 
-    /// The same, with places that are filled though no scheme says so.
+    /// Adds places that are filled though no scheme names them.
     pub(super) fn with(mut self, filled: &BTreeSet<SecurityPlace>) -> Self {
         self.places.extend(filled.iter().map(SecurityPlace::folded));
         self
     }
 
-    /// Whether a place is not an argument's to fill.
+    /// Whether arguments can't fill a place.
     pub(super) fn has(&self, place: &SecurityPlace) -> bool {
         self.places.contains(&place.folded())
     }
 
-    /// What an operation wants: what it says itself, or else what is said for all ("To remove a top-level security declaration, an empty
+    /// An operation's security requirements: its own, or else the document's ("To remove a top-level security declaration, an empty
     /// array can be used"; OpenAPI 3.1.1, Operation Object).
     pub(super) fn wanted(&self, document: &Document, operation: &Value) -> Alternatives {
         let said = operation.get("security").or_else(|| document.root().get("security"));
@@ -102,7 +102,7 @@ fn place(scheme: &Value) -> Option<SecurityPlace> {
     }
 }
 
-/// What of operations nothing fills, told once for all that want the same.
+/// The places that nothing fills, grouped by operations that want the same.
 pub(super) fn unfilled<'a>(
     operations: impl Iterator<Item = (&'a str, &'a Alternatives)>,
     is_filled: impl Fn(&SecurityPlace) -> bool,
@@ -129,7 +129,7 @@ pub(super) fn unfilled<'a>(
 
 impl fmt::Display for SecurityPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Names are of documents, and may be anything.
+        // Names come from documents, and may be anything.
         match self {
             Self::Header(name) => write!(f, "the header {:?}", short(name)),
             Self::Query(name) => write!(f, "the member {:?} of the query", short(name)),

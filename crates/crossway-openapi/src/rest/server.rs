@@ -5,17 +5,17 @@ use url::Url;
 
 use super::document::Document;
 
-/// Why it is not known where an API is.
+/// Why an API's base URL can't be determined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// It is said nowhere.
+    /// The document names no server.
     #[error("it says nowhere which server the API is on; say it with `server`")]
     None,
-    /// What is said is no URL.
+    /// The server's URL is invalid.
     #[error("{0:?} can't be the URL of a server: {1}")]
     NoUrl(String, &'static str),
-    /// A document that was fetched leads elsewhere.
+    /// A fetched document names a server of another origin.
     #[error(
         "it was fetched from another origin than {0}, where its API is said to be, and credentials would go there; say `server` if that \
          is meant"
@@ -23,10 +23,10 @@ pub enum ServerError {
     Elsewhere(String),
 }
 
-/// The URL that the paths of a document begin with, without a slash at its end.
+/// The base URL of a document's paths, without a slash at its end.
 ///
-/// `said` overrides what the document says. A document that was fetched from `from` may name its own origin alone: whoever can
-/// change it must not choose where credentials go.
+/// `said` overrides the document. A document that was fetched from `from` may only name its own origin: whoever can change the document
+/// must not choose where credentials go.
 pub(super) fn base(
     document: &Document,
     said: Option<&str>,
@@ -44,7 +44,7 @@ pub(super) fn base(
         None => Url::parse(&text).ok(),
     };
     if url.is_none() && from.is_none() {
-        // A relative one, of a document that is a file.
+        // A relative URL, in a document that was read from a file.
         return Err(ServerError::None);
     }
     if let (Some(url), Some(from)) = (&url, from)
@@ -70,7 +70,7 @@ fn check(text: &str, url: Option<Url>) -> Result<String, ServerError> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// A server's URL with the defaults of its variables in their places (OpenAPI 3.1.1, Server Object).
+/// A server's URL with its variables replaced by their defaults (OpenAPI 3.1.1, Server Object).
 fn filled(server: &Value) -> Option<String> {
     let template = server.get("url")?.as_str()?;
     let (mut url, mut rest) = (String::new(), template);

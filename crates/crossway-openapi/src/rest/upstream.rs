@@ -14,10 +14,10 @@ use crate::calling::{
     CallOptions, Called, Told, ToolResult, ToolSet, Tools, is_success, limits, refusal_of, result_of,
 };
 
-/// An API as an MCP server of revision 2026-07-28: a tool an operation. Clones share it.
+/// An API as an MCP server of revision 2026-07-28, with one tool for each operation. Clones share it.
 ///
-/// It knows nothing of those who call but what is [attached](CallOptions::attached) to each request: make one for each of them, of
-/// the same [`Api`].
+/// It distinguishes no callers: each request carries what is [attached](CallOptions::attached). Make one upstream for each caller, of the
+/// same [`Api`].
 #[derive(Clone)]
 pub struct RestUpstream(Arc<Shared>);
 
@@ -32,13 +32,13 @@ enum Which {
 }
 
 impl RestUpstream {
-    /// An API that is called so.
+    /// An upstream for this API.
     #[must_use]
     pub fn new(api: Api, options: CallOptions) -> Self {
         Self(Arc::new(Shared { api: Which::Fixed(api), options }))
     }
 
-    /// An API of which there may be another later. Clients who listen are told when its tools are others.
+    /// An upstream for an API that can be replaced. Listening clients are notified when its tools change.
     #[must_use]
     pub fn current(api: CurrentApi, options: CallOptions) -> Self {
         Self(Arc::new(Shared { api: Which::Current(api), options }))

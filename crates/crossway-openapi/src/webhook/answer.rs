@@ -13,7 +13,7 @@ pub(super) fn result(answer: &Incoming, output: &Output) -> Result<ToolResult, C
         return refusal_of(answer);
     }
     let is_json = kind(&mime(&answer.headers)) == BodyKind::Json;
-    // n8n says `application/json` of an empty answer too.
+    // n8n declares `application/json` for an empty answer too.
     let is_bare = answer.body.is_empty() || answer.is_done_elsewhere();
     if answer.is_cut || is_bare || !is_json || *output == Output::Whole {
         return result_of(answer, false);

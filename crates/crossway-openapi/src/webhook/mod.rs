@@ -1,7 +1,7 @@
-//! Webhooks as tools: an HTTP request that starts a workflow, such as n8n's, and what it answers.
+//! Webhooks as tools: HTTP requests that start a workflow, such as n8n's, and their answers.
 //!
-//! [`WebhookTool`] says what is told of one, what is sent and where in the answer the result stands; a [`WebhookUpstream`] has
-//! several, for one caller, with what is [`Attached`](crate::Attached) to each request on the caller's behalf.
+//! A [`WebhookTool`] has the tool's description, the request to send and the result's place in the answer; a [`WebhookUpstream`] has
+//! several of these for one caller, with the caller's credentials [`Attached`](crate::Attached) to each request.
 
 mod answer;
 pub mod limits;

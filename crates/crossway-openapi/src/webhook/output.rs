@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-/// Where in a JSON answer the result stands: a member's name, or a JSON pointer (RFC 6901).
+/// The result's place in a JSON answer: a member's name, or a JSON pointer (RFC 6901).
 ///
-/// A name is looked for in the answer, or in its first element if it is a list: n8n answers `{"output": ".."}` or `[{"output": ".."}]`
-/// as its workflow says.
+/// A name is looked up in the answer, or in its first element if it is a list: n8n answers `{"output": ".."}` or `[{"output": ".."}]`,
+/// depending on the workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// The whole answer, whatever it is.
+    /// The whole answer, of any type.
     Whole,
     /// A member's name.
     Member(String),
@@ -16,7 +16,7 @@ pub enum Output {
     Pointer(String),
 }
 
-/// What is neither a name nor a pointer.
+/// A text that is neither a name nor a pointer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is neither the name of a member nor a JSON pointer such as /data/0/output")]
 pub struct BadOutput(String);
@@ -24,7 +24,7 @@ pub struct BadOutput(String);
 impl std::str::FromStr for Output {
     type Err = BadOutput;
 
-    /// A pointer if it begins with a slash, a name otherwise.
+    /// Parses a pointer if the text begins with a slash, a name otherwise.
     fn from_str(text: &str) -> Result<Self, BadOutput> {
         let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
         match text {
@@ -37,7 +37,7 @@ impl std::str::FromStr for Output {
 }
 
 impl Output {
-    /// What stands there.
+    /// The value at this place.
     pub(super) fn of<'a>(&self, answer: &'a Value) -> Option<&'a Value> {
         match self {
             Self::Whole => Some(answer),

@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::limits;
 
-/// A JSON value in whose texts `{args.NAME}`, `{args}` and `{session}` stand for what a call says.
+/// A JSON value with places in its texts: `{args.NAME}`, `{args}` and `{session}` stand for a call's arguments and chat.
 ///
-/// A text that is nothing but one of them becomes the value itself, whatever it is; a member whose value is nothing but an argument
-/// that was not given is left out. Within a longer text, texts stand as they are, other values as JSON, and what was not given as
-/// nothing. `{{` and `}}` are braces.
+/// A text that is a single place becomes the value itself, of any type; a member whose text is a single argument that was not given is left
+/// out. Within a longer text, texts are inserted unchanged, other values as JSON, and arguments that were not given as nothing. `{{` and
+/// `}}` are braces.
 ///
 /// ```
 /// use crossway_openapi::webhook::Template;
@@ -23,9 +23,9 @@ pub struct Template(Node);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
-    /// As it is.
+    /// A value without places.
     Value(Value),
-    /// Pieces of a text; a place alone is a value.
+    /// A text in pieces; a place alone becomes a value.
     Text(Vec<Piece>),
     List(Vec<Node>),
     Map(Vec<(String, Node)>),
@@ -39,38 +39,38 @@ enum Piece {
     Session,
 }
 
-/// Why a template is none.
+/// Why a template is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadTemplate {
-    /// A place that is none.
+    /// An unknown place.
     #[error("{{{0}}} is no place; there are {{args.NAME}}, {{args}} and {{session}}, and {{{{ is a brace")]
     Place(String),
-    /// A brace that stands alone.
+    /// A brace without a partner.
     #[error("a brace has no partner in {0:?}; write {{{{ or }}}} for one")]
     Brace(String),
-    /// It is too deep.
+    /// The template is nested too deeply.
     #[error("it is nested deeper than {} levels", limits::TEMPLATE_DEPTH)]
     TooDeep,
 }
 
 impl Template {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
     ///
-    /// When a place in it is none.
+    /// When a place in it is unknown, a brace has no partner, or it is nested too deeply.
     pub fn new(value: &Value) -> Result<Self, BadTemplate> {
         Node::new(value, 0).map(Self)
     }
 
-    /// All that the arguments are: the template of a body of which nothing is said.
+    /// The default template of a body: all arguments, as an object.
     #[must_use]
     pub fn arguments() -> Self {
         Self(Node::Text(vec![Piece::Arguments]))
     }
 
-    /// The names of the arguments that it has places for.
+    /// The names of the arguments that have places.
     pub(super) fn names(&self) -> Vec<&str> {
         let (mut names, mut rest) = (Vec::new(), vec![&self.0]);
         while let Some(node) = rest.pop() {
@@ -87,7 +87,7 @@ impl Template {
         names
     }
 
-    /// The body of a call.
+    /// Fills the places in for a call.
     pub(super) fn fill(&self, arguments: &Map<String, Value>, session: &str) -> Value {
         self.0.fill(arguments, session).unwrap_or_default()
     }
@@ -111,7 +111,7 @@ impl Node {
         })
     }
 
-    /// `None` for an argument that was not given.
+    /// Returns `None` for an argument that was not given.
     fn fill(&self, arguments: &Map<String, Value>, session: &str) -> Option<Value> {
         Some(match self {
             Self::Value(value) => value.clone(),

@@ -9,7 +9,7 @@ use super::{Output, Template};
 use crate::checks::limits::NAME_CHARS;
 use crate::checks::{Checker, told};
 
-/// A webhook as a tool: what is told of it, where it is, what is sent, and where in the answer the result stands.
+/// A webhook as a tool: its description, its URL, the request to send, and the result's place in the answer.
 ///
 /// ```
 /// use crossway_openapi::webhook::WebhookTool;
@@ -27,7 +27,7 @@ use crate::checks::{Checker, told};
 pub struct WebhookTool {
     pub(super) name: String,
     pub(super) description: String,
-    /// What holds arguments against its input schema.
+    /// Validates arguments against the input schema.
     input: Arc<Checker>,
     pub(super) url: Uri,
     pub(super) method: Method,
@@ -40,27 +40,27 @@ pub struct WebhookTool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadTool {
-    /// Its name is none.
+    /// The name is invalid.
     #[error("{0:?} can't be the name of a tool: 1 to 64 of A-Z a-z 0-9 _ -")]
     Name(String),
-    /// Its URL is none.
+    /// The URL is invalid.
     #[error("its URL can't be used: {0}")]
     Url(&'static str),
-    /// Its input schema is not one of an object.
+    /// The input schema is not an object's.
     #[error(
         "its input has to be a JSON Schema of an object, such as {{ type: object, properties: {{ question: {{ type: string }} }} }}"
     )]
     Input,
-    /// Nothing can be held against its input schema.
+    /// The input schema can't be used for validation.
     #[error("its input can't be used: {0}")]
     Schema(String),
-    /// Its body has a place for an argument that its input does not name.
+    /// The body has a place for an argument that the input schema does not name.
     #[error("its body has a place for {{args.{0}}}, and its input has no such property")]
     NoArgument(String),
-    /// Its body is no template.
+    /// The body is not a valid template.
     #[error(transparent)]
     Body(#[from] super::BadTemplate),
-    /// Its method is none that webhooks take.
+    /// The method is not one that webhooks accept.
     #[error("{0:?} is no method of a webhook; there are POST, PUT and PATCH")]
     Method(String),
 }
@@ -70,7 +70,7 @@ impl WebhookTool {
     ///
     /// # Errors
     ///
-    /// When the name or the URL can't be one.
+    /// When the name or the URL is invalid.
     pub fn new(name: &str, url: &str) -> Result<Self, BadTool> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if !(1..=64).contains(&name.len()) || !name.bytes().all(fits) {
@@ -97,18 +97,18 @@ impl WebhookTool {
         })
     }
 
-    /// What models are told of it.
+    /// Sets the tool's description.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
         self
     }
 
-    /// What it takes: a JSON Schema of an object (2020-12, if it does not say another), which arguments have to fit.
+    /// Sets the input schema: a JSON Schema of an object (2020-12, unless it names another dialect), which arguments have to match.
     ///
     /// # Errors
     ///
-    /// When it is something else, is no schema, refers to another document, or does not name an argument that the body has a place for.
+    /// When it is not an object's or not a valid schema, refers to another document, or lacks an argument that the body has a place for.
     pub fn input(mut self, schema: &Value) -> Result<Self, BadTool> {
         let schema = schema.as_object().ok_or(BadTool::Input)?;
         if schema.get("type").and_then(Value::as_str) != Some("object") {
@@ -118,17 +118,17 @@ impl WebhookTool {
         self.with_places_filled()
     }
 
-    /// What is sent: a [`Template`].
+    /// Sets the body: a [`Template`].
     ///
     /// # Errors
     ///
-    /// When it is none, or has a place for an argument that the input does not name.
+    /// When the template is invalid, or has a place for an argument that the input schema does not name.
     pub fn body(mut self, template: &Value) -> Result<Self, BadTool> {
         self.body = Template::new(template)?;
         self.with_places_filled()
     }
 
-    /// Itself, if its input names each argument that its body has a place for.
+    /// Checks that the input schema names each argument that the body has a place for.
     fn with_places_filled(self) -> Result<Self, BadTool> {
         if let Some(properties) = self.input.schema().get("properties")
             && let Some(name) = self.body.names().into_iter().find(|name| properties.get(*name).is_none())
@@ -138,18 +138,18 @@ impl WebhookTool {
         Ok(self)
     }
 
-    /// Where in the answer the result stands.
+    /// Sets the result's place in the answer.
     #[must_use]
     pub fn output(mut self, output: Output) -> Self {
         self.output = output;
         self
     }
 
-    /// How it is asked: by POST, PUT or PATCH.
+    /// Sets the method: POST, PUT or PATCH.
     ///
     /// # Errors
     ///
-    /// When it is another one.
+    /// When it is another method.
     pub fn method(mut self, method: &str) -> Result<Self, BadTool> {
         self.method = match method.to_ascii_uppercase().as_str() {
             "POST" => Method::POST,
@@ -160,20 +160,20 @@ impl WebhookTool {
         Ok(self)
     }
 
-    /// Says that it changes nothing, which clients and grants may ask for.
+    /// Sets whether the tool changes nothing (`readOnlyHint`). Clients and grants may require that.
     #[must_use]
     pub fn read_only(mut self, is_read_only: bool) -> Self {
         self.is_read_only = is_read_only;
         self
     }
 
-    /// What it is called.
+    /// The tool's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The tool as it stands in lists (2026-07-28, server/tools, Tool).
+    /// The tool's definition (2026-07-28, server/tools, Tool).
     pub(super) fn definition(&self) -> String {
         json!({
             "name": self.name,
@@ -184,8 +184,7 @@ impl WebhookTool {
         .to_string()
     }
 
-    /// The arguments of a call, if the tool takes them; else which are missing, unknown, or do not fit, in words that never say what a
-    /// value is.
+    /// Validates the arguments of a call. The error names missing, unknown or invalid arguments, and never contains a value.
     pub(super) fn checked(&self, arguments: Map<String, Value>) -> Result<Map<String, Value>, String> {
         let schema = self.input.schema();
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
@@ -204,7 +203,7 @@ impl WebhookTool {
         }
     }
 
-    /// Who means an argument of another name should know. A schema that says of others what they are is open for them.
+    /// Finds an unknown argument, since a misspelt name should be noticed. A schema that describes additional members accepts them.
     fn unknown(&self, arguments: &Map<String, Value>) -> Option<String> {
         let schema = self.input.schema();
         let properties = schema.get("properties").and_then(Value::as_object)?;

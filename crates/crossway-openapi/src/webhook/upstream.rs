@@ -13,16 +13,16 @@ use super::answer::result;
 use super::{WebhookTool, limits};
 use crate::calling::{self, CallOptions, Called, Outgoing, Told, ToolResult, ToolSet, Tools, USER_AGENT};
 
-/// Which chat a call belongs to; in the extensions of a call. What `{session}` stands for.
+/// The chat that a call belongs to, in the call's extensions: the value of `{session}`.
 ///
-/// Whoever serves the client takes it from the request, such as from Open WebUI's header `X-OpenWebUI-Chat-Id`. Clients say it
-/// themselves, and it proves nothing: where there are several users, it has to be made one user's own first, for else whoever names
-/// another's chat has what a workflow remembers of it.
+/// The server takes it from the client's request, such as from Open WebUI's header `X-OpenWebUI-Chat-Id`. Clients choose it freely, and it
+/// proves nothing: with several users, it must first be bound to the user, or anyone who names another user's chat gets what a workflow
+/// remembers of that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chat(Arc<str>);
 
 impl Chat {
-    /// A chat by its name: visible ASCII, and no longer than [`limits::CHAT_BYTES`].
+    /// A chat with this name: visible ASCII, no longer than [`limits::CHAT_BYTES`].
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let fits = (1..=limits::CHAT_BYTES).contains(&name.len())
@@ -50,7 +50,7 @@ struct Shared {
 }
 
 impl WebhookUpstream {
-    /// Webhooks under the name of a server. Of two of one name the first is there alone.
+    /// Webhooks as a server of this name. Of several with the same name only the first is a tool.
     #[must_use]
     pub fn new(name: impl Into<String>, tools: Arc<[WebhookTool]>, options: CallOptions) -> Self {
         let mut by_name = HashMap::new();
@@ -112,7 +112,7 @@ impl Shared {
     }
 }
 
-/// A chat of its own for a call that belongs to none: what it says is nobody's memory.
+/// A chat id for a call without a chat: unique, so that it shares no memory.
 fn alone() -> String {
     format!("call-{:032x}", calling::random())
 }

@@ -1,57 +1,57 @@
 //! Errors of OpenAPI documents.
 
-/// Why a document can't be used. It never quotes more than a few words of it.
+/// Why a document can't be used. Never quotes more than a few words of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
-    /// It is too long.
+    /// The document is too long.
     #[error("it has {bytes} bytes, and may have {limit}")]
     TooLong {
-        /// How many it has.
+        /// The document's length in bytes.
         bytes: usize,
-        /// How many it may have.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// It is nested too deeply.
+    /// The document is nested too deeply.
     #[error("it is nested deeper than {limit} levels")]
     TooDeep {
-        /// How deep it may be.
+        /// The limit in levels.
         limit: usize,
     },
-    /// There is too much in it, with aliases counted as often as they are used.
+    /// The document has too many values; an alias counts as what it stands for, each time.
     #[error("it has more than {limit} values, each alias counted as what it stands for")]
     TooMuch {
-        /// How many there may be.
+        /// The limit.
         limit: usize,
     },
-    /// Its aliases stand for too much text.
+    /// The document's aliases repeat too much text.
     #[error("its aliases repeat more than {limit} bytes of text")]
     TooRepetitive {
-        /// How many they may repeat.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// It is not UTF-8.
+    /// The document is not UTF-8.
     #[error("it is not UTF-8 text")]
     NotText,
-    /// It is not what it looks like.
+    /// The document is not valid JSON or YAML.
     #[error("it is not valid {format}: {message} (line {line}, column {column})")]
     Syntax {
         /// `JSON` or `YAML`.
         format: &'static str,
         /// What is wrong.
         message: String,
-        /// Where, from 1 on.
+        /// The line, from 1.
         line: usize,
-        /// Where, from 1 on.
+        /// The column, from 1.
         column: usize,
     },
-    /// It is a Swagger document.
+    /// The document is a Swagger document.
     #[error("it is a Swagger 2.0 document; convert it to OpenAPI 3, for example with swagger2openapi")]
     Swagger,
-    /// It is of another version.
+    /// The document is of an OpenAPI version that is not supported.
     #[error("it is of OpenAPI {0:?}; 3.0 and 3.1 are understood")]
     Version(String),
-    /// It is something else.
+    /// The document is not an OpenAPI document.
     #[error("it is no OpenAPI document: it has no member `openapi`")]
     NotOpenApi,
 }

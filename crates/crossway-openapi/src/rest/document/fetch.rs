@@ -14,21 +14,21 @@ use crate::calling::{Attached, HttpClient, Outgoing};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// There is no answer.
+    /// The request failed.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// The answer is none.
+    /// The response has another status than success.
     #[error("the answer is HTTP {0}")]
     Status(StatusCode),
-    /// It is compressed, though it was to come as it is.
+    /// The response is compressed, though that was not asked for.
     #[error("it is encoded as {0}, which was not asked for")]
     Encoded(String),
-    /// It is too long.
+    /// The document is too long.
     #[error("it has more than {0} bytes")]
     TooLong(usize),
 }
 
-/// What a server knows a document by (RFC 9110, section 8.8): `ETag` and `Last-Modified`. Nothing, of one that was never fetched.
+/// The validators of a fetched document (RFC 9110, section 8.8): `ETag` and `Last-Modified`. Empty for one that was never fetched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Validators {
     etag: Option<HeaderValue>,
@@ -46,7 +46,7 @@ impl Validators {
 
     fn put(&self, headers: &mut HeaderMap) {
         // Both: "a recipient MUST ignore If-Modified-Since if the request contains an If-None-Match header field" (RFC 9110, section
-        // 13.1.3), and older ones know the other alone.
+        // 13.1.3), and older servers know only `If-Modified-Since`.
         let both = [(header::IF_NONE_MATCH, &self.etag), (header::IF_MODIFIED_SINCE, &self.modified)];
         for (name, value) in both {
             if let Some(value) = value {
@@ -60,12 +60,12 @@ impl Validators {
     }
 }
 
-/// Fetches a document, within `time`. Redirects are followed within its origin alone. `None` if it is still the one that was fetched
-/// before, by what the server knew that by.
+/// Fetches a document, within `time`. Follows redirects within its origin only. Returns `None` if the document is unchanged according to
+/// `before`, the validators of the last fetch.
 ///
 /// # Errors
 ///
-/// When it can't be had, or is longer than [`limits::DOCUMENT_BYTES`].
+/// When the document can't be fetched, or is longer than [`limits::DOCUMENT_BYTES`].
 pub async fn fetch(
     client: &HttpClient,
     url: &Uri,

@@ -8,7 +8,7 @@ use super::{Budget, DocumentError};
 use crate::strict;
 
 pub(super) fn parse(text: &str) -> Result<Value, DocumentError> {
-    // What has been read, and the bound that was reached.
+    // The cost so far, and the error once a bound was reached.
     let reading = RefCell::new((Budget::default(), None));
     let take = |depth| {
         let (budget, bound) = &mut *reading.borrow_mut();

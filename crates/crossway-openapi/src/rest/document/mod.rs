@@ -32,7 +32,7 @@ pub struct Document {
     dialect: Dialect,
 }
 
-/// Which schemas a document has.
+/// The schema dialect of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// 3.0: a dialect of its own (OpenAPI 3.0.3, Schema Object).
@@ -42,11 +42,11 @@ pub(super) enum Dialect {
 }
 
 impl Document {
-    /// Reads a document.
+    /// Parses a document.
     ///
     /// # Errors
     ///
-    /// When it is too long, too deep or has too much in it, is neither JSON nor YAML, or no OpenAPI document of these versions.
+    /// When the document is too long, too deep or has too many values, is neither JSON nor YAML, or is not OpenAPI 3.0 or 3.1.
     pub fn parse(text: &[u8]) -> Result<Self, DocumentError> {
         if text.len() > limits::DOCUMENT_BYTES {
             return Err(DocumentError::TooLong { bytes: text.len(), limit: limits::DOCUMENT_BYTES });
@@ -68,7 +68,7 @@ impl Document {
             ["3", "1"] => Dialect::V31,
             _ => return Err(DocumentError::Version(version.chars().take(32).collect())),
         };
-        // Texts that YAML without quotes reads as numbers.
+        // Texts that YAML reads as numbers if they have no quotes.
         for member in ["title", "version"] {
             if let Some(said) = root.get_mut("info").and_then(|info| info.get_mut(member))
                 && said.is_number()
@@ -79,13 +79,13 @@ impl Document {
         Ok(Self { root, dialect })
     }
 
-    /// What the API is called; empty if it says nothing.
+    /// The API's title; empty if there is none.
     #[must_use]
     pub fn title(&self) -> &str {
         self.info("title")
     }
 
-    /// Which version of the API it is of; empty if it says nothing.
+    /// The API's version; empty if there is none.
     #[must_use]
     pub fn version(&self) -> &str {
         self.info("version")
@@ -110,16 +110,16 @@ impl fmt::Debug for Document {
     }
 }
 
-/// Counts what a document costs while it is read.
+/// Counts a document's values and repeated text while it is read.
 #[derive(Default)]
 struct Budget {
     values: usize,
-    /// Bytes of text that stand there once more.
+    /// Bytes of text repeated by aliases.
     repeated: usize,
 }
 
 impl Budget {
-    /// Another value, at this depth.
+    /// Counts a value at this depth.
     fn take(&mut self, depth: usize) -> Result<(), DocumentError> {
         self.values += 1;
         if self.values > limits::DOCUMENT_VALUES {
@@ -131,7 +131,7 @@ impl Budget {
         Ok(())
     }
 
-    /// A text that stands there once more: one long text would be many, and still few values.
+    /// Counts text that an alias repeats: a long text is few values, however often it is repeated.
     fn repeat(&mut self, text: &str) -> Result<(), DocumentError> {
         self.repeated += text.len();
         if self.repeated > limits::DOCUMENT_REPEATED_BYTES {

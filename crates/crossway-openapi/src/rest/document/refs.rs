@@ -5,22 +5,22 @@ use serde_json::Value;
 
 use super::limits;
 
-/// Why a reference leads nowhere.
+/// Why a reference can't be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Broken {
-    /// It leads out of the document.
+    /// The target is outside the document.
     #[error("it refers to {0:?}, outside the document, which is not fetched: bundle the document first")]
     Remote(String),
-    /// There is nothing there.
+    /// The target does not exist.
     #[error("it refers to {0:?}, and nothing is there")]
     Missing(String),
-    /// It leads in a circle.
+    /// The references form a circle.
     #[error("it refers to {0:?}, which leads in a circle")]
     Circle(String),
 }
 
-/// What a reference stands for, and the node itself if it is none: one step.
+/// The target of a reference: one step.
 pub(in crate::rest) fn target<'a>(root: &'a Value, reference: &str) -> Result<&'a Value, Broken> {
     let shown = || reference.chars().take(128).collect::<String>();
     let Some(pointer) = reference.strip_prefix('#') else { return Err(Broken::Remote(shown())) };
@@ -28,7 +28,7 @@ pub(in crate::rest) fn target<'a>(root: &'a Value, reference: &str) -> Result<&'
     root.pointer(&pointer).ok_or_else(|| Broken::Missing(shown()))
 }
 
-/// What a node stands for, over as many references as it takes.
+/// Follows references from a node until one that is not a reference.
 pub(in crate::rest) fn resolve<'a>(root: &'a Value, node: &'a Value) -> Result<&'a Value, Broken> {
     let mut node = node;
     for _ in 0..limits::REFERENCES {

@@ -69,7 +69,7 @@ fn depth_without_end_is_refused() {
     }
     let yaml = format!("{}x", "- ".repeat(limits::DOCUMENT_DEPTH + 2));
     assert_eq!(Document::parse(yaml.as_bytes()).unwrap_err(), too_deep);
-    // The parser has a bound of its own on flow collections.
+    // The parser has its own bound on flow collections.
     let flow = format!("a: {}", "[".repeat(100_000));
     assert!(Document::parse(flow.as_bytes()).is_err());
 }
@@ -100,7 +100,7 @@ fn a_long_text_is_not_copied_for_each_of_its_aliases() {
         let yaml = format!("openapi: 3.1.0\na: {anchor}\nb: [{}*a]\n", "*a, ".repeat(8));
         assert_eq!(Document::parse(yaml.as_bytes()).unwrap_err(), too_repetitive);
     }
-    // Names of members, and texts that become such, are texts too. The parser takes none that is long.
+    // Names of members, and texts that become names, count too. The parser accepts no long names.
     let name = "x".repeat(1000);
     for alias in ["*a", "? *k\n  : 1"] {
         let aliases = format!("- {alias}\n").repeat(limits::DOCUMENT_REPEATED_BYTES / name.len());

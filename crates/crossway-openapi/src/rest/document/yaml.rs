@@ -1,6 +1,6 @@
 //! Parses YAML 1.2 within bounds, by the events of `granit-parser`.
 //!
-//! Plain scalars mean what the core schema says (YAML 1.2.2, section 10.3): `no` and `on` are texts. An alias costs as much as what
+//! Plain scalars have the meaning of the core schema (YAML 1.2.2, section 10.3): `no` and `on` are texts. An alias costs as much as what
 //! it stands for, each time that it is used.
 
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ struct Tree {
     root: Option<Value>,
 }
 
-/// A list or a map whose end has not come, and its anchor; 0 stands for none.
+/// A list or a map that is not complete yet, and its anchor; 0 is none.
 struct Open {
     anchor: usize,
     what: What,
@@ -89,7 +89,7 @@ impl Tree {
         matches!(self.open.last(), Some(Open { what: What::Map { key: None, .. }, .. }))
     }
 
-    /// Keeps what an alias may stand for. A copy, which costs as much as an alias.
+    /// Keeps a copy of a value that aliases may refer to. The copy costs as much as an alias.
     fn remember(&mut self, anchor: usize, value: &Value) -> Result<(), DocumentError> {
         if anchor != 0 {
             self.count(value)?;
@@ -141,7 +141,7 @@ impl Tree {
             self.budget.repeat(&key)?;
             return self.key(key, at);
         }
-        // Counted before it is copied: aliases of aliases would be many.
+        // Counted before it is copied: aliases of aliases could be very many.
         self.count(&value)?;
         let copy = value.clone();
         self.anchors.insert(anchor, value);
@@ -190,7 +190,7 @@ fn number(text: &str) -> Option<Number> {
         return None;
     }
     let whole = text.parse::<i64>().map(Number::from).or_else(|_| text.parse::<u64>().map(Number::from));
-    // Texts such as `.inf` are no numbers in JSON, and stay texts.
+    // Texts such as `.inf` are not JSON numbers, and stay texts.
     whole.ok().or_else(|| text.parse().ok().filter(|real: &f64| real.is_finite()).and_then(Number::from_f64))
 }
 

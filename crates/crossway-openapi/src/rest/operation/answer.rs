@@ -7,8 +7,8 @@ use super::super::document::{Document, resolve};
 use super::super::schema::{Schemas, Side};
 use crate::calling::{BodyKind, kind};
 
-/// What all that may be answered looks like, if that is said of all of it: a success that is no JSON, or of which nothing is said,
-/// has no structured content, which who has an `outputSchema` must give (2026-07-28, server/tools, Output Schema).
+/// The output schema, if the document describes every success with one and the same JSON schema: any other success would have no structured
+/// content, which a tool with an `outputSchema` must return (2026-07-28, server/tools, Output Schema).
 pub(super) fn output_schema(document: &Document, method: &Method, operation: &Value) -> Option<Value> {
     // "The server MUST NOT send content in the response" (RFC 9110, section 9.3.2).
     if *method == Method::HEAD {
@@ -43,7 +43,7 @@ pub(super) fn output_schema(document: &Document, method: &Method, operation: &Va
     Some(schema.into())
 }
 
-/// Puts definitions into a schema.
+/// Adds definitions to a schema.
 pub(super) fn add(schema: &mut Map<String, Value>, definitions: Map<String, Value>) {
     if !definitions.is_empty() {
         schema.insert("$defs".to_owned(), definitions.into());

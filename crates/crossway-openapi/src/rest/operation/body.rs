@@ -20,39 +20,39 @@ pub(in crate::rest) struct Body {
     pub(in crate::rest) encodings: BTreeMap<String, Encoding>,
 }
 
-/// How a body is written.
+/// The format of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::rest) enum MediaKind {
     Json,
     Form,
     Multipart,
     Text,
-    /// Its argument is the base64 of it.
+    /// Raw bytes; the argument is their base64.
     Binary,
 }
 
-/// What a body is made of.
+/// The arguments that make up a body.
 #[derive(Debug)]
 pub(in crate::rest) enum Fields {
-    /// The argument of this name.
+    /// A single argument of this name.
     Whole(String),
-    /// Members of an object, by the names of the arguments that they are taken from.
+    /// Members of an object, by the names of their arguments.
     Members(BTreeMap<String, String>),
 }
 
-/// How one member of a form or of a multipart body is written (OpenAPI 3.1.1, Encoding Object).
+/// The encoding of one member of a form or of a multipart body (OpenAPI 3.1.1, Encoding Object).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::rest) struct Encoding {
     pub(in crate::rest) style: Option<Style>,
     pub(in crate::rest) explode: Option<bool>,
     pub(in crate::rest) mime: Option<String>,
-    /// Whether its argument is the base64 of what is sent.
+    /// Whether the argument is the base64 of the bytes that are sent.
     pub(in crate::rest) is_binary: bool,
-    /// Whether it is base64 itself: the argument is sent as it is, under `Content-Transfer-Encoding`.
+    /// Whether the value itself is base64: the argument is sent unchanged, with `Content-Transfer-Encoding`.
     pub(in crate::rest) is_base64: bool,
 }
 
-/// A body as it is described.
+/// A body as the document describes it.
 pub(super) struct Media<'a> {
     pub(super) kind: MediaKind,
     pub(super) mime: &'a str,
@@ -62,7 +62,7 @@ pub(super) struct Media<'a> {
     pub(super) encodings: BTreeMap<String, Encoding>,
 }
 
-/// Of the bodies that an operation takes, the one that is made most easily.
+/// Selects the media type that is easiest to make, of those that an operation accepts.
 pub(super) fn media<'a>(document: &'a Document, operation: &'a Value) -> Result<Option<Media<'a>>, Unusable> {
     let Some(body) = operation.get("requestBody") else { return Ok(None) };
     let body = resolve(document.root(), body)?;
@@ -74,7 +74,7 @@ pub(super) fn media<'a>(document: &'a Document, operation: &'a Value) -> Result<
             [MediaKind::Json, MediaKind::Form, MediaKind::Multipart, MediaKind::Text, MediaKind::Binary];
         all.iter().position(|of| *of == kind)
     };
-    // `application/json` before its like.
+    // `application/json` before its variants.
     let best = found.min_by_key(|(kind, mime, _)| (order(*kind), mime.len()));
     let Some((kind, mime, media)) = best else {
         if !is_required {
@@ -138,7 +138,7 @@ fn encodings(
             _ => None,
         };
         entry.explode = encoding.get("explode").and_then(Value::as_bool);
-        // Of several the first; what can't stand in a header is none.
+        // The first of several; one that can't be in a header is ignored.
         let mime = text("contentType").and_then(|mimes| mimes.split(',').next()).map(str::trim);
         entry.mime = mime
             .filter(|mime| !mime.contains('*') && mime.bytes().all(|byte| matches!(byte, b' '..=b'~')))
@@ -147,7 +147,7 @@ fn encodings(
     Ok(all)
 }
 
-/// The members that a schema names, and those that it is composed of.
+/// The members that a schema and the schemas that it is composed of name.
 fn members<'a>(
     document: &'a Document,
     schema: Option<&'a Value>,
@@ -167,12 +167,12 @@ fn members<'a>(
     Ok(found)
 }
 
-/// Whether a schema is one of bytes that are sent as they are, and so of an argument that is base64 of them: 3.0 says so by its format, 3.1 by a
-/// media type that no text has, without an encoding (OpenAPI 3.1.1, Working with Binary Data).
+/// Whether a schema describes raw bytes, so that the argument is their base64. OpenAPI 3.0 uses `format` for that, 3.1 a media type that is
+/// not a text's, without an encoding (OpenAPI 3.1.1, Working with Binary Data).
 pub(super) fn is_binary(schema: &Value) -> bool {
     let text = |member| schema.get(member).and_then(Value::as_str);
     let is_of_bytes = |mime: &str| {
-        // A text may be one that is JSON or has a type of its own.
+        // A text can contain JSON, or have another text type.
         schema.get("type").is_none() || !matches!(kind(mime), BodyKind::Json | BodyKind::Text)
     };
     let is_said =
@@ -180,7 +180,7 @@ pub(super) fn is_binary(schema: &Value) -> bool {
     text("format") == Some("binary") && !is_base64(schema) || is_said
 }
 
-/// Whether a schema is one of base64: that is what is sent, and not what it stands for.
+/// Whether a schema describes base64 text, which is sent as it is.
 pub(super) fn is_base64(schema: &Value) -> bool {
     let encoding = schema.get("contentEncoding").and_then(Value::as_str);
     encoding.is_some_and(|encoding| encoding.eq_ignore_ascii_case("base64"))

@@ -16,16 +16,16 @@ use super::body::{Media, is_binary, media};
 use super::parameters::{Described, parameters};
 use super::{Body, Fields, MediaKind, Operation, Place, Template, Unusable};
 
-/// What operations are made tools with.
+/// The context in which operations are compiled.
 pub(in crate::rest) struct Context<'a> {
     pub(in crate::rest) document: &'a Document,
     pub(in crate::rest) schemes: Schemes,
-    /// Whether tools say what their answers look like.
+    /// Whether tools have output schemas.
     pub(in crate::rest) has_output_schemas: bool,
 }
 
 impl<'a> Context<'a> {
-    /// `filled` is where credentials are, whatever the document says of them.
+    /// `filled` are the places that credentials fill, whatever the document says.
     pub(in crate::rest) fn new(
         document: &'a Document,
         has_output_schemas: bool,
@@ -35,7 +35,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Makes a tool of an operation.
+/// Compiles an operation into a tool.
 pub(in crate::rest) fn compile(
     context: &Context<'_>,
     path: &str,
@@ -67,7 +67,7 @@ pub(in crate::rest) fn compile(
     let definition = definition(&tool, &method, path, operation, input, output.as_ref());
     let (definition, is_structured) = match definition {
         long if long.len() > limits::TOOL_BYTES && output.is_some() => {
-            // What answers look like is what can be done without.
+            // The output schema is dispensable.
             let mut tool: Value = serde_json::from_str(&long).unwrap_or_default();
             tool.as_object_mut().map(|tool| tool.remove("outputSchema"));
             (tool.to_string(), false)
@@ -103,7 +103,7 @@ pub(in crate::rest) fn compile(
 struct Arguments {
     schemas: Map<String, Value>,
     required: BTreeSet<String>,
-    /// Of the parameters, in their order.
+    /// The names of the parameters' arguments, in their order.
     names: Vec<String>,
     fields: Option<Fields>,
 }
@@ -140,8 +140,7 @@ fn arguments<'a>(
     Ok(made)
 }
 
-/// Adds what a body is made of: the members of an object as arguments of their own, where all of them are named, and anything else
-/// as one argument.
+/// Adds the arguments of a body: one for each member of an object whose members are all named, and a single one for anything else.
 fn body<'a>(
     media: &Media<'a>,
     converting: &mut Converting<'_, 'a>,
@@ -185,7 +184,7 @@ fn body<'a>(
     Ok(())
 }
 
-/// Has the members of a form that are bytes told as base64, wherever its schema names them.
+/// Rewrites the schemas of a form's binary members as base64 texts, wherever the form's schema names them.
 fn bytes_in_base64(schema: &mut Map<String, Value>, media: &Media<'_>) {
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         for (name, property) in properties {
@@ -206,7 +205,7 @@ fn bytes_in_base64(schema: &mut Map<String, Value>, media: &Media<'_>) {
     }
 }
 
-/// Whether a body's schema says that it is a text: which is all that has an encoding.
+/// Whether a body's schema describes a text. Only texts have a `contentEncoding`.
 fn is_text(schema: &Map<String, Value>) -> bool {
     match schema.get("type") {
         Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "string" || kind == "null"),
@@ -215,13 +214,13 @@ fn is_text(schema: &Map<String, Value>) -> bool {
     }
 }
 
-/// JSON is YAML, and what a schema says of a body can be written as that; as no other text.
+/// Whether a media type is YAML. JSON is YAML, so a body can be written from its schema; other text formats can't.
 fn is_yaml(mime: &str) -> bool {
     let essence = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence.ends_with("yaml")
 }
 
-/// The argument of a body that the caller has to write.
+/// The schema of the argument for a body whose text the caller has to write.
 fn written(media: &Media<'_>) -> Map<String, Value> {
     let text = format!("The text of the body, in {}.", media.mime);
     let said = media.description.map(str::trim).filter(|said| !said.is_empty());
@@ -231,7 +230,7 @@ fn written(media: &Media<'_>) -> Map<String, Value> {
     schema
 }
 
-/// Whether a schema is one of an object whose members are all named.
+/// Whether a schema describes an object whose members are all named.
 fn is_plain_object(schema: &Map<String, Value>) -> bool {
     const KNOWN: [&str; 8] = [
         "additionalProperties",
@@ -261,7 +260,7 @@ fn texts(list: Option<&Value>) -> Vec<&str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// A schema that is an object: what is not says nothing that arguments are told by.
+/// A schema as an object: `true` and `false` say nothing about arguments.
 fn object(schema: Value) -> Map<String, Value> {
     match schema {
         Value::Object(schema) => schema,
@@ -271,7 +270,7 @@ fn object(schema: Value) -> Map<String, Value> {
 
 fn base64(mut schema: Map<String, Value>) -> Map<String, Value> {
     if schema.remove("format").is_some() {
-        // What is said of bytes does not hold for the text that they become.
+        // Keywords about the bytes do not hold for their base64.
         schema.retain(|keyword, _| !["minLength", "maxLength", "pattern"].contains(&keyword.as_str()));
     }
     schema.insert("type".to_owned(), "string".into());
@@ -285,7 +284,7 @@ fn describe(schema: &mut Map<String, Value>, description: Option<&str>) {
     }
 }
 
-/// A name that no argument has yet: as it is, or with where it goes before it, or with a number.
+/// A name that no argument has yet: unchanged, or with its place before it, or with a number too.
 fn free(taken: &Map<String, Value>, name: &str, place: &str) -> String {
     let plain = argument_name(name);
     if !taken.contains_key(&plain) {
@@ -301,7 +300,7 @@ fn free(taken: &Map<String, Value>, name: &str, place: &str) -> String {
     free
 }
 
-/// A name that models' APIs take of arguments: `filter[name]` becomes `filter_name`.
+/// An argument name that models' APIs accept: `filter[name]` becomes `filter_name`.
 fn argument_name(name: &str) -> String {
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     if (1..=limits::NAME_BYTES).contains(&name.len()) && name.bytes().all(is_fit) {
@@ -311,7 +310,7 @@ fn argument_name(name: &str) -> String {
     if name.is_empty() { "argument".to_owned() } else { name }
 }
 
-/// A tool as it stands in lists (2026-07-28, server/tools, Tool).
+/// The tool's definition (2026-07-28, server/tools, Tool).
 fn definition(
     tool: &str,
     method: &Method,
@@ -344,7 +343,7 @@ fn definition(
     tool.to_string()
 }
 
-/// What a method means (RFC 9110, section 9.2) as hints (2026-07-28, server/tools, ToolAnnotations).
+/// The hints (2026-07-28, server/tools, ToolAnnotations) that follow from a method's semantics (RFC 9110, section 9.2).
 fn annotations(method: &Method) -> Value {
     match *method {
         Method::GET | Method::HEAD => json!({ "readOnlyHint": true, "openWorldHint": true }),

@@ -25,26 +25,26 @@ use crate::checks::Checker;
 /// An operation as a tool.
 #[derive(Debug)]
 pub(super) struct Operation {
-    /// What the tool is called.
+    /// The tool's name.
     pub(super) tool: String,
-    /// The tool as it stands in lists: JSON text.
+    /// The tool's definition: JSON text.
     pub(super) definition: Box<str>,
     pub(super) method: Method,
     pub(super) path: Template,
-    /// By the names of the arguments that they are taken from.
+    /// By the names of their arguments.
     pub(super) parameters: BTreeMap<String, Parameter>,
-    /// The arguments that there have to be.
+    /// The names of required arguments.
     pub(super) required: BTreeSet<String>,
-    /// What credentials have to fill.
+    /// The places that credentials have to fill.
     pub(super) wanted: Alternatives,
     pub(super) body: Option<Body>,
-    /// Whether its answers are structured content: it says what they look like.
+    /// Whether results have structured content: the tool has an output schema.
     pub(super) is_structured: bool,
     pub(super) checker: OnceLock<Option<Checker>>,
 }
 
 impl Operation {
-    /// What holds arguments against the schema that the tool is listed with, if that can be done; made when it is first asked for.
+    /// Checks arguments against the tool's input schema; `None` if the schema can't be used. Made on first use.
     pub(super) fn checker(&self) -> Option<&Checker> {
         #[derive(Deserialize)]
         struct Listed<'a> {
@@ -58,7 +58,7 @@ impl Operation {
     }
 }
 
-/// A parameter of a path, of the query or of the head, or a cookie.
+/// A parameter in the path, the query, a header or a cookie.
 #[derive(Debug)]
 pub(super) struct Parameter {
     pub(super) name: String,
@@ -66,11 +66,11 @@ pub(super) struct Parameter {
     pub(super) style: Style,
     pub(super) explode: bool,
     pub(super) is_required: bool,
-    /// Whether it is JSON text: it has `content` in place of a schema.
+    /// Whether its value is JSON text: it has `content` in place of a schema.
     pub(super) is_json: bool,
 }
 
-/// Where a parameter goes.
+/// Where a parameter is in the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     Path,
@@ -79,7 +79,7 @@ pub(super) enum Place {
     Cookie,
 }
 
-/// How a value becomes text (OpenAPI 3.1.1, Style Values).
+/// The serialization style of a value (OpenAPI 3.1.1, Style Values).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     Simple,
@@ -95,41 +95,41 @@ pub(super) enum Style {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unusable {
-    /// A reference leads nowhere.
+    /// A reference can't be resolved.
     #[error(transparent)]
     Reference(#[from] Broken),
     /// A schema can't be used.
     #[error(transparent)]
     Schema(#[from] BadSchema),
-    /// A part of it is not what the specification says.
+    /// A part of the operation violates the specification.
     #[error("its {0} is not what OpenAPI says")]
     Shape(&'static str),
-    /// Its path is none.
+    /// The path is invalid.
     #[error("its path {0}")]
     Path(&'static str),
-    /// A parameter is in no place that can be filled.
+    /// A parameter can't be filled.
     #[error("its parameter {name:?} {why}")]
     Parameter {
         /// The parameter.
         name: String,
-        /// What is wrong with it.
+        /// The reason.
         why: &'static str,
     },
-    /// It has too many parameters.
+    /// The operation has too many parameters.
     #[error("it has more than {} parameters", super::limits::PARAMETERS)]
     TooManyParameters,
-    /// Its body can't be made.
+    /// The body is of no media type that can be made.
     #[error("its body is of {0}, and none of them can be made")]
     Body(String),
-    /// Its servers are others.
+    /// The operation is on a server of its own.
     #[error("it is on a server of its own, {0:?}, where credentials do not go")]
     Server(String),
-    /// Its definition is too long.
+    /// The tool's definition is too long.
     #[error("its definition has {bytes} bytes, and may have {limit}")]
     TooLong {
-        /// How many it has.
+        /// The definition's length in bytes.
         bytes: usize,
-        /// How many it may have.
+        /// The limit in bytes.
         limit: usize,
     },
 }

@@ -11,10 +11,10 @@ use super::super::security::{Schemes, SecurityPlace};
 use super::{Parameter, Place, Style, Template, Unusable};
 use crate::calling::credentials::is_framing;
 
-/// A parameter, and what is told of it.
+/// A parameter and its description.
 pub(super) struct Described<'a> {
     pub(super) parameter: Parameter,
-    /// `None`: it says nothing.
+    /// `None` if the document gives none.
     pub(super) schema: Option<&'a Value>,
     pub(super) description: Option<&'a str>,
 }
@@ -48,7 +48,7 @@ pub(super) fn parameters<'a>(
         }
     }
     let mut parameters = Vec::new();
-    // Those of the path first, and then by place and name.
+    // The path's parameters first, then by place and name.
     let order = |place: &str| ["path", "query", "header", "cookie"].iter().position(|of| *of == place);
     let mut found: Vec<_> = found.into_iter().collect();
     found.sort_by_key(|((place, name), _)| (order(place), *name));
@@ -58,7 +58,7 @@ pub(super) fn parameters<'a>(
     for name in path.parameters() {
         let is_there = |of: &Described<'_>| of.parameter.place == Place::Path && of.parameter.name == name;
         if !parameters.iter().any(is_there) {
-            // Documents forget them, and what they are is plain.
+            // Some documents forget to describe a path parameter.
             let why = "is in its path, and is described nowhere";
             return Err(Unusable::Parameter { name: name.to_owned(), why });
         }
@@ -66,7 +66,7 @@ pub(super) fn parameters<'a>(
     Ok(parameters)
 }
 
-/// A parameter; `None` for one that no argument fills.
+/// Makes a parameter; `None` for one that is not an argument.
 fn parameter<'a>(
     place: &str,
     name: &str,
@@ -79,7 +79,7 @@ fn parameter<'a>(
     let is_required = flag("required").unwrap_or(false);
     let place = match place {
         "path" if path.parameters().any(|of| of == name) => Place::Path,
-        // It stands nowhere.
+        // Not in the path's template.
         "path" => return Ok(None),
         "query" if schemes.has(&SecurityPlace::Query(name.to_owned())) => return Ok(None),
         "query" => Place::Query,
@@ -127,13 +127,13 @@ fn parameter<'a>(
     Ok(Some(Described { parameter, schema, description: node.get("description").and_then(Value::as_str) }))
 }
 
-/// Whether a cookie may be called so: of the tokens (RFC 6265, section 4.1.1) those that are sent as they are.
+/// Whether a cookie can have this name: a token (RFC 6265, section 4.1.1) of characters that are sent unencoded.
 fn is_cookie_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
 enum Header {
-    /// By credentials, or by what each request has.
+    /// Set by credentials, or on every request.
     Given,
     Free(HeaderName),
     Bad,

@@ -4,20 +4,20 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::Unusable;
 
-/// A path, in its pieces.
+/// A path template, in pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::rest) struct Template(pub(in crate::rest) Vec<Piece>);
 
 /// A piece of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::rest) enum Piece {
-    /// As it is sent.
+    /// Literal text, as it is sent.
     Text(String),
-    /// What stands for the parameter of this name.
+    /// The value of the parameter of this name.
     Parameter(String),
 }
 
-/// What is encoded in the text of a path: what can't be in a URL. Escapes that are there stay.
+/// The characters that are percent-encoded in literal text: those that can't be in a URL. Existing escapes stay.
 const TEXT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')

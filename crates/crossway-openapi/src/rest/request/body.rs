@@ -11,7 +11,7 @@ use super::multipart::{Multipart, Part};
 use super::style::{Query, text};
 use super::{BadArguments, multipart};
 
-/// Makes the body of a request, and says of which type it is. There is none if nothing is said of it and none has to be.
+/// Makes the body of a request, and sets its `Content-Type`. An optional body without arguments is left out.
 pub(super) fn body(
     body: &Body,
     mut arguments: Map<String, Value>,
@@ -55,7 +55,7 @@ fn members<'a>(argument: &str, value: &'a Value) -> Result<&'a Map<String, Value
     value.as_object().ok_or_else(|| BadArguments::Kind { name: argument.to_owned(), wanted })
 }
 
-/// `application/x-www-form-urlencoded`: lists are repeated and objects are JSON, unless the document says otherwise
+/// `application/x-www-form-urlencoded`: a list is repeated members and an object is JSON, unless the document says otherwise
 /// (OpenAPI 3.1.1, Encoding Object).
 fn form(body: &Body, argument: &str, value: &Value) -> Result<Query, BadArguments> {
     let mut query = Query::new();
@@ -73,7 +73,7 @@ fn form(body: &Body, argument: &str, value: &Value) -> Result<Query, BadArgument
     Ok(query)
 }
 
-/// `multipart/form-data`: a part a member, and one for each element of a list; objects are JSON.
+/// `multipart/form-data`: one part for each member, or for each element of a list; objects are JSON.
 fn parts(body: &Body, argument: &str, value: &Value) -> Result<Multipart, BadArguments> {
     let mut multipart = Multipart::new();
     for (name, value) in members(argument, value)?.iter().filter(|(_, value)| !value.is_null()) {

@@ -5,18 +5,18 @@ use serde_json::{Map, Number, Value};
 use super::super::operation::{Fields, MediaKind, Operation};
 use super::BadArguments;
 
-/// Up to where each integer is a float of its own: 2^53.
+/// 2^53: floats represent every integer below it exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The arguments of a call, if the tool takes them.
+/// Validates and normalizes the arguments of a call.
 ///
-/// A schema that can't be used holds nobody up: the API says then what is wrong.
+/// A schema that can't be used is skipped: the API then says what is wrong.
 pub(in crate::rest) fn checked(
     operation: &Operation,
     mut arguments: Map<String, Value>,
 ) -> Result<Map<String, Value>, BadArguments> {
     known(operation, &arguments)?;
-    // Models write null for what they leave out, and but for JSON there is no null that could be sent.
+    // Models write null for arguments that they leave out, and only JSON bodies can represent null.
     let has_null = |name: &String| {
         let is_json = operation.body.as_ref().is_some_and(|body| body.kind == MediaKind::Json);
         is_json && !operation.parameters.contains_key(name)
@@ -35,14 +35,14 @@ pub(in crate::rest) fn checked(
     }
 }
 
-/// Writes 5.0 as 5, which is the same number to a schema (JSON Schema 2020-12, section 6.1.1), and to JavaScript. Models write either, and
-/// APIs that want an integer refuse the other, in a query as in JSON.
+/// Writes 5.0 as 5, the same number to a schema (JSON Schema 2020-12, section 6.1.1) and to JavaScript. Models write either, and APIs that
+/// want an integer reject 5.0, in a query as in JSON.
 fn whole(value: &mut Value) {
     match value {
         Value::Number(number) => {
             let float = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
             if let Some(float) = float.filter(|float| float.abs() < EXACT) {
-                // Exact, as far as integers are.
+                // Exact: the float is a whole number within the bound.
                 *number = Number::from(float as i64);
             }
         }
@@ -52,7 +52,7 @@ fn whole(value: &mut Value) {
     }
 }
 
-/// Refuses arguments that nothing takes: who means one of another name should know.
+/// Refuses unknown arguments, so that a misspelt name is noticed.
 fn known(operation: &Operation, arguments: &Map<String, Value>) -> Result<(), BadArguments> {
     let of_body = |name: &String| match operation.body.as_ref().map(|body| &body.fields) {
         Some(Fields::Whole(argument)) => argument == name,

@@ -2,7 +2,7 @@
 
 use crate::checks::{Fault, told};
 
-/// Why no request can be made of a call's arguments. It never says what a value is; models read it and try again.
+/// Why no request can be made of a call's arguments. Never contains a value; models read it and try again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(in crate::rest) enum BadArguments {

@@ -21,10 +21,10 @@ use style::{Query, expanded, headed, percent};
 
 const ACCEPT: HeaderValue = HeaderValue::from_static("application/json, */*;q=0.8");
 
-/// Makes the request of a call.
+/// Builds the request of a call.
 ///
-/// Each argument goes where its parameter says and nowhere else: a value ends neither a path's segment nor a member of the query nor
-/// a header nor a cookie, whatever is in it. What credentials fill, arguments do not.
+/// Each argument goes where its parameter says and nowhere else: a value can't end a path segment, a query member, a header or a cookie,
+/// whatever it contains. Arguments can't fill the places of credentials.
 pub(super) fn request(
     operation: &Operation,
     base: &str,
@@ -43,7 +43,7 @@ pub(super) fn request(
         let is_attached = match &parameter.place {
             Place::Query => attached.has_query(&parameter.name),
             Place::Cookie => attached.has_cookie(&parameter.name),
-            // Others replace what arguments have put there.
+            // Attached headers replace those of arguments.
             _ => false,
         };
         if is_attached {
@@ -89,10 +89,10 @@ pub(super) fn request(
     Ok(Outgoing { method: operation.method.clone(), uri, headers, body })
 }
 
-/// Fills a path in.
+/// Appends the path with its parameters filled in.
 ///
-/// What ends a part of it is encoded in values. A path that has `.` or `..` between slashes once it is decoded is refused: servers and
-/// proxies that decode a path before they take it apart would be led elsewhere, and `%2E%2E` is as good as `..` to many.
+/// Delimiters in values are encoded. A path with a decoded segment `.` or `..` is refused: servers and proxies that decode a path before
+/// they split it would end up elsewhere, and many treat `%2E%2E` as `..`.
 fn path(operation: &Operation, arguments: &Map<String, Value>, url: &mut String) -> Result<(), BadArguments> {
     let begin = url.len();
     let mut ends: Vec<(usize, &str)> = Vec::new();
@@ -118,7 +118,7 @@ fn path(operation: &Operation, arguments: &Map<String, Value>, url: &mut String)
         url.push_str(&text);
         ends.push((url.len(), argument));
     }
-    // As a whole: what stands side by side may make one of what neither is.
+    // Checked as a whole: adjacent pieces may form a dot segment together.
     let mut end = begin;
     for segment in url[begin..].split('/') {
         if leads_elsewhere(&percent_decode_str(segment).decode_utf8_lossy()) {
@@ -130,7 +130,7 @@ fn path(operation: &Operation, arguments: &Map<String, Value>, url: &mut String)
     Ok(())
 }
 
-/// Whether a text has `.` or `..` between slashes. `..;a` is one too: servers that know matrix parameters put them aside first.
+/// Whether a text has a segment `.` or `..`. `..;a` counts too: servers that know matrix parameters strip these first.
 fn leads_elsewhere(text: &str) -> bool {
     text.split(['/', '\\']).any(|part| matches!(part.split(';').next(), Some("." | "..")))
 }

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-/// What a part of bytes is.
+/// The media type of a part of raw bytes.
 pub(super) const BYTES: &str = "application/octet-stream";
 
-/// Of which kind a part is.
+/// The kind of a part.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Part<'a> {
     pub(super) mime: Option<&'a str>,
@@ -15,7 +15,7 @@ pub(super) struct Part<'a> {
     pub(super) is_base64: bool,
 }
 
-/// A body of parts. What is between them is random, and in none of them but by a chance of 2^-128.
+/// A multipart body. The boundary is random, and occurs in a part only with probability 2^-128.
 pub(super) struct Multipart {
     boundary: String,
     text: Vec<u8>,
@@ -26,7 +26,7 @@ impl Multipart {
         Self { boundary: format!("crossway-{:032x}", crate::calling::random()), text: Vec::new() }
     }
 
-    /// Adds a part. Its name can't end the header that it stands in (WHATWG HTML, multipart form data: a quote and line breaks are
+    /// Adds a part. Its name can't end its header (WHATWG HTML, multipart form data: a quote and line breaks are
     /// escaped).
     pub(super) fn add(&mut self, name: &str, kind: Part<'_>, value: &[u8]) {
         let name = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");

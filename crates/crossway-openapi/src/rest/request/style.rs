@@ -8,15 +8,15 @@ use super::super::limits;
 use super::super::operation::Style;
 use super::BadArguments;
 
-/// All but what is never a delimiter (RFC 3986, section 2.3, unreserved characters).
+/// All characters but the unreserved (RFC 3986, section 2.3), which are never delimiters.
 const DELIMITERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Writes a text so that it ends nothing that it stands in.
+/// Percent-encodes a text, so that it has no delimiters.
 pub(super) fn percent(text: &str, out: &mut String) {
     out.extend(utf8_percent_encode(text, DELIMITERS));
 }
 
-/// The text of a value that is not made of others; JSON of one that is.
+/// The text of a scalar value; JSON of a list or an object.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -24,8 +24,8 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-/// `simple`, `label` and `matrix`: RFC 6570's expansions without an operator, with `.` and with `;` (section 3.2.1). Each name and each
-/// part is written by `write`. What is null is left out, and a list or an object with nothing in it is nothing.
+/// `simple`, `label` and `matrix`: RFC 6570's expansions without an operator, with `.` and with `;` (section 3.2.1). `write` encodes each
+/// name and each value. Null values are left out, and an empty list or object expands to nothing.
 pub(super) fn expanded(
     style: Style,
     explode: bool,
@@ -44,7 +44,7 @@ pub(super) fn expanded(
         out
     };
     let name = written(name);
-    // `;name` is what an empty value is, where values are named.
+    // In `matrix`, an empty value is written as `;name`.
     let pair = |name: &str, value: &str| match value {
         "" if is_named => name.to_owned(),
         value => format!("{name}={value}"),
@@ -74,7 +74,7 @@ pub(super) fn expanded(
     format!("{first}{joined}")
 }
 
-/// A value as a header's. What could end the header is refused.
+/// A value as a header value. Characters that could end the header are refused.
 pub(super) fn headed(value: &Value, explode: bool, argument: &str) -> Result<HeaderValue, BadArguments> {
     let bad = || BadArguments::Header(argument.to_owned());
     let text = expanded(Style::Simple, explode, "", value, |part, out| out.push_str(part));
@@ -90,10 +90,10 @@ pub(super) fn headed(value: &Value, explode: bool, argument: &str) -> Result<Hea
 
 /// A query, a form, or cookies.
 pub(super) struct Query {
-    /// What is between two members.
+    /// The separator of members.
     between: &'static str,
     text: String,
-    /// Names of its members that came from within an argument.
+    /// Names of members that come from within an argument (the keys of an object).
     named: Vec<String>,
 }
 
@@ -102,12 +102,12 @@ impl Query {
         Self { between: "&", text: String::new(), named: Vec::new() }
     }
 
-    /// Cookies (RFC 6265, section 4.2.1). Each member is one, for what is between the members of a query is nothing between cookies.
+    /// Cookies (RFC 6265, section 4.2.1). Each member is a cookie, since `&` does not separate cookies.
     pub(super) fn cookies() -> Self {
         Self { between: "; ", ..Self::new() }
     }
 
-    /// Adds a parameter in its style. What is null is left out, and so is a list or an object with nothing in it (RFC 6570, section 2.3).
+    /// Adds a parameter in its style. A null value is left out, and so is an empty list or object (RFC 6570, section 2.3).
     pub(super) fn add(
         &mut self,
         style: Style,
@@ -145,14 +145,14 @@ impl Query {
         }
     }
 
-    /// `name[member]=value`. What is deeper, the specification leaves open; this is how APIs take it.
+    /// `name[member]=value`. The specification leaves deeper levels open; this is how APIs accept them.
     fn deep(&mut self, argument: &str, name: &str, value: &Value, depth: usize) -> Result<(), BadArguments> {
         if depth > limits::QUERY_DEPTH {
             return Err(BadArguments::Deep(argument.to_owned()));
         }
         match value {
             Value::Object(members) => members.iter().try_for_each(|(member, value)| {
-                // `a][b` would be two.
+                // `a][b` would read as two members.
                 if member.contains(['[', ']']) {
                     return Err(BadArguments::Brackets(argument.to_owned()));
                 }
@@ -199,7 +199,7 @@ impl Query {
         self.text.push('=');
     }
 
-    /// Refuses a member that an argument has named, and is not its to name.
+    /// Refuses a member named by an argument that is not allowed to name it.
     pub(super) fn refuse(&self, is_taken: impl Fn(&str) -> bool) -> Result<(), BadArguments> {
         match self.named.iter().find(|name| is_taken(name)) {
             Some(name) => Err(BadArguments::Taken(name.clone())),
@@ -207,7 +207,7 @@ impl Query {
         }
     }
 
-    /// Puts it behind a path.
+    /// Appends the query to a URL.
     pub(super) fn put(&self, url: &mut String) {
         if !self.text.is_empty() {
             url.push('?');
@@ -215,7 +215,7 @@ impl Query {
         }
     }
 
-    /// Puts cookies behind those that credentials have put into a request.
+    /// Adds the cookies after those of the credentials.
     pub(super) fn put_cookies(&self, headers: &mut HeaderMap) -> Result<(), BadArguments> {
         if self.text.is_empty() {
             return Ok(());
@@ -235,7 +235,7 @@ impl Query {
         Ok(())
     }
 
-    /// As the body of a form.
+    /// The text, as the body of a form.
     pub(super) fn into_body(self) -> String {
         self.text
     }

@@ -33,7 +33,7 @@ fn made(api: &Api, arguments: Value) -> Result<Outgoing, BadArguments> {
     request(&api.0.operations[0], &api.0.base, &Attached::new(), arguments)
 }
 
-/// What a server reads in a URL: the parts of its path and the members of its query, decoded.
+/// Reads a URL like a server: the segments of its path and the members of its query, decoded.
 fn read(uri: &Uri) -> (Vec<String>, Vec<(String, String)>) {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
     let path = uri.path().split('/').skip(1).map(decoded).collect();
@@ -122,7 +122,7 @@ fn what_is_attached_is_there_once() {
     assert_eq!(taken, BadArguments::Taken("sid".to_owned()));
 }
 
-/// The cookies that a parameter `color` makes.
+/// The cookies made of a parameter `color`.
 fn cookies_of(explode: Option<bool>, value: Value) -> Result<String, BadArguments> {
     let mut color = json!({ "name": "color", "in": "cookie" });
     if let Some(explode) = explode {
@@ -202,7 +202,7 @@ fn what_has_nothing_in_it_is_not_in_a_query() {
     }
 }
 
-/// The path that a parameter `color` of a style makes, without what stands around it.
+/// The path made of a parameter `id` of this style, without the text around it.
 fn path_of(style: &str, explode: bool, value: Value) -> Result<String, BadArguments> {
     let id = json!({ "name": "id", "in": "path", "required": true, "style": style, "explode": explode });
     let outgoing = made(&api(json!({ "parameters": [id] })), json!({ "id": value }))?;
@@ -261,7 +261,7 @@ fn no_style_of_a_path_leads_elsewhere() {
         ("label", false, json!({ "a": null }), &empty),
         ("matrix", false, json!([]), &empty),
         ("simple", false, json!([null]), &empty),
-        // What is `.` with the style's own.
+        // Values that become `.` or `..` with the style's own delimiter.
         ("label", false, json!("."), &dots),
         ("label", true, json!(["", ""]), &dots),
         ("label", false, json!("/x"), &dots),
@@ -275,7 +275,7 @@ fn no_style_of_a_path_leads_elsewhere() {
         let refused = path_of(style, explode, value.clone());
         assert_eq!(refused.as_ref().unwrap_err(), wanted, "{style} {explode} {value}");
     }
-    // None of what is in a value ends what it stands in.
+    // Nothing in a value ends what it is in.
     let hostile = "a;b=c/d,e?f#g.h\r\n %2F";
     let encoded = "a%3Bb%3Dc%2Fd%2Ce%3Ff%23g.h%0D%0A%20%252F";
     assert_eq!(path_of("matrix", false, json!(hostile)).unwrap(), format!(";id={encoded}"));

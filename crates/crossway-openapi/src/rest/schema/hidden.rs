@@ -12,12 +12,12 @@ use super::{Schemas, Side};
 pub(super) type Names<'a> = HashSet<&'a str>;
 
 impl<'a> Schemas<'a> {
-    /// The members that are not for this side, of an object to which all of a schema's `allOf` applies and what it refers to.
+    /// The members that are not for this side, of an object to which the schema, all its `allOf`s and its references apply.
     pub(super) fn hidden(&mut self, schema: &'a Value) -> Names<'a> {
         self.hidden_in(vec![schema], &["allOf"])
     }
 
-    /// Those that are not in one at least of a schema's alternatives. The schema itself can't ask for them.
+    /// The members that are hidden in at least one of a schema's alternatives. The schema itself can't require them.
     pub(super) fn hidden_in_one(&mut self, alternatives: Vec<&'a Value>) -> Names<'a> {
         self.hidden_in(alternatives, &["allOf", "anyOf", "oneOf"])
     }
@@ -45,13 +45,13 @@ impl<'a> Schemas<'a> {
                 && self.applying(vec![property], &["allOf"]).into_iter().any(|part| self.says_hidden(part))
     }
 
-    /// Whether a schema says by itself that what it is of is not for this side.
+    /// Whether a schema itself says that its value is not for this side.
     pub(super) fn says_hidden(&self, schema: &Value) -> bool {
         let keyword = if self.side == Side::Request { "readOnly" } else { "writeOnly" };
         schema.get(keyword) == Some(&Value::Bool(true))
     }
 
-    /// These schemas, what they refer to, and what they are composed of by some keywords. What leads nowhere is told where it is converted.
+    /// These schemas, and those that they refer to or are composed of by `through`. Broken references are reported when they are converted.
     fn applying(&mut self, mut left: Vec<&'a Value>, through: &[&str]) -> Vec<&'a Value> {
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
         while let Some(schema) = left.pop() {

@@ -9,7 +9,7 @@ use super::super::limits;
 use super::hidden::Names;
 use super::{BadSchema, Schemas, Stop};
 
-/// What a keyword is.
+/// What a keyword's value contains.
 enum Keyword {
     /// A schema.
     Schema,
@@ -17,10 +17,10 @@ enum Keyword {
     List,
     /// Schemas by name.
     Map,
-    /// Something that does not hold a schema.
+    /// A value without schemas.
     Value,
-    /// Of OpenAPI alone, or of documents, or not known: not kept. Definitions are found from the document's root, and what nobody knows may
-    /// hold what somebody takes for a reference.
+    /// Removed: keywords of OpenAPI or of documents, and unknown ones. Definitions are found from the document's root, and an unknown
+    /// keyword may contain what some reader takes for a reference.
     Gone,
 }
 
@@ -44,13 +44,13 @@ fn keyword(name: &str) -> Keyword {
         | "maxContains" | "maxItems" | "maxLength" | "maxProperties" | "maximum" | "minContains"
         | "minItems" | "minLength" | "minProperties" | "minimum" | "multipleOf" | "nullable" | "pattern"
         | "required" | "title" | "type" | "uniqueItems" => Keyword::Value,
-        // `x-mcp-header` among them: a document does not say what headers a client sends us.
+        // This includes `x-mcp-header`: a document must not decide which headers a client sends us.
         _ => Keyword::Gone,
     }
 }
 
 impl<'a> Schemas<'a> {
-    /// All keywords of a schema but its reference, without the members that are hidden.
+    /// Converts all keywords of a schema but its reference, without hidden members.
     pub(super) fn keywords(
         &mut self,
         members: &'a Map<String, Value>,
@@ -69,7 +69,7 @@ impl<'a> Schemas<'a> {
                     schema.insert(name.clone(), self.schema(value, None, depth + 1)?);
                 }
                 (Keyword::List, Value::Array(list)) => {
-                    // What has to hold anyway is of the same object; what may hold instead of another is not.
+                    // `allOf` is about the same object, so that the hidden members apply; alternatives have their own.
                     let applied = (name == "allOf").then_some(hidden);
                     let list = list.iter().map(|value| self.schema(value, applied, depth + 1));
                     schema.insert(name.clone(), list.collect::<Result<Vec<_>, _>>()?.into());
@@ -77,7 +77,7 @@ impl<'a> Schemas<'a> {
                 (Keyword::Map, Value::Object(map)) => {
                     let mut made = Map::new();
                     for (key, value) in map {
-                        // One that says it by itself is left out also where there is too much to look at.
+                        // A member that is hidden by its own schema is left out even beyond the limit of lookups.
                         if name == "properties" && (hidden.contains(key.as_str()) || self.says_hidden(value))
                         {
                             continue;
@@ -130,7 +130,7 @@ impl<'a> Schemas<'a> {
     }
 }
 
-/// Whether a value is one that the keyword may have. Clients that check schemas would refuse the whole list for one that is not.
+/// Whether the keyword may have this value. Clients that validate schemas would reject the whole list for an invalid one.
 fn is_fit(name: &str, value: &Value) -> bool {
     let is_type = |value: &Value| {
         let types = ["array", "boolean", "integer", "null", "number", "object", "string"];
@@ -166,7 +166,7 @@ fn shortened<'v>(name: &str, value: &'v Value) -> Cow<'v, Value> {
     }
 }
 
-/// A text that is not longer than descriptions may be.
+/// Cuts a text to the longest that a description may be.
 pub(in crate::rest) fn short(text: &str) -> &str {
     if text.len() <= limits::DESCRIPTION_BYTES {
         return text;
@@ -175,7 +175,7 @@ pub(in crate::rest) fn short(text: &str) -> &str {
     &text[..end.unwrap_or_default()]
 }
 
-/// Whether a bound is a value itself, as OpenAPI 3.0 says it: documents of 3.1 that were of 3.0 do too, and it is no schema there.
+/// Converts a Boolean `exclusiveMinimum` or `exclusiveMaximum` of OpenAPI 3.0 into a number. Converted documents of 3.1 have these too.
 fn exclusive(schema: &mut Map<String, Value>) {
     for (exclusive, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
         match schema.get(exclusive) {
@@ -191,7 +191,7 @@ fn exclusive(schema: &mut Map<String, Value>) {
     }
 }
 
-/// A schema of OpenAPI 3.0 as one of JSON Schema 2020-12.
+/// Converts a schema of OpenAPI 3.0 to JSON Schema 2020-12.
 fn of_30(mut schema: Map<String, Value>) -> Value {
     if schema.remove("nullable") != Some(Value::Bool(true)) {
         return schema.into();
@@ -204,7 +204,7 @@ fn of_30(mut schema: Map<String, Value>) -> Value {
     if let Some(kind) = schema.get_mut("type") {
         *kind = json!([kind.take(), "null"]);
     } else if ["allOf", "anyOf", "oneOf"].iter().any(|of| schema.contains_key(*of)) {
-        // Without a type it says nothing by the letter, and is meant to.
+        // By the letter, `nullable` without a type has no effect; it is meant to have one.
         return json!({ "anyOf": [schema, { "type": "null" }] });
     }
     schema.into()

@@ -1,7 +1,7 @@
 //! Converts schemas of OpenAPI documents into self-contained JSON Schemas.
 //!
-//! References are put in their places where that stays small, since not every model's API follows them. Where schemas refer to
-//! themselves, or would grow, they stay, and what they refer to is in `$defs`.
+//! References are replaced by their targets where the schema stays small, since not every model's API follows them. In schemas that refer
+//! to themselves, or would grow too much, references stay, and their targets are in `$defs`.
 
 mod hidden;
 mod keywords;
@@ -16,12 +16,12 @@ use super::limits;
 use hidden::Names;
 pub(super) use keywords::short;
 
-/// Who writes what a schema describes.
+/// The side that writes the values that a schema describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// The client: what is `readOnly` is not its to write.
+    /// The client, which does not write `readOnly` members.
     Request,
-    /// The API: what is `writeOnly` never comes.
+    /// The API, which does not write `writeOnly` members.
     Answer,
 }
 
@@ -29,26 +29,26 @@ pub(super) enum Side {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadSchema {
-    /// A reference leads nowhere.
+    /// A reference can't be resolved.
     #[error(transparent)]
     Reference(#[from] Broken),
-    /// It is too deep.
+    /// The schema is nested too deeply.
     #[error("its schema is nested deeper than {} levels", limits::SCHEMA_DEPTH)]
     TooDeep,
-    /// There is too much in it.
+    /// The schema has too many values.
     #[error("its schema has more than {} values", limits::SCHEMA_VALUES)]
     TooMuch,
-    /// There is too much text in it.
+    /// The schema has too much text.
     #[error("its schema has more than {} bytes of text", limits::SCHEMA_BYTES)]
     TooLong,
-    /// It has references that depend on where it is used.
+    /// The schema has dynamic references.
     #[error("its schema uses {0}, which is not understood")]
     Dynamic(&'static str),
 }
 
-/// Why a conversion has ended.
+/// Why a conversion ended early.
 enum Stop {
-    /// References have to stay: try again so.
+    /// References have to be kept: convert again with that.
     Keep,
     Bad(BadSchema),
 }
@@ -59,26 +59,26 @@ impl<E: Into<BadSchema>> From<E> for Stop {
     }
 }
 
-/// Makes the schemas of one tool.
+/// Converts the schemas of one tool.
 pub(super) struct Schemas<'a> {
     root: &'a Value,
     dialect: Dialect,
     side: Side,
     keeps: bool,
     values: usize,
-    /// Bytes of texts and names that were copied.
+    /// Bytes of copied texts and names.
     bytes: usize,
-    /// How often it was looked for what is hidden.
+    /// The number of lookups for hidden members.
     looks: usize,
-    /// The references that are being put in their places.
+    /// The references that are being replaced.
     within: Vec<&'a str>,
-    /// What is referred to, by reference.
+    /// The names in `$defs`, by reference.
     names: HashMap<&'a str, String>,
     waiting: Vec<&'a str>,
 }
 
 impl<'a> Schemas<'a> {
-    /// Converts what `each` asks for, and gives with it what goes into `$defs`.
+    /// Converts the schemas that `each` asks for, and returns its result with the definitions for `$defs`.
     pub(super) fn convert<T>(
         document: &'a Document,
         side: Side,
@@ -112,7 +112,7 @@ impl<'a> Schemas<'a> {
     fn definitions(&mut self) -> Result<Map<String, Value>, BadSchema> {
         let mut definitions = Map::new();
         while let Some(reference) = self.waiting.pop() {
-            // A circle of nothing but references would be one in the schema too.
+            // A circle of references alone would stay one in the schema.
             let node = target(self.root, reference)?;
             resolve(self.root, node)?;
             let schema = self.schema(node, None, 0).map_err(|stop| match stop {
@@ -140,7 +140,7 @@ impl<'a> Schemas<'a> {
         Ok(())
     }
 
-    /// Counts text that is copied: a long one is a single value, however often references repeat it.
+    /// Counts copied text: a long text is a single value, however often references repeat it.
     fn copy(&mut self, text: &str) -> Result<(), Stop> {
         self.bytes += text.len();
         match self.bytes > limits::SCHEMA_BYTES {
@@ -150,13 +150,13 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    /// Converts a schema. `applied` is what is hidden of the object that it is a part of, together with others.
+    /// Converts a schema. `applied` are the hidden members of the object, if the schema is one of several that apply to it.
     fn schema(&mut self, node: &'a Value, applied: Option<&Names<'a>>, depth: usize) -> Result<Value, Stop> {
         self.take(depth)?;
         let members = match node {
             Value::Bool(any) => return Ok(Value::Bool(*any)),
             Value::Object(members) => members,
-            // Nothing that a schema can be: it says nothing.
+            // Not a schema: it says nothing.
             _ => return Ok(Value::Object(Map::new())),
         };
         let reference = members.get("$ref").and_then(Value::as_str);
@@ -190,7 +190,7 @@ impl<'a> Schemas<'a> {
     ) -> Result<Value, Stop> {
         let node = target(self.root, reference)?;
         if self.keeps {
-            // Others refer to it too: what is hidden by what stands beside one reference is not hidden in it.
+            // Other references share the target, so members that are hidden beside one reference are not removed from it.
             let name = self.name(reference);
             return Ok(Map::from_iter([("$ref".to_owned(), format!("#/$defs/{name}").into())]).into());
         }
@@ -203,7 +203,7 @@ impl<'a> Schemas<'a> {
         Ok(schema)
     }
 
-    /// What a reference is called in `$defs`: its last part, with a number if another has that name.
+    /// Names a reference in `$defs`: its last part, with a number if another has that name.
     fn name(&mut self, reference: &'a str) -> String {
         if let Some(name) = self.names.get(reference) {
             return name.clone();
@@ -226,7 +226,7 @@ impl<'a> Schemas<'a> {
     }
 }
 
-/// A schema, and what stands beside its reference.
+/// Combines a schema with the keywords beside its reference.
 fn joined(schema: Value, beside: Map<String, Value>) -> Value {
     const SAYS_NOTHING: [&str; 6] = ["title", "description", "default", "deprecated", "examples", "format"];
     match schema {
@@ -247,20 +247,20 @@ fn joined(schema: Value, beside: Map<String, Value>) -> Value {
     }
 }
 
-/// Schemas that are being made.
+/// A conversion in progress.
 pub(super) struct Converting<'b, 'a> {
     schemas: &'b mut Schemas<'a>,
     must_keep: bool,
 }
 
 impl<'a> Converting<'_, 'a> {
-    /// The schema that a node describes.
+    /// Converts the schema of a node.
     pub(super) fn schema(&mut self, node: &'a Value) -> Result<Value, BadSchema> {
         match self.schemas.schema(node, None, 0) {
             Ok(schema) => Ok(schema),
             Err(Stop::Bad(bad)) => Err(bad),
             Err(Stop::Keep) => {
-                // What is given counts for nothing: all of it is made once more.
+                // The returned value does not matter: everything is converted again.
                 self.must_keep = true;
                 Ok(Value::Null)
             }

@@ -62,12 +62,12 @@ fn what_is_hidden_is_asked_for_nowhere() {
                 json!({ "properties": { "id": by_reference, "name": {} }, "required": ["id", "name"] }),
                 json!({ "properties": { "name": {} }, "required": ["name"] }),
             ),
-            // In one alternative alone it is hidden there, and can't be asked for by what holds for all of them.
+            // A member hidden in one alternative is left out there, and can't be required by what holds for all of them.
             (
                 json!({ "required": ["id"], "oneOf": [{ "$ref": "#/components/schemas/Base" }, { "required": ["id"] }] }),
                 json!({ "oneOf": [{ "properties": {} }, { "required": ["id"] }] }),
             ),
-            // What must not be there is none that is asked for.
+            // `not` with `required` does not require the member.
             (
                 json!({ "properties": { "id": read_only }, "not": { "required": ["id"] } }),
                 json!({ "properties": {}, "not": { "required": ["id"] } }),
