@@ -355,6 +355,20 @@ mod tests {
     }
 
     #[test]
+    fn a_progress_token_that_was_put_in_is_rewritten_like_one_that_came() {
+        let text = Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"method":"m","params":{}}"#);
+        let mut request = Message::parse(text, &Limits::default()).unwrap();
+        request.edit(crate::Part::Meta, &[], &[("progressToken", b"\"p\"")]).unwrap();
+        let mut calls = Calls::new(1);
+        let key = calls.open(0, &mut request, ()).unwrap();
+        assert_eq!(request.reread().unwrap().progress_token(), Some(key.to_id()));
+        let params = [br#"{"progressToken":"#, key.to_id().as_json(), br#","progress":1}"#].concat();
+        let mut progress = Message::notification_of("notifications/progress", Some(&params)).unwrap();
+        assert_eq!(calls.owner(&mut progress), Owner::Call(key));
+        assert_eq!(progress.progress_token(), Some(RequestId::from("p")));
+    }
+
+    #[test]
     fn a_full_table_is_told_from_what_is_no_request() {
         let parse = |text: &'static str| Message::parse(Bytes::from(text), &Limits::default()).unwrap();
         let mut request = parse(r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#);

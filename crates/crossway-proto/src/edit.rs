@@ -98,11 +98,7 @@ impl Message {
             let of_name = members.iter().rev().filter(|member| is_named(text, member, name));
             of_name.filter_map(|member| self.value_of(span, *member)).next()
         });
-        came.or_else(|| {
-            let put = self.put_in(part);
-            let member = scan::bare_members(put).into_iter().find(|member| is_named(put, member, name));
-            member.map(|member| &put[member.value.range()])
-        })
+        came.or_else(|| self.put_member(part, name))
     }
 
     /// The value of a member of the part that stands here; `None` if it was taken away.
@@ -113,7 +109,7 @@ impl Message {
     }
 
     /// What was put into a part: its members, with commas between them and perhaps one behind them. Empty if that is nothing.
-    fn put_in(&self, part: Part) -> &[u8] {
+    pub(crate) fn put_in(&self, part: Part) -> &[u8] {
         if !self.edits.iter().any(|edit| edit.span.range().is_empty()) {
             return b"";
         }
@@ -158,8 +154,8 @@ impl Message {
     /// anything to put into it.
     ///
     /// Nothing else is copied or changed: this records splices, as [`set_id`](Message::set_id) does. Readers of
-    /// [members](Message::members) see the change; those that give a part as one text, such as [`meta`](Message::meta), still
-    /// give what came. Who needs them to see it calls [`reread`](Message::reread).
+    /// [members](Message::members), and of single ones such as [`name`](Message::name), see the change; those that give a part as
+    /// one text, such as [`meta`](Message::meta), still give what came. Who needs them to see it calls [`reread`](Message::reread).
     ///
     /// # Errors
     ///
@@ -228,15 +224,6 @@ impl Message {
     pub fn is_edited_in(&self, part: Part) -> bool {
         let span = self.part_span(part);
         !span.is_absent() && self.edits.iter().any(|edit| edit.span.is_within(span))
-    }
-
-    /// Writes `name` in the place of what the request is about (`params.name`, or `params.uri` for methods on
-    /// resources). Without effect on a message that has none.
-    pub fn set_name(&mut self, name: &str) {
-        let span = self.name_span();
-        if !span.is_absent() && !self.is_gone(span) {
-            self.record(span, Text::quoted(name));
-        }
     }
 
     /// The message as its readers would see it at the other end: written, and read anew if it was changed.
@@ -395,7 +382,7 @@ pub(crate) fn write_string(text: &mut impl BufMut, string: &str) {
 
 /// Whether a member has this name.
 #[inline]
-fn is_named(text: &[u8], member: &Member, name: &str) -> bool {
+pub(crate) fn is_named(text: &[u8], member: &Member, name: &str) -> bool {
     let token = member.name.range();
     if member.is_escaped {
         return serde_json::from_slice::<String>(&text[token]).is_ok_and(|own| own == name);

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use crate::scan::{self, Capabilities, Envelope, Span};
+use crate::scan::{self, Envelope, Span};
 use crate::text::Text;
-use crate::{Layout, Limits, ParseError, Part, RequestId};
+use crate::{Layout, Limits, ParseError, RequestId};
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,13 +117,13 @@ impl Message {
     /// The id; `None` for notifications and for errors whose id is null or missing.
     #[must_use]
     pub fn id(&self) -> Option<RequestId> {
-        self.token(self.envelope.id)
+        token(self.part(self.envelope.id))
     }
 
     /// The method of a request or a notification.
     #[must_use]
     pub fn method(&self) -> Option<Cow<'_, str>> {
-        self.string(self.envelope.method)
+        string(self.part(self.envelope.method))
     }
 
     /// Whether the method is `method`; cheaper than [`method`](Message::method).
@@ -136,51 +136,6 @@ impl Message {
             // An escape is longer than what it stands for.
             Ordering::Greater => token.contains(&b'\\') && self.method().as_deref() == Some(method),
         }
-    }
-
-    /// What the request is about: `params.uri` for methods on resources, else `params.name`.
-    ///
-    /// 2026-07-28, basic/transports/streamable-http: this is what `Mcp-Name` mirrors.
-    #[must_use]
-    pub fn name(&self) -> Option<Cow<'_, str>> {
-        self.string(self.name_span())
-    }
-
-    /// `params.arguments` as JSON text.
-    ///
-    /// # Errors
-    ///
-    /// When it is there more than once: two readers could take it for different things.
-    pub fn arguments(&self) -> Result<Option<&[u8]>, Ambiguous> {
-        match self.raw(self.envelope.arguments) {
-            Some(_) if self.envelope.has_more_arguments => Err(Ambiguous),
-            arguments => Ok(arguments),
-        }
-    }
-
-    /// `params.requestState` as JSON text (2026-07-28, basic/patterns/mrtr).
-    ///
-    /// # Errors
-    ///
-    /// When it is there more than once: two readers could take it for different things.
-    pub fn request_state(&self) -> Result<Option<&[u8]>, Ambiguous> {
-        // Few requests have one, and the others are not walked through.
-        if !self.envelope.has_rare {
-            return Ok(None);
-        }
-        let mut states = self.members(Part::Params).filter(|(name, _)| name == "requestState");
-        match (states.next(), states.next()) {
-            (_, Some(_)) => Err(Ambiguous),
-            (state, None) => Ok(state.map(|(_, state)| state)),
-        }
-    }
-
-    /// Whether `params` have one of `requestState`, `inputResponses` (2026-07-28, basic/patterns/mrtr) and `task` (2025-11-25,
-    /// basic/utilities/tasks), or a result one of `requestState` and `cacheScope` (2026-07-28, server/utilities/caching), as they came. Few have,
-    /// and who looks for these need not walk through the others.
-    #[must_use]
-    pub fn has_rare_members(&self) -> bool {
-        self.envelope.has_rare
     }
 
     /// `params` as JSON text.
@@ -207,58 +162,6 @@ impl Message {
         self.raw(self.envelope.meta)
     }
 
-    /// The token under which a request wants progress, or of which a progress notification tells.
-    #[must_use]
-    pub fn progress_token(&self) -> Option<RequestId> {
-        self.token(self.progress_span())
-    }
-
-    /// The id of the request that `notifications/cancelled` cancels.
-    #[must_use]
-    pub fn cancelled_id(&self) -> Option<RequestId> {
-        self.token(self.envelope.request_id)
-    }
-
-    /// `_meta["io.modelcontextprotocol/subscriptionId"]`: the listen request that a notification belongs to.
-    #[must_use]
-    pub fn subscription_id(&self) -> Option<RequestId> {
-        self.token(self.envelope.subscription_id)
-    }
-
-    /// `_meta["io.modelcontextprotocol/protocolVersion"]`: the revision that a modern request is made in.
-    #[must_use]
-    pub fn meta_version(&self) -> Option<Cow<'_, str>> {
-        self.string(self.envelope.meta_version)
-    }
-
-    /// `_meta["io.modelcontextprotocol/logLevel"]` of a request, as JSON text: from which level on a modern client wants log
-    /// messages.
-    #[must_use]
-    pub fn log_level(&self) -> Option<&[u8]> {
-        self.raw(self.envelope.log_level)
-    }
-
-    /// Whether a request has `_meta["io.modelcontextprotocol/clientCapabilities"]`, as a modern one must: `{}` if its client can do nothing.
-    #[must_use]
-    pub fn says_client_capabilities(&self) -> bool {
-        self.envelope.capabilities != Capabilities::Unsaid
-    }
-
-    /// `_meta["io.modelcontextprotocol/clientCapabilities"]` of a request, as JSON text: what a modern client says of itself. None where that
-    /// is nothing.
-    #[must_use]
-    pub fn client_capabilities(&self) -> Option<&[u8]> {
-        // Most say nothing, and are not walked through.
-        let says = self.envelope.capabilities == Capabilities::Some;
-        says.then(|| self.member(Part::Meta, "io.modelcontextprotocol/clientCapabilities")).flatten()
-    }
-
-    /// `protocolVersion` of an `initialize` request or of its result.
-    #[must_use]
-    pub fn initialize_version(&self) -> Option<Cow<'_, str>> {
-        self.string(self.envelope.version)
-    }
-
     /// Whether a member of the message, of its `params` or of their `_meta` has the name of one that the protocol knows in another case,
     /// such as `Name` beside or instead of `name`.
     ///
@@ -271,22 +174,9 @@ impl Message {
 
     /// Writes `id` in the place of the message's id, which may be null. Without effect on a message that has none.
     pub fn set_id(&mut self, id: &RequestId) {
-        self.splice(self.envelope.id, id);
-    }
-
-    /// Writes `token` in the place of the progress token. Without effect on a message that has none.
-    pub fn set_progress_token(&mut self, token: &RequestId) {
-        self.splice(self.progress_span(), token);
-    }
-
-    /// Writes `id` in the place of the id that is cancelled. Without effect on a message that has none.
-    pub fn set_cancelled_id(&mut self, id: &RequestId) {
-        self.splice(self.envelope.request_id, id);
-    }
-
-    /// Writes `id` in the place of the subscription id. Without effect on a message that has none.
-    pub fn set_subscription_id(&mut self, id: &RequestId) {
-        self.splice(self.envelope.subscription_id, id);
+        if self.raw(self.envelope.id).is_some_and(is_id) {
+            self.record(self.envelope.id, Text::copied(id.as_json()));
+        }
     }
 
     /// How many bytes the message is written as.
@@ -336,20 +226,6 @@ impl Message {
         out.put_slice(&self.text[at..]);
     }
 
-    pub(crate) fn name_span(&self) -> Span {
-        let token = self.part(self.envelope.method);
-        let on_resources = token.starts_with(br#""resources/"#)
-            || token.contains(&b'\\') && self.method().is_some_and(|method| method.starts_with("resources/"));
-        if on_resources { self.envelope.uri } else { self.envelope.name }
-    }
-
-    fn progress_span(&self) -> Span {
-        match self.kind {
-            Kind::Request => self.envelope.meta_progress_token,
-            _ => self.envelope.progress_token,
-        }
-    }
-
     /// A part's bytes as they will be written; empty if the part is absent.
     pub(crate) fn part(&self, span: Span) -> &[u8] {
         if span.is_absent() {
@@ -370,34 +246,26 @@ impl Message {
     pub(crate) fn raw(&self, span: Span) -> Option<&[u8]> {
         (!span.is_absent()).then(|| &self.text[span.range()])
     }
+}
 
-    fn token(&self, span: Span) -> Option<RequestId> {
-        let token = self.part(span);
-        matches!(token.first(), Some(b'"' | b'-' | b'0'..=b'9')).then(|| RequestId::from_token(token))
-    }
+/// Whether a value is an id, or null in the place of one.
+pub(crate) fn is_id(value: &[u8]) -> bool {
+    matches!(value.first(), Some(b'"' | b'-' | b'n' | b'0'..=b'9'))
+}
 
-    fn string(&self, span: Span) -> Option<Cow<'_, str>> {
-        let token = self.part(span);
-        if token.first() != Some(&b'"') {
-            return None;
-        }
-        let inner = &token[1..token.len() - 1];
-        if inner.contains(&b'\\') {
-            return serde_json::from_slice(token).ok().map(Cow::Owned);
-        }
-        std::str::from_utf8(inner).ok().map(Cow::Borrowed)
-    }
+pub(crate) fn token(value: &[u8]) -> Option<RequestId> {
+    matches!(value.first(), Some(b'"' | b'-' | b'0'..=b'9')).then(|| RequestId::from_token(value))
+}
 
-    fn splice(&mut self, span: Span, id: &RequestId) {
-        // What is neither an id nor null stays: it names nothing that could be known by another name.
-        if !matches!(self.raw(span).and_then(<[u8]>::first), Some(b'"' | b'-' | b'n' | b'0'..=b'9')) {
-            return;
-        }
-        // Nor does what was taken away come back by a new name.
-        if !self.is_gone(span) {
-            self.record(span, Text::copied(id.as_json()));
-        }
+pub(crate) fn string(token: &[u8]) -> Option<Cow<'_, str>> {
+    if token.first() != Some(&b'"') {
+        return None;
     }
+    let inner = &token[1..token.len() - 1];
+    if inner.contains(&b'\\') {
+        return serde_json::from_slice(token).ok().map(Cow::Owned);
+    }
+    std::str::from_utf8(inner).ok().map(Cow::Borrowed)
 }
 
 /// A byte order mark is no part of JSON, and "implementations [...] that parse JSON texts MAY ignore the presence of

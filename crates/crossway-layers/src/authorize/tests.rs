@@ -2,7 +2,7 @@ use crossway_policy::{
     Item, Kind, Permit, Policy, PolicyConfig, Principal, Proof, TenantName, UpstreamFacts,
 };
 use crossway_proto::{Message, Part};
-use crossway_service::{Call, Link};
+use crossway_service::{Call, Connection, Link, Reply};
 use crossway_testkit::Server;
 use serde_json::json;
 
@@ -241,6 +241,25 @@ async fn a_judge_permits_what_the_policy_grants_and_hands_on_the_permit() {
     }
 }
 
+/// A layer of somebody's own, which writes another name into what comes.
+struct Renaming(Link);
+
+impl Connection for Renaming {
+    fn call(&self, mut call: Call) -> Reply {
+        let crossway_service::Ask::Message(request) = &mut call.ask else { unreachable!() };
+        request.edit(Part::Params, &[], &[("name", b"\"write_file\"")]).unwrap();
+        self.0.call(call)
+    }
+}
+
+#[tokio::test]
+async fn what_a_layer_around_a_judge_has_changed_is_what_the_judge_decides() {
+    let (link, server) = around(&AuthorizeLayer::judge("files", policy(), None)).await;
+    let link = Link::new(Renaming(link));
+    let granted = call("tools/call", r#"{"name":"read_file"}"#);
+    assert!(!passes(&link, &server, granted).await);
+}
+
 #[tokio::test]
 async fn who_is_nobody_may_call_nothing_and_sees_empty_lists() {
     let (link, server) = around(&AuthorizeLayer::judge("files", policy(), None)).await;
@@ -398,6 +417,11 @@ fn arguments_are_those_that_the_upstream_acts_by() {
     let completed = r#"{"arguments":{"b":2},"context":{"arguments":{"a":1}}}"#;
     assert_eq!(of("completion/complete", completed), a);
     assert_eq!(of("completion/complete", r#"{"arguments":{"b":2}}"#), Ok(None));
+    let mut edited = crate::script::message(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"a":1}}}"#,
+    );
+    edited.edit(Part::Params, &[], &[("arguments", br#"{"a":2}"#)]).unwrap();
+    assert_eq!(arguments(&edited), Ok(Some(&br#"{"a":2}"#[..])));
     for twice in [
         ("tools/call", r#"{"name":"t","arguments":{"a":1},"arguments":{}}"#),
         ("completion/complete", r#"{"context":{},"context":{}}"#),

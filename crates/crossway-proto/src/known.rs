@@ -1,0 +1,239 @@
+//! The members by which messages are routed and decided: readers and writers of them.
+
+use std::borrow::Cow;
+
+use crate::edit::is_named;
+use crate::message::{Ambiguous, is_id, string, token};
+use crate::scan::{self, Capabilities, Span};
+use crate::text::Text;
+use crate::{Kind, Message, Part, RequestId};
+
+/// A member whose place was noted when the message was read.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Where its value came; absent if it did not come.
+    span: Span,
+    part: Part,
+    name: &'static str,
+}
+
+const REQUEST_STATE: &str = "requestState";
+const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// What [`Message::has_rare_members`] asks about, in `params` and in a result.
+const RARE_IN_PARAMS: [&str; 3] = [REQUEST_STATE, "inputResponses", "task"];
+const RARE_IN_RESULTS: [&str; 2] = [REQUEST_STATE, "cacheScope"];
+
+/// These give what will be written: members that were [put in or taken away](Message::edit) count as that.
+impl Message {
+    /// What the request is about: `params.uri` for methods on resources, else `params.name`.
+    ///
+    /// 2026-07-28, basic/transports/streamable-http: this is what `Mcp-Name` mirrors.
+    #[must_use]
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        string(self.current(self.named()))
+    }
+
+    /// `params.arguments` as JSON text.
+    ///
+    /// # Errors
+    ///
+    /// When it is there more than once: two readers could take it for different things.
+    pub fn arguments(&self) -> Result<Option<&[u8]>, Ambiguous> {
+        let known = self.in_params(self.envelope.arguments, "arguments");
+        match self.current(known) {
+            [] => Ok(None),
+            // Who edits the arguments replaces all of them.
+            _ if self.envelope.has_more_arguments && !self.is_gone(known.span) => Err(Ambiguous),
+            arguments => Ok(Some(arguments)),
+        }
+    }
+
+    /// `params.requestState` as JSON text (2026-07-28, basic/patterns/mrtr).
+    ///
+    /// # Errors
+    ///
+    /// When it is there more than once: two readers could take it for different things.
+    pub fn request_state(&self) -> Result<Option<&[u8]>, Ambiguous> {
+        // Few requests have one, and the others are not walked through.
+        if !self.envelope.has_rare {
+            return Ok(self.put_member(Part::Params, REQUEST_STATE));
+        }
+        let mut states = self.members(Part::Params).filter(|(name, _)| name == REQUEST_STATE);
+        match (states.next(), states.next()) {
+            (_, Some(_)) => Err(Ambiguous),
+            (state, None) => Ok(state.map(|(_, state)| state)),
+        }
+    }
+
+    /// Whether `params` have one of `requestState`, `inputResponses` (2026-07-28, basic/patterns/mrtr) and `task` (2025-11-25,
+    /// basic/utilities/tasks), or a result one of `requestState` and `cacheScope` (2026-07-28, server/utilities/caching), as they came or were
+    /// put in. Few have, and who looks for these need not walk through the others.
+    #[must_use]
+    pub fn has_rare_members(&self) -> bool {
+        let (part, rare) = match self.is_response() {
+            true => (Part::Result, &RARE_IN_RESULTS[..]),
+            false => (Part::Params, &RARE_IN_PARAMS[..]),
+        };
+        self.envelope.has_rare || rare.iter().any(|name| self.put_member(part, name).is_some())
+    }
+
+    /// The token under which a request wants progress, or of which a progress notification tells.
+    #[must_use]
+    pub fn progress_token(&self) -> Option<RequestId> {
+        token(self.current(self.progress()))
+    }
+
+    /// The id of the request that `notifications/cancelled` cancels.
+    #[must_use]
+    pub fn cancelled_id(&self) -> Option<RequestId> {
+        token(self.current(self.cancelled()))
+    }
+
+    /// `_meta["io.modelcontextprotocol/subscriptionId"]`: the listen request that a notification belongs to.
+    #[must_use]
+    pub fn subscription_id(&self) -> Option<RequestId> {
+        token(self.current(self.subscription()))
+    }
+
+    /// `_meta["io.modelcontextprotocol/protocolVersion"]`: the revision that a modern request is made in.
+    #[must_use]
+    pub fn meta_version(&self) -> Option<Cow<'_, str>> {
+        let name = "io.modelcontextprotocol/protocolVersion";
+        string(self.current(Known { span: self.envelope.meta_version, part: Part::Meta, name }))
+    }
+
+    /// `_meta["io.modelcontextprotocol/logLevel"]` of a request, as JSON text: from which level on a modern client wants log
+    /// messages.
+    #[must_use]
+    pub fn log_level(&self) -> Option<&[u8]> {
+        let name = "io.modelcontextprotocol/logLevel";
+        let level = self.current(Known { span: self.envelope.log_level, part: Part::Meta, name });
+        (!level.is_empty()).then_some(level)
+    }
+
+    /// Whether a request has `_meta["io.modelcontextprotocol/clientCapabilities"]`, as a modern one must: `{}` if its client can do nothing.
+    #[must_use]
+    pub fn says_client_capabilities(&self) -> bool {
+        match self.edits.is_empty() {
+            true => self.envelope.capabilities != Capabilities::Unsaid,
+            false => self.member(Part::Meta, CLIENT_CAPABILITIES).is_some(),
+        }
+    }
+
+    /// `_meta["io.modelcontextprotocol/clientCapabilities"]` of a request, as JSON text: what a modern client says of itself. None where that
+    /// is nothing.
+    #[must_use]
+    pub fn client_capabilities(&self) -> Option<&[u8]> {
+        // Most say nothing, and are not walked through.
+        let said = match self.envelope.capabilities {
+            Capabilities::Some => self.member(Part::Meta, CLIENT_CAPABILITIES),
+            Capabilities::Unsaid | Capabilities::None => self.put_member(Part::Meta, CLIENT_CAPABILITIES),
+        };
+        said.filter(|said| *said != b"{}")
+    }
+
+    /// `protocolVersion` of an `initialize` request or of its result.
+    #[must_use]
+    pub fn initialize_version(&self) -> Option<Cow<'_, str>> {
+        let part = if self.is_response() { Part::Result } else { Part::Params };
+        string(self.current(Known { span: self.envelope.version, part, name: "protocolVersion" }))
+    }
+
+    /// Writes `name` in the place of what the request is about (`params.name`, or `params.uri` for methods on
+    /// resources). Without effect on a message that has none.
+    pub fn set_name(&mut self, name: &str) {
+        let known = self.named();
+        if !self.current(known).is_empty() {
+            self.replace(known, Text::quoted(name));
+        }
+    }
+
+    /// Writes `token` in the place of the progress token. Without effect on a message that has none.
+    pub fn set_progress_token(&mut self, token: &RequestId) {
+        self.splice(self.progress(), token);
+    }
+
+    /// Writes `id` in the place of the id that is cancelled. Without effect on a message that has none.
+    pub fn set_cancelled_id(&mut self, id: &RequestId) {
+        self.splice(self.cancelled(), id);
+    }
+
+    /// Writes `id` in the place of the subscription id. Without effect on a message that has none.
+    pub fn set_subscription_id(&mut self, id: &RequestId) {
+        self.splice(self.subscription(), id);
+    }
+
+    fn named(&self) -> Known {
+        let token = self.part(self.envelope.method);
+        let on_resources = token.starts_with(br#""resources/"#)
+            || token.contains(&b'\\') && self.method().is_some_and(|method| method.starts_with("resources/"));
+        match on_resources {
+            true => self.in_params(self.envelope.uri, "uri"),
+            false => self.in_params(self.envelope.name, "name"),
+        }
+    }
+
+    fn progress(&self) -> Known {
+        let (part, span) = match self.kind {
+            Kind::Request => (Part::Meta, self.envelope.meta_progress_token),
+            _ => (Part::Params, self.envelope.progress_token),
+        };
+        Known { span, part, name: "progressToken" }
+    }
+
+    fn cancelled(&self) -> Known {
+        self.in_params(self.envelope.request_id, "requestId")
+    }
+
+    fn subscription(&self) -> Known {
+        let name = "io.modelcontextprotocol/subscriptionId";
+        Known { span: self.envelope.subscription_id, part: Part::Meta, name }
+    }
+
+    fn in_params(&self, span: Span, name: &'static str) -> Known {
+        Known { span, part: Part::Params, name }
+    }
+
+    /// A member's value as it will be written; empty if it is absent.
+    fn current(&self, known: Known) -> &[u8] {
+        let came = &self.text[known.span.range()];
+        if self.edits.is_empty() {
+            return came;
+        }
+        // No edit is within another one's stretch.
+        match self.edits.iter().find(|edit| known.span.is_within(edit.span)) {
+            Some(edit) if edit.span == known.span => &edit.with,
+            None if !known.span.is_absent() => came,
+            // It was taken away or never came: it is there if it was put in.
+            _ => self.put_member(known.part, known.name).unwrap_or_default(),
+        }
+    }
+
+    /// A member of what was put into a part.
+    pub(crate) fn put_member(&self, part: Part, name: &str) -> Option<&[u8]> {
+        let put = self.put_in(part);
+        let member = scan::bare_members(put).into_iter().rfind(|member| is_named(put, member, name));
+        member.map(|member| &put[member.value.range()])
+    }
+
+    fn splice(&mut self, known: Known, id: &RequestId) {
+        // What is neither an id nor null stays: it names nothing that could be known by another name.
+        if is_id(self.current(known)) {
+            self.replace(known, Text::copied(id.as_json()));
+        }
+    }
+
+    /// Writes a value in the place of a member's that is there.
+    fn replace(&mut self, known: Known, value: Text) {
+        if known.span.is_absent() || self.is_gone(known.span) {
+            // It was put in, and so there is an object that it was put into.
+            let _ = self.edit(known.part, &[], &[(known.name, &value)]);
+        } else {
+            self.record(known.span, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
