@@ -17,9 +17,9 @@ use crate::error::{DialError, ProxyFault};
 use crate::proxies::{Proxies, Proxy, Way};
 use crate::tunnel::{self, Failure};
 
-/// Opens connections to origins, or to what leads there.
+/// Opens connections to origins, directly or through their proxies.
 ///
-/// As a service it is what `hyper-rustls` takes as its connector below TLS, and the client of `hyper-util` as one without.
+/// As a service, it is the connector below TLS of `hyper-rustls`, or the connector without TLS of `hyper-util`'s client.
 #[derive(Debug, Clone)]
 pub struct Dialer {
     tcp: HttpConnector,
@@ -28,21 +28,21 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// Connects by `tcp`, whose options hold for connections to origins and to proxies.
+    /// Connects by `tcp`, whose options apply to connections to origins and to proxies.
     #[must_use]
     pub fn new(mut tcp: HttpConnector, proxies: Proxies) -> Self {
         tcp.enforce_http(false);
         Self { tcp, proxies, time: None }
     }
 
-    /// The longest that a connection through a proxy may take, from the proxy's name to its answer.
+    /// Sets the timeout of a connection through a proxy, from resolving the proxy's name to its answer.
     #[must_use]
     pub fn time(mut self, time: Duration) -> Self {
         self.time = Some(time);
         self
     }
 
-    /// A connection on which to speak with the origin of `url`: TLS if that is `https`, else HTTP, which is the proxy's to read if
+    /// Opens a connection for speaking with the origin of `url`: TLS if that is `https`, else HTTP, which the proxy reads itself if
     /// [`Proxies::forward`] says so.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl Dialer {
         connected.map_err(|fault| proxy.failed(fault))
     }
 
-    /// What to say of a connection to the origin of `url` that took longer than `time`, if it was to go through a proxy.
+    /// The error for a connection to the origin of `url` that took longer than `time`, if it was to go through a proxy.
     #[must_use]
     pub fn timed_out(&self, url: &Uri, time: Duration) -> Option<DialError> {
         Some(self.proxies.of(url)?.failed(ProxyFault::TimedOut(time)))
@@ -92,7 +92,7 @@ impl Dialer {
                 if let Some((user, password)) = proxy.user() {
                     socks = socks.with_auth(user.to_owned(), password.to_owned());
                 }
-                // Without a port it would take that of TLS.
+                // Without a port, SOCKS would use the port of TLS.
                 let url = Uri::builder().scheme("http").authority(with_port(url)).path_and_query("/").build();
                 let opened = socks.call(url.map_err(|error| ProxyFault::Socks(error.into()))?).await;
                 opened.map(TokioIo::into_inner).map_err(|error| ProxyFault::Socks(error.into()))
@@ -133,7 +133,7 @@ pub struct Dialed {
 }
 
 impl Connection for Dialed {
-    /// The client of `hyper-util` writes requests in absolute-form where a proxy makes them.
+    /// Tells `hyper-util`'s client to write requests in absolute-form if a proxy makes them.
     fn connected(&self) -> Connected {
         self.io.connected().proxy(self.is_forwarded)
     }
@@ -175,7 +175,7 @@ impl Write for Dialed {
     }
 }
 
-/// A connector of a connection that is there already: SOCKS is spoken on it.
+/// A connector that returns an existing connection: SOCKS is spoken on it.
 struct Given<T>(Option<T>);
 
 impl<T> Service<Uri> for Given<T> {

@@ -8,7 +8,7 @@ use http::StatusCode;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Why a URL can't be a proxy's. It is not shown: it may hold a password.
+/// Why a URL can't be a proxy's. The URL is not shown: it may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place} is no URL of a proxy: {what}")]
 pub struct BadProxy {
@@ -16,17 +16,17 @@ pub struct BadProxy {
     pub(crate) what: &'static str,
 }
 
-/// Why there is no connection. Nothing of a request was sent to its origin.
+/// Why there is no connection. No part of a request was sent to its origin.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DialError {
-    /// The origin itself can't be reached: it is shown as that error.
+    /// The origin itself can't be reached. Displayed as the inner error.
     Straight(BoxError),
-    /// The proxy before it gives no connection.
+    /// The proxy gives no connection.
     Proxy {
         /// Scheme, host and port of the proxy.
         proxy: String,
-        /// What is wrong, which is a part of the message. Its cause is this error's.
+        /// The fault, which is a part of the message. This error's source is the fault's source.
         fault: ProxyFault,
     },
 }
@@ -53,41 +53,41 @@ impl Error for DialError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyFault {
-    /// It can't be reached.
+    /// The proxy can't be reached.
     #[error("can't be reached")]
     Unreachable(#[source] BoxError),
-    /// It wants to know who asks.
+    /// The proxy asks for a user and a password.
     #[error("answered 407: give it a user and a password in {place} (http://USER:PASSWORD@HOST:PORT)")]
     NoUser {
-        /// Where: the name of a variable, or `its URL`.
+        /// Where to set them: the name of a variable, or `its URL`.
         place: &'static str,
     },
-    /// It does not take the user and the password.
+    /// The proxy does not accept the user and the password.
     #[error("answered 407: it does not take the user and the password that {place} has")]
     WrongUser {
-        /// Where they are: the name of a variable, or `its URL`.
+        /// Where they are set: the name of a variable, or `its URL`.
         place: &'static str,
     },
-    /// It does not give a tunnel.
+    /// The proxy refuses a tunnel.
     #[error(
         "answered {} when it was asked for {host}: have it allowed there, or go around the proxy by NO_PROXY", status.as_u16()
     )]
     Refused {
-        /// The status of its answer.
+        /// The status of the proxy's answer.
         status: StatusCode,
-        /// Host and port that it was asked for.
+        /// Host and port that the tunnel was to lead to.
         host: String,
     },
-    /// It does not speak HTTP, or ended the connection.
+    /// The proxy does not speak HTTP, or closed the connection.
     #[error("gave no answer that is one of an HTTP proxy")]
     NoAnswer(#[source] hyper::Error),
-    /// It sent something before it was asked.
+    /// The proxy sent something into the tunnel before anything was asked of it.
     #[error("sent something into the tunnel before it was asked")]
     Early,
-    /// It speaks no SOCKS5, or refuses.
+    /// The proxy does not speak SOCKS5, or refuses.
     #[error("gives no connection")]
     Socks(#[source] BoxError),
-    /// There was no connection in time, be it for the proxy or for what is behind it.
+    /// There was no connection in time, to the proxy or through it.
     #[error("led to no connection within {} ms", .0.as_millis())]
     TimedOut(Duration),
 }

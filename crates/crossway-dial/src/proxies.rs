@@ -9,47 +9,47 @@ use hyper_util::client::proxy::matcher::Intercept;
 use crate::error::{BadProxy, DialError, ProxyFault};
 use crate::rules::Rules;
 
-/// Which outgoing proxy requests go through, by the URL that is asked for. None, unless something is said.
+/// The outgoing proxies, chosen by the URL of a request. By default there are none.
 ///
-/// Clones share what they hold. `Debug` shows no user and no password.
+/// Clones share their contents. `Debug` shows no user and no password.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Proxies(Option<Arc<Rules>>);
 
 impl Proxies {
-    /// All requests go straight to where they are meant for.
+    /// No proxy: all requests go directly to their origins.
     #[must_use]
     pub const fn none() -> Self {
         Self(None)
     }
 
-    /// All requests go through the proxy at `url`, those to this machine's own addresses as well: `http://`, `socks5://` or `socks5h://`,
-    /// with a user and a password if it wants them (`http://USER:PASSWORD@proxy:3128`).
+    /// One proxy for all requests, including those to this machine's own addresses. `url` is `http://`, `socks5://` or `socks5h://`, with a
+    /// user and a password if the proxy needs them (`http://USER:PASSWORD@proxy:3128`).
     ///
     /// # Errors
     ///
-    /// When it is no such URL.
+    /// When `url` is no such URL.
     pub fn all(url: &str) -> Result<Self, BadProxy> {
         Rules::all(url).map(|rules| Self(Some(Arc::new(rules))))
     }
 
-    /// What `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say, by a function that gives variables.
+    /// The proxies from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, read by a function that returns variables.
     ///
-    /// As in curl, of the two ways of writing a name the lower case one counts first, and `ALL_PROXY` counts where the scheme's own says
-    /// nothing. Where `REQUEST_METHOD` is set, `HTTP_PROXY` is not looked at: a CGI program has it from a header of whoever asks
-    /// (`Proxy`, CVE-2016-5385). As in Go, `localhost`, the names below it and loopback addresses are never asked for through a proxy.
+    /// As in curl, the lower-case spelling of a name takes precedence, and `ALL_PROXY` is used where the scheme's own variable is not set.
+    /// Where `REQUEST_METHOD` is set, `HTTP_PROXY` is ignored: in a CGI program, it comes from a header of the client (`Proxy`,
+    /// CVE-2016-5385). As in Go, `localhost`, the names below it and loopback addresses never use a proxy.
     ///
-    /// `NO_PROXY` is a list of names, with commas or blanks between them: `example.com` and `.example.com` are that name and all below it,
-    /// `example.com:8080` is so at that port alone, `10.0.0.0/8` and `::1` are addresses as they stand in URLs, `*` is all there is. Names
-    /// are not resolved for it.
+    /// `NO_PROXY` is a list of names, separated by commas or blanks: `example.com` and `.example.com` are that name and all below it,
+    /// `example.com:8080` is the same at that port alone, `10.0.0.0/8` and `::1` match addresses as written in URLs, `*` matches
+    /// everything. Names are not resolved for it.
     ///
     /// # Errors
     ///
-    /// When one of them is no URL of a proxy: asking without the proxy would be what somebody did not want.
+    /// When a variable is not a proxy's URL: connecting without the proxy could be what the operator wanted to prevent.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadProxy> {
         Ok(Self(Rules::from_variables(variable)?.map(Arc::new)))
     }
 
-    /// The proxy that `url` is asked for through.
+    /// Returns the proxy for requests to `url`.
     #[must_use]
     pub fn of(&self, url: &Uri) -> Option<Proxy> {
         let (intercept, place) = self.0.as_ref()?.of(url)?;
@@ -61,7 +61,7 @@ impl Proxies {
         Some(Proxy(Arc::new(Known { intercept, place, way })))
     }
 
-    /// How requests for `url` are written, if it is a proxy that makes them.
+    /// Returns how to write requests for `url`, if a proxy makes them.
     #[must_use]
     pub fn forward(&self, url: &Uri) -> Option<Forward> {
         self.of(url).filter(|proxy| proxy.0.way == Way::Forward).map(Forward)
@@ -77,25 +77,25 @@ impl fmt::Debug for Proxies {
     }
 }
 
-/// A proxy on the way to an origin. It is shown as its scheme, host and port.
+/// A proxy for an origin. Displayed as its scheme, host and port.
 #[derive(Clone)]
 pub struct Proxy(Arc<Known>);
 
 struct Known {
     intercept: Intercept,
-    /// Where its URL is written.
+    /// The name of the setting that has its URL.
     place: &'static str,
     way: Way,
 }
 
-/// What a proxy is asked for.
+/// How a proxy is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// The requests themselves.
+    /// By sending it the requests themselves.
     Forward,
-    /// A tunnel, by CONNECT.
+    /// By asking it for a tunnel, with CONNECT.
     Tunnel,
-    /// A connection, by SOCKS5.
+    /// By asking it for a connection, with SOCKS5.
     Socks,
 }
 
@@ -108,7 +108,7 @@ impl Proxy {
         self.0.intercept.uri()
     }
 
-    /// What is shown to proxies that speak HTTP.
+    /// The value of `Proxy-Authorization`, for proxies that speak HTTP.
     pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
         self.0.intercept.basic_auth()
     }
@@ -118,7 +118,7 @@ impl Proxy {
         self.0.intercept.raw_auth()
     }
 
-    /// What a status means that is no success.
+    /// The fault that an unsuccessful status means.
     pub(crate) fn refusal(&self, status: StatusCode, host: &str) -> ProxyFault {
         let place = self.0.place;
         match status {
@@ -130,7 +130,7 @@ impl Proxy {
         }
     }
 
-    /// That it failed so.
+    /// Makes this proxy's error of a fault.
     pub(crate) fn failed(&self, fault: ProxyFault) -> DialError {
         DialError::Proxy { proxy: self.to_string(), fault }
     }
@@ -152,7 +152,7 @@ impl fmt::Debug for Proxy {
 
 /// A proxy that makes requests for plain `http` itself.
 ///
-/// They are written with their whole URL in the request line (absolute-form, RFC 9112, section 3.2.2), and with the proxy's
+/// Write such requests with their whole URL in the request line (absolute-form, RFC 9112, section 3.2.2), and with the proxy's
 /// [authorization](Self::authorization).
 #[derive(Debug, Clone)]
 pub struct Forward(Proxy);
@@ -164,7 +164,7 @@ impl Forward {
         self.0.authorization()
     }
 
-    /// That the proxy itself has refused a request, if a status says so. The origin was not asked.
+    /// The error if a status says that the proxy itself refused a request. The origin was not asked.
     #[must_use]
     pub fn refused(&self, status: StatusCode) -> Option<DialError> {
         let is_of_proxy = status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;

@@ -8,19 +8,19 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 use crate::error::BadProxy;
 
-/// Where the URL of a proxy stands: a variable, or this.
+/// The place of a proxy's URL if it is not a variable.
 const OWN_URL: &str = "its URL";
 
-/// Proxies, and what goes around them.
+/// The proxies, and the exceptions from them.
 pub(crate) struct Rules {
     matcher: Matcher,
-    /// Hosts that are asked without a proxy at one port.
+    /// Hosts that need no proxy at one port.
     of_ports: Vec<(u16, Matcher)>,
-    /// Where they are written.
+    /// The names of the settings that have the URLs.
     http: &'static str,
     https: &'static str,
     spares_loopback: bool,
-    /// All of it as it was written, to tell rules apart by.
+    /// The settings as they were written, for comparing rules.
     written: Written,
 }
 
@@ -31,7 +31,7 @@ struct Written {
     no: String,
 }
 
-/// A variable and what it says.
+/// A variable's name and value.
 type Said = Option<(&'static str, String)>;
 
 impl Rules {
@@ -73,7 +73,7 @@ impl Rules {
         }
         let ports: String = of_ports.iter().map(|(host, port)| format!(",{host}:{port}")).collect();
         let written = Written { http, https, no: format!("{no}{ports}") };
-        // A matcher tells by having no proxy for a host that it is one of its exceptions.
+        // A matcher shows that a host is an exception by returning no proxy for it.
         let of_ports = of_ports.into_iter().map(|(host, port)| {
             let all_but = Matcher::builder().all("http://proxy").no(host).build();
             (port, all_but)
@@ -88,7 +88,7 @@ impl Rules {
         }))
     }
 
-    /// The proxy of a URL, and where it is written.
+    /// The proxy of a URL, and the name of the setting that has it.
     pub(crate) fn of(&self, url: &Uri) -> Option<(Intercept, &'static str)> {
         let is_https = url.scheme_str() == Some("https");
         if self.spares_loopback && is_loopback(url.host()?) {
@@ -113,13 +113,13 @@ impl PartialEq for Rules {
 impl Eq for Rules {}
 
 impl fmt::Debug for Rules {
-    /// The matcher shows proxies without users and passwords.
+    /// The matcher's `Debug` shows proxies without users and passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Proxies").field(&self.matcher).finish()
     }
 }
 
-/// The URL of a proxy, with its port if its scheme has none that clients know.
+/// Checks a proxy's URL. Adds the port if its scheme has no default that clients know.
 fn checked(place: &'static str, url: &str) -> Result<String, BadProxy> {
     let bad = |what| BadProxy { place, what };
     let url = url.trim();
@@ -144,20 +144,20 @@ fn checked(place: &'static str, url: &str) -> Result<String, BadProxy> {
     Ok(format!("{}://{authority}{port}", uri.scheme_str().unwrap_or("http")))
 }
 
-/// The list of `NO_PROXY` as the matcher takes it, and what in it is about one port alone.
+/// Splits the list of `NO_PROXY` into what the matcher accepts, and the entries for a single port.
 fn exceptions(no: &str) -> (String, Vec<(&str, u16)>) {
     let (mut all, mut of_ports) = (Vec::new(), Vec::new());
     for entry in no.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()) {
         let (host, port) = match entry.rsplit_once(':') {
             Some((host, port)) if host.ends_with(']') || !host.contains(':') => match port.parse() {
                 Ok(port) => (host, Some(port)),
-                // More would go around the proxy than is written.
+                // Ignoring the port would let more go around the proxy than the entry says.
                 Err(_) => continue,
             },
             _ => (entry, None),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        // `*.example.com`, as many write it.
+        // `*.example.com` is a common spelling of `.example.com`.
         let host = host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host);
         match port {
             Some(port) => of_ports.push((host, port)),
@@ -167,7 +167,7 @@ fn exceptions(no: &str) -> (String, Vec<(&str, u16)>) {
     (all.join(","), of_ports)
 }
 
-/// Whether a host is this machine by its name or its address alone. Names are not resolved.
+/// Whether a host's name or address alone shows that it is this machine. Names are not resolved.
 fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = host.parse::<IpAddr>() {

@@ -10,17 +10,17 @@ use hyper::rt::{Read, Write};
 
 use crate::limits::ANSWER_BYTES;
 
-/// How it fails.
+/// Why a tunnel was not opened.
 pub(crate) enum Failure {
-    /// The proxy answers so.
+    /// The proxy answered with this status.
     Status(StatusCode),
-    /// It does not answer.
+    /// The proxy did not answer.
     Http(hyper::Error),
-    /// Something came before anything was sent to `host`.
+    /// Bytes arrived before anything was sent to `host`.
     Early,
 }
 
-/// Asks for a tunnel to `host`, which has a port, and gives the connection back as soon as it is one.
+/// Asks for a tunnel to `host`, which includes a port, and returns the connection as soon as the tunnel is open.
 pub(crate) async fn open<T>(io: T, host: &str, authorization: Option<&HeaderValue>) -> Result<T, Failure>
 where
     T: Read + Write + Unpin + Send + 'static,
@@ -33,12 +33,12 @@ where
         request = request.header(header::PROXY_AUTHORIZATION, authorization);
     }
     let Ok(request) = request.body(Empty::new()) else {
-        // It was the authority of a URL.
+        // `host` was the authority of a URL, so it is valid.
         return Err(Failure::Status(StatusCode::BAD_REQUEST));
     };
     let mut answer = pin!(sender.send_request(request));
     let mut connection = pin!(connection.without_shutdown());
-    // The connection ends with the answer if that opens the tunnel, and goes on if not.
+    // The connection future ends with the answer if that opens the tunnel, and goes on if not.
     let (answer, ended) = tokio::select! {
         biased;
         answer = &mut answer => (answer, None),

@@ -32,7 +32,7 @@ fn told(error: &DialError) -> String {
     text
 }
 
-/// A server that sends back what it gets.
+/// A server that echoes everything.
 async fn echo() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -124,7 +124,7 @@ async fn a_proxy_that_is_away_or_speaks_something_else_is_told_from_the_origin()
     assert!(matches!(error, DialError::Straight(_)) && !told(&error).contains("proxy"), "{}", told(&error));
 }
 
-/// A proxy that answers its first request with these bytes, and then sends back what it gets.
+/// A proxy that answers its first request with these bytes, and then echoes everything.
 async fn answering(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -171,7 +171,7 @@ async fn a_silent_proxy_has_its_time_and_no_more() {
     assert_eq!(told(&same), told(&error));
 }
 
-/// A SOCKS5 proxy (RFC 1928, and RFC 1929 for the user) that takes one connection, and leads it to `to`. Gives what it was asked for.
+/// A SOCKS5 proxy (RFC 1928, and RFC 1929 for the user) that takes one connection to `to`. Returns the user and the requested address.
 async fn socks(
     to: std::net::SocketAddr,
 ) -> (std::net::SocketAddr, tokio::task::JoinHandle<(String, String)>) {

@@ -19,7 +19,7 @@ const HEAD: usize = 1 + ID + SALT;
 const TAG: usize = 16;
 const KEY: usize = 32;
 
-/// Base64 with padding or without, as either alphabet is written by some.
+/// Base64 with or without padding, as some tools write either alphabet.
 const ANY_PADDING: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PADDING);
@@ -31,13 +31,13 @@ pub struct Keyring {
 }
 
 struct Key {
-    /// Tells which key a handle was sealed with, and nothing of the key.
+    /// Identifies the key that sealed a handle, and reveals nothing of the key.
     id: [u8; ID],
     root: Prk,
 }
 
 impl Keyring {
-    /// A ring with one key that nobody else has: what it seals opens in this process alone.
+    /// Makes a ring with one random key. Handles sealed with it open in this process alone.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl Keyring {
         Ok(Self { keys: vec![Key::new(&*random_key()?)] })
     }
 
-    /// A key as [`parse`](Keyring::parse) reads it.
+    /// Generates a key in the form that [`parse`](Keyring::parse) reads.
     ///
     /// # Errors
     ///
@@ -55,12 +55,12 @@ impl Keyring {
         Ok(URL_SAFE_NO_PAD.encode(&random_key()?[..]))
     }
 
-    /// Reads a ring: a key a line, the newest first; 32 bytes in base64 of either alphabet, padded or not. Empty lines, and those that
-    /// begin with `#`, mean nothing.
+    /// Parses a ring: one key per line, the newest first, each 32 bytes in base64 of either alphabet, padded or not. Empty lines, and those
+    /// that begin with `#`, are ignored.
     ///
     /// # Errors
     ///
-    /// When there is no key, too many, or a line that is none.
+    /// When there is no key, there are too many, or a line is not a key.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let mut keys = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -83,7 +83,7 @@ impl Keyring {
         if keys.is_empty() { Err(KeyError::Empty) } else { Ok(Self { keys }) }
     }
 
-    /// Seals `plaintext` for a purpose: it opens again only with the same one.
+    /// Seals `plaintext` for a purpose. The handle opens only for the same purpose.
     ///
     /// # Errors
     ///
@@ -110,11 +110,11 @@ impl Keyring {
         Ok(URL_SAFE_NO_PAD.encode(handle))
     }
 
-    /// Opens what was sealed for this purpose.
+    /// Opens a handle that was sealed for this purpose.
     ///
     /// # Errors
     ///
-    /// When it was not: changed, sealed by a key that is not in the ring, or for another purpose.
+    /// When the handle was changed, sealed by a key that is not in the ring, or sealed for another purpose.
     pub fn open(&self, purpose: &[u8], handle: &str) -> Result<Vec<u8>, OpenError> {
         if handle.len() > HANDLE_BYTES {
             return Err(OpenError);
@@ -140,9 +140,9 @@ impl Key {
         Self { id, root }
     }
 
-    /// A key for one handle alone: it is never used again, so its nonce can be the same each time.
+    /// Derives a key for one handle alone. As it is never used again, its nonce can be constant.
     fn cipher(&self, salt: &[u8], purpose: &[u8]) -> Option<LessSafeKey> {
-        // The salt has a fixed length, so no two pairs of salt and purpose are one.
+        // The salt has a fixed length, so different pairs of salt and purpose give different inputs.
         let info = [b"crossway-seal key".as_slice(), salt, purpose];
         let key = self.root.expand(&info, &AES_256_GCM).ok()?;
         Some(LessSafeKey::new(UnboundKey::from(key)))
@@ -282,7 +282,7 @@ mod tests {
         fn no_bytes_that_were_not_sealed_open(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let ring = ring(1);
             let mut handle = URL_SAFE_NO_PAD.decode(ring.seal(b"p", b"x").unwrap()).unwrap();
-            // With a head that says which key it is, or without.
+            // With and without the head that identifies the key.
             handle.truncate(1 + ID);
             handle.extend_from_slice(&bytes);
             prop_assert!(ring.open(b"p", &URL_SAFE_NO_PAD.encode(&handle)).is_err());

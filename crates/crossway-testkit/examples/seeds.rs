@@ -1,4 +1,4 @@
-//! Writes what the fuzzer starts from into `fuzz/corpus`.
+//! Writes the fuzzer's seed inputs into `fuzz/corpus`.
 
 use std::fs;
 

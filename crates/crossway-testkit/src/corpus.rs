@@ -1,6 +1,6 @@
 //! Odd but valid messages, for tests of everything that carries messages.
 
-/// Requests that are odd but valid. Each has an id and a method, and has to arrive as it is, but for its id.
+/// Requests that are odd but valid. Each has an id and a method, and has to arrive unchanged except for its id.
 pub const ODD_REQUESTS: &[&str] = &[
     // Unknown members, at each level.
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{},"x-new":[1]},"extra":null}"#,
@@ -21,19 +21,19 @@ pub const ODD_REQUESTS: &[&str] = &[
     // Key orders and spaces.
     r#"{"params":{"arguments":{"b":1,"a":2},"name":"echo"},"method":"tools/call","id":3,"jsonrpc":"2.0"}"#,
     " { \"jsonrpc\" : \"2.0\" ,\t\"id\" : 4 , \"method\" : \"m\" , \"params\" : { } } ",
-    // Duplicate keys where they decide nothing.
+    // Duplicate keys that are not significant.
     r#"{"jsonrpc":"2.0","id":5,"method":"m","params":{"arguments":{"a":1,"a":2}}}"#,
-    // Parameters by position, and none.
+    // Parameters by position, and empty ones.
     r#"{"jsonrpc":"2.0","id":6,"method":"m","params":[1,{"_meta":{"progressToken":1}}]}"#,
     r#"{"jsonrpc":"2.0","id":7,"method":"m","params":[]}"#,
-    // Names in other places than those that decide.
+    // Significant names in insignificant places.
     r#"{"jsonrpc":"2.0","id":8,"method":"m","params":{"arguments":{"id":1,"method":"x","_meta":{"progressToken":5}}}}"#,
     r#"{"jsonrpc":"2.0","id":9,"method":"m","params":{"_meta":{"progressToken":"\u0061","x":{"progressToken":2}}}}"#,
     // Nested deeply, but within bounds.
     r#"{"jsonrpc":"2.0","id":10,"method":"m","params":{"a":[[[[[[[[[[[[[[[[[[[[{"b":[]}]]]]]]]]]]]]]]]]]]]]}}"#,
 ];
 
-/// Results that are odd but valid: what stands behind `"result":`.
+/// Results that are odd but valid: the value of `result`.
 pub const ODD_RESULTS: &[&str] = &[
     "{}",
     "null",
@@ -46,7 +46,7 @@ pub const ODD_RESULTS: &[&str] = &[
     "{ \"content\" : [ { \"type\" : \"text\" , \"text\" : \"\\u00e9\\ud83d\\ude00\" } ] }",
 ];
 
-/// Bytes that are no message.
+/// Bytes that are not a message.
 pub const NOT_MESSAGES: &[(&str, &[u8])] = &[
     ("empty", b""),
     ("spaces", b"  \n "),
@@ -89,7 +89,7 @@ pub const NOT_MESSAGES: &[(&str, &[u8])] = &[
     ("a method and a result", br#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#),
 ];
 
-/// A message nested `depth` levels deep, counting its own.
+/// A message nested `depth` levels deep, including its own level.
 #[must_use]
 pub fn nested(depth: usize) -> String {
     let inner = depth.saturating_sub(2);
@@ -100,7 +100,7 @@ pub fn nested(depth: usize) -> String {
     )
 }
 
-/// A call of a tool with `bytes` bytes of text for an argument.
+/// A tool call with an argument of `bytes` bytes of text.
 #[must_use]
 pub fn call_with_text(id: u64, bytes: usize) -> String {
     let text = "lorem ipsum ".repeat(bytes / 12 + 1);

@@ -16,20 +16,20 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
-/// What a proxy does with those who ask.
+/// How a proxy treats its clients.
 #[derive(Debug, Clone, Copy)]
 pub enum Manner {
-    /// It leads them to this address, whatever name they ask for.
+    /// Connects clients to this address, whatever name they ask for.
     Leads(SocketAddr),
-    /// It does so for those who show this in `Proxy-Authorization`, and answers others with 407.
+    /// Does so for clients with this `Proxy-Authorization`, and answers others with 407.
     LeadsWith(SocketAddr, &'static str),
-    /// It answers with this status.
+    /// Answers with this status.
     Answers(u16),
-    /// It takes connections, and says nothing.
+    /// Accepts connections, and says nothing.
     Silent,
 }
 
-/// A proxy, until it is dropped.
+/// A proxy that runs until it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -37,10 +37,10 @@ pub struct Proxy {
     task: AbortHandle,
 }
 
-/// What a proxy was asked.
+/// A request to a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The method and the target as they stand in the request line: `CONNECT upstream.test:443`.
+    /// The method and the target of the request line: `CONNECT upstream.test:443`.
     pub line: String,
     /// The value of `Host`.
     pub host: String,
@@ -49,11 +49,11 @@ pub struct Asked {
 }
 
 impl Proxy {
-    /// Starts one.
+    /// Starts a proxy.
     ///
     /// # Errors
     ///
-    /// When this machine gives no port.
+    /// When no port can be bound.
     pub async fn start(manner: Manner) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -62,25 +62,25 @@ impl Proxy {
         Ok(Self { address, asked, task })
     }
 
-    /// Its URL, as users write it.
+    /// The proxy's URL, as users write it.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Its URL with a user and a password.
+    /// The proxy's URL with a user and a password.
     #[must_use]
     pub fn url_of(&self, user: &str, password: &str) -> String {
         format!("http://{user}:{password}@{}", self.address)
     }
 
-    /// What it was asked, from the first on.
+    /// The requests so far, from the first on.
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
         lock(&self.asked).clone()
     }
 
-    /// The request lines of what it was asked.
+    /// The request lines of the requests so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.line).collect()
@@ -94,7 +94,7 @@ impl Drop for Proxy {
 }
 
 async fn serve(listener: TcpListener, manner: Manner, asked: Arc<Mutex<Vec<Asked>>>) {
-    // Connections are kept as long as the proxy is.
+    // Dropping the set closes the connections: they last as long as the proxy.
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let asked = Arc::clone(&asked);

@@ -11,14 +11,14 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    /// An upstream, and where its connections arrive. Needs a runtime to connect in.
+    /// Makes an upstream, and a receiver of its connections. Connecting needs a tokio runtime.
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<(Scope, Server)>) {
         let (servers, connections) = mpsc::channel(65_536);
         (Self { servers }, connections)
     }
 
-    /// An upstream that answers each request by a function of it: interim messages, then the response.
+    /// Makes an upstream whose answers to a message are computed by `answer`: interim messages, then the response.
     pub fn answering(answer: impl Fn(&Message) -> Vec<String> + Clone + Send + 'static) -> Self {
         let (upstream, mut connections) = Self::new();
         tokio::spawn(async move {
@@ -42,7 +42,7 @@ impl Upstream for Scripted {
         let (ours, theirs) = duplex::pair(65_536);
         let (link, carry) = ours.connect_with(SeamLimits::default(), scope.into());
         tokio::spawn(carry);
-        // When the test no longer takes connections, this one ends at once.
+        // When the test accepts no more connections, this one ends at once.
         let _ = self.servers.try_send((scope, Server(theirs)));
         link
     }
@@ -53,16 +53,16 @@ impl Upstream for Scripted {
 pub struct Server(duplex::End);
 
 impl Server {
-    /// The next message of the client; `None` once the connection has ended.
+    /// Receives the client's next message; `None` once the connection has ended.
     pub async fn receive(&self) -> Option<Message> {
         self.0.receive().await
     }
 
-    /// The next message, which has to be a request of this method. Gives the id under which to answer it.
+    /// Receives the next message, which has to be a request of this method. Returns the id for the answer.
     ///
     /// # Panics
     ///
-    /// When something else comes.
+    /// When another message comes, or the connection ends.
     pub async fn expect(&self, method: &str) -> RequestId {
         let message = self.receive().await.unwrap_or_else(|| panic!("the connection ended before {method}"));
         assert_eq!(message.method().as_deref(), Some(method));
@@ -73,11 +73,11 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// When the text is no message.
+    /// When the text is not a message.
     pub fn send(&self, text: &str) {
         let text = bytes::Bytes::copy_from_slice(text.as_bytes());
         let message = Message::parse(text, &Limits::default()).unwrap_or_else(|error| panic!("{error}"));
-        // A client that has gone away is part of the script.
+        // The client may be gone: a script may intend that.
         let _ = self.0.send(message);
     }
 

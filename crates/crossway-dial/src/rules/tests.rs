@@ -74,7 +74,7 @@ fn no_proxy_names_hosts_what_is_below_them_networks_and_ports() {
         "https://bad.example/",
     ] {
         let way = way(&proxies, through);
-        // The port of a scheme counts where none is written.
+        // Without a written port, the scheme's port counts.
         assert_eq!(way.as_deref(), Some("http://proxy:1"), "{through}");
     }
     let all = of(&[("ALL_PROXY", "http://proxy:1"), ("no_proxy", "*")]).unwrap();

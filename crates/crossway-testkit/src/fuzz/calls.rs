@@ -7,7 +7,7 @@ use crossway_proto::{CallKey, Calls, Limits, Message, NotOpened, Owner, RequestI
 
 use super::input::Input;
 
-/// Ids and tokens that clients give, several with the same value and a meaning for servers.
+/// Ids and tokens of clients. Several have the same value or a meaning for servers.
 const IDS: [&str; 12] = [
     "1",
     "1.0",
@@ -25,12 +25,12 @@ const IDS: [&str; 12] = [
 
 const METHODS: [&str; 4] = ["tools/call", "subscriptions/listen", "ping", r"subscriptions\/listen"];
 
-/// Whatever is opened, answered, cancelled and closed, in whatever order: no two calls in the table have one upstream
-/// id, each message finds its call and comes back with the ids that the client gave, and what comes late finds none.
+/// Checks the table of calls under any order of opening, answering, cancelling and closing: no two calls in the table have the same
+/// upstream id, each message finds its call and returns with the client's ids, and late messages find none.
 ///
 /// # Panics
 ///
-/// When that is not so.
+/// When a check fails.
 pub fn calls(data: &[u8]) {
     let mut input = Input::new(data);
     let limit = usize::from(input.byte() % 16);
@@ -51,12 +51,12 @@ pub fn calls(data: &[u8]) {
     }
 }
 
-/// The table, and beside it what should be in it.
+/// The table, and what should be in it.
 struct Table {
     calls: Calls<u64>,
     limit: usize,
     live: Vec<Expected>,
-    /// Keys of calls that were closed.
+    /// The keys of closed calls.
     gone: Vec<CallKey>,
     opened: u64,
 }
@@ -69,7 +69,7 @@ struct Expected {
     token: Option<&'static str>,
     is_listen: bool,
     is_answered: bool,
-    /// How many were opened before it.
+    /// The number of calls opened before this one.
     state: u64,
 }
 
@@ -103,7 +103,7 @@ impl Table {
         assert_eq!(opened, Err(NotOpened::NoRequest), "a notification is no call");
     }
 
-    /// A call in the table or one that has gone.
+    /// Chooses a call in the table or a closed one.
     fn choose(&self, choice: usize) -> Option<(CallKey, Option<usize>)> {
         let at = choice % (self.live.len() + self.gone.len()).max(1);
         match self.live.get(at) {
@@ -112,7 +112,7 @@ impl Table {
         }
     }
 
-    /// The same, as far as it waits for an answer.
+    /// Like [`choose`](Self::choose), but returns the call only if it awaits an answer.
     fn choose_open(&self, choice: usize) -> Option<(CallKey, Option<Expected>)> {
         let (key, at) = self.choose(choice)?;
         Some((key, at.map(|at| self.live[at]).filter(|call| !call.is_answered)))
@@ -182,7 +182,7 @@ impl Table {
         self.notified(&text(&key.to_id().to_string()), owner, call.map(|call| text(call.id)).as_deref());
     }
 
-    /// A notification of the upstream goes to its owner as `rewritten`, and stays as it is without one.
+    /// Checks that an upstream's notification goes to `owner` as `rewritten`, or stays unchanged if that is `None`.
     fn notified(&self, text: &str, owner: Owner, rewritten: Option<&str>) {
         let mut notification = parse(text);
         assert_eq!(self.calls.owner(&mut notification), owner);
@@ -219,7 +219,7 @@ impl Table {
         assert_eq!(self.calls.close(key), None, "closed twice");
     }
 
-    /// Ids that no call in the table has.
+    /// Answers with ids that no call in the table has.
     fn answer_to_nothing(&mut self, choice: usize) {
         let id = IDS[choice % IDS.len()];
         let mut answer = parse(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-/// Takes choices from the front; what is left is text.
+/// A reader of an input: choices first, then text.
 pub(super) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -10,7 +10,7 @@ impl<'a> Input<'a> {
         Self(data)
     }
 
-    /// The next byte; nought when there is none.
+    /// The next byte; 0 at the end.
     pub(super) fn byte(&mut self) -> u8 {
         self.next().unwrap_or(0)
     }
@@ -21,7 +21,7 @@ impl<'a> Input<'a> {
         Some(*first)
     }
 
-    /// What stands before the next newline; everything when there is none.
+    /// The text before the next newline; everything if there is none.
     pub(super) fn line(&mut self) -> &'a [u8] {
         let end = self.0.iter().position(|byte| *byte == b'\n');
         let line = &self.0[..end.unwrap_or(self.0.len())];
@@ -34,7 +34,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A text in pieces: whole, byte by byte, or in pieces of chance sizes that `seed` decides. Joined they are the text.
+/// Splits a text into pieces: the whole, single bytes, or pieces of pseudo-random sizes, as `seed` decides.
 pub(super) fn cut(text: &[u8], seed: u8) -> Vec<&[u8]> {
     let mut chance = u64::from(seed);
     let mut rest = text;
@@ -57,7 +57,7 @@ pub(super) fn cut(text: &[u8], seed: u8) -> Vec<&[u8]> {
     pieces
 }
 
-/// Checks what `Hash` promises of two values that are equal.
+/// Checks the promise of `Hash`: equal values have equal hashes.
 pub(super) fn assert_equal_hash<T: std::hash::Hash>(one: &T, other: &T) {
     let hasher = RandomState::new();
     assert_eq!(hasher.hash_one(one), hasher.hash_one(other), "equal values hash differently");

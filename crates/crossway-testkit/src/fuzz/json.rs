@@ -10,7 +10,7 @@ pub(super) fn is_json(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok() && serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
-/// How deeply arrays and objects are nested in a text that is JSON.
+/// The depth of arrays and objects in a JSON text.
 pub(super) fn depth(text: &[u8]) -> usize {
     let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in text {

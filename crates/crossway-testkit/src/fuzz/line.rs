@@ -5,24 +5,24 @@ use crossway_proto::line::{self, LineDecoder, LineTooLong};
 
 use super::input::{Input, cut};
 
-/// What a decoder gave out.
+/// An output of a decoder.
 #[derive(Debug, PartialEq, Eq)]
 enum Item {
     Line(Bytes),
     TooLong,
 }
 
-/// Lines come out as a plain reading of the whole has them, however the bytes are cut; limits hold; what is encoded is
-/// one line that decodes to the same.
+/// Checks that lines are those of a plain reading, however the bytes are cut; that limits hold; and that an encoded text is one line that
+/// decodes to the same.
 ///
 /// # Panics
 ///
-/// When that is not so.
+/// When a check fails.
 pub fn line(data: &[u8]) {
     let mut input = Input::new(data);
     let (limit, seed) = (input.byte(), input.byte());
     let text = input.rest();
-    // The highest bit stands for memory that is given back while it is read.
+    // The highest bit chooses whether memory is released while reading.
     let max_line = usize::from(limit & 0x7f);
     let expected = read(text, max_line);
     for seed in [0, 1, seed] {
@@ -36,7 +36,7 @@ pub fn line(data: &[u8]) {
     encoded_is_one_line(text, seed);
 }
 
-/// The plain reading: each line, or the one that is too long.
+/// The plain reading: each line, or `Err` with a line that is too long.
 fn read(text: &[u8], max_line: usize) -> Vec<Result<&[u8], &[u8]>> {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     text.split(|byte| *byte == b'\n')
@@ -56,7 +56,7 @@ fn decode(pieces: &[&[u8]], max_line: usize, release: bool, expected: &[Result<&
             Err(error) => {
                 let Some(Err(whole)) = expected.get(found.len()) else { panic!("no line is too long here") };
                 assert_eq!(error.limit, max_line);
-                // Where the pieces end there, it has the first byte of the line's end.
+                // If a piece ends there, the head has the first byte of the line's end.
                 let head = error.head.strip_suffix(b"\r").unwrap_or(&error.head);
                 assert!(whole.starts_with(head) && error.head.len() <= LineTooLong::HEAD_BYTES);
                 assert!(error.head.len() >= (max_line + 1).min(LineTooLong::HEAD_BYTES));
@@ -65,7 +65,7 @@ fn decode(pieces: &[&[u8]], max_line: usize, release: bool, expected: &[Result<&
         });
         Some(found.len() - 1)
     };
-    // The line whose tail is to come.
+    // The line whose tail is still to come.
     let mut ends = None;
     for piece in pieces {
         if piece.len() % 2 == 0 {
@@ -103,7 +103,7 @@ fn decode(pieces: &[&[u8]], max_line: usize, release: bool, expected: &[Result<&
 fn check_tail(whole: &[u8], tail: &[u8]) {
     let end = whole.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
     assert!(whole[..end].ends_with(tail) && tail.len() <= LineTooLong::TAIL_BYTES);
-    // Two bytes may have gone to the line's end.
+    // Two bytes may have been taken for the line's end.
     assert!(end < whole.len() || tail.len() >= whole.len().min(LineTooLong::TAIL_BYTES - 2));
 }
 
@@ -114,7 +114,7 @@ fn encoded_is_one_line(text: &[u8], seed: u8) {
     assert_eq!(line.strip_suffix(b"\n"), Some(&expected[..]));
 
     let mut decoder = LineDecoder::new(expected.len());
-    // A decoder that is no longer at the start, where a byte order mark would be one.
+    // The newline moves the decoder past the start, where it would skip a byte order mark.
     decoder.feed(b"\n");
     decoder.feed(&line);
     let blank = expected.iter().all(u8::is_ascii_whitespace);

@@ -1,8 +1,8 @@
-//! What the fuzz targets check, as functions of the fuzzer's bytes: `fuzz/` calls them with inputs of its own making,
-//! and each crate's tests with the inputs that are kept in `fuzz/corpus`.
+//! The checks of the fuzz targets, as functions of the fuzzer's bytes: `fuzz/` calls them with generated inputs, and each crate's tests
+//! with the inputs in `fuzz/corpus`.
 //!
-//! Each panics when a property does not hold. The first bytes of an input choose (limits, cuts), the rest is text, so
-//! that a corpus can be read.
+//! Each function panics when a property does not hold. The first bytes of an input are choices (limits, cuts), the rest is text, which
+//! keeps a corpus readable.
 
 mod calls;
 mod envelope;

@@ -8,11 +8,11 @@ use std::sync::Once;
 
 use super::seeds;
 
-/// Runs a target on each input in `fuzz/corpus/<target>`, and on the inputs that the fuzzer starts from.
+/// Runs a target on each input in `fuzz/corpus/<target>`, and on its seed inputs.
 ///
 /// # Panics
 ///
-/// When the corpus can't be read or is empty; when the target or a task of its panics, with the name of the input.
+/// When the corpus can't be read or is empty; when the target or one of its tasks panics, with the name of the input.
 pub fn replay(target: &str, run: impl Fn(&[u8])) {
     let kept = kept(target);
     assert!(!kept.is_empty(), "the corpus of {target} is empty");
@@ -26,7 +26,7 @@ pub fn replay(target: &str, run: impl Fn(&[u8])) {
     }
 }
 
-/// How many panics there were in this thread: those in tasks of a runtime go no further than their task.
+/// The number of panics in this thread so far: a panic in a task of a runtime does not leave its task.
 fn panics() -> usize {
     thread_local! {
         static PANICS: Cell<usize> = const { Cell::new(0) };
@@ -42,7 +42,7 @@ fn panics() -> usize {
     PANICS.get()
 }
 
-/// Where the corpora are.
+/// The folder of a target's corpus.
 #[must_use]
 pub fn corpus(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target)

@@ -1,4 +1,4 @@
-//! What the fuzzer starts from, written into `fuzz/corpus` by `cargo run -p crossway-testkit --example seeds`.
+//! The fuzzer's seed inputs, written into `fuzz/corpus` by `cargo run -p crossway-testkit --example seeds`.
 
 use crate::corpus::{NOT_MESSAGES, ODD_REQUESTS, ODD_RESULTS};
 
@@ -6,11 +6,11 @@ use crate::corpus::{NOT_MESSAGES, ODD_REQUESTS, ODD_RESULTS};
 pub const TARGETS: [&str; 8] =
     ["line", "sse", "envelope", "headers", "calls", "streamable_http_head", "http_sse_head", "openapi"];
 
-/// The inputs that a target starts from.
+/// The seed inputs of a target.
 ///
 /// # Panics
 ///
-/// When there is no such target.
+/// When there is no target of this name.
 #[must_use]
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     match target {
@@ -119,7 +119,7 @@ Mcp-Param-Region: Bonn"#,
 }
 
 fn calls() -> Vec<Vec<u8>> {
-    // Steps of three bytes behind the limit: what, which, how.
+    // Three bytes per step, after the limit: the step, and its two choices.
     owned(&[
         b"\x04\x00\x00\x40\x00\x01\x01\x00\x02\x02\x02\x00\x01\x03\x00\x00\x04\x01\x00\x05\x01\x00\x06\x00\x00\x07\x00\x00\x02\x03\x00",
         b"\x02\x00\x00\x44\x00\x00\x48\x00\x00\x4c\x06\x01\x01\x06\x02\x02\x07\x00\x00\x00\x07\x41\x02\x02\x01\x08\x05\x00\x07\x00\x00",
@@ -130,7 +130,7 @@ fn calls() -> Vec<Vec<u8>> {
 const POST: &str = "POST /mcp\nHost: localhost\nAccept: application/json, text/event-stream\nContent-Type: application/json\n";
 const GET: &str = "GET /mcp\nHost: localhost\nAccept: text/event-stream\n";
 
-/// Requests one after the other, each with how it is sent: see [`http`](super::http).
+/// Joins requests, each with how it is sent: see [`http`](super::http).
 fn requests(requests: &[(char, &str, &str, &str)]) -> Vec<u8> {
     let text =
         requests.iter().map(|(manner, start, headers, body)| format!("{manner}{start}{headers}\n{body}"));

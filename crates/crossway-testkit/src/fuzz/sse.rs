@@ -5,12 +5,12 @@ use crossway_proto::sse::{EventTooLarge, FIELD_BYTES, MESSAGE, SseDecoder, SseEn
 
 use super::input::{Input, cut};
 
-/// Events come out as a plain reading of the whole has them, however the bytes are cut; limits hold; what is encoded
-/// decodes to the same.
+/// Checks that events are those of a plain reading, however the bytes are cut; that limits hold; and that an encoded event decodes to the
+/// same.
 ///
 /// # Panics
 ///
-/// When that is not so.
+/// When a check fails.
 pub fn sse(data: &[u8]) {
     let mut input = Input::new(data);
     let (limit, seed) = (input.byte(), input.byte());
@@ -26,7 +26,7 @@ pub fn sse(data: &[u8]) {
     encoded_is_decoded(text, seed);
 }
 
-/// What a stream held, and what its decoder says in the end.
+/// The items of a stream, and the decoder's state at its end.
 #[derive(Debug, PartialEq, Eq, Default)]
 struct Outcome {
     items: Vec<Item>,
@@ -51,7 +51,7 @@ impl From<SseEvent> for Item {
     }
 }
 
-/// Feeds all pieces. With `held_back`, events are taken out after some of the pieces only.
+/// Feeds all pieces. With `held_back`, events are taken out only after some of the pieces.
 fn decode(pieces: &[&[u8]], max_data: usize, held_back: bool, heads: &[Vec<u8>]) -> (Outcome, bool) {
     let mut decoder = SseDecoder::new(max_data);
     let mut outcome = Outcome::default();
@@ -87,7 +87,7 @@ fn decode(pieces: &[&[u8]], max_data: usize, held_back: bool, heads: &[Vec<u8>])
 struct Reader {
     max_data: usize,
     outcome: Outcome,
-    /// The data of the events that are too large, as far as it was read.
+    /// The data of events that are too large, as far as it was read.
     heads: Vec<Vec<u8>>,
     event: Option<String>,
     data: Option<Vec<u8>>,
@@ -108,7 +108,7 @@ impl Reader {
         reader
     }
 
-    /// Of a line without its end only that it is too much can be told.
+    /// A line without its end can only be refused as too large.
     fn line(&mut self, line: &[u8], has_ended: bool) {
         if line.is_empty() {
             if has_ended {
@@ -171,7 +171,7 @@ impl Reader {
     }
 }
 
-/// Takes the text for an id, a type and data, in lines.
+/// Encodes an event whose id, type and data are lines of the text.
 fn encoded_is_decoded(text: &[u8], seed: u8) {
     let mut input = Input::new(text);
     let (id, event) = (String::from_utf8_lossy(input.line()), String::from_utf8_lossy(input.line()));

@@ -10,7 +10,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::lane::{Cut, Lane};
 use super::{Shape, Weather, over_the_wire};
 
-/// A client's end of a connection with a link. The client goes away when it is dropped.
+/// The client's end of a connection with a link. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct ClientEnd {
     way: ClientWay,
@@ -24,7 +24,7 @@ enum ClientWay {
     Streams(Box<Streams>),
 }
 
-/// What each request's own stream needs.
+/// The state of a client with a stream for each request.
 #[derive(Debug)]
 struct Streams {
     link: Link,
@@ -36,7 +36,7 @@ struct Streams {
 }
 
 impl ClientEnd {
-    /// A client on `link`, which is its own where it is a legacy one. `context` goes with all its calls.
+    /// Makes a client on `link`, which a legacy client does not share. `context` goes with all its calls.
     #[must_use]
     pub fn new(shape: Shape, weather: &Weather, link: Link, context: Context) -> Self {
         let cut = Cut::new();
@@ -55,7 +55,7 @@ impl ClientEnd {
         }
     }
 
-    /// The revision is agreed upon. A legacy client opens its standing stream then, where there is one to open.
+    /// Sets the agreed revision. A legacy client then opens its standing stream, if its shape has one.
     pub fn agree(&mut self, revision: Revision) {
         if let ClientWay::Streams(streams) = &mut self.way {
             streams.context.revision = Some(revision);
@@ -66,7 +66,7 @@ impl ClientEnd {
         }
     }
 
-    /// Closes the stream of a request: a modern client's cancellation. False on a pipe, which has none.
+    /// Closes the stream of a request: a modern client's cancellation. Returns false on a pipe, which can't do that.
     pub fn hang_up(&mut self, id: &RequestId) -> bool {
         let ClientWay::Streams(streams) = &mut self.way else { return false };
         if let Some(call) = streams.calls.remove(id) {
@@ -75,16 +75,16 @@ impl ClientEnd {
         true
     }
 
-    /// What comes next; `None` once the connection has ended.
+    /// Receives the next message; `None` once the connection has ended.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a future of this that is dropped has taken no message.
+    /// Cancel safe: a dropped future has taken no message.
     pub async fn receive(&mut self) -> Option<Message> {
         self.heard.recv().await.as_ref().map(over_the_wire)
     }
 
-    /// What is here already.
+    /// Returns a message if one has already arrived.
     pub fn try_receive(&mut self) -> Option<Message> {
         self.heard.try_recv().ok().as_ref().map(over_the_wire)
     }
@@ -141,7 +141,7 @@ impl Streams {
         let id = message.id().filter(|_| message.is_request());
         let mut context = self.context.clone();
         if let Some(version) = message.meta_version() {
-            // Each stateless request stands for itself.
+            // Each stateless request has an origin of its own.
             context.revision = Revision::parse(&version);
             context.origin = Origin::unique();
         }
@@ -149,7 +149,7 @@ impl Streams {
         self.read(id, reply);
     }
 
-    /// Reads a reply in a stream of its own.
+    /// Reads a reply on a task of its own.
     fn read(&mut self, id: Option<RequestId>, mut reply: Reply) {
         while self.tasks.try_join_next().is_some() {}
         let (weather, said, asked) = (self.weather.clone(), self.said.clone(), id.clone());

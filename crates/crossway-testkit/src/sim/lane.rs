@@ -5,10 +5,10 @@ use tokio::time::sleep;
 
 use super::Weather;
 
-/// How many messages may be on their way in one lane.
+/// The most messages on their way in one lane.
 const CAPACITY: usize = 65_536;
 
-/// What ends a link with all that is on its way. Clones end the same link.
+/// Ends a link, and loses everything on its way. Clones end the same link.
 #[derive(Debug, Clone)]
 pub(super) struct Cut(watch::Sender<bool>);
 
@@ -25,14 +25,14 @@ impl Cut {
         *self.0.borrow()
     }
 
-    /// Ready when the link has been cut.
+    /// Waits until the link is cut.
     pub(super) async fn happened(&self) {
-        // This is a sender, so there is one.
+        // This sender is alive, so waiting can't fail.
         let _ = self.0.subscribe().wait_for(|is_cut| *is_cut).await;
     }
 }
 
-/// The beginning of a lane.
+/// The sending end of a lane.
 #[derive(Debug)]
 pub(super) struct Lane<T>(mpsc::Sender<T>);
 
@@ -43,9 +43,9 @@ impl<T> Clone for Lane<T> {
 }
 
 impl<T: Clone + Send + 'static> Lane<T> {
-    /// A lane, and where it ends. What is on its way is lost when it is cut, and arrives when its beginning is dropped.
+    /// Makes a lane. Items on their way are lost when `cut` is, and still arrive when the sending end is dropped.
     ///
-    /// `may_come_twice` says which of the things may.
+    /// `may_come_twice` tells which items may be duplicated.
     pub(super) fn new(
         weather: &Weather,
         cut: &Cut,
@@ -75,12 +75,12 @@ impl<T: Clone + Send + 'static> Lane<T> {
         (Self(sender), receiver)
     }
 
-    /// Sends something. False if the lane has ended.
+    /// Sends an item. Returns false if the lane has ended.
     pub(super) fn send(&self, thing: T) -> bool {
         self.0.try_send(thing).is_ok()
     }
 
-    /// Ready when nobody waits for what comes any more, or the lane has been cut.
+    /// Waits until the receiver is dropped or the lane is cut.
     pub(super) async fn closed(&self) {
         self.0.closed().await;
     }

@@ -1,8 +1,8 @@
 //! Simulated links in virtual time, with delay, duplicates and loss.
 //!
-//! For tests in tokio's paused time. [`SimUpstream`] is the way to a server that a test plays: over one two-way pipe
-//! as on stdio and HTTP+SSE, or with a stream for each request as on Streamable HTTP. [`ClientEnd`] is the way of a
-//! client to a link, in the same two shapes. All that happens by chance follows from a seed.
+//! For tests in tokio's paused time. [`SimUpstream`] leads to a server that a test plays: over one two-way pipe as on stdio and HTTP+SSE,
+//! or with a stream for each request as on Streamable HTTP. [`ClientEnd`] leads from a client to a link, in the same two shapes. All random
+//! choices follow from a seed.
 
 mod client;
 mod lane;
@@ -23,33 +23,32 @@ pub use upstream::SimUpstream;
 /// How messages travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// All in one stream each way, in order: stdio, HTTP+SSE.
+    /// One stream each way, in order: stdio, HTTP+SSE.
     Pipe,
-    /// Each request and all that comes in its course in a stream of its own; streams overtake each other: Streamable
-    /// HTTP.
+    /// A stream for each request and the messages related to it; streams overtake each other: Streamable HTTP.
     Streams,
 }
 
-/// What happens to messages on their way. Clones go on with one sequence of chances.
+/// The delays and duplicates of messages. Clones continue one sequence of random numbers.
 #[derive(Debug, Clone)]
 pub struct Weather {
     chance: Arc<Mutex<u64>>,
-    /// The longest that a message takes, in milliseconds; it may take none.
+    /// The longest delay of a message, in milliseconds; the shortest is none.
     delay: u64,
-    /// Of how many messages one comes twice; none for 0.
+    /// One of so many messages comes twice; none if 0.
     twice: u64,
 }
 
 impl Weather {
-    /// Messages take up to `delay` milliseconds, and one of `twice` comes twice (0: none). Requests never do: no
-    /// transport makes two of one.
+    /// Delays messages by up to `delay` milliseconds, and duplicates one of `twice` (0: none). Requests are never duplicated: no transport
+    /// does that.
     #[must_use]
     pub fn new(seed: u64, delay: u64, twice: u64) -> Self {
-        // Such a generator stands still at 0.
+        // An xorshift generator would stay at 0.
         Self { chance: Arc::new(Mutex::new(seed | 1)), delay, twice }
     }
 
-    /// A number below `bound`; 0 for 0.
+    /// Returns a random number below `bound`; 0 if that is 0.
     #[must_use]
     pub fn below(&self, bound: u64) -> u64 {
         let mut state = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,7 +68,7 @@ impl Weather {
     }
 }
 
-/// A message as it arrives: read from the bytes that were written.
+/// Returns a message as it arrives: parsed from its bytes.
 fn over_the_wire(message: &Message) -> Message {
     Message::parse(message.to_bytes(), &Limits::default())
         .unwrap_or_else(|error| panic!("{error}: {message:?}"))

@@ -9,7 +9,7 @@ use super::lane::{Cut, Lane};
 use super::server::{Arrived, ServerEnd, Way};
 use super::{Weather, over_the_wire};
 
-/// A connection over a pipe, and the server's end of it.
+/// Opens a connection over a pipe. Returns the client's link and the server's end.
 pub(super) fn connect(weather: &Weather, cut: &Cut, scope: Scope) -> (Link, ServerEnd) {
     let is_no_request = |message: &Message| !message.is_request();
     let (there, mut arriving) = Lane::<Message>::new(weather, cut, is_no_request);
@@ -44,7 +44,7 @@ pub(super) fn connect(weather: &Weather, cut: &Cut, scope: Scope) -> (Link, Serv
     (link, ServerEnd { incoming, cut: cut.clone() })
 }
 
-/// What comes next, once there is room for it.
+/// Receives the next message, once the mux has capacity for it.
 async fn received(mux: &Mux<Pipe>, answers: &mut mpsc::Receiver<Message>) -> Option<Message> {
     std::future::poll_fn(|cx| mux.poll_capacity(cx)).await;
     answers.recv().await

@@ -6,12 +6,12 @@ use tokio::sync::mpsc;
 
 use super::lane::{Cut, Lane};
 
-/// What has arrived at a server.
+/// An arrival at a server.
 #[derive(Debug, Clone)]
 pub struct Arrived {
-    /// The message. None on the way of what belongs to no call: a legacy client's GET.
+    /// The message. `None` for a legacy client's GET, which opens a stream for messages that belong to no call.
     pub message: Option<Message>,
-    /// Where answers to it go, and what comes in its course.
+    /// The stream for answers and related messages.
     pub way: Way,
 }
 
@@ -19,29 +19,29 @@ pub struct Arrived {
 #[derive(Debug, Clone)]
 pub struct Way {
     pub(super) lane: Lane<Message>,
-    /// Whether the stream is one request's own.
+    /// Whether the stream belongs to one request.
     pub(super) is_own: bool,
 }
 
 impl Way {
-    /// Sends a message, given as text. What can't arrive any more is lost.
+    /// Sends a message, given as text. A message that can't arrive is lost.
     ///
     /// # Panics
     ///
-    /// When the text is no message.
+    /// When the text is not a message.
     pub fn send(&self, text: &str) {
         let text = Bytes::copy_from_slice(text.as_bytes());
         let message = Message::parse(text, &Limits::default()).unwrap_or_else(|error| panic!("{error}"));
         self.lane.send(message);
     }
 
-    /// Whether the stream is one request's own.
+    /// Whether the stream belongs to one request.
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.is_own
     }
 
-    /// Ready when the client has closed the stream: never on a pipe, which is not one request's.
+    /// Waits until the client closes the stream: forever on a pipe, which belongs to no request.
     pub async fn closed(&self) {
         if self.is_own { self.lane.closed().await } else { std::future::pending().await }
     }
@@ -55,7 +55,7 @@ pub struct ServerEnd {
 }
 
 impl ServerEnd {
-    /// What arrives next; `None` once the connection has ended.
+    /// Receives the next arrival; `None` once the connection has ended.
     pub async fn receive(&mut self) -> Option<Arrived> {
         tokio::select! {
             biased;
@@ -64,7 +64,7 @@ impl ServerEnd {
         }
     }
 
-    /// What ends the connection, with all that is on its way.
+    /// Returns a function that ends the connection, and loses everything on its way.
     pub fn cutter(&self) -> impl Fn() + Send + Sync + use<> {
         let cut = self.cut.clone();
         move || cut.cut()

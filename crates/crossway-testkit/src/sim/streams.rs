@@ -13,8 +13,8 @@ use super::pipe::gone;
 use super::server::{Arrived, ServerEnd, Way};
 use super::{Weather, over_the_wire};
 
-/// A connection with a stream for each request, and the server's end of it. `is_session` says whether it is a legacy
-/// session.
+/// Opens a connection with a stream for each request. Returns the client's link and the server's end. `is_session` tells whether it is a
+/// legacy session.
 pub(super) fn connect(weather: &Weather, cut: &Cut, is_session: bool) -> (Link, ServerEnd) {
     let (to_server, incoming) = mpsc::channel(65_536);
     let (weather, cut) = (weather.clone(), cut.clone());
@@ -28,12 +28,12 @@ struct Streams {
     cut: Cut,
     to_server: mpsc::Sender<Arrived>,
     is_session: bool,
-    /// What ends the replies of calls that are cancelled by a message.
+    /// Ends the replies of calls that are cancelled by a message.
     calls: Mutex<HashMap<(Origin, RequestId), watch::Sender<bool>>>,
 }
 
 impl Streams {
-    /// Brings a message to the server, which may overtake others.
+    /// Carries a message to the server. It may overtake others.
     fn carry(&self, message: Option<Message>) -> (oneshot::Receiver<()>, mpsc::Receiver<Message>) {
         let (lane, answers) =
             Lane::new(&self.weather, &self.cut, |message: &Message| message.kind() == Kind::Notification);
@@ -47,7 +47,7 @@ impl Streams {
                 biased;
                 () = cut.happened() => {}
                 () = sleep(delay) => {
-                    // A server that is gone has taken nothing.
+                    // A server that is gone has received nothing.
                     if to_server.send(arrived).await.is_ok() {
                         let _ = done.send(());
                     }
@@ -57,7 +57,7 @@ impl Streams {
         (is_done, answers)
     }
 
-    /// Why nothing can be sent any more.
+    /// The error once nothing can be sent any more.
     fn refuse(&self) -> Option<CallError> {
         if !self.cut.is_cut() {
             return None;
@@ -133,14 +133,14 @@ impl Streams {
     }
 }
 
-/// One request's stream.
+/// The stream of one request.
 struct Exchange {
     streams: Arc<Streams>,
     place: (Origin, RequestId),
     answers: mpsc::Receiver<Message>,
     is_cancelled: watch::Receiver<bool>,
     is_over: bool,
-    /// Whether the server has to be told when the reply is dropped.
+    /// Whether dropping the reply has to send a cancellation to the server.
     tells: bool,
 }
 

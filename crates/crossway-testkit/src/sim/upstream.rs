@@ -9,7 +9,7 @@ use super::lane::Cut;
 use super::server::ServerEnd;
 use super::{Shape, Weather, pipe, streams};
 
-/// An upstream whose connections a test serves, cuts and brings back. Clones are the same upstream.
+/// An upstream whose connections a test serves, cuts and restores. Clones are the same upstream.
 #[derive(Clone)]
 pub struct SimUpstream(Arc<Inner>);
 
@@ -27,12 +27,12 @@ struct State {
 }
 
 impl SimUpstream {
-    /// An upstream whose connections `host` serves.
+    /// Makes an upstream whose connections `host` serves.
     pub fn new(shape: Shape, weather: Weather, host: impl Fn(ServerEnd) + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner { shape, weather, host: Box::new(host), state: Mutex::default() }))
     }
 
-    /// The server dies, with all its connections, and can't be reached until it [comes up](Self::come_up).
+    /// Stops the server, with all its connections. It can't be reached until it [comes up](Self::come_up).
     pub fn go_down(&self) {
         let open = {
             let mut state = self.state();
@@ -42,12 +42,12 @@ impl SimUpstream {
         open.iter().for_each(Cut::cut);
     }
 
-    /// The server is there again.
+    /// Makes the server reachable again.
     pub fn come_up(&self) {
         self.state().is_down = false;
     }
 
-    /// One of its connections breaks: which one, `number` says.
+    /// Breaks one of the connections, chosen by `number`.
     pub fn cut_one(&self, number: usize) {
         let mut state = self.state();
         state.open.retain(|cut| !cut.is_cut());
@@ -61,7 +61,7 @@ impl SimUpstream {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new connection, and what ends it; `None` while the server is down.
+    /// Opens a connection, and returns what ends it; `None` while the server is down.
     fn open(&self, scope: Scope) -> Option<(Link, Cut)> {
         let cut = Cut::new();
         {
@@ -97,7 +97,7 @@ impl fmt::Debug for SimUpstream {
     }
 }
 
-/// The connection of stateless requests, opened anew when it has ended.
+/// The connection of stateless requests, reopened when it has ended.
 struct Shared {
     upstream: SimUpstream,
     current: Mutex<Option<(Link, Cut)>>,

@@ -10,12 +10,12 @@ use super::input::{Input, assert_equal_hash};
 use super::json::{Elements, depth, is_json};
 use reference::Reference;
 
-/// What is accepted is what a plain reading by `serde_json` finds to be a message within the limits, and both see the
-/// same in it; a splice changes its part alone, and putting the old part back gives the bytes that came.
+/// Checks parsing against `serde_json`: a text is accepted if and only if a plain reading finds a message within the limits, and both find
+/// the same parts. A splice changes its part alone, and restoring the old part restores the original bytes.
 ///
 /// # Panics
 ///
-/// When that is not so.
+/// When a check fails.
 pub fn envelope(data: &[u8]) {
     let mut input = Input::new(data);
     let (limits, other_id) = (limits(input.byte()), input.byte());
@@ -40,7 +40,7 @@ pub fn envelope(data: &[u8]) {
     }
 }
 
-/// The defaults, or bounds that inputs of a few bytes reach.
+/// The default limits, or limits that inputs of a few bytes reach.
 fn limits(choice: u8) -> Limits {
     if choice < 0x80 {
         return Limits::default();
@@ -57,7 +57,7 @@ fn without_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
 }
 
-/// A text that is a message is that message; an array of messages is a batch of them.
+/// A message's text parses as that message; an array of messages parses as a batch of them.
 fn incoming(text: &[u8], limits: &Limits, message: &Result<Message, ParseError>) {
     let incoming = Incoming::parse(Bytes::copy_from_slice(text), limits);
     let text = without_bom(text);
@@ -87,7 +87,7 @@ fn incoming(text: &[u8], limits: &Limits, message: &Result<Message, ParseError>)
     }
 }
 
-/// One of the parts that can be replaced.
+/// The getter and the setter of a replaceable part.
 type Part = (fn(&Message) -> Option<RequestId>, fn(&mut Message, &RequestId));
 
 /// In the order of [`Reference::ids`].
@@ -108,7 +108,7 @@ fn splices(message: &Message, reference: &Reference<'_>, choice: u8) {
     };
     let mut all = message.clone();
     let mut old = Vec::new();
-    // In an order that the input decides.
+    // The input decides the order.
     for step in 0..PARTS.len() {
         let at = (step + usize::from(choice >> 4)) % PARTS.len();
         let (part, set) = PARTS[at];
@@ -117,7 +117,7 @@ fn splices(message: &Message, reference: &Reference<'_>, choice: u8) {
         set(&mut one, &new);
         check_written(&one);
         if reference.ids()[at] == Some(b"null") {
-            // A place for an id, though none that could be put back.
+            // An id can be put there, but the old value can't be restored.
             assert_eq!((before, part(&one)), (None, Some(new.clone())));
             continue;
         }
@@ -141,7 +141,7 @@ fn splices(message: &Message, reference: &Reference<'_>, choice: u8) {
     assert_eq!(all.to_bytes(), original, "what was put back is not what came");
 }
 
-/// All ways to write a message agree, and what is written reads as the message says.
+/// Checks that all ways to write a message agree, and that the written text parses to the same message.
 fn check_written(message: &Message) {
     let written = message.to_bytes();
     assert_eq!(message.len(), written.len());
@@ -163,14 +163,14 @@ fn check_written(message: &Message) {
 fn same_but_for_the_id(before: &[u8], after: &[u8], old: &RequestId, new: &RequestId) {
     let read = |text: &[u8]| serde_json::from_slice::<Value>(text);
     let (Ok(mut before), Ok(after)) = (read(before), read(after)) else { return };
-    // `Value` has floating point for most numbers, and refuses lone surrogates: what it can't hold was compared as text.
+    // `Value` stores most numbers as floating point, and refuses lone surrogates: such values were compared as text.
     let (Ok(old), Ok(new)) = (read(old.as_json()), read(new.as_json())) else { return };
     assert_eq!(before["id"], old);
     before["id"] = new;
     assert_eq!(before, after);
 }
 
-/// What an id is, and which ids are equal.
+/// Checks which texts are ids, and which ids are equal.
 fn ids(one: &[u8], other: &[u8]) {
     let [one, other] = [one, other].map(|text| {
         let id = RequestId::parse(text);
@@ -189,7 +189,7 @@ fn ids(one: &[u8], other: &[u8]) {
     }
     match [&one, &other].map(Meaning::of) {
         [Meaning::Text(one), Meaning::Text(other)] => assert_eq!(equal, one == other),
-        // Equal decimals are equal when rounded.
+        // Equal decimals are still equal when rounded.
         [Meaning::Number(one), Meaning::Number(other)] => assert!(!equal || one == other),
         [Meaning::HalfPair, Meaning::HalfPair] => {}
         _ => assert!(!equal, "what can't be equal is"),
@@ -199,11 +199,11 @@ fn ids(one: &[u8], other: &[u8]) {
     }
 }
 
-/// What an id means, as the standard library and `serde_json` read it.
+/// The value of an id, as the standard library and `serde_json` read it.
 enum Meaning {
     Text(String),
     Number(f64),
-    /// It is a string with half a surrogate pair, which is no text.
+    /// A string with half a surrogate pair, which is not Unicode text.
     HalfPair,
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    /// Reads a message; `None` if the text is none, or over a limit.
+    /// Parses a message; `None` if the text is not a message, or exceeds a limit.
     pub(super) fn of(text: &'a [u8], limits: &Limits) -> Option<Self> {
         if text.len() > limits.message_bytes || !is_json(text) || depth(text) > limits.depth {
             return None;
@@ -32,7 +32,7 @@ impl<'a> Reference<'a> {
         (!reference.is_ambiguous() && reference.ids_are_within(limits)).then_some(reference)
     }
 
-    /// Whether a member that decides stands in it twice.
+    /// Whether a significant member is duplicated.
     fn is_ambiguous(&self) -> bool {
         let repeats = |members: &Members<'_>, names: &[&str]| names.iter().any(|name| members.repeats(name));
         let both = |one: &Members<'_>, other: &Members<'_>, name| {
@@ -43,12 +43,12 @@ impl<'a> Reference<'a> {
             || repeats(&self.result, &["protocolVersion", "_meta"])
             || repeats(&self.params_meta, &["progressToken", PROTOCOL_VERSION, SUBSCRIPTION_ID])
             || repeats(&self.result_meta, &[SUBSCRIPTION_ID])
-            // A response with parameters is odd enough; one whose parameters decide as well is refused.
+            // A response with parameters is odd enough; one whose parameters are significant too is refused.
             || both(&self.params, &self.result, "_meta")
             || both(&self.params, &self.result, "protocolVersion")
     }
 
-    /// What stands in the places of ids: the id, the progress token, the cancelled id, the subscription id.
+    /// The values in the places of ids: the id, the progress token, the cancelled id, the subscription id.
     pub(super) fn ids(&self) -> [Option<&'a [u8]>; 4] {
         let token = if self.kind == Kind::Request { &self.params_meta } else { &self.params };
         let [asked, answered] = [&self.params_meta, &self.result_meta].map(|meta| meta.one(SUBSCRIPTION_ID));
@@ -65,7 +65,7 @@ impl<'a> Reference<'a> {
         ids.iter().flatten().all(|id| id.len() <= limits.id_bytes)
     }
 
-    /// Checks that the message says of itself what is read here.
+    /// Checks that the message has the same parts as this reading.
     pub(super) fn assert_agrees(&self, message: &Message) {
         assert_eq!(message.kind(), self.kind);
         assert_eq!(message.is_request(), self.kind == Kind::Request);
@@ -130,7 +130,7 @@ fn kind(top: &Members<'_>) -> Option<Kind> {
     }
 }
 
-/// The text of a string that is Unicode.
+/// The value of a JSON string that is valid Unicode.
 fn string(value: Option<&[u8]>) -> Option<String> {
     serde_json::from_slice(value?).ok()
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::input::Input;
 use super::{check_refusal, header_map};
 
-/// Whatever a header says, it is read or refused; whatever a text is, it is written so that it reads back.
+/// Checks that any header value is decoded or refused, and that any text is encoded so that it decodes to itself.
 pub(super) fn value(text: &[u8]) {
     if let Ok(value) = HeaderValue::from_bytes(text)
         && let Ok(decoded) = mirror::decode(&value)
@@ -27,7 +27,7 @@ fn reads_back(text: &str) {
     assert_eq!(mirror::decode(&encoded).as_deref(), Ok(text));
 }
 
-/// What a client writes for a method and a name, a server finds to match these and no others.
+/// Checks that a server matches a client's headers to their method and name, and to no others.
 pub(super) fn name(method: &[u8], name: &[u8]) {
     let (method, name) = (String::from_utf8_lossy(method), String::from_utf8_lossy(name));
     let mut headers = HeaderMap::new();
@@ -56,7 +56,7 @@ pub(super) fn name(method: &[u8], name: &[u8]) {
     }
 }
 
-/// A tool's schema, a call's arguments, and headers that the request has already, a line each.
+/// Checks parameter headers for a tool's schema, a call's arguments, and headers that the request already has, a line each.
 pub(super) fn params(mut input: Input<'_>) {
     let (schema, arguments) = (input.line(), input.line());
     let arguments = Some(arguments).filter(|arguments| !arguments.is_empty());
@@ -77,7 +77,7 @@ pub(super) fn params(mut input: Input<'_>) {
     }
 }
 
-/// The headers say what `serde_json` finds at the paths.
+/// Checks that the headers have the values that `serde_json` finds at the paths.
 fn says_the_same(params: &ParamHeaders, headers: &HeaderMap, arguments: Option<&[u8]>) {
     let Ok(arguments) = serde_json::from_slice::<Value>(arguments.unwrap_or(b"null")) else { return };
     for param in params.iter() {
@@ -98,7 +98,7 @@ fn says_the_same(params: &ParamHeaders, headers: &HeaderMap, arguments: Option<&
     }
 }
 
-/// Checks of headers that nobody of ours wrote.
+/// Checks headers that we did not write.
 pub(super) fn checks(headers: &HeaderMap) {
     for (method, name) in
         [("tools/call", Some("echo")), ("tools/call", None), ("resources/read", Some("\u{e9}")), ("", None)]
@@ -113,7 +113,7 @@ pub(super) fn checks(headers: &HeaderMap) {
         }
     }
     assert!(mirror::param_headers(headers).all(|(name, _)| headers.contains_key(name)));
-    // What is posted as a body may be what is in a header.
+    // A header's value may also be posted as a body.
     for value in headers.values() {
         if let Ok(message) = Message::parse(Bytes::copy_from_slice(value.as_bytes()), &Limits::default()) {
             let _ = mirror::mirrored_name(&message);

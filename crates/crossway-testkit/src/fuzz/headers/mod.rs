@@ -13,12 +13,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use super::input::Input;
 use super::json::is_json;
 
-/// No head makes a check panic; each refusal can be sent; the checks agree with each other where they overlap; what is
-/// mirrored in a header reads back as what it was.
+/// Checks that no head makes a check panic, that each refusal can be sent, that overlapping checks agree, and that a mirrored value decodes
+/// to the original.
 ///
 /// # Panics
 ///
-/// When that is not so.
+/// When a check fails.
 pub fn headers(data: &[u8]) {
     let mut input = Input::new(data);
     match input.byte() {
@@ -31,7 +31,7 @@ pub fn headers(data: &[u8]) {
     }
 }
 
-/// A request's head: its target on the first line, then its headers.
+/// Checks a request's head: its target on the first line, then its headers.
 fn head(choice: u8, mut input: Input<'_>) {
     let target = Uri::try_from(input.line()).unwrap_or_default();
     let headers = header_map(&mut input);
@@ -53,7 +53,7 @@ fn head(choice: u8, mut input: Input<'_>) {
     mirrored::checks(&headers);
 }
 
-/// Lines of names and values; what can't be a header is left out.
+/// Reads lines of names and values, and skips invalid headers.
 pub(super) fn header_map(input: &mut Input<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     loop {
@@ -71,7 +71,7 @@ pub(super) fn header_map(input: &mut Input<'_>) -> HeaderMap {
     }
 }
 
-/// A refusal makes a response: an error status, a code that JSON-RPC allows, data that is JSON.
+/// Checks that a refusal can be sent: it has an error status, a code that JSON-RPC allows, and data that is JSON.
 fn check_refusal(refusal: &Refusal) {
     assert!(refusal.status.is_client_error(), "refused with {}", refusal.status);
     assert!(refusal.code.0 < 0);
@@ -147,7 +147,7 @@ fn versions(headers: &HeaderMap, body: BodyVersion<'_>) {
             Err(refusal) => {
                 check_refusal(&refusal);
                 assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
-                // Clients take these codes for the answers of modern servers to modern requests.
+                // Clients take these codes as a modern server's answers to modern requests.
                 let modern = [ErrorCode::HEADER_MISMATCH, ErrorCode::UNSUPPORTED_PROTOCOL_VERSION];
                 assert_eq!(modern.contains(&refusal.code), body.meta.is_some());
             }
@@ -155,7 +155,7 @@ fn versions(headers: &HeaderMap, body: BodyVersion<'_>) {
     }
 }
 
-/// An authority is the same when written and read again, and equality is what it should be.
+/// Checks that an authority parses to itself when written, and that equality means the same host and port.
 fn authorities(one: &[u8], other: &[u8]) {
     let [one, other] = [one, other].map(|text| std::str::from_utf8(text).ok().map(Authority::parse));
     for authority in [&one, &other].into_iter().flatten().flatten() {
@@ -173,7 +173,7 @@ fn authorities(one: &[u8], other: &[u8]) {
     }
 }
 
-/// An origin that is allowed is allowed, and none that is refused as an origin can be allowed.
+/// Checks that an allowed origin is accepted, and that no invalid origin is.
 fn origins(allowed: &[u8], asked: &[u8]) {
     let (Ok(allowed), Ok(asked)) = (std::str::from_utf8(allowed), HeaderValue::from_bytes(asked)) else {
         return;

@@ -1,4 +1,4 @@
-//! What a fuzzed client has learned from responses so far.
+//! The values that a fuzzed client has learned from responses so far.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::request::Asked;
 
-/// What stands for the placeholders of an input.
+/// The values of an input's placeholders.
 #[derive(Default)]
 pub(super) struct Known {
     session: Vec<u8>,
@@ -18,7 +18,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Puts what is known in the place of `$S`, `$E` and `$R`.
+    /// Replaces `$S`, `$E` and `$R` by their known values.
     pub(super) fn fill_in(&self, text: &[u8]) -> Vec<u8> {
         let mut filled = Vec::with_capacity(text.len());
         let mut rest = text;
@@ -51,7 +51,7 @@ impl Known {
         self.asked.contains(id)
     }
 
-    /// The session of Streamable HTTP.
+    /// Remembers the session of Streamable HTTP.
     pub(super) fn learn_session(&mut self, headers: &HeaderMap) {
         if let Some(session) = headers.get(&MCP_SESSION_ID) {
             assert!(session.to_str().is_ok_and(|id| id.bytes().all(|byte| byte.is_ascii_graphic())));
@@ -59,7 +59,7 @@ impl Known {
         }
     }
 
-    /// The session of HTTP+SSE, by the URI that its stream opens with.
+    /// Remembers the session of HTTP+SSE, from the URI that its stream opens with.
     pub(super) fn learn_endpoint(&mut self, uri: &[u8]) {
         let at = uri.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
         uri[at..].clone_into(&mut self.session);

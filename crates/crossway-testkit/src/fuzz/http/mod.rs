@@ -26,23 +26,22 @@ use request::{Asked, Manner};
 
 /// The most requests of one input.
 const REQUESTS: usize = 16;
-/// How long all that is open gets to go on before the next request comes.
+/// How long the open exchanges run before the next request is sent.
 const MOMENT: Duration = Duration::from_millis(1);
-/// By when a request has its answer: longer than every bound on bodies and silences.
+/// The deadline of an answer: longer than every limit on bodies and silences.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Sends the requests that stand in `data`, split by NUL, and checks each response: there is one, it ends or is a
-/// stream, a refusal says why in JSON-RPC, and an answer is that to the question, byte for byte.
+/// Sends the requests in `data`, separated by NUL, and checks each response: there is one, it ends or is a stream, a refusal has a JSON-RPC
+/// error, and an answer belongs to its question, byte for byte.
 ///
-/// Each request is a byte that says how it is sent, a line with method and target, headers in lines, an empty line, and
-/// the body. `$S` stands for the session that was given out last, `$E` for the last event's id, and `$R` for the id of
-/// the last request from the server.
+/// A request consists of a byte that says how it is sent, a line with method and target, lines of headers, an empty line, and the body.
+/// `$S` stands for the newest session, `$E` for the last event's id, and `$R` for the id of the server's last request.
 ///
-/// Needs a runtime whose time is paused.
+/// Needs a tokio runtime whose time is paused.
 ///
 /// # Panics
 ///
-/// When a response is not what it has to be.
+/// When a check fails.
 pub async fn http<S, B>(data: &[u8], mut service: S)
 where
     S: Service<Request<Pieces>, Response = Response<B>, Error = Infallible>,
@@ -72,7 +71,7 @@ where
     while open.next().await.is_some() {}
 }
 
-/// One request, until its response has ended, or has gone on for long enough.
+/// Checks one request, until its response has ended, or has been read for long enough.
 async fn exchange<B>(
     response: impl Future<Output = Result<Response<B>, Infallible>>,
     asked: Asked,

@@ -15,9 +15,9 @@ use super::super::input::{Input, cut};
 /// How a request is sent.
 pub(super) struct Manner {
     end: End,
-    /// In how small pieces the body comes.
+    /// Decides the sizes of the body's pieces.
     seed: u8,
-    /// Whether the body's length is known before it comes.
+    /// Whether the body's length is announced.
     is_announced: bool,
     is_http2: bool,
     /// Whether the client goes away before the response has ended.
@@ -51,19 +51,19 @@ impl Manner {
     }
 }
 
-/// What was asked, as far as the answer has to fit it.
+/// The properties of a request that its answer has to fit.
 #[derive(Default)]
 pub(super) struct Asked {
     /// The ids of the requests in the body, as their JSON text.
     pub(super) ids: Vec<Vec<u8>>,
     /// The body, if it is one message.
     pub(super) message: Option<Message>,
-    /// Whether it asks for what was said before.
+    /// Whether the request resumes a stream.
     pub(super) takes_up: bool,
     pub(super) method: Method,
 }
 
-/// Reads a request; `None` if the text is none that an HTTP server would hand on.
+/// Parses a request; `None` if an HTTP server would not accept the text.
 pub(super) fn read(mut input: Input<'_>, manner: &Manner) -> Option<(Request<Pieces>, Asked)> {
     let mut line = input.line().splitn(2, |byte| *byte == b' ');
     let method = Method::from_bytes(line.next()?).ok()?;
@@ -105,7 +105,7 @@ pub struct Pieces {
     is_announced: bool,
 }
 
-/// The connection is gone.
+/// The connection broke off.
 #[derive(Debug)]
 pub struct BrokenOff;
 
@@ -121,7 +121,7 @@ impl http_body::Body for Pieces {
             (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(piece)))),
             (None, End::Whole) => Poll::Ready(None),
             (None, End::BreaksOff) => Poll::Ready(Some(Err(BrokenOff))),
-            // Nobody will wake the server but its own clock.
+            // Only the server's own clock can wake it.
             (None, End::Stalls) => Poll::Pending,
         }
     }

@@ -15,20 +15,20 @@ use tokio::time::timeout;
 use super::known::Known;
 use super::request::Asked;
 
-/// How long a stream is read. In that time each has a keep-alive comment at least.
+/// How long a stream is read: long enough for a keep-alive comment at least.
 const READ_FOR: Duration = Duration::from_secs(40);
-/// How many pieces of a stream are read.
+/// How many pieces of a stream are read at most.
 const READ_PIECES: usize = 64;
 
-/// What the body is, by the head.
+/// The kind of a body, by the response's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
-    /// An error that says why.
+    /// An error with a reason.
     Refusal,
     /// Messages as JSON.
     Answer,
     Events,
-    /// Nothing that says anything.
+    /// Nothing of meaning.
     Nothing,
 }
 
@@ -87,7 +87,7 @@ where
         }
     }
     if what == What::Events {
-        // One that goes on said something, were it a comment.
+        // An open stream sent something, if only a comment.
         assert!(has_ended || hint.exact().is_none());
         assert!(!has_ended || !stream.decoder.finish(), "a stream ends within an event");
         return;
@@ -120,7 +120,7 @@ fn check_whole(what: What, whole: Vec<u8>, asked: &Asked) {
     }
 }
 
-/// An answer is to what was asked, under the id that came, and says what the upstream said of that.
+/// Checks that an answer has the id of a request, and the upstream's result for it.
 fn check_answer(message: &Message, asked: &Asked) {
     assert!(message.is_response());
     let id = message.id().map(|id| id.as_json().to_vec()).unwrap_or_default();
@@ -133,11 +133,11 @@ fn check_answer(message: &Message, asked: &Asked) {
     }
 }
 
-/// A stream of events, as it comes.
+/// A stream of events, checked as it arrives.
 struct Stream<'a> {
     decoder: SseDecoder,
     answered: usize,
-    /// Whether it is a stream of HTTP+SSE.
+    /// Whether the stream is one of HTTP+SSE.
     opened_with_endpoint: bool,
     asked: &'a Asked,
     known: &'a RefCell<Known>,

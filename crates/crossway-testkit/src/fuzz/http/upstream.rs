@@ -4,11 +4,10 @@ use crossway_proto::{Message, Revision};
 
 use crate::Scripted;
 
-/// An upstream in memory: it agrees to `initialize`, lists tools, one of which has arguments that are mirrored, and
-/// answers anything else with its parameters, unless their `name` asks for something else: `silent`, `error`, `twice`,
-/// `chatty` or `stray`.
+/// An upstream in memory. It agrees to `initialize`, lists tools, one of which has mirrored arguments, and answers anything else with its
+/// parameters, unless their `name` asks for another behavior: `silent`, `error`, `twice`, `chatty` or `stray`.
 ///
-/// Needs a runtime to connect in.
+/// Connecting needs a tokio runtime.
 #[must_use]
 pub fn upstream() -> Scripted {
     Scripted::answering(answer)
