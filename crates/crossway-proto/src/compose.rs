@@ -14,27 +14,27 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// When `params` is not valid JSON.
+    /// When `params` is not one valid JSON value, an object or an array.
     pub fn request_of(id: &RequestId, method: &str, params: Option<&[u8]>) -> Result<Self, ParseError> {
-        compose(Some(id.as_json()), Some(method), &[("params", params)])
+        compose(Some(id.as_json()), Some(method), ("params", params))
     }
 
     /// A notification. `params` is JSON text, an object.
     ///
     /// # Errors
     ///
-    /// When `params` is not valid JSON.
+    /// When `params` is not one valid JSON value, an object or an array.
     pub fn notification_of(method: &str, params: Option<&[u8]>) -> Result<Self, ParseError> {
-        compose(None, Some(method), &[("params", params)])
+        compose(None, Some(method), ("params", params))
     }
 
     /// The answer to the request `id`. `result` is JSON text.
     ///
     /// # Errors
     ///
-    /// When `result` is not valid JSON.
+    /// When `result` is not one valid JSON value.
     pub fn result_of(id: &RequestId, result: &[u8]) -> Result<Self, ParseError> {
-        compose(Some(id.as_json()), None, &[("result", Some(result))])
+        compose(Some(id.as_json()), None, ("result", Some(result)))
     }
 
     /// The answer to the request `id`, with a result whose members `fill` gives, and whose layout is
@@ -79,16 +79,16 @@ impl Message {
             object.put_slice(data);
         }
         object.put_u8(b'}');
-        compose(Some(id.map_or(b"null", RequestId::as_json)), None, &[("error", Some(&object))])
+        compose(Some(id.map_or(b"null", RequestId::as_json)), None, ("error", Some(&object)))
     }
 
     /// The same of an error that stands there as JSON text, an object.
     ///
     /// # Errors
     ///
-    /// When it is not valid JSON.
+    /// When it is not one valid JSON value, an object.
     pub fn error_with(id: &RequestId, error: &[u8]) -> Result<Self, ParseError> {
-        compose(Some(id.as_json()), None, &[("error", Some(error))])
+        compose(Some(id.as_json()), None, ("error", Some(error)))
     }
 
     /// `notifications/cancelled` for the request `id`.
@@ -161,11 +161,11 @@ fn appended(text: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) -> Span {
 fn compose(
     id: Option<&[u8]>,
     method: Option<&str>,
-    rest: &[(&str, Option<&[u8]>)],
+    (name, value): (&str, Option<&[u8]>),
 ) -> Result<Message, ParseError> {
     /// More than what is written around the values.
     const AROUND: usize = 96;
-    let long: usize = rest.iter().filter_map(|(_, value)| *value).chain(id).map(<[u8]>::len).sum();
+    let long: usize = value.into_iter().chain(id).map(<[u8]>::len).sum();
     let mut text = BytesMut::with_capacity(long + method.map_or(0, str::len) + AROUND);
     text.put_slice(br#"{"jsonrpc":"2.0""#);
     let method = method.map(|method| {
@@ -173,18 +173,24 @@ fn compose(
         write_string(&mut text, method);
         text
     });
-    let head = [("id", id), ("method", method.as_deref())];
-    for (name, value) in head.iter().chain(rest) {
+    let mut written = Span::default();
+    for (name, value) in [("id", id), ("method", method.as_deref()), (name, value)] {
         if let Some(value) = value {
             text.put_slice(b",\"");
             text.put_slice(name.as_bytes());
             text.put_slice(b"\":");
-            text.put_slice(value);
+            written = appended(&mut text, |text| text.put_slice(value.trim_ascii()));
         }
     }
     text.put_u8(b'}');
     let unbounded = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
-    Message::parse(Bytes::from(text), &unbounded)
+    let message = Message::parse(Bytes::from(text), &unbounded)?;
+    let read = if message.is_response() { message.envelope.result } else { message.envelope.params };
+    // A text such as `{},"id":1` is part of a valid message, and is no value.
+    if value.is_some() && read != written {
+        return Err(ParseError::NotJson { what: "text follows the value", at: read.range().end });
+    }
+    Ok(message)
 }
 
 #[cfg(test)]
@@ -225,6 +231,35 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_is_more_than_one_value_makes_no_message() {
+        let id = RequestId::from(1);
+        let follows = |made: Result<Message, ParseError>| {
+            matches!(made, Err(ParseError::NotJson { what: "text follows the value", .. }))
+        };
+        for more in [r#","x":1"#, r#","X":{}"#, r#","y":{}  "#] {
+            let value = format!("{{}}{more}");
+            assert!(follows(Message::request_of(&id, "m", Some(value.as_bytes()))), "{more}");
+            assert!(follows(Message::notification_of("m", Some(value.as_bytes()))), "{more}");
+            assert!(follows(Message::result_of(&id, value.as_bytes())), "{more}");
+            assert!(follows(Message::error_with(&id, value.as_bytes())), "{more}");
+        }
+        assert!(follows(Message::notification_of("m", Some(br#"{},"id":3"#))));
+        for params in [&br#"{},"method":"n""#[..], br#"{},"params":{}"#, br#"{},"result":1"#, b"{}}", b" "] {
+            assert!(Message::request_of(&id, "m", Some(params)).is_err(), "{params:?}");
+            assert!(Message::notification_of("m", Some(params)).is_err(), "{params:?}");
+        }
+        let error = ErrorObject {
+            data: Some(Bytes::from_static(br#"1},"x":{"y":2"#)),
+            ..ErrorObject::new(crate::ErrorCode(1), "m")
+        };
+        assert!(follows(Message::error_of(Some(&id), &error)));
+        let spaced = Message::request_of(&id, "m", Some(b" { \"a\" : 1 }\r\n\t")).unwrap();
+        assert_eq!(spaced.params(), Some(&b"{ \"a\" : 1 }"[..]));
+        assert!(Message::request_of(&id, "m", None).unwrap().params().is_none());
+    }
+
     #[test]
     fn the_meta_of_a_result_of_members_is_seen_and_can_be_taken_away() {
         let mut made = Message::result_with(&RequestId::from(7), 0, |result| {
