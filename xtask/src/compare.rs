@@ -1,4 +1,4 @@
-//! `cargo xtask compare`: builds what it takes, and runs `crossway-compare`.
+//! `cargo xtask compare`: builds what `crossway-compare` needs, and runs it.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::place::{Build, Place};
 
-/// What `crossway-compare` is told.
+/// Options of the command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Options for crossway-compare, such as --rounds 3; `-- --help` lists them.
@@ -14,7 +14,7 @@ pub(crate) struct Options {
     options: Vec<String>,
 }
 
-/// Compares; false if that could not be done.
+/// Compares; returns false if that failed.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let place = Place::new()?;
     place.build(

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: each fuzz target for a while, from the inputs in fuzz/corpus.
+//! `cargo xtask fuzz`: runs each fuzz target for a while, starting from the inputs in fuzz/corpus.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -26,10 +26,10 @@ pub(crate) struct Options {
 /// The longest that one input may take, in seconds: 60. All take milliseconds, but a machine may be busy or asleep.
 const TIMEOUT: u64 = 60;
 
-/// The most inputs that are kept for how often something is reached: 400, which ordinary tests replay in a second.
+/// The most inputs that are kept for how often code is reached: 400, which ordinary tests replay in a second.
 const KEPT: usize = 400;
 
-/// Runs the targets one after the other; false if one of them found something.
+/// Runs the targets one after the other; returns false if one finds something.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let fuzz = Fuzz::new()?;
     let all = fuzz.targets()?;
@@ -63,13 +63,13 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(is_clean)
 }
 
-/// A figure of libFuzzer's last lines.
+/// A statistic from libFuzzer's last lines.
 fn statistic<'a>(log: &'a str, name: &str) -> &'a str {
     let figure = |line: &'a str| line.strip_prefix("stat::")?.strip_prefix(name)?.strip_prefix(':');
     log.lines().find_map(figure).map_or("?", str::trim)
 }
 
-/// The lines that say what went wrong, with what stands around them.
+/// The lines that tell what went wrong, with those around them.
 fn reason(log: &str) -> String {
     let lines: Vec<_> = log.lines().collect();
     let is_reason =
@@ -101,7 +101,7 @@ impl Fuzz {
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 
-    /// Where new inputs go until they are kept.
+    /// The folder for new inputs until they are kept.
     fn grown(&self, name: &str) -> PathBuf {
         self.root.join("fuzz/target/corpora").join(name)
     }
@@ -125,7 +125,7 @@ impl Fuzz {
         Ok(status.context("cargo fuzz cannot be started")?.success())
     }
 
-    /// Replaces the corpus; gives how many inputs are in it.
+    /// Replaces the corpus by the fewest inputs; returns how many there are.
     fn minimise(&self, target: &str) -> Result<usize> {
         let corpus = self.corpus(target);
         let fewest = self.fewest(target, &corpus, true)?;
@@ -138,8 +138,7 @@ impl Fuzz {
         Ok(fewest.len())
     }
 
-    /// The fewest inputs that reach all that was reached, and with `counts` all that was reached more than once as
-    /// often as it was.
+    /// The fewest inputs that reach the same code; with `counts`, code that was reached more than once is reached as often as before.
     fn fewest(&self, target: &str, corpus: &Path, counts: bool) -> Result<Vec<fs::DirEntry>> {
         let fewest = self.grown(&format!("{target}.fewest"));
         if fewest.exists() {
@@ -156,7 +155,7 @@ impl Fuzz {
         self.root.join("fuzz/corpus").join(target)
     }
 
-    /// A run whose new inputs go to `to`.
+    /// A libFuzzer run that writes new inputs to `to`.
     fn libfuzzer(&self, target: &str, to: &Path, from: &[&Path]) -> Result<Command> {
         fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
         let mut command = self.cargo("run");
@@ -166,7 +165,7 @@ impl Fuzz {
 
     fn cargo(&self, what: &str) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // cargo-fuzz asks for flags that only nightly has; with this the stable compiler takes them too.
+        // cargo-fuzz passes flags that only nightly has; with this variable the stable compiler accepts them.
         command.args(["fuzz", what]).current_dir(&self.root).env("RUSTC_BOOTSTRAP", "1");
         command
     }

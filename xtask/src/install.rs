@@ -1,4 +1,4 @@
-//! Installs pinned versions of what is not ours into folders below `target`, once.
+//! Installs pinned versions of third-party programs into folders below `target`, once.
 
 use std::fs;
 use std::path::Path;
@@ -9,12 +9,12 @@ use anyhow::{Context, Result, bail};
 /// The copy of a pinned list that an installation leaves when it is complete.
 const STAMP: &str = "installed-from";
 
-/// Whether a folder has everything of exactly this list.
+/// Whether a folder has exactly what this list says.
 pub(crate) fn is_current(dir: &Path, pinned: &str) -> bool {
     fs::read_to_string(dir.join(STAMP)).is_ok_and(|installed| installed == pinned)
 }
 
-/// Makes a folder that has nothing in it.
+/// Makes an empty folder.
 pub(crate) fn start_afresh(dir: &Path) -> Result<()> {
     if dir.exists() {
         fs::remove_dir_all(dir).with_context(|| format!("{} cannot be removed", dir.display()))?;
@@ -22,12 +22,12 @@ pub(crate) fn start_afresh(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("{} cannot be created", dir.display()))
 }
 
-/// Notes that a folder has everything of this list.
+/// Records that a folder has everything of this list.
 pub(crate) fn finish(dir: &Path, pinned: &str) -> Result<()> {
     fs::write(dir.join(STAMP), pinned).with_context(|| format!("{} cannot be written", dir.display()))
 }
 
-/// Runs a command that has to succeed; `what` is what the reader knows it as.
+/// Runs a command that has to succeed; `what` names it in the error.
 pub(crate) fn succeed(command: &mut Command, what: &str) -> Result<()> {
     let status = command.status().with_context(|| format!("{what} is needed, and cannot be started"))?;
     if !status.success() {

@@ -1,4 +1,4 @@
-//! `cargo xtask openwebui`: a real Open WebUI in front of Crossway, with two users of two tenants.
+//! `cargo xtask openwebui`: runs a real Open WebUI in front of Crossway, with two users of two tenants.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use anyhow::{Context, Result, ensure};
 use crate::install::{finish, is_current, start_afresh, succeed};
 use crate::place::{Build, Place};
 
-/// Installs the rest: Open WebUI's list cannot be installed by pip, which has no overrides.
+/// Installs Open WebUI's packages: pip cannot, as it has no overrides.
 const UV: &str = "uv==0.13.9";
-/// What Open WebUI runs on.
+/// The Python versions that Open WebUI supports.
 const PYTHON: &str = ">=3.11,<3.13";
 
 /// Which binary, and whether a browser is to look.
@@ -33,7 +33,7 @@ pub(crate) struct Options {
     picture: bool,
 }
 
-/// Installs, starts and checks everything; false if a check failed.
+/// Installs, starts and checks everything; returns false if a check failed.
 pub(crate) fn run(options: Options) -> Result<bool> {
     let started = Instant::now();
     let place = Place::new()?;
@@ -55,12 +55,12 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     Ok(status.success())
 }
 
-/// The Python that Open WebUI runs on, when it is installed in this folder.
+/// The Python of the Open WebUI in this folder.
 pub(crate) fn python(dir: &Path) -> PathBuf {
     dir.join("env/bin/python")
 }
 
-/// Installs what is pinned, unless it is there already.
+/// Installs the pinned packages, unless they are already there.
 pub(crate) fn install(scripts: &Path, dir: &Path) -> Result<()> {
     let list = scripts.join("requirements.txt");
     let pinned = fs::read_to_string(&list).with_context(|| format!("{}", list.display()))?;
@@ -75,7 +75,7 @@ pub(crate) fn install(scripts: &Path, dir: &Path) -> Result<()> {
     succeed(Command::new("python3").args(["-m", "venv"]).arg(&uv), "python3, with its venv module,")?;
     let mut pip = Command::new(uv.join("bin/python"));
     succeed(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV]), "pip")?;
-    // A Python of its own would come from a host that is no package registry.
+    // A Python that uv downloads would come from a host that is no package registry.
     let uv = |arguments: &[&str]| {
         let mut command = Command::new(uv.join("bin/uv"));
         command.args(arguments).args(["--quiet", "--no-python-downloads"]);
@@ -83,7 +83,7 @@ pub(crate) fn install(scripts: &Path, dir: &Path) -> Result<()> {
     };
     let mut venv = uv(&["venv", "--python", PYTHON]);
     succeed(venv.arg(dir.join("env")), "Python 3.11 or 3.12")?;
-    // The list is whole: what is not in it (torch) is not asked for.
+    // The list is complete: packages that are not in it (torch) are not wanted.
     let mut packages = uv(&["pip", "install", "--no-deps"]);
     succeed(packages.arg("--requirement").arg(&list).arg("--python").arg(python(dir)), "uv")?;
     finish(dir, &pinned)

@@ -1,4 +1,4 @@
-//! `cargo xtask openapi`: mcpo and `crossway openapi` before the same servers, and schemathesis before both.
+//! `cargo xtask openapi`: compares mcpo and `crossway openapi` before the same servers, and runs schemathesis against both.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(crate) struct Options {
     examples: u32,
 }
 
-/// Installs, starts and compares; false if something differs that is not known to, or schemathesis finds anything of ours.
+/// Installs, starts and compares; returns false if there is an unknown difference, or schemathesis finds a fault of ours.
 pub(crate) fn run(options: Options) -> Result<bool> {
     let started = Instant::now();
     let place = Place::new()?;
@@ -41,7 +41,7 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     Ok(status.success())
 }
 
-/// A Python environment with what `requirements-{name}.txt` pins. Both have their own: they do not go together.
+/// A Python environment with the packages of `requirements-{name}.txt`. Each has its own: the two lists conflict.
 fn environment(scripts: &Path, dir: &Path, name: &str) -> Result<PathBuf> {
     let list = scripts.join(format!("requirements-{name}.txt"));
     let pinned = fs::read_to_string(&list).with_context(|| format!("{}", list.display()))?;

@@ -1,4 +1,4 @@
-//! Where things are, and what is built and installed there.
+//! The paths of the repository, and what is built and installed there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use anyhow::{Context, Result};
 
 use crate::install;
 
-/// How crossway is built.
+/// The build profile of crossway.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Build {
-    /// As the tests have built most of it already.
+    /// The profile of the tests, which have built most of it already.
     Debug,
-    /// As it is given to users.
+    /// As released to users.
     Release,
 }
 
-/// Where things are.
+/// The paths of the repository.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) root: PathBuf,
@@ -32,8 +32,8 @@ impl Place {
         Ok(Self { root: root.to_owned(), target })
     }
 
-    /// An environment of Python with what `requirements` pins, made by `base`. `finish` is for what has to be done once with a new
-    /// one. The answer is its Python.
+    /// Makes a Python environment with the packages of `requirements`, using `base`. `finish` runs once in a new environment. Returns its
+    /// Python.
     pub(crate) fn python(
         &self,
         base: &Path,
@@ -62,7 +62,7 @@ impl Place {
         Ok(python)
     }
 
-    /// The crossway to try: the one that is given, or one that is built.
+    /// The crossway to test: the given one, or one that is built.
     pub(crate) fn crossway(&self, given: Option<&Path>, build: Build) -> Result<PathBuf> {
         match given {
             Some(path) => path.canonicalize().with_context(|| format!("{} is not there", path.display())),
@@ -84,7 +84,7 @@ impl Place {
         install::succeed(&mut command, "cargo build")
     }
 
-    /// Where a program is when it is built.
+    /// The path of a built program.
     pub(crate) fn built(&self, build: Build, name: &str) -> PathBuf {
         let folder = match build {
             Build::Debug => "debug",

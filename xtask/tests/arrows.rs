@@ -1,4 +1,4 @@
-//! The arrows between the crates point down, as ARCHITECTURE.md draws them. A new arrow is a change of its own.
+//! The dependencies between the crates point down, as ARCHITECTURE.md draws them. A new dependency is a change of its own.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What each crate may use of ours, in ordinary dependencies. `crossway-testkit` may be used by any crate's tests.
+/// The crates of ours that each crate may use, in ordinary dependencies. Any crate's tests may use `crossway-testkit`.
 const ARROWS: &[(&str, &[&str])] = &[
     ("crossway-proto", &[]),
     ("crossway-service", &["crossway-proto"]),
@@ -67,7 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// What the crates below the transports must not lean on: they do no I/O.
+/// The packages that crates below the transports must not depend on: they do no I/O.
 const SANS_IO: &[&str] =
     &["crossway-proto", "crossway-service", "crossway-era", "crossway-seal", "crossway-policy"];
 const IO: &[&str] = &["tokio", "hyper", "hyper-util", "rustls", "process-wrap", "rmcp"];
@@ -99,7 +99,7 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 fn published_documentation_shows_what_is_behind_features() {
     for package in packages() {
         let features = package["features"].as_object().unwrap();
-        // `publish` is null where any registry may have it, and an empty list where none may.
+        // `publish` is null if any registry may have the crate, and an empty list if none may.
         if package["publish"].is_null() && !features.is_empty() {
             assert_eq!(package["metadata"]["docs"]["rs"]["all-features"], true, "{}", package["name"]);
         }
@@ -129,7 +129,7 @@ fn the_lowest_crates_lean_on_nothing_that_does_io() {
     }
 }
 
-/// Clippy reads the nearest file alone: one crate that had none, or an older one, could read the clock unseen.
+/// Clippy reads the nearest file alone: in a crate with no file or an outdated one, reading the clock would go unnoticed.
 #[test]
 fn the_lowest_crates_have_one_list_of_what_they_must_not_call_and_the_workspace_s_within() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));

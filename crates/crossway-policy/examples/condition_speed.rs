@@ -1,5 +1,5 @@
-//! How long conditions take at worst: for each of some that are made to take long, the arguments are made longer until it is refused as too
-//! much work, and what was still done is timed. Then some that are ordinary, with how much of the bound they take.
+//! Measures the worst-case time of conditions. For each of some slow ones, the arguments grow until the condition is refused as too much
+//! work, and the largest accepted decision is timed. Then some ordinary conditions are timed.
 //! `cargo run --release -p crossway-policy --features cel --example condition_speed`.
 
 #![expect(clippy::print_stdout, reason = "what an example measures is its output")]
@@ -31,14 +31,14 @@ fn rights(when: &str) -> Rights {
     let upstream = UpstreamFacts { name: "u".to_owned(), trusted: false };
     let policy =
         Policy::compile(&config, &[upstream]).unwrap_or_else(|findings| panic!("{when}: {findings:?}"));
-    // 200 groups under the ids that a directory has for them.
+    // 200 groups, with ids as a directory gives them.
     let groups: Vec<String> =
         (0..200).map(|number| format!("{number:08x}-0000-4000-8000-000000000000")).collect();
     let caller = Principal::new("i", "s", Proof::Jwt).with_groups(groups);
     policy.rights_unchecked(&caller, &name)
 }
 
-/// How long a decision takes, the fastest of some; `None` if it is too much work.
+/// The fastest of several decisions; `None` if the condition is too much work.
 fn time(rights: &Rights, arguments: &str) -> Option<Duration> {
     let mut fastest = Duration::MAX;
     for _ in 0..5 {
@@ -97,7 +97,7 @@ fn main() {
             let text = make(count).to_string();
             (text.len() <= limits::ARGUMENT_BYTES).then(|| time(&rights, &text)).flatten().is_some()
         };
-        // The most that is done: by doubling, then by halves.
+        // Finds the most elements that are accepted: by doubling, then by halving the step.
         let (mut most, mut step) = (1, 1);
         while fits(most * 2) {
             (most, step) = (most * 2, most);

@@ -1,4 +1,4 @@
-//! How long decisions take among 10,000 grants and 1,000 tenants, how large rights are, and how long a policy takes to be read.
+//! Measures decisions among 10,000 grants and 1,000 tenants, the size of rights, and the time to read a policy.
 //! `cargo run --release -p crossway-policy --example policy_speed`.
 
 #![expect(clippy::print_stdout, reason = "what an example measures is its output")]

@@ -1,4 +1,4 @@
-//! Guards something that is not MCP: who may use which machine of a workshop.
+//! Guards something other than MCP: who may use which machine of a workshop.
 
 #![expect(clippy::print_stdout, reason = "an example shows its work")]
 

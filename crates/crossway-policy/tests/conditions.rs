@@ -37,7 +37,7 @@ const TOOL: Item<'_> = Item {
     hints: crossway_policy::Hints { read_only: None },
 };
 
-/// What is said of a call with one conditional grant.
+/// The decision about a call with one conditional grant.
 fn decide(when: &str, arguments: &str) -> Result<(), DenyReason> {
     let rights = rights(json!([grant(when)]));
     rights.decide(&TOOL, Some(arguments)).map(|_| ()).map_err(|denied| denied.reason().clone())
@@ -50,7 +50,7 @@ fn failure(when: &str, arguments: &str) -> Option<ConditionError> {
     }
 }
 
-/// What is said of a call that one grant allows and others deny under conditions.
+/// The reason of a denial, if any, where one grant allows a call and others deny it under conditions.
 fn denied(whens: &[&str], arguments: &str) -> Option<DenyReason> {
     let denials = whens.iter().map(|when| {
         let mut grant = grant(when);
@@ -89,11 +89,11 @@ fn a_name_that_is_compared_as_a_text_is_looked_at_in_all_capital_letters() {
 
 #[test]
 fn the_conditions_of_a_call_share_one_bound() {
-    // What it would be counts, and what it is takes no time.
+    // The estimated work counts, though evaluation is immediate.
     let when = r#"false && args.a.exists(x, x == "none of them")"#;
     let arguments = |count: usize| json!({ "a": vec![0; count] }).to_string();
     let is_fine = |count: &usize| denied(&[when], &arguments(*count)).is_none();
-    // The most that one of them may be asked about, to a factor of two, and so of the work a quarter and more.
+    // The most elements that one condition may have, to a factor of two: it takes a quarter of the work or more.
     let most = (0..15).map(|power| 1 << power).take_while(is_fine).last().unwrap();
     let why = denied(&[when; 12], &arguments(most));
     assert!(matches!(why, Some(DenyReason::ConditionFailed(_, ConditionError::TooMuchWork))), "{why:?}");
@@ -113,7 +113,7 @@ fn the_conditions_of_a_callers_rights_share_one_bound() {
         policy.rights_unchecked(&caller, &TenantName::new("acme").unwrap()).lists(&TOOL)
     };
     assert!(lists(1000, 1) && lists(10, 100));
-    // One that has no answer denies.
+    // A condition without an answer denies.
     assert!(!lists(1000, 1000));
 }
 
@@ -189,7 +189,7 @@ fn no_answer_denies() {
         ("!('key' in args)", "{\"\u{212a}ey\":1}", OtherSpelling),
         ("args.id != 9007199254740993", r#"{"id":9007199254740993.0}"#, InexactNumber),
         ("args.id != 1", r#"{"id":123456789012345678901234567890}"#, InexactNumber),
-        // A JavaScript server takes it for ..768.
+        // A JavaScript server reads it as ..768.
         ("args.id != 1234567890123456768", r#"{"id":1234567890123456769}"#, InexactNumber),
         ("args.id != 1", r#"{"id":-9007199254740992}"#, InexactNumber),
         ("args.id != 1", r#"{"id":18446744073709551615}"#, InexactNumber),
@@ -217,7 +217,7 @@ fn a_denial_without_an_answer_denies() {
     for arguments in ["{}", "nonsense", r#"{"force":1}"#, r#"{"force":false,"FORCE":true}"#] {
         assert!(matches!(reason("args.force", arguments), Err(DenyReason::ConditionFailed(..))));
     }
-    // Lists are not about arguments; conditions on the caller are about lists.
+    // Conditions on arguments do not affect lists; conditions on the caller do.
     assert!(rights(deny("args.force")).lists(&TOOL));
     assert!(!rights(deny("user.claims.nothing")).lists(&TOOL));
 }
@@ -287,7 +287,7 @@ fn a_bomb_is_too_much_work() {
         json!({ "l": list }).to_string()
     };
     assert_eq!(failure(&when, &arguments(10_000)), Some(ConditionError::TooMuchWork));
-    // What is still done is little: the example `condition_speed` says how long that takes.
+    // Accepted arguments are small: the example `condition_speed` measures how long they take.
     let is_done = |elements: &usize| decide(&when, &arguments(*elements)).is_ok();
     let most = (1..10_000).step_by(50).take_while(is_done).last();
     assert!(matches!(most, Some(1..1_000)), "{most:?}");
@@ -334,7 +334,7 @@ fn parts_about_the_caller_that_are_asked_once_decide_as_they_would_each_time() {
     let of_call = ["args.n == 1", "args.n == 2", "args.none == 1", "size(args)"];
     let is_permitted = |grants: Value| {
         let rights = rights(grants);
-        // The first decision asks, the second goes by what is kept.
+        // The first decision evaluates, the second uses the cached result.
         let decided = [(); 2].map(|()| rights.decide(&TOOL, Some(r#"{"n":1}"#)).is_ok());
         assert_eq!(decided[0], decided[1]);
         decided[0]
@@ -346,7 +346,7 @@ fn parts_about_the_caller_that_are_asked_once_decide_as_they_would_each_time() {
             format!("{call} && {caller} && args.n == 1"),
             format!("({caller} && user.issuer == 'login') && (args.n == 1 && {call})"),
         ] {
-            // Not split, for it is no `&&` at its top.
+            // Not split, as `&&` is not at the top.
             let whole = format!("({when}) || false");
             for effect in ["allow", "deny"] {
                 let grants = |when: &str| {

@@ -1,4 +1,4 @@
-//! What upstreams are sent for whom.
+//! The credentials that upstreams are sent for callers.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,7 +27,7 @@ fn alice() -> Principal {
     Principal::new("login", "alice", Proof::Jwt).with_email("alice@acme.example")
 }
 
-/// Without an e-mail address.
+/// A user without an e-mail address.
 fn bob() -> Principal {
     Principal::new("login", "bob", Proof::Jwt)
 }
@@ -36,7 +36,7 @@ fn rules(credentials: &Credentials) -> Vec<usize> {
     credentials.iter().map(crossway_policy::Credential::rule).collect()
 }
 
-/// Of one place the rules of all ranks, in this order.
+/// A policy with one rule of each rank for the same place, in this order.
 fn ranked(order: [usize; 5]) -> Policy {
     let file = |name: &str| json!({ "file": format!("/run/{name}") });
     let ranks = [
@@ -71,7 +71,7 @@ fn of_several_rules_about_one_place_the_one_that_says_most_of_whom_it_is_for_is_
 
 #[test]
 fn which_rule_is_chosen_does_not_depend_on_who_has_a_secret() {
-    // Bob has no e-mail address and so no file; what others may share is not sent for him all the same.
+    // Bob has no e-mail address and so no file; a shared credential is still not sent for him.
     let missing = ranked([0, 1, 2, 3, 4]).credentials(&bob(), &tenant("acme"), "wiki").unwrap_err();
     assert_eq!(missing.reason(), MissingReason::Unfilled(Unfilled::Missing));
     assert_eq!(missing.upstream(), "wiki");
@@ -91,7 +91,7 @@ fn what_is_not_required_is_left_out_and_nothing_comes_in_its_place() {
     assert_eq!(rules(&credentials), [0, 2]);
     assert!(!credentials[0].is_required() && credentials[1].is_required());
     assert_eq!(rules(&of(&bob())), [2]);
-    // Where the source has nothing, that is said of this rule, and no other is looked at.
+    // When the source has no secret, the error is about this rule, and no other rule is tried.
     let missing = credentials[0].render("").unwrap_err();
     assert_eq!(missing.reason(), MissingReason::NoSecret);
 }
@@ -122,7 +122,7 @@ fn two_users_never_share_what_is_each_users_own() {
     assert!(matches!(source(&of(&alice(), "acme", "jira")), SecretSource::Named { user: None, .. }));
 }
 
-/// What is sent with a secret, by one rule of alice's.
+/// The text that is sent with a secret, by a rule for alice's own credential.
 fn rendered(mut rule: Value, secret: &str) -> Result<String, MissingReason> {
     rule["upstream"] = "wiki".into();
     rule["for"] = "user".into();
@@ -207,7 +207,7 @@ fn an_instance_is_shared_no_more_widely_than_anything_that_it_may_be_sent() {
         (json!([]), None),
         (json!([shared]), Some(Holder::Shared)),
         (json!([tenants, shared]), Some(Holder::Tenant)),
-        // A rule of one tenant counts for all, and so does one that is not required.
+        // A rule for one tenant and an optional rule count for all.
         (json!([shared, users, tenants]), Some(Holder::User)),
     ] {
         let policy = policy(rules);

@@ -94,7 +94,7 @@ fn a_grant_to_a_user_is_to_that_user_alone() {
     assert!(lists(&bob.clone().with_email("bob@ACME.example")));
     assert!(!lists(&bob.clone().with_email("Bob@acme.example")));
     assert!(!lists(&alice()));
-    // A subject is never taken for an e-mail address.
+    // A subject never counts as an e-mail address.
     assert!(!lists(&Principal::new("login", "bob@acme.example", Proof::Jwt)));
 }
 
@@ -135,7 +135,7 @@ fn who_proves_nothing_sees_what_is_granted_to_anonymous_and_calls_nothing() {
     let search = Item::new("wiki", Kind::Tool, "search");
     assert!(rights.lists(&search));
     assert_eq!(rights.decide(&search, None).unwrap_err().reason(), &DenyReason::Anonymous);
-    // It takes more than the subject.
+    // The subject alone does not make a caller anonymous.
     let named = Principal::new("login", "anonymous", Proof::Jwt);
     assert!(!policy.rights_unchecked(&named, &tenant).lists(&search));
 }
@@ -209,7 +209,7 @@ fn a_denied_name_in_other_letters_is_told_of() {
     for name in ["Delete_All", "DELETE_ALL", "drop_it", "DROP_it", "Bx"] {
         assert!(of(Kind::Tool, name), "{name}");
     }
-    // What is denied as it is written needs no telling, and what is not named is not meant.
+    // Neither a name that is denied as written, nor one that no denial matches.
     for name in ["delete_all", "Drop_it", "delete_all_", "get"] {
         assert!(!of(Kind::Tool, name), "{name}");
     }

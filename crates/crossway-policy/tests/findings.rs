@@ -1,11 +1,11 @@
-//! What is found in a policy when it is read.
+//! The findings of reading a policy.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crossway_policy::{Policy, PolicyConfig, Severity, UpstreamFacts};
 use serde_json::{Value, json};
 
-/// What is found, a line each; `!` before errors.
+/// The findings, one per line; errors begin with `!`.
 fn found(config: Value) -> Vec<String> {
     let config: PolicyConfig = serde_json::from_value(config).unwrap();
     let upstream = |name: &str, trusted| UpstreamFacts { name: name.to_owned(), trusted };

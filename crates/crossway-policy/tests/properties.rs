@@ -1,4 +1,4 @@
-//! What holds of every policy.
+//! Properties of every policy.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -37,7 +37,7 @@ fn grant(tenant: &'static str) -> impl Strategy<Value = Grant> {
         tenant: Some(TenantName::new(tenant).unwrap()),
         group: group.map(str::to_owned),
         upstream: upstream.to_owned(),
-        // A grant needs something that it is about.
+        // A grant has to name something.
         tools: if lists.iter().all(Vec::is_empty) { vec!["get_x".to_owned()] } else { lists[0].clone() },
         prompts: lists[1].clone(),
         resources: lists[2].clone(),
@@ -136,7 +136,7 @@ proptest! {
             let (a, b) = (rights(&one_policy, groups), rights(&other_policy, &["g"]));
             prop_assert!(a.view() != b.view() || lists(&a) == lists(&b));
         }
-        // Order is no matter.
+        // The order of grants does not matter.
         let reversed: Vec<Grant> = one.iter().rev().cloned().collect();
         let (forth, back) = (rights(&one_policy, &["g"]), rights(&compile(&reversed), &["g"]));
         prop_assert_eq!(forth.view(), back.view());
@@ -144,7 +144,7 @@ proptest! {
 
     #[test]
     fn a_finding_is_true(grants in prop::collection::vec(grant("t"), 1..6)) {
-        // What is shadowed or denies nothing can be taken away, and nothing changes.
+        // Removing grants that are shadowed or deny nothing changes nothing.
         let policy = compile(&grants);
         for finding in policy.findings().iter().filter(|finding| finding.path.starts_with("grants[")) {
             let index: usize = finding.path["grants[".len()..].split(']').next().unwrap().parse().unwrap();

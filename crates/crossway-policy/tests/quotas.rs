@@ -1,4 +1,4 @@
-//! What calls count against.
+//! The quotas that calls count against.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,7 +22,7 @@ fn of(policy: &Policy, who: &str, tenant: &str, upstream: &str, tool: Option<&st
     policy.quotas(&who, &TenantName::new(tenant).unwrap(), upstream, tool)
 }
 
-/// What is counted together and how much of it there may be, a line each.
+/// The keys and limits of quotas, one per line.
 fn lines(quotas: &[Quota]) -> Vec<String> {
     let line = |quota: &Quota| {
         let key = &quota.key;
@@ -144,7 +144,7 @@ fn requests_of_all_kinds_count_for_the_tenant_and_half_as_many_for_the_user() {
     let acme = || TenantName::new("acme").unwrap();
     assert_eq!(of(json!([]), acme()), [""; 0]);
     let general = json!({ "requests": "100/s", "calls": "5/min" });
-    // Who proves nothing is many, and shares what is theirs.
+    // Anonymous callers are many who share the tenant's quota.
     assert_eq!(of(json!([general]), TenantName::anonymous()), ["anonymous - - -: requests 100/s"]);
     let own = json!({ "tenant": "acme", "requests": "9/s" });
     let of_wiki = json!({ "tenant": "acme", "upstream": "wiki", "calls": "1/s" });

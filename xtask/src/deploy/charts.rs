@@ -1,5 +1,5 @@
-//! `cargo xtask charts`: renders the Helm chart and holds what comes out to the schemas of Kubernetes, and checks the values for
-//! the official chart of Open WebUI.
+//! `cargo xtask charts`: renders the Helm chart, checks the output against the schemas of Kubernetes, and checks the values for the
+//! official chart of Open WebUI.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +21,7 @@ pub(crate) struct Options {
     open_webui: Option<PathBuf>,
 }
 
-/// Checks; false if something is not as it should be.
+/// Runs the checks; returns false if one fails.
 pub(super) fn run(place: &Place, options: &Options) -> Result<bool> {
     let here = place.root.join("examples/kubernetes");
     let dir = place.target.join("charts");

@@ -1,4 +1,4 @@
-//! The commands that try what Crossway is deployed with.
+//! The commands that test Crossway's deployments.
 
 use anyhow::Result;
 
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Replicas(script::Options),
 }
 
-/// Runs a command; false if something is not as it should be.
+/// Runs a command; returns false if a check fails.
 pub(crate) fn run(command: &Command) -> Result<bool> {
     let place = Place::new()?;
     let of_release = |name| Script { build: Build::Release, ..Script::plain(name) };

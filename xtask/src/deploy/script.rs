@@ -18,26 +18,26 @@ pub(crate) struct Options {
     more: Vec<String>,
 }
 
-/// One of the checks.
+/// One of the checks in interop/deploy.
 #[derive(Debug)]
 pub(super) struct Script<'a> {
-    /// Its file.
+    /// The name of the script's file.
     pub(super) name: &'a str,
-    /// What runs it.
+    /// The Python that runs it.
     pub(super) python: &'a Path,
-    /// How crossway is built for it.
+    /// How to build crossway for it.
     pub(super) build: Build,
     /// Flags, each with a path.
     pub(super) paths: &'a [(&'a str, &'a Path)],
 }
 
 impl<'a> Script<'a> {
-    /// One that takes any Python 3.10, and a debug build.
+    /// A check that runs on any Python 3.10, with a debug build.
     pub(super) fn plain(name: &'a str) -> Self {
         Self { name, python: Path::new("python3"), build: Build::Debug, paths: &[] }
     }
 
-    /// Runs it; false if something is not as it should be.
+    /// Runs the check; returns false if it fails.
     pub(super) fn run(&self, place: &Place, options: &Options) -> Result<bool> {
         let mut check = Command::new(self.python);
         // No compiled files beside the scripts.

@@ -1,21 +1,21 @@
-//! A page on a machine of its own, as far as that goes without one: its own loopback, so that every page may use port 8808,
-//! and its own processes, so that none is left.
+//! Isolates a page as if it had a machine of its own: its own loopback, so that every page may use port 8808, and its own processes, so
+//! that none outlives it.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-/// How a program is given name spaces of its own.
+/// How to give a program namespaces of its own.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Alone {
-    /// The words of `unshare` that this machine allows; none if it allows nothing.
+    /// The arguments of `unshare` that this machine allows; `None` if it allows none.
     words: Option<&'static [&'static str]>,
 }
 
 const PROCESSES: [&str; 5] = ["--net", "--pid", "--fork", "--mount-proc", "--kill-child"];
 const WAYS: [&[&str]; 2] = [&["--user", "--map-root-user"], &[]];
-/// The loopback of a new name space is down.
+/// The loopback of a new namespace is down.
 const UP: &str = "ip link set lo up && exec \"$@\"";
 
 impl Alone {
@@ -28,12 +28,12 @@ impl Alone {
         Self { words: WAYS.iter().find(works).copied() }
     }
 
-    /// Whether pages can be run beside each other.
+    /// Whether pages can run at the same time.
     pub(super) fn is_possible(self) -> bool {
         self.words.is_some()
     }
 
-    /// A command that starts this program again, by itself where that is possible.
+    /// A command that starts this program again, isolated where that is possible.
     pub(super) fn command(self, arguments: &[&str], path: &Path) -> Result<Command> {
         let program = std::env::current_exe().context("this program's own file")?;
         let mut command = match self.words {

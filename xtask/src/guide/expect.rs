@@ -1,15 +1,15 @@
-//! Whether a command has printed what the page says.
+//! Checks whether a command printed what the page shows.
 
 use serde_json::Value;
 
-/// What stands for any text in a line, or alone for any lines.
+/// Stands for any text in a line, or for any lines if alone in one.
 const ANY: &str = "...";
 
-/// Says what differs, if anything does: the first line that is not there, and what is in its place.
+/// Describes the first difference, if any: the first line that is missing, and the line in its place.
 pub(super) fn difference(expected: &[&str], printed: &str) -> Option<String> {
     let printed: Vec<&str> = printed.lines().map(str::trim_end).collect();
     let expected: Vec<&str> = expected.iter().map(|line| line.trim_end()).collect();
-    // Blank lines at the end are of no matter: a page has none.
+    // Blank lines at the end are ignored: a page has none.
     let printed = trim_blank(&printed);
     if lines_match(trim_blank(&expected), printed) {
         return None;
@@ -55,7 +55,7 @@ fn line_matches(expected: &str, printed: &str) -> bool {
     rest.ends_with(end)
 }
 
-/// Says what differs between an answer that the page has and the one that came, in any order of keys.
+/// Describes the difference between the page's JSON answer and the actual one, if any. The order of keys does not matter.
 pub(super) fn json_difference(expected: &str, printed: &str) -> Option<String> {
     let read = |text: &str| serde_json::from_str::<Value>(text);
     match (read(expected), read(printed)) {
@@ -87,7 +87,7 @@ fn value_matches(expected: &Value, came: &Value) -> bool {
     }
 }
 
-/// A text as it stands below a finding: its last lines.
+/// Indents the last lines of a text, for showing them below a finding.
 pub(super) fn indent(text: &str) -> String {
     const MOST: usize = 25;
     let lines: Vec<&str> = text.lines().collect();

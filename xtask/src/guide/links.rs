@@ -1,4 +1,4 @@
-//! Whether links lead somewhere, and whether the book has every page.
+//! Checks that links lead somewhere, and that the book has every page.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,10 +12,10 @@ use super::page::{self, Page};
 pub(super) const SUMMARY: &str = "docs/SUMMARY.md";
 /// The folder of the book.
 const BOOK: &str = "docs";
-/// Whose pages are looked at besides: those of the repository's own folder, and of these.
+/// The folders whose pages are checked, besides the repository's own folder.
 const FOLDERS: [&str; 5] = [BOOK, "examples", "interop", "benches", "fuzz"];
 
-/// All pages, by path below the repository's folder.
+/// All pages, by path relative to the repository.
 pub(super) type Pages = BTreeMap<String, (String, Page)>;
 
 /// Reads all pages.
@@ -47,7 +47,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// Where a link leads, below the repository's folder; none if that is on another host.
+/// The target of a link, relative to the repository; `None` if it is on another host.
 pub(super) fn target(page: &str, to: &str) -> Option<(String, Option<String>)> {
     if to.contains("://") || to.starts_with("mailto:") {
         return None;
@@ -71,7 +71,7 @@ pub(super) fn target(page: &str, to: &str) -> Option<(String, Option<String>)> {
     Some((parts.join("/"), anchor))
 }
 
-/// Says which links lead nowhere, and which pages the book lacks or has twice.
+/// Reports broken links, and pages that the book lacks or has twice.
 pub(super) fn check(root: &Path, pages: &Pages) -> Vec<String> {
     let mut found = Vec::new();
     for (name, (_, page)) in pages {

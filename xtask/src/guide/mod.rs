@@ -1,4 +1,4 @@
-//! `cargo xtask guide`: every command and config of the pages, run as it stands there.
+//! `cargo xtask guide`: runs every command and config of the pages as written there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use crate::place::{Build, Place};
 
 /// How long a page may take.
 const PAGE_LIMIT: Duration = Duration::from_secs(600);
-/// How often pages that are run are looked at.
+/// The polling interval for running pages.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Which pages, and which binary.
@@ -61,7 +61,7 @@ pub(crate) struct Options {
     report: Option<PathBuf>,
 }
 
-/// Runs the pages; false if anything is wrong with one.
+/// Runs the pages; returns false if anything is wrong with one.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let place = Place::new()?;
     let root = place.root.as_path();
@@ -109,7 +109,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(failures.is_empty())
 }
 
-/// Whose commands are run: what users read.
+/// Whether the commands of a page are run: those that users read.
 fn is_run(name: &str) -> bool {
     name == "README.md" || name.starts_with("docs/") || name.starts_with("examples/")
 }
@@ -140,7 +140,7 @@ fn prepare(place: &Place, dir: &Path, options: &Options) -> Result<()> {
     tools::lay_out(&dir.join("bin"), &crossway, &installed)
 }
 
-/// What docs/start.md has a stranger do first; the program that comes of it.
+/// Follows docs/start.md from the beginning, as a stranger does; returns the resulting program.
 fn from_nothing(root: &Path, dir: &Path) -> Result<PathBuf> {
     if dir.exists() {
         fs::remove_dir_all(dir).with_context(|| format!("{} cannot be removed", dir.display()))?;
@@ -153,7 +153,7 @@ fn from_nothing(root: &Path, dir: &Path) -> Result<PathBuf> {
     ensure!(cloned.success(), "the repository cannot be cloned");
     let mut cargo = Command::new("cargo");
     cargo.args(["install", "--quiet", "--locked", "--path", "crates/crossway-gateway", "--root"]).arg(dir);
-    // Nothing of what this repository has built: a stranger has nothing.
+    // Uses nothing that this repository has built, as a stranger has nothing.
     cargo.current_dir(&clone).env_remove("CARGO_TARGET_DIR").env_remove("CARGO_INCREMENTAL");
     let installed = cargo.status().context("cargo cannot be started")?;
     ensure!(installed.success(), "crossway cannot be installed");

@@ -1,11 +1,11 @@
-//! A page as it is read here: its fences, its headings and its links, with the lines where they stand.
+//! Parses a page: its fences, headings and links, with their lines.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-/// What a page has.
+/// The parts of a page.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     pub(super) blocks: Vec<Block>,
@@ -17,7 +17,7 @@ pub(super) struct Page {
 /// A fence.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Block {
-    /// The line of its opening backticks.
+    /// The line of the opening backticks.
     pub(super) line: usize,
     pub(super) info: String,
     pub(super) text: String,
@@ -28,11 +28,11 @@ pub(super) struct Block {
 pub(super) struct Link {
     pub(super) line: usize,
     pub(super) to: String,
-    /// Where the whole of it stands in the page.
+    /// The range of the whole link in the page.
     pub(super) at: Range<usize>,
 }
 
-/// Reads a page. Fences in comments, which readers do not see, are fences too.
+/// Parses a page. Fences in comments, which readers do not see, count too.
 pub(super) fn read(text: &str) -> Page {
     let mut page = Page::default();
     let lines = Lines::new(text);
@@ -97,7 +97,7 @@ fn read_part(text: &str, offset: usize, lines: &Lines, page: &mut Page) {
     }
 }
 
-/// A heading as a link names it: what GitHub and mdBook agree on.
+/// The anchor of a heading, on which GitHub and mdBook agree.
 fn slug(heading: &str) -> String {
     heading
         .trim()
@@ -108,7 +108,7 @@ fn slug(heading: &str) -> String {
         .collect()
 }
 
-/// Where lines begin.
+/// The offsets where lines begin.
 struct Lines(Vec<usize>);
 
 impl Lines {

@@ -1,4 +1,4 @@
-//! A page, done as it says, block by block.
+//! Follows a page, block by block.
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,14 @@ use super::page::{Block, Page};
 use super::shell::{Finished, Shell};
 use super::words::{self, Action, Run};
 
-/// What came of a page.
+/// The outcome of a page.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// How many blocks were run or written.
+    /// The number of blocks that were run or written.
     pub(super) done: usize,
-    /// What is wrong, with the line of the block or command.
+    /// The failures, with the line of the block or command.
     pub(super) failures: Vec<(usize, String)>,
-    /// What was not run, and why.
+    /// The blocks that were not run, and why.
     pub(super) not_run: Vec<(usize, String)>,
 }
 
@@ -44,7 +44,7 @@ impl Outcome {
     }
 }
 
-/// What is wrong with a page's fences, and nothing of what they do.
+/// Reads the actions of a page's fences, and reports mistakes in the fences themselves.
 pub(super) fn read_actions(page: &Page, outcome: &mut Outcome) -> Vec<Action> {
     let mut actions = Vec::new();
     for block in &page.blocks {
@@ -87,7 +87,7 @@ fn is_used(file: &str, blocks: &[Block], actions: &[Action]) -> bool {
     })
 }
 
-/// Does what a page says, which stands in `file`. `examples` is copied beside the page's files, as it is in the repository.
+/// Does what the page in `file` says. `examples` is copied beside the page's files, as it is in the repository.
 pub(super) fn play(page: &Page, file: &Path, dir: &Path, bin: &Path, examples: &Path) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let actions = read_actions(page, &mut outcome);
@@ -138,7 +138,7 @@ pub(super) fn play(page: &Page, file: &Path, dir: &Path, bin: &Path, examples: &
     Ok(outcome)
 }
 
-/// Types a session; gives what its last command has printed.
+/// Runs the commands of a session; returns the output of the last one.
 fn session(block: &Block, run: &Run, shell: &mut Shell, outcome: &mut Outcome) -> Result<String> {
     let commands = commands(block);
     let count = commands.len();
@@ -214,7 +214,7 @@ fn write(path: &Path, text: &str, append: bool) -> Result<()> {
     fs::write(path, before + text).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Copies what readers have of the repository; not its programs.
+/// Copies the files that readers have of the repository, without its programs.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("{} cannot be read", from.display()))? {

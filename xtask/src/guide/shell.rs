@@ -1,4 +1,4 @@
-//! The commands of a page, as one reader types them: what is exported and where one stands is kept from command to command.
+//! Runs the commands of a page as one reader types them: exported variables and the current folder carry over between commands.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// How often a command that is waited for is looked at.
+/// The polling interval for a command that is waited for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// How long a server may take to end when it is asked to: longer than the drain of Crossway.
+/// How long a server may take to end after the signal: longer than the drain of Crossway.
 const END_LIMIT: Duration = Duration::from_secs(15);
 
-/// Takes on where the last command stopped, and leaves what the next one begins with. A server leaves nothing: it ends when others have
-/// gone on for long.
+/// Restores the state that the last command left, and saves it for the next one. A server saves nothing: when it ends, later commands have
+/// long run.
 const WRAPPER: &str = r#"
 state=$1 script=$2 kind=$3
 . "$state/exported"
@@ -31,14 +31,14 @@ set -euo pipefail
 pub(super) struct Shell {
     dir: PathBuf,
     path: String,
-    /// The page itself, for commands that look whether it has everything.
+    /// The page itself, for commands that check it for completeness.
     page: PathBuf,
     servers: Vec<Server>,
-    /// How many commands there were, by which their files are named.
+    /// The number of commands so far, used in their files' names.
     count: usize,
 }
 
-/// A command that goes on in the background.
+/// A command that runs in the background.
 #[derive(Debug)]
 struct Server {
     child: Child,
@@ -46,17 +46,17 @@ struct Server {
     output: PathBuf,
 }
 
-/// What a command has left.
+/// The result of a command.
 #[derive(Debug)]
 pub(super) struct Finished {
-    /// None if it was ended because its time was up.
+    /// `None` if it was killed at its time limit.
     pub(super) status: Option<ExitStatus>,
-    /// What it printed, to standard output and to standard error, as a terminal shows it.
+    /// Standard output and standard error together, as a terminal shows them.
     pub(super) output: String,
 }
 
 impl Shell {
-    /// A shell in `dir`, which is made anew; `bin` comes first in its `PATH`, and `PAGE` is the page's file.
+    /// A shell in `dir`, which is recreated; `bin` comes first in its `PATH`, and `PAGE` is the page's file.
     pub(super) fn new(dir: &Path, bin: &Path, page: &Path) -> Result<Self> {
         if dir.exists() {
             fs::remove_dir_all(dir).with_context(|| format!("{} cannot be removed", dir.display()))?;
@@ -76,12 +76,12 @@ impl Shell {
         Ok(shell)
     }
 
-    /// Where the page's files are.
+    /// The folder of the page's files.
     pub(super) fn work(&self) -> PathBuf {
         self.dir.join("work")
     }
 
-    /// Runs a command to its end, or ends it when its time is up.
+    /// Runs a command to its end, or kills it at its time limit.
     pub(super) fn run(&mut self, script: &str, limit: Duration) -> Result<Finished> {
         let (mut child, output) = self.start(script, "command")?;
         let status = wait(&mut child, limit);
@@ -91,7 +91,7 @@ impl Shell {
         Ok(Finished { status, output: read(&output) })
     }
 
-    /// Starts a server, and waits until `is_ready` says so of what it has printed; says what is wrong if that never happens.
+    /// Starts a server, and waits until `is_ready` accepts its output; returns what is wrong if that never happens.
     pub(super) fn start_server(
         &mut self,
         line: usize,
@@ -125,7 +125,7 @@ impl Shell {
         }
     }
 
-    /// Ends all servers; says which of them had ended by themselves.
+    /// Ends all servers; reports those that had already ended by themselves.
     pub(super) fn end_servers(&mut self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         for mut server in self.servers.drain(..).rev() {
@@ -187,7 +187,7 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     }
 }
 
-/// Ends a command and what it has started.
+/// Ends a command and the processes that it started.
 fn end(child: &mut Child, patience: Duration) {
     let group = Pid::from_child(child);
     if !patience.is_zero() {
@@ -240,7 +240,7 @@ mod tests {
     fn a_server_that_ends_takes_nothing_back_that_was_exported_meanwhile() {
         let mut shell = shell("meanwhile");
         let ready = |text: &str| text.contains("ready");
-        // It waits in the shell itself, which is asked to end.
+        // Waits in the shell itself, which receives the signal.
         let server = "echo ready; while :; do sleep 0.1; done";
         assert!(shell.start_server(3, server, Duration::from_secs(30), ready).unwrap().is_ok());
         output(&mut shell, "export KEY=new");

@@ -1,4 +1,4 @@
-//! What a page's commands find in their `PATH`: the `crossway` that was built, and programs at pinned versions.
+//! The `PATH` of a page's commands: the `crossway` that was built, and programs at pinned versions.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::interop::Installed;
 
-/// Stands for `npx`: starts the package that is installed already, whatever version is asked for, and fetches nothing.
+/// Replaces `npx`: starts the installed package, whatever version is asked for, and downloads nothing.
 const NPX: &str = r#"
 const { existsSync, readFileSync } = require("fs"), { join } = require("path"), { spawn } = require("child_process");
 const words = process.argv.slice(2);
@@ -31,10 +31,10 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => c
 child.on("exit", (code) => process.exit(code ?? 1));
 "#;
 
-/// Programs of the Python environments that stand in the path by themselves.
+/// Programs of the Python environments that are in the path under their own names.
 const PROGRAMS: [&str; 2] = ["github-mcp-server", "mcp-atlassian"];
 
-/// Makes the folder anew.
+/// Recreates the folder.
 pub(super) fn lay_out(bin: &Path, crossway: &Path, installed: &Installed) -> Result<()> {
     if bin.exists() {
         fs::remove_dir_all(bin).with_context(|| format!("{} cannot be removed", bin.display()))?;

@@ -1,49 +1,49 @@
-//! What stands behind the three backticks of a fence: its language, and what is to be done with it.
+//! The text behind a fence's three backticks: its language, and what to do with it.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// How long a block may take when it does not say.
+/// The default time limit of a block.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What is done with a block.
+/// What to do with a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    /// `sh`: all of it is one script.
+    /// `sh`: the block is one script.
     Script(Run),
-    /// `console`: each line after `$ ` is a command, the lines below it are what it prints.
+    /// `console`: each line after `$ ` is a command, the lines below it are its output.
     Session(Run),
-    /// `file=NAME`: it becomes a file.
+    /// `file=NAME`: the block becomes a file.
     Write(String),
-    /// `append=NAME`: it is put behind what the file has.
+    /// `append=NAME`: the block is appended to the file.
     Append(String),
-    /// `answer`: the command before it has printed this JSON.
+    /// `answer`: the command before the block printed this JSON.
     Answer,
-    /// `norun="REASON"`: it is for readers alone.
+    /// `norun="REASON"`: the block is for readers alone.
     Not(String),
-    /// `text` and `rust`: a picture, or something else that nobody types.
+    /// `text` and `rust`: a picture, or another text that nobody types.
     Nothing,
 }
 
-/// How commands are run.
+/// How to run commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Run {
-    /// `exit=CODE`: what the last command has to end with.
+    /// `exit=CODE`: the exit code of the last command.
     pub(super) exit: i32,
     /// `limit=SECONDS`
     pub(super) limit: Duration,
-    /// `background`: it is a server, and goes on until the page ends, or until a block that says `alone`.
+    /// `background`: the block starts a server, which runs until the page ends, or until a block that says `alone`.
     pub(super) background: bool,
-    /// `alone`: servers of before are ended first.
+    /// `alone`: earlier servers are ended first.
     pub(super) alone: bool,
-    /// `again`: what is not as it has to be yet is tried again, until the time is up.
+    /// `again`: what is not yet as expected is retried, until the time is up.
     pub(super) again: bool,
-    /// `ready="TEXT"`: a server is there when it has printed this.
+    /// `ready="TEXT"`: a server is ready once it has printed this.
     pub(super) ready: Option<String>,
 }
 
-/// Reads the words of a fence.
+/// Parses the words of a fence.
 pub(super) fn action(info: &str) -> Result<Action> {
     let mut words = split(info)?.into_iter();
     let language = words.next().map(|(name, _)| name).unwrap_or_default();
@@ -100,14 +100,14 @@ pub(super) fn action(info: &str) -> Result<Action> {
     }
 }
 
-/// Files stay in the page's own folder.
+/// Checks that a file is in the page's own folder.
 fn file_name(name: String) -> Result<String> {
     let stays = !name.is_empty() && !name.starts_with('/') && name.split('/').all(|part| part != "..");
     ensure!(stays, "{name:?} is not a path below the page's folder");
     Ok(name)
 }
 
-/// `sh a=1 b="two words"` as names and values.
+/// Splits `sh a=1 b="two words"` into names and values.
 fn split(info: &str) -> Result<Vec<(String, Option<String>)>> {
     let mut words = Vec::new();
     let mut rest = info.trim();

@@ -1,4 +1,4 @@
-//! The checked-in counts, and what became of each.
+//! The checked-in counts, and how new counts compare with them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,14 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::count::Counted;
 
-/// How much more a path may take. Unrelated changes shift the inlining of others by a percent or two.
+/// By how much a path may grow. Unrelated changes shift the inlining of other code by a percent or two.
 pub(super) const TOLERANCE_PERCENT: f64 = 5.0;
 
-/// What counts depend on besides the code.
+/// Everything besides the code that counts depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
     rustc: String,
-    /// The architecture and whether it has wide vectors, for which there is code of its own.
+    /// The architecture and whether it has wide vectors, which some code is specialized for.
     machine: String,
 }
 
@@ -48,26 +48,26 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The counts that others are compared with.
+/// The counts to compare with.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Baseline {
     pub(super) origin: Origin,
     instructions: BTreeMap<String, f64>,
 }
 
-/// What is to be said of one path.
+/// The finding about one path.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Finding {
-    /// It takes more.
+    /// The path takes more than the baseline allows.
     Slower { name: String, percent: f64 },
-    /// It takes so much less that the baseline no longer guards it.
+    /// The path takes so much less that the baseline no longer guards it.
     Faster { name: String, percent: f64 },
-    /// The baseline does not have it.
+    /// The baseline does not have the path.
     Unknown { name: String },
 }
 
 impl Finding {
-    /// Whether it fails the run.
+    /// Whether the finding fails the run.
     pub(super) fn is_failure(&self) -> bool {
         !matches!(self, Self::Faster { .. })
     }
@@ -90,7 +90,7 @@ impl fmt::Display for Finding {
 
 impl Baseline {
     pub(super) fn of(origin: Origin, counted: &[Counted]) -> Self {
-        // Tenths are more than repeats.
+        // Runs differ by more than tenths.
         let counts = counted.iter().map(|one| (one.name.clone(), (one.instructions * 10.0).round() / 10.0));
         Self { origin, instructions: counts.collect() }
     }
@@ -117,7 +117,7 @@ impl Baseline {
         })
     }
 
-    /// What is to be said of these counts.
+    /// The findings about these counts.
     pub(super) fn findings(&self, counted: &[Counted]) -> Vec<Finding> {
         counted.iter().filter_map(|one| self.finding(one)).collect()
     }
@@ -134,7 +134,7 @@ impl Baseline {
         }
     }
 
-    /// How many percent more than the baseline.
+    /// By how many percent a path takes more than the baseline.
     fn percent(&self, counted: &Counted) -> Option<f64> {
         self.instructions.get(&counted.name).map(|base| (counted.instructions / base - 1.0) * 100.0)
     }
@@ -150,7 +150,7 @@ fn numbers(counts: &Map<String, Value>) -> Result<BTreeMap<String, f64>> {
         .collect()
 }
 
-/// The counts, for people, beside the baseline's.
+/// A table for people: the counts beside those of the baseline.
 pub(super) fn table(counted: &[Counted], baseline: Option<&Baseline>) -> String {
     let mut text = format!("{:<24} {:>14} {:>14} {:>9}\n", "path", "instructions", "baseline", "change");
     for one in counted {

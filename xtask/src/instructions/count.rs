@@ -1,4 +1,4 @@
-//! Counts by callgrind.
+//! Counts instructions with callgrind.
 
 use std::fs;
 use std::path::Path;
@@ -13,13 +13,13 @@ use anyhow::{Context, Result, bail};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HotPath {
     pub(super) name: String,
-    /// How often it is run in the run that is subtracted.
+    /// How often the path runs in the run that is subtracted.
     few: u64,
-    /// How often in addition in the other.
+    /// How often it runs in addition in the other run.
     more: u64,
 }
 
-/// How many instructions a path takes each time.
+/// The number of instructions that a path takes each time.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Counted {
     pub(super) name: String,
@@ -38,7 +38,7 @@ fn parse_path(line: &str) -> Result<HotPath> {
     Ok(HotPath { name: name.to_owned(), few: few.parse()?, more: more.parse()? })
 }
 
-/// Counts all paths, as many at once as there are cores: it does not change what is counted.
+/// Counts all paths, as many in parallel as there are cores: that does not change the counts.
 pub(super) fn all(program: &Path, kept: &Path, paths: &[HotPath]) -> Result<Vec<Counted>> {
     let next = AtomicUsize::new(0);
     let counted = Mutex::new(Vec::new());
@@ -59,7 +59,7 @@ pub(super) fn all(program: &Path, kept: &Path, paths: &[HotPath]) -> Result<Vec<
     Ok(counted)
 }
 
-/// The difference of two runs: what happens once in each is not in it.
+/// Counts one path as the difference of two runs, which leaves out what happens once in each.
 fn one(program: &Path, kept: &Path, path: &HotPath) -> Result<Counted> {
     let few = callgrind(program, kept, &path.name, path.few)?;
     let many = callgrind(program, kept, &path.name, path.few + path.more)?;

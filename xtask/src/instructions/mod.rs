@@ -1,4 +1,4 @@
-//! `cargo xtask instructions`: how many instructions the hot paths take, held to a checked-in baseline.
+//! `cargo xtask instructions`: compares the instruction counts of the hot paths with a checked-in baseline.
 //!
 //! Seconds differ from minute to minute on shared machines; instructions of the same program repeat anywhere.
 
@@ -36,7 +36,7 @@ pub(crate) struct Options {
     only: Vec<String>,
 }
 
-/// Counts and compares; false if something became slower.
+/// Counts and compares; returns false if a path became slower.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let place = Place::new()?;
     let file = place.root.join("benches/instructions.json");
@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(judge(&baseline, &here, &counted) || options.report || options.report_elsewhere && is_elsewhere)
 }
 
-/// Whether the counts are held to the baseline, and hold. What can't be compared is no success.
+/// Whether the counts agree with the baseline. Counts that can't be compared do not.
 fn judge(baseline: &Baseline, here: &Origin, counted: &[Counted]) -> bool {
     if baseline.origin != *here {
         eprintln!(
@@ -87,7 +87,7 @@ fn judge(baseline: &Baseline, here: &Origin, counted: &[Counted]) -> bool {
     !failed
 }
 
-/// Builds the program; its path, and where callgrind's files go.
+/// Builds the program; returns its path, and the folder for callgrind's files.
 fn build(place: &Place) -> Result<(PathBuf, PathBuf)> {
     place.build(Build::Release, &["--package", "crossway-benches", "--example", "crossway-hot"])?;
     let kept = place.target.join("instructions");

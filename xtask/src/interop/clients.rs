@@ -1,4 +1,4 @@
-//! The clients that are taken to the servers, and how each is started.
+//! The clients that are tried with the servers, and how each is started.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,11 +21,11 @@ enum Script {
     Python(u8),
     /// The TypeScript SDK, in this generation.
     Node(u8),
-    /// On the second Python SDK.
+    /// FastMCP, which builds on the second Python SDK.
     FastMcp,
-    /// The TypeScript SDK's first generation on stdio, and `mcp-remote` from there on.
+    /// `mcp-remote`, reached by the TypeScript SDK's first generation on stdio.
     McpRemote,
-    /// `crossway-examples`' `interop_rmcp`.
+    /// `interop_rmcp` of `crossway-examples`.
     Rmcp,
 }
 
@@ -98,8 +98,8 @@ pub(super) const CLIENTS: [Client; 15] = [
     Client { name: "rmcp-auto", title: "rmcp 3.9.0, auto", script: Script::Rmcp, mode: "auto" },
 ];
 
-/// The clients once more, made to ask for a revision before the newest legacy one: fastmcp by what the SDK below it asks for,
-/// mcp-remote by its own client, whose `initialize` it passes on. rmcp can by itself, and does above.
+/// The clients once more, asking for a revision before the newest legacy one: fastmcp by what the SDK below it asks for, mcp-remote by its
+/// own client, whose `initialize` it passes on. rmcp can do that by itself, and does above.
 pub(super) const OLDER: [Client; 18] = [
     older("py1-2024-11-05", "Python mcp 1.30.0, 2024-11-05", Script::Python(1), "2024-11-05"),
     older("py1-2025-03-26", "Python mcp 1.30.0, 2025-03-26", Script::Python(1), "2025-03-26"),
@@ -126,27 +126,27 @@ const fn older(name: &'static str, title: &'static str, script: Script, mode: &'
 }
 
 impl Client {
-    /// Whether it speaks 2026-07-28 with a server that does.
+    /// Whether the client speaks 2026-07-28 with a server that does.
     pub(super) fn is_modern(&self) -> bool {
         self.mode == "auto"
     }
 
-    /// Whether it has a transport.
+    /// Whether the client has a transport.
     pub(super) fn speaks(&self, transport: Transport) -> bool {
         match self.script {
             Script::McpRemote => transport != Transport::Stdio,
-            // It has had none since 0.11.
+            // rmcp has had no HTTP+SSE since 0.11.
             Script::Rmcp => transport != Transport::HttpSse,
             _ => true,
         }
     }
 
-    /// The transports on which it is taken to a server that is on `upstream`.
+    /// The transports on which the client is tried with a server that is on `upstream`.
     ///
-    /// The SDKs try all pairs. What stands on one of them has the same transports, and tries each of them once.
+    /// The SDKs try all pairs. Clients that build on an SDK have the same transports, and try each of them once.
     pub(super) fn downstreams(&self, upstream: Transport) -> &'static [Transport] {
         match (&self.script, upstream) {
-            // It finds out what the server speaks, and on HTTP+SSE that is never 2026-07-28.
+            // mcp-remote finds out what the server speaks, and on HTTP+SSE that is never 2026-07-28.
             (Script::McpRemote, _) if self.is_modern() => &[Transport::StreamableHttp],
             (Script::FastMcp, Transport::Stdio)
             | (Script::McpRemote, Transport::Stdio | Transport::HttpSse) => &[Transport::StreamableHttp],
@@ -157,16 +157,16 @@ impl Client {
         }
     }
 
-    /// The transport it has there, for a place where others are on `transport`.
+    /// The client's transport in a place where others are on `transport`.
     pub(super) fn on(&self, transport: Transport) -> Transport {
         match self.script {
-            // Its own client is on stdio wherever it is, and it is not.
+            // mcp-remote's own client is always on stdio, but mcp-remote itself is not.
             Script::McpRemote if transport == Transport::Stdio => Transport::StreamableHttp,
             _ => transport,
         }
     }
 
-    /// The program in its mode, without where the server is. `fixtures` says what there is to try.
+    /// The client program in its mode, without the server's address. `fixtures` lists what to try.
     pub(super) fn command(&self, lab: &Lab, fixtures: &Path) -> Command {
         let (program, script) = match self.script {
             Script::Python(generation) => {
@@ -187,7 +187,7 @@ impl Client {
         command
     }
 
-    /// Says where the server is: a URL, or on stdio a command.
+    /// Adds the server's address: a URL, or on stdio a command.
     pub(super) fn reach(&self, lab: &Lab, command: &mut Command, transport: Transport, target: Vec<String>) {
         if self.script != Script::McpRemote {
             command.args(["--transport", transport.name(), "--"]).args(target);

@@ -1,4 +1,4 @@
-//! The binary under test, in its uses.
+//! The binary under test, and the ways to start it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::process::{Background, run_to_end};
 
-/// The `crossway` binary, and where it logs.
+/// The `crossway` binary, and the folder of its logs.
 #[derive(Debug)]
 pub(super) struct Crossway {
     path: PathBuf,
@@ -17,7 +17,7 @@ pub(super) struct Crossway {
     started: AtomicUsize,
 }
 
-/// A bridge or a demo server that serves, until this is dropped.
+/// A bridge or a demo server that runs until it is dropped.
 #[derive(Debug)]
 pub(super) struct Serving {
     /// The URL of the Streamable HTTP face.
@@ -50,14 +50,14 @@ impl Crossway {
         self.serve(&arguments)
     }
 
-    /// `crossway bridge --upstream URL`; without a transport it finds out by itself which one it is.
+    /// `crossway bridge --upstream URL`; without a transport it detects which one that is.
     pub(super) fn bridge_url(&self, url: &str, transport: Option<&str>) -> Result<Serving> {
         let mut arguments = vec!["bridge", "--listen", "127.0.0.1:0", "--upstream", url];
         arguments.extend(transport.iter().flat_map(|transport| ["--upstream-transport", transport]));
         self.serve(&arguments)
     }
 
-    /// The same of a URL that wants a key.
+    /// Like [`bridge_url`](Self::bridge_url), for a URL that needs a key.
     pub(super) fn bridge_url_as(&self, url: &str, key: &str) -> Result<Serving> {
         let header = format!("Authorization: Bearer {key}");
         self.serve(&["bridge", "--listen", "127.0.0.1:0", "--upstream", url, "--header", &header])
@@ -78,17 +78,17 @@ impl Crossway {
         self.serve(&["demo", "--listen", "127.0.0.1:0", "--era", era])
     }
 
-    /// `crossway demo --stdio --era ERA`, to be started by others.
+    /// The command `crossway demo --stdio --era ERA`, for others to start.
     pub(super) fn demo_command(&self, era: &str) -> Vec<String> {
         self.command(&["demo", "--stdio", "--era", era])
     }
 
-    /// `crossway stdio URL`, to be started by others.
+    /// The command `crossway stdio URL`, for others to start.
     pub(super) fn stdio_command(&self, url: &str) -> Vec<String> {
         self.command(&["stdio", url])
     }
 
-    /// The same of a URL that wants a key.
+    /// Like [`stdio_command`](Self::stdio_command), for a URL that needs a key.
     pub(super) fn stdio_command_as(&self, url: &str, key: &str) -> Vec<String> {
         self.command(&["stdio", url, "--header", &format!("Authorization: Bearer {key}")])
     }

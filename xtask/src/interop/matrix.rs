@@ -53,7 +53,7 @@ fn of<'a>(runs: &Runs<'a>, fixture: Fixture, client: &Client) -> Runs<'a> {
     runs.iter().copied().filter(|(run, _)| run.fixture == fixture && run.client == client).collect()
 }
 
-/// How many features work on every pair on which they were tried.
+/// The number of features that work on every pair on which they were tried.
 fn overview(runs: &Runs<'_>) -> String {
     let names = feature_names(runs);
     let all = |name: &&&str| went(runs, name).all(|(_, went)| went == Went::Worked);
@@ -75,7 +75,7 @@ fn feature_names<'a>(runs: &Runs<'a>) -> Vec<&'a str> {
     names
 }
 
-/// How a feature went on each pair.
+/// The results of a feature on each pair.
 fn went<'a>(runs: &'a Runs<'_>, name: &'a str) -> impl Iterator<Item = (Run, Went)> + 'a {
     runs.iter().filter_map(move |(run, features)| {
         let feature = features.iter().find(|feature| feature.name == name)?;
@@ -105,7 +105,7 @@ fn pair_title(run: &Run) -> String {
     format!("{} → {}", run.upstream.title(), run.downstream.title())
 }
 
-/// The mark that all pairs have, or each mark with the server's transports that have it.
+/// The mark that all pairs share, or each mark with the server's transports that have it.
 fn cell(runs: &Runs<'_>, name: &str) -> String {
     let failed: Vec<String> =
         went(runs, name).filter(|(_, went)| *went == Went::Failed).map(|(run, _)| pair_title(&run)).collect();

@@ -1,4 +1,4 @@
-//! Clients at `/mcp` of a bridge that has several servers, and of `crossway serve` with the same, under the names that they have there.
+//! Clients at the `/mcp` of a bridge and of `crossway serve` with several servers, whose items have prefixed names there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use super::pairs::{Feature, Visit, at_once, describe};
 use super::report::Outcome;
 use super::servers::{Transport, empty_dir, everything, memory_command};
 
-/// The clients that go there: each SDK in each era.
+/// The clients that are tried: each SDK in each era.
 const AMONG: [&str; 8] =
     ["py1", "py2-legacy", "py2-auto", "ts1", "ts2-legacy", "ts2-auto", "rmcp-2025-11-25", "rmcp-auto"];
 
-/// A server of the bridge's.
+/// One of the servers of the bridge.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Part {
-    /// What its tools' names begin with.
+    /// The prefix of its tools' names.
     pub(super) name: &'static str,
     pub(super) title: &'static str,
-    /// Whose features it has, as `fixtures.json` spells it.
+    /// The fixture with its features, as `fixtures.json` spells it.
     fixture: &'static str,
     is_legacy: bool,
-    /// An earlier server has the same URIs, so that its own are wrapped.
+    /// Whether an earlier server has the same URIs, so that its own are wrapped.
     is_wrapped: bool,
 }
 
@@ -61,12 +61,12 @@ pub(super) const PARTS: [Part; 4] = [
     },
 ];
 
-/// What has the servers.
+/// The gateway in front of the servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gateway {
     /// `crossway bridge --config`, at its `/mcp` on Streamable HTTP.
     Bridge,
-    /// `crossway serve`, whose tenant's user is granted all. Clients have no headers of their own, and go through `crossway stdio`.
+    /// `crossway serve`, whose tenant's user is granted everything. Clients send no headers of their own, and go through `crossway stdio`.
     Serve,
 }
 
@@ -81,7 +81,7 @@ impl Gateway {
     }
 }
 
-/// One client and one of the servers.
+/// One client with one of the servers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MergedRun {
     pub(super) gateway: Gateway,
@@ -110,7 +110,7 @@ pub(super) fn names() -> impl Iterator<Item = String> {
     runs().map(|run| run.name())
 }
 
-/// Runs every client that is wanted.
+/// Runs every client that is asked for.
 pub(super) fn run(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
     for gateway in Gateway::ALL {
         let wanted: Vec<MergedRun> =
@@ -151,7 +151,7 @@ fn run_at(lab: &Lab, gateway: Gateway, wanted: Vec<MergedRun>) -> Result<Vec<(Me
     })
 }
 
-/// The servers, as both gateways take them in their configs.
+/// The servers, as the configs of both gateways write them.
 fn servers(lab: &Lab, demo: &Serving) -> Result<Value> {
     let node = [lab.node(), everything(lab), PathBuf::from("stdio")];
     let everything: Vec<String> = node.iter().map(|word| word.display().to_string()).collect();
@@ -167,19 +167,19 @@ fn servers(lab: &Lab, demo: &Serving) -> Result<Value> {
     }))
 }
 
-/// The bridge, once it has all servers.
+/// Starts the bridge, and waits until it has all servers.
 fn bridge(lab: &Lab, dir: &Path, demo: &Serving) -> Result<Serving> {
     let config = dir.join("servers.json");
     fs::write(&config, json!({ "mcpServers": servers(lab, demo)? }).to_string())?;
     lab.crossway.bridge_config(&config)
 }
 
-/// By which the gateway's user proves who they are.
+/// The API key of the gateway's user.
 pub(super) const KEY: &str = "a-key-that-only-interop-has-0123456789abcdef";
-/// SHA-256 of it.
+/// The SHA-256 of [`KEY`].
 const SUM: &str = "f70dca7ef7504ff0f7796c8d26376808f8fe8b19b1a41b545e4dc1aa958ec946";
 
-/// `crossway serve` with these servers, all of them granted to the one user of its one tenant.
+/// Starts `crossway serve` with these servers, all of them granted to the one user of its one tenant.
 pub(super) fn gateway(lab: &Lab, dir: &Path, servers: Value) -> Result<Serving> {
     let config = dir.join("crossway.json");
     let user = json!({ "sha256": SUM, "subject": "user", "groups": ["all"] });
@@ -197,16 +197,16 @@ pub(super) fn gateway(lab: &Lab, dir: &Path, servers: Value) -> Result<Serving> 
     lab.crossway.serve_config(&config)
 }
 
-/// What there is to try of each server, among the others.
+/// The fixtures of all servers as they are behind a gateway.
 fn merged(fixtures: &Value) -> Value {
     let parts = PARTS.iter().map(|part| (part.name.to_owned(), among_others(part, &fixtures[part.fixture])));
     Value::Object(parts.collect())
 }
 
-/// What a server's fixture is where there are others beside it.
+/// A server's fixture as it is beside other servers.
 fn among_others(part: &Part, fixture: &Value) -> Value {
     let mut features = fixture.as_object().cloned().unwrap_or_default();
-    // All servers' items come as one page.
+    // The gateway returns all servers' items as one page.
     features.remove("paging");
     features.insert(
         "lists".to_owned(),
@@ -224,13 +224,13 @@ fn among_others(part: &Part, fixture: &Value) -> Value {
         };
         features.insert(feature.to_owned(), absent);
     }
-    // Each session with a server on stdio is a process.
+    // On stdio, each session has a server process of its own.
     if matches!(part.name, "everything" | "demo") {
         let why = "the session whose list changes is not the one that lists are from";
         features.insert("list_changed".to_owned(), json!({ "absent": "unused", "why": why }));
     }
     for (name, feature) in &mut features {
-        // Every client is one of a pool's.
+        // Pooled connections serve every client.
         if part.is_legacy
             && let Some(plan) = feature.get("translated").or_else(|| feature.get("legacy"))
         {
@@ -244,7 +244,7 @@ fn among_others(part: &Part, fixture: &Value) -> Value {
     Value::Object(features)
 }
 
-/// Has names and URIs be as they are at the bridge.
+/// Changes names and URIs to those at the gateway.
 fn rename(part: &Part, value: &mut Value) {
     let Value::Object(members) = value else { return };
     let is_prompt = members.get("type") == Some(&json!("ref/prompt"));

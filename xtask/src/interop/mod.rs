@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: real clients, real servers and the official conformance suite, with Crossway in between.
+//! `cargo xtask interop`: runs real clients, real servers and the official conformance suite, with Crossway in between.
 
 use std::fs;
 use std::path::PathBuf;
@@ -50,28 +50,28 @@ pub(crate) struct Options {
     list: bool,
 }
 
-/// Where the servers are that were installed, and what they run on.
+/// Where the installed servers are, and what they run on.
 #[derive(Debug)]
 pub(crate) struct Installed {
     /// Node itself.
     pub(crate) node: PathBuf,
-    /// The folders that have npm packages in their `node_modules`.
+    /// The folders with npm packages in their `node_modules`.
     pub(crate) npm: [PathBuf; 2],
     /// The Python environments; scripts run in the first.
     pub(crate) python: [PathBuf; 2],
 }
 
-/// Installs the servers, at pinned versions, for others than the runs here.
+/// Installs the servers, at pinned versions, for other commands.
 pub(crate) fn install(place: &Place) -> Result<Installed> {
     install::all_servers(&place.root.join("interop"), &place.target.join("interop"))
 }
 
-/// Everything that a run needs to know: where things are, and what was asked for.
+/// The places and options of a run.
 #[derive(Debug)]
 struct Lab {
     /// The repository's folder with the scripts and the pinned lists.
     scripts: PathBuf,
-    /// Where everything is installed, and logs and results are kept.
+    /// The folder of installed programs, logs and results.
     dir: PathBuf,
     crossway: Crossway,
     options: Options,
@@ -82,7 +82,7 @@ impl Lab {
         self.npm().join(install::NODE)
     }
 
-    /// The folder of the npm packages; the TypeScript clients are copied there, for Node looks beside a script.
+    /// The folder of the npm packages; the TypeScript clients are copied there, as Node looks for packages beside a script.
     fn npm(&self) -> PathBuf {
         self.dir.join("npm")
     }
@@ -95,12 +95,12 @@ impl Lab {
         self.dir.join(format!("py{generation}/bin/python"))
     }
 
-    /// The client on rmcp, as cargo has built it.
+    /// The client on rmcp, as built by cargo.
     fn rmcp_client(&self) -> PathBuf {
         self.dir.with_file_name("debug").join("interop_rmcp")
     }
 
-    /// A command that a package of the second Python environment has brought.
+    /// A command that a package of the second Python environment provides.
     fn python_script(&self, name: &str) -> String {
         self.dir.join("py2/bin").join(name).display().to_string()
     }
@@ -110,7 +110,7 @@ impl Lab {
     }
 }
 
-/// Runs everything that was asked for; false if anything failed.
+/// Runs everything that was asked for; returns false if anything failed.
 pub(crate) fn run(options: Options) -> Result<bool> {
     let started = Instant::now();
     let place = Place::new()?;
@@ -141,7 +141,7 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     place.build(Build::Debug, &["--package", "crossway-examples", "--bin", "interop_rmcp"])?;
 
     let mut outcome = report::Outcome { version: lab.crossway.version()?, ..Default::default() };
-    // The suite waits more than it computes, so it goes beside the clients.
+    // The suite waits more than it computes, so it runs beside the clients.
     outcome.suites = thread::scope(|scope| {
         let suites = scope.spawn(|| suite::run(&lab));
         pairs::run(&lab, &mut outcome)?;

@@ -16,10 +16,10 @@ use super::report::Outcome;
 use super::rules::{self, Rule};
 use super::servers::{Fixture, Server, Transport};
 
-/// How long a client may take for everything. Each feature has a shorter limit of its own in the scripts.
+/// How long a client may take for everything. The scripts limit each feature to less.
 const CLIENT_LIMIT: Duration = Duration::from_secs(150);
 
-/// Where clients of older revisions are taken: a server, its transport, and theirs.
+/// Where clients of older revisions are tried: a server, its transport, and the client's.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) fixture: Fixture,
@@ -27,8 +27,8 @@ pub(super) struct Place {
     pub(super) downstream: Transport,
 }
 
-/// Each server on each of its transports, with one of the clients': what a revision changes is in the messages, and the other
-/// pairs of transports are tried with the newest ones. Where everything is translated, one transport of the server's is enough.
+/// Each server on each of its transports, with one transport of the client: a revision changes messages only, and the newest revisions try
+/// the other pairs of transports. Where everything is translated, one transport of the server is enough.
 pub(super) const FOR_OLDER: [Place; 11] = [
     place(Fixture::Everything, Transport::Stdio, Transport::StreamableHttp),
     place(Fixture::Everything, Transport::HttpSse, Transport::Stdio),
@@ -54,11 +54,11 @@ pub(super) struct Run {
     pub(super) upstream: Transport,
     pub(super) downstream: Transport,
     pub(super) client: &'static Client,
-    /// Without Crossway: the upstream transport is the downstream one.
+    /// Without Crossway: the upstream's transport is the client's.
     pub(super) direct: bool,
 }
 
-/// How a feature went, and what the client says of it.
+/// The result of a feature, and the client's comment.
 #[derive(Debug, Clone)]
 pub(super) struct Feature {
     pub(super) name: String,
@@ -66,16 +66,16 @@ pub(super) struct Feature {
     pub(super) detail: String,
 }
 
-/// How a feature went.
+/// The result of a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Went {
     Worked,
     Failed,
-    /// The server does not declare the capability; the client has looked.
+    /// The server does not declare the capability; the client has checked that.
     Undeclared,
-    /// Nothing declares it, or the server does and has nothing that would show it; the client has seen nothing of it.
+    /// Nothing declares the feature, or the server does but never uses it; the client has seen no use of it.
     Unused,
-    /// The specification has no way for it.
+    /// The specification makes the feature impossible here.
     Impossible(&'static Rule),
 }
 
@@ -110,7 +110,7 @@ pub(super) fn names(lab: &Lab) -> Vec<String> {
 
 fn runs(lab: &Lab, fixture: Fixture) -> Vec<Run> {
     let fits = |client: &&Client| match fixture {
-        // This one is there for the modern era; what the legacy one needs is all in server-everything.
+        // This server is there for the modern era; server-everything has all that the legacy era needs.
         Fixture::Py2 => client.is_modern(),
         // Modern clients need nothing translated.
         Fixture::ModernDemo => !client.is_modern(),
@@ -143,7 +143,7 @@ fn runs(lab: &Lab, fixture: Fixture) -> Vec<Run> {
     runs
 }
 
-/// Runs every pair that is wanted.
+/// Runs every pair that is asked for.
 pub(super) fn run(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
     for fixture in Fixture::ALL {
         let wanted: Vec<Run> = runs(lab, fixture).into_iter().filter(|run| lab.wanted(&run.name())).collect();
@@ -173,14 +173,14 @@ pub(super) fn run(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Runs clients on one bridge, some of them at once; their results in the order of `wanted`.
+/// Runs clients on one bridge, several at once; returns their results in the order of `wanted`.
 fn run_all(
     lab: &Lab,
     server: &Server,
     bridge: Option<&Serving>,
     wanted: Vec<Run>,
 ) -> Result<Vec<(Run, Vec<Feature>)>> {
-    // Log messages on a pipe that several clients share are nobody's, and these clients do ask for them.
+    // Log messages on a pipe that several clients share belong to none of them, and these clients ask for them.
     let is_shared_pipe =
         |run: &Run| run.upstream == Transport::Stdio && run.fixture.logs_in_calls(run.upstream);
     let jobs = if wanted.iter().any(is_shared_pipe) { 1 } else { lab.options.jobs.max(1) };
@@ -191,7 +191,7 @@ fn run_all(
     })
 }
 
-/// Does all of a list, some of it at once; the results in the order of the list.
+/// Works through a list, several items at once; returns the results in the order of the list.
 pub(super) fn at_once<T: Send, R: Send>(
     jobs: usize,
     list: Vec<T>,
@@ -241,12 +241,12 @@ fn run_one(lab: &Lab, server: &Server, bridge: Option<&Serving>, run: &Run) -> R
     visit.run(lab)
 }
 
-/// A client that tries everything at one place.
+/// A client that tries everything at one server.
 pub(super) struct Visit<'a> {
     pub(super) client: &'static Client,
-    /// Where it is written what there is to try,
+    /// The file that lists what to try.
     pub(super) fixtures: &'a Path,
-    /// and under which name.
+    /// The name of the server's fixture in that file.
     pub(super) fixture: &'a str,
     pub(super) era: &'a str,
     pub(super) dir: &'a Path,
@@ -296,7 +296,7 @@ fn feature(line: &str) -> Option<Feature> {
     Some(Feature { name, went, detail })
 }
 
-/// `21 ok`, or what has failed.
+/// `21 ok`, or the failures.
 pub(super) fn describe(features: &[Feature]) -> String {
     let count = features.iter().filter(|feature| feature.worked()).count();
     let failed: Vec<&str> =

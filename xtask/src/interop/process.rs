@@ -1,4 +1,4 @@
-//! Programs that run beside us, and programs that are waited for.
+//! Programs that run in the background, and programs that are waited for.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long a program may take to begin to serve.
+/// How long a program may take until it serves.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long a program may take to end after SIGTERM: longer than the bridge's own drain time.
 const END_LIMIT: Duration = Duration::from_secs(15);
-/// How often a program that is waited for is looked at.
+/// The polling interval for a program that is waited for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A program that runs beside us until this is dropped.
+/// A program that runs in the background until it is dropped.
 #[derive(Debug)]
 pub(super) struct Background {
     child: Child,
@@ -26,7 +26,7 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// Starts a program: its stderr goes to the log, the lines of its stdout come out here.
+    /// Starts a program. Its stderr goes to the log; the receiver gets the lines of its stdout.
     pub(super) fn start(command: &mut Command, log: &Path) -> Result<(Self, Receiver<String>)> {
         let file = File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
         let mut child = command
@@ -37,7 +37,7 @@ impl Background {
             .with_context(|| format!("{command:?} cannot be started"))?;
         let (sender, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().context("a child without stdout")?);
-        // Reads on when nobody listens any more, so that the program never waits for us.
+        // Keeps reading when the receiver is gone, so that the program never blocks.
         thread::spawn(move || {
             stdout.lines().map_while(Result::ok).for_each(|line| {
                 let _ = sender.send(line);
@@ -46,7 +46,7 @@ impl Background {
         Ok((Self { child, log: log.to_owned() }, lines))
     }
 
-    /// Waits for a line for which `pick` has an answer.
+    /// Waits for a line for which `pick` returns a value.
     pub(super) fn wait_for_line<T>(
         &self,
         lines: &Receiver<String>,
@@ -96,10 +96,10 @@ impl Drop for Background {
     }
 }
 
-/// What a program has left that was waited for.
+/// The result of a program that was waited for.
 #[derive(Debug)]
 pub(super) struct Finished {
-    /// The exit code; none if it was killed, by us or by others.
+    /// The exit code; `None` if the program was killed, by us or by others.
     pub(super) code: Option<i32>,
     pub(super) stdout: String,
     pub(super) stderr: String,
@@ -124,7 +124,7 @@ pub(super) fn run_to_end(command: &mut Command, limit: Duration) -> Result<Finis
     Ok(Finished { code: code.flatten(), stdout: received(stdout), stderr: received(stderr) })
 }
 
-/// Reads to the end on a thread of its own: a grandchild that lives on may keep the pipe open for long.
+/// Reads to the end on a thread of its own: a surviving grandchild may keep the pipe open for long.
 fn collect(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, text) = mpsc::channel();
     thread::spawn(move || {
@@ -135,7 +135,7 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
     text
 }
 
-/// The exit code, or none if the program still runs after `limit`.
+/// The exit code, or `None` if the program still runs after `limit`.
 fn wait(child: &mut Child, limit: Duration) -> Option<Option<i32>> {
     let end = Instant::now() + limit;
     loop {

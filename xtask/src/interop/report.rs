@@ -1,4 +1,4 @@
-//! What came out: on the terminal, and as `docs/interop.md`.
+//! The report: on the terminal, and as `docs/interop.md`.
 
 use std::fmt::{self, Write};
 
@@ -8,12 +8,12 @@ use super::pairs::{Feature, Run};
 use super::small;
 use super::suite::{ARRANGEMENTS, CLIENT_REVISIONS, REVISIONS, SuiteRun, Suites, WAYS, beyond_legacy};
 
-/// Everything that was run.
+/// The results of all runs.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) version: String,
     pub(super) pairs: Vec<(Run, Vec<Feature>)>,
-    /// At one URL of several servers.
+    /// The runs at one URL of several servers.
     pub(super) merged: Vec<(MergedRun, Vec<Feature>)>,
     pub(super) suites: Suites,
 }
@@ -43,7 +43,7 @@ impl Outcome {
         )
     }
 
-    /// Says each failure with its reason.
+    /// Prints each failure with its reason.
     pub(super) fn print_failures(&self) {
         let pairs = self.pairs.iter().map(|(run, features)| (run.name(), features));
         let merged = self.merged.iter().map(|(run, features)| (run.name(), features));

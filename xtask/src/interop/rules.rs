@@ -3,13 +3,13 @@
 /// A sentence that rules a feature out, and what follows from it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Rule {
-    /// As `fixtures.json` and the scripts name it.
+    /// The name of the rule in `fixtures.json` and the scripts.
     pub(super) key: &'static str,
-    /// What a reader of the table is told.
+    /// The text of the footnote.
     pub(super) says: &'static str,
 }
 
-/// All of them, in the order of the footnotes.
+/// All rules, in the order of the footnotes.
 pub(super) const RULES: [Rule; 5] = [
     Rule {
         key: "ping",

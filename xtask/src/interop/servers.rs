@@ -1,4 +1,4 @@
-//! The servers that the clients are taken to.
+//! The servers that the clients are tried with.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -26,7 +26,7 @@ pub(super) enum Transport {
 impl Transport {
     pub(super) const ALL: [Self; 3] = [Self::Stdio, Self::HttpSse, Self::StreamableHttp];
 
-    /// As the scripts and the flags spell it.
+    /// The spelling in scripts and flags.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Stdio => "stdio",
@@ -35,7 +35,7 @@ impl Transport {
         }
     }
 
-    /// As people write it.
+    /// The spelling for people.
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Stdio => "stdio",
@@ -78,7 +78,7 @@ impl Fixture {
         Self::ModernDemo,
     ];
 
-    /// As the names of runs have it.
+    /// The spelling in the names of runs.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Everything => "everything",
@@ -92,7 +92,7 @@ impl Fixture {
         }
     }
 
-    /// Whose features it has, as the scripts spell it.
+    /// The fixture with its features, as the scripts spell it.
     pub(super) fn features(self) -> &'static str {
         match self {
             Self::ModernDemo => Self::Demo.name(),
@@ -100,7 +100,7 @@ impl Fixture {
         }
     }
 
-    /// The transports that it can be reached on.
+    /// The transports of the server.
     pub(super) fn transports(self) -> &'static [Transport] {
         match self {
             Self::Time | Self::Git | Self::Memory | Self::Filesystem => &[Transport::Stdio],
@@ -110,7 +110,7 @@ impl Fixture {
         }
     }
 
-    /// The eras that it speaks on a transport: with a modern client of a legacy one, Crossway translates.
+    /// The era of the server on a transport: Crossway translates for a modern client of a legacy server.
     pub(super) fn era(self, transport: Transport) -> &'static str {
         match (self, transport) {
             (Self::Everything | Self::Memory | Self::Filesystem, _) | (_, Transport::HttpSse) => "legacy",
@@ -118,12 +118,12 @@ impl Fixture {
         }
     }
 
-    /// Whether it sends log messages that belong to a modern client's call.
+    /// Whether the server sends log messages that belong to a modern client's call.
     pub(super) fn logs_in_calls(self, transport: Transport) -> bool {
         self.era(transport) != "legacy" && !matches!(self, Self::Time | Self::Git)
     }
 
-    /// For the head of a column.
+    /// The title of a column.
     pub(super) fn short_title(self) -> &'static str {
         match self {
             Self::Everything => "server-everything",
@@ -137,7 +137,7 @@ impl Fixture {
         }
     }
 
-    /// As people write it.
+    /// The spelling for people.
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Everything => "server-everything 2026.8.31 (revision 2025-11-25)",
@@ -157,11 +157,11 @@ impl Fixture {
 /// A fixture on its transports, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Server {
-    /// How to start it on stdio.
+    /// The command that starts it on stdio.
     command: Vec<String>,
     http_sse: Option<String>,
     streamable_http: Option<String>,
-    /// The folder that it was given, if any.
+    /// The folder that the server was given, if any.
     pub(super) dir: PathBuf,
     _processes: Vec<Background>,
     _demo: Option<Serving>,
@@ -197,7 +197,7 @@ impl Server {
         }
     }
 
-    /// A script that takes its transport as an argument.
+    /// A server script that takes its transport as an argument.
     fn script(lab: &Lab, program: &Path, script: &Path, [stdio, sse, http]: [&str; 3]) -> Result<Self> {
         let command = vec![program.display().to_string(), script.display().to_string(), stdio.to_owned()];
         let (sse_port, sse_process) = listen(lab, program, script, sse)?;
@@ -210,7 +210,7 @@ impl Server {
         })
     }
 
-    /// A command that speaks stdio alone.
+    /// A server command that speaks stdio alone.
     fn stdio(lab: &Lab, command: Vec<String>) -> Result<Self> {
         Ok(Self {
             command,
@@ -232,7 +232,7 @@ impl Server {
         })
     }
 
-    /// The URL of the server on a transport; none on stdio.
+    /// The URL of the server on a transport; `None` on stdio.
     pub(super) fn url(&self, transport: Transport) -> Option<&str> {
         match transport {
             Transport::Stdio => None,
@@ -241,12 +241,12 @@ impl Server {
         }
     }
 
-    /// How a client reaches it without Crossway: a URL, or a command.
+    /// The address for a client without Crossway: a URL, or a command.
     pub(super) fn target(&self, transport: Transport) -> Vec<String> {
         self.url(transport).map_or_else(|| self.command.clone(), |url| vec![url.to_owned()])
     }
 
-    /// A bridge that has this server behind it, on the given transport.
+    /// Starts a bridge in front of this server, on the given transport.
     pub(super) fn bridge(&self, lab: &Lab, transport: Transport) -> Result<Serving> {
         match self.url(transport) {
             None => lab.crossway.bridge_command(&self.command),
@@ -263,7 +263,7 @@ pub(super) fn everything(lab: &Lab) -> PathBuf {
 /// How to start server-memory.
 pub(super) fn memory_command(lab: &Lab) -> Result<Vec<String>> {
     let script = lab.npm_package("server-memory/dist/index.js");
-    // A memory for each process: two that write one file at once may find half of it.
+    // Each process gets a memory file of its own: of two that write one file, one may read half of it.
     let own = "MEMORY_FILE_PATH=\"$(mktemp -d -p \"$0\")/memory.jsonl\" exec \"$1\" \"$2\"";
     let words = [Path::new("sh"), Path::new("-c"), Path::new(own), &empty_dir(lab, "memories")?];
     let node = lab.node();
@@ -271,7 +271,7 @@ pub(super) fn memory_command(lab: &Lab) -> Result<Vec<String>> {
     Ok(words.map(|word| word.display().to_string()).collect())
 }
 
-/// A folder of a server's own, with nothing in it.
+/// An empty folder for a server.
 pub(super) fn empty_dir(lab: &Lab, name: &str) -> Result<PathBuf> {
     let dir = lab.dir.join("fixtures").join(name);
     if dir.exists() {
@@ -281,7 +281,7 @@ pub(super) fn empty_dir(lab: &Lab, name: &str) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// A repository with one commit.
+/// Makes a repository with one commit.
 fn repository(lab: &Lab) -> Result<PathBuf> {
     let dir = empty_dir(lab, "repository")?;
     let commands: [&[&str]; 2] = [
@@ -304,7 +304,7 @@ fn repository(lab: &Lab) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Starts a server script on a free port: one of them reads PORT, the other an argument.
+/// Starts a server script on a free port: one script reads PORT, the other an argument.
 fn listen(lab: &Lab, program: &Path, script: &Path, mode: &str) -> Result<(u16, Background)> {
     let port =
         TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).context("no free port")?.port();

@@ -1,4 +1,4 @@
-//! The official conformance suite: its server scenarios against our faces, its client scenarios through our client side.
+//! The official conformance suite: its server scenarios against Crossway's faces, its client scenarios through Crossway's client side.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,21 +15,21 @@ use super::merged::{KEY, gateway};
 use super::process::run_to_end;
 use super::servers::empty_dir;
 
-/// The revisions that the suite knows, and how many server scenarios each has. Fewer is a failure.
+/// The revisions that the suite knows, with the number of server scenarios of each. Fewer is a failure.
 pub(super) const REVISIONS: [(&str, usize); 3] = [("2025-06-18", 27), ("2025-11-25", 33), ("2026-07-28", 40)];
-/// The revisions that have client scenarios which are not all among others' already.
+/// The revisions with client scenarios that other revisions do not have.
 pub(super) const CLIENT_REVISIONS: [&str; 2] = ["2025-11-25", "2026-07-28"];
-/// The revision that knows no HTTP+SSE.
+/// The revision without HTTP+SSE.
 const MODERN: &str = "2026-07-28";
 
-/// A whole suite takes some 10 s, and a scenario 1 to 2 s: these are for hangs.
+/// The limit for a hanging suite: a whole suite takes some 10 s, a scenario 1 to 2 s.
 const SUITE_LIMIT: Duration = Duration::from_secs(300);
 const SCENARIO_LIMIT: Duration = Duration::from_secs(60);
 
-/// A schema violation quotes the whole message: so much of it is enough to see which one it is.
+/// A schema violation quotes the whole message: this much is enough to identify it.
 const LONGEST_REASON: usize = 400;
 
-/// What the server scenarios are run against.
+/// The arrangements that the server scenarios run against.
 pub(super) const ARRANGEMENTS: [(&str, &str); 11] = [
     ("demo", "the demo server itself"),
     ("stdio", "a bridge with the demo behind stdio"),
@@ -46,11 +46,11 @@ pub(super) const ARRANGEMENTS: [(&str, &str); 11] = [
     ("serve-translated", "the same with a demo that speaks 2026-07-28 alone"),
     ("serve-legacy", "the same with a demo that speaks 2025-11-25 and older alone"),
 ];
-/// Where a session is translated: nothing has to be for modern clients.
+/// Arrangements that translate sessions: modern clients need no translation.
 const TRANSLATED: [&str; 3] = ["translated-stdio", "translated-streamable-http", "serve-translated"];
-/// Where stateless requests are translated: nothing has to be for legacy clients.
+/// Arrangements that translate stateless requests: legacy clients need no translation.
 const LEGACY: [&str; 3] = ["legacy-stdio", "legacy-streamable-http", "serve-legacy"];
-/// What of [`MODERN`] no legacy server can do, however it is translated: scenario, and why.
+/// The scenarios of [`MODERN`] that no legacy server can pass, even when translated: scenario, and why.
 const BEYOND_LEGACY: [(&str, &str); 3] = [
     (
         "input-required-result-basic-elicitation",
@@ -65,32 +65,32 @@ const BEYOND_LEGACY: [(&str, &str); 3] = [
         "of its checks those of -32021, which 2025-11-25 has not: such a server is told what its client can do, and does what it can without",
     ),
 ];
-/// The checks of `server-stateless` that are meant.
+/// The checks of `server-stateless` that this is about.
 const OF_CAPABILITIES: [&str; 2] = ["ServerRejectsUndeclaredCapability", "MissingCapabilityHttp400"];
-/// The ways on which the client scenarios go through Crossway.
+/// How the client scenarios go through Crossway.
 pub(super) const WAYS: [(&str, &str); 2] = [("bridge", "crossway bridge"), ("stdio", "crossway stdio")];
 
-/// Everything that was run of the suite.
+/// The results of the suite.
 #[derive(Debug, Default)]
 pub(super) struct Suites {
     pub(super) servers: Vec<SuiteRun>,
     pub(super) clients: Vec<SuiteRun>,
-    /// By revision, the client scenarios that were left out.
+    /// The client scenarios that were left out, by revision.
     pub(super) excluded: BTreeMap<&'static str, Vec<String>>,
 }
 
-/// How the scenarios of one revision went in one place.
+/// The results of the scenarios of one revision in one place.
 #[derive(Debug)]
 pub(super) struct SuiteRun {
     pub(super) place: &'static str,
     pub(super) revision: &'static str,
     pub(super) passed: usize,
     pub(super) expected: usize,
-    /// How many checks succeeded in all.
+    /// The number of checks that succeeded in all.
     pub(super) checks: usize,
-    /// Scenario, and why it did not pass.
+    /// The failed scenarios, each with the reason.
     pub(super) failures: Vec<(String, String)>,
-    /// Scenarios that can't pass here.
+    /// The scenarios that can't pass here.
     pub(super) impossible: Vec<&'static str>,
 }
 
@@ -128,7 +128,7 @@ fn client_name(way: &str, revision: &str) -> String {
     format!("suite/client/{revision}/{way}")
 }
 
-/// Runs what is wanted of the suite.
+/// Runs the parts of the suite that are asked for.
 pub(super) fn run(lab: &Lab) -> Result<Suites> {
     let mut suites = Suites::default();
     run_servers(lab, &mut suites)?;
@@ -172,7 +172,7 @@ fn run_servers(lab: &Lab, suites: &mut Suites) -> Result<()> {
 }
 
 fn run_server(lab: &Lab, demo: &Serving, name: &str, run: &mut SuiteRun) -> Result<()> {
-    // A fresh bridge each time: no run depends on what another has left.
+    // A fresh bridge each time: no run depends on the state that another left.
     let bridge = match run.place {
         "stdio" => Some(lab.crossway.bridge_command(&lab.crossway.demo_command("both"))?),
         "translated-stdio" => Some(lab.crossway.bridge_command(&lab.crossway.demo_command("modern"))?),
@@ -208,7 +208,7 @@ fn run_server(lab: &Lab, demo: &Serving, name: &str, run: &mut SuiteRun) -> Resu
     Ok(())
 }
 
-/// `crossway serve` with a demo server on stdio, and a bridge that adds the key of its user: the suite has none.
+/// Starts `crossway serve` with a demo server on stdio, and a bridge that adds the key of its user, as the suite has none.
 fn serve(lab: &Lab, era: &str) -> Result<(Serving, Serving)> {
     let command = lab.crossway.demo_command(era);
     let (program, arguments) = command.split_first().context("no command")?;
@@ -218,7 +218,7 @@ fn serve(lab: &Lab, era: &str) -> Result<(Serving, Serving)> {
     Ok((serving, bridge))
 }
 
-/// Runs the client scenarios, those about OAuth excepted: Crossway's client side has no part in them.
+/// Runs the client scenarios except those about OAuth, in which Crossway's client side has no part.
 fn run_clients(lab: &Lab, suites: &mut Suites) -> Result<()> {
     for revision in CLIENT_REVISIONS {
         let wanted: Vec<_> = WAYS
@@ -302,7 +302,7 @@ fn client_scenarios(lab: &Lab, revision: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Each scenario's checks: the suite leaves them in a folder `[server-]SCENARIO-TIME/checks.json`.
+/// Reads each scenario's checks, which the suite leaves in a folder `[server-]SCENARIO-TIME/checks.json`.
 fn read_results(dir: &Path, prefix: &str) -> Result<BTreeMap<String, Vec<Value>>> {
     const TIME: usize = "-2026-01-01T00-00-00-000Z".len();
     let mut results = BTreeMap::new();
@@ -322,11 +322,11 @@ fn read_results(dir: &Path, prefix: &str) -> Result<BTreeMap<String, Vec<Value>>
 }
 
 impl SuiteRun {
-    /// A scenario passes if something was checked, all of it succeeded, and nothing was warned of.
+    /// Counts a scenario as passed if something was checked, all checks succeeded, and there was no warning.
     fn count(&mut self, scenario: String, checks: &[Value], ended_well: bool) {
         let text =
             |check: &Value, key: &str| check.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        // The schema check comes with every scenario, whether or not it could check what it is about.
+        // The schema check comes with every scenario, even if nothing else could be checked.
         let succeeded = checks
             .iter()
             .filter(|check| text(check, "status") == "SUCCESS" && text(check, "id") != "wire-schema-valid")
@@ -354,7 +354,7 @@ impl SuiteRun {
         self.failures.extend(failures.into_iter().map(|failure| (scenario.clone(), failure)));
     }
 
-    /// Takes off what is [beyond a legacy server](BEYOND_LEGACY). What is said to be, and passed, is a failure of what is said.
+    /// Removes the failures that are [beyond a legacy server](BEYOND_LEGACY). Such a scenario that passes is a failure of that list.
     fn leave_out_impossible(&mut self) {
         for (scenario, _) in BEYOND_LEGACY {
             let is_of_it = |(failed, reason): &(String, String)| {
@@ -373,7 +373,7 @@ impl SuiteRun {
     }
 }
 
-/// Why scenarios can't pass somewhere, as lines of a list.
+/// The scenarios that can't pass somewhere, with the reason, as lines of a list.
 pub(super) fn beyond_legacy() -> impl Iterator<Item = String> {
     BEYOND_LEGACY.into_iter().map(|(scenario, why)| format!("- `{scenario}`: {why}."))
 }
