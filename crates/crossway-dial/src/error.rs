@@ -81,7 +81,7 @@ pub enum ProxyFault {
     /// The proxy does not speak HTTP, or closed the connection.
     #[error("gave no answer that is one of an HTTP proxy")]
     NoAnswer(#[source] hyper::Error),
-    /// The proxy sent something into the tunnel before anything was asked of it.
+    /// The proxy sent bytes into the tunnel before anything was sent through it.
     #[error("sent something into the tunnel before it was asked")]
     Early,
     /// The proxy does not speak SOCKS5, or refuses.

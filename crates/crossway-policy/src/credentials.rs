@@ -180,7 +180,7 @@ impl CredentialMissing {
         &self.upstream
     }
 
-    /// Who would hold it. Only a credential of a user is for the caller to get.
+    /// Whose credential is missing. The caller can only get their own.
     #[must_use]
     pub fn holder(&self) -> Holder {
         self.holder
@@ -200,7 +200,7 @@ impl CredentialMissing {
 }
 
 impl Place {
-    /// Whether a text can be sent there.
+    /// Whether a text can be sent in this place.
     fn fits(&self, text: &str) -> bool {
         text.len() <= limits::VALUE_BYTES
             && match self {

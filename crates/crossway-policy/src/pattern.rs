@@ -473,7 +473,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2048))]
 
-        /// The parser that browsers and Node have (the URL Standard), and most of what is newer.
+        /// The parser is that of the URL Standard, as in browsers, Node and most newer software.
         #[test]
         fn what_is_elsewhere_to_a_url_parser_is_matched_by_no_wildcard(
             prefix in prop::sample::select(vec!["file:///public/", "https://h.example/a/public/", "wiki://h/public/"]),
@@ -491,7 +491,7 @@ mod tests {
             let uri = format!("{prefix}{}", parts.concat());
             let pattern = Pattern::compile(&format!("{prefix}**"), Of::Uri).unwrap();
             if pattern.matches(&uri) && !is_ambiguous(&uri) {
-                // What is no URL to it leads nowhere.
+                // A text that the parser refuses leads nowhere.
                 let read = url::Url::parse(&uri).map_or_else(|_| prefix.to_owned(), String::from);
                 prop_assert!(read.starts_with(prefix), "{uri:?} is {read:?}");
             }

@@ -31,7 +31,7 @@ struct Inner {
     wide: Box<[u32]>,
     /// The caller's facts for conditions, if a rule has one.
     facts: Option<Facts>,
-    /// By rule index, sorted: what the caller-only part of a condition on arguments says, once it was evaluated.
+    /// By rule index, sorted: the cached results of the caller-only parts of conditions that also use arguments.
     known: Box<[(usize, OfCaller)]>,
     looks_at_items: bool,
     view: ViewId,
@@ -216,8 +216,8 @@ impl Rights {
         }
     }
 
-    /// Evaluates the rules that depend on arguments, in order. A rule whose condition fails to give an answer denies if it is a denial, and
-    /// does not allow if it is an allowance.
+    /// Evaluates the rules that depend on arguments, in order. Where a condition gives no answer, a deny rule denies and an allow rule
+    /// does not allow.
     fn ask<'a>(
         &self,
         rules: &[&'a Rule],
@@ -303,7 +303,7 @@ fn may_apply(rule: &Rule, facts: &Facts, left: &mut Work) -> bool {
     if rule.needs_arguments() {
         return true;
     }
-    // Without an answer, a denial applies and an allowance does not.
+    // Without an answer, a deny rule applies and an allow rule does not.
     rule.holds(facts, None, left).unwrap_or(rule.effect == Effect::Deny)
 }
 

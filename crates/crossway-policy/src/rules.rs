@@ -36,7 +36,7 @@ pub enum Verdict {
     /// The grant's condition does not hold.
     #[error("names it, and its condition does not hold")]
     ConditionFalse,
-    /// The grant's condition gives no answer: a denial denies then.
+    /// The grant's condition gives no answer: a deny grant denies then.
     #[error("names it, and {0}")]
     ConditionFailed(ConditionError),
     /// The grant applies to the call.
@@ -63,7 +63,7 @@ pub(crate) struct Making<'a> {
     pub(crate) upstreams: &'a Upstreams,
     /// The conditions and patterns compiled so far.
     pub(crate) texts: Texts,
-    /// Those of the previous policy.
+    /// The conditions and patterns of the previous policy.
     pub(crate) texts_before: Option<&'a Texts>,
     /// The upstreams that a text of a grant means, by text.
     reaches: HashMap<&'a str, Reach>,
@@ -380,7 +380,7 @@ impl Rule {
 
     /// Whether this rule decides every call that `other` is about, which makes `other` redundant.
     pub(crate) fn shadows(&self, other: &Self) -> bool {
-        // A second allowance is shadowed by the first; a denial shadows both denials and allowances.
+        // The second of two allow rules is shadowed by the first; a deny rule shadows rules of both kinds.
         let decides = self.effect == Effect::Deny || other.effect == Effect::Allow;
         let first = self.effect != other.effect || self.is < other.is || !other.shadows_as_well(self);
         decides && first && self.shadows_as_well(other)

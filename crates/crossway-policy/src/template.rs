@@ -35,7 +35,7 @@ pub enum BadTemplate {
     /// The placeholder is unknown, or not allowed here.
     #[error("has {{{0}}}, which does not stand for anything here")]
     Unknown(String),
-    /// It is longer than a template may be.
+    /// The template is longer than a template may be.
     #[error("has more than {limit} bytes")]
     TooLong {
         /// The bound.
@@ -128,7 +128,7 @@ impl Template {
         })
     }
 
-    /// What the text is like with this secret: an `x` stands for what is known of a caller.
+    /// Returns the text with this secret, and an `x` in place of each value of a caller.
     pub(crate) fn sample(&self, secret: &str) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Text(text) => text,

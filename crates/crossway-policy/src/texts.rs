@@ -61,7 +61,7 @@ fn known_or<T: Clone, E>(
 mod tests {
     use super::*;
 
-    /// The automaton of a text, made after those of `before`.
+    /// The address of the automaton of a text, taken from `before` if it is there.
     fn automaton(texts: &mut Texts, text: &str, of: Of, before: Option<&Texts>) -> usize {
         let Ok(Pattern::Automaton(automaton)) = texts.pattern(text, of, before) else { panic!("{text}") };
         Arc::as_ptr(&automaton) as usize
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(automaton(&mut after, "a?", Of::Name, Some(&before)), made);
         // In URIs the same text is another pattern.
         assert_ne!(automaton(&mut after, "a?", Of::Uri, Some(&before)), made);
-        // What nobody has any more is forgotten.
+        // Texts that no policy uses any more are forgotten.
         drop(before);
         assert_eq!(after.automata.iter().map(HashMap::len).sum::<usize>(), 2);
     }

@@ -94,7 +94,7 @@ pub enum ConditionError {
     /// An object has a name twice, ignoring case: which of them the upstream takes is unknown.
     #[error("the arguments have a name twice")]
     NameTwice,
-    /// The arguments spell a name that the condition uses in another case: some upstreams accept that.
+    /// The arguments spell a name in another case than the condition does: some upstreams accept that.
     #[error("the arguments have a name with other capital letters than the condition")]
     OtherSpelling,
     /// A number is too large to be compared exactly.

@@ -106,14 +106,14 @@ impl CredentialRules {
         Ok(credentials)
     }
 
-    /// Whether a secret can be sent where this rule puts it.
+    /// Checks that a secret can be sent where the rule of this index puts it.
     pub(crate) fn check_secret(&self, index: usize, secret: &str) -> Result<(), MissingReason> {
         let mut rules = self.by_upstream.values().flatten();
         let Some(rule) = rules.find(|rule| rule.index as usize == index) else { return Ok(()) };
         if secret.is_empty() {
             return Err(MissingReason::NoSecret);
         }
-        // In base64 anything fits but what is too long.
+        // In base64 any secret fits, unless it is too long, which is not checked here.
         let is_basic = rule.basic.is_some();
         let fits = is_basic || rule.place.fits(&rule.text.sample(secret));
         if fits { Ok(()) } else { Err(MissingReason::Unfit) }
