@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::contents::Contents;
-use super::fetch::{Failure, client_meta, listen};
+use super::fetch::{Failure, client_meta, has_resources, listen};
 use super::list::{Difference, Items, ListKind};
 use super::{Asker, Change, ListCache, ListChange, ListState, View};
 use crate::limits::{
@@ -28,6 +28,8 @@ pub(crate) struct Entry {
     /// Whose lists these are, and who tells them.
     list: (Arc<str>, Arc<View>),
     contents: Arc<Contents>,
+    /// See [`ListCache::is_without_resources`].
+    is_without_resources: Arc<AtomicBool>,
     changed: broadcast::Sender<Change>,
     slots: [Slot; 4],
     used: Mutex<Instant>,
@@ -99,6 +101,7 @@ impl Entry {
             context: Mutex::new(context),
             list: (Arc::clone(&known.name), view),
             contents: Arc::clone(&known.contents),
+            is_without_resources: Arc::clone(&known.is_without_resources),
             changed: known.changed.clone(),
             slots: Default::default(),
             used: Mutex::new(Instant::now()),
@@ -223,6 +226,9 @@ impl Entry {
         self.was_asked.store(true, Ordering::Release);
         let answer = self.answer("server/discover", None).await.ok()?;
         let said = answer.result().map(Bytes::copy_from_slice)?;
+        if self.list.1.is_everybodys() {
+            self.is_without_resources.store(!has_resources(&said), Ordering::Release);
+        }
         *lock(&self.said) = Some(said.clone());
         Some(said)
     }

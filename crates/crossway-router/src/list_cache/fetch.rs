@@ -8,6 +8,8 @@ use bytes::Bytes;
 use crossway_era::from_legacy::SPOKEN;
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
 use crossway_service::{Call, CallError, Reason, Reply};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -208,4 +210,17 @@ pub(super) fn client_meta(request: &Message, view: &View) -> Bytes {
         keys::CLIENT_INFO: info.and_then(|info| serde_json::from_slice(info).ok()).unwrap_or_else(own),
     });
     Bytes::from(meta.to_string())
+}
+
+/// Whether an upstream that says this of itself (the result of `server/discover`, JSON text) can be asked for resources.
+pub(crate) fn has_resources(said: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Said {
+        capabilities: Capabilities,
+    }
+    #[derive(Deserialize)]
+    struct Capabilities {
+        resources: Option<IgnoredAny>,
+    }
+    serde_json::from_slice::<Said>(said).is_ok_and(|said| said.capabilities.resources.is_some())
 }

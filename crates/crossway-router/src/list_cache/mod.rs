@@ -22,6 +22,7 @@ mod list;
 mod tests;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_era::to_legacy::ClientFeatures;
@@ -37,7 +38,7 @@ use crate::limits::{CHANGES, VIEW_BYTES, VIEWS};
 use crate::{Access, CallerSet};
 use contents::Contents;
 pub(crate) use entry::{Entry, Kept, Listed};
-pub(crate) use fetch::{Failure, ends};
+pub(crate) use fetch::{Failure, ends, has_resources};
 
 /// The state of an upstream's cached lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +124,8 @@ pub(crate) struct ListCache {
     pub(crate) has_instructions: bool,
     views: Mutex<HashMap<Arc<View>, Arc<Entry>>>,
     contents: Arc<Contents>,
+    /// Whether everybody was told that it has no resources. What users or tenants are told of their own is nobody else's.
+    is_without_resources: Arc<AtomicBool>,
     pub(crate) changed: broadcast::Sender<Change>,
     /// How many views there may be, and how many bytes of items.
     most: (usize, usize),
@@ -145,6 +148,7 @@ impl ListCache {
             has_instructions,
             views: Mutex::default(),
             contents: Arc::default(),
+            is_without_resources: Arc::default(),
             changed: broadcast::Sender::new(CHANGES),
             most,
         })
@@ -184,6 +188,11 @@ impl ListCache {
     /// What is known for those of a view, if any of them has asked.
     pub(crate) fn known(&self, view: &Arc<View>) -> Option<Arc<Entry>> {
         self.views().get(view).cloned()
+    }
+
+    /// Whether it is known of an upstream that is the same for everybody that it has no resources.
+    pub(crate) fn is_without_resources(&self) -> bool {
+        self.is_without_resources.load(Ordering::Acquire)
     }
 
     /// How it stands with the upstream, for any of those who asked.

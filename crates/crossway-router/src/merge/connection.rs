@@ -88,7 +88,7 @@ impl Connection {
             Ok((member, name)) => {
                 drop(exposed);
                 message.set_name(&name);
-                return member.link.call(Call::message(message, context));
+                return router.call_for_content(member, message, context);
             }
             Err(NotFound::Unasked) => {}
             Err(why) => return not_found(why, &message, what(kind), &exposed),
@@ -98,7 +98,7 @@ impl Connection {
             match router.find_admitted(kind, &exposed, &message, &mut context).await {
                 Ok((member, name)) => {
                     message.set_name(&name);
-                    member.link.call(Call::message(message, context))
+                    router.call_for_content(member, message, context)
                 }
                 Err(why) => not_found(why, &message, what(kind), &exposed),
             }

@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 
 use super::pages::{Pages, bad_cursor, page_of};
 use super::ready::{HIDDEN, Key, Ready};
+use super::templates::Earlier;
 use super::{Members, Router, resources};
 use crate::access::{AccessTarget, CallerSet};
 use crate::list_cache::{Asker, Entry, Failure, Item, ListCache, ListKind, Listed, View};
@@ -312,12 +313,16 @@ impl Router {
             }
         }
         places.reserve(shown.len());
+        let mut earlier = Earlier::default();
         for (member, item, exposed) in shown {
-            let exposed: Arc<str> = match places.get(exposed) {
-                Some(place) if kind.has_uris() && place.upstream != member.name => {
-                    resources::wrap(&member.name, &item.name).into()
-                }
-                _ => Arc::clone(exposed),
+            let is_anothers = match kind {
+                ListKind::Tools | ListKind::Prompts => false,
+                ListKind::Resources => places.get(exposed).is_some_and(|place| place.upstream != member.name),
+                ListKind::Templates => earlier.clashes(&member.name, exposed),
+            };
+            let exposed: Arc<str> = match is_anothers {
+                true => resources::wrap(&member.name, &item.name).into(),
+                false => Arc::clone(exposed),
             };
             let place = Place {
                 upstream: Arc::clone(&member.name),
@@ -430,6 +435,11 @@ impl Merged {
                 .iter()
                 .map(|(exposed, place)| exposed.len() + place.name.len() + PLACE)
                 .sum::<usize>()
+    }
+
+    /// How much it has.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
     }
 
     /// All that it has, by what they are exposed as; in no order.

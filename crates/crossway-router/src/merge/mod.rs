@@ -9,10 +9,12 @@
 //! | `completion/complete` | the upstream of the prompt or resource that it is about |
 //! | `subscriptions/listen` | changes of lists are told from what is known; resources are listened for at their upstreams |
 //!
-//! URIs stay as they are. Where two upstreams have the same one, the later upstream's is `crossway://upstream/` and the URI
-//! itself. What names and URIs force on messages: `params.name`, `params.uri` and `params.ref` of requests, `uri` in the contents
-//! that were read and in `notifications/resources/updated`, both only where the URI is such a one. Nothing else is changed, and
-//! arguments and other results are not looked at.
+//! URIs stay as they are. Where two upstreams have the same one, or templates that can fit the same one, the later upstream's is
+//! `crossway://upstream/` and the URI itself. So is one that a tool or a prompt links to, or embeds, if it would lead to another upstream
+//! than the one that has given it, or to none. What names and URIs force on messages: `params.name`, `params.uri` and `params.ref` of
+//! requests; `uri` of the resources in results of `tools/call` and `prompts/get`, in the contents that were read, and in
+//! `notifications/resources/updated`, all only where the URI is such a one. Nothing else is changed, and arguments and other results are not
+//! looked at.
 //!
 //! A client gets the instructions of those upstreams that have listed something for it, or for another client with the same
 //! rights. Each has its upstream's name as a heading. Together they are at most
@@ -24,6 +26,7 @@
 mod connection;
 mod discover;
 mod introductions;
+mod links;
 mod listening;
 mod lists;
 mod naming;
@@ -31,6 +34,7 @@ mod pages;
 mod ready;
 mod resources;
 mod splice;
+mod templates;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -10,11 +10,12 @@ use serde_json::value::RawValue;
 
 use super::lists::{Merged, NotFound};
 use super::splice::Named;
+use super::templates::{fits, literal};
 use super::{Members, Router};
 use crate::access::CallerSet;
 use crate::list_cache::{ListCache, ListKind};
 
-/// What URIs that two upstreams have begin with, at the later one.
+/// What URIs begin with under which an upstream is named, since they lead to another one, or to none, as they are.
 const WRAP: &str = "crossway://";
 
 /// The upstream that a URI belongs to.
@@ -22,6 +23,13 @@ pub(super) struct Owner {
     pub(super) member: Arc<ListCache>,
     /// The URI there.
     pub(super) uri: String,
+}
+
+/// The lists that say which upstream a URI belongs to, as one client sees them.
+pub(super) struct Owners {
+    resources: Arc<Merged>,
+    pub(super) templates: Arc<Merged>,
+    members: Arc<Members>,
 }
 
 impl Router {
@@ -33,49 +41,58 @@ impl Router {
         request: &Message,
         context: &Context,
     ) -> Result<Owner, NotFound> {
+        let owners = self.owners(request, context).await;
+        let known = self.known_owner(uri, &owners, context).or_else(|| owners.only(uri));
+        known.ok_or_else(|| self.missed_in(owners.resources.missing().chain(owners.templates.missing())))
+    }
+
+    pub(super) async fn owners(&self, request: &Message, context: &Context) -> Owners {
         let (resources, templates) = tokio::join!(
             self.merged(ListKind::Resources, request, context),
             self.merged(ListKind::Templates, request, context)
         );
-        let members = self.members();
-        let named = unwrap(uri, &members)
+        Owners { resources, templates, members: self.members() }
+    }
+
+    /// The upstream that lists a URI, or whose template fits it, or that it names.
+    pub(super) fn known_owner(&self, uri: &str, owners: &Owners, context: &Context) -> Option<Owner> {
+        let named = unwrap(uri, &owners.members)
             .filter(|named| self.access().list_group(&named.member.name, context) != CallerSet::Nobody);
-        owner_in(uri, named, &resources, &templates, &members)
-            .ok_or_else(|| self.missed_in(resources.missing().chain(templates.missing())))
+        owners.known(uri, named)
     }
 }
 
-/// `named` is what a wrapped URI stands for.
-fn owner_in(
-    uri: &str,
-    named: Option<Owner>,
-    resources: &Merged,
-    templates: &Merged,
-    members: &Members,
-) -> Option<Owner> {
-    let listed = resources.find(uri, members).or_else(|| templates.find(uri, members));
-    if let Some((member, uri)) = listed {
-        return Some(Owner { member, uri });
-    }
-    let best = templates
-        .places()
-        .filter(|(template, _)| fits(template, uri))
-        .max_by_key(|(template, place)| (literal(template).len(), Reverse(place.order)));
-    if let Some((exposed, place)) = best {
-        return match named {
-            Some(owner) if *exposed != *place.name => Some(owner),
+impl Owners {
+    /// `named` is what a wrapped URI stands for.
+    fn known(&self, uri: &str, named: Option<Owner>) -> Option<Owner> {
+        let Self { resources, templates, members } = self;
+        let listed = resources.find(uri, members).or_else(|| templates.find(uri, members));
+        if let Some((member, uri)) = listed {
+            return Some(Owner { member, uri });
+        }
+        let best = templates
+            .places()
+            .filter(|(template, _)| fits(template, uri))
+            .max_by_key(|(template, place)| (literal(template).len(), Reverse(place.order)));
+        let Some((exposed, place)) = best else { return named };
+        match named {
+            // A template that fits anything does not claim what is wrapped; one that is about what is wrapped itself does.
+            Some(owner) if *exposed != *place.name || !literal(exposed).starts_with(WRAP) => Some(owner),
             _ => {
                 let member = Arc::clone(members.by_name.get(&place.upstream)?);
                 Some(Owner { member, uri: uri.to_owned() })
             }
-        };
+        }
     }
-    named.or_else(|| {
-        let mut owners = resources.places().chain(templates.places()).map(|(_, place)| &place.upstream);
+
+    /// The only upstream that has resources at all.
+    pub(super) fn only(&self, uri: &str) -> Option<Owner> {
+        let places = self.resources.places().chain(self.templates.places());
+        let mut owners = places.map(|(_, place)| &place.upstream);
         let first = owners.next()?;
-        let member = owners.all(|other| other == first).then(|| members.by_name.get(first))??;
+        let member = owners.all(|other| other == first).then(|| self.members.by_name.get(first))??;
         Some(Owner { member: Arc::clone(member), uri: uri.to_owned() })
-    })
+    }
 }
 
 /// What a URI or template of an upstream is exposed as where an earlier upstream has the same.
@@ -125,39 +142,4 @@ pub(super) fn read_as(mut answer: Message, own: &str, exposed: &str) -> Message 
     let edited = answer.edit(Part::Result, &[], &[("contents", &renamed)]);
     debug_assert!(edited.is_ok(), "it has been read as an object");
     answer
-}
-
-/// What stands before a template's first expression (RFC 6570).
-fn literal(template: &str) -> &str {
-    template.split('{').next().unwrap_or_default()
-}
-
-/// Whether a URI can be one of a template's: it begins and ends as the template does.
-fn fits(template: &str, uri: &str) -> bool {
-    let end = template.rsplit('}').next().unwrap_or_default();
-    template == uri
-        || template.contains('{')
-            && uri.len() >= literal(template).len() + end.len()
-            && uri.starts_with(literal(template))
-            && uri.ends_with(end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_template_fits_what_begins_and_ends_as_it_does() {
-        for (template, uri, is_fitting) in [
-            ("file:///{path}", "file:///a/b", true),
-            ("file:///{path}", "https:///a", false),
-            ("test://{id}/data", "test://1/data", true),
-            ("test://{id}/data", "test://1/other", false),
-            ("test://{id}/data", "test://data", false),
-            ("plain", "plain", true),
-            ("plain", "plainer", false),
-        ] {
-            assert_eq!(fits(template, uri), is_fitting, "{template} {uri}");
-        }
-    }
 }

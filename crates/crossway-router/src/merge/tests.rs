@@ -14,6 +14,7 @@ mod clashes;
 mod ended;
 mod introductions;
 mod lasting;
+mod links;
 mod properties;
 
 fn message(text: &str) -> Message {

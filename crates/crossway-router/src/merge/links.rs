@@ -1,0 +1,207 @@
+//! Resources that results of tools and prompts link to or embed.
+
+use std::future::ready;
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use crossway_proto::{Kind, Limits, Message};
+use crossway_service::{Call, Context, Reply};
+use futures_util::future::Either;
+use futures_util::{FutureExt, StreamExt};
+use memchr::memmem::Finder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Router;
+use super::resources::wrap;
+use crate::access::CallerSet;
+use crate::list_cache::{ListCache, has_resources};
+
+/// What the types of content blocks begin with that name a resource, `resource_link` and `resource`.
+static NAMES_RESOURCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""resource"#));
+
+/// A call whose result may name resources of its upstream.
+#[derive(Clone)]
+struct Asked {
+    router: Router,
+    member: Arc<ListCache>,
+    request: Message,
+    context: Context,
+}
+
+impl Router {
+    /// Hands a `tools/call` or `prompts/get` on. The resources that its result names can be read from this router.
+    ///
+    /// "Resource links returned by tools are not guaranteed to appear in the results of a `resources/list` request" (2026-07-28,
+    /// server/tools), so that nothing but the upstream that has given one says whose it is.
+    pub(super) fn call_for_content(
+        &self,
+        member: Arc<ListCache>,
+        request: Message,
+        context: Context,
+    ) -> Reply {
+        if !self.may_name_resources(&member, &context) {
+            return member.link.call(Call::message(request, context));
+        }
+        let reply = member.link.call(Call::message(request.clone(), context.clone()));
+        let asked = Asked { router: self.clone(), member, request, context };
+        Reply::stream(reply.then(move |item| match item {
+            Ok(answer) if names_resources(&answer) => {
+                Either::Left(asked.clone().renamed(answer).map(Ok).boxed())
+            }
+            item => Either::Right(ready(item)),
+        }))
+    }
+
+    /// Whether URIs in an upstream's results could lead to another one.
+    fn may_name_resources(&self, member: &ListCache, context: &Context) -> bool {
+        let is_one_of_several = !self.0.options.is_alone && self.members().all.len() > 1;
+        let has_none = || {
+            member.is_without_resources()
+                && self.access().list_group(&member.name, context) == CallerSet::Everybody
+        };
+        is_one_of_several && !has_none()
+    }
+}
+
+fn names_resources(answer: &Message) -> bool {
+    let result = answer.result().filter(|_| answer.kind() == Kind::Result);
+    result.is_some_and(|result| NAMES_RESOURCE.find(result).is_some())
+}
+
+impl Asked {
+    /// The answer, with URIs that lead back to the upstream that has given it.
+    async fn renamed(self, answer: Message) -> Message {
+        let Ok(answer) = answer.reread() else { return answer };
+        let whole = answer.to_bytes();
+        let tokens = answer.result().and_then(uris).unwrap_or_default();
+        if tokens.is_empty() || !self.has_resources().await {
+            return answer;
+        }
+        let wrapped = self.wrapped(&tokens).await;
+        let mut text = Vec::with_capacity(whole.len());
+        let mut at = 0;
+        for (token, wrapped) in tokens.iter().zip(wrapped) {
+            let Some(wrapped) = wrapped else { continue };
+            let start = token.as_ptr() as usize - whole.as_ptr() as usize;
+            text.extend_from_slice(&whole[at..start]);
+            text.extend_from_slice(serde_json::Value::from(wrapped).to_string().as_bytes());
+            at = start + token.len();
+        }
+        if at == 0 {
+            return answer;
+        }
+        text.extend_from_slice(&whole[at..]);
+        // It was read before, and has only grown by names.
+        let unbounded = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
+        Message::parse(Bytes::from(text), &unbounded).unwrap_or(answer)
+    }
+
+    /// Whether the upstream can be asked for resources: if not, its URIs are names that nobody reads.
+    async fn has_resources(&self) -> bool {
+        let Some(entry) = self.router.entry(&self.member, &self.request, &self.context) else { return false };
+        entry.said().await.is_some_and(|said| has_resources(&said))
+    }
+
+    /// Under which URIs the client can read these, JSON text; `None` where that is as they are.
+    async fn wrapped(&self, tokens: &[&str]) -> Vec<Option<String>> {
+        /// More templates are not compared for one result. What is left is wrapped: so it leads back too.
+        const COMPARED: usize = 1 << 20;
+        let owners = self.router.owners(&self.request, &self.context).await;
+        let looked_up = COMPARED / (owners.templates.len() + 1);
+        let wrapped = |(number, token): (usize, &&str)| {
+            let uri: String = serde_json::from_str(token).ok()?;
+            let known =
+                (number < looked_up).then(|| self.router.known_owner(&uri, &owners, &self.context)).flatten();
+            // Clients may fetch these themselves.
+            if known.is_none() && is_of_the_web(&uri) {
+                return None;
+            }
+            let owner = known.or_else(|| owners.only(&uri));
+            let leads_back =
+                owner.is_some_and(|owner| owner.member.name == self.member.name && owner.uri == uri);
+            (!leads_back).then(|| wrap(&self.member.name, &uri))
+        };
+        tokens.iter().enumerate().map(wrapped).collect()
+    }
+}
+
+fn is_of_the_web(uri: &str) -> bool {
+    let scheme = uri.split(':').next().unwrap_or_default();
+    ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web))
+}
+
+/// The URIs of the resources in a result of `tools/call` or `prompts/get`, as JSON text, in their order.
+fn uris(result: &[u8]) -> Option<Vec<&str>> {
+    #[derive(Deserialize)]
+    struct Outcome<'a> {
+        #[serde(borrow, default)]
+        content: Vec<&'a RawValue>,
+        #[serde(borrow, default)]
+        messages: Vec<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Said<'a> {
+        #[serde(borrow)]
+        content: &'a RawValue,
+    }
+    let Outcome { content, messages } = serde_json::from_slice(result).ok()?;
+    let mut blocks = content;
+    for message in messages {
+        let Ok(Said { content }) = serde_json::from_str(message.get()) else { continue };
+        match serde_json::from_str(content.get()) {
+            Ok(several) => blocks.extend::<Vec<&RawValue>>(several),
+            Err(_) => blocks.push(content),
+        }
+    }
+    let mut uris: Vec<&str> = blocks.into_iter().filter_map(|block| uri(block.get())).collect();
+    uris.sort_by_key(|uri| uri.as_ptr() as usize);
+    Some(uris)
+}
+
+/// The URI of the resource that a content block links to or embeds (2026-07-28, schema, ResourceLink and EmbeddedResource).
+fn uri(block: &str) -> Option<&str> {
+    #[derive(Deserialize)]
+    struct Block<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: &'a RawValue,
+        #[serde(borrow)]
+        uri: Option<&'a RawValue>,
+        #[serde(borrow)]
+        resource: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Embedded<'a> {
+        #[serde(borrow)]
+        uri: &'a RawValue,
+    }
+    let block: Block<'_> = serde_json::from_str(block).ok()?;
+    let uri = match block.kind.get() {
+        r#""resource_link""# => block.uri?,
+        r#""resource""# => serde_json::from_str::<Embedded<'_>>(block.resource?.get()).ok()?.uri,
+        _ => return None,
+    };
+    Some(uri.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_blocks_that_name_resources_have_uris() {
+        let links = br#"{"structuredContent":{"type":"resource_link","uri":"no:1"},"content":[{"uri":"u:1","type":"resource_link"},{"type":"text","text":"\"resource_link\"","uri":"no:2"},7,{"type":"resource","resource":{"text":"t","uri":"u:2"},"uri":"no:3"},{"type":"resource"}]}"#;
+        assert_eq!(uris(links).unwrap(), [r#""u:1""#, r#""u:2""#]);
+        let prompt = br#"{"messages":[{"content":{"type":"resource_link","uri":"u:1"},"role":"user"},{"content":[{"type":"resource","resource":{"uri":"u:2"}}]},{"content":"resource"},{}]}"#;
+        assert_eq!(uris(prompt).unwrap(), [r#""u:1""#, r#""u:2""#]);
+        for odd in [&br#"{"content":5}"#[..], b"[]", br#"{"content":[],"content":[]}"#] {
+            assert_eq!(uris(odd).unwrap_or_default(), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_clients_fetch_themselves_begins_with_a_scheme_of_the_web() {
+        assert!(is_of_the_web("http://x") && is_of_the_web("HTTPS://x"));
+        assert!(!is_of_the_web("file:///x") && !is_of_the_web("httpx:/x") && !is_of_the_web(""));
+    }
+}
