@@ -11,15 +11,14 @@ use crate::limits::{CLIENT_CAPABILITIES, CLIENT_INFO};
 /// A client's capabilities by their names, each as JSON text.
 pub(crate) type Said<'a> = BTreeMap<String, &'a RawValue>;
 
-/// What a client can be asked, and the parts of it that mean something (2025-11-25 and 2026-07-28, schema, ClientCapabilities).
+/// The capabilities by which a client can be asked, and their known parts (2025-11-25 and 2026-07-28, schema, ClientCapabilities).
 ///
-/// `roots.listChanged` is none of them: the notification that it promises does not cross between the eras, since modern
-/// revisions have none.
+/// `roots.listChanged` is left out: the notification that it promises does not cross between the eras, since modern revisions have none.
 const ASKING: [(&str, &[&str]); 3] =
     [("elicitation", &["form", "url"]), ("roots", &[]), ("sampling", &["context", "tools"])];
 
-/// What a client can be asked, reduced to what means something: a client's own names and values would be kept with each session, and
-/// make sessions and lists of their own.
+/// Reduces a client's capabilities to those by which it can be asked, with their known parts: a client's own names and values would be
+/// kept with each session, and would split sessions and lists.
 pub(crate) fn asking(said: &Said<'_>, has_parts: bool) -> Vec<(&'static str, String)> {
     let reduced = ASKING.iter().filter_map(|(name, parts)| {
         let own: Said<'_> = object(said.get(*name)?)?;
@@ -30,19 +29,19 @@ pub(crate) fn asking(said: &Said<'_>, has_parts: bool) -> Vec<(&'static str, Str
     reduced.collect()
 }
 
-/// Whether a capability is one of those by which a client can be asked something.
+/// Whether a client can be asked something by this capability.
 pub(crate) fn is_asking(name: &str) -> bool {
     ASKING.iter().any(|(asking, _)| *asking == name)
 }
 
-/// Capabilities as JSON text, an object.
+/// Writes capabilities as JSON text, an object.
 pub(crate) fn to_json<'a>(capabilities: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let members: Vec<_> =
         capabilities.map(|(name, value)| format!("{}:{value}", serde_json::Value::from(name))).collect();
     format!("{{{}}}", members.join(","))
 }
 
-/// Checks the length of what a client says that it can do.
+/// Checks the length of a client's capabilities.
 pub(crate) fn within_bounds(capabilities: String) -> Result<Bytes, ErrorObject> {
     if capabilities.len() > CLIENT_CAPABILITIES {
         return Err(too_long("capabilities are", CLIENT_CAPABILITIES));
@@ -50,7 +49,7 @@ pub(crate) fn within_bounds(capabilities: String) -> Result<Bytes, ErrorObject> 
     Ok(capabilities.into())
 }
 
-/// Checks the length of how a client introduces itself.
+/// Checks the length of a client's `clientInfo`.
 pub(crate) fn check_info(info: &[u8]) -> Result<(), ErrorObject> {
     if info.len() > CLIENT_INFO { Err(too_long("clientInfo is", CLIENT_INFO)) } else { Ok(()) }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::members::{Members, elements};
 
-/// The types of content that a revision has not, with the first one that has it.
+/// The content types that a revision lacks, with the first revision that has each.
 pub(crate) fn unknown(revision: Revision) -> &'static [(&'static str, Revision)] {
     const ALL: [(&str, Revision); 2] =
         [("resource_link", Revision::V2025_06_18), ("audio", Revision::V2025_03_26)];
@@ -16,8 +16,8 @@ pub(crate) fn unknown(revision: Revision) -> &'static [(&'static str, Revision)]
     }
 }
 
-/// Puts a sentence in the place of content that the client's revision has not, in the results of `tools/call` and
-/// `prompts/get`. Results without such are not touched.
+/// Replaces content that the client's revision lacks by a sentence, in the results of `tools/call` and `prompts/get`. Other results are
+/// not touched.
 pub(crate) fn replace_unknown(result: &mut Message, revision: Revision) {
     let unknown = unknown(revision);
     let is_suspect = |text: &[u8]| {
@@ -54,7 +54,7 @@ pub(crate) fn replace_unknown(result: &mut Message, revision: Revision) {
     }
 }
 
-/// What stands for a block of content that the revision has not, as JSON text; `None` if it has it.
+/// The text block that replaces a block of content that the revision lacks, as JSON text; `None` if the revision has it.
 pub(crate) fn replacement(block: &str, revision: Revision) -> Option<String> {
     #[derive(Deserialize)]
     struct Block {
@@ -72,9 +72,9 @@ pub(crate) fn replacement(block: &str, revision: Revision) -> Option<String> {
     Some(serde_json::json!({ "type": "text", "text": text }).to_string())
 }
 
-/// The result of `sampling/createMessage` in the words of a revision; `None` if it has them all.
+/// Rewrites the result of `sampling/createMessage` for a revision; `None` if nothing has to change.
 ///
-/// Content of several blocks came with 2025-11-25 (SEP-1577). Before, there is room for one: it is made a text of theirs.
+/// Content of several blocks came with 2025-11-25 (SEP-1577). Earlier revisions allow one: several are joined into a text.
 pub(crate) fn sampled(result: &[u8], revision: Revision) -> Option<String> {
     let members = Members::read(std::str::from_utf8(result).ok()?)?;
     let content = members.value("content")?;
@@ -89,7 +89,7 @@ pub(crate) fn sampled(result: &[u8], revision: Revision) -> Option<String> {
     Some(members.with(|name, _| (name == "content").then(|| changed.clone())))
 }
 
-/// One block of text that says what several do; what is no text is named.
+/// Joins several blocks into one text block; blocks other than text are named.
 fn as_one(blocks: &[&str]) -> String {
     #[derive(Deserialize)]
     struct Block {

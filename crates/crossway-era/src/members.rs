@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {
-    /// The members of a JSON text; `None` if that is no object.
+    /// Reads the members of a JSON text; `None` if it is not an object.
     pub(crate) fn read(json: &'a str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
@@ -20,8 +20,7 @@ impl<'a> Members<'a> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get())
     }
 
-    /// The object as JSON text, with `other` in the place of those values for which it gives any; an empty text takes
-    /// the member away.
+    /// Writes the object as JSON text, with the values that `other` returns in place of its own; an empty text removes the member.
     pub(crate) fn with(&self, other: impl Fn(&str, &'a str) -> Option<String>) -> String {
         let mut text = String::from("{");
         for (name, value) in &self.0 {
@@ -64,7 +63,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// The elements of an array as JSON text; `None` if the text is no array.
+/// The elements of an array as JSON text; `None` if the text is not an array.
 pub(crate) fn elements(json: &str) -> Option<Vec<&str>> {
     let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
     Some(elements.into_iter().map(RawValue::get).collect())

@@ -13,7 +13,7 @@ pub(crate) fn error_for(request: &Message, error: ErrorObject) -> Message {
     error_of(&request.id().unwrap_or_else(|| RequestId::from(0)), error)
 }
 
-/// Whether a notification tells of a change, and so goes to those who listen.
+/// Whether a notification reports a change, and so goes to subscriptions.
 pub(crate) fn is_change(method: &str) -> bool {
     matches!(
         method,

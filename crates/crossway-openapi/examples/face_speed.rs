@@ -1,7 +1,7 @@
-//! What the face takes: `cargo run --release -p crossway-openapi --example face_speed`.
+//! The cost of the face: `cargo run --release -p crossway-openapi --example face_speed`.
 //!
-//! The server is in this process and answers at once, from the same bytes each time, as a router does that knows its lists: what is
-//! measured is the face alone.
+//! The server is in this process and answers at once, from the same bytes each time, as a router with cached lists does: only the face is
+//! measured.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crossway_service::{Ask, Call, Connection, Link, Reply, Scope, Upstream};
 use http_body_util::{BodyExt as _, Full};
 use tower_service::Service as _;
 
-/// A server that has its list and its answer ready.
+/// A server with a prepared list and answer.
 #[derive(Clone)]
 struct Ready {
     list: Message,
@@ -62,7 +62,7 @@ impl Connection for Ready {
     }
 }
 
-/// Makes a request again and again for a while, and gives how long one takes.
+/// Repeats a request for a while, and returns the time of one.
 async fn time(face: &mut OpenApi, request: impl Fn() -> http::Request<Full<Bytes>>) -> Duration {
     let (started, mut done) = (Instant::now(), 0_u32);
     while started.elapsed() < Duration::from_secs(2) {

@@ -1,4 +1,4 @@
-//! What a call of a REST API's tool takes, against a bare hyper client on the same hyper server, in processor time of client and
+//! The cost of calling a REST API's tool, against a bare hyper client on the same hyper server, in processor time of client and
 //! server together: `cargo run --release -p crossway-openapi --features rest --example rest_speed`.
 
 use std::error::Error;
@@ -20,7 +20,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::net::{TcpListener, TcpStream};
 
 const CALLS: u32 = 20_000;
-/// In turns, since other work on the machine comes and goes.
+/// The variants alternate, since the machine's other load varies.
 const ROUNDS: usize = 5;
 
 const ANSWER: &str = r#"{"id":"c1","name":"Water the plants","due":null,"labels":["home"],"closed":false}"#;

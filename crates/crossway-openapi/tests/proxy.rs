@@ -21,7 +21,7 @@ paths:
   /notes: { get: { operationId: listNotes, responses: { "200": { description: All. } } } }
 "#;
 
-/// The tools of an API at another name, through a proxy whose password is `s3cr3t`.
+/// The tools of an API under another host name, through a proxy with the password `s3cr3t`.
 fn behind(proxy: &Proxy, server: &str) -> RestUpstream {
     let proxies = Proxies::all(&proxy.url_of("user", "s3cr3t")).unwrap();
     let client = HttpClient::default().through(proxies);

@@ -118,7 +118,7 @@ async fn who_listens_is_told_when_the_tools_are_others() {
         let wanted = format!(r#""params":{{{meta},"notifications":{taken}}}}}"#);
         assert!(acknowledged.to_bytes().ends_with(wanted.as_bytes()), "{acknowledged:?}");
     }
-    // Of the same tools elsewhere nobody is told.
+    // A new base URL with the same tools notifies nobody.
     assert!(!current.replace(api(ApiOptions::new().server("http://b").include(Filter::new().method("get")))));
     assert!(current.replace(api(ApiOptions::new().include(Filter::new().method("put")))));
     let changed = heard.next().await.unwrap().unwrap();
@@ -420,7 +420,7 @@ async fn a_call_that_reaches_nobody_was_not_sent() {
 
 #[tokio::test]
 async fn an_api_that_says_nothing_is_waited_for_as_long_as_was_said() {
-    // It takes connections, and nobody answers on them.
+    // Connections are accepted, but never answered.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let options = CallOptions::new().time(std::time::Duration::from_millis(20));

@@ -1,4 +1,4 @@
-//! What tools of REST APIs tell of answers, over sockets.
+//! Results of REST APIs' tools, over sockets.
 
 #![cfg(feature = "rest")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not tests to the lint")]
@@ -36,7 +36,7 @@ async fn things(
     (fake, RestUpstream::new(api, CallOptions::new()))
 }
 
-/// What is asked for by the end of a path.
+/// The last segment of the request's path.
 fn wanted(request: &Request<Bytes>) -> &str {
     request.uri().path().rsplit('/').next().unwrap()
 }

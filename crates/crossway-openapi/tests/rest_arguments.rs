@@ -1,4 +1,4 @@
-//! What tools of REST APIs take of their callers, over sockets.
+//! Arguments of REST APIs' tools, over sockets.
 
 #![cfg(feature = "rest")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not tests to the lint")]
@@ -117,7 +117,7 @@ async fn arguments_that_do_not_fit_their_schema_are_refused_and_nothing_is_sent(
 #[tokio::test]
 async fn arguments_that_fit_are_sent() {
     let (fake, upstream) = orders(Attached::new()).await;
-    // A schema with a pattern that is none can't be used, and what does not fit it is for the API to say.
+    // A schema with an invalid pattern can't be used, so the API has to reject bad arguments.
     for (tool, arguments, wanted) in
         [("odd", json!({ "odd": 5 }), "/odd?odd=5"), ("odd", json!({ "odd": null }), "/odd")]
     {
@@ -127,13 +127,13 @@ async fn arguments_that_fit_are_sent() {
     }
     call(&upstream, "order", json!({ "what": null, "parts": [{ "what": "a", "count": 2.0 }] })).await;
     assert_eq!(fake.asked_once().body(), r#"{"parts":[{"count":2,"what":"a"}],"what":null}"#);
-    // What is an integer to the schema is one to the API.
+    // An integer by the schema is sent as an integer.
     call(&upstream, "orders", json!({ "limit": 5.0, "filter": { "range": [1.0, -2.0] } })).await;
     let asked = fake.asked_once();
     assert_eq!(asked.uri().query(), Some("filter%5Brange%5D=1&filter%5Brange%5D=-2&limit=5"));
     call(&upstream, "order", json!({ "what": "a", "parts": [{ "what": 0.5, "count": 1e300 }] })).await;
     assert_eq!(fake.asked_once().body(), r#"{"parts":[{"count":1e+300,"what":0.5}],"what":"a"}"#);
-    // What is said of a file's length does not hold for its base64.
+    // Length limits of the file do not apply to its base64.
     call(&upstream, "file", json!({ "file": "AAEC" })).await;
     assert!(fake.asked_once().headers()["content-type"].to_str().unwrap().starts_with("multipart/form-data"));
 }
@@ -224,7 +224,7 @@ components:
     Base: { type: object, required: [name], properties: { name: { type: string }, photo: { type: string, format: binary } } }
 "##;
 
-/// What each tool takes, by name.
+/// The input schema of each tool, by name.
 async fn bodies() -> (Fake, RestUpstream, impl Fn(&str) -> Value) {
     described(BODIES).await
 }

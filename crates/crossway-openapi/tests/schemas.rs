@@ -1,4 +1,4 @@
-//! Schemas in a document accept what the tool's own schemas accept, whatever refers to what.
+//! Schemas in a document accept the same values as the tools' own schemas, whatever their references.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -29,7 +29,7 @@ impl Connection for Schemed {
     }
 }
 
-/// The arguments' schema as a document has it, with the document's components where its references lead.
+/// The arguments' schema in a document, with the document's components for its references.
 fn documented(schema: &Value) -> Value {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let document: Value = runtime.block_on(async {
@@ -42,7 +42,7 @@ fn documented(schema: &Value) -> Value {
     json!({ "allOf": [body], "components": document["components"] })
 }
 
-/// Where references may lead: definitions, a definition's property, a name, the whole.
+/// Targets of references: definitions, a definition's property, a name, the whole.
 const TARGETS: [&str; 8] = [
     "#/$defs/a",
     "#/$defs/b",
@@ -62,7 +62,7 @@ fn schema() -> impl Strategy<Value = Value> {
         Just(json!({ "type": "integer", "description": "a number" })),
         Just(json!({ "enum": [1, "a", null] })),
         Just(json!({ "const": { "$ref": "#" } })),
-        // References are likely, and some are told more of.
+        // References are likely, and some have keywords beside them.
         (0..TARGETS.len()).prop_map(|target| json!({ "$ref": TARGETS[target] })),
         (0..5_usize)
             .prop_map(|target| json!({ "$ref": TARGETS[target], "title": "said", "minProperties": 1 })),
@@ -90,7 +90,7 @@ fn schema() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A whole schema: an object with definitions, of which one has a name.
+/// A whole schema: an object with definitions, one of which has a name.
 fn document() -> impl Strategy<Value = Value> {
     (schema(), schema(), schema(), schema()).prop_map(|(x, a, b, c)| {
         let named = |schema: Value| match schema {
@@ -124,7 +124,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What leads nowhere accepts everything in a document. For comparison it has to lead there too.
+/// Broken references accept everything in a document. For comparison they have to accept everything here too.
 fn without_strangers(schema: &Value) -> Value {
     match schema {
         Value::Object(members) => {
@@ -138,7 +138,7 @@ fn without_strangers(schema: &Value) -> Value {
     }
 }
 
-/// Whether a schema refers to itself about one and the same value: nobody can say what it accepts.
+/// Whether a schema refers to itself for the same value: it is undefined what that accepts.
 fn is_endless(document: &Value) -> bool {
     let mut left = vec![document];
     while let Some(schema) = left.pop() {
@@ -208,7 +208,7 @@ proptest! {
     }
 }
 
-/// Without constants, which may look like references.
+/// Removes constants, which may look like references.
 fn without_values(schema: &Value) -> Value {
     match schema {
         Value::Object(members) => {

@@ -13,49 +13,49 @@ use crate::content;
 use crate::limits::{QUESTIONS, ROUNDS};
 use crate::messages::{error_of, is_change};
 
-/// One request of a legacy client's.
+/// One request of a legacy client.
 #[derive(Debug)]
 pub struct Call {
-    /// As the server gets it.
+    /// The request for the server.
     request: Message,
     id: RequestId,
     asked: Asked,
-    /// The revision that the client speaks.
+    /// The client's revision.
     revision: Revision,
-    /// What the client can do: JSON text, an object.
+    /// The client's capabilities: JSON text, an object.
     capabilities: Bytes,
     rounds: u32,
     questions: Vec<Question>,
-    /// Questions of which the client has to be told that their answers are no longer wanted.
+    /// Server requests that have to be cancelled at the client.
     withdrawn: Vec<RequestId>,
-    /// The server's state, which goes back as it came: JSON text.
+    /// The server's `requestState`, sent back unchanged: JSON text.
     state: Option<Bytes>,
 }
 
-/// A request of the server's that the client has to answer.
+/// A server request that the client has to answer.
 #[derive(Debug)]
 struct Question {
-    /// What the server calls it.
+    /// The server's key for it, in `inputRequests`.
     key: String,
-    /// What the client calls it.
+    /// The id under which the client gets it.
     id: RequestId,
     is_elicitation: bool,
     /// JSON text.
     answer: Option<Bytes>,
 }
 
-/// What is to be done with a message of the server's.
+/// What to do after a message of the server's.
 #[derive(Debug)]
 pub enum Step {
-    /// The client gets it.
+    /// Send this to the client.
     Pass(Message),
-    /// The client gets these requests. Each answer goes into [`Call::handle_response`].
+    /// Send these requests to the client. Each answer goes into [`Call::handle_response`].
     Ask(Vec<Message>),
-    /// The same request is made again, under a new id: this one.
+    /// Send this, the same request under a new id, to the server.
     Again(Message),
-    /// It is not for the client.
+    /// Do nothing: the message is not for the client.
     Nothing,
-    /// The client gets this, and the call has ended.
+    /// Send this to the client; the call has ended.
     Done(Message),
 }
 
@@ -77,24 +77,24 @@ impl Call {
         }
     }
 
-    /// The client's id of the call.
+    /// The id that the client gave the call.
     #[must_use]
     pub fn id(&self) -> &RequestId {
         &self.id
     }
 
-    /// The request to be sent first.
+    /// The first request for the server.
     #[must_use]
     pub fn request(&self) -> Message {
         self.request.clone()
     }
 
-    /// Takes a message of the server's reply. `next_id` gives ids for server requests that the client has not seen.
+    /// Handles a message of the server's reply. `next_id` gives ids for the server requests that the client gets.
     pub fn handle_reply(&mut self, mut message: Message, next_id: impl FnMut() -> RequestId) -> Step {
         match message.kind() {
             Kind::Notification if is_of_a_call(&message) => Step::Pass(message),
             Kind::Notification => Step::Nothing,
-            // A modern server has none (2026-07-28, basic/transports), and nobody could bring it the answer.
+            // A modern server sends no requests (2026-07-28, basic/transports), and could not get the answer.
             Kind::Request => Step::Nothing,
             Kind::Error => {
                 message.set_id(&self.id);
@@ -117,7 +117,7 @@ impl Call {
                 if self.asked.is_tool_list {
                     structured::only_object_schemas(&mut message);
                 }
-                // Lists have no content in them, and are long.
+                // Lists have no content blocks, and are long.
                 if self.asked.may_need_input {
                     content::replace_unknown(&mut message, self.revision);
                 }
@@ -126,18 +126,18 @@ impl Call {
         }
     }
 
-    /// Takes the client's response to a server request of this call's; `None` if it is none of them, or if others are
-    /// still to come.
+    /// Handles the client's response to a server request of this call; `None` if it belongs to none of them, or if other answers are still
+    /// missing.
     pub fn handle_response(&mut self, response: &Message) -> Option<Step> {
         let id = response.id()?;
         let question = self.questions.iter_mut().find(|question| question.id == id)?;
         match (response.result(), response.error()) {
             (Some(result), _) => question.answer = Some(Bytes::copy_from_slice(result)),
-            // A user who was not asked has not answered.
+            // A client that fails to ask its user counts as a cancelled elicitation.
             (None, Some(_)) if question.is_elicitation => {
                 question.answer = Some(Bytes::from_static(br#"{"action":"cancel"}"#));
             }
-            // Modern servers can't be told that the client failed.
+            // A modern server can't be sent a client's error.
             (None, error) => return Some(self.refused(&id, error)),
         }
         if self.questions.iter().any(|question| question.answer.is_none()) {
@@ -146,13 +146,13 @@ impl Call {
         Some(self.again())
     }
 
-    /// The client has cancelled the call: what it was asked for it is no longer wanted.
+    /// Handles the client's cancellation of the call: its open server requests are withdrawn.
     pub fn handle_cancelled(&mut self) {
         self.withdraw(None);
     }
 
-    /// The next notification that a server request is withdrawn, for the client: after [`Call::handle_cancelled`], and
-    /// before the answer of a [`Step::Done`].
+    /// The next cancellation of a withdrawn server request, for the client. Call it after [`Call::handle_cancelled`], and before the answer
+    /// of a [`Step::Done`].
     pub fn poll_withdrawn(&mut self) -> Option<Message> {
         let id = self.withdrawn.pop()?;
         Some(Message::cancellation_of(&id, "the call that it was needed for has ended"))
@@ -181,7 +181,7 @@ impl Call {
         if !self.asked.may_need_input {
             return self.fail("the server asks for input where the specification has none");
         }
-        // What lies between may have put a state of its own in the place of the server's.
+        // A layer in between may have replaced the server's state by its own.
         let message = message.reread().ok();
         let result = message.as_ref().and_then(Message::result);
         let required = result.and_then(|result| serde_json::from_slice::<Required<'_>>(result).ok());
@@ -216,7 +216,7 @@ impl Call {
             let Ok(mut request) = Message::request_of(&id, &method, params) else {
                 return self.fail("what the server asks for can't be read");
             };
-            // Legacy clients tell the end of an elicitation by an id, which modern servers have no more.
+            // Legacy clients learn of an elicitation's end by its id, which modern servers no longer send.
             if revisions::is_by_url(params) && request.member(Part::Params, "elicitationId").is_none() {
                 let edited = request.edit(Part::Params, &[], &[("elicitationId", id.as_json())]);
                 request = edited.ok().and_then(|()| request.reread().ok()).unwrap_or(request);
@@ -269,17 +269,17 @@ impl Call {
         Step::Done(error_of(&self.id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why)))
     }
 
-    /// Forgets the questions. The client is told of those that it has not answered.
+    /// Drops all server requests. Those that the client has not answered are withdrawn.
     fn withdraw(&mut self, answered: Option<&RequestId>) {
         let open = self.questions.drain(..).filter(|question| question.answer.is_none());
         self.withdrawn = open.map(|question| question.id).filter(|id| Some(id) != answered).collect();
-        // They are taken from the end.
+        // `poll_withdrawn` takes them from the end.
         self.withdrawn.reverse();
     }
 }
 
-/// Whether a notification may come in the course of a call. What belongs to subscriptions comes by their streams; and by a cancellation a
-/// server could have its client forget what another server asks of it, whose id is ours.
+/// Whether a notification may come in the course of a call. Those of subscriptions have streams of their own; and with a cancellation, a
+/// server could make its client drop another server's request, since their ids are ours.
 fn is_of_a_call(notification: &Message) -> bool {
     let method = notification.method();
     method.as_deref().is_some_and(|method| {

@@ -7,28 +7,28 @@ use serde_json::{Map, Value};
 use super::SPOKEN;
 use crate::keys;
 
-/// The capabilities with lists, and what asks for news of them in the filter of a subscription.
+/// The capabilities with lists, and the member of a subscription's filter that asks for changes of each.
 const LISTS: [(&str, &str); 3] =
     [("tools", "toolsListChanged"), ("prompts", "promptsListChanged"), ("resources", "resourcesListChanged")];
 
-/// What of a server's capabilities concerns a session.
+/// The part of a server's capabilities that concerns a session.
 #[derive(Debug, Default)]
 pub(super) struct Offer {
     pub(super) has_logging: bool,
     pub(super) has_subscriptions: bool,
-    /// Which of [`LISTS`] it tells the changes of.
+    /// Which of [`LISTS`] the server notifies changes of.
     changing: [bool; 3],
 }
 
 impl Offer {
-    /// The lists whose changes it tells of, as the filter of a subscription.
+    /// The lists whose changes the server notifies, as the filter of a subscription.
     pub(super) fn lists(&self) -> Map<String, Value> {
         let lists = LISTS.iter().zip(self.changing).filter(|(_, is_told)| *is_told);
         lists.map(|((_, filter), _)| ((*filter).to_owned(), Value::Bool(true))).collect()
     }
 }
 
-/// What a modern server says of itself.
+/// A modern server's answer to `server/discover`.
 pub(super) struct Discovered {
     capabilities: Map<String, Value>,
     info: Box<RawValue>,
@@ -49,7 +49,7 @@ impl Discovered {
         let unnamed: &[u8] = br#"{"name":"unnamed","version":"0"}"#;
         Ok(Self {
             capabilities: capabilities.ok_or("the server's discovery has no capabilities")?,
-            // Legacy clients insist on one; modern servers need not have one.
+            // Legacy clients require `serverInfo`; modern servers may omit it.
             info: raw(info.unwrap_or(unnamed)).ok_or("the server's discovery can't be read")?,
             instructions: answer.member(Part::Result, "instructions").and_then(raw),
         })
@@ -69,7 +69,7 @@ impl Discovered {
     /// The result of `initialize`, as JSON text.
     pub(super) fn initialize_result(&self, revision: Revision) -> Vec<u8> {
         let mut capabilities = self.capabilities.clone();
-        // Extensions are between modern sides, and so are tasks, which are another thing in 2025-11-25.
+        // Extensions are for modern sides only, and so are tasks, which are something else in 2025-11-25.
         for modern in ["extensions", "tasks"] {
             capabilities.remove(modern);
         }

@@ -8,13 +8,13 @@ use crate::keys;
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are messages, and are moved once")]
 pub enum ListenEvent {
-    /// The client gets it.
+    /// Send this to the client.
     Pass(Message),
-    /// The server has taken the subscription: one that was open before may go.
+    /// The server has accepted the subscription: an earlier one can be closed.
     Acknowledged,
-    /// It is not for the client.
+    /// The message is not for the client.
     Nothing,
-    /// The stream has ended, and is to be opened anew.
+    /// The stream has ended; open a new one.
     Ended,
 }
 
@@ -25,19 +25,19 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// A stream that was just asked for.
+    /// A stream that was just requested.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the server has taken the subscription.
+    /// Whether the server has accepted the subscription.
     #[must_use]
     pub fn is_acknowledged(&self) -> bool {
         self.is_acknowledged
     }
 
-    /// Takes a message of the stream.
+    /// Handles a message of the stream.
     pub fn handle_message(&mut self, mut message: Message) -> ListenEvent {
         match message.kind() {
             Kind::Result | Kind::Error => ListenEvent::Ended,

@@ -1,44 +1,43 @@
 //! Translates a legacy client's session into modern requests.
 //!
-//! [`Session`] takes each message of the client and says what is to be done with it; [`Call`] sees one request through to
-//! its end, over all rounds of input that the server wants; [`Listening`] keeps the one `subscriptions/listen` request
-//! that stands for the client's standing stream and its resource subscriptions. None of them waits or knows the time: whoever
-//! drives them sends what they give.
+//! [`Session`] takes each message of the client and returns what to do with it; [`Call`] handles one request up to its end, over all rounds
+//! of input that the server requires; [`Listening`] handles the one `subscriptions/listen` request that stands for the client's standing
+//! stream and its resource subscriptions. None of them does I/O or knows the time: the driver sends the messages that they return.
 //!
-//! | the client says | what happens |
+//! | the client sends | what happens |
 //! |---|---|
 //! | `initialize` | answered from the server's `server/discover` |
-//! | `notifications/initialized`, `notifications/roots/list_changed` | taken: no modern server needs them |
-//! | `ping`, `logging/setLevel` | answered here; the level goes with each request from then on |
+//! | `notifications/initialized`, `notifications/roots/list_changed` | dropped: no modern server needs them |
+//! | `ping`, `logging/setLevel` | answered here; later requests carry the level |
 //! | `resources/subscribe`, `resources/unsubscribe` | answered here; the subscription's filter changes |
 //! | `notifications/cancelled` | the call's reply is dropped |
 //! | a response | the answer to a server request of a call's round |
-//! | any other request | stamped with what each modern request has to say of its client, and sent |
+//! | any other request | gets the `_meta` that each modern request must have, and is sent |
 //!
-//! Until the client says `logging/setLevel`, "the server MAY decide which messages to send automatically" (schema of all
-//! legacy revisions). Servers of those revisions send them unasked and modern ones don't, so clients get what they are used
+//! Until the client sends `logging/setLevel`, "the server MAY decide which messages to send automatically" (schema of all
+//! legacy revisions). Servers of those revisions send logs unasked and modern ones don't, so clients get what they are used
 //! to: messages from `info` on, if the server has logging at all.
 //!
-//! # What a revision does not know
+//! # Features that a revision lacks
 //!
-//! A client is sent nothing that its revision does not have, and only what has to change is touched. Unknown members of
-//! known objects do no harm, and pass.
+//! A client gets nothing that its revision lacks, and only what has to change is touched. Unknown members of known objects do no harm, and
+//! pass.
 //!
-//! | since | what | clients of earlier revisions |
+//! | since | feature | clients of earlier revisions |
 //! |---|---|---|
 //! | 2025-03-26 | `audio` content | get a sentence in its place |
-//! | 2025-03-26 | the capability `completions` | are not told of it |
+//! | 2025-03-26 | the capability `completions` | don't see it |
 //! | 2025-06-18 | `resource_link` content | get a sentence in its place |
-//! | 2025-06-18 | elicitation | are not asked: the server does not hear of the capability, and a call that insists fails |
-//! | 2025-11-25 | elicitation by URL, or for several choices at once; sampling with tools | are not asked, as above |
+//! | 2025-06-18 | elicitation | are not asked: the server does not see the capability, and a call that insists fails |
+//! | 2025-11-25 | elicitation by URL, or of several choices at once; sampling with tools | are not asked, as above |
 //! | 2025-11-25 | elicitation for choices that have titles | get them as `enum` and `enumNames` |
 //! | 2025-11-25 | several blocks of content in one message of sampling | get a message for each |
-//! | 2026-07-28 | `structuredContent` that is no object | get it as text, if there is no other content |
-//! | 2026-07-28 | `outputSchema` of anything else than an object | see no output schema of that tool |
-//! | 2026-07-28 | extensions, and tasks as one of them | are not told of them, nor are servers |
+//! | 2026-07-28 | `structuredContent` other than an object | get it as text, if there is no other content |
+//! | 2026-07-28 | `outputSchema` of anything but an object | see no output schema of that tool |
+//! | 2026-07-28 | extensions, and tasks as one of them | don't see them, nor do servers see the client's |
 //!
-//! Of what a client can be asked, servers are told what the specification knows, and nothing of changes of roots: modern revisions have
-//! no such notification.
+//! Of the capabilities by which a client can be asked, servers see those that the specification knows, without `roots.listChanged`:
+//! modern revisions have no such notification.
 
 mod call;
 mod initialize;
@@ -62,13 +61,13 @@ use crate::keys;
 use crate::limits::{SUBSCRIBED_URI, SUBSCRIPTIONS};
 use crate::messages::error_of;
 
-/// The revision in which requests are made for the client.
+/// The revision of the requests made for the client.
 pub const SPOKEN: Revision = Revision::V2026_07_28;
 
-/// From which level on a client gets log messages that it has not asked for: JSON text.
+/// The level from which a client gets log messages without asking for them: JSON text.
 const UNASKED_LEVEL: &[u8] = br#""info""#;
 
-/// One legacy client's session.
+/// A legacy client's session.
 #[derive(Debug, Default)]
 pub struct Session {
     phase: Phase,
@@ -82,7 +81,7 @@ pub struct Session {
 enum Phase {
     #[default]
     Fresh,
-    /// Its `initialize` waits for what the server says of itself: for the answer to the request of this id.
+    /// `initialize` waits for the answer to the `server/discover` request with this id.
     Asking {
         initialize: Box<Message>,
         discover: RequestId,
@@ -90,7 +89,7 @@ enum Phase {
     Open,
 }
 
-/// What a client said of itself.
+/// What a client declared in `initialize`.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) revision: Revision,
@@ -100,7 +99,7 @@ pub(crate) struct Client {
     info: Option<Bytes>,
     /// JSON text, a string.
     log_level: Option<Bytes>,
-    /// All of it, as requests say it.
+    /// All of it, as the `_meta` of requests.
     stamp: OnceLock<Stamp>,
 }
 
@@ -116,41 +115,41 @@ impl Default for Client {
     }
 }
 
-/// What is to be done with a client's message.
+/// What to do after a client's message.
 #[derive(Debug)]
 pub enum ClientAction {
-    /// It is answered with this.
+    /// Send this answer to the client.
     Answered(Message),
-    /// It waits until this request is answered: [`Session::handle_discovered`].
+    /// Send this request to the server, and its answer to [`Session::handle_discovered`]; the client's request waits.
     Discover(Message),
-    /// It is a request that goes to the server.
+    /// Send this call's request to the server.
     Call(Call),
-    /// It is a notification that goes to the server as it is.
+    /// Send this notification to the server unchanged.
     Notify(Message),
-    /// It answers a server request: of the call whose [`Call::handle_response`] takes it.
+    /// Give this response to the call whose [`Call::handle_response`] takes it.
     Response(Message),
-    /// The call with this id of the client's is cancelled.
+    /// Cancel the call with this id of the client's.
     Cancelled(RequestId),
-    /// The filter of the client's subscription has changed; this answers the client.
+    /// Send this answer to the client; the filter of its subscription has changed.
     Refiltered(Message),
-    /// Nothing more is to be done.
+    /// Do nothing.
     Nothing,
 }
 
 impl Session {
-    /// A session that has not begun.
+    /// A session before `initialize`.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The revision that was agreed upon; `None` before that.
+    /// The negotiated revision; `None` before that.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
         matches!(self.phase, Phase::Open).then_some(self.client.revision)
     }
 
-    /// Takes a message of the client.
+    /// Handles a message of the client.
     pub fn handle_message(&mut self, message: Message) -> ClientAction {
         match message.kind() {
             Kind::Result | Kind::Error => ClientAction::Response(message),
@@ -163,10 +162,10 @@ impl Session {
         }
     }
 
-    /// Takes the answer to the request of [`ClientAction::Discover`], and gives the client's; `None` if the client has asked
+    /// Handles the answer to the request of [`ClientAction::Discover`], and returns the client's; `None` if the client has initialized
     /// again meanwhile.
     ///
-    /// An answer that is an error, or none that can be used, ends the attempt: the client may initialize again.
+    /// An error, or an answer that can't be used, ends the attempt: the client may initialize again.
     pub fn handle_discovered(&mut self, answer: &Message) -> Option<Message> {
         let Phase::Asking { initialize, discover } = &self.phase else { return None };
         if answer.id().as_ref() != Some(discover) {
@@ -189,11 +188,11 @@ impl Session {
         Message::result_of(&id, &discovered.initialize_result(self.client.revision)).ok()
     }
 
-    /// What the client is to hear of: the parameter `notifications` of `subscriptions/listen`, as JSON text. `None` if
-    /// that is nothing.
+    /// The client's notifications: the parameter `notifications` of `subscriptions/listen`, as JSON text. `None` if there are none.
     ///
-    /// The server is asked for the changes that it said it tells of ("Notification types the server does not support are
-    /// omitted", 2026-07-28, basic/patterns/subscriptions), and for the resources that the client subscribed to.
+    ///
+    /// It names the list changes that the server declares ("Notification types the server does not support are omitted", 2026-07-28,
+    /// basic/patterns/subscriptions), and the resources that the client subscribed to.
     #[must_use]
     pub fn filter(&self) -> Option<Bytes> {
         let mut filter = self.server.lists();
@@ -256,7 +255,7 @@ impl Session {
                 }
                 Ok(ClientAction::Refiltered(empty(id)))
             }
-            // What modern servers don't have, or have in another shape, and what legacy ones never had. None of it was
+            // Methods that modern servers lack or define differently, and modern ones that legacy servers never had. None of them was
             // advertised.
             (
                 "server/discover"
@@ -300,8 +299,8 @@ impl Session {
 }
 
 impl Client {
-    /// Says in a request what each modern request has to say (2026-07-28, basic/index, `_meta`). What else stands in
-    /// its `_meta` stays.
+    /// Puts the `_meta` that each modern request must have into a request (2026-07-28, basic/index, `_meta`). Other members of its `_meta`
+    /// stay.
     pub(crate) fn stamp(&self, request: Message) -> Result<Message, ErrorObject> {
         if self.stamp.get().is_none() {
             let stamp = self.written().map_err(|error| refusal(&error.to_string()))?;
@@ -311,7 +310,7 @@ impl Client {
         stamped.ok_or_else(|| bad_params("\"params\" and its \"_meta\" have to be objects"))
     }
 
-    /// What each request says of the client.
+    /// The `_meta` members of each request.
     fn written(&self) -> Result<Stamp, ParseError> {
         let version = serde_json::Value::from(SPOKEN.as_str()).to_string();
         let mut put: Vec<(&str, &[u8])> = vec![
@@ -329,14 +328,14 @@ impl Client {
     }
 }
 
-/// What of a request decides how its answer is read.
+/// The facts about a request that decide how its answer is read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Asked {
-    /// It is one of those that may need input (2026-07-28, basic/patterns/mrtr, Supported Requests).
+    /// Whether the request may need input (2026-07-28, basic/patterns/mrtr, Supported Requests).
     pub(crate) may_need_input: bool,
     pub(crate) is_tool_call: bool,
     pub(crate) is_tool_list: bool,
-    /// It reads this or that resource.
+    /// Whether the request reads a named resource.
     pub(crate) names_a_resource: bool,
 }
 
@@ -353,7 +352,7 @@ impl Asked {
     }
 }
 
-/// A tool's call as it is without tasks, which are not advertised: "Receivers that do not declare the task capability for a request
+/// A tool call without its task metadata, since tasks are not advertised: "Receivers that do not declare the task capability for a request
 /// type **MUST** process requests of that type normally, ignoring any task-augmentation metadata if present" (2025-11-25,
 /// basic/utilities/tasks).
 fn without_task(mut request: Message) -> Message {
@@ -361,7 +360,7 @@ fn without_task(mut request: Message) -> Message {
         && request.has_rare_members()
         && request.member(Part::Params, keys::TASK).is_some()
     {
-        // What can't be edited can't be stamped either, which is told then.
+        // Params that can't be edited can't be stamped either; that step reports the error.
         let edited = request.edit(Part::Params, &[keys::TASK], &[]);
         if let (Ok(()), Ok(reread)) = (edited, request.clone().reread()) {
             return reread;
@@ -370,8 +369,8 @@ fn without_task(mut request: Message) -> Message {
     request
 }
 
-/// Whether this JSON text is one of the levels of RFC 5424 (2025-11-25, server/utilities/logging: else -32602, and a
-/// modern server would refuse each request that carries it).
+/// Whether this JSON text is a level of RFC 5424 (2025-11-25, server/utilities/logging: any other is -32602, and a modern server would
+/// refuse each request that carries it).
 fn is_log_level(json: &[u8]) -> bool {
     const LEVELS: [&str; 8] =
         ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];

@@ -8,8 +8,7 @@ use serde::Deserialize;
 use crate::content;
 use crate::members::{Members, elements};
 
-/// The params of a server request in the words of a revision: untouched where it has them all. `None` if it has none for
-/// what is asked.
+/// Rewrites the params of a server request for a revision; unchanged if it has everything. `None` if the revision has no equivalent.
 pub(super) fn in_revision<'a>(revision: Revision, method: &str, params: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     if revision >= Revision::V2025_11_25 {
         return Some(Cow::Borrowed(params));
@@ -23,8 +22,8 @@ pub(super) fn in_revision<'a>(revision: Revision, method: &str, params: &'a [u8]
     Some(changed.map_or(Cow::Borrowed(params.as_bytes()), |changed| Cow::Owned(changed.into_bytes())))
 }
 
-/// A form without what came with 2025-11-25 (SEP-1330): choices with titles become names beside the values. There is no
-/// way to let a user choose several. Gives `Some(None)` if nothing had to change.
+/// A form without the features of 2025-11-25 (SEP-1330): choices with titles become `enum` and `enumNames`. Choosing several has no
+/// equivalent. Returns `Some(None)` if nothing has to change.
 fn form(params: &str) -> Option<Option<String>> {
     let outer = Members::read(params)?;
     let Some(schema) = outer.value("requestedSchema").and_then(Members::read) else { return Some(None) };
@@ -47,7 +46,7 @@ fn form(params: &str) -> Option<Option<String>> {
     Some(Some(outer.with(|name, _| (name == "requestedSchema").then(|| schema.clone()))))
 }
 
-/// One field of a form; `None` if it can't be asked for, `Some(None)` if it may stay.
+/// One field of a form; `None` if it has no equivalent, `Some(None)` if it can stay.
 fn choice(field: &str) -> Option<Option<String>> {
     #[derive(Deserialize)]
     struct Choice {
@@ -73,8 +72,8 @@ fn json(texts: &[String]) -> serde_json::Value {
     texts.iter().map(String::as_str).collect()
 }
 
-/// Messages of sampling with one block of content each, of a type that the revision has. Blocks of tools have no place
-/// there. Gives `Some(None)` if nothing had to change.
+/// Sampling messages with one block of content each, of a type that the revision has. Tool blocks have no equivalent. Returns
+/// `Some(None)` if nothing has to change.
 fn sampling(params: &str, revision: Revision) -> Option<Option<String>> {
     let outer = Members::read(params)?;
     let Some(messages) = outer.value("messages").and_then(elements) else { return Some(None) };

@@ -7,22 +7,22 @@ use serde_json::value::RawValue;
 use super::Asked;
 use crate::keys;
 
-/// Members of results that legacy revisions do not have.
+/// Members of results that legacy revisions lack.
 const MODERN_MEMBERS: [&str; 3] = ["resultType", "ttlMs", "cacheScope"];
 
-/// "Resource not found" of legacy revisions (2025-11-25, server/resources, Error Handling). Modern ones say -32602.
+/// "Resource not found" of legacy revisions (2025-11-25, server/resources, Error Handling). Modern ones use -32602.
 const RESOURCE_NOT_FOUND: i64 = -32002;
 
-/// What of a result decides what becomes of it. Results may be large, and are walked through once for all of it.
+/// The facts about a result that decide how it is adapted. Results may be large, and are scanned once for all of them.
 pub(super) struct Outline {
     pub(super) kind: ResultType,
     is_modern: bool,
-    /// It has structured content that is no object.
+    /// Whether it has structured content that is not an object.
     pub(super) has_other_structure: bool,
     layout: Layout,
 }
 
-/// What a result is (2026-07-28, basic/index, ResultType).
+/// The kind of a result (2026-07-28, basic/index, ResultType).
 pub(super) enum ResultType {
     /// "clients MUST treat an absent `resultType` as `\"complete\"`".
     Complete,
@@ -58,7 +58,7 @@ impl Outline {
     }
 }
 
-/// Takes off what legacy clients don't know. Nothing else changes.
+/// Removes the members that legacy clients don't know. Nothing else changes.
 pub(super) fn strip(result: &mut Message, outline: &Outline) {
     const MODERN_META: [&str; 2] = [keys::SERVER_INFO, keys::SUBSCRIPTION_ID];
     let [kind, ttl, scope] = MODERN_MEMBERS;
@@ -77,7 +77,7 @@ pub(super) fn strip(result: &mut Message, outline: &Outline) {
         (false, true) => &all[3..],
         (false, false) => return,
     };
-    // A result that is no object is left as it is: it is none of ours.
+    // A result that is not an object is left as it is.
     let _ = result.edit_at(&outline.layout, gone, &[]);
 }
 
@@ -90,13 +90,13 @@ struct Error<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// An error response, with codes that the client knows.
+/// An error response with a code that the client knows.
 pub(super) fn error(response: Message, asked: &Asked) -> Message {
     let (Some(id), Some(error)) = (response.id(), response.error()) else { return response };
     let Ok(error) = serde_json::from_slice::<Error<'_>>(error) else { return response };
     let code = match ErrorCode(error.code) {
         ErrorCode::INVALID_PARAMS if asked.names_a_resource => RESOURCE_NOT_FOUND,
-        // What we said for the client was not right, or not enough: it can't mend that.
+        // Our own statement for the client was wrong or incomplete, which the client can't fix.
         ErrorCode::HEADER_MISMATCH | ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => {
             return foreign(&id, &error, ErrorCode::INTERNAL_ERROR).unwrap_or(response);
         }
@@ -108,7 +108,7 @@ pub(super) fn error(response: Message, asked: &Asked) -> Message {
     with_code(&id, code, error.message.get(), error.data.map(RawValue::get)).unwrap_or(response)
 }
 
-/// An error under another code, with the server's own in its data.
+/// An error under another code, with the server's code and data in its data.
 fn foreign(id: &RequestId, error: &Error<'_>, code: ErrorCode) -> Option<Message> {
     let data = error.data.map_or("null", RawValue::get);
     let data = format!(r#"{{"code":{},"data":{data}}}"#, error.code);

@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use crate::capabilities::{self, Said};
 
-/// A client's capabilities as modern servers may know them: only those that its revision has, and neither tasks nor
-/// extensions, which would bring it results of types that it can't read.
+/// Reduces a client's capabilities to those that modern servers may see: those that its revision has, and neither tasks nor extensions,
+/// which would bring it results of types that it can't read.
 ///
 /// # Errors
 ///
-/// When they are longer than they may be.
+/// When they are too long.
 pub(super) fn client_capabilities(revision: Revision, json: &[u8]) -> Result<Bytes, ErrorObject> {
     let Ok(said) = serde_json::from_slice::<Said<'_>>(json) else { return Ok(Bytes::from_static(b"{}")) };
-    // Before, those that can be asked had nothing in them that means anything (2025-06-18, schema, ClientCapabilities).
+    // Before, these capabilities had no known parts (2025-06-18, schema, ClientCapabilities).
     let asking = capabilities::asking(&said, revision >= Revision::V2025_11_25);
     let asking = asking
         .iter()
@@ -31,7 +31,7 @@ pub(super) fn client_capabilities(revision: Revision, json: &[u8]) -> Result<Byt
     capabilities::within_bounds(json)
 }
 
-/// Whether a client of these capabilities can answer a server request ("Servers MUST NOT send an `inputRequests` that the
+/// Whether a client with these capabilities can answer a server request ("Servers MUST NOT send an `inputRequests` that the
 /// client has not declared support for in its capabilities", 2026-07-28, basic/patterns/mrtr).
 pub(super) fn can_be_asked(capabilities: &[u8], method: &str, params: Option<&[u8]>) -> bool {
     let Ok(capabilities) = serde_json::from_slice::<Value>(capabilities) else { return false };
@@ -58,7 +58,7 @@ pub(super) fn is_by_url(params: Option<&[u8]>) -> bool {
     Traits::of(params).mode == "url"
 }
 
-/// What decides which capability a server request needs.
+/// The facts about a server request that decide which capability it needs.
 #[derive(Deserialize, Default)]
 struct Traits {
     #[serde(default)]

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::members::{Members, elements};
 
-/// Takes structured content that is no object away from a tool's result. If the result says nothing else, its text is put
-/// there, as servers should have done themselves (2025-11-25, server/tools, Structured Content).
+/// Removes structured content that is not an object from a tool's result. If the result has no other content, the structure's text becomes
+/// its content, as servers should have done themselves (2025-11-25, server/tools, Structured Content).
 pub(super) fn to_text(result: &mut Message) {
     let Some(structured) = result.member(Part::Result, "structuredContent") else { return };
     let text = String::from_utf8_lossy(structured).into_owned();
@@ -18,8 +18,7 @@ pub(super) fn to_text(result: &mut Message) {
     let _ = result.edit(Part::Result, &["structuredContent"], put);
 }
 
-/// Takes output schemas that describe no object away from a list of tools: clients that check the shape of the list would
-/// refuse all of it.
+/// Removes output schemas that don't describe an object from a list of tools: clients that validate the list would reject all of it.
 pub(super) fn only_object_schemas(result: &mut Message) {
     if !result.result().is_some_and(has_other_schemas) {
         return;
@@ -43,7 +42,7 @@ pub(super) fn only_object_schemas(result: &mut Message) {
     }
 }
 
-/// Whether any output schema might describe something else than an object. Looks at the schemas alone: lists are long.
+/// Whether any output schema might describe something other than an object. Looks at the schemas alone: lists are long.
 fn has_other_schemas(list: &[u8]) -> bool {
     const NAME: &[u8] = br#""outputSchema""#;
     memchr::memmem::find_iter(list, NAME).any(|at| {

@@ -25,12 +25,12 @@ fn initialize(revision: &str, capabilities: &str) -> String {
     )
 }
 
-/// The server's answer to a request of discovery.
+/// The server's answer to `server/discover`.
 fn discovered(discover: &Message) -> Message {
     Message::result_of(&discover.id().unwrap(), DISCOVERED.as_bytes()).unwrap()
 }
 
-/// A session that is open, and the answer to its `initialize`.
+/// An open session, and the answer to its `initialize`.
 fn open(revision: &str, capabilities: &str) -> (Session, String) {
     let mut session = Session::new();
     let ClientAction::Discover(discover) =
@@ -58,7 +58,7 @@ fn call(session: &mut Session, request: &str) -> Call {
     }
 }
 
-/// Ids of our own: q1, q2 and so on.
+/// Our own ids: q1, q2 and so on.
 fn ids() -> impl FnMut() -> RequestId {
     let mut next = 0;
     move || {
@@ -95,7 +95,7 @@ fn an_error_of_discovery_is_the_answer_and_the_client_may_try_again() {
     let mut session = Session::new();
     for (error, passed) in [
         (r#"{"code":-32603,"message":"m","data":1.0}"#, r#"{"code":-32603,"message":"m","data":1.0}"#),
-        // Codes that legacy clients don't know are theirs as little here as elsewhere.
+        // Codes that legacy clients don't know are replaced here too.
         (
             r#"{"code":-32022,"message":"m","data":{"supported":[]}}"#,
             r#"{"code":-32603,"message":"m","data":{"code":-32022,"data":{"supported":[]}}}"#,
@@ -180,7 +180,7 @@ fn the_log_level_goes_with_each_request_and_is_info_until_it_is_set() {
         let refused = answered(&mut session, &bad);
         assert!(refused.contains("-32602"), "{bad}: {refused}");
     }
-    // Else the server would refuse all that follows.
+    // An invalid level would make the server refuse all later requests.
     let request = text(&call(&mut session, list).request());
     assert!(request.contains(r#""io.modelcontextprotocol/logLevel":"debug""#), "{request}");
 }
@@ -189,7 +189,7 @@ fn the_log_level_goes_with_each_request_and_is_info_until_it_is_set() {
 fn subscriptions_become_one_filter() {
     let (mut session, _) = open("2025-11-25", "{}");
     let filter = |session: &Session| String::from_utf8(session.filter().unwrap().to_vec()).unwrap();
-    // Only what the server said that it tells of.
+    // Only the changes that the server declared.
     assert_eq!(filter(&session), r#"{"toolsListChanged":true}"#);
     for (method, uri) in
         [("subscribe", "file:///b"), ("subscribe", "file:///a"), ("unsubscribe", "file:///b")]
@@ -312,7 +312,7 @@ fn errors_have_codes_that_legacy_clients_know() {
             "{method} {code}"
         );
     }
-    // Who names no resource has not asked for one that is not there.
+    // Without a URI, -32602 does not mean that a resource was not found.
     let (mut session, _) = open("2025-11-25", "{}");
     let mut call = call(&mut session, r#"{"jsonrpc":"2.0","id":5,"method":"resources/read","params":{}}"#);
     let error = r#"{"jsonrpc":"2.0","id":5,"error":{"code":-32602,"message":"m"}}"#;
@@ -339,7 +339,7 @@ fn the_stream_of_a_subscription_loses_its_id() {
         let ListenEvent::Pass(message) = listening.handle_message(message(heard)) else { panic!() };
         assert_eq!(text(&message), passed);
     }
-    // A server may say either, or both, when it ends the subscription.
+    // A server may send either, or both, when it ends the subscription.
     for ended in [
         r#"{"jsonrpc":"2.0","id":"l","result":{"resultType":"complete"}}"#,
         r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"l"}}"#,
@@ -356,7 +356,7 @@ fn what_was_put_on_a_legacy_servers_result_is_taken_off_for_a_legacy_client() {
     for (result, seen) in [
         (r#"{"content":[]}"#, r#"{"content":[]}"#),
         (r#"{ "content":[], "_meta":{"k":1.0} }"#, r#"{ "content":[], "_meta":{"k":1.0} }"#),
-        // What is modern may be a legacy server's own; a legacy client has no use for it.
+        // Modern members may also come from a legacy server; a legacy client has no use for them.
         (r#"{"content":[],"_meta":{}}"#, r#"{"content":[]}"#),
         (
             r#"{"content":[],"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"q"}}}"#,

@@ -6,12 +6,12 @@ use serde_json::json;
 use crate::limits::VERSION_BYTES;
 use crate::{capabilities, keys};
 
-/// Checks what each request says of its revision and its client (2026-07-28, basic/index, `_meta`). Streamable HTTP checks it by
-/// itself, with the header; other transports have nothing but the body.
+/// Checks the revision and the client in a request's `_meta` (2026-07-28, basic/index, `_meta`). Streamable HTTP checks these itself,
+/// together with the headers; other transports have only the body.
 ///
 /// # Errors
 ///
-/// -32022 for a revision that is not spoken here, -32602 where something is missing, or longer than allowed.
+/// -32022 for a revision that is not supported, -32602 for members that are missing or too long.
 pub fn check(request: &Message) -> Result<(), ErrorObject> {
     let spoken = crate::from_legacy::SPOKEN;
     let missing =

@@ -14,60 +14,60 @@ use crate::content;
 use crate::limits::QUESTIONS;
 use crate::messages::{error_for, error_of, is_change};
 
-/// What legacy servers tell the end of an elicitation by. "Remove the `notifications/elicitation/complete` notification and
-/// the `elicitationId` field of URL mode elicitation requests" (2026-07-28, changelog).
+/// The member by which legacy servers announce the end of an elicitation. "Remove the `notifications/elicitation/complete` notification
+/// and the `elicitationId` field of URL mode elicitation requests" (2026-07-28, changelog).
 const ELICITATION_ID: &str = "elicitationId";
 
 /// One modern request on a legacy session.
 #[derive(Debug)]
 pub struct Call {
-    /// As the server gets it.
+    /// The request for the server.
     request: Message,
-    /// Under which the client is answered: its last request's.
+    /// The id of the client's last request, under which it is answered.
     id: RequestId,
-    /// Under which it hears of progress; none if its last request wants none.
+    /// The progress token of the client's last request; `None` if it wants no progress.
     progress: Option<RequestId>,
-    /// The token that the server knows.
+    /// The progress token that the server got.
     server_progress: Option<RequestId>,
-    /// The server's.
+    /// The server's revision.
     revision: Revision,
-    /// Who the server is, and the `_meta` that says so: JSON text.
     /// Whether the server's tools can be called as tasks.
     has_tasks: bool,
+    /// The server's `serverInfo`, and a `_meta` with it: JSON text.
     info: (Bytes, Bytes),
     asks: ClientFeatures,
     level: Option<Level>,
-    /// How many questions the server has asked.
+    /// How many requests the server has sent the client.
     asked: usize,
 }
 
-/// A request of the server's, to which the call waits for an answer.
+/// A server request that the call waits to have answered.
 #[derive(Debug)]
 pub struct Question {
-    /// What the client knows it by: each of a call's has its own.
+    /// The client's key for it, in `inputRequests`: unique within a call.
     key: Box<str>,
     request: Message,
 }
 
-/// What is to be done with a message of the server's.
+/// What to do after a message of the server's.
 #[derive(Debug)]
 pub enum Step {
-    /// The client gets it.
+    /// Send this to the client.
     Pass(Message),
-    /// It is for those who listen.
+    /// Send this to the subscriptions.
     Announce(Message),
-    /// The server gets it.
+    /// Send this to the server.
     Reply(Message),
-    /// The call parks: the client is asked this, by [`Call::input_required`], and what else the server asks at once.
+    /// Park the call: ask the client this, by [`Call::input_required`], together with the server's other requests at the time.
     Park(Question),
-    /// The client can't be asked: it gets the first, the server the second, and the call is cancelled.
+    /// The client can't be asked: send the first to the client and the second to the server, and cancel the call.
     Refuse(Message, Message),
-    /// The client gets this, and the call has ended.
+    /// Send this to the client; the call has ended.
     Done(Message),
-    /// The client is asked this by [`Call::input_required`], and the call has ended: the second request is a call like any
-    /// other, once [`url_elicitation_refused`](super::url_elicitation_refused) has let it pass.
+    /// Ask the client this by [`Call::input_required`]; the call has ended. The second request is an ordinary call, once
+    /// [`url_elicitation_refused`](super::url_elicitation_refused) has let it pass.
     ElicitUrls(Vec<Question>),
-    /// It is for nobody.
+    /// Do nothing.
     Nothing,
 }
 
@@ -97,9 +97,9 @@ impl Call {
         }
     }
 
-    /// Gives the call another id for the server, which is its progress token as well. Needed where clients share the session:
-    /// "The request ID MUST NOT have been previously used by the requestor within the same session" (2025-11-25, basic,
-    /// Requests), and two clients may use the same. Its client knows nothing of it. To be called before the request is sent.
+    /// Sets another id for the server, which becomes the progress token as well. Needed where clients share the session:
+    /// "The request ID MUST NOT have been previously used by the requestor within the same session" (2025-11-25, basic, Requests), and two
+    /// clients may use the same. The client does not see it. Call this before the request is sent.
     pub fn rename(&mut self, id: &RequestId) {
         self.request.set_id(id);
         if self.server_progress.is_some() {
@@ -108,7 +108,7 @@ impl Call {
         }
     }
 
-    /// The id under which the client is answered, whatever the server knows the call by.
+    /// The id under which the client is answered, whatever id the server got.
     #[must_use]
     pub fn id(&self) -> &RequestId {
         &self.id
@@ -120,25 +120,25 @@ impl Call {
         self.request.clone()
     }
 
-    /// The token by which the server tells of its progress; `None` if the client wants to hear of none.
+    /// The progress token that the server got; `None` if the client wants no progress.
     #[must_use]
     pub fn server_progress(&self) -> Option<&RequestId> {
         self.server_progress.as_ref()
     }
 
-    /// What the client can be asked.
+    /// The features by which the client can be asked.
     #[must_use]
     pub fn asks(&self) -> &ClientFeatures {
         &self.asks
     }
 
-    /// From which level on the client wants log messages; `None` if it wants none.
+    /// The level from which the client wants log messages; `None` if it wants none.
     #[must_use]
     pub fn level(&self) -> Option<Level> {
         self.level
     }
 
-    /// Whether the server may ask the client in the course of this call.
+    /// Whether the server may send the client requests in the course of this call.
     #[must_use]
     pub fn may_ask(&self) -> bool {
         !self.asks.is_empty() && self.is_asking_method()
@@ -148,7 +148,7 @@ impl Call {
         MAY_ASK.contains(&self.request.method().unwrap_or_default().as_ref())
     }
 
-    /// Takes a message that came in the course of the call.
+    /// Handles a message that came in the course of the call.
     pub fn handle_reply(&mut self, mut message: Message) -> Step {
         match message.kind() {
             Kind::Result => {
@@ -173,7 +173,7 @@ impl Call {
         }
     }
 
-    /// The answer that asks the client, with the state that it has to bring back.
+    /// The `input_required` answer that asks the client, with the `requestState` that it has to send back.
     #[must_use]
     pub fn input_required(&self, questions: &[Question], state: &str) -> Message {
         let mut asked = String::new();
@@ -200,18 +200,17 @@ impl Call {
         result
     }
 
-    /// Whether a later request is this one again: the same but for what a second request has of its own.
+    /// Whether a later request repeats this one: whether both are equal but for the members of a second request.
     #[must_use]
     pub fn is_repeated_by(&self, request: &Message) -> bool {
-        // A name that was changed on the way here is one that readers don't see yet.
+        // A name that was edited on the way here is visible only after rereading.
         request.reread().is_ok_and(|request| digest(&self.request) == digest(&request))
     }
 
-    /// Takes the client's second request, which [repeats](Call::is_repeated_by) the first. From now on the client is
-    /// answered under its id, and hears of progress and logs what that asks for.
+    /// Handles the client's second request, which [repeats](Call::is_repeated_by) the first. From now on the client is answered under the
+    /// second request's id, and gets the progress and logs that it asks for.
     ///
-    /// Gives the answers for the server, and takes their questions away: of those that are left the client is to be asked
-    /// once more.
+    /// Returns the answers for the server, and removes them from `questions`: the client is asked again for those that are left.
     pub fn handle_again(&mut self, request: &Message, questions: &mut Vec<Question>) -> Vec<Message> {
         self.id = request.id().unwrap_or_else(|| self.id.clone());
         self.progress = request.progress_token();
@@ -239,7 +238,7 @@ impl Call {
         match self.asks.check(&request) {
             Ok(()) if self.may_ask() && self.asked < QUESTIONS => {
                 self.asked += 1;
-                // Nobody could tell the server of progress.
+                // Nobody could report progress to the server.
                 let _ = request.edit(Part::Meta, &["progressToken"], &[]);
                 if request.member(Part::Params, ELICITATION_ID).is_some() {
                     let _ = request.edit(Part::Params, &[ELICITATION_ID], &[]);
@@ -252,7 +251,7 @@ impl Call {
         }
     }
 
-    /// The server has refused the call until its user has been to some URLs.
+    /// Handles the server's refusal of the call until the user has visited some URLs.
     fn ask_anew(&mut self, visits: Vec<Message>) -> Step {
         if let Some(Err(required)) = visits.first().map(|visit| self.asks.check(visit)) {
             return Step::Done(self.missing(&required));
@@ -298,27 +297,27 @@ impl Call {
 }
 
 impl Question {
-    /// The answer for the server when nobody answers the question.
+    /// The answer for the server when the client does not answer.
     #[must_use]
     pub fn unanswered(&self) -> Message {
         unanswered(&self.request)
     }
 
-    /// The request of the server's that it is: for another call, when this one has ended without it.
+    /// The server's request, for another call when this one has ended without it.
     #[must_use]
     pub fn into_request(self) -> Message {
         self.request
     }
 }
 
-/// The answer to a request of the server's that nobody has answered in time.
+/// The answer to a server request that was not answered in time.
 #[must_use]
 pub fn unanswered(request: &Message) -> Message {
     let error = ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the client did not answer in time");
     error_for(request, error)
 }
 
-/// What makes two requests the same, in a number that nobody outside can choose.
+/// A hash of the request's identity, with a random key: nobody outside can cause collisions.
 fn digest(request: &Message) -> u64 {
     static KEY: OnceLock<RandomState> = OnceLock::new();
     KEY.get_or_init(RandomState::new).hash_one(identity(request))

@@ -1,4 +1,4 @@
-//! What a server may ask a client for.
+//! The client features that a server may use.
 
 use crossway_proto::{Message, Part};
 use serde_json::Value;
@@ -20,7 +20,7 @@ impl ClientFeatures {
     #[must_use]
     pub fn of(request: &Message) -> Self {
         let json = request.client_capabilities().unwrap_or_default();
-        // Most clients can't be asked anything.
+        // Most clients declare none.
         if json.len() <= 2 {
             return Self::default();
         }
@@ -39,13 +39,13 @@ impl ClientFeatures {
         self.json.is_empty()
     }
 
-    /// The capabilities as `initialize` has them, as JSON text.
+    /// The capabilities for `initialize`, as JSON text.
     #[must_use]
     pub fn as_json(&self) -> &str {
         if self.is_empty() { "{}" } else { &self.json }
     }
 
-    /// Whether a server request can be answered. If not: what the client would have to say of itself, as JSON text.
+    /// Checks that a server request can be answered. The error is the capability that the client would have to declare.
     pub(super) fn check(&self, request: &Message) -> Result<(), Value> {
         let capabilities: Value = serde_json::from_str(self.as_json()).unwrap_or_default();
         let has = |name: &str| capabilities[name].is_object();

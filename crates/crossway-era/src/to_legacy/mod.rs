@@ -1,21 +1,21 @@
 //! Translates modern requests into traffic on a legacy server's session.
 //!
-//! [`Session`] is one session with the server: it opens it, says what the server can do, and readies requests for it. [`Call`]
-//! sees one request through to its answer; when the server asks its client something meanwhile, the call **parks**: the
-//! client gets `input_required`, and its second request wakes the call up. [`Listener`] is one `subscriptions/listen`.
-//! None of them waits or knows the time: whoever drives them sends what they give.
+//! [`Session`] is one session with the server: it makes the opening requests, knows the server's capabilities, and prepares requests.
+//! [`Call`] handles one request up to its answer; when the server sends its client a request meanwhile, the call **parks**: the client
+//! gets `input_required`, and its second request resumes the call. [`Listener`] is one `subscriptions/listen`.
+//! None of them does I/O or knows the time: the driver sends the messages that they return.
 //!
-//! | the server says | what happens |
+//! | the server sends | what happens |
 //! |---|---|
-//! | a result | `resultType`, and where they belong `ttlMs`, `cacheScope`, and who the server is, are put on |
-//! | a list of tools | those that can be called as tasks alone are left out, for modern revisions have none of that kind, and `execution` of the others |
+//! | a result | gets `resultType` and `serverInfo`, and where they belong `ttlMs` and `cacheScope` |
+//! | a list of tools | loses those that can only be called as tasks, which modern revisions lack, and the others' `execution` |
 //! | an error | codes that modern revisions have retired are replaced |
-//! | the error -32042, which sends the user to URLs first | the client is asked to, if it can; the call is made anew by its second request |
+//! | the error -32042, which sends the user to URLs first | the client is asked to, if it can be; its second request calls again |
 //! | progress | passes to its call |
 //! | a log message | passes to the call in whose course it comes, if that asked for logs of its level |
-//! | `elicitation/create`, `sampling/createMessage`, `roots/list` | the call parks, if its client can answer. Content that the server's revision does not have is a sentence in the answer |
+//! | `elicitation/create`, `sampling/createMessage`, `roots/list` | the call parks, if its client can answer; newer content becomes text |
 //! | `ping` | answered here |
-//! | changes of lists and resources | go to those who listen |
+//! | changes of lists and resources | go to the subscriptions |
 
 mod accept;
 mod call;
@@ -37,33 +37,35 @@ pub use url_elicitation::url_elicitation_refused;
 use crate::keys::{self, TASK};
 use crate::messages::error_for;
 
-/// The methods in whose course a server may ask (2026-07-28, basic/patterns/mrtr, Supported Requests).
+/// The methods in whose course a server may send requests (2026-07-28, basic/patterns/mrtr, Supported Requests).
 pub const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
-/// Requests of legacy revisions that modern ones don't have.
+/// Methods of legacy revisions that modern ones lack.
 ///
-/// On a session that clients share, one of them would change it for all, or see what is another's, as with `tasks/list`.
+/// On a session that clients share, they would change it for all, or show another client's data, as `tasks/list` would.
 const LEGACY_METHODS: [&str; 5] =
     ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
-/// Members of a request's `_meta` that are the modern revision's own.
+/// Members of a request's `_meta` that only modern revisions have.
 const MODERN_META: [&str; 4] =
     [keys::PROTOCOL_VERSION, keys::CLIENT_CAPABILITIES, keys::CLIENT_INFO, keys::LOG_LEVEL];
 
 /// Members of the params of a request that brings answers.
 const SECOND_REQUEST: [&str; 2] = ["inputResponses", "requestState"];
-/// Members of params that a server gets nothing of: "Receivers that do not declare the task capability for a request type **MUST** process requests of that
-/// type normally, ignoring any task-augmentation metadata if present" (2025-11-25, basic/utilities/tasks). Tasks are not advertised here.
+/// Members of params that servers don't get, since we declare no tasks: "Receivers that do not declare the task capability for a request
+/// type
+/// **MUST** process requests of that type normally, ignoring any task-augmentation metadata if present" (2025-11-25,
+/// basic/utilities/tasks).
 const NOT_FOR_SERVERS: [&str; 3] = [SECOND_REQUEST[0], SECOND_REQUEST[1], TASK];
 
-/// One session with a legacy server, once it is open.
+/// An open session with a legacy server.
 #[derive(Debug, Clone)]
 pub struct Session {
     revision: Revision,
     capabilities: Map<String, Value>,
     /// JSON text, an object.
     info: Bytes,
-    /// The `_meta` that says it, as results without one get it: JSON text, an object.
+    /// The `_meta` with `serverInfo`, for results without a `_meta`: JSON text, an object.
     meta: Bytes,
     /// JSON text, a string.
     instructions: Option<Bytes>,
@@ -76,16 +78,16 @@ pub enum OpenError {
     /// The server refused.
     #[error("the server refuses a session: {0}")]
     Refused(String),
-    /// The answer can't be read.
+    /// The answer lacks a member or can't be read.
     #[error("the server's answer to initialize has no {0}")]
     Incomplete(&'static str),
-    /// The server chose a revision that is none of the legacy ones.
+    /// The server chose a revision that is not a known legacy one.
     #[error("the server speaks revision {0:?}, which is not known")]
     UnknownRevision(String),
 }
 
 impl Session {
-    /// The request that opens a session for clients that can be asked what `asks` says.
+    /// The `initialize` request, for clients with these features.
     #[must_use]
     pub fn opening(asks: &ClientFeatures) -> Message {
         let params = format!(
@@ -97,11 +99,11 @@ impl Session {
         request(&RequestId::from(0), "initialize", params.as_bytes())
     }
 
-    /// Reads the answer to that request.
+    /// Reads the answer to `initialize`.
     ///
     /// # Errors
     ///
-    /// When the server refuses, or what it says opens no session.
+    /// When the server refuses, the answer can't be read, or its revision is unknown.
     pub fn opened(answer: &Message) -> Result<Self, OpenError> {
         if let Some(error) = answer.error() {
             let error: Value = serde_json::from_slice(error).unwrap_or_default();
@@ -125,7 +127,7 @@ impl Session {
         })
     }
 
-    /// What has to be sent when the session is open.
+    /// The notification to send once the session is open.
     #[must_use]
     pub fn initialized() -> Message {
         notification("notifications/initialized")
@@ -155,8 +157,8 @@ impl Session {
     #[must_use]
     pub fn discovered(&self, id: &RequestId) -> Message {
         let mut capabilities = self.capabilities.clone();
-        // Tasks are an extension of another shape in modern revisions, and what is experimental was agreed upon with us.
-        // Extensions are agreed upon by two, and the server has not heard the client.
+        // Tasks differ in modern revisions, experimental capabilities were negotiated with us, and extensions are negotiated between two
+        // sides: the server does not know the client.
         for legacy in ["tasks", "experimental", "extensions"] {
             capabilities.remove(legacy);
         }
@@ -178,11 +180,11 @@ impl Session {
         answer(id, &result)
     }
 
-    /// Takes a request that a modern client makes. Gives the request for the server, and the call that it begins.
+    /// Prepares a modern client's request. The returned call has the request for the server.
     ///
     /// # Errors
     ///
-    /// When the request is not one that the server can be asked: it is none of a modern revision, or can't be read.
+    /// When the server can't get the request: its method is not a modern revision's, or it can't be read.
     pub fn call(&self, request: &Message) -> Result<Call, ErrorObject> {
         let method = request.method().unwrap_or_default();
         if LEGACY_METHODS.contains(&method.as_ref()) || method.starts_with("tasks/") {
@@ -211,7 +213,7 @@ impl Session {
         Ok(Call::new(request, self.revision, info, asks, level, self.has_tasks()))
     }
 
-    /// A request whose answer shows that the server has read what was sent before.
+    /// A request whose answer shows that the server has read everything sent before it.
     #[must_use]
     pub fn ping() -> Message {
         request(&RequestId::from("crossway-ping"), "ping", b"{}")
@@ -235,8 +237,8 @@ impl Session {
 
 pub use results::Level;
 
-/// What of a request is the same in the one that repeats it: its method, and its params but for those that a second request
-/// has of its own. No two that differ in it give the same text.
+/// The identity of a request, which a repetition shares: its method, and its params but for the members of a second request.
+/// Requests that differ in it never give the same text.
 #[must_use]
 pub fn identity(request: &Message) -> Vec<u8> {
     let own = [SECOND_REQUEST[0], SECOND_REQUEST[1], "_meta"];
@@ -253,14 +255,14 @@ pub fn identity(request: &Message) -> Vec<u8> {
     text
 }
 
-/// The answer to a request of the server's that nobody can answer.
+/// The answer to a server request that nobody can answer.
 #[must_use]
 pub fn refuse(request: &Message) -> Message {
     let error = ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, "there is no client that could be asked");
     error_for(request, error)
 }
 
-/// The answer to a `ping` of the server's.
+/// The answer to the server's `ping`.
 #[must_use]
 pub fn pong(request: &Message) -> Message {
     answer(&request.id().unwrap_or_else(|| RequestId::from(0)), b"{}")

@@ -10,12 +10,12 @@ use serde_json::value::RawValue;
 use crate::keys;
 use crate::members::{Members, elements};
 
-/// Results that say how long they hold, and for whom (2026-07-28, server/utilities/caching).
+/// Methods whose results have a lifetime and a cache scope (2026-07-28, server/utilities/caching).
 const CACHEABLE: [&str; 5] =
     ["tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read"];
 
-/// Puts on what a modern result has to have. A translated result holds for nobody else and for no time: the server has
-/// not said that it does.
+/// Adds the members that a modern result must have. A translated result is private and expires at once, since the server has not said
+/// otherwise.
 pub(crate) fn complete(result: &mut Message, method: &str, (info, meta): &(Bytes, Bytes)) {
     let kind: (&str, &[u8]) = ("resultType", br#""complete""#);
     let all: [(&str, &[u8]); 4] =
@@ -26,14 +26,14 @@ pub(crate) fn complete(result: &mut Message, method: &str, (info, meta): &(Bytes
         return;
     }
     let put = &put[1..];
-    // A result that is no object is left as it is: there is no place for anything.
+    // A result that is not an object is left as it is: it can't have members.
     if result.edit(Part::Result, &[], put).is_ok() {
         let _ = result.edit(Part::Meta, &[], &[(keys::SERVER_INFO, &info[..])]);
     }
 }
 
-/// Takes out of a list of tools what a modern client has no use for: `execution`, which says whether a tool can be called as a task, and, where
-/// the server has such tasks, the tools that can be called in no other way.
+/// Adapts a list of tools to modern clients: removes `execution`, which says whether a tool can be called as a task, and, where the server
+/// has such tasks, the tools that can only be called that way.
 ///
 /// "If `taskSupport` is `\"required\"`, clients **MUST** invoke the tool as a task. Servers **MUST** return a `-32601` (Method not found)
 /// error if a client does not attempt to do so" (2025-11-25, basic/utilities/tasks, Tool-Level Negotiation).
@@ -59,7 +59,7 @@ pub(super) fn without_tasks(result: &mut Message, has_tasks: bool) {
     }
     if is_changed {
         kept.push(']');
-        // Who merges lists reads this one again.
+        // Code that merges lists reads this one again.
         let edited = result.edit(Part::Result, &[], &[("tools", kept.as_bytes())]).ok();
         if let Some(read) = edited.and_then(|()| result.reread().ok()) {
             *result = read;
@@ -73,7 +73,7 @@ fn is_a_task(tool: &Members<'_>) -> bool {
     support.and_then(|json| serde_json::from_str::<String>(json).ok()).as_deref() == Some("required")
 }
 
-/// An error with a code that modern revisions may have.
+/// An error with a code that modern revisions allow.
 ///
 /// -32002 and -32042 are retired, and codes from -32020 to -32099 are the specification's own (2026-07-28, basic/index,
 /// Error Codes).
@@ -89,16 +89,16 @@ pub(super) fn error(response: Message) -> Message {
     let (Some(id), Some(text)) = (response.id(), response.error()) else { return response };
     let Ok(error) = serde_json::from_slice::<Error<'_>>(text) else { return response };
     let code = match error.code {
-        // "Resource not found", whose data says which.
+        // "Resource not found", whose data names the resource.
         -32002 => {
             let data = error.data.map(|data| format!(r#","data":{}"#, data.get())).unwrap_or_default();
             let code = ErrorCode::INVALID_PARAMS.0;
             let text = format!(r#"{{"code":{code},"message":{}{data}}}"#, error.message.get());
             return Message::error_with(&id, text.as_bytes()).unwrap_or(response);
         }
-        // One that sends its user nowhere, or comes where nobody can be asked.
+        // An error without URLs, or in a call in which nobody can be asked.
         super::url_elicitation::REQUIRED => ErrorCode::INTERNAL_ERROR,
-        // A legacy server knows none of the modern codes, whatever it means by them.
+        // A legacy server can't mean the modern codes.
         -32099..=-32020 => ErrorCode::INTERNAL_ERROR,
         _ => return response,
     };
@@ -108,27 +108,27 @@ pub(super) fn error(response: Message) -> Message {
     Message::error_with(&id, text.as_bytes()).unwrap_or(response)
 }
 
-/// A level of log messages, the lowest first (RFC 5424, as MCP has them).
+/// A level of log messages, ordered from the lowest (RFC 5424, as MCP has them).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Level(u8);
 
 const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 impl Level {
-    /// Reads a level from its JSON text.
+    /// Parses a level from its JSON text.
     pub(super) fn parse(json: &[u8]) -> Option<Self> {
         let name: String = serde_json::from_slice(json).ok()?;
         let place = LEVELS.iter().position(|level| *level == name)?;
         u8::try_from(place).ok().map(Self)
     }
 
-    /// Its name.
+    /// The level's name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         LEVELS[usize::from(self.0)]
     }
 
-    /// Whether a log message is of this level or a higher one.
+    /// Whether a log message is of this level or above.
     pub(super) fn admits(self, log: &Message) -> bool {
         log.member(Part::Params, "level").and_then(Self::parse).is_some_and(|level| level >= self)
     }

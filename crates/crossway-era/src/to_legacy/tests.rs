@@ -16,7 +16,7 @@ fn session() -> Session {
     Session::opened(&message(OPENED)).unwrap()
 }
 
-/// A modern request; `rest` stands behind the metadata that each has.
+/// A modern request; `rest` follows the metadata that each has.
 fn modern(method: &str, capabilities: &str, rest: &str) -> Message {
     message(&format!(
         r#"{{"jsonrpc":"2.0","id":"c","method":"{method}","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{capabilities},"io.modelcontextprotocol/clientInfo":{{"name":"c"}},"progressToken":"p","k":1.0}}{rest}}}}}"#
@@ -245,7 +245,7 @@ fn a_user_who_won_t_visit_a_url_ends_the_call() {
         (r#"{"ask-1":{"action":"accept"}}"#, false),
         (r#"{"ask-1":{"action":"accept"},"ask-2":{"action":"decline"}}"#, true),
         (r#"{"ask-1":{"action":"cancel"}}"#, true),
-        // The server says what it still needs.
+        // The server then says what it still needs.
         ("{}", false),
         ("[]", false),
     ] {
@@ -288,7 +288,7 @@ fn a_question_parks_the_call_and_its_answer_goes_to_the_server() {
         text(&answers[0]),
         r#"{"jsonrpc":"2.0","id":7.0,"result":{"action":"accept","content":{"x":1.0}}}"#
     );
-    // What comes then goes by the names of the second request.
+    // From here on, messages carry the id and token of the second request.
     let progress =
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p","progress":1}}"#;
     let Step::Pass(progress) = call.handle_reply(message(progress)) else { panic!() };
@@ -448,7 +448,7 @@ fn a_client_that_can_t_be_asked_is_told_what_it_takes() {
         );
         assert!(to_client.contains("-32021") && text(&to_server).contains(r#""id":7.0,"error""#));
     }
-    // Where the specification has no questions, nobody is asked.
+    // The specification allows no server requests during this method.
     let mut list = call("tools/list", r#"{"roots":{}}"#);
     let roots = message(r#"{"jsonrpc":"2.0","id":7.0,"method":"roots/list"}"#);
     assert!(matches!(list.handle_reply(roots), Step::Reply(_)));

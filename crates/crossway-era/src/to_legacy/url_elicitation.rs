@@ -12,8 +12,8 @@ use crate::messages::error_for;
 /// these codes: [...] `-32042`" (2026-07-28, basic/index, Error Codes): there the client is asked by `input_required`.
 pub(super) const REQUIRED: i64 = -32042;
 
-/// What an error asks of the user, as the requests that a modern client gets; `None` if it is another error, or one that
-/// can't be read.
+/// The URL elicitations of an error, as requests for a modern client; `None` if it is another error, or can't be read.
+///
 ///
 /// "Any elicitations returned in the error **MUST** be URL mode elicitations and have an `elicitationId` property"
 /// (2025-11-25, client/elicitation). The id is left out: modern revisions have none.
@@ -34,7 +34,7 @@ pub(super) fn visits(error: &Message) -> Option<Vec<Message>> {
     }
     #[derive(Deserialize)]
     struct Visit<'a> {
-        /// Some leave it out, as nothing else can be meant.
+        /// Some servers omit it, since no other mode is possible.
         #[serde(default)]
         mode: Option<String>,
         #[serde(borrow)]

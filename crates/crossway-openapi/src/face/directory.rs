@@ -72,7 +72,7 @@ impl Directory {
         Self(Arc::new(Shared { config, named, is_there, documents: Mutex::default() }))
     }
 
-    /// Its configuration.
+    /// The directory's configuration.
     #[must_use]
     pub fn config(&self) -> Config {
         self.0.config.clone()

@@ -16,8 +16,8 @@ use crate::calling::{
 
 /// An API as an MCP server of revision 2026-07-28, with one tool for each operation. Clones share it.
 ///
-/// It distinguishes no callers: each request carries what is [attached](CallOptions::attached). Make one upstream for each caller, of the
-/// same [`Api`].
+/// The upstream distinguishes no callers: each request carries what is [attached](CallOptions::attached). Make one upstream for each
+/// caller, of the same [`Api`].
 #[derive(Clone)]
 pub struct RestUpstream(Arc<Shared>);
 

@@ -30,7 +30,7 @@ impl Chat {
         fits.then(|| Self(name.into()))
     }
 
-    /// Its name.
+    /// The chat's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! What the fuzzer found worth keeping, tried again: `fuzz/corpus/openapi`.
+//! Replays the fuzzer's corpus `fuzz/corpus/openapi`.
 #![cfg(feature = "rest")]
 
 mod target;

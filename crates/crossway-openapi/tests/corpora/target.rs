@@ -1,4 +1,4 @@
-//! What is fuzzed: documents, and the tools that are made of them.
+//! The fuzz target: documents, and the tools that are made of them.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use crossway_proto::{Message, RequestId};
 use crossway_service::{Call, Context, Scope, Upstream};
 use serde_json::{Value, json};
 
-/// Whatever a document is, it is refused with a reason or gives tools: each with a name of its own that fits, and schemas that stand
-/// alone and are not longer than they may be. Whatever arguments are, a request is made of them or they are refused.
+/// Any document is refused with a reason or gives tools: each with a unique, valid name, and with self-contained schemas within their
+/// bounds. Any arguments give a request or are refused.
 pub(crate) fn run(data: &[u8]) {
     let document = match Document::parse(data) {
         Ok(document) => document,
@@ -56,13 +56,13 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// How many tools of a document are called: more of them are alike.
+/// How many tools of a document are called: further ones are alike.
 const CALLED: usize = 16;
 
-/// What ends a path, a query, a header, a cookie and a part, if anything does.
+/// Text that could end a path, a query, a header, a cookie or a part.
 const HOSTILE: &str = "../a;b=c/d,e?f#g.h\r\ni: j\0 %2F\"&é";
 
-/// Arguments of all kinds: such as fit as far as that is seen at once, and such as do not.
+/// Arguments of all kinds: some that fit at first sight, and some that do not.
 fn arguments(input: &Value) -> Vec<Value> {
     let all = |value: &dyn Fn(&Value) -> Value| -> Value {
         let properties = input["properties"].as_object().into_iter().flatten();
@@ -94,7 +94,7 @@ fn fitting(schema: &Value) -> Value {
     }
 }
 
-/// Makes a call's request. Nobody waits for its answer, so that nothing is sent.
+/// Builds a call's request. Its reply is not polled, so nothing is sent.
 fn begin(upstream: &RestUpstream, tool: &Value, arguments: &Value) {
     let params = json!({ "name": tool, "arguments": arguments }).to_string();
     let request = Message::request_of(&RequestId::from("1"), "tools/call", Some(params.as_bytes()));
@@ -102,7 +102,7 @@ fn begin(upstream: &RestUpstream, tool: &Value, arguments: &Value) {
     drop(upstream.connect(Scope::Shared).call(Call::message(request, Context::default())));
 }
 
-/// All tools, over as many pages as there are.
+/// Lists all tools, over all pages.
 fn list(upstream: &RestUpstream) -> Vec<Value> {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
@@ -122,7 +122,7 @@ fn list(upstream: &RestUpstream) -> Vec<Value> {
     }
 }
 
-/// Each reference of a schema is to a definition of its own. What looks like one in an example is none.
+/// Checks that each reference in a schema is to a definition of its own. Lookalikes in examples are ignored.
 fn stands_alone(schema: &Value, root: &Value) {
     match schema {
         Value::Object(members) => {

@@ -1,4 +1,4 @@
-//! An HTTP server that answers as a test says, and keeps what it was asked; and calls at the seam.
+//! A scripted HTTP server that records its requests; and helpers for calls.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,14 +13,14 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// A server that is called over sockets.
+/// An HTTP server on a socket.
 pub(crate) struct Fake {
     pub(crate) url: String,
     asked: Arc<Mutex<Vec<Request<Bytes>>>>,
 }
 
 impl Fake {
-    /// Starts one.
+    /// Starts a server.
     pub(crate) async fn start(
         answer: impl Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
     ) -> Self {
@@ -47,12 +47,12 @@ impl Fake {
         Self { url, asked }
     }
 
-    /// What it was asked, and forgets.
+    /// Takes the recorded requests.
     pub(crate) fn asked(&self) -> Vec<Request<Bytes>> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
-    /// The one thing that it was asked.
+    /// Takes the only recorded request.
     pub(crate) fn asked_once(&self) -> Request<Bytes> {
         let mut asked = self.asked();
         assert_eq!(asked.len(), 1, "{asked:?}");
@@ -68,7 +68,7 @@ pub(crate) fn answer(status: u16, mime: &str, body: impl Into<Bytes>) -> Respons
     Response::builder().status(status).header("content-type", mime).body(body.into()).unwrap()
 }
 
-/// What an upstream answers a request.
+/// An upstream's answer to a request.
 pub(crate) async fn ask(upstream: &impl Upstream, method: &str, params: Value) -> Result<Value, CallError> {
     ask_in(upstream, method, params, Context::default()).await
 }
@@ -82,7 +82,7 @@ pub(crate) async fn ask_in(
     ask_as(upstream, method, &params.to_string(), context).await
 }
 
-/// The same with parameters to the letter.
+/// Like [`ask`], with the parameters as literal text.
 pub(crate) async fn ask_as(
     upstream: &impl Upstream,
     method: &str,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What the server does with a call next, and how much of the client's turn follows.
+/// The next event of a call: what the server or the client does.
 #[derive(Debug, Clone, Copy)]
 enum Move {
     Progress,
@@ -16,12 +16,12 @@ enum Move {
     AnswerNothing,
 }
 
-/// A call as its client and its server see it.
+/// A call with what its client and its server have seen.
 struct Seen {
     machine: Call,
     id: String,
     token: String,
-    /// What the server was sent last.
+    /// The last request to the server.
     sent: Message,
     /// Server requests that the client has not answered.
     open: Vec<Message>,
@@ -29,7 +29,7 @@ struct Seen {
     ended: usize,
 }
 
-/// Ids and tokens that are easily mistaken for each other, or lost: number forms, escapes, each other's text.
+/// Ids and tokens that are easily confused or lost: number forms, escapes, each other's text.
 fn name() -> impl Strategy<Value = String> {
     let odd = [
         "0",
@@ -70,7 +70,7 @@ fn moves() -> impl Strategy<Value = Vec<(usize, Move)>> {
     prop::collection::vec((0usize..5, one), 1..80)
 }
 
-/// Does what the machine says.
+/// Carries out a step.
 fn take(seen: &mut Seen, step: Step) {
     match step {
         Step::Ask(requests) => seen.open.extend(requests),
@@ -102,7 +102,7 @@ proptest! {
         let mut next_id = ids();
         let mut calls: Vec<Seen> = Vec::new();
         for (id, token) in names {
-            // One client has one call of an id at a time.
+            // A client uses an id for one call at a time.
             if calls.iter().any(|seen| RequestId::parse(seen.id.as_bytes()) == RequestId::parse(id.as_bytes())) {
                 continue;
             }
@@ -175,7 +175,7 @@ proptest! {
                     let response = format!(
                         r#"{{"jsonrpc":"2.0","id":{},"result":{{"action":"decline"}}}}"#, question.id().unwrap()
                     );
-                    // It is offered to all, as a driver without a table would: one of them takes it.
+                    // Offered to all calls, as by a driver without a table: one of them takes it.
                     let response = message(&response);
                     for seen in &mut calls {
                         let awaits = seen.machine.awaits(&response.id().unwrap());

@@ -1,4 +1,4 @@
-//! What servers ask for in the middle of a call.
+//! Server requests in the middle of a call.
 
 use super::*;
 
@@ -116,7 +116,7 @@ fn a_client_that_fails_to_ask_its_user_has_cancelled_and_other_failures_end_the_
     assert!(params.contains(r#""a":{"action":"cancel"}"#), "{params}");
 }
 
-/// What a client of this revision is asked when the server asks this.
+/// The params that a client of this revision gets for a server request.
 fn asked(revision: &str, capabilities: &str, request: &str) -> Result<String, String> {
     let (mut session, _) = open(revision, capabilities);
     let mut call = call(&mut session, TOOL);

@@ -1,4 +1,4 @@
-//! What a revision does not know is not sent to its clients.
+//! Features that a revision lacks are not sent to its clients.
 
 use super::*;
 
@@ -110,7 +110,7 @@ fn what_a_translation_of_the_same_process_put_on_is_taken_off() {
         (r#"{"_meta":{"k":1},"content":[]}"#, r#"{"_meta":{"k":1},"content":[]}"#),
     ] {
         let mut answer = message(&format!(r#"{{"jsonrpc":"2.0","id":"c","result":{result}}}"#));
-        // As `to_legacy` does, and nobody has read it anew since.
+        // Edited as `to_legacy` does, and not read again since.
         let put: [(&str, &[u8]); 3] =
             [("resultType", br#""complete""#), ("ttlMs", b"0"), ("cacheScope", br#""private""#)];
         answer.edit(Part::Result, &[], &put).unwrap();
