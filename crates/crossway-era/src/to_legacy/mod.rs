@@ -52,9 +52,8 @@ const MODERN_META: [&str; 4] =
 
 /// Members of the params of a request that brings answers.
 const SECOND_REQUEST: [&str; 2] = ["inputResponses", "requestState"];
-/// Members of params that servers don't get, since we declare no tasks: "Receivers that do not declare the task capability for a request
-/// type
-/// **MUST** process requests of that type normally, ignoring any task-augmentation metadata if present" (2025-11-25,
+/// Members of params that servers don't get. Tasks are not advertised: "Receivers that do not declare the task capability for a request
+/// type **MUST** process requests of that type normally, ignoring any task-augmentation metadata if present" (2025-11-25,
 /// basic/utilities/tasks).
 const NOT_FOR_SERVERS: [&str; 3] = [SECOND_REQUEST[0], SECOND_REQUEST[1], TASK];
 
