@@ -1,4 +1,4 @@
-//! Silence, in paused time: over a pipe, for time does not stand still for sockets.
+//! Keep-alive during silence, in paused time: over a pipe, since time can't be paused for sockets.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod support;

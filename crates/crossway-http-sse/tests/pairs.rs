@@ -1,4 +1,4 @@
-//! The client and the server, one against the other, over real sockets.
+//! The client against the server, over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod support;
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::{Http, all, call, message, only, post, serve, soon};
 use tokio::sync::mpsc;
 
-/// A link with a server of ours at `path`, over HTTP+SSE.
+/// A link to `upstream` over a number of HTTP+SSE hops.
 async fn connect(upstream: impl Upstream, hops: usize) -> Link {
     let mut upstream: Box<dyn Upstream> = Box::new(upstream);
     for _ in 0..hops {
@@ -34,7 +34,7 @@ fn text(message: &Message) -> String {
     String::from_utf8(message.to_bytes().to_vec()).unwrap()
 }
 
-/// Sends a request, and gives the server's end with the request as it came there.
+/// Sends a request, and returns the server's end and the request as it arrived.
 async fn arrive(
     link: &Link,
     request: &str,
@@ -104,7 +104,7 @@ async fn twenty_calls_at_once_get_their_own_answers() {
     let address = serve(HttpSse::new(echoing, Config::default())).await;
     let upstream = HttpSseUpstream::new(&format!("http://{address}/sse"), Options::default()).unwrap();
     let links = [upstream.connect(Scope::Session), upstream.connect(Scope::Session)];
-    // The same ids in both sessions.
+    // Both sessions use the same ids.
     let calls = links.iter().enumerate().flat_map(|(who, link)| {
         (0..20).map(move |id| {
             let call = call(

@@ -20,7 +20,7 @@ async fn scripted(config: Config) -> (HttpSse, SocketAddr, Connections) {
     (service, address, connections)
 }
 
-/// A session, with the server's end of it.
+/// Opens a session, and returns it with the server's end.
 async fn open(address: SocketAddr, connections: &mut Connections) -> (Http, String, Server) {
     let (stream, endpoint) = Http::open(address, "/sse").await;
     let (scope, server) = soon(connections.recv()).await.unwrap();
@@ -38,7 +38,7 @@ fn ping(id: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)
 }
 
-/// Echoes what comes: the result of a request is its own params.
+/// An upstream whose results are the requests' params.
 fn echoing() -> Scripted {
     Scripted::answering(|message| {
         let Some(id) = message.id() else { return Vec::new() };
@@ -128,7 +128,7 @@ async fn line_breaks_within_messages_pass_as_white_space() {
     let (mut stream, endpoint) = Http::open(address, "/sse").await;
     let call = "{\r\n \"jsonrpc\": \"2.0\",\n \"id\": 1,\r \"method\": \"m\",\n \"params\": {\"a\":\r\n [1,\n2]}\r\n}\n";
     assert_eq!(post(address, &endpoint, call).await, 202);
-    // A stream of events has one kind of line break only.
+    // An event stream has only one kind of line break.
     assert_eq!(stream.message().await, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":\n\n [1,\n2]}}");
 }
 
@@ -151,7 +151,7 @@ async fn a_slow_reader_holds_up_its_own_stream_alone_and_is_refused_more() {
     let (mut slow, slow_endpoint) = Http::open(address, "/sse").await;
     let (mut quick, quick_endpoint) = Http::open(address, "/sse").await;
     let large = corpus::call_with_text(1, 1 << 20);
-    // It never reads, so sooner or later nothing more is taken.
+    // The client never reads, so sooner or later its messages are refused.
     let mut taken = 0;
     let refusal = loop {
         let (head, body) = ask(address, post_of(&slow_endpoint, &large)).await;
@@ -163,7 +163,7 @@ async fn a_slow_reader_holds_up_its_own_stream_alone_and_is_refused_more() {
     };
     assert_eq!((refusal.0, refusal.1.as_deref()), (429, Some("1")));
     assert_eq!(message(refusal.2).id().unwrap().to_string(), "1");
-    // What may let a call end is taken all the same.
+    // Messages that may let a call end are still accepted.
     for text in [
         r#"{"jsonrpc":"2.0","id":"q","result":{}}"#,
         r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"none"}}"#,
@@ -174,7 +174,7 @@ async fn a_slow_reader_holds_up_its_own_stream_alone_and_is_refused_more() {
     assert_eq!(post(address, &quick_endpoint, &ping("1")).await, 202);
     assert_eq!(quick.message().await, r#"{"jsonrpc":"2.0","id":1,"result":null}"#);
 
-    // What was taken is answered once it reads.
+    // Accepted requests are answered once the client reads.
     for _ in 0..taken {
         assert!(slow.message().await.len() > 1 << 20);
     }
@@ -228,7 +228,7 @@ async fn draining_ends_idle_streams_at_once_and_others_after_their_answers() {
     let (head, _) = ask(address, "GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert_eq!((head.status(), head.header("retry-after")), (503, Some("1")));
     assert_eq!(post(address, &endpoint, &ping("2")).await, 503);
-    // What is in flight may need it.
+    // Calls in flight may need responses.
     assert_eq!(post(address, &endpoint, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).await, 202);
 
     server.answer(&id, "{}");

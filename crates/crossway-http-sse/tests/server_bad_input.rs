@@ -1,4 +1,4 @@
-//! What the server makes of requests that it should not get, over real sockets.
+//! The server's handling of bad requests, over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod support;
@@ -25,7 +25,7 @@ async fn scripted(config: Config) -> (HttpSse, SocketAddr, Connections) {
     (service, address, connections)
 }
 
-/// A session, with the server's end of it.
+/// Opens a session, and returns it with the server's end.
 async fn open(address: SocketAddr, connections: &mut Connections) -> (Http, String, Server) {
     let (stream, endpoint) = Http::open(address, "/sse").await;
     let (scope, server) = soon(connections.recv()).await.unwrap();
@@ -43,7 +43,7 @@ fn ping(id: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)
 }
 
-/// Echoes what comes: the result of a request is its own params.
+/// An upstream whose results are the requests' params.
 fn echoing() -> Scripted {
     Scripted::answering(|message| {
         let Some(id) = message.id() else { return Vec::new() };
@@ -79,7 +79,7 @@ async fn what_is_unknown_or_has_no_answer_is_handed_on() {
         assert_eq!(post(address, &endpoint, text).await, 202, "{text}");
         assert_eq!(soon(server.receive()).await.unwrap(), message(text));
     }
-    // What was never asked can't be cancelled, so there is nothing to hand on.
+    // An unknown request can't be cancelled, so nothing is forwarded.
     let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":99}}"#;
     assert_eq!(post(address, &endpoint, cancel).await, 202);
     assert_eq!(post(address, &endpoint, r#"{"jsonrpc":"2.0","id":1,"method":"unheard-of"}"#).await, 202);
@@ -175,7 +175,7 @@ async fn an_unknown_ended_missing_or_malformed_session_is_refused() {
     ] {
         let (head, body) = ask(address, post_of(path, &ping("1"))).await;
         let is_error = message(body.as_str()).error().is_some();
-        // An id of digits alone has no other case.
+        // An id of digits alone looks the same in upper case.
         let is_same = path == endpoint;
         assert!(is_same || (head.status() == status && is_error), "{path}: {head:?} {body}");
     }
@@ -412,7 +412,7 @@ async fn a_request_too_many_is_answered_on_the_stream_and_a_stream_too_many_is_r
     assert_eq!(send("POST", &endpoint, cancelled.to_owned()).await.status(), 202);
     let refused = send("GET", "/sse", String::new()).await;
     assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"7".parse().unwrap()));
-    // Of what a client does not read there is no more than a bound.
+    // Unread answers are bounded.
     let statuses: Vec<u16> = {
         let mut statuses = Vec::new();
         for id in 0..=Limits::URGENT_MESSAGES {

@@ -1,4 +1,4 @@
-//! TLS: a server that is trusted, and one that is not.
+//! TLS: a trusted server, and an untrusted one.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod support;
@@ -23,7 +23,7 @@ fn certificate() -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(include_bytes!("tls/certificate.pem")).unwrap()
 }
 
-/// The URL of a server with a certificate of its own making, for `localhost`.
+/// Starts a server with a self-made certificate for `localhost`, and returns its URL.
 async fn serve() -> String {
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -70,7 +70,7 @@ async fn a_certificate_that_is_trusted_serves() {
     let url = serve().await;
     let link = HttpSseUpstream::new(&url, options.clone()).unwrap().connect(Scope::Session);
     assert_eq!(only(call(&link, PING)).await, PONG);
-    // The same through a tunnel.
+    // The same through a proxy's tunnel.
     let port: u16 = url.trim_start_matches("https://localhost:").trim_end_matches("/sse").parse().unwrap();
     let proxy = Proxy::start(Manner::Leads(([127, 0, 0, 1], port).into())).await.unwrap();
     let options = options.with_proxies(Proxies::all(&proxy.url()).unwrap());

@@ -1,4 +1,4 @@
-//! What the client says to a server, in which order, and how sessions begin and end.
+//! The client's requests and their order, and how sessions begin and end.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod support;
@@ -26,7 +26,7 @@ async fn nothing_is_connected_to_before_the_first_message() {
     let link = HttpSseUpstream::new(&fake.url("/sse"), Options::default()).unwrap().connect(Scope::Session);
     let mut listening = link.call(Call::listen(Context::default()));
     let reply = call(&link, PING);
-    // The first connection is the one that this call made.
+    // The first connection is the one that this call opened.
     let stream = fake.stream(ENDPOINT).await;
     let mut session = Session { link, stream, posts: fake.posts() };
     session.answer("{}").await;
@@ -57,7 +57,7 @@ async fn requests_are_posted_side_by_side_and_no_more_than_the_limit() {
     let replies = [call(&session.link, PING), call(&session.link, PING), call(&session.link, PING)];
     let posts = [session.posts.next().await, session.posts.next().await];
     assert!(session.posts.is_empty());
-    // Responses are not counted: the server may wait for one before it answers a POST.
+    // Responses don't count: the server may wait for one before it answers a POST.
     let response = r#"{"jsonrpc":"2.0","id":1,"result":{"roots":[]}}"#;
     assert!(all(call(&session.link, response)).await.is_empty());
     let post = session.posts.next().await;
@@ -82,7 +82,7 @@ async fn an_answer_in_the_response_of_the_post_is_taken() {
     post.refuse("200 OK\r\nContent-Type: application/json", &answer);
     assert_eq!(only(reply).await, PONG);
 
-    // Other JSON means nothing, and the answer comes on the stream.
+    // Other JSON has no meaning, and the answer comes on the stream.
     let reply = call(&session.link, PING);
     let post = session.posts.next().await;
     let id = post.id();
@@ -108,7 +108,7 @@ async fn a_cancellation_waits_until_its_request_was_taken() {
     let reply = call(&session.link, PING);
     let post = session.posts.next().await;
     drop(reply);
-    // This one has nothing to wait for, and shows that the cancellation had its chance.
+    // This one has nothing to wait for: it shows that the cancellation could have been sent.
     let other = call(&session.link, PING);
     let id = session.posts.next().await.accept();
     session.result(&id, "{}").await;

@@ -1,4 +1,4 @@
-//! What the client makes of servers that do not do as they should.
+//! The client's handling of servers that misbehave.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, and says where")]
 
 mod support;
@@ -21,7 +21,7 @@ async fn session() -> Session {
     Session::start(Options::default()).await
 }
 
-/// Answers the next request by these bytes.
+/// Answers the next request with these bytes.
 async fn respond(fake: &Fake, response: &str) {
     let mut http = fake.accept().await;
     http.head().await.unwrap();
@@ -199,7 +199,7 @@ async fn a_call_that_is_answered_with_garbage_fails_and_others_do_not() {
     session.result(&good_id, "{}").await;
     assert_eq!(only(good).await, PONG);
 
-    // Without an id it can be meant for the one call in flight alone.
+    // Without an id it must be meant for the only call in flight.
     let reply = call(&session.link, PING);
     session.posts.next().await.accept();
     session.stream.say(r#"{"jsonrpc":"2.0","result":{}}"#).await;
@@ -223,7 +223,7 @@ async fn an_answer_over_the_limit_fails_its_call_alone() {
     session.result(&small_id, "{}").await;
     assert_eq!(only(small).await, PONG);
 
-    // Where it does not tell whom it answers, nobody may wait for ever.
+    // Where the addressee can't be told, no call may wait for ever.
     let (one, two) = (call(&session.link, PING), call(&session.link, PING));
     session.posts.next().await.accept();
     session.posts.next().await.accept();
@@ -265,7 +265,7 @@ async fn a_refused_post_fails_its_call_with_the_right_outcome() {
             "NotSent: the MCP server refused the call with HTTP status 503; try again in 3 s",
         ),
         ("302 Found\r\nLocation: /message", "NotSent: the MCP server refused the call with HTTP status 302"),
-        // It may have been taken before this went wrong.
+        // The message may have been accepted before this went wrong.
         ("500 Oops", "Unknown: the MCP server refused the call with HTTP status 500"),
         ("502 Bad Gateway", "Unknown: the MCP server refused the call with HTTP status 502"),
     ] {
@@ -324,7 +324,7 @@ async fn an_idle_connection_that_the_server_has_closed_costs_no_call() {
     assert_eq!(only(reply).await, PONG);
 
     drop(idle);
-    // What comes in behind it shows that the client can know of the end.
+    // A later event shows that the client could have noticed the end.
     stream.say(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#).await;
     soon(listening.next()).await.unwrap().unwrap();
     Session { link, stream, posts: fake.posts() }.serves_on().await;

@@ -16,7 +16,7 @@ use super::error::{BoxError, CONNECTING, OpenError};
 
 pub(super) type Io = MaybeHttpsStream<Dialed>;
 
-/// Connects to one origin. The platform's certificates are read when they are first needed.
+/// Connects to one origin. The platform's certificates are read on first use.
 pub(super) struct Connector {
     origin: Uri,
     plain: Dialer,
@@ -70,7 +70,7 @@ impl Connector {
                 .await
                 .map_err(|error| OpenError::Tls(error.into()))??,
         };
-        // The connector says by itself what is spoken.
+        // The connector sets ALPN itself.
         config.alpn_protocols.clear();
         Ok(hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(config)
@@ -106,7 +106,7 @@ fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
         if error.is::<rustls::Error>() {
             return true;
         }
-        // An I/O error hides the error that it was made of from `source`.
+        // An I/O error hides the error it wraps from `source`.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         next = match inner {
             Some(inner) => Some(inner),

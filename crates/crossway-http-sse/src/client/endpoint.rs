@@ -1,14 +1,14 @@
-//! Validates the POST URL that the server's `endpoint` event gives.
+//! Validates the POST URL in the server's `endpoint` event.
 
 use http::uri::PathAndQuery;
 use url::{Position, Url};
 
 use super::error::OpenError;
 
-/// Resolves what the `endpoint` event says against the URL of the stream (2024-11-05, basic/transports: "the server
+/// Resolves the URI of the `endpoint` event against the stream's URL (2024-11-05, basic/transports: "the server
 /// **MUST** send an `endpoint` event containing a URI for the client to use for sending messages").
 ///
-/// All that is POSTed carries the upstream's credentials, so the URI has to be of the stream's own origin.
+/// Each POST carries the upstream's credentials, so the URI must be of the stream's own origin.
 pub(super) fn resolve(stream: &Url, uri: &[u8]) -> Result<Url, OpenError> {
     let uri = std::str::from_utf8(uri).map_err(|error| OpenError::InvalidEndpoint(error.into()))?;
     let endpoint = stream.join(uri.trim()).map_err(|error| OpenError::InvalidEndpoint(error.into()))?;
@@ -18,13 +18,13 @@ pub(super) fn resolve(stream: &Url, uri: &[u8]) -> Result<Url, OpenError> {
     Ok(endpoint)
 }
 
-/// What stands in the request line.
+/// The path and query for the request line.
 pub(super) fn path_of(url: &Url) -> Result<PathAndQuery, OpenError> {
     let path = &url[Position::BeforePath..Position::AfterQuery];
     path.parse().map_err(|error: http::uri::InvalidUri| OpenError::InvalidEndpoint(error.into()))
 }
 
-/// Where a redirect leads, if it stays within the origin.
+/// The target of a redirect, if it is within the origin.
 pub(super) fn redirect(from: &Url, location: Option<&http::HeaderValue>) -> Result<Url, OpenError> {
     let location = location.and_then(|location| location.to_str().ok());
     let to = location.and_then(|location| from.join(location).ok()).ok_or(OpenError::Redirect("nowhere"))?;

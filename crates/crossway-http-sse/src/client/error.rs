@@ -7,46 +7,46 @@ use std::time::Duration;
 use crossway_service::{CallError, Outcome, Reason};
 use http::{HeaderName, StatusCode};
 
-/// What is wrong with the URL or the options of an upstream.
+/// An error in the URL or the options of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// It is not a URL.
+    /// The URL is invalid.
     #[error("the upstream's URL is not valid")]
     Url(#[source] url::ParseError),
-    /// Its scheme is another than `http` and `https`.
+    /// The URL's scheme is neither `http` nor `https`.
     #[error("the upstream's URL has to start with http:// or https://")]
     Scheme,
-    /// A user name or a password stands in it.
+    /// The URL has a user name or a password.
     #[error("the upstream's URL must not hold credentials; give an Authorization header instead")]
     Credentials,
-    /// This header is the transport's own.
+    /// The transport sets this header itself.
     #[error("the header {0} is set by the transport")]
     Header(HeaderName),
 }
 
-/// A foreign error in whole.
+/// An error of another crate.
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Why a server's stream of events could not be opened.
+/// Why a server's event stream could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// No connection to the server.
+    /// The connection could not be established.
     #[error("no connection to the server")]
     Connect(#[source] BoxError),
-    /// The server can't be trusted: TLS failed.
+    /// TLS failed: the server can't be trusted.
     #[error("no trusted connection to the server")]
     Tls(#[source] BoxError),
     /// The connection broke.
     #[error("the connection broke")]
     Broken(#[source] hyper::Error),
-    /// It took too long.
+    /// Opening the stream took too long.
     #[error("{what} took longer than {} ms", after.as_millis())]
     TimedOut {
-        /// What took too long.
+        /// The step that took too long.
         what: &'static str,
-        /// The bound that it exceeds.
+        /// The time limit.
         after: Duration,
     },
     /// The server refused the GET.
@@ -54,25 +54,25 @@ pub enum OpenError {
     Status {
         /// The status.
         status: StatusCode,
-        /// When to try again, if the server said so.
+        /// The server's `Retry-After`, if it gave one.
         retry_after: Option<Duration>,
     },
-    /// The server redirects to another origin, or nowhere, or in a circle.
+    /// The server redirects to another origin, without a target, or in a circle.
     #[error("the server redirects {0}")]
     Redirect(&'static str),
-    /// What the server answered with is no stream of events.
+    /// The response is not an event stream.
     #[error("the server answered with {0} instead of a stream of events")]
     NotEvents(String),
-    /// The stream is compressed, though it was to come as it is.
+    /// The stream is compressed, though that was not asked for.
     #[error("the server's stream of events is encoded as {0}, which was not asked for")]
     Encoded(String),
-    /// The stream ended, or said something else, before it said where to POST.
+    /// The stream ended, or sent something else, before the `endpoint` event.
     #[error("the stream {0} before it said where to send messages")]
     NoEndpoint(&'static str),
-    /// Where to POST is not a valid URL.
+    /// The URI in the `endpoint` event is invalid.
     #[error("the server's endpoint for messages is not a valid URL")]
     InvalidEndpoint(#[source] BoxError),
-    /// The server wants messages, and with them credentials, to be sent to another origin.
+    /// The `endpoint` event names another origin, which would get the credentials.
     #[error("the server's endpoint for messages is of another origin ({0}); that is refused")]
     ForeignEndpoint(String),
 }
@@ -97,14 +97,14 @@ impl OpenError {
         }
     }
 
-    /// Whether the server could not be reached at all, or not be trusted.
+    /// Whether the server could not be reached at all, or could not be trusted.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Tls(_))
             || matches!(self, Self::TimedOut { what, .. } if *what == CONNECTING)
     }
 
-    /// What the calls that waited for the stream are told. None of them was sent.
+    /// The error for the calls that waited for the stream. None of them was sent.
     pub(super) fn to_call_error(&self) -> CallError {
         CallError::new(
             match self {
@@ -118,9 +118,9 @@ impl OpenError {
     }
 }
 
-/// What [`OpenError::TimedOut`] names.
+/// A step in [`OpenError::TimedOut`].
 pub(super) const CONNECTING: &str = "connecting";
-/// What [`OpenError::TimedOut`] names.
+/// A step in [`OpenError::TimedOut`].
 pub(super) const ENDPOINT_EVENT: &str = "the stream's first event";
 
 /// An error with its causes, in one line.

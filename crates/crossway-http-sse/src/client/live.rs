@@ -22,18 +22,18 @@ use super::{ClientLimits, Shared};
 
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
-/// A stream that is read and POSTs that are under way, in one task.
+/// A session's open stream and its POSTs under way, in one task.
 pub(super) struct Live {
     mux: Mux<Outbox>,
     shared: Arc<Shared>,
     stream: EventStream,
     target: Arc<Target>,
     posts: FuturesUnordered<Post>,
-    /// How many POSTs there are of each [kind](What::index).
+    /// The number of POSTs under way, by [kind](What::index).
     under_way: [usize; 4],
-    /// When to look for POSTs that take too long. Set up with the first of them, and from then on kept.
+    /// When to check for overdue POSTs. Created with the first POST, and kept.
     tick: Option<Pin<Box<Sleep>>>,
-    /// The id of `initialize`, whose answer tells the revision.
+    /// The id of `initialize`, whose answer has the revision.
     initialize: Option<CallKey>,
 }
 
@@ -68,13 +68,13 @@ impl Live {
         }
     }
 
-    /// Serves the session until the stream ends or the client goes away.
+    /// Serves the session until the stream ends or the client hangs up.
     pub(super) async fn run(mut self) -> Reason {
         let reason = std::future::poll_fn(|cx| self.poll(cx)).await;
         if reason != Reason::Closing {
             return reason;
         }
-        // What the client said last, and the cancellations of what it no longer waits for.
+        // Sends the client's last messages, and the cancellations of its open calls.
         let flush = std::pin::pin!(tokio::time::sleep(self.shared.limits.flush));
         let flushed = std::future::poll_fn(|cx| {
             let end = self.poll(cx);
@@ -91,7 +91,7 @@ impl Live {
         }
     }
 
-    /// Ready when the stream has ended, or when the client has gone.
+    /// Ready when the stream has ended, or the client has hung up.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
         let standing = self.mux.outlet().watch(cx);
         loop {
@@ -128,10 +128,10 @@ impl Live {
         self.stream.poll_next(cx)
     }
 
-    /// What may be POSTed now.
+    /// The next message that may be POSTed now.
     ///
-    /// Requests go side by side, for a server may answer a POST only when the call is done. What comes behind a
-    /// notification waits until the server has taken it: `notifications/initialized` comes first.
+    /// Requests are POSTed concurrently, since a server may answer a POST only when the call is done. Messages behind a notification wait
+    /// until the server has accepted it: `notifications/initialized` must come first.
     fn next_message(&self) -> Option<Message> {
         let [requests, responses, notifications, _] = self.under_way;
         let most = self.shared.limits.posts_in_flight;
@@ -143,8 +143,8 @@ impl Live {
         })
     }
 
-    /// Whether the request that is cancelled has been taken, or takes so long that this cannot be waited for. On
-    /// two connections the cancellation could come in first, and would be lost.
+    /// Whether the cancelled request's POST is done, or takes too long to wait for. On two connections the cancellation could overtake
+    /// the request, and would be lost.
     fn is_taken(&self, cancellation: &Message) -> bool {
         let key = cancellation.cancelled_id().and_then(|id| CallKey::from_id(&id));
         let post = key.and_then(|key| self.posts.iter().find(|post| post.what == What::Request(key)));
@@ -155,7 +155,7 @@ impl Live {
         let what = match Calls::<()>::key_of(&message) {
             Some(key) => What::Request(key),
             None if message.is_response() => What::Response,
-            // It holds up nobody.
+            // A cancellation does not hold up other messages.
             None if is_cancellation(&message) => What::Cancellation,
             None => What::Notification,
         };
@@ -180,7 +180,7 @@ impl Live {
     }
 
     fn handle_event(&mut self, event: SseEvent) {
-        // Data that is empty primes a client; other types of event are not of this transport.
+        // Empty data primes a client; other event types are not part of this transport.
         if event.event != sse::MESSAGE || event.data.is_empty() {
             return;
         }
@@ -197,7 +197,7 @@ impl Live {
     fn accept(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::One(message) => self.accept_one(message),
-            // A server of revision 2025-03-26 may send them, whatever the transport.
+            // A server of revision 2025-03-26 may send batches on any transport.
             Incoming::Batch(messages) => messages.into_iter().for_each(|message| self.accept_one(message)),
         }
     }
@@ -221,12 +221,12 @@ impl Live {
         }
     }
 
-    /// Fails the call that something unreadable answers, as far as that can be told from its first bytes. A call
-    /// that is answered with garbage must not wait for ever.
+    /// Fails the call that an unreadable message answers, as far as the message's first bytes tell which. A call that is answered with
+    /// garbage must not wait for ever.
     fn blame(&self, head: &Bytes, reason: &Reason) -> bool {
         let key = match id_in(head) {
             Some(key) => Some(key),
-            // What does not look like a message was not meant to be one.
+            // Text that does not look like a message was not meant to be one.
             None if head.trim_ascii_start().first() == Some(&b'{') => self.mux.only_call(),
             None => None,
         };
@@ -236,7 +236,7 @@ impl Live {
         key.is_some()
     }
 
-    /// Ready when POSTs were given up.
+    /// Ready when overdue POSTs were given up.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.posts.is_empty() {
             return Poll::Pending;
@@ -286,13 +286,13 @@ impl Future for Post {
     }
 }
 
-/// The call that a piece of JSON names as its id, if it is one of ours: they are numbers, and large.
+/// The call whose id a piece of JSON has, if it is one of ours: these ids are large numbers.
 fn id_in(head: &[u8]) -> Option<CallKey> {
     const NAME: &[u8] = b"\"id\"";
     let at = head.windows(NAME.len()).position(|window| window == NAME)?;
     let value = head[at + NAME.len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
     let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    // Digits that the piece ends with may go on.
+    // Digits at the end of the piece may be incomplete.
     let id = (digits < value.len()).then(|| RequestId::parse(&value[..digits])).flatten()?;
     CallKey::from_id(&id)
 }

@@ -26,11 +26,11 @@ pub use crossway_dial::{BadProxy, Proxies};
 pub use error::{OpenError, OptionsError};
 pub use upstream::{HttpSseUpstream, Options};
 
-/// What all sessions with an upstream share.
+/// State shared by all sessions with an upstream.
 struct Shared {
     url: Url,
     connector: Connector,
-    /// Where a proxy makes the requests.
+    /// Set if a proxy makes the requests.
     forward: Option<Forward>,
     pool: Pool,
     get_headers: HeaderMap,
@@ -39,10 +39,10 @@ struct Shared {
 }
 
 impl Shared {
-    /// What stands in the line of a request for `url`.
+    /// The target in the request line for `url`.
     fn target(&self, url: &Url) -> Result<Uri, OpenError> {
         match self.forward {
-            // In absolute-form, which has no user (RFC 9110, section 4.2.4).
+            // In absolute-form, which has no userinfo (RFC 9110, section 4.2.4).
             Some(_) => format!("{}://{}", url.scheme(), &url[Position::BeforeHost..Position::AfterQuery])
                 .parse()
                 .map_err(|error: InvalidUri| OpenError::InvalidEndpoint(error.into())),
@@ -50,7 +50,7 @@ impl Shared {
         }
     }
 
-    /// Whether it was the proxy that refused a request, by its status.
+    /// The error if this status is a refusal by the proxy.
     fn refused_by_proxy(&self, status: StatusCode) -> Option<OpenError> {
         let refused = self.forward.as_ref()?.refused(status)?;
         Some(OpenError::Connect(refused.into()))

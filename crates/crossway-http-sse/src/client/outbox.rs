@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::ClientLimits;
 use super::session::Session;
 
-/// The way out of a session.
+/// The outgoing queue of a session.
 pub(super) struct Outbox {
     limits: ClientLimits,
     state: Mutex<State>,
@@ -23,24 +23,24 @@ pub(super) struct Outbox {
 struct State {
     /// Requests and notifications.
     ordered: VecDeque<Message>,
-    /// Cancellations and responses: they wait for nothing that was said before, for that may be waiting for them.
+    /// Cancellations and responses: these don't wait for earlier messages, which may be waiting for them.
     urgent: VecDeque<Message>,
     bytes: usize,
-    /// The session, while it has no stream and nothing to say.
+    /// The session's state, while it has no stream and nothing to send.
     parked: Option<Session>,
     waker: Option<Waker>,
     is_hung_up: bool,
     is_over: bool,
-    /// Dropped when the session is over, which tells those who wait for that.
+    /// Dropped when the session is over, which notifies those who wait for that.
     closings: Vec<oneshot::Sender<()>>,
 }
 
-/// How things stand with the client.
+/// The state of the client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
-    /// It has gone.
+    /// The client has hung up.
     pub(super) is_hung_up: bool,
-    /// All that it said is on its way.
+    /// Nothing is queued.
     pub(super) is_empty: bool,
 }
 
@@ -49,7 +49,7 @@ impl Outbox {
         Self { limits, state: Mutex::default() }
     }
 
-    /// Keeps a session until the client says something. Gives it back if there is something to do at once.
+    /// Keeps a session until the client sends something. Returns it if there is something to do at once.
     pub(super) fn park(&self, session: Session) -> Option<Session> {
         let mut state = self.state();
         if state.is_hung_up || !state.is_empty() {
@@ -59,7 +59,7 @@ impl Outbox {
         None
     }
 
-    /// The next message that may go now.
+    /// Removes the next message that may be sent now.
     pub(super) fn pop(&self, may_go: impl Fn(&Message) -> bool) -> Option<Message> {
         let mut state = self.state();
         let message = match state.urgent.iter().position(&may_go) {
@@ -69,21 +69,21 @@ impl Outbox {
         }?;
         state.bytes -= message.len();
         if state.is_empty() {
-            // An idle session holds nothing for a busy one's queue.
+            // An idle session releases memory that a busy one needed.
             state.ordered.shrink_to(8);
             state.urgent.shrink_to(8);
         }
         Some(message)
     }
 
-    /// Takes all that waits.
+    /// Removes all queued messages.
     pub(super) fn drain(&self) -> impl Iterator<Item = Message> + use<> {
         let mut state = self.state();
         state.bytes = 0;
         mem::take(&mut state.urgent).into_iter().chain(mem::take(&mut state.ordered))
     }
 
-    /// How things stand; the task is woken when that changes.
+    /// The client's state; the task is woken when it changes.
     pub(super) fn watch(&self, cx: &mut Context<'_>) -> Standing {
         let mut state = self.state();
         match &mut state.waker {
@@ -93,14 +93,14 @@ impl Outbox {
         Standing { is_hung_up: state.is_hung_up, is_empty: state.is_empty() }
     }
 
-    /// The session is over: nothing is taken from now on.
+    /// Ends the session: no messages are accepted from now on.
     pub(super) fn end(&self) {
         let mut state = self.state();
         *state = State { is_hung_up: true, is_over: true, ..State::default() };
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the queues whole.
+        // A panic elsewhere leaves the queues consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,7 +116,7 @@ impl State {
         }
     }
 
-    /// Takes a request back that its client has cancelled before it left.
+    /// Removes a queued request that its client has cancelled. Returns whether there was one.
     fn take_back(&mut self, cancellation: &Message) -> bool {
         let id = cancellation.cancelled_id();
         let at = self.ordered.iter().position(|message| message.is_request() && message.id() == id);
@@ -131,7 +131,7 @@ impl Outlet for Outbox {
         let is_cancellation = is_cancellation(&message);
         let mut state = self.state();
         if state.is_hung_up || state.is_over {
-            // What is told to a session that ends is what becomes of its calls, and nothing else.
+            // A session that is ending accepts only the cancellations of its calls.
             if !is_cancellation || state.is_over {
                 return Err(Reason::Closing);
             }

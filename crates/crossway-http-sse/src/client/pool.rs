@@ -16,7 +16,7 @@ impl Pool {
         Self { idle: Mutex::default(), max_connections, max_age }
     }
 
-    /// The connection that was used last, if one is fresh enough.
+    /// Takes the most recently used connection, if it is fresh enough.
     pub(super) fn take(&self) -> Option<Box<Wire>> {
         let mut idle = self.idle();
         let (since, wire) = idle.pop()?;
@@ -28,7 +28,7 @@ impl Pool {
         None
     }
 
-    /// Takes a connection back.
+    /// Returns a connection to the pool.
     pub(super) fn put(&self, wire: Box<Wire>) {
         let now = Instant::now();
         let mut idle = self.idle();
@@ -44,7 +44,7 @@ impl Pool {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Box<Wire>)>> {
-        // A panic elsewhere leaves the list whole.
+        // A panic elsewhere leaves the list consistent.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

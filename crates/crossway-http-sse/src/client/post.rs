@@ -18,7 +18,7 @@ use super::error::{OpenError, chain};
 use super::wire::{Outgoing, Wire};
 use super::{ClientLimits, Shared};
 
-/// Where a session POSTs, and with which headers.
+/// The URL and headers of a session's POSTs.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) url: Url,
@@ -40,11 +40,11 @@ impl Target {
     }
 }
 
-/// POSTs a message. Gives the messages that the response holds, which common servers send on the stream instead.
+/// POSTs a message. Returns the messages in the response; common servers send these on the stream instead.
 ///
 /// # Errors
 ///
-/// The outcome is *not sent* where the server said so by its status, or where nothing reached it.
+/// The outcome is *not sent* where the server's status says so, or where nothing reached it.
 pub(super) async fn post(
     shared: Arc<Shared>,
     mut target: Arc<Target>,
@@ -56,7 +56,7 @@ pub(super) async fn post(
         if let Some(refused) = shared.refused_by_proxy(status) {
             return Err(refused.to_call_error());
         }
-        // These two alone keep the method (RFC 9110, sections 15.4.8 and 15.4.9).
+        // Only these two keep the method (RFC 9110, sections 15.4.8 and 15.4.9).
         if matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
             let to = redirect(&target.url, response.headers().get(LOCATION));
             let to = to.and_then(|url| Target::new(&shared, url, target.headers.clone()));
@@ -65,7 +65,7 @@ pub(super) async fn post(
             continue;
         }
         let refusal = (!status.is_success()).then(|| refusal(&response));
-        // Nothing but an answer would be told here in JSON.
+        // A JSON body would be the answer, so only that is worth a note.
         let coding = coding(response.headers());
         if let Some(coding) = coding.as_deref().filter(|_| BodyKind::of(response.headers()) == BodyKind::Json)
         {
@@ -85,7 +85,7 @@ pub(super) async fn post(
             }
         };
         recycle(&shared, wire).await;
-        // JSON that is no message is the server's way of saying that all is well.
+        // JSON that is not a message is just a server's way of saying OK.
         let answer = Incoming::parse(text, &shared.limits.message).ok();
         return match refusal {
             None => Ok(answer),
@@ -98,7 +98,7 @@ pub(super) async fn post(
     Err(OpenError::Redirect("too often").to_call_error())
 }
 
-/// Sends a request on a connection that waits for one, or on a new one.
+/// Sends a request on an idle connection, or on a new one.
 async fn send(shared: &Shared, mut request: Outgoing) -> Result<(Box<Wire>, Response<Body>), CallError> {
     loop {
         let (mut wire, is_fresh) = match shared.pool.take() {
@@ -108,7 +108,7 @@ async fn send(shared: &Shared, mut request: Outgoing) -> Result<(Box<Wire>, Resp
         match wire.send(request).await {
             Ok(response) => return Ok((wire, response)),
             Err(fault) => match fault.unsent {
-                // The server had closed it meanwhile.
+                // The server had closed the connection meanwhile.
                 Some(unsent) if !is_fresh => request = *unsent,
                 Some(_) => return Err(CallError::not_sent(Reason::Unavailable(chain(&fault.error).into()))),
                 None => return Err(CallError::unknown(Reason::Ended(chain(&fault.error).into()))),
@@ -117,7 +117,7 @@ async fn send(shared: &Shared, mut request: Outgoing) -> Result<(Box<Wire>, Resp
     }
 }
 
-/// Reads a body that nobody wants, so that its connection can be used again.
+/// Reads and drops a body, so that its connection can be reused.
 async fn discard(shared: &Shared, mut wire: Box<Wire>, response: Response<Body>) {
     if let Ok(Some(_)) = wire.collect(response.into_body(), ClientLimits::DISCARDED_BYTES).await {
         recycle(shared, wire).await;
@@ -130,7 +130,7 @@ async fn recycle(shared: &Shared, mut wire: Box<Wire>) {
     }
 }
 
-/// What a status that is no success says of the message.
+/// The error for a status other than success.
 fn refusal(response: &Response<Body>) -> CallError {
     let status = response.status();
     let reason = Reason::Refused { status: status.as_u16(), retry_after: retry_after(response) };
@@ -142,7 +142,7 @@ fn refusal(response: &Response<Body>) -> CallError {
                 | StatusCode::SERVICE_UNAVAILABLE
                 | StatusCode::HTTP_VERSION_NOT_SUPPORTED
         );
-    // Proxies say 408 of requests that they have handed on in part or as a whole. A failure of the server's own, or a gateway's that lost its upstream, may have come after it was taken.
+    // Proxies send 408 for requests that they have forwarded in part or whole. After 500 or 502 the message may have been accepted.
     if is_refused { CallError::not_sent(reason) } else { CallError::unknown(reason) }
 }
 
@@ -151,7 +151,7 @@ pub(super) fn retry_after(response: &Response<Body>) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Whether a JSON-RPC error in a refusal is about this message.
+/// Whether a JSON-RPC error in a refusal answers this message.
 fn answers(answer: &Message, message: &Message) -> bool {
     answer.kind() == Kind::Error
         && message.is_request()

@@ -13,7 +13,7 @@ use super::live::Live;
 use super::outbox::Outbox;
 use super::stream::EventStream;
 
-/// A session that has no stream.
+/// A session without a stream.
 pub(super) struct Session {
     pub(super) mux: Mux<Outbox>,
     pub(super) shared: Arc<Shared>,
@@ -33,14 +33,14 @@ impl Session {
         }
     }
 
-    /// Whether there is still a session to be served, which is when no stream could be opened.
+    /// Returns whether the session lives on, which is when no stream could be opened.
     async fn serve(&self) -> bool {
         let outbox = self.mux.outlet();
         let gone = std::future::poll_fn(|cx| match outbox.watch(cx).is_hung_up {
             true => Poll::Ready(()),
             false => Poll::Pending,
         });
-        // Boxed, so that a session that lasts does not hold what opening it took.
+        // Boxed, so that a long session does not hold the state of opening.
         let open = Box::pin(EventStream::open(&self.shared));
         match select(gone, open).await {
             Either::Left(_) => self.end(Reason::Closing),
@@ -59,7 +59,7 @@ impl Session {
         false
     }
 
-    /// Ends a session, and fails what is in flight on it.
+    /// Ends a session, and fails the calls in flight on it.
     pub(super) fn end(&self, reason: Reason) {
         let outbox = self.mux.outlet();
         let unsent: HashSet<_> = outbox.drain().filter_map(|message| Calls::<()>::key_of(&message)).collect();
@@ -68,13 +68,13 @@ impl Session {
     }
 }
 
-/// A session whose task runs. If the task is stopped, its calls fail rather than wait for ever.
+/// A session whose task runs. If the task is dropped, its calls fail rather than wait for ever.
 struct Running(Option<Session>);
 
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(session) = self.0.take() {
-            // Without effect on a session that has ended.
+            // No effect on a session that has ended.
             session.end(Reason::Ended("its session was stopped".into()));
         }
     }

@@ -25,16 +25,16 @@ pub(super) struct EventStream {
     decoder: SseDecoder,
 }
 
-/// What comes out of a stream.
+/// The next item of a stream.
 pub(super) enum Streamed {
     Event(SseEvent),
     TooLarge(EventTooLarge),
-    /// It is over; the text says how.
+    /// The stream has ended; the text says how.
     Ended(&'static str),
 }
 
 impl EventStream {
-    /// Opens the stream and waits until the server has said where to POST.
+    /// Opens the stream and waits for the `endpoint` event.
     pub(super) async fn open(shared: &Shared) -> Result<(Self, Target), OpenError> {
         let after = shared.limits.endpoint;
         match tokio::time::timeout(after, Self::try_open(shared)).await {
@@ -56,7 +56,7 @@ impl EventStream {
                 Streamed::Event(event) if event.event == sse::MESSAGE => {
                     return Err(OpenError::NoEndpoint("sent a message"));
                 }
-                // What this revision does not know is no reason to give up.
+                // Events that this revision does not know are skipped.
                 Streamed::Event(_) => {}
                 Streamed::TooLarge(_) => return Err(OpenError::NoEndpoint("sent too large an event")),
                 Streamed::Ended(_) => return Err(OpenError::NoEndpoint("ended")),
@@ -89,7 +89,7 @@ impl EventStream {
         Err(OpenError::Redirect("too often"))
     }
 
-    /// What comes next. Not to be polled after the end.
+    /// The next item. Must not be polled after the end.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Streamed> {
         loop {
             match self.decoder.next_event() {
@@ -115,7 +115,7 @@ fn check_is_event_stream(response: &Response<Incoming>) -> Result<(), OpenError>
     }
     let name =
         response.headers().get(CONTENT_TYPE).and_then(|name| name.to_str().ok()).unwrap_or("an untyped body");
-    // A name is enough; what else stands there is the server's text.
+    // The media type is enough; the rest is the server's text.
     let name = name.split(';').next().unwrap_or_default();
     Err(OpenError::NotEvents(name.chars().filter(|c| !c.is_control()).take(64).collect()))
 }

@@ -24,18 +24,18 @@ use super::session::Session;
 use super::stream::EventStream;
 use super::{ClientLimits, OpenError, OptionsError, Shared};
 
-/// How an upstream is to be reached.
+/// Options of an upstream's connections.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// Headers for the GET and for every POST, credentials for example. Their values are never logged.
+    /// Headers for the GET and each POST, such as credentials. Their values are never logged.
     pub headers: HeaderMap,
-    /// How TLS is done; by default with the platform's root certificates.
+    /// The TLS config; by default one with the platform's root certificates.
     pub tls: Option<Arc<ClientConfig>>,
-    /// Which outgoing proxy requests go through; by default none, and the environment is not looked at. The time for connecting is that
-    /// for proxy, tunnel and TLS together.
+    /// The outgoing proxies; by default none, and the environment is ignored. The time limit for connecting covers proxy, tunnel and TLS
+    /// together.
     pub proxies: Proxies,
-    /// How long to wait, and how much to hold.
+    /// Time and size limits.
     pub limits: ClientLimits,
 }
 
@@ -47,21 +47,21 @@ impl Options {
         self
     }
 
-    /// Does TLS in another way than by default: with other roots, or with a certificate of one's own.
+    /// Sets the TLS config: for other roots, or for a client certificate.
     #[must_use]
     pub fn with_tls(mut self, config: Arc<ClientConfig>) -> Self {
         self.tls = Some(config);
         self
     }
 
-    /// Sets which outgoing proxy requests go through.
+    /// Sets the outgoing proxies.
     #[must_use]
     pub fn with_proxies(mut self, proxies: Proxies) -> Self {
         self.proxies = proxies;
         self
     }
 
-    /// Sets the bounds.
+    /// Sets the limits.
     #[must_use]
     pub fn with_limits(mut self, limits: ClientLimits) -> Self {
         self.limits = limits;
@@ -82,26 +82,25 @@ impl fmt::Debug for Options {
 
 /// An MCP server that speaks HTTP+SSE, the transport of revision 2024-11-05.
 ///
-/// | link | what it does |
+/// | link | behaviour |
 /// |---|---|
-/// | [`Scope::Session`], [`Scope::Pooled`] | opens a stream when it is first called, and is a session for as long as that lasts |
-/// | [`Scope::Shared`] | refuses all requests: this transport has no stateless ones |
+/// | [`Scope::Session`], [`Scope::Pooled`] | opens a stream with the first call; the session lasts as long as the stream |
+/// | [`Scope::Shared`] | refuses all requests: this transport has no stateless requests |
 ///
-/// A stream that can't be opened fails the calls that wait for it, *not sent*, and the next call tries again. A
-/// stream that breaks ends the session and fails what is in flight, *unknown*. Modern requests are refused at once,
-/// whatever the link, so that clients fall back to `initialize`. Links have to be used within a tokio runtime.
+/// If a stream can't be opened, the calls that wait for it fail, *not sent*, and the next call tries again. If a stream breaks, the session
+/// ends and the calls in flight fail, *unknown*. Modern requests are refused at once on any link, so that clients fall back to
+/// `initialize`. Links have to be used within a tokio runtime.
 #[derive(Clone)]
 pub struct HttpSseUpstream {
     shared: Arc<Shared>,
 }
 
 impl HttpSseUpstream {
-    /// The server whose stream is at `url`. Connects to nothing yet.
+    /// A server with its stream at `url`. Connects to nothing yet.
     ///
     /// # Errors
     ///
-    /// When the URL is not valid, not `http` or `https`, or holds credentials; when a header is among those that the
-    /// transport sets itself.
+    /// When the URL is invalid, not `http` or `https`, or has credentials; when a header is one that the transport sets itself.
     pub fn new(url: &str, options: Options) -> Result<Self, OptionsError> {
         let mut url = Url::parse(url).map_err(OptionsError::Url)?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -136,7 +135,7 @@ impl HttpSseUpstream {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Whether the server speaks this transport: opens a stream, waits for its `endpoint` event, and closes it.
+    /// Checks that the server speaks this transport: opens a stream, waits for its `endpoint` event, and closes it.
     ///
     /// 2025-11-25, basic/transports, Backwards Compatibility: "Issue a GET request to the server URL, expecting that
     /// this will open an SSE stream and return an `endpoint` event as the first event."
@@ -147,13 +146,13 @@ impl HttpSseUpstream {
     ///
     /// # Errors
     ///
-    /// When no such stream opens; [`OpenError::is_other_transport`] tells whether a server is there all the same.
+    /// When no such stream opens; [`OpenError::is_other_transport`] tells whether a server of another transport answered.
     pub async fn probe(&self) -> Result<(), OpenError> {
         EventStream::open(&self.shared).await.map(drop)
     }
 }
 
-/// What `Host` has to say: the URL's own host, which many servers check.
+/// The value of `Host`: the URL's host and port, which many servers check.
 fn host(url: &Url) -> Result<HeaderValue, OptionsError> {
     let host = url.host_str().unwrap_or_default();
     let host = match url.port() {
@@ -171,7 +170,7 @@ impl Upstream for HttpSseUpstream {
         let limits = self.shared.limits;
         let mux = Mux::new(Outbox::new(limits), limits.service, scope.into());
         let session = Session { mux: mux.clone(), shared: Arc::clone(&self.shared) };
-        // Nothing has been said yet, and nobody can have gone.
+        // Nothing is queued yet, and the client can't have hung up.
         let parked = mux.outlet().park(session);
         debug_assert!(parked.is_none());
         Link::new(LegacyOnly(mux.link()))
@@ -179,7 +178,7 @@ impl Upstream for HttpSseUpstream {
 }
 
 impl fmt::Debug for HttpSseUpstream {
-    /// Without the query, in which some servers want a key.
+    /// Without the query, which may have a key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpSseUpstream")
             .field("origin", &self.shared.url.origin().ascii_serialization())
@@ -188,7 +187,7 @@ impl fmt::Debug for HttpSseUpstream {
     }
 }
 
-/// A session's link, which refuses modern requests: this transport ended before them.
+/// A session's link, which refuses modern requests: this transport was removed before modern revisions.
 struct LegacyOnly(Link);
 
 impl Connection for LegacyOnly {
@@ -204,7 +203,7 @@ impl Connection for LegacyOnly {
     }
 }
 
-/// The link of requests without a session.
+/// The link for requests without a session.
 struct Refusing;
 
 impl Connection for Refusing {

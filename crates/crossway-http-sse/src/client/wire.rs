@@ -16,22 +16,22 @@ use super::error::OpenError;
 
 pub(super) type Outgoing = Request<Full<Slices>>;
 
-/// An HTTP/1.1 connection on which one exchange at a time takes place.
+/// An HTTP/1.1 connection for one exchange at a time.
 pub(super) struct Wire {
     sender: SendRequest<Full<Slices>>,
-    /// Gone once it has come to its end: only then does the sender know of that, too.
+    /// `None` once the connection has ended: only then does the sender notice, too.
     connection: Option<Connection<Io, Full<Slices>>>,
 }
 
-/// How sending a request fails.
+/// Why a request could not be sent.
 pub(super) struct SendFault {
-    /// The request, if none of it was written.
+    /// The request, if nothing of it was written.
     pub(super) unsent: Option<Box<Outgoing>>,
     pub(super) error: hyper::Error,
 }
 
 impl Wire {
-    /// Opens a connection. It is boxed, as is the future: both are large, and pass through many hands.
+    /// Opens a connection. The connection and the future are boxed: both are large, and are moved often.
     pub(super) fn connect(connector: &Connector) -> BoxFuture<'_, Result<Box<Self>, OpenError>> {
         Box::pin(async {
             let io = connector.connect().await?;
@@ -78,7 +78,7 @@ impl Wire {
             }
             match ready!(frame).map(|frame| frame.map(http_body::Frame::into_data)) {
                 Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
-                // Trailers say nothing here.
+                // Trailers are ignored.
                 Some(Ok(Err(_))) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
@@ -105,7 +105,7 @@ impl Wire {
         }))
     }
 
-    /// Whether another request can be sent, after a response that was read to its end.
+    /// Whether another request can be sent, after the last response was read to its end.
     pub(super) async fn is_reusable(&mut self) -> bool {
         let is_ready = std::future::poll_fn(|cx| Poll::Ready(self.poll_ready(cx))).await;
         matches!(is_ready, Poll::Ready(Ok(())))
@@ -115,7 +115,7 @@ impl Wire {
         if let Some(connection) = &mut self.connection
             && Pin::new(connection).poll(cx).is_ready()
         {
-            // How it ended is told by the exchange that takes place on it.
+            // The exchange in progress reports how the connection ended.
             self.connection = None;
         }
     }

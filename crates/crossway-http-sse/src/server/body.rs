@@ -31,9 +31,9 @@ impl Body {
         Self(Inner::Text(text.into()))
     }
 
-    /// A session's stream. `endpoint` is what stands before the session's id in the URI for its messages.
+    /// A session's stream. `endpoint` is the URI for its messages, up to the session id.
     pub(super) fn events(session: Arc<Session>, endpoint: &str) -> Self {
-        // Paths are checked to have nothing in them that an event can't hold.
+        // The config has checked that paths contain nothing that an event can't.
         let endpoint = SseEncoder::endpoint(&format!("{endpoint}{}", session.id())).unwrap_or_default();
         let keep_alive = session.limits().keep_alive;
         Self(Inner::Events(Box::new(Events {
@@ -77,13 +77,13 @@ impl http_body::Body for Body {
 /// A session's stream.
 struct Events {
     session: Arc<Session>,
-    /// What has been encoded and not been taken yet.
+    /// Encoded data that was not taken yet.
     ready: Slices,
     is_over: bool,
     keep_alive: std::time::Duration,
-    /// When something was said last.
+    /// When something was last sent.
     last: Instant,
-    /// Set up with the first silence. It is not set anew with each message: when it fires too early, it is put off.
+    /// Created with the first silence. Messages don't reset it: when it fires too early, it is rescheduled.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -104,7 +104,7 @@ impl Events {
         Poll::Ready(Some(SseEncoder::keep_alive()))
     }
 
-    /// Takes the messages that are there: small ones in one piece, a large one as it is.
+    /// Encodes the messages that are ready: small ones in one piece, a large one unchanged.
     fn gather(&mut self, cx: &mut Context<'_>) {
         let mut small = BytesMut::new();
         let mut large = None;
@@ -130,7 +130,7 @@ impl Events {
         self.ready = std::iter::once(small.freeze()).chain(large.iter().cloned()).collect();
     }
 
-    /// Ready after a silence.
+    /// Ready after a silence of `keep_alive`.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let timer =
             self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(self.last + self.keep_alive)));

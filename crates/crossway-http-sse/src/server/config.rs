@@ -4,9 +4,9 @@ use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 
 use crate::limits::ServerLimits;
 
-/// Where a server is, and who may call it.
+/// A server's paths, and its allowed callers.
 ///
-/// By default its stream is at `/sse`, messages go to `/message`, and only programs and pages of this machine may
+/// By default the stream is at `/sse`, messages go to `/message`, and only programs and pages of this machine may
 /// call it.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -14,31 +14,30 @@ pub struct Config {
     pub(super) paths: Paths,
     /// The hosts that requests may be addressed to.
     pub hosts: AllowedHosts,
-    /// The pages that may send requests (2024-11-05, basic/transports: "Servers **MUST** validate the `Origin`
+    /// The web origins that may send requests (2024-11-05, basic/transports: "Servers **MUST** validate the `Origin`
     /// header on all incoming connections to prevent DNS rebinding attacks").
     pub origins: AllowedOrigins,
-    /// How long to wait, and how much to hold.
+    /// Time and size limits.
     pub limits: ServerLimits,
 }
 
 impl Config {
-    /// Sets where the stream is and where messages go, as this server sees it. Both may be the same.
+    /// Sets the paths of the stream and of messages, as this server sees them. Both may be the same.
     ///
     /// # Errors
     ///
-    /// When one is no absolute path, or has a query.
+    /// When one is not an absolute path, or has a query.
     pub fn with_paths(mut self, sse: &str, message: &str) -> Result<Self, InvalidPath> {
         self.paths.sse = checked(sse)?;
         self.paths.message = checked(message)?;
         Ok(self)
     }
 
-    /// Tells clients an absolute path for their messages, with this in front of it: what stands there in the URL
-    /// that they know. `""` if it is the server's own URL.
+    /// Sends clients an absolute path for their messages, with this prefix: the path that precedes this server's paths in the URL that
+    /// clients use. `""` for none.
     ///
-    /// By default they are told a path relative to that of the stream, which is right wherever the server is nested
-    /// and whatever proxies cut off. But some clients resolve it against the server's root: those of the Java SDK
-    /// do, and need this.
+    /// By default clients get a path relative to the stream's, which works wherever the server is nested and whatever path a proxy strips.
+    /// But some clients resolve it against the server's root: those of the Java SDK do, and need a prefix.
     ///
     /// # Errors
     ///
@@ -49,21 +48,21 @@ impl Config {
         Ok(self)
     }
 
-    /// Sets which hosts requests may be addressed to.
+    /// Sets the hosts that requests may be addressed to.
     #[must_use]
     pub fn with_hosts(mut self, hosts: AllowedHosts) -> Self {
         self.hosts = hosts;
         self
     }
 
-    /// Sets which pages may send requests.
+    /// Sets the web origins that may send requests.
     #[must_use]
     pub fn with_origins(mut self, origins: AllowedOrigins) -> Self {
         self.origins = origins;
         self
     }
 
-    /// Sets the bounds.
+    /// Sets the limits.
     #[must_use]
     pub fn with_limits(mut self, limits: ServerLimits) -> Self {
         self.limits = limits;
@@ -71,7 +70,7 @@ impl Config {
     }
 }
 
-/// A path of the configuration is none.
+/// An invalid path in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a path has to start with a slash and to be without a query")]
 pub struct InvalidPath;
@@ -98,7 +97,7 @@ impl Default for Paths {
 }
 
 impl Paths {
-    /// What stands before the session's id in the URI that a client is told.
+    /// The URI of the `endpoint` event, up to the session id.
     pub(super) fn endpoint(&self) -> String {
         let path = match &self.prefix {
             Some(prefix) => format!("{prefix}{}", self.message),
@@ -115,7 +114,7 @@ fn relative(from: &str, to: &str) -> String {
     }
     let folder = |path: &str| path.rfind('/').map_or(0, |slash| slash + 1);
     let (from_folder, to_folder) = (&from[..folder(from)], &to[..folder(to)]);
-    // How far the folders are the same.
+    // The length of the common folders.
     let shared = from_folder
         .bytes()
         .zip(to_folder.bytes())
@@ -126,7 +125,7 @@ fn relative(from: &str, to: &str) -> String {
         .map_or(0, |(at, _)| at + 1);
     let up = from_folder[shared..].matches('/').count();
     let down = &to[shared..];
-    // What would read as nothing, as a scheme or as a host must not stand first.
+    // A leading part must not be empty, or look like a scheme or a host.
     let needs_dot = up == 0 && (down.is_empty() || down.starts_with('/') || down.contains(':'));
     format!("{}{}{down}", if needs_dot { "./" } else { "" }, "../".repeat(up))
 }

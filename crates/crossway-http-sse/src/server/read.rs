@@ -10,21 +10,21 @@ use tokio::time::{Instant, Sleep};
 
 use crate::limits::ServerLimits;
 
-/// What is wrong with a body.
+/// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyFault {
-    /// It has more bytes than allowed.
+    /// The body is longer than allowed.
     TooLong,
-    /// It did not come in time.
+    /// The body did not arrive in time.
     TooSlow,
-    /// It broke off.
+    /// The body broke off.
     Broken,
 }
 
 /// Reads a body to its end.
 ///
-/// A body that is refused is read, too, and thrown away: a connection that is closed under what still comes is reset,
-/// and the refusal is lost.
+/// A refused body is read too, and discarded: closing the connection while data still arrives would reset it, and lose the
+/// refusal.
 #[pin_project::pin_project]
 pub(super) struct ReadBody<B> {
     #[pin]
@@ -33,11 +33,11 @@ pub(super) struct ReadBody<B> {
     whole: BytesMut,
     limit: usize,
     is_refused: bool,
-    /// How much more is thrown away.
+    /// How many more bytes are discarded.
     discards: usize,
     stall: Duration,
     patience: Duration,
-    /// Set up when the body is not there at once, as it nearly always is.
+    /// Created only when the body is not there at once, which is rare.
     clock: Option<Clock>,
 }
 
@@ -48,8 +48,7 @@ struct Clock {
 }
 
 impl<B: Body> ReadBody<B> {
-    /// Reads a body within these limits. A client that waits to be told to go on has sent nothing yet: its body is
-    /// not thrown away, it is not asked for.
+    /// Reads a body within these limits. A client that waits for `100 Continue` has not sent its body yet: there is nothing to discard.
     pub(super) fn new(body: B, limits: &ServerLimits, expects_continue: bool) -> Self {
         let is_refused = body.size_hint().lower() > limits.message.message_bytes as u64;
         Self {
@@ -65,7 +64,7 @@ impl<B: Body> ReadBody<B> {
         }
     }
 
-    /// Throws the body away, whatever it is.
+    /// Discards the body.
     pub(super) fn refused(mut self) -> Self {
         self.is_refused = true;
         self
@@ -105,11 +104,11 @@ impl<B: Body> Future for ReadBody<B> {
                 *this.discards = this.discards.saturating_sub(data.remaining());
                 (*this.first, *this.whole) = (Bytes::new(), BytesMut::new());
             } else if length == data.remaining() {
-                // Most bodies come in one piece, which is then passed on as it is.
+                // Most bodies arrive in one piece, which is passed on without a copy.
                 *this.first = data.copy_to_bytes(length);
             } else {
                 if this.whole.is_empty() {
-                    // What came vouches for no more than this.
+                    // Beyond the data that has arrived, only this much is reserved in advance.
                     let announced = usize::try_from(this.body.size_hint().lower()).unwrap_or(usize::MAX);
                     this.whole.reserve(length + announced.min(ServerLimits::RESERVED_BYTES));
                     this.whole.put(std::mem::take(this.first));
@@ -126,8 +125,7 @@ impl Clock {
         Self { timer: Box::pin(tokio::time::sleep(stall.min(patience))), last: now, end: now + patience }
     }
 
-    /// Ready when the body is too slow. The timer is not set anew with each piece: when it fires too early, it is
-    /// put off.
+    /// Ready when the body is too slow. New data does not reset the timer: when it fires too early, it is rescheduled.
     fn poll(&mut self, stall: Duration, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));

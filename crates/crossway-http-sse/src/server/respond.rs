@@ -16,18 +16,18 @@ use super::sessions::NoSession;
 
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// The session's stream, which begins with the `endpoint` event.
+/// A session's stream, which begins with the `endpoint` event.
 pub(super) fn stream(session: Arc<Session>, endpoint: &str) -> Response<Body> {
     let mut response = Response::new(Body::events(session, endpoint));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    // Proxies that buffer would keep events back until there are many.
+    // Tells buffering proxies to forward each event at once.
     headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response
 }
 
-/// The message was taken; what it is answered with comes on the stream.
+/// The response to a message that was accepted; its answer comes on the stream.
 pub(super) fn accepted() -> Response<Body> {
     let mut response = Response::new(Body::text("Accepted"));
     *response.status_mut() = StatusCode::ACCEPTED;
@@ -35,7 +35,7 @@ pub(super) fn accepted() -> Response<Body> {
     response
 }
 
-/// The answer to a browser that asks whether a page may make a request.
+/// The answer to a CORS preflight request.
 pub(super) fn preflight(told: HeaderMap) -> Response<Body> {
     let mut response = Response::new(Body::text(""));
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -43,7 +43,7 @@ pub(super) fn preflight(told: HeaderMap) -> Response<Body> {
     response
 }
 
-/// A refusal, with the JSON-RPC error that says why.
+/// A refusal, with a JSON-RPC error that gives the reason.
 #[expect(clippy::expect_used, reason = "the data of refusals is written by serde_json")]
 pub(super) fn refuse(refusal: &Refusal, id: Option<&RequestId>) -> Response<Body> {
     let error = Message::error_of(id, &refusal.to_error()).expect("valid by construction");
@@ -110,8 +110,8 @@ pub(super) fn not_taken(reason: NotTaken, id: Option<&RequestId>, retry_after: D
     }
 }
 
-/// A stream that is one request too many of its caller's: "the user has sent too many requests in a given amount of time" (RFC 6585,
-/// section 4).
+/// Refuses a stream because its caller's request limit is exceeded: "the user has sent too many requests in a given amount of time"
+/// (RFC 6585, section 4).
 pub(super) fn too_many(error: &CallError) -> Response<Body> {
     let mut response = Response::new(Body::text(error.to_message(None).to_bytes()));
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
@@ -132,7 +132,7 @@ fn later(
     response
 }
 
-/// A body that is not there whole. What follows one that did not come in time can't be read either.
+/// Refuses an incomplete body. After one that was too slow, nothing more can be read from the connection.
 pub(super) fn bad_body(fault: BodyFault, version: Version) -> Response<Body> {
     let (status, text) = match fault {
         BodyFault::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the message is too long"),
@@ -154,8 +154,8 @@ pub(super) fn bad_message(error: &ParseError) -> Response<Body> {
     refuse(&Refusal::new(status, error.code(), error.to_string()), None)
 }
 
-/// 2024-11-05, basic, knows requests, responses and notifications, one at a time; batches came with 2025-03-26 and
-/// its Streamable HTTP.
+/// Refuses a batch. 2024-11-05, basic, has single requests, responses and notifications; batches came with 2025-03-26 and its
+/// Streamable HTTP.
 pub(super) fn batch() -> Response<Body> {
     refuse_with(StatusCode::BAD_REQUEST, "this transport takes one message per POST, and no batches", None)
 }

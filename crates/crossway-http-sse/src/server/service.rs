@@ -24,13 +24,13 @@ use super::sessions::Sessions;
 
 /// Serves an upstream over HTTP+SSE, the transport of revision 2024-11-05.
 ///
-/// A `tower` service from requests to responses, which never fails and always is ready. Clones share the sessions.
-/// It works within axum's `nest_service`, whatever the prefix.
+/// A `tower` service for HTTP requests, which never fails and is always ready. Clones share the sessions. It works within axum's
+/// `nest_service`, whatever the prefix.
 ///
 /// | request | response |
 /// |---|---|
-/// | `GET /sse` | a session: a stream of events, first `endpoint`, then each `message` for this client alone |
-/// | `POST /message?sessionId=..` | 202 as soon as the message was taken; its answer comes on the stream |
+/// | `GET /sse` | a session: an event stream, first `endpoint`, then each `message` for this client only |
+/// | `POST /message?sessionId=..` | 202 as soon as the message is accepted; its answer comes on the stream |
 ///
 /// The session ends when its stream is closed, by either side.
 #[derive(Clone)]
@@ -41,37 +41,36 @@ pub struct HttpSse {
 struct Shared {
     upstream: Box<dyn Upstream>,
     config: Config,
-    /// What stands before the session's id in the `endpoint` event.
+    /// The URI of the `endpoint` event, up to the session id.
     endpoint: String,
     sessions: Arc<Sessions>,
 }
 
 impl HttpSse {
-    /// Serves `upstream`: each client has a connection of its own with it.
+    /// Serves `upstream`, with a connection of its own for each client.
     pub fn new(upstream: impl Upstream, config: Config) -> Self {
         let sessions = Sessions::new(config.limits);
         let endpoint = config.paths.endpoint();
         Self { shared: Arc::new(Shared { upstream: Box::new(upstream), config, endpoint, sessions }) }
     }
 
-    /// How many sessions there are.
+    /// The number of sessions.
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.shared.sessions.len()
     }
 
-    /// From now on there are no new sessions and no new calls (503), and each stream ends as soon as all its calls
-    /// have been answered.
+    /// Stops accepting sessions and calls (503), and ends each stream as soon as all its calls have been answered.
     pub fn drain(&self) {
         self.shared.sessions.drain(false);
     }
 
-    /// Ends all streams, and cancels what is in flight.
+    /// Ends all streams, and cancels the calls in flight.
     pub fn close(&self) {
         self.shared.sessions.drain(true);
     }
 
-    /// Waits until there is no session, as after [`drain`](Self::drain).
+    /// Waits until there are no sessions, as after [`drain`](Self::drain).
     ///
     /// # Cancel safety
     ///
@@ -112,14 +111,14 @@ where
 enum Answer {
     /// A session's stream.
     Stream(Response<Body>),
-    /// Nothing but this, once the body is out of the way.
+    /// Only this response, once the body was discarded.
     Refuse(Response<Body>),
     /// The body is a message for this session.
     Take(Arc<Session>),
 }
 
 impl Shared {
-    /// What becomes of a request, and which page may read the response.
+    /// Routes a request, and returns the origin that may read the response.
     fn route(&self, head: &mut Parts) -> (Answer, CorsOrigin) {
         if let Err(refusal) = self.check_caller(head) {
             return (Answer::Refuse(respond::refuse(&refusal, None)), CorsOrigin::default());
@@ -153,8 +152,8 @@ impl Shared {
     /// Opens a session.
     #[expect(clippy::result_large_err, reason = "either way it is the response")]
     fn open(&self, head: &mut Parts) -> Result<Response<Body>, Response<Body>> {
-        // Who does not say what is accepted accepts all (RFC 9110, section 12.5.1). Later revisions ask for the
-        // header, but this transport is of an earlier one.
+        // Without `Accept`, everything is acceptable (RFC 9110, section 12.5.1). Later revisions require the header, but this transport is
+        // of an earlier one.
         if head.headers.contains_key(ACCEPT) {
             accept::check_get(&head.headers).map_err(|refusal| respond::refuse(&refusal, None))?;
         }
@@ -168,7 +167,7 @@ impl Shared {
         Ok(respond::stream(session, &self.endpoint))
     }
 
-    /// Finds the session that a message is for.
+    /// Finds the session of a message.
     #[expect(clippy::result_large_err, reason = "either way it is a response")]
     fn find(&self, head: &Parts) -> Result<Arc<Session>, Response<Body>> {
         let id = session_id(head.uri.query()).ok_or_else(respond::missing_session)?;
@@ -180,7 +179,7 @@ impl Shared {
     }
 }
 
-/// What the query names as the session.
+/// The session id in the query.
 fn session_id(query: Option<&str>) -> Option<&str> {
     query?.split('&').find_map(|pair| pair.strip_prefix("sessionId="))
 }
@@ -190,7 +189,7 @@ fn session_id(query: Option<&str>) -> Option<&str> {
 pub struct ResponseFuture<B> {
     #[pin]
     inner: Inner<B>,
-    /// The page that may read the response.
+    /// The origin that may read the response.
     page: CorsOrigin,
 }
 
@@ -220,7 +219,7 @@ impl<B: http_body::Body> Future for ResponseFuture<B> {
         let mut response = match this.inner.project() {
             InnerProject::Now(response) => response.take().expect("polled after completion"),
             InnerProject::Refuse { response, body } => {
-                // Whatever came: it is refused.
+                // The response is a refusal in any case.
                 let _ = ready!(body.poll(cx));
                 response.take().expect("polled after completion")
             }

@@ -12,7 +12,7 @@ use super::sessions::Sessions;
 
 use crate::limits::ServerLimits;
 
-/// The name of a session: 128 random bits, as hexadecimal digits in URLs.
+/// A session's id: 128 random bits, in URLs as hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct SessionId(u128);
 
@@ -23,7 +23,7 @@ impl SessionId {
         Ok(Self(u128::from_ne_bytes(bits)))
     }
 
-    /// Reads what [`Display`](fmt::Display) wrote, and nothing else.
+    /// Parses the output of [`Display`](fmt::Display), and nothing else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let is_public =
             text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -37,11 +37,11 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// One client's session. Its stream ends it, and with that takes it out of the table, which it holds in turn.
+/// One client's session. It is in the table, which it references in turn, until its stream ends.
 pub(super) struct Session {
     id: SessionId,
     owner: Option<SessionOwner>,
-    /// Its place among its caller's, held while it is there.
+    /// The session's share of its caller's limit, held for its lifetime.
     _place: Option<SessionPermit>,
     sessions: Arc<Sessions>,
     limits: ServerLimits,
@@ -55,12 +55,12 @@ struct State {
     waker: Option<Waker>,
 }
 
-/// Why a message was not taken.
+/// Why a message was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotTaken {
     /// The session has ended.
     Ended,
-    /// Too much of the client's is on its way already, as when it does not read its stream.
+    /// Too much of the client's is in progress already, as when it does not read its stream.
     Full,
     /// The server is about to stop.
     Draining,
@@ -84,7 +84,7 @@ impl Session {
         }
     }
 
-    /// Begins to serve the client on a link of its own.
+    /// Starts serving the client on a link of its own.
     pub(super) fn begin(&self, link: Link, extensions: Extensions) {
         self.state().pump = Some(Pump::with_extensions(link, self.limits.service, extensions));
     }
@@ -101,17 +101,17 @@ impl Session {
         &self.limits
     }
 
-    /// Takes a message of the client, with what is known of the request that brought it.
+    /// Handles a message of the client, with the extensions of the request that brought it.
     ///
     /// # Errors
     ///
-    /// When it is not taken: why, and the id of the request that it was.
+    /// The reason why it was not accepted, and its id if it was a request.
     pub(super) fn handle(
         &self,
         message: Message,
         extensions: Extensions,
     ) -> Result<(), (NotTaken, Option<RequestId>)> {
-        // What is in flight may need responses to end.
+        // Calls in flight may need responses to finish.
         let is_draining = message.is_request() && self.sessions.is_draining();
         let mut state = self.state();
         let reason = match &mut state.pump {
@@ -127,11 +127,11 @@ impl Session {
         Err((reason, message.id().filter(|_| message.is_request())))
     }
 
-    /// Answers a request with an error, on the stream like every other answer, and hands it to nobody.
+    /// Answers a request with an error, on the stream like every other answer, without calling the upstream.
     ///
     /// # Errors
     ///
-    /// When it is not taken: why, and the id of the request.
+    /// The reason why it was not accepted, and the request's id.
     pub(super) fn refuse(
         &self,
         request: &Message,
@@ -163,7 +163,7 @@ impl Session {
         if is_stopping { Poll::Ready(None) } else { Poll::Pending }
     }
 
-    /// Ends the session: what is in flight is cancelled, and the upstream's session ended.
+    /// Ends the session: cancels its calls, and ends the upstream's session.
     pub(super) fn end(&self) {
         self.sessions.remove(self.id);
         let Some(pump) = self.state().pump.take() else { return };
@@ -183,7 +183,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves a pump that can at least be dropped.
+        // After a panic elsewhere, the pump can at least be dropped.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

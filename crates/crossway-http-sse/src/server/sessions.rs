@@ -22,11 +22,11 @@ pub(super) struct Sessions {
 #[derive(Default)]
 struct Table {
     sessions: HashMap<SessionId, Arc<Session>>,
-    /// Who waits for the last one to end.
+    /// Tasks that wait for the last session to end.
     waiters: Vec<Waker>,
 }
 
-/// Why there is no new session.
+/// Why no session was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoSession {
     Draining,
@@ -70,7 +70,7 @@ impl Sessions {
         Ok(session)
     }
 
-    /// The session with this id, if it is this owner's.
+    /// The session with this id, if it belongs to this owner.
     pub(super) fn find(&self, id: SessionId, owner: Option<&SessionOwner>) -> Option<Arc<Session>> {
         self.table().sessions.get(&id).filter(|session| session.is_of(owner)).cloned()
     }
@@ -87,7 +87,7 @@ impl Sessions {
         self.is_closed.load(Ordering::Acquire)
     }
 
-    /// No new sessions; those that there are end when they are idle, or at once.
+    /// Stops accepting sessions; existing ones end when they are idle, or at once.
     pub(super) fn drain(&self, at_once: bool) {
         let sessions: Vec<_> = {
             let table = self.table();
@@ -100,7 +100,7 @@ impl Sessions {
         }
     }
 
-    /// Ready when there is no session.
+    /// Ready when there are no sessions.
     pub(super) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut table = self.table();
         if table.sessions.is_empty() {
@@ -124,7 +124,7 @@ impl Sessions {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic elsewhere leaves the table whole.
+        // A panic elsewhere leaves the table consistent.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What the fuzzer found worth keeping, tried again: `fuzz/corpus/http_sse_head`.
+//! Replays the fuzzer's corpus `fuzz/corpus/http_sse_head`.
 #![cfg(feature = "server")]
 
 mod target;

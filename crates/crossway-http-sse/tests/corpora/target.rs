@@ -1,9 +1,9 @@
-//! What is fuzzed: requests to a server with an upstream in memory, and bounds that few requests reach.
+//! The fuzz target: requests to a server with an in-memory upstream, and low limits.
 
 use crossway_http_sse::{Config, HttpSse, ServerLimits};
 use crossway_testkit::fuzz;
 
-/// Whatever is sent, in whatever order, each request has its answer, and in the end nothing is left.
+/// Whatever is sent, in any order, each request is answered, and no session is left in the end.
 pub(crate) fn run(data: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));

@@ -1,4 +1,4 @@
-//! HTTP by hand, so that a test reads like what goes over the wire.
+//! HTTP by hand, so that tests read like the bytes on the wire.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of it")]
 
 use std::net::SocketAddr;
@@ -17,10 +17,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-/// No test waits longer than this for anything that it expects.
+/// The longest time that a test waits for something expected.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits, but not for ever.
+/// Waits with a time limit.
 pub async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("what the test waits for has not happened")
 }
@@ -35,7 +35,7 @@ pub async fn serve(service: HttpSse) -> SocketAddr {
             let service = TowerToHyperService::new(service.clone());
             tokio::spawn(async move {
                 let builder = auto::Builder::new(TokioExecutor::new());
-                // That a client goes away is part of many tests.
+                // Clients that hang up are part of many tests.
                 let _ = builder.serve_connection(TokioIo::new(connection), service).await;
             });
         }
@@ -48,12 +48,12 @@ pub fn message(text: impl Into<String>) -> Message {
     Message::parse(Bytes::from(text.into()), &Limits::default()).unwrap()
 }
 
-/// Asks a link.
+/// Sends a message on a link.
 pub fn call(link: &Link, text: impl Into<String>) -> Reply {
     link.call(Call::message(message(text), Context::default()))
 }
 
-/// All that a reply gives, as text; what fails, by its outcome and its text.
+/// All items of a reply: messages as text, errors by outcome and text.
 pub async fn all(mut reply: Reply) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some(item) = soon(reply.next()).await {
@@ -65,7 +65,7 @@ pub async fn all(mut reply: Reply) -> Vec<String> {
     texts
 }
 
-/// The only thing that a reply gives.
+/// The only item of a reply.
 pub async fn only(reply: Reply) -> String {
     let mut texts = all(reply).await;
     assert_eq!(texts.len(), 1, "{texts:?}");
@@ -116,10 +116,10 @@ impl Http {
         soon(self.tcp.write_all(bytes.as_ref())).await.unwrap();
     }
 
-    /// More bytes; whether there were any.
+    /// Reads more bytes. Returns whether there were any.
     async fn fill(&mut self) -> bool {
         let mut piece = vec![0; 64 * 1024];
-        // A connection that is reset has ended.
+        // A reset connection counts as ended.
         let count = soon(self.tcp.read(&mut piece)).await.unwrap_or(0);
         self.read.extend_from_slice(&piece[..count]);
         count > 0
@@ -151,7 +151,7 @@ impl Http {
         Some(std::mem::replace(&mut self.read, rest))
     }
 
-    /// The head of the next request or response; `None` when the connection has ended.
+    /// Reads the head of the next request or response; `None` when the connection has ended.
     pub async fn head(&mut self) -> Option<Head> {
         let text = String::from_utf8(self.until(b"\r\n\r\n").await?).unwrap();
         let mut lines = text.split("\r\n");
@@ -162,7 +162,7 @@ impl Http {
         Some(Head { start, headers })
     }
 
-    /// The next request or response, whose length is known.
+    /// Reads the next request or response with a `Content-Length`.
     pub async fn whole(&mut self) -> Option<(Head, String)> {
         let head = self.head().await?;
         let length = head.header("content-length").map_or(0, |length| length.parse().unwrap());
@@ -170,7 +170,7 @@ impl Http {
         Some((head, String::from_utf8(body).unwrap()))
     }
 
-    /// The next event of a chunked stream; `None` when it has ended.
+    /// Reads the next event of a chunked stream; `None` when it has ended.
     pub async fn event(&mut self) -> Option<SseEvent> {
         loop {
             if let Some(event) = self.decoder.next_event().unwrap() {
@@ -181,14 +181,14 @@ impl Http {
         }
     }
 
-    /// The data of the next event, which has to be a message.
+    /// Reads the next event, which must be a message, and returns its data.
     pub async fn message(&mut self) -> String {
         let event = self.event().await.expect("the stream has ended");
         assert_eq!(event.event, "message");
         String::from_utf8(event.data.to_vec()).unwrap()
     }
 
-    /// The next chunk; `None` for the last one.
+    /// Reads the next chunk; `None` for the last one.
     pub async fn chunk(&mut self) -> Option<Bytes> {
         let size = String::from_utf8(self.until(b"\r\n").await?).unwrap();
         let size = usize::from_str_radix(&size, 16).unwrap();
@@ -197,12 +197,12 @@ impl Http {
         (size > 0).then(|| chunk.into())
     }
 
-    /// Whether the other side has closed the connection, which is waited for.
+    /// Waits until the other side closes the connection. `false` if more data arrives instead.
     pub async fn is_closed(&mut self) -> bool {
         self.read.is_empty() && !self.fill().await
     }
 
-    /// Opens a stream at `path`, and gives the endpoint that it tells.
+    /// Opens a stream at `path`, and returns it with the endpoint that it gives.
     pub async fn open(address: SocketAddr, path: &str) -> (Self, String) {
         let mut stream = Self::connect(address).await;
         stream
@@ -232,12 +232,12 @@ pub fn post_of(path: &str, body: &str) -> String {
     )
 }
 
-/// POSTs a message; the status.
+/// POSTs a message, and returns the status.
 pub async fn post(address: SocketAddr, path: &str, body: &str) -> u16 {
     ask(address, post_of(path, body)).await.0.status()
 }
 
-/// A server that a test plays.
+/// A server whose responses a test writes.
 pub struct Fake {
     listener: Arc<TcpListener>,
 }
@@ -270,7 +270,7 @@ impl Fake {
         stream
     }
 
-    /// From now on takes the requests of all connections.
+    /// Accepts the requests of all connections from now on.
     pub fn posts(&self) -> Posts {
         let (sender, posts) = mpsc::channel(1000);
         let listener = Arc::clone(&self.listener);
@@ -289,13 +289,13 @@ async fn take_posts(mut http: Http, sender: mpsc::Sender<Post>) {
         if sender.send(Post { head, body, respond }).await.is_err() {
             return;
         }
-        // What the test drops is not answered.
+        // A post that the test drops gets no response.
         let Ok(response) = response.await else { return };
         http.write(response).await;
     }
 }
 
-/// The requests that a [`Fake`] gets, on whatever connection.
+/// The requests that a [`Fake`] gets, on any connection.
 pub struct Posts(mpsc::Receiver<Post>);
 
 impl Posts {
@@ -303,13 +303,13 @@ impl Posts {
         soon(self.0.recv()).await.unwrap()
     }
 
-    /// Whether nothing has come.
+    /// Whether no request has come.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// A request that wants a response. Dropped without one, its connection closes.
+/// A request that needs a response. Dropped without one, its connection closes.
 pub struct Post {
     pub head: Head,
     pub body: String,
@@ -317,7 +317,7 @@ pub struct Post {
 }
 
 impl Post {
-    /// Responds with bytes as they are.
+    /// Responds with these bytes.
     pub fn respond(self, response: impl Into<String>) {
         self.respond.send(response.into()).unwrap();
     }
@@ -327,7 +327,7 @@ impl Post {
         message(self.body.as_str()).id().map(|id| id.to_string()).unwrap_or_default()
     }
 
-    /// Responds as common servers do; the id of the message.
+    /// Responds as common servers do, and returns the message's id.
     pub fn accept(self) -> String {
         let id = self.id();
         self.respond(ACCEPTED);
@@ -365,17 +365,17 @@ impl FakeStream {
     }
 }
 
-/// What common servers answer a POST with.
+/// The response of common servers to a POST.
 pub const ACCEPTED: &str =
     "HTTP/1.1 202 Accepted\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nAccepted";
 
-/// The event that common servers open a stream with.
+/// The first event of common servers.
 pub const ENDPOINT: &str = "event: endpoint\ndata: /message?sessionId=1\n\n";
 
 pub const PING: &str = r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#;
 pub const PONG: &str = r#"{"jsonrpc":"2.0","id":"a","result":{}}"#;
 
-/// A client's session with a server that a test plays.
+/// A client's session with a [`Fake`] server.
 pub struct Session {
     pub link: Link,
     pub stream: FakeStream,
@@ -383,7 +383,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session whose stream is open, after one call.
+    /// Opens a session's stream, and makes one call.
     pub async fn start(options: Options) -> Self {
         let fake = Fake::start().await;
         let link = HttpSseUpstream::new(&fake.url("/sse"), options).unwrap().connect(Scope::Session);
@@ -395,7 +395,7 @@ impl Session {
         session
     }
 
-    /// Takes a POST, and answers it on the stream.
+    /// Accepts a POST, and answers it on the stream.
     pub async fn answer(&mut self, result: &str) {
         let post = self.posts.next().await;
         assert_eq!(post.head.start, "POST /message?sessionId=1 HTTP/1.1");
@@ -403,12 +403,12 @@ impl Session {
         self.result(&id, result).await;
     }
 
-    /// Says that this is the result of the call with that id.
+    /// Sends the result of the call with this id.
     pub async fn result(&mut self, id: &str, result: &str) {
         self.stream.say(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)).await;
     }
 
-    /// The session is as good as ever.
+    /// Checks that the session still works.
     pub async fn serves_on(&mut self) {
         let reply = call(&self.link, PING);
         self.answer("{}").await;
