@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use crossway_proto::{Kind, Message, Part, RequestId, Revision};
+use crossway_proto::{ErrorCode, Kind, Message, Part, RequestId, Revision};
 use crossway_service::{Call, Context, Extensions, Link, Origin, Outcome};
 use http::StatusCode;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::limits::{LIST_BYTES, LIST_PAGES};
-use super::problem::Problem;
+use super::problem::{self, Problem};
 
 /// A link to the upstream, with the `_meta` of the requests on it.
 pub(crate) struct Asker {
@@ -161,9 +161,12 @@ impl Introduction {
 /// |---|---|
 /// | -32700, -32600: the server does not accept our request | 400 |
 /// | -32601: the server has no tools | 404 |
-/// | -32602: invalid arguments, or no such tool (the caller knows which) | 422 |
+/// | -32602, `Unknown tool`: no such tool, or this caller may not call it with these arguments | 404 |
+/// | -32602 otherwise: invalid arguments, or no such tool (the caller knows which) | 422 |
 /// | -31003: a bound of ours, or a quota | 429 with `Retry-After` |
 /// | -32603, -32021, -31001, -31002 and all others | 424 |
+///
+/// Our own codes carry the outcome in their data; every other error is the server's answer.
 fn answered(error: &Message) -> Problem {
     #[derive(Deserialize)]
     struct Error {
@@ -175,6 +178,7 @@ fn answered(error: &Message) -> Problem {
     }
     #[derive(Deserialize)]
     struct Data {
+        outcome: Option<String>,
         #[serde(rename = "retryAfterSeconds")]
         retry_after: Option<u64>,
     }
@@ -182,6 +186,10 @@ fn answered(error: &Message) -> Problem {
     let Some(Error { code, message, data }) = error else {
         return Problem::new(StatusCode::FAILED_DEPENDENCY, "the MCP server's answer is not valid");
     };
+    // "Unknown tool: .." (2026-07-28, server/tools, Error Handling); the authorization layer denies a call in the same words.
+    if code == ErrorCode::INVALID_PARAMS.0 && message.starts_with("Unknown tool") {
+        return Problem::no_tool();
+    }
     let status = match code {
         -32700 | -32600 => StatusCode::BAD_REQUEST,
         -32601 => StatusCode::NOT_FOUND,
@@ -189,11 +197,15 @@ fn answered(error: &Message) -> Problem {
         -31003 => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::FAILED_DEPENDENCY,
     };
-    let after = data.as_ref().and_then(|data| serde_json::from_str::<Data>(data.get()).ok());
-    let after = after.and_then(|data| data.retry_after);
+    let told = data.as_ref().and_then(|data| serde_json::from_str::<Data>(data.get()).ok());
+    let (outcome, after) = told.map_or((None, None), |data| (data.outcome, data.retry_after));
+    let is_ours =
+        [ErrorCode::NOT_SENT, ErrorCode::OUTCOME_UNKNOWN, ErrorCode::OVER_LIMIT].contains(&ErrorCode(code));
+    let outcome = outcome.filter(|_| is_ours).and_then(|outcome| problem::outcome(&outcome));
     let after = match status {
         StatusCode::TOO_MANY_REQUESTS => Some(after.unwrap_or(super::limits::RETRY_AFTER)),
         _ => after,
     };
-    Problem::answered(status, code, message, data).with_retry_after(after)
+    let outcome = outcome.unwrap_or(Outcome::Answered);
+    Problem::answered(status, code, message, data).with_outcome(outcome).with_retry_after(after)
 }

@@ -109,19 +109,18 @@ impl One {
             checker.check(&value).map_err(Problem::faults)?;
         }
         drop(value);
-        let no_tool = || Problem::new(StatusCode::NOT_FOUND, "there is no such tool");
         // An empty list may mean that the server is unavailable; the call then tells.
         if found.is_none() && !toolset.tools().is_empty() {
             if self.config.tells_of_unlisted {
                 extensions.insert(Unlisted);
                 let _ = self.asker.call(tool, arguments, extensions).await;
             }
-            return Err(no_tool());
+            return Err(Problem::no_tool());
         }
         let answered = self.asker.call(tool, arguments, extensions).await;
         let result = match (answered, found) {
             (Err(problem), None) if problem.status == StatusCode::UNPROCESSABLE_ENTITY => {
-                return Err(no_tool());
+                return Err(Problem::no_tool());
             }
             (answered, _) => answered?,
         };

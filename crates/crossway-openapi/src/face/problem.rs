@@ -68,6 +68,11 @@ impl Problem {
         Self::of(StatusCode::UNPROCESSABLE_ENTITY, Detail::Faults(faults))
     }
 
+    /// A tool that is not there for this caller.
+    pub(crate) fn no_tool() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "there is no such tool")
+    }
+
     /// A method that a path has not, with those that it has.
     pub(crate) fn not_allowed(allow: &'static str) -> Self {
         let why = format!("this path takes {allow} only");
@@ -87,8 +92,7 @@ impl Problem {
         message: String,
         data: Option<Box<RawValue>>,
     ) -> Self {
-        let outcome = Some(told(Outcome::Answered));
-        let message = Message { message: message.into(), outcome, code: Some(code), data };
+        let message = Message { message: message.into(), outcome: None, code: Some(code), data };
         Self::of(status, Detail::Message(message))
     }
 
@@ -145,6 +149,13 @@ impl Problem {
         }
         response
     }
+}
+
+/// The outcome that is told in these words.
+pub(crate) fn outcome(words: &str) -> Option<Outcome> {
+    [Outcome::NotSent, Outcome::Unknown, Outcome::Answered]
+        .into_iter()
+        .find(|outcome| told(*outcome) == words)
 }
 
 fn told(outcome: Outcome) -> &'static str {

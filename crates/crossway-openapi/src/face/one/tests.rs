@@ -63,3 +63,46 @@ async fn what_a_server_did_not_say_once_is_asked_again() {
     assert_eq!(told(&mut face).await.0, "MCP OpenAPI Proxy");
     assert_eq!(told(&mut face).await.0, "alice");
 }
+
+/// A face whose server answers calls with this error.
+fn failing(error: Value) -> OpenApi {
+    let (upstream, mut servers) = Scripted::new();
+    tokio::spawn(async move {
+        let (_, server) = servers.recv().await.unwrap();
+        while let Some(message) = server.receive().await {
+            let id = message.id().unwrap();
+            match message.method().as_deref() {
+                Some("tools/list") => {
+                    server.answer(&id, r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}"#);
+                }
+                _ => server.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)),
+            }
+        }
+    });
+    OpenApi::new(upstream, Config::new())
+}
+
+#[tokio::test]
+async fn an_error_of_ours_says_itself_whether_the_call_was_sent_and_an_unknown_tool_is_not_found() {
+    let missing = json!({ "credential": "missing", "outcome": "not sent" });
+    let with =
+        |code: i64, message: &str, data: Value| json!({ "code": code, "message": message, "data": data });
+    for (error, status, outcome) in [
+        (with(-31001, "wiki needs a credential of yours", missing.clone()), 424, Some("not sent")),
+        (with(-31002, "away", json!({ "outcome": "sent, unknown" })), 424, Some("sent, unknown")),
+        (with(-31003, "too much", json!({ "outcome": "not sent" })), 429, Some("not sent")),
+        (with(-31001, "who knows", json!({ "outcome": 7 })), 424, Some("answered with an error")),
+        (with(-32000, "no", missing.clone()), 424, Some("answered with an error")),
+        (with(-32602, "no such owner", Value::Null), 422, Some("answered with an error")),
+        (with(-32602, "Unknown tool: echo", Value::Null), 404, None),
+    ] {
+        let request =
+            Request::post("/echo").header("host", "localhost").header("content-type", "application/json");
+        let request = request.body(Full::new(Bytes::from_static(b"{}"))).unwrap();
+        let answer = failing(error.clone()).call(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{error}");
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let told: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(told["detail"]["outcome"].as_str(), outcome, "{told}");
+    }
+}
