@@ -88,7 +88,7 @@ impl PolicySnapshot {
 fn scope_of(spec: &UpstreamSpec, holder: Option<Holder>) -> ScopeFile {
     match spec.plan {
         UpstreamPlan::Api(_) => ScopeFile::Shared,
-        _ => narrowed(spec.scope, holder),
+        _ => spec.scope.narrowed(holder),
     }
 }
 
@@ -101,15 +101,6 @@ fn described(who: DocumentForFile) -> Principal {
     match who.email {
         Some(email) => principal.with_email(email),
         None => principal,
-    }
-}
-
-/// A scope that shares no credential more widely than whose it is.
-fn narrowed(scope: ScopeFile, holder: Option<Holder>) -> ScopeFile {
-    match (scope, holder) {
-        (ScopeFile::Shared, Some(Holder::Tenant)) => ScopeFile::Tenant,
-        (ScopeFile::Shared | ScopeFile::Tenant, Some(Holder::User)) => ScopeFile::User,
-        (scope, _) => scope,
     }
 }
 

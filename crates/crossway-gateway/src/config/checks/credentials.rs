@@ -8,9 +8,10 @@ use http::header::AUTHORIZATION;
 use url::Url;
 
 use super::super::UpstreamSpec;
-use super::super::file::{ConfigFile, UpstreamFile};
+use super::super::file::{ConfigFile, ScopeFile, UpstreamFile};
+use super::super::tree::Step;
 use super::apis::is_fetched;
-use super::upstreams::UpstreamProblem;
+use super::upstreams::{UpstreamProblem, with};
 use super::{Findings, steps};
 use crate::plan::UpstreamPlan;
 
@@ -30,6 +31,29 @@ pub(super) fn check(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Fi
         };
         findings.error(steps!["credentials", index, *key], problem);
     }
+}
+
+/// Tells of a scope that a credential narrows, and of one that all tenants share.
+pub(super) fn check_scope(
+    at: &[Step],
+    upstream: &str,
+    scope: ScopeFile,
+    rules: &[CredentialRule],
+    findings: &mut Findings,
+) {
+    let rules = rules.iter().enumerate().filter(|(_, rule)| rule.upstream == upstream);
+    // The first of the narrowest.
+    let narrowest = rules.rev().max_by_key(|(_, rule)| rule.holder);
+    let narrowed = scope.narrowed(narrowest.map(|(_, rule)| rule.holder));
+    let problem = match (narrowed, narrowest) {
+        (ScopeFile::Shared, _) => UpstreamProblem::Shared,
+        (ScopeFile::Tenant, Some((by, _))) if narrowed != scope => {
+            UpstreamProblem::Narrowed { to: "tenant", by }
+        }
+        (_, Some((by, _))) if narrowed != scope => UpstreamProblem::Narrowed { to: "user", by },
+        _ => return,
+    };
+    findings.warning(with(at, "scope"), problem);
 }
 
 /// The header that a rule's credential goes into, in lower case.

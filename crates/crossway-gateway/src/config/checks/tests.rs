@@ -99,6 +99,35 @@ fn who_shares_a_server_with_all_tenants_is_warned_whatever_kind_it_is_of() {
 }
 
 #[test]
+fn a_scope_that_a_credential_narrows_is_told_of_and_not_taken_for_what_it_says() {
+    let text = "upstreams:
+  a: { url: 'http://a/mcp', scope: shared }
+  b: { url: 'http://b/mcp', scope: shared }
+  c: { url: 'http://c/mcp', scope: tenant }
+  d: { url: 'http://d/mcp', scope: user }
+  e: { url: 'http://e/mcp', scope: shared }
+credentials:
+  - { upstream: e, for: shared, header: A, from: { env: SET } }
+  - { upstream: a, for: tenant, header: A, value: '{tenant}' }
+  - { upstream: a, for: user, header: B, value: '{user.email}' }
+  - { upstream: a, for: user, header: C, value: '{user.email}' }
+  - { upstream: b, for: tenant, header: A, value: '{tenant}' }
+  - { upstream: c, for: user, header: A, value: '{user.email}' }
+  - { upstream: d, for: user, header: A, value: '{user.email}' }
+";
+    let told: Vec<_> = warned(text).into_iter().filter(|line| line.contains(".scope: ")).collect();
+    let narrowed = |name: &str, to: &str, by: usize| {
+        format!("upstreams.{name}.scope: the scope is narrowed to `{to}` by credentials[{by}]")
+    };
+    let wanted = [narrowed("a", "user", 2), narrowed("b", "tenant", 4), narrowed("c", "user", 5)];
+    for wanted in &wanted {
+        assert_eq!(told.iter().filter(|line| line.contains(wanted)).count(), 1, "{told:#?}");
+    }
+    assert_eq!(told.len(), 4, "{told:#?}");
+    assert_eq!(warned_of(text, "all tenants share"), ["upstreams.e.scope"]);
+}
+
+#[test]
 fn upstreams_that_differ_in_capital_letters_alone_are_told_of() {
     let text = "upstreams: { a: { command: uvx }, A: { command: uvx }, b: { command: uvx } }
 mcpServers: { B: { command: uvx } }

@@ -101,6 +101,14 @@ pub enum UpstreamProblem {
         "all tenants share this one's processes or sessions; take the scope `tenant` unless it keeps nothing of those who call"
     )]
     Shared,
+    /// The scope is wider than a credential.
+    #[error("the scope is narrowed to `{to}` by credentials[{by}], which a wider one would share")]
+    Narrowed {
+        /// The scope that holds.
+        to: &'static str,
+        /// The rule about credentials.
+        by: usize,
+    },
     /// A credential goes where the upstream's own config puts something for everybody.
     #[error(
         "the upstream has {0} of its own, which those would be called with who lack this one; take that away, and let a rule with `for: shared` say it"
@@ -271,8 +279,8 @@ fn one(
             return None;
         }
         (Some(kind), None) => {
-            if upstream.scope == ScopeFile::Shared && matches!(kind, "command" | "url") {
-                findings.warning(with(at, "scope"), UpstreamProblem::Shared);
+            if matches!(kind, "command" | "url") {
+                super::credentials::check_scope(at, name, upstream.scope, rules, findings);
             }
             out_of_place(at, kind, upstream, findings);
         }

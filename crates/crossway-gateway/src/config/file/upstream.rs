@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crossway_policy::config::Holder;
 use crossway_router::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,18 @@ pub enum ScopeFile {
     Tenant,
     /// Everybody, of any tenant. For servers that keep nothing of those who call.
     Shared,
+}
+
+impl ScopeFile {
+    /// The scope in which no credential is shared more widely than by those whose it is.
+    #[must_use]
+    pub fn narrowed(self, holder: Option<Holder>) -> Self {
+        match (self, holder) {
+            (Self::Shared, Some(Holder::Tenant)) => Self::Tenant,
+            (Self::Shared | Self::Tenant, Some(Holder::User)) => Self::User,
+            (scope, _) => scope,
+        }
+    }
 }
 
 /// How much may be asked of an upstream, and how long it may take.
