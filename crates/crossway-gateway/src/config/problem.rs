@@ -195,6 +195,9 @@ pub enum Problem {
     /// Something is wrong with how the gateway is to be reached.
     #[error(transparent)]
     Place(#[from] super::PlaceProblem),
+    /// The one for whom documents are belongs to no tenant.
+    #[error("it belongs to no tenant: nobody gets a document")]
+    DocumentForNobody,
     /// Something is wrong with who may do what.
     #[error("{0}")]
     Policy(crossway_policy::Problem),

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use crossway_dial::Proxies;
 use crossway_policy::config::Holder;
-use crossway_policy::{Principal, Proof};
 use foldhash::HashMap;
 
 use super::actor::Actors;
 use super::session_limiters::SessionLimiters;
-use crate::config::file::{DocumentForFile, ScopeFile};
+use crate::config::file::ScopeFile;
 use crate::config::{Loaded, UpstreamSpec};
 use crate::identity::{Caller, Identity};
 use crate::metrics::Metrics;
@@ -51,7 +50,7 @@ impl PolicySnapshot {
     ) -> Self {
         let identity = loaded.identity;
         let openapi =
-            loaded.openapi.map(|openapi| openapi.document_for.map(|who| Caller::new(described(who))));
+            loaded.openapi.map(|openapi| openapi.document_for.map(|who| Caller::new(who.to_principal())));
         let policy = loaded.policy;
         let scopes = upstreams
             .iter()
@@ -89,18 +88,6 @@ fn scope_of(spec: &UpstreamSpec, holder: Option<Holder>) -> ScopeFile {
     match spec.plan {
         UpstreamPlan::Api(_) => ScopeFile::Shared,
         _ => spec.scope.narrowed(holder),
-    }
-}
-
-/// Somebody whom the config describes.
-fn described(who: DocumentForFile) -> Principal {
-    let subject = [Some(who.subject), who.email.clone()].into_iter().flatten().find(|name| !name.is_empty());
-    let subject = subject.unwrap_or_else(|| "openapi".to_owned());
-    let principal =
-        Principal::new(who.issuer, subject, Proof::Jwt).with_groups(who.groups).with_roles(who.roles);
-    match who.email {
-        Some(email) => principal.with_email(email),
-        None => principal,
     }
 }
 

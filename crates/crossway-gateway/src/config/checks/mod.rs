@@ -97,6 +97,7 @@ pub(super) fn check(
     let tenants = file.tenants.keys().cloned().chain([TenantName::anonymous()]).collect();
     named::check(&file, &upstreams, findings);
     let policy = policy::check(&mut file, root, context, findings)?;
+    policy::document_for(&file, &policy, findings);
     let listening = Listening { address: file.listen.0, hosts, origins, tls };
     Some(Loaded {
         listening,

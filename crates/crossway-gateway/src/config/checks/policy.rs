@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crossway_policy::config::{DirectorySource, NamedDirectory, Source, TokenSource};
-use crossway_policy::{Policy, PolicyConfig, Severity, UpstreamFacts};
+use crossway_policy::{Policy, PolicyConfig, Severity, TenantDenied, UpstreamFacts};
 
 use super::super::file::ConfigFile;
 use super::super::problem::Problem;
@@ -84,6 +84,14 @@ fn placed(mut policy: PolicyConfig, folder: &Path) -> PolicyConfig {
         }
     }
     policy
+}
+
+/// Tells of documents for somebody of no tenant. One of several tenants gets them at the tenants' endpoints.
+pub(super) fn document_for(file: &ConfigFile, policy: &Policy, findings: &mut Findings) {
+    let who = file.openapi.as_ref().and_then(|openapi| openapi.document_for.as_ref());
+    if who.is_some_and(|who| matches!(policy.tenant_of(&who.to_principal(), None), Err(TenantDenied::None))) {
+        findings.warning(steps!["openapi", "document_for"], Problem::DocumentForNobody);
+    }
 }
 
 /// The identity edge, if it can be made.

@@ -128,6 +128,22 @@ credentials:
 }
 
 #[test]
+fn documents_for_somebody_of_no_tenant_are_told_of() {
+    let told = |who: &str, tenants: &str| {
+        let text = format!(
+            "upstreams: {{ a: {{ command: uvx }} }}\nopenapi: {{ document_for: {{ {who} }} }}\ntenants: {{ {tenants} }}\n"
+        );
+        warned_of(&text, "it belongs to no tenant: nobody gets a document")
+    };
+    let acme = "acme: { email_domains: [acme.example] }";
+    assert_eq!(told("email: a@acme.exmaple", acme), ["openapi.document_for"]);
+    assert_eq!(told("groups: [acme]", acme), ["openapi.document_for"]);
+    assert!(told("email: a@acme.example", acme).is_empty());
+    let of_both = format!("{acme}, also: {{ email_domains: [acme.example] }}");
+    assert!(told("email: a@acme.example", &of_both).is_empty(), "each endpoint has a document");
+}
+
+#[test]
 fn upstreams_that_differ_in_capital_letters_alone_are_told_of() {
     let text = "upstreams: { a: { command: uvx }, A: { command: uvx }, b: { command: uvx } }
 mcpServers: { B: { command: uvx } }

@@ -1,5 +1,6 @@
 //! Config types of the OpenAPI face.
 
+use crossway_policy::{Principal, Proof};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -28,4 +29,20 @@ pub struct DocumentForFile {
     pub groups: Vec<String>,
     /// The roles.
     pub roles: Vec<String>,
+}
+
+impl DocumentForFile {
+    /// The caller who is described.
+    #[must_use]
+    pub fn to_principal(&self) -> Principal {
+        let subjects = [Some(&self.subject), self.email.as_ref()].into_iter().flatten();
+        let subject = subjects.map(String::as_str).find(|name| !name.is_empty()).unwrap_or("openapi");
+        let principal = Principal::new(&self.issuer, subject, Proof::Jwt)
+            .with_groups(self.groups.clone())
+            .with_roles(self.roles.clone());
+        match &self.email {
+            Some(email) => principal.with_email(email),
+            None => principal,
+        }
+    }
 }
