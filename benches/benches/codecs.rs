@@ -1,4 +1,4 @@
-//! What the codecs cost: `cargo bench -p crossway-benches`. On noisy machines, `cargo xtask instructions`.
+//! The cost of the codecs: `cargo bench -p crossway-benches`. On noisy machines, `cargo xtask instructions`.
 
 use std::hint::black_box;
 
@@ -11,7 +11,7 @@ use crossway_proto::{Calls, Limits, Message, RequestId};
 
 const KIB: usize = 1024;
 
-/// How many messages come with one read.
+/// The number of messages in one read.
 const AT_ONCE: usize = 16;
 
 fn small_call() -> Bytes {
@@ -93,7 +93,7 @@ fn events(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What a message costs on its way out: an id and a token are spliced in, and it is written to a buffer.
+/// The cost of an outgoing message: an id and a token are spliced in, and it is written to a buffer.
 fn splice(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("splice and write");
     let id = RequestId::from(42);
@@ -119,7 +119,7 @@ fn splice(criterion: &mut Criterion) {
 fn correlation(criterion: &mut Criterion) {
     let request = parse(small_call());
     let mut calls = Calls::new(Limits::CALLS_IN_FLIGHT);
-    // Beside others, as in a busy connection.
+    // With other calls open, as on a busy connection.
     for _ in 0..100 {
         calls.open(1, &mut request.clone(), ()).expect("room");
     }

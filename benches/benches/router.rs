@@ -1,4 +1,4 @@
-//! What a router costs: `cargo bench -p crossway-benches --bench router`. The same call to the upstream itself stands beside each.
+//! The cost of a router: `cargo bench -p crossway-benches --bench router`. Each is paired with the same call to the upstream itself.
 
 use std::hint::black_box;
 
@@ -14,7 +14,7 @@ use crossway_service::{
 const UPSTREAMS: usize = 20;
 const TOOLS: usize = 500;
 
-/// Answers lists, and nothing else: what is measured is the way there.
+/// Answers lists, and nothing else: only the way there is measured.
 #[derive(Clone)]
 struct Server(Bytes);
 

@@ -1,4 +1,4 @@
-//! The table of bars: floor, crossway and direct in turns, and what became of each bar.
+//! The table of bars: measures floor, crossway and direct in turns, and judges each bar.
 
 mod cli;
 mod measure;

@@ -1,4 +1,4 @@
-//! HTTP bodies as chains of slices, so that a large text goes out without being copied.
+//! HTTP bodies as chains of slices, so that a large text is sent without a copy.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -61,13 +61,13 @@ impl Body for Chunks {
     }
 }
 
-/// A body could not be read whole.
+/// Why a body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// It is longer than is allowed here.
+    /// The body is longer than allowed.
     #[error("the body is longer than {limit} bytes")]
     TooLong {
-        /// How many bytes are allowed.
+        /// The limit in bytes.
         limit: usize,
     },
     /// The connection broke off, or the framing is wrong.
@@ -75,7 +75,7 @@ pub(crate) enum ReadError {
     Broken(#[from] hyper::Error),
 }
 
-/// Reads a whole body; what comes in one frame is handed over without a copy.
+/// Reads a whole body; one that arrives in a single frame is not copied.
 pub(crate) async fn read_whole(mut body: Incoming, limit: usize) -> Result<Bytes, ReadError> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();

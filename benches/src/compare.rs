@@ -1,4 +1,4 @@
-//! The comparison: other bridges and Crossway at the same work, in turns, and what came of it for people to read.
+//! The comparison: runs other bridges and Crossway on the same work, in turns, and publishes the results.
 
 mod bridges;
 mod chart;

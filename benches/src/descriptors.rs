@@ -1,16 +1,16 @@
-//! The limit of open files, which thousands of sessions run into first.
+//! Raises the limit of open files, which thousands of sessions exceed first.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the limit of open files of this process, which its children inherit, as far as it goes
-/// towards `wanted`, and returns the limit that holds now.
+/// Raises the limit of open files of this process, which its children inherit, as far as possible towards `wanted`, and returns the
+/// resulting limit.
 pub(crate) fn raise_limit(wanted: u64) -> u64 {
     let now = getrlimit(Resource::Nofile);
     let current = now.current.unwrap_or(u64::MAX);
     if current >= wanted {
         return current;
     }
-    // Beyond the hard limit only a privileged process gets; then the hard limit it is.
+    // Only a privileged process can exceed the hard limit; others get the hard limit.
     let hard = now.maximum.unwrap_or(u64::MAX);
     for (soft, hard) in [(wanted, hard.max(wanted)), (wanted.min(hard), hard)] {
         let limit = Rlimit { current: Some(soft), maximum: (hard != u64::MAX).then_some(hard) };

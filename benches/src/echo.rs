@@ -1,4 +1,4 @@
-//! The echo server: an MCP server that costs next to nothing, for others to be measured in front of.
+//! The echo server: an MCP server at minimal cost, for measuring the bridges in front of it.
 
 mod body;
 mod http_sse;

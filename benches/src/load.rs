@@ -1,4 +1,4 @@
-//! The load generator: whole sessions, checked answers, and what they cost.
+//! The load generator: runs whole sessions, checks answers, and measures costs.
 
 mod address;
 mod check;

@@ -1,4 +1,4 @@
-//! Good servers beside bad ones, and a tenant beside one that uses up what it has: how long calls take with and without the neighbour.
+//! Latency with and without a bad neighbour: good servers beside bad ones, and a tenant beside one that uses up its quota.
 
 mod bad;
 mod cli;

@@ -1,4 +1,4 @@
-//! Open WebUI, as far as a gateway sees it: who its users are, and what it signs about them.
+//! Open WebUI as a gateway sees it: its users, and the tokens that it signs for them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,10 +9,10 @@ use http::{HeaderName, HeaderValue};
 use ring::hmac;
 use serde_json::{Value, json};
 
-/// The header that has what is signed.
+/// The header with the signed token.
 const USER_JWT: HeaderName = HeaderName::from_static("x-openwebui-user-jwt");
 
-/// What Open WebUI and the gateway both know.
+/// The secrets that Open WebUI and the gateway share.
 #[derive(Debug)]
 pub(crate) struct OpenWebUi {
     key: hmac::Key,
@@ -20,17 +20,17 @@ pub(crate) struct OpenWebUi {
 }
 
 impl OpenWebUi {
-    /// What it signs with.
+    /// The signing secret.
     const SECRET: &str = "a secret that nothing but benches is signed with";
-    /// The key of its connection.
+    /// The API key of its connection.
     const CONNECTION_KEY: &str = "a-key-that-only-benches-have-0123456789abcdef";
 
-    /// How a config says that callers are its users: with the secret and the key that are above.
+    /// The gateway config's `identity` for its users, with the secret and the key above.
     pub(crate) fn identity() -> Value {
         json!({ "proof": "open-webui-jwt", "secret": Self::SECRET, "connection_key": Self::CONNECTION_KEY })
     }
 
-    /// With the secret and the key that are above.
+    /// With the secret and the key above.
     pub(crate) fn new() -> Self {
         let connection = format!("Bearer {}", Self::CONNECTION_KEY);
         Self {
@@ -40,16 +40,16 @@ impl OpenWebUi {
         }
     }
 
-    /// The headers of a user's requests; `life` is how long they hold. Open WebUI's own hold for 300 s.
+    /// The headers of a user's requests; `life` is the token's lifetime. Open WebUI's own tokens last 300 s.
     pub(crate) fn headers(&self, email: &str, role: &str, life: Duration) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers = vec![(AUTHORIZATION, self.connection.clone())];
-        // It is base64 with points in it.
+        // The token is base64 with dots, so the header value is valid.
         headers
             .extend(HeaderValue::try_from(self.token(email, role, life)).ok().map(|token| (USER_JWT, token)));
         headers
     }
 
-    /// HS256, with the claims that Open WebUI 0.12 gives.
+    /// Signs a token with HS256 and the claims of Open WebUI 0.12.
     fn token(&self, email: &str, role: &str, life: Duration) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let claims = json!({

@@ -1,4 +1,4 @@
-//! Processor time and memory of process trees, as `/proc` tells them.
+//! Reads processor time and memory of process trees from `/proc`.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -6,19 +6,18 @@ use std::io;
 
 use serde::Serialize;
 
-/// Which processes are measured.
+/// The processes to measure.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
     /// The roots: each is measured with all of its descendants.
     pub pids: Vec<u32>,
-    /// Processes of these names are left out, and their descendants with them. A name is what the
-    /// kernel calls `comm`: at most 15 bytes.
+    /// Processes with these names, and their descendants, are left out. A name is the kernel's `comm`: at most 15 bytes.
     pub exclude_names: Vec<String>,
-    /// Processes of these ids are left out, and their descendants with them.
+    /// Processes with these ids, and their descendants, are left out.
     pub exclude_pids: Vec<u32>,
 }
 
-/// What the watched processes have used up to a moment.
+/// The processor time that the watched processes have used so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sample {
     /// User and system time by process, in seconds.
@@ -28,13 +27,13 @@ pub(crate) struct Sample {
 /// The memory of the watched processes at a moment.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Memory {
-    /// How many processes were counted.
+    /// The number of processes counted.
     pub processes: usize,
-    /// Resident memory of all of them, in bytes.
+    /// Their resident memory, in bytes.
     pub resident_bytes: u64,
 }
 
-/// One line of `/proc/PID/stat`, as far as it is of use.
+/// The fields of a line of `/proc/PID/stat` that are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stat {
     pid: u32,
@@ -44,7 +43,7 @@ struct Stat {
 }
 
 impl Watch {
-    /// True if there is nothing to measure.
+    /// Whether there is nothing to measure.
     pub(crate) fn is_empty(&self) -> bool {
         self.pids.is_empty()
     }
@@ -69,7 +68,7 @@ impl Watch {
     pub(crate) fn memory(&self) -> io::Result<Memory> {
         let mut memory = Memory::default();
         for stat in self.members()? {
-            // A process that ended since has no memory.
+            // A process that has ended since has no memory.
             let Some(resident) = resident_bytes(stat.pid) else { continue };
             memory.processes += 1;
             memory.resident_bytes += resident;
@@ -87,7 +86,7 @@ impl Watch {
         Ok(self.select(all))
     }
 
-    /// The roots and their descendants, less what is excluded with its descendants.
+    /// The roots and their descendants, without excluded processes and their descendants.
     fn select(&self, all: Vec<Stat>) -> Vec<Stat> {
         let mut children: HashMap<u32, Vec<Stat>> = HashMap::new();
         let mut open = Vec::new();
@@ -115,7 +114,7 @@ impl Watch {
 }
 
 impl Sample {
-    /// Seconds of processor time used since `earlier`. A process that was not there then counts from its start.
+    /// Seconds of processor time used since `earlier`. A process that is new since then counts from its start.
     pub(crate) fn seconds_since(&self, earlier: &Self) -> f64 {
         self.cpu.iter().map(|(pid, now)| now - earlier.cpu.get(pid).copied().unwrap_or(0.0)).sum()
     }
@@ -150,7 +149,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat { pid: pid.parse().ok()?, name: name.to_owned(), parent, ticks: user + system })
 }
 
-/// The roll-up of the maps is exact; the counters in `status` lag by some pages per thread.
+/// Reads `smaps_rollup`, which is exact; the counters in `status` lag by some pages per thread.
 fn resident_bytes(pid: u32) -> Option<u64> {
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).ok();
     read("smaps_rollup")

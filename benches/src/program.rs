@@ -1,4 +1,4 @@
-//! A program that is started, says where it listens, and is ended.
+//! Starts programs, finds their URLs, and ends them.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -14,10 +14,10 @@ use anyhow::{Context as _, bail};
 
 use crate::limits::{END_TIMEOUT, KEPT_STDERR_LINES, READY_TIMEOUT, SLOW_READY_TIMEOUT};
 
-/// How often it is looked whether a program has ended.
+/// The interval of checks whether a program has ended.
 const POLL: Duration = Duration::from_millis(5);
 
-/// How long it is listened before it is looked whether the program still runs.
+/// How long to wait for output before checking whether the program still runs.
 const TICK: Duration = Duration::from_millis(100);
 
 /// A line that a program wrote.
@@ -54,7 +54,7 @@ impl Program {
                     errors.truncate(KEPT_STDERR_LINES - 1);
                     errors.push_front(line);
                 }
-                // Children of a program that ended may hold its outputs open.
+                // Children of a program that has ended may hold its outputs open.
                 Err(mpsc::RecvTimeoutError::Timeout)
                     if Instant::now() < deadline && !started.has_ended_by(Instant::now()) => {}
                 Err(_) => {
@@ -67,7 +67,7 @@ impl Program {
         Ok(started)
     }
 
-    /// Starts a program and waits until it takes connections at a port of 127.0.0.1.
+    /// Starts a program and waits until it accepts connections at a port of 127.0.0.1.
     pub(crate) fn start_at(program: &Path, arguments: &[OsString], port: u16) -> anyhow::Result<Self> {
         let (mut started, lines) = Self::spawn(program, arguments)?;
         let deadline = Instant::now() + SLOW_READY_TIMEOUT;
@@ -91,7 +91,7 @@ impl Program {
             .spawn()
             .with_context(|| format!("could not start {}", program.display()))?;
         let (sender, lines) = mpsc::channel();
-        // They go on reading, so that the program never waits for them.
+        // The threads go on reading, so that the program never waits for them.
         if let Some(stdout) = child.stdout.take() {
             let sender = sender.clone();
             follow(stdout, move |line| drop(sender.send(Said::Out(line))));
@@ -107,16 +107,16 @@ impl Program {
         self.urls.iter().find(|url| url.ends_with(path)).map_or("", String::as_str)
     }
 
-    /// The id of the process.
+    /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the program.
     ///
     /// # Errors
     ///
-    /// When it is not there any more.
+    /// When the program has ended.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) -> anyhow::Result<()> {
         let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(pid.context("it has no number")?, signal)?;
@@ -139,7 +139,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Asked first, so that it can end its children.
+        // SIGTERM first, so that it can end its children.
         let _ = self.signal(rustix::process::Signal::TERM);
         if !self.has_ended_by(Instant::now() + END_TIMEOUT) {
             let _ = self.child.kill();
@@ -157,7 +157,7 @@ fn follow(stream: impl Read + Send + 'static, mut act: impl FnMut(String) + Send
     });
 }
 
-/// The plain HTTP URLs that stand in a line, in whatever words.
+/// The plain HTTP URLs in a line.
 fn urls_in(line: &str) -> impl Iterator<Item = &str> {
     line.match_indices("http://").map(|(start, _)| {
         let url = &line[start..];
@@ -166,7 +166,7 @@ fn urls_in(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A program beside this one, as cargo lays them.
+/// A program beside this one, where cargo puts them.
 pub(crate) fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let this = std::env::current_exe().context("could not find this program")?;
     let path = this.with_file_name(name);

@@ -27,7 +27,7 @@ impl Revision {
     pub const ALL: [Self; 5] =
         [Self::V2026_07_28, Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26, Self::V2024_11_05];
 
-    /// As the protocol spells it.
+    /// The revision's name in the protocol.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::V2026_07_28 => "2026-07-28",
@@ -38,7 +38,7 @@ impl Revision {
         }
     }
 
-    /// True for revisions without handshake and sessions.
+    /// Whether the revision has no handshake and no sessions.
     pub fn is_modern(self) -> bool {
         self == Self::V2026_07_28
     }

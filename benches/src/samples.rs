@@ -1,4 +1,4 @@
-//! Texts of messages that codecs are measured by: what clients and servers of a day's work write.
+//! Sample messages for measuring codecs: what clients and servers typically write.
 
 /// A `tools/call` of 300 bytes, as SDKs write it: id last but two, a progress token, three arguments.
 pub const SMALL_CALL: &str = concat!(
@@ -8,10 +8,10 @@ pub const SMALL_CALL: &str = concat!(
     "\n"
 );
 
-/// The id of every answer here.
+/// The id of each answer here.
 const ID: u32 = 1_234_567;
 
-/// What the text of an answer is made of.
+/// The kind of an answer's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
     /// ASCII prose in long lines: one escape in some eighty bytes.
@@ -23,7 +23,7 @@ pub enum Text {
 }
 
 impl Text {
-    /// A stretch of it, escaped for JSON.
+    /// A piece of the text, escaped for JSON.
     fn stretch(self) -> &'static str {
         match self {
             Self::Plain => {
@@ -37,7 +37,7 @@ impl Text {
     }
 }
 
-/// An answer whose text has about so many bytes, as it stands in the message.
+/// An answer whose escaped text has about this number of bytes.
 pub fn answer(text: Text, bytes: usize) -> String {
     let stretch = text.stretch();
     let text = stretch.repeat(bytes.div_ceil(stretch.len()));

@@ -1,4 +1,4 @@
-//! The soak: thousands of users of some tens of tenants, for a long time, while servers die, secrets change and configs are replaced.
+//! The soak: thousands of users in tens of tenants, for a long time, while servers are killed, secrets change and configs are replaced.
 
 mod chart;
 mod check;

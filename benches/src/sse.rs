@@ -1,4 +1,4 @@
-//! Server-sent events: as little as the tools need, but whole events however the bytes are cut.
+//! A minimal parser of server-sent events, independent of how the bytes are split.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -13,12 +13,12 @@ pub(crate) struct Event {
     pub(crate) data: Bytes,
 }
 
-/// The stream holds an event that is longer than a message may be.
+/// An event is longer than a message may be.
 #[derive(Debug, thiserror::Error)]
 #[error("an event is longer than {MAX_MESSAGE} bytes")]
 pub(crate) struct TooLong;
 
-/// Cuts a byte stream into events. Linear in the bytes, however they come.
+/// Splits a byte stream into events, in linear time however the bytes are split.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     buffer: BytesMut,
@@ -29,12 +29,12 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// Takes what was read from the stream.
+    /// Adds bytes that were read from the stream.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole event, or `None` when more bytes are needed.
+    /// The next complete event; `None` when more bytes are needed.
     pub(crate) fn next(&mut self) -> Result<Option<Event>, TooLong> {
         loop {
             let Some(line) = self.next_line()? else { return Ok(None) };
@@ -80,7 +80,7 @@ impl Decoder {
         }
     }
 
-    /// One line of data, which is the rule, is handed over as it is; more are joined.
+    /// Adds a line of data. A single line, the usual case, is kept unchanged; several are joined.
     fn take_data(&mut self, value: Bytes) {
         if let Some(joined) = &mut self.data {
             joined.extend_from_slice(b"\n");

@@ -1,4 +1,4 @@
-//! On what it was measured, and when.
+//! Describes the machine and time of a measurement.
 
 use std::fs;
 use std::path::Path;
@@ -7,25 +7,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// The machine and the moment.
+/// The machine and the time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct System {
-    /// The day, in UTC.
+    /// The date in UTC.
     pub(crate) date: String,
     /// The processor.
     pub(crate) processor: String,
-    /// How many of its threads may be used.
+    /// The number of usable threads of it.
     pub(crate) cores: usize,
     /// The kernel.
     pub(crate) kernel: String,
-    /// How busy the machine was before and after: the average of a minute.
+    /// The machine's load before and after: the average of a minute.
     pub(crate) load: [String; 2],
-    /// What crossway says of itself.
+    /// Crossway's version.
     pub(crate) crossway: Option<String>,
 }
 
 impl System {
-    /// Looks around.
+    /// Describes the machine now.
     pub(crate) fn look(crossway: Option<&Path>) -> Self {
         let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -39,7 +39,7 @@ impl System {
         }
     }
 
-    /// Looks again when all is done.
+    /// Adds the load after the measurement.
     pub(crate) fn look_again(&mut self) {
         self.load[1] = load();
     }
@@ -61,8 +61,7 @@ fn date(now: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// The date that is so many days after 1970-01-01. Years are counted from March, so that a leap day
-/// is the last day of its year.
+/// The date this number of days after 1970-01-01. Years are counted from March, so that a leap day is the last day of its year.
 fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

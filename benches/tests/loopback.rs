@@ -203,7 +203,7 @@ fn the_table_of_bars_says_what_was_met() {
     let stand_in = format!("shift; exec {FLOOR} \"$@\"");
     let output = bars(&stand_in, "16m");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    // The stand-in has no HTTP upstream, which the row asks for as well.
+    // The stand-in has no HTTP upstream, which the row needs as well.
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("4 right") && said.contains("HTTP to HTTP: "), "{said}");
     let output = bars(&stand_in, "8x4");

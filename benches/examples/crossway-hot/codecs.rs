@@ -9,7 +9,7 @@ use crossway_proto::sse::{SseDecoder, SseEncoder};
 use crossway_proto::{Calls, Limits, Message, RequestId};
 
 const KIB_64: usize = 64 * 1024;
-/// How many lines or events come with one read.
+/// The number of lines or events in one read.
 const AT_ONCE: usize = 16;
 
 fn call() -> Bytes {
@@ -42,7 +42,7 @@ pub(crate) fn envelope_64k_escapes(count: u64) {
     parse_often(&answer(Text::Escapes, KIB_64).into(), count);
 }
 
-/// Lines of 300 bytes, sixteen to a read; `count` is that of lines.
+/// Decodes `count` lines of 300 bytes, sixteen to a read.
 pub(crate) fn line(count: u64) {
     let read = SMALL_CALL.repeat(AT_ONCE);
     let mut decoder = LineDecoder::new(Limits::default().message_bytes);
@@ -56,7 +56,7 @@ pub(crate) fn line(count: u64) {
     }
 }
 
-/// Events of 300 bytes, sixteen to a chunk; `count` is that of events.
+/// Decodes `count` events of 300 bytes, sixteen to a chunk.
 pub(crate) fn sse_decode(count: u64) {
     let event = SseEncoder::message([call()]).into_bytes();
     let chunk = Bytes::from(event.repeat(AT_ONCE));
@@ -78,7 +78,7 @@ pub(crate) fn sse_encode(count: u64) {
     }
 }
 
-/// An id and a progress token are written in, and the message is written out as a line.
+/// Splices an id and a progress token into a message, and writes it as a line.
 pub(crate) fn splice(count: u64) {
     let message = parse(call());
     let mut out = BytesMut::with_capacity(KIB_64);
@@ -93,7 +93,7 @@ pub(crate) fn splice(count: u64) {
     }
 }
 
-/// A request gets the upstream's id, its answer the client's.
+/// Gives a request the upstream's id, and its answer the client's.
 pub(crate) fn calls(count: u64) {
     let mut calls = Calls::new(usize::MAX);
     let request = parse(call());

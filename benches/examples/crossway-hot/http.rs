@@ -1,4 +1,4 @@
-//! Calls to the Streamable HTTP endpoint, as a service: from the request's head and body to the response's.
+//! Calls to the Streamable HTTP endpoint as a service: from the request's head and body to the response's.
 
 use std::hint::black_box;
 
@@ -12,7 +12,7 @@ use tower_service::Service as _;
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hot","version":"1"}}}"#;
 
-/// Answers at once.
+/// An upstream that answers at once.
 struct Ready;
 
 impl Upstream for Ready {
@@ -34,7 +34,7 @@ impl Connection for Ready {
     }
 }
 
-/// Calls in one session.
+/// Makes calls in one session.
 pub(crate) fn calls(count: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {

@@ -1,7 +1,6 @@
-//! The hot paths, each a given number of times: for `cargo xtask instructions`, which counts their instructions.
+//! Runs each hot path a given number of times, for `cargo xtask instructions`, which counts their instructions.
 //!
-//! `crossway-hot --list` names them, `crossway-hot NAME COUNT` runs one. Whoever counts takes the difference of two
-//! counts, so that what happens once is not in it.
+//! `crossway-hot --list` lists them, `crossway-hot NAME COUNT` runs one. The difference of two counts excludes the one-time costs.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -13,9 +12,9 @@ mod pipe;
 /// One hot path.
 struct Path {
     name: &'static str,
-    /// How often it is run at least, so that tables and buffers have grown to what they stay at.
+    /// The least number of runs, after which tables and buffers have reached their final size.
     few: u64,
-    /// How often in addition to that: enough to be counted well, and quick under an emulator.
+    /// The number of further runs: enough for an exact count, and quick under an emulator.
     more: u64,
     run: fn(u64),
 }
@@ -42,7 +41,7 @@ fn main() -> ExitCode {
         ["--list"] => {
             let mut out = std::io::stdout().lock();
             for Path { name, few, more, .. } in PATHS {
-                // Where stdout is closed there is nobody to tell.
+                // A closed stdout is no error.
                 let _ = writeln!(out, "{name} {few} {more}");
             }
             ExitCode::SUCCESS

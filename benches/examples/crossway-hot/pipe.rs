@@ -10,8 +10,8 @@ use crossway_proto::{Limits, Message};
 use crossway_service::{Call, duplex};
 use futures_util::StreamExt as _;
 
-/// One call after the other, from the link through the multiplexer to the server and back. Polled by hand: no
-/// runtime's own work is counted.
+/// One call after the other, from the link through the multiplexer to the server and back. Polled by hand, so that no runtime's work is
+/// counted.
 pub(crate) fn round_trips(count: u64) {
     let (ours, server) = duplex::pair(16);
     let (link, carry) = ours.connect(crossway_service::Limits::default());

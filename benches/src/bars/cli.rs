@@ -17,7 +17,7 @@ use super::rows::{ROWS, Row};
 use crate::program::sibling;
 use crate::system::System;
 
-/// Where records are kept, seen from the root of the repository.
+/// The folder of records, relative to the root of the repository.
 const RESULTS: &str = "benches/results";
 
 /// Measure crossway against the floor and against the server asked directly, and say which bars are met.
@@ -128,7 +128,7 @@ impl Cli {
         ROWS.into_iter().filter(wanted).collect()
     }
 
-    /// Only whole tables are recorded unasked.
+    /// The record's file. By default only whole tables are recorded.
     fn record(&self, system: &System) -> Option<PathBuf> {
         let whole = self.only.is_empty() && !self.quick && system.crossway.is_some();
         let kept = || Path::new(RESULTS).join(format!("bars-{}.json", system.date));

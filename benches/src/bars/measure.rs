@@ -1,4 +1,4 @@
-//! The runs, in turns.
+//! Makes the runs, in turns.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,47 +20,47 @@ use crate::load::{
     repeat_setups, requests_of, run,
 };
 
-/// How much is measured.
+/// The amount of measuring.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
-    /// How often each way is measured; medians are taken.
+    /// The number of rounds; each way is measured once in each, and medians are taken.
     pub(crate) rounds: usize,
-    /// How long each run of calls is.
+    /// The length of a run of calls.
     pub(crate) duration: Duration,
-    /// How long calls are made before that.
+    /// The warm-up before each run.
     pub(crate) warmup: Duration,
-    /// Fewer idle sessions.
+    /// Whether there are fewer idle sessions.
     pub(crate) quick: bool,
 }
 
-/// What the runs of errands are of.
+/// The errand of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Doing {
     /// Open WebUI's turns.
     Turns,
-    /// The same, each user at their own pace.
+    /// Open WebUI's turns, each user at their own pace.
     PacedTurns,
     /// Lists of tools.
     Lists,
 }
 
-/// What one run found, or why there was none.
+/// A run's report, or why it failed.
 pub(crate) type Found<T> = Result<T, String>;
 
-/// All runs of a table.
+/// The results of all runs.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
     /// Runs of calls.
     pub(crate) calls: BTreeMap<(Load, Way), Vec<Found<Report>>>,
-    /// Idle sessions without and with a stream, and the sessions that descriptors allowed.
+    /// Idle sessions, by whether they have a stream; limited by descriptors.
     pub(crate) idle: BTreeMap<bool, Found<IdleReport>>,
     /// Idle sessions over merged servers.
     pub(crate) idle_merged: Option<Found<IdleReport>>,
     /// Turns and lists.
     pub(crate) errands: BTreeMap<(Doing, Way), Vec<Found<SetupReport>>>,
-    /// What `crossway serve` costs besides.
+    /// Other costs of `crossway serve`.
     pub(crate) serving: BTreeMap<Cost, Found<Costed>>,
-    /// Set-ups.
+    /// Set-ups of sessions.
     pub(crate) set_ups: BTreeMap<Way, Vec<Found<SetupReport>>>,
 }
 
@@ -85,9 +85,9 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
         step += 1;
     };
     for (load, ways) in ways {
-        // What another load left behind in a process is not measured.
+        // New programs: leftovers of another load in a process are not measured.
         rigs.running.clear();
-        // In turns, so that what else the machine does falls on all alike.
+        // In turns, so that other load on the machine affects all ways alike.
         for _ in 0..effort.rounds {
             for way in &ways {
                 next(format!("{load:?}, {}", way.name()));
@@ -118,7 +118,7 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
                 results.errands.entry((doing, way)).or_default().push(found);
             }
         }
-        // What it has done for one row is not measured in another.
+        // New programs: a row must not measure leftovers of another.
         rigs.running.clear();
     }
     for row in rows {
@@ -141,9 +141,8 @@ pub(crate) fn measure(programs: &Programs, rows: &[Row], effort: Effort, shown: 
     results
 }
 
-/// The programs of each way. They run on from one round to the next, as bridges do: in a process that is
-/// new, an allocator may give the memory of each long message back and fetch it again, which in an old one
-/// it does not, and which costs more than all the rest.
+/// The running programs of each way. They are kept from one round to the next, as bridges run for long: in a new process, an allocator may
+/// release the memory of each long message and fetch it again, which an old process avoids, and which costs more than everything else.
 struct Rigs<'a> {
     programs: &'a Programs,
     running: BTreeMap<Way, Rig>,
@@ -185,11 +184,11 @@ impl Rigs<'_> {
                 Doing::PacedTurns => (Errand::PacedTurn, TURNS_AT_ONCE),
                 Doing::Lists => (Errand::List, 1),
             };
-            // Connections are there, and lists are known.
+            // Warm up: connections are opened, and lists become known.
             repeat(&work, WARM_UP, false, errand)?;
             let server = self.running.get(&way).context("it is not running")?.server()?;
             let before = requests_of(&server)?;
-            // All begin at once, once.
+            // All sessions begin at once, once.
             let time = if doing == Doing::Turns { Duration::ZERO } else { effort.duration };
             let mut report = repeat(&Work { sessions, ..work }, time, false, errand)?;
             let asked = requests_of(&server)?.saturating_sub(before + REQUESTS_TO_COUNT);
@@ -199,7 +198,7 @@ impl Rigs<'_> {
         self.settle(way, found, |report| report.counts.is_clean())
     }
 
-    /// What went wrong once shall not spoil the next run: that gets new programs.
+    /// After a fault the way's programs are replaced, so that it does not spoil the next run.
     fn settle<T>(&mut self, way: Way, found: anyhow::Result<T>, clean: impl Fn(&T) -> bool) -> Found<T> {
         if !found.as_ref().is_ok_and(clean) {
             self.running.remove(&way);
@@ -208,10 +207,10 @@ impl Rigs<'_> {
     }
 }
 
-/// How long errands are done before they are measured.
+/// The warm-up before errands are measured.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// How many requests counting them costs.
+/// The number of requests that counting them costs.
 const REQUESTS_TO_COUNT: u64 = 2;
 
 fn measure_idle(programs: &Programs, way: Way, with_stream: bool, effort: Effort) -> Found<IdleReport> {

@@ -1,4 +1,4 @@
-//! What became of each bar.
+//! Evaluates each bar.
 
 use std::path::Path;
 
@@ -17,21 +17,21 @@ pub(crate) struct Outcome {
     pub(crate) row: &'static str,
     /// The work, in words.
     pub(crate) work: &'static str,
-    /// What crossway is compared with, in words.
+    /// The figure that crossway is compared with, in words.
     pub(crate) reference: String,
-    /// What crossway did, in words.
+    /// Crossway's figure, in words.
     pub(crate) crossway: String,
-    /// The figure that the bar is for.
+    /// The figure that the bar limits.
     pub(crate) figure: Option<f64>,
     /// The bar, in words.
     pub(crate) bar: String,
-    /// Whether it was met; `None` if it was not measured.
+    /// Whether the bar was met; `None` if it was not measured.
     pub(crate) met: Option<bool>,
-    /// What else is to be known.
+    /// Further notes.
     pub(crate) notes: Vec<String>,
 }
 
-/// The median; `None` of nothing.
+/// The median; `None` if there are no values.
 pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -156,7 +156,7 @@ fn words(value: Option<f64>, say: impl Fn(f64) -> String) -> String {
 }
 
 impl Outcome {
-    /// The median of a figure of some runs; what went wrong in crossway's runs fails the row.
+    /// The median of a figure over runs of calls; a fault in crossway's runs fails the row.
     fn calls(
         &mut self,
         results: &Results,
@@ -173,7 +173,7 @@ impl Outcome {
         median(figures)
     }
 
-    /// The median of a figure of some runs of set-ups, likewise.
+    /// The median of a figure over runs of set-ups, likewise.
     fn set_ups(
         &mut self,
         results: &Results,
@@ -188,7 +188,7 @@ impl Outcome {
         median(figures)
     }
 
-    /// The median of a figure of some errands, likewise.
+    /// The median of a figure over errands, likewise.
     fn errands(
         &mut self,
         results: &Results,
@@ -204,7 +204,7 @@ impl Outcome {
         median(figures)
     }
 
-    /// Notes what went wrong in a run, which fails the row if crossway was on its way.
+    /// Notes a run's faults, which fail the row if crossway was on its way.
     fn look<'a, T>(
         &mut self,
         way: Way,
@@ -239,12 +239,12 @@ impl Outcome {
             Side::AtLeast => (">=", figure.map(|figure| figure >= bar)),
         };
         self.bar = format!("{sign} {}", say(bar));
-        // What went wrong before is not made good by a figure.
+        // A good figure does not undo an earlier failure.
         self.met = self.met.or(met);
     }
 
-    /// What is measured shares the machine with the load generator and the server, which direct has to themselves; so
-    /// a note says what the floor makes of it.
+    /// Crossway shares the machine with the load generator and the server, which have it to themselves in direct runs; so a note gives the
+    /// floor's ratio too.
     fn judge_throughput(&mut self, results: &Results, bar: f64) {
         let rate = |report: &Report| Some(report.calls_per_second);
         let floor = self.calls(results, Load::Small, Way::Floor, rate);
@@ -330,7 +330,7 @@ impl Outcome {
     }
 }
 
-/// The table, for people.
+/// Formats the table.
 pub(crate) fn table(outcomes: &[Outcome]) -> String {
     let heads = ["row", "work", "reference", "crossway", "figure", "bar", "met"].map(str::to_owned);
     let mut lines = vec![heads];
@@ -340,7 +340,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
             Some(false) => "NO",
             None => "-",
         };
-        // Bytes are said in words already.
+        // Byte counts are in the words already.
         let figure = outcome.figure.filter(|figure| *figure < 1000.0);
         lines.push([
             outcome.row.to_owned(),

@@ -1,4 +1,4 @@
-//! Who is measured, and the programs that it takes.
+//! The ways that are measured, and the programs that they need.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use crate::procfs::Watch;
 use crate::program::Program;
 use crate::revision::Revision;
 
-/// The name of the echo server's processes, which are never counted as the bridge's.
+/// The name of the echo server's processes, which never count as the bridge's.
 const ECHO_NAME: &str = "crossway-echo";
 
-/// For how long what is signed about a user holds: longer than a table takes.
+/// The lifetime of signed user tokens: longer than a whole table takes.
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// The programs.
@@ -28,7 +28,7 @@ pub(crate) struct Programs {
     pub(crate) echo: PathBuf,
     /// The floor.
     pub(crate) floor: PathBuf,
-    /// What is measured; without it only floor and direct are.
+    /// The crossway to measure; without it, only floor and direct are.
     pub(crate) crossway: Option<PathBuf>,
 }
 
@@ -50,34 +50,34 @@ pub(crate) enum Way {
     Launched,
     /// Streamable HTTP, crossway, stdio, both of 2026-07-28: nothing is translated.
     Modern,
-    /// The same with a client of 2026-07-28 and a server before it.
+    /// Streamable HTTP, crossway, stdio: a client of 2026-07-28, and a server of an earlier revision.
     ToLegacy,
-    /// The same with a client before 2026-07-28 and a server of it.
+    /// Streamable HTTP, crossway, stdio: a client of an earlier revision, and a server of 2026-07-28.
     FromLegacy,
-    /// Streamable HTTP, crossway with 20 servers of 500 tools each, one of them.
+    /// Streamable HTTP, crossway with 20 stdio servers of 500 tools each; one of them is called.
     Merged,
-    /// The same with 20 servers behind Streamable HTTP, which one process is.
+    /// Like [`Way::Merged`], with the 20 servers over Streamable HTTP, all in one process.
     MergedHttp,
-    /// The same with servers of two tools each, as a turn has it that is to be compared with a server asked directly.
+    /// Like [`Way::MergedHttp`], with two tools per server, for comparing a turn with one at a server asked directly.
     MergedFew,
-    /// A server of as many tools as those have together, asked directly.
+    /// A server of as many tools as the merged ones have together, asked directly.
     Listing,
-    /// What [`Way::Merged`] has, behind `crossway serve` with all that it does for a call.
+    /// Like [`Way::Merged`], behind `crossway serve` with all its features for a call.
     Served,
-    /// What [`Way::MergedHttp`] has, likewise.
+    /// Like [`Way::MergedHttp`], behind `crossway serve` likewise.
     ServedHttp,
 }
 
-/// How many servers are merged, and how many tools each has besides its own two.
+/// The number of merged servers, and the number of tools each has besides its own two.
 pub(crate) const MERGED: (usize, usize) = (20, 498);
 
 impl Way {
-    /// True if crossway is on it.
+    /// Whether crossway is on the way.
     pub(crate) fn is_crossway(self) -> bool {
         !matches!(self, Self::Floor | Self::Direct | Self::Listing)
     }
 
-    /// In words.
+    /// The name for reports.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
@@ -99,19 +99,19 @@ impl Way {
     }
 }
 
-/// The programs of one way, running.
+/// The running programs of one way.
 #[derive(Debug)]
 pub(crate) struct Rig {
-    /// Where the load goes, and whose time and memory it costs.
+    /// The load's target, and the processes whose time and memory are measured.
     pub(crate) work: Work,
-    /// Kept for as long as it is measured; the bridge is ended before its server.
+    /// Kept while it is measured; the bridge is ended before its server.
     _bridge: Option<Program>,
     server: Option<Program>,
     _folder: Option<TempDir>,
 }
 
 impl Rig {
-    /// The server behind a bridge, asked directly.
+    /// The server behind a bridge, as a direct target.
     pub(crate) fn server(&self) -> anyhow::Result<Work> {
         let server = self.server.as_ref().context("there is no server of its own")?;
         Ok(Work::new(Target::StreamableHttp(Address::parse(server.url("/mcp"))?)))
@@ -119,7 +119,7 @@ impl Rig {
 }
 
 impl Programs {
-    /// Starts what `way` takes.
+    /// Starts the programs that `way` needs.
     pub(crate) fn start(&self, way: Way) -> anyhow::Result<Rig> {
         let crossway = || self.crossway.as_ref().context("no crossway was given");
         let echo = || Program::start(&self.echo, &words(&["streamable-http"]), &["/mcp"]);
@@ -159,7 +159,7 @@ impl Programs {
             Way::Served => {
                 let place = folder.insert(tempfile::tempdir()?);
                 let upstreams = Upstreams::Commands(MERGED.0, &self.echo, MERGED.1);
-                // As the bridge that it is compared with has them.
+                // The same as the bridge that it is compared with.
                 let settings =
                     Settings { scope: "session", threads: Some(1), ..Settings::new(upstreams, place.path()) };
                 (Some(Program::start(crossway()?, &settings.write()?, &["/mcp"])?), None)
@@ -214,7 +214,7 @@ impl Programs {
         Ok(Rig { work, _bridge: bridge, server, _folder: folder })
     }
 
-    /// A file of servers with many tools each.
+    /// Writes a config of servers with many tools each.
     fn merged_config(&self) -> anyhow::Result<PathBuf> {
         let (servers, tools) = MERGED;
         let entries: Vec<String> = (0..servers)
@@ -234,7 +234,7 @@ impl Programs {
     }
 }
 
-/// The arguments of an HTTP server with so many tools besides its own two.
+/// The arguments of an HTTP server with this number of tools besides its own two.
 pub(crate) fn http_server(more_tools: usize) -> Vec<OsString> {
     words(&["streamable-http", "--more-tools", &more_tools.to_string()])
 }

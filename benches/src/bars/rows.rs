@@ -1,4 +1,4 @@
-//! The rows of the table: which work, whose figures, which bar.
+//! The rows of the table: each with its work, its measure and its bar.
 
 use std::time::Duration;
 
@@ -18,15 +18,15 @@ pub(crate) enum Load {
     Large,
     /// 1 x 1, 64 bytes.
     Single,
-    /// 1 x 1, 16 MiB, some calls: whether it works at all.
+    /// 1 x 1, 16 MiB, a few calls: whether it works at all.
     Huge,
 }
 
-/// How many calls of 16 MiB are made.
+/// The number of calls of 16 MiB.
 pub(crate) const HUGE_CALLS: u64 = 4;
 
 impl Load {
-    /// Sessions, calls in flight of each, bytes of text.
+    /// Sessions, calls in flight per session, bytes of text.
     pub(crate) fn shape(self) -> (usize, usize, usize) {
         match self {
             Self::Small => (8, 4, 64),
@@ -39,7 +39,7 @@ impl Load {
     }
 }
 
-/// What a row compares.
+/// The measure of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Measure {
     /// Processor time per call on `way`, at most `bar` times the floor's at `floor`.
@@ -50,7 +50,7 @@ pub(crate) enum Measure {
     Throughput { bar: f64 },
     /// Median latency above direct, at most `bar`, on a machine where the floor takes 30 us.
     Latency { bar: Duration },
-    /// Calls of 16 MiB, on these ways: none may go wrong.
+    /// Calls of 16 MiB on these ways: none may fail.
     Huge { ways: &'static [Way] },
     /// Memory per idle session, at most `bar` bytes.
     Idle { with_stream: bool, bar: f64 },
@@ -60,43 +60,43 @@ pub(crate) enum Measure {
     Size { bar: f64 },
     /// Sessions set up and ended per second, at least `bar` times those of direct.
     SetUps { bar: f64 },
-    /// Open WebUI's turns, many at once: requests to the servers behind for each of them, at most `bar`.
+    /// Open WebUI's turns, many at once: requests to the upstream servers for each turn, at most `bar`.
     Turns { bar: f64 },
-    /// Open WebUI's turns of many users, each at its own pace: what they take above those with the server asked directly, of 99 in
-    /// 100, at most `bar`.
+    /// Open WebUI's turns of many users, each at their own pace: the 99th percentile above that of turns with the server directly, at most
+    /// `bar`.
     PacedTurns { bar: Duration },
     /// Lists of all tools: processor time on `way`, at most `bar` times that on `other`.
     Lists { way: Way, other: Way, bar: f64 },
-    /// Memory with all idle sessions over the merged servers, at most `bar` bytes in all.
+    /// Memory with all idle sessions over the merged servers: at most `bar` bytes in all.
     IdleMerged { bar: f64 },
-    /// What `crossway serve` costs besides, at most `bar`.
+    /// Another cost of `crossway serve`, at most `bar`.
     Serving { cost: Cost, bar: f64 },
 }
 
 /// One row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
-    /// What `--only` calls it.
+    /// The name for `--only`.
     pub(crate) name: &'static str,
     /// The work, in words.
     pub(crate) work: &'static str,
-    /// What is compared.
+    /// The measure.
     pub(crate) measure: Measure,
 }
 
-/// The processor time per call of the floor on the machine for which absolute times are meant, in microseconds.
+/// The floor's processor time per call on the reference machine for absolute times, in microseconds.
 pub(crate) const REFERENCE_FLOOR_US: f64 = 30.0;
 
-/// How many sessions the idle rows hold.
+/// The number of sessions in the idle rows.
 pub(crate) const IDLE_SESSIONS: usize = 10_000;
 
-/// The same with `--quick`.
+/// The number with `--quick`.
 pub(crate) const QUICK_IDLE_SESSIONS: usize = 1_000;
 
-/// How many sessions are set up at a time.
+/// The number of sessions that are set up at a time.
 pub(crate) const SET_UPS_AT_A_TIME: usize = 8;
 
-/// How many turns are begun at once.
+/// The number of turns that begin at once.
 pub(crate) const TURNS_AT_ONCE: usize = 200;
 
 const KIB: f64 = 1024.0;

@@ -1,4 +1,4 @@
-//! `crossway serve`: its configs here, and what it costs.
+//! `crossway serve`: configs, and measuring its costs.
 
 mod config;
 mod costs;

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match crossway_benches::bars::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            // Where stderr is closed there is nobody to tell.
+            // A closed stderr is no error.
             let _ = writeln!(std::io::stderr(), "crossway-bars: {error:#}");
             ExitCode::from(2)
         }

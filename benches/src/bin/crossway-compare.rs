@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match crossway_benches::compare::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where stderr is closed there is nobody to tell.
+            // A closed stderr is no error.
             let _ = writeln!(std::io::stderr(), "crossway-compare: {error:#}");
             ExitCode::from(2)
         }

@@ -1,4 +1,4 @@
-//! A small MCP echo server, for bridges to be measured in front of.
+//! A small MCP echo server, for measuring the bridges in front of it.
 
 use clap::Parser as _;
 

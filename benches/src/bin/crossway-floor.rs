@@ -1,8 +1,8 @@
 //! The floor: the smallest hyper program that bridges a stdio server to Streamable HTTP.
 //!
-//! One child per session, started at `initialize`; ids are spliced so that answers find their way;
-//! answers go out as `application/json`. It checks nothing, bounds nothing, forgets what is no
-//! answer and restarts nobody: it shows what the work itself costs, not what a bridge should be.
+//! One child per session, started at `initialize`; ids are spliced so that answers find their calls; answers go out as `application/json`.
+//! The floor checks nothing, bounds nothing, drops everything but answers and restarts no child: it shows what the work itself costs, not
+//! what a bridge should be.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -44,7 +44,7 @@ struct Envelope<'a> {
     method: Option<&'a RawValue>,
 }
 
-/// A call in flight: the client's id, and who waits.
+/// Calls in flight by id: the client's id, and the sender to the waiting request.
 type Waiting = HashMap<u64, (Box<RawValue>, oneshot::Sender<Bytes>)>;
 
 struct Session {
@@ -150,7 +150,7 @@ impl Session {
     }
 }
 
-/// Hands each answer to the call that waits for it; whatever else the server says is dropped.
+/// Delivers each answer to the call that waits for it; other messages of the server are dropped.
 async fn read_answers(stdout: ChildStdout, session: std::sync::Weak<Session>) -> anyhow::Result<()> {
     let mut stdout = BufReader::with_capacity(64 * 1024, stdout);
     let mut line = Vec::new();
@@ -165,18 +165,18 @@ async fn read_answers(stdout: ChildStdout, session: std::sync::Weak<Session>) ->
         }
         line.clear();
     }
-    // Whoever still waits is told by the drop of its sender.
+    // Dropping the senders notifies the calls that still wait.
     if let Some(session) = session.upgrade() {
         lock(&session.waiting).clear();
     }
     Ok(())
 }
 
-/// `text` with `new` in the place of `old`, which is a part of it.
+/// Returns `text` with its part `old` replaced by `new`.
 fn splice(text: &[u8], old: &RawValue, new: &str) -> Vec<u8> {
     let start = old.get().as_ptr() as usize - text.as_ptr() as usize;
     let end = start + old.get().len();
-    // Room for the line feed that may follow.
+    // Room for a line feed behind it.
     let mut spliced = Vec::with_capacity(text.len() + new.len() + 1);
     spliced.extend_from_slice(&text[..start]);
     spliced.extend_from_slice(new.as_bytes());

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match crossway_benches::load::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            // Where stderr is closed there is nobody to tell.
+            // A closed stderr is no error.
             let _ = writeln!(std::io::stderr(), "crossway-load: {error:#}");
             ExitCode::from(2)
         }

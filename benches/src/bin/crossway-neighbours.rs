@@ -1,4 +1,4 @@
-//! Good servers beside bad ones, and tenants beside those that are beyond their quota.
+//! Good servers beside bad ones, and tenants beside those that exceed their quota.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match crossway_benches::neighbours::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            // Where stderr is closed there is nobody to tell.
+            // A closed stderr is no error.
             let _ = writeln!(std::io::stderr(), "crossway-neighbours: {error:#}");
             ExitCode::from(2)
         }

@@ -1,4 +1,4 @@
-//! The soak: many users for a long time, while servers die, secrets change and configs are replaced.
+//! The soak: many users for a long time, while servers are killed, secrets change and configs are replaced.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match crossway_benches::soak::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            // Where stderr is closed there is nobody to tell.
+            // A closed stderr is no error.
             let _ = writeln!(std::io::stderr(), "crossway-soak: {error:#}");
             ExitCode::from(2)
         }

@@ -1,22 +1,22 @@
-//! The bridges, their versions, and the settings under which each is at its best by its own documentation.
+//! The bridges, their versions, and the settings that their own documentation recommends for speed.
 
 use std::fs;
 
 use super::plan::{Place, Plan, Route, Task, shell};
 
-/// A bridge, or what stands in its place.
+/// A bridge, or its stand-in.
 pub(crate) struct Bridge {
-    /// What it is called in the record.
+    /// The name in the record.
     pub(crate) name: &'static str,
-    /// Which, and where from.
+    /// The version and its source.
     pub(crate) version: &'static str,
-    /// How it is run, and why so.
+    /// The settings and the reason for them.
     pub(crate) settings: &'static str,
-    /// How it is put on a route; `None` where it has none.
+    /// Plans the bridge for a route; `None` if it does not support the route.
     pub(crate) plan: fn(Task<'_>) -> anyhow::Result<Option<Plan>>,
 }
 
-/// All of them, Crossway's own company first.
+/// All bridges, beginning with direct.
 pub(crate) const BRIDGES: [Bridge; 11] = [
     Bridge {
         name: DIRECT,
@@ -98,7 +98,7 @@ fn direct(Task { place, route, port, .. }: Task<'_>) -> anyhow::Result<Option<Pl
     let transport = match route {
         Route::StdioToSse => "http-sse",
         Route::HttpToStdio => return Ok(Some(Plan::new(&place.echo, route).words("stdio"))),
-        // There is no server that speaks OpenAPI.
+        // No server speaks OpenAPI.
         Route::StdioToOpenApi => return Ok(None),
         _ => "streamable-http",
     };
@@ -140,7 +140,7 @@ fn mcp_proxy_rust(Task { place, route, port, .. }: Task<'_>) -> anyhow::Result<O
         ),
     )?;
     let plan = Plan::new(place.installed.join("cargo/bin/mcp-proxy"), route).words("--config").argument(file);
-    // It serves at the root, and puts the server's name before each tool's.
+    // It serves at the root, and prefixes each tool's name with the server's.
     Ok(Some(Plan { path: "/", tool: "echo/echo", ..plan }))
 }
 

@@ -1,4 +1,4 @@
-//! The chart: calls per second and processor time per call, on logarithmic scales, as SVG.
+//! Draws the chart: calls per second and processor time per call, on logarithmic scales, as SVG.
 
 use std::fmt::Write as _;
 
@@ -10,15 +10,15 @@ use super::plan::{Load, Route};
 const WIDTH: f64 = 880.0;
 const ROW: f64 = 28.0;
 const TOP: f64 = 84.0;
-/// Where names end.
+/// The right edge of names.
 const NAMES: f64 = 176.0;
-/// Between a name and its bar, and around a value.
+/// The gap between a name and its bar, and around a value.
 const GAP: f64 = 8.0;
 const PANEL: f64 = 270.0;
 /// Room behind the longest bar for its value.
 const VALUE: f64 = 56.0;
 
-/// Readable on white and on black: the reader's own preference decides.
+/// Readable on white and on black, by the reader's own preference.
 const STYLE: &str = "\
 text{font:13px system-ui,-apple-system,'Segoe UI',sans-serif;fill:#24292f}\
 .head{font-weight:600}.small{font-size:11px}.soft{fill:#57606a}\
@@ -42,14 +42,14 @@ const PANELS: [Panel; 2] = [
     Panel {
         left: NAMES + GAP + PANEL + VALUE + 3.0 * GAP,
         title: "bridge's CPU per call, us (less is better)",
-        // With nobody in between there is no bridge's time.
+        // Without a bridge there is no bridge's time.
         figure: |outcome| {
             Some(outcome.figures?).filter(|_| outcome.bridge != DIRECT).map(|Figures { cpu_us, .. }| cpu_us)
         },
     },
 ];
 
-/// The chart of the first route at its first work.
+/// The chart of the first route at its first load.
 pub(crate) fn chart(record: &Record) -> String {
     let (route, load) = (Route::StdioToHttp, Load::Small);
     let names = record.bridges_of(route);
@@ -148,7 +148,7 @@ impl Scale {
     fn over(figures: &[f64]) -> Option<Self> {
         let smallest = figures.iter().copied().reduce(f64::min).filter(|smallest| *smallest > 0.0)?;
         let largest = figures.iter().copied().reduce(f64::max)?;
-        // A bar that begins where its scale does could not be seen.
+        // A value at the scale's lower end would have an invisible bar.
         let low = (smallest * 0.8).log10().floor() as i32;
         Some(Self { low, high: (largest.log10().ceil() as i32).max(low + 1) })
     }

@@ -52,11 +52,11 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Runs the comparison, or renders a record.
     ///
     /// # Errors
     ///
-    /// When something can't be installed, or a file can't be written. Bridges that fail are no error: that is shown.
+    /// When something can't be installed, or a file can't be written. Failures of bridges are part of the result.
     pub fn run(self) -> anyhow::Result<()> {
         ensure!(Path::new("benches/compare").is_dir(), "run this at the root of the repository");
         if let Some(file) = &self.render {

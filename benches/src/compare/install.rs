@@ -8,16 +8,16 @@ use anyhow::{Context as _, bail};
 
 use super::plan::Place;
 
-/// The copy of a pinned list that an installation leaves when it is complete.
+/// The copy of the pinned list that marks a complete installation.
 const STAMP: &str = "installed-from";
 
-/// The one from crates.io.
+/// The version of the package on crates.io.
 const MCP_PROXY: &str = "0.6.0";
 
-/// fastmcp 4.1.6 asks for a certifi that PyPI did not have on its day: it is put over 4.1.0 without its wishes.
+/// fastmcp 4.1.6 requires a certifi that PyPI did not have then: it is installed over 4.1.0 without dependencies.
 const OVER_FASTMCP: [&str; 2] = ["fastmcp==4.1.6", "fastmcp-slim==4.1.6"];
 
-/// Installs everything that is not there already.
+/// Installs everything that is missing or outdated.
 pub(crate) fn everything(place: &Place) -> anyhow::Result<()> {
     npm(place)?;
     python(place, "mcp-proxy", &[])?;
@@ -94,7 +94,7 @@ fn cargo(place: &Place) -> anyhow::Result<()> {
 
 fn say(what: &str) {
     use std::io::Write as _;
-    // Where stderr is closed there is nobody to tell.
+    // A closed stderr is no error.
     let _ = writeln!(std::io::stderr(), "installing {what}");
 }
 

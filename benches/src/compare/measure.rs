@@ -1,4 +1,4 @@
-//! The runs, in turns.
+//! Makes the runs, in turns.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -17,10 +17,10 @@ use crate::program::Program;
 /// The name of the echo server's processes, whose time is not the bridge's.
 const ECHO_NAME: &str = "crossway-echo";
 
-/// A bridge that failed so often at some work is not tried again: it takes a timeout each time.
+/// After this number of failures at a load, a bridge is not tried again: each try takes a timeout.
 const TRIES: usize = 2;
 
-/// How much is measured.
+/// The amount of measuring.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
     pub(crate) rounds: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Effort {
     pub(crate) warmup: Duration,
 }
 
-/// All runs of one bridge at one work.
+/// All runs of one bridge at one load.
 pub(crate) struct Runs {
     pub(crate) route: Route,
     pub(crate) load: Load,
@@ -78,7 +78,7 @@ fn measure_load(
         bridges.iter().map(|bridge| Runs { route, load, bridge, runs: Vec::new() }).collect();
     let mut rigs = BTreeMap::new();
     let mut step = 0;
-    // In turns, so that what else the machine does falls on all alike.
+    // In turns, so that other load on the machine affects all bridges alike.
     for _ in 0..effort.rounds {
         for runs in &mut found {
             bar.say(format!("{what}, {}", runs.bridge.name));
@@ -87,7 +87,7 @@ fn measure_load(
             if runs.failures() < TRIES {
                 let result = once(&mut rigs, place, runs, effort).map_err(|error| format!("{error:#}"));
                 if !result.as_ref().is_ok_and(Report::is_clean) {
-                    // What went wrong once shall not spoil the next run.
+                    // A fault must not spoil the next run.
                     rigs.remove(runs.bridge.name);
                 }
                 runs.runs.push(result);
@@ -97,10 +97,10 @@ fn measure_load(
     found
 }
 
-/// The programs of a bridge on a route, running; the bridge is ended before its server.
+/// The running programs of a bridge on a route; the bridge is ended before its server.
 struct Rig {
     work: Work,
-    /// `None` where each session launches its own.
+    /// `None` where each session launches its own bridge.
     _bridge: Option<Program>,
     _server: Option<Program>,
 }
@@ -111,7 +111,7 @@ fn once(
     runs: &Runs,
     effort: Effort,
 ) -> anyhow::Result<Report> {
-    // They run on from one round to the next, as bridges do.
+    // Programs are kept from one round to the next, as bridges run for long.
     let rig = match rigs.entry(runs.bridge.name) {
         Entry::Occupied(rig) => rig.into_mut(),
         Entry::Vacant(free) => free.insert(start(place, runs.route, runs.bridge)?),
@@ -139,7 +139,7 @@ fn start(place: &Place, route: Route, bridge: &Bridge) -> anyhow::Result<Rig> {
     let mut watch = Watch { pids: Vec::new(), exclude_names, exclude_pids: Vec::new() };
     let mut bridge = None;
     let target = if route == Route::HttpToStdio {
-        // The load generator launches one for each session, and watches those.
+        // The load generator launches a bridge for each session, and watches those.
         let words = std::iter::once(plan.program.as_os_str()).chain(plan.arguments.iter().map(AsRef::as_ref));
         Target::Stdio(words.map(|word| word.to_string_lossy().into_owned()).collect())
     } else {
@@ -157,7 +157,7 @@ fn start(place: &Place, route: Route, bridge: &Bridge) -> anyhow::Result<Rig> {
     Ok(Rig { work, _bridge: bridge, _server: server })
 }
 
-/// A port that was free a moment ago: not every bridge can be told to find one.
+/// A port that was free a moment ago: not every bridge can choose one itself.
 fn free_port() -> anyhow::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
     Ok(listener.local_addr()?.port())

@@ -1,4 +1,4 @@
-//! What came of a bridge at some work.
+//! Summarizes the runs of a bridge at a load.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +13,9 @@ pub(crate) struct Outcome {
     pub(crate) route: Route,
     pub(crate) load: Load,
     pub(crate) bridge: String,
-    /// Medians of the runs, if none went wrong.
+    /// Medians of the runs, if there was no fault.
     pub(crate) figures: Option<Figures>,
-    /// What went wrong, where something did.
+    /// The fault, if there was one.
     pub(crate) fault: Option<Fault>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Figures {
     pub(crate) cpu_us: f64,
     /// Median latency, in microseconds.
     pub(crate) p50_us: f64,
-    /// The latency that 99 of 100 calls kept, in microseconds.
+    /// The 99th percentile of latencies, in microseconds.
     pub(crate) p99_us: f64,
     /// Resident memory of the bridge with all sessions open, in bytes.
     pub(crate) resident_bytes: f64,
@@ -37,9 +37,9 @@ pub(crate) struct Figures {
 /// How a bridge failed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Fault {
-    /// In a word or two.
+    /// The kind, in a word or two.
     pub(crate) kind: String,
-    /// The counts, and the first of what was said.
+    /// The counts, and the beginning of the error text.
     pub(crate) details: String,
 }
 
@@ -47,7 +47,7 @@ impl Outcome {
     pub(crate) fn of(runs: &Runs) -> Self {
         let fault = runs.runs.iter().find_map(fault);
         let reports: Vec<&Report> = runs.runs.iter().filter_map(|run| run.as_ref().ok()).collect();
-        // The speed of wrong answers is none.
+        // Wrong answers have no speed.
         let figures = if fault.is_none() { figures(&reports) } else { None };
         let bridge = runs.bridge.name.to_owned();
         Self { route: runs.route, load: runs.load, bridge, figures, fault }

@@ -10,18 +10,18 @@ use super::plan::{Load, Route};
 use crate::load::mib;
 use crate::system::System;
 
-/// A dated record, as it is kept in benches/results.
+/// A dated record, as in benches/results.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// The machine and the moment.
+    /// The machine and the time.
     pub(crate) system: System,
-    /// How often each bridge did each work; medians are taken.
+    /// The number of rounds; medians are taken.
     pub(crate) rounds: usize,
-    /// How many seconds each time.
+    /// The length of each run, in seconds.
     pub(crate) seconds: f64,
-    /// Who was compared.
+    /// The bridges that were compared.
     pub(crate) bridges: Vec<Compared>,
-    /// What came of it.
+    /// The results.
     pub(crate) outcomes: Vec<Outcome>,
     /// Every single run, as the load generator reports it.
     pub(crate) runs: serde_json::Value,
@@ -30,16 +30,16 @@ pub(crate) struct Record {
 /// A bridge that was compared.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Compared {
-    /// As in the tables.
+    /// The name in the tables.
     pub(crate) name: String,
-    /// Which, and where from.
+    /// The version and its source.
     pub(crate) version: String,
-    /// How it was run, and why so.
+    /// The settings and the reason for them.
     pub(crate) settings: String,
 }
 
 impl Record {
-    /// The outcomes of a route, the fastest bridge first; those without a figure for the first work last.
+    /// The bridges on a route, the fastest at its first load first; those without a figure for that last.
     pub(crate) fn bridges_of(&self, route: Route) -> Vec<&str> {
         let mut names: Vec<(&str, f64)> = self
             .outcomes
@@ -54,7 +54,7 @@ impl Record {
         names.into_iter().map(|(name, _)| name).collect()
     }
 
-    /// What came of a bridge at some work.
+    /// The outcome of a bridge at a load.
     pub(crate) fn outcome(&self, route: Route, load: Load, bridge: &str) -> Option<&Outcome> {
         self.outcomes
             .iter()
@@ -62,7 +62,7 @@ impl Record {
     }
 }
 
-/// The page, in Markdown.
+/// Renders the page in Markdown.
 pub(crate) fn page(record: &Record) -> String {
     let System { date, processor, cores, load, crossway, .. } = &record.system;
     let crossway = crossway.as_deref().unwrap_or("crossway");
@@ -150,14 +150,14 @@ fn cell(outcome: Option<&Outcome>, notes: &mut Vec<String>) -> String {
     }
     let Some(fault) = &outcome.fault else { return "-".to_owned() };
     let what = format!("{}, {}, {}", outcome.bridge, outcome.route.title(), outcome.load.title());
-    // What programs say may have line breaks and anything that Markdown reads.
+    // Error texts may have line breaks and Markdown syntax.
     let said: String = fault.details.split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "'");
     let said: String = said.chars().take(300).collect();
     notes.push(format!("{what}: `{said}`"));
     format!("{} [{}]", fault.kind, notes.len())
 }
 
-/// A figure with no more digits than it is good for.
+/// A figure with no more digits than are significant.
 pub(crate) fn rounded(value: f64) -> String {
     if value < 10.0 {
         return format!("{value:.1}");

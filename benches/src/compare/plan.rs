@@ -1,11 +1,11 @@
-//! What is compared: routes, work, and what it takes to put a bridge on a route.
+//! Describes what is compared: routes, loads, and how a bridge is put on a route.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// From the server's transport to that of the clients.
+/// From the server's transport to the clients'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Route {
@@ -25,7 +25,7 @@ impl Route {
     pub(crate) const ALL: [Self; 5] =
         [Self::StdioToHttp, Self::StdioToSse, Self::SseToHttp, Self::HttpToStdio, Self::StdioToOpenApi];
 
-    /// In words.
+    /// The title in words.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::StdioToHttp => "A stdio server, called over Streamable HTTP",
@@ -36,7 +36,7 @@ impl Route {
         }
     }
 
-    /// The work that is done on it. Where each session of some bridge is a process of a hundred MiB, not all of it.
+    /// The loads on this route. Not all, where each session of some bridge is a process of a hundred MiB.
     pub(crate) fn loads(self) -> &'static [Load] {
         match self {
             Self::StdioToHttp => &[Load::Small, Load::Single, Load::Many, Load::Middle, Load::Large],
@@ -46,7 +46,7 @@ impl Route {
     }
 }
 
-/// A kind of work.
+/// A load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Load {
@@ -63,7 +63,7 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    /// Sessions, calls in flight of each, bytes of text.
+    /// Sessions, calls in flight per session, bytes of text.
     pub(crate) fn shape(self) -> (usize, usize, usize) {
         match self {
             Self::Small => (8, 4, 64),
@@ -74,7 +74,7 @@ impl Load {
         }
     }
 
-    /// In words.
+    /// The title in words.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Small => "8 x 4, 64 B",
@@ -86,10 +86,10 @@ impl Load {
     }
 }
 
-/// Where the programs are.
+/// The paths of the programs.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// Where other bridges were installed.
+    /// The folder of the installed bridges.
     pub(crate) installed: PathBuf,
     /// The repository's folder with the pinned lists and the script.
     pub(crate) lists: PathBuf,
@@ -117,13 +117,13 @@ impl Place {
     }
 }
 
-/// What a bridge is to do: which server it is put in front of, and where it listens.
+/// A bridge's task: the server behind it, and the port to listen on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Task<'a> {
     pub(crate) place: &'a Place,
     pub(crate) route: Route,
     pub(crate) port: u16,
-    /// The URL of the server, where it is no command.
+    /// The server's URL, if it is not a command.
     pub(crate) server: &'a str,
 }
 
@@ -132,14 +132,14 @@ pub(crate) struct Task<'a> {
 pub(crate) struct Plan {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
-    /// Where clients connect, unless they launch it.
+    /// The path that clients connect to, unless they launch it.
     pub(crate) path: &'static str,
-    /// What the bridge makes of the tool's name.
+    /// The tool's name behind the bridge.
     pub(crate) tool: &'static str,
 }
 
 impl Plan {
-    /// A command that serves where everybody does, and leaves the tool's name alone.
+    /// A command that serves at the usual path, and does not rename the tool.
     pub(crate) fn new(program: impl Into<PathBuf>, route: Route) -> Self {
         let path = match route {
             Route::StdioToSse => "/sse",
@@ -149,20 +149,20 @@ impl Plan {
         Self { program: program.into(), arguments: Vec::new(), path, tool: "echo" }
     }
 
-    /// With these words behind it.
+    /// Appends these words as arguments.
     pub(crate) fn words(mut self, words: &str) -> Self {
         self.arguments.extend(words.split_whitespace().map(OsString::from));
         self
     }
 
-    /// With this one argument behind it.
+    /// Appends this argument.
     pub(crate) fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 }
 
-/// Words as a shell reads them, for bridges that take a command line.
+/// Quotes words for a shell, for bridges that take a command line.
 pub(crate) fn shell(words: &[&Path]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("'{}'", word.display())).collect();
     quoted.join(" ")

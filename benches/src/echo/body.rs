@@ -1,4 +1,4 @@
-//! The bodies that the echo server answers with.
+//! Response bodies of the echo server.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -14,13 +14,13 @@ use crate::body::{Chunks, Slices};
 /// A response body.
 #[derive(Debug)]
 pub(crate) enum Answered {
-    /// Known length, known slices.
+    /// Slices of a known total length.
     Whole(Chunks),
-    /// Events that are all there, sent as a stream.
+    /// Complete events, sent as a stream.
     Events(VecDeque<Bytes>),
     /// Events as they come, until the session ends.
     Stream(mpsc::Receiver<Bytes>),
-    /// A stream on which nothing comes, until the session ends and the sender is dropped.
+    /// A stream without events, until the session ends and the sender is dropped.
     Silent(oneshot::Receiver<()>),
 }
 
@@ -37,7 +37,7 @@ impl Body for Answered {
             Self::Events(events) => events.pop_front(),
             Self::Stream(receiver) => ready!(receiver.poll_recv(cx)),
             Self::Silent(ended) => {
-                // Nobody sends: only the drop of the sender wakes this.
+                // Nothing is sent: only the sender's drop wakes this.
                 let _ = ready!(Pin::new(ended).poll(cx));
                 None
             }

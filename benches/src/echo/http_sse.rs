@@ -13,7 +13,7 @@ use super::sessions::Sessions;
 use crate::body::{ReadError, read_whole};
 use crate::limits::{MAX_MESSAGE, MAX_QUEUED_EVENTS};
 
-/// The state of the face: for each session the way to its stream.
+/// The state of the face: the sender to each session's stream.
 #[derive(Debug, Default)]
 pub(crate) struct Face {
     sessions: Sessions<mpsc::Sender<Bytes>>,

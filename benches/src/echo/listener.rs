@@ -1,4 +1,4 @@
-//! What both HTTP faces share: the listener, the connections, the plain refusals.
+//! The common part of both HTTP faces: the listener, the connections, the plain refusals.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -24,13 +24,13 @@ pub(crate) const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("appli
 pub(crate) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
-/// How long the listener rests when no descriptor is left for a connection.
+/// The listener's pause when no descriptor is left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// The header of what a client proves itself with.
+/// The header of the client's credential.
 const CREDENTIAL: HeaderName = HeaderName::from_static("x-echo-credential");
 
-/// What a client proves itself with.
+/// Returns the client's credential.
 pub(crate) fn credential_in(headers: &HeaderMap) -> Option<&str> {
     headers.get(CREDENTIAL)?.to_str().ok()
 }
@@ -41,7 +41,7 @@ pub(crate) trait Face: Send + Sync + 'static {
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Answered>> + Send;
 }
 
-/// Serves for ever; prints the URL of `path` once connections are taken.
+/// Serves for ever; prints the URL of `path` once it accepts connections.
 pub(crate) fn serve(listen: SocketAddr, threads: u16, path: &str, face: impl Face) -> anyhow::Result<()> {
     crate::descriptors::raise_limit(u64::MAX);
     let runtime = if threads == 1 {
@@ -71,7 +71,7 @@ async fn accept(listener: TcpListener, face: Arc<impl Face>) -> anyhow::Result<(
 }
 
 async fn serve_connection(stream: TcpStream, face: Arc<impl Face>) {
-    // Without it small answers would wait for the client's acknowledgement.
+    // Without it, small answers would wait for the client's acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request: Request<Incoming>| async {
         let foreign = request.headers().get(ORIGIN).is_some_and(|origin| !is_loopback(origin));
@@ -81,11 +81,11 @@ async fn serve_connection(stream: TcpStream, face: Arc<impl Face>) {
             face.answer(request).await
         })
     });
-    // A client that leaves is no failure of the server.
+    // A client that disconnects is no error of the server's.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// Browsers name the page that asks; only pages of this machine may.
+/// Browsers send the page's origin; only pages of this machine are allowed.
 fn is_loopback(origin: &HeaderValue) -> bool {
     let host = origin.to_str().ok().and_then(|origin| url::Url::parse(origin).ok());
     matches!(host.as_ref().and_then(url::Url::host_str), Some("localhost" | "127.0.0.1" | "[::1]"))
@@ -112,7 +112,7 @@ pub(crate) fn refuse(status: StatusCode, why: &str) -> Response<Answered> {
     respond(status, APPLICATION_JSON, Answered::Whole(body.into()))
 }
 
-/// The refusal of a verb.
+/// The refusal of an HTTP method.
 pub(crate) fn refuse_verb(allowed: &'static str) -> Response<Answered> {
     let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed here");
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

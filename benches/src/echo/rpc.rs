@@ -1,4 +1,4 @@
-//! What the echo server says, whatever it is said over.
+//! The echo server's answers, independent of the transport.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,31 +14,31 @@ use crate::scan::{self, Malformed, member, string_content};
 /// The key of the revision in the `_meta` of a modern request (2026-07-28, basic).
 pub(crate) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
-/// A message, as far as the server reads it; all spans are raw text.
+/// The part of a message that the server reads; all spans are raw text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Message<'a> {
-    /// The id, of whatever form.
+    /// The id, of any form.
     pub(crate) id: Option<&'a [u8]>,
     /// The method, without quotes.
     pub(crate) method: Option<&'a [u8]>,
     /// The parameters.
     pub(crate) params: Option<&'a [u8]>,
-    /// What the client has proven itself with, where the face knows of it.
+    /// The client's credential, where the face knows it.
     pub(crate) credential: Option<&'a str>,
 }
 
-/// How a request ended: what HTTP makes a status of.
+/// How a request ended; HTTP derives the status from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// A result, or an error of the tool's.
+    /// A result, or an error of the tool.
     Answered,
-    /// No such method.
+    /// The method does not exist.
     UnknownMethod,
-    /// A revision that is not spoken here.
+    /// The revision is not supported.
     UnknownRevision,
 }
 
-/// How the server behaves, set once when it starts.
+/// The server's behaviour, set once when it starts.
 #[derive(Debug)]
 pub(crate) struct Manner {
     /// Whether it speaks revisions before 2026-07-28.
@@ -52,7 +52,7 @@ pub(crate) struct Manner {
 }
 
 impl Manner {
-    /// A server with so many tools besides its own two, or three.
+    /// A server with this number of tools besides its own two, or three.
     pub(crate) fn new(is_legacy: bool, is_modern: bool, has_whoami: bool, more_tools: usize) -> Self {
         let mut tools = TOOLS.trim_end_matches(']').to_owned();
         if has_whoami {
@@ -68,18 +68,18 @@ impl Manner {
     }
 }
 
-/// How many requests were asked so far: the tool `requests`, which is not listed, says it.
+/// The number of requests so far, which the unlisted tool `requests` returns.
 static ASKED: AtomicU64 = AtomicU64::new(0);
 
 static MANNER: OnceLock<Manner> = OnceLock::new();
 
-/// Sets how the server behaves. Without it, it speaks every revision and has two tools.
+/// Sets the server's behaviour. By default it speaks every revision and has two tools.
 pub(crate) fn behave(manner: Manner) {
-    // It is set once, before anything is served.
+    // Set once, before anything is served.
     let _ = MANNER.set(manner);
 }
 
-/// What the server says to one message.
+/// The server's answer to one message.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// Progress notifications that come first.
@@ -120,7 +120,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Answers a message that was cut from `text`; `None` if it asks for no answer.
+/// Answers a message that was parsed from `text`; `None` if it needs no answer.
 pub(crate) fn answer(text: &Bytes, message: Message<'_>) -> Option<Answer> {
     let (Some(id), Some(method)) = (message.id, message.method) else { return None };
     let asked = ASKED.fetch_add(1, Ordering::Relaxed) + 1;
@@ -162,7 +162,7 @@ pub(crate) fn error(id: &[u8], code: i32, message: &str, data: &str) -> Answer {
     Answer { interim: Vec::new(), last: smallvec![text.into()], verdict: Verdict::Answered }
 }
 
-/// The refusal of a revision (2026-07-28, basic/versioning): it names what is spoken.
+/// The refusal of a revision (2026-07-28, basic/versioning): it lists the supported ones.
 pub(crate) fn unknown_revision(id: &[u8], requested: &[u8]) -> Answer {
     let supported: Vec<_> = Revision::ALL.iter().map(|revision| format!("\"{revision}\"")).collect();
     let requested = String::from_utf8_lossy(requested);
@@ -175,7 +175,7 @@ pub(crate) fn unknown_revision(id: &[u8], requested: &[u8]) -> Answer {
 
 const TOOLS: &str = r#""tools":[{"name":"echo","description":"Gives its text back, byte for byte.","inputSchema":{"type":"object","properties":{"message":{"type":"string"}},"required":["message"]}},{"name":"progress","description":"Notifies of progress `steps` times, then answers.","inputSchema":{"type":"object","properties":{"steps":{"type":"integer","minimum":0}},"required":["steps"]}}]"#;
 
-/// The tool of servers that are told to have it.
+/// The tool that a flag enables.
 const WHOAMI: &str = r#",{"name":"whoami","description":"Gives its text back, and behind a blank what the client has proven itself with.","inputSchema":{"type":"object","properties":{"message":{"type":"string"}},"required":["message"]}}"#;
 
 const DISCOVERY: &str = r#""supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"capabilities":{"tools":{}}"#;
@@ -192,7 +192,7 @@ fn open(text: &mut Vec<u8>, id: &[u8], member: &str) {
     text.extend_from_slice(b"\":");
 }
 
-/// A result of the given members; modern ones say of what type they are and, if asked, how long they hold.
+/// A result with these members; modern ones have a type and, if `cacheable`, a lifetime.
 fn result(id: &[u8], members: &str, modern: bool, cacheable: bool) -> Answer {
     let mut text = Vec::with_capacity(64 + id.len() + members.len() + 128);
     open(&mut text, id, "result");
@@ -259,7 +259,7 @@ fn call(text: &Bytes, id: &[u8], message: Message<'_>, modern: bool) -> Answer {
     }
 }
 
-/// The response around `raw`, a string with its quotes that lies within `text`.
+/// The response with `raw`, a quoted string within `text`.
 fn echo(text: &Bytes, id: &[u8], raw: &[u8], modern: bool) -> Answer {
     let mut head = Vec::with_capacity(96 + id.len() + if raw.len() < SPLICE_FROM { raw.len() } else { 0 });
     open(&mut head, id, "result");

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Sessions by their id; `T` is what a session holds.
+/// Sessions by their id; `T` is a session's state.
 #[derive(Debug)]
 pub(crate) struct Sessions<T> {
     prefix: u64,
@@ -15,7 +15,7 @@ pub(crate) struct Sessions<T> {
 
 impl<T> Default for Sessions<T> {
     fn default() -> Self {
-        // Ids of one process never meet those of another. They guard nothing here.
+        // Different processes never use the same ids. They are no secrets.
         let prefix = RandomState::new().hash_one(std::process::id());
         Self { prefix, next: AtomicU64::new(1), table: Mutex::default() }
     }
@@ -29,7 +29,7 @@ impl<T> Sessions<T> {
         id
     }
 
-    /// Does something with a session, if there is one of this id.
+    /// Runs `act` on the session with this id, if there is one.
     pub(crate) fn with<R>(&self, id: &str, act: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.lock().get_mut(id).map(act)
     }

@@ -1,7 +1,7 @@
 //! The echo server on standard input and output.
 //!
-//! One thread that reads, answers and writes in turn: like many real servers it does not read while
-//! it can't write, so whoever talks to it must not let writing wait for reading.
+//! One thread reads, answers and writes in turn: like many real servers it does not read while it can't write, so its client must not let
+//! writing wait for reading.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,23 +14,23 @@ use bytes::{Bytes, BytesMut};
 use super::rpc::{self, Message};
 use crate::limits::MAX_MESSAGE;
 
-/// How much is read at once: a pipe's size.
+/// The size of a read: a pipe's size.
 const READ_SIZE: usize = 64 * 1024;
 
-/// What a server does that it should not.
+/// The server's faults.
 #[derive(Debug, Default)]
 pub(crate) struct Vices {
-    /// How long it takes for each call, and does nothing else.
+    /// The time that it blocks for each call.
     pub(crate) delay: Duration,
-    /// How many calls it lives for.
+    /// The number of calls after which it ends.
     pub(crate) die_after: Option<u64>,
-    /// How many notifications it sends a second.
+    /// The number of notifications it sends per second.
     pub(crate) noise: u32,
 }
 
 /// Answers line by line until the input ends.
 pub(crate) fn serve(vices: &Vices) -> io::Result<()> {
-    // Without the locks and the line buffer of the standard handles.
+    // Bypasses the locks and the line buffer of the standard handles.
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     if vices.noise > 0 {
@@ -40,7 +40,7 @@ pub(crate) fn serve(vices: &Vices) -> io::Result<()> {
     answer_lines(input, output, vices)
 }
 
-/// Notifications in each hundredth of a second. A line is shorter than what a pipe takes in one piece.
+/// Sends notifications every hundredth of a second. A line fits into one write to a pipe.
 fn make_noise(per_second: u32, mut output: impl io::Write) {
     const NOTE: &[u8] = b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"noise\"}}\n";
     let start = Instant::now();
@@ -69,7 +69,7 @@ fn answer_lines(mut input: impl Read, mut output: impl io::Write, vices: &Vices)
         if read == 0 {
             return Ok(());
         }
-        // Answers to all that has come go out in one write.
+        // The answers to everything that was read go out in one write.
         let mut from = searched;
         while let Some(offset) = memchr::memchr(b'\n', &buffer[from..]) {
             let mut line = buffer.split_to(from + offset + 1);
@@ -92,7 +92,7 @@ fn answer_lines(mut input: impl Read, mut output: impl io::Write, vices: &Vices)
     }
 }
 
-/// What the client has started this process with.
+/// The credential in this process's environment.
 fn credential() -> Option<&'static str> {
     static CREDENTIAL: OnceLock<Option<String>> = OnceLock::new();
     CREDENTIAL.get_or_init(|| std::env::var("ECHO_CREDENTIAL").ok()).as_deref()
@@ -121,7 +121,7 @@ fn answer_line(line: Bytes, answers: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    /// Gives out its bytes in pieces of one size.
+    /// A reader that returns its bytes in pieces of one size.
     struct Pieces<'a>(&'a [u8], usize);
 
     impl Read for Pieces<'_> {

@@ -17,7 +17,7 @@ use crate::limits::MAX_MESSAGE;
 use crate::revision::Revision;
 use crate::scan::string_content;
 
-/// The state of the face: for each session its open GET streams.
+/// The state of the face: the open GET streams of each session.
 #[derive(Debug)]
 pub(crate) struct Face {
     sessions: Sessions<Vec<oneshot::Sender<()>>>,
@@ -77,7 +77,7 @@ impl Face {
     }
 
     fn post_modern(&self, headers: &HeaderMap, text: &Bytes, message: Message<'_>) -> Response<Answered> {
-        // What a notification has to carry is not defined for HTTP.
+        // HTTP does not define what a notification must carry.
         let Some(id) = message.id else { return respond_empty(StatusCode::ACCEPTED) };
         if let Err(why) = check_headers(headers, message) {
             let refusal = rpc::error(id, -32020, why, "");
@@ -92,7 +92,7 @@ impl Face {
         self.give(answer, status)
     }
 
-    /// JSON, or an event stream where something comes before the response.
+    /// Responds with JSON, or with an event stream where something precedes the response.
     fn give(&self, answer: Answer, status: StatusCode) -> Response<Answered> {
         let streamed = status == StatusCode::OK && (self.sse_answers || !answer.interim.is_empty());
         if !streamed {
@@ -127,7 +127,7 @@ impl Face {
         respond_empty(StatusCode::OK)
     }
 
-    /// The refusal of a request that names no session, or one that is not there.
+    /// The refusal of a request whose session is missing or unknown.
     fn refuse_session(&self, headers: &HeaderMap) -> Option<Response<Answered>> {
         let id = session_id(headers);
         if id.is_empty() {
@@ -146,16 +146,16 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// A request is modern if its header or its body says so.
+/// Whether a request's header or body says that it is modern.
 fn is_modern(headers: &HeaderMap, message: Message<'_>) -> bool {
     header(headers, "mcp-protocol-version") == Revision::V2026_07_28.as_str()
         && message.method != Some(b"initialize")
         || message.meta_version().is_some()
 }
 
-/// Header and body have to say the same (2026-07-28, basic/transports/streamable-http).
+/// Checks that header and body agree (2026-07-28, basic/transports/streamable-http).
 ///
-/// Names are compared as they stand: nothing here needs the base64 form.
+/// Names are compared as they are: nothing here needs the base64 form.
 fn check_headers(headers: &HeaderMap, message: Message<'_>) -> Result<(), &'static str> {
     if message.meta_version() != Some(header(headers, "mcp-protocol-version").as_bytes()) {
         return Err("the header MCP-Protocol-Version does not match the body");

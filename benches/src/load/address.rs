@@ -1,4 +1,4 @@
-//! A URL, taken apart for a client that connects itself.
+//! Parses URLs for a client that connects itself.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Uri};
 use url::Url;
 
-/// An HTTP address: where to connect, which host to name, which path to ask for.
+/// An HTTP address: the socket, the host and the path.
 #[derive(Debug, Clone)]
 pub struct Address(Arc<Parts>);
 
@@ -22,30 +22,30 @@ struct Parts {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// It is no URL.
+    /// The text is not a URL.
     #[error("{text:?} is not a URL such as http://127.0.0.1:8808/mcp")]
     NotAUrl {
-        /// What was given.
+        /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The reason.
         source: url::ParseError,
     },
-    /// It has another scheme than http.
+    /// The scheme is not http.
     #[error("{scheme:?} can't be measured: the load generator speaks plain http")]
     Scheme {
-        /// The scheme that was given.
+        /// The scheme.
         scheme: String,
     },
-    /// Its host has no address.
+    /// The host has no address.
     #[error("no address was found for {host:?}")]
     NoAddress {
-        /// The host that was given.
+        /// The host.
         host: String,
     },
 }
 
 impl Address {
-    /// Parses a URL and looks its host up.
+    /// Parses a URL and resolves its host.
     ///
     /// # Errors
     ///
@@ -56,13 +56,13 @@ impl Address {
         Self::from_url(url)
     }
 
-    /// The address that a reference in a message of the server's stands for.
+    /// Resolves a reference in a message of the server's against this address.
     pub(crate) fn join(&self, reference: &str) -> Result<Self, AddressError> {
         let url = self.0.url.join(reference);
         Self::from_url(url.map_err(|source| AddressError::NotAUrl { text: reference.to_owned(), source })?)
     }
 
-    /// True if both are of one server.
+    /// Whether both have the same origin.
     pub(crate) fn has_origin_of(&self, other: &Self) -> bool {
         self.0.url.origin() == other.0.url.origin()
     }

@@ -1,4 +1,4 @@
-//! What came of a call, and whether an answer is the right one.
+//! Checks answers and classifies failures.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::scan::{self, first_element, member, string_content};
 /// Why a call has no right answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
-    /// An answer came, but not to this question.
+    /// An answer came, but not to this call.
     #[error("wrong answer: {0}")]
     Wrong(String),
     /// The call was refused or answered with an error.
@@ -19,12 +19,12 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// The call could not be made at all.
+    /// A call that could not be made at all.
     pub(crate) fn failed(what: &str, error: &dyn std::error::Error) -> Self {
         Self::Failed(chain(what, error))
     }
 
-    /// The way of the answer broke off.
+    /// An answer that broke off.
     pub(crate) fn lost(what: &str, error: &dyn std::error::Error) -> Self {
         Self::Lost(chain(what, error))
     }
@@ -40,7 +40,7 @@ fn chain(what: &str, error: &dyn std::error::Error) -> String {
     text
 }
 
-/// How much of an answer a report quotes.
+/// How much of an answer a report quotes, in bytes.
 const QUOTED: usize = 160;
 
 /// The beginning of a text, for a report.
@@ -50,7 +50,7 @@ pub(crate) fn quote(text: &[u8]) -> String {
     if cut { format!("{text}...") } else { text.into_owned() }
 }
 
-/// The result of the response `text`, if it answers `id`.
+/// Returns the result of the response `text`, if it answers `id`.
 pub(crate) fn check_response(text: &[u8], id: u64) -> Result<&[u8], Fault> {
     let (mut answered, mut result, mut error) = (None, None, None);
     for read in scan::members(text) {
@@ -89,7 +89,7 @@ pub(crate) fn check_echo(
         .and_then(|content| member(content, "text"))
         .and_then(string_content)
         .ok_or_else(|| Fault::Wrong(format!("no text content: {}", quote(result))))?;
-    // What was asked has no character that needs an escape; a server may still write some so.
+    // The call's text needs no escapes; a server may still use some.
     let said: Cow<'_, [u8]> = if matches(raw, prefix, unique, filler) || !raw.contains(&b'\\') {
         Cow::Borrowed(raw)
     } else {

@@ -1,4 +1,4 @@
-//! The command line: what was typed, and the work it stands for.
+//! The command line, and its conversion into work.
 
 use std::fs;
 use std::io::Write as _;
@@ -163,7 +163,7 @@ enum Transport {
 }
 
 impl Cli {
-    /// Does what was asked for and prints the report.
+    /// Runs the load and prints the report.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, opened when it is needed and again when it was closed.
+//! An HTTP/1.1 connection, opened on demand and reopened when it was closed.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
@@ -38,7 +38,7 @@ impl Client {
         headers: HeaderMap,
         body: Slices,
     ) -> Result<Response<Incoming>, Fault> {
-        // A connection that the server has closed meanwhile says so before anything is sent.
+        // A connection that the server has closed meanwhile reports that before anything is sent.
         let mut kept = self.sender.take();
         if let Some(sender) = &mut kept
             && sender.ready().await.is_err()
@@ -60,7 +60,7 @@ impl Client {
         Ok(response)
     }
 
-    /// Closes the connection, which may hold the rest of an answer that nobody waits for.
+    /// Closes the connection, which may still hold the rest of an unwanted answer.
     pub(crate) fn disconnect(&mut self) {
         self.sender = None;
     }
@@ -73,7 +73,7 @@ impl Client {
         stream.set_nodelay(true).map_err(|error| failed(&error))?;
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
-        // Its end shows at the sender.
+        // The sender notices its end.
         tokio::spawn(connection);
         Ok(sender)
     }
@@ -89,19 +89,19 @@ pub(crate) async fn accepted(response: Response<Incoming>) -> Result<Response<In
     Err(Fault::Failed(format!("HTTP status {status}: {}", quote(&body))))
 }
 
-/// Reads the response to a notification, or to a message whose answer comes another way.
+/// Reads the response to a notification, or to a message that is answered elsewhere.
 pub(crate) async fn read_acceptance(response: Response<Incoming>) -> Result<(), Fault> {
     let response = accepted(response).await?;
     let read = read_whole(response.into_body(), MAX_REFUSAL).await;
     read.map(drop).map_err(|error| Fault::lost("the response broke off", &error))
 }
 
-/// Reads the answer to the request `id`: a JSON body, or an event stream in which it comes last.
+/// Reads the answer to the request `id`: a JSON body, or the last message of an event stream.
 pub(crate) async fn read_answer(response: Response<Incoming>, id: u64) -> Result<Bytes, Fault> {
     read_body(accepted(response).await?, id).await
 }
 
-/// The same of a response that was accepted.
+/// Reads the answer in a response whose status was checked.
 pub(crate) async fn read_body(response: Response<Incoming>, id: u64) -> Result<Bytes, Fault> {
     let is_stream = response.headers().get(CONTENT_TYPE).is_some_and(|value| {
         value.as_bytes().get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
@@ -113,7 +113,7 @@ pub(crate) async fn read_body(response: Response<Incoming>, id: u64) -> Result<B
     body.map_err(|error| Fault::lost("the answer broke off", &error))
 }
 
-/// Reads to the end of the stream, which the server owes soon after the answer.
+/// Reads to the end of the stream, which must follow soon after the answer.
 async fn read_stream(mut body: Incoming, id: u64) -> Result<Bytes, Fault> {
     let mut decoder = Decoder::default();
     let mut answer = None;

@@ -1,4 +1,4 @@
-//! What clients do beside one call after the other.
+//! Errands: the clients' activities other than plain calls.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,24 +19,24 @@ use crate::limits::MAX_REFUSAL;
 use crate::revision::Revision;
 use crate::scan::{first_element, member, string_content};
 
-/// What is done again and again.
+/// An activity that is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Errand {
-    /// A session is set up and ended.
+    /// Sets a session up and ends it.
     SetUp,
-    /// All that Open WebUI does for a turn of a chat: it asks for the modern revision, and where there is a server of it sets a
-    /// session up nevertheless, which is the longest way; GET stream, list of tools, one call, end.
+    /// Open WebUI's requests for a turn of a chat: it asks for the modern revision, and sets a session up even where the server has that,
+    /// which is the longest way; GET stream, list of tools, one call, end.
     Turn,
-    /// The same as people make it: with pauses, that begin at different times. Of its time they are no part.
+    /// [`Errand::Turn`] with pauses, as people make them, beginning at different times. The pauses don't count as time.
     PacedTurn,
-    /// The list of tools is asked for, over all its pages, in a session that stays.
+    /// Lists the tools, over all pages, in a session that stays.
     List,
 }
 
-/// How long a turn takes a rest between two of its steps.
+/// The pause between two steps of a turn.
 const STEP_PAUSE: Duration = Duration::from_millis(200);
 
-/// The time that requests take, without the pauses between them.
+/// The time of the requests, without the pauses between them.
 struct Pace {
     pause: Duration,
     spent: Duration,
@@ -48,7 +48,7 @@ impl Pace {
         Self { pause, spent: Duration::ZERO, since: Instant::now() }
     }
 
-    /// A step is done. Others come at another time.
+    /// Ends a step, and pauses so that users are out of step.
     async fn step(&mut self) {
         self.spent += self.since.elapsed();
         if !self.pause.is_zero() {
@@ -58,7 +58,7 @@ impl Pace {
     }
 }
 
-/// Does a turn. Gives how long it took until its call was answered, and its end from there on.
+/// Makes a turn. Returns the time until its call was answered, and the time from there to its end.
 pub(super) async fn turn(
     work: &Work,
     control: &mut Option<Client>,
@@ -91,7 +91,7 @@ pub(super) async fn turn(
 }
 
 impl Slot {
-    /// Calls the tool with a text that needs no escapes, and checks that it comes back.
+    /// Calls the tool with a text that needs no escapes, and checks the answer.
     pub(crate) async fn echo(&mut self, work: &Work, id: u64, text: &str) -> Result<(), Fault> {
         let meta = meta(work.revision).map_or_else(String::new, |meta| format!(",\"_meta\":{meta}"));
         let request = format!(
@@ -103,7 +103,7 @@ impl Slot {
     }
 }
 
-/// `server/discover`, whatever comes of it.
+/// Sends `server/discover`, and accepts any answer.
 async fn probe(work: &Work, address: &Address, client: &mut Client) -> Result<(), Fault> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -120,7 +120,7 @@ async fn probe(work: &Work, address: &Address, client: &mut Client) -> Result<()
     refused.map(drop).map_err(|error| Fault::lost("the refusal broke off", &error))
 }
 
-/// Asks for the list of tools in a session, over all pages.
+/// Lists the tools in a session, over all pages.
 pub(crate) async fn tool_pages(work: &Work, slot: &mut Slot) -> Result<Vec<Bytes>, Fault> {
     let mut pages: Vec<Bytes> = Vec::new();
     let mut cursor: Option<Bytes> = None;
@@ -143,11 +143,11 @@ pub(crate) async fn tool_pages(work: &Work, slot: &mut Slot) -> Result<Vec<Bytes
     }
 }
 
-/// How many requests an echo server has been asked so far, without those of this question.
+/// The number of requests that an echo server has had so far, without those of this question.
 ///
 /// # Errors
 ///
-/// When it can't be asked.
+/// When the server can't be asked.
 pub fn requests_of(work: &Work) -> Result<u64, LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let asked = async {

@@ -1,4 +1,4 @@
-//! Many sessions that do nothing: how fast they come, and what they hold.
+//! Holds many idle sessions: how fast they are set up, and how much memory they take.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -19,30 +19,30 @@ use crate::procfs::Memory;
 /// How long sessions are held.
 #[derive(Debug, Clone, Copy)]
 pub struct Idle {
-    /// How long after the last one was set up the memory is read.
+    /// The time between the last set-up and reading the memory.
     pub hold: Duration,
 }
 
-/// What idle sessions cost.
+/// The cost of idle sessions.
 #[derive(Debug, Clone, Serialize)]
 pub struct IdleReport {
     /// The transport.
     pub transport: &'static str,
-    /// The revision that was asked for.
+    /// The requested revision.
     pub revision: &'static str,
-    /// How many sessions were asked for.
+    /// The number of requested sessions.
     pub wanted: usize,
-    /// How many were held.
+    /// The number of sessions held.
     pub sessions: usize,
-    /// True if each had its stream of server messages open.
+    /// Whether each had its stream of server messages open.
     pub with_stream: bool,
-    /// How many were set up per second.
+    /// Set-ups per second.
     pub set_ups_per_second: f64,
-    /// How long each set-up took, in microseconds.
+    /// The time of a set-up, in microseconds.
     pub set_up_us: Latency,
     /// Sessions that could not be set up or ended.
     pub counts: Counts,
-    /// Some of what went wrong, in words.
+    /// Some of the errors, in words.
     pub failures: Vec<String>,
     /// The memory of the watched processes before the first session.
     pub before: Memory,
@@ -50,15 +50,15 @@ pub struct IdleReport {
     pub held: Memory,
     /// Their memory when all sessions had ended.
     pub after: Memory,
-    /// What one session takes, in bytes.
+    /// Memory per session, in bytes.
     pub bytes_per_session: f64,
 }
 
-/// Sets sessions up, holds them, ends them, and reads the memory of the watched processes meanwhile.
+/// Sets sessions up, holds them and ends them, and reads the memory of the watched processes meanwhile.
 ///
 /// # Errors
 ///
-/// When not one session can be set up, or the watched processes don't run.
+/// When no session can be set up, or the watched processes don't run.
 pub fn hold_sessions(work: &Work, idle: Idle) -> Result<IdleReport, LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(LoadError::Start)?.block_on(hold(work, idle))
@@ -97,7 +97,7 @@ async fn hold(work: &Work, idle: Idle) -> Result<IdleReport, LoadError> {
     })
 }
 
-/// As many of the sessions as there are descriptors for.
+/// The number of sessions that descriptors allow.
 fn affordable(work: &Work) -> usize {
     let per_session = work.descriptors_per_session();
     let spare = SPARE_DESCRIPTORS + 4 * SETUP_CONCURRENCY as u64;
@@ -113,7 +113,7 @@ async fn open_all(
     count: usize,
     bar: &Progress,
 ) -> Result<(Vec<Session>, Durations, Tally), LoadError> {
-    // Each worker sets its share up over one connection.
+    // Each worker sets up its share over one connection.
     let workers = SETUP_CONCURRENCY.min(count);
     let opened = std::cell::Cell::new(0_u64);
     let opened = &opened;

@@ -1,4 +1,4 @@
-//! Who waits for which answer, on transports where all answers of a session come one way.
+//! Matches answers to calls, on transports where all answers of a session arrive on one stream.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ struct Waiting {
 }
 
 impl Mailbox {
-    /// Waits for the answer to `id`; the receiver fails if the stream of answers ends first.
+    /// Expects the answer to `id`; the receiver fails if the stream of answers ends first.
     pub(crate) fn expect(&self, id: u64) -> oneshot::Receiver<Bytes> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.lock();
@@ -33,13 +33,12 @@ impl Mailbox {
         receiver
     }
 
-    /// Stops waiting for an answer, which then counts as a stray if it still comes.
+    /// Stops expecting an answer, which then counts as a stray if it still comes.
     pub(crate) fn forget(&self, id: u64) {
         self.lock().calls.remove(&id);
     }
 
-    /// Hands a message to whom it answers. Requests and notifications of the server are not asked for
-    /// here; a response to no question is a stray.
+    /// Delivers a response to its call; a response to no call is a stray. The server's requests and notifications are ignored.
     pub(crate) fn deliver(&self, text: Bytes) {
         let (mut id, mut has_method) = (None, false);
         for member in scan::members(&text).map_while(Result::ok) {
@@ -54,7 +53,7 @@ impl Mailbox {
         }
         let number = id.and_then(|raw| std::str::from_utf8(raw).ok()?.parse::<u64>().ok());
         match number.and_then(|number| self.lock().calls.remove(&number)) {
-            // Whoever gave up has been counted already.
+            // A receiver that gave up has been counted already.
             Some(sender) => drop(sender.send(text)),
             None => {
                 self.strays.fetch_add(1, Ordering::Relaxed);
@@ -62,14 +61,14 @@ impl Mailbox {
         }
     }
 
-    /// The stream of answers ended: nobody is answered any more.
+    /// Ends the stream of answers: all waiting calls fail.
     pub(crate) fn close(&self) {
         let mut waiting = self.lock();
         waiting.closed = true;
         waiting.calls.clear();
     }
 
-    /// How many answers came to questions that nobody had asked.
+    /// The number of answers that no call expected.
     pub(crate) fn strays(&self) -> u64 {
         self.strays.load(Ordering::Relaxed)
     }

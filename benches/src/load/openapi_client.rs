@@ -1,4 +1,4 @@
-//! Calls of an OpenAPI server: the arguments are a body, the answer is the tool's text as JSON.
+//! Calls an OpenAPI server: the arguments are the body, the answer is the tool's text as JSON.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use crate::limits::MAX_MESSAGE;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Where the tool is. There is no session: nothing is set up and nothing ends.
+/// The tool's address. There is no session: nothing is set up or ended.
 #[derive(Debug)]
 pub(crate) struct OpenApiSession {
     tool: Address,
     headers: Arc<HeaderMap>,
 }
 
-/// The place of one call.
+/// A slot for one call at a time.
 #[derive(Debug)]
 pub(crate) struct OpenApiSlot {
     client: Client,
@@ -47,7 +47,7 @@ impl OpenApiSession {
 }
 
 impl OpenApiSlot {
-    /// Makes one call. The answer is given in the shape in which MCP has it, so that all are checked alike.
+    /// Makes one call. The answer is converted to MCP's form, so that all are checked alike.
     pub(crate) async fn call(&mut self, id: u64, arguments: Slices) -> Result<Bytes, Fault> {
         let headers = self.headers.as_ref().clone();
         let response = self.client.send(Method::POST, self.tool.path(), headers, arguments).await?;

@@ -1,4 +1,4 @@
-//! In which part of a run all threads are.
+//! The phase of a run, shared by all threads.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::work::Length;
 
-/// The parts of a run, in their order.
+/// The phases of a run, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
@@ -27,7 +27,7 @@ pub(crate) enum Phase {
 pub(crate) struct Stage {
     now: AtomicU8,
     changes: watch::Sender<Phase>,
-    /// In a run of a number of calls: how many are still to be begun.
+    /// In a run of a number of calls: how many may still begin.
     tickets: AtomicU64,
     done: AtomicU64,
     by_calls: bool,
@@ -49,19 +49,19 @@ impl Stage {
         }
     }
 
-    /// Goes on to another part.
+    /// Enters a phase.
     pub(crate) fn set(&self, phase: Phase) {
         self.now.store(phase as u8, Ordering::SeqCst);
         self.changes.send_replace(phase);
     }
 
-    /// Waits until a part has begun.
+    /// Waits until a phase has begun.
     pub(crate) async fn reached(&self, phase: Phase) {
         // The sender lives as long as self.
         let _ = self.changes.subscribe().wait_for(|now| *now >= phase).await;
     }
 
-    /// Asks for leave to begin a call: `None` if there are no more, else whether it certainly counts.
+    /// Asks to begin a call: `None` if no more may begin, else whether it certainly counts.
     pub(crate) fn begin_call(&self) -> Option<bool> {
         let now = self.now.load(Ordering::Relaxed);
         if now >= Phase::Stop as u8 {
@@ -74,7 +74,7 @@ impl Stage {
         self.tickets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(|_| true)
     }
 
-    /// Says whether a call that ended now counts; `leave` is what it began with.
+    /// Ends a call, and returns whether it counts; `leave` is what [`begin_call`](Self::begin_call) returned.
     pub(crate) fn end_call(&self, leave: bool) -> bool {
         let counts =
             if self.by_calls { leave } else { self.now.load(Ordering::Relaxed) == Phase::Measure as u8 };
@@ -84,7 +84,7 @@ impl Stage {
         counts
     }
 
-    /// How many measured calls have ended.
+    /// The number of measured calls that have ended.
     pub(crate) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }

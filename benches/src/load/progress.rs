@@ -1,4 +1,4 @@
-//! The progress bar, which shows where there is a terminal and nowhere else.
+//! The progress bar, shown only on a terminal.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar of so many steps, or none at all.
+    /// A bar with this number of steps, or a hidden one.
     pub(crate) fn new(shown: bool, what: &'static str, steps: u64) -> Self {
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(steps), target);
@@ -20,22 +20,22 @@ impl Progress {
         Self(bar)
     }
 
-    /// A bar of some time.
+    /// A bar over this time.
     pub(crate) fn of_time(shown: bool, what: &'static str, time: Duration) -> Self {
         Self::new(shown, what, u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// So far has it come, in steps.
+    /// Sets the progress, in steps.
     pub(crate) fn at(&self, step: u64) {
         self.0.set_position(step);
     }
 
-    /// So far has it come, in time.
+    /// Sets the progress, in time.
     pub(crate) fn at_time(&self, time: Duration) {
         self.at(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// Says something beside the bar.
+    /// Shows a message beside the bar.
     pub(crate) fn say(&self, message: String) {
         self.0.set_message(message);
     }

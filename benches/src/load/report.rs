@@ -1,4 +1,4 @@
-//! What a run found, for people and for programs.
+//! The report of a run, for people and for programs.
 
 use std::fmt;
 
@@ -8,50 +8,50 @@ use super::tally::{Counts, Latency};
 use super::work::{Target, Work};
 use crate::procfs::Memory;
 
-/// What the watched processes used while calls were measured.
+/// The resources that the watched processes used while calls were measured.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct ProcessReport {
     /// User and system time, in seconds.
     pub cpu_seconds: f64,
-    /// That time per measured call, in microseconds.
+    /// User and system time per measured call, in microseconds.
     pub cpu_us_per_call: f64,
     /// Their memory at the end, with all sessions open.
     pub memory: Memory,
 }
 
-/// What a run of calls found.
+/// The report of a run of calls.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The transport.
     pub transport: &'static str,
-    /// The revision that was asked for.
+    /// The requested revision.
     pub revision: &'static str,
-    /// How many sessions.
+    /// The number of sessions.
     pub sessions: usize,
-    /// How many calls each had in flight.
+    /// The number of calls in flight per session.
     pub concurrency: usize,
     /// The length of each call's text, in bytes.
     pub payload_bytes: usize,
-    /// How long calls were measured.
+    /// The measured time, in seconds.
     pub seconds: f64,
-    /// How many calls were answered rightly in this time.
+    /// The number of right answers in this time.
     pub calls: u64,
-    /// The same, per second.
+    /// Right answers per second.
     pub calls_per_second: f64,
-    /// What went wrong.
+    /// The counts of faults.
     pub counts: Counts,
-    /// Some of what went wrong, in words.
+    /// Some of the errors, in words.
     pub failures: Vec<String>,
-    /// How long the measured calls took, in microseconds.
+    /// The time of a measured call, in microseconds.
     pub latency_us: Latency,
-    /// How long the set-up of a session took, in microseconds.
+    /// The time of a session's set-up, in microseconds.
     pub set_up_us: Latency,
-    /// What the watched processes used.
+    /// The resources that the watched processes used.
     pub processes: Option<ProcessReport>,
 }
 
 impl Report {
-    /// True if every call got its right answer, and there were calls.
+    /// Whether there were calls, and every call got its right answer.
     pub fn is_clean(&self) -> bool {
         self.calls > 0 && self.counts.is_clean()
     }
@@ -77,7 +77,7 @@ pub(crate) fn line(f: &mut fmt::Formatter<'_>, name: &str, value: impl fmt::Disp
     writeln!(f, "{name:<12} {value}")
 }
 
-/// The lines that say what went wrong.
+/// The lines about faults.
 pub(crate) fn write_counts(f: &mut fmt::Formatter<'_>, counts: Counts, failures: &[String]) -> fmt::Result {
     line(
         f,

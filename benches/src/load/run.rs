@@ -21,25 +21,25 @@ use crate::limits::{
 };
 use crate::procfs::Sample;
 
-/// What a thread says to the one that leads the run.
+/// A thread's message to the leading thread.
 enum News {
-    /// Its sessions are set up, and these are their processes.
+    /// The thread's sessions are set up: the times that took, and their processes.
     Ready(Result<(Durations, Vec<u32>), LoadError>),
     /// All its calls have ended.
     Done(Tally),
 }
 
-/// Does the work and reports what it found.
+/// Runs the work and returns the report.
 ///
 /// # Errors
 ///
-/// When sessions can't be set up, or the watched processes don't run. Calls that fail are counted.
+/// When sessions can't be set up, or the watched processes don't run. Faults of calls are counted.
 pub fn run(work: &Work) -> Result<Report, LoadError> {
     descriptors::raise_limit((work.sessions * (work.concurrency + 2)) as u64 + SPARE_DESCRIPTORS);
     let stage = Arc::new(Stage::new(work.length));
     let (news, threads) = start_threads(work, &stage)?;
     let result = lead(work, &stage, &news, threads.len());
-    // Whatever happened, the threads end their sessions.
+    // In any case the threads end their sessions.
     stage.set(Phase::Close);
     let mut strays = Tally::default();
     for thread in threads {
@@ -71,7 +71,7 @@ fn start_threads(work: &Work, stage: &Arc<Stage>) -> Result<(mpsc::Receiver<News
     Ok((news, threads))
 }
 
-/// Tells runs apart that use one server at the same time.
+/// A number for this run, since several may use one server at the same time.
 fn run_number() -> u32 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(std::process::id()) as u32
@@ -122,7 +122,7 @@ fn lead(
         None
     } else {
         let memory = watch.memory().unwrap_or_default();
-        // A process that ended meanwhile shows in the counts; what it used can't be known.
+        // A process that ended meanwhile shows in the counts; its use can't be known.
         after.ok().map(|after| {
             let cpu_seconds = after.seconds_since(&before);
             ProcessReport {
@@ -150,7 +150,7 @@ fn lead(
     Ok((report, tally))
 }
 
-/// Waits until the measured time is over, or all threads are done, and returns how many are.
+/// Waits until the measured time is over or all threads are done, and returns the number of these.
 fn follow(
     work: &Work,
     stage: &Stage,
@@ -184,7 +184,7 @@ fn follow(
     ended
 }
 
-/// The part of a run that one thread does.
+/// One thread's part of a run.
 struct Crew {
     work: Arc<Work>,
     template: Arc<Template>,
@@ -194,7 +194,7 @@ struct Crew {
 }
 
 impl Crew {
-    /// Does it all and returns how many answers came that nobody had asked for.
+    /// Runs all phases, and returns the number of stray answers.
     async fn run(self, news: &mpsc::Sender<News>) -> u64 {
         let opened = self.open_sessions().await;
         let (sessions, durations) = match opened {
@@ -205,14 +205,14 @@ impl Crew {
             }
         };
         let pids = sessions.iter().filter_map(Session::pid).collect();
-        // Should nobody listen any more, the stage says that all is over.
+        // If the receiver is gone, the stage ends the run.
         let _ = news.send(News::Ready(Ok((durations, pids))));
         self.stage.reached(Phase::WarmUp).await;
         let _ = news.send(News::Done(self.make_calls(&sessions).await));
         self.stage.reached(Phase::Close).await;
         let strays = sessions.iter().map(Session::strays).sum();
         let close = |session: Session| async {
-            // How a session ends is measured elsewhere.
+            // Ends of sessions are measured elsewhere.
             let _ = session.close(&self.work, &mut None).await;
         };
         stream::iter(sessions).for_each_concurrent(SETUP_CONCURRENCY, close).await;
@@ -309,7 +309,7 @@ impl Caller {
 }
 
 impl Work {
-    /// How many descriptors one open session takes here.
+    /// The number of descriptors of one open session.
     pub(crate) fn descriptors_per_session(&self) -> u64 {
         match self.target {
             Target::StreamableHttp(_) => u64::from(self.with_get_stream),

@@ -46,7 +46,7 @@ pub(crate) enum Session {
     OpenApi(OpenApiSession),
 }
 
-/// The place of one call in flight.
+/// A slot for one call in flight.
 #[derive(Debug)]
 pub(crate) enum Slot {
     /// A connection of its own.
@@ -60,8 +60,8 @@ pub(crate) enum Slot {
 }
 
 impl Session {
-    /// Sets a session up: handshake and all. `control` is the connection that is used for it, where
-    /// the transport has such; it is opened if there is none.
+    /// Sets up a session, including its handshake. `control` is the connection for that, where the transport has one; it is opened if there
+    /// is none.
     pub(crate) async fn open(work: &Work, control: &mut Option<Client>) -> Result<Self, Fault> {
         let opened = async {
             match &work.target {
@@ -88,7 +88,7 @@ impl Session {
         }
     }
 
-    /// The handshake where all messages go one way.
+    /// The handshake on transports where all messages take the same way.
     async fn shake_hands(&self, work: &Work, control: &mut Option<Client>) -> Result<(), Fault> {
         let mut slot = self.slot(control.take());
         let answer =
@@ -101,7 +101,7 @@ impl Session {
         Ok(())
     }
 
-    /// A place for calls; `client` is used for them where the transport has such.
+    /// A slot for calls, over `client` where the transport has connections.
     pub(crate) fn slot(&self, client: Option<Client>) -> Slot {
         match self {
             Self::Http(session) => Slot::Http(session.slot(client)),
@@ -111,7 +111,7 @@ impl Session {
         }
     }
 
-    /// How many answers came that nobody had asked for.
+    /// The number of answers that no call expected.
     pub(crate) fn strays(&self) -> u64 {
         match self {
             Self::Http(_) | Self::OpenApi(_) => 0,
@@ -120,12 +120,12 @@ impl Session {
         }
     }
 
-    /// The process of the session, where it has its own.
+    /// The process of the session, if it has its own.
     pub(crate) fn pid(&self) -> Option<u32> {
         if let Self::Stdio(session) = self { session.pid() } else { None }
     }
 
-    /// Ends the session as the transport has it: DELETE, the stream closed, stdin closed.
+    /// Ends the session as its transport requires: with DELETE, by closing the stream, or by closing stdin.
     pub(crate) async fn close(self, work: &Work, control: &mut Option<Client>) -> Result<(), Fault> {
         let close = async {
             match self {
@@ -165,7 +165,7 @@ impl Slot {
         result
     }
 
-    /// Sends a message that has no answer.
+    /// Sends a message without an answer.
     async fn notify(&mut self, message: Bytes) -> Result<(), Fault> {
         match self {
             Self::Http(slot) => slot.notify(message).await,
@@ -175,7 +175,7 @@ impl Slot {
         }
     }
 
-    /// The connection, for others.
+    /// Returns the connection, for reuse.
     pub(crate) fn into_client(self) -> Option<Client> {
         match self {
             Self::Http(slot) => Some(slot.client),
@@ -195,7 +195,7 @@ pub(crate) struct HttpSession {
     stream: Option<AbortHandle>,
 }
 
-/// The place of one call over Streamable HTTP.
+/// A slot for one call over Streamable HTTP.
 #[derive(Debug)]
 pub(crate) struct HttpSlot {
     client: Client,
@@ -304,7 +304,7 @@ impl HttpSlot {
     }
 }
 
-/// The header that names the revision on which both agreed; older revisions have none.
+/// The header with the negotiated revision; older revisions have none.
 fn revision_header(result: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let agreed = member(result, "protocolVersion").and_then(string_content)?;
     let before_header = [Revision::V2024_11_05, Revision::V2025_03_26];

@@ -1,4 +1,4 @@
-//! Sessions that begin and end: how many there are per second.
+//! Measures the rate at which sessions are set up and ended.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -17,34 +17,34 @@ use crate::descriptors;
 use crate::limits::{MAX_FAULTS_IN_A_ROW, PAUSE_AFTER_FAULT, PROGRESS_TICK, SPARE_DESCRIPTORS};
 use crate::procfs::Sample;
 
-/// What set-ups cost.
+/// The cost of set-ups.
 #[derive(Debug, Clone, Serialize)]
 pub struct SetupReport {
     /// The transport.
     pub transport: &'static str,
-    /// The revision that was asked for.
+    /// The requested revision.
     pub revision: &'static str,
-    /// How many sessions were being set up or ended at the same time.
+    /// The number of sessions that were set up or ended at the same time.
     pub concurrency: usize,
-    /// True if each session opened connections of its own.
+    /// Whether each session opened its own connections.
     pub fresh_connections: bool,
-    /// How long it was measured.
+    /// The measured time, in seconds.
     pub seconds: f64,
-    /// How many sessions were set up and ended in this time.
+    /// The number of sessions set up and ended in this time.
     pub sessions: u64,
-    /// The same, per second.
+    /// Sessions per second.
     pub sessions_per_second: f64,
     /// Sessions that could not be set up or ended.
     pub counts: Counts,
-    /// Some of what went wrong, in words.
+    /// Some of the errors, in words.
     pub failures: Vec<String>,
-    /// How long a set-up took, in microseconds.
+    /// The time of a set-up, in microseconds.
     pub set_up_us: Latency,
-    /// How long an end took, in microseconds.
+    /// The time of an end, in microseconds.
     pub end_us: Latency,
-    /// What the watched processes used; `call` there means a session.
+    /// The resources that the watched processes used; a `call` there is a session.
     pub processes: Option<ProcessReport>,
-    /// How many requests each of them cost the server behind, where that was counted.
+    /// The number of requests to the upstream server per session, if that was counted.
     pub server_requests: Option<f64>,
 }
 
@@ -57,8 +57,7 @@ pub fn repeat_setups(work: &Work, time: Duration, fresh_connections: bool) -> Re
     repeat(work, time, fresh_connections, Errand::SetUp)
 }
 
-/// The same with something else than a set-up; of a turn and a list, the set-up's time is that of the whole up to the last
-/// answer.
+/// Repeats an errand like [`repeat_setups`]; for a turn and a list, the time of a set-up is the time up to the last answer.
 ///
 /// # Errors
 ///
@@ -142,7 +141,7 @@ async fn worker(work: &Work, until: Instant, fresh: bool, errand: Errand) -> See
     let mut control: Option<Client> = None;
     let mut listing: Option<Slot> = None;
     let mut faults_in_a_row = 0;
-    // Once at least.
+    // At least once.
     loop {
         if fresh {
             control = None;

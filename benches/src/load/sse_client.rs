@@ -18,7 +18,7 @@ use super::work::Work;
 use crate::body::Slices;
 use crate::sse::Decoder;
 
-/// A session: its stream is being read, its endpoint is known.
+/// A session with its stream being read and its endpoint known.
 #[derive(Debug)]
 pub(crate) struct SseSession {
     shared: Arc<Shared>,
@@ -32,7 +32,7 @@ struct Shared {
     mailbox: Arc<Mailbox>,
 }
 
-/// The place of one call.
+/// A slot for one call at a time.
 #[derive(Debug)]
 pub(crate) struct SseSlot {
     client: Client,
@@ -61,13 +61,13 @@ impl SseSession {
         Ok(Self { shared: Arc::new(Shared { endpoint, headers, mailbox }), reader })
     }
 
-    /// A place for calls.
+    /// A slot for calls.
     pub(crate) fn slot(&self, client: Option<Client>) -> SseSlot {
         let client = client.unwrap_or_else(|| Client::new(&self.shared.endpoint));
         SseSlot { client, shared: self.shared.clone() }
     }
 
-    /// How many answers came that nobody had asked for.
+    /// The number of answers that no call expected.
     pub(crate) fn strays(&self) -> u64 {
         self.shared.mailbox.strays()
     }
@@ -100,13 +100,13 @@ impl SseSlot {
         self.shared.mailbox.forget(id);
     }
 
-    /// Gives the connection back.
+    /// Returns the connection, for reuse.
     pub(crate) fn into_client(self) -> Client {
         self.client
     }
 }
 
-/// The endpoint is of the same origin as the stream, or it is not trusted.
+/// Resolves the endpoint, which must be of the stream's own origin to be trusted.
 fn resolve(stream: &Address, endpoint: &[u8]) -> Result<Address, Fault> {
     let refused = || Fault::Failed(format!("the endpoint {} can't be used", quote(endpoint)));
     let reference = std::str::from_utf8(endpoint).map_err(|_| refused())?;
@@ -128,7 +128,7 @@ async fn read_stream(
         loop {
             match decoder.next() {
                 Ok(Some(event)) if event.name.as_deref() == Some(b"endpoint") => {
-                    // A second one is against the rules and changes nothing.
+                    // A second one violates the protocol and is ignored.
                     if let Some(sender) = endpoint.take() {
                         let _ = sender.send(event.data);
                     }

@@ -14,7 +14,7 @@ use super::work::Work;
 use crate::body::Slices;
 use crate::limits::{END_TIMEOUT, MAX_MESSAGE};
 
-/// How much is read at once: a pipe's size.
+/// The size of a read: a pipe's size.
 const READ_SIZE: usize = 64 * 1024;
 
 /// A session: the process and its pipes.
@@ -31,7 +31,7 @@ struct Shared {
     mailbox: Mailbox,
 }
 
-/// The place of one call.
+/// A slot for one call at a time.
 #[derive(Debug)]
 pub(crate) struct StdioSlot {
     shared: Arc<Shared>,
@@ -53,28 +53,28 @@ impl StdioSession {
             .map_err(|error| Fault::failed(&format!("could not start {program:?}"), &error))?;
         let shared = Arc::new(Shared { stdin: Mutex::new(child.stdin.take()), mailbox: Mailbox::default() });
         if let Some(stdout) = child.stdout.take() {
-            // It ends with the child's output. Reading never waits for writing.
+            // The task ends with the child's output. Reading never waits for writing.
             tokio::spawn(read_lines(stdout, shared.clone()));
         }
         Ok(Self { child, shared })
     }
 
-    /// A place for calls.
+    /// A slot for calls.
     pub(crate) fn slot(&self) -> StdioSlot {
         StdioSlot { shared: self.shared.clone() }
     }
 
-    /// How many answers came that nobody had asked for.
+    /// The number of answers that no call expected.
     pub(crate) fn strays(&self) -> u64 {
         self.shared.mailbox.strays()
     }
 
-    /// The process.
+    /// The child's process id.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Closes stdin and waits for the process, which is killed if it stays.
+    /// Closes stdin and waits for the process, which is killed if it does not end.
     pub(crate) async fn close(mut self) -> Result<(), Fault> {
         self.shared.stdin.lock().await.take();
         if tokio::time::timeout(END_TIMEOUT, self.child.wait()).await.is_ok() {

@@ -1,4 +1,4 @@
-//! What the slots count.
+//! Counts and latencies of calls.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use serde::Serialize;
 use super::check::Fault;
 use crate::limits::MAX_QUOTED_FAILURES;
 
-/// Three significant digits: a thousandth of a latency is below what a machine repeats.
+/// Three significant digits: machines don't reproduce a latency to a thousandth.
 const DIGITS: u8 = 3;
 
-/// Calls without a right answer. All are counted, also those before and after the measured time.
+/// Calls without a right answer, including those before and after the measured time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Answered with another id or another text, or without having been asked.
+    /// Answers with another id or another text, or to no call.
     pub wrong: u64,
-    /// Refused, or answered with an error.
+    /// Calls refused, or answered with an error.
     pub failed: u64,
-    /// Not answered.
+    /// Calls not answered.
     pub lost: u64,
 }
 
 impl Counts {
-    /// True if every call got its right answer.
+    /// Whether every call got its right answer.
     pub fn is_clean(self) -> bool {
         self == Self::default()
     }
@@ -33,13 +33,13 @@ impl Counts {
 /// Durations in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Latency {
-    /// Half of them were as short.
+    /// The median.
     pub p50: f64,
-    /// Nine of ten were as short.
+    /// The 90th percentile.
     pub p90: f64,
-    /// 99 of 100 were as short.
+    /// The 99th percentile.
     pub p99: f64,
-    /// The longest.
+    /// The maximum.
     pub max: f64,
     /// The average.
     pub mean: f64,
@@ -52,7 +52,7 @@ impl fmt::Display for Latency {
     }
 }
 
-/// Durations, from which percentiles are read.
+/// Durations, for percentiles.
 #[derive(Debug, Clone)]
 pub(crate) struct Durations(Histogram<u64>);
 
@@ -70,7 +70,7 @@ impl Durations {
         let _ = self.0.record(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).max(1));
     }
 
-    /// Takes over all that another has recorded.
+    /// Adds the durations of another.
     pub(crate) fn add(&mut self, other: &Self) {
         let _ = self.0.add(&other.0);
     }
@@ -88,16 +88,16 @@ impl Durations {
     }
 }
 
-/// What one slot, or several, have seen.
+/// The counts of one slot, or of several.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    /// How many calls were answered rightly within the measured time.
+    /// The number of right answers within the measured time.
     pub(crate) calls: u64,
-    /// How long these took.
+    /// The durations of these.
     pub(crate) durations: Durations,
-    /// What went wrong.
+    /// The counts of faults.
     pub(crate) counts: Counts,
-    /// Some of it, in words.
+    /// Some of the faults, in words.
     pub(crate) quoted: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ impl Tally {
         self.quote(fault.to_string());
     }
 
-    /// Counts answers that nobody had asked for.
+    /// Counts answers that no call expected.
     pub(crate) fn strays(&mut self, strays: u64) {
         if strays > 0 {
             self.counts.wrong += strays;
@@ -120,7 +120,7 @@ impl Tally {
         }
     }
 
-    /// Takes over all that another has seen.
+    /// Adds the counts of another.
     pub(crate) fn add(&mut self, other: Self) {
         self.calls += other.calls;
         self.durations.add(&other.durations);

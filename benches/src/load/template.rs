@@ -1,4 +1,4 @@
-//! The requests of a session, written once and filled in for each call.
+//! Templates of a session's requests, filled in for each call.
 
 use bytes::Bytes;
 use serde_json::json;
@@ -9,16 +9,16 @@ use crate::body::Slices;
 use crate::limits::SPLICE_FROM;
 use crate::revision::Revision;
 
-/// What the load generator calls itself.
+/// The client's name.
 const CLIENT_NAME: &str = "crossway-load";
 
-/// The length of the part of a text that no other call has: run, session and call, in hexadecimal.
+/// The length of a text's unique part: run, session and call, in hexadecimal.
 pub(crate) const UNIQUE_LENGTH: usize = 8 + 1 + 6 + 1 + 8 + 1;
 
 /// A call of the tool without its id and its text.
 #[derive(Debug, Clone)]
 pub(crate) struct Template {
-    /// What stands before the id; `None` where calls have none.
+    /// The text before the id; `None` where calls have none.
     opening: Option<&'static str>,
     middle: String,
     filler: Bytes,
@@ -31,12 +31,12 @@ pub(crate) struct Template {
 pub(crate) struct Call {
     /// The request.
     pub(crate) request: Slices,
-    /// The part of its text that no other call has.
+    /// The unique part of its text.
     pub(crate) unique: String,
 }
 
 impl Template {
-    /// The calls of a run; `run` tells runs apart that use one server at the same time.
+    /// The template of a run's calls; `run` distinguishes runs that use one server at the same time.
     pub(crate) fn new(work: &Work, run: u32) -> Self {
         let string = |text: &str| serde_json::Value::from(text).to_string();
         let filler = filler(work.payload);
@@ -59,7 +59,7 @@ impl Template {
         &self.filler
     }
 
-    /// The call `id` of a session. A long text is a slice of its own, which is not copied.
+    /// The call `id` of a session. A long text is a slice of its own, and is not copied.
     pub(crate) fn call(&self, session: usize, id: u64) -> Call {
         let unique = format!("{:08x}.{session:06x}.{id:08x}.", self.run);
         let mut head = match self.opening {
@@ -77,7 +77,7 @@ impl Template {
     }
 }
 
-/// Text that needs no escapes, for what no call has for itself.
+/// Text that needs no escapes, for the part that all calls share.
 fn filler(payload: usize) -> Bytes {
     let alphabet = b"The quick brown fox jumps over the lazy dog 0123456789; ";
     alphabet.iter().copied().cycle().take(payload.saturating_sub(UNIQUE_LENGTH)).collect()
@@ -100,7 +100,7 @@ pub(crate) fn first_request(revision: Revision, id: u64) -> Bytes {
     request.to_string().into()
 }
 
-/// The name of that request.
+/// The method of that request.
 pub(crate) fn first_method(revision: Revision) -> &'static str {
     if revision.is_modern() { "server/discover" } else { "initialize" }
 }
@@ -110,7 +110,7 @@ pub(crate) fn initialized() -> Bytes {
     Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
 }
 
-/// What each request of a modern client says of itself (2026-07-28, basic).
+/// The `_meta` of each request of a modern client (2026-07-28, basic).
 pub(crate) fn meta(revision: Revision) -> Option<serde_json::Value> {
     revision.is_modern().then(|| {
         json!({

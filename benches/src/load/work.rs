@@ -1,4 +1,4 @@
-//! What is to be done: the work, checked and ready.
+//! The work of a run, validated.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::address::Address;
 use crate::procfs::Watch;
 use crate::revision::Revision;
 
-/// Where the server is, and over which transport.
+/// The server's address or command, by transport.
 #[derive(Debug, Clone)]
 pub enum Target {
     /// A Streamable HTTP endpoint.
@@ -24,48 +24,48 @@ pub enum Target {
 /// How long a run lasts.
 #[derive(Debug, Clone, Copy)]
 pub enum Length {
-    /// That long.
+    /// This duration.
     Time(Duration),
-    /// That many calls, of all sessions together.
+    /// This number of calls, of all sessions together.
     Calls(u64),
 }
 
 /// One run of the load generator.
 #[derive(Debug, Clone)]
 pub struct Work {
-    /// Where the server is.
+    /// The server.
     pub target: Target,
     /// The revision to speak.
     pub revision: Revision,
-    /// How many sessions.
+    /// The number of sessions.
     pub sessions: usize,
-    /// How many calls each session has in flight.
+    /// The number of calls in flight per session.
     pub concurrency: usize,
-    /// How long the text of each call is, in bytes.
+    /// The length of each call's text, in bytes.
     pub payload: usize,
-    /// How long the run lasts.
+    /// The length of the run.
     pub length: Length,
-    /// How long calls are made before anything is measured.
+    /// The warm-up before anything is measured.
     pub warmup: Duration,
     /// The tool to call.
     pub tool: String,
-    /// The argument that the text goes into.
+    /// The argument for the text.
     pub argument: String,
-    /// What the tool puts before the text in its answer.
+    /// The tool's prefix of the text in its answer.
     pub answer_prefix: String,
-    /// How long an answer may take before it counts as lost.
+    /// The time after which a call without an answer counts as lost.
     pub timeout: Duration,
-    /// How many threads make the load.
+    /// The number of threads that make the load.
     pub threads: usize,
-    /// Open the GET stream of each Streamable HTTP session.
+    /// Whether to open the GET stream of each Streamable HTTP session.
     pub with_get_stream: bool,
     /// Headers for each HTTP request.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Let the server's stderr through (stdio).
+    /// Whether to pass the server's stderr through (stdio).
     pub show_stderr: bool,
-    /// The processes whose time and memory is reported.
+    /// The processes whose time and memory are reported.
     pub watch: Watch,
-    /// Draw a progress bar, where there is a terminal.
+    /// Whether to draw a progress bar, if there is a terminal.
     pub progress: bool,
 }
 
@@ -94,27 +94,27 @@ impl Work {
     }
 }
 
-/// Why a run could not be made. Calls that fail are no error: they are counted.
+/// Why a run could not be made. Faults of calls are not errors: they are counted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// A session could not be set up.
     #[error("session {number} of {of} could not be set up: {why}")]
     SetUp {
-        /// Which session.
+        /// The number of the session.
         number: usize,
-        /// Of how many.
+        /// The number of sessions.
         of: usize,
-        /// What went wrong.
+        /// The error.
         why: String,
     },
-    /// The processes to be measured can't be.
+    /// The watched processes can't be measured.
     #[error("the processes to be measured can't be read")]
     Watch(#[source] std::io::Error),
-    /// A thread or a runtime could not be made.
+    /// A thread or a runtime could not be created.
     #[error("the load generator could not start")]
     Start(#[source] std::io::Error),
-    /// A thread of the load generator ended without saying why.
+    /// A thread of the load generator ended unexpectedly.
     #[error("a thread of the load generator broke off")]
     BrokeOff,
 }

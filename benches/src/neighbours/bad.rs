@@ -1,4 +1,4 @@
-//! The neighbours.
+//! The bad neighbours.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 
 use crate::open_webui::OpenWebUi;
 
-/// A neighbour.
+/// A bad neighbour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Neighbour {
     /// A server that takes two seconds for each call.
     Slow,
-    /// A command that is not there.
+    /// A command that does not exist.
     Dead,
     /// A server that ends with every third call.
     Flapping,
@@ -54,7 +54,7 @@ impl Neighbour {
         }
     }
 
-    /// What `crossway` is started with, and its config. The servers are `good`, behind `url`, and `bad`.
+    /// The arguments of `crossway`, and its config. The servers are `good`, behind `url`, and `bad`.
     pub(crate) fn config(self, url: &str, echo: &Path) -> (&'static [&'static str], Value) {
         if self != Self::Tenant {
             let servers = json!({ "good": { "type": "http", "url": url }, "bad": self.server(echo) });

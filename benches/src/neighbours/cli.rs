@@ -19,13 +19,13 @@ use crate::open_webui::OpenWebUi;
 use crate::program::{Program, sibling};
 use crate::system::System;
 
-/// The most that p99 may be with a neighbour, of what it is without.
+/// The highest allowed ratio of p99 with a neighbour to p99 without.
 const BAR: f64 = 1.5;
 
-/// For how long the neighbour's calls may be without an answer.
+/// The time after which a call of the neighbour counts as lost.
 const NEIGHBOURS_PATIENCE: Duration = Duration::from_secs(5);
 
-/// For how long what is signed about users holds.
+/// The lifetime of signed user tokens.
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// Measure how long calls of good servers take beside a bad one, and a tenant's beside one that is beyond its quota.
@@ -60,14 +60,14 @@ pub struct Cli {
     json: Option<PathBuf>,
 }
 
-/// What was measured, in microseconds.
+/// The measured latencies, in microseconds.
 #[derive(Debug, Serialize)]
 struct Line {
     neighbour: &'static str,
     p50: [f64; 2],
     p99: [f64; 2],
     ratio: f64,
-    /// How many calls the neighbour made.
+    /// The number of calls that the neighbour made.
     asked: u64,
 }
 
@@ -76,7 +76,7 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// When a program is missing, or a good server's call is not answered rightly.
+    /// When a program is missing, or a call of the good server is answered wrongly.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         ensure!(self.duration > 0.0 && self.duration <= 3600.0, "--duration is to be above 0");
         let beside = |given: &Option<PathBuf>, name| given.clone().map_or_else(|| sibling(name), Ok);
@@ -130,7 +130,7 @@ impl Cli {
         for _ in 0..self.rounds {
             found[0].push(calls(&good, time)?);
             let calling = Calling::begin(bad.clone())?;
-            // What it does at first is not what it does all the time.
+            // The neighbour's beginning is not typical.
             std::thread::sleep(Duration::from_millis(500));
             found[1].push(calls(&good, time)?);
             asked += calling.asked();

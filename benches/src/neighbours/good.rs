@@ -1,4 +1,4 @@
-//! The calls whose time is taken, and those of the neighbour.
+//! The measured calls, and those of the neighbour.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,19 +9,19 @@ use anyhow::Context as _;
 
 use crate::load::{Durations, Latency, Session, Work};
 
-/// How many sessions call, and how often each.
+/// The number of calling sessions, and the interval between calls of each.
 const SESSIONS: usize = 4;
 const EVERY: Duration = Duration::from_millis(20);
 
-/// How many calls the neighbour has at once, and the pause after one that failed.
+/// The number of the neighbour's concurrent calls, and the pause after a failed one.
 const NEIGHBOURS: usize = 16;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Calls at fixed times for a while. A call that comes late because the one before took long is counted from when it was due.
+/// Calls at fixed times for a while. A call that is delayed by the one before is measured from when it was due.
 ///
 /// # Errors
 ///
-/// When one is not answered rightly: it is not theirs to suffer.
+/// When a call is answered wrongly: a neighbour must not cause that.
 pub(crate) fn calls(work: &Work, time: Duration) -> anyhow::Result<Latency> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -51,7 +51,7 @@ pub(crate) fn calls(work: &Work, time: Duration) -> anyhow::Result<Latency> {
     })
 }
 
-/// The neighbour's calls, on a thread of their own, until this is dropped.
+/// The neighbour's calls, on their own thread, until this is dropped.
 pub(crate) struct Calling {
     is_over: Arc<AtomicBool>,
     asked: Arc<AtomicU64>,
@@ -59,11 +59,11 @@ pub(crate) struct Calling {
 }
 
 impl Calling {
-    /// Begins. Whatever becomes of these calls is the neighbour's.
+    /// Begins the calls. Their outcome does not matter.
     ///
     /// # Errors
     ///
-    /// When there is no thread for it.
+    /// When no thread can be started.
     pub(crate) fn begin(work: Work) -> anyhow::Result<Self> {
         let (is_over, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (over, count) = (Arc::clone(&is_over), Arc::clone(&asked));
@@ -77,7 +77,7 @@ impl Calling {
         Ok(Self { is_over, asked, thread: Some(thread.context("no thread")?) })
     }
 
-    /// How many calls it has made so far.
+    /// The number of calls so far.
     pub(crate) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }

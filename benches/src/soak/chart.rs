@@ -1,4 +1,4 @@
-//! Charts over time, as SVG.
+//! Draws charts over time, as SVG.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 52.0;
 const BOTTOM: f64 = 36.0;
 
-/// Readable on white and on black: the reader's own preference decides.
+/// Readable on white and on black, by the reader's own preference.
 const STYLE: &str = "\
 text{font:12px system-ui,-apple-system,'Segoe UI',sans-serif;fill:#24292f}\
 .head{font-size:13px;font-weight:600}.soft{fill:#57606a}\
@@ -105,7 +105,7 @@ pub(crate) fn draw(chart: &Chart, record: &Record) -> String {
         );
     }
     let minutes = record.seconds / 60.0;
-    // Half a minute, or whole ones.
+    // Half a minute, or whole minutes.
     let every = if minutes < 6.0 { 0.5 } else { (minutes / 6.0).round() };
     for number in 0..=(minutes / every) as usize {
         let minute = number as f64 * every;
@@ -141,7 +141,7 @@ pub(crate) fn draw(chart: &Chart, record: &Record) -> String {
     svg
 }
 
-/// A round step, of which there are four to ten below a value.
+/// A round step, of which four to ten fit below a value.
 fn step(highest: f64) -> f64 {
     let rough = (highest / 5.0).max(1e-3);
     let decade = 10f64.powf(rough.log10().floor());

@@ -1,30 +1,30 @@
-//! Whether an answer is the right one, and whether anything of another tenant is in it.
+//! Checks answers, and that they have nothing of another tenant.
 
 use serde_json::Value;
 
-/// What is wrong with an answer, or with there being none.
+/// What is wrong with an answer, or with its absence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
-    /// Something of another tenant came.
+    /// An answer has something of another tenant.
     #[error("across tenants: {0}")]
     Across(String),
-    /// Another answer than the one that was asked for.
+    /// The answer does not belong to the request.
     #[error("wrong: {0}")]
     Wrong(String),
     /// No answer.
     #[error("lost: {0}")]
     Lost(String),
-    /// An error that nothing explains.
+    /// An error without a known cause.
     #[error("failed: {0}")]
     Failed(String),
 }
 
-/// What every text of a tenant begins with: the texts that its users send, and its secrets.
+/// The mark at the beginning of every text of a tenant: its users' texts, and its secrets.
 pub(crate) fn mark(tenant: usize) -> String {
     format!("~t{tenant}~")
 }
 
-/// Looks for marks of other tenants.
+/// Checks that a text has no marks of other tenants.
 ///
 /// # Errors
 ///
@@ -44,12 +44,12 @@ pub(crate) fn check_marks(text: &[u8], tenant: usize) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A response, as far as it is of use.
+/// The part of a response that is used.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Response {
     /// The result.
     Result(Value),
-    /// The error: its code, its message, and whether it says what became of the call.
+    /// The error: its code, its message, and the outcome of the call, if it has that.
     Error { code: i64, message: String, outcome: Option<String> },
 }
 
@@ -57,14 +57,14 @@ pub(crate) enum Response {
 ///
 /// # Errors
 ///
-/// When it is none, or that to another request.
+/// When it is not a response, or answers another request.
 pub(crate) fn response(text: &[u8], id: u64) -> Result<Response, Fault> {
     let quoted = || String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned();
     let Ok(Value::Object(mut response)) = serde_json::from_slice(text) else {
         return Err(Fault::Wrong(format!("no JSON object: {}", quoted())));
     };
     let error = response.remove("error");
-    // What can't be said of a request has no id (a refusal by HTTP status).
+    // A refusal by HTTP status may have no id.
     if response.get("id") != Some(&id.into())
         && !(error.is_some() && response.get("id") == Some(&Value::Null))
     {

@@ -25,7 +25,7 @@ use crate::procfs::{Sample, Watch};
 use crate::program::sibling;
 use crate::system::System;
 
-/// Where records, the page and its charts are, seen from the root of the repository.
+/// The folders of records, the page and its charts, relative to the root of the repository.
 const RESULTS: &str = "benches/results";
 const PAGE: &str = "docs/soak.md";
 const IMAGES: &str = "docs/img";
@@ -76,7 +76,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Makes the soak, and says what it found.
+    /// Runs the soak, and reports its results.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl Cli {
         let crossway = beside(&self.crossway, "crossway")?;
         let echo = fs::canonicalize(beside(&self.echo, "crossway-echo")?)?;
         let mut system = System::look(Some(&crossway));
-        // A connection for each user, and one more for a stream, at the worst.
+        // At worst, a connection and a stream for each user.
         descriptors::raise_limit(u64::from(self.users) * 2 + 4 * SPARE_DESCRIPTORS);
         let folder = tempfile::tempdir()?;
         let folder = match &self.folder {
@@ -131,7 +131,7 @@ impl Cli {
         let watched = Arc::clone(&is_over);
         let events = thread::Builder::new().name("events".to_owned()).spawn(move || {
             let found = events.run();
-            // Without events it is no soak any more.
+            // Without events the soak has no purpose.
             watched.store(true, Ordering::Relaxed);
             found
         })?;
@@ -164,7 +164,7 @@ impl Cli {
         })
     }
 
-    /// Users come, and come again, until the time is over.
+    /// Runs the users until the time is over.
     async fn use_it(
         &self,
         operations: Operations,
@@ -199,7 +199,7 @@ impl Cli {
     }
 }
 
-/// A user: a turn, a pause, a turn.
+/// One user: a turn, a pause, a turn.
 async fn user(shared: Arc<Shared>, number: usize, pause: Duration, is_over: Arc<AtomicBool>) {
     let user = shared.plan.user(number);
     loop {
@@ -219,7 +219,7 @@ async fn user(shared: Arc<Shared>, number: usize, pause: Duration, is_over: Arc<
     }
 }
 
-/// Looks at the gateway now and then.
+/// Reads the gateway's figures at intervals.
 struct Ticker {
     operations: Operations,
     shared: Arc<Shared>,
@@ -235,7 +235,7 @@ impl Ticker {
 
     async fn tick(&mut self) -> anyhow::Result<Tick> {
         let operations = self.operations;
-        // Not on the thread of the users.
+        // Not on the users' thread.
         let looked = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
             let watch = Watch {
                 pids: vec![operations.pid],
@@ -272,7 +272,7 @@ impl Ticker {
     }
 }
 
-/// Makes the page and its charts.
+/// Writes the page and its charts.
 fn render(file: &Path) -> anyhow::Result<ExitCode> {
     let text = fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
     let record: Record = serde_json::from_str(&text)?;

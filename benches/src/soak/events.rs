@@ -1,4 +1,4 @@
-//! What happens to the gateway meanwhile: servers die, secrets are replaced, configs change.
+//! The events of a soak: servers are killed, secrets are replaced, configs change.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use super::plan::Server;
 use super::site::{Shared, Site};
 
-/// How long passes between two of each, on average.
+/// The average time between two events of each kind.
 const KILLS: Duration = Duration::from_secs(20);
 const SECRETS: Duration = Duration::from_secs(10);
 const CONFIGS: Duration = Duration::from_secs(30);
 
-/// How many users get another secret at a time, beside a tenant.
+/// The number of users whose secrets are replaced at a time, besides a tenant's.
 const USERS_AT_A_TIME: usize = 20;
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Event {
     /// Seconds since the start.
@@ -35,7 +35,7 @@ pub(crate) enum What {
     BrokenReload,
 }
 
-/// Makes them happen, on a thread of its own.
+/// Causes the events, on a thread of its own.
 pub(crate) struct Events {
     site: Site,
     shared: Arc<Shared>,
@@ -48,8 +48,8 @@ impl Events {
         Self { site, shared, is_over, start: Instant::now() }
     }
 
-    /// Until it is over. Gives what has happened, and what went wrong: a server that did not start anew, or a gateway that did
-    /// not take a config up.
+    /// Runs until the soak is over. Returns the events, and the first error: a server that did not restart, or a gateway that did not load
+    /// a config.
     pub(crate) fn run(mut self) -> (Site, Vec<Event>, Option<anyhow::Error>) {
         let mut events = Vec::new();
         let broke = self.make(&mut events).err();

@@ -1,10 +1,10 @@
-//! The page that says what a soak has found.
+//! Renders the results of a soak as a page.
 
 use super::chart::CHARTS;
 use super::events::What;
 use super::record::Record;
 
-/// The page, from a record.
+/// The page of a record.
 pub(crate) fn page(record: &Record, file: &str) -> String {
     let counts = &record.counts;
     let minutes = record.seconds / 60.0;

@@ -1,4 +1,4 @@
-//! Who there is, and what each of them may do: what the config says, and what answers are held to.
+//! The users and their rights: the source of the config, and what answers are checked against.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ impl Server {
     }
 }
 
-/// How many there are.
+/// The numbers of users and tenants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) users: usize,
@@ -56,12 +56,12 @@ impl User {
         format!("user-{}@tenant-{}.example", self.number, self.tenant)
     }
 
-    /// Whether they are administrators, who may call one tool more.
+    /// Whether the user is an administrator, who may call one more tool.
     pub(crate) fn is_admin(self) -> bool {
         self.number % 10 == 3
     }
 
-    /// The role that Open WebUI says they have.
+    /// The user's role in Open WebUI.
     pub(crate) fn role(self) -> &'static str {
         if self.is_admin() { "admin" } else { "user" }
     }
@@ -72,17 +72,17 @@ impl Plan {
         User { number, tenant: number % self.tenants }
     }
 
-    /// How many tools a server has beside its own: one that is each tenant's alone.
+    /// The number of a server's additional tools: one for each tenant alone.
     pub(crate) fn more_tools(&self) -> usize {
         self.tenants
     }
 
-    /// Whether the config of this generation denies a tenant everything of [`Server::Files`]: each is denied in its turn.
+    /// Whether this generation's config denies a tenant all of [`Server::Files`]: each tenant is denied in turn.
     pub(crate) fn denies_files(&self, generation: u64, tenant: usize) -> bool {
         generation % 2 == 1 && (generation / 2) as usize % self.tenants == tenant
     }
 
-    /// The tools that a user may see and call, as the merged endpoint calls them.
+    /// The tools that a user may see and call, by their names at the merged endpoint.
     pub(crate) fn granted(&self, generation: u64, user: User) -> BTreeSet<String> {
         let mut granted = BTreeSet::new();
         for server in Server::ALL {
@@ -100,7 +100,7 @@ impl Plan {
         granted
     }
 
-    /// The config of a generation. `url` is where each server is; notes are processes of `echo`.
+    /// The config of a generation. `url` returns each server's URL; notes are processes of `echo`.
     pub(crate) fn config(
         &self,
         generation: u64,
@@ -145,7 +145,7 @@ impl Plan {
                 "tenant": name, "upstream": "*", "tools": ["whoami", format!("tool_{tenant}")],
                 "when": "args.message.startsWith('~') && user.email.endsWith(tenant + '.example')",
             }));
-            // Long arguments are beyond what conditions are about.
+            // Conditions do not cover long arguments.
             grants.push(json!({ "tenant": name, "upstream": "*", "tools": ["echo"] }));
             if generation.is_multiple_of(2) {
                 grants

@@ -1,4 +1,4 @@
-//! What a soak has found.
+//! The record of a soak.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +9,26 @@ use super::tally::Counts;
 use crate::bars::median;
 use crate::system::System;
 
-/// By how much memory may be more at the end than after the beginning.
+/// The highest allowed ratio of memory at the end to memory after the beginning.
 const MORE_MEMORY: f64 = 1.10;
 
-/// The part of the time that users and caches get to be all there.
+/// The part of the time in which users and caches come into being.
 const BEGINNING: f64 = 1.0 / 3.0;
 
-/// What a soak has found.
+/// The record of a soak.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) system: System,
-    /// What was asked for, as the command line has it.
+    /// The command line.
     pub(crate) command: String,
     pub(crate) users: usize,
     pub(crate) tenants: usize,
     pub(crate) seconds: f64,
     pub(crate) counts: Counts,
     pub(crate) faults: BTreeMap<String, u64>,
-    /// Lines of the audit log.
+    /// The number of lines in the audit log.
     pub(crate) audited: u64,
-    /// Lines of logs with a secret in them.
+    /// The number of log lines with a secret in them.
     pub(crate) leaks: u64,
     /// What went wrong with the programs themselves.
     pub(crate) broke: Option<String>,
@@ -36,12 +36,12 @@ pub(crate) struct Record {
     pub(crate) events: Vec<Event>,
 }
 
-/// What was so at one time, and how it went since the one before.
+/// The figures at one time, and since the tick before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Tick {
     /// Seconds since the start.
     pub(crate) at: f64,
-    /// Memory of the gateway, without the servers that it has started.
+    /// Memory of the gateway, without the servers that it started.
     pub(crate) resident_bytes: u64,
     /// Processor time of the gateway since the tick before, per second.
     pub(crate) cpu: f64,
@@ -49,16 +49,16 @@ pub(crate) struct Tick {
     pub(crate) sessions: f64,
     pub(crate) turns_per_second: f64,
     pub(crate) calls_per_second: f64,
-    /// Of calls, in microseconds.
+    /// The time of calls, in microseconds.
     pub(crate) call_p50: f64,
     pub(crate) call_p99: f64,
-    /// Of lists, in microseconds.
+    /// The time of lists, in microseconds.
     pub(crate) list_p50: f64,
     pub(crate) list_p99: f64,
 }
 
 impl Record {
-    /// How much memory there was after the beginning and at the end, in bytes: medians of a sixth of the time each.
+    /// The memory after the beginning and at the end, in bytes: medians of a sixth of the time each.
     pub(crate) fn memory(&self) -> Option<(f64, f64)> {
         let within = |from: f64, to: f64| {
             let ticks = self.ticks.iter().filter(|tick| (from..to).contains(&(tick.at / self.seconds)));
@@ -67,22 +67,22 @@ impl Record {
         Some((within(BEGINNING, BEGINNING + 1.0 / 6.0)?, within(5.0 / 6.0, 1.1)?))
     }
 
-    /// Whether memory is flat.
+    /// Whether memory does not grow.
     pub(crate) fn is_flat(&self) -> bool {
         self.memory().is_some_and(|(before, after)| after <= before * MORE_MEMORY)
     }
 
-    /// Whether all is as it has to be.
+    /// Whether the soak has passed.
     pub(crate) fn is_clean(&self) -> bool {
         self.counts.is_clean() && self.leaks == 0 && self.broke.is_none() && self.is_flat()
     }
 
-    /// How often something has happened.
+    /// The number of events of this kind.
     pub(crate) fn count(&self, what: What) -> usize {
         self.events.iter().filter(|event| event.what == what).count()
     }
 
-    /// The median of a figure of all ticks but the first, when users come.
+    /// The median of a figure over all ticks but the first, when users are starting.
     pub(crate) fn median(&self, figure: impl Fn(&Tick) -> f64) -> f64 {
         median(self.ticks.iter().skip(1).map(figure).collect()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! The gateway, its servers, their secrets, and what users and events share.
+//! The gateway, its servers and their secrets, and the state that users and events share.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -20,16 +20,16 @@ use crate::load::Address;
 use crate::open_webui::OpenWebUi;
 use crate::program::Program;
 
-/// How long operations may take to answer.
+/// The time limit for the operations endpoint.
 const OPERATIONS_TIME: Duration = Duration::from_secs(10);
 
-/// What users and events share.
+/// The state that users and events share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) plan: Plan,
     pub(crate) address: Address,
     pub(crate) open_webui: OpenWebUi,
-    /// Numbers that nobody else has.
+    /// A counter for unique numbers.
     pub(crate) next: AtomicU64,
     truth: Mutex<Truth>,
     tally: Mutex<Tally>,
@@ -44,12 +44,12 @@ impl Shared {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whose secret a server is sent for a user.
+    /// The holder of the secret that a server is sent for a user.
     pub(crate) fn holder(&self, server: Server, user: User) -> Holder {
         (server, if server.is_per_user() { user.number } else { user.tenant })
     }
 
-    /// A secret. Its mark says whose tenant's it is.
+    /// A secret. Its mark names its tenant.
     pub(crate) fn secret(&self, (server, holder): Holder, tenant: usize, version: u64) -> String {
         format!("{}secret of {holder} at {}, {version}", mark(tenant), server.name())
     }
@@ -67,20 +67,20 @@ pub(crate) struct Site {
     plan: Plan,
 }
 
-/// The gateway, as operators see it.
+/// The gateway's process and operations endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operations {
     pub(crate) pid: u32,
     address: SocketAddr,
 }
 
-/// A port that nobody has, for a server that is to have the same when it is started anew.
+/// A free port, for a server that keeps it when it is restarted.
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 impl Site {
-    /// Starts all of it in an empty folder.
+    /// Starts everything in an empty folder.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Site {
         let now = Instant::now();
         truth.config_written(now);
         truth.config_holds(now);
-        // The gateway is started last, so its place is taken by a program that ends at once.
+        // The gateway is started last, so a program that ends at once takes its place.
         let mut site = Self {
             folder: folder.to_owned(),
             gateway: Command::new("true").spawn()?,
@@ -180,8 +180,8 @@ impl Site {
         self.plan.config(generation, "127.0.0.1:0", &operations, &echo, url).to_string()
     }
 
-    /// Kills a server: it is not there until it is [revived](Self::revive). Of those on stdio, which the gateway starts
-    /// anew itself, one is.
+    /// Kills a server, which stays down until it is [revived](Self::revive). Of those on stdio, which the gateway restarts itself, one is
+    /// killed.
     pub(crate) fn kill(&mut self, shared: &Shared, server: Server) -> anyhow::Result<()> {
         shared.truth().killed(server, Instant::now());
         if server == Server::Notes {
@@ -198,7 +198,7 @@ impl Site {
         Ok(())
     }
 
-    /// Starts a server anew, where it was.
+    /// Restarts a server at its port.
     pub(crate) fn revive(&mut self, shared: &Shared, server: Server) -> anyhow::Result<()> {
         if server != Server::Notes {
             let program = self.server(server)?;
@@ -210,7 +210,7 @@ impl Site {
         Ok(())
     }
 
-    /// Replaces a secret, as Kubernetes does: another file takes the place of the one before.
+    /// Replaces a secret as Kubernetes does: by another file in its place.
     pub(crate) fn replace_secret(&self, shared: &Shared, server: Server, user: User) -> io::Result<()> {
         let holder = shared.holder(server, user);
         let version = shared.truth().secret_written(holder, Instant::now());
@@ -223,11 +223,11 @@ impl Site {
         replace(&folder.join(name), &(shared.secret(holder, user.tenant, version) + "\n"))
     }
 
-    /// Writes another config, and waits until the gateway says that it holds.
+    /// Writes another config, and waits until the gateway has loaded it.
     ///
     /// # Errors
     ///
-    /// When it does not within half a minute.
+    /// When the gateway has not done so within half a minute.
     pub(crate) fn reload(&self, shared: &Shared) -> anyhow::Result<()> {
         let before = self.operations().metric(r#"crossway_config_reloads_total{result="ok"}"#)?;
         let generation = shared.truth().config_written(Instant::now());
@@ -237,7 +237,7 @@ impl Site {
         Ok(())
     }
 
-    /// Writes a config that can't be used, and waits until the gateway has said so.
+    /// Writes an invalid config, and waits until the gateway has rejected it.
     ///
     /// # Errors
     ///
@@ -260,16 +260,16 @@ impl Site {
         Ok(())
     }
 
-    /// The gateway, as operators see it.
+    /// The gateway's process and operations endpoint.
     pub(crate) fn operations(&self) -> Operations {
         Operations { pid: self.gateway.id(), address: self.operations }
     }
 
-    /// How the gateway ends when it is asked to.
+    /// Asks the gateway to end, and waits for that.
     ///
     /// # Errors
     ///
-    /// When it does not, or with a failure.
+    /// When it does not end, or fails.
     pub(crate) fn end(&mut self) -> anyhow::Result<()> {
         let pid =
             i32::try_from(self.gateway.id()).ok().and_then(Pid::from_raw).context("it has no number")?;
@@ -289,11 +289,11 @@ impl Site {
         self.folder.join("crossway.log")
     }
 
-    /// How many lines the audit log has, and how many lines of it and of the log have a secret in them.
+    /// The number of lines in the audit log, and of lines in it and in the log with a secret in them.
     ///
     /// # Errors
     ///
-    /// When they can't be read.
+    /// When the logs can't be read.
     pub(crate) fn logs(&self) -> io::Result<(u64, u64)> {
         let (mut audited, mut leaks) = (0, 0);
         for (file, is_audit) in [(self.folder.join("audit.jsonl"), true), (self.log_file(), false)] {
@@ -307,7 +307,7 @@ impl Site {
 }
 
 impl Operations {
-    /// The value of a metric; 0 if it is not there.
+    /// The value of a metric; 0 if it does not exist.
     ///
     /// # Errors
     ///
@@ -322,7 +322,7 @@ impl Operations {
         Ok(value.unwrap_or(0.0))
     }
 
-    /// How many descriptors the gateway has open.
+    /// The number of the gateway's open descriptors.
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid)).map_or(0, Iterator::count)
     }
@@ -341,14 +341,14 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(new, path)
 }
 
-/// The processes that a process has started and that still run.
+/// The running child processes of a process.
 fn children_of(parent: u32) -> io::Result<Vec<Pid>> {
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
         let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
-        // Behind the name, which may hold anything: state and parent.
+        // Behind the name, which may have any characters: state and parent.
         let of = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
         if of == Some(parent) {
             children.extend(Pid::from_raw(pid));

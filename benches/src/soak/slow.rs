@@ -1,4 +1,4 @@
-//! A client that reads slowly.
+//! A slow reader.
 
 use std::io;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use tokio::net::TcpSocket;
 
 use crate::load::Address;
 
-/// How much its socket takes on before it is read.
+/// The size of its socket's receive buffer.
 const RECEIVE_BUFFER: u32 = 16 * 1024;
-/// How much is read at a time, and the pause after it: some 600 KiB a second.
+/// The size of a read, and the pause after it: some 600 KiB a second.
 const READ: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Posts a request on a connection of its own, and reads the answer slowly. Gives its body.
+/// Posts a request on its own connection, and reads the answer slowly. Returns the body.
 ///
 /// # Errors
 ///
-/// When the connection breaks off, or the answer is no whole JSON body.
+/// When the connection breaks off, or the answer is not a complete JSON body.
 pub(crate) async fn read_slowly(address: &Address, headers: &HeaderMap, body: &[u8]) -> io::Result<Vec<u8>> {
     let socket = if address.socket().is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
@@ -46,7 +46,7 @@ pub(crate) async fn read_slowly(address: &Address, headers: &HeaderMap, body: &[
     body_of(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the answer is not whole"))
 }
 
-/// The body of a whole answer that says how long it is.
+/// The body of a complete answer with a `Content-Length`.
 fn body_of(answer: &[u8]) -> Option<Vec<u8>> {
     let end = memchr::memmem::find(answer, b"\r\n\r\n")?;
     let head = std::str::from_utf8(&answer[..end]).ok()?.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! What is counted.
+//! The counts of a soak.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::check::Fault;
 use crate::load::Durations;
 
-/// How many different faults a record quotes.
+/// The number of different faults that a record quotes.
 const QUOTED: usize = 40;
 
-/// What users have met.
+/// The users' experience, in counts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Counts {
     /// Turns that have ended.
@@ -19,50 +19,50 @@ pub(crate) struct Counts {
     pub(crate) requests: u64,
     /// Calls answered rightly.
     pub(crate) right: u64,
-    /// Calls of what is not granted, which were refused as what does not exist is.
+    /// Calls of tools that are not granted, refused like tools that do not exist.
     pub(crate) denied: u64,
     /// Calls answered with a typed error after the server was killed.
     pub(crate) told: u64,
-    /// Lists that were those of the rights in force.
+    /// Lists that match the rights in force.
     pub(crate) lists: u64,
     /// Of these, lists without a server that was killed, or that took too long.
     pub(crate) partial: u64,
-    /// Lists that took longer than the gateway waits for a server of which it knows nothing.
+    /// Lists that took longer than the gateway waits for a server with an unknown list.
     pub(crate) late: u64,
     /// Streams of server messages that were opened and ended with their session.
     pub(crate) streams: u64,
-    /// Notifications on them.
+    /// Notifications on these streams.
     pub(crate) notified: u64,
-    /// Answers that were read slowly, and whole.
+    /// Answers that were read slowly and completely.
     pub(crate) slow: u64,
-    /// Clients that went away in the middle of a call.
+    /// Clients that disconnected in the middle of a call.
     pub(crate) vanished: u64,
-    /// Something of another tenant.
+    /// Answers with something of another tenant.
     pub(crate) across: u64,
     /// Wrong answers.
     pub(crate) wrong: u64,
     /// Calls without an answer.
     pub(crate) lost: u64,
-    /// Errors that nothing explains.
+    /// Errors without a known cause.
     pub(crate) failed: u64,
 }
 
 impl Counts {
-    /// Whether all was as it has to be.
+    /// Whether there were no faults.
     pub(crate) fn is_clean(&self) -> bool {
         (self.across, self.wrong, self.lost, self.failed) == (0, 0, 0, 0)
     }
 }
 
-/// All that is counted, and how long calls took since the last look.
+/// All counts, and the times of calls since the last tick.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) counts: Counts,
-    /// How long calls took that were answered rightly, read at once, and behind no killed server.
+    /// The time of calls that were answered rightly, read at once, and not affected by a killed server.
     pub(crate) calls: Durations,
-    /// How long lists took.
+    /// The time of lists.
     pub(crate) lists: Durations,
-    /// What went wrong, in words, and how often.
+    /// The faults in words, and how often each occurred.
     pub(crate) faults: BTreeMap<String, u64>,
 }
 

@@ -1,26 +1,26 @@
-//! What holds when: the configs, the secrets and the servers, each with the time from which on and up to which it may be met.
+//! The expected state over time: configs, secrets and servers, with validity intervals.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::plan::Server;
 
-/// For how long a secret that was replaced may still be met: files are looked at once a second, and a moment more is
-/// waited for a file that has changed just now. A busy machine takes its time as well.
+/// How long a replaced secret may still be used: files are checked once a second, and a file that has just changed is given a moment more.
+/// A busy machine adds some time.
 const OLD_SECRET: Duration = Duration::from_secs(5);
 
-/// For how long after a server was killed its calls may fail, and lists be without it: it is started anew within two
-/// seconds, sessions with it are opened anew, and its breaker may be open for a second more.
+/// How long after a kill calls may fail, and lists lack the server: it restarts within two seconds, its sessions are reopened, and its
+/// breaker may be open for a second more.
 const AFTER_KILL: Duration = Duration::from_secs(15);
 
-/// Versions of one thing: when each came, and when it was certain to hold.
+/// Versions of one thing: when each was written, and when it was certainly in force.
 #[derive(Debug, Default)]
 struct Versions(Vec<Version>);
 
 #[derive(Debug)]
 struct Version {
     from: Instant,
-    /// When the gateway had said that it holds, or has to have seen it.
+    /// When it was certainly in force: the gateway had confirmed it, or must have seen it.
     certain: Option<Instant>,
 }
 
@@ -30,7 +30,7 @@ impl Versions {
         self.0.len() as u64 - 1
     }
 
-    /// Those that something from `start` to `end` may have met.
+    /// The versions that may have been in force at some time from `start` to `end`.
     fn met(&self, start: Instant, end: Instant, old: Option<Duration>) -> impl Iterator<Item = u64> {
         let over = move |next: &Version| match (next.certain, old) {
             (Some(certain), _) => certain < start,
@@ -44,74 +44,74 @@ impl Versions {
     }
 }
 
-/// Whose a secret is: a tenant or a user, by number, at a server.
+/// The holder of a secret: a tenant or a user, by number, at a server.
 pub(crate) type Holder = (Server, usize);
 
-/// All that holds.
+/// The expected state.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
     configs: Versions,
     secrets: HashMap<Holder, Versions>,
     kills: HashMap<Server, Vec<(Instant, Option<Instant>)>>,
-    /// When a list of which nothing was known had taken too long.
+    /// When a server with an unknown list was too slow to return it.
     slow: HashMap<Server, Vec<Instant>>,
 }
 
 impl Truth {
-    /// A config is written. Gives its number.
+    /// Records that a config is written. Returns its number.
     pub(crate) fn config_written(&mut self, now: Instant) -> u64 {
         self.configs.push(now)
     }
 
-    /// The gateway has said that the newest config holds.
+    /// Records that the gateway has loaded the newest config.
     pub(crate) fn config_holds(&mut self, now: Instant) {
         if let Some(last) = self.configs.0.last_mut() {
             last.certain.get_or_insert(now);
         }
     }
 
-    /// The configs by which something from `start` to `end` may have been decided.
+    /// The configs that may have been in force at some time from `start` to `end`.
     pub(crate) fn configs(&self, start: Instant, end: Instant) -> Vec<u64> {
         self.configs.met(start, end, None).collect()
     }
 
-    /// A secret is about to be replaced. Gives the number of the new one.
+    /// Records that a secret is about to be replaced. Returns the number of the new one.
     pub(crate) fn secret_written(&mut self, holder: Holder, now: Instant) -> u64 {
         self.secrets.entry(holder).or_default().push(now)
     }
 
-    /// The secrets that may have been sent between `start` and `end`.
+    /// The secrets that may have been sent from `start` to `end`.
     pub(crate) fn secrets(&self, holder: Holder, start: Instant, end: Instant) -> Vec<u64> {
         self.secrets
             .get(&holder)
             .map_or_else(Vec::new, |versions| versions.met(start, end, Some(OLD_SECRET)).collect())
     }
 
-    /// A server is killed.
+    /// Records that a server is killed.
     pub(crate) fn killed(&mut self, server: Server, now: Instant) {
         self.kills.entry(server).or_default().push((now, None));
     }
 
-    /// It is there again.
+    /// Records that it runs again.
     pub(crate) fn revived(&mut self, server: Server, now: Instant) {
         if let Some((_, until)) = self.kills.entry(server).or_default().last_mut() {
             *until = Some(now);
         }
     }
 
-    /// It has taken too long to tell its list.
+    /// Records that it was too slow to return its list.
     pub(crate) fn was_slow(&mut self, server: Server, now: Instant) {
         self.slow.entry(server).or_default().push(now);
     }
 
-    /// Whether a list that was asked for from `start` to `end` may be without it.
+    /// Whether a list requested from `start` to `end` may lack it.
     pub(crate) fn may_be_missing(&self, server: Server, start: Instant, end: Instant) -> bool {
         let slow = self.slow.get(&server).map_or(&[][..], Vec::as_slice);
         self.was_killed(server, start, end)
             || slow.iter().rev().any(|slow| *slow <= end && start <= *slow + AFTER_KILL)
     }
 
-    /// Whether something from `start` to `end` may have met that a server was killed.
+    /// Whether a request from `start` to `end` may have been affected by a kill.
     pub(crate) fn was_killed(&self, server: Server, start: Instant, end: Instant) -> bool {
         let kills = self.kills.get(&server).map_or(&[][..], Vec::as_slice);
         kills

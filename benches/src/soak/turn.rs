@@ -1,4 +1,4 @@
-//! A turn of a user's chat, as Open WebUI makes it.
+//! A turn of a user's chat, with Open WebUI's requests.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -20,28 +20,28 @@ use crate::limits::{MAX_MESSAGE, MAX_REFUSAL};
 use crate::load::{Client, read_body};
 use crate::sse::Decoder;
 
-/// How long an answer may take before it is lost: longer than any wait within the gateway.
+/// The time after which an answer counts as lost: longer than any wait within the gateway.
 const LOST_AFTER: Duration = Duration::from_secs(60);
 
-/// From how long on a list may be without a server that has not told its own: the gateway waits 5 s for one of which it knows
-/// nothing, which on a busy machine happens.
+/// The time from which a list may lack a server with an unknown list: the gateway waits 5 s for such a server, which happens on a busy
+/// machine.
 const LIST_WAIT: Duration = Duration::from_millis(4500);
 
-/// For how long what is signed about a user holds, as Open WebUI has it.
+/// The lifetime of a signed user token, as in Open WebUI.
 const STATEMENT_LIFE: Duration = Duration::from_secs(300);
 
 /// The revision of clients without a handshake.
 const MODERN: &str = "2026-07-28";
-/// The revision of those with one.
+/// The revision of clients with a handshake.
 const LEGACY: &str = "2025-11-25";
 
-/// How long the answers are that are read slowly, in bytes.
+/// The length of answers that are read slowly, in bytes.
 const SLOW_TEXT: usize = 1024 * 1024;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
-/// A turn that goes on.
+/// A turn in progress.
 pub(crate) struct Turn<'a> {
     shared: &'a Shared,
     user: User,
@@ -51,7 +51,7 @@ pub(crate) struct Turn<'a> {
     next_id: u64,
 }
 
-/// What came of a request: its HTTP status and its body, when it was sent and when it was there.
+/// A request's result: its HTTP status and body, when it was sent and when it was complete.
 struct Came {
     status: StatusCode,
     body: Bytes,
@@ -73,11 +73,11 @@ impl<'a> Turn<'a> {
         Self { shared, user, client, headers, is_modern: false, next_id: 1 }
     }
 
-    /// Makes it. A third of the users has clients that speak 2026-07-28.
+    /// Makes the turn. A third of the users have clients that speak 2026-07-28.
     ///
     /// # Errors
     ///
-    /// With what went wrong first: the turn ends with it.
+    /// The first fault, which ends the turn.
     pub(crate) async fn run(mut self) -> Result<(), Fault> {
         self.is_modern = self.user.number.is_multiple_of(3);
         self.discover().await?;
@@ -107,7 +107,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// The gateway is asked for the modern revision first, and has it.
+    /// Asks the gateway for the modern revision first, which it supports.
     async fn discover(&mut self) -> Result<(), Fault> {
         let was_modern = std::mem::replace(&mut self.is_modern, true);
         let (result, _) = self.ask("server/discover", None, json!({})).await?;
@@ -135,7 +135,7 @@ impl<'a> Turn<'a> {
         expect(&came, &[StatusCode::ACCEPTED])
     }
 
-    /// The stream of server messages, on a connection of its own.
+    /// Opens the stream of server messages, on its own connection.
     async fn stream(&self) -> Result<(Client, hyper::body::Incoming), Fault> {
         let mut headers = self.headers.clone();
         headers.remove(CONTENT_TYPE);
@@ -148,7 +148,7 @@ impl<'a> Turn<'a> {
         Ok((client, opened.into_body()))
     }
 
-    /// Lists the tools, and holds the list to the rights.
+    /// Lists the tools, and checks the list against the rights.
     async fn list(&mut self) -> Result<(), Fault> {
         let (mut names, mut cursor, mut from) = (BTreeSet::new(), None, None);
         let end = loop {
@@ -175,7 +175,7 @@ impl<'a> Turn<'a> {
         let start = from.unwrap_or(end);
         let is_late = end - start >= LIST_WAIT;
         if is_late {
-            // Which server it was is not known; whoever comes next may be without its list for a moment.
+            // It is not known which server was slow; the next lists may lack it for a moment.
             let mut truth = self.shared.truth();
             Server::ALL.into_iter().for_each(|server| truth.was_slow(server, end));
         }
@@ -187,7 +187,7 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Whether the list is without a killed server.
+    /// Checks a list. Returns whether it lacks a killed server.
     fn hold(&self, names: &BTreeSet<String>, start: Instant, end: Instant) -> Result<bool, Fault> {
         let truth = self.shared.truth();
         let dead: Vec<&str> = Server::ALL
@@ -207,7 +207,7 @@ impl<'a> Turn<'a> {
             }
             closest = Some(format!("config {generation}: more {more:?}, less {less:?}"));
         }
-        // The tool of another tenant is worse than any other.
+        // A tool of another tenant is the worst fault.
         let own = format!("tool_{}", self.user.tenant);
         let foreign =
             names.iter().any(|name| name.contains("__tool_") && !name.ends_with(&format!("__{own}")));
@@ -229,7 +229,7 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Calls a tool that is granted, unless all of the server is denied.
+    /// Calls a granted tool, unless the whole server is denied.
     async fn call(&mut self, server: Server, tool: &str) -> Result<(), Fault> {
         let name = format!("{}__{tool}", server.name());
         let text = self.text();
@@ -284,14 +284,14 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// The secrets that the server may have been sent.
+    /// The secrets that the server may have got.
     fn secrets(&self, server: Server, came: &Came) -> Vec<String> {
         let holder = self.shared.holder(server, self.user);
         let versions = self.shared.truth().secrets(holder, came.start, came.end);
         versions.into_iter().map(|version| self.shared.secret(holder, self.user.tenant, version)).collect()
     }
 
-    /// Calls the tool of another tenant, which is there for that one alone.
+    /// Calls another tenant's tool.
     async fn call_denied(&mut self, server: Server) -> Result<(), Fault> {
         let other =
             (self.user.tenant + fastrand::usize(1..self.shared.plan.tenants)) % self.shared.plan.tenants;
@@ -304,7 +304,7 @@ impl<'a> Turn<'a> {
                 Ok(())
             }
             Response::Result(_) => Err(Fault::Across(format!("{:?} has called {name}", self.user))),
-            // The server has the tool and does nothing with it: its own refusal says that it was reached.
+            // The server has the tool, but it does nothing: an error of the server shows that it was reached.
             Response::Error { message, .. } if message.contains("echo server") => {
                 Err(Fault::Across(format!("{:?} has reached {name}", self.user)))
             }
@@ -312,7 +312,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Reads a long answer slowly: nobody else is to wait for it.
+    /// Reads a long answer slowly, which must not delay anyone else.
     async fn call_slowly(&mut self) -> Result<(), Fault> {
         let id = self.id();
         let text = format!("{}{}", self.text(), "slow ".repeat(SLOW_TEXT / 5));
@@ -344,7 +344,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Goes away in the middle of a call, and comes again on another connection.
+    /// Disconnects in the middle of a call, and continues on another connection.
     async fn vanish(&mut self, server: Server) -> Result<(), Fault> {
         let id = self.id();
         let name = format!("{}__echo", server.name());
@@ -352,14 +352,14 @@ impl<'a> Turn<'a> {
         let (headers, request) = self.request(id, "tools/call", Some(&name), params);
         let path = self.shared.address.path();
         let sent = self.client.send(Method::POST, path, headers, smallvec![request.into()]);
-        // Whether it was sent, answered or neither is left to chance.
+        // Chance decides whether it was sent, answered or neither.
         let _ = tokio::time::timeout(Duration::from_micros(fastrand::u64(..2000)), sent).await;
         self.client = Client::new(&self.shared.address);
         self.shared.tally().counts.vanished += 1;
         Ok(())
     }
 
-    /// A text that no other call has.
+    /// A unique text.
     fn text(&self) -> String {
         let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
         format!("{}user {} asks {number}", mark(self.user.tenant), self.user.number)
@@ -391,7 +391,7 @@ impl<'a> Turn<'a> {
         (headers, request.to_string())
     }
 
-    /// Makes a request, and gives the response to it.
+    /// Makes a request, and returns its response.
     async fn ask(
         &mut self,
         method: &str,
@@ -457,7 +457,7 @@ fn expect(came: &Came, statuses: &[StatusCode]) -> Result<(), Fault> {
     Err(Fault::Failed(format!("{}: {}", came.status, String::from_utf8_lossy(&came.body))))
 }
 
-/// Reads a stream of server messages to its end. Gives how many came.
+/// Reads a stream of server messages to its end. Returns their number.
 async fn listen((_client, mut body): (Client, hyper::body::Incoming), tenant: usize) -> Result<u64, Fault> {
     let (mut decoder, mut notified) = (Decoder::default(), 0);
     while let Some(frame) = body.frame().await {

@@ -14,44 +14,44 @@ pub(crate) const DOMAIN: &str = "bench.example";
 /// The user whose calls are measured.
 pub(crate) const USER: &str = "user@bench.example";
 
-/// The file of the secret that all upstreams are sent.
+/// The file of the secret that is sent to all upstreams.
 const SECRET_FILE: &str = "secret";
 
-/// Where the servers are.
+/// The upstream servers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Upstreams<'a> {
-    /// So many names for the one at this URL.
+    /// This number of names for the server at this URL.
     Urls(usize, &'a str),
-    /// So many processes of this program, with as many more tools each.
+    /// This number of processes of this program, with this number of additional tools each.
     Commands(usize, &'a Path, usize),
 }
 
-/// What upstreams are sent.
+/// The credential that upstreams get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// A secret of the tenant.
     Tenant,
-    /// Nothing.
+    /// No credential.
     None,
 }
 
-/// A config: everything that a call passes is there, with bounds that are never reached.
+/// A config in which a call passes every feature, with limits that are never reached.
 #[derive(Debug)]
 pub(crate) struct Settings<'a> {
     pub(crate) upstreams: Upstreams<'a>,
-    /// Who shares what an upstream says.
+    /// The scope in which an upstream's lists are shared.
     pub(crate) scope: &'static str,
     pub(crate) credential: Credential,
     pub(crate) grants: Vec<Value>,
-    /// The tenants beside the one that calls.
+    /// The number of tenants besides the calling one.
     pub(crate) tenants: usize,
     pub(crate) threads: Option<usize>,
-    /// A folder of its own.
+    /// The config's own folder.
     pub(crate) folder: &'a Path,
 }
 
 impl<'a> Settings<'a> {
-    /// The tenant of [`USER`] may call all tools but one, under a condition that is asked of each call.
+    /// Allows the tenant of [`USER`] all tools but one, under a condition that is checked for each call.
     pub(crate) fn new(upstreams: Upstreams<'a>, folder: &'a Path) -> Self {
         Self {
             upstreams,
@@ -68,11 +68,11 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Writes the config, and gives the arguments of `crossway` that serve it.
+    /// Writes the config, and returns the arguments with which `crossway` serves it.
     ///
     /// # Errors
     ///
-    /// When it can't be written.
+    /// When the config can't be written.
     pub(crate) fn write(&self) -> anyhow::Result<Vec<OsString>> {
         let file = self.file();
         let secret = self.folder.join(SECRET_FILE);
@@ -129,7 +129,7 @@ impl<'a> Settings<'a> {
         config
     }
 
-    /// The upstreams, and where what they are sent goes.
+    /// The upstreams, and where their credential goes.
     fn upstreams(&self) -> (Map<String, Value>, (&'static str, &'static str)) {
         let (count, server, place) = match self.upstreams {
             Upstreams::Urls(count, url) => (count, json!({ "url": url }), ("header", "X-Bench-Secret")),

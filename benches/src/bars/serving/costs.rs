@@ -1,4 +1,4 @@
-//! What `crossway serve` costs that no load of calls shows.
+//! Measures costs of `crossway serve` that a load of calls does not show.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,70 +22,70 @@ use crate::procfs::Watch;
 use crate::program::Program;
 use crate::revision::Revision;
 
-/// What is measured.
+/// A cost to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Cost {
     /// Processor time of a user's first list, in microseconds.
     FirstList,
-    /// The longest that a call takes while the config is read anew, in microseconds.
+    /// The longest call while the config is reloaded, in microseconds.
     Reload,
     /// Memory of a user who has called once, in bytes.
     User,
     /// Memory of a session, in bytes.
     Session,
-    /// From the start to the first URL, in microseconds.
+    /// Time from the start to the first URL, in microseconds.
     Start,
 }
 
-/// What came of it.
+/// The measured cost.
 #[derive(Debug, Serialize)]
 pub(crate) struct Costed {
     /// The median.
     pub(crate) ours: f64,
-    /// Of what it is compared with, where there is such.
+    /// The reference value, if there is one.
     pub(crate) reference: Option<f64>,
-    /// What else is to be known.
+    /// Further notes.
     pub(crate) notes: Vec<String>,
     /// Every single run.
     pub(crate) runs: Vec<f64>,
 }
 
-/// How many users list for the first time, each with rights that nobody else has.
+/// The number of users that list for the first time, each with rights of their own.
 const LISTING_USERS: usize = 200;
 
-/// How many tools each of them sees: of each server `echo`, and those whose names begin with `tool_1`.
+/// The number of tools each of them sees: of each server `echo`, and those whose names begin with `tool_1`.
 const LISTED_TOOLS: usize = MERGED.0 * 112;
 
-/// How many users are known, and have a session each.
+/// The number of known users, with a session each.
 const KNOWN_USERS: usize = 5_000;
 
-/// How many are known before, so that what is the same for all is there.
+/// The number of users known before, so that everything shared exists already.
 const KNOWN_BEFORE: usize = 500;
 
-/// How many grants of how many tenants a reload reads.
+/// The number of grants and of tenants in a reload.
 const GRANTS: (usize, usize) = (10_000, 1_000);
 
-/// How many sessions listen meanwhile, and how many call, with a pause between their calls.
+/// The number of sessions that listen meanwhile, the number that call, and the pause between calls.
 const LISTENING: usize = 200;
 const CALLING: usize = 4;
 const BETWEEN_CALLS: Duration = Duration::from_millis(2);
 
-/// For how long calls are watched after a reload was asked for.
+/// How long calls are observed after a reload was requested.
 const AFTER_RELOAD: Duration = Duration::from_millis(1500);
 
-/// How long a thread of this program computes, for comparison: about as long as one of the gateway's reads these grants.
+/// How long a thread of this program computes, for comparison: about as long as the gateway's thread reads these grants.
 const COMPUTING: Duration = Duration::from_millis(100);
 
-/// How many upstreams it starts with, and how often in each round.
+/// The number of upstreams at a start, and the number of starts in each round.
 const STARTING: usize = 100;
 const STARTS: usize = 3;
 
-/// Measures one of them.
+/// Measures a cost.
 ///
 /// # Errors
 ///
-/// When programs don't start, or an answer is not the right one.
+/// When programs don't start, or an answer is wrong.
 pub(crate) fn measure_cost(
     cost: Cost,
     programs: &Programs,
@@ -110,7 +110,7 @@ impl Costed {
     }
 }
 
-/// A gateway in front of a server, and what its users send.
+/// A gateway in front of a server, and its users' credentials.
 struct Site {
     gateway: Program,
     server: Program,
@@ -120,7 +120,7 @@ struct Site {
 }
 
 impl Site {
-    /// Starts it; `settle` says what is not as always.
+    /// Starts the programs; `settle` adapts the default settings.
     fn start(
         programs: &Programs,
         crossway: &Path,
@@ -145,7 +145,7 @@ impl Site {
         Work { headers: self.open_webui.headers(email, "user", TOKEN_LIFE), ..self.work.clone() }
     }
 
-    /// Opens a session for each of some users, some at a time.
+    /// Opens a session for each user, some at a time.
     async fn open(&self, works: &[Work]) -> anyhow::Result<Vec<Session>> {
         let open = |work| async move { Session::open(work, &mut None).await };
         let opened = stream::iter(works).map(open).buffered(SETUP_CONCURRENCY).try_collect().await;
@@ -176,7 +176,7 @@ async fn first_lists(programs: &Programs, crossway: &Path, effort: Effort) -> an
             settings.grants = (0..users).map(of).collect();
             settings.grants.push(json!({ "user": USER, "upstream": "server-*", "tools": ["*"] }));
         })?;
-        // From here on it knows what its upstreams have.
+        // From here on the gateway knows its upstreams' lists.
         let work = site.of(USER);
         let mut slot = site.open(std::slice::from_ref(&work)).await?.remove(0).slot(None);
         let all = tool_pages(&work, &mut slot).await?;
@@ -201,7 +201,7 @@ async fn first_lists(programs: &Programs, crossway: &Path, effort: Effort) -> an
     Ok(costed)
 }
 
-/// How many tools are on some pages.
+/// The number of tools on some pages.
 fn count(pages: &[Bytes]) -> usize {
     pages.iter().map(|page| memchr::memmem::find_iter(page, br#""inputSchema""#).count()).sum()
 }
@@ -216,7 +216,7 @@ async fn memory(programs: &Programs, crossway: &Path, effort: Effort, cost: Cost
     call_once(works).await?;
     let idle = site.resident()?;
     let sessions = site.open(works).await?;
-    // Their connections have ended, as far as they do.
+    // By now their connections have ended, if they end at all.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let held = site.resident()?;
     let (user, session) = ((idle - unknown) / users as f64, (held - idle) / users as f64);
@@ -226,7 +226,7 @@ async fn memory(programs: &Programs, crossway: &Path, effort: Effort, cost: Cost
     Ok(costed)
 }
 
-/// Each user makes a call, as a modern client does: nothing of it stays but what is known of them.
+/// Makes a call for each user, as a modern client: only the gateway's knowledge of the user stays.
 async fn call_once(works: &[Work]) -> anyhow::Result<()> {
     let call = |share: Vec<Work>| async move {
         let mut control: Option<Client> = None;
@@ -295,7 +295,7 @@ async fn reloads(programs: &Programs, crossway: &Path, effort: Effort) -> anyhow
     Ok(costed)
 }
 
-/// Takes a processor for [`COMPUTING`].
+/// Occupies a processor for [`COMPUTING`].
 fn compute() {
     let start = Instant::now();
     while start.elapsed() < COMPUTING {
@@ -305,7 +305,7 @@ fn compute() {
 
 const PROGRESS: &[u8] = br#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"server-1__progress","arguments":{"steps":0}}}"#;
 
-/// Calls for some time, and gives how long the longest took, in microseconds.
+/// Calls for some time, and returns the longest call's duration in microseconds.
 async fn longest(works: &[Work], slots: &mut [Slot]) -> anyhow::Result<f64> {
     let until = Instant::now() + AFTER_RELOAD;
     let calls = works.iter().zip(slots).map(|(work, slot)| async move {
@@ -324,7 +324,7 @@ async fn longest(works: &[Work], slots: &mut [Slot]) -> anyhow::Result<f64> {
 
 fn starts(crossway: &Path, effort: Effort) -> anyhow::Result<Costed> {
     let folder = tempfile::tempdir()?;
-    // Nobody is there: it does not ask before somebody asks it.
+    // Nothing listens there: the gateway does not connect before a request needs it.
     let settings = Settings {
         credential: Credential::None,
         ..Settings::new(Upstreams::Urls(STARTING, "http://127.0.0.1:9/mcp"), folder.path())

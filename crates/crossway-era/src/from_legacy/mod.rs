@@ -190,7 +190,6 @@ impl Session {
 
     /// The client's notifications: the parameter `notifications` of `subscriptions/listen`, as JSON text. `None` if there are none.
     ///
-    ///
     /// It names the list changes that the server declares ("Notification types the server does not support are omitted", 2026-07-28,
     /// basic/patterns/subscriptions), and the resources that the client subscribed to.
     #[must_use]

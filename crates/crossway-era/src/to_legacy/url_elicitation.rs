@@ -14,7 +14,6 @@ pub(super) const REQUIRED: i64 = -32042;
 
 /// The URL elicitations of an error, as requests for a modern client; `None` if it is another error, or can't be read.
 ///
-///
 /// "Any elicitations returned in the error **MUST** be URL mode elicitations and have an `elicitationId` property"
 /// (2025-11-25, client/elicitation). The id is left out: modern revisions have none.
 pub(super) fn visits(error: &Message) -> Option<Vec<Message>> {
