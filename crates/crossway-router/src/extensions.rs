@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use crossway_service::Origin;
 
-/// Which legacy client's session a modern request comes from. Connections of scope `session` belong to it.
+/// The legacy client's session that a modern request comes from. Connections of scope `session` belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientSession(pub Origin);
 
-/// For whom a call is made, in the words of whoever knows: a principal, or a tenant.
+/// The principal or tenant that a call is made for.
 ///
-/// Pools and caches keep what belongs to one key from all others. Two keys are one if their texts are, so a text has
-/// to say all that tells two of them apart, such as issuer and subject, and the version of the credentials.
+/// Pools and caches separate what belongs to different keys. Two keys are equal if their texts are, so a text has to hold everything
+/// that distinguishes two callers, such as issuer and subject, and the version of the credentials.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ScopeKey(Arc<str>);
 
@@ -22,7 +22,7 @@ impl ScopeKey {
         Self(text.into())
     }
 
-    /// Its text.
+    /// The key's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -30,7 +30,7 @@ impl ScopeKey {
 }
 
 impl fmt::Debug for ScopeKey {
-    /// Who calls does not belong into logs by accident.
+    /// Redacted: the caller must not get into logs by accident.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ScopeKey([redacted])")
     }

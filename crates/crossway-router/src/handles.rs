@@ -9,16 +9,16 @@ use crossway_proto::Revision;
 use crossway_seal::Keyring;
 use crossway_service::{SessionHandles, SessionState};
 
-/// How many bytes of a handle stand before the `params` of `initialize`: format, revision, number, expiry.
+/// The length in bytes of a handle's head, before the `params` of `initialize`: format, revision, number, expiry.
 const HEAD: usize = 2 + 16 + 8;
 
-/// What the bytes in a handle mean, so that a later version can tell.
+/// The version of the format of a handle's bytes.
 const FORMAT: u8 = 1;
 
-/// Writes what a session is made from into its id, sealed by a ring of keys.
+/// Seals all that a session is made from into its id, with a ring of keys.
 ///
-/// A handle opens on the route and for the owner that it was issued for, and nowhere else. Replicas that share the keys
-/// take on each other's sessions. It keeps no clock: whoever opens a handle looks at its expiry.
+/// A handle opens only on the route and for the owner that it was issued for. Replicas that share the keys take over each other's
+/// sessions. It has no clock: the caller checks the expiry of an opened handle.
 #[derive(Clone)]
 pub struct SealedSessions {
     ring: Arc<Keyring>,
@@ -26,12 +26,12 @@ pub struct SealedSessions {
 }
 
 impl SealedSessions {
-    /// Handles for the sessions on `route`: a name or path that no other endpoint with the same keys has.
+    /// Creates handles for the sessions on `route`: a name or path that no other endpoint with the same keys has.
     pub fn new(ring: Arc<Keyring>, route: impl Into<Arc<str>>) -> Self {
         Self { ring, route: route.into() }
     }
 
-    /// What a handle is bound to. No two pairs of route and owner give the same.
+    /// The purpose that a handle is sealed for. Different pairs of route and owner have different purposes.
     fn purpose(&self, owner: Option<&str>) -> Vec<u8> {
         let kind = b"session";
         let (route, owner_bytes) = (self.route.as_bytes(), owner.unwrap_or_default().as_bytes());
@@ -77,7 +77,7 @@ impl fmt::Debug for SealedSessions {
     }
 }
 
-/// Revisions as they stand in handles. A code is never given to another revision.
+/// The codes of revisions in handles. A code is never reused for another revision.
 const CODES: [(u8, Revision); 4] = [
     (1, Revision::V2024_11_05),
     (2, Revision::V2025_03_26),
@@ -85,7 +85,7 @@ const CODES: [(u8, Revision); 4] = [
     (4, Revision::V2025_11_25),
 ];
 
-/// 0 is for sessions whose revision was not known yet.
+/// The code of a revision; 0 for sessions whose revision is not known yet.
 fn code(revision: Option<Revision>) -> u8 {
     CODES.iter().find(|(_, known)| Some(*known) == revision).map_or(0, |(code, _)| *code)
 }

@@ -8,7 +8,7 @@ use crossway_proto::Message;
 
 use crate::limits::MAIL;
 
-/// A call's letter box: messages for it, and word that it is cancelled.
+/// A call's mailbox: messages for it, and whether it is cancelled.
 #[derive(Default)]
 pub(crate) struct Mailbox(Mutex<Mail>);
 
@@ -20,7 +20,7 @@ struct Mail {
     waker: Option<Waker>,
 }
 
-/// What a call finds in its box.
+/// The content of a call's mailbox.
 pub(crate) enum Found {
     Nothing,
     Cancelled,
@@ -38,7 +38,7 @@ impl Mailbox {
         let _ = self.offer(message);
     }
 
-    /// Delivers a message, or gives it back if nobody will look for it any more.
+    /// Delivers a message, or gives it back if the mailbox is closed.
     pub(crate) fn offer(&self, message: Message) -> Result<(), Box<Message>> {
         let mut mail = self.mail();
         if mail.is_closed {
@@ -49,7 +49,7 @@ impl Mailbox {
         Ok(())
     }
 
-    /// The same for what a server says in its own time: gives it back as well if there is too much that nobody has read.
+    /// Like `offer`, for a server's own messages: gives the message back also if too many are unread.
     pub(crate) fn tell(&self, message: Message) -> Result<(), Box<Message>> {
         if self.mail().messages.len() >= MAIL {
             return Err(Box::new(message));
@@ -57,14 +57,14 @@ impl Mailbox {
         self.offer(message)
     }
 
-    /// Closes the box for good. Gives what nobody has looked at.
+    /// Closes the mailbox for good. Returns the unread messages.
     pub(crate) fn close(&self) -> VecDeque<Message> {
         let mut mail = self.mail();
         mail.is_closed = true;
         std::mem::take(&mut mail.messages)
     }
 
-    /// Looks into the box. `cx` is woken when something comes.
+    /// Takes the next entry. Wakes `cx` when something comes.
     pub(crate) fn look(&self, cx: &Context<'_>) -> Found {
         let mut mail = self.mail();
         match &mut mail.waker {
@@ -78,7 +78,7 @@ impl Mailbox {
     }
 
     fn mail(&self) -> MutexGuard<'_, Mail> {
-        // Each step leaves the box whole.
+        // Each step leaves the mailbox consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

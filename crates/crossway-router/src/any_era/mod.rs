@@ -22,7 +22,7 @@ use crate::limits::HELD_BACK;
 pub enum EraSupport {
     /// Sessions only: revisions before 2026-07-28.
     Legacy,
-    /// Stateless requests. Whether it takes sessions too is found out by the first client that wants one.
+    /// Stateless requests. The first client that asks for a session shows whether the upstream takes sessions too.
     Modern,
     /// Both.
     Both,
@@ -46,7 +46,7 @@ struct Ways {
     from_legacy: Arc<dyn Upstream>,
     to_legacy: Arc<dyn Upstream>,
     speaks: Box<dyn Fn() -> EraSupport + Send + Sync>,
-    /// Whether it may be another answer the next time.
+    /// Whether `speaks` may answer differently the next time.
     may_change: bool,
     /// Whether a modern upstream takes sessions too, once it is known.
     takes_sessions: AtomicU8,
@@ -57,10 +57,10 @@ const TAKES: u8 = 1;
 const REFUSES: u8 = 2;
 
 impl AnyEra {
-    /// The upstream `raw`, which speaks what `speaks` says.
+    /// Creates an upstream around `raw`, which supports the eras in `speaks`.
     ///
-    /// `from_legacy` is to serve legacy clients on it where it is modern, as [`FromLegacy`](crate::from_legacy) does, and `to_legacy` modern
-    /// ones where it is legacy, as [`ToLegacy`](crate::to_legacy) does.
+    /// `from_legacy` has to serve legacy clients on `raw` where it is modern, as [`FromLegacy`](crate::from_legacy) does, and `to_legacy`
+    /// modern clients where it is legacy, as [`ToLegacy`](crate::to_legacy) does.
     pub fn new(
         raw: Arc<dyn Upstream>,
         speaks: EraSupport,
@@ -106,7 +106,7 @@ impl Ways {
         (self.speaks)() == EraSupport::Legacy
     }
 
-    /// Where sessions go; `None` if that has to be found out.
+    /// The upstream for sessions; `None` if that has to be found out.
     fn legacy(&self) -> Option<&Arc<dyn Upstream>> {
         match ((self.speaks)(), self.takes_sessions.load(Ordering::Relaxed)) {
             (EraSupport::Legacy | EraSupport::Both, _) | (EraSupport::Modern, TAKES) => Some(&self.raw),
@@ -161,7 +161,7 @@ impl ModernConnection {
     }
 }
 
-/// What modern clients hold.
+/// The connection that modern clients hold.
 struct ModernHandle(Arc<ModernConnection>);
 
 impl Connection for ModernHandle {
@@ -177,14 +177,14 @@ impl Connection for ModernHandle {
     }
 }
 
-/// One client's connection, which shows its era by what it says.
+/// One client's connection; the client's messages show its era.
 struct Session {
     ways: Arc<Ways>,
     legacy: OnceLock<Link>,
-    /// Whether that is translated for a modern server.
+    /// Whether `legacy` is translated for a modern server.
     goes_from_legacy: AtomicBool,
     modern: OnceLock<Link>,
-    /// Tells those who listen where the client's session is.
+    /// Tells listeners which link has the client's session.
     announce: watch::Sender<Option<Link>>,
 }
 
@@ -209,7 +209,7 @@ impl Session {
     fn message(self: &Arc<Self>, message: Message, call: Call) -> Reply {
         let is_modern = message.meta_version().is_some()
             || call.context.revision.is_some_and(Revision::is_modern)
-            // What has neither goes where the client is.
+            // A message with neither goes to the era that the client uses.
             || self.legacy.get().is_none() && self.modern.get().is_some() && !message.is_request();
         if is_modern {
             return self.modern().call(call);
@@ -219,7 +219,7 @@ impl Session {
                 && self.ways.is_translated()
                 && message.is_request()
             {
-                // The server is a legacy one by now, and has never heard of this session.
+                // The server has become a legacy one, and does not know this session.
                 return Reply::failed(CallError::not_sent(Reason::SessionEnded));
             }
             return link.call(call);
@@ -227,7 +227,7 @@ impl Session {
         match self.ways.legacy() {
             Some(upstream) if message.is_method("initialize") => {
                 let (reply, session) = (self.legacy(upstream).call(call), Arc::clone(self));
-                // One that took sessions may have been replaced by one that does not: the next client's is asked for.
+                // A server that took sessions may have been replaced by one that does not: the next client's session is tried again.
                 Reply::stream(reply.inspect(move |item| {
                     if !matches!(item, Ok(message) if message.error().is_none()) {
                         session.ways.takes_sessions.store(UNKNOWN, Ordering::Relaxed);
@@ -236,14 +236,14 @@ impl Session {
             }
             Some(upstream) => self.legacy(upstream).call(call),
             None if message.is_method("initialize") => self.try_session(call),
-            // Too early: it is refused by whoever would serve the session.
+            // Too early: the upstream that would serve the session refuses the message.
             None => self.ways.from_legacy.connect(Scope::Session).call(call),
         }
     }
 
-    /// Asks a modern upstream for a session, and translates if it has none to give.
+    /// Asks a modern upstream for a session, and translates if it refuses one.
     ///
-    /// What it says before its answer is held back until it is known whose session it is, so nobody is there yet for what it asks.
+    /// Notifications before its answer are held back until it is known which upstream serves the session; requests are answered at once.
     fn try_session(self: &Arc<Self>, call: Call) -> Reply {
         let session = Arc::clone(self);
         Reply::pending(async move {
@@ -299,8 +299,9 @@ impl Session {
     }
 }
 
+/// Answers a request that comes before the client's session is open; the server may wait for the answer before it gives its own.
 /// "The server **SHOULD NOT** send requests other than pings and logging before receiving the `initialized` notification"
-/// (2025-11-25, basic/lifecycle, Initialization), and may wait for the answer before it gives its own.
+/// (2025-11-25, basic/lifecycle, Initialization).
 async fn answer_early(link: &Link, request: &Message, context: &Context) {
     let answer = match request.is_method("ping") {
         true => to_legacy::pong(request),
@@ -310,8 +311,8 @@ async fn answer_early(link: &Link, request: &Message, context: &Context) {
     while telling.next().await.is_some() {}
 }
 
-/// Whether a failure says that an upstream knows no `initialize`: it refuses it in words that are none of JSON-RPC's, or is gone. What may
-/// pass (load, a gateway in between, a credential) does not.
+/// Whether a failure shows that an upstream knows no `initialize`: it has ended, or refused it with an HTTP status instead of a JSON-RPC
+/// error. Failures that may pass (load, a gateway in between, a credential) do not count.
 fn has_no_sessions(error: &CallError) -> bool {
     match error.reason() {
         Reason::Ended(_) | Reason::SessionEnded => true,

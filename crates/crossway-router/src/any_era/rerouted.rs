@@ -1,4 +1,4 @@
-//! A modern request that meets a server of another era than expected.
+//! Reroutes a modern request that meets a server of another era than expected.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use futures_core::Stream;
 
 use super::ModernConnection;
 
-/// The reply to it: of the way that was right when it was made, or, if it was not handled there and another is right by now, of
-/// that.
+/// The reply to such a request: from the path that fitted when it was sent, or, if it was not handled there and the other path fits by
+/// now, from the other path.
 pub(super) struct Rerouted {
     pub(super) to: Arc<ModernConnection>,
-    /// To be made again; `None` once its client has heard something, or it was.
+    /// The call, to be sent again; `None` once its client has received something or it was resent.
     pub(super) call: Option<Call>,
     pub(super) is_translated: bool,
     pub(super) reply: Reply,

@@ -61,7 +61,7 @@ async fn a_modern_server_is_asked_once_whether_it_takes_sessions() {
     server.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"no"}}}}"#));
     let (_, from_legacy) = serve(&mut rig.from_legacy, "initialize").await;
     assert_eq!(asked.await.unwrap().kind(), Kind::Result);
-    // What follows goes to the same session, and the next client's session is not asked for.
+    // Later messages go to the same session, and the server is not asked for the next client's session.
     let _reply = call(&rig.link, r#"{"jsonrpc":"2.0","id":3,"method":"tools/list"}"#);
     from_legacy.expect("tools/list").await;
     let next = rig.any.connect(Scope::Session);
@@ -181,7 +181,7 @@ async fn a_server_that_turns_out_to_be_modern_is_no_longer_translated() {
     serve(&mut raws, "tools/list").await;
 }
 
-/// A server that is replaced by one of another era when it is asked for something.
+/// A server that is replaced by one of the other era whenever it is called.
 struct Replaced(Arc<AtomicBool>);
 
 impl Upstream for Replaced {
@@ -214,7 +214,7 @@ async fn a_modern_request_that_meets_the_wrong_era_goes_the_other_way_once() {
     let answered = tokio::spawn(async move { reply.next().await.unwrap().unwrap() });
     serve(&mut backs, "tools/list").await;
     assert_eq!(answered.await.unwrap().kind(), Kind::Result);
-    // Both ways refuse it, by turns.
+    // Both paths refuse it, in turns.
     is_modern.store(true, Ordering::Relaxed);
     let to_legacy = Arc::new(Replaced(Arc::clone(&is_modern)));
     let raw = Arc::new(Replaced(is_modern));

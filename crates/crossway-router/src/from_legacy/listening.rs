@@ -15,28 +15,28 @@ use super::missed::missed;
 use super::session::Session;
 use crate::limits::{RELISTEN_FIRST, RELISTEN_MOST, SUBSCRIBE_WAIT};
 
-/// Whether the client hears what belongs to no call, and what of it.
+/// Whether the client receives messages outside of calls, and which.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Hearing {
-    /// Its session is not open.
+    /// The client's session is not open.
     #[default]
     NotYet,
-    /// What this filter lets through; nothing without one.
+    /// The client receives what this filter lets through; nothing without a filter.
     Open(Option<Bytes>),
-    /// Its session has ended.
+    /// The client's session has ended.
     Over,
 }
 
-/// Those who read a session's standing stream: one for each GET that is open.
+/// The readers of a session's standing stream: one for each open GET.
 #[derive(Default)]
 pub(super) struct Listeners {
-    /// What the client wants to hear, under a number that goes up with each change.
+    /// What the client wants to receive, with a number that rises with each change.
     wanted: watch::Sender<(u64, Hearing)>,
-    /// Up to which of these numbers the server has been told, or can't be.
+    /// The highest of these numbers that the server has been told of, or cannot be.
     settled: watch::Sender<u64>,
-    /// Who reads; the newest is the last.
+    /// The readers; the newest is the last.
     readers: Mutex<Readers>,
-    /// Whose turn it is: the newest one's, since an older stream may be broken and not know it.
+    /// The reader whose turn it is: the newest, since an older stream may be broken unnoticed.
     turn: watch::Sender<u64>,
 }
 
@@ -48,7 +48,7 @@ struct Readers {
 }
 
 impl Listeners {
-    /// The client wants to hear this from now on.
+    /// Sets what the client receives from now on. Returns the number of the change.
     pub(super) fn want(&self, hearing: Hearing) -> u64 {
         let mut number = 0;
         self.wanted.send_modify(|wanted| {
@@ -58,8 +58,8 @@ impl Listeners {
         number
     }
 
-    /// Answers the client once the server knows of the change of this number, so that nothing is missed that happens
-    /// after the answer. Who does not listen misses nothing, and no server holds the answer up for long.
+    /// Answers the client once the server knows of the change with this number, so that nothing after the answer is missed. The wait
+    /// is bounded; a client that does not listen is answered at once.
     pub(super) fn answer_when_settled(&self, number: u64, answer: Message) -> Reply {
         if self.readers().standing.strong_count() == 0 {
             return Reply::once(answer);
@@ -84,13 +84,12 @@ impl Listeners {
     }
 }
 
-/// What the upstream has to say to this client that belongs to no call.
+/// Returns the upstream's messages for this client that belong to no call.
 ///
-/// It opens `subscriptions/listen` when the client's session is open, again when the client's filter changes (the old one
-/// goes when the new one is acknowledged), and again, after a pause, when it ends: then the client is told that all it listens for may
-/// have changed. However many streams the client reads,
-/// there is one subscription, and each message goes out on one stream ("The server MUST send each of its JSON-RPC
-/// messages on only one of the connected streams", 2025-11-25, basic/transports, Multiple Connections).
+/// Opens `subscriptions/listen` when the client's session is open, again when the client's filter changes (the old subscription is
+/// dropped when the new one is acknowledged), and again, after a pause, when the subscription ends: then the client is told that all it
+/// listens for may have changed. All of the client's streams share one subscription, and each message goes out on one stream ("The server
+/// MUST send each of its JSON-RPC messages on only one of the connected streams", 2025-11-25, basic/transports, Multiple Connections).
 pub(super) fn listen(session: &Arc<Session>, context: Context) -> Reply {
     let listeners = session.listeners();
     let reader = {
@@ -103,7 +102,7 @@ pub(super) fn listen(session: &Arc<Session>, context: Context) -> Reply {
         readers.next += 1;
         let id = readers.next;
         readers.ids.push(id);
-        // Only a reply that is read holds the session.
+        // Only a reply that is being read keeps the session alive.
         Reader { id, turn: listeners.turn.subscribe(), standing, session: Arc::downgrade(session) }
     };
     listeners.turn.send_replace(reader.id);
@@ -112,7 +111,7 @@ pub(super) fn listen(session: &Arc<Session>, context: Context) -> Reply {
     }))
 }
 
-/// One of those who read the standing stream.
+/// One reader of the standing stream.
 struct Reader {
     id: u64,
     turn: watch::Receiver<u64>,
@@ -147,21 +146,21 @@ impl Drop for Reader {
     }
 }
 
-/// The subscription that stands for a client's standing stream.
+/// The subscription behind a client's standing stream.
 struct Standing {
     wanted: watch::Receiver<(u64, Hearing)>,
     session: Weak<Session>,
     context: Context,
-    /// The number of what is asked for, and its filter.
+    /// The number of the current request, and its filter.
     number: u64,
     filter: Option<Bytes>,
     current: Option<Stream>,
-    /// The one that is to take its place.
+    /// The stream that is to replace `current`.
     next: Option<Stream>,
     pause: Duration,
-    /// Nobody has listened for a while.
+    /// Whether there was no subscription for a while.
     has_missed: bool,
-    /// What the client is to be told for it.
+    /// The notifications that make up for it.
     to_tell: VecDeque<Message>,
     /// When to listen again.
     due: Option<Instant>,
@@ -173,7 +172,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// What it says next.
+    /// Returns the next event of the stream.
     async fn heard(stream: &mut Option<Self>) -> ListenEvent {
         let Some(stream) = stream else { return std::future::pending().await };
         match stream.reply.next().await {
@@ -200,7 +199,7 @@ impl Standing {
         }
     }
 
-    /// The next message for the client; `None` once its session has ended. Nothing is lost when it is dropped.
+    /// The next message for the client; `None` once its session has ended. Nothing is lost when the future is dropped.
     async fn next(&mut self) -> Option<Message> {
         loop {
             self.follow()?;
@@ -209,7 +208,7 @@ impl Standing {
             }
             let due = self.due;
             tokio::select! {
-                // What the old stream still has comes first.
+                // The old stream's messages come first.
                 biased;
                 heard = Stream::heard(&mut self.current) => match heard {
                     ListenEvent::Pass(message) => return Some(message),
@@ -246,7 +245,7 @@ impl Standing {
         }
     }
 
-    /// Asks for what the client wants to hear now. `None` if that is nothing any more.
+    /// Asks for what the client wants to receive now. `None` if its session has ended.
     fn follow(&mut self) -> Option<()> {
         let (number, hearing) = self.wanted.borrow_and_update().clone();
         if number == self.number {
@@ -276,14 +275,14 @@ impl Standing {
         Some(())
     }
 
-    /// The server has been told, or does not want to know.
+    /// Notes that the server has been told of the change, or refuses it.
     fn settle(&self) {
         if let Some(session) = self.session.upgrade() {
             session.listeners().settle(self.number);
         }
     }
 
-    /// Listens again after a pause, unless that is under way. Sessions do not all do so at once.
+    /// Listens again after a pause, unless that is under way. The pauses of different sessions are spread.
     fn retry(&mut self) {
         let Some(session) = self.session.upgrade().filter(|_| self.next.is_none() && self.due.is_none())
         else {
@@ -297,7 +296,7 @@ impl Standing {
 
 impl Drop for Standing {
     fn drop(&mut self) {
-        // Nobody listens who could miss anything.
+        // Nobody listens any more, so nothing can be missed.
         self.number = self.wanted.borrow().0;
         self.settle();
     }

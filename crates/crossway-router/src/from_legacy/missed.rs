@@ -18,7 +18,7 @@ struct Filter {
     resource_subscriptions: Vec<String>,
 }
 
-/// That each list and each resource of a filter may be another: what changed while nobody listened is told by nobody else.
+/// Says that each list and resource of a filter may have changed: changes while nobody listened are not reported otherwise.
 pub(super) fn missed(filter: &[u8]) -> VecDeque<Message> {
     let filter: Filter = serde_json::from_slice(filter).unwrap_or_default();
     let lists = [

@@ -12,13 +12,13 @@ use crossway_service::{Link, Scope, Upstream};
 
 use session::Session;
 
-/// A modern upstream for clients of both eras.
+/// A modern upstream that serves clients of both eras.
 ///
-/// Each connection of scope `Session` is one client's. A legacy client's messages become modern requests by
-/// [`crossway_era::from_legacy`]; what is modern already passes untouched. Calls carry
-/// [`ClientSession`](crate::ClientSession), so that what lies behind can tell sessions apart.
+/// Each connection of scope `Session` belongs to one client. A legacy client's messages become modern requests by
+/// [`crossway_era::from_legacy`]; modern messages pass untouched. Calls carry [`ClientSession`](crate::ClientSession), so that the
+/// upstream can tell sessions apart.
 ///
-/// A plain call takes no task and no channel: its reply is the upstream's, with other bytes at its ends.
+/// A plain call needs no task and no channel: its reply is the upstream's, with its messages rewritten.
 #[derive(Clone)]
 pub struct FromLegacy<U>(Arc<U>);
 

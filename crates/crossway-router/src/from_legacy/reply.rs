@@ -19,20 +19,20 @@ pub(super) struct CallReply {
     call: Call,
     cell: Arc<Mailbox>,
     context: Context,
-    /// The upstream's reply; `None` while the client is asked.
+    /// The upstream's reply; `None` while the client is being asked.
     reply: Option<Reply>,
     /// Messages on their way to the client; all of them go out before anything else.
     queue: VecDeque<Message>,
-    /// Questions that the client has to answer.
+    /// The ids of the questions that the client has to answer.
     asked: Vec<RequestId>,
-    /// The server has had a round of it.
+    /// Whether the server has received a round of the call.
     was_seen: bool,
     is_over: bool,
 }
 
 impl CallReply {
     pub(super) fn new(session: Arc<Session>, call: Call, cell: Arc<Mailbox>, context: Context) -> Self {
-        // It is sent at once, so that calls keep their order.
+        // Sent at once, so that calls keep their order.
         let reply = Some(session.send(call.request(), &context));
         Self {
             session,
@@ -47,7 +47,7 @@ impl CallReply {
         }
     }
 
-    /// Does what the machine says. Gives what the client gets at once.
+    /// Carries out a step of the state machine. Returns the message that the client gets at once.
     fn take(&mut self, step: Step) -> Option<Message> {
         match step {
             Step::Pass(message) => return Some(message),
@@ -72,7 +72,7 @@ impl CallReply {
         None
     }
 
-    /// The failure of the last round as one of the whole call: its client knows of no rounds.
+    /// Turns the failure of the last round into one of the whole call: the client knows of no rounds.
     fn of_all_rounds(&self, error: CallError) -> CallError {
         if !self.was_seen || error.outcome() != Outcome::NotSent {
             return error;
@@ -84,7 +84,7 @@ impl CallReply {
         }
     }
 
-    /// Nothing comes any more but what is queued: word of the questions that are withdrawn.
+    /// Ends the call. Only queued messages still follow: cancellations of the questions that are withdrawn.
     fn end(&mut self) {
         self.is_over = true;
         self.reply = None;

@@ -7,14 +7,14 @@ use tokio::time::Instant;
 use super::HealthState;
 use crate::limits::{BREAKER_FAILURES, BREAKER_FIRST, BREAKER_MOST};
 
-/// When an upstream is left alone, and how long.
+/// When calls to an upstream are suspended, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerOptions {
-    /// After how many failures in a row; at least one.
+    /// The number of failures in a row that suspend calls; at least one.
     pub failures: u32,
-    /// How long at first.
+    /// The first time of suspension.
     pub first: Duration,
-    /// How long at most: the time doubles with each trial that fails.
+    /// The longest time of suspension: the time doubles with each failed trial.
     pub most: Duration,
 }
 
@@ -24,16 +24,16 @@ impl Default for BreakerOptions {
     }
 }
 
-/// What may be done with a call.
+/// The decision on a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     /// Send it.
     Go,
-    /// Send it: the upstream is tried with it.
+    /// Send it, as a trial of whether the upstream is back.
     Trial,
-    /// Don't, for so long.
+    /// Do not send it for this long.
     Rest(Duration),
-    /// Another call tries it: what comes of that is known soon, in so long at most.
+    /// Another call is the trial: its result is known in this time at most.
     Await(Duration),
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Breaker {
     state: State,
     /// Failures in a row, while calls pass.
     failures: u32,
-    /// Trials that have failed in a row.
+    /// Failed trials in a row.
     trials: u32,
 }
 
@@ -54,7 +54,7 @@ enum State {
     Resting {
         until: Instant,
     },
-    /// Until then nobody else tries: what is tried with may take long, or say nothing for hours.
+    /// Until then no other call is a trial: the current one may take long, or say nothing for hours.
     Trying {
         until: Instant,
     },
@@ -73,12 +73,12 @@ impl Breaker {
         }
     }
 
-    /// Whether there is nothing to remember.
+    /// Whether there are no failures to remember.
     pub(super) fn is_clear(&self) -> bool {
         self.state == State::Passing && self.failures == 0
     }
 
-    /// What may be done with a call, without deciding on it.
+    /// The decision on a call, without recording it.
     pub(super) fn outlook(&self, now: Instant) -> Admission {
         match self.state {
             State::Passing => Admission::Go,
@@ -88,23 +88,23 @@ impl Breaker {
         }
     }
 
-    /// Decides on a call.
+    /// Decides on a call, and records it if it is a trial.
     pub(super) fn admit(&mut self, now: Instant) -> Admission {
         let admission = self.outlook(now);
         if admission == Admission::Trial {
-            // How long the trial takes is not known; what it was left alone for at first is a fair guess.
+            // The duration of the trial is not known; the first time of suspension is a fair guess.
             self.state = State::Trying { until: now + self.options.unwrap_or_default().first };
         }
         admission
     }
 
-    /// The upstream has given a sign of life.
+    /// The upstream has shown that it works.
     pub(super) fn succeeded(&mut self) {
         (self.state, self.failures, self.trials) = (State::Passing, 0, 0);
     }
 
-    /// A call has failed. `spread` shortens a time at random, so that not all who wait come at once. Gives how long the
-    /// upstream is left alone, if that is decided now.
+    /// Records a failed call. Returns how long calls are suspended, if that is decided now. `spread` shortens that time at random, so
+    /// that not all waiting calls come at once.
     pub(super) fn failed(
         &mut self,
         was_trial: bool,
@@ -120,7 +120,7 @@ impl Breaker {
                 }
             }
             State::Trying { .. } if was_trial => self.trials += 1,
-            // It was sent before; what it says is known.
+            // The call was sent before the suspension; its failure tells nothing new.
             _ => return None,
         }
         let rest = options.first.saturating_mul(1 << self.trials.min(16)).min(options.most);
@@ -129,7 +129,7 @@ impl Breaker {
         Some(rest)
     }
 
-    /// A trial has ended without telling anything: the next call is one.
+    /// A trial has ended without a result: the next call is a trial.
     pub(super) fn trial_ended(&mut self, now: Instant) {
         if matches!(self.state, State::Trying { .. }) {
             self.state = State::Resting { until: now };

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::breaker::{Admission, Breaker};
 use super::{BreakerOptions, HealthState};
 
-/// What is known of an upstream.
+/// The known state of an upstream.
 pub(super) struct Gate {
     pub(super) breaker: Breaker,
     paused_until: Option<Instant>,
@@ -16,23 +16,23 @@ pub(super) struct Gate {
     pub(super) last_error: Option<CallError>,
 }
 
-/// Why a call may not go.
+/// Why a call may not be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
     /// The upstream has failed too often.
     Rest(Duration),
-    /// The upstream has asked for it.
+    /// The upstream has asked for a pause.
     Pause(Duration),
-    /// Another call tries whether the upstream is back.
+    /// Another call is a trial of whether the upstream is back.
     Trial(Duration),
 }
 
-/// What a failure says of the upstream.
+/// What a failure shows about the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It lives.
+    /// It works.
     Alive,
-    /// It does not do what it should.
+    /// It does not work as it should.
     Failing,
     /// Nothing.
     Nothing,
@@ -54,7 +54,7 @@ impl Gate {
         Self { breaker: Breaker::new(breaker), paused_until: None, since: Instant::now(), last_error: None }
     }
 
-    /// Whether calls pass and there is nothing to look at when one succeeds.
+    /// Whether calls pass and a success changes nothing.
     pub(super) fn is_clear(&self) -> bool {
         self.breaker.is_clear() && self.paused_until.is_none()
     }
@@ -64,12 +64,12 @@ impl Gate {
         self.breaker.state() == HealthState::Up && self.paused_until.is_none()
     }
 
-    /// Leaves the upstream alone for so long, as it asked.
+    /// Sends the upstream no calls until `until`, as it asked.
     pub(super) fn pause(&mut self, until: Instant) {
         self.paused_until = self.paused_until.max(Some(until));
     }
 
-    /// Whether a call could go now, without deciding on it.
+    /// Whether a call could be sent now, without deciding on it.
     pub(super) fn outlook(&mut self, now: Instant) -> Result<(), Wait> {
         match self.breaker.outlook(now) {
             Admission::Rest(rest) => return Err(Wait::Rest(rest)),
@@ -86,7 +86,7 @@ impl Gate {
         }
     }
 
-    /// Decides on a call; `true` says that it is a trial.
+    /// Decides on a call; `true` means that it is a trial.
     pub(super) fn admit(&mut self, now: Instant) -> Result<bool, Wait> {
         self.outlook(now)?;
         match self.breaker.admit(now) {

@@ -10,28 +10,28 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::ScopeKey;
 use crate::limits::{GROUP_PERCENT, GUARD_GROUPS};
 
-/// Says of which group a call is; of none, it may take all that there is.
+/// Returns the group of a call; a call without a group has no limit below the upstream's.
 pub(crate) type GroupOf = Arc<dyn Fn(&Context) -> Option<ScopeKey> + Send + Sync>;
 
 /// The groups that have called.
 #[derive(Default)]
 pub(super) struct Groups(Mutex<HashMap<ScopeKey, Arc<Group>>>);
 
-/// A turn of a group's, until it is dropped.
+/// A group's turn, until it is dropped.
 pub(super) struct GroupTurn(Arc<Group>);
 
-/// What one group has of an upstream.
+/// One group's share of an upstream.
 pub(super) struct Group {
     permits: Semaphore,
     queued: AtomicUsize,
-    /// How many may wait.
+    /// How many calls may wait.
     most: usize,
 }
 
 impl Groups {
-    /// The group of this key, where all of them together may have `concurrent` calls in flight and `queued` that wait.
+    /// The group of this key. All groups together may have `concurrent` calls in flight and `queued` waiting.
     pub(super) fn get(&self, key: ScopeKey, concurrent: usize, queued: usize) -> Arc<Group> {
-        // Each step leaves the table whole.
+        // Each step leaves the table consistent.
         let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if groups.len() >= GUARD_GROUPS {
             groups.retain(|_, group| Arc::strong_count(group) > 1);
@@ -44,22 +44,22 @@ impl Groups {
     }
 }
 
-/// How much of a bound one group may have.
+/// The part of a bound that one group may have.
 pub(crate) fn part(of: usize) -> usize {
     (of.saturating_mul(GROUP_PERCENT) / 100).max(of.min(1))
 }
 
 impl Group {
-    /// A turn of the group's, if it has one left.
+    /// A turn of the group, if one is free.
     pub(super) fn turn_now(self: &Arc<Self>) -> Option<GroupTurn> {
         self.permits.try_acquire().ok().map(|permit| self.turn_of(permit))
     }
 
-    /// A turn of the group's, when it has one.
+    /// Waits for a turn of the group.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a future of this that is dropped has taken none.
+    /// Cancel safe: a dropped future has taken no turn.
     pub(super) async fn turn(self: &Arc<Self>) -> Option<GroupTurn> {
         self.permits.acquire().await.ok().map(|permit| self.turn_of(permit))
     }
@@ -69,7 +69,7 @@ impl Group {
         GroupTurn(Arc::clone(self))
     }
 
-    /// Counts one that waits, if it may. Each that was counted has to [leave](Self::leave).
+    /// Counts one waiting call if there is room. Each counted call has to [leave](Self::leave).
     pub(super) fn enter(&self) -> bool {
         let more = |queued| (queued < self.most).then_some(queued + 1);
         self.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()

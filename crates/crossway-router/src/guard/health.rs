@@ -3,29 +3,29 @@
 use crossway_service::CallError;
 use tokio::time::Instant;
 
-/// How an upstream is, as far as its calls tell.
+/// The state of an upstream, as far as its calls show it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Health {
-    /// Whether it gets calls.
+    /// Whether the upstream gets calls.
     pub state: HealthState,
-    /// Since when.
+    /// When `state` last changed.
     pub since: Instant,
-    /// How the last call that failed has failed.
+    /// The error of the last failed call.
     pub last_error: Option<CallError>,
-    /// How many calls it has now.
+    /// The number of calls in flight.
     pub in_flight: usize,
-    /// How many wait for their turn, or to be tried again.
+    /// The number of calls that wait for their turn or for a retry.
     pub queued: usize,
 }
 
 /// Whether an upstream gets calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HealthState {
-    /// It gets calls, and nothing much speaks against it.
+    /// The upstream gets calls, and too few have failed to suspend them.
     Up,
-    /// It is left alone for a while.
+    /// The upstream gets no calls for a while.
     Down,
-    /// It gets one call, by which it is seen whether it is back.
+    /// The upstream gets one call, which shows whether it is back.
     Trying,
 }

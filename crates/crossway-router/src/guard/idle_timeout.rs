@@ -1,4 +1,4 @@
-//! Ends calls that the upstream is silent on.
+//! Ends calls that the upstream leaves without a message for too long.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,9 +14,9 @@ use pin_project::pin_project;
 use super::questions::{Asked, Questions, noted};
 use super::timer::Timer;
 
-/// An upstream whose calls end when nothing has come for some time: progress and other messages count as a sign of
-/// life (2025-11-25, basic/lifecycle, Timeouts). No time counts while the server waits for what it has asked the client. The upstream is
-/// told that they are cancelled.
+/// An upstream whose calls end when no message has come for some time: progress and other messages count as signs of life
+/// (2025-11-25, basic/lifecycle, Timeouts). The time stops while the server waits for an answer of the client. The upstream is told
+/// that such calls are cancelled.
 ///
 /// Standing streams (`subscriptions/listen`, the legacy one) are silent by nature, and have no timeout.
 pub struct IdleTimeout<U> {
@@ -25,7 +25,7 @@ pub struct IdleTimeout<U> {
 }
 
 impl<U> IdleTimeout<U> {
-    /// Ends calls that are silent for `idle`; zero lets them take as long as they do.
+    /// Ends calls that are silent for `idle`; zero means no timeout.
     pub fn new(upstream: U, idle: Duration) -> Self {
         Self { upstream, idle: Some(idle).filter(|idle| !idle.is_zero()) }
     }
@@ -79,7 +79,7 @@ impl Connection for Timed {
 
 #[pin_project]
 struct TimedReply {
-    /// `None` once it has ended.
+    /// `None` once the reply has ended.
     reply: Option<Reply>,
     #[pin]
     timer: Timer,

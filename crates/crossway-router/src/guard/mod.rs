@@ -1,22 +1,21 @@
 //! Guards an upstream: concurrency bounds, circuit breaker, retries and timeouts.
 //!
-//! A [`Guard`] stands around one upstream, modern or legacy. For each request it does this:
+//! A [`Guard`] wraps one upstream, modern or legacy. For each request it applies:
 //!
 //! | what | how |
 //! |---|---|
-//! | bounds | so many calls at once; the others wait their turn in order, so many of them, and so long |
-//! | breaker | failures in a row: the upstream is left alone for a while, and calls fail at once as *not sent*; then one call is let through to try, and others wait a moment for what it finds |
+//! | bounds | a limit of concurrent calls; further calls wait their turn in order, up to a limited number and time |
+//! | breaker | after failures in a row, calls fail at once as *not sent* for a while; then one is a trial, and others wait for its result |
 //! | `Retry-After` | no calls until then: they wait if that is soon, else they fail as *not sent* |
-//! | retries | what the upstream has not seen is tried again; what it may have seen only if [`Repeatable`] says that this does no harm |
+//! | retries | a call the upstream has not seen is retried; one that it may have seen only if [`Repeatable`] says that this does no harm |
 //! | timeouts | calls that are silent for too long, or take too long, end, and the upstream is told |
-//! | questions | while a server waits for what it has asked the client, its call has no turn and is not silent |
+//! | questions | while a server waits for an answer of the client, its call has no turn and does not count as silent |
 //!
-//! Notifications, responses, the standing stream and `subscriptions/listen` pass as they are: they take no turn, since
-//! calls that have one may wait for them. A call that waits its turn can be cancelled like any other.
+//! Notifications, responses, the standing stream and `subscriptions/listen` pass untouched: they take no turn, since calls with a turn
+//! may wait for them. A call that waits for its turn can be cancelled like any other.
 //!
-//! Everybody who uses the upstream shares the bounds and the breaker: a client whose calls make the upstream fail
-//! can have it left alone for all. One answer in between is enough to prevent that. Of the bounds, a
-//! [group](GuardOptions::group_by) of callers has three quarters at the most.
+//! All users of the upstream share the bounds and the breaker: one client's failing calls can suspend the upstream for all. A
+//! single answer in between prevents that. A [group](GuardOptions::group_by) of callers gets three quarters of the bounds at most.
 
 mod breaker;
 mod gate;
@@ -54,7 +53,7 @@ use shared::Shared;
 
 /// An upstream with bounds, a breaker, retries and timeouts. Clones share them.
 ///
-/// It has no task of its own and starts none. A call that finds everything in order takes no lock.
+/// It has no task of its own and starts none. A call to a healthy upstream with a free turn takes no lock.
 pub struct Guard<U> {
     upstream: U,
     shared: Arc<Shared>,
@@ -66,19 +65,19 @@ impl<U> Guard<U> {
         Self { upstream, shared: Arc::new(Shared::new(options)) }
     }
 
-    /// How the upstream is.
+    /// The health of the upstream.
     #[must_use]
     pub fn health(&self) -> Health {
         self.shared.health()
     }
 
-    /// Tells when that changes.
+    /// Watches the state in [`health`](Self::health).
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<HealthState> {
         self.shared.watch()
     }
 
-    /// The upstream.
+    /// The guarded upstream.
     pub fn upstream(&self) -> &U {
         &self.upstream
     }
@@ -108,14 +107,14 @@ impl<U> fmt::Debug for Guard<U> {
     }
 }
 
-/// A link of the upstream's.
+/// A link of the upstream.
 struct Line {
     link: Link,
-    /// It is one client's own: once it has ended, it stays so, and that says nothing of the upstream.
+    /// Whether the link is one client's own: once ended, it stays so, and that shows nothing about the upstream.
     is_session: bool,
-    /// Its last call found that it has ended.
+    /// Whether the link's last call found that it has ended.
     has_ended: AtomicBool,
-    /// What the server waits for.
+    /// The server's open questions to the client.
     questions: Arc<Questions>,
 }
 
@@ -148,7 +147,7 @@ impl Connection for GuardedLink {
 }
 
 impl GuardedLink {
-    /// Takes back a call that the upstream has not seen, or is not to see again.
+    /// Cancels a waiting call that the upstream has not seen, or is not to see again.
     fn cancels_one_that_waits(&self, message: &Message, call: &Call) -> bool {
         message.kind() == Kind::Notification
             && self.shared.has_waiting()

@@ -10,11 +10,11 @@ use super::group::GroupOf;
 use super::{BreakerOptions, Repeatable};
 use crate::{ScopeKey, limits};
 
-/// How a guard behaves.
+/// The behaviour of a guard.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct GuardOptions {
-    /// What the upstream is called in logs.
+    /// The upstream's name in logs.
     pub name: Arc<str>,
     /// How many calls may be in flight at once; at least one.
     pub concurrent: usize,
@@ -22,18 +22,18 @@ pub struct GuardOptions {
     pub queued: usize,
     /// How long a call may wait for its turn.
     pub queue_time: Duration,
-    /// When the upstream is left alone; `None`: never.
+    /// When calls to the upstream are suspended; `None`: never.
     pub breaker: Option<BreakerOptions>,
-    /// Whether an upstream that says `Retry-After` gets no calls until then. Not of use where each user has
-    /// credentials, and so bounds, of their own.
+    /// Whether an upstream that sends `Retry-After` gets no calls until then. Turn this off where each user has credentials, and so
+    /// limits, of their own.
     pub heed_retry_after: bool,
-    /// How often a call is tried again.
+    /// How often a call may be retried.
     pub retries: u32,
-    /// Which calls may be tried again though the upstream may have seen them; `None`: no call.
+    /// Which calls may be retried though the upstream may have seen them; `None`: no call.
     pub repeatable: Option<Arc<dyn Repeatable>>,
-    /// How long a call may be silent: progress and other messages are signs of life. `None`: as long as it takes.
+    /// How long a call may be silent: progress and other messages are signs of life. `None`: without limit.
     pub idle: Option<Duration>,
-    /// How long a call may take in all, with its wait and its retries. `None`: as long as it takes.
+    /// How long a call may take in all, with its wait and its retries. `None`: without limit.
     pub total: Option<Duration>,
     pub(super) group_of: Option<GroupOf>,
 }
@@ -57,13 +57,13 @@ impl Default for GuardOptions {
 }
 
 impl GuardOptions {
-    /// The defaults: bounds, breaker and retries as [`limits`] has them, nothing is repeated, no timeouts.
+    /// The defaults: bounds, breaker and retries from [`limits`], nothing repeatable, no timeouts.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets what the upstream is called in logs.
+    /// Sets the upstream's name in logs.
     #[must_use]
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = name.into();
@@ -84,35 +84,35 @@ impl GuardOptions {
         self
     }
 
-    /// Sets when the upstream is left alone.
+    /// Sets when calls to the upstream are suspended.
     #[must_use]
     pub fn breaker(mut self, breaker: Option<BreakerOptions>) -> Self {
         self.breaker = breaker;
         self
     }
 
-    /// Sets how often a call is tried again.
+    /// Sets how often a call may be retried.
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// Sets which calls may be tried again though the upstream may have seen them.
+    /// Sets which calls may be retried though the upstream may have seen them.
     #[must_use]
     pub fn repeatable(mut self, repeatable: Arc<dyn Repeatable>) -> Self {
         self.repeatable = Some(repeatable);
         self
     }
 
-    /// Sets how long a call may be silent; zero: as long as it takes.
+    /// Sets how long a call may be silent; zero: without limit.
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = Some(idle).filter(|idle| !idle.is_zero());
         self
     }
 
-    /// Sets how long a call may take in all; zero: as long as it takes.
+    /// Sets how long a call may take in all; zero: without limit.
     #[must_use]
     pub fn total(mut self, total: Duration) -> Self {
         self.total = Some(total).filter(|total| !total.is_zero());

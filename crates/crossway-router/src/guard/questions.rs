@@ -1,4 +1,4 @@
-//! Open questions of a server: while its client is asked, a call's idle time does not run.
+//! Open questions of a server: while its client has to answer, a call's idle time does not run.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -12,29 +12,29 @@ use tokio::time::Instant;
 
 use crate::limits::{ANSWER_TIME, OPEN_QUESTIONS};
 
-/// What a server has asked on one line that is not answered yet.
+/// The unanswered requests of a server on one line.
 #[derive(Default)]
 pub(super) struct Questions(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
-    /// What is asked, and since when.
+    /// The ids of the requests, and when they were sent.
     open: VecDeque<(RequestId, Instant)>,
-    /// When something was answered last.
+    /// When a request was last answered.
     answered: Option<Instant>,
 }
 
-/// For whom a server waits.
+/// Whose answer a server waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaits {
-    /// For a client, which may take until then.
+    /// The client's, which may take until then.
     Client(Instant),
-    /// For nobody, since then if it did before.
+    /// Nobody's, since then if it waited before.
     Nobody(Option<Instant>),
 }
 
 impl Questions {
-    /// Takes note of a message for the server.
+    /// Records a message to the server.
     pub(super) fn sent(&self, message: &Message) {
         if message.is_response()
             && let Some(id) = message.id()
@@ -43,7 +43,7 @@ impl Questions {
         }
     }
 
-    /// For whom the server waits.
+    /// Returns whose answer the server waits for.
     pub(super) fn awaits(&self) -> Awaits {
         let table = self.table();
         let now = Instant::now();
@@ -62,7 +62,7 @@ impl Questions {
         table.open.push_back((id, Instant::now()));
     }
 
-    /// Nobody is asked these any more.
+    /// Removes requests that nobody will answer any more.
     fn close(&self, ids: &[RequestId]) {
         let mut table = self.table();
         let before = table.open.len();
@@ -73,12 +73,12 @@ impl Questions {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // Each step leaves it whole.
+        // Each step leaves it consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is asked in one reply. Dropped, nobody answers it.
+/// The questions asked in one reply. They are closed when it is dropped.
 pub(super) struct Asked {
     on: Arc<Questions>,
     ids: Vec<RequestId>,
@@ -89,7 +89,7 @@ impl Asked {
         Self { on: Arc::clone(on), ids: Vec::new() }
     }
 
-    /// Takes note of a message of the server's. Whether it is a question to the client: a ping is answered at once.
+    /// Records a message from the server. Returns whether it is a question to the client; a ping is not, as it is answered at once.
     pub(super) fn hears(&mut self, message: &Message) -> bool {
         if message.is_request() && !message.is_method("ping") {
             let Some(id) = message.id() else { return false };
@@ -107,7 +107,7 @@ impl Asked {
         false
     }
 
-    /// For whom the server waits.
+    /// Returns whose answer the server waits for.
     pub(super) fn awaits(&self) -> Awaits {
         self.on.awaits()
     }
@@ -121,7 +121,7 @@ impl Drop for Asked {
     }
 }
 
-/// What the server says outside of calls, where it may ask too.
+/// Records the questions in a reply outside of calls.
 pub(super) fn noted(reply: Reply, on: &Arc<Questions>) -> Reply {
     Reply::stream(Noted { reply, asked: Asked::new(on) })
 }

@@ -8,14 +8,14 @@ use serde::Deserialize;
 
 use crate::limits::HINTED_TOOLS;
 
-/// Says which requests may be made again though the upstream may have seen them.
+/// Decides which requests may be sent again though the upstream may have seen them.
 ///
-/// Any function of a request is one.
+/// Any function of a request implements it.
 pub trait Repeatable: Send + Sync + 'static {
-    /// Whether this request does no harm when it is made twice.
+    /// Whether this request does no harm when it is sent twice.
     fn is_repeatable(&self, request: &Message) -> bool;
 
-    /// Takes note of a page of `tools/list` that has passed by: the whole response.
+    /// Learns from the response to a `tools/list`: one page.
     fn learn(&self, tools: &Message) {
         let _ = tools;
     }
@@ -27,8 +27,8 @@ impl<F: Fn(&Message) -> bool + Send + Sync + 'static> Repeatable for F {
     }
 }
 
-/// Requests that only read, by what the specification says of their methods: lists, `resources/read`, `prompts/get`,
-/// `completion/complete`, `server/discover` and `ping`. No call of a tool.
+/// Repeats requests that the specification defines as reads: lists, `resources/read`, `prompts/get`, `completion/complete`,
+/// `server/discover` and `ping`. Never a call of a tool.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadsOnly;
 
@@ -50,18 +50,18 @@ impl Repeatable for ReadsOnly {
     }
 }
 
-/// What [`ReadsOnly`] says, and calls of tools whose server says `readOnlyHint` or `idempotentHint` of them.
+/// Repeats what [`ReadsOnly`] does, and calls of tools that their server marks with `readOnlyHint` or `idempotentHint`.
 ///
 /// "Clients **MUST** consider tool annotations to be untrusted unless they come from trusted servers" (2025-11-25,
-/// server/tools): it is for upstreams whose hints are believed. The hints come from the lists that pass by
-/// ([`learn`](Repeatable::learn)), and a tool's newest ones count.
+/// server/tools): use it for trusted servers only. The hints come from the lists that pass by
+/// ([`learn`](Repeatable::learn)); a tool's newest hints count.
 #[derive(Debug, Default)]
 pub struct ToolHints {
     harmless: RwLock<HashMap<Box<str>, bool>>,
 }
 
 impl ToolHints {
-    /// No hint is known yet.
+    /// Creates it without any hints.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

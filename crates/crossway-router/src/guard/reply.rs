@@ -22,7 +22,7 @@ use super::turn::{NoTurn, full, turn};
 use crate::jitter::jittered;
 use crate::limits::RETRY_FIRST;
 
-/// The reply to a call that is guarded.
+/// The reply to a guarded call.
 #[pin_project]
 pub(super) struct Guarded {
     course: Course,
@@ -30,22 +30,22 @@ pub(super) struct Guarded {
     timer: Timer,
 }
 
-/// What has become of the call so far.
+/// The progress of the call so far.
 struct Course {
     shared: Arc<Shared>,
     line: Arc<Line>,
-    /// Whose share of the bounds it takes.
+    /// The caller's group, if its share of the bounds is limited.
     group: Option<Arc<Group>>,
-    /// What is asked, as long as it may have to be sent.
+    /// The call, as long as it may have to be sent.
     call: Option<Call>,
     stage: Stage,
-    /// When it has to be over, and how long that is from its beginning.
+    /// When the call has to be over, and how long that is from its start.
     until: Option<(Instant, Duration)>,
-    /// How often it was tried again.
+    /// How often the call was retried.
     retries: u32,
-    /// The upstream may have seen it.
+    /// Whether the upstream may have seen the call.
     was_sent: bool,
-    /// The client has got something of the reply already: it must not begin anew.
+    /// Whether the client has received part of the reply: then the call must not be retried.
     has_spoken: bool,
     is_tool_list: bool,
     asked: Asked,
@@ -53,7 +53,7 @@ struct Course {
 
 enum Stage {
     Waiting(BoxFuture<'static, Result<Flight, NoTurn>>),
-    /// It has no turn.
+    /// The call gets no turn.
     Failed(CallError),
     Flying(Reply, Flight),
     Over,
@@ -101,7 +101,7 @@ impl Course {
         }
     }
 
-    /// Waits for a turn, if there is room for one more that waits.
+    /// Waits for a turn, if there is room in the queue.
     fn wait(&self, pause: Option<Duration>) -> Option<Stage> {
         let (origin, id) = self.call.as_ref().and_then(name_of)?;
         let place = self.shared.enter_queue(self.group.clone())?;
@@ -111,7 +111,7 @@ impl Course {
         Some(Stage::Waiting(Box::pin(turn)))
     }
 
-    /// What follows a failure: the call waits to be tried again, or the client is told.
+    /// Decides what follows a failure: the call waits for a retry, or the client gets the error.
     fn failed(&mut self, error: CallError, is_dead: bool) -> Result<Stage, CallError> {
         let was_seen = error.outcome() != Outcome::NotSent;
         let may_go_again = self.retries < self.shared.options.retries
@@ -130,7 +130,7 @@ impl Course {
         }
     }
 
-    /// What is known of the call after its last attempt: if one before may have been seen, it may.
+    /// The error for all attempts: if an earlier one may have been seen, the outcome is unknown.
     fn outcome_of_all(&self, error: CallError) -> CallError {
         if !self.was_sent || error.outcome() != Outcome::NotSent {
             return error;
@@ -149,7 +149,7 @@ impl Course {
         }
     }
 
-    /// How long to wait before it is tried again; `None` if that is longer than it may take.
+    /// The pause before a retry; `None` if that is longer than the call may wait.
     fn pause(&self, error: &CallError) -> Option<Duration> {
         let pause = error
             .retry_after()
@@ -159,7 +159,7 @@ impl Course {
         is_soon.then_some(pause)
     }
 
-    /// A call in flight has failed.
+    /// Handles the failure of a call in flight.
     fn landed(&mut self, flight: Flight, error: CallError) -> Result<Stage, CallError> {
         let has_ended =
             self.line.is_session && matches!(error.reason(), Reason::Ended(_) | Reason::SessionEnded);
@@ -205,7 +205,7 @@ impl Stream for Guarded {
                     }
                     let next = match Pin::new(reply).poll_next(cx) {
                         Poll::Ready(next) => next,
-                        // What is over drops the reply, and so tells the upstream.
+                        // A call that timed out drops the reply, and so tells the upstream.
                         Poll::Pending => {
                             let time = ready!(this.timer.as_mut().poll_over(cx, &course.asked));
                             Some(Err(CallError::unknown(Reason::TimedOut(time))))
@@ -249,7 +249,7 @@ impl Stream for Guarded {
     }
 }
 
-/// When a call has to be over: as the options have it, or when its client stops waiting.
+/// When a call has to be over: the earlier of the options' total time and its client's deadline.
 fn until(total: Option<Duration>, call: &Call) -> Option<(Instant, Duration)> {
     if total.is_none() && call.context.deadline.is_none() {
         return None;
@@ -259,7 +259,7 @@ fn until(total: Option<Duration>, call: &Call) -> Option<(Instant, Duration)> {
     total.into_iter().chain(deadline).min().map(|time| (now + time, time))
 }
 
-/// How a client names a call when it cancels it.
+/// The origin and id by which a client cancels a call.
 fn name_of(call: &Call) -> Option<(u64, RequestId)> {
     match &call.ask {
         Ask::Message(message) => Some((call.context.origin.as_u64(), message.id()?)),
@@ -267,7 +267,7 @@ fn name_of(call: &Call) -> Option<(u64, RequestId)> {
     }
 }
 
-/// Whether it is of use to try again what has failed so.
+/// Whether a retry can help after this error.
 fn helps(error: &CallError) -> bool {
     matches!(
         error.reason(),

@@ -19,7 +19,7 @@ use crate::limits::PAUSE_MOST;
 
 type Waiters = HashMap<(u64, RequestId), Arc<Notify>>;
 
-/// What all calls of one upstream share.
+/// The state that all calls of one upstream share.
 pub(super) struct Shared {
     pub(super) options: GuardOptions,
     pub(super) permits: Arc<Semaphore>,
@@ -27,27 +27,27 @@ pub(super) struct Shared {
     in_flight: AtomicUsize,
     queued: AtomicUsize,
     gate: Mutex<Gate>,
-    /// Calls pass: what [`Gate::is_open`] says, to be read without the lock.
+    /// [`Gate::is_open`] to be read without the lock: whether calls pass.
     is_open: AtomicBool,
-    /// What [`Gate::is_clear`] says.
+    /// [`Gate::is_clear`], to be read without the lock.
     is_clear: AtomicBool,
-    /// Calls that wait, by who asks and how it is called, so that they can be cancelled.
+    /// Waiting calls, by origin and request id, so that they can be cancelled.
     waiters: Mutex<Waiters>,
     waiting: AtomicUsize,
     changes: watch::Sender<HealthState>,
 }
 
-/// A call that the upstream has. It counts until it is dropped.
+/// A call in flight. It counts until it is dropped.
 pub(super) struct Flight {
     shared: Arc<Shared>,
     is_trial: bool,
-    /// It has told something of the upstream.
+    /// Whether the call has shown something about the upstream.
     has_told: bool,
     /// `None` while the upstream waits for the client.
     turn: Option<Turn>,
 }
 
-/// A turn, and that of the caller's group.
+/// A turn, and the turn of the caller's group.
 pub(super) type Turn = (OwnedSemaphorePermit, Option<GroupTurn>);
 
 /// A place in the queue.
@@ -56,7 +56,7 @@ pub(super) struct Place {
     group: Option<Arc<Group>>,
 }
 
-/// A call that waits, and can be cancelled.
+/// A waiting call that can be cancelled.
 pub(super) struct Waiting {
     shared: Arc<Shared>,
     key: (u64, RequestId),
@@ -97,11 +97,11 @@ impl Shared {
         self.changes.subscribe()
     }
 
-    /// A turn at once; `None` when the call has to wait for one.
+    /// Takes a turn at once; `None` when the call has to wait for one.
     ///
     /// # Errors
     ///
-    /// When there is none until `deadline`.
+    /// When the upstream gets no calls before the wait would end.
     pub(super) fn turn_now(
         self: &Arc<Self>,
         group: Option<&Arc<Group>>,
@@ -128,13 +128,13 @@ impl Shared {
         Some((of_all, of_group))
     }
 
-    /// The group that a call is of.
+    /// The group of a call.
     pub(super) fn group_of(&self, context: &Context) -> Option<Arc<Group>> {
         let key = self.options.group_of.as_ref()?(context)?;
         Some(self.groups.get(key, self.options.concurrent, self.options.queued))
     }
 
-    /// When a call that begins to wait now has waited long enough.
+    /// When a call that begins to wait now has to give up.
     pub(super) fn deadline(&self, until: Option<Instant>) -> Instant {
         let deadline = Instant::now() + self.options.queue_time;
         until.map_or(deadline, |until| until.min(deadline))
@@ -149,12 +149,12 @@ impl Shared {
         self.change(|gate| gate.outlook(Instant::now()))
     }
 
-    /// Decides on a call; `true` says that it is a trial.
+    /// Decides on a call; `true` means that it is a trial.
     pub(super) fn admit(&self) -> Result<bool, Wait> {
         self.change(|gate| gate.admit(Instant::now()))
     }
 
-    /// A place in the queue, if there is one.
+    /// Takes a place in the queue, if one is free.
     pub(super) fn enter_queue(self: &Arc<Self>, group: Option<Arc<Group>>) -> Option<Place> {
         let group = match group {
             Some(group) if !group.enter() => return None,
@@ -173,7 +173,7 @@ impl Shared {
         }
     }
 
-    /// Takes note of a call that waits.
+    /// Registers a waiting call.
     pub(super) fn note_waiting(self: &Arc<Self>, origin: u64, id: RequestId) -> Waiting {
         let (key, word) = ((origin, id), Arc::new(Notify::new()));
         let mut waiters = self.waiters();
@@ -187,7 +187,7 @@ impl Shared {
         self.waiting.load(Ordering::Acquire) > 0
     }
 
-    /// Cancels a call that waits; `false` if there is none.
+    /// Cancels a waiting call; `false` if there is none.
     pub(super) fn cancel_waiting(&self, origin: u64, id: RequestId) -> bool {
         let waiters = self.waiters();
         let waiter = waiters.get(&(origin, id));
@@ -197,7 +197,7 @@ impl Shared {
         waiter.is_some()
     }
 
-    /// Whether the failure was counted against the upstream, or pauses it.
+    /// Records a failure. Returns whether it showed something about the upstream.
     fn failed(&self, error: &CallError, is_trial: bool) -> bool {
         let now = Instant::now();
         let verdict = verdict(error);
@@ -246,7 +246,7 @@ impl Shared {
     }
 
     fn gate(&self) -> MutexGuard<'_, Gate> {
-        // Each change leaves it whole.
+        // Each change leaves it consistent.
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -256,7 +256,7 @@ impl Shared {
 }
 
 impl Flight {
-    /// The upstream has said something that is no answer yet, and may be all that it says for long: it lives.
+    /// The upstream has sent a message before its answer, perhaps its only one for long: it works.
     pub(super) fn spoke(&mut self) {
         if self.is_trial && !self.has_told {
             self.has_told = true;
@@ -264,7 +264,7 @@ impl Flight {
         }
     }
 
-    /// The upstream waits for the client, which may take minutes: others may have the turn.
+    /// The upstream waits for the client, which may take minutes: other calls may have the turn.
     pub(super) fn rest(&mut self) {
         self.turn = None;
     }
@@ -273,7 +273,7 @@ impl Flight {
         self.turn.is_none()
     }
 
-    /// The upstream works again. It does so without waiting for a turn, so that there may be more than the bounds allow for a moment.
+    /// The upstream works again. It does not wait for a turn, so the bounds may be exceeded for a moment.
     pub(super) fn resume(&mut self, group: Option<&Arc<Group>>) {
         self.turn = self.shared.free_turn(group);
     }
@@ -284,7 +284,7 @@ impl Flight {
         self.shared.succeeded();
     }
 
-    /// The call has failed. What `is_stale` failed for a reason that is known already.
+    /// The call has failed. `is_stale` marks a failure whose reason is known already.
     pub(super) fn failed(mut self, error: &CallError, is_stale: bool) {
         self.has_told = !is_stale && self.shared.failed(error, self.is_trial);
     }
@@ -300,7 +300,7 @@ impl Drop for Flight {
 }
 
 impl Place {
-    /// Whose it is.
+    /// The group whose queue this place is in.
     pub(super) fn group(&self) -> Option<Arc<Group>> {
         self.group.clone()
     }
@@ -316,7 +316,7 @@ impl Drop for Place {
 }
 
 impl Waiting {
-    /// Ready when it is cancelled.
+    /// Waits until the call is cancelled.
     pub(super) async fn cancelled(&self) {
         self.word.notified().await;
     }
@@ -325,7 +325,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let mut waiters = self.shared.waiters();
-        // A second call under the same id has taken its place.
+        // A second call with the same id may have taken its place.
         if waiters.get(&self.key).is_some_and(|word| Arc::ptr_eq(word, &self.word)) {
             waiters.remove(&self.key);
         }

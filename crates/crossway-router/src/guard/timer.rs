@@ -9,11 +9,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::questions::{Asked, Awaits};
 
-/// Tells when a call has been silent, or has gone on, for too long. Nothing is set before the call is waited for.
+/// Ends a call that is silent, or takes, for too long. No timer is set before the call is first polled.
 #[pin_project]
 pub(super) struct Timer {
     idle: Option<Duration>,
-    /// When it has to be over, and how long that was from its beginning.
+    /// When the call has to be over, and how long that was from its start.
     until: Option<(Instant, Duration)>,
     #[pin]
     sleep: Option<Sleep>,
@@ -24,7 +24,7 @@ impl Timer {
         Self { idle, until, sleep: None }
     }
 
-    /// A sign of life.
+    /// Restarts the idle time after a sign of life.
     pub(super) fn heard(self: Pin<&mut Self>) {
         let next = self.next();
         let this = self.project();
@@ -33,12 +33,12 @@ impl Timer {
         }
     }
 
-    /// The call is made anew.
+    /// Resets the timer for a new attempt.
     pub(super) fn restart(self: Pin<&mut Self>) {
         self.project().sleep.set(None);
     }
 
-    /// Ready when it is too long, with how long it may be. While the server waits for an answer of the client's, it is not silent.
+    /// Ready with the exceeded time. While the server waits for an answer of the client, the call is not silent.
     pub(super) fn poll_over(mut self: Pin<&mut Self>, cx: &mut Context<'_>, asked: &Asked) -> Poll<Duration> {
         if self.sleep.is_none() {
             let Some(next) = self.next() else { return Poll::Pending };
@@ -54,7 +54,7 @@ impl Timer {
             }
             let idle = this.idle.unwrap_or_default();
             let next = match asked.awaits() {
-                // Looked at again as often as that, its answer is found in time to count from it.
+                // Checked again every `idle`, so that the answer's own idle time is measured in time.
                 Awaits::Client(until) => until.min(now + idle),
                 Awaits::Nobody(since) => match since.map(|since| since + idle) {
                     Some(next) if next > now => next,

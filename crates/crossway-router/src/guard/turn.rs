@@ -11,11 +11,11 @@ use super::group::Group;
 use super::shared::{Flight, Place, Shared, Waiting};
 use crate::limits::FULL_RETRY;
 
-/// Why there is no turn.
+/// Why a call gets no turn.
 pub(super) enum NoTurn {
     /// The client has cancelled the call.
     Cancelled,
-    /// It was not sent.
+    /// The call was not sent.
     Failed(CallError),
 }
 
@@ -23,7 +23,7 @@ pub(super) enum NoTurn {
 ///
 /// # Cancel safety
 ///
-/// Whoever drops it gives up its place.
+/// Dropping the future gives up its place.
 pub(super) async fn turn(
     shared: Arc<Shared>,
     (waiting, place): (Waiting, Place),
@@ -47,9 +47,9 @@ async fn wait(
         sleep(pause).await;
     }
     let deadline = shared.deadline(until);
-    // Not to wait in vain.
+    // Does not wait in vain.
     shared.outlook().or_else(|wait| worth(wait, deadline).map(drop))?;
-    // The group's first: who waits for that holds up nobody else's.
+    // The group's turn first: waiting for it holds up no other group.
     let of_group = match &group {
         Some(group) => Some(in_time(group.turn(), deadline).await?),
         None => None,
@@ -63,11 +63,11 @@ async fn wait(
             Ok(is_trial) => return Ok(shared.fly(turn, is_trial)),
             Err(Wait::Trial(after)) => {
                 let until = *patience.get_or_insert(Instant::now() + after);
-                // One trial is worth waiting for: an upstream of which that one has heard nothing is not back.
+                // Waits for one trial only: if it ends without news, the upstream is not back.
                 if until.min(deadline) <= Instant::now() {
                     return Err(left_alone(after));
                 }
-                // What has changed is asked of the gate.
+                // The gate is asked again after any change.
                 let _ = timeout_at(until.min(deadline), changes.changed()).await;
             }
             Err(wait) => sleep(worth(wait, deadline)?).await,
@@ -83,7 +83,7 @@ async fn in_time<T>(turn: impl Future<Output = Option<T>>, deadline: Instant) ->
     }
 }
 
-/// How long to wait, if that is of use before the deadline.
+/// How long to wait, if waiting can succeed before the deadline.
 pub(super) fn worth(wait: Wait, deadline: Instant) -> Result<Duration, CallError> {
     match wait {
         Wait::Pause(after) if Instant::now() + after <= deadline => Ok(after),
@@ -101,7 +101,7 @@ fn not_now(why: &'static str, after: Duration) -> CallError {
     CallError::not_sent(Reason::Unavailable(why.into())).with_retry_after(after)
 }
 
-/// The failure of a call for which there is no room.
+/// The error of a call for which there is no room.
 pub(super) fn full(why: &'static str) -> CallError {
     CallError::not_sent(Reason::OverLimit(why.into())).with_retry_after(FULL_RETRY)
 }
