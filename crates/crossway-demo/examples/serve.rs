@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Some(address) => http(demo, &address).await,
         None => match demo.serve(stdio()).await {
             Ok(serving) => serving.waiting().await.map(drop).map_err(Into::into),
-            // The client went away without a word.
+            // The client disconnected before it sent anything.
             Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
             Err(error) => Err(error.into()),
         },

@@ -20,7 +20,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// Reads a member of `inputResponses`. What has not the shape of an answer to `question` is none, and the client is asked again.
+    /// Reads a member of `inputResponses`. `None` if it does not have the form of an answer to `question`; the client is then asked again.
     pub(crate) fn to(question: &InputRequest, response: &Value) -> Option<Self> {
         match question {
             InputRequest::Elicitation(asked) => {
@@ -56,7 +56,7 @@ impl FromIterator<(String, Answer)> for Answers {
 }
 
 impl Answers {
-    /// What the user did with a form, and what it was filled in with.
+    /// The user's action on a form, and the form's content.
     pub(crate) fn form(&self, key: &str) -> Result<(&ElicitationAction, Map<String, Value>), Stop> {
         match self.0.get(key) {
             Some(Answer::Form(answer)) => {
@@ -67,7 +67,7 @@ impl Answers {
         }
     }
 
-    /// What a form was filled in with. If the user did not accept it, that ends the call.
+    /// The content of a form. A form that was not accepted ends the call.
     pub(crate) fn filled(&self, key: &str) -> Result<Map<String, Value>, Stop> {
         match self.form(key)? {
             (ElicitationAction::Accept, content) => Ok(content),
@@ -85,7 +85,7 @@ impl Answers {
         }
     }
 
-    /// The text of what the client's model said.
+    /// The text of the client's sampling result.
     pub(crate) fn sampled(&self, key: &str) -> Result<String, Stop> {
         let Some(Answer::Sample(answer)) = self.0.get(key) else { return Err(unasked(key)) };
         let texts = answer.message.content.clone().into_vec().into_iter().filter_map(|block| match block {
@@ -108,7 +108,7 @@ fn read<T: DeserializeOwned>(response: &Value) -> Option<T> {
     T::deserialize(response).ok()
 }
 
-/// Whether an accepted form has every field that was asked for as required.
+/// Whether an accepted form has all required fields.
 fn fills_in(answer: &ElicitResult, asked: &ElicitRequest) -> bool {
     let ElicitRequestParams::FormElicitationParams { requested_schema, .. } = &asked.params else {
         return true;

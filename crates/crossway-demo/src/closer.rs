@@ -4,16 +4,16 @@ use std::{fmt, sync::Arc};
 
 use rmcp::model::Extensions;
 
-/// Closes the connection on which a call came, and lets the call go on.
+/// Closes the connection of a call, and lets the call go on.
 ///
-/// A transport that can do so leaves one in the extensions of a request. Streamable HTTP can, from 2025-11-25 up to 2026-07-28: once an
+/// A transport that supports this puts one into a request's extensions. Streamable HTTP does, from 2025-11-25 up to 2026-07-28: once an
 /// event with an id went out, "the server MAY close the connection (without terminating the SSE stream) at any time" (2025-11-25,
-/// basic/transports). The client comes back with `Last-Event-ID`, and finds the answer.
+/// basic/transports). The client reconnects with `Last-Event-ID`, and gets the answer.
 #[derive(Clone)]
 pub struct StreamCloser(Arc<dyn Fn() + Send + Sync>);
 
 impl StreamCloser {
-    /// A closer that does `close`, which must not block. It may be called more than once, and after the stream is gone.
+    /// A closer that calls `close`, which must not block, and may be called more than once, and after the stream is gone.
     pub fn new(close: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Arc::new(close))
     }
@@ -30,7 +30,7 @@ impl fmt::Debug for StreamCloser {
     }
 }
 
-/// Where to look for a [`StreamCloser`].
+/// Finds a request's [`StreamCloser`].
 #[derive(Clone)]
 pub(crate) struct FindCloser(Arc<Find>);
 

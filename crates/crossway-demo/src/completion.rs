@@ -7,7 +7,7 @@ use crate::{prompts, resources};
 const WORDS: &[&str] = &["test", "testValue1", "testValue2", "text", "train"];
 const IDS: &[&str] = &["1", "12", "123", "42"];
 
-/// What the value of an argument may go on as. An argument without suggestions gets none.
+/// Completes the value of an argument. An argument without suggestions gets none.
 pub(crate) fn complete(request: &CompleteRequestParams) -> Result<CompleteResult, ErrorData> {
     let name = request.argument.name.as_str();
     let known: &[&str] = match &request.r#ref {

@@ -16,8 +16,8 @@ use crate::{
 
 /// The demo MCP server: an rmcp `ServerHandler` for any transport.
 ///
-/// A clone is the same server for another session: it shares the watched resource and the table of listeners, and starts with a log
-/// level and subscriptions of its own.
+/// A clone is the same server for another session: it shares the watched resource and the table of listeners, and has its own log level
+/// and subscriptions.
 #[derive(Debug)]
 pub struct Demo {
     pub(crate) era: Era,
@@ -39,7 +39,7 @@ impl Demo {
         Self { era, server: Arc::new(server), session: Session::default(), closer: FindCloser::default() }
     }
 
-    /// Has [`StreamCloser`]s looked for by `find`, rather than among the request's extensions under their own type.
+    /// Makes `find` look for [`StreamCloser`]s. By default they are found in the request's extensions by their type.
     #[must_use]
     pub fn find_stream_closer_with(
         self,
@@ -48,7 +48,7 @@ impl Demo {
         Self { closer: FindCloser::new(find), ..self }
     }
 
-    /// The revisions that it speaks.
+    /// The revisions that the server speaks.
     pub fn era(&self) -> Era {
         self.era
     }
@@ -69,16 +69,16 @@ impl Clone for Demo {
     }
 }
 
-/// What all sessions share.
+/// The state shared by all sessions.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) listeners: Listeners,
     pub(crate) seal: Seal,
-    /// Of the watched resource.
+    /// The version of the watched resource.
     version: AtomicU64,
-    /// How often the list of tools has changed.
+    /// The number of changes of the list of tools.
     pub(crate) tool_changes: AtomicU64,
-    /// How often the list of prompts has changed.
+    /// The number of changes of the list of prompts.
     pub(crate) prompt_changes: AtomicU64,
 }
 
@@ -93,7 +93,7 @@ impl Server {
     }
 }
 
-/// What a legacy session has alone. Modern requests leave it as it is.
+/// The state of a single legacy session. Modern requests do not use it.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     level: Mutex<Option<LoggingLevel>>,
@@ -101,7 +101,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// The least severe level that the client wants to read. Until it says so, all.
+    /// The least severe level of log messages for the client; all levels until the client sets one.
     pub(crate) fn level(&self) -> LoggingLevel {
         lock(&self.level).unwrap_or(LoggingLevel::Debug)
     }
@@ -110,7 +110,7 @@ impl Session {
         *lock(&self.level) = Some(level);
     }
 
-    /// Its place in the table of listeners, which it has from `initialize` on.
+    /// The session's place in the table of listeners, from `initialize` on.
     pub(crate) fn ticket(&self) -> MutexGuard<'_, Option<Ticket>> {
         lock(&self.ticket)
     }

@@ -1,4 +1,4 @@
-//! Which revisions the server speaks, and which one a request speaks.
+//! The revisions that the server speaks, and the one of a request.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -20,7 +20,7 @@ pub enum Era {
     Modern,
 }
 
-/// The name of an [`Era`] was none of `both`, `legacy` and `modern`.
+/// The name is not `both`, `legacy` or `modern`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an era is one of: both, legacy, modern")]
 pub struct UnknownEra;
@@ -29,7 +29,7 @@ impl Era {
     /// Every era, in the order in which help texts list them.
     pub const ALL: [Self; 3] = [Self::Both, Self::Legacy, Self::Modern];
 
-    /// Its name, as [`FromStr`] reads it.
+    /// The era's name, as [`FromStr`] parses it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Both => "both",
@@ -38,11 +38,11 @@ impl Era {
         }
     }
 
-    /// The revisions that rmcp may let through to the handler.
+    /// The revisions that rmcp may pass to the handler.
     ///
-    /// A legacy-only server has the modern one here too: else rmcp would answer `server/discover` with -32022, and by that code a
-    /// client takes the server for a modern one and never sends `initialize` (2026-07-28, basic/transports/stdio). The handler
-    /// refuses those requests itself.
+    /// A legacy-only server has the modern one too: otherwise rmcp would answer `server/discover` with -32022, and a client that gets this
+    /// code takes the server for a modern one and never sends `initialize` (2026-07-28, basic/transports/stdio). The handler refuses those
+    /// requests itself.
     pub(crate) fn revisions(self) -> Cow<'static, [ProtocolVersion]> {
         match self {
             Self::Both | Self::Legacy => Cow::Borrowed(ProtocolVersion::KNOWN_VERSIONS),
@@ -50,7 +50,7 @@ impl Era {
         }
     }
 
-    /// The revision to offer to a client that asks for one that the server does not have.
+    /// The revision to offer to a client that asks for one that the server lacks.
     pub(crate) const fn preferred(self) -> ProtocolVersion {
         match self {
             Self::Both | Self::Legacy => ProtocolVersion::LATEST_WITH_INITIALIZE,
@@ -58,7 +58,7 @@ impl Era {
         }
     }
 
-    /// The dialect that a request speaks, if this server speaks it as well.
+    /// The dialect of a request, if this server speaks it.
     pub(crate) fn admit(self, context: &RequestContext<RoleServer>) -> Result<Dialect, ErrorData> {
         let dialect = Dialect::of(context);
         match (self, dialect) {
@@ -95,22 +95,22 @@ impl FromStr for Era {
     }
 }
 
-/// How a request has to be answered.
+/// The way in which a request has to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// In a session, by a server that may send requests of its own.
+    /// Within a session: the server may send requests of its own.
     Legacy,
-    /// By itself, 2026-07-28 and later.
+    /// Stateless, 2026-07-28 and later.
     Modern,
 }
 
 impl Dialect {
-    /// That of the request's own `_meta`, else that of the session.
+    /// The dialect in the request's `_meta`, else the session's.
     pub(crate) fn of(context: &RequestContext<RoleServer>) -> Self {
         Self::of_revision(context.protocol_version())
     }
 
-    /// That of the request's own `_meta` alone.
+    /// The dialect in the request's `_meta` alone.
     pub(crate) fn of_request(context: &RequestContext<RoleServer>) -> Self {
         Self::of_revision(context.meta.protocol_version())
     }
@@ -125,7 +125,7 @@ impl Dialect {
 
 const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
 
-/// If it "is not a recognized log level, the server SHOULD reject that request" (2026-07-28, server/utilities/logging).
+/// Whether the log level is not "recognized": then "the server SHOULD reject that request" (2026-07-28, server/utilities/logging).
 fn names_an_unknown_log_level(context: &RequestContext<RoleServer>) -> bool {
     context.meta.contains_key(LOG_LEVEL_KEY) && context.meta.log_level().is_none()
 }

@@ -4,14 +4,14 @@ use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
 
 use crate::era::Era;
 
-/// Its name, for `initialize`, `server/discover`, and the `_meta` of modern results.
+/// The server's name and version, for `initialize`, `server/discover`, and the `_meta` of modern results.
 pub(crate) fn implementation() -> Implementation {
     Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
         .with_title("Crossway demo")
         .with_description(env!("CARGO_PKG_DESCRIPTION"))
 }
 
-/// Its capabilities are the same in all revisions.
+/// The server's capabilities, which are the same in all revisions.
 pub(crate) fn config(era: Era) -> ServerConfig {
     let capabilities = ServerCapabilities::builder()
         .enable_completions()

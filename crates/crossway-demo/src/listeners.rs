@@ -17,7 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::limits::{ENTERING, LISTENERS, TELLING, WATCHED_PER_SESSION};
 
-/// What has changed.
+/// A change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Change<'a> {
     Tools,
@@ -26,10 +26,10 @@ pub(crate) enum Change<'a> {
     Resource(&'a str),
 }
 
-/// One that wants to know.
+/// A subscriber to changes.
 #[derive(Clone, Debug)]
 pub(crate) enum Listener {
-    /// A legacy session: told of every list, and of the resources that it subscribed to.
+    /// A legacy session: notified of changes of every list, and of the resources that it subscribed to.
     Session { peer: Peer<RoleServer>, watched: HashSet<String> },
     /// A `subscriptions/listen` stream (2026-07-28), which keeps its own filter.
     Stream(SubscriptionSink),
@@ -48,7 +48,7 @@ impl Listener {
         }
     }
 
-    /// Whether it took the notification. One that is gone does not, and leaves the table by its own ticket.
+    /// Notifies the listener. Returns whether it accepted that; one that is gone does not, and its own ticket removes it from the table.
     async fn tell(&self, change: Change<'_>) -> bool {
         match (self, change) {
             (Self::Session { peer, .. }, Change::Tools) => peer.notify_tool_list_changed().await.is_ok(),
@@ -70,7 +70,7 @@ pub(crate) struct Listeners(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     table: Mutex<Table>,
-    /// Told when a stream that was expected is in the table.
+    /// Notified when an expected stream is in the table.
     entered: Notify,
 }
 
@@ -78,12 +78,12 @@ struct Shared {
 struct Table {
     next: u64,
     entries: HashMap<u64, Listener>,
-    /// Until when a change waits for each stream that is expected, the first one first.
+    /// How long a change waits for each expected stream, in order of expectation.
     expected: VecDeque<Instant>,
 }
 
 impl Listeners {
-    /// Lists `listener` until its ticket is dropped.
+    /// Adds `listener` until its ticket is dropped.
     pub(crate) fn enter(&self, listener: Listener) -> Result<Ticket, ErrorData> {
         let mut table = self.table();
         if table.entries.len() >= LISTENERS {
@@ -98,13 +98,13 @@ impl Listeners {
         Ok(Ticket { listeners: self.clone(), key })
     }
 
-    /// Has changes wait for a stream whose acknowledgment is about to be sent: its client may cause a change the moment it has read it,
+    /// Makes changes wait for a stream whose acknowledgment is about to be sent: its client may cause a change as soon as it has read that,
     /// before [`Self::enter_expected`].
     pub(crate) fn expect(&self) {
         self.table().expected.push_back(Instant::now() + ENTERING);
     }
 
-    /// As [`Self::enter`], for a stream that was expected.
+    /// Like [`Self::enter`], for an expected stream.
     pub(crate) fn enter_expected(&self, listener: Listener) -> Result<Ticket, ErrorData> {
         let ticket = self.enter(listener);
         self.arrived();
@@ -116,7 +116,7 @@ impl Listeners {
         self.0.entered.notify_waiters();
     }
 
-    /// Waits until every stream that is expected is in the table, or has had its time.
+    /// Waits until every expected stream is in the table or has timed out.
     async fn settled(&self) {
         loop {
             let mut entered = pin!(self.0.entered.notified());
@@ -127,12 +127,12 @@ impl Listeners {
                 table.expected.front().copied()
             };
             let Some(until) = until else { return };
-            // Late or not: the table says.
+            // On a timeout, the table decides.
             let _ = tokio::time::timeout_at(until, entered).await;
         }
     }
 
-    /// Tells everyone who wants to know, all at once, and returns how many took it.
+    /// Notifies all interested listeners concurrently, and returns how many accepted that.
     pub(crate) async fn tell(&self, change: Change<'_>) -> usize {
         self.settled().await;
         let wanting: Vec<Listener> =
@@ -154,7 +154,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Has a session told of changes of the resource `uri`.
+    /// Subscribes a session to changes of the resource `uri`.
     pub(crate) fn watch(&self, uri: &str) -> Result<(), ErrorData> {
         let mut table = self.listeners.table();
         let Some(Listener::Session { watched, .. }) = table.entries.get_mut(&self.key) else { return Ok(()) };
@@ -168,7 +168,7 @@ impl Ticket {
         Ok(())
     }
 
-    /// Has it told no longer. That it never was is no error.
+    /// Unsubscribes it. Without a subscription this does nothing.
     pub(crate) fn unwatch(&self, uri: &str) {
         if let Some(Listener::Session { watched, .. }) = self.listeners.table().entries.get_mut(&self.key) {
             watched.remove(uri);

@@ -4,11 +4,11 @@
 pub(crate) const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNQSDgAAAHkAUGi6zIMAAAAAElFTkSuQmCC";
 
-/// Its media type.
+/// The PNG's media type.
 pub(crate) const PNG_TYPE: &str = "image/png";
 
 /// A WAV of a millisecond's silence, 8 kHz, 8 bit, mono.
 pub(crate) const WAV: &str = "UklGRiwAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQgAAACAgICAgICAgA==";
 
-/// Its media type.
+/// The WAV's media type.
 pub(crate) const WAV_TYPE: &str = "audio/wav";

@@ -6,7 +6,7 @@ use rmcp::model::PaginatedRequestParams;
 /// How many items a page has: few, so that a short list has several.
 const SIZE: usize = 3;
 
-/// The page that a request asks for, and the cursor of the next.
+/// Returns the page that a request asks for, and the cursor of the next.
 ///
 /// "Invalid cursors **SHOULD** result in an error with code -32602 (Invalid params)" (2025-11-25, server/utilities/pagination).
 pub(crate) fn page<T>(

@@ -14,7 +14,7 @@ use crate::{
 };
 
 const SIMPLE: &str = "test_simple_prompt";
-/// The one whose arguments can be completed.
+/// The prompt whose arguments can be completed.
 pub(crate) const WITH_ARGUMENTS: &str = "test_prompt_with_arguments";
 const WITH_RESOURCE: &str = "test_prompt_with_embedded_resource";
 const WITH_IMAGE: &str = "test_prompt_with_image";
@@ -25,7 +25,7 @@ pub(crate) fn exists(name: &str) -> bool {
     list(0).iter().any(|prompt| prompt.name == name)
 }
 
-/// All prompts, as `prompts/list` has them after so many changes.
+/// All prompts, as in `prompts/list` after this number of changes.
 pub(crate) fn list(changes: u64) -> Vec<Prompt> {
     let changed = match changes {
         0 => String::new(),

@@ -1,6 +1,6 @@
-//! Questions to the client, and the two ways to put them.
+//! Questions to the client, and the two ways to ask them.
 //!
-//! A legacy client is asked by requests of the server, while the call is pending. A modern one is given an `input_required` result
+//! A legacy client gets requests from the server, while the call is pending. A modern one gets an `input_required` result
 //! (2026-07-28, basic/patterns/mrtr) and calls again, with the answers in `inputResponses`.
 
 use futures_util::future::{try_join, try_join_all};
@@ -22,7 +22,7 @@ use crate::{
     stop::Stop,
 };
 
-/// What a tool wants to know, each question under a key of its own.
+/// A tool's questions, each with its own key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Questions(InputRequests);
 
@@ -44,7 +44,7 @@ impl Questions {
         Ok(self.with(key, InputRequest::Elicitation(ElicitRequest::new(params))))
     }
 
-    /// Asks the client's model to go on from `prompt`.
+    /// Asks the client's model to continue from `prompt`.
     pub(crate) fn sample(self, key: &str, prompt: &str, max_tokens: u32) -> Self {
         let params = CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], max_tokens);
         self.with(key, InputRequest::CreateMessage(CreateMessageRequest::new(params)))
@@ -55,7 +55,7 @@ impl Questions {
         self.with(key, InputRequest::ListRoots(ListRootsRequest::default()))
     }
 
-    /// Leaves out what a client of these capabilities could not answer.
+    /// Removes questions that a client with these capabilities could not answer.
     pub(crate) fn that_suit(mut self, declared: &ClientCapabilities) -> Self {
         self.0.retain(|_, question| can_answer(declared, question));
         self
@@ -65,9 +65,9 @@ impl Questions {
         self.0.is_empty()
     }
 
-    /// Refuses if the client did not declare what it takes to answer.
+    /// Fails if the client lacks a capability that the questions need.
     ///
-    /// A modern client gets -32021, which is not to be sent to a legacy one.
+    /// A modern client gets -32021, which must not be sent to a legacy one.
     pub(crate) fn check(&self, dialect: Dialect, declared: &ClientCapabilities) -> Result<(), Stop> {
         let missing: Vec<&InputRequest> =
             self.0.values().filter(|question| !can_answer(declared, question)).collect();
@@ -81,7 +81,7 @@ impl Questions {
         Err(missing_capability(dialect, required))
     }
 
-    /// The answers that came with a modern request, if there is a usable one to each question. Others are ignored.
+    /// The answers in a modern request, if each question has a usable one. Others are ignored.
     pub(crate) fn answered_by(&self, responses: &InputResponses) -> Option<Answers> {
         let answer = |(key, question): (&String, &InputRequest)| {
             Some((key.clone(), Answer::to(question, responses.get(key)?)?))
@@ -89,12 +89,12 @@ impl Questions {
         self.0.iter().map(answer).collect()
     }
 
-    /// The result that has a modern client answer and call again.
+    /// The result that asks a modern client to answer and call again.
     pub(crate) fn into_result(self, state: Option<String>) -> InputRequiredResult {
         InputRequiredResult::new(Some(self.0), state)
     }
 
-    /// Puts the questions to a legacy client, all at once but for forms: not every client can show two of these.
+    /// Asks a legacy client, all questions at once except forms: not every client can show two of these.
     pub(crate) async fn put_to(self, context: &RequestContext<RoleServer>) -> Result<Answers, Stop> {
         let is_form =
             |(_, question): &(String, InputRequest)| matches!(question, InputRequest::Elicitation(_));
@@ -117,7 +117,7 @@ impl Questions {
     }
 }
 
-/// Puts one question to a legacy client.
+/// Asks a legacy client one question.
 async fn put(
     key: String,
     question: InputRequest,
@@ -141,7 +141,7 @@ async fn put(
     Ok((key, answer))
 }
 
-/// The refusal of a call that needs more than the client can do.
+/// The refusal of a call that needs more than the client supports.
 pub(crate) fn missing_capability(dialect: Dialect, required: ClientCapabilities) -> Stop {
     match dialect {
         Dialect::Modern => ErrorData::missing_required_client_capability(required).into(),
@@ -157,7 +157,7 @@ pub(crate) fn missing_capability(dialect: Dialect, required: ClientCapabilities)
     }
 }
 
-/// Whether the client declared what the question takes. Elicitation without a mode means forms (2025-11-25, client/elicitation).
+/// Whether the client declared the capability for a question. Elicitation without a mode means forms (2025-11-25, client/elicitation).
 fn can_answer(declared: &ClientCapabilities, question: &InputRequest) -> bool {
     match question {
         InputRequest::Elicitation(_) => {

@@ -9,11 +9,11 @@ use crate::{
     media::{PNG, PNG_TYPE},
 };
 
-/// The one that changes.
+/// The resource that changes.
 pub(crate) const WATCHED: &str = "test://watched-resource";
-/// The one in the result of `test_embedded_resource`.
+/// The resource in the result of `test_embedded_resource`.
 pub(crate) const EMBEDDED: &str = "test://embedded-resource";
-/// The one in the result of `test_multiple_content_types`.
+/// The resource in the result of `test_multiple_content_types`.
 pub(crate) const MIXED: &str = "test://mixed-content-resource";
 /// The template.
 pub(crate) const TEMPLATE: &str = "test://template/{id}/data";
@@ -32,7 +32,7 @@ const LISTED: &[(&str, &str, &str, &str)] = &[
     (MIXED, "Mixed content resource", "What test_multiple_content_types returns", JSON_TYPE),
 ];
 
-/// All resources, as `resources/list` has them.
+/// All resources, as in `resources/list`.
 pub(crate) fn list() -> Vec<Resource> {
     let resource = |&(uri, name, about, kind): &(&str, &str, &str, &str)| {
         Resource::new(uri, name).with_description(about).with_mime_type(kind)
@@ -40,7 +40,7 @@ pub(crate) fn list() -> Vec<Resource> {
     LISTED.iter().map(resource).collect()
 }
 
-/// All templates, as `resources/templates/list` has them.
+/// All templates, as in `resources/templates/list`.
 pub(crate) fn templates() -> Vec<ResourceTemplate> {
     let about = "A small document with the id that was asked for";
     vec![ResourceTemplate::new(TEMPLATE, "Template").with_description(about).with_mime_type(JSON_TYPE)]
@@ -51,9 +51,9 @@ pub(crate) fn exists(uri: &str) -> bool {
     LISTED.iter().any(|(listed, ..)| *listed == uri) || template_id(uri).is_some()
 }
 
-/// What a resource holds.
+/// The contents of a resource.
 ///
-/// rmcp turns the error for an unknown one into what the revision of the request has for it: -32002, or from 2026-07-28 on -32602.
+/// rmcp converts the error for an unknown one to the code of the request's revision: -32002, or from 2026-07-28 on -32602.
 pub(crate) fn contents(demo: &Demo, uri: &str) -> Result<ResourceContents, ErrorData> {
     let text = |text: String, kind: &str| Ok(ResourceContents::text(text, uri).with_mime_type(kind));
     match uri {
@@ -72,7 +72,7 @@ pub(crate) fn contents(demo: &Demo, uri: &str) -> Result<ResourceContents, Error
     }
 }
 
-/// The answer to `resources/read`. The watched resource may change at any time, so it must not be kept.
+/// The answer to `resources/read`. The watched resource may change at any time, so it must not be cached.
 pub(crate) fn read(demo: &Demo, uri: &str) -> Result<(ReadResourceResult, u64), ErrorData> {
     let fresh = if uri == WATCHED { 0 } else { fresh_ms() };
     Ok((ReadResourceResult::new(vec![contents(demo, uri)?]), fresh))
@@ -83,12 +83,12 @@ pub(crate) fn unknown(uri: &str) -> ErrorData {
     ErrorData::resource_not_found("there is no such resource", Some(json!({ "uri": uri })))
 }
 
-/// How long lists and static resources may be kept, in milliseconds.
+/// How long lists and static resources may be cached, in milliseconds.
 pub(crate) fn fresh_ms() -> u64 {
     u64::try_from(FRESH.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Nothing that the demo serves depends on who asks.
+/// Public: the demo's results do not depend on the caller.
 pub(crate) const SCOPE: CacheScope = CacheScope::Public;
 
 /// The id in a URI made by the template: one path segment.

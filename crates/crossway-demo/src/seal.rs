@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::STATE_LIFE;
 
-/// What is remembered: how far the tool got, and one thing that it learnt on the way.
+/// The state of a tool: its round, and one thing that it learnt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) round: u8,
@@ -18,15 +18,15 @@ impl Kept {
     }
 }
 
-/// Seals and opens with a key that lives as long as the server.
+/// Seals and opens states with a key that lives as long as the server.
 ///
-/// "Servers MUST treat `requestState` as an attacker-controlled input" (2026-07-28, basic/patterns/mrtr). The demo knows no principals, so a
-/// state is bound to time and to its request: the method, the name and the arguments, all of which make up the *subject*.
+/// "Servers MUST treat `requestState` as an attacker-controlled input" (2026-07-28, basic/patterns/mrtr). The demo knows no principals, so
+/// a state is bound to time and to its request: the method, the name and the arguments, which make up the *subject*.
 #[derive(Debug)]
 pub(crate) struct Seal(Option<RequestStateCodec>);
 
 impl Seal {
-    /// With a fresh key. Without a source of randomness there is none, and the tools that need one say so.
+    /// Makes a fresh key. Without a source of randomness there is none, and tools that need one fail with a message.
     pub(crate) fn new() -> Self {
         let mut key = [0; RequestStateCodec::MIN_KEY_LENGTH];
         Self(getrandom::fill(&mut key).ok().and_then(|()| RequestStateCodec::try_new(key).ok()))
@@ -38,7 +38,7 @@ impl Seal {
         sealed.map_err(|error| ErrorData::internal_error(error.to_string(), None))
     }
 
-    /// Refuses what was not sealed by this server, for this subject, lately.
+    /// Fails for a state that was not sealed by this server, for this subject, recently.
     pub(crate) fn open(&self, subject: &str, sealed: &str) -> Result<Kept, ErrorData> {
         let opened = self.codec()?.open_json_with(sealed, subject.as_bytes());
         opened.map_err(|error| ErrorData::invalid_params(format!("requestState is refused: {error}"), None))

@@ -10,15 +10,15 @@ use serde_json::Value;
 
 use crate::{era::Dialect, identity, resources::SCOPE};
 
-/// The key for the name and version of the server, of which each modern result SHOULD tell (2026-07-28, basic).
+/// The `_meta` key of the server's name and version, which each modern result SHOULD have (2026-07-28, basic).
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
 static SERVER_INFO: LazyLock<Value> =
     LazyLock::new(|| serde_json::to_value(identity::implementation()).unwrap_or_default());
 
-/// A result, made ready for the dialect that it goes out in. Legacy results stay as they are.
+/// Results that can be adapted to a dialect. Legacy results stay unchanged.
 pub(crate) trait Stamp {
-    /// `fresh_ms` is how long clients may keep it, where they may at all (2026-07-28, server/utilities/caching).
+    /// `fresh_ms` is how long clients may cache the result, where they may at all (2026-07-28, server/utilities/caching).
     fn stamped(self, dialect: Dialect, fresh_ms: u64) -> Self;
 }
 

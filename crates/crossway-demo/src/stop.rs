@@ -5,7 +5,7 @@ use rmcp::model::{
     InputRequiredResult,
 };
 
-/// Why there is no result (yet). Made to be passed on by `?`.
+/// Why there is no result (yet). Meant for `?`.
 #[derive(Debug)]
 pub(crate) enum Stop {
     /// A modern client has to answer first, and to call again.
@@ -14,7 +14,7 @@ pub(crate) enum Stop {
     Refused(Box<ErrorData>),
     /// The tool ran, and failed in a way that the model should read about.
     Failed(String),
-    /// The user was asked, and would not answer. That's an outcome, no failure.
+    /// The user was asked, and declined. That is an outcome, not a failure.
     Declined(String),
 }
 
@@ -25,7 +25,7 @@ impl From<ErrorData> for Stop {
 }
 
 impl Stop {
-    /// What a `tools/call` is answered.
+    /// The answer to a `tools/call`.
     pub(crate) fn of_tool(end: Result<CallToolResult, Self>) -> Result<CallToolResponse, ErrorData> {
         match end {
             Ok(result) => Ok(result.into()),
@@ -36,7 +36,7 @@ impl Stop {
         }
     }
 
-    /// What a `prompts/get` is answered. A prompt has no failed result, so that both of those are errors.
+    /// The answer to a `prompts/get`. A prompt has no failed result, so `Failed` and `Declined` are errors.
     pub(crate) fn of_prompt(end: Result<GetPromptResult, Self>) -> Result<GetPromptResponse, ErrorData> {
         match end {
             Ok(result) => Ok(result.into()),

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{answers::Answers, demo::Demo, era::Dialect, questions::Questions, seal::Kept, stop::Stop};
 
-/// What `tools/call` and `prompts/get` have in common.
+/// The common parts of `tools/call` and `prompts/get`.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     pub(crate) demo: &'a Demo,
@@ -28,18 +28,18 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// An argument that must be there, and text.
+    /// A required text argument.
     pub(crate) fn text(&self, name: &str) -> Result<&str, Stop> {
         let text = self.arguments.get(name).and_then(Value::as_str);
         text.ok_or_else(|| Stop::Failed(format!("the argument {name} has to be a string")))
     }
 
-    /// An argument that is text if it is there.
+    /// An optional text argument.
     pub(crate) fn text_or<'t>(&'t self, name: &str, default: &'t str) -> Result<&'t str, Stop> {
         if self.arguments.contains_key(name) { self.text(name) } else { Ok(default) }
     }
 
-    /// An argument that is a whole number up to `most`, if it is there.
+    /// An optional argument, a whole number up to `most`.
     pub(crate) fn whole_or(&self, name: &str, default: u64, most: u64) -> Result<u64, Stop> {
         let Some(value) = self.arguments.get(name) else { return Ok(default) };
         let whole = value.as_u64().filter(|whole| *whole <= most);
@@ -48,20 +48,20 @@ impl Turn<'_> {
         })
     }
 
-    /// Reports progress, if the caller wants reports.
+    /// Reports progress, if the caller wants that.
     pub(crate) async fn progress(&self, done: u64, total: u64, message: &str) {
         let Some(token) = self.context.meta.get_progress_token() else { return };
         // f64 is what the protocol has; both counts are far below 2^53.
         let report =
             ProgressNotificationParam::new(token, done as f64).with_total(total as f64).with_message(message);
-        // A client that is gone needs no report. The call's own end will tell.
+        // A client that is gone needs no report; the end of the call will show it.
         let _gone = self.context.peer.notify_progress(report).await;
     }
 
     /// Sends a log message, if the client wants messages of that level.
     ///
-    /// A modern client says so in each request, else nothing may be sent (2026-07-28, server/utilities/logging). A legacy one says so
-    /// once, and gets everything until then.
+    /// A modern client sets the level in each request, else nothing may be sent (2026-07-28, server/utilities/logging). A legacy one sets
+    /// it once, and gets everything until then.
     pub(crate) async fn log(&self, level: LoggingLevel, message: &str) {
         let wanted = match self.dialect {
             Dialect::Modern => self.context.meta.log_level(),
@@ -74,7 +74,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Waits, and ends the turn if it is cancelled meanwhile.
+    /// Waits; ends the turn if it is cancelled meanwhile.
     pub(crate) async fn pause(&self, pause: Duration) -> Result<(), Stop> {
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
@@ -82,28 +82,28 @@ impl Turn<'_> {
         }
     }
 
-    /// What the client declared that it can do.
+    /// The capabilities that the client declared.
     pub(crate) fn declared(&self) -> ClientCapabilities {
         self.context.client_capabilities().unwrap_or_default()
     }
 
-    /// Puts questions to the client. A modern client's answers may have come with the request already.
+    /// Asks the client. A modern client's answers may have come with the request already.
     pub(crate) async fn ask(&self, questions: Questions) -> Result<Answers, Stop> {
         self.put(questions, None).await
     }
 
-    /// The same, where a modern client has to carry a state: answers that come without that state don't count.
+    /// Like [`ask`](Self::ask), with a state that a modern client has to return: answers without that state don't count.
     pub(crate) async fn ask_with_state(&self, questions: Questions, state: &Kept) -> Result<Answers, Stop> {
         self.put(questions, Some(state)).await
     }
 
-    /// The state that came with the request. One that this server did not seal for this subject is refused.
+    /// The state in the request. One that this server did not seal for this subject is refused.
     pub(crate) fn kept(&self) -> Result<Option<Kept>, Stop> {
         let open = |sealed: &String| self.demo.server.seal.open(&self.subject(), sealed);
         Ok(self.state.as_ref().map(open).transpose()?)
     }
 
-    /// What a state is bound to. The members of JSON objects are sorted here, so that the same arguments always read the same.
+    /// The subject that a state is bound to. Members of JSON objects are sorted, so that equal arguments always give the same text.
     fn subject(&self) -> String {
         format!("{} {} {}", self.method, self.name, Value::Object(self.arguments.clone()))
     }

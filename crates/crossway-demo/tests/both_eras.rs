@@ -1,4 +1,4 @@
-//! Every tool, prompt and resource, asked by a legacy client and by a modern one.
+//! Every tool, prompt and resource, requested by a legacy client and by a modern one.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(
     deprecated,
@@ -14,7 +14,7 @@ use rmcp::model::*;
 use serde_json::{Value, json};
 use support::{Willing, both, call, client, code, connect, text, tool};
 
-/// Each tool, with arguments, and what its first text begins with.
+/// Each tool, with arguments and the beginning of its first text.
 fn calls() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("test_simple_text", json!({}), "This is a simple text response for testing."),

@@ -1,4 +1,4 @@
-//! Who is told of changes.
+//! Notifications of changes.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(deprecated, reason = "resources/subscribe is legacy-only, and tested here")]
 
@@ -97,7 +97,7 @@ async fn a_session_that_ended_is_told_nothing() {
     let client = connect(&demo, Willing::new().0, modern()).await;
     assert_eq!(text(&call(&client, "test_trigger_tool_change", json!({})).await), "Listeners told: 1.");
     gone.cancel().await.unwrap();
-    // The server sees the closed pipe on its own time. Each call gives it a turn, and it needs few.
+    // The server notices the closed pipe in its own time. Each call gives it a turn, and it needs few.
     let mut told = String::new();
     for _ in 0..100 {
         told = text(&call(&client, "test_trigger_tool_change", json!({})).await).to_owned();
@@ -117,7 +117,7 @@ async fn a_listener_that_does_not_read_holds_up_nobody_for_long() {
     stuck.initialize("2025-11-25").await;
     let client = connect(&demo, Willing::new().0, LEGACY).await;
     let begun = tokio::time::Instant::now();
-    // What fits into the pipe is taken; then each change waits for its second, and no longer.
+    // Notifications that fit into the pipe are accepted; then each change waits for its second, and no longer.
     for _ in 0..10 {
         call(&client, "test_trigger_tool_change", json!({})).await;
     }

@@ -1,4 +1,4 @@
-//! What each era speaks, and how it refuses the other.
+//! The revisions of each era, and refusals of the others.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;

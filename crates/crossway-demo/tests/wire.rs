@@ -1,4 +1,4 @@
-//! What goes over the wire, message by message.
+//! The messages on the wire, one by one.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -198,7 +198,7 @@ async fn a_stream_closer_is_used_once_where_there_is_one() {
         counter.fetch_add(1, Ordering::Relaxed);
     });
 
-    /// As a transport of someone else's has it.
+    /// The closer in another crate's transport.
     #[derive(Clone)]
     struct Theirs(StreamCloser);
 
@@ -211,7 +211,7 @@ async fn a_stream_closer_is_used_once_where_there_is_one() {
     assert_eq!(reconnected(told, closer, &closed).await, 2, "nobody looks there");
 }
 
-/// Calls the tool over a transport that has `extension`, and returns how often streams were closed since the test began.
+/// Calls the tool over a transport with this `extension`, and returns how often streams were closed since the test began.
 async fn reconnected<T: Clone + Send + Sync + 'static>(demo: Demo, extension: T, closed: &AtomicU32) -> u32 {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let (reader, writer) = tokio::io::split(theirs);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{Entry, Outcome, nothing, said};
 use crate::{listeners::Change, resources, turn::Turn};
 
-/// The tool whose description is what changes in the list of tools.
+/// The tool whose description changes in the list of tools.
 pub(super) const TOOL_CHANGE: &str = "test_trigger_tool_change";
 
 pub(super) const ENTRIES: &[Entry] = &[

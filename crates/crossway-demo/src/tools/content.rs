@@ -79,7 +79,7 @@ fn all(content: Vec<ContentBlock>) -> Outcome {
     Ok(CallToolResult::success(content))
 }
 
-/// A resource of the server's own, so that a client that reads it by its URI finds the same.
+/// A resource of the server's own: a client that reads its URI gets the same.
 fn embedded(turn: &Turn<'_>, uri: &str) -> Result<ContentBlock, Stop> {
     let contents: ResourceContents = resources::contents(turn.demo, uri)?;
     Ok(ContentBlock::resource(contents))

@@ -1,4 +1,4 @@
-//! The table of tools, from which they are listed and called.
+//! The table of tools, for listing and calling them.
 
 mod changes;
 mod content;
@@ -21,12 +21,12 @@ use crate::{stop::Stop, turn::Turn};
 type Outcome = Result<CallToolResult, Stop>;
 type Running<'t> = Pin<Box<dyn Future<Output = Outcome> + Send + 't>>;
 
-/// A tool: what is said of it in the list, and what it does.
+/// A tool: its description in the list, and its function.
 struct Entry {
     name: &'static str,
     about: &'static str,
     input: fn() -> Value,
-    /// Whether it changes anything of the server.
+    /// Whether it changes the server's state.
     changes: bool,
     run: for<'t> fn(&'t Turn<'t>) -> Running<'t>,
 }
@@ -43,7 +43,7 @@ impl Entry {
     }
 }
 
-/// All of them. `test_simple_text` comes first: whoever tries a server calls its first tool, without arguments.
+/// All tools. `test_simple_text` comes first: people who try a server call its first tool, without arguments.
 fn entries() -> impl Iterator<Item = &'static Entry> {
     [
         content::ENTRIES,
@@ -60,7 +60,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
 
 static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| entries().map(Entry::tool).collect());
 
-/// All tools, as `tools/list` has them after so many changes.
+/// All tools, as in `tools/list` after this number of changes.
 pub(crate) fn list(changes: u64) -> Vec<Tool> {
     let mut tools = TOOLS.clone();
     if changes > 0 {
@@ -72,7 +72,7 @@ pub(crate) fn list(changes: u64) -> Vec<Tool> {
     tools
 }
 
-/// One tool, by its name.
+/// Finds a tool by its name.
 pub(crate) fn find(name: &str) -> Option<Tool> {
     TOOLS.iter().find(|tool| tool.name == name).cloned()
 }

@@ -1,6 +1,6 @@
 //! Tools that need the client's input, in one round or more (2026-07-28, basic/patterns/mrtr).
 //!
-//! On a legacy session the very same code asks by requests of the server.
+//! On a legacy session the same code sends requests to the client.
 
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
-/// A form of one field that has to be filled in.
+/// A form with one required field.
 fn one(field: &str, kind: &str) -> Value {
     json!({"type": "object", "properties": {field: {"type": kind}}, "required": [field]})
 }
@@ -97,7 +97,7 @@ async fn roots(turn: &Turn<'_>) -> Outcome {
 }
 
 async fn state(turn: &Turn<'_>) -> Outcome {
-    // A bad state is refused before anything else, answers or none.
+    // A bad state is refused first, with or without answers.
     turn.kept()?;
     let questions = Questions::new().form("confirm", "Please confirm", one("ok", "boolean"))?;
     let answers = turn.ask_with_state(questions, &Kept::new(1, "")).await?;

@@ -70,7 +70,7 @@ async fn progress(turn: &Turn<'_>) -> Outcome {
     said("The tool has reported its progress.")
 }
 
-/// A log message goes first: it makes a transport that answers as JSON where it can open the stream that is to be closed.
+/// A log message goes first: a transport that prefers JSON answers then opens the stream that is to be closed.
 async fn reconnection(turn: &Turn<'_>) -> Outcome {
     turn.log(LoggingLevel::Info, "Closing the stream of this call").await;
     if let Some(closer) = turn.demo.stream_closer(&turn.context.extensions) {

@@ -1,4 +1,4 @@
-//! A client that answers everything it is asked, and one that speaks raw JSON.
+//! A client that answers every question, and one that speaks raw JSON.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(
     deprecated,
@@ -146,12 +146,12 @@ pub(crate) async fn connect(demo: &Demo, client: Willing, lifecycle: ClientLifec
     client.serve_with_lifecycle(ours, lifecycle).await.unwrap()
 }
 
-/// A client that keeps nothing of what it hears, on a server of its own.
+/// A client that drops notifications, with a server of its own.
 pub(crate) async fn client(lifecycle: ClientLifecycleMode) -> Client {
     connect(&Demo::new(Era::Both), Willing::new().0, lifecycle).await
 }
 
-/// Serves until the pipe closes. A client that the server refuses is the matter of the client's side of the test.
+/// Serves until the pipe closes. If the server refuses the client, the client's side of the test sees that.
 pub(crate) fn serve(demo: Demo, pipe: DuplexStream) {
     tokio::spawn(async move {
         if let Ok(serving) = demo.serve(pipe).await {
