@@ -173,7 +173,7 @@ impl Outcome {
         median(figures)
     }
 
-    /// The median of a figure over runs of set-ups, likewise.
+    /// The median of a figure over runs of set-ups; a fault in crossway's runs fails the row.
     fn set_ups(
         &mut self,
         results: &Results,
@@ -188,7 +188,7 @@ impl Outcome {
         median(figures)
     }
 
-    /// The median of a figure over errands, likewise.
+    /// The median of a figure over errands; a fault in crossway's runs fails the row.
     fn errands(
         &mut self,
         results: &Results,

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{stop::Stop, turn::Turn};
 
-/// What a tool's function returns.
+/// The return value of a tool's function.
 type Outcome = Result<CallToolResult, Stop>;
 type Running<'t> = Pin<Box<dyn Future<Output = Outcome> + Send + 't>>;
 

@@ -187,7 +187,7 @@ impl fmt::Debug for HttpSseUpstream {
     }
 }
 
-/// A session's link, which refuses modern requests: this transport was removed before modern revisions.
+/// A session's link, which refuses modern requests: this transport predates them.
 struct LegacyOnly(Link);
 
 impl Connection for LegacyOnly {

@@ -70,7 +70,7 @@ impl Incoming {
 }
 
 impl HttpClient {
-    /// A client with this TLS config, which must not set ALPN: HTTP/1.1 is spoken.
+    /// A client with this TLS config, but without ALPN: HTTP/1.1 is spoken.
     #[must_use]
     pub fn with_tls(config: Arc<ClientConfig>) -> Self {
         Self(Arc::new(Shared { own: Some(config), ..Shared::default() }))

@@ -13,7 +13,7 @@ use super::Body;
 ///
 /// # Cancel safety
 ///
-/// Dropping it cancels its call, and the upstream is told.
+/// Dropping the future cancels its call, also at the upstream.
 pub struct ResponseFuture(Pin<Box<dyn Future<Output = Response<Body>> + Send>>);
 
 impl ResponseFuture {

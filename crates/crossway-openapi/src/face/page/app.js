@@ -7,7 +7,7 @@ function element(name, properties, ...children) {
   return made;
 }
 
-// What a reference within the document refers to.
+// Follows references within the document.
 function follow(api, schema) {
   let at = schema;
   for (let steps = 0; at && at.$ref && steps < 16; steps += 1) {
@@ -16,7 +16,7 @@ function follow(api, schema) {
   return at || {};
 }
 
-// A value that fits a schema, for a start.
+// An example value for a schema.
 function example(api, schema, depth) {
   const { type, properties, required, items, ...rest } = follow(api, schema);
   if ("default" in rest) return rest.default;
