@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::faces::encode_name;
 
-/// The URLs, those of servers below their names too; for people, also what to do with them.
+/// Returns the URLs of the MCP endpoints, including those of named servers. For people, adds examples of their use.
 #[must_use]
 pub(crate) fn text(
     address: SocketAddr,
@@ -31,7 +31,7 @@ pub(crate) fn text(
     text
 }
 
-/// The documents and their pages, those of servers below `prefix` and their names too.
+/// Returns the URLs of the OpenAPI document and its page, and of the documents of named servers below `prefix`.
 #[must_use]
 pub(crate) fn of_tools(address: SocketAddr, is_secure: bool, prefix: &str, named: &[String]) -> String {
     let scheme = if is_secure { "https" } else { "http" };
@@ -41,7 +41,7 @@ pub(crate) fn of_tools(address: SocketAddr, is_secure: bool, prefix: &str, named
     text
 }
 
-/// Servers by their names, and where each is.
+/// Lists named servers with their URLs, one per line.
 fn list(named: &[String], base: &str, at: &str) -> String {
     let shown = |name: &String| name.replace(char::is_control, "?");
     let width = named.iter().map(|name| shown(name).chars().count()).max().unwrap_or_default().max(15);
@@ -52,7 +52,7 @@ fn list(named: &[String], base: &str, at: &str) -> String {
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"0"}}}"#;
 
-/// An address that clients on this machine can call.
+/// Returns an address that clients on this machine can connect to.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let mut address = address;
     if address.ip().is_unspecified() {

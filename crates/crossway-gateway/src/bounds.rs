@@ -1,6 +1,6 @@
 //! `crossway limits`: every bound of every crate, in one table.
 //!
-//! The table is made of the `limits.rs` of the crates by a test (`tests/limits.rs`), which fails when one of them has changed.
+//! A test (`tests/limits.rs`) generates the table from the crates' `limits.rs`, and fails when one of them has changed.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -10,19 +10,19 @@ use serde::Deserialize;
 /// A bound.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Bound {
-    /// The crate that it is of.
+    /// The crate that defines it.
     pub of: String,
-    /// What the code calls it.
+    /// Its name in the code.
     pub name: String,
-    /// Its value.
+    /// The default value.
     pub default: String,
-    /// What it is counted in: `bytes`, `time` or `count`.
+    /// The unit: `bytes`, `time` or `count`.
     pub unit: String,
-    /// What it bounds, and why at this.
+    /// What it bounds, and the reason for the value.
     pub reason: String,
 }
 
-/// Those that the config sets: crate, name, key.
+/// The bounds that can be set in the config: crate, name, key.
 pub const SET: [(&str, &str, &str); 20] = [
     ("crossway-router", "GUARD_CONCURRENT", "upstreams.*.limits.concurrent"),
     ("crossway-router", "GUARD_QUEUED", "upstreams.*.limits.queued"),
@@ -46,18 +46,18 @@ pub const SET: [(&str, &str, &str); 20] = [
     ("crossway-layers", "AUDIT_CALLS", "audit.calls"),
 ];
 
-/// All of them, by crate and in the order of its `limits.rs`.
+/// Returns all bounds, by crate and in the order of its `limits.rs`.
 ///
 /// # Panics
 ///
-/// Never: the table is part of the program, and a test reads it.
+/// Never: the table is compiled in, and a test reads it.
 #[must_use]
 pub fn bounds() -> Vec<Bound> {
     serde_json::from_str(include_str!("bounds.json")).unwrap_or_default()
 }
 
 impl Bound {
-    /// The key of the config that sets it.
+    /// The config key that sets this bound, if there is one.
     #[must_use]
     pub fn key(&self) -> Option<&'static str> {
         let is_this = |set: &&(&str, &str, &str)| set.0 == self.of && set.1 == self.name;
@@ -65,7 +65,7 @@ impl Bound {
     }
 }
 
-/// Writes the table for people: a bound a paragraph.
+/// Writes the table for people, with a paragraph for each bound.
 ///
 /// # Errors
 ///
@@ -84,7 +84,7 @@ pub fn limits(out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// The table for the documentation, in Markdown.
+/// Returns the table for the documentation, in Markdown.
 #[must_use]
 pub fn limits_page() -> String {
     let mut page = String::from(

@@ -1,7 +1,7 @@
 //! CORS and origin checks of requests from web pages, before any other handling.
 //!
-//! Each face checks its requests by itself. But a browser asks without the credentials that its page is going to send, and a page has to
-//! be able to read a 401 that says where to get some, so both has to be seen to in front of what finds out who calls.
+//! Each face checks its own requests. But a browser sends preflight requests without credentials, and a page has to be able to read a
+//! 401 that says where to get some, so both are handled in front of authentication.
 
 use std::convert::Infallible;
 use std::future::Ready;
@@ -19,7 +19,7 @@ use tower_service::Service;
 
 use crate::faces::is_of_mcp;
 
-/// A service whose requests from web pages are looked at first. Others go on as they came.
+/// A service that checks requests from web pages first. Other requests pass unchanged.
 #[derive(Clone)]
 pub(crate) struct CorsService<S> {
     allowed: Arc<(AllowedHosts, AllowedOrigins)>,
@@ -27,12 +27,12 @@ pub(crate) struct CorsService<S> {
 }
 
 impl<S> CorsService<S> {
-    /// Stands before `inner`.
+    /// Wraps `inner`.
     pub(crate) fn new(hosts: AllowedHosts, origins: AllowedOrigins, inner: S) -> Self {
         Self { allowed: Arc::new((hosts, origins)), inner }
     }
 
-    /// Whether the page that a request comes from may make it.
+    /// Checks that the page that sent a request is allowed to.
     fn check<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
         let (hosts, origins) = &*self.allowed;
         let host = hosts.check(request.headers(), request.uri())?;
@@ -72,7 +72,7 @@ where
     }
 }
 
-/// A refusal, as the face tells it that the request is for.
+/// Returns a refusal in the form of the face that the request is for.
 fn refused(refusal: &Refusal, is_of_mcp: bool) -> Response<Full<Bytes>> {
     let told = match is_of_mcp {
         true => serde_json::json!({
@@ -88,17 +88,17 @@ fn refused(refusal: &Refusal, is_of_mcp: bool) -> Response<Full<Bytes>> {
     response
 }
 
-/// The service's response, which its page may read, or one of ours.
+/// The service's response, which the page may read, or one of this layer.
 #[pin_project(project = Projection)]
 pub(crate) enum CorsFuture<F> {
-    /// The service's.
+    /// The service's response.
     Passed {
-        /// Who may read it.
+        /// The origin that may read it.
         page: CorsOrigin,
         #[pin]
         future: F,
     },
-    /// Ours.
+    /// A response of this layer.
     Answered(Ready<Response<Full<Bytes>>>),
 }
 

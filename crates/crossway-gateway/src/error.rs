@@ -10,7 +10,7 @@ pub enum RunError {
     /// The command line can't be carried out.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// What was asked of `crossway openapi` can't be carried out.
+    /// The arguments of `crossway openapi` can't be carried out.
     #[error(transparent)]
     OpenApi(#[from] crate::OpenApiError),
     /// The file of servers can't be used.
@@ -40,7 +40,7 @@ pub enum RunError {
     /// OpenTelemetry's variables can't be read.
     #[error(transparent)]
     Otlp(#[from] crate::otlp::OtlpError),
-    /// The service manager can't be told anything.
+    /// The service manager can't be notified.
     #[cfg(unix)]
     #[error(transparent)]
     Notify(#[from] crate::systemd::NotifyError),
@@ -56,10 +56,10 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
-    /// What was asked about a call can't be answered.
+    /// A question about a call can't be answered.
     #[error("{0}")]
     Question(String),
-    /// What was asked about is not there.
+    /// The config does not have what was named.
     #[error("the config has no {0}")]
     Unknown(String),
     /// The system has no randomness.
@@ -68,7 +68,7 @@ pub enum RunError {
     /// Standard input or output broke.
     #[error("standard input or output broke")]
     Stdio(#[source] std::io::Error),
-    /// A client on standard input has closed it before there was anything to ask.
+    /// The client closed standard input before the URL answered.
     #[error("standard input was closed before the URL has answered")]
     Left,
     /// Signals can't be listened for.
@@ -77,7 +77,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// The process's exit code: 2 when the command line is to blame, 1 for what failed on the way.
+    /// The process's exit code: 2 for mistakes on the command line, 1 for later failures.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -95,7 +95,7 @@ impl RunError {
     }
 }
 
-/// An error with its causes, as one line.
+/// Formats an error and its causes as one line.
 pub(crate) fn told(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

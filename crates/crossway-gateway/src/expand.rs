@@ -1,6 +1,6 @@
 //! Expands environment variables in texts of the user.
 
-/// What is wrong with the variables in a text. It never shows the text, which may hold a secret.
+/// What is wrong with the variables in a text. The text itself is never shown, because it may contain a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExpandError {
@@ -12,15 +12,15 @@ pub enum ExpandError {
         "the environment variable {0} is not set; set it, or write ${{{0}:-DEFAULT}} where that is no secret"
     )]
     NotSet(String),
-    /// It names what editors fill in, such as `${input:key}` of VS Code.
+    /// The text has a variable that editors fill in, such as `${input:key}` of VS Code.
     #[error(
         "${{{0}}} is filled in by an editor; write an environment variable in its place, such as ${{KEY}}"
     )]
     OfEditors(String),
 }
 
-/// Puts values in the place of `${NAME}`, `${env:NAME}` and `${NAME:-DEFAULT}`; `lookup` gives a variable's value. As in a shell, a default
-/// stands for a variable that is empty too, and may have variables in it.
+/// Replaces `${NAME}`, `${env:NAME}` and `${NAME:-DEFAULT}` by values; `lookup` returns a variable's value. As in a shell, the default is
+/// also used for an empty variable, and may contain variables.
 ///
 /// # Errors
 ///
@@ -29,17 +29,17 @@ pub fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Str
     expanded(text, lookup).map(|expanded| expanded.text)
 }
 
-/// A text with values in the place of its variables.
+/// A text whose variables were replaced.
 pub(crate) struct Expanded {
     pub(crate) text: String,
-    /// Whether a default says something of its own, be it used or not.
+    /// Whether a default, used or not, has text of its own besides variables.
     pub(crate) has_default: bool,
 }
 
-/// The same, with what is to be known of the defaults.
+/// Like [`expand`], and also tells about the defaults.
 pub(crate) fn expanded(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Expanded, ExpandError> {
     let mut expanded = Expanded { text: String::new(), has_default: false };
-    // Of each default that is open here, whether it is used.
+    // For each default that is open at this point: whether it is used.
     let mut open: Vec<bool> = Vec::new();
     let mut rest = text;
     loop {

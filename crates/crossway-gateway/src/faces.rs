@@ -23,44 +23,44 @@ use tower_service::Service;
 use crate::limits::NAMES_TOLD;
 use crate::tools::Tools;
 
-/// What is said where nothing is.
+/// The answer at unknown paths.
 const NOT_HERE: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"nothing is here: Streamable HTTP is at /mcp, HTTP+SSE at /sse"}}"#;
 
-/// The same, where tools are OpenAPI as well.
+/// The answer at unknown paths if OpenAPI is served as well.
 const NOT_HERE_EITHER: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"nothing is here: Streamable HTTP is at /mcp, HTTP+SSE at /sse, OpenAPI at /openapi.json"}}"#;
 
-/// The same, as the OpenAPI face tells failures.
+/// The answer at unknown paths, in the form of the OpenAPI face's errors.
 const NOTHING_HERE: &str = r#"{"detail":{"message":"nothing is here: the document is at openapi.json, a page about it at docs, and each tool takes POST at its name"}}"#;
 
 /// The faces of one upstream.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    /// None where tools alone are served.
+    /// `None` if only OpenAPI is served.
     mcp: Option<(StreamableHttp, HttpSse)>,
     tools: Option<Tools>,
 }
 
 impl Pair {
-    /// Streamable HTTP and HTTP+SSE, which has to be at `/sse` and `/message`.
+    /// Creates a pair of Streamable HTTP and HTTP+SSE, which has to be at `/sse` and `/message`.
     #[must_use]
     pub fn new(mcp: StreamableHttp, sse: HttpSse) -> Self {
         Self { mcp: Some((mcp, sse)), tools: None }
     }
 
-    /// OpenAPI alone.
+    /// Creates a pair that serves only OpenAPI.
     #[must_use]
     pub fn of_tools(tools: Tools) -> Self {
         Self { mcp: None, tools: Some(tools) }
     }
 
-    /// OpenAPI as well.
+    /// Sets the OpenAPI face to serve as well.
     #[must_use]
     pub fn with_tools(mut self, tools: Option<Tools>) -> Self {
         self.tools = tools;
         self
     }
 
-    /// From now on there are no new sessions; what is in flight goes on.
+    /// Accepts no new sessions from now on; calls in flight continue.
     pub fn drain(&self) {
         if let Some((mcp, sse)) = &self.mcp {
             mcp.drain();
@@ -68,7 +68,7 @@ impl Pair {
         }
     }
 
-    /// Ends what is left.
+    /// Ends the remaining sessions and calls.
     pub async fn close(&self) {
         if let Some((mcp, sse)) = &self.mcp {
             sse.close();
@@ -80,14 +80,14 @@ impl Pair {
         }
     }
 
-    /// Sends a request to the face that it is for.
+    /// Sends a request to its face.
     fn call(&self, request: Request<Incoming>) -> FaceFuture {
         match (Face::of(request.uri().path()), &self.mcp, &self.tools) {
             (Some(Face::Mcp), Some((mcp, _)), _) => FaceFuture::Mcp(mcp.clone().call(request)),
             (Some(Face::Sse), Some((_, sse)), _) => FaceFuture::Sse(sse.clone().call(request)),
-            // No tool is there, and what else there is the OpenAPI face does not know.
+            // No tool has this path, and the OpenAPI face does not know about the other faces.
             (_, Some(_), Some(_)) if request.uri().path() == "/" => FaceFuture::not_here(NOT_HERE_EITHER),
-            // The page finds its files beside `docs`.
+            // The page's links to its files are relative to `docs`, without a slash.
             (_, _, Some(_))
                 if request.uri().path() == "/docs/"
                     && matches!(*request.method(), Method::GET | Method::HEAD) =>
@@ -100,26 +100,26 @@ impl Pair {
     }
 }
 
-/// Sends each request to the face whose path it has. Clones share the faces.
+/// Sends each request to a face by its path. Clones share the faces.
 #[derive(Debug, Clone)]
 pub struct Faces(Arc<All>);
 
 #[derive(Debug)]
 struct All {
     root: Pair,
-    /// Whether callers who name no server are told the names of all.
+    /// Whether the answer to an unknown name lists all names.
     tells_names: bool,
     named: RwLock<HashMap<String, Pair>>,
 }
 
 impl Faces {
-    /// Serves `root` at the root.
+    /// Creates faces with `root` at the root.
     #[must_use]
     pub fn new(root: Pair) -> Self {
         Self::with(root, false)
     }
 
-    /// The same for callers who may know the names of all that is served: they are told them where they ask for another.
+    /// Like [`new`](Self::new), for callers who may know the names of all servers: the answer to an unknown name lists them.
     #[must_use]
     pub fn telling_names(root: Pair) -> Self {
         Self::with(root, true)
@@ -129,22 +129,22 @@ impl Faces {
         Self(Arc::new(All { root, tells_names, named: RwLock::default() }))
     }
 
-    /// Serves a pair below `/{name}`. Gives back the one that was there before.
+    /// Serves a pair below `/{name}`. Returns the previous pair of that name.
     pub fn insert(&self, name: &str, pair: Pair) -> Option<Pair> {
         self.0.named.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), pair)
     }
 
-    /// Serves nothing below `/{name}` any more.
+    /// Stops serving below `/{name}`, and returns the pair that was there.
     pub fn remove(&self, name: &str) -> Option<Pair> {
         self.0.named.write().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
-    /// From now on there are no new sessions; what is in flight goes on.
+    /// Accepts no new sessions from now on; calls in flight continue.
     pub fn drain(&self) {
         self.pairs().iter().for_each(Pair::drain);
     }
 
-    /// How many sessions are open: over Streamable HTTP, and over HTTP+SSE.
+    /// The numbers of open sessions: over Streamable HTTP, and over HTTP+SSE.
     #[must_use]
     pub fn sessions(&self) -> (usize, usize) {
         let pairs = self.pairs();
@@ -152,7 +152,7 @@ impl Faces {
         (mcp.clone().map(|(mcp, _)| mcp.sessions()).sum(), mcp.map(|(_, sse)| sse.sessions()).sum())
     }
 
-    /// Ends what is left.
+    /// Ends the remaining sessions and calls.
     pub async fn close(&self) {
         let pairs = self.pairs();
         futures_util::future::join_all(pairs.iter().map(Pair::close)).await;
@@ -188,7 +188,7 @@ impl Service<Request<Incoming>> for Faces {
 }
 
 impl Faces {
-    /// Sends a request to the face that it is for.
+    /// Sends a request to its face.
     pub(crate) fn send(&self, mut request: Request<Incoming>) -> FaceFuture {
         let below = segment_of_name(request.uri().path())
             .and_then(|(segment, length)| Some((self.named(segment)?, length)));
@@ -206,7 +206,7 @@ impl Faces {
 }
 
 impl Faces {
-    /// The answer below a name that nothing has.
+    /// Returns the answer below an unknown name.
     fn not_named(&self) -> FaceFuture {
         if !self.0.tells_names {
             return FaceFuture::nowhere();
@@ -235,37 +235,37 @@ impl Face {
     fn of(path: &str) -> Option<Self> {
         match path {
             "/mcp" | "/mcp/" => Some(Self::Mcp),
-            // No slash behind it: what its stream tells the client is relative to its path.
+            // No trailing slash: the endpoint that its stream gives the client is relative to the path.
             "/sse" | "/message" => Some(Self::Sse),
             _ => None,
         }
     }
 }
 
-/// The name in a path to a face below one, without percent signs.
+/// Returns the server's name in a path, percent-decoded, if the path has one.
 pub(crate) fn name_in(path: &str) -> Option<Cow<'_, str>> {
     decode(segment_of_name(path)?.0)
 }
 
-/// Whether a path leads to a face of MCP.
+/// Whether a path belongs to an MCP face.
 pub(crate) fn is_of_mcp(path: &str) -> bool {
     Face::of(path).is_some()
         || first_segment(path).is_some_and(|(_, length)| Face::of(&path[length..]).is_some())
 }
 
-/// Whether a path leads to an OpenAPI document, or to the page about one.
+/// Whether a path belongs to an OpenAPI document or its page.
 pub(crate) fn is_of_document(path: &str) -> bool {
     ["/openapi.json", "/docs", "/docs/app.js", "/docs/app.css"].iter().any(|end| path.ends_with(end))
 }
 
-/// A path's first segment and its length, if it is a name.
+/// Returns a path's first segment and its length with the slash, if it is a name.
 fn segment_of_name(path: &str) -> Option<(&str, usize)> {
     let is_roots = path.starts_with("/docs/app.");
     first_segment(path).filter(|_| !is_roots && Face::of(path).is_none())
 }
 
-/// The path of the MCP endpoint that a request's path is of, as clients are to write it; whether anything is there is not asked. Messages
-/// of HTTP+SSE are of the endpoint that opened their stream.
+/// Returns the canonical path of the MCP endpoint that a request's path belongs to, without checking that anything is served there.
+/// Messages of HTTP+SSE belong to the endpoint that opened their stream.
 pub(crate) fn endpoint(path: &str) -> Option<String> {
     let written = |face| match face {
         Face::Mcp => "/mcp",
@@ -279,14 +279,14 @@ pub(crate) fn endpoint(path: &str) -> Option<String> {
     Some(format!("/{}{}", encode_name(&decode(segment)?), written(face)))
 }
 
-/// A path's first segment as it is written, and the length of it with its slash.
+/// Returns a path's first segment, still percent-encoded, and its length with the slash.
 fn first_segment(path: &str) -> Option<(&str, usize)> {
     let rest = path.strip_prefix('/')?;
     let segment = &rest[..rest.find('/')?];
     Some((segment, segment.len() + 1))
 }
 
-/// Takes the first `length` bytes of the path away. The face then finds itself where it is without a name before it.
+/// Removes the first `length` bytes of the path, so that the face sees its path without the name.
 fn cut_path(uri: &mut Uri, length: usize) {
     let rest = uri.path_and_query().map_or("/", |path| &path.as_str()[length..]);
     if let Ok(path) = rest.parse::<PathAndQuery>() {
@@ -296,21 +296,21 @@ fn cut_path(uri: &mut Uri, length: usize) {
     }
 }
 
-/// A path segment without its percent signs (RFC 3986, section 2.1); `None` for what is not UTF-8 then.
+/// Percent-decodes a path segment (RFC 3986, section 2.1). Returns `None` if the result is not UTF-8.
 fn decode(segment: &str) -> Option<Cow<'_, str>> {
     percent_encoding::percent_decode_str(segment).decode_utf8().ok()
 }
 
-/// A name as it stands in a URL's path.
+/// Percent-encodes a name for a URL's path.
 #[must_use]
 pub fn encode_name(name: &str) -> String {
-    /// All but what RFC 3986 calls unreserved.
+    /// All characters except those that RFC 3986 calls unreserved.
     const RESERVED: percent_encoding::AsciiSet =
         percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     percent_encoding::utf8_percent_encode(name, &RESERVED).to_string()
 }
 
-/// An answer of none of the faces, JSON text.
+/// Returns a JSON response that comes from no face.
 pub(crate) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Response<FaceBody> {
     let mut response = Response::new(Either::Right(Either::Right(Full::from(body.into()))));
     *response.status_mut() = status;
@@ -320,30 +320,30 @@ pub(crate) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Response<Fac
 
 type McpBody = crossway_streamable_http::server::Body;
 type SseBody = crossway_http_sse::Body;
-/// A body of a face.
+/// The body of a face's response.
 pub type FaceBody = Either<McpBody, Either<SseBody, Full<Bytes>>>;
 
-/// The response of a face.
+/// The future of a face's response.
 #[pin_project(project = FaceFutureProjection)]
 #[expect(clippy::large_enum_variant, reason = "hyper keeps one per connection, of the larger kind")]
 pub enum FaceFuture {
-    /// Of Streamable HTTP.
+    /// From Streamable HTTP.
     Mcp(#[pin] McpFuture),
-    /// Of HTTP+SSE.
+    /// From HTTP+SSE.
     Sse(#[pin] SseFuture),
-    /// Of OpenAPI.
+    /// From OpenAPI.
     Tools(ToolsFuture),
-    /// Of none.
+    /// From no face.
     Nowhere(Ready<Response<FaceBody>>),
 }
 
 impl FaceFuture {
-    /// The answer where nothing is.
+    /// Returns the answer at unknown paths.
     pub(crate) fn nowhere() -> Self {
         Self::not_here(NOT_HERE)
     }
 
-    /// The answer where the same is elsewhere.
+    /// Returns a permanent redirect.
     fn moved(to: &'static str) -> Self {
         let mut response = answer(StatusCode::PERMANENT_REDIRECT, "");
         response.headers_mut().insert(LOCATION, HeaderValue::from_static(to));
@@ -354,7 +354,7 @@ impl FaceFuture {
         Self::Nowhere(std::future::ready(answer(StatusCode::NOT_FOUND, told)))
     }
 
-    /// The same, as the OpenAPI face tells it.
+    /// Returns the answer at unknown paths, in the form of the OpenAPI face's errors.
     pub(crate) fn nothing() -> Self {
         Self::not_here(NOTHING_HERE)
     }

@@ -32,9 +32,9 @@ pub mod tls;
 mod tools;
 pub mod upstream;
 
-/// A command that is being carried out.
+/// The future of a running command.
 ///
-/// Boxed here: the binary would hold all of it once more if it polled futures that only this crate knows the types of.
+/// Boxed here: otherwise the binary would compile the whole future once more.
 pub type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
 pub use bounds::{Bound as Limit, SET, bounds, limits, limits_page};

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let cli = args::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let (code, last) = match run(cli) {
         Ok(code) => (code, None),
-        // Who reads has read enough, as `head` has.
+        // The reader has read enough, such as `head`.
         Err(error) if is_closed_pipe(&error) => (ExitCode::SUCCESS, None),
         Err(error) => (ExitCode::from(exit_code(&error)), Some(format!("crossway: {error:#}"))),
     };
@@ -26,12 +26,12 @@ fn main() -> ExitCode {
     code
 }
 
-/// 2 for a command line that can't be carried out, 1 for what failed on the way.
+/// 2 for mistakes on the command line, 1 for later failures.
 fn exit_code(error: &anyhow::Error) -> u8 {
     error.downcast_ref::<RunError>().map_or(1, RunError::exit_code)
 }
 
-/// Whether nobody reads standard output any more: of what prints and ends.
+/// Whether the reader of standard output is gone.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
@@ -49,7 +49,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Explain(ref args) => {
-            // That it is not permitted must not be taken for that it can't be told.
+            // "Not permitted" exits with 1, so that it differs from "can't be told".
             return Ok(match crossway_gateway::explain(args, &mut std::io::stdout().lock()) {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
@@ -73,7 +73,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             writeln!(std::io::stdout(), "{schema}").context("can't write the schema")?;
             return Ok(ExitCode::SUCCESS);
         }
-        // Its config has a say as well.
+        // The config has a say in the log as well.
         Command::Serve(_) | Command::Health(_) => {}
         Command::OpenApi(ref args) => {
             let log = args.log(&cli.log);
@@ -120,15 +120,15 @@ fn start_log(log: &args::LogArgs) -> Result<(), RunError> {
     Ok(())
 }
 
-/// As many threads as there are processors. A server that is started as a command needs some of these as well, for
-/// each message passes through its processes too: then half as many.
+/// As many threads as processors; half as many in front of a command, whose processes need processors for each message as
+/// well.
 fn threads(in_front_of_a_command: bool) -> NonZeroUsize {
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let wanted = if in_front_of_a_command { processors.get().div_ceil(2) } else { processors.get() };
     NonZeroUsize::new(wanted).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Many clients: so many threads, and as many open files as there may be.
+/// A runtime for many clients, with this many threads and a raised limit of open files.
 fn runtime(threads: NonZeroUsize) -> anyhow::Result<Runtime> {
     #[cfg(unix)]
     crossway_gateway::raise_descriptor_limit();
@@ -139,7 +139,7 @@ fn runtime(threads: NonZeroUsize) -> anyhow::Result<Runtime> {
     builder.worker_threads(threads.get()).enable_all().build().context("can't start threads")
 }
 
-/// One client: one thread, and little memory.
+/// A runtime for one client, with one thread and little memory.
 fn one_thread() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("can't start the runtime")
 }

@@ -1,5 +1,5 @@
-//! Single HTTP requests to services beside the upstreams: a collector, an authorization server, a gateway's probe. Each
-//! has a connection of its own, since one every few seconds needs no pool. Redirects are not followed.
+//! Single HTTP requests to services other than upstreams: a collector, an authorization server, a gateway's probe. Each
+//! opens its own connection, since one every few seconds needs no pool. Redirects are not followed.
 
 use std::io;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use tokio_rustls::TlsConnector;
 
 use crate::error::told;
 
-/// Sends a request to where `url` says, and gives the response with the first `at_most` bytes of room for its body; one that is
-/// longer is an error. Without `at_most` the body is not read.
+/// Sends a request to `url`, and returns the response. A body of more than `at_most` bytes is an error; without `at_most`, the body is
+/// not read.
 pub(crate) async fn ask(
     url: &Uri,
     mut request: Request<Full<Bytes>>,
@@ -46,7 +46,7 @@ pub(crate) async fn ask(
     let dialer = Dialer::new(HttpConnector::new(), proxies.clone());
     let stream = dialer.dial(url).await.map_err(|error| io::Error::other(told(&error)))?;
     if url.scheme_str() == Some("https") {
-        // An IPv6 address stands in brackets in a URL alone.
+        // Only URLs put an IPv6 address in brackets.
         let name =
             ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(io::Error::other)?;
         return send(TlsConnector::from(Arc::new(tls()?)).connect(name, stream).await?, request, at_most)
@@ -77,7 +77,7 @@ async fn send(
     tokio::select! {
         biased;
         response = &mut exchange => response,
-        // It may have ended behind the response.
+        // The connection may have ended after the response.
         ended = connection => match ended {
             Ok(()) => exchange.await,
             Err(error) => Err(io::Error::other(error)),
@@ -85,7 +85,7 @@ async fn send(
     }
 }
 
-/// Trusts what this machine trusts.
+/// Returns a client config that trusts this machine's authorities.
 fn tls() -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -16,18 +16,18 @@ use crate::args::{BridgeArgs, HeaderError, ListenArgs, StdioArgs, TransportArg, 
 use crate::servers::Server;
 use crate::upstream::apis::{ApiKind, ApiPlan};
 
-/// Where to serve, and how.
+/// Where and how to serve.
 #[derive(Debug, Clone)]
 pub struct Serving {
-    /// The address.
+    /// The address to listen on.
     pub address: SocketAddr,
-    /// Host names besides the loopback ones.
+    /// Allowed host names besides the loopback ones.
     pub allow_hosts: Vec<String>,
     /// Web origins that may call.
     pub allow_origins: Vec<String>,
-    /// How long calls in flight get at the end.
+    /// How long calls in flight may take at shutdown.
     pub drain: Duration,
-    /// How long a call may be silent; zero for ever.
+    /// How long a call may be silent; zero means without a limit.
     pub timeout: Duration,
 }
 
@@ -43,7 +43,7 @@ pub enum UpstreamPlan {
 }
 
 impl UpstreamPlan {
-    /// Whether it asks which chat a call belongs to, as webhooks do.
+    /// Whether this upstream needs to know which chat a call belongs to, as webhooks do.
     pub(crate) fn asks_for_chats(&self) -> bool {
         matches!(self, Self::Api(api) if matches!(api.kind, ApiKind::Webhooks(..)))
     }
@@ -56,15 +56,15 @@ pub struct CommandPlan {
     pub program: OsString,
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// Its environment, beside what is inherited.
+    /// Its environment variables, besides the inherited ones.
     pub env: Vec<(OsString, OsString)>,
     /// Its working directory.
     pub cwd: Option<PathBuf>,
-    /// Whether the program has a variable's value in it, which may be a secret.
+    /// Whether the program's name contains a variable's value, which may be a secret.
     pub is_hidden: bool,
 }
 
-/// What is shown in place of a program that has a variable's value in it.
+/// The placeholder that is shown for a program whose name contains a variable's value.
 pub(crate) const HIDDEN: &str = "${..}";
 
 /// A URL to connect to.
@@ -72,11 +72,11 @@ pub(crate) const HIDDEN: &str = "${..}";
 pub struct UrlPlan {
     /// The URL.
     pub url: Url,
-    /// The transport, if it was said.
+    /// The transport, if it was specified.
     pub transport: Option<TransportArg>,
     /// Headers for each request.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Which outgoing proxy requests go through.
+    /// The outgoing proxies for requests.
     pub proxies: Proxies,
 }
 
@@ -96,7 +96,7 @@ pub enum PlanError {
     /// Two servers have one name.
     #[error("two servers are called {0:?}; give each a name of its own")]
     Twice(String),
-    /// A key where sessions are the servers' own.
+    /// A session key for a single server, whose sessions live in one process.
     #[error(
         "--session-key is for several servers with names, merged at /mcp; the sessions of a single server live in one process"
     )]
@@ -109,31 +109,31 @@ pub enum PlanError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file of keys has none.
+    /// The file of keys can't be parsed.
     #[error("{}: {error}", file.display())]
     Key {
         /// The file.
         file: PathBuf,
-        /// What is wrong.
+        /// The error.
         error: KeyError,
     },
-    /// A URL where a command is to be.
+    /// A URL in place of a command.
     #[error("{0} is a URL, and behind `--` stands a command: give it as --upstream {0}")]
     UrlAsCommand(String),
-    /// A command beside servers that have names.
+    /// A command together with named servers.
     #[error("a command behind `--` is a bridge's only server; of several, put it into the --config file")]
     CommandAmongMany,
-    /// A flag that is of no use.
+    /// A flag that has no effect here.
     #[error("{flag} is for {of}; there is {instead}")]
     OutOfPlace {
         /// The flag.
         flag: &'static str,
-        /// What it is for.
+        /// What the flag is for.
         of: &'static str,
-        /// What there is.
+        /// What is there instead.
         instead: &'static str,
     },
-    /// A flag that is about one URL, and would be about several.
+    /// A flag for a single URL, given with several.
     #[error(
         "{flag} is for a single --upstream, and would hold for each of these; put the servers into a file (--config FILE), \
          where each has {key:?} of its own"
@@ -141,10 +141,10 @@ pub enum PlanError {
     OfWhich {
         /// The flag.
         flag: &'static str,
-        /// What says it in a file of servers.
+        /// The key for it in a file of servers.
         key: &'static str,
     },
-    /// Listening beyond loopback without names.
+    /// Listening beyond loopback without allowed host names.
     #[error(
         "{address} can be reached from other machines: add --allow-host NAME for each name by which clients may call \
          (and mind that nobody is authenticated)"
@@ -156,7 +156,7 @@ pub enum PlanError {
     /// Not a URL.
     #[error("{url:?} is not a URL: {reason}")]
     BadUrl {
-        /// What was typed.
+        /// The text that was given.
         url: String,
         /// What is wrong with it.
         reason: String,
@@ -167,32 +167,32 @@ pub enum PlanError {
     /// A variable names no proxy that can be used.
     #[error(transparent)]
     Proxy(#[from] BadProxy),
-    /// A variable to be passed on that is not there.
+    /// A variable that `--env` passes on is not set.
     #[error("--env {0} passes on a variable that is not set; write --env {0}=VALUE, or set it")]
     NotSet(String),
 }
 
-/// What a bridge is in front of.
+/// The upstreams of a bridge.
 #[derive(Debug)]
 pub enum BridgePlan {
-    /// One server, at the root, under the names that it has.
+    /// One server, at the root, with its tools' names unchanged.
     One(UpstreamPlan),
-    /// Servers with names: merged at the root, and each below its name.
+    /// Named servers: merged at the root, and each below its name.
     Many {
-        /// Where most of them come from. It is read again when it changes.
+        /// The file of servers, if there is one. It is read again when it changes.
         file: Option<PathBuf>,
-        /// Those of the command line.
+        /// The servers of the command line.
         servers: Vec<Server>,
-        /// What session ids are sealed with.
+        /// The keys for sealing session ids.
         keyring: Option<Arc<Keyring>>,
     },
 }
 
-/// Checks what was asked of `crossway bridge`.
+/// Checks the arguments of `crossway bridge`.
 ///
 /// # Errors
 ///
-/// When it names no server, or in a way that can't work.
+/// When they name no server, or can't be combined.
 pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
     let serving = serving(&args.listen)?;
     let out_of_place = |flag, of, instead| Err(PlanError::OutOfPlace { flag, of, instead });
@@ -274,13 +274,13 @@ fn keyring(path: &Path) -> Result<Arc<Keyring>, PlanError> {
     Ok(Arc::new(keyring))
 }
 
-/// `NAME=URL` in its parts. A URL alone may have an equals sign, but not before its scheme.
+/// Splits `NAME=URL`. A URL without a name may contain an equals sign, but not before its scheme.
 fn split_name(text: &str) -> Option<(&str, &str)> {
     let (name, url) = text.split_once('=')?;
     (!name.is_empty() && !name.contains("://")).then_some((name, url))
 }
 
-/// Checks what was asked of `crossway stdio`.
+/// Checks the arguments of `crossway stdio`.
 ///
 /// # Errors
 ///
@@ -289,11 +289,11 @@ pub fn stdio(args: &StdioArgs) -> Result<UrlPlan, PlanError> {
     url_plan(&args.upstream, &args.url)
 }
 
-/// Checks where to listen.
+/// Checks the arguments for listening.
 ///
 /// # Errors
 ///
-/// When others can reach the address, and no host names are given.
+/// When other machines can reach the address, and no host names are given.
 pub fn serving(args: &ListenArgs) -> Result<Serving, PlanError> {
     if !args.listen.is_loopback() && args.allow_hosts.is_empty() {
         return Err(PlanError::NoAllowedHost { address: args.listen.address() });
@@ -318,11 +318,11 @@ fn url_plan(url: &str, args: &UrlArgs) -> Result<UrlPlan, PlanError> {
     })
 }
 
-/// A URL of a server.
+/// Parses the URL of a server.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// A description of what is wrong with it.
 pub(crate) fn http_url(text: &str) -> Result<Url, String> {
     let url = match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => url,
@@ -334,13 +334,13 @@ pub(crate) fn http_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// A URL as it is shown: its origin. Keys are met in paths and queries, and passwords before the host.
+/// Returns the part of a URL that may be shown: its origin. Paths and queries may contain keys, and the user information a password.
 pub(crate) fn shown(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
 impl std::fmt::Debug for UrlPlan {
-    /// Leaves out what of a URL may be a secret, as values of headers leave themselves out.
+    /// Leaves out the parts of the URL that may be secret. Sensitive header values hide themselves.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("UrlPlan")
             .field("url", &shown(&self.url))

@@ -8,34 +8,34 @@ use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// What [`Secret`] calls itself when it is read.
+/// The newtype name under which [`Secret`] is deserialized.
 pub(crate) const SECRET: &str = "$crossway::Secret";
 
-/// What is said of a number in a secret's place, which may be the secret: without it.
+/// The error for a number in place of a secret. It does not show the number, which may be the secret.
 const NO_NUMBER: &str = "a secret is a string; put quotes around it";
 
 /// A secret's value: a key, a token, a password. Clones share it.
 ///
 /// `Debug` prints `[redacted]`, there is no `Display` and no `Serialize`, and the memory is overwritten once the last
-/// clone is gone. Reads as a string from config, after whatever stands for the value there (`${ENV}`, `file:`) has
-/// been put in its place.
+/// clone is dropped. Deserializes from a string in the config, after references (`${ENV}`, `file:`) were replaced by
+/// their values.
 #[derive(Clone)]
 pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
-    /// Takes a value, as it is.
+    /// Creates a secret from its value.
     #[must_use]
     pub fn new(value: impl Into<String>) -> Self {
         Self(Arc::new(Zeroizing::new(value.into())))
     }
 
-    /// The value. Whoever asks for it lets it go nowhere else.
+    /// Returns the value. Callers must not let it go anywhere else.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the value is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -49,7 +49,7 @@ impl fmt::Debug for Secret {
 }
 
 impl PartialEq for Secret {
-    /// Takes equally long wherever two values of one length differ.
+    /// Takes the same time for any two values of the same length.
     fn eq(&self, other: &Self) -> bool {
         self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
     }
@@ -64,12 +64,12 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// A secret, or a list of them: while one is changed, the old one and the new one count.
+/// A secret, or a list of secrets: while a secret is being changed, both the old and the new one are valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secrets(Vec<Secret>);
 
 impl Secrets {
-    /// Each of them.
+    /// Iterates over the secrets.
     pub fn iter(&self) -> std::slice::Iter<'_, Secret> {
         self.0.iter()
     }
@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for Secrets {
     }
 }
 
-/// Reads secrets where they stand under the [name](SECRET) by which the config's reader knows that they may be elsewhere.
+/// Deserializes secrets as a newtype with the [name](SECRET) that tells the config's reader to resolve references.
 /// (`deserialize_str` would show a number in its error.)
 struct Visitor<T> {
     expected: &'static str,
@@ -118,7 +118,7 @@ impl<'de, T> serde::de::Visitor<'de> for Visitor<T> {
         Ok(of_list(secrets))
     }
 
-    /// As `serde_json` and others answer to a newtype.
+    /// Called by `serde_json` and others for a newtype.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<T, D::Error> {
         inner.deserialize_any(self)
     }

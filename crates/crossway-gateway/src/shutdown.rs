@@ -1,10 +1,10 @@
-//! Waits for what asks the process to end.
+//! Waits for signals that ask the process to end.
 
 use tokio::time::Instant;
 
 use crate::limits::SAME_WISH;
 
-/// The ways in which the process can be asked to end: by Ctrl-C, or on Unix by SIGTERM, and by SIGHUP where that has no other meaning.
+/// The signals that ask the process to end: Ctrl-C, and on Unix SIGTERM, and SIGHUP unless it has another meaning.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
@@ -13,21 +13,21 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     hangup: Option<tokio::signal::unix::Signal>,
-    /// When it was asked last.
+    /// The time of the last signal.
     last: Option<Instant>,
 }
 
-/// What SIGHUP means.
+/// The meaning of SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hangup {
-    /// That the terminal is gone: the process is asked to end, unless it was started so that it outlives that (`nohup`).
+    /// The terminal is gone: the process is to end, unless it was started to outlive its terminal (`nohup`).
     Ends,
-    /// Something else, which others listen for.
+    /// SIGHUP reloads, and other code listens for it.
     Reloads,
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen for signals.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl Signals {
         })
     }
 
-    /// Listens from now on.
+    /// Starts to listen for signals.
     ///
     /// # Errors
     ///
@@ -57,8 +57,8 @@ impl Signals {
         Ok(Self { last: None })
     }
 
-    /// Ready when it is asked to end, once more if it was before. What comes within [`SAME_WISH`] is the same wish: `timeout` sends its
-    /// signal twice, to the process and to its group.
+    /// Waits until the process is asked to end, or asked again. Signals within [`SAME_WISH`] count as one: `timeout` sends its signal
+    /// twice, to the process and to its group.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Signals {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe on Unix: nothing that was asked is forgotten.
+    /// Cancel safe on Unix: no signal is lost.
     pub(crate) async fn asked(&mut self) -> std::io::Result<()> {
         loop {
             self.signalled().await?;
@@ -100,7 +100,7 @@ impl Signals {
     }
 }
 
-/// Whether the process was started with SIGHUP ignored, as by `nohup`. Listening for it would end that.
+/// Whether the process was started with SIGHUP ignored, as by `nohup`. Listening for the signal would undo that.
 #[cfg(target_os = "linux")]
 fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -109,7 +109,7 @@ fn is_hangup_ignored() -> bool {
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
-/// The same as far as it can be told elsewhere: `nohup` leaves none of the three at a terminal.
+/// The closest check on other systems: under `nohup`, none of the three standard streams is a terminal.
 #[cfg(all(unix, not(target_os = "linux")))]
 fn is_hangup_ignored() -> bool {
     use std::io::IsTerminal as _;

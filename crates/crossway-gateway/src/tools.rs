@@ -7,12 +7,12 @@ use http::Request;
 use hyper::body::Incoming;
 use tower_service::Service;
 
-/// The OpenAPI face of a server, or of several.
+/// The OpenAPI face of one server or of several.
 #[derive(Debug, Clone)]
 pub enum Tools {
-    /// Of one: its tools are at the root.
+    /// One server, whose tools are at the root.
     One(OpenApi),
-    /// Of several, each below its name.
+    /// Several servers, each below its name.
     Many(Directory),
 }
 
@@ -24,7 +24,7 @@ impl Tools {
         }
     }
 
-    /// Ends what is only this face's.
+    /// Closes what only this face uses.
     pub(crate) async fn close(&self) {
         if let Self::One(one) = self {
             one.close().await;
@@ -32,12 +32,12 @@ impl Tools {
     }
 }
 
-/// What an OpenAPI face stands before where nobody is known: it knows the lists of the server that is put in, one for all.
+/// Returns an empty router for an OpenAPI face without identities: all callers share the lists of the server that is inserted later.
 pub(crate) fn empty() -> Router {
     Router::with_naming(RouterOptions::default().same_for_all().alone(), Unprefixed)
 }
 
-/// The same with its server.
+/// Returns such a router with its server.
 pub(crate) fn alone(name: &str, upstream: &dyn Upstream) -> Router {
     let router = empty();
     router.insert(name, upstream);

@@ -35,7 +35,7 @@ impl ApiKeys {
         Ok(Self { keys })
     }
 
-    /// Who calls; nobody if there is no key.
+    /// Returns the caller whose key the request has, or `None` if it has no key.
     pub(super) fn check(&self, asked: &Asked<'_>) -> Result<Option<Caller>, Refusal> {
         let credential = Credential::ApiKey;
         let bearer = headers::bearer(asked.headers, credential, limits::VALUE_BYTES)?;
@@ -51,7 +51,7 @@ impl ApiKeys {
         Ok(Some(caller.clone()))
     }
 
-    /// Compares with every key, whichever it is: the time tells nothing.
+    /// Compares with every key, even after a match, so that the time reveals nothing.
     fn find(&self, key: &str, sums: &Sums) -> Option<&Caller> {
         let sum = sums.of_bearer(key.as_bytes());
         let mut found = u32::MAX;
@@ -94,29 +94,29 @@ fn principal(key: &ApiKeyConfig, issuer: &str) -> Result<Principal, &'static str
     Ok(principal)
 }
 
-/// Why a text should be no API key.
+/// Why a text is not accepted as an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnfitKey {
-    /// It can be guessed.
+    /// The key is so short that it can be guessed.
     #[error(
         "an API key has to have {} characters or more, made by chance: it is stored as a hash without salt",
         limits::API_KEY_BYTES
     )]
     Short,
-    /// It is too long.
+    /// The key is too long.
     #[error("an API key can't have more than {} characters", limits::VALUE_BYTES)]
     Long,
-    /// It can't be sent as bearer.
+    /// The key has characters that can't be sent as a bearer credential.
     #[error("an API key has letters, digits and -._~+/ only")]
     Characters,
 }
 
-/// What stands in the file for an API key: its SHA-256.
+/// Returns the SHA-256 that the config has in place of an API key.
 ///
 /// # Errors
 ///
-/// When it is so short that it could be guessed from its hash, too long, or can't be sent as bearer.
+/// When the key is so short that it could be guessed from its hash, too long, or can't be sent as a bearer credential.
 pub fn hash_api_key(key: &str) -> Result<Sha256, UnfitKey> {
     if key.len() < limits::API_KEY_BYTES {
         return Err(UnfitKey::Short);

@@ -8,18 +8,18 @@ use crossway_service::{Extensions, SessionOwner};
 
 use crate::joined::joined;
 
-/// A principal, and the owner that its sessions have. Clones are cheap.
+/// A principal, with the owner of its sessions. Clones are cheap.
 #[derive(Clone)]
 pub struct Caller(Arc<Inner>);
 
 struct Inner {
     principal: Principal,
-    /// The principal and the owner of its sessions, as each request has them.
+    /// The principal and the owner of its sessions, for the extensions of each request.
     extensions: Extensions,
 }
 
 impl Caller {
-    /// Of a principal that was proven.
+    /// Creates the caller for a proven principal.
     pub(crate) fn new(principal: Principal) -> Self {
         let mut extensions = Extensions::new();
         extensions.insert(SessionOwner::new(owner(&principal)));
@@ -27,13 +27,13 @@ impl Caller {
         Self(Arc::new(Inner { principal, extensions }))
     }
 
-    /// Who calls.
+    /// The principal of this caller.
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.0.principal
     }
 
-    /// What its requests have among their extensions: the [`Principal`], and the owner of its sessions.
+    /// The extensions of this caller's requests: the [`Principal`], and the owner of its sessions.
     pub(crate) fn extensions(&self) -> &Extensions {
         &self.0.extensions
     }
@@ -45,7 +45,7 @@ impl fmt::Debug for Caller {
     }
 }
 
-/// A name that no other issuer and subject have.
+/// Returns an owner name that is unique to this issuer and subject.
 fn owner(principal: &Principal) -> String {
     joined(&[principal.issuer(), principal.subject()])
 }

@@ -170,7 +170,7 @@ pub struct ApiKeyConfig {
 #[serde(try_from = "String")]
 pub struct Sha256(pub [u8; 32]);
 
-/// What is no SHA-256.
+/// The error for a text that is not a SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SHA-256 has 64 hexadecimal digits; of an API key, `printf %s KEY | sha256sum` prints it")]
 #[non_exhaustive]
@@ -201,7 +201,7 @@ impl std::fmt::Display for Sha256 {
 }
 
 impl std::fmt::Debug for Sha256 {
-    /// No more than tells two apart.
+    /// Shows the first two bytes only, enough to tell two sums apart.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Sha256({:02x}{:02x}..)", self.0[0], self.0[1])
     }
@@ -221,9 +221,9 @@ impl JsonSchema for Sha256 {
     }
 }
 
-/// Networks, and addresses as networks of one.
+/// Reads networks. A single address is a network of one.
 fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    /// One of them, so that what is wrong is wrong with one.
+    /// A single network, so that an error points at the faulty one.
     #[derive(Deserialize)]
     #[serde(try_from = "String")]
     struct Network(IpNet);

@@ -6,33 +6,33 @@ use std::sync::Arc;
 use super::sums::Sums;
 use crate::tls::ClientCertificate;
 
-/// The connection that a request came on: where from, and by whose certificate.
+/// The connection that a request came on: its peer address and client certificate.
 ///
-/// Whatever accepts connections puts one into the extensions of each request. Without it nothing is known of the
-/// connection, and no fence is passed.
+/// The code that accepts connections puts one into the extensions of each request. Without it, nothing is known about the
+/// connection, and no fence lets it pass.
 #[derive(Debug, Clone, Default)]
 pub struct Connection {
     address: Option<SocketAddr>,
-    /// Shared, for each request of the connection has a copy of this.
+    /// Shared, because each request of the connection has a copy.
     certificate: Option<Arc<ClientCertificate>>,
     sums: Sums,
 }
 
 impl Connection {
-    /// A connection from an address, as the socket has it. What a `Forwarded` header says is not asked.
+    /// Creates a connection from the socket's peer address. `Forwarded` headers are not used.
     #[must_use]
     pub fn from_address(address: SocketAddr) -> Self {
         Self { address: Some(address), ..Self::default() }
     }
 
-    /// With a certificate of the client, which TLS has verified.
+    /// Adds the client's certificate, which TLS has verified.
     #[must_use]
     pub fn with_certificate(mut self, certificate: ClientCertificate) -> Self {
         self.certificate = Some(Arc::new(certificate));
         self
     }
 
-    /// Where it is from.
+    /// The peer's address.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
@@ -44,7 +44,7 @@ impl Connection {
         self.certificate.as_deref()
     }
 
-    /// The sums of what requests on it prove themselves by.
+    /// The cached sums of the credentials that came on this connection.
     pub(super) fn sums(&self) -> &Sums {
         &self.sums
     }

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use super::{JwksError, Said};
 use crate::identity::limits;
 
-/// Why an identity edge can't be made of what the file says.
+/// Why an [`Identity`](super::Identity) can't be created from the config.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// A field is empty that must not be.
+    /// A required field is empty.
     #[error("identity.{0} is empty")]
     Empty(&'static str),
-    /// A text can't name anybody.
+    /// A text can't be a name.
     #[error("identity.{0} is too long, or has characters that nobody sees")]
     NotAName(&'static str),
-    /// A number is over its bound.
+    /// A number or a length is over its bound.
     #[error("identity.{field} is over {at_most}")]
     TooMuch {
         /// The field.
@@ -28,48 +28,48 @@ pub enum IdentityError {
         "identity.{0} has characters that a bearer credential can't have: letters, digits and -._~+/ are possible"
     )]
     NotBearer(&'static str),
-    /// Headers would be believed from everywhere.
+    /// The fence names neither networks nor client certificates, so that headers would be trusted from everywhere.
     #[error(
         "identity.fence is open: list the networks that the headers come from, or the client certificates, besides the connection key"
     )]
     OpenFence,
-    /// A name is no header's.
+    /// A name can't be a header's name.
     #[error("identity.names: {0:?} is no header's name")]
     NotAHeader(String),
-    /// A header has two meanings.
+    /// A header's name is configured for two meanings.
     #[error("identity.names: {0} has two meanings")]
     HeaderTwice(String),
-    /// No header says who calls.
+    /// No header is configured for the subject: neither `id` nor `email`.
     #[error("identity.names: there has to be an id or an email")]
     NoSubject,
     /// Two API keys are the same.
     #[error("identity.keys[{0}] is a key that is there already")]
     KeyTwice(usize),
-    /// An API key stands for nobody.
+    /// An API key has a field that can't be a name or an e-mail address.
     #[error("identity.keys[{index}].{field} is empty, too long, or has characters that nobody sees")]
     KeyOfNobody {
-        /// Which key.
+        /// The index of the key.
         index: usize,
         /// The field.
         field: &'static str,
     },
-    /// Keys are to come from nowhere, or from two places.
+    /// Neither or both of `jwks_file` and `jwks_url` are configured.
     #[error("identity: say where the issuer's keys are, by one of jwks_file and jwks_url")]
     OneJwks,
-    /// A URL is none that can be used here.
+    /// `jwks_url` is not an `https` URL or an `http` URL of this machine, or has a user or a fragment.
     #[error(
         "identity.jwks_url has to be an https URL, or an http one of this machine, without user and fragment"
     )]
     BadKeysUrl,
-    /// A URL is not that of a server.
+    /// `resource` is not a server's URL without a path.
     #[error(
         "identity.resource is this server's URL without a path, as clients know it: https://gateway.example.com"
     )]
     BadResource,
-    /// An authorization server is no URL.
+    /// The name of an authorization server is not a URL.
     #[error("{0:?} is no URL of an authorization server; name some in identity.authorization_servers")]
     NotAServer(String),
-    /// A scope has characters that none can have.
+    /// A scope has characters that scopes can't have.
     #[error(
         "identity.scopes: {0:?} is no scope: it has to be one word, without quotation marks and backslashes"
     )]
@@ -82,7 +82,7 @@ pub enum IdentityError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file of keys has none that can be used.
+    /// The file of keys has no usable key.
     #[error("the keys in {} can't be used: {source}", path.display())]
     Keys {
         /// The file.
@@ -92,7 +92,7 @@ pub enum IdentityError {
     },
 }
 
-/// What works, and is unwise.
+/// A problem with a config that works, but is unwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityWarning {
@@ -101,13 +101,13 @@ pub enum IdentityWarning {
     ShortSecret {
         /// The field.
         field: &'static str,
-        /// How long it is.
+        /// The length of the secret.
         bytes: usize,
     },
-    /// A network lets everybody in.
+    /// A network of the fence contains all addresses.
     #[error("identity.fence.networks: {0} lets everybody in who has the connection key")]
     WideNetwork(String),
-    /// Nothing proves who calls.
+    /// The proof is `none`, so that all callers are anonymous.
     #[error(
         "identity.proof is none: everybody is anonymous, sees what is granted to anonymous, and can call nothing"
     )]
@@ -117,20 +117,20 @@ pub enum IdentityWarning {
         "without identity.resource clients are not told where to get a token, as MCP requires (RFC 9728): say this server's URL without a path, as clients know it, such as https://gateway.example.com"
     )]
     NoResource,
-    /// A rule asks for what no token's caller has.
+    /// A rule tests a claim that is not kept from tokens.
     #[error("nobody has the claim {0:?}: tokens say it, and identity.claims.keep does not name it")]
     ClaimNotKept(String),
-    /// A rule asks for what the proof does not say of anybody.
+    /// A rule tests an attribute that the configured proof never provides.
     #[error(
         "nobody has {what}: the proof {proof} says none, as it is configured, and so this is about nobody"
     )]
     NotSaid {
-        /// What is asked for.
+        /// The attribute.
         what: Said,
         /// The proof, as the config calls it.
         proof: &'static str,
     },
-    /// Client certificates count that nobody verifies.
+    /// The fence lists client certificates, but TLS verifies none.
     #[error(
         "nobody can come by a client certificate: there is no `tls` with a `client_ca`, which verifies them"
     )]

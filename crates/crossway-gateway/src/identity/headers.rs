@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::limits;
 use super::refusal::{Credential, Flaw, Refusal};
 
-/// What Open WebUI signs about its user.
+/// Open WebUI's signed statement about its user.
 pub(super) const USER_JWT: HeaderName = HeaderName::from_static("x-openwebui-user-jwt");
 /// The user's id, where Open WebUI does not sign.
 pub(super) const USER_ID: HeaderName = HeaderName::from_static("x-openwebui-user-id");
@@ -16,16 +16,16 @@ pub(super) const USER_EMAIL: HeaderName = HeaderName::from_static("x-openwebui-u
 pub(super) const USER_NAME: HeaderName = HeaderName::from_static("x-openwebui-user-name");
 /// The user's role.
 pub(super) const USER_ROLE: HeaderName = HeaderName::from_static("x-openwebui-user-role");
-/// The user's e-mail address, as others than Open WebUI say it.
+/// The user's e-mail address, as sent by software other than Open WebUI.
 const OTHER_EMAIL: HeaderName = HeaderName::from_static("x-user-email");
-/// An API key, as many send it.
+/// The common header for an API key.
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Each header of some proof, but for `Authorization`.
+/// All headers that a proof uses, except `Authorization`.
 pub(super) static OF_SOME_PROOF: [HeaderName; 7] =
     [USER_JWT, USER_ID, USER_EMAIL, USER_NAME, USER_ROLE, OTHER_EMAIL, API_KEY];
 
-/// Headers by which other software says who calls. Nobody is believed by them, and they go no further.
+/// Headers by which other software names the caller. They prove nothing here, and are removed.
 static OF_OTHERS: [HeaderName; 8] = [
     COOKIE,
     PROXY_AUTHORIZATION,
@@ -37,7 +37,7 @@ static OF_OTHERS: [HeaderName; 8] = [
     HeaderName::from_static("x-forwarded-groups"),
 ];
 
-/// The value of a header that is there once or not at all.
+/// Returns the value of a header that may be there at most once.
 pub(super) fn one<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -77,7 +77,7 @@ pub(super) fn bearer(
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750, section 2.1).
 pub(super) fn token68(value: &[u8]) -> Option<&str> {
     let unpadded = value.iter().rposition(|byte| *byte != b'=')? + 1;
-    // Without a branch for each byte, so that many are looked at at once: tokens are long.
+    // No branch per byte, so that the compiler can check many at once: tokens are long.
     let is_of_it = |byte: u8| {
         let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
         // `-`, `.`, `/` and digits stand in a row.
@@ -91,23 +91,23 @@ pub(super) fn token68(value: &[u8]) -> Option<&str> {
         .flatten()
 }
 
-/// A value of visible ASCII characters without a space.
+/// Returns a value that has visible ASCII characters and no spaces.
 pub(super) fn word<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, Refusal> {
     let text = std::str::from_utf8(value.as_bytes()).ok();
     text.filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()))
         .ok_or_else(|| Refusal::Malformed(name.clone()))
 }
 
-/// Names of headers, found quickly: most headers of a request have none of them.
+/// A set of header names with a quick lookup: most headers of a request are not in it.
 #[derive(Debug)]
 pub(super) struct Names {
     names: Vec<HeaderName>,
-    /// A bit for each length, in bytes, that some of them have.
+    /// A bit for each length, in bytes, that occurs in `names`.
     lengths: u64,
 }
 
 impl Names {
-    /// Those by which somebody says who calls, `own` among them.
+    /// The names of all headers that can identify a caller, including `own`.
     pub(super) fn of_callers(own: &[HeaderName]) -> Self {
         let all = [&[AUTHORIZATION], &OF_SOME_PROOF[..], &OF_OTHERS, own];
         all.into_iter().flatten().cloned().collect()
@@ -117,7 +117,7 @@ impl Names {
         self.lengths & bit(name) != 0 && self.names.contains(name)
     }
 
-    /// Checks that no header has one of these names, which are of other proofs.
+    /// Refuses the request if it has a header of this set, which holds those of other proofs.
     pub(super) fn none_in(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         match headers.keys().find(|name| self.contains(name)) {
             Some(name) => Err(Refusal::Foreign(name.clone())),
@@ -125,9 +125,9 @@ impl Names {
         }
     }
 
-    /// Takes away every header that has one of these names.
+    /// Removes every header whose name is in this set.
     pub(super) fn strip(&self, headers: &mut HeaderMap) {
-        // Few of them are there, and to look for each costs more than to look at what there is.
+        // A request has few of them: a look at each of its headers costs less than a search for each name.
         let found: Vec<HeaderName> = headers.keys().filter(|name| self.contains(name)).cloned().collect();
         for name in found {
             headers.remove(name);
@@ -143,7 +143,7 @@ impl FromIterator<HeaderName> for Names {
     }
 }
 
-/// The bit of a name's length. The longest names share the last one.
+/// Returns the bit of a name's length. Lengths from 63 on share the last bit.
 fn bit(name: &HeaderName) -> u64 {
     1 << name.as_str().len().min(63)
 }
@@ -160,7 +160,7 @@ pub(super) fn no_look_alikes(headers: &HeaderMap, own: &[HeaderName]) -> Result<
     Ok(())
 }
 
-/// Bounds of one value of a plain header.
+/// Returns the value of a plain header, within its bounds: at most once, not empty, and not too long.
 pub(super) fn plain<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,

@@ -8,8 +8,8 @@ use super::sums::sha256;
 use super::{Asked, headers, limits};
 use crate::secret::{Secret, Secrets};
 
-/// The keys of the connection from a trusted application, any of which will do: by their SHA-256, since comparing sums takes as long for any
-/// key.
+/// The keys of the connection from a trusted application, any of which is accepted. They are stored as SHA-256, since comparing sums
+/// takes the same time for any key.
 #[derive(Clone)]
 pub(super) struct ConnectionKey(Vec<[u8; 32]>);
 
@@ -44,7 +44,7 @@ impl ConnectionKey {
     }
 }
 
-/// One of a field's secrets at least, and not more than may count at once.
+/// Checks that a field has at least one secret, and at most [`limits::SECRETS`].
 pub(super) fn some(secrets: &Secrets, field: &'static str) -> Result<(), IdentityError> {
     match secrets.iter().len() {
         0 => Err(IdentityError::Empty(field)),
@@ -55,7 +55,7 @@ pub(super) fn some(secrets: &Secrets, field: &'static str) -> Result<(), Identit
     }
 }
 
-/// Those of a field's secrets that are shorter than they should be.
+/// Returns a warning for each secret of a field that is shorter than recommended.
 pub(super) fn short<'a>(
     secrets: &'a Secrets,
     field: &'static str,

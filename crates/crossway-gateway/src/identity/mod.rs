@@ -1,10 +1,10 @@
 //! The identity edge: turns a request's headers into a [`Principal`], or refuses the request.
 //!
-//! One proof is configured ([`IdentityConfig`]); every request has to give it, and headers of another proof are refused
-//! rather than looked at. Behind the edge nobody sees a header that says who calls: [`Identified`] takes them away, and
-//! puts the principal and the owner of its sessions into the request's extensions.
+//! One proof is configured ([`IdentityConfig`]); every request has to give it, and a request with headers of another proof is
+//! refused. Behind the edge, no header names the caller: [`Identified`] removes these headers, and puts the principal and the
+//! owner of its sessions into the request's extensions.
 //!
-//! [`Identity::check`] reads no clock and does no I/O: the time and what is known of the connection are passed in.
+//! [`Identity::check`] reads no clock and does no I/O: the time and the connection's facts are passed in.
 
 mod api_keys;
 mod caller;
@@ -53,23 +53,23 @@ pub use said::Said;
 pub(crate) use service::{Authenticator, Unauthenticated};
 pub use service::{Identified, IdentifiedBody, IdentifiedFuture};
 
-/// Finds out who calls, by the one proof that is configured. Clones share what is remembered.
+/// Identifies callers by the configured proof. Clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Identity(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     proof: Proof,
-    /// Who says so, of all callers but the anonymous.
+    /// The issuer of all callers except anonymous ones.
     issuer: String,
-    /// What to tell those who give no proof; `None` where they are anonymous.
+    /// The credential to ask for if there is no proof; `None` if such callers are anonymous.
     wanted: Option<Credential>,
     anonymous: Caller,
-    /// The headers of this proof that no other one has.
+    /// The headers of this proof, except `Authorization`.
     own: Vec<HeaderName>,
     /// The headers of all other proofs.
     foreign: headers::Names,
-    /// All headers that say who calls.
+    /// All headers that can identify a caller.
     of_callers: headers::Names,
 }
 
@@ -82,7 +82,7 @@ enum Proof {
     None,
 }
 
-/// What a proof is made of.
+/// The parts of a request that proofs are checked against.
 struct Asked<'a> {
     headers: &'a HeaderMap,
     uri: &'a Uri,
@@ -91,11 +91,11 @@ struct Asked<'a> {
 }
 
 impl Identity {
-    /// The edge that the file describes. Reads the file of an authorization server's keys, if they are in one, and asks nobody.
+    /// Creates the edge from its config. Reads the file of an authorization server's keys, if there is one, and makes no request.
     ///
     /// # Errors
     ///
-    /// When the file can't be meant: an empty secret, a fence that is open, two meanings of one header, keys that can't be used.
+    /// When the config can't be meant: an empty secret, an open fence, a header with two meanings, or unusable keys.
     pub fn new(config: &IdentityConfig) -> Result<Self, IdentityError> {
         let (proof, wanted, own) = match config {
             IdentityConfig::Jwt(config) => {
@@ -130,11 +130,11 @@ impl Identity {
         Ok(Self(Arc::new(Inner { proof, issuer, wanted, anonymous, own, foreign, of_callers })))
     }
 
-    /// Who has sent a request on a connection at a time.
+    /// Returns the caller who sent `request` on `connection`, as of `now`.
     ///
     /// # Errors
     ///
-    /// When there is no proof and there has to be one, when it doesn't hold, or when there is more than the one proof.
+    /// When a required proof is missing, when the proof is invalid, or when there are headers of another proof.
     pub fn check(
         &self,
         request: &Parts,
@@ -160,13 +160,13 @@ impl Identity {
         }
     }
 
-    /// The issuer of all callers who prove who they are; empty where nobody can.
+    /// The issuer of all identified callers; empty for the proof `none`.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// The proof that is configured, as the config calls it.
+    /// The configured proof's name in the config.
     #[must_use]
     pub fn proof(&self) -> &'static str {
         match self.0.proof {
@@ -178,16 +178,15 @@ impl Identity {
         }
     }
 
-    /// Begins to ask for the keys of an authorization server, if they are at a URL, until the last clone is gone. Has to be called
-    /// within a runtime; without it no token is accepted. They are asked for through these outgoing proxies.
+    /// Starts to fetch the keys of an authorization server, if they are at a URL, until the last clone is dropped. Has to be called
+    /// within a runtime; without it, no token is accepted. The keys are fetched through these outgoing proxies.
     pub fn start(&self, metrics: &Metrics, proxies: &Proxies) {
         if let Proof::Jwt(proof) = &self.0.proof {
             proof.start(metrics, proxies);
         }
     }
 
-    /// Takes over from the edge before this one what can be: the keys of the same authorization server. Does nothing once there are
-    /// clones.
+    /// Takes over the keys of the same authorization server from the previous edge. Does nothing once this one has clones.
     pub fn take_over(&mut self, before: &Self) {
         if let Some(inner) = Arc::get_mut(&mut self.0)
             && let (Proof::Jwt(ours), Proof::Jwt(theirs)) = (&mut inner.proof, &before.0.proof)
@@ -196,7 +195,7 @@ impl Identity {
         }
     }
 
-    /// Waits until all keys are there without which nobody is let in.
+    /// Waits until the keys that are needed to accept anybody were read.
     ///
     /// # Cancel safety
     ///
@@ -207,7 +206,7 @@ impl Identity {
         }
     }
 
-    /// What to wait for before a request is checked once more that was refused, if that can be of use.
+    /// Returns a future to wait for before checking a refused request again, if that could succeed then.
     fn worth_waiting(&self, refusal: &Refusal) -> Option<impl Future<Output = ()> + Send + use<>> {
         match &self.0.proof {
             Proof::Jwt(proof) if refusal.is_of_missing_keys() => proof.newer_keys(),
@@ -215,7 +214,7 @@ impl Identity {
         }
     }
 
-    /// What clients are told at a path of who can give them a proof, if this is such a path (RFC 9728).
+    /// Returns the response with protected resource metadata, if the request is for its path (RFC 9728).
     fn metadata_at(&self, request: &Parts) -> Option<(StatusCode, String)> {
         match &self.0.proof {
             Proof::Jwt(proof) => proof.metadata()?.at(&request.method, request.uri.path()),
@@ -223,7 +222,7 @@ impl Identity {
         }
     }
 
-    /// The challenge of a refusal: "the server [..] MUST include the HTTP \"WWW-Authenticate\" response header field" (RFC 6750, section
+    /// Returns a refusal's challenge: "the server [..] MUST include the HTTP \"WWW-Authenticate\" response header field" (RFC 6750, section
     /// 3).
     fn challenge(&self, refusal: &Refusal, path: &str) -> Option<HeaderValue> {
         let is_challenge = refusal.status() == StatusCode::UNAUTHORIZED || *refusal == Refusal::LacksScope;
@@ -233,14 +232,14 @@ impl Identity {
         })
     }
 
-    /// Takes away every header that says who calls.
+    /// Removes every header that can identify a caller.
     pub fn strip(&self, headers: &mut HeaderMap) {
         self.0.of_callers.strip(headers);
     }
 }
 
 impl IdentityConfig {
-    /// What works, and is unwise.
+    /// Returns warnings about settings that work, but are unwise.
     #[must_use]
     pub fn warnings(&self) -> Vec<IdentityWarning> {
         match self {
@@ -253,7 +252,7 @@ impl IdentityConfig {
     }
 }
 
-/// A text of the file that names somebody.
+/// Checks that a text of the config is a name.
 fn name<'a>(field: &'static str, text: &'a str) -> Result<&'a str, IdentityError> {
     match text {
         "" => Err(IdentityError::Empty(field)),

@@ -15,7 +15,7 @@ use super::token::{self, Cache, Claims, Lifetime, Remembered, Texts};
 use super::{Asked, headers, limits, session};
 use crate::secret::Secret;
 
-/// Who Open WebUI says that it is.
+/// The issuer in Open WebUI's statements.
 pub(super) const ISSUER: &str = "open-webui";
 
 /// The proof `open-webui-jwt`.
@@ -54,7 +54,7 @@ impl OpenWebUi {
         key::short(&config.secret, "secret").chain(keys).collect()
     }
 
-    /// Who calls; nobody if Open WebUI says nothing of a user.
+    /// Returns the user whom Open WebUI has signed, or `None` if it names no user.
     pub(super) fn check(&self, asked: &Asked<'_>) -> Result<Option<Caller>, Refusal> {
         self.key.check(asked)?;
         let name = headers::USER_JWT;
@@ -79,7 +79,7 @@ impl OpenWebUi {
         Ok(remembered.caller)
     }
 
-    /// What is signed with one of the secrets.
+    /// Returns the claims if one of the secrets verifies the token.
     fn signed(&self, token: &str) -> Result<Claims, Flaw> {
         let mut flaw = Flaw::Signature;
         for secret in &self.secrets {

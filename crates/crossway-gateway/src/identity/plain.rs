@@ -44,12 +44,12 @@ impl Plain {
         wide.chain(key::short(&config.fence.connection_key, "fence.connection_key")).collect()
     }
 
-    /// The headers that it reads.
+    /// The headers that this proof reads.
     pub(super) fn headers(&self) -> Vec<HeaderName> {
         self.names.all().cloned().collect()
     }
 
-    /// Who calls; nobody if no header says so.
+    /// Returns the user whom the headers name, or `None` if there are no such headers.
     pub(super) fn check(&self, asked: &Asked<'_>) -> Result<Option<Caller>, Refusal> {
         self.fence.check(asked)?;
         let said = asked.headers;
@@ -57,7 +57,7 @@ impl Plain {
         if !self.names.all().any(|name| said.contains_key(name)) {
             return Ok(None);
         }
-        // Half of a user is none: headers were lost on the way, or somebody adds them.
+        // Some of the headers without the subject are refused: headers were lost on the way, or somebody adds them.
         let id = word(said, subject)?.ok_or_else(|| Refusal::Incomplete(subject.clone()))?;
         let mut principal = Principal::new(self.issuer.as_str(), id, Proof::PlainHeader);
         if let Some(name) = &self.names.email
@@ -84,7 +84,7 @@ impl Plain {
     }
 }
 
-/// The value of a header that has one word.
+/// Returns the value of a header whose value is one word.
 fn word<'a>(said: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
     let Some(value) = headers::plain(said, name)? else { return Ok(None) };
     let text = headers::word(name, value)?;
@@ -136,7 +136,7 @@ impl Names {
     }
 }
 
-/// What a connection has to have before headers on it are believed.
+/// The conditions for trusting headers on a connection.
 #[derive(Debug)]
 struct Fence {
     key: ConnectionKey,
@@ -156,7 +156,7 @@ impl Fence {
         })
     }
 
-    /// The key, and where the connection is from or whose it is.
+    /// Checks the key, and the connection's address or client certificate.
     fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
         self.key.check(asked)?;
         if self.is_inside(asked.connection) { Ok(()) } else { Err(Refusal::OutsideTheFence) }

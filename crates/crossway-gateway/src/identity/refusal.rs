@@ -2,55 +2,55 @@
 
 use http::{HeaderName, StatusCode};
 
-/// Why a request is not let in.
+/// Why a request is refused.
 ///
 /// [`message`](Self::message) is for the caller and says what to do next; [`reason`](Self::reason) is for operators.
-/// Neither holds anything of what was sent, but for names of headers.
+/// Neither contains anything that was sent, except names of headers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There is no proof of who calls.
+    /// The proof is missing.
     #[error("there is no proof of who calls")]
     Missing(Credential),
-    /// There is a proof, and it does not hold.
+    /// The proof is invalid.
     #[error("the {0} is not accepted: {1}")]
     NotAccepted(Credential, Flaw),
-    /// A header that says who calls is there more than once.
+    /// An identity header is there more than once.
     #[error("the header {0} is there more than once")]
     Twice(HeaderName),
-    /// A header that says who calls is empty, or has what it can't have.
+    /// An identity header is empty, or has invalid characters.
     #[error("the header {0} is malformed")]
     Malformed(HeaderName),
-    /// A header that says who calls is absent, and others say something of the caller.
+    /// The header with the subject is missing, but there are others about the user.
     #[error("the header {0} is missing beside others about the user")]
     Incomplete(HeaderName),
-    /// A header that says who calls is too long.
+    /// An identity header is too long.
     #[error("the header {0} is too long")]
     TooLong(HeaderName),
-    /// A header's name is one that says who calls, but for underscores in it.
+    /// A header's name equals an identity header's except for underscores in place of hyphens.
     #[error("the header {0} can be mistaken for one that says who calls")]
     LookAlike(HeaderName),
-    /// A header belongs to another proof than the one that is taken here.
+    /// A header belongs to another proof than the configured one.
     #[error("the header {0} belongs to another proof than the configured one")]
     Foreign(HeaderName),
-    /// The connection is not one on which headers are believed.
+    /// The fence does not trust headers on this connection.
     #[error("the connection is outside of the fence")]
     OutsideTheFence,
-    /// A token holds, and lacks a scope that is needed.
+    /// The token is valid, but lacks a required scope.
     #[error("the access token lacks a scope")]
     LacksScope,
-    /// No keys of the authorization server are known yet, so that no token can be checked.
+    /// No keys of the authorization server were read yet, so that no token can be checked.
     #[error("the authorization server's keys are not known yet")]
     NoKeys,
 }
 
-/// What proves who calls.
+/// A kind of credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Credential {
     /// The key of the connection from Open WebUI.
     ConnectionKey,
-    /// What Open WebUI has signed about its user.
+    /// Open WebUI's signed statement about its user.
     Statement,
     /// Plain headers about a user.
     Headers,
@@ -72,47 +72,47 @@ impl std::fmt::Display for Credential {
     }
 }
 
-/// Why a proof does not hold. For operators: a caller is told no more than that a token has expired.
+/// Why a proof is invalid. For operators: callers are told nothing of it, except that a token has expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {
-    /// It is no bearer credential.
+    /// `Authorization` has no bearer credential.
     #[error("it is no bearer credential")]
     NotBearer,
-    /// It is not the right key.
+    /// The key is not among the configured ones.
     #[error("it is not known")]
     Unknown,
-    /// It is no JWT of a kind that is read.
+    /// The credential is not a JWT of an accepted type.
     #[error("it is no JWT")]
     NotAToken,
-    /// Its algorithm is not among the configured ones, or not the key's.
+    /// The token's algorithm is not among the configured ones, or not the key's.
     #[error("its algorithm is not accepted")]
     Algorithm,
-    /// Its issuer has no such key, for this algorithm.
+    /// The issuer has no key with the token's key id for this algorithm.
     #[error("its key is not known")]
     UnknownKey,
-    /// Its signature does not verify.
+    /// The token's signature does not verify.
     #[error("its signature does not verify")]
     Signature,
-    /// Its issuer is another one.
+    /// The token has another issuer.
     #[error("its issuer is another one")]
     Issuer,
-    /// It is for others.
+    /// The token is for another audience.
     #[error("it is for another audience")]
     Audience,
-    /// It has expired.
+    /// The token has expired.
     #[error("it has expired")]
     Expired,
-    /// It is not valid yet.
+    /// The token is not valid yet.
     #[error("it is not valid yet")]
     NotYetValid,
-    /// A claim is absent that has to be there, or is not of its form.
+    /// A required claim is absent, or a claim is malformed.
     #[error("a claim is absent or malformed")]
     Claim,
 }
 
 impl Refusal {
-    /// Whether newer keys of the authorization server may be all that is missing.
+    /// Whether newer keys of the authorization server might be enough to accept the request.
     pub(super) fn is_of_missing_keys(&self) -> bool {
         matches!(self, Self::NoKeys | Self::NotAccepted(Credential::Token, Flaw::UnknownKey))
     }
@@ -131,7 +131,7 @@ impl Refusal {
         }
     }
 
-    /// One word for metrics and logs, out of a fixed list.
+    /// A word for metrics and logs, from a fixed list.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -161,12 +161,12 @@ impl Refusal {
         }
     }
 
-    /// What the caller is told: what to do next.
+    /// The message for the caller, which says what to do next.
     #[must_use]
     pub fn message(&self) -> String {
         match self {
             Self::Missing(credential) => credential.how_to_send().to_owned(),
-            // A signature that verifies stands before an expiry that is told.
+            // The expiry is told only after the signature was verified.
             Self::NotAccepted(credential, Flaw::Expired) => {
                 format!("the {credential} has expired; get a new one and try again")
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{ApiKeyConfig, IdentityConfig};
 
-/// Something that rules may ask for of a caller, beside who it is.
+/// An attribute of a caller, besides its identity, that rules may test.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Said {
@@ -16,7 +16,7 @@ pub enum Said {
     Email,
     /// A name for people.
     Name,
-    /// This claim.
+    /// The claim with this name.
     Claim(String),
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Said {
 }
 
 impl IdentityConfig {
-    /// Whether the proof can say something of anybody, as it is configured.
+    /// Whether the proof, as configured, can provide this attribute for any caller.
     #[must_use]
     pub fn can_say(&self, what: &Said) -> bool {
         match self {
@@ -47,7 +47,7 @@ impl IdentityConfig {
                     Said::Claim(name) => claims.keep.contains(name),
                 }
             }
-            // Open WebUI signs one role, and nothing of groups.
+            // Open WebUI signs one role, and no groups.
             Self::OpenWebUiJwt(_) => matches!(what, Said::Roles | Said::Email | Said::Name),
             Self::Headers(config) => {
                 let names = &config.names;
@@ -73,7 +73,7 @@ impl IdentityConfig {
         }
     }
 
-    /// The issuer of all callers who prove who they are; empty where nobody can.
+    /// The issuer of all identified callers; empty for the proof `none`.
     #[must_use]
     pub fn issuer(&self) -> &str {
         match self {
@@ -85,7 +85,7 @@ impl IdentityConfig {
         }
     }
 
-    /// The proof, as the config calls it.
+    /// The proof's name in the config.
     #[must_use]
     pub fn proof(&self) -> &'static str {
         match self {

@@ -20,7 +20,7 @@ use tower_service::Service;
 use super::{Caller, Connection, Credential, Identity, Refusal, limits};
 use crate::metrics::Metrics;
 
-/// A service that serves identified callers alone.
+/// A service that serves identified callers only.
 ///
 /// Each request goes on with a [`Principal`] and the owner of its sessions in its extensions, where
 /// [`extension_of`](crossway_service::extension_of) finds them, and without any header that says who calls. The [`Connection`] is taken from the extensions, where
@@ -33,7 +33,7 @@ pub struct Identified<S> {
 }
 
 impl<S> Identified<S> {
-    /// Stands before `inner`, and counts what it refuses.
+    /// Wraps `inner`, and counts refused requests in `metrics`.
     #[must_use]
     pub fn new(identity: Identity, metrics: Metrics, inner: S) -> Self {
         Self { identity, metrics, inner }
@@ -44,26 +44,25 @@ impl<S> Identified<S> {
     }
 }
 
-/// What lets a request in, or says why not.
+/// Authenticates requests, or answers them with a refusal.
 pub(crate) struct Authenticator<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) metrics: &'a Metrics,
-    /// Whom callers are taken for who give no proof. A key that their connection needs, they still need; a proof that does not hold is
-    /// still refused.
+    /// The caller to assume for requests without a proof. A connection key is still required, and an invalid proof is still refused.
     pub(crate) stand_in: Option<&'a Caller>,
-    /// Whether refusals are told as the OpenAPI face tells failures.
+    /// Whether refusals have the form of the OpenAPI face's errors.
     pub(crate) is_of_tools: bool,
 }
 
-/// A request that is not let in.
+/// A request that was not authenticated.
 pub(crate) enum Unauthenticated<B> {
-    /// This is its answer.
+    /// Refused, or answered with metadata; this is the response.
     Answered(Box<Response<Full<Bytes>>>),
-    /// It may be, once newer keys were asked for.
+    /// May be authenticated once newer keys were fetched.
     Early(Box<Early<B>>),
 }
 
-/// A request that came before the keys that it needs.
+/// A request whose keys are not known yet.
 pub(crate) struct Early<B> {
     parts: Parts,
     body: B,
@@ -72,14 +71,14 @@ pub(crate) struct Early<B> {
 }
 
 impl<B> Early<B> {
-    /// Waits for the keys. The request is then to be [let in](Authenticator::authenticate_late) or answered.
+    /// Waits for the keys. After that, pass the request to [`authenticate_late`](Authenticator::authenticate_late).
     pub(crate) async fn keys(&mut self) {
         (&mut self.keys).await;
     }
 }
 
 impl Authenticator<'_> {
-    /// Lets a request in: from here on it has a principal and no proof.
+    /// Authenticates a request: replaces its proof by a principal in its extensions.
     pub(crate) fn authenticate<B>(&self, request: Request<B>) -> Result<Request<B>, Unauthenticated<B>> {
         let (mut parts, body) = request.into_parts();
         if let Some((status, document)) = self.identity.metadata_at(&parts) {
@@ -101,7 +100,7 @@ impl Authenticator<'_> {
         })
     }
 
-    /// The same once more for a request that has waited for keys.
+    /// Authenticates a request that has waited for keys.
     pub(crate) fn authenticate_late<B>(
         &self,
         early: Early<B>,
@@ -113,7 +112,7 @@ impl Authenticator<'_> {
         }
     }
 
-    /// Who calls, or who stands in for nobody.
+    /// Returns the caller, or the stand-in if there is no proof.
     fn caller(&self, parts: &Parts, connection: &Connection) -> Result<Caller, Refusal> {
         match (self.identity.check(parts, connection, SystemTime::now()), self.stand_in) {
             (Err(Refusal::Missing(credential)), Some(caller)) if credential != Credential::ConnectionKey => {
@@ -126,11 +125,11 @@ impl Authenticator<'_> {
         }
     }
 
-    /// Lets a request in, or says why not. Without a refusal it goes on.
+    /// Authenticates a request in place, or says why not.
     fn admit(&self, parts: &mut Parts, connection: &Connection) -> Result<(), Refusal> {
         let caller = self.caller(parts, connection)?;
         self.identity.strip(&mut parts.headers);
-        // Whatever is there already would be found before these.
+        // Existing values would be found before these.
         parts.extensions.remove::<Principal>();
         parts.extensions.remove::<SessionOwner>();
         parts.extensions.insert(caller.extensions().clone());
@@ -148,7 +147,7 @@ impl Authenticator<'_> {
     }
 }
 
-/// A body of the service, or of a refusal.
+/// The body of the service's response, or of a refusal.
 pub type IdentifiedBody<B> = Either<B, Full<Bytes>>;
 
 impl<S, B, R> Service<Request<B>> for Identified<S>
@@ -180,17 +179,17 @@ where
     }
 }
 
-/// The service's future, or a refusal, once it is known which.
+/// Resolves to the service's future, or to a refusal.
 type Later<F> = Pin<Box<dyn Future<Output = Result<F, Box<Response<Full<Bytes>>>>> + Send>>;
 
-/// A response of the service, or a refusal.
+/// The future of [`Identified`].
 #[pin_project(project = Projection)]
 pub enum IdentifiedFuture<F> {
-    /// The service's.
+    /// The service's future.
     Passed(#[pin] F),
-    /// Ours.
+    /// A response of [`Identified`] itself.
     Answered(Ready<Response<Full<Bytes>>>),
-    /// One of them, once newer keys were asked for.
+    /// Waits for newer keys, then becomes one of the others.
     Waiting(Later<F>),
 }
 
@@ -223,7 +222,7 @@ where
         Poll::Ready(Ok(match self.project() {
             Projection::Passed(future) => ready!(future.poll(cx))?.map(Either::Left),
             Projection::Answered(response) => ready!(Pin::new(response).poll(cx)).map(Either::Right),
-            // What is waited for was put in its place.
+            // Replaced above by what it resolved to.
             Projection::Waiting(_) => return Poll::Pending,
         }))
     }
@@ -235,7 +234,7 @@ impl<F> fmt::Debug for IdentifiedFuture<F> {
     }
 }
 
-/// What a refused request gets: an error that says what to do next.
+/// Returns the response to a refused request: an error that says what to do next.
 fn answer(refusal: &Refusal, is_of_tools: bool) -> Response<Full<Bytes>> {
     let body = match is_of_tools {
         true => serde_json::json!({ "detail": { "message": refusal.message() } }),
@@ -252,7 +251,7 @@ fn answer(refusal: &Refusal, is_of_tools: bool) -> Response<Full<Bytes>> {
     response
 }
 
-/// An answer to whoever asks, whom nobody need know.
+/// Returns a JSON response that must not be cached.
 fn told(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;

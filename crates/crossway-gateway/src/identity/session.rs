@@ -6,13 +6,13 @@ use crossway_proto::http_rules::names::{MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
 use super::Asked;
 use crate::faces::is_of_mcp;
 
-/// Whether a request can do nothing but take part in a session that was opened before, by the same caller.
+/// Whether all that a request can do is take part in a session that the same caller has opened before.
 ///
-/// The faces see to it: a legacy request with an `Mcp-Session-Id` gets 404 unless the session is there and its owner
-/// the same, and so does a message with a `sessionId` of HTTP+SSE. Modern requests ignore the header, so they are in no
-/// session, whatever they say.
+/// The faces ensure this: a legacy request with an `Mcp-Session-Id` gets 404 unless the session exists and has the same
+/// owner, and so does a message with a `sessionId` of HTTP+SSE. In modern requests the header is ignored, so they are in
+/// no session, whatever they say.
 ///
-/// Other faces have no sessions, whatever their paths end with: a tool of OpenAPI may be called `message`.
+/// Other faces have no sessions, whatever their paths end with: a tool of the OpenAPI face may be called `message`.
 pub(super) fn is_within_one(asked: &Asked<'_>) -> bool {
     let path = asked.uri.path();
     if !is_of_mcp(path) {

@@ -10,11 +10,11 @@ use zeroize::Zeroizing;
 
 use super::limits;
 
-/// The sums of what came last on one connection. Clones share them.
+/// The sums of the last credentials on one connection. Clones share them.
 ///
-/// What is remembered is that these very bytes have this sum, which is so whatever the config says, and whenever: the sum is compared
-/// and looked up for each request, as if it had been worked out anew. An application sends the same key with each of its requests, and the
-/// same token with each of a turn.
+/// All that is cached is that these bytes have this sum, which is independent of config and time: the sum is compared and looked up for
+/// each request, as if it had been computed again. An application sends the same key with each request, and the same token with each
+/// request of a turn.
 #[derive(Clone, Default)]
 pub(super) struct Sums(Arc<Places>);
 
@@ -24,23 +24,23 @@ struct Places {
     statement: Place,
 }
 
-/// The bytes that came last, and their sum.
+/// The last bytes, and their sum.
 type Place = Mutex<Option<(Zeroizing<Box<[u8]>>, [u8; 32])>>;
 
 impl Sums {
-    /// The sum of what came as bearer.
+    /// Returns the sum of a bearer credential.
     pub(super) fn of_bearer(&self, bytes: &[u8]) -> [u8; 32] {
         remembered(&self.0.bearer, bytes)
     }
 
-    /// The sum of what came as a statement about a user.
+    /// Returns the sum of a signed statement about a user.
     pub(super) fn of_statement(&self, bytes: &[u8]) -> [u8; 32] {
         remembered(&self.0.statement, bytes)
     }
 }
 
 fn remembered(place: &Place, bytes: &[u8]) -> [u8; 32] {
-    // Of several requests at once on a connection of HTTP/2 one is as well off without.
+    // If another request on an HTTP/2 connection holds the lock, computing the sum is cheaper than waiting.
     let Ok(mut place) = place.try_lock() else { return sha256(bytes) };
     if let Some((before, sum)) = &*place
         && are_same(before, bytes)
@@ -54,8 +54,8 @@ fn remembered(place: &Place, bytes: &[u8]) -> [u8; 32] {
     sum
 }
 
-/// Takes as long for any two texts of one length: a proxy's connection is shared by many, and nobody is to learn by the time how much of
-/// another's token is right.
+/// Compares in a time that depends on the length only: many clients may share a proxy's connection, and the time must not reveal how
+/// much of another's token is right.
 fn are_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;

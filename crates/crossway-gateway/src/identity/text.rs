@@ -7,7 +7,7 @@ use serde::de::{Error, Visitor};
 
 use super::limits;
 
-/// Reads a text, or `null` in its place: then there is none, and not what there would be if nothing were said.
+/// Reads a text or `null`. `null` means `None`, not the default.
 pub(super) fn text_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     struct TextOrNone;
     impl Visitor<'_> for TextOrNone {
@@ -28,13 +28,13 @@ pub(super) fn text_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<
     from.deserialize_any(TextOrNone)
 }
 
-/// Whether a text can name somebody or something: not empty, not too long, and without characters that nobody sees.
-/// Texts are compared byte for byte, so what looks like another name is another name.
+/// Whether a text can be a name: not empty, not too long, and without invisible characters. Names are compared byte for
+/// byte, so that look-alikes are different names.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= limits::TEXT_BYTES && !text.chars().any(is_unseen)
 }
 
-/// Control characters, those that turn the direction of text around, and those without a width.
+/// Whether a character is a control character, changes the direction of text, or has no width.
 pub(super) fn is_unseen(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -44,7 +44,7 @@ pub(super) fn is_unseen(character: char) -> bool {
         )
 }
 
-/// Whether a text can be an e-mail address that decides about rights: one word, something before its last `@`, and a
+/// Whether a text can be an e-mail address that rights depend on: one word, with something before its last `@` and a
 /// domain behind it.
 pub(super) fn is_email(text: &str) -> bool {
     let parts = text.rsplit_once('@');

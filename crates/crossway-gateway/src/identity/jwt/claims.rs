@@ -10,7 +10,7 @@ use crate::identity::refusal::Flaw;
 use crate::identity::text::{is_email, is_name};
 use crate::identity::token::{Claims, Texts};
 
-/// Where in a token it stands who calls.
+/// The names of the claims that identify and describe the caller.
 #[derive(Debug)]
 pub(super) struct Mapping(ClaimNames);
 
@@ -34,7 +34,7 @@ impl Mapping {
         Ok(Self(names.clone()))
     }
 
-    /// The caller that claims of an issuer are about.
+    /// Returns the principal that an issuer's claims describe.
     pub(super) fn principal(&self, issuer: &str, claims: &Claims) -> Result<Principal, Flaw> {
         let names = &self.0;
         let subject = Texts::required(find(claims, &names.subject))?;
@@ -45,7 +45,7 @@ impl Mapping {
         {
             principal = principal.with_email(Some(email).filter(|email| is_email(email)).ok_or(Flaw::Claim)?);
         }
-        // A name decides nothing, and nobody is kept out by what is odd in it.
+        // A display name decides nothing, so an odd one is dropped and does not lock its user out.
         if let Some(name) = said(&names.name).and_then(Value::as_str).filter(|name| is_name(name)) {
             principal = principal.with_name(name);
         }
@@ -59,8 +59,8 @@ impl Mapping {
     }
 }
 
-/// Whether an e-mail address may be taken: not where the issuer says that nobody knows whose it is (OpenID Connect Core 1.0, section
-/// 5.1). Some say so as text.
+/// Whether the e-mail address may be used: not if the issuer says that it is unverified (OpenID Connect Core 1.0, section 5.1). Some
+/// issuers send `email_verified` as text.
 fn is_verified(claims: &Claims) -> bool {
     match claims.get("email_verified") {
         None => true,
@@ -69,7 +69,7 @@ fn is_verified(claims: &Claims) -> bool {
     }
 }
 
-/// A claim by its name, or what a pointer leads to.
+/// Returns a claim by its name, or the value at a JSON pointer.
 fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     let Some(pointer) = name.strip_prefix('/') else { return claims.get(name) };
     let unescape = |segment: &str| segment.replace("~1", "/").replace("~0", "~");
@@ -80,7 +80,7 @@ fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     claims.get(&unescape(first))?.pointer(rest)
 }
 
-/// A claim that is a name, or a list of names.
+/// Returns the names in a claim that is a name or a list of names.
 fn texts(value: Option<&Value>) -> Result<Vec<&str>, Flaw> {
     match value {
         None | Some(Value::Null) => Ok(Vec::new()),
@@ -91,8 +91,8 @@ fn texts(value: Option<&Value>) -> Result<Vec<&str>, Flaw> {
     }
 }
 
-/// Whether a token has all of these scopes: in a text with spaces between them (RFC 9068, section 2.2.3; RFC 8693, section 4.2), or in
-/// what some servers have instead, `scp`, which may be a list.
+/// Whether a token has all of these scopes, in `scope`, a text with spaces between them (RFC 9068, section 2.2.3; RFC 8693, section
+/// 4.2), or in `scp`, which some servers have instead and which may be a list.
 pub(super) fn has_scopes(claims: &Claims, wanted: &[String]) -> bool {
     let said = claims.get("scope").or_else(|| claims.get("scp"));
     let has = |scope: &str| match said {
@@ -103,7 +103,7 @@ pub(super) fn has_scopes(claims: &Claims, wanted: &[String]) -> bool {
     wanted.iter().all(|scope| has(scope))
 }
 
-/// Whether a token is for one of these: "the "aud" value is an array of case-sensitive strings", or one such string (RFC 7519,
+/// Whether a token is for one of these audiences: "the "aud" value is an array of case-sensitive strings", or one such string (RFC 7519,
 /// section 4.1.3).
 pub(super) fn is_for(claims: &Claims, audience: &[String]) -> bool {
     let is_us = |value: &Value| value.as_str().is_some_and(|one| audience.iter().any(|us| us == one));

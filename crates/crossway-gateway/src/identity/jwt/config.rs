@@ -73,12 +73,12 @@ pub enum JwtAlgorithm {
 }
 
 impl JwtAlgorithm {
-    /// What authorization servers use, unless told otherwise.
+    /// The default: the algorithms that authorization servers usually use.
     fn usual() -> Vec<Self> {
         vec![Self::RS256, Self::PS256, Self::ES256, Self::EdDSA]
     }
 
-    /// As those who verify know it.
+    /// Converts to the verifier's type.
     pub(super) fn algorithm(self) -> Algorithm {
         match self {
             Self::RS256 => Algorithm::RS256,

@@ -10,29 +10,29 @@ use crate::identity::limits;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwksError {
-    /// It is too long.
+    /// The set's text is too long.
     #[error("it has more than {} bytes", limits::JWKS_BYTES)]
     TooLong,
-    /// It is no JWK set.
+    /// The text is not a JWK set.
     #[error("it is no JWK set, which is JSON with a list of keys under \"keys\"")]
     NotAJwkSet,
-    /// There are too many keys.
+    /// The set has too many keys.
     #[error("it has more than {} keys", limits::JWKS_KEYS)]
     TooMany,
-    /// No key can verify what is accepted.
+    /// No key of the set can verify a signature of the accepted algorithms.
     #[error("none of its keys can verify a signature of the configured algorithms")]
     NoKey,
 }
 
 /// The keys of a set that can verify signatures of the accepted algorithms.
 ///
-/// Keys of other kinds and other uses are not looked at, as RFC 7517, section 5 has it: a set may have more than what is for us.
-/// Secrets (`oct`) never become keys.
+/// Keys of other kinds and uses are ignored, as RFC 7517, section 5 says: a set may have keys for other purposes. Secrets (`oct`)
+/// never become keys.
 pub(super) struct KeySet {
     keys: Vec<Key>,
-    /// The set's text, by which one set is told from another.
+    /// The set's text, for comparison with a newer one.
     text: Box<[u8]>,
-    /// How many sets were there before.
+    /// The number of sets that came before this one.
     pub(super) number: u64,
 }
 
@@ -42,7 +42,7 @@ struct Key {
     key: DecodingKey,
 }
 
-/// One key, as far as it is of interest here.
+/// A key of a JWK set, with the members that are used here.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -59,7 +59,7 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Of a set's text.
+    /// Parses a JWK set.
     pub(super) fn parse(text: &[u8], accepted: &[Algorithm]) -> Result<Self, JwksError> {
         #[derive(Deserialize)]
         struct Jwks {
@@ -80,12 +80,12 @@ impl KeySet {
         Ok(Self { keys, text: text.into(), number: 0 })
     }
 
-    /// Whether it is of this text.
+    /// Whether this set was parsed from this text.
     pub(super) fn is_of(&self, text: &[u8]) -> bool {
         *self.text == *text
     }
 
-    /// The key that a token names for an algorithm. If it names none, there has to be one key alone.
+    /// Returns the key for a token's key id and algorithm. Without an id, the algorithm must have exactly one key.
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&DecodingKey> {
         let mut fit = self
             .keys
@@ -103,7 +103,7 @@ impl std::fmt::Debug for KeySet {
 }
 
 impl Jwk {
-    /// The key, once for each accepted algorithm that it is for.
+    /// Returns this key once for each accepted algorithm that it is for.
     fn keys(&self, accepted: &[Algorithm]) -> Vec<Key> {
         let is_for_signatures = self.used_for.as_deref().is_none_or(|used| used == "sig")
             && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
@@ -113,7 +113,7 @@ impl Jwk {
         fit.map(|algorithm| Key { id: id.clone(), algorithm: *algorithm, key: key.clone() }).collect()
     }
 
-    /// Whether it is of the algorithm's kind, and for no other one: a key has one algorithm where it says so (section 4.4).
+    /// Whether the key is of the algorithm's kind, and its `alg`, if there is one, names this algorithm (section 4.4).
     fn is_for(&self, algorithm: Algorithm) -> bool {
         let (kind, curve) = match algorithm {
             Algorithm::ES256 => ("EC", Some("P-256")),
@@ -121,7 +121,7 @@ impl Jwk {
             Algorithm::EdDSA => ("OKP", Some("Ed25519")),
             _ => ("RSA", None),
         };
-        // RFC 9864 has a name of its own for EdDSA on this curve.
+        // RFC 9864 gives EdDSA on this curve a separate name.
         let is_named = |name: &str| {
             name.parse() == Ok(algorithm) || (name == "Ed25519" && algorithm == Algorithm::EdDSA)
         };

@@ -11,10 +11,10 @@ use crate::faces::endpoint;
 use crate::identity::error::IdentityError;
 use crate::identity::refusal::{Credential, Flaw, Refusal};
 
-/// Where the metadata of a resource without a path is; that of one with a path has the path behind this (RFC 9728, section 3.1).
+/// The path of the metadata of a resource without a path; a resource's path is appended to it (RFC 9728, section 3.1).
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// What clients are told of this server as a protected resource.
+/// The metadata of this server as a protected resource.
 #[derive(Debug)]
 pub(in crate::identity) struct Metadata {
     /// The scheme and authority.
@@ -24,7 +24,7 @@ pub(in crate::identity) struct Metadata {
 }
 
 impl Metadata {
-    /// Nothing, where the file does not say what clients call this server.
+    /// Returns `None` if `resource`, this server's URL for clients, is not configured.
     pub(super) fn new(config: &JwtConfig) -> Result<Option<Self>, IdentityError> {
         super::names("authorization_servers", &config.authorization_servers)?;
         let Some(resource) = &config.resource else { return Ok(None) };
@@ -42,9 +42,9 @@ impl Metadata {
         Ok(Some(Self { origin, authorization_servers: servers, scopes: config.scopes.clone() }))
     }
 
-    /// What is at a path, if it is one of metadata.
+    /// Returns the response for a path, if it is a metadata path.
     ///
-    /// It is the same for paths of which nothing is: whoever is not known yet can't find out what there is.
+    /// The response is the same whether or not an endpoint exists, so that unauthenticated clients can't find out which do.
     pub(in crate::identity) fn at(&self, method: &Method, path: &str) -> Option<(StatusCode, String)> {
         let path = path.strip_prefix(WELL_KNOWN)?;
         let resource = match path {
@@ -66,7 +66,7 @@ impl Metadata {
     }
 }
 
-/// The challenge that goes with a refusal of a request to a path (RFC 6750, section 3; RFC 9728, section 5.1).
+/// Returns the `WWW-Authenticate` challenge for a refused request to a path (RFC 6750, section 3; RFC 9728, section 5.1).
 pub(in crate::identity) fn challenge(
     metadata: Option<&Metadata>,
     refusal: &Refusal,
@@ -91,11 +91,11 @@ pub(in crate::identity) fn challenge(
     for (index, parameter) in parameters.iter().enumerate() {
         let _ = write!(text, "{} {parameter}", if index == 0 { "" } else { "," });
     }
-    // Scopes, origins and paths are of characters that can stand here.
+    // Scopes, origins and paths only have characters that are valid here.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
 }
 
-/// A URL of a server on the web: without a user, and without a fragment.
+/// Parses an `http` or `https` URL that has no user and no fragment.
 fn web_url(text: &str) -> Option<url::Url> {
     let url = url::Url::parse(text).ok()?;
     let is_web = matches!(url.scheme(), "https" | "http") && url.host().is_some();

@@ -45,7 +45,7 @@ pub(super) struct Jwt {
     metadata: Option<Metadata>,
 }
 
-/// The issuer's keys, and where they are from.
+/// The issuer's keys, by their source.
 #[derive(Debug)]
 enum Keys {
     File(Arc<KeySet>),
@@ -53,7 +53,7 @@ enum Keys {
 }
 
 impl Jwt {
-    /// Reads the file of keys, if they are in one.
+    /// Checks the config, and reads the file of keys if there is one.
     pub(super) fn new(config: &JwtConfig) -> Result<Self, IdentityError> {
         let issuer = super::name("issuer", &config.issuer)?.to_owned();
         names("audience", &config.audience)?;
@@ -73,7 +73,7 @@ impl Jwt {
         token::prepare();
         let mut algorithms: Vec<Algorithm> = Vec::new();
         for algorithm in config.algorithms.iter().map(|name| name.algorithm()) {
-            // Twice, each key would fit twice, and none be the only one.
+            // With a duplicate, each key would fit twice, and none would be the only one.
             if !algorithms.contains(&algorithm) {
                 algorithms.push(algorithm);
             }
@@ -103,19 +103,19 @@ impl Jwt {
         if config.resource.is_none() { vec![IdentityWarning::NoResource] } else { Vec::new() }
     }
 
-    /// Where clients are told to get a token, if they are told.
+    /// The metadata that tells clients where to get a token, if `resource` is configured.
     pub(super) fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
     }
 
-    /// Begins to ask for the keys. Those that another one asks for at the same URL already are taken over with what is known.
+    /// Starts to fetch the keys from their URL. Keys that were [taken over](Self::take_over) are fetched already.
     pub(super) fn start(&self, metrics: &Metrics, proxies: &Proxies) {
         if let Keys::Url(remote) = &self.keys {
             remote.start(metrics.clone(), proxies.clone());
         }
     }
 
-    /// Takes over the keys of one from before that asks for the same.
+    /// Shares the keys of the previous proof if both fetch them from the same URL for the same algorithms.
     pub(super) fn take_over(&mut self, before: &Self) {
         if let (Keys::Url(ours), Keys::Url(theirs)) = (&mut self.keys, &before.keys)
             && ours.is_like(theirs)
@@ -131,7 +131,7 @@ impl Jwt {
         }
     }
 
-    /// What to wait for, if newer keys could be had for a token whose key is not known.
+    /// Returns a future to wait for if newer keys can be fetched, for a token whose key is unknown.
     pub(super) fn newer_keys(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
         match &self.keys {
             Keys::Url(remote) if remote.may_learn() => {
@@ -142,7 +142,7 @@ impl Jwt {
         }
     }
 
-    /// Who calls; nobody if there is no token.
+    /// Returns the caller whom the token identifies, or `None` if there is no token.
     pub(super) fn check(&self, asked: &Asked<'_>) -> Result<Option<Caller>, Refusal> {
         let token = headers::bearer(asked.headers, Credential::Token, limits::TOKEN_BYTES)?;
         let Some(token) = token else { return Ok(None) };
@@ -151,7 +151,7 @@ impl Jwt {
             Keys::Url(remote) => remote.keys().ok_or(Refusal::NoKeys)?,
         };
         let sum = asked.connection.sums().of_bearer(token.as_bytes());
-        // What was verified by keys that were replaced since is verified anew.
+        // A token that was verified with keys that have since been replaced is verified again.
         if let Some(found) = self.cache.find(&sum).filter(|remembered| remembered.keys == keys.number) {
             self.check_lifetime(found.lifetime, asked)?;
             return Ok(Some(found.caller));
@@ -185,7 +185,7 @@ impl Jwt {
             return Err(not_accepted(Flaw::Audience));
         }
         let lifetime = Lifetime::of(&claims).map_err(not_accepted)?;
-        // One that is over does not get better by more scopes.
+        // Checked before the scopes, because more scopes would not help an expired token.
         self.check_lifetime(lifetime, asked)?;
         if !claims::has_scopes(&claims, &self.scopes) {
             return Err(Refusal::LacksScope);
@@ -195,15 +195,15 @@ impl Jwt {
     }
 }
 
-/// Whether a token says of itself that it is one for access, or nothing of its kind (RFC 9068, section 4; RFC 8725, section 3.11): not
-/// one for logging out, or for proof of possession.
+/// Whether the token's type is that of an access token, or absent (RFC 9068, section 4; RFC 8725, section 3.11). Logout tokens and
+/// proofs of possession are not accepted.
 fn is_access_token(kind: Option<&str>) -> bool {
     let Some(kind) = kind else { return true };
     let kind = kind.to_ascii_lowercase();
     matches!(kind.strip_prefix("application/").unwrap_or(&kind), "jwt" | "at+jwt")
 }
 
-/// Checks a list of the file.
+/// Checks a list of names in the config.
 fn names(field: &'static str, texts: &[String]) -> Result<(), IdentityError> {
     if texts.len() > limits::JWT_NAMES {
         return Err(IdentityError::TooMuch { field, at_most: limits::JWT_NAMES as u64 });
@@ -214,14 +214,14 @@ fn names(field: &'static str, texts: &[String]) -> Result<(), IdentityError> {
 fn from_file(file: &Path, accepted: &[Algorithm]) -> Result<KeySet, IdentityError> {
     let mut text = Vec::new();
     let read = File::open(file).and_then(|opened| {
-        // One more than there may be, which tells that it is too long.
+        // One byte over the bound, so that a longer file is noticed.
         opened.take(limits::JWKS_BYTES as u64 + 1).read_to_end(&mut text)
     });
     read.map_err(|source| IdentityError::KeyFile { path: file.to_owned(), source })?;
     KeySet::parse(&text, accepted).map_err(|source| IdentityError::Keys { path: file.to_owned(), source })
 }
 
-/// A URL of keys: what comes over HTTP could be anybody's, except on this machine.
+/// Parses the URL of keys. Plain HTTP is allowed on this machine only, since anybody could answer in between.
 fn jwks_url(text: &str) -> Result<url::Url, IdentityError> {
     let url = url::Url::parse(text).map_err(|_| IdentityError::BadKeysUrl)?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();

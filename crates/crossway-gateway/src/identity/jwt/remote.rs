@@ -19,28 +19,28 @@ use crate::metrics::{Metrics, Reload};
 use crate::outward;
 use crate::plan::shown;
 
-/// The keys at a URL. What is there stays until others were read: an authorization server that is down, or says what is no JWK set,
-/// changes nothing.
+/// The keys at a URL. Keys stay in use until others were read: an authorization server that is down, or answers with something other
+/// than a JWK set, changes nothing.
 #[derive(Debug)]
 pub(super) struct Remote {
     url: Uri,
-    /// The URL's origin, for the log: keys are met in the rest.
+    /// The URL's origin, for the log: the rest may have keys in it.
     shown: String,
     accepted: Vec<Algorithm>,
     keys: Mutex<Option<Arc<KeySet>>>,
     phase: watch::Sender<Phase>,
 }
 
-/// What is done about the keys right now.
+/// The current state of fetching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing yet, and nothing without [`Remote::start`].
+    /// Not started by [`Remote::start`] yet.
     New,
-    /// They are asked for.
+    /// The keys are being fetched.
     Asking,
-    /// They can be asked for.
+    /// The keys may be fetched again.
     Ready,
-    /// They were asked for just now, because of an unknown key.
+    /// The keys were fetched just now because of an unknown key, and may not be fetched for another yet.
     Resting,
 }
 
@@ -64,17 +64,17 @@ impl Remote {
         Ok(Arc::new(Self { url, shown, accepted, keys: Mutex::default(), phase }))
     }
 
-    /// Whether it has the same keys as another one has.
+    /// Whether both fetch from the same URL for the same algorithms.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.url == other.url && self.accepted == other.accepted
     }
 
-    /// The keys as they were read last.
+    /// The keys that were read last.
     pub(super) fn keys(&self) -> Option<Arc<KeySet>> {
         self.lock().clone()
     }
 
-    /// Asks for the keys from now on, until the last of its owners is gone. Once is enough: what was started goes on.
+    /// Fetches the keys from now on, until the last owner is dropped. Later calls do nothing.
     pub(super) fn start(self: &Arc<Self>, metrics: Metrics, proxies: Proxies) {
         let is_new = self.phase.send_if_modified(|phase| {
             let is_new = *phase == Phase::New;
@@ -86,12 +86,12 @@ impl Remote {
         }
     }
 
-    /// Whether it is of use to wait for newer keys: they are asked for already, or may be.
+    /// Whether waiting for newer keys makes sense: they are being fetched, or may be.
     pub(super) fn may_learn(&self) -> bool {
         matches!(*self.phase.borrow(), Phase::Asking | Phase::Ready)
     }
 
-    /// Waits until keys were asked for, if they may be: because of a key that is not known, at most once in
+    /// Has the keys fetched, if they may be, and waits for the end of that. Unknown keys cause at most one fetch per
     /// [`limits::JWKS_REST`].
     pub(super) async fn refreshed(&self) {
         let mut phase = self.phase.subscribe();
@@ -104,7 +104,7 @@ impl Remote {
         let _ = phase.wait_for(|phase| *phase != Phase::Asking).await;
     }
 
-    /// Waits until the first keys are there.
+    /// Waits until the first keys were read.
     pub(super) async fn there(&self) {
         let mut phase = self.phase.subscribe();
         while self.keys().is_none() && phase.changed().await.is_ok() {}
@@ -116,7 +116,7 @@ impl Remote {
         let request = request.body(Full::new(Bytes::new())).map_err(io::Error::other)?;
         let asked = outward::ask(&self.url, request, Some(limits::JWKS_BYTES), proxies);
         let response = timeout(limits::JWKS_TIME, asked).await.map_err(|_| ReadError::TooLate)??;
-        // A redirect is one of those: who could answer for the authorization server once could name its keys for good.
+        // Redirects are errors as well: an attacker who could answer once for the authorization server could name its keys for good.
         if response.status() != http::StatusCode::OK {
             return Err(ReadError::Status(response.status().as_u16()));
         }
@@ -135,7 +135,7 @@ impl Remote {
     }
 }
 
-/// Asks for the keys of an issuer while somebody has them.
+/// Fetches an issuer's keys while `remote` has an owner.
 async fn run(remote: Weak<Remote>, mut phase: watch::Receiver<Phase>, metrics: Metrics, proxies: Proxies) {
     let mut rests_until = Instant::now();
     let mut failures = 0;
@@ -161,13 +161,13 @@ async fn run(remote: Weak<Remote>, mut phase: watch::Receiver<Phase>, metrics: M
             }
         };
         let now = Instant::now();
-        // Whoever waits goes on now.
+        // Wakes those that wait.
         keys.phase.send_replace(if now < rests_until { Phase::Resting } else { Phase::Ready });
         drop(keys);
         let next = now + next;
         let asked = async {
             sleep_until(rests_until).await;
-            // Somebody may have asked already.
+            // A request may have asked already.
             remote.upgrade()?.phase.send_if_modified(|phase| {
                 let has_rested = *phase == Phase::Resting;
                 *phase = if has_rested { Phase::Ready } else { *phase };
@@ -189,7 +189,7 @@ async fn run(remote: Weak<Remote>, mut phase: watch::Receiver<Phase>, metrics: M
     }
 }
 
-/// How long it is until keys are asked for again that could not be read: longer each time, up to the time of rest.
+/// Returns the pause before the next fetch after failures: it doubles each time, up to [`limits::JWKS_REST`].
 fn again_after(failures: u32) -> Duration {
     limits::JWKS_AGAIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(limits::JWKS_REST)
 }

@@ -7,17 +7,17 @@ use foldhash::HashMap;
 use super::Lifetime;
 use crate::identity::caller::Caller;
 
-/// What is remembered of a verified token. When it is valid is asked each time anew.
+/// The cached result of verifying a token. Its lifetime is checked again at each use.
 #[derive(Debug, Clone)]
 pub(in crate::identity) struct Remembered {
     pub(in crate::identity) caller: Caller,
     pub(in crate::identity) lifetime: Lifetime,
-    /// Which set of keys has verified it.
+    /// The number of the key set that verified the token.
     pub(in crate::identity) keys: u64,
 }
 
-/// Verified tokens by their SHA-256. Two halves: what is not asked for while the younger half
-/// fills up is forgotten with the older one.
+/// Verified tokens by their SHA-256, in two halves: a token that is not looked up while the
+/// younger half fills up is dropped with the older half.
 #[derive(Debug)]
 pub(in crate::identity) struct Cache {
     halves: Mutex<Halves>,
@@ -31,12 +31,12 @@ struct Halves {
 }
 
 impl Cache {
-    /// Of at most so many tokens.
+    /// Creates a cache for at most this many tokens.
     pub(in crate::identity) fn new(tokens: usize) -> Self {
         Self { halves: Mutex::default(), half: (tokens / 2).max(1) }
     }
 
-    /// A token that was verified.
+    /// Finds a verified token.
     pub(in crate::identity) fn find(&self, token: &[u8; 32]) -> Option<Remembered> {
         let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = halves.young.get(token) {
@@ -47,7 +47,7 @@ impl Cache {
         Some(found)
     }
 
-    /// Remembers a token that was verified.
+    /// Adds a verified token.
     pub(in crate::identity) fn remember(&self, token: [u8; 32], remembered: Remembered) {
         let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
         halves.insert(token, remembered, self.half);

@@ -1,4 +1,4 @@
-//! Claims that tokens have in common: their times, and texts.
+//! Claims that all tokens have in common: times and texts.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use super::Claims;
 use crate::identity::refusal::Flaw;
 use crate::identity::text::is_name;
 
-/// Seconds since 1970, as claims have them (RFC 7519, section 2, NumericDate).
+/// Seconds since 1970, as in claims (RFC 7519, section 2, NumericDate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::identity) struct UnixTime(u64);
 
@@ -18,7 +18,7 @@ impl From<SystemTime> for UnixTime {
     }
 }
 
-/// From when to when a token is valid.
+/// The time in which a token is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::identity) struct Lifetime {
     not_before: Option<UnixTime>,
@@ -26,15 +26,15 @@ pub(in crate::identity) struct Lifetime {
 }
 
 impl Lifetime {
-    /// Of a token's claims. A token without an end is none.
+    /// Reads the lifetime from a token's claims. A token without `exp` is refused.
     pub(in crate::identity) fn of(claims: &Claims) -> Result<Self, Flaw> {
         let expires = time(claims, "exp")?.ok_or(Flaw::Claim)?;
         Ok(Self { not_before: time(claims, "nbf")?, expires })
     }
 
     /// Checks that a token is valid now: "the current date/time MUST be before the expiration date/time", and "after
-    /// or equal to the not-before date/time" (RFC 7519, sections 4.1.4 and 4.1.5), by clocks that may differ by
-    /// `leeway`, and by `late` more at its end.
+    /// or equal to the not-before date/time" (RFC 7519, sections 4.1.4 and 4.1.5). Clocks may differ by `leeway`; the end
+    /// is extended by `late` as well.
     pub(in crate::identity) fn check(
         &self,
         now: UnixTime,
@@ -61,16 +61,16 @@ fn time(claims: &Claims, name: &str) -> Result<Option<UnixTime>, Flaw> {
     Duration::try_from_secs_f64(seconds).map(|time| Some(UnixTime(time.as_secs()))).map_err(|_| Flaw::Claim)
 }
 
-/// Claims that are texts.
+/// Readers of claims that are texts.
 pub(in crate::identity) struct Texts;
 
 impl Texts {
-    /// A claim that has to be there, and a name.
+    /// Reads a claim that is required and has to be a name.
     pub(in crate::identity) fn required(value: Option<&Value>) -> Result<&str, Flaw> {
         value.and_then(Value::as_str).filter(|text| is_name(text)).ok_or(Flaw::Claim)
     }
 
-    /// A claim that is a name where it is there.
+    /// Reads a claim that is a name, if there is one.
     pub(in crate::identity) fn optional(value: Option<&Value>) -> Result<Option<&str>, Flaw> {
         match value {
             None | Some(Value::Null) => Ok(None),

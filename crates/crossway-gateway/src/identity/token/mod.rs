@@ -13,20 +13,20 @@ use super::refusal::Flaw;
 pub(super) use cache::{Cache, Remembered};
 pub(super) use claims::{Lifetime, Texts, UnixTime};
 
-/// The claims of a token, whose signature holds.
+/// The claims of a token whose signature was verified.
 pub(super) type Claims = Map<String, Value>;
 
-/// Prepares this process for tokens.
+/// Prepares this process for verifying tokens.
 pub(super) fn prepare() {
     ring_provider::install();
 }
 
-/// A token's header, of which nothing has been verified yet.
+/// Reads a token's header, which is not verified yet.
 ///
-/// Keys and URLs of keys in it (`jwk`, `jku`, `x5c`, `x5u`) are never looked at: whoever signs would choose the key.
+/// Keys and URLs of keys in it (`jwk`, `jku`, `x5c`, `x5u`) are never used: the signer would choose the key.
 pub(super) fn header(token: &str) -> Result<Header, Flaw> {
     let header = decode_header(token).map_err(|error| match error.kind() {
-        // `none`, and whatever else is no algorithm.
+        // `none`, and everything else that is not an algorithm.
         ErrorKind::Json(error) if error.is_data() => Flaw::Algorithm,
         _ => Flaw::NotAToken,
     })?;
@@ -38,10 +38,10 @@ pub(super) fn header(token: &str) -> Result<Header, Flaw> {
     Ok(header)
 }
 
-/// The claims of a token that a key has signed by exactly this algorithm.
+/// Verifies that a token was signed with this key by exactly this algorithm, and returns its claims.
 pub(super) fn verified(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims, Flaw> {
     let mut validation = Validation::new(algorithm);
-    // Whose, for whom and when is asked of the claims by us, with the time passed in.
+    // Issuer, audience and lifetime are checked by our own code, with the time passed in.
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();

@@ -12,12 +12,12 @@ static RING: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Has `ring` verify the signatures of this process's tokens. A provider that is there already stays.
+/// Has `ring` verify the signatures of this process's tokens. An existing provider stays.
 pub(super) fn install() {
     let _ = RING.install_default();
 }
 
-/// What verifies signatures of an algorithm. A key of another family than the algorithm's has none: the bytes of a
+/// Returns the verifier for an algorithm. A key of another family than the algorithm's is an error, so that the bytes of a
 /// public key never become the secret of an HMAC.
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     let check = match algorithm {
