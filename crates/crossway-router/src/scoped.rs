@@ -25,35 +25,35 @@ use crate::guard::group::part;
 use crate::jitter::jittered;
 use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INSTANCES};
 
-/// An upstream of which each [`ScopeKey`] has an instance of its own: a child process with a user's token in its environment,
-/// a client with a tenant's headers.
+/// An upstream with a separate instance for each [`ScopeKey`], such as a child process with a user's token in its environment, or a
+/// client with a tenant's headers.
 ///
-/// Two keys share nothing that an instance has: no process, no session, no subscription. A key that says which version of a
-/// secret it stands for never meets an instance that was made with another. Calls without a key are refused.
+/// Instances of different keys share no process, no session and no subscription. If a key includes the version of a secret, its calls
+/// never reach an instance made with another version. Calls without a key are refused.
 ///
-/// An instance is made by the first call of its key, and dropped once it has been idle for long.
+/// The first call of a key creates its instance; an instance is dropped once it has been idle for long.
 ///
-/// - **Eviction.** When there are too many, the instance that was called least recently goes. Listeners do not keep one, and
-///   never evict another: two with listeners would take each other's place without end.
-/// - **Fairness.** Where [groups](Self::group_by) share the room, one group has at most three quarters of it. Beyond that its own
-///   instances make room.
-/// - **Rotation.** An old instance gets no new calls; a new one takes its place. It goes on while there is no room for another, or
-///   while a call in it waits for its client. Calls in flight stay where they are. Listeners (`subscriptions/listen`) are ended, so that
-///   their clients subscribe again.
+/// - **Eviction.** When there are too many, the least recently called instance is evicted. Listeners do not keep an instance, and
+///   never evict another: two instances with listeners would evict each other forever.
+/// - **Fairness.** Where [groups](Self::group_by) share the room, one group has at most three quarters of it. Beyond that, the group's
+///   own instances are evicted.
+/// - **Rotation.** A new instance replaces an old one for new calls. The old one continues while there is no room for another, or while
+///   one of its calls waits for its client. Calls in flight stay on it. Its listeners (`subscriptions/listen`) are ended, so that their
+///   clients subscribe again.
 ///
 /// Clones share the instances.
 #[derive(Clone)]
 pub struct Scoped(Arc<Shared>);
 
-/// How many instances there may be, and for how long.
+/// Limits of the number and lifetime of instances.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ScopedOptions {
     /// The most instances, at least 1.
     pub most: usize,
-    /// How long one is kept that nobody uses.
+    /// How long an unused instance is kept.
     pub idle: Duration,
-    /// How long one gets new calls, at most; at least half as long.
+    /// How long an instance gets new calls, at most; the actual time is at least half of it.
     pub age: Duration,
 }
 
@@ -64,21 +64,21 @@ impl Default for ScopedOptions {
 }
 
 impl ScopedOptions {
-    /// At most so many.
+    /// Sets the most instances, at least 1.
     #[must_use]
     pub fn most(mut self, most: usize) -> Self {
         self.most = most.max(1);
         self
     }
 
-    /// Kept for so long.
+    /// Sets how long an unused instance is kept.
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
         self
     }
 
-    /// Given new calls for so long.
+    /// Sets how long an instance gets new calls, at most.
     #[must_use]
     pub fn age(mut self, age: Duration) -> Self {
         self.age = age;
@@ -104,31 +104,31 @@ struct Shared {
 struct Instance {
     key: ScopeKey,
     group: Option<ScopeKey>,
-    /// Whose it is, whichever version of a secret it was made with.
+    /// The owner, regardless of the version of a secret.
     holder: Option<ScopeKey>,
-    /// Whether it is the one of them that was called last.
+    /// Whether this instance is the holder's last called one.
     is_latest: AtomicBool,
-    /// Those that it is one of.
+    /// The upstream whose instances include this one.
     among: Weak<Shared>,
     link: Link,
-    /// What the link leads to may end with it.
+    /// Held because what the link leads to may end with it.
     _upstream: Box<dyn Upstream>,
     calls: AtomicUsize,
-    /// How many calls there are that may wait for their clients, with those that do so beyond their replies.
+    /// The calls that may wait for their clients, including those that wait after their replies have ended.
     kept: AtomicUsize,
-    /// How many of these have a reply that is not over.
+    /// How many of these have a reply that has not ended.
     replied: AtomicUsize,
-    /// How many of the calls are streams that go on as long as their clients like.
+    /// How many of the calls are streams that last as long as their clients like.
     standing: AtomicUsize,
     used: Mutex<Used>,
-    /// From when on it is old.
+    /// When the instance becomes old.
     old_at: Instant,
-    /// Whenever it says so, what stands ends.
+    /// Each value sent ends the standing streams.
     ends: watch::Sender<()>,
 }
 
 impl Scoped {
-    /// `make` makes the instance of a key, given the context of its first call. It must not wait.
+    /// Creates it without instances. `make` creates the instance of a key, given the context of its first call. It must not block.
     pub fn new(
         make: impl Fn(&ScopeKey, &Context) -> Box<dyn Upstream> + Send + Sync + 'static,
         options: ScopedOptions,
@@ -174,28 +174,28 @@ impl Scoped {
         }
     }
 
-    /// How many instances there are.
+    /// The number of instances.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.instances().len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no instances.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Drops the instances whose keys are not to be kept. Calls in flight end as they would have, and what listens ends.
+    /// Drops the instances for whose keys `keep` is false. Their calls in flight finish, and their listeners are ended.
     pub fn retain(&self, keep: impl Fn(&ScopeKey) -> bool) {
         let dropped: Vec<_> = self.0.instances().extract_if(|key, _| !keep(key)).collect();
-        // Outside of the lock: their ends may take a moment.
+        // Outside of the lock: dropping an instance may take a moment.
         for (_, instance) in dropped {
             instance.end_standing();
         }
     }
 
-    /// Ends all instances, with the calls that they have in flight and what listens. None is made from now on.
+    /// Ends all instances with their calls in flight and listeners. No instance is created from now on.
     pub async fn close(&self) {
         self.0.is_closed.store(true, Ordering::Release);
         let all: Vec<_> = self.0.instances().drain().collect();
@@ -209,15 +209,15 @@ impl Scoped {
 impl Shared {
     /// # Errors
     ///
-    /// When the call has no key, or there are as many instances as there may be, all of them in use: in all, or of those that
-    /// count for one of its bounds.
+    /// When the call has no key, or all of the most instances are in use: in total, or among those that count for one of the call's
+    /// bounds.
     fn lease(self: &Arc<Self>, is_standing: bool, context: &Context) -> Result<Lease, CallError> {
         let key = key_of(context)?;
         if let Some(lease) = lease_now(&self.instances(), key, is_standing) {
             return Ok(lease);
         }
         match self.lease_anew(key, is_standing, context) {
-            // There is no room for another, so an old one goes on.
+            // There is no room for another, so an old instance continues.
             Err(full) => match self.instances().get(key) {
                 Some(old) => Ok(Lease::new(old, is_standing)),
                 None => Err(full),
@@ -226,7 +226,7 @@ impl Shared {
         }
     }
 
-    /// The instance that there is for what is no request, and so no reason to make one.
+    /// Leases the existing instance for a message other than a request, which creates none.
     ///
     /// # Errors
     ///
@@ -242,20 +242,20 @@ impl Shared {
         is_standing: bool,
         context: &Context,
     ) -> Result<Lease, CallError> {
-        // Dropped after the locks, however this ends: what an instance leads to may end with it.
+        // Dropped after the locks, whatever the result: what an instance leads to may end with it.
         let mut gone = Vec::new();
         let bounds = self.bounds.as_ref().map(|(ledger, bounds)| (ledger, bounds(context)));
         let group = self.group_of.get().and_then(|group_of| group_of(context));
-        // Held until the new one is counted, and taken before the lock of instances, here and wherever room is made.
+        // The ledger's lock is held until the new instance is counted, and always taken before the lock of the instances.
         let mut counted =
             bounds.filter(|(_, bounds)| !bounds.is_empty()).map(|(it, bounds)| (it, it.lock(), bounds));
         if let Some((ledger, counts, bounds)) = &mut counted {
-            // Who has made it while this waited for the lock has made room for it too.
+            // Another call may have created the instance, and made room for it, while this one waited for the lock.
             if let Some(lease) = lease_now(&self.instances(), key, is_standing) {
                 return Ok(lease);
             }
             if let Err(full) = counts.make_room(bounds, is_standing, &mut gone) {
-                // Where there is an old one the call goes on.
+                // With an old instance the call continues on that.
                 if !is_standing && !self.instances().contains_key(key) {
                     ledger.refused(context);
                 }
@@ -266,7 +266,7 @@ impl Shared {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(CallError::not_sent(Reason::Closing));
         }
-        // Another call may have made it meanwhile.
+        // Another call may have created it meanwhile.
         if let Some(lease) = lease_now(&instances, key, is_standing) {
             return Ok(lease);
         }
@@ -306,8 +306,8 @@ impl Shared {
         Ok(lease)
     }
 
-    /// Takes the instance away that nobody has called for the longest, if there is no room for one more: in all, or for the group. None for
-    /// what is standing.
+    /// Removes the least recently called instance if there is no room for one more: in total, or for the group. Removes none for a
+    /// standing stream.
     fn make_room(
         &self,
         instances: &mut HashMap<ScopeKey, Arc<Instance>>,
@@ -343,7 +343,7 @@ impl Shared {
     }
 }
 
-/// The instance of a key, if there is one that is not to be replaced.
+/// The instance of a key, unless there is none or it is to be replaced.
 fn lease_now(
     instances: &HashMap<ScopeKey, Arc<Instance>>,
     key: &ScopeKey,
@@ -356,7 +356,7 @@ fn lease_now(
     Some(Lease::new(instance, is_standing))
 }
 
-/// An instance is called: what listens at its holder's others has been told of with a secret that is no more.
+/// Notes that an instance is called. Listeners on its holder's other instances are ended: those use an outdated secret.
 fn note_called(instances: &HashMap<ScopeKey, Arc<Instance>>, called: &Instance) {
     if called.holder.is_none() || called.is_latest.load(Ordering::Acquire) {
         return;
@@ -373,7 +373,7 @@ fn key_of(context: &Context) -> Result<&ScopeKey, CallError> {
     })
 }
 
-/// Drops instances that nobody uses, until the upstream is gone.
+/// Drops unused instances, until the upstream is gone.
 async fn sweep(shared: Weak<Shared>) {
     loop {
         sleep(POOL_SWEEP).await;
@@ -392,7 +392,7 @@ async fn sweep(shared: Weak<Shared>) {
 }
 
 impl Instance {
-    /// Takes it away from those that it is one of, unless it has a call by now.
+    /// Removes this instance from its upstream's, unless it has got a call by now.
     fn take_away(&self) -> Option<Arc<Self>> {
         let among = self.among.upgrade()?;
         let mut instances = among.instances();
@@ -402,45 +402,45 @@ impl Instance {
         instances.remove(&self.key)
     }
 
-    /// Whether another is to take its place. None does while a call waits for its client, who comes back by another call.
+    /// Whether a new instance is to replace this one. Never while a call waits for its client, who answers with another call.
     fn is_old(&self) -> bool {
         self.old_at <= Instant::now() && !self.has_waiting()
     }
 
-    /// Whether some call waits for its client: its reply is over, and it is not.
+    /// Whether a call waits for its client: its reply has ended, but the call has not.
     fn has_waiting(&self) -> bool {
         self.kept.load(Ordering::Acquire) > self.replied.load(Ordering::Acquire)
     }
 
-    /// Whether it has no calls but those that stand.
+    /// Whether all calls of the instance are standing streams.
     fn stands_alone(&self) -> bool {
         self.calls.load(Ordering::Acquire) == self.standing.load(Ordering::Acquire) && !self.has_waiting()
     }
 
-    /// Ends what stands.
+    /// Ends the standing streams.
     fn end_standing(&self) {
         self.ends.send_replace(());
     }
 
-    /// Its holder has another one by now, or none.
+    /// Notes that the holder has another instance by now, or none.
     fn supersede(&self) {
         self.is_latest.store(false, Ordering::Release);
         self.end_standing();
     }
 
-    /// Since when it has had no call; none while it has some, or one waits for its client.
+    /// When the last call ended; `None` while there is a call, or one waits for its client.
     fn idle_since(&self) -> Option<Instant> {
         let is_idle = self.calls.load(Ordering::Acquire) == 0 && !self.has_waiting();
         is_idle.then(|| lock(&self.used).at_all)
     }
 
-    /// Since when it has had none but those that stand.
+    /// When the last call that was no standing stream ended; `None` while there is one.
     fn uncalled_since(&self) -> Option<Instant> {
         self.stands_alone().then(|| lock(&self.used).by_call)
     }
 }
 
-/// Each step leaves what is locked whole.
+/// Locks a mutex whose content each step leaves consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -456,12 +456,12 @@ struct Handle(Arc<Shared>);
 impl Connection for Handle {
     fn call(&self, call: Call) -> Reply {
         if matches!(call.ask, Ask::Listen) {
-            // On a modern connection nothing is said that was not asked for.
+            // A modern connection has no messages that were not asked for.
             return Reply::silent();
         }
         let is_standing = call.is_method("subscriptions/listen");
         let lease = match &call.ask {
-            // There is nothing that it could be about where there is no instance.
+            // Without an instance, there is nothing that the message could refer to.
             Ask::Message(message) if !message.is_request() => match self.0.lease_made(&call.context) {
                 Ok(Some(lease)) => Ok(lease),
                 Ok(None) => return Reply::accepted(),

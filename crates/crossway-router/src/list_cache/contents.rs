@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::entry::Listed;
 use super::list::{Item, Items};
 
-/// The lists of one upstream that somebody is told.
+/// The lists of one upstream that some caller holds.
 #[derive(Default)]
 pub(super) struct Contents {
     table: Mutex<Table>,
@@ -19,7 +19,7 @@ pub(super) struct Contents {
 struct Table {
     /// By a hash of the items.
     contents: HashMap<u64, Vec<Content>>,
-    /// With how many hashes those are looked for that nobody has any more.
+    /// The number of hashes at which unused lists are removed.
     sweep_at: usize,
 }
 
@@ -28,7 +28,7 @@ struct Content {
     items: Weak<Items>,
 }
 
-/// The bytes of a list, counted for as long as somebody has it.
+/// The bytes of a list, counted for as long as the list is held.
 #[derive(Debug)]
 pub(super) struct Counted {
     bytes: usize,
@@ -36,13 +36,13 @@ pub(super) struct Counted {
 }
 
 impl Contents {
-    /// The list of these items, which is the one that others have who were told the same.
+    /// Returns the list of these items: the same one that other callers with equal items hold.
     pub(super) fn share(&self, items: Vec<Item>) -> Listed {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let mut hasher = DefaultHasher::new();
         items.iter().for_each(|item| item.json.hash(&mut hasher));
         let hash = hasher.finish();
-        // Each step leaves the table whole.
+        // Each step leaves the table consistent.
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.sweep();
         let contents = table.contents.entry(hash).or_default();
@@ -56,7 +56,7 @@ impl Contents {
                 items: Arc::new(Items::new(items, Some(counted))),
                 generation: NEXT.fetch_add(1, Ordering::Relaxed),
             };
-            // The same list may come and go again and again.
+            // The same list may come and go repeatedly.
             contents.retain(|content| content.items.strong_count() > 0);
             contents.push(Content { generation: listed.generation, items: Arc::downgrade(&listed.items) });
             listed
@@ -69,16 +69,16 @@ impl Contents {
         table.contents.values().map(Vec::len).sum()
     }
 
-    /// How many bytes the items of all lists have that somebody is told.
+    /// The number of bytes of the items of all lists in use.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 }
 
 impl Table {
-    /// Forgets what nobody has any more, now and then.
+    /// Removes unused lists, now and then.
     fn sweep(&mut self) {
-        /// Fewer are not worth looking for.
+        /// Fewer hashes are not worth a search.
         const FEW: usize = 16;
         if self.contents.len() < self.sweep_at {
             return;

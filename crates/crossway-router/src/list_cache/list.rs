@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::contents::Counted;
 
-/// Which list.
+/// The kind of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ListKind {
     /// `tools/list`.
@@ -25,7 +25,7 @@ pub enum ListKind {
 }
 
 impl ListKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
 
     /// The list that a request asks for.
@@ -34,7 +34,7 @@ impl ListKind {
         Self::ALL.into_iter().find(|kind| request.is_method(kind.method()))
     }
 
-    /// The method that asks for it.
+    /// The method that requests the list.
     #[must_use]
     pub fn method(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl ListKind {
         }
     }
 
-    /// The member of the result that has it.
+    /// The member of the result that holds the list.
     #[must_use]
     pub fn member(self) -> &'static str {
         match self {
@@ -56,12 +56,12 @@ impl ListKind {
         }
     }
 
-    /// Whether its items are told apart by URIs, which stay as they are, and not by names.
+    /// Whether items are identified by URIs, which are not renamed, instead of names.
     pub(crate) fn has_uris(self) -> bool {
         matches!(self, Self::Resources | Self::Templates)
     }
 
-    /// The lists that a notification tells the change of.
+    /// The lists whose change a notification reports.
     pub(crate) fn changed_by(notification: &Message) -> &'static [Self] {
         match notification.method().as_deref() {
             Some("notifications/tools/list_changed") => &[Self::Tools],
@@ -71,7 +71,7 @@ impl ListKind {
         }
     }
 
-    /// The notification that tells of its change.
+    /// The notification that reports a change of the list.
     pub(crate) fn change(self) -> &'static str {
         match self {
             Self::Tools => "notifications/tools/list_changed",
@@ -85,20 +85,20 @@ impl ListKind {
     }
 }
 
-/// One item of a list: its bytes, and where its name stands in them.
+/// One item of a list: its bytes, and the position of its name in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
     /// The name, the URI or the URI template.
     pub(crate) name: Arc<str>,
-    /// As the upstream has it.
+    /// The JSON text as the upstream sent it.
     pub(crate) json: Bytes,
-    /// Where the name's token stands.
+    /// The position of the name's token.
     start: usize,
     end: usize,
 }
 
 impl Item {
-    /// The item under another name; nothing else changes.
+    /// Writes the item with another name; nothing else changes.
     pub(crate) fn write_as(&self, name: &str, out: &mut BytesMut) {
         if name == &*self.name {
             return out.put_slice(&self.json);
@@ -114,11 +114,11 @@ impl Item {
 #[derive(Debug, Default)]
 pub(crate) struct Items {
     all: Vec<Item>,
-    /// Where they stand in `all`, by their names; those of one name in the order of the list.
+    /// Their positions in `all`, by name; items of one name in the order of the list.
     by_name: Box<[u32]>,
-    /// What they are exposed as by the router that keeps the list, in the order of the list.
+    /// Their exposed names in the router that keeps the list, in the order of the list.
     exposed: OnceLock<Box<[Arc<str>]>>,
-    /// Whether each of those leads back to its item by itself.
+    /// Whether each exposed name leads back to its item by itself.
     leads_back: OnceLock<bool>,
     #[expect(dead_code, reason = "it is held")]
     counted: Option<Counted>,
@@ -131,14 +131,14 @@ impl Items {
         Self { all, by_name, exposed: OnceLock::new(), leads_back: OnceLock::new(), counted }
     }
 
-    /// What they are exposed as, in the order of the list: `expose` is asked once for each. It has to be the same whoever asks,
-    /// which it is within one router.
+    /// The items' exposed names, in the order of the list. Calls `expose` once for each item; it has to give the same result for every
+    /// caller, as it does within one router.
     pub(crate) fn exposed(&self, expose: impl Fn(&Item) -> Arc<str>) -> &[Arc<str>] {
         self.exposed.get_or_init(|| self.all.iter().map(expose).collect())
     }
 
-    /// Whether what items are [exposed](Self::exposed) as, which has to be known, leads back to each by itself: no two are called the same, and
-    /// `leads_back` says so of each, the same whoever asks.
+    /// Whether each [exposed](Self::exposed) name leads back to its item by itself: no two items have the same name, and `leads_back` holds
+    /// for each, for every caller alike. `false` while the exposed names are not known.
     pub(crate) fn lead_back(&self, leads_back: impl Fn(&Item, &str) -> bool) -> bool {
         let Some(exposed) = self.exposed.get() else { return false };
         *self.leads_back.get_or_init(|| {
@@ -148,12 +148,12 @@ impl Items {
         })
     }
 
-    /// Where those stand whose names begin with one of some texts, in the order of the list.
+    /// The positions of the items whose names begin with one of the texts, in the order of the list.
     pub(crate) fn beginning_with(&self, texts: &[String]) -> Vec<usize> {
         let name = |at: &u32| &*self.all[*at as usize].name;
         let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         texts.sort_unstable();
-        // What begins with another one of them finds nothing more: each item is found once, however many patterns there are.
+        // A text that begins with another one finds nothing more: each item is found once, however many patterns there are.
         texts.dedup_by(|later, kept| later.starts_with(*kept));
         let mut found: Vec<usize> = Vec::new();
         for text in texts {
@@ -165,7 +165,7 @@ impl Items {
         found
     }
 
-    /// Those of one name. A server that makes no mistake has one at most.
+    /// The items of one name. A correct server has at most one.
     pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Item> + Clone {
         let from = self.by_name.partition_point(|at| &*self.all[*at as usize].name < name);
         self.by_name[from..]
@@ -183,12 +183,12 @@ impl Deref for Items {
     }
 }
 
-/// What a list was and what it is, where the two differ.
+/// A list before and after a change.
 #[derive(Debug)]
 pub(crate) struct Difference {
     before: Arc<Items>,
     now: Arc<Items>,
-    /// How many items are the same at both beginnings, and behind these at both ends.
+    /// How many items are equal at the beginning of both, and, after these, at the end of both.
     same: (usize, usize),
 }
 
@@ -201,7 +201,7 @@ impl Difference {
         Self { before: Arc::clone(before), now: Arc::clone(now), same: (first, last) }
     }
 
-    /// Whether it is one for whoever sees these items alone.
+    /// Whether a caller who sees only the items for which `shows` is true notices the difference.
     pub(crate) fn is_seen(&self, shows: impl Fn(&Item) -> bool) -> bool {
         let (first, last) = self.same;
         let [before, now] = [&self.before, &self.now].map(|items| items[first..items.len() - last].iter());
@@ -227,7 +227,7 @@ struct Named<'a> {
     template: Option<&'a RawValue>,
 }
 
-/// Reads a page. Items without a name are left out: they can't be asked for.
+/// Reads a page. Items without a name are left out: nobody could request them.
 pub(crate) fn read_page(kind: ListKind, answer: &Message) -> Option<Page> {
     let whole = answer.to_bytes();
     let list = answer.member(Part::Result, kind.member())?;
@@ -244,7 +244,7 @@ pub(crate) fn read_page(kind: ListKind, answer: &Message) -> Option<Page> {
         let Some(token) = token.map(RawValue::get) else { continue };
         let Ok(name) = serde_json::from_str::<Cow<'_, str>>(token) else { continue };
         let start = token.as_ptr() as usize - json.as_ptr() as usize;
-        // The answer may have been spliced, and then its text is another.
+        // The answer may have been spliced; then its text is elsewhere.
         let shared = whole.as_ptr_range().contains(&json.as_ptr());
         let bytes =
             if shared { whole.slice_ref(json.as_bytes()) } else { Bytes::copy_from_slice(json.as_bytes()) };

@@ -1,18 +1,17 @@
 //! Caches an upstream's lists and its `server/discover` result.
 //!
-//! A list is fetched when it is first asked for, over all its pages, and kept. From then on it is answered at once; it is
-//! fetched again in the background when the upstream says that it has changed, and when it has expired (`ttlMs`) and is
-//! asked for. So is one of a user or a tenant for whose changes nobody has listened meanwhile; one of everybody's is forgotten
-//! then. An upstream that fails keeps its last good lists, marked [stale](ListState::Stale).
+//! A list is fetched when it is first requested, over all its pages, and cached; further requests are answered at once. It is fetched
+//! again in the background when the upstream reports a change, and when it is requested after it has expired (`ttlMs`). A user's or
+//! tenant's list is also fetched again if nobody has listened for its changes meanwhile; a list for everybody is forgotten then. An
+//! upstream that fails keeps its last good lists, marked [stale](ListState::Stale).
 //!
-//! What is known is kept apart by what the client can be asked (a legacy server's lists may depend on it), and, unless the
-//! upstream is the same for everybody, by [`ScopeKey`](crate::ScopeKey): "`private` [...] Caches **MUST NOT** be shared
-//! across authorization contexts" (2026-07-28, server/utilities/caching). That a list has changed is told to those who see
-//! that list, and to nobody else.
+//! Lists are kept apart by the features of the client (a legacy server's lists may depend on them), and, unless the upstream is the
+//! same for everybody, by [`ScopeKey`](crate::ScopeKey): "`private` [...] Caches **MUST NOT** be shared across authorization
+//! contexts" (2026-07-28, server/utilities/caching). A list's change is reported only to those who see that list.
 //!
-//! Whoever asks first waits until an upstream has answered, for a few seconds at most. An upstream that has failed once, or
-//! was too slow, is waited for by nobody until it has told its list: that is tried in the background, and those who were
-//! left without are told when it is there.
+//! The first request waits for the upstream's answer, for a few seconds at most. Once an upstream has failed or was too slow, nobody
+//! waits for it until it has answered: it is retried in the background, and clients that were left without its list are notified when
+//! the list arrives.
 
 mod contents;
 mod entry;
@@ -54,55 +53,55 @@ pub enum ListState {
     Failing(String),
 }
 
-/// Who sees the same lists.
+/// The callers who see the same lists.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct View {
     callers: CallerSet,
-    /// Tells calls apart that have lists of their own.
+    /// Tells apart calls that have lists of their own.
     one: Option<Origin>,
     asks: ClientFeatures,
 }
 
 impl View {
-    /// The view of those whose lists these are, and who can be asked this. None is nobody's.
+    /// The view of these callers with these client features; `None` if the callers are `Nobody`.
     pub(crate) fn new(callers: CallerSet, asks: &ClientFeatures) -> Option<Arc<Self>> {
         let one = (callers == CallerSet::ThisCall).then(Origin::unique);
         (callers != CallerSet::Nobody).then(|| Arc::new(Self { callers, one, asks: asks.clone() }))
     }
 
-    /// Whether strangers see the same.
+    /// Whether every caller sees the same.
     fn is_everybodys(&self) -> bool {
         self.callers == CallerSet::Everybody
     }
 
-    /// Whether others come after this call who see the same.
+    /// Whether later calls can have the same view.
     pub(crate) fn is_lasting(&self) -> bool {
         self.callers != CallerSet::ThisCall
     }
 }
 
-/// Word that lists may be others than before.
+/// A notice that lists may have changed.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// There are other upstreams, or other rights. It matters to those who see others than before.
+    /// The upstreams or the rights have changed. It matters to clients that see something else than before.
     Sight,
-    /// Any list of this upstream's may be another: what has changed was missed.
+    /// Any list of this upstream may have changed: changes were missed.
     Missed(Arc<str>),
-    /// A list is another.
+    /// One list has changed.
     List(ListChange),
 }
 
-/// Word that a list is another than before.
+/// A notice that one list has changed.
 #[derive(Debug, Clone)]
 pub(crate) struct ListChange {
     pub(crate) kind: ListKind,
-    /// Whose list it is, and the upstream that has it. Nobody else hears of it.
+    /// The upstream, and the view that the list belongs to. Only clients with this view are notified.
     pub(crate) list: (Arc<str>, Arc<View>),
-    /// What is different, where it is known.
+    /// The difference, where it is known.
     pub(crate) difference: Option<Arc<Difference>>,
 }
 
-/// Who asks what is known.
+/// The caller who requests cached data.
 pub(crate) struct Asker<'a> {
     request: &'a Message,
     context: &'a Context,
@@ -120,14 +119,14 @@ impl<'a> Asker<'a> {
 pub(crate) struct ListCache {
     pub(crate) name: Arc<str>,
     pub(crate) link: Link,
-    /// Whether clients are told its instructions.
+    /// Whether clients receive the upstream's instructions.
     pub(crate) has_instructions: bool,
     views: Mutex<HashMap<Arc<View>, Arc<Entry>>>,
     contents: Arc<Contents>,
-    /// Whether everybody was told that it has no resources. What users or tenants are told of their own is nobody else's.
+    /// Whether it is known, for everybody, that the upstream has no resources. What is known for one user or tenant does not count.
     is_without_resources: Arc<AtomicBool>,
     pub(crate) changed: broadcast::Sender<Change>,
-    /// How many views there may be, and how many bytes of items.
+    /// The most views, and the most bytes of items.
     most: (usize, usize),
 }
 
@@ -154,12 +153,12 @@ impl ListCache {
         })
     }
 
-    /// Tells when a list changes, and for whom.
+    /// Subscribes to changes of lists.
     pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
         self.changed.subscribe()
     }
 
-    /// What is known for those of a view, for one of them, who asks now.
+    /// Returns the entry of a view, for `asker`, who is one of its callers; creates it if there is none.
     pub(crate) fn entry(&self, view: &Arc<View>, asker: &Asker<'_>) -> Arc<Entry> {
         let mut views = self.views();
         if let Some(entry) = views.get(view).map(Arc::clone) {
@@ -185,17 +184,17 @@ impl ListCache {
         new
     }
 
-    /// What is known for those of a view, if any of them has asked.
+    /// Returns the entry of a view, if one of its callers has requested something.
     pub(crate) fn known(&self, view: &Arc<View>) -> Option<Arc<Entry>> {
         self.views().get(view).cloned()
     }
 
-    /// Whether it is known of an upstream that is the same for everybody that it has no resources.
+    /// Whether it is known that the upstream has no resources, for everybody alike.
     pub(crate) fn is_without_resources(&self) -> bool {
         self.is_without_resources.load(Ordering::Acquire)
     }
 
-    /// How it stands with the upstream, for any of those who asked.
+    /// The upstream's state: the worst of all views.
     pub(crate) fn state(&self) -> ListState {
         let views = self.views();
         let mut worst = ListState::Unknown;
@@ -210,7 +209,7 @@ impl ListCache {
         worst
     }
 
-    /// Fetches anew what is known: the upstream has come back, or has been replaced.
+    /// Fetches all cached lists again: the upstream has come back, or has been replaced.
     pub(crate) fn refresh(&self) {
         for entry in self.views().values() {
             entry.refresh_all();
@@ -222,7 +221,7 @@ impl ListCache {
     }
 }
 
-/// Takes out the quarter of the views that was not asked for the longest: so it is seldom done.
+/// Removes the least recently used quarter of the views: so many at once, to do it seldom.
 fn forget_oldest(views: &mut HashMap<Arc<View>, Arc<Entry>>) -> Vec<Arc<Entry>> {
     let mut by_use: Vec<_> =
         views.iter().map(|(view, entry)| (entry.last_used(), Arc::clone(view))).collect();

@@ -12,14 +12,14 @@ fn message(text: &str) -> Message {
     Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
 }
 
-/// How many views there may be here, and how many bytes of items.
+/// The most views in these tests, and the most bytes of items.
 const MOST: (usize, usize) = (8, 8000);
 
 fn known() -> Arc<ListCache> {
     ListCache::bounded("one", &Scripted::new().0, true, MOST)
 }
 
-/// What is known for one user.
+/// The entry of one user.
 fn entry(known: &ListCache, user: usize) -> Arc<Entry> {
     let request = message(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#);
     let whose = CallerSet::Key(ScopeKey::new(format!("user-{user}")));

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::Router;
 
-/// What a router does of what an upstream can do.
+/// The capabilities of an upstream that a router passes on.
 const PASSED_ON: [&str; 5] = ["tools", "prompts", "resources", "completions", "logging"];
 
-/// What an upstream says of itself.
+/// The parts of an upstream's `server/discover` result that a router reads.
 #[derive(Deserialize)]
 struct Said {
     #[serde(default)]
@@ -22,7 +22,7 @@ struct Said {
 }
 
 impl Router {
-    /// What the only upstream that is there for a client says of itself.
+    /// The `server/discover` result of the only upstream that a client sees.
     pub(super) async fn introduced(
         &self,
         id: &RequestId,
@@ -49,7 +49,7 @@ impl Router {
         Message::result_of(id, result.to_string().as_bytes()).ok()
     }
 
-    /// What a router can do does not depend on the upstreams that there are: they come and go.
+    /// The router's own `server/discover` result. Its capabilities do not depend on the upstreams, which come and go.
     pub(super) fn discovered(&self, id: &RequestId, request: &Message, context: &Context) -> Option<Message> {
         let seen = self.seen(request, context);
         let names: Vec<&str> = seen.visible().map(|(member, _)| &*member.name).collect();
@@ -73,7 +73,7 @@ impl Router {
                 keys::SERVER_INFO: self.0.options.info(),
             },
         });
-        // Of a server alone that can't say what it is, nothing is known.
+        // Nothing is known of a single upstream that does not introduce itself.
         if !self.0.options.is_alone {
             result["instructions"] = instructions.into();
         }

@@ -1,4 +1,4 @@
-//! Which upstreams' introductions each client has been given.
+//! Which upstreams' introductions each client has received.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,15 +15,14 @@ use crate::access::CallerSet;
 use crate::limits::{INTRODUCTIONS, JOINED_INSTRUCTIONS, MERGED_INSTRUCTIONS};
 use crate::list_cache::ListKind;
 
-/// What callers have been told that upstreams say of themselves: those of which they have been given something in a list.
+/// The introductions that callers may be told: those of upstreams with an item in one of the caller's lists.
 ///
-/// Nobody is told the instructions of others: they would say that there is such an upstream. And what is told is what the caller's
-/// own lists have brought, kept for it alone: what is known of an upstream that callers share depends on who else has asked for
-/// it, and when.
+/// Instructions of other upstreams would reveal that these exist. The introductions are kept for each caller alone, as its own lists
+/// brought them: what is known of an upstream that callers share depends on who else has asked for it, and when.
 #[derive(Default)]
 pub(super) struct Introductions {
     callers: HashMap<CallerSet, Introduced>,
-    /// Goes on with each list that is told.
+    /// Rises with each list that is sent.
     now: u64,
 }
 
@@ -31,7 +30,7 @@ pub(super) struct Introductions {
 struct Introduced {
     /// The upstreams in the last list of each kind, by name.
     shown: [Arc<[Arc<str>]>; 4],
-    /// What they said of themselves at the last list: the result of `server/discover`, JSON text.
+    /// Their `server/discover` results at the caller's last list, JSON text.
     heard: HashMap<Arc<str>, Bytes>,
     used: u64,
 }
@@ -72,8 +71,8 @@ impl Introductions {
 }
 
 impl Router {
-    /// A caller is given a list of these upstreams. Waits, not for long, for what those say of themselves that are new to it, or
-    /// that have not been asked: they may have been replaced meanwhile.
+    /// Records that a caller gets a list with items of these upstreams. Waits, not for long, for the introductions of those that are new to
+    /// it, or that have not been asked: they may have been replaced meanwhile.
     pub(super) async fn introduce(
         &self,
         kind: ListKind,
@@ -102,7 +101,7 @@ impl Router {
         self.introductions().note(caller, kind, shown, heard.into_iter().flatten());
     }
 
-    /// The instructions of the upstreams of which the caller has seen something, one after the other.
+    /// The joined instructions of the upstreams from which the caller has seen an item.
     pub(super) fn joined(&self, seen: &Seen, context: &Context) -> String {
         let mut all = String::new();
         let Some(caller) = self.caller(context) else { return all };
@@ -125,7 +124,7 @@ impl Router {
         all
     }
 
-    /// Who is told what this caller is; none where nothing is kept of a call, or instructions are not joined.
+    /// The callers that are told the same as this one; `None` where nothing is kept for a call, or instructions are not joined.
     fn caller(&self, context: &Context) -> Option<CallerSet> {
         if self.0.options.is_alone {
             return None;
@@ -135,12 +134,12 @@ impl Router {
     }
 
     fn introductions(&self) -> MutexGuard<'_, Introductions> {
-        // Each step leaves the table whole.
+        // Each step leaves the table consistent.
         self.0.introductions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What an upstream says of itself as a part of what all say. Its lines are quoted: none can pass for another upstream's heading.
+/// One upstream's section of the joined instructions. Its lines are quoted, so that none can pass for another upstream's heading.
 fn section(name: &str, said: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Said<'a> {

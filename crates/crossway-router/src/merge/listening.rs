@@ -39,7 +39,7 @@ struct Filter {
 }
 
 impl Filter {
-    /// The lists whose changes are told.
+    /// The lists whose changes the client wants to be notified of.
     fn kinds(&self) -> impl Iterator<Item = ListKind> {
         let kinds = [
             (ListKind::Tools, self.tools),
@@ -50,8 +50,8 @@ impl Filter {
     }
 }
 
-/// Listens for what the client asks for. Changes of lists come from what is known of the upstreams; each upstream that has one of
-/// the resources is listened to for them.
+/// Opens the client's subscription. Changes of lists come from the list caches; resources are subscribed to at each upstream that has
+/// them.
 pub(super) fn listen(router: Router, message: Message, context: Context) -> Reply {
     let changes = router.0.changed.subscribe();
     Reply::pending(async move {
@@ -62,7 +62,7 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
         let kept = has_lists.then(|| router.keep(&filter, &message, &context));
         let mut owners: BTreeMap<Arc<str>, Owned> = BTreeMap::new();
         for uri in filter.uris.iter().take(SUBSCRIBED) {
-            // What is left in it is about this upstream, and does not add up.
+            // The remaining context is about this upstream, and does not accumulate.
             let mut admitted = context.clone();
             if let Ok(Owner { member, uri: own }) = router.owner(uri, &message, &context).await
                 && router.admits_in(&member, ListKind::Resources, &own, &message, &mut admitted)
@@ -86,7 +86,7 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
         let mut taken = Vec::new();
         for (member, reply, subscribed) in join_all(asked).await.into_iter().flatten() {
             let subscribed = Arc::new(subscribed);
-            // That it ends is told too: what ends without an answer has been cut off.
+            // The end of a reply is an item too: a reply that ends without an answer has been cut off.
             let (heard, name) = (reply.map(Some).chain(stream::iter([None])), Arc::clone(&member.name));
             taken.push((member, Arc::clone(&subscribed)));
             upstreams.push(heard.map(move |heard| (heard, (name.clone(), subscribed.clone()))).boxed());
@@ -113,16 +113,16 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
     })
 }
 
-/// Resources of one upstream: its own URIs, and those by which the client knows them.
+/// Resources of one upstream: from its own URIs to the URIs that the client uses.
 type Subscribed = BTreeMap<String, String>;
 
-/// An upstream, the context in which it is asked, and what it is asked for.
+/// An upstream, the context of the subscription there, and its resources.
 type Owned = (Arc<ListCache>, Context, Subscribed);
 
-/// What of it the upstream has agreed to, or may yet agree to; none if it has refused.
+/// The resources that the upstream has agreed to, or may yet agree to; `None` if it has refused.
 ///
 /// "The `notifications` field in the acknowledgment reflects the subset the server agreed to honor" (2026-07-28,
-/// basic/patterns/subscriptions), here and there.
+/// basic/patterns/subscriptions), for the client as for the upstream.
 async fn agreed(reply: &mut Reply, mut subscribed: Subscribed) -> Option<Subscribed> {
     let Ok(first) = timeout(ACKNOWLEDGE_TIME, reply.next()).await else { return Some(subscribed) };
     let first = first?.ok()?;
@@ -135,10 +135,10 @@ async fn agreed(reply: &mut Reply, mut subscribed: Subscribed) -> Option<Subscri
     (!subscribed.is_empty()).then_some(subscribed)
 }
 
-/// What is known of the upstreams that there are is kept up to date.
+/// Keeps the lists of the upstreams that the client sees up to date.
 struct KeptAll {
     rights: CallerSet,
-    /// Whose lists the client sees, by the upstream that tells them.
+    /// The views of the lists that the client sees, with their upstreams.
     views: Vec<(Arc<ListCache>, Arc<View>)>,
     _kept: Vec<Kept>,
 }
@@ -152,7 +152,7 @@ impl KeptAll {
         self.views.iter().any(|(member, _)| *member.name == *upstream)
     }
 
-    /// Whether the same is seen, as far as that depends on rights and on which upstreams there are.
+    /// Whether the client sees the same, as far as that depends on rights and on the upstreams.
     fn sees_as(&self, other: &Self) -> bool {
         let same = |((one, view), (other, other_view)): (&(Arc<ListCache>, _), &(Arc<ListCache>, _))| {
             Arc::ptr_eq(one, other) && view == other_view
@@ -165,7 +165,7 @@ impl KeptAll {
 }
 
 impl Router {
-    /// How long one who listens waits to look what others see than before.
+    /// How long a listener waits before it checks whether its client sees something else.
     fn time_to_look(&self) -> Duration {
         let listening = u32::try_from(self.0.changed.receiver_count()).unwrap_or(u32::MAX);
         somewhere_in(SIGHT_PACE.saturating_mul(listening).min(SIGHT_TIME))
@@ -173,7 +173,7 @@ impl Router {
 
     fn keep(&self, filter: &Filter, request: &Message, context: &Context) -> KeptAll {
         let seen = self.seen(request, context);
-        // Changes of templates are told as the resources'.
+        // Changes of templates are notified as changes of resources.
         let templates = filter.resources.then_some(ListKind::Templates);
         let kinds: Vec<_> = filter.kinds().chain(templates).collect();
         let asker = self.asker(request, context);
@@ -184,7 +184,7 @@ impl Router {
     }
 }
 
-/// What an upstream says; `None` is the end. With its name, and what it was asked for.
+/// An item from an upstream, `None` at its end, with the upstream's name and the resources subscribed to.
 type Heard = (Option<Result<Message, CallError>>, (Arc<str>, Arc<Subscribed>));
 
 struct Listening {
@@ -194,14 +194,14 @@ struct Listening {
     id: RequestId,
     filter: Filter,
     kept: Option<KeptAll>,
-    /// What upstreams have agreed to.
+    /// The resources that upstreams have agreed to.
     taken: Vec<(Arc<ListCache>, Arc<Subscribed>)>,
     changes: broadcast::Receiver<Change>,
-    /// When it is time to see what a change of rights, or of which upstreams there are, means for the client.
+    /// When to check what a change of rights or of upstreams means for the client.
     look: Option<Pin<Box<Sleep>>>,
-    /// Changes have come faster than they were heard: all that is wanted is then told as changed.
+    /// Whether changes came faster than they were read: then all wanted lists are reported as changed.
     has_missed: bool,
-    /// The lists whose changes are still to be told.
+    /// The lists whose changes are still to be notified.
     to_tell: VecDeque<ListKind>,
     upstreams: SelectAll<BoxStream<'static, Heard>>,
     is_acknowledged: bool,
@@ -232,7 +232,7 @@ impl Listening {
                     Ok(Change::Sight) => self.look_later(),
                     Ok(Change::Missed(upstream)) => self.missed_of(&upstream),
                     Ok(Change::List(change)) => self.changed(&change),
-                    // Which changes were missed is not known: anything may be another.
+                    // It is unknown which changes were missed: any list may have changed.
                     Err(RecvError::Lagged(_)) => {
                         self.has_missed = true;
                         self.look_later();
@@ -247,20 +247,20 @@ impl Listening {
                     }
                     Some(Ok(message)) if ends(&message) => return self.end(),
                     Some(Ok(_)) => {}
-                    // An upstream is gone, and with it what was subscribed to there.
+                    // An upstream has ended, and with it the subscriptions there.
                     Some(Err(_)) | None => return self.end(),
                 },
             }
         }
     }
 
-    /// Has the client wait for its turn to look.
+    /// Schedules a check of what the client sees.
     fn look_later(&mut self) {
         let router = &self.router;
         self.look.get_or_insert_with(|| Box::pin(sleep(router.time_to_look())));
     }
 
-    /// Notes what is to be told if the client sees others than before, or may.
+    /// Queues notifications if the client sees something else than before, or may.
     fn look(&mut self) {
         let Some(kept) = &self.kept else { return };
         let now = self.router.keep(&self.filter, &self.message, &self.context);
@@ -270,14 +270,14 @@ impl Listening {
         self.kept = Some(now);
     }
 
-    /// Notes what is to be told if any list of an upstream may be another.
+    /// Queues notifications if the client sees an upstream whose lists may have changed.
     fn missed_of(&mut self, upstream: &str) {
         if self.kept.as_ref().is_some_and(|kept| kept.has_any_of(upstream)) {
             self.to_tell.extend(self.filter.kinds());
         }
     }
 
-    /// Notes what of a change is to be told: what the client sees, and wants to hear of.
+    /// Queues the notification of a change, if the client sees the list and wants to know.
     fn changed(&mut self, change: &ListChange) {
         let is_told = self.kept.as_ref().is_some_and(|kept| kept.has(&change.list));
         let is_wanted = self.filter.kinds().any(|kind| kind.change() == change.kind.change());
@@ -286,7 +286,7 @@ impl Listening {
         }
     }
 
-    /// Whether a change of a list that the client is told is one of the items that it is shown.
+    /// Whether a change of a list affects an item that the client sees.
     fn sees(&self, change: &ListChange) -> bool {
         let (kind, upstream) = (change.kind, &*change.list.0);
         let judge = self.router.access().item_filter(upstream, &self.context);
@@ -296,7 +296,7 @@ impl Listening {
         change.difference.as_ref().is_none_or(|difference| difference.is_seen(shows))
     }
 
-    /// Whether the client may still ask for all that it is told of, and would be told by the same upstreams.
+    /// Whether the client may still see all resources it is subscribed to, and the same upstreams still have them.
     fn may_listen(&self) -> bool {
         let members = self.router.members();
         let access = self.router.access();
@@ -329,8 +329,8 @@ impl Listening {
         notification("notifications/subscriptions/acknowledged", &self.id, Some(&filter))
     }
 
-    /// What an upstream tells of a resource, under the client's own id and by the name that the client knows. None of what it was not asked for,
-    /// and of what is below that and not for this client: a server that several share tells what others are subscribed to.
+    /// An upstream's update of a resource, with the client's own subscription id and URI. `None` if the client is not subscribed to the
+    /// resource or to one above it, or may not see it: a shared server also sends what others are subscribed to.
     fn own(&self, mut message: Message, upstream: &str, subscribed: &Subscribed) -> Option<Message> {
         let uri: String = serde_json::from_slice(message.member(Part::Params, "uri")?).ok()?;
         let exposed = exposed(&uri, subscribed)?;
@@ -361,7 +361,7 @@ impl Listening {
     }
 }
 
-/// By what name a client knows a resource that an upstream tells of: one that the client is subscribed to, or one below.
+/// The client's URI for a resource of an upstream: one that the client is subscribed to, or one below it.
 fn exposed(own: &str, subscribed: &Subscribed) -> Option<String> {
     let (rest, exposed) = match subscribed.get(own) {
         Some(exposed) => ("", exposed),
@@ -379,7 +379,7 @@ fn notification(method: &str, id: &RequestId, filter: Option<&str>) -> Option<Me
     Message::notification_of(method, Some(params.as_bytes())).ok()
 }
 
-/// The request for some resources of one upstream.
+/// The request to subscribe to some resources of one upstream.
 fn listen_request(message: &Message, uris: &[&String]) -> Option<Message> {
     let filter = json!({ "resourceSubscriptions": uris }).to_string();
     let mut request = message.clone();

@@ -2,12 +2,12 @@
 //!
 //! | request | goes to |
 //! |---|---|
-//! | `server/discover` | nobody: it is answered at once, with the same capabilities whatever upstreams there are |
-//! | lists | nobody, once they are known: all upstreams' lists, one after the other, under [names](Naming) of our own |
-//! | `tools/call`, `prompts/get` | the upstream that the name says, under the name that it has there |
-//! | `resources/read` | the upstream that has listed the URI, or whose template it fits |
-//! | `completion/complete` | the upstream of the prompt or resource that it is about |
-//! | `subscriptions/listen` | changes of lists are told from what is known; resources are listened for at their upstreams |
+//! | `server/discover` | none: it is answered at once, with the same capabilities whatever upstreams there are |
+//! | lists | none, once they are cached: all upstreams' lists, one after the other, with [exposed names](Naming) |
+//! | `tools/call`, `prompts/get` | the upstream that the name shows, with the name that it has there |
+//! | `resources/read` | the upstream that lists the URI, or whose template matches it |
+//! | `completion/complete` | the upstream of the prompt or resource in `ref` |
+//! | `subscriptions/listen` | none for changes of lists, which the caches report; the upstreams of the resources |
 //!
 //! URIs stay as they are. Where two upstreams have the same one, or templates that can fit the same one, the later upstream's is
 //! `crossway://upstream/` and the URI itself. So is one that a tool or a prompt links to, or embeds, if it would lead to another upstream
@@ -16,12 +16,12 @@
 //! `notifications/resources/updated`, all only where the URI is such a one. Nothing else is changed, and arguments and other results are not
 //! looked at.
 //!
-//! A client gets the instructions of those upstreams that have listed something for it, or for another client with the same
-//! rights. Each has its upstream's name as a heading. Together they are at most
+//! A client gets the instructions of the upstreams that have listed an item for it, or for another client with the same rights, each
+//! under a heading with its upstream's name. Together they are at most
 //! [`limits::MERGED_INSTRUCTIONS`](crate::limits::MERGED_INSTRUCTIONS) long.
 //!
-//! An upstream that fails is missing from lists of which nothing is known, and is there again, and told of, when it comes
-//! back. It holds nobody up for more than a few seconds, once.
+//! A failing upstream is missing from the lists unless they are cached; when it comes back, its items return and clients are
+//! notified. It delays a request by a few seconds at most, once.
 
 mod connection;
 mod discover;
@@ -50,7 +50,7 @@ use crate::access::{Access, AllowAll, ByScopeKey};
 use crate::limits::CHANGES;
 use crate::list_cache::{Change, ListCache, ListKind, ListState};
 
-/// Many modern upstreams as one, changed while it serves. Clones share the upstreams.
+/// Many modern upstreams as one; they may change while it serves. Clones share the upstreams.
 #[derive(Clone)]
 pub struct Router(Arc<Shared>);
 
@@ -63,22 +63,22 @@ struct Shared {
     changed: broadcast::Sender<Change>,
 }
 
-/// How a router behaves.
+/// The behaviour of a router.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RouterOptions {
-    /// The name by which it introduces itself.
+    /// The name in the router's server info.
     pub name: String,
-    /// Who may see and call what, and who sees the same.
+    /// Decides who may see and call what, and which callers share lists.
     pub access: Arc<dyn Access>,
-    /// Whether it has one upstream, and introduces itself as that one.
+    /// Whether the router has one upstream, and introduces itself as that one.
     pub is_alone: bool,
-    /// Whether that upstream's instructions are handed on.
+    /// Whether that upstream's instructions are passed on.
     pub has_instructions: bool,
 }
 
 impl Default for RouterOptions {
-    /// All may see and call everything, and lists are kept for each [`ScopeKey`](crate::ScopeKey).
+    /// All callers may see and call everything, and lists are kept for each [`ScopeKey`](crate::ScopeKey).
     fn default() -> Self {
         Self {
             name: "crossway".to_owned(),
@@ -90,32 +90,32 @@ impl Default for RouterOptions {
 }
 
 impl RouterOptions {
-    /// All clients see the same of each upstream, so that one list serves all of them.
+    /// Assumes that all clients see the same of each upstream, so that one list serves all of them.
     #[must_use]
     pub fn same_for_all(self) -> Self {
         self.access(AllowAll)
     }
 
-    /// Has one upstream, and introduces itself as that one.
+    /// Introduces the router as its only upstream.
     #[must_use]
     pub fn alone(mut self) -> Self {
         self.is_alone = true;
         self
     }
 
-    /// What a router says that it is.
+    /// The router's server info.
     fn info(&self) -> serde_json::Value {
         serde_json::json!({ "name": self.name, "version": env!("CARGO_PKG_VERSION") })
     }
 
-    /// Hands no instructions of its only upstream's on.
+    /// Does not pass on the instructions of the only upstream.
     #[must_use]
     pub fn without_instructions(mut self) -> Self {
         self.has_instructions = false;
         self
     }
 
-    /// Asks who may see and call what.
+    /// Sets who may see and call what.
     #[must_use]
     pub fn access(mut self, access: impl Access) -> Self {
         self.access = Arc::new(access);
@@ -134,22 +134,22 @@ impl fmt::Debug for RouterOptions {
 struct Members {
     all: Vec<Arc<ListCache>>,
     by_name: HashMap<Arc<str>, Arc<ListCache>>,
-    /// Goes on with each change of the upstreams.
+    /// Rises with each change of the upstreams.
     generation: u64,
-    /// Of which of them operators were told that they have the same names.
+    /// The clashes of names that operators were told of.
     clashing: Mutex<Clashing>,
 }
 
 type Clashing = HashSet<(ListKind, String, String)>;
 
 impl Router {
-    /// A router without upstreams, which names things as [`Prefixed`] does.
+    /// Creates a router without upstreams, with names as in [`Prefixed`].
     #[must_use]
     pub fn new(options: RouterOptions) -> Self {
         Self::with_naming(options, Prefixed::default())
     }
 
-    /// A router without upstreams, with its own way to name things.
+    /// Creates a router without upstreams, with other names.
     #[must_use]
     pub fn with_naming(options: RouterOptions, naming: impl Naming) -> Self {
         Self(Arc::new(Shared {
@@ -162,8 +162,8 @@ impl Router {
         }))
     }
 
-    /// Adds an upstream, behind those that are there; one of the same name is replaced in its place. Calls in flight go on
-    /// where they are.
+    /// Adds an upstream at the end, or replaces the one of the same name in its place. Calls in flight continue where they
+    /// are.
     ///
     /// # Panics
     ///
@@ -172,7 +172,7 @@ impl Router {
         self.put(ListCache::new(name, upstream, true));
     }
 
-    /// The same of an upstream whose instructions clients are not told.
+    /// Like [`insert`](Self::insert), for an upstream whose instructions clients do not get.
     ///
     /// # Panics
     ///
@@ -189,7 +189,7 @@ impl Router {
         });
     }
 
-    /// Takes an upstream away. Calls in flight go on. False if there is none of this name.
+    /// Removes an upstream; `false` if there is none of this name. Calls in flight continue.
     pub fn remove(&self, name: &str) -> bool {
         let is_there = self.members().by_name.contains_key(name);
         if is_there {
@@ -198,7 +198,7 @@ impl Router {
         is_there
     }
 
-    /// Puts the upstreams into this order; those that are not named keep theirs, behind the others.
+    /// Puts the upstreams into this order; unnamed ones keep their order, behind the others.
     pub fn arrange(&self, names: &[&str]) {
         self.change(|members| {
             members.sort_by_key(|member| {
@@ -207,8 +207,8 @@ impl Router {
         });
     }
 
-    /// Fetches an upstream's lists anew, as far as anybody has asked for them: it has come back. Clients are told if they
-    /// are others than before.
+    /// Fetches an upstream's lists again, as far as they have been requested: call it when the upstream is back. Clients are notified
+    /// if the lists have changed.
     pub fn refresh(&self, name: &str) {
         if let Some(member) = self.members().by_name.get(name) {
             member.refresh();
@@ -256,7 +256,7 @@ impl Router {
         let _ = self.0.changed.send(change);
     }
 
-    /// Passes an upstream's changes on to those who listen, as long as it is there.
+    /// Forwards an upstream's changes to listeners, as long as the upstream is there.
     fn follow(&self, known: &Arc<ListCache>) {
         let (mut changes, changed) = (known.changes(), self.0.changed.clone());
         let name = Arc::clone(&known.name);

@@ -3,38 +3,38 @@
 use std::borrow::Cow;
 use std::hash::Hasher;
 
-/// How tools and prompts of many upstreams are told apart by their names.
+/// Tells tools and prompts of many upstreams apart by their names.
 ///
 /// "Clients or proxies that aggregate tools [...] **SHOULD** implement a disambiguation strategy" (2026-07-28, server/tools).
 pub trait Naming: Send + Sync + 'static {
-    /// What `name` of `upstream` is called. Has to give the same each time and in each process.
+    /// The exposed name of `name` of `upstream`. Has to be the same each time and in each process.
     ///
-    /// Of two that get the same name, the first upstream's is listed and reached; see [`Router::clashes`](super::Router::clashes).
+    /// If two get the same name, the first upstream's is listed and reached; see [`Router::clashes`](super::Router::clashes).
     fn expose<'a>(&self, upstream: &str, name: &'a str) -> Cow<'a, str>;
 
-    /// The upstream and the name that an exposed name stands for, where the name itself tells. Others are looked up
-    /// among those that have been exposed.
+    /// The upstream and the name that an exposed name stands for, if the name itself shows them. Other names are looked up among the
+    /// exposed ones.
     ///
-    /// Where it gives something, `expose` has to give `exposed` for that, and for nothing else.
+    /// If this returns a pair, `expose` has to return `exposed` for that pair, and for no other.
     fn split<'a>(&self, exposed: &'a str) -> Option<(&'a str, &'a str)> {
         let _ = exposed;
         None
     }
 
-    /// What to tell a model about names, as a part of the instructions.
+    /// Text about names for the model, as a part of the instructions.
     fn instructions(&self) -> &str {
         ""
     }
 }
 
-/// The longest name that clients in use take: 64 bytes of `[A-Za-z0-9_-]`, which the model providers' interfaces set.
+/// The longest name that current clients accept: 64 bytes of `[A-Za-z0-9_-]`, as the model providers' interfaces require.
 const LONGEST: usize = 64;
 
-/// `upstream__name`, as most gateways have it.
+/// Exposes `upstream__name`, as most gateways do.
 ///
-/// A name that would be longer than 64 bytes, or has other characters than `[A-Za-z0-9_-]`, is cut or changed, and gets a
-/// hash of what it was at its end. So does one that could be taken for another's: `a__b` of `c` for `b__c` of `a`. No two are
-/// exposed as one, unless their hashes (64 bits) are the same.
+/// A name that would be longer than 64 bytes, or has other characters than `[A-Za-z0-9_-]`, is cut or changed, and ends with a hash of
+/// the original. So does a name that could be taken for another: `a__b` of `c` for `b__c` of `a`. No two names are exposed as one,
+/// unless their hashes (64 bits) are equal.
 #[derive(Debug, Clone)]
 pub struct Prefixed {
     separator: String,
@@ -47,7 +47,7 @@ impl Default for Prefixed {
 }
 
 impl Prefixed {
-    /// Puts something else between upstream and name.
+    /// Uses another separator between upstream and name.
     #[must_use]
     pub fn separated_by(separator: &str) -> Self {
         Self { separator: separator.to_owned() }
@@ -64,7 +64,7 @@ impl Naming for Prefixed {
     }
 
     fn split<'a>(&self, exposed: &'a str) -> Option<(&'a str, &'a str)> {
-        // As `str::split_once`, which prepares for longer texts than names are.
+        // Like `str::split_once`, which is optimized for longer texts than names.
         let (bytes, separator) = (exposed.as_bytes(), self.separator.as_bytes());
         let is_here = |at: &usize| bytes[*at..].starts_with(separator);
         let at = match separator.first() {
@@ -101,7 +101,7 @@ fn hashed(text: &str, parts: &[&str]) -> String {
     let mut hasher = Fnv::default();
     for part in parts {
         hasher.write(part.as_bytes());
-        // No UTF-8 has this byte.
+        // UTF-8 never contains this byte.
         hasher.write(&[0xff]);
     }
     let hash = format!("_{:016x}", hasher.finish());
@@ -114,7 +114,7 @@ fn has_hash(text: &str) -> bool {
     rest.last() == Some(&b'_') && hash.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// FNV-1a of 64 bits: the same in each process, as the standard library's hash is not.
+/// FNV-1a of 64 bits: the same in each process, unlike the standard library's hash.
 struct Fnv(u64);
 
 impl Default for Fnv {
@@ -168,7 +168,7 @@ mod tests {
             assert_ne!(naming.expose(one, its), naming.expose(two, theirs));
         }
         assert_eq!(naming.expose("a", "b__c"), "a__b__c");
-        // It looks as if it had been cut, so it is looked up as those are.
+        // It looks as if it had been cut, so it is looked up as cut names are.
         let looks_cut = naming.expose("a", "b_0123456789abcdef").into_owned();
         assert_ne!(looks_cut, "a__b_0123456789abcdef");
         assert_eq!(naming.split(&looks_cut), None);
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(Prefixed::separated_by("-").expose("a", "b_c"), "a-b_c");
     }
 
-    /// Names made of what separators, cuts and hashes are made of.
+    /// Names made of parts that resemble separators, cuts and hashes.
     fn tricky() -> impl Strategy<Value = String> {
         prop_oneof!["[a_]{0,4}", "[ab_-]{0,70}", ".{0,70}", "[ab]{0,3}__[ab]{0,3}", "[ab]__?[0-9a-f]{16}"]
     }
@@ -205,7 +205,7 @@ mod tests {
             let mut owners = std::collections::HashMap::new();
             for (upstream, name) in &names {
                 let exposed = naming.expose(upstream, name).into_owned();
-                // What the name itself tells is true.
+                // The parts that the name shows are the true ones.
                 if let Some(told) = naming.split(&exposed) {
                     prop_assert_eq!(told, (upstream.as_str(), name.as_str()));
                 }

@@ -9,14 +9,14 @@ use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use crate::limits::LIST_PAGE_BYTES;
 use crate::list_cache::{Item, ListKind};
 
-/// Items of a merged list with what they are exposed as, page by page.
+/// Items of a merged list with their exposed names, page by page.
 #[derive(Default)]
 pub(super) struct Pages<'a>(Vec<Page<'a>>);
 
 #[derive(Default)]
 struct Page<'a> {
     items: Vec<(&'a Item, Cow<'a, Arc<str>>)>,
-    /// How many bytes they are written as, about.
+    /// Roughly how many bytes the items are written as.
     bytes: usize,
 }
 
@@ -30,14 +30,14 @@ impl<'a> Pages<'a> {
         page.items.push((item, exposed));
     }
 
-    /// Each page as an answer. What is merged holds for nobody else, and all pages are of one scope (2026-07-28,
+    /// Each page as an answer. A merged list is valid for no other client, and all pages have the same scope (2026-07-28,
     /// server/utilities/caching).
     pub(super) fn answers(mut self, kind: ListKind, meta: Option<&[u8]>) -> Vec<Message> {
         if self.0.is_empty() {
             self.0.push(Page::default());
         }
         let last = self.0.len() - 1;
-        // Each legacy client's answer is made of it by taking members away.
+        // Answers to legacy clients are made from it by removing members.
         let answer = |(number, page): (usize, &Page<'_>)| {
             Message::result_with(&RequestId::from(0), page.bytes, |result| {
                 result.put("resultType", b"\"complete\"");
@@ -69,9 +69,9 @@ impl Page<'_> {
     }
 }
 
-/// The page that a request asks for.
+/// The number of the page that a request asks for.
 pub(super) fn page_of(request: &Message) -> Result<usize, ErrorObject> {
-    // Null is none (2026-07-28, server/utilities/pagination).
+    // Null means no cursor (2026-07-28, server/utilities/pagination).
     let cursor = request.member(Part::Params, "cursor").filter(|cursor| *cursor != b"null");
     let Some(cursor) = cursor else { return Ok(0) };
     let page = std::str::from_utf8(cursor).ok().and_then(|text| text.strip_prefix("\"page-"));

@@ -8,24 +8,24 @@ use crate::access::CallerSet;
 use crate::limits::{MERGED_BYTES, MERGED_LISTS};
 use crate::list_cache::ListKind;
 
-/// Stands for the list of an upstream that is not there for a client. No list has this generation.
+/// Stands for the list of an upstream that a client does not see. No list has this generation.
 pub(super) const HIDDEN: u64 = u64::MAX;
 
-/// What a merged list is made of: those who have the same rights, and are told the same lists, have the same one.
+/// Identifies a merged list: callers with the same rights and the same upstream lists share one.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) kind: ListKind,
     pub(super) rights: CallerSet,
-    /// The generation of the upstreams, and of each its list's; 0 where it is not known.
+    /// The generation of the upstreams, then of each upstream's list; 0 where the list is not known.
     pub(super) made_of: Vec<u64>,
 }
 
-/// Merged lists that are ready. The one that was not asked for the longest goes first.
+/// Merged lists that are ready. The least recently used is dropped first.
 #[derive(Default)]
 pub(super) struct Ready {
     lists: HashMap<Key, Held>,
     bytes: usize,
-    /// Goes on with each use.
+    /// Rises with each use.
     now: u64,
 }
 
@@ -60,7 +60,7 @@ impl Ready {
         self.lists.values().map(|held| &held.merged)
     }
 
-    /// Keeps what was used last, up to half of the bounds: so it is seldom done.
+    /// Keeps the most recently used lists, up to half of the bounds, so that shrinking is rare.
     fn shrink(&mut self) {
         let mut by_use: Vec<(u64, usize)> = self.lists.values().map(|held| (held.used, held.size)).collect();
         by_use.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));

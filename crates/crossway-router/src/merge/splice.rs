@@ -18,7 +18,7 @@ struct Members<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// None if it is no object.
+    /// `None` if it is no object.
     pub(super) fn read(json: &'a [u8]) -> Option<Self> {
         Some(Self { json, members: serde_json::from_slice(json).ok()? })
     }
@@ -31,12 +31,12 @@ impl<'a> Named<'a> {
         serde_json::from_str(self.members.uri?.get()).ok()
     }
 
-    /// It with another name, if it has one.
+    /// The object with another name, if it has a name.
     pub(super) fn with_name(&self, name: &str) -> Vec<u8> {
         self.with(self.members.name, name)
     }
 
-    /// It with another URI, if it has one.
+    /// The object with another URI, if it has a URI.
     pub(super) fn with_uri(&self, uri: &str) -> Vec<u8> {
         self.with(self.members.uri, uri)
     }

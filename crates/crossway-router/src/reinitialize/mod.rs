@@ -2,12 +2,12 @@
 //!
 //! "When a client receives HTTP 404 in response to a request containing an `MCP-Session-Id`, it **MUST** start a new session by sending
 //! a new `InitializeRequest` without a session ID attached" (2025-11-25, basic/transports, Session Management). A client on standard
-//! input and output has no session ids and can't: [`Reinitialize`] does it for it. It sends what the client's `initialize` said once
-//! more, and `notifications/initialized`; then the log level that the client set and the resources that it subscribed to. A call that
-//! found the session gone, and so has not run, is sent on the new one.
+//! input and output has no session ids and cannot do so: [`Reinitialize`] does it instead. It repeats the client's `initialize` and
+//! sends `notifications/initialized`, then restores the log level that the client set and the resources that it subscribed to. A call
+//! that found the session gone, and so has not run, is sent on the new one.
 //!
-//! A server that agrees on another revision than before, or that can't be reached, ends the client's session as well. Calls that were in
-//! flight fail as they do otherwise; see `docs/outcomes.md`. Modern requests have no session, and pass.
+//! If the server agrees on another revision than before, or cannot be reached, the client's session ends as well. Calls that were in
+//! flight fail as they do otherwise; see `docs/outcomes.md`. Modern requests have no session, and pass untouched.
 
 mod session;
 
@@ -85,7 +85,7 @@ struct Course {
     session: Arc<Session>,
     call: Call,
     reply: Reply,
-    /// Which of the server's sessions the call is on.
+    /// The number of the server session that the call is on.
     era: u64,
     was_renewed: bool,
 }
@@ -122,7 +122,7 @@ impl Handle {
         }))
     }
 
-    /// The standing stream goes on in the next session. A server that ends each at once is not asked at once again.
+    /// Continues the standing stream in the next session. A server that ends each stream at once is asked again after a pause.
     fn listen(&self, call: Call, link: &Link, era: u64) -> Reply {
         Reply::stream(unfold(self.course(call, link, era), |mut course| async move {
             loop {

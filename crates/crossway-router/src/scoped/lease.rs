@@ -14,14 +14,14 @@ use tokio::time::Instant;
 
 use super::{Instance, lock};
 
-/// When a call of an instance ended last, or it was made.
+/// When an instance's last call ended, or the instance was created.
 pub(super) struct Used {
     pub(super) at_all: Instant,
-    /// The same of calls that don't stand.
+    /// The same for calls other than standing streams.
     pub(super) by_call: Instant,
 }
 
-/// An instance is in use until now.
+/// Records that the instance is in use until now.
 fn note_use(instance: &Instance, is_standing: bool) {
     let mut used = lock(&instance.used);
     used.at_all = Instant::now();
@@ -30,16 +30,16 @@ fn note_use(instance: &Instance, is_standing: bool) {
     }
 }
 
-/// An instance for the time of a call.
+/// An instance leased for the duration of a call.
 pub(super) struct Lease {
     instance: Arc<Instance>,
     is_standing: bool,
-    /// Hears when what stands is to end, from when on it stands.
+    /// Signals when a standing stream is to end, from the start of the lease.
     ends: Option<watch::Receiver<()>>,
 }
 
 impl Lease {
-    /// Takes an instance, under the lock of all if it is among them.
+    /// Leases an instance. The caller holds the lock of the instances if it is still among them.
     pub(super) fn new(instance: &Arc<Instance>, is_standing: bool) -> Self {
         instance.calls.fetch_add(1, Ordering::AcqRel);
         if is_standing {
@@ -49,7 +49,7 @@ impl Lease {
         Self { instance: Arc::clone(instance), is_standing, ends }
     }
 
-    /// Resolves when what stands is to end; given once, to that.
+    /// Returns a future that resolves when the standing stream is to end; only the first call returns one.
     pub(super) fn over(&mut self) -> Option<impl Future<Output = ()> + Send + 'static> {
         let mut ends = self.ends.take()?;
         Some(async move { _ = ends.changed().await })
@@ -67,8 +67,8 @@ impl Drop for Lease {
     }
 }
 
-/// What is kept with a call that may wait for its client: as long as anybody has it, the instance is in use. It does not keep the instance
-/// from ending, in which such a call is.
+/// Marks a call that may wait for its client: while anybody holds this, the instance is in use. Weak, so that it does not keep alive the
+/// instance that such a call is in.
 struct Kept(Weak<Instance>);
 
 impl Drop for Kept {
@@ -80,16 +80,16 @@ impl Drop for Kept {
     }
 }
 
-/// The reply to a call of an instance.
+/// The reply to a call on an instance.
 pub(super) struct Leased {
     reply: Reply,
-    /// What came with a call that may wait for its client.
+    /// The extensions of a call that may wait for its client.
     kept: Option<Extensions>,
     lease: Lease,
 }
 
 impl Leased {
-    /// Makes a call of the instance.
+    /// Sends a call to the instance.
     pub(super) fn new(lease: Lease, mut call: Call) -> Self {
         let may_wait =
             call.request().is_some_and(|request| MAY_ASK.iter().any(|method| request.is_method(method)));

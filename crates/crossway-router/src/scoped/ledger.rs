@@ -10,24 +10,24 @@ use super::Instance;
 use crate::ScopeKey;
 use crate::limits::FULL_RETRY;
 
-/// So many instances at once, of all upstreams that count in one [`Ledger`].
+/// A limit of instances at once, over all upstreams that count in one [`Ledger`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bound {
-    /// What is counted together: a tenant's, or a user's. Two bounds are one if their keys are.
+    /// What is counted together: a tenant's instances, or a user's. Bounds with equal keys share a count.
     pub key: ScopeKey,
-    /// The most instances; none at all if it is 0.
+    /// The most instances; 0 allows none.
     pub most: usize,
 }
 
 impl Bound {
-    /// So many for all that have a key.
+    /// Allows `most` instances for all calls with this key.
     pub fn new(key: ScopeKey, most: usize) -> Self {
         Self { key, most }
     }
 }
 
-/// Which instances count for which bounds. Clones share the counts.
+/// Counts instances for bounds. Clones share the counts.
 #[derive(Clone, Default)]
 pub struct Ledger {
     counts: Arc<Mutex<Counts>>,
@@ -40,7 +40,7 @@ type Told = dyn Fn(&Context) + Send + Sync;
 pub(super) struct Counts(HashMap<ScopeKey, Vec<Weak<Instance>>>);
 
 impl Ledger {
-    /// One that tells of each call that is refused for a bound, by the call's context. What is told must not wait.
+    /// A ledger that calls `refused` with the context of each call refused for a bound. `refused` must not block.
     pub fn telling(refused: impl Fn(&Context) + Send + Sync + 'static) -> Self {
         Self { counts: Arc::default(), refused: Some(Arc::new(refused)) }
     }
@@ -51,25 +51,25 @@ impl Ledger {
         }
     }
 
-    /// How many instances count for a key.
+    /// The number of instances that count for a key.
     #[must_use]
     pub fn count(&self, key: &ScopeKey) -> usize {
         self.lock().0.get(key).map_or(0, |counted| counted.iter().filter(|it| it.strong_count() > 0).count())
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Counts> {
-        // Each step leaves the table whole.
+        // Each step leaves the table consistent.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Counts {
-    /// Makes room for one more under each bound, unless it is for what is standing: that has the room that there is. Puts what was taken
-    /// away for it into `gone`, to be dropped when no lock is held.
+    /// Makes room for one more under each bound, but evicts nothing for a standing stream. Pushes evicted instances to `gone`, to be
+    /// dropped when no lock is held.
     ///
     /// # Errors
     ///
-    /// When all that count for one of them are in use. Then it may be that some that count for others were taken away, idle ones.
+    /// When all instances under one of the bounds are in use. Idle ones under other bounds may have been evicted already.
     pub(super) fn make_room(
         &self,
         bounds: &[Bound],
@@ -80,7 +80,7 @@ impl Counts {
             if bound.most == 0 {
                 return Err(full());
             }
-            // What is counted twice is taken away once: of this one the others are told by its being gone.
+            // An instance under two bounds is evicted once: being in `gone`, it no longer counts for the other.
             while self.held(&bound.key, gone) >= bound.most {
                 let idle = if is_standing { None } else { self.longest_idle(&bound.key, gone) };
                 gone.push(idle.ok_or_else(full)?);
@@ -90,7 +90,7 @@ impl Counts {
     }
 
     pub(super) fn count(&mut self, bounds: &[Bound], instance: &Arc<Instance>) {
-        // An instance is seldom made, and most often a process: there is time to look at all.
+        // Creating an instance is rare, and most often starts a process: there is time to look at all counts.
         self.0.retain(|_, counted| {
             counted.retain(|it| it.strong_count() > 0);
             !counted.is_empty()
@@ -104,7 +104,7 @@ impl Counts {
         self.counted(key).filter(|it| !gone.iter().any(|other| Arc::ptr_eq(it, other))).count()
     }
 
-    /// Takes the one away that nobody has called for the longest.
+    /// Evicts the least recently called instance.
     fn longest_idle(&self, key: &ScopeKey, gone: &[Arc<Instance>]) -> Option<Arc<Instance>> {
         let idle = self.counted(key).filter(|it| !gone.iter().any(|other| Arc::ptr_eq(it, other)));
         let mut idle: Vec<_> = idle.filter_map(|it| Some((it.uncalled_since()?, it))).collect();

@@ -11,13 +11,13 @@ mod standing;
 
 type Made = mpsc::Receiver<(String, Server)>;
 
-/// Instances that are scripted; each is told when it is made, with its key.
+/// Scripted instances; each is reported when it is created, with its key.
 fn scoped(options: ScopedOptions) -> (Scoped, Made) {
     let (made, servers) = mpsc::channel(16);
     (Scoped::new(scripted(made), options), servers)
 }
 
-/// The same, where at most two of a tenant run, and one of each user: keys are `tenant/user`.
+/// The same with bounds: at most two instances per tenant, and one per user. Keys are `tenant/user`.
 fn bounded(ledger: &Ledger) -> (Scoped, Made) {
     let (made, servers) = mpsc::channel(16);
     let bounds = |context: &Context| {
@@ -113,7 +113,7 @@ async fn the_one_that_is_idle_for_the_longest_makes_room_and_one_with_a_call_nev
     let (_, carols) = made.recv().await.unwrap();
     finish(&carols, carol).await;
     finish(&alices, alice).await;
-    // Bob's is gone.
+    // Bob's instance is gone.
     assert!(bobs.receive().await.is_none());
     assert_eq!(scoped.len(), 2);
 }
@@ -138,7 +138,7 @@ async fn a_group_leaves_room_for_the_others_and_its_own_make_room_beyond_that() 
     tokio::time::advance(Duration::from_secs(1)).await;
     let (anns, reply) = held.remove(0);
     finish(&anns, reply).await;
-    // Its own goes, though the other's has been idle for longer.
+    // The group's own instance goes, though the other group's has been idle for longer.
     let dan = call(&scoped, "acme dan");
     let (_, dans) = made.recv().await.unwrap();
     assert!(anns.receive().await.is_none());
@@ -201,15 +201,15 @@ async fn over_a_bound_the_longest_idle_one_makes_room_of_whichever_upstream_it_i
     let second = call(&mail, "acme/bob");
     let (_, bobs) = mails.recv().await.unwrap();
     assert_eq!(ledger.count(&ScopeKey::new("acme")), 2);
-    // Another tenant's are counted by themselves.
+    // Another tenant's instances are counted separately.
     let other = call(&wiki, "globex/eve");
     let (_, eves) = wikis.recv().await.unwrap();
-    // Alice's is idle, and goes.
+    // Alice's instance is idle, and goes.
     let third = call(&mail, "acme/carol");
     let (_, carols) = mails.recv().await.unwrap();
     assert!(alices.receive().await.is_none());
     assert_eq!((wiki.len(), mail.len()), (1, 2));
-    // All of acme's are in use: who would be one more is refused, and those who have one are not.
+    // All of acme's instances are in use: a further user is refused, and users with an instance are not.
     let refused = call(&wiki, "acme/alice").next().await.unwrap().unwrap_err();
     assert_eq!((refused.outcome(), refused.retry_after()), (Outcome::NotSent, Some(FULL_RETRY)));
     let again = call(&mail, "acme/bob");
@@ -217,7 +217,7 @@ async fn over_a_bound_the_longest_idle_one_makes_room_of_whichever_upstream_it_i
     finish(&bobs, again).await;
     finish(&carols, third).await;
     finish(&eves, other).await;
-    // There is room again, by bob's going, which was idle for longer.
+    // Bob's instance, idle for longer, makes room.
     let fourth = call(&wiki, "acme/alice");
     let (_, alices) = wikis.recv().await.unwrap();
     assert!(bobs.receive().await.is_none());
@@ -259,7 +259,7 @@ async fn a_ledger_tells_whose_calls_its_bounds_refuse() {
     assert_eq!(*told.lock().unwrap(), [ScopeKey::new("acme/alice")]);
 }
 
-/// What listens at the instance of a key.
+/// Listens at the instance of a key.
 fn listen(scoped: &Scoped, key: &str) -> Reply {
     let text = r#"{"jsonrpc":"2.0","id":"l","method":"subscriptions/listen","params":{"notifications":{}}}"#;
     let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
@@ -283,7 +283,7 @@ async fn an_old_instance_ends_its_calls_and_gets_no_new_ones() {
     let next = call(&scoped, "alice");
     let (_, new) = made.recv().await.unwrap();
     finish(&new, next).await;
-    // What listens is to be asked for anew; a call is not.
+    // Listeners have to subscribe again; calls do not.
     assert!(listening.next().await.is_none());
     old.answer(&of_long, "{}");
     long.next().await.unwrap().unwrap();

@@ -10,9 +10,9 @@ use super::member::{Lease, Member};
 use crate::limits::OPEN_TIME;
 
 impl Lease {
-    /// Gives the session back after a call that ended without an answer. What the server still says for it would be taken
-    /// for the next one's, another client's maybe: so none that the server may ask in gets the session until the server
-    /// has answered a ping that was sent behind the cancellation.
+    /// Returns the session after a call that ended without an answer. Later messages of the server for that call would be taken for the
+    /// next call's, maybe another client's: so no call in which the server may ask gets the session until the server has answered a ping
+    /// that was sent after the cancellation.
     pub(super) fn settle(self) {
         let member = &self.member;
         let may_speak = member.session().is_some_and(|session| self.is_exclusive || session.can("logging"));
@@ -24,7 +24,7 @@ impl Lease {
             let answered = timeout(OPEN_TIME, self.member.ask(Session::ping())).await;
             match answered {
                 Ok(Ok(_)) => drop(self.member.unconfirmed_cancels.fetch_sub(1, Ordering::AcqRel)),
-                // It does nothing else than what was cancelled: whoever could be asked has another one.
+                // The server is still busy with the cancelled call alone: calls that can be asked get another session.
                 _ if self.is_exclusive => self.member.kill(),
                 failed => {
                     if let Ok(Err(error)) = failed {
@@ -37,7 +37,7 @@ impl Lease {
     }
 }
 
-/// The server has not answered in time: others' calls may keep it busy. It is asked until it does.
+/// The server has not answered in time; other calls may keep it busy. Pings it until it does.
 fn note_unheard(member: &Arc<Member>) {
     let mut state = member.state();
     state.unheard += 1;
@@ -47,7 +47,7 @@ fn note_unheard(member: &Arc<Member>) {
     }
 }
 
-/// Asks a server until it has heard of all that has ended, or its session is no more. Nobody holds the session for that.
+/// Pings a server until it has seen all cancellations, or its session has ended. Does not keep the session alive.
 async fn ask_again(member: Weak<Member>) {
     loop {
         sleep(OPEN_TIME).await;

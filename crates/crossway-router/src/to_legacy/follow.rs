@@ -13,33 +13,33 @@ use super::member::Member;
 use super::sharers::Sharer;
 use crate::limits::{OPEN_TIME, SUBSCRIBE_WAIT, SUBSCRIBES_AT_ONCE};
 
-/// The server is told of all that is listened to from then on, by a task that waits for its turn.
+/// A task that waits for its turn and then tells the server of all subscriptions at that time.
 pub(super) type Following = Shared<BoxFuture<'static, ()>>;
 
 impl Member {
-    /// Whether the server has not been told yet of all resources that this one listens to.
+    /// Whether the server does not know yet of all resources that `sharer` listens to.
     pub(super) fn is_behind(&self, sharer: &Sharer) -> bool {
-        // Few listen to resources, and then there is nothing to be looked for.
+        // Few clients listen to resources; without any, there is nothing to look up.
         !self.audience.is_without_resources() && self.can_subscribe() && {
             let state = self.state();
             self.audience.has_besides(sharer, |uri| state.followed.contains_key(uri))
         }
     }
 
-    /// Whether the server tells this session of a resource's changes; `None` if it was not asked to.
+    /// Whether the server sends this session a resource's updates; `None` if it was not asked to.
     pub(super) fn follows(&self, uri: &str) -> Option<bool> {
         self.state().followed.get(uri).copied()
     }
 
-    /// Subscribes to what is listened to, and ends the subscriptions to what no longer is. Goes on if the caller goes away,
-    /// so that it is always known of what the server has been told. What it has not been told in [`OPEN_TIME`] is left to the next one.
+    /// Subscribes to the resources that are listened to, and unsubscribes from the others. Goes on if the caller is dropped, so that the
+    /// server's subscriptions are always known. Whatever is not begun within [`OPEN_TIME`] is left to the next call.
     pub(super) async fn follow(self: &Arc<Self>) {
         if !self.can_subscribe() {
             return;
         }
         let following = {
             let mut state = self.state();
-            // Who waits already will see to what is listened to now.
+            // A task that waits for its turn already covers the current subscriptions.
             let next = state.next_to_follow.get_or_insert_with(|| {
                 let told = tokio::spawn(tell_of_resources(Arc::clone(self)));
                 told.map(drop).boxed().shared()
@@ -49,15 +49,15 @@ impl Member {
         following.await;
     }
 
-    /// The same for a call, which does not wait for long: a change that nobody is told of is better than no answer. Nor does it wait for what
-    /// others listen to, who may do so without end.
+    /// Like [`follow`](Self::follow), for a call, which does not wait long: a missed change is better than no answer. Nor does it wait for
+    /// what others listen to, which may never end.
     pub(super) async fn catch_up(self: &Arc<Self>, sharer: &Sharer) {
         if self.is_behind(sharer) {
             let _ = timeout(SUBSCRIBE_WAIT, self.follow()).await;
         }
     }
 
-    /// Ends a subscription. Until the server has answered, it may speak of the resource.
+    /// Ends a subscription. Until the server has answered, it may still send updates.
     fn unfollow(self: &Arc<Self>, uri: &str) {
         let mut request = Session::subscribe(uri, false);
         request.set_id(&self.next_id());
@@ -69,7 +69,7 @@ impl Member {
         });
     }
 
-    /// Whether the server may have something to say, in this session, of a resource that somebody listens to, or did just now.
+    /// Whether the server may send something in this session about a resource that somebody listens to, or did until just now.
     pub(super) fn may_tell_of_resources(&self) -> bool {
         let is_being_told = self.following.try_lock().is_err();
         is_being_told
@@ -88,7 +88,7 @@ impl Member {
             return;
         }
         let answer = self.ask_in_time(Session::subscribe(&uri, true)).await;
-        // What was refused is not asked for again as long as somebody listens to it on another session.
+        // A refused subscription is not requested again while somebody listens to the resource on another session.
         let is_taken = answer.is_ok_and(|answer| answer.kind() == Kind::Result);
         self.state().followed.insert(uri, is_taken);
     }
@@ -104,7 +104,7 @@ impl Member {
 }
 
 async fn tell_of_resources(member: Arc<Member>) {
-    // One at a time, so that the server hears the beginning and the end of a subscription in their order.
+    // One task at a time, so that the server gets the start and end of a subscription in order.
     let _turn = member.following.lock().await;
     member.state().next_to_follow = None;
     for (uri, is_taken) in member.take_unheard() {
@@ -112,7 +112,7 @@ async fn tell_of_resources(member: Arc<Member>) {
             member.unfollow(&uri);
         }
     }
-    // None that was sent is left without being noted: the time ends what is still to be begun.
+    // Each request that was sent is recorded: the time limit only keeps further requests from starting.
     let until = Instant::now() + OPEN_TIME;
     let in_time = stream::iter(member.unfollowed()).take_while(|_| ready(Instant::now() < until));
     in_time.for_each_concurrent(SUBSCRIBES_AT_ONCE, |uri| member.follow_one(uri)).await;

@@ -16,7 +16,7 @@ use super::reply::id_of;
 use super::sharers::Sharer;
 use crate::mailbox::{Found, Mailbox};
 
-/// Listens for what the client asks for, until it has enough or the session ends.
+/// Serves a client's subscription until the client cancels it or the session ends.
 pub(super) fn listen(pool: Arc<Pool>, message: Message, context: Context) -> Reply {
     let noted = Noted::new(Arc::clone(&pool), context.origin, &message);
     Reply::pending(async move {
@@ -89,7 +89,7 @@ impl Listening {
                             return Some(change);
                         }
                     }
-                    // What was missed can't be told any more: whoever listens anew looks again.
+                    // Missed changes cannot be sent any more: the client has to subscribe again and refresh.
                     Err(RecvError::Lagged(_) | RecvError::Closed) => break,
                 },
             }
@@ -99,10 +99,10 @@ impl Listening {
     }
 }
 
-/// The resources that one listener listens to, from now until it is dropped.
+/// One listener's subscriptions to resources, until it is dropped.
 struct Subscriptions {
     pool: Arc<Pool>,
-    /// The listener's own session. It ends with that.
+    /// The listener's own session. The listener ends with it.
     member: Arc<Member>,
     sharer: Sharer,
     uris: Vec<String>,
@@ -115,12 +115,12 @@ impl Subscriptions {
         Self { pool, member, sharer, uris: uris.iter().cloned().collect() }
     }
 
-    /// Tells the server of them: on the listener's session, and on those where calls are in flight that may change them.
-    /// The others follow before their next call. Gives those that are followed on none, and takes them out.
+    /// Tells the server of the resources: on the listener's session, and on those whose calls in flight may change them. Other sessions
+    /// follow before their next call. Removes and returns the resources that no session could subscribe to.
     async fn begin(&mut self) -> Vec<String> {
         let is_another = |member: &Arc<Member>| !Arc::ptr_eq(member, &self.member) && member.is_leased();
         let others: Vec<_> = self.pool.open_beside(&self.member).into_iter().filter(is_another).collect();
-        // A server that works through its calls one by one takes it when they have ended.
+        // A server that handles its calls one by one takes the subscriptions after them.
         join(self.member.follow(), join_all(others.iter().map(|it| it.catch_up(&self.sharer)))).await;
         let is_followed = |uri: &str| {
             let is_followed_by = |member: &Arc<Member>| member.follows(uri) == Some(true);
@@ -147,7 +147,7 @@ impl Drop for Subscriptions {
     }
 }
 
-/// The listener's place among the calls that can be cancelled by a message.
+/// Registers the listener among the calls that a message can cancel.
 struct Noted {
     pool: Arc<Pool>,
     origin: Origin,

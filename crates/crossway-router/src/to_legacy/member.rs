@@ -21,37 +21,37 @@ use super::unowned::{Taker, attend};
 use crate::limits::OPEN_TIME;
 use crate::mailbox::Mailbox;
 
-/// One session with the server, which opens when it is first needed.
+/// One session with the server, opened when it is first needed.
 pub(super) struct Member {
     pub(super) link: Link,
     origin: Origin,
     pub(super) asks: ClientFeatures,
     opened: OnceCell<Session>,
-    /// How many openings have failed, and why the last one did.
+    /// The number of failed openings, and the last one's error.
     failed: Mutex<(u64, Option<CallError>)>,
     is_dead: watch::Sender<bool>,
-    /// Whether a call that may ask its client has it.
+    /// Whether a call that may ask its client holds the session.
     is_leased: AtomicBool,
     /// Whether that call waits for its client.
     is_parked: AtomicBool,
     in_use: AtomicUsize,
     /// How many of those are more than listeners: the server may speak of what they do.
     busy: AtomicUsize,
-    /// How many resources the server was asked to tell nothing more of, and has not answered yet.
+    /// The number of unsubscribe requests that the server has not answered yet.
     pub(super) unfollowing: AtomicUsize,
-    /// How many calls ended without an answer of which the server may not have heard yet.
+    /// The number of calls that ended without an answer, and whose cancellation the server may not have seen yet.
     pub(super) unconfirmed_cancels: AtomicUsize,
-    /// Whether there are roots to be asked for, and the server goes on without an answer.
+    /// Whether the client has roots that can be asked for, and the server continues without an answer.
     may_keep_roots: AtomicBool,
-    /// How many requests it has had.
+    /// The number of requests sent to the server.
     requests: AtomicU64,
-    /// Whether more than one client may use it.
+    /// Whether several clients may use the session.
     pub(super) is_many: bool,
-    /// How many of the server's messages belonged to no call, of all sessions of the pool.
+    /// The number of server messages that belonged to no call, over all sessions of the pool.
     pub(super) strays: Arc<AtomicU64>,
     pub(super) audience: Arc<Audience>,
     turns: Arc<Turns>,
-    /// Held while the server is told of what is listened to.
+    /// Held while the server is told of the subscriptions.
     pub(super) following: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
@@ -59,17 +59,17 @@ pub(super) struct Member {
 pub(super) struct State {
     pub(super) used: Instant,
     level: Option<Level>,
-    /// Whose the last call was that may ask its client.
+    /// The sharer of the last call that may ask its client.
     sharer: Sharer,
-    /// The resources that the server was asked to tell this session of, and whether it does.
+    /// The resources that this session was asked to subscribe to, and whether the server accepted.
     pub(super) followed: HashMap<String, bool>,
-    /// Sees to what is listened to now, once it has its turn.
+    /// The task that updates the subscriptions once it has its turn.
     pub(super) next_to_follow: Option<Following>,
-    /// How many calls ended of which the server has not said in time that it has heard.
+    /// The number of ended calls whose cancellation the server has not confirmed in time.
     pub(super) unheard: usize,
-    /// Calls that can take what comes outside of all calls.
+    /// Calls that can take messages outside of all calls.
     pub(super) takers: Vec<Taker>,
-    /// Requests of the server's that no call was there for.
+    /// The server's requests for which there was no call.
     pub(super) orphans: VecDeque<Message>,
 }
 
@@ -119,11 +119,11 @@ impl Member {
         self.opened.get()
     }
 
-    /// The session. Those who come at once wait for one opening, and are told the same if it fails.
+    /// Opens the session. Concurrent callers share one opening, and its error if it fails.
     ///
     /// # Errors
     ///
-    /// When the server can't be reached, refuses, or takes too long. The next one who comes tries again.
+    /// When the server can't be reached, refuses, or takes too long. The next caller tries again.
     pub(super) async fn open(self: &Arc<Self>) -> Result<&Session, CallError> {
         let failed_before = self.failures().0;
         let opened = self.opened.get_or_try_init(|| async {
@@ -134,7 +134,7 @@ impl Member {
             }
             self.shake_hands().await.map_err(|error| {
                 self.note_failure(&error);
-                // Nothing of the call has been sent, whatever became of the handshake.
+                // Nothing of the call has been sent, however the handshake failed.
                 let error = CallError::not_sent(error.reason().clone());
                 let mut failures = self.failures();
                 *failures = (failures.0 + 1, Some(CallError::not_sent(error.reason().clone())));
@@ -155,17 +155,17 @@ impl Member {
     }
 
     fn failures(&self) -> MutexGuard<'_, (u64, Option<CallError>)> {
-        // Each step leaves it whole.
+        // Each step leaves it consistent.
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What [`ask`](Self::ask) does, of a server that may take only so long for what is no client's call.
+    /// Like [`ask`](Self::ask), with a time limit, for requests that no client is waiting for.
     pub(super) async fn ask_in_time(&self, request: Message) -> Result<Message, CallError> {
         let answer = timeout(OPEN_TIME, self.ask(request)).await;
         answer.unwrap_or_else(|_| Err(CallError::unknown(Reason::TimedOut(OPEN_TIME))))
     }
 
-    /// Sends a request of our own, and waits for its answer.
+    /// Sends a request of Crossway's own, and waits for its answer.
     pub(super) async fn ask(&self, mut request: Message) -> Result<Message, CallError> {
         request.set_id(&self.next_id());
         let mut reply = self.send(request);
@@ -174,7 +174,7 @@ impl Member {
             if message.is_response() {
                 return Ok(message);
             }
-            // Whose a log message is that comes here is not known.
+            // It is unknown which client a log message here belongs to.
             if !message.is_method("notifications/message") {
                 self.unowned(message);
             }
@@ -182,7 +182,7 @@ impl Member {
         Err(CallError::unknown(Reason::InvalidAnswer("there was none".into())))
     }
 
-    /// An id that no request of this session has had.
+    /// A new request id for this session.
     pub(super) fn next_id(&self) -> RequestId {
         RequestId::from(self.requests.fetch_add(1, Ordering::Relaxed))
     }
@@ -192,7 +192,7 @@ impl Member {
         self.link.call(Call::message(message, self.context()))
     }
 
-    /// Sends a message that has no answer, without waiting.
+    /// Sends a message that has no answer; returns at once.
     pub(super) fn tell(&self, message: Message) {
         let mut reply = self.send(message);
         tokio::spawn(async move { while let Some(Ok(_)) = reply.next().await {} });
@@ -202,8 +202,8 @@ impl Member {
         Context::new(self.origin, self.session().map(Session::revision))
     }
 
-    /// The context of a client's call on this session. Where clients share it, each call comes as from a client of its own, so that what
-    /// the server logs is never taken for another one's.
+    /// The context of a client's call on this session. On a shared session, each call gets its own origin, so that no log message is ever
+    /// taken for another client's.
     pub(super) fn context_of(&self, context: &Context) -> Context {
         let mut context = context.clone();
         context.origin = if self.is_many { Origin::unique() } else { self.origin };
@@ -211,7 +211,7 @@ impl Member {
         context
     }
 
-    /// Sees to it that the server sends log messages of this level.
+    /// Makes the server send log messages of this level.
     pub(super) async fn lower_level(&self, level: Level) {
         let Some(session) = self.session().filter(|session| session.can("logging")) else { return };
         debug_assert!(session.revision().is_legacy());
@@ -230,8 +230,8 @@ impl Member {
             && self.state().level.is_none_or(|set| level < set)
     }
 
-    /// The call of this box has ended: what was in it for the client is not left without an answer. If the call was
-    /// answered, the server goes on without one.
+    /// Handles the rest of an ended call's mailbox: no question in it is left without an answer. If the call was answered, the server
+    /// continues without the answers.
     pub(super) fn refuse_rest(&self, cell: &Mailbox, was_answered: bool) {
         for message in cell.close().into_iter().filter(Message::is_request) {
             if let Err(message) = self.leave(message, was_answered) {
@@ -240,17 +240,17 @@ impl Member {
         }
     }
 
-    /// Leaves a question to another call. Gives it back if there is none that could take it.
+    /// Leaves a question to another call. Gives it back if no call could take it.
     pub(super) fn leave(&self, message: Message, was_answered: bool) -> Result<(), Box<Message>> {
         match self.offer(message) {
-            // With several calls in flight it may be another one's of this client.
+            // With several calls in flight it may belong to another one of this client.
             Ok(()) => Ok(()),
             Err(message) if was_answered => self.keep_for_later(*message),
             Err(message) => Err(message),
         }
     }
 
-    /// Whether a question about roots may wait for a later call. None does if a call has just ended that it may be of.
+    /// Whether a question about roots may wait for a later call. Not if it may belong to a call that has just ended.
     pub(super) fn may_keep_roots(&self) -> bool {
         self.may_keep_roots.load(Ordering::Acquire) && !self.may_log_for_ended_calls()
     }
@@ -259,12 +259,12 @@ impl Member {
         self.may_keep_roots.store(false, Ordering::Release);
     }
 
-    /// Whether the server may still say something for a call that has ended: log messages are nobody's then.
+    /// Whether the server may still send messages for an ended call: then it is unknown whose a log message is.
     pub(super) fn may_log_for_ended_calls(&self) -> bool {
         self.unconfirmed_cancels.load(Ordering::Acquire) > 0
     }
 
-    /// The session is no more, if that is what the failure says.
+    /// Ends the session, if the failure shows that it is gone.
     pub(super) fn note_failure(&self, error: &CallError) {
         if is_the_end(error) {
             self.kill();
@@ -283,22 +283,22 @@ impl Member {
         self.is_dead.subscribe()
     }
 
-    /// Whether a call that may ask its client has it.
+    /// Whether a call that may ask its client holds the session.
     pub(super) fn is_leased(&self) -> bool {
         self.is_leased.load(Ordering::Acquire)
     }
 
-    /// Whose call has it that may ask its client.
+    /// The sharer of the call that holds the session and may ask its client.
     pub(super) fn leased_by(&self) -> Option<Sharer> {
         self.is_leased().then(|| self.state().sharer.clone())
     }
 
-    /// Whether it has such a call, and that does not wait for its client.
+    /// Whether the session has such a call, and the call does not wait for its client.
     pub(super) fn is_working(&self) -> bool {
         self.is_leased() && !self.is_parked.load(Ordering::Acquire)
     }
 
-    /// Its call begins to wait for its client, or goes on.
+    /// Records that the call begins to wait for its client, or continues.
     pub(super) fn note_parked(&self, is_parked: bool) {
         self.is_parked.store(is_parked, Ordering::Release);
         if is_parked {
@@ -306,23 +306,23 @@ impl Member {
         }
     }
 
-    /// How many use it who do not merely listen.
+    /// The number of users that do not merely listen.
     pub(super) fn busy(&self) -> usize {
         self.busy.load(Ordering::Acquire)
     }
 
-    /// Since when nobody has used it; `None` while somebody does.
+    /// Since when the session is unused; `None` while it is used.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         (self.in_use.load(Ordering::Acquire) == 0).then(|| self.state().used)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // Each step leaves the tables whole.
+        // Each step leaves the tables consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A hold on a session, for the time of a call.
+/// A hold on a session for the duration of a call.
 pub(super) struct Lease {
     pub(super) member: Arc<Member>,
     pub(super) is_exclusive: bool,
@@ -330,21 +330,21 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Holds the session beside others.
+    /// Holds the session together with others.
     pub(super) fn new(member: &Arc<Member>) -> Self {
         member.in_use.fetch_add(1, Ordering::AcqRel);
         member.busy.fetch_add(1, Ordering::AcqRel);
         Self { member: Arc::clone(member), is_exclusive: false, is_busy: true }
     }
 
-    /// From now on it is held to listen, of which the server hears nothing but [the resources](Audience) that are listened to.
+    /// From now on the hold is a listener's: the server notices nothing of it but its [resources](Audience).
     pub(super) fn listens(&mut self) {
         if std::mem::replace(&mut self.is_busy, false) {
             self.member.busy.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
-    /// Holds the session for a call that may ask its client; `None` if another such call has it.
+    /// Holds the session for a call that may ask its client; `None` if another such call holds it.
     pub(super) fn exclusive(member: &Arc<Member>, sharer: &Sharer) -> Option<Self> {
         member.is_leased.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).ok()?;
         member.state().sharer.clone_from(sharer);

@@ -14,26 +14,26 @@ use super::reply::CallReply;
 use super::sharers::Sharer;
 use crate::mailbox::Mailbox;
 
-/// A call that waits for its client's answer. It keeps its session.
+/// A call that waits for its client's answer and keeps its session.
 pub(super) struct Parked {
     pub(super) call: Call,
-    /// `None` if it is to be sent when the client has answered.
+    /// `None` if the call is to be sent once the client has answered.
     pub(super) reply: Option<Reply>,
     pub(super) lease: Lease,
     pub(super) cell: Arc<Mailbox>,
     pub(super) questions: Vec<Question>,
-    /// Who may wake it up.
+    /// The owner who may resume the call.
     pub(super) owner: Owner,
-    /// Whose share of those that wait it is of.
+    /// The sharer whose share of the parked calls it counts in.
     pub(super) sharer: Sharer,
-    /// What came with it: some of that is held as long as the call is.
+    /// The call's context: some of it has to be held as long as the call is.
     pub(super) _context: Context,
-    /// What gives it up when its client does not come, once it waits.
+    /// Aborts the task that gives the call up when its client does not answer in time.
     pub(super) expiry: Option<AbortHandle>,
 }
 
 impl Parked {
-    /// The client has not answered: the server is told, and the call is cancelled.
+    /// Gives up without the client's answer: the server is told, and the call is cancelled.
     fn give_up(self) {
         for question in &self.questions {
             self.lease.member.tell(question.unanswered());
@@ -47,7 +47,7 @@ impl Parked {
 }
 
 impl Pool {
-    /// Parks a call. Gives what its client gets: what it is asked, or why it can't be.
+    /// Parks a call. Returns the message for its client: the questions, or the error if it cannot be parked.
     pub(super) fn park(self: &Arc<Self>, mut parked: Parked) -> Message {
         let no_room = Self::no_room(&parked.call);
         let mut bits = [0; 16];
@@ -77,7 +77,7 @@ impl Pool {
         asked
     }
 
-    /// Goes on with the call that a client's second request is for; `None` if there is none that it may wake.
+    /// Resumes the call that a client's second request is for; `None` if there is no call that it may resume.
     pub(super) fn wake(self: &Arc<Self>, state: &str, message: &Message, context: &Context) -> Option<Reply> {
         let bits = self.keyring.as_ref()?.open(&self.purpose(), state).ok()?;
         let handle = u128::from_be_bytes(bits.try_into().ok()?);
@@ -96,7 +96,7 @@ impl Pool {
         Some(Reply::once(self.park(parked)))
     }
 
-    /// What binds a state to this upstream.
+    /// The purpose that binds a state to this upstream.
     fn purpose(&self) -> Vec<u8> {
         [b"crossway requestState ", self.name.as_bytes()].concat()
     }

@@ -30,20 +30,20 @@ pub(super) struct CallReply {
     asks: ClientFeatures,
     cell: Arc<Mailbox>,
     phase: Phase,
-    /// What the client is to be asked.
+    /// The questions for the client.
     questions: Vec<Question>,
-    /// Until when it is waited for more of them.
+    /// Until when further questions are collected.
     grace: Option<Pin<Box<Sleep>>>,
-    /// What the server has asked in its course that is left to a later call.
+    /// The server's questions that are left to a later call.
     held: Option<Held>,
-    /// Whether its client was asked before it was sent.
+    /// Whether the client was asked before the call was sent.
     was_asked_before: bool,
-    /// Whether it was sent to a session that turned out to be gone before it had been seen there.
+    /// Whether the call was sent to a session that turned out to be gone before the server saw the call.
     was_lost: bool,
 }
 
 enum Phase {
-    /// A session is being opened, or told something first.
+    /// A session is being opened, or has to be told something first.
     Opening(Pin<Box<dyn Future<Output = Result<Lease, CallError>> + Send>>),
     Running(Box<Running>),
     Over,
@@ -53,18 +53,18 @@ enum Phase {
 enum Ended {
     /// By the server.
     Answered,
-    /// Otherwise: the server may still be at work.
+    /// In another way: the server may still be at work.
     Unanswered,
 }
 
 struct Running {
     call: Call,
-    /// `None` if it is to be sent when the client has answered.
+    /// `None` if the call is to be sent once the client has answered.
     reply: Option<Reply>,
     lease: Lease,
 }
 
-/// Whether there is more to look at, or the client gets something, or the end.
+/// Continue to look for input, or break with an item for the client or the end.
 type Next = ControlFlow<Option<Result<Message, CallError>>>;
 
 const LOOK: Next = ControlFlow::Continue(());
@@ -94,7 +94,7 @@ impl CallReply {
         reply
     }
 
-    /// A call that has waited for its client.
+    /// Resumes a call that has waited for its client.
     pub(super) fn again(pool: Arc<Pool>, parked: Parked, message: &Message, context: &Context) -> Self {
         let Parked { call, reply, lease, cell, owner, sharer, .. } = parked;
         if let Some(id) = message.id() {
@@ -121,7 +121,7 @@ impl CallReply {
         }
     }
 
-    /// Finds a session. Where that is open, the call is sent at once, so that calls keep their order.
+    /// Finds a session. If it is open, the call is sent at once, so that calls keep their order.
     fn begin(&mut self) -> Phase {
         let may_ask = !self.asks.is_empty() && MAY_ASK.iter().any(|method| self.message.is_method(method));
         let key = Key { owner: self.owner.clone(), asks: self.asks.clone() };
@@ -150,7 +150,7 @@ impl CallReply {
         }
     }
 
-    /// Sends the call on a session that is open. Gives back the answer to one that can't be sent.
+    /// Sends the call on an open session. Returns the error response for a call that cannot be sent.
     fn send(&mut self, lease: Lease) -> Result<Phase, Box<Message>> {
         let Some(session) = lease.member.session() else { return Ok(Phase::Over) };
         let call = session.call(&self.message).map_err(|error| Box::new(error_for(&self.message, error)));
@@ -161,7 +161,7 @@ impl CallReply {
             return Ok(Phase::Running(Box::new(Running { call, reply: None, lease })));
         }
         let context = lease.member.context_of(&self.context);
-        // Before it is sent, so that nothing comes for it that is not known to be its own.
+        // Registered before the call is sent, so that no message of its own can come too early.
         if may_ask || call.level().is_some() || call.server_progress().is_some() {
             lease.member.take_in(&self.cell, &call);
         }
@@ -169,7 +169,7 @@ impl CallReply {
         Ok(Phase::Running(Box::new(Running { call, reply: Some(reply), lease })))
     }
 
-    /// Takes up what the server has asked about roots before this call: it may need the answer for it.
+    /// Takes over the server's pending questions about roots: it may need the answer for this call.
     fn ask_before(&mut self, call: &mut Call, lease: &Lease) -> bool {
         for question in lease.member.take_roots() {
             match call.handle_reply(question) {
@@ -185,7 +185,7 @@ impl CallReply {
         is_asked
     }
 
-    /// Does what the machine says.
+    /// Carries out a step of the state machine.
     fn take(&mut self, step: Step) -> Next {
         let Phase::Running(running) = &mut self.phase else { return LOOK };
         let member = &running.lease.member;
@@ -222,7 +222,7 @@ impl CallReply {
         }
     }
 
-    /// Parks the call: its client gets what the server has asked.
+    /// Parks the call: its client gets the server's questions.
     fn park(&mut self) -> Option<Message> {
         let (cell, questions) = (Arc::clone(&self.cell), std::mem::take(&mut self.questions));
         self.grace = None;
@@ -234,7 +234,7 @@ impl CallReply {
         Some(self.pool.park(parked))
     }
 
-    /// Forgets the call, which may go on elsewhere.
+    /// Unregisters the call, which may continue elsewhere.
     fn end(&mut self) -> Phase {
         if let Some(id) = self.message.id() {
             self.pool.forget_call(self.context.origin, &id, &self.cell);
@@ -242,7 +242,7 @@ impl CallReply {
         std::mem::replace(&mut self.phase, Phase::Over)
     }
 
-    /// Ends the call for good. What the server asked meanwhile is not left without an answer.
+    /// Ends the call for good. The server's open questions are not left without an answer.
     fn finish(&mut self, ended: Ended) {
         if let Phase::Running(running) = self.end() {
             let Running { reply, lease, .. } = *running;
@@ -256,7 +256,7 @@ impl CallReply {
             if let Some(held) = self.held.take().filter(|_| !was_answered) {
                 lease.member.drop_held(&held);
             }
-            // The server is told before anything else is asked of it.
+            // The cancellation goes to the server before any other request.
             drop(reply);
             if ended == Ended::Unanswered && self.owner.is_many() {
                 lease.settle();
@@ -264,8 +264,8 @@ impl CallReply {
         }
     }
 
-    /// What becomes of the call when it fails. A session that is gone is replaced by a new one, once, if the call was not
-    /// sent to it, or the server has refused it because it does not know the session.
+    /// Handles a failure. A session that is gone is replaced by a new one, once, if the call was not sent to it, or the server has refused
+    /// the call because it does not know the session.
     fn fail(&mut self, error: CallError) -> Option<CallError> {
         let is_lost = super::is_the_end(&error);
         let error = super::of_the_pool(error);
@@ -273,11 +273,11 @@ impl CallReply {
             running.lease.member.note_failure(&error);
         }
         if is_lost && error.outcome() == Outcome::NotSent && !std::mem::replace(&mut self.was_lost, true) {
-            // What it had is free, for itself too.
+            // Its place in the old session is free, for this call too.
             if let Phase::Running(running) = std::mem::replace(&mut self.phase, Phase::Over) {
                 running.lease.member.let_go(&self.cell);
             }
-            // What that session has asked is nothing to the next one.
+            // The old session's questions mean nothing to the next one.
             self.questions.clear();
             (self.grace, self.held) = (None, None);
             self.phase = self.begin();
@@ -287,16 +287,16 @@ impl CallReply {
         Some(error)
     }
 
-    /// A message from elsewhere than the call's own stream.
+    /// Handles a message from the mailbox.
     fn found(&mut self, message: Message) -> Next {
         match &mut self.phase {
             Phase::Running(running) => {
                 let step = running.call.handle_reply(message);
                 self.take(step)
             }
-            // Of the session that is gone.
+            // From the session that is gone.
             Phase::Opening(_) if !message.is_response() => LOOK,
-            // An answer of our own.
+            // Crossway's own answer.
             Phase::Opening(_) | Phase::Over => {
                 self.end();
                 ControlFlow::Break(Some(Ok(message)))
@@ -337,7 +337,7 @@ impl CallReply {
         }
     }
 
-    /// What has its time while the server says nothing.
+    /// Handles what is due while the server sends nothing.
     fn poll_waiting(&mut self, cx: &mut TaskContext<'_>) -> Poll<Next> {
         if let Phase::Running(running) = &self.phase
             && let Some(held) = &mut self.held
@@ -351,7 +351,7 @@ impl CallReply {
         Poll::Ready(ControlFlow::Break(self.park().map(Ok)))
     }
 
-    /// A message of the call's own stream.
+    /// Handles a message of the call's own stream.
     fn heard(&mut self, message: Message) -> Next {
         let Phase::Running(running) = &mut self.phase else { return LOOK };
         if message.is_request() && !running.call.may_ask() {
@@ -379,18 +379,18 @@ impl CallReply {
     }
 }
 
-/// A session that is open, with a server that was told what it has to know before the call.
+/// Opens the session, and tells the server what it has to know before the call.
 async fn readied(lease: Lease, message: Message, sharer: Sharer) -> Result<Lease, CallError> {
     let session = lease.member.open().await?;
     if let Some(level) = session.call(&message).ok().and_then(|call| call.level()) {
         lease.member.lower_level(level).await;
     }
-    // What the call changes is told to whoever listens.
+    // Changes made by the call have to reach listeners.
     lease.member.catch_up(&sharer).await;
     Ok(lease)
 }
 
-/// Whether there is nothing to be done before the call.
+/// Whether nothing has to be done before the call.
 fn is_ready(lease: &Lease, message: &Message, sharer: &Sharer) -> bool {
     let Some(session) = lease.member.session() else { return false };
     let level = || session.call(message).ok().and_then(|call| call.level());
@@ -432,7 +432,7 @@ impl Drop for CallReply {
     }
 }
 
-/// The id of a request, which is one by its kind.
+/// The id of a message known to be a request.
 pub(super) fn id_of(message: &Message) -> RequestId {
     message.id().unwrap_or_else(|| RequestId::from(0))
 }

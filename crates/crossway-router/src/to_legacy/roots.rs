@@ -1,7 +1,7 @@
 //! Questions about roots that come while no client can be asked.
 //!
-//! Servers ask when their session begins, and in the course of whatever call that is. A list can't be answered by a
-//! question, so theirs waits: for the next call in whose course the client can be asked, which has the answer before the server sees it.
+//! Servers ask for roots when their session begins, in the course of any call. A list request cannot return a question, so the server's
+//! question waits for the next call that can ask the client; the server gets the answer before that call.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -13,20 +13,20 @@ use tokio::time::{Sleep, sleep};
 use super::member::Member;
 use crate::limits::{ORPHANS, ROOTS_HELD};
 
-/// Whether a client has roots that it can be asked for.
+/// Whether a client supports roots.
 pub(super) fn has_roots(asks: &ClientFeatures) -> bool {
     let asks: serde_json::Value = serde_json::from_str(asks.as_json()).unwrap_or_default();
     asks["roots"].is_object()
 }
 
-/// Questions that came in the course of a call that can't ask, and until when it waits for its answer beside them.
+/// Questions that came during a call that cannot ask, and how long the call waits for its answer beside them.
 pub(super) struct Held {
     ids: Vec<RequestId>,
     pub(super) patience: Pin<Box<Sleep>>,
 }
 
 impl Held {
-    /// Adds the id of one. The first says for how long.
+    /// Adds the id of a question. The first one starts the time limit.
     pub(super) fn add(held: &mut Option<Self>, id: RequestId) {
         let new = || Self { ids: Vec::new(), patience: Box::pin(sleep(ROOTS_HELD)) };
         held.get_or_insert_with(new).ids.push(id);
@@ -34,8 +34,8 @@ impl Held {
 }
 
 impl Member {
-    /// Keeps a question about roots for a later call, another client's maybe: so without what else is in it. Gives back what can't
-    /// wait.
+    /// Keeps a question about roots for a later call, maybe another client's: so only its id and method are kept. Gives back a message that
+    /// cannot wait.
     pub(super) fn keep_for_later(&self, message: Message) -> Result<(), Box<Message>> {
         if !message.is_request() || !message.is_method("roots/list") || !self.may_keep_roots() {
             return Err(Box::new(message));
@@ -49,7 +49,7 @@ impl Member {
         Ok(())
     }
 
-    /// The questions about roots that a call is to bring the answers to.
+    /// Takes the questions about roots, for a call that can bring the answers.
     pub(super) fn take_roots(&self) -> VecDeque<Message> {
         let mut state = self.state();
         let (roots, others) = state.orphans.drain(..).partition(|message| message.is_method("roots/list"));
@@ -57,7 +57,7 @@ impl Member {
         roots
     }
 
-    /// The server does not go on without an answer to what is held: it is told that nobody can be asked, and is not waited for again.
+    /// The server does not continue without the held answers: refuses them, and stops holding questions from now on.
     pub(super) fn refuse_held(&self, held: &Held) {
         for question in self.take_held(&held.ids) {
             self.note_that_it_waits_for_roots();
@@ -65,14 +65,14 @@ impl Member {
         }
     }
 
-    /// The same of a call that ended without an answer. The server may not wait for what it asked in the course of others.
+    /// Refuses the held questions of a call that ended without an answer. The server may still continue without answers in other calls.
     pub(super) fn drop_held(&self, held: &Held) {
         for question in self.take_held(&held.ids) {
             self.tell(to_legacy::refuse(&question));
         }
     }
 
-    /// The server no longer waits for an answer.
+    /// Drops a question whose answer the server no longer waits for.
     pub(super) fn note_withdrawn(&self, cancellation: &Message) {
         if let Some(id) = cancellation.cancelled_id() {
             self.take_held(&[id]);

@@ -8,14 +8,14 @@ use crossway_service::Context;
 use crate::ScopeKey;
 use crate::guard::group::{GroupOf, part};
 
-/// Says whose a call is, where many share a pool.
+/// Determines the group and user of a call, where many share a pool.
 #[derive(Clone, Default)]
 pub(super) struct Sharers {
     group_of: Option<GroupOf>,
     user_of: Option<GroupOf>,
 }
 
-/// Whose a call is.
+/// The group and user of a call.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Sharer {
     group: Option<ScopeKey>,
@@ -37,8 +37,8 @@ impl Sharers {
 }
 
 impl Sharer {
-    /// Whether there is room for one more of this one's in a bound for all, of which the others have what they have. A group has its
-    /// part of it, and a user as much again of that of the group.
+    /// Whether one more of this sharer's fits under a bound for all, given the others' holders. A group gets its part of the bound, and a
+    /// user that same part of the group's.
     pub(super) fn has_room<'a>(&self, most: usize, others: impl Iterator<Item = &'a Self> + Clone) -> bool {
         let has_room = |key: &Option<ScopeKey>, most, key_of: fn(&Self) -> &Option<ScopeKey>| {
             key.is_none() || others.clone().filter(|other| key_of(other) == key).count() < most

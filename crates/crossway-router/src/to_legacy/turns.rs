@@ -14,9 +14,9 @@ use crate::limits::POOL_QUEUED;
 
 /// The calls of one key that wait for a session.
 ///
-/// A session is free when its call has ended. One whose call waits for its client is not, but another may be opened in
-/// its stead: so nobody waits for what a client is asked. Who has waited for long has one opened whatever the others
-/// do, for calls may take long.
+/// A session is free when its call has ended. While its call waits for its client it is not free, but another session may be opened
+/// instead: so nobody waits for another client's answer. After a long wait, a call gets a new session in any case, as other calls may
+/// take long.
 #[derive(Default)]
 pub(super) struct Turns {
     freed: Notify,
@@ -24,12 +24,12 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// A session is free, or another may be opened: the next one looks.
+    /// Wakes the next waiting call: a session is free, or another may be opened.
     pub(super) fn next(&self) {
         self.freed.notify_one();
     }
 
-    /// There will be no more sessions: all look.
+    /// Wakes all waiting calls: there will be no more sessions.
     pub(super) fn end(&self) {
         self.freed.notify_waiters();
     }
@@ -38,11 +38,11 @@ impl Turns {
         self.waiting.load(Ordering::Acquire) > 0
     }
 
-    /// A place among those that wait.
+    /// Enters the queue.
     ///
     /// # Errors
     ///
-    /// When too many do.
+    /// When too many calls wait.
     pub(super) fn wait(self: &Arc<Self>) -> Result<Waiting, CallError> {
         let waiting = Waiting(Arc::clone(self));
         if self.waiting.fetch_add(1, Ordering::AcqRel) >= POOL_QUEUED {
@@ -53,7 +53,7 @@ impl Turns {
     }
 }
 
-/// A call's place among those that wait.
+/// A call's place in the queue.
 pub(super) struct Waiting(Arc<Turns>);
 
 impl Drop for Waiting {
@@ -62,18 +62,18 @@ impl Drop for Waiting {
     }
 }
 
-/// A session, or those who wait for one.
+/// A session, or the queue for one.
 pub(super) enum Turn {
     Now(Lease),
     Later(Arc<Turns>),
 }
 
 impl Pool {
-    /// A session for a call that waits for its turn.
+    /// Waits in the queue for a session.
     ///
     /// # Errors
     ///
-    /// When one had to be opened, and there are as many as there may be.
+    /// When a session had to be opened, and there are as many as allowed.
     pub(super) async fn lease_in_turn(
         &self,
         key: &Key,
@@ -84,13 +84,13 @@ impl Pool {
         let mut hold = Hold::ExclusiveQueued;
         loop {
             let mut freed = std::pin::pin!(waiting.0.freed.notified());
-            // Before it looks, so that it misses nothing.
+            // Registered before looking, so that no wake-up is missed.
             freed.as_mut().enable();
             match self.hold(key, hold, sharer) {
                 Ok(Turn::Now(lease)) => return Ok(lease),
                 Ok(Turn::Later(_)) => {}
                 Err(error) => {
-                    // It has not taken what it was woken for.
+                    // Passes on the wake-up that this call did not use.
                     waiting.0.next();
                     return Err(error);
                 }

@@ -11,14 +11,14 @@ use super::member::Member;
 use crate::limits::ORPHANS;
 use crate::mailbox::Mailbox;
 
-/// A call that takes what comes outside of all calls.
+/// A call that can take messages outside of all calls.
 pub(super) struct Taker {
     cell: Weak<Mailbox>,
-    /// The server may ask the client in its course.
+    /// Whether the server may ask the client during the call.
     may_be_asked: bool,
-    /// It hears what the server logs.
+    /// Whether the call gets the server's log messages.
     wants_logs: bool,
-    /// By which the server tells of its progress, if it is to.
+    /// The token of the server's progress notifications, if the call has asked for them.
     progress: Option<RequestId>,
 }
 
@@ -31,7 +31,7 @@ impl Taker {
 }
 
 impl Member {
-    /// A call that takes what the server says outside of all calls. If it may be asked, it gets what has waited for one.
+    /// Registers a call for messages outside of all calls. If it may be asked, it gets the waiting requests.
     pub(super) fn take_in(&self, cell: &Arc<Mailbox>, call: &Call) {
         let taker = Taker::new(cell, call);
         let mut state = self.state();
@@ -44,12 +44,12 @@ impl Member {
         state.takers.push(taker);
     }
 
-    /// The call goes on elsewhere.
+    /// Unregisters a call, which continues elsewhere.
     pub(super) fn let_go(&self, cell: &Arc<Mailbox>) {
         self.state().takers.retain(|taker| !std::ptr::eq(taker.cell.as_ptr(), Arc::as_ptr(cell)));
     }
 
-    /// Gives a request of the server's to the newest call that may be asked; gives it back if there is none.
+    /// Delivers a server's request to the newest call that may be asked; gives it back if there is none.
     pub(super) fn offer(&self, mut message: Message) -> Result<(), Box<Message>> {
         let takers: Vec<_> = {
             let mut state = self.state();
@@ -58,7 +58,7 @@ impl Member {
             asked.filter_map(|taker| taker.cell.upgrade()).collect()
         };
         for taker in takers {
-            // A call that has just ended gives it back, as does one that has more than enough.
+            // A call that has just ended gives it back, as does one whose mailbox is full.
             match taker.tell(message) {
                 Ok(()) => return Ok(()),
                 Err(back) => message = *back,
@@ -67,14 +67,14 @@ impl Member {
         Err(Box::new(message))
     }
 
-    /// A message of the server's that belongs to no call.
+    /// Handles a server message that belongs to no call.
     pub(super) fn unowned(&self, message: Message) {
         match message.kind() {
             Kind::Request if message.is_method("ping") => self.tell(to_legacy::pong(&message)),
             Kind::Request => {
                 let Err(message) = self.offer(message).map_err(|message| *message) else { return };
                 let mut state = self.state();
-                // It is no next call's if a call has just ended that it may be of.
+                // It is not kept for a later call if it may belong to one that has just ended.
                 if !self.asks.is_empty() && state.orphans.len() < ORPHANS && !self.may_log_for_ended_calls() {
                     state.orphans.push_back(message);
                 } else {
@@ -96,11 +96,10 @@ impl Member {
         }
     }
 
-    /// The call that may hear what the server logs outside of all calls.
+    /// The call that may get log messages from outside of all calls.
     ///
-    /// It is said of no call, so it may be of any: of another that is in flight or was given up just now, or of a resource that
-    /// somebody listens to. Where those may be another client's, it is nobody's. One who listens to changes of lists has the
-    /// server do nothing, and so is not meant.
+    /// Such a message may be about any call: another one in flight or given up just now, or a resource that somebody listens to. Where
+    /// those may be another client's, no call gets it. Listeners to changes of lists do not count, as the server does nothing for them.
     fn log_taker(&self) -> Option<Arc<Mailbox>> {
         let takers: Vec<_> = {
             let state = self.state();
@@ -114,7 +113,7 @@ impl Member {
     }
 
     /// "Progress notifications **MUST** only reference tokens that [...] are associated with an in-progress operation" (2025-11-25,
-    /// basic/utilities/progress, Behavior Requirements). Those of a session are its calls' ids, so that no two are alike.
+    /// basic/utilities/progress, Behavior Requirements). A session's tokens are its calls' ids, so they are unique.
     fn progress(&self, message: Message) {
         let token = message.progress_token();
         let call = token.and_then(|token| {
@@ -122,14 +121,14 @@ impl Member {
             let owner = state.takers.iter().find(|taker| taker.progress.as_ref() == Some(&token));
             owner.and_then(|taker| taker.cell.upgrade())
         });
-        // Of a call that has ended, or was never made; or the call's client does not read.
+        // For a call that has ended or never existed, or whose client does not read.
         if call.is_none_or(|call| call.tell(message).is_err()) {
             self.strays.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-/// Takes what the server says outside of all calls, until the session ends.
+/// Handles the server's messages outside of all calls, until the session ends.
 pub(super) async fn attend(member: Weak<Member>, mut listening: Reply) {
     while let Some(Ok(message)) = listening.next().await {
         let Some(member) = member.upgrade() else { return };

@@ -6,10 +6,10 @@ use crossway_proto::Message;
 use super::pool::{Owner, Pool};
 
 impl Pool {
-    /// What a client gets for a call that its server refuses before the user has been to the URLs of `questions`.
+    /// The client's answer for a call that its server refuses until the user has visited the URLs of `questions`.
     ///
-    /// Nothing is kept of the call. The state says no more than that this was asked of this owner for this request, so one
-    /// that comes back late or twice does what a request without it would: it needs no expiry.
+    /// Nothing is kept of the call. The state only proves that this owner was asked this for this request, so a state that comes back
+    /// late or twice has the effect of a request without it: it needs no expiry.
     pub(super) fn ask_anew(&self, call: &Call, owner: &Owner, questions: &[Question]) -> Message {
         let request = call.request();
         let state = self
@@ -22,14 +22,14 @@ impl Pool {
         }
     }
 
-    /// Whether a client that brings this state was sent to URLs by [`ask_anew`](Self::ask_anew), for this request.
+    /// Whether a client with this state was sent to URLs by [`ask_anew`](Self::ask_anew), for this request.
     pub(super) fn has_asked_anew(&self, state: &str, request: &Message, owner: &Owner) -> bool {
-        // A name that was changed on the way here is one that readers don't see yet.
+        // Readers do not yet see a name that was changed on the way here.
         let (Some(keyring), Ok(request)) = (&self.keyring, request.reread()) else { return false };
         keyring.open(&self.purpose_of_visits(&request, owner), state).is_ok()
     }
 
-    /// What binds a state to this upstream, the owner and the request. No two of them give the same.
+    /// The purpose that binds a state to this upstream, the owner and the request. Different combinations have different purposes.
     fn purpose_of_visits(&self, request: &Message, owner: &Owner) -> Vec<u8> {
         let key = owner.key().unwrap_or_default();
         let mut purpose = b"crossway URL elicitation".to_vec();

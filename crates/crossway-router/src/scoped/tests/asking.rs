@@ -1,4 +1,4 @@
-//! Calls that wait for their clients beyond their replies.
+//! Calls that still wait for their clients after their replies.
 
 use super::*;
 use crate::limits::PARKED_TIME;
@@ -17,7 +17,7 @@ fn legacy(options: ScopedOptions) -> (Scoped, Made) {
     (Scoped::new(make, options), servers)
 }
 
-/// A call of a client that can be asked; `rest` stands in its parameters.
+/// A call of a client that can be asked; `rest` is added to its parameters.
 fn call_of_one_who_can_be_asked(scoped: &Scoped, key: &str, rest: &str) -> Reply {
     let meta = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}"#;
     let text = format!(
@@ -29,7 +29,7 @@ fn call_of_one_who_can_be_asked(scoped: &Scoped, key: &str, rest: &str) -> Reply
     scoped.connect(Scope::Shared).call(Call::message(message, context))
 }
 
-/// A call of alice's that waits for her, its server, what names it there, and what she is to come back with.
+/// A call of alice's that waits for her: its server, its id there, and the parameters of her answer.
 async fn waiting(scoped: &Scoped, made: &mut Made) -> (Server, RequestId, String) {
     let mut reply = call_of_one_who_can_be_asked(scoped, "alice", "");
     let (asked, (server, id)) = tokio::join!(reply.next(), async {
@@ -54,7 +54,7 @@ async fn waiting(scoped: &Scoped, made: &mut Made) -> (Server, RequestId, String
     (server, id, rest)
 }
 
-/// Alice comes back, and her call goes on where it was.
+/// Alice answers, and her call continues where it was.
 async fn goes_on(scoped: &Scoped, (server, id, rest): (Server, RequestId, String)) {
     let mut reply = call_of_one_who_can_be_asked(scoped, "alice", &rest);
     assert!(server.receive().await.unwrap().is_response());
@@ -70,7 +70,7 @@ fn text(message: &Message) -> String {
 async fn a_call_that_waits_for_its_client_is_a_use_of_its_instance() {
     let (scoped, mut made) = legacy(ScopedOptions::default().most(1).idle(Duration::from_secs(60)));
     let waits = waiting(&scoped, &mut made).await;
-    // Nobody makes room for another, and it does not count as idle.
+    // The waiting call's instance is not evicted, and does not count as idle.
     let refused = call_of_one_who_can_be_asked(&scoped, "bob", "").next().await.unwrap().unwrap_err();
     assert_eq!(refused.retry_after(), Some(FULL_RETRY));
     tokio::time::sleep(PARKED_TIME / 2).await;
@@ -86,7 +86,7 @@ async fn a_call_that_waits_for_its_client_is_found_in_an_old_instance() {
     let waits = waiting(&scoped, &mut made).await;
     tokio::time::sleep(age + POOL_SWEEP * 2).await;
     goes_on(&scoped, waits).await;
-    // Then another takes its place.
+    // Then another instance replaces it.
     let _next = call_of_one_who_can_be_asked(&scoped, "alice", "");
     made.recv().await.unwrap();
 }

@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 
 use super::*;
 
-/// What has to come without waiting for anything.
+/// Awaits a result that has to come without any waiting.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(1), what).await.expect("it comes")
 }
@@ -34,7 +34,7 @@ async fn it_makes_room_under_a_bound_too_and_listening_is_no_use_of_it() {
     let (_, bobs) = soon(mails.recv()).await.unwrap();
     finish(&bobs, first).await;
     tokio::time::advance(Duration::from_secs(1)).await;
-    // One more stream that has ended since is no call.
+    // One more stream, ended since, does not count as a call.
     drop(listen(&wiki, "acme/alice"));
     let second = call(&mail, "acme/carol");
     let (_, carols) = soon(mails.recv()).await.unwrap();
@@ -105,20 +105,20 @@ async fn what_listens_with_a_secret_that_was_replaced_ends_when_its_holder_calls
     alices.expect("subscriptions/listen").await;
     let long = call(&scoped, "alice 1");
     let of_long = alices.expect("tools/call").await;
-    // What listens supersedes nothing: two clients of one holder would end each other's without end.
+    // Listening supersedes nothing: two clients of one holder would end each other's streams forever.
     let mut new = listen(&scoped, "alice 2");
     let (_, alices_new) = soon(made.recv()).await.unwrap();
     alices_new.expect("subscriptions/listen").await;
     assert!(old.next().now_or_never().is_none());
     finish(&alices_new, call(&scoped, "alice 2")).await;
     assert!(soon(old.next()).await.is_none());
-    // A call in flight ends as it would have, and nobody else's is touched.
+    // A call in flight finishes, and other holders are not affected.
     alices.answer(&of_long, "{}");
     finish_reply(long).await;
     assert!(new.next().now_or_never().is_none());
     bobs.expect("subscriptions/listen").await;
     assert!(others.next().now_or_never().is_none());
-    // Whichever is called last ends what listens at the others.
+    // The last called instance ends the streams at the others.
     drop(old);
     assert!(alices.receive().await.unwrap().is_method("notifications/cancelled"));
     finish(&alices, call(&scoped, "alice 1")).await;
@@ -133,7 +133,7 @@ async fn what_listens_for_a_holder_who_has_no_secret_any_more_ends() {
     scoped.end_listening(&ScopeKey::new("alice"));
     assert!(soon(alices.next()).await.is_none());
     assert!(bobs.next().now_or_never().is_none());
-    // It may come back.
+    // The holder may subscribe again.
     let mut again = listen(&scoped, "alice 1");
     server.expect("subscriptions/listen").await;
     assert!(again.next().now_or_never().is_none());
