@@ -190,7 +190,7 @@ impl Session {
 
     /// The client's notifications: the parameter `notifications` of `subscriptions/listen`, as JSON text. `None` if there are none.
     ///
-    /// The filter names the list changes that the server declares ("Notification types the server does not support are omitted", 2026-07-28,
+    /// The filter has the list changes that the server declares ("Notification types the server does not support are omitted", 2026-07-28,
     /// basic/patterns/subscriptions), and the resources that the client subscribed to.
     #[must_use]
     pub fn filter(&self) -> Option<Bytes> {
