@@ -7,4 +7,7 @@ pub mod keys;
 pub mod limits;
 mod members;
 mod messages;
+mod subscription_filter;
 pub mod to_legacy;
+
+pub use subscription_filter::SubscriptionFilter;

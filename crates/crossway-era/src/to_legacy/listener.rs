@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use crossway_proto::{Message, Part, RequestId};
-use serde::Deserialize;
 
 use super::{Session, answer};
-use crate::keys;
+use crate::{SubscriptionFilter, keys};
 
 /// One `subscriptions/listen`.
 #[derive(Debug)]
@@ -19,26 +18,11 @@ pub struct Listener {
     uris: BTreeSet<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Filter {
-    #[serde(rename = "toolsListChanged")]
-    tools: bool,
-    #[serde(rename = "promptsListChanged")]
-    prompts: bool,
-    #[serde(rename = "resourcesListChanged")]
-    resources: bool,
-    #[serde(rename = "resourceSubscriptions")]
-    uris: BTreeSet<String>,
-}
-
 impl Listener {
-    /// Reads the request, and keeps of its filter what the server has.
+    /// Keeps of what the request asks for what the server has.
     #[must_use]
-    pub fn new(request: &Message, session: &Session) -> Self {
-        let filter = request.member(Part::Params, "notifications").unwrap_or_default();
-        let filter: Filter = serde_json::from_slice(filter).unwrap_or_default();
-        let mut uris = filter.uris;
+    pub fn new(request: &Message, filter: SubscriptionFilter, session: &Session) -> Self {
+        let mut uris: BTreeSet<String> = filter.uris.into_iter().collect();
         if !session.can("resources.subscribe") || uris.len() > crate::limits::SUBSCRIPTIONS {
             uris.clear();
         }

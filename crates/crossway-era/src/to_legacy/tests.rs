@@ -1,6 +1,7 @@
 use crossway_proto::Limits;
 
 use super::*;
+use crate::SubscriptionFilter;
 
 fn message(text: &str) -> Message {
     Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
@@ -459,7 +460,7 @@ fn who_listens_hears_what_was_asked_for_under_the_own_id() {
     let request = message(
         r#"{"jsonrpc":"2.0","id":1.0,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["file:///a","file:///c/"]}}}"#,
     );
-    let listener = Listener::new(&request, &session());
+    let listener = Listener::new(&request, SubscriptionFilter::of(&request).unwrap(), &session());
     assert_eq!(
         text(&listener.acknowledged().unwrap()),
         r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1.0},"notifications":{"resourceSubscriptions":["file:///a","file:///c/"],"toolsListChanged":true}}}"#

@@ -5,19 +5,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_era::keys;
 use crossway_era::to_legacy::below;
+use crossway_era::{SubscriptionFilter, keys};
 use crossway_proto::{Message, Part, RequestId};
 use crossway_service::{Call, CallError, Context, Reply};
 use futures_util::StreamExt;
 use futures_util::future::{OptionFuture, join_all};
 use futures_util::stream::{self, BoxStream, SelectAll};
-use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::Router;
+use super::lists::error_of;
 use super::resources::Owner;
 
 use crate::access::{AccessTarget, CallerSet};
@@ -25,40 +25,27 @@ use crate::jitter::somewhere_in;
 use crate::limits::{ACKNOWLEDGE_TIME, SIGHT_PACE, SIGHT_TIME, SUBSCRIBED};
 use crate::list_cache::{Change, Item, Kept, ListCache, ListChange, ListKind, View, ends};
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Filter {
-    #[serde(rename = "toolsListChanged")]
-    tools: bool,
-    #[serde(rename = "promptsListChanged")]
-    prompts: bool,
-    #[serde(rename = "resourcesListChanged")]
-    resources: bool,
-    #[serde(rename = "resourceSubscriptions")]
-    uris: Vec<String>,
-}
-
-impl Filter {
-    /// The lists whose changes the client wants to be notified of.
-    fn kinds(&self) -> impl Iterator<Item = ListKind> {
-        let kinds = [
-            (ListKind::Tools, self.tools),
-            (ListKind::Prompts, self.prompts),
-            (ListKind::Resources, self.resources),
-        ];
-        kinds.into_iter().filter_map(|(kind, is_on)| is_on.then_some(kind))
-    }
+/// The lists whose changes the client wants to be notified of.
+fn kinds(filter: &SubscriptionFilter) -> impl Iterator<Item = ListKind> + use<> {
+    let kinds = [
+        (ListKind::Tools, filter.tools),
+        (ListKind::Prompts, filter.prompts),
+        (ListKind::Resources, filter.resources),
+    ];
+    kinds.into_iter().filter_map(|(kind, is_on)| is_on.then_some(kind))
 }
 
 /// Opens the client's subscription. Changes of lists come from the list caches; resources are subscribed to at each upstream that has
 /// them.
 pub(super) fn listen(router: Router, message: Message, context: Context) -> Reply {
     let changes = router.0.changed.subscribe();
+    let id = message.id().unwrap_or_else(|| RequestId::from(0));
+    let filter = match SubscriptionFilter::of(&message) {
+        Ok(filter) => filter,
+        Err(malformed) => return Reply::once(error_of(&id, malformed)),
+    };
     Reply::pending(async move {
-        let filter = message.member(Part::Params, "notifications").unwrap_or_default();
-        let filter: Filter = serde_json::from_slice(filter).unwrap_or_default();
-        let id = message.id().unwrap_or_else(|| RequestId::from(0));
-        let has_lists = filter.kinds().next().is_some();
+        let has_lists = kinds(&filter).next().is_some();
         let kept = has_lists.then(|| router.keep(&filter, &message, &context));
         let mut owners: BTreeMap<Arc<str>, Owned> = BTreeMap::new();
         for uri in filter.uris.iter().take(SUBSCRIBED) {
@@ -130,7 +117,7 @@ async fn agreed(reply: &mut Reply, mut subscribed: Subscribed) -> Option<Subscri
         return None;
     }
     let filter = first.member(Part::Params, "notifications").unwrap_or_default();
-    let filter: Filter = serde_json::from_slice(filter).unwrap_or_default();
+    let filter = SubscriptionFilter::readable(filter);
     subscribed.retain(|own, _| filter.uris.contains(own));
     (!subscribed.is_empty()).then_some(subscribed)
 }
@@ -171,11 +158,11 @@ impl Router {
         somewhere_in(SIGHT_PACE.saturating_mul(listening).min(SIGHT_TIME))
     }
 
-    fn keep(&self, filter: &Filter, request: &Message, context: &Context) -> KeptAll {
+    fn keep(&self, filter: &SubscriptionFilter, request: &Message, context: &Context) -> KeptAll {
         let seen = self.seen(request, context);
         // Changes of templates are notified as changes of resources.
         let templates = filter.resources.then_some(ListKind::Templates);
-        let kinds: Vec<_> = filter.kinds().chain(templates).collect();
+        let kinds: Vec<_> = kinds(filter).chain(templates).collect();
         let asker = self.asker(request, context);
         let kept = seen.visible().map(|(member, view)| member.entry(view, &asker).kept(&kinds));
         let kept = kept.collect();
@@ -192,7 +179,7 @@ struct Listening {
     message: Message,
     context: Context,
     id: RequestId,
-    filter: Filter,
+    filter: SubscriptionFilter,
     kept: Option<KeptAll>,
     /// The resources that upstreams have agreed to.
     taken: Vec<(Arc<ListCache>, Arc<Subscribed>)>,
@@ -265,7 +252,7 @@ impl Listening {
         let Some(kept) = &self.kept else { return };
         let now = self.router.keep(&self.filter, &self.message, &self.context);
         if std::mem::take(&mut self.has_missed) || !kept.sees_as(&now) {
-            self.to_tell = self.filter.kinds().collect();
+            self.to_tell = kinds(&self.filter).collect();
         }
         self.kept = Some(now);
     }
@@ -273,14 +260,14 @@ impl Listening {
     /// Queues notifications if the client sees an upstream whose lists may have changed.
     fn missed_of(&mut self, upstream: &str) {
         if self.kept.as_ref().is_some_and(|kept| kept.has_any_of(upstream)) {
-            self.to_tell.extend(self.filter.kinds());
+            self.to_tell.extend(kinds(&self.filter));
         }
     }
 
     /// Queues the notification of a change, if the client sees the list and wants to know.
     fn changed(&mut self, change: &ListChange) {
         let is_told = self.kept.as_ref().is_some_and(|kept| kept.has(&change.list));
-        let is_wanted = self.filter.kinds().any(|kind| kind.change() == change.kind.change());
+        let is_wanted = kinds(&self.filter).any(|kind| kind.change() == change.kind.change());
         if is_told && is_wanted && self.sees(change) {
             self.to_tell.push_back(change.kind);
         }

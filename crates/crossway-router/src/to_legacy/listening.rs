@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crossway_era::SubscriptionFilter;
 use crossway_era::to_legacy::{ClientFeatures, Listener};
 use crossway_proto::Message;
 use crossway_service::{CallError, Context, Origin, Reply};
@@ -10,6 +11,7 @@ use futures_util::future::{join, join_all};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
+use super::error_for;
 use super::member::{Lease, Member};
 use super::pool::Pool;
 use super::reply::id_of;
@@ -18,9 +20,13 @@ use crate::mailbox::{Found, Mailbox};
 
 /// Serves a client's subscription until the client cancels it or the session ends.
 pub(super) fn listen(pool: Arc<Pool>, message: Message, context: Context) -> Reply {
+    let filter = match SubscriptionFilter::of(&message) {
+        Ok(filter) => filter,
+        Err(malformed) => return Reply::once(error_for(&message, malformed)),
+    };
     let noted = Noted::new(Arc::clone(&pool), context.origin, &message);
     Reply::pending(async move {
-        match begin(&pool, &message, &context, noted).await {
+        match begin(&pool, &message, filter, &context, noted).await {
             Ok(listening) => Reply::stream(futures_util::stream::unfold(listening, |mut listening| async {
                 listening.next().await.map(|message| (Ok::<_, CallError>(message), listening))
             })),
@@ -32,6 +38,7 @@ pub(super) fn listen(pool: Arc<Pool>, message: Message, context: Context) -> Rep
 async fn begin(
     pool: &Arc<Pool>,
     message: &Message,
+    filter: SubscriptionFilter,
     context: &Context,
     noted: Noted,
 ) -> Result<Listening, CallError> {
@@ -39,7 +46,7 @@ async fn begin(
     let mut lease = pool.lease_to_listen(pool.owner(message, &asks, context), &asks)?;
     let session = lease.member.open().await?;
     let (changes, death) = (lease.member.audience.changes(), lease.member.death());
-    let mut listener = Listener::new(message, session);
+    let mut listener = Listener::new(message, filter, session);
     let sharer = pool.options.sharers.of(context);
     let mut subscriptions = Subscriptions::new(pool, &lease.member, sharer, listener.uris());
     if !listener.uris().is_empty() {

@@ -47,6 +47,18 @@ struct Counted {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_subscription_that_can_not_be_read_is_refused_and_null_is_absent() {
+    let rig = Rig::new(same());
+    let _one = rig.add("one").await;
+    let malformed = r#","notifications":{"toolsListChanged":true,"resourceSubscriptions":"u:1"}"#;
+    let refused = text(&rig.call(modern("1", "subscriptions/listen", malformed)).next().await);
+    assert!(refused.contains(r#""id":1,"error":{"code":-32602"#), "{refused}");
+    let with_null = r#","notifications":{"toolsListChanged":true,"resourceSubscriptions":null}"#;
+    let acknowledged = text(&rig.call(modern("2", "subscriptions/listen", with_null)).next().await);
+    assert!(acknowledged.contains(r#""notifications":{"toolsListChanged":true}"#), "{acknowledged}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_is_told_to_those_alone_who_see_it() {
     let rig = Rig::new(RouterOptions::default());
     let one = rig.add("one").await;

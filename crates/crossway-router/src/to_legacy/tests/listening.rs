@@ -45,6 +45,20 @@ async fn changes_go_to_those_who_listen_for_them() {
 }
 
 #[tokio::test]
+async fn a_subscription_that_can_not_be_read_is_refused_and_null_is_absent() {
+    let mut rig = rig(ToLegacyOptions::default());
+    for malformed in ["[]", r#"{"toolsListChanged":true,"resourceSubscriptions":["u",5]}"#] {
+        let refused = text(&rig.call(listen("1", "{}", malformed)).next().await);
+        assert!(refused.contains(r#""code":-32602"#), "{refused}");
+    }
+    let asked = r#"{"toolsListChanged":true,"promptsListChanged":null,"resourceSubscriptions":null}"#;
+    let mut tools = rig.call(listen("2", "{}", asked));
+    let _server = rig.server().await;
+    let acknowledged = text(&tools.next().await);
+    assert!(acknowledged.contains(r#""notifications":{"toolsListChanged":true}"#), "{acknowledged}");
+}
+
+#[tokio::test]
 async fn a_change_is_told_that_a_call_makes_in_another_session() {
     let mut rig = rig(ToLegacyOptions::default());
     let _slow = rig.call(tool("1", ELICITS));
