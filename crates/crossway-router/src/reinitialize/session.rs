@@ -1,6 +1,7 @@
 //! A renewable session: what it is opened again from, and how.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -176,8 +177,11 @@ impl Session {
 
 /// Asks on the client's behalf. The client is not there for what the server asks meanwhile.
 async fn ask(link: &Link, context: &Context, method: &str, params: &Bytes) -> Result<Message, CallError> {
+    // "The request ID **MUST NOT** have been previously used by the requestor within the same session" (2025-11-25, basic, Requests).
+    static NEXT: AtomicU64 = AtomicU64::new(1);
     let unreadable = |error: ParseError| CallError::not_sent(Reason::InvalidAnswer(error.to_string().into()));
-    let id = RequestId::from("crossway-renewed");
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let id = RequestId::from(format!("crossway-renewed-{number}").as_str());
     let request = Message::request_of(&id, method, Some(params)).map_err(unreadable)?;
     let mut reply = link.call(Call::message(request, context.clone()));
     while let Some(item) = reply.next().await {

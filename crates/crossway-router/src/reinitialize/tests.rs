@@ -1,5 +1,7 @@
+use std::sync::Mutex;
+
 use bytes::Bytes;
-use crossway_proto::{Limits, Message};
+use crossway_proto::{Limits, Message, RequestId};
 use crossway_service::{Context, Origin};
 use crossway_testkit::{Scripted, Server};
 use tokio::sync::mpsc::Receiver;
@@ -36,6 +38,10 @@ impl Rig {
 /// A client whose session is open, with a log level and a subscription in it.
 async fn open() -> (Rig, Server) {
     let (upstream, servers) = Scripted::new();
+    open_on(upstream, servers).await
+}
+
+async fn open_on(upstream: impl Upstream, servers: Receiver<(Scope, Server)>) -> (Rig, Server) {
     let link = Reinitialize::new(upstream).connect(Scope::Session);
     let mut rig = Rig { link, servers, origin: Origin::unique() };
     let server = rig.server().await;
@@ -157,4 +163,43 @@ async fn those_who_find_the_session_gone_at_once_wait_for_one_attempt() {
     let id = server.expect("tools/call").await;
     server.answer(&id, "{}");
     next.await.unwrap().unwrap();
+}
+
+/// Notes under which ids requests are made.
+struct Noting(Scripted, Arc<Mutex<Vec<RequestId>>>);
+
+struct NotingLink(Link, Arc<Mutex<Vec<RequestId>>>);
+
+impl Upstream for Noting {
+    fn connect(&self, scope: Scope) -> Link {
+        Link::new(NotingLink(self.0.connect(scope), Arc::clone(&self.1)))
+    }
+}
+
+impl crossway_service::Connection for NotingLink {
+    fn call(&self, call: Call) -> Reply {
+        if let Ask::Message(message) = &call.ask {
+            self.1.lock().unwrap().extend(message.id());
+        }
+        self.0.call(call)
+    }
+}
+
+#[tokio::test]
+async fn no_request_by_which_a_session_is_renewed_has_the_id_of_another() {
+    let ids = Arc::default();
+    let (upstream, servers) = Scripted::new();
+    let (mut rig, server) = open_on(Noting(upstream, Arc::clone(&ids)), servers).await;
+    ids.lock().unwrap().clear();
+    drop(server);
+    let call = rig.ask(TOOL);
+    let server = reopen(&mut rig).await;
+    let id = server.expect("tools/call").await;
+    server.answer(&id, "{}");
+    call.await.unwrap().unwrap();
+    let ids = ids.lock().unwrap();
+    // The call that found the session gone was made in another one.
+    let made: Vec<_> = ids.iter().filter(|id| **id != RequestId::from(7)).collect();
+    let different: std::collections::HashSet<_> = made.iter().collect();
+    assert_eq!((made.len(), different.len()), (3, 3), "{made:?}");
 }
