@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use crossway_proto::{ErrorCode, ErrorObject};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::limits::{CLIENT_CAPABILITIES, CLIENT_INFO};
 
@@ -32,6 +33,16 @@ pub(crate) fn asking(said: &Said<'_>, has_parts: bool) -> Vec<(&'static str, Str
 /// Whether a client can be asked something by this capability.
 pub(crate) fn is_asking(name: &str) -> bool {
     ASKING.iter().any(|(asking, _)| *asking == name)
+}
+
+/// Returns a server's capabilities without those that are null, and without what is null in them: null is what some servers write for what they
+/// don't have.
+pub(crate) fn without_null(mut capabilities: Map<String, Value>) -> Map<String, Value> {
+    capabilities.retain(|_, capability| !capability.is_null());
+    for capability in capabilities.values_mut().filter_map(Value::as_object_mut) {
+        capability.retain(|_, part| !part.is_null());
+    }
+    capabilities
 }
 
 /// Writes capabilities as JSON text, an object.

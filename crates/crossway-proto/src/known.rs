@@ -49,7 +49,7 @@ impl Message {
         }
     }
 
-    /// `params.requestState` as JSON text (2026-07-28, basic/patterns/mrtr).
+    /// `params.requestState` as JSON text (2026-07-28, basic/patterns/mrtr). None if it is null.
     ///
     /// # Errors
     ///
@@ -57,12 +57,12 @@ impl Message {
     pub fn request_state(&self) -> Result<Option<&[u8]>, Ambiguous> {
         // Few requests have one, and the others are not walked through.
         if !self.envelope.has_rare {
-            return Ok(self.put_member(Part::Params, REQUEST_STATE));
+            return Ok(self.put_member(Part::Params, REQUEST_STATE).filter(|state| *state != b"null"));
         }
         let mut states = self.members(Part::Params).filter(|(name, _)| name == REQUEST_STATE);
         match (states.next(), states.next()) {
             (_, Some(_)) => Err(Ambiguous),
-            (state, None) => Ok(state.map(|(_, state)| state)),
+            (state, None) => Ok(state.map(|(_, state)| state).filter(|state| *state != b"null")),
         }
     }
 
@@ -104,12 +104,12 @@ impl Message {
     }
 
     /// `_meta["io.modelcontextprotocol/logLevel"]` of a request, as JSON text: from which level on a modern client wants log
-    /// messages.
+    /// messages. None if it is null.
     #[must_use]
     pub fn log_level(&self) -> Option<&[u8]> {
         let name = "io.modelcontextprotocol/logLevel";
         let level = self.current(Known { span: self.envelope.log_level, part: Part::Meta, name });
-        (!level.is_empty()).then_some(level)
+        (!level.is_empty() && level != b"null").then_some(level)
     }
 
     /// Whether a request has `_meta["io.modelcontextprotocol/clientCapabilities"]`, as a modern one must: `{}` if its client can do nothing.

@@ -69,7 +69,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// When `params` or its `_meta` is no object.
+    /// When `params` or its `_meta` is no object. A `_meta` that is null is one that is absent.
     pub fn stamped(self, stamp: &Stamp) -> Result<Self, NotStamped> {
         let text = |span: Span| self.raw(span);
         let is_plain = self.edits.is_empty() && self.kind == Kind::Request;
@@ -126,6 +126,11 @@ impl Message {
         let put: Vec<(&str, &[u8])> =
             stamp.members.iter().map(|(name, value)| (&**name, &value[..])).collect();
         let removed: Vec<&str> = stamp.removed.iter().map(|name| &**name).collect();
+        // Null is what some clients write for what is not there.
+        if self.member(Part::Params, "_meta") == Some(b"null") {
+            self.edit(Part::Params, &["_meta"], &[]).map_err(|_| NotStamped)?;
+            self = self.reread().map_err(|_| NotStamped)?;
+        }
         self.edit(Part::Meta, &removed, &put).map_err(|_| NotStamped)?;
         self.reread().map_err(|_| NotStamped)
     }
@@ -168,6 +173,17 @@ mod tests {
             let message = message(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{params}}}"#));
             assert!(message.stamped(&stamp()).is_err(), "{params}");
         }
+    }
+
+    #[test]
+    fn null_is_no_metadata() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"x":1, "_meta" : null}}"#;
+        let stamped = message(text).stamped(&Stamp::new(&[("k", b"1")], &[]).unwrap()).unwrap();
+        assert_eq!(
+            stamped.to_bytes(),
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"k":1},"x":1}}"#
+        );
+        assert!(stamped.meta().is_some());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::SPOKEN;
+use crate::capabilities::without_null;
 use crate::keys;
 
 /// The capabilities with lists, and the member of a subscription's filter that asks for changes of each.
@@ -48,7 +49,9 @@ impl Discovered {
         let info = answer.member(Part::Meta, keys::SERVER_INFO).filter(|json| json.starts_with(b"{"));
         let unnamed: &[u8] = br#"{"name":"unnamed","version":"0"}"#;
         Ok(Self {
-            capabilities: capabilities.ok_or("the server's discovery has no capabilities")?,
+            capabilities: capabilities
+                .map(without_null)
+                .ok_or("the server's discovery has no capabilities")?,
             // Legacy clients require `serverInfo`; modern servers may omit it.
             info: raw(info.unwrap_or(unnamed)).ok_or("the server's discovery can't be read")?,
             instructions: answer.member(Part::Result, "instructions").and_then(raw),

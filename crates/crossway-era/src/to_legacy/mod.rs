@@ -34,6 +34,7 @@ pub use capabilities::ClientFeatures;
 pub use listener::{Listener, below};
 pub use url_elicitation::url_elicitation_refused;
 
+use crate::capabilities::without_null;
 use crate::keys::{self, TASK};
 use crate::messages::error_for;
 
@@ -119,7 +120,7 @@ impl Session {
         let meta = [b"{\"", keys::SERVER_INFO.as_bytes(), b"\":", &info[..], b"}"].concat().into();
         Ok(Self {
             revision: revision.ok_or_else(|| OpenError::UnknownRevision(version.into_owned()))?,
-            capabilities: capabilities.ok_or(OpenError::Incomplete("capabilities"))?,
+            capabilities: capabilities.map(without_null).ok_or(OpenError::Incomplete("capabilities"))?,
             info,
             meta,
             instructions: copy("instructions").filter(|text| text.starts_with(b"\"")),

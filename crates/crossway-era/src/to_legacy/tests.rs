@@ -117,6 +117,21 @@ fn discovery_is_answered_from_the_handshake() {
 }
 
 #[test]
+fn what_is_null_is_no_capability_and_no_level() {
+    let opened = OPENED.replace(r#""logging":{}"#, r#""logging":null,"prompts":{"listChanged":null}"#);
+    let session = Session::opened(&message(&opened)).unwrap();
+    assert!(!session.can("logging"));
+    let discovered = text(&session.discovered(&RequestId::from("d")));
+    let capabilities =
+        r#""capabilities":{"prompts":{},"resources":{"subscribe":true},"tools":{"listChanged":true}}"#;
+    assert!(discovered.contains(capabilities), "{discovered}");
+    let request = modern("tools/call", "{}", r#","name":"n""#);
+    let request = text(&request).replace(r#""k":1.0"#, r#""io.modelcontextprotocol/logLevel":null"#);
+    let call = session.call(&message(&request)).unwrap();
+    assert!(call.level().is_none());
+}
+
+#[test]
 fn a_request_loses_what_is_modern_and_nothing_else() {
     let request = modern(
         "tools/call",

@@ -112,7 +112,8 @@ impl Owner {
         }
         let layout = answer.layout(Part::Result);
         let scope = answer.member_at(&layout, "cacheScope").map(|_| ("cacheScope", &br#""private""#[..]));
-        let state = answer.member_at(&layout, "requestState").map(|state| self.bound(state)).transpose()?;
+        let state = answer.member_at(&layout, "requestState").filter(|state| *state != b"null");
+        let state = state.map(|state| self.bound(state)).transpose()?;
         let state = state.as_deref().map(|state| ("requestState", state.as_bytes()));
         let put: Vec<_> = scope.into_iter().chain(state).collect();
         if !put.is_empty() {
@@ -164,6 +165,15 @@ mod tests {
 
     fn message(text: String) -> Message {
         Message::parse(Bytes::from(text), &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn null_is_no_state() {
+        let owner = owner();
+        let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"requestState":null,"content":[]}}"#;
+        assert_eq!(owner.sealed(message(answer.to_owned())).unwrap().to_bytes(), answer);
+        let request = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"requestState":null}}"#;
+        assert!(owner.opened(&message(request.to_owned())).is_ok_and(|opened| opened.is_none()));
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Router {
         let (member, view) = seen.visible().next()?;
         let said = member.entry(view, &self.asker(request, context)).said().await?;
         let Said { mut capabilities, instructions, mut meta } = serde_json::from_slice(&said).ok()?;
-        capabilities.retain(|name, _| PASSED_ON.contains(&name.as_str()));
+        capabilities.retain(|name, value| PASSED_ON.contains(&name.as_str()) && !value.is_null());
         meta.retain(|name, _| name == keys::SERVER_INFO);
         let mut result = json!({
             "resultType": "complete",

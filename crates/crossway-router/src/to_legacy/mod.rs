@@ -209,7 +209,8 @@ impl BackConnection {
             return listening::listen(pool, message, context);
         }
         let may_ask = MAY_ASK.iter().any(|method| message.is_method(method));
-        if may_ask && let Some(state) = message.member(Part::Params, "requestState") {
+        let state = || message.member(Part::Params, "requestState").filter(|state| *state != b"null");
+        if may_ask && let Some(state) = state() {
             let state: String = serde_json::from_slice(state).unwrap_or_default();
             if let Some(reply) = pool.wake(&state, &message, &context) {
                 return reply;

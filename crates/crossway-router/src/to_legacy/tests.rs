@@ -436,6 +436,18 @@ async fn log_messages_come_to_the_call_that_asked_for_them() {
 }
 
 #[tokio::test]
+async fn a_state_that_is_null_is_none() {
+    let mut rig = rig(ToLegacyOptions::default());
+    let rest = r#","name":"n","requestState":null,"inputResponses":null"#;
+    let mut call = rig.call(modern("1", "tools/call", "{}", "", rest));
+    let server = rig.server().await;
+    let request = server.receive().await.unwrap();
+    assert!(!text(&request).contains("null"), "{request:?}");
+    server.answer(&request.id().unwrap(), "{}");
+    assert_eq!(call.next().await.kind(), Kind::Result);
+}
+
+#[tokio::test]
 async fn what_a_server_asks_before_any_call_waits_for_one() {
     let roots = r#"{"roots":{}}"#;
     let mut rig = rig(ToLegacyOptions::default());
