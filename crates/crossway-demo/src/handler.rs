@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use rmcp::{
     RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
-        DiscoverRequestMethod, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams,
+        CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest,
+        CustomResult, DiscoverRequestMethod, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams,
         GetPromptResponse, InitializeRequestParams, InitializeResult, InitializeResultMethod,
         ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
         PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
@@ -228,6 +228,43 @@ impl ServerHandler for Demo {
         self.session.set_level(request.level);
         Ok(())
     }
+
+    /// What rmcp can't read comes here too: a method that the revision has was given parameters that are none of its own.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: Context,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = request.method;
+        if !has_method(self.era(), Dialect::of(&context), &method) {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None));
+        }
+        self.era().admit(&context)?;
+        Err(ErrorData::invalid_params(format!("the parameters are none of {method}"), None))
+    }
+}
+
+/// Whether a revision has a method, as far as this server has it.
+fn has_method(era: Era, dialect: Dialect, method: &str) -> bool {
+    const BOTH: [&str; 8] = [
+        "tools/list",
+        "tools/call",
+        "prompts/list",
+        "prompts/get",
+        "resources/list",
+        "resources/templates/list",
+        "resources/read",
+        "completion/complete",
+    ];
+    const LEGACY: [&str; 5] =
+        ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
+    const MODERN: [&str; 2] = ["server/discover", "subscriptions/listen"];
+    let of_dialect: &[&str] = match (era, dialect) {
+        (Era::Legacy, Dialect::Modern) => return false,
+        (_, Dialect::Modern) => &MODERN,
+        (_, Dialect::Legacy) => &LEGACY,
+    };
+    BOTH.contains(&method) || of_dialect.contains(&method)
 }
 
 impl Demo {
