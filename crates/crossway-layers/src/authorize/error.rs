@@ -6,17 +6,17 @@ use crossway_service::Reply;
 
 use crate::stage::short;
 
-/// What is not permitted. Its text is that of what does not exist, in servers' words.
+/// Why a call is not permitted. The text is the one that servers use for items that do not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotPermitted {
-    /// Something of this kind and name.
+    /// An item of this kind and name.
     #[error("Unknown {0}: {1}")]
     Thing(Kind, String),
-    /// A method that is not known here.
+    /// A method that is unknown here.
     #[error("there is no such method")]
     Method,
-    /// A member of the message would be taken for another one by some servers; see
+    /// Some servers would take a member of the message for another one; see
     /// [`Message::has_lookalikes`](crossway_proto::Message::has_lookalikes).
     #[error(
         "a member of the request has the name of one that the protocol knows in another case: names of members are case-sensitive, leave it out"

@@ -7,13 +7,13 @@ use serde_json::value::RawValue;
 
 use crate::audit::{AuditNote, Decision};
 
-/// A policy, and the upstream that it is asked about.
+/// The policy, and the endpoint that determines a caller's tenant.
 pub(super) struct Judge {
     pub(super) policy: Policy,
     pub(super) endpoint: Option<String>,
 }
 
-/// A list's items as they came.
+/// The names in a list's item.
 #[derive(Deserialize)]
 struct Named<'a> {
     #[serde(borrow)]
@@ -25,10 +25,10 @@ struct Named<'a> {
 }
 
 impl Judge {
-    /// What the caller may do: as whoever stands before has found, or as is found now. None: nothing.
+    /// The caller's rights, as an outer layer has put them into the context, or found now. `None` permits nothing.
     pub(super) fn rights(&self, context: &mut Context) -> Option<Rights> {
         let who = context.extensions.get::<Principal>()?.clone();
-        // Those of another policy say nothing here, nor those of another caller.
+        // Rights of another policy or another caller do not count here.
         let is_public =
             |rights: &&Rights| rights.are_of(&self.policy) && rights.principal().is_known_alike(&who);
         if let Some(rights) = context.extensions.get::<Rights>().filter(is_public) {
@@ -45,10 +45,10 @@ impl Judge {
     }
 }
 
-/// Why a name is denied that is another's but for capital letters.
+/// Why a name is denied that differs from a denied one in case only.
 const ALIKE: &str = "it is a name that is denied, but for capital letters";
 
-/// Decides, and notes it for the record.
+/// Decides, and records the decision in the audit note.
 pub(super) fn decide(
     rights: &Rights,
     item: &Item<'_>,
@@ -56,7 +56,7 @@ pub(super) fn decide(
     context: &Context,
 ) -> Option<Permit> {
     let decided = rights.decide(item, arguments);
-    // What the upstream lists is not known here: to one that does not mind capital letters it may be what is denied.
+    // It is unknown what the upstream lists: if it ignores case, the name may be a denied one.
     let is_alike = rights.denies_alike(item);
     if let Some(note) = context.extensions.get::<AuditNote>() {
         note.went_to(item.upstream, Some(item.name));
@@ -69,7 +69,7 @@ pub(super) fn decide(
     decided.ok().filter(|_| !is_alike)
 }
 
-/// A list without what the caller may not see, if there is such. Items stay the bytes that they are. `None` if it can't be read.
+/// A list without the items that the caller may not see, if there are any. Other items stay unchanged. `None` if the list can't be read.
 pub(super) fn seen(rights: &Rights, upstream: &str, kind: Kind, list: &[u8]) -> Option<Option<String>> {
     let items: Vec<&RawValue> = serde_json::from_slice(list).ok()?;
     let is_seen = |item: &&&RawValue| {

@@ -15,7 +15,7 @@ use super::reply::Filtered;
 use crate::audit::{AuditNote, Decision};
 use crate::stage::{Entry, Stage, Staged};
 
-/// Lets pass what is permitted; see the [module](super).
+/// Passes only permitted calls; see the [module](super).
 #[derive(Clone)]
 pub struct AuthorizeLayer(Arc<Shared>);
 
@@ -25,26 +25,26 @@ pub(super) struct Shared {
 }
 
 impl AuthorizeLayer {
-    /// A gate before this upstream: requests need a permit.
+    /// Creates a gate before this upstream: requests need a permit.
     #[must_use]
     pub fn gate(upstream: &str) -> Self {
         Self(Arc::new(Shared { upstream: upstream.to_owned(), judge: None }))
     }
 
-    /// Decides about this upstream, by this policy. `endpoint` says which tenant is meant, where a caller may belong to several.
+    /// Creates a judge for this upstream, with this policy. `endpoint` determines the tenant where a caller may belong to several.
     ///
-    /// Who stands before it may have put a `TenantName`, or `Rights`, into a call's extensions. Such a tenant counts if the caller belongs to
-    /// it by this policy, such rights if this policy gave them to this caller; else they are found for each call, which takes time with
-    /// the number of grants about the caller.
+    /// An outer layer may have put a `TenantName` or `Rights` into a call's extensions. The tenant is used if the caller belongs to it by
+    /// this policy, the rights if this policy gave them to this caller; otherwise they are found for each call, which takes time with the
+    /// number of grants about the caller.
     #[must_use]
     pub fn judge(upstream: &str, policy: Policy, endpoint: Option<&str>) -> Self {
         let judge = Judge { policy, endpoint: endpoint.map(str::to_owned) };
         Self(Arc::new(Shared { upstream: upstream.to_owned(), judge: Some(judge) }))
     }
 
-    /// Whether a request may pass, and what has to be left out of its answer.
+    /// Whether a request may pass, and the sieve for its answer.
     fn admit(&self, call: &mut Call) -> Result<Option<Sieve>, NotPermitted> {
-        // Notifications and answers too: to a server that does not mind case they might be requests.
+        // Notifications and responses too: a server that ignores case might take them for requests.
         if let Ask::Message(message) = &call.ask
             && message.has_lookalikes()
         {
@@ -68,10 +68,10 @@ impl AuthorizeLayer {
         let permit = permit.filter(|permit| caller.is_none_or(|who| permit.principal().is_known_alike(who)));
         let has = |kind, name: &str| permit.is_some_and(|permit| permit.is_for(&self.0.upstream, kind, name));
         match about {
-            // A template's URI may be completed by whoever may read what it says, and a resource's own URI too.
+            // A template's URI may be completed by callers who may read a resource of that URI, and so may a resource's own URI.
             About::One(Kind::Template, name) if has(Kind::Resource, &name) => Ok(()),
             About::One(kind, name) if !has(kind, &name) => Err(NotPermitted::thing(kind, &name)),
-            // The permit is for one of them, and whose rights it came from may have the others.
+            // The permit is for one of the URIs; the rights behind it may cover the others.
             About::Many(uris) => {
                 let vouches = uris.iter().any(|uri| has(Kind::Resource, uri));
                 let may = |uri: &String| {
@@ -82,7 +82,7 @@ impl AuthorizeLayer {
                     None => Ok(()),
                 }
             }
-            // Lists are filtered before.
+            // Lists are filtered by an outer layer.
             _ => Ok(()),
         }
     }
@@ -99,7 +99,7 @@ impl AuthorizeLayer {
         match about {
             About::One(kind, name) => {
                 let item = Item::new(upstream, kind, &name);
-                // Conditions have to see what the upstream will.
+                // Conditions have to see the same arguments as the upstream.
                 let arguments = arguments(request).map_err(|_| NotPermitted::thing(kind, &name))?;
                 let arguments = arguments.and_then(|json| std::str::from_utf8(json).ok());
                 let permit = rights.and_then(|rights| decide(&rights, &item, arguments, &call.context));
@@ -124,17 +124,17 @@ impl AuthorizeLayer {
     }
 }
 
-/// What is left of a list.
+/// Filters a list for its caller.
 pub(crate) struct Sieve {
     layer: Arc<Shared>,
-    /// `None` for those who see nothing.
+    /// `None` for callers who see nothing.
     rights: Option<Rights>,
     member: &'static str,
     kind: Kind,
 }
 
 impl Sieve {
-    /// What is left of a page. `None` if it can't be read: then nobody may.
+    /// Filters a page. `None` if it can't be read: then nobody gets it.
     pub(super) fn sift(&self, page: &Message) -> Option<Message> {
         let list = sole(page, Part::Result, self.member).ok()?;
         let mut page = page.clone();

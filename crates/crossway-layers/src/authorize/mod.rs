@@ -1,20 +1,20 @@
 //! Authorization: no call passes without a permit.
 //!
-//! Two ways, for two places:
+//! There are two forms, for two places:
 //!
-//! - A **gate** ([`AuthorizeLayer::gate`]) stands right before one upstream, behind whatever decides and renames. It decides nothing: a
-//!   request that names something passes only with a `crossway_policy::Permit` in its extensions for exactly this upstream, kind
-//!   and name, and for whoever calls, where a `Principal` says who that is. One that names several (`subscriptions/listen`) needs a permit for one
-//!   of them, by rights that have the others too. That the arguments are those which were looked at, and that the permit was made for this
-//!   call, is for whoever stands between to keep so: the permit stays in the extensions for what is behind the gate. Whatever went wrong before it, nothing reaches the upstream that was not granted.
-//! - A **judge** ([`AuthorizeLayer::judge`]) is all that a program needs that has one upstream and a policy, and no router: it decides each
-//!   request by who calls (a `Principal` in its extensions), hands on the permit, and filters lists page by page. Listed if and only
-//!   if callable. What a grant denies by its name is denied in all capital letters, as what the upstream lists is not known. What an upstream says of its own tools (`readOnlyHint`) is not taken into account: grants that are for tools that
-//!   only read grant nothing here.
+//! - A **gate** ([`AuthorizeLayer::gate`]) stands right before one upstream, behind the layers that decide and rename. It decides
+//!   nothing: a request that names something passes only with a `crossway_policy::Permit` in its extensions for exactly this upstream,
+//!   kind and name, and for its caller, if a `Principal` identifies one. A request that names several (`subscriptions/listen`) needs a
+//!   permit for one of them, from rights that cover the others too. The layers before it have to ensure that the arguments are the
+//!   checked ones and the permit was made for this call; the permit stays in the extensions. Nothing that was not granted passes.
+//! - A **judge** ([`AuthorizeLayer::judge`]) is for programs with one upstream, a policy and no router: it decides each request by its
+//!   caller (a `Principal` in its extensions), adds the permit, and filters lists page by page: an item is listed if and only if it is
+//!   callable. A name that a grant denies is denied in any letter case, as the upstream's list is unknown. A tool's `readOnlyHint` is
+//!   ignored: grants for tools that only read grant nothing here.
 //!
-//! What is denied is answered as what does not exist. Only methods that are known here pass: denied unless granted. Notifications and
-//! responses of the client pass, as they name nothing. Nothing passes that has a member which some servers would take for another one
-//! (`Name` for `name`): they would act by what was not decided about.
+//! A denial looks like the answer for an item that does not exist. Only known methods pass, and only if granted. The client's
+//! notifications and responses pass, as they name nothing. A message with a member that some servers would take for another one
+//! (`Name` for `name`) never passes: they would act on something that was not decided about.
 
 mod error;
 mod judge;

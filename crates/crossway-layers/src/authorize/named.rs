@@ -12,22 +12,22 @@ use serde_json::value::RawValue;
 
 use super::NotPermitted;
 
-/// What a request is about.
+/// What a request names.
 pub(super) enum About<'a> {
-    /// Something that has a name.
+    /// One item with a name.
     One(Kind, Cow<'a, str>),
-    /// Resources that are subscribed to, which may be none.
+    /// The resources to subscribe to, possibly none.
     Many(Vec<String>),
     /// A list: its items' member in the result, and their kind.
     List(&'static str, Kind),
-    /// Nothing of the upstream's in particular.
+    /// No item of the upstream.
     Nothing,
-    /// That is not known, or can't be read.
+    /// Unknown or unreadable.
     Unknown,
 }
 
 impl<'a> About<'a> {
-    /// What a request is about, if that is known.
+    /// Returns what a request names, if the method is known and the request can be read.
     pub(super) fn of_known(request: &'a Message) -> Result<Self, NotPermitted> {
         match Self::of(request) {
             Self::Unknown => Err(NotPermitted::Method),
@@ -59,7 +59,7 @@ struct Reference {
     uri: Option<String>,
 }
 
-/// A member of a part. An error if it is there twice: two readers could take it for different things.
+/// Returns a member of a part. An error if it occurs twice: two readers could pick different ones.
 pub(super) fn sole<'a>(message: &'a Message, part: Part, name: &str) -> Result<Option<&'a [u8]>, ()> {
     let mut found = None;
     for (_, value) in message.members(part).filter(|(member, _)| member == name) {
@@ -70,12 +70,12 @@ pub(super) fn sole<'a>(message: &'a Message, part: Part, name: &str) -> Result<O
     Ok(found)
 }
 
-/// The arguments that a request's upstream will act by, JSON text: those that conditions are about. None where there are none, whatever else a
-/// caller has called so.
+/// The arguments that the upstream will use, as JSON text, and that conditions check. `None` where the method has none, whatever else
+/// is called so in the request.
 ///
 /// # Errors
 ///
-/// When they are there twice: two readers could take them for different things.
+/// When they occur twice, so that two readers could pick different ones, or can't be read.
 pub fn arguments(request: &Message) -> Result<Option<&[u8]>, AmbiguousArguments> {
     #[derive(Deserialize)]
     struct Known<'a> {
@@ -84,7 +84,7 @@ pub fn arguments(request: &Message) -> Result<Option<&[u8]>, AmbiguousArguments>
     }
     match request.method().as_deref() {
         Some("tools/call" | "prompts/get") => request.arguments().map_err(|_| AmbiguousArguments),
-        // Of a prompt's arguments, those that are known already.
+        // The prompt's arguments that are known already.
         Some("completion/complete") => {
             let context = sole(request, Part::Params, "context").map_err(|()| AmbiguousArguments)?;
             let context = context.map(|json| read::<Known<'_>>(json, &["arguments"]));
@@ -95,19 +95,19 @@ pub fn arguments(request: &Message) -> Result<Option<&[u8]>, AmbiguousArguments>
     }
 }
 
-/// A request's arguments are there twice, or can't be read.
+/// The arguments of a request occur twice, or can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request's arguments can be read in two ways, or in none")]
 pub struct AmbiguousArguments;
 
-/// An object, unless some readers would take one of its members for another of these.
+/// Reads an object, unless some readers would take one of its members for one of `members`.
 fn read<'a, T: Deserialize<'a>>(object: &'a [u8], members: &[&str]) -> Option<T> {
     let names: HashMap<Cow<'_, str>, IgnoredAny> = serde_json::from_slice(object).ok()?;
     let is_clear = !names.keys().any(|name| is_lookalike(name.as_bytes(), members));
     is_clear.then(|| serde_json::from_slice(object).ok()).flatten()
 }
 
-/// A completion is of an argument of a prompt, or of a place in a resource's template.
+/// A completion is for an argument of a prompt, or for a variable of a resource template.
 fn completed<'a>(request: &Message) -> About<'a> {
     let about = sole(request, Part::Params, "ref").ok().flatten();
     match about.and_then(|json| read(json, &["type", "name", "uri"])) {

@@ -9,7 +9,7 @@ use futures_core::Stream;
 
 use super::layer::Sieve;
 
-/// A list on its way to whoever may see only some of it.
+/// Filters a list for a caller who may see only part of it.
 pub(super) struct Filtered {
     reply: Reply,
     sieve: Sieve,
@@ -30,7 +30,7 @@ impl Stream for Filtered {
         if page.kind() != Kind::Result {
             return next;
         }
-        // What can't be read can't be filtered either.
+        // A list that can't be read can't be filtered.
         let sifted = self.sieve.sift(page).ok_or_else(|| {
             CallError::answered(Reason::InvalidAnswer("it is no list that can be read".into()))
         });

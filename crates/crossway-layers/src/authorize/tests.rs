@@ -76,12 +76,12 @@ async fn a_gate_lets_pass_what_has_a_permit_for_exactly_that() {
         }
         assert_eq!(passes(&link, &server, call).await, does_pass, "{permit:?}");
     }
-    // A permit of somebody else's.
+    // Another caller's permit.
     let mut others = call("tools/call", r#"{"name":"read_file"}"#);
     others.context.extensions.insert(permit("files", Kind::Tool, "read_file"));
     others.context.extensions.insert(alice().with_groups(["acme", "others"]));
     assert!(!passes(&link, &server, others).await);
-    // What names nothing was decided, and is filtered, before.
+    // Requests without a name were decided, and are filtered, by outer layers.
     for method in ["tools/list", "server/discover", "subscriptions/listen"] {
         assert!(passes(&link, &server, call(method, "{}")).await, "{method}");
     }
@@ -117,7 +117,7 @@ async fn a_gate_lets_nobody_listen_to_resources_without_a_permit() {
         ("", None, true),
         (r#""file:///public/a""#, None, false),
         (r#""file:///public/a""#, Some(of_a()), true),
-        // Rights that have one may have the other.
+        // Rights to the one resource cover the other.
         (r#""file:///public/a","file:///public/b""#, Some(of_a()), true),
         (r#""file:///public/a","file:///private/b""#, Some(of_a()), false),
         (r#""file:///public/b""#, Some(of_a()), false),
@@ -127,7 +127,7 @@ async fn a_gate_lets_nobody_listen_to_resources_without_a_permit() {
     }
 }
 
-/// One that grants all but what it denies by name.
+/// A policy that grants everything but the given names.
 fn wide(denied: &[&str]) -> Policy {
     let config = json!({
         "tenants": { "globex": { "groups": ["globex"] } },
@@ -241,7 +241,7 @@ async fn a_judge_permits_what_the_policy_grants_and_hands_on_the_permit() {
     }
 }
 
-/// A layer of somebody's own, which writes another name into what comes.
+/// A custom layer that changes the name in requests.
 struct Renaming(Link);
 
 impl Connection for Renaming {
@@ -387,7 +387,7 @@ async fn what_a_server_might_read_otherwise_reaches_none() {
         assert!(!passes(&link, &server, of(r#","Name":"c""#)).await);
         let listen = r#"{"notifications":{"ResourceSubscriptions":["file:///secret"]}}"#;
         assert!(!passes(&link, &server, call("subscriptions/listen", listen)).await);
-        // What is no request has no answer, and goes no further either.
+        // A notification has no answer, and does not pass either.
         let smuggled =
             r#"{"jsonrpc":"2.0","method":"notifications/x","Method":"tools/call","ID":9,"Params":{}}"#;
         let smuggled = Message::parse(smuggled.into(), &crossway_proto::Limits::default()).unwrap();

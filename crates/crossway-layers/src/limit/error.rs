@@ -6,44 +6,44 @@ use crossway_service::{CallError, ErrorText, Reason};
 
 use crate::limits::{LIMIT_CLOSED_RETRY, LIMIT_RETRY};
 
-/// Which quota is used up. It names no key: who else uses the same is nobody's business.
+/// The quota that is used up. Contains no key, so as not to reveal who else shares it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OverQuota {
     /// Calls per time.
     #[error("too many calls in this time")]
     Calls {
-        /// When there is room for one.
+        /// The time until there is room for one call.
         retry_after: Duration,
     },
-    /// Requests per time, whatever they are about.
+    /// Requests per time, of all kinds.
     #[error("too many requests in this time")]
     Requests {
-        /// When there is room for one.
+        /// The time until there is room for one request.
         retry_after: Duration,
     },
     /// Bytes per time.
     #[error("too many bytes in this time")]
     Bytes {
-        /// When there is room.
+        /// The time until there is room.
         retry_after: Duration,
     },
-    /// Calls at once, and those that wait.
+    /// Concurrent calls, and the queue for them.
     #[error("too many calls wait for their turn")]
     Waiting,
-    /// Calls at once, for as long as one waits.
+    /// Concurrent calls, after the longest wait.
     #[error("other calls have taken too long")]
     Waited,
-    /// Nothing at all may be used.
+    /// The quota allows nothing.
     #[error("no calls are allowed")]
     Closed,
-    /// Counts of so many keys can't be kept.
+    /// There is no room for the counts of another key.
     #[error("too many quotas are in use")]
     Keys,
 }
 
 impl OverQuota {
-    /// When to try again.
+    /// How long to wait before another attempt.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         match self {
@@ -57,7 +57,7 @@ impl OverQuota {
 }
 
 impl OverQuota {
-    /// Of two that refuse a call, the one that does so for longer.
+    /// Of two refusals, the one with the longer wait.
     pub(super) fn or_longer(self, other: Self) -> Self {
         if other.retry_after() > self.retry_after() { other } else { self }
     }
@@ -67,7 +67,7 @@ impl From<OverQuota> for CallError {
     fn from(error: OverQuota) -> Self {
         let why = ErrorText::public(error.to_string());
         let reason = match error {
-            // Of the gateway's room, and no caller's.
+            // The gateway's own bound, not a caller's.
             OverQuota::Keys => Reason::OverLimit(why),
             _ => Reason::OverQuota(why),
         };

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::{OverQuota, QuotaKey};
 use crate::limits::{LIMIT_WAITING, LIMIT_WAITING_ALL};
 
-/// Lets so many calls through at once.
+/// Limits concurrent calls.
 #[derive(Default)]
 pub(super) struct Gate(Mutex<State>);
 
@@ -20,12 +20,12 @@ struct State {
     held: usize,
     waiting: usize,
     users: HashMap<Option<QuotaKey>, User>,
-    /// Who waits, in the order in which they began to.
+    /// The users who wait, in the order in which they started to.
     order: VecDeque<Option<QuotaKey>>,
     next_number: u64,
 }
 
-/// One of those who share the gate.
+/// One of the users who share the gate.
 #[derive(Default)]
 struct User {
     held: usize,
@@ -38,13 +38,13 @@ impl User {
     }
 }
 
-/// A call's turn. Whoever drops it gives the next one its turn.
+/// A call's turn. Dropping it passes the turn to the next call.
 pub(crate) struct Turn {
     gate: Arc<Gate>,
     user: Option<QuotaKey>,
 }
 
-/// A call that waits for its turn. Whoever drops it gives up its place.
+/// A call that waits for its turn. Dropping it gives up its place.
 pub(super) struct Waiting {
     gate: Arc<Gate>,
     user: Option<QuotaKey>,
@@ -63,7 +63,7 @@ impl Gate {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets how many it lets through.
+    /// Sets how many calls pass at once.
     pub(super) fn set_most(self: &Arc<Self>, most: usize) {
         self.state().most = most;
         loop {
@@ -73,7 +73,7 @@ impl Gate {
         }
     }
 
-    /// A turn for one of those who share the gate, or a place among those who wait.
+    /// Returns a turn for a user of the gate, or a place in the queue.
     pub(super) fn enter(self: &Arc<Self>, user: Option<&QuotaKey>) -> Result<Admission, OverQuota> {
         let user = user.cloned();
         let mut state = self.state();
@@ -100,7 +100,7 @@ impl Gate {
         Ok(Admission::Later(Waiting { gate: Arc::clone(self), user, number, turn }))
     }
 
-    /// Hands a turn to one that waited. If it is gone, the turn is handed on, without the lock being held.
+    /// Gives a turn to a waiting call. If that is gone, the turn is passed on, without the lock being held.
     fn give(self: &Arc<Self>, user: Option<QuotaKey>, to: oneshot::Sender<Turn>) {
         drop(to.send(Turn { gate: Arc::clone(self), user }));
     }
@@ -113,7 +113,7 @@ impl Gate {
 }
 
 impl State {
-    /// Who is next, if there is room: the one with the fewest calls, and of those the one that has waited the longest.
+    /// The next waiting call, if there is room: of the user with the fewest calls, and among those of the one that has waited longest.
     fn next(&mut self) -> Option<(Option<QuotaKey>, oneshot::Sender<Turn>)> {
         if self.held >= self.most {
             return None;
@@ -133,7 +133,7 @@ impl State {
         Some((user, turn))
     }
 
-    /// Keeps nothing of one who has nothing.
+    /// Removes a user without calls.
     fn forget(&mut self, user: &Option<QuotaKey>) {
         if self.users.get(user).is_some_and(User::is_idle) {
             self.users.remove(user);
@@ -161,16 +161,16 @@ impl Drop for Turn {
 }
 
 impl Waiting {
-    /// The turn, when it has come.
+    /// Waits for the turn.
     pub(super) async fn turn(mut self) -> Result<Turn, OverQuota> {
-        // The gate is there as long as this is, and keeps what it has to send.
+        // The gate lives as long as this, and keeps the sender.
         (&mut self.turn).await.map_err(|_| OverQuota::Waited)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        // A turn that has been handed over is dropped with the receiver, and goes on.
+        // A turn that has been sent already is dropped with the receiver, and so passed on.
         let mut state = self.gate.state();
         let state = &mut *state;
         let Some(entry) = state.users.get_mut(&self.user) else { return };

@@ -17,7 +17,7 @@ use crate::limits::{LIMIT_KEYS, LIMIT_WAIT};
 use crate::stage::{self, Entry, Stage, Staged};
 use crate::{Clock, SystemClock};
 
-/// Holds calls to their quotas; see the [module](super). Clones, and all that they are put around, count together.
+/// Enforces quotas on calls; see the [module](super). Clones, and all services they wrap, count together.
 #[derive(Clone)]
 pub struct LimitLayer(Arc<Shared>);
 
@@ -27,15 +27,15 @@ struct Shared {
     wait: Duration,
 }
 
-/// How limits behave.
+/// Options of a limit layer.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LimitOptions {
-    /// How many quotas' counts are kept.
+    /// The most keys whose counts are kept.
     pub keys: usize,
-    /// How long a call waits for its turn, at most.
+    /// The longest that a call waits for its turn.
     pub wait: Duration,
-    /// Where the time is from.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -46,21 +46,21 @@ impl Default for LimitOptions {
 }
 
 impl LimitOptions {
-    /// Sets how many quotas' counts are kept.
+    /// Sets the most keys whose counts are kept.
     #[must_use]
     pub fn keys(mut self, keys: usize) -> Self {
         self.keys = keys;
         self
     }
 
-    /// Sets how long a call waits for its turn, at most.
+    /// Sets the longest that a call waits for its turn.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
     }
 
-    /// Sets where the time is from.
+    /// Sets the source of time.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -69,13 +69,13 @@ impl LimitOptions {
 }
 
 impl LimitLayer {
-    /// Holds calls to what `quotas` says.
+    /// Enforces the quotas that `quotas` returns for a call.
     pub fn new(quotas: impl Quotas, options: LimitOptions) -> Self {
         let table = Table::new(options.clock, options.keys);
         Self(Arc::new(Shared { quotas: Box::new(quotas), table, wait: options.wait }))
     }
 
-    /// How many quotas' counts are kept at this time.
+    /// The number of keys whose counts are kept now.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.0.table.len()
@@ -90,11 +90,11 @@ impl<S> Layer<S> for LimitLayer {
     }
 }
 
-/// What a call holds until its reply has ended.
+/// The turns and meters that a call holds until its reply has ended.
 #[derive(Default)]
 pub(crate) struct Pass {
     pub(super) turns: SmallVec<[Turn; 3]>,
-    /// Where bytes count.
+    /// The quotas that count bytes.
     pub(super) meters: SmallVec<[Arc<Counts>; 2]>,
 }
 

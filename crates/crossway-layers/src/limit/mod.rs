@@ -1,19 +1,19 @@
 //! Quotas: calls per time, concurrent calls, bytes per time.
 //!
-//! Who counts for which [`Quota`] is said by [`Quotas`]: a tenant's as the bound, a user's as fairness within it, an upstream's, a
-//! tool's. Counts are kept by the quota's key for as long as they matter, in a table that has a bound.
+//! [`Quotas`] returns the [`Quota`]s that a call counts against: a tenant's as the bound, a user's for fairness within it, an
+//! upstream's, a tool's. Counts are kept per quota key for as long as they matter, in a bounded table.
 //!
 //! | what | over it |
 //! |---|---|
-//! | calls per time | the call is refused, with word of when to try again |
-//! | calls at once | the call waits its turn; of those who wait, the user with the fewest calls at that time is next. Too many that wait, or too long: refused |
-//! | bytes per time | the call is refused. Bytes of requests and replies count; those of a reply are known when they pass, so the quota may be overdrawn by one, and is paid back first |
+//! | calls per time | the call is refused, with the time until a retry can succeed |
+//! | concurrent calls | the call waits its turn; the waiting user with the fewest calls is next. Too many waiting, or too long: refused |
+//! | bytes per time | the call is refused. Requests and replies count; a reply, counted as it passes, may overdraw: that is paid first |
 //!
-//! [`RequestCounts`] hold requests of all kinds to a rate, before a layer sees them. In the layer
-//! requests count, each attempt of them; notifications and responses do not. `subscriptions/listen` counts as a call when it
-//! begins, and not as one at once: it stands for hours.
+//! [`RequestCounts`] limit the rate of requests of all kinds, before a layer sees them. The layer counts requests, each
+//! attempt of them; notifications and responses do not count. `subscriptions/listen` counts as a call when it begins, but not as
+//! a concurrent call: it lasts for hours.
 //!
-//! A call that one of its quotas refuses, or that gets no turn, counts for none of them.
+//! A call that is refused by one of its quotas, or that gets no turn, counts for none of them.
 //!
 //! A refusal is [`OverQuota`](crossway_service::Reason::OverQuota), *not sent*, with `retry_after`.
 

@@ -14,21 +14,21 @@ use smallvec::SmallVec;
 
 use super::OverQuota;
 
-/// What may be used by all who share a key.
+/// The limits of all who share a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quota {
-    /// By whom.
+    /// The key of those who share it.
     pub key: QuotaKey,
-    /// Whose it is. The counts of one tenant take three quarters of the room for counts at the most.
+    /// The tenant it belongs to. One tenant's counts take three quarters of the room for counts at the most.
     pub tenant: Option<TenantName>,
     /// How many calls per time.
     pub calls: Option<Rate>,
-    /// How many calls at once.
+    /// The limit of concurrent calls.
     pub at_once: Option<AtOnce>,
     /// How many bytes per time, requests and replies together.
     pub bytes: Option<Rate>,
-    /// Whether nothing at all may be used.
+    /// Whether the quota allows nothing.
     pub is_closed: bool,
 }
 
@@ -39,8 +39,8 @@ impl Quota {
         Self { key, tenant: None, calls: None, at_once: None, bytes: None, is_closed: false }
     }
 
-    /// All that a policy says a call counts against, the narrowest first: users' own before their tenant's, and of both what is about a tool
-    /// before what is about an upstream or about all.
+    /// All quotas of a policy that a call counts against, the narrowest first: a user's own before the tenant's, and within both those of a
+    /// tool before those of an upstream or of all.
     #[must_use]
     pub fn all_of_policy(quotas: &[crossway_policy::Quota], caller: &Principal) -> QuotaList {
         let mut sorted: SmallVec<[_; 8]> = quotas.iter().collect();
@@ -51,10 +51,10 @@ impl Quota {
         sorted.into_iter().map(|quota| Self::of_policy(quota, caller)).collect()
     }
 
-    /// What a policy says, under a key that is its alone: two rules may be about the same, and what they allow tells them apart. A limit of
-    /// nothing closes it: no call passes.
+    /// A policy's quota, with a key of its own: two rules may concern the same, and their limits tell them apart. A limit of zero
+    /// closes it: no call passes.
     ///
-    /// Who shares a tenant's quota takes turns by issuer and subject. Children are counted where they are started.
+    /// Users of a tenant's quota take turns by issuer and subject. Child processes are counted where they are started.
     #[must_use]
     pub fn of_policy(quota: &crossway_policy::Quota, caller: &Principal) -> Self {
         let (key, limits) = (&quota.key, &quota.limits);
@@ -76,7 +76,7 @@ impl Quota {
         limited
     }
 
-    /// What a policy says of requests, whatever they are about, users' own first. They are counted as calls are.
+    /// A policy's limits of requests of all kinds, users' own first. They are counted like calls.
     #[must_use]
     pub fn of_requests(quotas: &[crossway_policy::Quota]) -> QuotaList {
         let of = |users: bool| quotas.iter().filter(move |quota| quota.key.user.is_some() == users);
@@ -93,28 +93,28 @@ impl Quota {
         counted.collect()
     }
 
-    /// One of this tenant's.
+    /// Sets the tenant that the quota belongs to.
     #[must_use]
     pub fn of_tenant(mut self, tenant: TenantName) -> Self {
         self.tenant = Some(tenant);
         self
     }
 
-    /// So many calls per time.
+    /// Sets the limit of calls per time.
     #[must_use]
     pub fn calls(mut self, rate: Rate) -> Self {
         self.calls = Some(rate);
         self
     }
 
-    /// So many calls at once.
+    /// Sets the limit of concurrent calls.
     #[must_use]
     pub fn at_once(mut self, at_once: AtOnce) -> Self {
         self.at_once = Some(at_once);
         self
     }
 
-    /// So many bytes per time.
+    /// Sets the limit of bytes per time.
     #[must_use]
     pub fn bytes(mut self, rate: Rate) -> Self {
         self.bytes = Some(rate);
@@ -122,29 +122,29 @@ impl Quota {
     }
 }
 
-/// Who shares a quota.
+/// Identifies those who share a quota.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QuotaKey {
-    /// Of the key, found out once: each call looks for it in several tables. It stands first, and so tells two apart at once.
+    /// The key's hash, computed once: each call looks it up in several tables. It is the first field, so unequal keys differ early.
     hash: u64,
     key: Key,
 }
 
-/// By which keys of this process are hashed, and no others.
+/// The random state that all keys of this process are hashed with.
 static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
     Text(Arc<str>),
-    /// A policy's own, which says all that tells two quotas apart, what they allow among it.
+    /// A policy's key, which tells any two quotas apart, their limits included.
     Policy(Arc<crossway_policy::QuotaKey>),
-    /// One of those who take turns: issuer and subject.
+    /// A user who takes turns: issuer and subject.
     User(Principal),
 }
 
 impl QuotaKey {
-    /// A key. Two are one if their texts are, so a text has to say all that tells two of them apart: what kind of quota it is, and issuer
-    /// and subject of a user.
+    /// Creates a key. Two keys are equal if their texts are, so a text has to hold everything that distinguishes two quotas: the kind of
+    /// quota, and a user's issuer and subject.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self::of(Key::Text(text.into()))
     }
@@ -153,7 +153,7 @@ impl QuotaKey {
         Self { hash: SEED.hash_one(&key), key }
     }
 
-    /// The same key, to be kept for long: of a user it has issuer and subject, and nothing else that is known of it.
+    /// The same key for long-term storage: of a user it keeps issuer and subject, and no other data.
     pub(super) fn to_kept(&self) -> Self {
         let slim = |user: &Principal| Principal::new(user.issuer(), user.subject(), user.proof());
         let key = match &self.key {
@@ -176,60 +176,60 @@ impl Hash for QuotaKey {
 }
 
 impl fmt::Debug for QuotaKey {
-    /// Who calls does not belong into logs by accident.
+    /// Redacted: the caller must not get into logs by accident.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("QuotaKey([redacted])")
     }
 }
 
-/// So much per time, all of it at once if it was not used before.
+/// An amount per period; all of it may be used at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rate {
-    /// How much.
+    /// The amount.
     pub amount: NonZeroU64,
-    /// In how long; not zero.
+    /// The period; not zero.
     pub period: Duration,
 }
 
 impl Rate {
-    /// So much per second.
+    /// Creates a rate of `amount` per second.
     #[must_use]
     pub fn per_second(amount: impl Into<NonZeroU64>) -> Self {
         Self { amount: amount.into(), period: Duration::from_secs(1) }
     }
 
-    /// So much per minute.
+    /// Creates a rate of `amount` per minute.
     #[must_use]
     pub fn per_minute(amount: impl Into<NonZeroU64>) -> Self {
         Self { amount: amount.into(), period: Duration::from_secs(60) }
     }
 
-    /// How long one takes; at least a nanosecond.
+    /// The time for one; at least a nanosecond.
     pub(super) fn each(&self) -> Duration {
         self.time_of(1).max(Duration::from_nanos(1))
     }
 
-    /// How long so many take.
+    /// The time for `count`.
     pub(super) fn time_of(&self, count: usize) -> Duration {
         let nanos = self.period.as_nanos().saturating_mul(count as u128) / u128::from(self.amount.get());
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
-/// So many calls at once.
+/// A limit of concurrent calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AtOnce {
-    /// How many.
+    /// The most concurrent calls.
     pub most: NonZeroU32,
-    /// Which of those who share the quota this call is of: of those who wait, the one with the fewest calls at that time is
-    /// next. `None`: in the order in which they came.
+    /// The user of this call among those who share the quota: of the waiting users, the one with the fewest calls is next.
+    /// `None`: in order of arrival.
     pub of: Option<QuotaKey>,
 }
 
 /// The quotas of a call. Cheap to clone, so it can be cached.
 pub type QuotaList = Arc<[Quota]>;
 
-/// Says which quotas a call counts for.
+/// Determines the quotas that a call counts against.
 pub trait Quotas: Send + Sync + 'static {
     /// The quotas that a request counts against, narrowest first (user before tenant), in the same order for every call, so that a call
     /// waiting for its user's slot holds none of the tenant's. Keys must be distinct: a duplicate is counted twice.

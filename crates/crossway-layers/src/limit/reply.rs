@@ -9,9 +9,9 @@ use futures_core::Stream;
 
 use super::layer::Pass;
 
-/// A reply that counts until it has ended.
+/// A reply that holds the call's turns and counts its bytes.
 pub(super) struct Limited {
-    // Dropped in this order: the next call's turn comes when this one is over.
+    // Dropped in this order: the next call gets its turn after this one's reply is dropped.
     reply: Reply,
     pass: Pass,
 }

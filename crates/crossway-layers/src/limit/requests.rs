@@ -9,29 +9,29 @@ use smallvec::SmallVec;
 use super::table::{Counts, Table};
 use super::{LimitOptions, OverQuota, QuotaList};
 
-/// The counts of requests, which a transport asks for before anything is done for one. Clones count together.
+/// Counts requests of all kinds; transports ask it before they handle a request. Clones count together.
 ///
-/// They are in no layer: a list that is kept, a session that is opened and a stream come to none, and most of what they cost is before.
+/// This is no layer: cached lists, new sessions and streams reach no layer, and most of their cost comes before.
 #[derive(Clone)]
 pub struct RequestCounts(Arc<Table>);
 
 impl RequestCounts {
-    /// Without a request yet. Of the options `keys` and `clock` are for this: no request waits.
+    /// Creates it without counts. Only `keys` and `clock` of the options are used: no request waits.
     #[must_use]
     pub fn new(options: LimitOptions) -> Self {
         Self(Arc::new(Table::new(options.clock, options.keys)))
     }
 
-    /// The bound of one who makes requests: what [`Quota::calls`](super::Quota::calls) allows per time. What one of them refuses uses
-    /// up nothing of the others. Who asks again with the same keys counts together with those from before.
-    /// `refused` is told of each request that is too much.
+    /// Returns a caller's limiter: it allows what [`Quota::calls`](super::Quota::calls) allows per time. A request refused by one quota
+    /// uses up nothing of the others. Limiters with the same keys count together. `refused` is called for each request that is
+    /// refused.
     pub fn bound(
         &self,
         quotas: QuotaList,
         refused: impl Fn(OverQuota) + Send + Sync + 'static,
     ) -> RequestLimiter {
         let table = Arc::clone(&self.0);
-        // Where there is no room for its counts at this time, there may be later.
+        // If there is no room for its counts now, there may be later.
         match Counted::new(&table, &quotas) {
             Ok(counted) => RequestLimiter::new(move || told(counted.admit(), &refused)),
             Err(_) => RequestLimiter::new(move || {
@@ -41,7 +41,7 @@ impl RequestCounts {
     }
 }
 
-/// What a request of somebody's counts for.
+/// The counts of a caller's requests.
 struct Counted(SmallVec<[Arc<Counts>; 2]>);
 
 impl Counted {

@@ -14,7 +14,7 @@ use super::{OverQuota, Quota, QuotaKey, Rate};
 use crate::Clock;
 use crate::limits::LIMIT_IDLE;
 
-/// How much of the room one tenant's counts may take.
+/// The part of the room that one tenant's counts may take.
 const OF_TENANT: (usize, usize) = (3, 4);
 
 /// The counts of each key.
@@ -26,9 +26,9 @@ pub(super) struct Table {
 
 struct Entries {
     by_key: HashMap<QuotaKey, Entry>,
-    /// How many of them are whose.
+    /// How many of them each tenant has.
     by_tenant: HashMap<TenantName, usize>,
-    /// How many there may be until it is looked for idle ones.
+    /// The size at which idle entries are removed.
     sweep_at: usize,
     swept: Option<Instant>,
 }
@@ -39,13 +39,13 @@ struct Entry {
     used: Instant,
 }
 
-/// What one key has used.
+/// The use of one key.
 pub(crate) struct Counts {
     calls: Option<Mutex<Bucket>>,
     bytes: Option<Mutex<Bucket>>,
     pub(super) gate: Arc<Gate>,
     most: Option<u32>,
-    /// Whether something was counted since it was last looked for what is idle: who has the counts need not ask the table for them.
+    /// Whether something was counted since the last sweep: holders of the counts need not ask the table for them.
     is_used: AtomicBool,
     clock: Arc<dyn Clock>,
 }
@@ -57,7 +57,7 @@ impl Table {
         Self { entries: Mutex::new(entries), clock, most }
     }
 
-    /// The time by which is counted.
+    /// The current time of the table's clock.
     pub(super) fn now(&self) -> Instant {
         self.clock.instant()
     }
@@ -66,13 +66,13 @@ impl Table {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     pub(super) fn len(&self) -> usize {
         self.entries().by_key.len()
     }
 
-    /// The counts of a quota. Where its bounds are others than before, calls and bytes are counted from then on; calls at once go on
-    /// being counted.
+    /// Returns the counts of a quota. If the quota's limits have changed, calls and bytes are counted from zero; concurrent calls
+    /// continue to count.
     pub(super) fn counts(&self, quota: &Quota, now: Instant) -> Result<Arc<Counts>, OverQuota> {
         let mut entries = self.entries();
         if let Some(entry) = entries.by_key.get_mut(&quota.key) {
@@ -98,7 +98,7 @@ impl Table {
 }
 
 impl Entries {
-    /// Whether a tenant has as many as one may have, so that there is room for the others'.
+    /// Whether a tenant has used its share of the room, so that room is left for others.
     fn is_share_full(&self, tenant: Option<&TenantName>, most: usize) -> bool {
         let share = (most * OF_TENANT.0 / OF_TENANT.1).max(1);
         tenant.and_then(|tenant| self.by_tenant.get(tenant)).is_some_and(|count| *count >= share)
@@ -110,7 +110,7 @@ impl Entries {
         }
     }
 
-    /// Takes away what is idle, once a second at most.
+    /// Removes idle entries, once a second at most.
     fn sweep(&mut self, now: Instant, most: usize) {
         if self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < Duration::from_secs(1)) {
             return;
@@ -120,7 +120,7 @@ impl Entries {
             if entry.counts.is_used.swap(false, Ordering::Relaxed) {
                 entry.used = now;
             }
-            // Who asks for counts that another one has is to count with it.
+            // Counts that somebody holds are kept, so that later callers share them.
             if Arc::strong_count(&entry.counts) > 1 {
                 return true;
             }
@@ -153,18 +153,18 @@ impl Counts {
             && self.most == quota.at_once.as_ref().map(|at_once| at_once.most.get())
     }
 
-    /// Whether they have to be kept for what was used.
+    /// Whether the counts have to be kept because of past use.
     fn have_debt(&self, now: Instant) -> bool {
         [&self.calls, &self.bytes].into_iter().flatten().any(|bucket| !lock(bucket).debt(now).is_zero())
     }
 
-    /// The time by which is counted.
+    /// The current time of the table's clock.
     pub(super) fn now(&self) -> Instant {
         self.clock.instant()
     }
 
-    /// Counts a call for all of them, or for none of them: a call that one refuses takes nothing from the others. Who is refused is told the
-    /// longest of the waits.
+    /// Counts a call in all of `all`, or in none: a call that one refuses takes nothing from the others. The error has the longest
+    /// of the waits.
     pub(super) fn take(all: &[Arc<Self>], now: Instant) -> Result<(), OverQuota> {
         let mut rest = all.iter();
         let Some(over) = rest.find_map(|counts| counts.with_room(now, |calls| calls.charge_one(now)).err())
@@ -177,7 +177,7 @@ impl Counts {
         Err(others.fold(over, OverQuota::or_longer))
     }
 
-    /// Takes back that a call was counted, and its bytes.
+    /// Takes back a counted call and its bytes.
     pub(super) fn give_back<'a>(all: impl IntoIterator<Item = &'a Arc<Self>>, bytes: usize) {
         for counts in all {
             if let Some(calls) = &counts.calls {
@@ -189,7 +189,7 @@ impl Counts {
         }
     }
 
-    /// Does something with the count of calls if there is room for a call, and for bytes.
+    /// Calls `then` with the count of calls if there is room for a call, and for bytes.
     fn with_room(&self, now: Instant, then: impl FnOnce(&mut Bucket)) -> Result<(), OverQuota> {
         self.is_used.store(true, Ordering::Relaxed);
         let check = |bucket: &Mutex<Bucket>| lock(bucket).check(now);

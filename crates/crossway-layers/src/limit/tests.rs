@@ -27,7 +27,7 @@ fn at_once(most: u32, of: Option<QuotaKey>) -> AtOnce {
     AtOnce { most: number(most), of }
 }
 
-/// A tenant for all, with fairness between its users.
+/// One quota for a tenant, with fairness between its users.
 fn tenant(most: u32) -> LimitLayer {
     let quotas = move |call: &Call| -> QuotaList {
         Arc::from([Quota::new(QuotaKey::new("tenant")).at_once(at_once(most, Some(user_of(call))))])
@@ -70,7 +70,7 @@ async fn calls_over_a_rate_are_refused_until_there_is_room_again() {
     let error = refused(ask(&link, "alice")).await;
     assert_eq!(error.retry_after_seconds(), Some(20));
     assert_eq!(error.to_error_object().code, crossway_proto::ErrorCode::OVER_LIMIT);
-    // Another user's count is another.
+    // Another user has a separate count.
     let reply = ask(&link, "bob");
     answer(&server).await;
     response(reply).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_call_waits_until_another_one_is_over() {
     response(first).await.unwrap();
     answer(&server).await;
     second.await.unwrap().unwrap();
-    // A call that is dropped is over too.
+    // A dropped call has ended too.
     drop(ask(&link, "alice"));
     let reply = ask(&link, "alice");
     server.receive().await;
@@ -169,7 +169,7 @@ async fn a_wait_has_an_end_and_those_who_wait_have_a_bound() {
     }
     refused(ask(&link, "alice")).await;
     assert_eq!(began.elapsed(), Duration::ZERO);
-    // Another user has a queue of its own.
+    // Another user has a separate queue.
     let other = ask(&link, "bob");
     refused(waiting.remove(0)).await;
     assert_eq!(began.elapsed(), limits::LIMIT_WAIT);
@@ -369,7 +369,7 @@ async fn a_policys_quotas_are_its_tenants_and_its_users_and_nothing_is_nothing()
     assert!(server.receive().await.is_none());
 }
 
-/// One call at once, for all, and what is told of those that have no turn.
+/// One concurrent call for all; records refusals and waiting bytes.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<(Vec<OverQuota>, usize)>>);
 
@@ -414,7 +414,7 @@ async fn it_is_told_what_refuses_calls_and_how_much_waits() {
     assert_eq!((refused()[1], refused().len(), bytes()), (OverQuota::Waited, 2, 0));
 }
 
-/// The quotas of one of a tenant: what the tenant may, and half of it for the user.
+/// A user's quotas: the tenant's rate, and half of it for the user.
 fn of_requests(tenant: &str, user: &str, rate: u32) -> QuotaList {
     let quota = |key: String, rate| {
         Quota::new(QuotaKey::new(key))
@@ -427,7 +427,7 @@ fn of_requests(tenant: &str, user: &str, rate: u32) -> QuotaList {
     ])
 }
 
-/// How many requests are let through until one is too many.
+/// How many requests pass until one is refused.
 fn admitted(bound: &RequestLimiter) -> usize {
     std::iter::from_fn(|| bound.admit().ok()).take(100).count()
 }
@@ -437,7 +437,7 @@ async fn requests_count_for_the_user_and_the_tenant_and_for_no_other() {
     let counts = RequestCounts::new(LimitOptions::default());
     let bound = |tenant: &str, user: &str| counts.bound(of_requests(tenant, user, 8), |_| {});
     let (alice, ann, bob) = (bound("acme", "alice"), bound("acme", "ann"), bound("globex", "bob"));
-    // What is too much for the user uses up nothing of the tenant's.
+    // A request refused for the user uses up nothing of the tenant's.
     assert_eq!((admitted(&alice), admitted(&alice), admitted(&ann)), (4, 0, 4));
     assert_eq!(admitted(&bound("acme", "amy")), 0, "the tenant has no more");
     assert_eq!(admitted(&bob), 4);
@@ -455,7 +455,7 @@ async fn who_asks_anew_for_the_same_bound_counts_on_and_with_those_who_have_it()
     let alice = bound("alice");
     assert_eq!(admitted(&alice), 20);
     assert_eq!(admitted(&bound("alice")), 0);
-    // Nobody else has a place in three quarters of the table, and she keeps hers however long she asks for nothing.
+    // Three quarters of the table are full, and alice keeps her place however long she sends nothing.
     let others: Vec<_> = (0..4).map(|number| bound(&number.to_string())).collect();
     tokio::time::advance(Duration::from_secs(3600)).await;
     let late = bound("late");

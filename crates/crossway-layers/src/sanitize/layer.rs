@@ -9,7 +9,7 @@ use super::text::{self, Bounds};
 use crate::limits::{DESCRIPTION_CHARS, INSTRUCTIONS_CHARS};
 use crate::stage::{Entry, Stage, Staged};
 
-/// Makes texts harmless that upstreams tell models; see the [module](super).
+/// Sanitizes texts of upstreams that models read; see the [module](super).
 #[derive(Debug, Clone, Copy)]
 pub struct SanitizeLayer {
     bounds: Bounds,
@@ -22,20 +22,20 @@ impl Default for SanitizeLayer {
 }
 
 impl SanitizeLayer {
-    /// With bounds as [`limits`](crate::limits) has them.
+    /// Creates the layer with the bounds in [`limits`](crate::limits).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how many characters a description or a title may have.
+    /// Sets the most characters of a description or a title.
     #[must_use]
     pub fn description(mut self, characters: usize) -> Self {
         self.bounds.description = characters;
         self
     }
 
-    /// Sets how many characters instructions may have; none: they are empty.
+    /// Sets the most characters of instructions; with 0 they are emptied.
     #[must_use]
     pub fn instructions(mut self, characters: usize) -> Self {
         self.bounds.instructions = characters;
@@ -52,7 +52,7 @@ impl<S> Layer<S> for SanitizeLayer {
 }
 
 impl Stage for SanitizeLayer {
-    /// `None` where the answer tells models nothing of the upstream.
+    /// `None` where the answer has no texts of the upstream for models.
     type Pass = Option<Bounds>;
 
     fn enter(&self, call: &mut Call) -> Entry<Option<Bounds>> {
@@ -77,7 +77,7 @@ impl Stage for SanitizeLayer {
     }
 }
 
-/// An answer with harmless texts: itself, if they are. `None` if it can't be read.
+/// Sanitizes an answer; returns it unchanged if it is harmless, `None` if it can't be read.
 pub(super) fn sanitized(answer: &Message, bounds: &Bounds) -> Option<Message> {
     let answer = answer.reread().ok()?;
     let Some(result) = answer.result() else { return Some(answer) };

@@ -1,16 +1,16 @@
 //! Sanitizes texts of untrusted upstreams: bounds their length and removes invisible characters.
 //!
-//! In answers to `initialize`, `server/discover` and the four lists, each text that is called `description`, `title` or
-//! `instructions`, at any depth (schemas of arguments have descriptions too), loses
+//! In answers to `initialize`, `server/discover` and the four lists, each text named `description`, `title` or `instructions`, at
+//! any depth (argument schemas have descriptions too), loses
 //!
-//! - control characters, but for line breaks and tabs;
-//! - what changes the direction of text (bidirectional marks, embeddings, overrides, isolates);
-//! - what is invisible and may hide text from people that models read: tags, supplementary variation selectors, fillers and others;
-//! - what is beyond a length.
+//! - control characters, except line breaks and tabs;
+//! - characters that change the direction of text (bidirectional marks, embeddings, overrides, isolates);
+//! - invisible characters that may hide text from people but not from models: tags, supplementary variation selectors, fillers and others;
+//! - everything beyond a maximum length.
 //!
-//! Everything else stays the bytes that it is, names above all: a tool is called by its name. What a tool answers is not looked at.
+//! Everything else stays byte for byte, above all names: a tool is called by its name. Results of tools are not changed.
 //!
-//! This makes nobody trustworthy: instructions that people can read may still be there to mislead a model.
+//! This makes no server trustworthy: visible instructions may still mislead a model.
 
 mod layer;
 mod reply;

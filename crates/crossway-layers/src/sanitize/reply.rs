@@ -10,7 +10,7 @@ use futures_core::Stream;
 use super::layer::sanitized;
 use super::text::Bounds;
 
-/// A reply whose result is made harmless.
+/// A reply with a sanitized result.
 pub(super) struct Sanitized {
     reply: Reply,
     bounds: Bounds,

@@ -59,7 +59,7 @@ async fn half_a_surrogate_pair_is_no_text() {
     assert_eq!(answer(SanitizeLayer::new(), "tools/list", result).await, r#"{"tools":[{"description":""}]}"#);
 }
 
-/// What the texts of a value are, and the value without them.
+/// Takes the texts out of a value.
 fn split(value: &mut Value, texts: &mut Vec<String>) {
     match value {
         Value::Object(members) => {

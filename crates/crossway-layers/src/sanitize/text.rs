@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-/// How long texts may be, in characters.
+/// The maximum lengths of texts, in characters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(super) description: usize,
     pub(super) instructions: usize,
 }
 
-/// What stands in the place of what was cut.
+/// Replaces the cut part of a text.
 const CUT: &str = "…";
 
-/// What to replace in valid JSON, in order: spans of string tokens, and the tokens that stand there then. `None` if it is no JSON.
+/// The replacements for valid JSON, in order: spans of string tokens, and their new tokens. `None` if it is no JSON.
 pub(super) fn edits(json: &[u8], bounds: &Bounds) -> Option<Vec<(Range<usize>, String)>> {
     let mut edits = Vec::new();
-    // How long the value may be that comes next, if it is a text that is looked at.
+    // The maximum length of the next value, if it is a text to check.
     let mut most: Option<usize> = None;
     let mut at = 0;
     while let Some(byte) = json.get(at) {
@@ -44,7 +44,7 @@ pub(super) fn edits(json: &[u8], bounds: &Bounds) -> Option<Vec<(Range<usize>, S
     Some(edits)
 }
 
-/// Behind the closing quote of the string that begins at `start`.
+/// The position after the closing quote of the string that begins at `start`.
 fn end_of_string(json: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
@@ -60,7 +60,7 @@ fn next(json: &[u8], from: usize) -> Option<u8> {
     json[from..].iter().copied().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
-/// How long the text of this name may be; `None` for names of anything else.
+/// The maximum length of a text with this name; `None` for names of other members.
 fn bound(token: &[u8], bounds: &Bounds) -> Option<usize> {
     let decoded: String;
     let name = if token.contains(&b'\\') {
@@ -76,13 +76,13 @@ fn bound(token: &[u8], bounds: &Bounds) -> Option<usize> {
     }
 }
 
-/// A string token made harmless, unless it is.
+/// The sanitized string token; `None` if it is harmless already.
 fn harmless(token: &[u8], most: usize) -> Option<String> {
     let is_plain = token.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\');
     if is_plain && token.len() - 2 <= most {
         return None;
     }
-    // Half a surrogate pair is no text, and nobody has to read it.
+    // A lone surrogate is no text: the text is emptied.
     let read = serde_json::from_slice::<String>(token);
     let mut is_same = read.is_ok();
     let text = read.unwrap_or_default();
@@ -105,21 +105,21 @@ fn harmless(token: &[u8], most: usize) -> Option<String> {
     (!is_same).then(|| serde_json::Value::from(left).to_string())
 }
 
-/// What a person does not see, or sees elsewhere than it stands.
+/// Whether people do not see the character, or see it in another place.
 fn is_hidden(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
         _ if c.is_control() => true,
         // Direction: marks, embeddings and overrides, isolates.
         '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
-        // Separators that are line breaks to some and nothing to others.
+        // Separators that only some readers treat as line breaks.
         '\u{2028}' | '\u{2029}' => true,
-        // Nothing to be seen. Joiners stay: scripts and emoji are written with them.
+        // Invisible characters. Joiners stay: scripts and emoji need them.
         '\u{00ad}' | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
         | '\u{200b}' => true,
         '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' => true,
         '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' => true,
-        // Tags spell ASCII, and selectors any bytes.
+        // Tags encode ASCII, and variation selectors any bytes.
         '\u{e0000}'..='\u{e0fff}' => true,
         _ => false,
     }

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use crossway_service::{CallError, Reason};
 
-/// What took too long, and how long it may take.
+/// The limit that was exceeded, and its duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Elapsed {
-    /// Nothing was heard of the call.
+    /// No message of the call came for this long.
     #[error("nothing was heard of the call for {} ms", .0.as_millis())]
     Idle(Duration),
-    /// The call as a whole.
+    /// The call as a whole took longer than this.
     #[error("the call took more than {} ms", .0.as_millis())]
     Total(Duration),
 }
 
 impl From<Elapsed> for CallError {
-    /// It may have been sent: what became of it is not known.
+    /// The call may have been sent: its outcome is unknown.
     fn from(elapsed: Elapsed) -> Self {
         let (Elapsed::Idle(time) | Elapsed::Total(time)) = elapsed;
         Self::unknown(Reason::TimedOut(time))

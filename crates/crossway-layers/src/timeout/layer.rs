@@ -10,7 +10,7 @@ use super::reply::Timed;
 use super::timer::Timer;
 use crate::stage::{self, Entry, Stage, Staged};
 
-/// Ends calls that take too long; see the [module](super). Without a time of its own it heeds deadlines alone.
+/// Ends calls that take too long; see the [module](super). Without times of its own it only enforces deadlines.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TimeoutLayer {
     idle: Option<Duration>,
@@ -24,14 +24,14 @@ impl TimeoutLayer {
         Self::default()
     }
 
-    /// Sets how long a call may be silent: progress and other messages are signs of life. Zero: as long as it is.
+    /// Sets how long a call may be silent: progress and other messages are signs of life. Zero: without limit.
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = Some(idle).filter(|idle| !idle.is_zero());
         self
     }
 
-    /// Sets how long a call may take in all. Zero: as long as it takes.
+    /// Sets how long a call may take in all. Zero: without limit.
     #[must_use]
     pub fn total(mut self, total: Duration) -> Self {
         self.total = Some(total).filter(|total| !total.is_zero());
@@ -46,7 +46,7 @@ impl TimeoutLayer {
         let now = Instant::now();
         let deadline = call.context.deadline.map(|deadline| Instant::from_std(deadline).duration_since(now));
         let time = self.total.into_iter().chain(deadline).min()?;
-        // What is too far away to be told is never.
+        // A time beyond the clock's range means no limit.
         Some((now.checked_add(time)?, time))
     }
 }
@@ -60,7 +60,7 @@ impl<S> Layer<S> for TimeoutLayer {
 }
 
 impl Stage for TimeoutLayer {
-    /// `None` where nothing ends it.
+    /// `None` where nothing limits the call.
     type Pass = Option<Timer>;
 
     fn enter(&self, call: &mut Call) -> Entry<Option<Timer>> {

@@ -10,10 +10,10 @@ use pin_project::pin_project;
 
 use super::timer::Timer;
 
-/// A reply that ends in time.
+/// A reply with a timeout.
 #[pin_project]
 pub(super) struct Timed {
-    /// `None` once it has ended.
+    /// `None` once the reply has ended.
     reply: Option<Reply>,
     #[pin]
     timer: Timer,

@@ -9,13 +9,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Elapsed;
 
-/// Tells when a call has been silent, or has gone on, for too long. Nothing is set before the call has to be waited for, and it
-/// is set anew once for each time that it fires, not for each sign of life.
+/// Ends a call that is silent, or takes, for too long. The timer is set when the call first has to be waited for, and again each time it
+/// fires, not for each sign of life.
 #[pin_project]
 pub(crate) struct Timer {
     idle: Option<Duration>,
     until: Option<(Instant, Duration)>,
-    /// When it was last heard of.
+    /// When the last message came.
     heard: Option<Instant>,
     #[pin]
     sleep: Option<Sleep>,
@@ -26,14 +26,14 @@ impl Timer {
         Self { idle, until, heard: None, sleep: None }
     }
 
-    /// A sign of life.
+    /// Records a sign of life.
     pub(super) fn heard(self: Pin<&mut Self>) {
         if self.idle.is_some() {
             *self.project().heard = Some(Instant::now());
         }
     }
 
-    /// Ready when it is too long.
+    /// Ready when a limit is exceeded.
     pub(super) fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Elapsed> {
         let mut this = self.project();
         loop {

@@ -11,20 +11,20 @@ use super::NoTrace;
 use super::reply::Traced;
 use crate::stage::{self, Entry, Stage, Staged};
 
-/// Puts calls into their traces; see the [module](super).
+/// Adds calls to traces; see the [module](super).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TraceLayer {
     begins_anew: bool,
 }
 
 impl TraceLayer {
-    /// Goes on with the traces of clients.
+    /// Continues the clients' traces.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins a trace with each call, whatever its client says: for clients that are not trusted to name traces.
+    /// Begins a trace with each call, whatever the client sends: for clients that are not trusted to name traces.
     #[must_use]
     pub fn anew(mut self) -> Self {
         self.begins_anew = true;
@@ -40,16 +40,16 @@ impl<S> Layer<S> for TraceLayer {
     }
 }
 
-/// The trace that an HTTP request belongs to, in the extensions of its calls. It goes to no server: the place of a call that a layer has put
-/// into it does, a [`TraceContext`].
+/// The trace of an HTTP request, in the extensions of its calls. It is not sent to servers; the [`TraceContext`] that a layer adds for
+/// the call is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientTrace(pub TraceContext);
 
-/// The trace that an HTTP request belongs to, as its headers say.
+/// Reads the trace of an HTTP request from its headers.
 ///
 /// # Errors
 ///
-/// When they say none.
+/// When the headers hold no valid trace.
 pub fn from_headers(headers: &HeaderMap) -> Result<TraceContext, NoTrace> {
     let mut values = headers.get_all("traceparent").iter();
     let (first, second) = (values.next().ok_or(NoTrace::Absent)?, values.next());
@@ -72,7 +72,7 @@ fn new_span(request: &Message) -> Span {
     )
 }
 
-/// What is known of a call's trace until it is over.
+/// A call's span until the call is over.
 pub(crate) struct Pass(Option<Span>);
 
 impl Stage for TraceLayer {
@@ -87,7 +87,7 @@ impl Stage for TraceLayer {
             Err(_) if self.begins_anew => None,
             Err(_) => call.context.extensions.get().map(|ClientTrace(context)| context.clone()),
         };
-        // Whoever does not record its part would have ours stand alone.
+        // If the parent is not recorded, this span would stand alone.
         let is_wanted = parent.as_ref().is_none_or(TraceContext::is_sampled);
         let span = if is_wanted { new_span(request) } else { Span::none() };
         let is_recorded = !span.is_disabled();
@@ -127,7 +127,7 @@ impl Stage for TraceLayer {
     }
 }
 
-/// The trace that a request's `_meta` tells.
+/// Reads the trace from a request's `_meta`.
 fn from_meta(request: &Message) -> Result<TraceContext, NoTrace> {
     let (mut parent, mut state) = (None, None);
     for (name, value) in request.members(Part::Meta) {
@@ -142,20 +142,20 @@ fn from_meta(request: &Message) -> Result<TraceContext, NoTrace> {
     }
     let text = |json| serde_json::from_slice::<String>(json).map_err(|_| NoTrace::NotOneText);
     let context: TraceContext = text(parent.ok_or(NoTrace::Absent)?)?.parse()?;
-    // A state that can't be read is left out: the trace is known without it.
+    // An unreadable state is left out: the trace is valid without it.
     let state = state.and_then(|state| text(state).ok()).unwrap_or_default();
     Ok(context.with_state(&state))
 }
 
-/// A trace begins. It counts as recorded if we record it: who comes after us may leave its part out else.
+/// Begins a trace. It is marked as sampled if it is recorded here: servers may leave out their part otherwise.
 fn begin(is_recorded: bool) -> TraceContext {
     let flags = if is_recorded { TraceContext::SAMPLED } else { 0 };
     let context = TraceContext::new(fastrand::u128(1..), fastrand::u64(1..), flags);
     context.unwrap_or_else(|| unreachable!("neither is zero"))
 }
 
-/// Writes the call's place into its `_meta`. What came with the request and is not taken goes away: a state
-/// belongs to its parent. `params` that are no object can have no `_meta`, and stay.
+/// Writes the call's trace context into its `_meta`. A `tracestate` of the request that is not used is removed, as it belongs to
+/// its parent. `params` that are no object can have no `_meta`, and stay.
 fn hand_on(request: &mut Message, context: &TraceContext, has_meta: bool) {
     let mut parent = [b'"'; 57];
     parent[1..56].copy_from_slice(&context.to_traceparent());
@@ -166,7 +166,7 @@ fn hand_on(request: &mut Message, context: &TraceContext, has_meta: bool) {
     if request.meta().is_none()
         && let Ok(fresh) = request.reread()
     {
-        // `_meta` may have been put in on the way.
+        // `_meta` may have been added on the way.
         *request = fresh;
     }
     if request.edit(Part::Meta, remove, put).is_err() {

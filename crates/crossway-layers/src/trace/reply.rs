@@ -8,9 +8,9 @@ use crossway_service::{CallError, Reply};
 use futures_core::Stream;
 use tracing::Span;
 
-/// A reply that is polled in its call's span, and tells it how the call ended.
+/// A reply that is polled in its call's span, and records in it how the call ended.
 pub(super) struct Traced {
-    // Dropped in this order: what the reply says when it is cancelled belongs to the call.
+    // Dropped in this order: messages that the reply sends when it is cancelled belong to the call.
     reply: Option<Reply>,
     span: Span,
     has_ended: bool,

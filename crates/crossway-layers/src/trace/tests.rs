@@ -9,7 +9,7 @@ use crate::script::{around, call_of, message, recorded, response, settle};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// What `_meta` of the request is that arrives for a call.
+/// The `_meta` of the request that arrives upstream for a call.
 async fn arrives(layer: TraceLayer, params: &str, told: Option<TraceContext>) -> (String, TraceContext) {
     let (link, server) = around(&layer).await;
     let mut call = call_of("alice", 1, "tools/call", params);

@@ -14,18 +14,18 @@ use super::failure::{status_in_session, status_of};
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
-/// One message as JSON.
+/// A response with one message as JSON.
 pub(crate) fn message(status: StatusCode, message: &Message) -> Response<Body> {
     json(status, Body::message(message))
 }
 
-/// The responses to a batch as one JSON array.
+/// A response with the responses to a batch as one JSON array.
 pub(crate) fn batch(responses: &[Message]) -> Response<Body> {
     json(StatusCode::OK, Body::batch(responses))
 }
 
 fn json(status: StatusCode, body: Body) -> Response<Body> {
-    /// How many headers a request has, about. The table of an answer's headers is used again for those of its connection's next request.
+    /// The usual number of headers of a request. A response's header table is reused for its connection's next request.
     const OF_REQUEST: usize = 12;
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -34,7 +34,7 @@ fn json(status: StatusCode, body: Body) -> Response<Body> {
     response
 }
 
-/// A stream of events, which neither caches nor proxies may hold back.
+/// A response with a stream of events, which neither caches nor proxies may hold back.
 pub(crate) fn events(events: EventStream) -> Response<Body> {
     let mut response = Response::new(Body::events(events));
     let headers = response.headers_mut();
@@ -44,21 +44,21 @@ pub(crate) fn events(events: EventStream) -> Response<Body> {
     response
 }
 
-/// No content.
+/// A response without content.
 pub(crate) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
 }
 
-/// The answer to a browser that asks whether a page may make a request.
+/// The answer to a browser's preflight request.
 pub(crate) fn preflight(told: HeaderMap) -> Response<Body> {
     let mut response = empty(StatusCode::NO_CONTENT);
     *response.headers_mut() = told;
     response
 }
 
-/// A refusal, as the error that answers the request `id`, or nothing in particular.
+/// A refusal, as the error for the request `id`, or for no request in particular.
 pub(crate) fn refusal(refusal: &Refusal, id: Option<&RequestId>) -> Response<Body> {
     let response = message(refusal.status, &error(id, &refusal.to_error()));
     match refusal.status {
@@ -67,7 +67,7 @@ pub(crate) fn refusal(refusal: &Refusal, id: Option<&RequestId>) -> Response<Bod
     }
 }
 
-/// A refusal of a method, with those that there are.
+/// A refusal of a method, with the allowed ones.
 pub(crate) fn not_allowed(allowed: &'static str, why: &'static str) -> Response<Body> {
     let error = error(None, &ErrorObject::new(ErrorCode::INVALID_REQUEST, why));
     let mut response = message(StatusCode::METHOD_NOT_ALLOWED, &error);
@@ -75,12 +75,12 @@ pub(crate) fn not_allowed(allowed: &'static str, why: &'static str) -> Response<
     response
 }
 
-/// A call that failed in a session.
+/// The response to a call that failed in a session.
 pub(crate) fn failure_in_session(failed: &CallError, id: Option<&RequestId>) -> Response<Body> {
     message(status_in_session(failed), &failed.to_message(id))
 }
 
-/// What failed otherwise.
+/// The response to any other failure.
 pub(crate) fn failure(failed: &CallError, id: Option<&RequestId>) -> Response<Body> {
     let (status, after) = status_of(failed);
     let response = message(status, &failed.to_message(id));
@@ -90,13 +90,13 @@ pub(crate) fn failure(failed: &CallError, id: Option<&RequestId>) -> Response<Bo
     }
 }
 
-/// A request too many, which is in no session: "the user has sent too many requests in a given amount of time" (RFC 6585, section 4).
+/// A request over its limit, outside sessions: "the user has sent too many requests in a given amount of time" (RFC 6585, section 4).
 pub(crate) fn too_many(error: &CallError, id: Option<&RequestId>) -> Response<Body> {
     let after = error.retry_after_seconds().unwrap_or(super::limits::RETRY_AFTER);
     retry_after(message(StatusCode::TOO_MANY_REQUESTS, &error.to_message(id)), after)
 }
 
-/// Tells the client its session.
+/// Adds the session id to a response.
 pub(crate) fn with_session(mut response: Response<Body>, id: HeaderValue) -> Response<Body> {
     response.headers_mut().insert(&MCP_SESSION_ID, id);
     response

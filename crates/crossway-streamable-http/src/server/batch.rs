@@ -1,4 +1,4 @@
-//! JSON-RPC batches, which only revision 2025-03-26 has.
+//! JSON-RPC batches, which exist only in revision 2025-03-26.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use crossway_service::{Call, CallError, Context, Link, Reason, Reply, RequestLim
 use futures_core::Stream;
 use futures_util::stream::SelectAll;
 
-/// Calls each message of a batch, and joins the replies into one.
+/// Makes a call for each message of a batch, and joins the replies into one.
 ///
-/// One call is begun at a time, and others of the runtime's tasks have their turn between: what a call begins with may take a while, such
-/// as deciding whether it may be made.
+/// One call is started at a time, and the runtime's other tasks get their turn in between: starting a call may take a while, for
+/// example to decide whether it is permitted.
 pub(crate) fn call(link: &Link, messages: Vec<Message>, context: &Context) -> Reply {
     let (link, context) = (link.clone(), context.clone());
     let has_requests = messages.iter().any(Message::is_request);
@@ -53,11 +53,11 @@ impl Stream for Batch {
     }
 }
 
-/// The reply to one message of a batch. That it fails does not end the others, unless there is no session any more: "it **MUST**
+/// The reply to one message of a batch. Its failure does not end the others, unless the session has ended: "it **MUST**
 /// respond to requests containing that session ID with HTTP 404 Not Found" (2025-03-26, basic/transports, Session Management).
 struct Member {
     id: Option<RequestId>,
-    /// Whether there are calls in the batch, whose answers are its response.
+    /// Whether the batch has requests, whose answers are the response.
     is_of_calls: bool,
     reply: Reply,
 }
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers each call at once, and counts them.
+    /// Answers each request at once, and counts the calls.
     struct Counting(Arc<AtomicUsize>);
 
     impl Connection for Counting {
@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    /// Fails notifications for one reason, and requests too if that is the session's end.
+    /// Fails notifications for one reason, and requests too if the reason is the session's end.
     struct Failing(Reason);
 
     impl Connection for Failing {
@@ -117,7 +117,7 @@ mod tests {
         }
     }
 
-    /// What a batch of a notification and a request gives.
+    /// The items of the reply to a batch of a request and a notification.
     fn of_failing(reason: Reason) -> Vec<Result<Message, CallError>> {
         let messages = vec![
             Message::request_of(&RequestId::from(1), "ping", None).unwrap(),

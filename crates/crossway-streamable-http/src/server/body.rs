@@ -13,12 +13,12 @@ use super::events::EventStream;
 
 /// The body of an endpoint's response: nothing, messages as JSON, or a stream of events.
 ///
-/// The bytes of a message are handed over as they came from the upstream.
+/// The bytes of a message are passed on as they came from the upstream.
 ///
 /// # Cancel safety
 ///
-/// Dropping a stream before its end cancels its call in modern revisions. In legacy ones the call goes on, and what
-/// it still says is kept for the client to take up.
+/// Dropping a stream before its end cancels its call in modern revisions. In legacy ones the call continues, and its
+/// remaining messages are kept for the client to resume.
 pub struct Body(Inner);
 
 enum Inner {
@@ -36,7 +36,7 @@ impl Body {
         Self(Inner::Slices(message.into()))
     }
 
-    /// Messages as one JSON array.
+    /// Several messages as one JSON array.
     pub(crate) fn batch(messages: &[Message]) -> Self {
         let comma = Bytes::from_static(b",");
         let slices = messages.iter().enumerate().flat_map(|(at, message)| {

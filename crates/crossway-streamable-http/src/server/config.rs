@@ -7,7 +7,7 @@ use crossway_service::SessionHandles;
 
 use super::Limits;
 
-/// How an endpoint behaves. The default serves this machine alone.
+/// The configuration of an endpoint. The default serves this machine only.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Config {
@@ -15,32 +15,30 @@ pub struct Config {
     pub hosts: AllowedHosts,
     /// The web pages that may make requests.
     pub origins: AllowedOrigins,
-    /// How much is accepted, and what is kept.
+    /// Limits of accepted and kept data.
     pub limits: Limits,
-    /// Whether each call of a session gets a [`StreamControl`](super::StreamControl). It is of use to an upstream in
-    /// this process only.
+    /// Whether each call of a session gets a [`StreamControl`](super::StreamControl). Only useful with an upstream in this process.
     pub stream_control: bool,
-    /// What names sessions so that other processes can take them on; without, ids are random and mean something to this
-    /// endpoint alone. Leave it unset where a session lives in one process only, such as a child process with a state of
-    /// its own.
+    /// Makes session handles that other processes accept; without it, ids are random and valid at this endpoint only. Leave it
+    /// unset where a session lives in one process only, such as a child process with its own state.
     pub session_handles: Option<Arc<dyn SessionHandles>>,
 }
 
 impl Config {
-    /// Serves this machine alone, with the default limits.
+    /// Serves this machine only, with the default limits.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Serves requests that are addressed to these hosts.
+    /// Sets the hosts that requests may be addressed to.
     #[must_use]
     pub fn hosts(mut self, hosts: AllowedHosts) -> Self {
         self.hosts = hosts;
         self
     }
 
-    /// Serves web pages of these origins.
+    /// Sets the origins of web pages that may make requests.
     #[must_use]
     pub fn origins(mut self, origins: AllowedOrigins) -> Self {
         self.origins = origins;
@@ -54,22 +52,21 @@ impl Config {
         self
     }
 
-    /// Lets upstreams in this process close the streams of their calls.
+    /// Sets whether upstreams in this process can close the streams of their calls.
     #[must_use]
     pub fn stream_control(mut self, offered: bool) -> Self {
         self.stream_control = offered;
         self
     }
 
-    /// Names sessions by handles, so that any process with the same key takes them on.
+    /// Uses handles as session ids, so that any process with the same key can take over sessions.
     ///
-    /// A session that is unknown here but opens is made anew: `initialize` is sent upstream as its client once sent it,
-    /// on a link of its own, then `notifications/initialized`, and then what the client asks. What happened since
-    /// `initialize` stays where it was: streams and calls of another process can't be taken up here (a standing stream
-    /// begins anew, without what was missed; for a call's stream the answer is 400), and subscriptions and log levels
-    /// have to be set again.
+    /// An unknown session whose handle opens is restored: the client's `initialize` is sent upstream again, on a separate link, then
+    /// `notifications/initialized`, and then the client's request. The state since `initialize` stays in the other process: its streams
+    /// and calls can't be resumed here (a standing stream begins anew, without the missed messages; a call's stream is answered with 400),
+    /// and subscriptions and log levels have to be set again.
     ///
-    /// A session ends by DELETE in this process, which remembers that, and not in others: those take it on until it
+    /// DELETE ends a session in this process, which remembers that, but not in others: those accept its handle until it
     /// expires ([`Limits::session_life`]).
     #[must_use]
     pub fn session_handles(mut self, handles: Arc<dyn SessionHandles>) -> Self {

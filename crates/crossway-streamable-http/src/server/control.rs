@@ -7,11 +7,11 @@ use std::task::Context;
 
 use futures_util::task::AtomicWaker;
 
-/// Closes the response stream on which a call waits, and lets the call go on: the client comes back for the answer.
+/// Closes the response stream of a call while the call continues: the client reconnects for the answer.
 ///
 /// "The server **MAY** close the _connection_ (without terminating the _SSE stream_) at any time in order to avoid
-/// holding a long-lived connection" (2025-11-25, basic/transports). With [`Config::stream_control`] set, one is put
-/// into the extensions of the context of each call of a session, where an upstream or a layer finds it.
+/// holding a long-lived connection" (2025-11-25, basic/transports). With [`Config::stream_control`] set, the context of each
+/// call of a session has one in its extensions, for an upstream or a layer.
 ///
 /// [`Config::stream_control`]: crate::server::Config::stream_control
 #[derive(Clone)]
@@ -28,16 +28,16 @@ impl StreamControl {
         Self(Arc::default())
     }
 
-    /// Closes the stream. What comes later is kept, and given to the client when it comes back with `Last-Event-ID`.
+    /// Closes the stream. Later messages are kept, and sent when the client reconnects with `Last-Event-ID`.
     ///
-    /// Without effect when the answer has been given, and while the client has no event id to come back with: those
-    /// of revisions before 2025-11-25 have none until the first message.
+    /// Without effect after the answer, and while the client has no event id to reconnect with: in revisions before
+    /// 2025-11-25 there is none until the first message.
     pub fn close_stream(&self) {
         self.0.is_closed.store(true, Ordering::Release);
         self.0.waker.wake();
     }
 
-    /// Whether the stream was asked to close; if not, `cx` is woken when it is.
+    /// Whether the stream was asked to close; if not, wakes `cx` when it is.
     pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> bool {
         if !self.0.is_closed.load(Ordering::Acquire) {
             self.0.waker.register(cx.waker());

@@ -10,7 +10,7 @@ use super::stop::Stop;
 use super::tools::Tools;
 use super::{Config, Limits};
 
-/// What all requests to one endpoint share.
+/// The state that all requests to one endpoint share.
 pub(crate) struct Endpoint {
     pub(crate) upstream: Box<dyn Upstream>,
     pub(crate) hosts: AllowedHosts,
@@ -20,9 +20,9 @@ pub(crate) struct Endpoint {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) tools: Tools,
-    /// What names sessions so that other processes can take them on.
+    /// Issues and opens the session handles, so that other processes can take over sessions.
     pub(crate) handles: Option<Handles>,
-    /// `None` inside once the endpoint was closed without there having been one.
+    /// `None` inside if the endpoint was closed before any stateless request.
     shared: OnceLock<Option<Link>>,
 }
 
@@ -43,7 +43,7 @@ impl Endpoint {
         }
     }
 
-    /// Ends a session for good: its client is told that there is none.
+    /// Ends a session for good: later requests of its client get 404.
     pub(crate) fn end_session(&self, session: &Session) {
         if let Some(handles) = &self.handles {
             handles.note_ended(session);
@@ -56,7 +56,7 @@ impl Endpoint {
         self.shared.get_or_init(|| Some(self.upstream.connect(Scope::Shared))).as_ref()
     }
 
-    /// The same, if there has been a stateless request. If there has not, no request gets one from now on.
+    /// The shared link, if there has been a stateless request. Otherwise, no request gets one from now on.
     pub(crate) fn take_shared_link(&self) -> Option<&Link> {
         self.shared.get_or_init(|| None).as_ref()
     }

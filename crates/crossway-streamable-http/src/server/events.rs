@@ -18,9 +18,9 @@ use super::keep_alive::KeepAlive;
 use super::session::{Session, Ticket, frame};
 use super::stop::Watch;
 
-/// Messages as events, with comments in between when there is nothing to say.
+/// Messages as events, with keep-alive comments while there are none.
 pub(crate) struct EventStream {
-    /// What goes out next.
+    /// The frames that go out next.
     frames: VecDeque<Slices>,
     source: Source,
     /// The stream's place in its session.
@@ -29,15 +29,15 @@ pub(crate) struct EventStream {
     is_over: bool,
 }
 
-/// Where the messages come from.
+/// The source of the messages.
 enum Source {
-    /// The reply to a POST, until somebody else takes the stream up.
+    /// The reply to a POST, until another reader resumes the stream.
     Call(Arc<Exchanging>, Option<Watch>),
-    /// What belongs to no call.
+    /// Messages outside calls.
     Standing(Option<Reply>, Watch, Arc<Endpoint>),
-    /// What is kept of the reply to a POST, and what is still added to that.
+    /// Kept messages of the reply to a POST, and those still added to them.
     Kept,
-    /// Nowhere any more.
+    /// No source any more.
     Nothing,
 }
 
@@ -56,7 +56,7 @@ struct Place {
 }
 
 impl EventStream {
-    /// The answer to a POST; `first` is what made it a stream, the oldest first.
+    /// The answer to a POST; `first` are the messages so far, the oldest first.
     pub(crate) fn call(mut exchange: Exchange, first: &[Message]) -> Self {
         let session = exchange.session().map(Arc::clone);
         let place = session.map(|session| {
@@ -76,8 +76,8 @@ impl EventStream {
         this
     }
 
-    /// The answer to a GET: what is said outside calls, behind what the client has missed of it. A stream that is not
-    /// taken up but new is primed.
+    /// The answer to a GET: messages outside calls, after those that the client has missed. A new stream, other than a resumed one, is
+    /// primed.
     pub(crate) fn standing(
         endpoint: &Arc<Endpoint>,
         session: Arc<Session>,
@@ -94,7 +94,7 @@ impl EventStream {
         this
     }
 
-    /// The answer to a GET that takes up the answer to a POST.
+    /// The answer to a GET that resumes the answer to a POST.
     pub(crate) fn resumed(session: Arc<Session>, ticket: Ticket) -> Self {
         let period = session.limits().keep_alive;
         Self::new(Source::Kept, Some(Place { session, ticket }), period)
@@ -115,7 +115,7 @@ impl EventStream {
         self.is_over && self.frames.is_empty()
     }
 
-    /// Gives the client what it needs to come back if the stream breaks before its first message.
+    /// Sends the client an event id to reconnect with if the stream breaks before its first message.
     fn prime(&mut self) {
         let Some(place) = self.place.as_ref().filter(|place| place.session.primes_streams()) else { return };
         let retry = place.session.limits().retry.as_millis();
@@ -125,12 +125,12 @@ impl EventStream {
         }
     }
 
-    /// Puts a message behind those that wait to go out.
+    /// Queues a message after the waiting ones.
     fn push(&mut self, message: &Message) {
         self.frames.extend(framed(self.place.as_ref(), message));
     }
 
-    /// The next bytes; `None` at the end.
+    /// Polls for the next bytes; `None` at the end.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             while let Some(frame) = self.frames.front_mut() {
@@ -152,15 +152,15 @@ impl EventStream {
         }
     }
 
-    /// Ready when there is a frame, or no more.
+    /// Ready when there is a frame, or the stream is over.
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Asked first, so that one who was replaced takes nothing more from the source.
+        // Checked first, so that a replaced reader takes nothing more from the source.
         if self.poll_kept(cx).is_ready() {
             return Poll::Ready(());
         }
         match &mut self.source {
             Source::Call(exchanging, _) => {
-                // Held until the message has its place, so that nobody who takes the stream up gets the next one before.
+                // Locked until the message has its place, so that nobody who resumes the stream gets the next one earlier.
                 let mut exchange = exchanging.lock();
                 match exchange.as_mut().map(|exchange| exchange.poll_step(cx)) {
                     Some(Poll::Ready(step)) => {
@@ -183,15 +183,15 @@ impl EventStream {
                     return Poll::Ready(());
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    // Its client would open it again each second, and keep a session that is no more. 404 tells it to begin a new one.
+                    // The client would reopen the stream each second, and keep an ended session. 404 tells it to begin a new one.
                     if let (Reason::SessionEnded, Some(place)) = (error.reason(), &self.place) {
                         endpoint.end_session(&place.session);
                     }
                     self.finish();
                     return Poll::Ready(());
                 }
-                // The upstream has nothing to say outside calls. The client would come back each second if the
-                // stream ended, so it is held open.
+                // The upstream has no messages outside calls. The stream is held open, as the client would reconnect each second if it
+                // ended.
                 Poll::Ready(None) => self.source.fall_silent(),
                 Poll::Pending => {}
             },
@@ -204,8 +204,8 @@ impl EventStream {
         Poll::Pending
     }
 
-    /// Ready when something is kept that the client has not been sent, or when the stream was taken up by another
-    /// request. What is dropped then goes on in the background, if it is a call.
+    /// Ready with a kept message that the client has not been sent, or when another request has resumed the stream. The exchange
+    /// dropped then continues in the background, if it is a call in a session.
     fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(place) = &self.place else { return Poll::Pending };
         let next = place.session.streams().poll_next(place.ticket, cx);
@@ -216,8 +216,8 @@ impl EventStream {
         Poll::Ready(())
     }
 
-    /// Whether the stream has to end though its source has not: it is asked to close, or the endpoint is drained. If
-    /// not, `cx` is woken when that changes.
+    /// Whether the stream has to end before its source: it is asked to close, or the endpoint is drained. If not, wakes `cx` when
+    /// that changes.
     fn is_to_end(&mut self, cx: &mut Context<'_>) -> bool {
         let is_stopped = match &mut self.source {
             Source::Call(_, Some(watch)) | Source::Standing(_, watch, _) => watch.poll_stopped(cx),
@@ -239,20 +239,20 @@ impl EventStream {
         exchanging.lock().as_ref().and_then(what)
     }
 
-    /// Sends nothing more. A call in a session goes on in the background.
+    /// Sends nothing more. A call in a session continues in the background.
     fn stop(&mut self) {
         self.source = Source::Nothing;
         self.is_over = true;
     }
 
-    /// Whether the client has an event id to come back with.
+    /// Whether the client has an event id to reconnect with.
     fn can_be_taken_up(&self) -> bool {
         self.place.as_ref().is_some_and(|place| {
             place.session.primes_streams() || place.session.streams().has_events(place.ticket)
         })
     }
 
-    /// Answers a subscription that the endpoint ends: "the server **SHOULD** send a response to the
+    /// Answers a subscription when the endpoint ends it: "the server **SHOULD** send a response to the
     /// `subscriptions/listen` request" (2026-07-28, basic/patterns/subscriptions).
     fn end_subscription(&mut self) {
         let Some(id) = self.of_exchange(|exchange| exchange.asked.id().cloned()) else { return };
@@ -263,7 +263,7 @@ impl EventStream {
         }
     }
 
-    /// Nothing more comes.
+    /// Ends the stream: no more messages come.
     fn finish(&mut self) {
         self.is_over = true;
         if let Some(place) = &self.place {
@@ -272,7 +272,7 @@ impl EventStream {
     }
 }
 
-/// The message that a step gives, and whether nothing comes after it.
+/// The message of a step, and whether it is the last one.
 fn taken(exchange: Option<&Exchange>, step: Step) -> (Option<Message>, bool) {
     match step {
         Step::Interim(message) => (Some(message), false),
@@ -285,7 +285,7 @@ fn taken(exchange: Option<&Exchange>, step: Step) -> (Option<Message>, bool) {
     }
 }
 
-/// A message as the reader at that place gets it; `None` if another one does.
+/// The frame of a message for the reader at that place; `None` if another reader gets it.
 fn framed(place: Option<&Place>, message: &Message) -> Option<Slices> {
     match place {
         Some(place) => place.session.streams().push_read(place.ticket, message),

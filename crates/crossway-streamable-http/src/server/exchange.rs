@@ -1,4 +1,4 @@
-//! One POST that waits for its reply.
+//! One POST whose reply is under way.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,19 +13,19 @@ use super::control::StreamControl;
 use super::endpoint::Endpoint;
 use super::session::{Session, Ticket, detach};
 
-/// A POST that was handed on, until its last response is out.
+/// A POST that was sent upstream, until its last response is out.
 pub(crate) struct Exchange {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) caller: Caller,
     pub(crate) asked: Asked,
     pub(crate) control: Option<StreamControl>,
-    /// The stream that the response is, once it is one, of a session.
+    /// The ticket of the response's stream, once it is a stream of a session.
     pub(crate) ticket: Option<Ticket>,
     reply: Reply,
     is_over: bool,
 }
 
-/// A POST whose response is a stream, held so that whoever takes that up can take this out, though the old connection holds it still.
+/// A POST whose response is a stream. Whoever resumes the stream can take the exchange out, though the old connection still holds this.
 pub(crate) struct Exchanging(Mutex<Option<Exchange>>);
 
 impl Exchanging {
@@ -34,71 +34,71 @@ impl Exchanging {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Exchange>> {
-        // It is whole between two steps.
+        // Each step leaves it consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the call go on without the stream that it was made on.
+    /// Detaches the call from the stream on which it was made.
     pub(crate) fn let_go(&self) {
         let exchange = self.lock().take();
         drop(exchange);
     }
 }
 
-/// Who asks.
+/// The client that makes a request.
 pub(crate) enum Caller {
     /// A client in its session.
     Session(Arc<Session>),
     /// A client that asks for a session.
     Opening {
-        /// The session that it gets if the upstream agrees.
+        /// The session that the client gets if the upstream agrees.
         session: Arc<Session>,
-        /// Whether it has been told the id already.
+        /// Whether the client has got the id already.
         is_announced: bool,
         /// The `params` of its `initialize`, if a handle may be made of them.
         params: Option<Box<Bytes>>,
     },
-    /// A client without a session, over the link that all such share.
+    /// A client without a session, over the link that all such clients share.
     Stateless(Link),
 }
 
-/// What is asked.
+/// The content of a POST.
 pub(crate) enum Asked {
     /// A single request.
     Request {
-        /// Its id.
+        /// The request's id.
         id: RequestId,
-        /// Whether it is still to be answered.
+        /// Whether the response is still to come.
         is_due: bool,
-        /// What has to be known of it.
+        /// How the request is treated.
         kind: RequestKind,
     },
-    /// A batch with so many requests still to be answered.
+    /// A batch, with the number of its requests still to be answered.
     Batch(usize),
     /// Nothing that has an answer.
     Nothing,
 }
 
-/// What has to be known of a request.
+/// Requests that are treated differently.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum RequestKind {
-    /// Nothing.
+    /// Any other request.
     Plain,
-    /// `subscriptions/listen`, which is answered when one side has enough of it.
+    /// `subscriptions/listen`, which is answered when either side ends it.
     Subscription,
-    /// `tools/list` of a stateless client: the answer tells this one which arguments are mirrored.
+    /// `tools/list` of a stateless client: the answer shows which of this client's arguments are mirrored.
     ToolList(Option<SessionOwner>),
 }
 
-/// What comes next of an exchange.
+/// The next event of an exchange.
 pub(crate) enum Step {
     /// A message before the response.
     Interim(Message),
     /// A response.
     Response(Message),
-    /// Instead of the response, a failure.
+    /// A failure instead of the response.
     Failed(CallError),
-    /// Nothing more.
+    /// The end.
     Ended,
 }
 
@@ -107,7 +107,7 @@ impl Asked {
         Self::Request { id, is_due: true, kind }
     }
 
-    /// How many responses are to come.
+    /// The number of responses that are still to come.
     pub(crate) fn due(&self) -> usize {
         match self {
             Self::Request { is_due, .. } => usize::from(*is_due),
@@ -116,7 +116,7 @@ impl Asked {
         }
     }
 
-    /// The id of the one request that failures answer.
+    /// The id of the single request, which failures answer.
     pub(crate) fn id(&self) -> Option<&RequestId> {
         match self {
             Self::Request { id, .. } => Some(id),
@@ -148,7 +148,7 @@ impl Exchange {
         Self { endpoint, caller, asked, control, ticket: None, reply, is_over: false }
     }
 
-    /// The client's session, if it is in one or gets one.
+    /// The client's session, if it has or gets one.
     pub(crate) fn session(&self) -> Option<&Arc<Session>> {
         match &self.caller {
             Caller::Session(session) | Caller::Opening { session, .. } => Some(session),
@@ -185,7 +185,7 @@ impl Exchange {
         }
     }
 
-    /// A session is open once the upstream has agreed, and not at all if it has not.
+    /// Opens the session if the upstream has agreed; ends it otherwise.
     fn settle_opening(&mut self, is_result: bool, answer: &Message) {
         let Caller::Opening { session, is_announced, .. } = &self.caller else { return };
         if !is_result {
@@ -204,7 +204,7 @@ impl Exchange {
         }
     }
 
-    /// Makes the session known before the upstream has agreed, since its client may have to answer the upstream first.
+    /// Registers the session before the upstream has agreed, since its client may have to answer the upstream first.
     pub(crate) fn announce(&mut self) {
         if let Caller::Opening { session, is_announced, .. } = &mut self.caller {
             self.endpoint.sessions.insert(Arc::clone(session));
@@ -221,8 +221,8 @@ impl Exchange {
         }
     }
 
-    /// "The server **MUST NOT** send independent JSON-RPC _requests_ on this stream" (2026-07-28,
-    /// basic/transports/streamable-http, Receiving Messages): an upstream that does is told so.
+    /// Refuses a request of an upstream: "The server **MUST NOT** send independent JSON-RPC _requests_ on this stream" (2026-07-28,
+    /// basic/transports/streamable-http, Receiving Messages).
     fn refuse(&self, request: &Message) -> bool {
         let Caller::Stateless(link) = &self.caller else { return false };
         let reason = Reason::InvalidAnswer("servers must not send requests in this revision".into());
@@ -238,7 +238,7 @@ impl Exchange {
         self.is_over
     }
 
-    /// Gives the call up or lets it go on alone, as the revision has it.
+    /// Cancels the call or lets it continue alone, depending on the revision.
     fn leave(&mut self) {
         match &self.caller {
             Caller::Session(session) if !self.is_over => {

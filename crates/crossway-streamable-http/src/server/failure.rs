@@ -7,10 +7,10 @@ use super::limits::RETRY_AFTER;
 
 /// The status of a call that failed in a session, after the session was opened.
 ///
-/// The call has failed and not the exchange: its error is its response, as the specification asks for one ("the server
+/// Only the call has failed, not the exchange: the error is its response, as the specification asks for one ("the server
 /// **MUST** either return `Content-Type: text/event-stream` [...] or `Content-Type: application/json`", 2025-11-25,
-/// basic/transports). Clients take any other status for the end of more than the call: Python's SDK 1 ends its whole
-/// session with all other calls in flight. 404 is meant that way.
+/// basic/transports). Clients treat any other status as the end of more than the call: Python's SDK 1 ends its whole
+/// session with all other calls in flight. 404 means exactly that.
 pub(crate) fn status_in_session(error: &CallError) -> StatusCode {
     match error.reason() {
         Reason::SessionEnded => StatusCode::NOT_FOUND,
@@ -18,20 +18,20 @@ pub(crate) fn status_in_session(error: &CallError) -> StatusCode {
     }
 }
 
-/// The status of what failed otherwise (stateless requests, `initialize`, what has no answer), and when to try again,
+/// The status of any other failure (stateless requests, `initialize`, messages without an answer), and the time until a retry,
 /// in seconds.
 ///
-/// | what went wrong | status |
+/// | failure | status |
 /// |---|---|
 /// | the upstream has ended the session | 404: the client initializes a new one |
 /// | the upstream speaks legacy revisions only | 400: clients of both eras fall back to `initialize` |
 /// | the caller's own quota is used up | 429 with `Retry-After` |
-/// | a bound on our side, or we are closing | 503 with `Retry-After` |
-/// | the upstream refused for its load: 429, 503 | the same, with its `Retry-After` |
-/// | the upstream refused for another reason | 502. Also when it was 401 or 403: it is our credentials that it did not like, and the client's own authorization would not help |
+/// | a limit of the gateway, or it is closing | 503 with `Retry-After` |
+/// | the upstream refused because of its load: 429, 503 | the same, with its `Retry-After` |
+/// | the upstream refused for another reason | 502. Also 401 and 403: our credentials failed, and the client's own would not help |
 /// | no answer in time | 504 |
-/// | it can't be reached, and is known to be left alone for some time | 503 with `Retry-After` |
-/// | it can't be reached otherwise, went away, or answered what is no answer | 502 |
+/// | the upstream can't be reached, and gets no calls for a known time | 503 with `Retry-After` |
+/// | the upstream can't be reached otherwise, ended, or gave an invalid answer | 502 |
 pub(crate) fn status_of(error: &CallError) -> (StatusCode, Option<u64>) {
     match error.reason() {
         Reason::SessionEnded => (StatusCode::NOT_FOUND, None),

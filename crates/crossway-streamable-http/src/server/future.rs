@@ -22,19 +22,19 @@ use super::{Body, Limits, answer};
 ///
 /// # Cancel safety
 ///
-/// Dropping it cancels its call in modern revisions. In legacy ones the call goes on by itself, since "disconnection
+/// Dropping it cancels its call in modern revisions. In legacy ones the call continues, since "disconnection
 /// **SHOULD NOT** be interpreted as the client cancelling its request" (2025-11-25, basic/transports).
 #[pin_project]
 pub struct ResponseFuture<B> {
     #[pin]
     state: State<B>,
-    /// The page that may read the response.
+    /// The page's origin, which may read the response.
     page: CorsOrigin,
 }
 
 #[pin_project(project = StateNow)]
 enum State<B> {
-    /// The response is known; of the request's body there may be a rest to throw away.
+    /// The response is known; the rest of the request's body may still have to be thrown away.
     Answered {
         response: Option<Response<Body>>,
         #[pin]
@@ -61,7 +61,7 @@ impl<B: http_body::Body<Data: Buf>> ResponseFuture<B> {
         expects_continue: bool,
     ) -> Self {
         let has_body = !body.is_end_stream();
-        // Whoever waits for `100 Continue` has not sent its body, and need not.
+        // A client that waits for `100 Continue` has not sent its body, and need not.
         let budget = if expects_continue { 0 } else { DISCARD };
         let intake = Intake::new(body, limits.message.message_bytes, budget, limits.body_idle);
         let state = match routed {
@@ -122,7 +122,7 @@ impl<B: http_body::Body<Data: Buf>> State<B> {
     }
 }
 
-/// The response, once there is something to tell, or once the client has waited long enough.
+/// Polls for the response, which starts once there is something to send, or after the client has waited long enough.
 fn poll_waiting(
     waiting: &mut Option<Waiting>,
     mut timer: Pin<&mut Option<Sleep>>,

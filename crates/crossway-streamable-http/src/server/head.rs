@@ -16,11 +16,11 @@ use super::post::Post;
 use super::session::{EventId, Session, SessionId, StreamKind};
 use super::{Body, answer};
 
-/// What becomes of a request whose head is known.
+/// The decision on a request after its head.
 pub(crate) enum Routed {
-    /// Its body decides.
+    /// A POST, which needs its body.
     Post(Post),
-    /// It is answered already.
+    /// The request is answered already.
     Answered(Response<Body>),
 }
 
@@ -31,10 +31,10 @@ pub(crate) const LEGACY: &[Revision] =
 /// The revisions without sessions.
 pub(crate) const MODERN: &[Revision] = &[Revision::V2026_07_28];
 
-/// The methods that there are.
+/// The allowed methods.
 const METHODS: &str = "GET, POST, DELETE";
 
-/// Decides what becomes of a request, and which page may read the answer.
+/// Routes a request, and determines which page may read the answer.
 pub(crate) fn route(endpoint: &Arc<Endpoint>, parts: Parts) -> (Routed, CorsOrigin) {
     if let Err(refusal) = check(endpoint, &parts) {
         return (Routed::Answered(answer::refusal(&refusal, None)), CorsOrigin::default());
@@ -47,7 +47,7 @@ pub(crate) fn route(endpoint: &Arc<Endpoint>, parts: Parts) -> (Routed, CorsOrig
     (routed, page)
 }
 
-/// Decides what becomes of a request that may be made.
+/// Routes a request that passed the checks.
 fn by_method(endpoint: &Arc<Endpoint>, parts: Parts) -> Routed {
     let answered = match parts.method {
         Method::POST => match Post::new(endpoint, parts) {
@@ -69,7 +69,7 @@ fn by_method(endpoint: &Arc<Endpoint>, parts: Parts) -> Routed {
     Routed::Answered(answered.unwrap_or_else(|refusal| answer::refusal(&refusal, None)))
 }
 
-/// Checks what every request has to keep to, whatever its method.
+/// Checks the rules for every request, whatever its method.
 fn check(endpoint: &Endpoint, parts: &Parts) -> Result<(), Refusal> {
     let bytes =
         parts.headers.iter().fold(0, |bytes, (name, value)| bytes + name.as_str().len() + value.len());
@@ -85,16 +85,16 @@ fn check(endpoint: &Endpoint, parts: &Parts) -> Result<(), Refusal> {
     endpoint.origins.check(&parts.headers, &host)
 }
 
-/// The revision that the header names, if it names one that we know.
+/// The revision in the header, if it is a known one.
 pub(crate) fn said_version(headers: &HeaderMap) -> Option<Revision> {
     headers.get(&MCP_PROTOCOL_VERSION).and_then(|version| Revision::parse(version.to_str().ok()?))
 }
 
-/// The session that a request belongs to; `None` if it names none.
+/// The session that a request belongs to; `None` if the request has no session id.
 ///
 /// # Errors
 ///
-/// 400 for what can't be an id, 404 for a session that there is not, or that belongs to somebody else.
+/// 400 for an invalid id, 404 for an unknown session or another owner's.
 pub(crate) fn find_session(endpoint: &Arc<Endpoint>, parts: &Parts) -> Result<Option<Arc<Session>>, Refusal> {
     let Some(id) = session_rules::session_id(&parts.headers)? else { return Ok(None) };
     if let Some(session) = find_by_id(endpoint, id, parts) {
@@ -104,7 +104,7 @@ pub(crate) fn find_session(endpoint: &Arc<Endpoint>, parts: &Parts) -> Result<Op
     handles.find(endpoint, id, &parts.extensions).map(Some)
 }
 
-/// The session with an id of this process's own.
+/// The session with a random id of this process.
 fn find_by_id(endpoint: &Endpoint, id: &str, parts: &Parts) -> Option<Arc<Session>> {
     let owner = extension_of::<SessionOwner>(&parts.extensions);
     let session = endpoint.sessions.find(SessionId::parse(id.as_bytes())?)?;
@@ -124,7 +124,7 @@ pub(crate) fn check_version(headers: &HeaderMap, session: &Session) -> Result<()
     }
 }
 
-/// GET: opens a stream for what belongs to no call, or takes up a stream that broke.
+/// GET: opens a stream for messages outside calls, or resumes a broken stream.
 fn listen(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Response<Body>, Refusal> {
     let session = find_session(endpoint, &parts)?.ok_or_else(session_rules::missing)?;
     check_version(&parts.headers, &session)?;
@@ -147,7 +147,7 @@ fn listen(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Response<Body>, Refu
         let mut streams = session.streams();
         match last.and_then(|last| streams.take_up(last)) {
             Some((ticket, _)) => (ticket, false),
-            // A standing stream of which nothing is kept is as good as a new one.
+            // A standing stream without kept events is replaced by a new one.
             None => (streams.open(StreamKind::Standing), true),
         }
     };
@@ -176,7 +176,7 @@ fn end(endpoint: &Endpoint, parts: &Parts) -> Result<Response<Body>, Refusal> {
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-/// The refusal of what would outlast an endpoint that is drained.
+/// The refusal of requests that would outlast a draining endpoint.
 pub(crate) fn draining() -> Refusal {
     Refusal::new(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -185,7 +185,7 @@ pub(crate) fn draining() -> Refusal {
     )
 }
 
-/// The refusal of a session for which there is no room.
+/// The refusal of a new session when there are too many.
 pub(crate) fn too_many_sessions() -> Refusal {
     Refusal::new(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -194,7 +194,7 @@ pub(crate) fn too_many_sessions() -> Refusal {
     )
 }
 
-/// The refusal of a session that can't be named.
+/// The refusal of a session for which no id could be made.
 pub(crate) fn no_randomness() -> Refusal {
     Refusal::new(
         StatusCode::SERVICE_UNAVAILABLE,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::limits::BODY_RESERVE;
 
-/// Collects a body, up to a limit, as long as it makes progress. What comes in one piece is not copied.
+/// Collects a body, up to a limit, as long as it makes progress. A body in one piece is not copied.
 #[pin_project]
 pub(crate) struct Intake<B> {
     #[pin]
@@ -19,13 +19,13 @@ pub(crate) struct Intake<B> {
     first: Bytes,
     rest: BytesMut,
     limit: usize,
-    /// Nothing is kept: the body is read to its end only so that the answer to it is not lost when the connection is
-    /// reset under what still comes.
+    /// Nothing is kept: the body is read to its end only so that the answer is not lost when the connection is reset under the
+    /// remaining data.
     is_refused: bool,
-    /// How much may be read and thrown away.
+    /// The most bytes that may still be read and thrown away.
     budget: usize,
     idle: Duration,
-    /// Set once the body is waited for.
+    /// Set once the body has to be waited for.
     #[pin]
     timer: Option<Sleep>,
     has_progressed: bool,
@@ -34,29 +34,29 @@ pub(crate) struct Intake<B> {
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IntakeError {
-    /// It is longer than allowed.
+    /// The body is longer than allowed.
     TooLong,
-    /// It stopped coming.
+    /// No data came for too long.
     Stalled,
-    /// It ended before its end.
+    /// The body ended too early.
     Broken,
 }
 
 impl<B: Body<Data: Buf>> Intake<B> {
-    /// Reads up to `limit` bytes; what is longer is read and thrown away, as far as `budget` goes.
+    /// Reads up to `limit` bytes; a longer body is read and thrown away, up to `budget` bytes.
     pub(crate) fn new(body: B, limit: usize, budget: usize, idle: Duration) -> Self {
         let is_refused = body.size_hint().lower() > limit as u64;
         let (first, rest) = (Bytes::new(), BytesMut::new());
         Self { body, first, rest, limit, is_refused, budget, idle, timer: None, has_progressed: false }
     }
 
-    /// Throws the body away, whatever it is.
+    /// Throws the body away, whatever its length.
     pub(crate) fn refused(mut self) -> Self {
         self.is_refused = true;
         self
     }
 
-    /// The whole body.
+    /// Polls for the whole body.
     pub(crate) fn poll_collect(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -95,7 +95,7 @@ impl<B: Body<Data: Buf>> Intake<B> {
         }
     }
 
-    /// The next piece, `None` at the end.
+    /// Polls for the next piece, `None` at the end.
     fn poll_data(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<B::Data>, IntakeError>> {
         let mut this = self.project();
         loop {
@@ -104,7 +104,7 @@ impl<B: Body<Data: Buf>> Intake<B> {
                     *this.has_progressed = true;
                     match frame.into_data() {
                         Ok(data) => return Poll::Ready(Ok(Some(data))),
-                        // Trailers, of which MCP knows none.
+                        // Trailers, which MCP does not use.
                         Err(_) => continue,
                     }
                 }
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// A body in pieces; it stays open when `is_open`.
+    /// A body in pieces; it stays open if `is_open`.
     struct Pieces {
         pieces: VecDeque<Bytes>,
         is_open: bool,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Tells when nothing has been sent for a period.
+/// Signals when nothing has been sent for a period.
 pub(crate) struct KeepAlive {
     period: Duration,
     last: Instant,
@@ -19,12 +19,12 @@ impl KeepAlive {
         Self { period, last, timer: Box::pin(sleep_until(last + period)) }
     }
 
-    /// Something is sent. The timer is not touched: it looks when it fires.
+    /// Records that something is sent. The timer is left alone: it checks when it fires.
     pub(crate) fn sent(&mut self) {
         self.last = Instant::now();
     }
 
-    /// Ready when a period has passed since the last sign of life.
+    /// Ready when a period has passed since the last sent data.
     pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));

@@ -28,7 +28,7 @@ impl Stop {
     }
 }
 
-/// One that waits for the signal.
+/// A watcher of the signal.
 pub(crate) struct Watch {
     stop: Arc<Stop>,
     key: Option<usize>,
@@ -39,9 +39,9 @@ impl Watch {
         Self { stop: Arc::clone(stop), key: None }
     }
 
-    /// Whether the signal was given; if not, `cx` is woken when it is.
+    /// Whether the signal was given; if not, wakes `cx` when it is.
     pub(crate) fn poll_stopped(&mut self, cx: &Context<'_>) -> bool {
-        // Asked with the lock held, so that the signal is not given between the question and the entry.
+        // Checked under the lock, so that the signal cannot come between the check and the registration.
         let mut watchers = self.stop.watchers();
         if self.stop.is_stopped() {
             self.key = None;

@@ -13,28 +13,28 @@ use serde_json::value::RawValue;
 use super::limits::{ALL_TOOLS, TOOLS};
 use crossway_service::SessionOwner;
 
-/// The tools of the stateless clients' upstream that mirror arguments, as each caller was told of them.
+/// The tools of the stateless clients' upstream that mirror arguments, for each caller as its own lists showed them.
 ///
 /// "Any server that processes the message body **MUST** validate that encoded header values [...] match the
-/// corresponding values in the request body" (2026-07-28, basic/transports/streamable-http). An upstream that is not
-/// behind HTTP can't, so it is done here; a tool of which no list has told yet passes. Callers may see different lists, and
-/// what another's has in it is not theirs to know.
+/// corresponding values in the request body" (2026-07-28, basic/transports/streamable-http). An upstream that is not behind HTTP
+/// cannot do so, so it is done here; a tool that no list has shown yet passes. Callers may see different lists, and must not learn
+/// from another's.
 #[derive(Default)]
 pub(crate) struct Tools(RwLock<Told>);
 
 #[derive(Default)]
 struct Told {
     callers: HashMap<Option<SessionOwner>, OfCaller>,
-    /// How many tools all of them have.
+    /// The number of tools of all callers.
     tools: usize,
-    /// Goes on with each list.
+    /// Rises with each list.
     lists: u64,
 }
 
 #[derive(Default)]
 struct OfCaller {
     tools: HashMap<String, Arc<ParamHeaders>>,
-    /// The number of its last list.
+    /// The number of the caller's last list.
     list: u64,
 }
 
@@ -52,10 +52,10 @@ struct Tool<'a> {
 }
 
 impl Tools {
-    /// Looks at an answer to a caller's `tools/list`. Tools with invalid annotations are as good as tools without.
+    /// Learns from an answer to a caller's `tools/list`. Tools with invalid annotations count as tools without.
     pub(crate) fn learn(&self, caller: Option<&SessionOwner>, answer: &Message) {
         let Some(list) = answer.result() else { return };
-        // Few lists have annotations, and the others need no reading unless they take one back.
+        // Few lists have annotations, and others need no reading unless they replace one with annotations.
         if memchr::memmem::find(list, b"x-mcp-header").is_none() && !self.knows(caller) {
             return;
         }
@@ -95,7 +95,7 @@ impl Tools {
 
 impl Told {
     fn of(&self, caller: Option<&SessionOwner>) -> Option<&OfCaller> {
-        // Mostly there is nobody.
+        // Most often there are no callers.
         if self.callers.is_empty() { None } else { self.callers.get(&caller.cloned()) }
     }
 

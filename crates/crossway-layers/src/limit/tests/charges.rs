@@ -1,4 +1,4 @@
-//! What a call counts for, and what takes its turns first.
+//! Which quotas a call is charged to, and in which order it takes turns.
 
 use super::*;
 
@@ -21,7 +21,7 @@ async fn a_user_over_its_own_quota_uses_up_nothing_of_its_tenants() {
     refused(ask(&link, "carol")).await;
 }
 
-/// A tenant's calls and those of one tool, the tenant's first.
+/// A tenant's quota and a tool's, the tenant's first.
 fn wide_and_narrow(wide: Quota, narrow: Quota) -> LimitLayer {
     let quotas = move |call: &Call| -> QuotaList {
         match call.request().and_then(|request| request.name()).as_deref() {
@@ -79,7 +79,7 @@ fn what_is_given_back_was_never_used() {
     assert_eq!(bucket.check_one(now), Err(Duration::from_secs(30)));
     bucket.give_back_one();
     assert_eq!(bucket.check_one(now), Ok(()));
-    // Later it is no credit.
+    // Later it gives no credit.
     let later = now + Duration::from_secs(600);
     bucket.give_back_one();
     bucket.charge_one(later);
@@ -119,7 +119,7 @@ async fn a_debt_is_kept_until_it_is_paid() {
     server.answer(&id, &format!("\"{}\"", "x".repeat(7200)));
     response(reply).await.unwrap();
     tokio::time::advance(Duration::from_secs(5400)).await;
-    // Who comes now has no place, and alice is where she was.
+    // A newcomer gets no place, and alice's debt is kept.
     refused(ask(&link, "bob")).await;
     let error = refused(ask(&link, "alice")).await;
     assert!(error.retry_after_seconds().is_some_and(|seconds| seconds > 1700), "{error:?}");

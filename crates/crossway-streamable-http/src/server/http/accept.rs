@@ -1,4 +1,4 @@
-//! What is put between a socket and HTTP, such as TLS.
+//! Layers between a socket and HTTP, such as TLS.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,14 +7,14 @@ use http::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// Makes of a TCP connection what HTTP is spoken on.
+/// Turns a TCP connection into the stream that carries HTTP.
 ///
-/// It runs on the connection's own task, and has to bound its time itself: until it is done, nothing else does.
+/// Runs on the connection's own task, and has to limit its own time: no other timeout applies until it is done.
 pub trait Accept: Clone + Send + 'static {
-    /// What HTTP is spoken on.
+    /// The stream that carries HTTP.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Takes a connection that came from an address; `None` closes it.
+    /// Accepts a connection from an address; `None` closes it.
     fn accept(
         &self,
         stream: TcpStream,
@@ -22,11 +22,11 @@ pub trait Accept: Clone + Send + 'static {
     ) -> impl Future<Output = Option<Accepted<Self::Io>>> + Send;
 }
 
-/// A connection on which HTTP can be spoken.
+/// A connection that is ready for HTTP.
 pub struct Accepted<I> {
-    /// What it is spoken on.
+    /// The stream that carries HTTP.
     pub io: I,
-    /// What is known of the connection: each request gets it among its extensions. `None` costs nothing.
+    /// Data about the connection, added to the extensions of each request. `None` costs nothing.
     pub known: Option<Extensions>,
 }
 
@@ -36,7 +36,7 @@ impl<I> fmt::Debug for Accepted<I> {
     }
 }
 
-/// Nothing in between, and nothing known of connections.
+/// Plain TCP: no layer in between, and no data about connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Plain;
 

@@ -1,4 +1,4 @@
-//! Counts the requests in flight: on a connection, and on all of a server.
+//! Counts the requests in flight: per connection, and of the whole server.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use pin_project::pin_project;
 use tokio::sync::Notify;
 use tower_service::Service;
 
-/// The requests of a server that came before it was asked to end, if it waits for them.
+/// Counts a server's requests that came before its shutdown, if the server waits for them.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     is_counting: AtomicBool,
@@ -24,7 +24,7 @@ impl Requests {
         Self { is_counting: AtomicBool::new(is_counting), ..Self::default() }
     }
 
-    /// From now on requests are not waited for. Ready when those that are in flight have ended.
+    /// Stops counting new requests. Ready when the counted ones have ended.
     pub(super) async fn end(&self) {
         self.is_counting.store(false, Ordering::SeqCst);
         while self.in_flight.load(Ordering::SeqCst) > 0 {
@@ -32,7 +32,7 @@ impl Requests {
         }
     }
 
-    /// Whether a request that begins now is waited for, and then counted.
+    /// Counts a request that begins now, if it is waited for; returns whether it is.
     fn begin(&self) -> bool {
         let is_counted = self.is_counting.load(Ordering::Relaxed);
         if is_counted {
@@ -61,14 +61,14 @@ impl Activity {
         Self { of_all, ..Self::default() }
     }
 
-    /// How many requests there have been, to the ends of their responses; `None` while one is in flight.
+    /// The number of completed requests, up to the ends of their responses; `None` while one is in flight.
     pub(super) fn ended(&self) -> Option<usize> {
         let ended = self.ended.load(Ordering::Relaxed);
         (ended == self.begun.load(Ordering::Relaxed)).then_some(ended)
     }
 }
 
-/// One request that is in flight.
+/// One request in flight.
 struct InFlight {
     activity: Arc<Activity>,
     is_waited_for: bool,
@@ -83,8 +83,8 @@ impl Drop for InFlight {
     }
 }
 
-/// A service whose requests are counted, from their heads to the ends of their responses, and told what is known of
-/// their connection.
+/// Counts a service's requests, from their heads to the ends of their responses, and adds data about their connection to
+/// them.
 pub(super) struct Counted<S> {
     service: S,
     activity: Arc<Activity>,

@@ -17,7 +17,7 @@ use super::limits::{HEAD_BYTES_AT_LEAST, HTTP2_PING, HTTP2_PONG};
 use super::stall::Unstalled;
 use super::{HttpLimits, HttpService};
 
-/// Serves a connection, of which each request is told what is `known`, until it ends, is idle or not read for too long, or `shutdown` is ready and its requests are answered.
+/// Serves a connection until it ends, is idle or unread too long, or, after `shutdown`, has answered its requests, which get `known`.
 pub(super) async fn serve<S: HttpService>(
     io: impl Read + Write + Unpin + Send + 'static,
     known: Option<Extensions>,
@@ -27,7 +27,7 @@ pub(super) async fn serve<S: HttpService>(
     shutdown: impl Future<Output = ()>,
 ) {
     let mut http = Builder::new(TokioExecutor::new());
-    // hyper's own timer for heads is set anew for each request, and misses connections that say nothing at all.
+    // hyper's own timer for heads is reset for each request, and misses connections that send nothing at all.
     http.http1().header_read_timeout(None).max_buf_size(limits.head_bytes.max(HEAD_BYTES_AT_LEAST));
     http.http2()
         .timer(TokioTimer::new())
@@ -74,7 +74,7 @@ pub(super) async fn serve<S: HttpService>(
     .await;
 }
 
-/// An error with its causes. hyper's do not repeat what the client sent.
+/// An error with its causes. hyper's errors do not repeat what the client sent.
 fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

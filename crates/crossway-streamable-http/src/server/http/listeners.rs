@@ -1,4 +1,4 @@
-//! Sockets that listen, served as one.
+//! Several listening sockets, served as one.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,12 +7,12 @@ use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// One socket that listens, or several, which share all bounds: an IPv4 and an IPv6 address of one server, for example.
+/// One or several listening sockets that share all limits, such as a server's IPv4 and IPv6 addresses.
 #[derive(Debug)]
 pub struct Listeners {
     first: TcpListener,
     more: Vec<TcpListener>,
-    /// Which of them is asked first the next time, so that none is passed over while another is busy.
+    /// The socket that is polled first next time, so that none is starved by a busy one.
     next: usize,
 }
 
@@ -23,23 +23,23 @@ impl From<TcpListener> for Listeners {
 }
 
 impl Listeners {
-    /// With one more.
+    /// Adds a socket.
     #[must_use]
     pub fn and(mut self, listener: TcpListener) -> Self {
         self.more.push(listener);
         self
     }
 
-    /// The address of the first.
+    /// The address of the first socket.
     ///
     /// # Errors
     ///
-    /// When the system does not tell it.
+    /// When the system does not report it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.first.local_addr()
     }
 
-    /// The next connection of any of them.
+    /// Accepts the next connection of any socket.
     ///
     /// # Cancel safety
     ///

@@ -1,8 +1,8 @@
-//! An HTTP server for any service: the accept loop and its bounds.
+//! An HTTP server for any service: the accept loop and its limits.
 //!
-//! Nothing in here knows MCP. Three things are done that hyper leaves to others: a connection that says nothing, or not
-//! enough, is closed, by one timer per connection rather than per request; so is one whose client does not read; and all
-//! connections are drained when the server is to end.
+//! This module is independent of MCP. It does three things that hyper leaves to others: it closes connections that send nothing, or
+//! not enough, with one timer per connection rather than per request; it closes connections whose client does not read; and it
+//! drains all connections on shutdown.
 
 mod accept;
 mod activity;
@@ -33,14 +33,14 @@ pub use accept::{Accept, Accepted, Plain};
 pub use limits::HttpLimits;
 pub use listeners::Listeners;
 
-/// What HTTP connections are served with: a `tower` service that is always ready and never fails.
+/// A service for HTTP connections: a `tower` service that is always ready and never fails.
 pub trait HttpService:
     Service<Request<Incoming>, Response = Response<Self::Body>, Error = Infallible, Future: Send>
     + Clone
     + Send
     + 'static
 {
-    /// The body of its responses.
+    /// The body of the responses.
     type Body: http_body::Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 }
 
@@ -53,11 +53,11 @@ where
     type Body = B;
 }
 
-/// Serves HTTP/1.1 and HTTP/2 connections from `listener` until `shutdown` is ready and all of them have ended.
+/// Serves HTTP/1.1 and HTTP/2 connections from `listener` until `shutdown` is ready and all connections have ended.
 ///
-/// Then connections are accepted until the requests that are in flight have been answered, for an answer may wait for what its client
-/// sends in another request. From there on no more are accepted, idle ones are closed, and the others once their requests are
-/// answered. How long that may take is the caller's to bound: dropping the future closes them at once.
+/// After `shutdown`, connections are accepted until the requests in flight have been answered, as an answer may need another request of
+/// its client. From then on no more are accepted; idle connections are closed at once, the others once their requests are
+/// answered. The caller has to limit that time: dropping the future closes them at once.
 ///
 /// # Cancel safety
 ///
@@ -71,12 +71,12 @@ pub async fn serve<S: HttpService>(
     serve_with(listener, Plain, service, limits, shutdown).await;
 }
 
-/// The same for one listener or [several](Listeners), with something between the sockets and HTTP: TLS, for example. Connections count against the limit from
-/// the moment they are there.
+/// Like [`serve`], for one listener or [several](Listeners), with a layer between the sockets and HTTP, such as TLS. Connections count
+/// against the limit as soon as they are accepted.
 ///
 /// # Cancel safety
 ///
-/// As of [`serve`].
+/// As for [`serve`].
 pub async fn serve_with<A: Accept, S: HttpService>(
     listeners: impl Into<Listeners>,
     accept_by: A,
@@ -124,7 +124,7 @@ pub async fn serve_with<A: Accept, S: HttpService>(
             Err(error) if is_of_one_connection(&error) => debug!(%error, "a connection was not accepted"),
             Err(error) => {
                 failures += 1;
-                // What has run out is out for a while, and is not told each time.
+                // A resource that has run out stays so for a while: not every failure is logged.
                 if failures.is_power_of_two() {
                     warn!(%error, failures, "connections can't be accepted; trying again soon");
                 }
@@ -137,7 +137,7 @@ pub async fn serve_with<A: Accept, S: HttpService>(
     while connections.join_next().await.is_some() {}
 }
 
-/// The next connection, once there is room for it.
+/// Accepts the next connection, once there is room for it.
 async fn accept(
     listeners: &mut Listeners,
     room: &Arc<Semaphore>,
@@ -147,13 +147,13 @@ async fn accept(
     Ok((stream, from, permit))
 }
 
-/// Whether only this connection is concerned, and the next may go well.
+/// Whether the error concerns this connection only.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Serves one connection, which may be of any kind, until it ends or, once `shutdown` is ready, until its requests are
+/// Serves one connection of any kind until it ends or, once `shutdown` is ready, until its requests are
 /// answered.
 ///
 /// # Cancel safety

@@ -9,8 +9,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::limits::WRITE_STALL;
 
-/// A connection whose writes fail once the client has taken nothing for too long: what waits for it would be held for as long
-/// as it likes. A connection that has nothing to write has no timer.
+/// A connection whose writes fail once the client has read nothing for too long: otherwise, the client could hold what waits for the
+/// writes for as long as it likes. A connection without pending writes has no running timer.
 pub(super) struct Unstalled<I> {
     io: I,
     is_stalled: bool,

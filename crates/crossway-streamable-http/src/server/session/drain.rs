@@ -1,7 +1,7 @@
-//! Keeps calls going after their client disconnected.
+//! Continues calls after their client disconnected.
 //!
 //! "Disconnection **SHOULD NOT** be interpreted as the client cancelling its request" (2025-11-25,
-//! basic/transports): what the upstream still has to say is kept, for the client to take up.
+//! basic/transports): the upstream's remaining messages are kept for the client to resume.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -15,8 +15,8 @@ use tracing::debug;
 
 use super::Session;
 
-/// Lets a call go on in the background. With a stream its messages are kept for whoever takes that up; without one
-/// they can't reach anybody any more.
+/// Lets a call continue in the background. With a stream, its messages are kept for a client that resumes it; without one, they
+/// can't reach anybody.
 pub(crate) fn detach(
     session: &Arc<Session>,
     reply: Reply,
@@ -38,7 +38,7 @@ pub(crate) fn detach(
         debug!("a call is cancelled: its client has gone away from too many");
         return finish();
     }
-    // The session outlives a detached call only if it is used otherwise, so that none is kept for ever.
+    // A detached call does not keep its session: only other use does, so that no session is kept forever.
     let session = Arc::downgrade(session);
     runtime.spawn(Drain { session, reply, stream, due, id });
 }
@@ -47,7 +47,7 @@ struct Drain {
     session: Weak<Session>,
     reply: Reply,
     stream: Option<u32>,
-    /// How many responses are to come.
+    /// The number of responses that are still to come.
     due: usize,
     id: Option<RequestId>,
 }
@@ -89,7 +89,7 @@ impl Future for Drain {
     }
 }
 
-/// Tells the upstream that nobody is there to answer it, so that it does not wait.
+/// Tells the upstream that nobody will answer its request, so that it does not wait.
 fn refuse(session: &Session, message: &Message) {
     if message.is_request() {
         let error = CallError::not_sent(Reason::Ended("the client has gone away".into()));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a stream carries.
+/// The content of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamKind {
     /// The answer to a POST.
@@ -33,7 +33,7 @@ impl EventId {
         };
         let (stream, number) = text[1..].split_once('-')?;
         let id = Self { kind, stream: stream.parse().ok()?, number: number.parse().ok()? };
-        // One event, one id: `+1` and `01` are none of ours.
+        // One event, one id: `+1` and `01` are never written here.
         (id.to_string() == text).then_some(id)
     }
 }

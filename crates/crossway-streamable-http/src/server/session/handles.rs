@@ -18,13 +18,13 @@ use crate::server::endpoint::Endpoint;
 use crate::server::head::{check_version, draining, no_randomness, too_many_sessions};
 use crate::server::limits::{ENDED, INITIALIZE};
 
-/// Names sessions by handles, and takes on those that other processes have named.
+/// Issues handles for sessions, and restores sessions of other processes from theirs.
 pub(crate) struct Handles {
     handles: Arc<dyn SessionHandles>,
     ended: Mutex<Ended>,
 }
 
-/// Sessions that have ended before their handles expire, the one that ended first in front.
+/// Sessions that ended before their handles expire; the first ended is in front.
 #[derive(Default)]
 struct Ended {
     known: HashSet<SessionId>,
@@ -36,7 +36,7 @@ impl Handles {
         Self { handles, ended: Mutex::default() }
     }
 
-    /// What a handle is made of: the `params` of `initialize`, unless they are too long.
+    /// The content of a handle: the `params` of `initialize`, unless they are too long.
     pub(crate) fn params_of(initialize: &Message) -> Option<Box<Bytes>> {
         let params = initialize.params().filter(|params| params.len() <= INITIALIZE);
         if params.is_none() {
@@ -45,7 +45,7 @@ impl Handles {
         params.map(|params| Box::new(Bytes::copy_from_slice(params)))
     }
 
-    /// The handle of a session that is being opened; `None` if it has to keep its id.
+    /// Issues the handle of a session that is being opened; `None` if the session has to keep its random id.
     pub(crate) fn issue(&self, session: &Session, params: &Bytes) -> Option<HeaderValue> {
         if session.negotiated.get().is_some() && session.revision().is_none() {
             debug!(
@@ -69,11 +69,11 @@ impl Handles {
         Some(handle)
     }
 
-    /// The session with this handle; it is made anew if it is not here.
+    /// Finds the session of this handle; restores it if it is not in this process.
     ///
     /// # Errors
     ///
-    /// 404 for what does not open, has expired or has ended; 503 when there is no room for it.
+    /// 404 for a handle that does not open, has expired or has ended; 503 when there is no room for the session.
     pub(crate) fn find(
         &self,
         endpoint: &Arc<Endpoint>,
@@ -88,7 +88,7 @@ impl Handles {
                 .filter(|session| session.owner.as_ref() == owner)
                 .ok_or_else(session_rules::unknown);
         }
-        // Held until the session is in the table, so that there is one of it, and none that ends meanwhile.
+        // Locked until the session is in the table, so that it is restored once, and not while it is ended.
         let mut ended = self.ended();
         if ended.has(id) {
             return Err(session_rules::unknown());
@@ -109,11 +109,11 @@ impl Handles {
         Ok(session)
     }
 
-    /// Ends the session with this handle, whether it is here or not.
+    /// Ends the session of this handle, whether it is in this process or not.
     ///
     /// # Errors
     ///
-    /// 404 for what does not open, has expired or has ended already.
+    /// 404 for a handle that does not open, has expired or has ended already.
     pub(crate) fn end(&self, endpoint: &Endpoint, handle: &str, parts: &Parts) -> Result<(), Refusal> {
         let owner = extension_of::<SessionOwner>(&parts.extensions);
         let state = self.open(handle, owner).ok_or_else(session_rules::unknown)?;
@@ -130,7 +130,7 @@ impl Handles {
         Ok(())
     }
 
-    /// Notes that a session has ended, if it has a handle: that opens nothing any more.
+    /// Records that a session has ended, if it has a handle: the handle no longer opens.
     pub(crate) fn note_ended(&self, session: &Session) {
         let until = session.sealed_until.load(Ordering::Relaxed);
         if until != 0 {
@@ -144,7 +144,7 @@ impl Handles {
     }
 
     fn ended(&self) -> MutexGuard<'_, Ended> {
-        // Each step leaves it whole.
+        // Each step leaves it consistent.
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -154,7 +154,7 @@ impl Ended {
         self.known.contains(&id)
     }
 
-    /// Whether that is news.
+    /// Records an ended session. Returns `false` if it was recorded already.
     fn note(&mut self, id: SessionId, until: u64) -> bool {
         let now = seconds(SystemTime::now());
         while self.order.len() >= ENDED || self.order.front().is_some_and(|(_, until)| *until < now) {

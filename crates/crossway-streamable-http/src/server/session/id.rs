@@ -15,7 +15,7 @@ pub(crate) struct SessionId(u128);
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 impl SessionId {
-    /// One that nobody can guess. Fails when the system has no randomness to give.
+    /// Creates an unguessable id. Fails when the system has no randomness.
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         let mut bits = [0; 16];
         getrandom::fill(&mut bits)?;
@@ -27,12 +27,12 @@ impl SessionId {
         Self(number)
     }
 
-    /// Its bits as a number.
+    /// The id as a number.
     pub(crate) fn number(self) -> u128 {
         self.0
     }
 
-    /// Reads what [`to_header`](Self::to_header) wrote; `None` for all else.
+    /// Parses the output of [`to_header`](Self::to_header); `None` for anything else.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         if text.len() != 32 {
             return None;
@@ -55,7 +55,7 @@ impl SessionId {
             .unwrap_or_else(|_| unreachable!("hexadecimal digits are visible ASCII"))
     }
 
-    /// Which of `count` shards it belongs to.
+    /// The id's shard among `count`.
     pub(super) fn shard(self, count: usize) -> usize {
         (self.0 >> 64) as usize % count
     }
@@ -68,13 +68,13 @@ impl std::hash::Hash for SessionId {
 }
 
 impl fmt::Debug for SessionId {
-    /// An id is as good as a password until its session ends.
+    /// Redacted: an id is as good as a password until its session ends.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionId([redacted])")
     }
 }
 
-/// The ids in the table are random, so they need no hashing, whatever ids are looked up.
+/// A hasher that takes the ids as they are: ids in the table are random, whatever ids are looked up.
 #[derive(Default)]
 pub(super) struct Taken(u64);
 

@@ -31,20 +31,20 @@ pub(crate) struct Session {
     pub(crate) owner: Option<SessionOwner>,
     origin: Origin,
     negotiated: OnceLock<Negotiated>,
-    /// The tick in which it was last seen in use.
+    /// The tick in which the session was last found in use.
     used: AtomicU32,
     has_ended: AtomicBool,
-    /// When its handle expires, in seconds of Unix time; 0 while it has none, and is named by its id.
+    /// When the session's handle expires, in seconds of Unix time; 0 while it has none and uses its random id.
     sealed_until: AtomicU64,
     detached: AtomicUsize,
     streams: Mutex<Streams>,
     slot: Slot,
 }
 
-/// What `initialize` ended with.
+/// The result of `initialize`.
 struct Negotiated {
     revision: Option<Revision>,
-    /// The version's name, where it is none that we know.
+    /// The version's name, if it is no known revision.
     unknown: Option<Box<str>>,
 }
 
@@ -75,24 +75,24 @@ impl Session {
         Context::new(self.origin, self.revision())
     }
 
-    /// The revision that was agreed upon; `None` before that, or when it is none that we know.
+    /// The negotiated revision; `None` before that, or when it is no known one.
     pub(crate) fn revision(&self) -> Option<Revision> {
         self.negotiated.get().and_then(|negotiated| negotiated.revision)
     }
 
-    /// Notes the answer to `initialize`. A version is agreed upon once.
+    /// Records the result of `initialize`. Only the first one counts.
     pub(crate) fn negotiate(&self, answer: &Message) {
         debug_assert_eq!(answer.kind(), Kind::Result);
         let version = answer.initialize_version();
         let revision = version.as_deref().and_then(Revision::parse);
         let unknown = version.filter(|_| revision.is_none()).map(|version| version.into());
-        // The handshake makes a session a legacy one, whatever its server calls the revision.
+        // The handshake makes a session a legacy one, whatever revision its server names.
         let revision = revision.map(|revision| revision.min(Revision::LATEST_LEGACY));
         let _ = self.negotiated.set(Negotiated { revision, unknown });
     }
 
-    /// Whether `version` may stand in the `MCP-Protocol-Version` header of the session's requests: a legacy
-    /// revision, or the very version that the server chose.
+    /// Whether `version` is allowed in the `MCP-Protocol-Version` header of the session's requests: a legacy revision, or the
+    /// exact version that the server chose.
     pub(crate) fn speaks(&self, version: &[u8]) -> bool {
         let name = std::str::from_utf8(version).unwrap_or_default();
         let unknown = self.negotiated.get().and_then(|negotiated| negotiated.unknown.as_deref());
@@ -104,13 +104,13 @@ impl Session {
         self.revision().is_some_and(Revision::primes_streams)
     }
 
-    /// Whether its client may send batches: once the revision is known, and if it has them.
+    /// Whether the client may send batches: once the revision is known, and if the revision has them.
     pub(crate) fn allows_batches(&self) -> bool {
         self.revision().is_some_and(Revision::allows_batches)
     }
 
     pub(crate) fn streams(&self) -> MutexGuard<'_, Streams> {
-        // Each step on the streams leaves them whole.
+        // Each step leaves the streams consistent.
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -122,7 +122,7 @@ impl Session {
         self.used.store(now, Ordering::Relaxed);
     }
 
-    /// Whether its client names it by a handle.
+    /// Whether the session's id is a handle.
     pub(crate) fn is_sealed(&self) -> bool {
         self.sealed_until.load(Ordering::Relaxed) != 0
     }
@@ -135,7 +135,7 @@ impl Session {
         now.wrapping_sub(self.used.load(Ordering::Relaxed))
     }
 
-    /// Ends the streams. The table has forgotten the session by then.
+    /// Ends the streams. Returns `false` if they had ended. The session is no longer in the table by then.
     fn end_streams(&self) -> bool {
         let is_first = !self.has_ended.swap(true, Ordering::AcqRel);
         if is_first {

@@ -16,13 +16,13 @@ use super::handles::seconds;
 use super::{Negotiated, Session, SessionId, Slot};
 use crate::server::endpoint::Endpoint;
 
-/// The id of the `initialize` that is sent anew. Its answer goes to nobody else.
+/// The id of the `initialize` that is sent again. Nobody else gets its answer.
 const INITIALIZE: &str = "crossway-session";
 
-/// The link of a session that is being made anew: calls wait until it is, all for the same handshake.
+/// The link of a session that is being restored: all calls wait for the same handshake.
 struct Restored(Shared<BoxFuture<'static, Result<Link, CallError>>>);
 
-/// What the handshake needs to know.
+/// The input of the handshake.
 struct Handshake {
     endpoint: Weak<Endpoint>,
     id: SessionId,
@@ -32,7 +32,7 @@ struct Handshake {
 }
 
 impl Session {
-    /// A session as its handle tells it. Its handshake waits for the first call.
+    /// Creates a session from its handle. Its handshake waits for the first call.
     pub(super) fn restored(
         endpoint: &Arc<Endpoint>,
         state: SessionState,
@@ -62,7 +62,7 @@ impl Session {
 
 impl Connection for Restored {
     fn call(&self, call: Call) -> Reply {
-        // The handshake has told it already.
+        // The handshake has sent it already.
         let is_told = matches!(&call.ask, crossway_service::Ask::Message(message)
             if message.kind() == Kind::Notification && message.is_method("notifications/initialized"));
         match self.0.peek() {
@@ -91,7 +91,7 @@ impl Connection for Restored {
 }
 
 impl Handshake {
-    /// The link, once the server has agreed to what was agreed upon before. What waits for it was not sent if it fails.
+    /// Returns the link, once the server has agreed to the same revision as before. If this fails, waiting calls were not sent.
     async fn run(self) -> Result<Link, CallError> {
         let closing = || CallError::not_sent(Reason::Closing);
         let link = self.endpoint.upgrade().ok_or_else(closing)?.upstream.connect(Scope::Session);
@@ -104,7 +104,7 @@ impl Handshake {
                     session.negotiate(&answer);
                     Ok(link)
                 }
-                // It was ended meanwhile, when there was no link that could have been closed.
+                // The session was ended meanwhile, when there was no link to close.
                 None => {
                     endpoint.sessions.close(&link);
                     Err(CallError::not_sent(Reason::SessionEnded))
@@ -112,7 +112,7 @@ impl Handshake {
             },
             Err(reason) => {
                 match session {
-                    // It can't be what it was: its client has to begin anew.
+                    // The session can't be restored: its client has to begin a new one.
                     Some(session) if reason == Reason::SessionEnded => endpoint.end_session(&session),
                     // The next request tries again.
                     Some(session) => endpoint.sessions.end(&session),
@@ -150,8 +150,8 @@ impl Handshake {
         self.agreed.is_none_or(|agreed| revision == Some(agreed))
     }
 
-    /// "The server **SHOULD NOT** send requests other than pings and logging before receiving the `initialized`
-    /// notification" (2025-11-25, basic/lifecycle, Initialization). Nobody is there for others.
+    /// Answers a ping and refuses other requests: nobody is there to answer. "The server **SHOULD NOT** send requests other than pings and
+    /// logging before receiving the `initialized` notification" (2025-11-25, basic/lifecycle, Initialization).
     async fn answer(&self, link: &Link, request: &Message) {
         let answer = match request.id().filter(|_| request.is_method("ping")) {
             Some(id) => Message::result_of(&id, b"{}"),

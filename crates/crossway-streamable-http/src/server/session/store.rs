@@ -12,7 +12,7 @@ use super::Session;
 use super::id::{AsTaken, SessionId};
 use crate::server::limits::{KEPT_OWNERS, Limits, SWEEP};
 
-/// Lookups of different sessions seldom meet.
+/// Lookups of different sessions seldom contend for a lock.
 const SHARDS: usize = 16;
 
 type Shard = HashMap<SessionId, Arc<Session>, AsTaken>;
@@ -24,31 +24,31 @@ pub(crate) struct Sessions {
     sweeper: OnceLock<()>,
 }
 
-/// The bytes of events that are kept for owners, while they have sessions.
+/// The bytes of kept events per owner with sessions.
 #[derive(Default)]
 struct KeptOf {
     owners: HashMap<SessionOwner, Weak<AtomicUsize>>,
-    /// How many there may be until those are forgotten that have no session any more.
+    /// The number of owners at which those without sessions are removed.
     sweep_at: usize,
 }
 
-/// What all sessions have in common.
+/// The state that all sessions share.
 pub(super) struct Common {
     pub(super) limits: Limits,
-    /// Goes on by one with each round of the sweeper: a clock that costs nothing to read.
+    /// Rises by one with each round of the sweeper: a clock that costs nothing to read.
     tick: AtomicU32,
     sessions: AtomicUsize,
-    /// Whether all sessions were ended: those that come later end at once. Read and written with a shard's lock held.
+    /// Whether all sessions were ended: later ones end at once. Read and written with a shard's lock held.
     is_closed: AtomicBool,
-    /// The bytes of events that are kept.
+    /// The bytes of all kept events.
     pub(super) kept_bytes: AtomicUsize,
-    /// The same for each owner that has a session.
+    /// The same for each owner with a session.
     kept_of: Mutex<KeptOf>,
     closing: AtomicUsize,
     closed: Notify,
 }
 
-/// The place of one session among those that there may be, and among its caller's.
+/// One session's place under the limit of sessions, and under its caller's.
 pub(crate) struct Slot(
     pub(super) Arc<Common>,
     #[expect(dead_code, reason = "it is held")] Option<SessionPermit>,
@@ -72,9 +72,9 @@ impl Common {
         self.tick.load(Ordering::Relaxed)
     }
 
-    /// The bytes of events that are kept for an owner's sessions.
+    /// The counter of kept bytes for an owner's sessions.
     pub(super) fn kept_of(&self, owner: &SessionOwner) -> Arc<AtomicUsize> {
-        // Each step leaves the table whole.
+        // Each step leaves the table consistent.
         let mut kept = self.kept_of.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = kept.owners.get(owner).and_then(Weak::upgrade) {
             return bytes;
@@ -104,12 +104,12 @@ impl Sessions {
         }
     }
 
-    /// How many sessions there are, with those that are being opened.
+    /// The number of sessions, including those that are being opened.
     pub(crate) fn len(&self) -> usize {
         self.common.sessions.load(Ordering::Relaxed)
     }
 
-    /// A place for one more session of a caller, if there is one.
+    /// Reserves a place for one more session of a caller, if there is one.
     pub(crate) fn reserve(&self, share: Option<&SessionLimiter>) -> Option<Slot> {
         let place = match share {
             Some(share) => Some(share.try_acquire()?),
@@ -123,7 +123,7 @@ impl Sessions {
         reserved.is_ok().then(|| Slot(Arc::clone(&self.common), place))
     }
 
-    /// Makes a session known, or ends it: an upstream may agree to one while all are being ended.
+    /// Registers a session, or ends it if all are being ended: an upstream may agree to one meanwhile.
     pub(crate) fn insert(&self, session: Arc<Session>) {
         let mut shard = self.shard(session.id);
         if self.common.is_closed.load(Ordering::Relaxed) {
@@ -139,14 +139,14 @@ impl Sessions {
         Some(session)
     }
 
-    /// Ends a session: it is unknown from now on, its streams end, and its link is closed in the background.
+    /// Ends a session: it becomes unknown, its streams end, and its link is closed in the background.
     pub(crate) fn end(&self, session: &Session) {
         let removed = self.shard(session.id).remove(&session.id);
         self.wind_up(session);
         drop(removed);
     }
 
-    /// Ends a session that is out of the table already, where another one may have its id by now.
+    /// Ends a session that is no longer in the table, where its id may have been reused.
     fn wind_up(&self, session: &Session) {
         if session.end_streams() {
             self.close(&session.link);
@@ -155,7 +155,7 @@ impl Sessions {
 
     /// Closes a link in the background.
     pub(crate) fn close(&self, link: &Link) {
-        // Without a runtime there is nobody to carry a connection either; the link's end closes it.
+        // Without a runtime nothing could carry a connection either; dropping the link closes it.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (closing, common) = (link.close(), Arc::clone(&self.common));
         common.closing.fetch_add(1, Ordering::AcqRel);
@@ -169,7 +169,7 @@ impl Sessions {
         });
     }
 
-    /// Ends all sessions, those that are still being opened too, and waits until the upstreams of those that there are have.
+    /// Ends all sessions, including those being opened, and waits until their upstreams have closed them.
     pub(crate) async fn end_all(&self) {
         for shard in &self.shards {
             let sessions = {
@@ -188,7 +188,7 @@ impl Sessions {
         }
     }
 
-    /// Sees to it that somebody sweeps. Called when there is something to wait for.
+    /// Starts the sweeper if it is not running. Called when there is something to wait for.
     pub(crate) fn keep_swept(self: &Arc<Self>) {
         self.sweeper.get_or_init(|| {
             let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -203,13 +203,13 @@ impl Sessions {
         });
     }
 
-    /// One round: ends sessions that are not used, and drops events that were kept long enough.
+    /// One round: ends unused sessions, and drops events that were kept long enough.
     fn sweep(&self) {
         let now = self.common.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let idle = ticks(self.common.limits.session_idle);
         let mut unused = Vec::new();
         for shard in &self.shards {
-            // None that is found unused may be found by a client before it is ended.
+            // Removed under the lock, so that no client can find an unused session before it is ended.
             unused.extend(lock(shard).extract_if(|_, session| {
                 session.streams().sweep(ticks(self.common.limits.kept_for));
                 // Whoever serves a call or a stream of the session holds it, too.
@@ -236,6 +236,6 @@ fn ticks(time: std::time::Duration) -> u32 {
 }
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    // Insertion and removal leave the table whole.
+    // Insertion and removal leave the table consistent.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

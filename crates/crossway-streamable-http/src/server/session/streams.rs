@@ -1,7 +1,7 @@
 //! A session's streams, and the events kept for resuming them.
 //!
-//! A state machine behind the session's lock: who sends puts messages in and gets frames back, who resumes takes
-//! the frames out again. Time is told in ticks of the sweeper.
+//! A state machine behind the session's lock: a sender puts messages in and gets frames back, a resuming reader takes the frames
+//! out again. Time is measured in ticks of the sweeper.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,10 +21,10 @@ use crate::server::limits::{FLATTEN, OWNERS};
 pub(crate) struct Streams {
     next: u32,
     streams: Vec<Stream>,
-    /// Of all streams, in the order in which they were sent.
+    /// The events of all streams, in the order in which they were sent.
     events: VecDeque<Event>,
     bytes: usize,
-    /// What all sessions of the same owner hold.
+    /// The kept bytes of all sessions of the same owner.
     of_owner: Option<Arc<AtomicUsize>>,
     common: Arc<Common>,
 }
@@ -32,19 +32,19 @@ pub(crate) struct Streams {
 struct Stream {
     number: u32,
     kind: StreamKind,
-    /// How often it was taken up. A reader that has an older count has been replaced.
+    /// How often the stream was resumed. A reader with an older count has been replaced.
     taken_up: u32,
     /// The number of the newest event.
     newest: u32,
-    /// The newest event that its present reader has been given.
+    /// The newest event that its present reader has got.
     read: u32,
     has_reader: bool,
-    /// Nothing more comes.
+    /// Whether no more messages come.
     is_over: bool,
     touched: u32,
     reader: Option<Waker>,
     writer: Option<Waker>,
-    /// What its first reader answers.
+    /// The exchange that feeds the first reader.
     feed: Weak<Exchanging>,
 }
 
@@ -54,7 +54,7 @@ struct Event {
     frame: Slices,
 }
 
-/// The right to read a stream, until somebody else takes it up.
+/// The right to read a stream, until another reader resumes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket {
     pub(crate) kind: StreamKind,
@@ -68,12 +68,12 @@ impl Streams {
         Self { next: 1, streams: Vec::new(), events: VecDeque::new(), bytes: 0, of_owner, common }
     }
 
-    /// Numbers streams from `first` on, so that event ids of another process mean none of them.
+    /// Numbers streams from `first` on, so that event ids of another process match none of them.
     pub(super) fn number_from(&mut self, first: u32) {
         self.next = first;
     }
 
-    /// Opens a stream. Of standing streams the oldest is closed when they are too many.
+    /// Opens a stream. When there are too many standing streams, the oldest is closed.
     pub(crate) fn open(&mut self, kind: StreamKind) -> Ticket {
         if kind == StreamKind::Standing {
             self.make_room(self.common.limits.standing_streams);
@@ -107,10 +107,10 @@ impl Streams {
         }
     }
 
-    /// Takes up a stream behind an event; the present reader, if there is one, is replaced.
+    /// Resumes a stream after an event; the present reader, if there is one, is replaced.
     ///
-    /// `None` when nothing is known of that stream any more. With the ticket comes what the first reader still holds, which has to
-    /// be [let go](Exchanging::let_go) once the streams are not locked: a connection that is stuck in writing does not do so.
+    /// `None` when the stream is not known any more. Also returns the first reader's exchange, which has to be
+    /// [let go](Exchanging::let_go) after the streams are unlocked: a connection that is stuck in writing does not do so.
     pub(crate) fn take_up(&mut self, last: EventId) -> Option<(Ticket, Option<Arc<Exchanging>>)> {
         let now = self.common.now();
         let stream = self.find(last.stream).filter(|stream| stream.kind == last.kind)?;
@@ -119,7 +119,7 @@ impl Streams {
         }
         stream.replace_reader();
         stream.has_reader = true;
-        // What it is fed by is begun anew with its reader.
+        // A standing stream gets a new source with its reader.
         stream.is_over &= stream.kind == StreamKind::Call;
         stream.read = last.number;
         stream.touched = now;
@@ -127,14 +127,14 @@ impl Streams {
         Some((ticket, std::mem::take(&mut stream.feed).upgrade()))
     }
 
-    /// Notes where the messages of a stream come from.
+    /// Sets the exchange that a stream's messages come from.
     pub(crate) fn feed(&mut self, ticket: Ticket, feed: &Arc<Exchanging>) {
         if let Some(stream) = self.find(ticket.stream) {
             stream.feed = Arc::downgrade(feed);
         }
     }
 
-    /// Keeps a message for whoever reads the stream.
+    /// Keeps a message for the stream's reader.
     pub(crate) fn push(&mut self, number: u32, message: &Message) {
         let now = self.common.now();
         let Some(stream) = self.find(number) else { return };
@@ -152,13 +152,13 @@ impl Streams {
         self.evict();
     }
 
-    /// Keeps a message that the stream's reader has, and gives the frame that carries it; `None` when the stream was
-    /// taken up by another reader, who gets it then.
+    /// Keeps a message that the stream's reader has got, and returns its frame; `None` when another reader has resumed the stream,
+    /// which then gets the message.
     pub(crate) fn push_read(&mut self, ticket: Ticket, message: &Message) -> Option<Slices> {
         let Some(stream) = self.find(ticket.stream) else { return Some(frame(None, message)) };
         let is_read = stream.is_read_by(ticket) && stream.read == stream.newest;
         if is_read {
-            // Before it is kept, so that it is not taken for one that is still to be sent.
+            // Set before the message is kept, so that it does not count as unsent.
             stream.read = stream.newest + 1;
         }
         self.push(ticket.stream, message);
@@ -179,13 +179,13 @@ impl Streams {
             this.events.len() > limits.kept_events.max(1)
                 || this.events.len() > 1 && this.bytes > limits.kept_bytes
                 || this.common.kept_bytes.load(Ordering::Relaxed) > limits.kept_bytes_in_all
-                // Who fills what there is for all loses of it, and not who comes next.
+                // An owner who fills the common room loses events, not the next sender.
                 || this.of_owner.as_ref().is_some_and(|of_owner| {
                     of_owner.load(Ordering::Relaxed) > limits.kept_bytes_in_all / OWNERS
                 })
         };
         while !self.events.is_empty() && is_over(self) {
-            // What a reader that is there has still to get goes last.
+            // Events that a present reader has yet to get are dropped last.
             let is_due = |event: &Event| {
                 let of_event = |stream: &&Stream| stream.number == event.stream;
                 self.streams
@@ -211,7 +211,7 @@ impl Streams {
         }
     }
 
-    /// The next frame that a reader has not been given: `None` once there is no more, or when the reader was replaced.
+    /// Polls for the reader's next frame: `None` once there is no more, or when the reader was replaced.
     pub(crate) fn poll_next(&mut self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Option<Slices>> {
         let Some(stream) = self.streams.iter_mut().find(|stream| stream.is_read_by(ticket)) else {
             return Poll::Ready(None);
@@ -224,7 +224,7 @@ impl Streams {
                 wake(&mut stream.writer);
                 return Poll::Ready(Some(event.frame.clone()));
             }
-            // The rest is not kept any more.
+            // The rest is no longer kept.
             stream.read = stream.newest;
         }
         if stream.is_over {
@@ -242,7 +242,7 @@ impl Streams {
         self.find(ticket.stream).is_some_and(|stream| stream.newest > 0)
     }
 
-    /// Ready when a message may be pushed: when nobody reads, since the oldest is dropped then, or when the reader
+    /// Ready when a message may be pushed: when nobody reads, since the oldest event is dropped then, or when the reader
     /// keeps up.
     pub(crate) fn poll_room(&mut self, number: u32, cx: &mut Context<'_>) -> Poll<()> {
         let limits = &self.common.limits;
@@ -261,7 +261,7 @@ impl Streams {
         Poll::Ready(())
     }
 
-    /// Nothing more comes on a stream.
+    /// Marks a stream as finished: no more messages come.
     pub(crate) fn finish(&mut self, number: u32) {
         let now = self.common.now();
         if let Some(stream) = self.find(number) {
@@ -272,7 +272,7 @@ impl Streams {
         self.forget_spent();
     }
 
-    /// A reader has gone away.
+    /// Records that a reader has gone away.
     pub(crate) fn leave(&mut self, ticket: Ticket) {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.is_read_by(ticket)) {
             stream.has_reader = false;
@@ -282,7 +282,7 @@ impl Streams {
         self.forget_spent();
     }
 
-    /// Drops what was kept long enough.
+    /// Drops events that were kept long enough.
     pub(crate) fn sweep(&mut self, kept_ticks: u32) {
         let now = self.common.now();
         let is_stale = |stream: &Stream| {
@@ -305,7 +305,7 @@ impl Streams {
         self.forget_spent();
     }
 
-    /// The session has ended, and with it its standing streams. Calls end by their replies, which say why.
+    /// Ends the session's standing streams. Calls end with their replies, which give the reason.
     pub(crate) fn end(&mut self) {
         for stream in self.streams.iter_mut().filter(|stream| stream.kind == StreamKind::Standing) {
             stream.is_over = true;
@@ -313,7 +313,7 @@ impl Streams {
         }
     }
 
-    /// Forgets streams that nobody can take up: they are read to their end, or have nothing to give.
+    /// Forgets streams that nobody can resume: they are read to their end, or have no events.
     fn forget_spent(&mut self) {
         let events = &self.events;
         self.streams.retain(|stream| {
@@ -349,7 +349,7 @@ impl Stream {
 }
 
 impl Ticket {
-    /// The id of the event that primes the client to take the stream up.
+    /// The id of the priming event, with which the client can resume the stream.
     pub(crate) fn priming(self) -> EventId {
         EventId { kind: self.kind, stream: self.stream, number: 0 }
     }
@@ -361,13 +361,13 @@ fn wake(waker: &mut Option<Waker>) {
     }
 }
 
-/// The frame that carries a message.
+/// The frame of a message.
 pub(crate) fn frame(id: Option<EventId>, message: &Message) -> Slices {
     let frame = match id.and_then(|id| SseEncoder::new().event("message").ok()?.id(&id.to_string()).ok()) {
         Some(event) => event.data(message.chunks()),
         None => SseEncoder::message(message.chunks()),
     };
-    // In one piece it is cheaper, and holds on to none of the buffers that its message came in.
+    // Small frames are cheaper in one piece, and do not keep the buffers of their message alive.
     if frame.len() <= FLATTEN { std::iter::once(frame.into_bytes()).collect() } else { frame }
 }
 

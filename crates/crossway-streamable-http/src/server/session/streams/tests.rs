@@ -1,4 +1,4 @@
-//! Streams against a model of them: plain lists of what was sent.
+//! Tests streams against a model: plain lists of the sent messages.
 
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Wake, Waker};
@@ -33,7 +33,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..80)
 }
 
-/// What a stream should be.
+/// The model of a stream.
 struct Model {
     ticket: Ticket,
     sent: Vec<Bytes>,
@@ -47,7 +47,7 @@ fn message(stream: usize, number: usize) -> Message {
     Message::notification_of("notifications/x", Some(params.as_bytes())).unwrap()
 }
 
-/// Runs the steps. `is_kept` says that the limits let nothing go.
+/// Runs the steps. `is_kept` means that the limits drop nothing.
 fn run(steps: Vec<Step>, limits: Limits, is_kept: bool) -> Result<(), TestCaseError> {
     let common = Arc::new(Common::new(limits));
     let mut streams = Streams::new(Arc::clone(&common), None);
@@ -69,7 +69,7 @@ fn run(steps: Vec<Step>, limits: Limits, is_kept: bool) -> Result<(), TestCaseEr
                 let (sent, read) = (Vec::new(), 0);
                 models.push(Model { ticket, sent, read, is_over: false, has_reader: true });
             }
-            // Nobody says anything on a standing stream that nobody reads.
+            // Nothing is sent on a standing stream without a reader.
             (Step::Push(_, _), Some(model))
                 if !model.is_over && (model.has_reader || model.ticket.kind == StreamKind::Call) =>
             {
@@ -103,7 +103,7 @@ fn run(steps: Vec<Step>, limits: Limits, is_kept: bool) -> Result<(), TestCaseEr
                         prop_assert!(last.number as usize <= model.sent.len());
                         (model.ticket, model.read, model.has_reader) = (ticket, last.number as usize, true);
                     }
-                    // Unknown only if there is nothing to be had from it, now or later.
+                    // Unknown only if nothing can be got from it, now or later.
                     None if is_kept => prop_assert!(
                         last.number as usize > model.sent.len()
                             || model.sent.is_empty()
@@ -125,7 +125,7 @@ fn run(steps: Vec<Step>, limits: Limits, is_kept: bool) -> Result<(), TestCaseEr
                     prop_assert_eq!(&next, &expected);
                 }
                 if let Poll::Ready(Some(frame)) = next {
-                    // Never of another stream, never twice, never backwards.
+                    // Never from another stream, never twice, never backwards.
                     let number = model.sent.iter().position(|sent| *sent == frame);
                     prop_assert!(number.is_some_and(|number| number >= model.read));
                     model.read = number.unwrap_or_default() + 1;
@@ -232,7 +232,7 @@ fn an_owner_with_many_sessions_takes_nothing_that_is_kept_for_others() {
     let mut of_alice = of("alice");
     (0..4).for_each(|_| push(&mut of_alice));
     assert_eq!(kept(&of_alice), 4);
-    // What is gone counts for nobody.
+    // Dropped events count for nobody.
     drop(of_mallory);
     let mut of_mallory = of("mallory");
     (0..4).for_each(|_| push(&mut of_mallory));
