@@ -71,8 +71,9 @@ pub const FILE_LOOK: Duration = Duration::from_secs(1);
 /// (FAT).
 pub const FILE_MOMENT: Duration = Duration::from_secs(2);
 
-/// How long a file, or a source of this program, may take: 5 s. Files are on network shares too.
-pub const SOURCE_TIME: Duration = Duration::from_secs(5);
+/// How long a file, or a source of this program, may take: 4 s. Files are on network shares too. Where a call waits for a list, that is for 5 s,
+/// and a source's failure has to come before.
+pub const SOURCE_TIME: Duration = Duration::from_secs(4);
 
 /// How long it is not said again in the log that the credentials of a rule fail in the same way: a minute.
 pub const SOURCE_TOLD: Duration = Duration::from_secs(60);

@@ -93,8 +93,9 @@ pub const COMPARISONS: usize = 4_000_000;
 /// How long a command may take of which nothing is said: 10 s, for those that ask a network.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a broker may take of which nothing is said: 5 s. A call waits for it.
-pub const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a broker may take of which nothing is said: 4 s. A call waits for it; where it waits for a list too, that is for 5 s, and the
+/// broker's failure has to come before.
+pub const BROKER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long what a command or a broker gave holds, where nothing is said: 60 s, so that a rotated secret is known soon and nobody is asked at
 /// each call.

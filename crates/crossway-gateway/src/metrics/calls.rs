@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crossway_service::CallError;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
+use super::failures::FailureLog;
 use super::{HeldBytes, signed};
 
 /// How a call has ended.
@@ -54,6 +56,7 @@ pub struct CallMeter {
     pub(super) bytes_in_flight: Gauge,
     pub(super) request_bytes: Counter,
     pub(super) reply_bytes: Counter,
+    pub(super) failures: FailureLog,
 }
 
 impl CallMeter {
@@ -98,6 +101,11 @@ impl MeteredCall {
     /// A message of so many bytes has come.
     pub fn replied(&self, bytes: usize) {
         self.meter.reply_bytes.inc_by(bytes as u64);
+    }
+
+    /// The call has failed: the log says why, once in a while.
+    pub fn failed(&self, error: &CallError) {
+        self.meter.failures.failed(error);
     }
 
     /// The call has ended.

@@ -157,11 +157,14 @@ impl Stream for MeteredReply {
                     () => CallOutcome::Ok,
                 }
             }
-            Some(Err(error)) => match error.outcome() {
-                Outcome::NotSent => CallOutcome::NotSent,
-                Outcome::Unknown => CallOutcome::Unknown,
-                Outcome::Answered => CallOutcome::Refused,
-            },
+            Some(Err(error)) => {
+                self.call.as_ref().inspect(|call| call.failed(error));
+                match error.outcome() {
+                    Outcome::NotSent => CallOutcome::NotSent,
+                    Outcome::Unknown => CallOutcome::Unknown,
+                    Outcome::Answered => CallOutcome::Refused,
+                }
+            }
             // It ends without a response only when it was cancelled.
             None => CallOutcome::Cancelled,
         };

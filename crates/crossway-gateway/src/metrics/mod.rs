@@ -4,6 +4,7 @@
 //! proof is what the code names. No user, tool, address or text of a request is ever in one.
 
 mod calls;
+mod failures;
 mod family;
 pub mod limits;
 mod metered;

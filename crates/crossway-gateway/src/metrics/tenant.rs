@@ -9,6 +9,7 @@ use crossway_layers::limit::OverQuota;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::failures::FailureLog;
 use super::family::Value;
 use super::{CallMeter, CallOutcome, Inner, signed};
 
@@ -114,6 +115,7 @@ impl TenantMeter {
             bytes_in_flight: inner.request_bytes_in_flight.with(labels()),
             request_bytes: inner.request_bytes.with(labels()),
             reply_bytes: inner.reply_bytes.with(labels()),
+            failures: FailureLog::new(Arc::clone(&self.name), Arc::clone(&upstream_label)),
         });
         let mut known = self.calls.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(upstream.into()).or_insert(meter))

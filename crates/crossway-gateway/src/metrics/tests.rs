@@ -245,6 +245,59 @@ async fn calls_of_an_upstream_are_recorded_by_tenant_and_outcome() {
     assert_eq!(value(&text, r#"crossway_calls_in_flight{tenant="acme",upstream="wiki"}"#), 0.0);
 }
 
+/// A subscriber that writes all it gets into a text.
+fn recorded() -> (Arc<std::sync::Mutex<Vec<u8>>>, impl tracing::Subscriber + Send + Sync) {
+    #[derive(Clone, Default)]
+    struct Text(Arc<std::sync::Mutex<Vec<u8>>>);
+    impl std::io::Write for Text {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let text = Text::default();
+    let written = Arc::clone(&text.0);
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || text.clone()).finish();
+    (written, subscriber)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_which_callers_are_not_told_why_is_logged_once_in_a_while_by_tenant_upstream_and_cause()
+{
+    use crossway_service::{CallError, Reason};
+
+    let refused = |status| Reason::Refused { status, retry_after: None };
+    let (text, subscriber) = recorded();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let metrics = Metrics::new();
+    let fail = |tenant: &str, upstream: &str, reason: Reason| {
+        let meter = metrics.calls_of(&metrics.tenant(tenant), upstream).begin(1);
+        meter.failed(&CallError::not_sent(reason));
+        String::from_utf8(std::mem::take(&mut *text.lock().unwrap())).unwrap()
+    };
+    let away = || Reason::Unavailable("http://10.0.0.7:8000: refused".to_owned().into());
+    for (tenant, upstream, reason, why) in [
+        ("acme", "wiki", away(), "http://10.0.0.7:8000: refused"),
+        ("acme", "wiki", refused(401), "HTTP status 401"),
+        ("acme", "wiki", refused(403), "HTTP status 403"),
+        ("acme", "jira", refused(401), "HTTP status 401"),
+        ("globex", "wiki", refused(401), "HTTP status 401"),
+    ] {
+        let told = fail(tenant, upstream, reason.clone());
+        let fields = format!("upstream=\"{upstream}\" tenant=\"{tenant}\"");
+        assert!(told.contains("WARN") && told.contains(&fields) && told.contains(why), "{told}");
+        assert_eq!(fail(tenant, upstream, reason), "");
+    }
+    for public in [refused(500), Reason::Closing, Reason::Unavailable("it is left alone".into())] {
+        assert_eq!(fail("acme", "wiki", public), "");
+    }
+    tokio::time::advance(limits::FAILURE_TOLD).await;
+    assert!(!fail("acme", "wiki", refused(401)).is_empty());
+}
+
 #[tokio::test]
 async fn lists_are_counted_from_their_first_page_on() {
     let metrics = Metrics::new();

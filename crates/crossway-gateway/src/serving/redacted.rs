@@ -1,6 +1,6 @@
 //! Removes addresses of servers from errors that callers see.
 
-use crossway_service::{Call, CallError, Closing, Connection, Link, Reply, Scope, Upstream};
+use crossway_service::{Call, Closing, Connection, Link, Reply, Scope, Upstream};
 use futures_util::StreamExt as _;
 
 /// Stands for words that are not ours.
@@ -20,7 +20,7 @@ struct RedactedLink(Link);
 
 impl Connection for RedactedLink {
     fn call(&self, call: Call) -> Reply {
-        Reply::stream(self.0.call(call).map(|item| item.map_err(discreet)))
+        Reply::stream(self.0.call(call).map(|item| item.map_err(|error| error.redacted(FOR_OPERATORS))))
     }
 
     fn close(&self) -> Closing {
@@ -28,19 +28,11 @@ impl Connection for RedactedLink {
     }
 }
 
-fn discreet(error: CallError) -> CallError {
-    let told = error.clone().redacted(FOR_OPERATORS);
-    if told != error {
-        tracing::debug!(%error, "a call has failed");
-    }
-    told
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use crossway_service::{ErrorText, Outcome, Reason};
+    use crossway_service::{CallError, ErrorText, Outcome, Reason};
     use crossway_stdio::StartError;
 
     use super::*;
@@ -59,7 +51,7 @@ mod tests {
             for reason in [Reason::Unavailable, Reason::Ended, Reason::InvalidAnswer, Reason::OverLimit] {
                 let error = CallError::unknown(reason(foreign.clone().into()))
                     .with_retry_after(Duration::from_secs(3));
-                let told = discreet(error.clone());
+                let told = error.clone().redacted(FOR_OPERATORS);
                 assert_eq!(*told.reason(), reason(FOR_OPERATORS.into()), "{foreign}");
                 assert_eq!((told.outcome(), told.retry_after()), (Outcome::Unknown, error.retry_after()));
             }
@@ -69,7 +61,7 @@ mod tests {
             ErrorText::public(format!("more than {} calls wait", 7)),
         ] {
             let error = CallError::not_sent(Reason::Unavailable(ours));
-            assert_eq!(discreet(error.clone()), error);
+            assert_eq!(error.clone().redacted(FOR_OPERATORS), error);
         }
     }
 }

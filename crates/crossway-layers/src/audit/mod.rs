@@ -12,6 +12,7 @@
 //! | `parts`, `parts_left_out` | of a request that names several things (a subscription to resources): `name`, `upstream`, `decision` and `rule` of each, and how many more there were than [`limits::AUDIT_PARTS`](crate::limits::AUDIT_PARTS) |
 //! | `outcome` | `result`, `error`, `failed`, `dropped` (the client went away or cancelled before the answer), `no answer` or `listening` |
 //! | `code`, `sent` | of an error: its JSON-RPC code; of a failure: `not sent`, `unknown` or `answered` |
+//! | `why` | of a failure: the reason, without host names, paths and errors of the system, which the log has |
 //! | `milliseconds` | how long it took |
 //! | `trace` | the trace that it belongs to, if `trace` stands before this layer |
 //!

@@ -29,6 +29,7 @@ pub(super) struct Noted {
     pub(super) upstream: Option<Arc<str>>,
     pub(super) own_name: Option<Arc<str>>,
     pub(super) is_not_sent: bool,
+    pub(super) why: Option<Arc<str>>,
     pub(super) parts: Vec<Part>,
     pub(super) parts_left_out: usize,
 }
@@ -79,6 +80,11 @@ impl AuditNote {
     /// Notes that the call is answered here, and its upstream does not see it: an error that answers it is on record as a failure, *not sent*.
     pub fn not_sent(&self) {
         self.noted().is_not_sent = true;
+    }
+
+    /// Notes why the call is not sent, in words without a secret, an argument or a result.
+    pub fn failed_because(&self, why: impl Into<Arc<str>>) {
+        self.noted().why = Some(why.into());
     }
 
     pub(super) fn noted(&self) -> MutexGuard<'_, Noted> {

@@ -27,6 +27,8 @@ pub(crate) struct Record {
     trace: Option<TraceContext>,
     standing: Standing,
     end: End,
+    /// The reason of a failure, in words that callers may see too.
+    why: Option<String>,
 }
 
 /// Whether a call listens, which goes on for as long as its client likes.
@@ -77,6 +79,7 @@ impl Record {
             trace: extensions.get().or_else(|| Some(&extensions.get::<ClientTrace>()?.0)).cloned(),
             standing: if is_standing(request) { Standing::Asked } else { Standing::No },
             end: DROPPED,
+            why: None,
         }
     }
 
@@ -129,6 +132,7 @@ impl Record {
             Outcome::Answered => "answered",
         };
         let code = Some(error.to_error_object().code.0);
+        self.why = Some(error.clone().redacted("the log says why").to_string());
         self.ended(End { outcome: "failed", code, sent: Some(sent) });
     }
 
@@ -162,6 +166,9 @@ impl Record {
         line.put_word("outcome", Some(if is_cut_off { "cut off" } else { self.end.outcome }));
         line.put("code", self.end.code);
         line.put_word("sent", self.end.sent);
+        if self.end.sent.is_some() {
+            line.put("why", noted.why.as_deref().or(self.why.as_deref()).map(short));
+        }
         line.put("milliseconds", Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
         line.put_word("trace", self.trace.as_ref().map(|trace| hex(trace.trace().to_be_bytes())));
         drop(noted);

@@ -155,6 +155,7 @@ async fn whatever_ends_a_call_is_recorded_once() {
     let mut unsent = call_of("alice", 4, "tools/call", r#"{"name":"d"}"#);
     let note = AuditNote::new();
     note.not_sent();
+    note.failed_because("no credential");
     unsent.context.extensions.insert(note);
     let unsent = link.call(unsent);
     server.receive().await;
@@ -178,19 +179,39 @@ async fn whatever_ends_a_call_is_recorded_once() {
                 line["outcome"].as_str().unwrap(),
                 line["code"].as_i64(),
                 line["sent"].as_str(),
+                line["why"].as_str(),
             )
         })
         .collect();
+    let went_away = "the MCP server went away: the pipe was closed";
     assert_eq!(
         told,
         [
-            ("a", "error", Some(-32602), None),
-            ("b", "dropped", None, None),
-            ("d", "failed", Some(-31001), Some("not sent")),
-            ("c", "failed", Some(-31002), Some("unknown"))
+            ("a", "error", Some(-32602), None, None),
+            ("b", "dropped", None, None, None),
+            ("d", "failed", Some(-31001), Some("not sent"), Some("no credential")),
+            ("c", "failed", Some(-31002), Some("unknown"), Some(went_away))
         ]
     );
     assert_eq!(log.room(), room, "each place is free again");
+}
+
+#[tokio::test]
+async fn why_a_call_failed_is_on_record_without_addresses() {
+    use crossway_service::{CallError, Connection, Link, Reason, Reply};
+
+    struct Failing;
+    impl Connection for Failing {
+        fn call(&self, _: crossway_service::Call) -> Reply {
+            let foreign = "http://10.0.0.7:8000: connection refused".to_owned();
+            Reply::failed(CallError::not_sent(Reason::Unavailable(foreign.into())))
+        }
+    }
+    let (log, mut writer) = log(AuditOptions::default());
+    let link = Link::new(tower_layer::Layer::layer(&AuditLayer::new(log), Link::new(Failing)));
+    response(link.call(call_of("alice", 1, "tools/call", r#"{"name":"a"}"#))).await.unwrap_err();
+    let line = lines(&mut writer).await.pop().unwrap();
+    assert_eq!(line["why"], "the MCP server can't be reached: the log says why", "{line}");
 }
 
 #[tokio::test]

@@ -24,8 +24,12 @@ impl NotSupplied {
     /// The answer for the caller: what to do to get a credential, or when to try again. It never says where secrets come from.
     pub(super) fn to_reply(&self, id: &RequestId) -> Reply {
         let missing = match self {
-            Self::Failed(_) => {
-                let reason = Reason::Unavailable("its credentials can't be had at the moment".into());
+            Self::Failed(failed) => {
+                let why = match failed {
+                    SourceFailed::TimedOut => "its credentials could not be had in time",
+                    _ => "its credentials can't be had at the moment",
+                };
+                let reason = Reason::Unavailable(why.into());
                 let again = crate::limits::SECRET_RETRY;
                 return Reply::failed(CallError::not_sent(reason).with_retry_after(again));
             }

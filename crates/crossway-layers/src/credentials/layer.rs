@@ -119,7 +119,10 @@ impl Stage for CredentialsLayer {
 
 /// What the caller is told; notifications are dropped, and nothing is said unasked.
 fn refused(id: Option<&RequestId>, note: Option<&AuditNote>, error: &NotSupplied) -> Reply {
-    note.inspect(|note| note.not_sent());
+    note.inspect(|note| {
+        note.not_sent();
+        note.failed_because(error.to_string());
+    });
     tracing::debug!(target: crate::names::CREDENTIALS, %error, "a call is not supplied with credentials");
     id.map_or_else(Reply::accepted, |id| error.to_reply(id))
 }

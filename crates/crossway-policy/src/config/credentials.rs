@@ -203,7 +203,7 @@ pub struct Broker {
     /// The token that the service asks for, sent as `X-Vault-Token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenSource>,
-    /// How long it may take, in seconds: 5 when nothing is said.
+    /// How long it may take, in seconds: 4 when nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
     /// How long an answer holds, in seconds: 60 when nothing is said.

@@ -48,7 +48,14 @@ impl Failure {
     pub(crate) fn to_reply(&self, id: &RequestId) -> Reply {
         match self {
             Self::Call(error) => {
-                let unsent = CallError::not_sent(error.reason().clone());
+                let reason = match error.reason() {
+                    // What has taken the time may also be a layer in front of the server.
+                    Reason::TimedOut(_) => Reason::Unavailable(
+                        "it is not known in time what it has: it is slow, or a credential for it could not be had in time".into(),
+                    ),
+                    reason => reason.clone(),
+                };
+                let unsent = CallError::not_sent(reason);
                 Reply::failed(error.retry_after().into_iter().fold(unsent, CallError::with_retry_after))
             }
             Self::Refused(error) => {

@@ -207,6 +207,16 @@ async fn where_items_are_looked_at_a_call_is_told_why_they_are_not_known_if_thei
     assert!(!error.to_string().contains("it may be one of"), "{error}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_list_is_not_known_in_time_does_not_say_that_its_server_was_asked() {
+    let rig = Rig::new(RouterOptions::default().access(Listing));
+    let _silent = rig.add("only-alice").await;
+    let mut call = rig.call_for(modern("1", "tools/call", r#","name":"only-alice__x""#), keyed("alice"));
+    let error = call.0.recv().await.unwrap().unwrap_err();
+    assert_eq!(error.outcome(), crossway_service::Outcome::NotSent);
+    assert!(error.to_string().contains("a credential for it could not be had in time"), "{error}");
+}
+
 /// Shows and admits what is marked as good.
 struct Good;
 
