@@ -62,6 +62,8 @@ pub struct CommandPlan {
     pub cwd: Option<PathBuf>,
     /// Whether the program's name contains a variable's value, which may be a secret.
     pub is_hidden: bool,
+    /// For which tenant it runs, as the log shows it.
+    pub tenant: Option<Arc<str>>,
 }
 
 /// The placeholder that is shown for a program whose name contains a variable's value.
@@ -240,6 +242,7 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
             env: env.collect::<Result<_, _>>()?,
             cwd: args.cwd,
             is_hidden: false,
+            tenant: None,
         };
         return Ok((BridgePlan::One(UpstreamPlan::Command(plan)), serving));
     }

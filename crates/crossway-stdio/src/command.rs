@@ -50,6 +50,7 @@ pub struct Command {
     inherited: Vec<OsString>,
     cwd: Option<PathBuf>,
     name: Option<Arc<str>>,
+    tenant: Option<Arc<str>>,
     shown: Option<&'static str>,
 }
 
@@ -57,7 +58,16 @@ impl Command {
     /// A program: a path, or a name to be looked for in `PATH`.
     pub fn new(program: impl Into<OsString>) -> Self {
         let (args, env, inherited) = Default::default();
-        Self { program: program.into(), args, env, inherited, cwd: None, name: None, shown: None }
+        Self {
+            program: program.into(),
+            args,
+            env,
+            inherited,
+            cwd: None,
+            name: None,
+            tenant: None,
+            shown: None,
+        }
     }
 
     /// Adds an argument.
@@ -103,6 +113,13 @@ impl Command {
         self
     }
 
+    /// Sets for which tenant the server runs, as the log shows it in the field `tenant`.
+    #[must_use]
+    pub fn for_tenant(mut self, tenant: impl Into<Arc<str>>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
     /// Sets what errors and the log show in place of the program: for one that has a secret in it.
     #[must_use]
     pub fn shown_as(mut self, text: &'static str) -> Self {
@@ -124,6 +141,12 @@ impl Command {
     #[must_use]
     pub fn name(&self) -> Option<&Arc<str>> {
         self.name.as_ref()
+    }
+
+    /// For which tenant the server runs.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Arc<str>> {
+        self.tenant.as_ref()
     }
 
     /// The program as it was given.

@@ -141,6 +141,7 @@ mod tests {
                 env: Vec::new(),
                 cwd: None,
                 is_hidden: false,
+                tenant: None,
             };
             assert_eq!(server_name(&command), name, "{line:?}");
         }

@@ -333,6 +333,7 @@ fn upstream(args: OpenApiArgs, env: &[(OsString, OsString)]) -> Result<Option<Up
                 env: env.to_vec(),
                 cwd: None,
                 is_hidden: false,
+                tenant: None,
             })));
         }
         ServerTypeArg::Sse => TransportArg::HttpSse,

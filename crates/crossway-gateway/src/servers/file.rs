@@ -217,6 +217,7 @@ impl Entry {
                         .map(|(name, value)| Ok((OsString::from(name), expanded("env", value)?)))
                         .collect::<Result<_, _>>()?,
                     is_hidden: command.contains("${"),
+                    tenant: None,
                     cwd: self.cwd.map(|cwd| expanded("cwd", &cwd).map(PathBuf::from)).transpose()?,
                 }))
             }

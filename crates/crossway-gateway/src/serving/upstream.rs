@@ -7,6 +7,7 @@ use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
 use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
 use crossway_openapi::Attached;
+use crossway_policy::TenantName;
 use crossway_router::{
     Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, SharedBy, ToLegacyOptions, Unprefixed,
 };
@@ -67,6 +68,12 @@ impl Served {
             }
             let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
             let to_legacy = sessions(&made, &ruled);
+            let mut made = made.clone();
+            if let UpstreamPlan::Command(command) = &mut made.plan
+                && ruled.get().scopes.get(&made.name) != Some(&ScopeFile::Shared)
+            {
+                command.tenant = context.extensions.get::<TenantName>().map(|tenant| tenant.as_str().into());
+            }
             Box::new(Instance::new(&made, to_legacy, &supplied, Arc::clone(&connect), &shown, ends.expect()))
         };
         let scoped = match &spec.plan {

@@ -214,6 +214,9 @@ fn speaks(era: Era) -> EraSupport {
 
 fn to_command(plan: CommandPlan, inherited: &[&str]) -> Command {
     let mut command = Command::new(plan.program).args(plan.args);
+    if let Some(tenant) = plan.tenant {
+        command = command.for_tenant(tenant);
+    }
     if plan.is_hidden {
         command = command.shown_as(HIDDEN);
     }

@@ -28,13 +28,15 @@ pub(super) struct Counts {
     answered: Arc<AtomicBool>,
     /// What the server is called in the log.
     upstream: Option<Arc<str>>,
+    /// For which tenant it runs.
+    tenant: Option<Arc<str>>,
 }
 
 impl Counts {
     /// Of a child of this plan.
     pub(super) fn of(plan: &Plan) -> Self {
-        let (upstream, answered) = (plan.command.name().cloned(), Arc::clone(plan.answered()));
-        Self { upstream, answered, ..Self::default() }
+        let (upstream, tenant) = (plan.command.name().cloned(), plan.command.tenant().cloned());
+        Self { upstream, tenant, answered: Arc::clone(plan.answered()), ..Self::default() }
     }
 }
 
@@ -194,8 +196,8 @@ impl<'a, O: Outlet> Intake<'a, O> {
             Some(b'{' | b'[') => String::new(),
             _ => printable(&line[..line.len().min(4 * NOISE_CHARS)]).chars().take(NOISE_CHARS).collect(),
         };
-        let upstream = self.counts.upstream.as_deref();
-        tracing::warn!(target: "crossway::child", upstream, count, why, text, "a line on stdout is no message");
+        let (upstream, tenant) = (self.counts.upstream.as_deref(), self.counts.tenant.as_deref());
+        tracing::warn!(target: "crossway::child", upstream, tenant, count, why, text, "a line on stdout is no message");
     }
 }
 

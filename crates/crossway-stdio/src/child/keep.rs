@@ -36,7 +36,8 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
         }
     };
     let (pid, upstream) = (tree.id().unwrap_or_default(), plan.command.name().map(|name| &**name));
-    tracing::debug!(pid, upstream, program = ?plan.command.shown(), "an MCP server was started");
+    let tenant = plan.command.tenant().map(|tenant| &**tenant);
+    tracing::debug!(pid, upstream, tenant, program = ?plan.command.shown(), "an MCP server was started");
 
     let options = plan.options;
     let counts = Arc::new(Counts::of(plan));
@@ -50,7 +51,7 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
     let _carrier_ends_with_us = Aborts(carrier.abort_handle());
     let mut carrying = pin!(carrier.fuse());
     let last = LastLines::new(options.quoted_lines);
-    let mut following = pin!(follow(stderr, pid, upstream, &last).fuse());
+    let mut following = pin!(follow(stderr, pid, (upstream, tenant), &last).fuse());
     let mut asked = pin!(async {
         // Either sender outlives this future.
         let stop = pin!(stop.wait_for(|stop| *stop));
@@ -79,7 +80,7 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
     }
     let answers = counts.answers.load(Ordering::Relaxed);
     let noise = counts.noise.load(Ordering::Relaxed);
-    tracing::debug!(pid, upstream, status = ?tree.status(), answers, noise, strays = mux.strays(), "an MCP server has ended");
+    tracing::debug!(pid, upstream, tenant, status = ?tree.status(), answers, noise, strays = mux.strays(), "an MCP server has ended");
     Ended { how: Ok(exit), answers }
 }
 

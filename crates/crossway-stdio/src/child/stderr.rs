@@ -48,7 +48,7 @@ impl LastLines {
 pub(super) async fn follow(
     mut stderr: impl AsyncRead + Unpin,
     pid: u32,
-    upstream: Option<&str>,
+    (upstream, tenant): (Option<&str>, Option<&str>),
     last: &LastLines,
 ) {
     let mut lines = LineDecoder::new(STDERR_LINE_BYTES);
@@ -61,7 +61,7 @@ pub(super) async fn follow(
                 Ok(None) => break,
                 Err(too_long) => printable(&too_long.head) + " [...]",
             };
-            tracing::info!(target: "crossway::child", pid, upstream, "{line}");
+            tracing::info!(target: "crossway::child", pid, upstream, tenant, "{line}");
             last.push(line);
         }
         if is_end {
@@ -98,19 +98,24 @@ mod tests {
     #[tokio::test]
     async fn the_last_lines_are_kept_within_bounds() {
         let last = LastLines::new(3);
-        follow(&b"one\ntwo\r\n\nthree\nfour, without an end"[..], 1, None, &last).await;
+        follow(&b"one\ntwo\r\n\nthree\nfour, without an end"[..], 1, (None, None), &last).await;
         assert_eq!(last.to_vec(), ["two", "three", "four, without an end"]);
 
         let last = LastLines::new(20);
-        follow(format!("{}\nend\n", "x".repeat(3000) + "\n" + &"y".repeat(3000)).as_bytes(), 1, None, &last)
-            .await;
+        follow(
+            format!("{}\nend\n", "x".repeat(3000) + "\n" + &"y".repeat(3000)).as_bytes(),
+            1,
+            (None, None),
+            &last,
+        )
+        .await;
         assert_eq!(last.to_vec(), ["y".repeat(3000).as_str(), "end"]);
     }
 
     #[tokio::test]
     async fn a_long_line_is_cut() {
         let last = LastLines::new(20);
-        follow(format!("{}\nend\n", "x".repeat(1 << 20)).as_bytes(), 1, None, &last).await;
+        follow(format!("{}\nend\n", "x".repeat(1 << 20)).as_bytes(), 1, (None, None), &last).await;
         let lines = last.to_vec();
         assert!(
             lines[0].starts_with("xxx") && lines[0].ends_with("[...]") && lines[0].len() < STDERR_LINE_BYTES

@@ -125,8 +125,10 @@ impl Shared {
         let pause = self.backoff.lock().unwrap_or_else(PoisonError::into_inner).pause(chance());
         let why = error.describe();
         let upstream = self.plan.command.name().map(|name| &**name);
+        let tenant = self.plan.command.tenant().map(|tenant| &**tenant);
         tracing::warn!(
             upstream,
+            tenant,
             why,
             pause_ms = pause.as_millis(),
             "the MCP server that calls share has ended"

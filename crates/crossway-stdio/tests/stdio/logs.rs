@@ -62,16 +62,21 @@ impl MakeWriter<'_> for Log {
 async fn what_a_child_says_on_stderr_is_logged_line_by_line() {
     let (log, _guard) = Log::capture();
     let script = "echo one >&2; printf '\\033[31mtwo\\033[0m\\r\\n' >&2; printf three >&2";
-    let command = Command::new("sh").args(["-c", script]).named("wiki");
+    let command = Command::new("sh").args(["-c", script]).named("wiki").for_tenant("acme");
     let upstream = StdioUpstream::new(command, options());
     let client = Client::new(upstream.connect(Scope::Session));
     assert!(client.call("pid", json!({})).await.is_err());
+    let started = log.text().lines().find(|line| line.contains("was started")).map(str::to_owned).unwrap();
+    assert!(started.contains(r#""tenant":"acme""#), "{started}");
     let lines: Vec<_> = log.of_child();
     let texts: Vec<_> =
         lines.iter().map(|(level, fields)| (level.as_str(), fields["message"].as_str().unwrap())).collect();
     assert_eq!(texts, [("INFO", "one"), ("INFO", "two"), ("INFO", "three")]);
     assert!(lines[0].1["pid"].is_u64());
-    assert!(lines.iter().all(|(_, fields)| fields["upstream"] == "wiki"), "{lines:?}");
+    assert!(
+        lines.iter().all(|(_, fields)| fields["upstream"] == "wiki" && fields["tenant"] == "acme"),
+        "{lines:?}"
+    );
 }
 
 #[tokio::test]

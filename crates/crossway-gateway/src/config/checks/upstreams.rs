@@ -340,6 +340,7 @@ fn command(
         env: upstream.env.iter().map(|(name, value)| (name.into(), value.0.expose().into())).collect(),
         cwd,
         is_hidden: false,
+        tenant: None,
     }
 }
 
