@@ -255,7 +255,7 @@ impl Shared {
                 return Ok(lease);
             }
             if let Err(full) = counts.make_room(bounds, is_standing, &mut gone) {
-                // With an old instance the call continues on that.
+                // If there is an old instance, the call continues on it.
                 if !is_standing && !self.instances().contains_key(key) {
                     ledger.refused(context);
                 }
@@ -434,7 +434,7 @@ impl Instance {
         is_idle.then(|| lock(&self.used).at_all)
     }
 
-    /// When the last call that was no standing stream ended; `None` while there is one.
+    /// When the last call other than a standing stream ended; `None` while there is one, or one waits for its client.
     fn uncalled_since(&self) -> Option<Instant> {
         self.stands_alone().then(|| lock(&self.used).by_call)
     }

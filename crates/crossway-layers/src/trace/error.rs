@@ -10,10 +10,10 @@ pub enum NoTrace {
     /// There is no trace.
     #[error("the client is in no trace")]
     Absent,
-    /// It occurs twice, or is no text.
+    /// The trace occurs twice, or is no text.
     #[error("the client's trace is not told in one text")]
     NotOneText,
-    /// It is not valid.
+    /// The trace is not valid.
     #[error("the client's trace can't be read")]
     Malformed(#[from] BadTraceparent),
 }

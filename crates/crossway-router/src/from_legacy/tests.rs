@@ -30,12 +30,12 @@ fn text(message: &Message) -> String {
     String::from_utf8(message.to_bytes().to_vec()).unwrap()
 }
 
-/// A legacy client whose session is open, and its modern server.
+/// A legacy client with an open session, and its modern server.
 async fn open() -> (Link, Server, Receiver<(Scope, Server)>) {
     open_with(DISCOVERED).await
 }
 
-/// The same, with a server that says this of itself.
+/// The same, with a server whose `server/discover` result is `discovered`.
 async fn open_with(discovered: &str) -> (Link, Server, Receiver<(Scope, Server)>) {
     let (upstream, mut servers) = Scripted::new();
     let link = FromLegacy::new(upstream).connect(Scope::Session);
@@ -82,7 +82,7 @@ async fn a_server_that_needs_its_user_asks_and_is_told() {
     assert!(question.is_request() && question.is_method("elicitation/create"));
     let answer =
         format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"action":"decline"}}}}"#, question.id().unwrap());
-    // Another client's answer, or one to no question, changes nothing.
+    // Another client's answer, or one without a question, changes nothing.
     assert!(call(&link, r#"{"jsonrpc":"2.0","id":"no","result":{}}"#).next().await.is_none());
     assert!(call(&link, &answer).next().await.is_none());
     let asked = tokio::spawn(async move { next(&mut reply).await });
@@ -118,7 +118,7 @@ async fn a_call_that_waits_for_its_user_can_be_cancelled() {
     let question = next(&mut reply).await;
     let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"t"}}"#;
     assert!(call(&link, cancelled).next().await.is_none());
-    // The client need not ask its user any more.
+    // The client no longer has to ask its user.
     let withdrawn = next(&mut reply).await;
     assert!(withdrawn.is_method("notifications/cancelled"));
     assert_eq!(withdrawn.cancelled_id(), question.id());
@@ -185,7 +185,7 @@ async fn a_server_that_is_not_there_leaves_the_session_to_another_attempt() {
     assert!(call(&link, INITIALIZE).next().await.unwrap().is_err());
 }
 
-/// An upstream that notes what it is asked, and answers each request with a bare result.
+/// An upstream that records the calls, and answers each request with a bare result.
 #[derive(Clone, Default)]
 struct Noting(Arc<std::sync::Mutex<Vec<Call>>>);
 

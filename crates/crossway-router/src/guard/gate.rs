@@ -30,9 +30,9 @@ pub(super) enum Wait {
 /// What a failure shows about the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It works.
+    /// The upstream works.
     Alive,
-    /// It does not work as it should.
+    /// The upstream fails.
     Failing,
     /// Nothing.
     Nothing,

@@ -283,7 +283,7 @@ impl Listening {
         change.difference.as_ref().is_none_or(|difference| difference.is_seen(shows))
     }
 
-    /// Whether the client may still see all resources it is subscribed to, and the same upstreams still have them.
+    /// Whether the client may still see all resources it is subscribed to, and their upstreams are still the same.
     fn may_listen(&self) -> bool {
         let members = self.router.members();
         let access = self.router.access();

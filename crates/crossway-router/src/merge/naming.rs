@@ -72,7 +72,7 @@ impl Naming for Prefixed {
             None => 0,
         };
         let (upstream, name) = (exposed.get(..at)?, exposed.get(at + separator.len()..)?);
-        // One that may have been cut is looked up.
+        // A name that may have been cut is looked up.
         (!has_hash(exposed)).then_some((upstream, name))
     }
 
@@ -81,7 +81,7 @@ impl Naming for Prefixed {
     }
 }
 
-/// The names that upstreams have. For upstreams whose names don't clash: of two that do, the first upstream's is
+/// Exposes names unchanged, for upstreams whose names don't clash: of two that do, the first upstream's is
 /// reached, and [`Router::clashes`](super::Router::clashes) names both.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unprefixed;
@@ -96,7 +96,7 @@ fn fits(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
 
-/// As much of the text as fits, and a hash of `parts`.
+/// Returns as much of the text as fits, and a hash of `parts`.
 fn hashed(text: &str, parts: &[&str]) -> String {
     let mut hasher = Fnv::default();
     for part in parts {

@@ -35,7 +35,7 @@ impl Rig {
     }
 }
 
-/// A client whose session is open, with a log level and a subscription in it.
+/// A client with an open session, with a log level and a subscription in it.
 async fn open() -> (Rig, Server) {
     let (upstream, servers) = Scripted::new();
     open_on(upstream, servers).await
@@ -65,7 +65,7 @@ async fn open_on(upstream: impl Upstream, servers: Receiver<(Scope, Server)>) ->
     (rig, server)
 }
 
-/// Opens the next session as the first one was.
+/// Opens the next session like the first one.
 async fn reopen(rig: &mut Rig) -> Server {
     let server = rig.server().await;
     let opening = server.receive().await.unwrap();
@@ -151,13 +151,13 @@ async fn those_who_find_the_session_gone_at_once_wait_for_one_attempt() {
     drop(server);
     let began = tokio::time::Instant::now();
     let calls: Vec<_> = (0..4).map(|_| rig.ask(TOOL)).collect();
-    // It says nothing.
+    // The server does not answer.
     let _silent = rig.server().await;
     for call in calls {
         assert_eq!(*call.await.unwrap().unwrap_err().reason(), Reason::SessionEnded);
     }
     assert_eq!(began.elapsed(), crate::limits::OPEN_TIME);
-    // Who comes later tries again.
+    // A later call tries again.
     let next = rig.ask(TOOL);
     let server = reopen(&mut rig).await;
     let id = server.expect("tools/call").await;

@@ -35,7 +35,7 @@ pub(super) struct Member {
     /// Whether that call waits for its client.
     is_parked: AtomicBool,
     in_use: AtomicUsize,
-    /// How many of those are more than listeners: the server may speak of what they do.
+    /// How many of those do more than listen: the server may send messages about what they do.
     busy: AtomicUsize,
     /// The number of unsubscribe requests that the server has not answered yet.
     pub(super) unfollowing: AtomicUsize,

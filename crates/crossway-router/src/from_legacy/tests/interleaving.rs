@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// One connection for all, as modern clients have it.
+/// One connection for all clients, as modern clients have it.
 struct OneLink(Link);
 
 impl Upstream for OneLink {
@@ -14,7 +14,7 @@ impl Upstream for OneLink {
     }
 }
 
-/// What the server does next with one of the calls that it has.
+/// The server's next action on one of its open calls.
 #[derive(Debug, Clone, Copy)]
 enum Move {
     Progress,
@@ -22,7 +22,7 @@ enum Move {
     Complete,
 }
 
-/// Ids and tokens, of which two clients may well have the same.
+/// Ids and tokens, which may be equal for two clients.
 fn names() -> impl Strategy<Value = Vec<(String, String)>> {
     let some =
         ["0", "1.0", "9007199254740993", "1e400", r#""1""#, r#""\u0061""#, r#""crossway-ask-1""#, "7", "-3"];
@@ -30,7 +30,7 @@ fn names() -> impl Strategy<Value = Vec<(String, String)>> {
     prop::collection::vec((name.clone(), name), 1..4)
 }
 
-/// Answers every call, in the order and with the detours that the moves say.
+/// Answers every call, in the order and with the detours that the moves give.
 async fn serve(server: Server, moves: Vec<(usize, Move)>) {
     let mut moves = moves.into_iter();
     let mut calls: Vec<Message> = Vec::new();
@@ -80,7 +80,7 @@ async fn serve(server: Server, moves: Vec<(usize, Move)>) {
     }
 }
 
-/// Makes a call as a client does, and checks all that it hears. Gives how often it was asked.
+/// Makes a call as a client does, and checks all messages. Returns how often it was asked.
 async fn client(link: Link, id: String, token: String, owner: String) -> usize {
     let request = format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"n","arguments":{owner},"_meta":{{"progressToken":{token}}}}}}}"#

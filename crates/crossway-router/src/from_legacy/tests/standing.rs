@@ -42,20 +42,20 @@ async fn a_standing_stream_follows_the_clients_subscriptions() {
     let (second, params) = acknowledge(&server).await;
     assert_eq!(subscribed.await.unwrap(), r#"{"jsonrpc":"2.0","id":"s","result":{}}"#);
     assert!(params.contains(r#""resourceSubscriptions":["u"]"#), "{params}");
-    // The first goes once the second is there.
+    // The first subscription is dropped once the second is acknowledged.
     assert_eq!(server.receive().await.unwrap().cancelled_id(), Some(first));
     server.send(&updated(&second));
     assert_eq!(
         messages.recv().await.unwrap(),
         r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"u"}}"#
     );
-    // It is opened anew when it ends.
+    // The subscription is opened again when it ends.
     server.answer(&second, r#"{"resultType":"complete"}"#);
     acknowledge(&server).await;
     for told in [LISTS_CHANGED, UPDATED] {
         assert_eq!(messages.recv().await.unwrap(), told);
     }
-    // The session's end is the stream's.
+    // The stream ends with the session.
     drop(link);
     assert!(messages.recv().await.is_none());
 }
@@ -158,7 +158,7 @@ async fn a_server_without_subscriptions_is_asked_ever_more_rarely() {
 async fn what_may_have_changed_while_nobody_listened_is_told() {
     let (link, server, _servers) = open().await;
     let (mut messages, _reading) = standing(&link);
-    // A server that is not ready at once may have changed by the time it is.
+    // A server that refuses at first may have changed before it accepts.
     let refused = server.expect("subscriptions/listen").await;
     server.send(&format!(r#"{{"jsonrpc":"2.0","id":{refused},"error":{{"code":-32603,"message":"busy"}}}}"#));
     let (first, _) = acknowledge(&server).await;
@@ -181,14 +181,14 @@ async fn a_message_goes_out_on_the_newest_stream_alone() {
     let (mut older, _reading) = standing(&link);
     let (id, _) = acknowledge(&server).await;
     let (mut newer, reading) = standing(&link);
-    // It is there once it was polled: on one thread, when it is this test's turn again.
+    // The stream exists once it was polled: on one thread, when this test runs again.
     tokio::task::yield_now().await;
     for _ in 0..3 {
         server.send(&updated(&id));
         assert_eq!(newer.recv().await.unwrap(), UPDATED);
     }
     assert!(older.try_recv().is_err());
-    // The older one goes on when the newer one breaks, with the same subscription.
+    // The older stream continues when the newer one breaks, with the same subscription.
     reading.abort();
     assert!(newer.recv().await.is_none());
     server.send(&updated(&id));

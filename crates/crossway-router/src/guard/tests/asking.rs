@@ -5,7 +5,7 @@ use super::*;
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Seen {
-    /// Asks the client something.
+    /// Sends the client a question.
     fn question(&self, id: u32) {
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"elicitation/create","params":{{}}}}"#);
         self.reply.try_send(Ok(parse(&text))).expect("a reader");
@@ -13,7 +13,7 @@ impl Seen {
 }
 
 impl Bench {
-    /// The client's answer to what the server has asked.
+    /// Sends the client's answer to a question.
     async fn tell(&mut self, id: u32) {
         drop(self.ask(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"accept"}}}}"#)));
         assert!(self.see().await.message.is_response());
@@ -31,7 +31,7 @@ async fn a_call_whose_client_thinks_for_long_is_not_silent() {
     let seen = bench.see().await;
     seen.question(7);
     is_asked(&mut reply).await;
-    // Nobody looks at it meanwhile, as when the client is to come back with the answer.
+    // The reply is not polled meanwhile, as when the client is to come back with the answer.
     tokio::time::advance(MINUTE * 6).await;
     pump(&mut reply).await;
     tokio::time::advance(MINUTE * 3).await;
@@ -97,7 +97,7 @@ async fn who_thinks_holds_up_nobody() {
     let mut other = bench.call(2);
     bench.see().await.answer();
     answered(&mut other).await;
-    // With the answer it has its turn again.
+    // After the answer the call has its turn again.
     bench.tell(7).await;
     pump(&mut thinks).await;
     let mut waits = bench.call(3);

@@ -124,7 +124,7 @@ async fn a_turn_that_came_to_a_call_which_is_dropped_goes_to_the_next() {
     pump(&mut third).await;
     bench.see().await.answer();
     answered(&mut first).await;
-    // The turn is the second's now, who does not look.
+    // The second call has the turn now, but is not polled.
     drop(second);
     pump(&mut third).await;
     assert_eq!(bench.see().await.message.id(), Some(3.into()));
@@ -175,7 +175,7 @@ async fn a_group_takes_three_quarters_of_the_turns_and_of_the_queue_and_another_
     assert_eq!(seen.message.id(), Some(8.into()));
     seen.answer();
     answered(&mut of_another).await;
-    // A turn that is free is none of the group's; its next call goes when one of its own has ended.
+    // The free turn is not for this group; its next call goes when one of its own has ended.
     pump(&mut waiting[0]).await;
     assert!(bench.sees_nothing());
     drop(flying);
@@ -186,7 +186,7 @@ async fn a_group_takes_three_quarters_of_the_turns_and_of_the_queue_and_another_
         seen.answer();
         answered(reply).await;
     }
-    // Who is of no group takes what there is.
+    // A caller without a group takes all free turns.
     let _all: Vec<_> = (10..14).map(|id| call(&bench, id, None)).collect();
     assert_eq!((bench.guard.health().in_flight, bench.guard.health().queued), (4, 0));
 }

@@ -98,7 +98,7 @@ async fn a_trial_that_says_nothing_is_waited_for_once_and_followed_by_another() 
     let (mut second, mut third) = (bench.call(2), bench.call(3));
     pump(&mut second).await;
     pump(&mut third).await;
-    // One of those who wait tries it next, and the other one has waited long enough.
+    // One of the waiting calls is the next trial, and the other has waited long enough.
     tokio::time::advance(limits::BREAKER_FIRST).await;
     pump(&mut second).await;
     let seen = bench.see().await;
@@ -108,7 +108,7 @@ async fn a_trial_that_says_nothing_is_waited_for_once_and_followed_by_another() 
     seen.answer();
     answered(&mut second).await;
     assert_eq!(bench.guard.health().state, HealthState::Up);
-    // What becomes of the first is one failure among others.
+    // The first call's failure is one among others.
     held.fail(away());
     assert_eq!(failure(&mut silent).await, away());
     assert_eq!(bench.guard.health().state, HealthState::Up);

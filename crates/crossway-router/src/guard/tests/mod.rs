@@ -23,13 +23,13 @@ use crate::limits;
 /// An upstream that hands each call to the test.
 struct Played(mpsc::Sender<Seen>);
 
-/// A call that has reached the upstream. Dropped, its reply ends.
+/// A call that has reached the upstream. Its reply ends when it is dropped.
 struct Seen {
     message: Message,
     reply: mpsc::Sender<Result<Message, CallError>>,
 }
 
-/// A guarded upstream, a link with it, and the calls that come through.
+/// A guarded upstream, a link to it, and the calls that reach it.
 struct Bench {
     guard: Guard<Played>,
     link: Link,
@@ -46,7 +46,7 @@ impl Connection for Played {
     fn call(&self, call: Call) -> Reply {
         let (message, is_standing) = match call.ask {
             Ask::Message(message) => (message, false),
-            // It is seen as what it stands for.
+            // A listen call is represented by a message.
             _ => (parse(r#"{"jsonrpc":"2.0","method":"listen"}"#), true),
         };
         let (reply, items) = mpsc::channel(16);
@@ -73,7 +73,7 @@ impl Bench {
         Self { guard, link, seen }
     }
 
-    /// Calls the tool `t`, under an id.
+    /// Calls the tool `t`, with an id.
     fn call(&self, id: u32) -> Reply {
         self.ask(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t"}}}}"#))
     }
@@ -98,7 +98,7 @@ impl Bench {
         self.seen.try_recv().is_err()
     }
 
-    /// Lets calls fail until the upstream is left alone.
+    /// Lets calls fail until the breaker opens.
     async fn break_down(&mut self) {
         for id in 0..limits::BREAKER_FAILURES {
             let mut reply = self.call(id);
@@ -119,7 +119,7 @@ impl Seen {
         self.reply.try_send(Err(error)).expect("a reader");
     }
 
-    /// Says something before the answer.
+    /// Sends a message before the answer.
     fn say(&self) {
         let text = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
         self.reply.try_send(Ok(parse(text))).expect("a reader");
@@ -140,7 +140,7 @@ fn unreachable() -> CallError {
     CallError::not_sent(Reason::Unavailable("nobody listens".into()))
 }
 
-/// A refusal for too much load.
+/// A refusal because of too much load.
 fn busy(seconds: u64) -> CallError {
     let retry_after = Some(Duration::from_secs(seconds));
     CallError::answered(Reason::Refused { status: 429, retry_after })
@@ -157,7 +157,7 @@ async fn answered(reply: &mut Reply) {
     assert!(reply.next().await.is_none(), "a response is the last");
 }
 
-/// Lets a reply go as far as it can now.
+/// Polls a reply as far as it can go now.
 async fn pump(reply: &mut Reply) -> bool {
     tokio::select! {
         biased;

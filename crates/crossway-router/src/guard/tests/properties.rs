@@ -10,20 +10,20 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// One step of a run. Numbers choose among what there is.
+/// One step of a run. Numbers select among the open calls.
 #[derive(Debug, Clone)]
 enum Step {
-    /// A client calls; the tool does no harm twice, or it does.
+    /// A client calls a tool that is repeatable or not.
     Call { is_repeatable: bool },
-    /// A client looks for what has come.
+    /// A client polls its reply.
     Poll(usize),
-    /// A client has gone away.
+    /// A client drops its reply.
     Drop(usize),
     /// A client cancels.
     Cancel(usize),
-    /// The upstream deals with a call.
+    /// The upstream handles a call.
     Serve(usize, Deed),
-    /// Time goes by.
+    /// Time passes.
     Wait(u16),
 }
 
@@ -60,12 +60,12 @@ fn step() -> impl Strategy<Value = Step> {
 struct Client {
     reply: Option<Reply>,
     ends: usize,
-    /// It has gone away, or has cancelled.
+    /// Whether the client has gone away, or has cancelled.
     has_left: bool,
 }
 
 impl Client {
-    /// Takes all that is there.
+    /// Takes all available items.
     fn poll(&mut self) {
         let mut cx = TaskContext::from_waker(Waker::noop());
         while let Some(reply) = &mut self.reply {
@@ -79,7 +79,7 @@ impl Client {
     }
 }
 
-/// How often the upstream has seen each call, as far as it does not say that it has not.
+/// How often the upstream has seen each call, unless it says that it has not.
 type Times = HashMap<u64, usize>;
 
 async fn run(steps: Vec<Step>, options: GuardOptions) {
@@ -150,7 +150,7 @@ async fn run(steps: Vec<Step>, options: GuardOptions) {
         let health = bench.guard.health();
         assert!(health.in_flight <= 3 && health.queued <= 4, "{health:?}");
     }
-    // All that is left is answered, until nothing is.
+    // All remaining calls are answered, until none is left.
     for _ in 0..10_000 {
         if clients.iter().all(|client| client.reply.is_none()) {
             break;

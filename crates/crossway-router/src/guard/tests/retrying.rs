@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Plays an upstream that fails so, and then answers if it is asked again. Gives how often it was asked.
+/// Plays an upstream that fails with these errors, and then answers if it is called again. Returns how often it was called.
 async fn play(
     bench: &mut Bench,
     reply: &mut Reply,
