@@ -5,19 +5,18 @@ use std::net::SocketAddr;
 
 use crate::faces::encode_name;
 
+/// Returns the start of all URLs: the scheme and the address.
+#[must_use]
+pub(crate) fn base(address: SocketAddr, is_secure: bool) -> String {
+    let scheme = if is_secure { "https" } else { "http" };
+    format!("{scheme}://{}", reachable(address))
+}
+
 /// Returns the URLs of the MCP endpoints, including those of named servers. For people, adds examples of their use.
 #[must_use]
-pub(crate) fn text(
-    address: SocketAddr,
-    is_secure: bool,
-    name: &str,
-    named: &[String],
-    for_people: bool,
-) -> String {
-    let scheme = if is_secure { "https" } else { "http" };
-    let base = format!("{scheme}://{}", reachable(address));
+pub(crate) fn text(base: &str, name: &str, named: &[String], for_people: bool) -> String {
     let mut text = format!("Streamable HTTP  {base}/mcp\nHTTP+SSE         {base}/sse\n");
-    text.push_str(&list(named, &base, "/mcp"));
+    text.push_str(&list(named, base, "/mcp"));
     if for_people {
         let entry =
             format!(r#"{{ "mcpServers": {{ "{name}": {{ "type": "http", "url": "{base}/mcp" }} }} }}"#);
@@ -31,11 +30,15 @@ pub(crate) fn text(
     text
 }
 
+/// Returns the URL of a server that speaks only revisions from 2026-07-28 on.
+#[must_use]
+pub(crate) fn modern_only(base: &str) -> String {
+    format!("Streamable HTTP  {base}/mcp\n")
+}
+
 /// Returns the URLs of the OpenAPI document and its page, and of the documents of named servers below `prefix`.
 #[must_use]
-pub(crate) fn of_tools(address: SocketAddr, is_secure: bool, prefix: &str, named: &[String]) -> String {
-    let scheme = if is_secure { "https" } else { "http" };
-    let base = format!("{scheme}://{}", reachable(address));
+pub(crate) fn of_tools(base: &str, prefix: &str, named: &[String]) -> String {
     let mut text = format!("OpenAPI          {base}/openapi.json\nTo try it        {base}/docs\n");
     text.push_str(&list(named, &format!("{base}{prefix}"), "/openapi.json"));
     text
@@ -70,20 +73,21 @@ mod tests {
 
     #[test]
     fn documents_are_where_their_prefix_says() {
-        let told = of_tools("127.0.0.1:1".parse().unwrap(), true, "/api", &["a b".to_owned()]);
+        let told = of_tools(&base("127.0.0.1:1".parse().unwrap(), true), "/api", &["a b".to_owned()]);
         assert!(told.contains("https://127.0.0.1:1/openapi.json\n"), "{told}");
         assert!(told.contains("https://127.0.0.1:1/api/a%20b/openapi.json\n"), "{told}");
     }
 
     #[test]
     fn programs_get_the_urls_and_people_get_more() {
-        let address: SocketAddr = "127.0.0.1:8808".parse().unwrap();
+        let local = base("127.0.0.1:8808".parse().unwrap(), false);
         assert_eq!(
-            text(address, false, "demo", &[], false),
+            text(&local, "demo", &[], false),
             "Streamable HTTP  http://127.0.0.1:8808/mcp\nHTTP+SSE         http://127.0.0.1:8808/sse\n"
         );
-        let for_people =
-            text("[::]:9".parse().unwrap(), false, "demo", &["git".to_owned(), "my server".to_owned()], true);
+        assert_eq!(modern_only(&local), "Streamable HTTP  http://127.0.0.1:8808/mcp\n");
+        let everywhere = base("[::]:9".parse().unwrap(), false);
+        let for_people = text(&everywhere, "demo", &["git".to_owned(), "my server".to_owned()], true);
         assert!(for_people.contains("my server        http://[::1]:9/my%20server/mcp\n"), "{for_people}");
         assert!(for_people.contains("curl -s http://[::1]:9/mcp"), "{for_people}");
         assert!(for_people.contains("git              http://[::1]:9/git/mcp\n"), "{for_people}");

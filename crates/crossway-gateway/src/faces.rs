@@ -26,6 +26,9 @@ use crate::tools::Tools;
 /// The answer at unknown paths.
 const NOT_HERE: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"nothing is here: Streamable HTTP is at /mcp, HTTP+SSE at /sse"}}"#;
 
+/// The answer at unknown paths if HTTP+SSE is not served.
+const NOT_HERE_MODERN: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"nothing is here: Streamable HTTP is at /mcp"}}"#;
+
 /// The answer at unknown paths if OpenAPI is served as well.
 const NOT_HERE_EITHER: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"nothing is here: Streamable HTTP is at /mcp, HTTP+SSE at /sse, OpenAPI at /openapi.json"}}"#;
 
@@ -36,7 +39,9 @@ const NOTHING_HERE: &str = r#"{"detail":{"message":"nothing is here: the documen
 #[derive(Debug, Clone)]
 pub struct Pair {
     /// `None` if only OpenAPI is served.
-    mcp: Option<(StreamableHttp, HttpSse)>,
+    mcp: Option<StreamableHttp>,
+    /// `None` if HTTP+SSE is not served.
+    sse: Option<HttpSse>,
     tools: Option<Tools>,
 }
 
@@ -44,13 +49,19 @@ impl Pair {
     /// Creates a pair of Streamable HTTP and HTTP+SSE, which has to be at `/sse` and `/message`.
     #[must_use]
     pub fn new(mcp: StreamableHttp, sse: HttpSse) -> Self {
-        Self { mcp: Some((mcp, sse)), tools: None }
+        Self { mcp: Some(mcp), sse: Some(sse), tools: None }
+    }
+
+    /// Creates a pair without HTTP+SSE, for an upstream that speaks only revisions from 2026-07-28 on.
+    #[must_use]
+    pub fn modern_only(mcp: StreamableHttp) -> Self {
+        Self { mcp: Some(mcp), sse: None, tools: None }
     }
 
     /// Creates a pair that serves only OpenAPI.
     #[must_use]
     pub fn of_tools(tools: Tools) -> Self {
-        Self { mcp: None, tools: Some(tools) }
+        Self { mcp: None, sse: None, tools: Some(tools) }
     }
 
     /// Sets the OpenAPI face to serve as well.
@@ -62,17 +73,23 @@ impl Pair {
 
     /// Accepts no new sessions from now on; calls in flight continue.
     pub fn drain(&self) {
-        if let Some((mcp, sse)) = &self.mcp {
+        if let Some(mcp) = &self.mcp {
             mcp.drain();
+        }
+        if let Some(sse) = &self.sse {
             sse.drain();
         }
     }
 
     /// Ends the remaining sessions and calls.
     pub async fn close(&self) {
-        if let Some((mcp, sse)) = &self.mcp {
+        if let Some(sse) = &self.sse {
             sse.close();
+        }
+        if let Some(mcp) = &self.mcp {
             mcp.close().await;
+        }
+        if let Some(sse) = &self.sse {
             sse.drained().await;
         }
         if let Some(tools) = &self.tools {
@@ -82,9 +99,12 @@ impl Pair {
 
     /// Sends a request to its face.
     fn call(&self, request: Request<Incoming>) -> FaceFuture {
-        match (Face::of(request.uri().path()), &self.mcp, &self.tools) {
-            (Some(Face::Mcp), Some((mcp, _)), _) => FaceFuture::Mcp(mcp.clone().call(request)),
-            (Some(Face::Sse), Some((_, sse)), _) => FaceFuture::Sse(sse.clone().call(request)),
+        let face = Face::of(request.uri().path());
+        if let (Some(Face::Sse), Some(sse)) = (&face, &self.sse) {
+            return FaceFuture::Sse(sse.clone().call(request));
+        }
+        match (face, &self.mcp, &self.tools) {
+            (Some(Face::Mcp), Some(mcp), _) => FaceFuture::Mcp(mcp.clone().call(request)),
             // No tool has this path, and the OpenAPI face does not know about the other faces.
             (_, Some(_), Some(_)) if request.uri().path() == "/" => FaceFuture::not_here(NOT_HERE_EITHER),
             // The page's links to its files are relative to `docs`, without a slash.
@@ -95,6 +115,7 @@ impl Pair {
                 FaceFuture::moved("../docs")
             }
             (_, _, Some(tools)) => FaceFuture::Tools(tools.clone().call(request)),
+            (_, Some(_), None) if self.sse.is_none() => FaceFuture::not_here(NOT_HERE_MODERN),
             _ => FaceFuture::nowhere(),
         }
     }
@@ -148,8 +169,9 @@ impl Faces {
     #[must_use]
     pub fn sessions(&self) -> (usize, usize) {
         let pairs = self.pairs();
-        let mcp = pairs.iter().filter_map(|pair| pair.mcp.as_ref());
-        (mcp.clone().map(|(mcp, _)| mcp.sessions()).sum(), mcp.map(|(_, sse)| sse.sessions()).sum())
+        let mcp = pairs.iter().filter_map(|pair| pair.mcp.as_ref()).map(StreamableHttp::sessions);
+        let sse = pairs.iter().filter_map(|pair| pair.sse.as_ref()).map(HttpSse::sessions);
+        (mcp.sum(), sse.sum())
     }
 
     /// Ends the remaining sessions and calls.

@@ -82,6 +82,8 @@ pub struct BoundListener {
     is_open: bool,
     /// Where tools alone are served, what stands before the names of servers in their paths.
     tools_below: Option<String>,
+    /// Whether what is served speaks revisions from 2026-07-28 on alone, so that HTTP+SSE would be of no use.
+    is_modern_only: bool,
     limits: Bounds,
     /// What asks to end is heard from before anything is started.
     signals: Signals,
@@ -129,7 +131,17 @@ impl BoundListener {
         let address = serving.address;
         let listeners = listener(address, None, "").await?.into();
         let limits = Bounds::default();
-        Ok(Self { listeners, hosts, origins, serving, is_open: true, tools_below: None, limits, signals })
+        Ok(Self {
+            listeners,
+            hosts,
+            origins,
+            serving,
+            is_open: true,
+            tools_below: None,
+            is_modern_only: false,
+            limits,
+            signals,
+        })
     }
 
     /// Ready when the process is asked to end before it serves.
@@ -162,13 +174,29 @@ impl BoundListener {
             listeners = listeners.and(listener(address, Some(more), "").await?);
         }
         let limits = Bounds::from(&loaded.limits);
-        Ok(Self { listeners, hosts, origins, serving, is_open: false, tools_below: None, limits, signals })
+        Ok(Self {
+            listeners,
+            hosts,
+            origins,
+            serving,
+            is_open: false,
+            tools_below: None,
+            is_modern_only: false,
+            limits,
+            signals,
+        })
     }
 
     /// Serves tools as OpenAPI alone, whose face has seen to who may call.
     pub(crate) fn of_tools(mut self, face: &face::Config) -> Self {
         (self.is_open, self.tools_below) = (false, Some(face.path_prefix.clone()));
         (self.hosts, self.origins) = (face.hosts.clone(), face.origins.clone());
+        self
+    }
+
+    /// Serves revisions from 2026-07-28 on alone, if `is_modern_only`.
+    pub(crate) fn modern_only(mut self, is_modern_only: bool) -> Self {
+        self.is_modern_only = is_modern_only;
         self
     }
 
@@ -180,6 +208,7 @@ impl BoundListener {
             timeout: self.serving.timeout,
             drain: self.serving.drain,
             is_embedded,
+            is_modern_only: self.is_modern_only,
             limits: self.limits,
         }
     }
@@ -206,6 +235,7 @@ pub(crate) struct Maker {
     timeout: Duration,
     drain: Duration,
     is_embedded: bool,
+    is_modern_only: bool,
     limits: Bounds,
 }
 
@@ -218,6 +248,7 @@ impl Maker {
             timeout: Duration::ZERO,
             drain: Duration::ZERO,
             is_embedded: false,
+            is_modern_only: false,
             limits: Bounds::default(),
         }
     }
@@ -234,15 +265,20 @@ impl Maker {
             .limits(self.limits.mcp)
             .hosts(self.hosts.clone())
             .origins(self.origins.clone())
-            .stream_control(self.is_embedded);
+            .stream_control(self.is_embedded)
+            .modern_only(self.is_modern_only);
         if let Some(handles) = handles {
             config = config.session_handles(Arc::new(handles));
+        }
+        let mcp = StreamableHttp::new(Arc::clone(&upstream), config);
+        if self.is_modern_only {
+            return Pair::modern_only(mcp);
         }
         let sse = crossway_http_sse::Config::default()
             .with_limits(self.limits.sse)
             .with_hosts(self.hosts.clone())
             .with_origins(self.origins.clone());
-        Pair::new(StreamableHttp::new(Arc::clone(&upstream), config), HttpSse::new(upstream, sse))
+        Pair::new(mcp, HttpSse::new(upstream, sse))
     }
 
     /// How an OpenAPI face behaves beside MCP.
@@ -302,14 +338,27 @@ pub(crate) async fn run(
     name: &str,
     named: &[String],
 ) -> Result<(), ServeError> {
-    let BoundListener { listeners, hosts, origins, serving, is_open, tools_below, limits, mut signals } =
-        bound;
+    let BoundListener {
+        listeners,
+        hosts,
+        origins,
+        serving,
+        is_open,
+        tools_below,
+        is_modern_only,
+        limits,
+        mut signals,
+    } = bound;
     let edge = CorsService::new(hosts, origins, edge);
     let address = listeners.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let is_secure = door.is_secure();
     let server = tokio::spawn(serve_with(listeners, door, edge, limits.http, async { drop(stopped.await) }));
-    tell(address, is_secure, tools_below.as_deref(), name, named)?;
+    tell(address, is_secure, |base, for_people| match tools_below.as_deref() {
+        Some(prefix) => banner::of_tools(base, prefix, named),
+        None if is_modern_only => banner::modern_only(base),
+        None => banner::text(base, name, named, for_people),
+    })?;
     if is_open && !address.ip().is_loopback() {
         tracing::warn!(%address, "nobody is authenticated: whoever reaches this address can call the server behind it");
     }
@@ -349,15 +398,10 @@ pub(crate) async fn run(
 fn tell(
     address: SocketAddr,
     is_secure: bool,
-    tools_below: Option<&str>,
-    name: &str,
-    named: &[String],
+    text: impl FnOnce(&str, bool) -> String,
 ) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    let text = match tools_below {
-        Some(prefix) => banner::of_tools(address, is_secure, prefix, named),
-        None => banner::text(address, is_secure, name, named, out.is_terminal()),
-    };
+    let text = text(&banner::base(address, is_secure), out.is_terminal());
     out.write_all(text.as_bytes())?;
     out.flush()
 }

@@ -118,6 +118,13 @@ fn a_legacy_server_answers_modern_clients() {
 #[test]
 fn a_modern_server_answers_legacy_clients() {
     let demo = Serving::start(&["demo", "--era", "modern"]);
+    // A server of modern revisions alone has neither sessions nor HTTP+SSE.
+    for (method, path, status) in
+        [("GET", "/mcp", "HTTP/1.1 405"), ("DELETE", "/mcp", "HTTP/1.1 405"), ("GET", "/sse", "HTTP/1.1 404")]
+    {
+        let answer = of_page(&demo, &format!("{method} {path}"), "http://127.0.0.1", "", "");
+        assert!(answer.starts_with(status), "{answer}");
+    }
     for args in [
         &["bridge", "--", CROSSWAY, "demo", "--stdio", "--era", "modern"][..],
         &["bridge", "--upstream", &demo.url("/mcp")],

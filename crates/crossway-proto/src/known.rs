@@ -112,12 +112,13 @@ impl Message {
         (!level.is_empty() && level != b"null").then_some(level)
     }
 
-    /// Whether a request has `_meta["io.modelcontextprotocol/clientCapabilities"]`, as a modern one must: `{}` if its client can do nothing.
+    /// Whether a request has an object as `_meta["io.modelcontextprotocol/clientCapabilities"]`, as a modern one must: `{}` if its client can do
+    /// nothing.
     #[must_use]
     pub fn says_client_capabilities(&self) -> bool {
         match self.edits.is_empty() {
             true => self.envelope.capabilities != Capabilities::Unsaid,
-            false => self.member(Part::Meta, CLIENT_CAPABILITIES).is_some(),
+            false => self.member(Part::Meta, CLIENT_CAPABILITIES).is_some_and(|said| said.starts_with(b"{")),
         }
     }
 

@@ -23,7 +23,8 @@ pub(super) struct Serving {
     /// The URL of the Streamable HTTP face.
     pub(super) mcp: String,
     /// The URL of the HTTP+SSE face.
-    pub(super) sse: String,
+    /// None of a server of modern revisions alone.
+    pub(super) sse: Option<String>,
     _process: Background,
 }
 
@@ -106,6 +107,7 @@ impl Crossway {
         let said = || format!("crossway {}", arguments.join(" "));
         let (process, lines) = Background::start(command.args(&arguments), &log).with_context(said)?;
         let (mut mcp, mut sse) = (None, None);
+        let is_modern = arguments.contains(&"modern");
         let (mcp, sse) = process
             .wait_for_line(&lines, |line| {
                 for url in line.split_whitespace().filter(|word| word.starts_with("http://")) {
@@ -115,7 +117,7 @@ impl Crossway {
                         sse = Some(url.to_owned());
                     }
                 }
-                mcp.take_if(|_| sse.is_some()).zip(sse.clone())
+                mcp.take_if(|_| sse.is_some() || is_modern).map(|mcp| (mcp, sse.clone()))
             })
             .with_context(said)?;
         Ok(Serving { mcp, sse, _process: process })

@@ -226,7 +226,7 @@ fn run_one(lab: &Lab, server: &Server, bridge: Option<&Serving>, run: &Run) -> R
         (_, Transport::Stdio, Some(bridge)) => {
             lab.crossway.stdio_command(server.url(run.upstream).unwrap_or(&bridge.mcp))
         }
-        (_, Transport::HttpSse, Some(bridge)) => vec![bridge.sse.clone()],
+        (_, Transport::HttpSse, Some(bridge)) => bridge.sse.clone().into_iter().collect(),
         (_, Transport::StreamableHttp, Some(bridge)) => vec![bridge.mcp.clone()],
     };
     let visit = Visit {

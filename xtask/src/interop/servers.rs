@@ -225,7 +225,7 @@ impl Server {
     fn demo(lab: &Lab, era: &str) -> Result<Self> {
         let demo = lab.crossway.demo(era)?;
         Ok(Self {
-            http_sse: Some(demo.sse.clone()),
+            http_sse: demo.sse.clone(),
             streamable_http: Some(demo.mcp.clone()),
             _demo: Some(demo),
             ..Self::stdio(lab, lab.crossway.demo_command(era))?

@@ -180,7 +180,10 @@ fn run_server(lab: &Lab, demo: &Serving, name: &str, run: &mut SuiteRun) -> Resu
         "streamable-http" | "translated-streamable-http" | "legacy-streamable-http" => {
             Some(lab.crossway.bridge_url(&demo.mcp, Some("streamable-http"))?)
         }
-        "http-sse" => Some(lab.crossway.bridge_url(&demo.sse, Some(run.place))?),
+        "http-sse" => {
+            let sse = demo.sse.as_deref().context("the demo server has no HTTP+SSE")?;
+            Some(lab.crossway.bridge_url(sse, Some(run.place))?)
+        }
         _ => None,
     };
     let served = match run.place {

@@ -38,7 +38,7 @@ async fn run(args: DemoArgs) -> Result<(), RunError> {
         let mut signals = Signals::new(Hangup::Ends).map_err(RunError::Signals)?;
         return stdio::serve(OwnStdio::open(), upstream, &mut signals).await;
     }
-    let bound = BoundListener::new(plan::serving(&args.listen)?).await?;
+    let bound = BoundListener::new(plan::serving(&args.listen)?).await?.modern_only(era == Era::Modern);
     serve(bound, upstream, "crossway-demo", true).await?;
     Ok(())
 }

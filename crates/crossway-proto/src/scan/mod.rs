@@ -85,7 +85,7 @@ pub(crate) struct Envelope {
     pub(crate) has_more_arguments: bool,
     /// Whether one of the [rare members](crate::Message::has_rare_members) is there.
     pub(crate) has_rare: bool,
-    /// Whether `_meta["io.modelcontextprotocol/clientCapabilities"]` is there.
+    /// What `_meta["io.modelcontextprotocol/clientCapabilities"]` says, if it is an object.
     pub(crate) capabilities: Capabilities,
     /// Whether something stands beside these, or in their place, that some readers take for one of them.
     pub(crate) has_lookalikes: bool,
@@ -374,8 +374,11 @@ impl Scan<'_> {
             }
             b"io.modelcontextprotocol/clientCapabilities" => {
                 let span = self.cursor.value(3)?;
-                let are_none = self.cursor.text(span) == b"{}";
-                let said = if are_none { Capabilities::None } else { Capabilities::Some };
+                let said = match self.cursor.text(span) {
+                    b"{}" => Capabilities::None,
+                    [b'{', ..] => Capabilities::Some,
+                    _ => Capabilities::Unsaid,
+                };
                 self.envelope.capabilities = said.max(self.envelope.capabilities);
                 Ok(())
             }

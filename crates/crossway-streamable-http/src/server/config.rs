@@ -19,6 +19,9 @@ pub struct Config {
     pub limits: Limits,
     /// Whether each call of a session gets a [`StreamControl`](super::StreamControl). Only useful with an upstream in this process.
     pub stream_control: bool,
+    /// Whether the upstream speaks only revisions from 2026-07-28 on, which have neither sessions nor standing streams: GET and DELETE are then
+    /// answered with 405.
+    pub is_modern_only: bool,
     /// Makes session handles that other processes accept; without it, ids are random and valid at this endpoint only. Leave it
     /// unset where a session lives in one process only, such as a child process with its own state.
     pub session_handles: Option<Arc<dyn SessionHandles>>,
@@ -56,6 +59,13 @@ impl Config {
     #[must_use]
     pub fn stream_control(mut self, offered: bool) -> Self {
         self.stream_control = offered;
+        self
+    }
+
+    /// Answers GET and DELETE with 405, for an upstream that speaks only revisions from 2026-07-28 on.
+    #[must_use]
+    pub fn modern_only(mut self, is_modern_only: bool) -> Self {
+        self.is_modern_only = is_modern_only;
         self
     }
 

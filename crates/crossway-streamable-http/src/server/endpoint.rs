@@ -17,6 +17,7 @@ pub(crate) struct Endpoint {
     pub(crate) origins: AllowedOrigins,
     pub(crate) limits: Limits,
     pub(crate) stream_control: bool,
+    pub(crate) is_modern_only: bool,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) tools: Tools,
@@ -28,13 +29,14 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(upstream: impl Upstream, config: Config) -> Self {
-        let Config { hosts, origins, limits, stream_control, session_handles } = config;
+        let Config { hosts, origins, limits, stream_control, is_modern_only, session_handles } = config;
         Self {
             upstream: Box::new(upstream),
             hosts,
             origins,
             limits,
             stream_control,
+            is_modern_only,
             sessions: Arc::new(Sessions::new(limits)),
             stop: Arc::default(),
             tools: Tools::default(),

@@ -56,7 +56,9 @@ fn by_method(endpoint: &Arc<Endpoint>, parts: Parts) -> Routed {
         },
         // "HTTP GET or DELETE to the MCP endpoint: respond with `405 Method Not Allowed`" (2026-07-28,
         // basic/transports/streamable-http, Earlier Streamable HTTP Revisions).
-        Method::GET | Method::DELETE if said_version(&parts.headers).is_some_and(Revision::is_modern) => {
+        Method::GET | Method::DELETE
+            if endpoint.is_modern_only || said_version(&parts.headers).is_some_and(Revision::is_modern) =>
+        {
             Ok(answer::not_allowed("POST", "revisions from 2026-07-28 on have POST only"))
         }
         Method::GET => match RequestLimiter::admit_if_any(extension_of(&parts.extensions)) {

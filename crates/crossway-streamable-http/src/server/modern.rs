@@ -52,7 +52,7 @@ fn check(post: &Post, message: &Message) -> Result<(), Refusal> {
         _ => mirror::check_request(headers, &method, message.name().as_deref())?,
     }
     if !message.says_client_capabilities() {
-        let why = "the request's _meta needs io.modelcontextprotocol/clientCapabilities";
+        let why = "the request's _meta needs io.modelcontextprotocol/clientCapabilities, an object";
         return Err(refuse(StatusCode::BAD_REQUEST, ErrorCode::INVALID_PARAMS, why));
     }
     if REMOVED.contains(&method.as_ref()) {
@@ -88,17 +88,20 @@ fn task_id(message: &Message) -> Option<String> {
     message.params().and_then(|params| serde_json::from_slice::<Task>(params).ok()).map(|task| task.task_id)
 }
 
+/// The HTTP status of the answer to an `initialize`: a server of modern revisions alone refuses it by one of their errors.
+pub(crate) fn status_of_opening(response: &Message) -> StatusCode {
+    match error_code(response) {
+        Some(ErrorCode::UNSUPPORTED_PROTOCOL_VERSION) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    }
+}
+
 /// The HTTP status of a response: the protocol's own errors have one.
 ///
 /// -32601 is 404, and the errors that the specification defines are 400; what a method answers is 200, an error or not
 /// (2026-07-28, basic/transports/streamable-http and basic/index, Error Codes).
 pub(crate) fn status_of(response: &Message) -> StatusCode {
-    #[derive(Deserialize)]
-    struct Error {
-        code: i64,
-    }
-    let code = response.error().and_then(|error| serde_json::from_slice::<Error>(error).ok());
-    match code.map(|error| ErrorCode(error.code)) {
+    match error_code(response) {
         Some(ErrorCode::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
         Some(
             ErrorCode::HEADER_MISMATCH
@@ -107,4 +110,13 @@ pub(crate) fn status_of(response: &Message) -> StatusCode {
         ) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     }
+}
+
+fn error_code(response: &Message) -> Option<ErrorCode> {
+    #[derive(Deserialize)]
+    struct Error {
+        code: i64,
+    }
+    let error = serde_json::from_slice::<Error>(response.error()?).ok()?;
+    Some(ErrorCode(error.code))
 }

@@ -89,6 +89,7 @@ impl Waiting {
     fn respond(&self, message: &Message) -> Response<Body> {
         let status = match &self.exchange.caller {
             Caller::Stateless(_) if message.kind() == Kind::Error => modern::status_of(message),
+            _ if self.opening.is_some() => modern::status_of_opening(message),
             _ => StatusCode::OK,
         };
         let response = answer::message(status, message);

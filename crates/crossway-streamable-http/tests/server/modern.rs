@@ -6,7 +6,7 @@ use crossway_streamable_http::ParamHeaders;
 use crossway_streamable_http::server::{Config, SessionOwner, StreamableHttp};
 use http::{Method, StatusCode};
 
-use crate::support::{Client, echo, progress, scripted};
+use crate::support::{Client, echo, initialize, progress, scripted};
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 
@@ -245,6 +245,49 @@ async fn methods_that_the_revision_has_no_more_never_reach_the_upstream() {
     }
     assert!(connections.try_recv().is_err());
     assert_eq!(service.sessions(), 0);
+}
+
+#[tokio::test]
+async fn capabilities_that_are_no_object_are_refused_as_those_that_are_absent() {
+    let (service, mut connections) = scripted(Config::new());
+    let client = Client::modern(&service, "tools/list");
+    for said in ["null", "5", "\"x\"", "[]", "true"] {
+        let capabilities = format!(r#"clientCapabilities":{said}"#);
+        let asked = request("5", "tools/list", "").replace(r#"clientCapabilities":{}"#, &capabilities);
+        let answer = client.post(&asked).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{said}");
+        assert_eq!(answer.json().await["error"]["code"], -32602, "{said}");
+    }
+    assert!(connections.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn what_a_modern_server_refuses_initialize_by_is_a_bad_request() {
+    let (service, mut connections) = scripted(Config::new());
+    let client = Client::new(&service);
+    for (code, status) in [(-32022, StatusCode::BAD_REQUEST), (-32601, StatusCode::OK)] {
+        let opening = initialize("2025-11-25");
+        let (answer, _server) = tokio::join!(client.post(&opening), async {
+            let (_, server) = connections.recv().await.unwrap();
+            let id = server.expect("initialize").await;
+            let error = format!(r#"{{"code":{code},"message":"no"}}"#);
+            server.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
+            server
+        });
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.json().await["error"]["code"], code);
+    }
+    assert_eq!(service.sessions(), 0);
+}
+
+#[tokio::test]
+async fn get_and_delete_are_not_allowed_where_all_is_modern() {
+    let service = StreamableHttp::new(echo("2025-11-25"), Config::new().modern_only(true));
+    for method in [Method::GET, Method::DELETE] {
+        let answer = Client::new(&service).send(method, "").await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(answer.header("allow"), "POST");
+    }
 }
 
 #[tokio::test]
