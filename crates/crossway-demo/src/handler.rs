@@ -229,7 +229,7 @@ impl ServerHandler for Demo {
         Ok(())
     }
 
-    /// What rmcp can't read comes here too: a method that the revision has was given parameters that are none of its own.
+    /// Requests that rmcp can't read come here too: their method is known, and their parameters are malformed.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
@@ -240,7 +240,7 @@ impl ServerHandler for Demo {
             return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None));
         }
         self.era().admit(&context)?;
-        Err(ErrorData::invalid_params(format!("the parameters are none of {method}"), None))
+        Err(ErrorData::invalid_params(format!("the parameters of {method} can't be read"), None))
     }
 }
 

@@ -191,6 +191,37 @@ async fn methods_that_2026_07_28_removed_are_unknown_to_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn parameters_that_can_not_be_read_are_told_from_methods_that_nobody_has() {
+    let both = [
+        ("completion/complete", json!({}), -32602),
+        ("resources/read", json!({"uri": 5}), -32602),
+        ("prompts/get", json!({}), -32602),
+        ("tools/call", json!({"name": "echo", "arguments": 5}), -32602),
+        ("unknown/method", json!({}), -32601),
+    ];
+    let of_legacy = [
+        ("logging/setLevel", json!({"level": "zz"}), -32602),
+        ("resources/subscribe", json!({}), -32602),
+        ("subscriptions/listen", json!({}), -32601),
+    ];
+    let of_modern = [
+        ("subscriptions/listen", json!({"notifications": 5}), -32602),
+        ("logging/setLevel", json!({"level": "zz"}), -32601),
+        ("resources/subscribe", json!({}), -32601),
+    ];
+    let mut raw = legacy().await;
+    for (id, (method, params, code)) in (1..).zip(both.clone().into_iter().chain(of_legacy)) {
+        assert_eq!(raw.request(id, method, params).await["error"]["code"], code, "{method}");
+    }
+    let mut raw = Raw::connect(&Demo::new(Era::Modern));
+    raw.request(0, "tools/list", json!({"_meta": meta(json!({}))})).await;
+    for (id, (method, mut params, code)) in (1..).zip(both.into_iter().chain(of_modern)) {
+        params["_meta"] = meta(json!({}));
+        assert_eq!(raw.request(id, method, params).await["error"]["code"], code, "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_closer_is_used_once_where_there_is_one() {
     let closed = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&closed);
