@@ -5,13 +5,13 @@ use tracing_subscriber::filter::Targets;
 
 use crate::config::nearest;
 
-/// What a level can be.
+/// The names of levels.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// What is logged when nothing is said.
+/// The filter if none is given.
 pub(super) const DEFAULT: &str = "info";
 
-/// The parts of the program that log, and `crossway` for all of ours.
+/// The targets that log, and `crossway` for all of this program's own.
 pub const TARGETS: &[&str] = &[
     "crossway",
     "crossway::audit",
@@ -40,17 +40,17 @@ pub const TARGETS: &[&str] = &[
     "tokio",
 ];
 
-/// A log filter can't be used.
+/// Why a log filter can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogFilterError {
-    /// It is not written as one.
+    /// The filter can't be parsed.
     #[error(
         "the log filter (--log, RUST_LOG, or the config's log.filter) {0:?} can't be read; try a level (info, debug), or levels by \
          crate (warn,crossway_stdio=debug)"
     )]
     Unreadable(String),
-    /// A word of it is nothing that there is.
+    /// A word of the filter is neither a level nor a target.
     #[error(
         "the log filter (--log, RUST_LOG, or the config's log.filter) has {word:?}, which is no level (off, error, warn, info, debug, \
          trace) and no part of the program{}",
@@ -59,7 +59,7 @@ pub enum LogFilterError {
     Unknown {
         /// The word.
         word: String,
-        /// What may be meant.
+        /// The known word that may be meant.
         nearest: Option<&'static str>,
     },
 }
@@ -68,15 +68,15 @@ fn meant(nearest: Option<&'static str>) -> String {
     nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default()
 }
 
-/// What a filter says, and nothing of rmcp unless it names it: rmcp, which the demo server is made with, logs whole messages,
-/// which may hold secrets.
+/// Parses a filter, and turns off rmcp unless the filter names it: rmcp, on which the demo server is built, logs whole messages,
+/// which may contain secrets.
 ///
-/// Libraries take a word that is no level for the name of a part, and log nothing else: `inof` would turn the log off. Names of other
-/// programs' parts, which the environment may have for these, say nothing of this one.
+/// The library takes a word that is not a level for a target, and logs nothing else: `inof` would turn the log off. So unknown words are
+/// errors, except other programs' targets with a level, which the environment may contain.
 pub(crate) fn filter(text: &str) -> Result<Targets, LogFilterError> {
     let (mut is_public, mut directives) = (false, Vec::new());
     for directive in directives_of(text).map(str::trim).filter(|directive| !directive.is_empty()) {
-        // What stands in brackets is a span, of which no part of this program has one to choose by.
+        // Brackets select a span, which no target of this program supports.
         let (name, span) = directive.find('[').map_or((directive, None), |at| {
             let end = directive.rfind(']').map_or(directive.len(), |end| end + 1);
             (&directive[..at], Some(directive.get(end..).unwrap_or_default()))
@@ -89,9 +89,9 @@ pub(crate) fn filter(text: &str) -> Result<Targets, LogFilterError> {
             return Err(unknown(level, &LEVELS));
         }
         let is_known = is_target(name) || (level.is_none() && is_level(name));
-        // A name that is near one of ours is a mistake.
+        // A name that is similar to a known one is a mistake.
         if !is_known && (level.is_none() || nearest(name, TARGETS.iter().copied()).is_some()) {
-            // Where a level may be meant it is the likelier one.
+            // Where both are possible, a level is more likely to be meant.
             let levels = if level.is_none() { &LEVELS[..] } else { &[] };
             return Err(unknown(name, &[levels, TARGETS].concat()));
         }
@@ -109,7 +109,7 @@ pub(crate) fn filter(text: &str) -> Result<Targets, LogFilterError> {
     Ok(if is_named { filter } else { filter.with_target("rmcp", LevelFilter::OFF) })
 }
 
-/// What stands between commas, those in braces left alone: they are between the fields of a span.
+/// Splits a filter at commas, except those in braces, which separate the fields of a span.
 fn directives_of(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
     text.split(move |character| {
@@ -130,7 +130,7 @@ fn is_level(word: &str) -> bool {
     word.parse::<LevelFilter>().is_ok()
 }
 
-/// Whether something of this name logs: a part, or a module of one.
+/// Whether a name is a target that logs, or a module of one.
 fn is_target(name: &str) -> bool {
     let part = name.split("::").next().unwrap_or_default();
     TARGETS.contains(&name) || (part != "crossway" && TARGETS.contains(&part))

@@ -10,20 +10,20 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::limits::{LOG_BYTES, LOG_END, LOG_KEPT_BYTES, LOG_RETRY};
 
 thread_local! {
-    /// Whether this is the thread that writes: there is always room for what it has to tell of lines that were dropped.
+    /// Whether this is the writer's thread, which always has room for its report of dropped lines.
     static IS_WRITER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Lines on their way. Clones are the same.
+/// The queue of lines to write. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Lines(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// There is something to write.
+    /// Notified when there is something to write.
     more: Condvar,
-    /// All is written.
+    /// Notified when everything is written.
     done: Condvar,
     dropped: AtomicU64,
 }
@@ -32,16 +32,16 @@ struct Shared {
 struct State {
     waiting: Vec<u8>,
     is_writing: bool,
-    /// Lines that were dropped, of which the log does not tell yet.
+    /// Dropped lines that the log does not report yet.
     untold: u64,
 }
 
 impl Lines {
-    /// Begins to write to standard error, on a thread of its own.
+    /// Starts a thread that writes to standard error.
     ///
     /// # Errors
     ///
-    /// When there can be no thread.
+    /// When the thread can't be started.
     pub(super) fn start() -> io::Result<Self> {
         let lines = Self::default();
         let written = lines.clone();
@@ -49,7 +49,7 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Takes a line, unless too much waits.
+    /// Queues a line, or drops it if too much is queued.
     fn take(&self, line: &[u8]) {
         let mut state = self.lock();
         if state.waiting.len().saturating_add(line.len()) > LOG_BYTES && !IS_WRITER.get() {
@@ -62,7 +62,7 @@ impl Lines {
         self.0.more.notify_one();
     }
 
-    /// Takes a last line, whatever waits.
+    /// Queues a last line, however much is queued.
     pub(super) fn take_last(&self, line: &str) {
         let mut state = self.lock();
         state.waiting.extend_from_slice(line.as_bytes());
@@ -71,7 +71,7 @@ impl Lines {
         self.0.more.notify_one();
     }
 
-    /// How many lines were dropped.
+    /// The number of dropped lines.
     pub(super) fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
     }
@@ -79,7 +79,7 @@ impl Lines {
     /// Waits until all is written, for [`LOG_END`] at most.
     pub(super) fn flush(&self) {
         let is_left = |state: &mut State| state.is_writing || !state.waiting.is_empty();
-        // What is not written by then is not waited for.
+        // Whatever is not written by then is given up.
         drop(self.0.done.wait_timeout_while(self.lock(), LOG_END, is_left));
     }
 
@@ -111,7 +111,7 @@ impl Lines {
                 Ok(length @ 1..) => text = text.get(length..).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(LOG_RETRY),
-                // Nobody will ever read it.
+                // Nobody can read the log any more.
                 Ok(0) | Err(_) => {
                     let lines = text.iter().filter(|byte| **byte == b'\n').count();
                     self.0.dropped.fetch_add(lines as u64, Ordering::Relaxed);
@@ -121,7 +121,7 @@ impl Lines {
         }
     }
 
-    /// Tells of lines that were dropped, behind those that came before them.
+    /// Logs how many lines were dropped, after the lines that came before them.
     fn tell_dropped(&self) {
         let lines = std::mem::take(&mut self.lock().untold);
         if lines > 0 {
@@ -142,7 +142,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// Takes a line, in one piece.
+/// The writer of a line, which gets it in one piece.
 pub(super) struct Line<'a>(&'a Lines);
 
 impl Write for Line<'_> {
@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives what is written, each time that it is asked to take something.
+    /// Sends each piece that is written to it.
     struct Slow(mpsc::SyncSender<Vec<u8>>);
 
     impl Write for Slow {

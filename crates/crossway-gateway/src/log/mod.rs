@@ -20,23 +20,23 @@ use lines::Lines;
 /// The process's log, once it is started.
 static LINES: OnceLock<Lines> = OnceLock::new();
 
-/// Starts logging as the command line says, else `RUST_LOG`, else the config, else from `info` on as text. Who logs never waits: a thread writes
-/// the lines, and what is not read as fast as it comes is dropped and counted. [`end`] belongs at the process's end.
+/// Starts logging by the command line, else `RUST_LOG`, else the config, else from `info` on as text. Logging never blocks: a thread
+/// writes the lines, and lines that come faster than they are read are dropped and counted. Call [`end`] at the process's end.
 ///
 /// # Errors
 ///
-/// When the filter can't be read, unless it is of the environment, or when there can be no thread.
+/// When the filter can't be parsed, unless it is from the environment, or when the thread can't be started.
 pub fn start(args: &LogArgs, config: &LogFile) -> Result<(), LogError> {
     start_with(args, config, None)
 }
 
-/// The same, with the spans of calls going elsewhere too.
+/// Like [`start`], and passes the spans of calls to `spans`.
 ///
 /// # Errors
 ///
 /// As [`start`].
 pub fn start_with(args: &LogArgs, config: &LogFile, spans: Option<SpanLayer>) -> Result<(), LogError> {
-    // What the environment says may be meant for another program.
+    // The environment's filter may be meant for another program.
     let of_environment = std::env::var("RUST_LOG").ok().filter(|text| args.log.is_none() && !text.is_empty());
     let (of_environment, unusable) = match of_environment.map(|text| filter::filter(&text)).transpose() {
         Ok(filter) => (filter, None),
@@ -67,8 +67,8 @@ pub fn start_with(args: &LogArgs, config: &LogFile, spans: Option<SpanLayer>) ->
     Ok(())
 }
 
-/// Says that the file of authorities that the environment names can't be used: what is read of it later, when a server's certificate is to be
-/// verified, is nothing, and says nothing of it.
+/// Warns if the file of authorities that the environment names can't be used. Later, when a server's certificate is verified, the file is
+/// read as empty without an error.
 pub fn warn_of_authorities() {
     let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) else { return };
     if let Err(error) = crate::tls::has_certificates(file.as_ref()) {
@@ -77,7 +77,7 @@ pub fn warn_of_authorities() {
     }
 }
 
-/// Writes a last line, behind all that was logged, and waits until the log is written, for two seconds at most.
+/// Writes a last line after everything that was logged, and waits until the log is written, for two seconds at most.
 pub fn end(last: Option<&str>) {
     match (LINES.get(), last) {
         (Some(lines), last) => {
@@ -91,19 +91,19 @@ pub fn end(last: Option<&str>) {
     }
 }
 
-/// How many lines were dropped, since nobody read the log as fast as it came.
+/// The number of lines that were dropped because the log was not read as fast as it came.
 pub(crate) fn dropped() -> u64 {
     LINES.get().map_or(0, Lines::dropped)
 }
 
-/// Logging can't be started.
+/// Why logging can't be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
     /// The filter can't be used.
     #[error(transparent)]
     Filter(#[from] LogFilterError),
-    /// There can be no thread that writes.
+    /// The writer's thread can't be started.
     #[error("no thread for the log can be started")]
     Thread(#[source] io::Error),
 }

@@ -12,20 +12,20 @@ use tokio::time::Instant;
 use super::failures::FailureLog;
 use super::{HeldBytes, signed};
 
-/// How a call has ended.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallOutcome {
-    /// With a result.
+    /// The upstream returned a result.
     Ok,
-    /// With the upstream's JSON-RPC error.
+    /// The upstream returned a JSON-RPC error.
     Error,
-    /// The upstream refused it below the level of messages, by an HTTP status for example.
+    /// The upstream refused the call below the level of messages, for example with an HTTP status.
     Refused,
-    /// It was not sent.
+    /// The call was not sent.
     NotSent,
-    /// It was sent, and no answer came.
+    /// The call was sent, and no answer came.
     Unknown,
-    /// The client no longer wanted it.
+    /// The client cancelled the call.
     Cancelled,
 }
 
@@ -33,7 +33,7 @@ impl CallOutcome {
     pub(super) const ALL: [Self; 6] =
         [Self::Ok, Self::Error, Self::Refused, Self::NotSent, Self::Unknown, Self::Cancelled];
 
-    /// Its word, as the label has it.
+    /// The value of the label `outcome`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl CallOutcome {
     }
 }
 
-/// The series of one tenant's calls to one upstream: found once, then nothing is looked up or written out for a call.
+/// The series of one tenant's calls to one upstream, found once, so that a call needs no lookup and no formatting of labels.
 pub struct CallMeter {
     /// In the order of [`CallOutcome::ALL`].
     pub(super) outcomes: [Counter; 6],
@@ -60,7 +60,7 @@ pub struct CallMeter {
 }
 
 impl CallMeter {
-    /// A call has begun, with a request of so many bytes.
+    /// Records the start of a call with a request of this many bytes.
     #[must_use = "a call that is dropped is recorded as cancelled"]
     pub fn begin(self: &Arc<Self>, request_bytes: usize) -> MeteredCall {
         let held = signed(request_bytes as u64);
@@ -75,7 +75,7 @@ impl CallMeter {
         }
     }
 
-    /// A request of so many bytes waits to become a call, until what this gives is dropped.
+    /// Counts the bytes of a request that waits to become a call, until the returned value is dropped.
     pub fn hold_request(&self, bytes: usize) -> HeldBytes {
         HeldBytes::new(&self.bytes_in_flight, bytes)
     }
@@ -87,8 +87,7 @@ impl fmt::Debug for CallMeter {
     }
 }
 
-/// A call that is being recorded. When it is dropped, it has ended; as cancelled, unless [`ended`](Self::ended) said
-/// otherwise.
+/// A call that is being recorded. Dropping it records its end, as cancelled unless [`ended`](Self::ended) was called.
 #[derive(Debug)]
 pub struct MeteredCall {
     meter: Arc<CallMeter>,
@@ -98,7 +97,7 @@ pub struct MeteredCall {
 }
 
 impl MeteredCall {
-    /// A message of so many bytes has come.
+    /// Records a message of the reply, of this many bytes.
     pub fn replied(&self, bytes: usize) {
         self.meter.reply_bytes.inc_by(bytes as u64);
     }
@@ -108,7 +107,7 @@ impl MeteredCall {
         self.meter.failures.failed(error);
     }
 
-    /// The call has ended.
+    /// Records the end of the call.
     pub fn ended(mut self, outcome: CallOutcome) {
         self.outcome = outcome;
     }

@@ -17,11 +17,11 @@ use prometheus_client::registry::Registry;
 use super::limits::SERIES;
 use super::table::{Kind, Row};
 
-/// What counts in whole numbers, or in seconds.
+/// A gauge of floating-point numbers, such as seconds.
 pub(super) type FloatGauge = Gauge<f64, AtomicU64>;
 pub(super) type FloatCounter = Counter<f64, AtomicU64>;
 
-/// A label's value: from the code, or from the configuration. Nothing else is one, so that no request can make a
+/// A label's value: from the code or from the configuration. There is no other kind, so that no request can create a
 /// series.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
@@ -86,7 +86,7 @@ impl EncodeLabelSet for Labels {
     }
 }
 
-/// Makes a metric as its row says.
+/// Creates metrics by their row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Make(Kind);
 
@@ -114,7 +114,7 @@ impl<N, A: Default> MetricConstructor<Counter<N, A>> for Make {
 pub(super) struct Series<M> {
     names: &'static [&'static str],
     family: Family<Labels, M, Make>,
-    /// The labels of those that there are. Held while one is made, so that no more are than may be.
+    /// The labels of the existing series. Locked while a series is created, so that there are never too many.
     made: Mutex<HashSet<Labels>>,
 }
 
@@ -126,13 +126,13 @@ where
     /// Registers the metric of a row.
     pub(super) fn new(row: &'static Row, registry: &mut Registry) -> Self {
         let family = Family::new_with_constructor(Make(row.kind));
-        // The encoder puts `_total` behind counters' names, and a full stop behind the help of all.
+        // The encoder appends `_total` to counters' names, and a full stop to every help text.
         let name = row.name.strip_suffix("_total").unwrap_or(row.name);
         registry.register(name, row.help.trim_end_matches('.'), family.clone());
         Self { names: row.labels, family, made: Mutex::default() }
     }
 
-    /// The series with these labels, which are in the order of the row's.
+    /// Returns the series with these values of the labels, in the row's order.
     pub(super) fn with<const N: usize>(&self, values: [Value; N]) -> M {
         debug_assert_eq!(self.names.len(), N, "a row's labels are its values' names");
         let mut labels = Labels { names: self.names, values: values.into() };
@@ -151,8 +151,8 @@ where
         self.family.get_or_create_owned(&labels)
     }
 
-    /// Forgets the series in which this label has a name of the configuration's that is not to be kept. Whoever counts in one of them
-    /// goes on counting, and nobody is told.
+    /// Removes the series in which this label's value is from the configuration and not to be kept. Holders of a removed series can still
+    /// count in it, but it is no longer scraped.
     pub(super) fn keep(&self, label: &str, is_kept: impl Fn(&str) -> bool) {
         let Some(at) = self.names.iter().position(|name| *name == label) else { return };
         let is_gone = |labels: &Labels| match labels.values.get(at) {
@@ -169,7 +169,7 @@ where
         });
     }
 
-    /// Forgets all series.
+    /// Removes all series.
     pub(super) fn clear(&self) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.clear();

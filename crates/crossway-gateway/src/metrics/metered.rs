@@ -15,12 +15,12 @@ use prometheus_client::metrics::counter::Counter;
 use super::slots::Slots;
 use super::{CallMeter, CallOutcome, MeteredCall, Metrics, TenantMeter};
 
-/// The requests for lists. Clients' own get here too where nothing is known of the upstream's.
+/// The requests for lists. Clients' own requests arrive here as well if nothing is known about the upstream's lists.
 const LISTS: [&str; 4] = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"];
 
-/// An upstream whose calls are recorded, by tenant, and how often its lists are read.
+/// An upstream that records its calls by tenant, and how often its lists are read.
 ///
-/// Requests are calls; notifications, responses and standing streams are not, nor are calls of nobody's.
+/// Requests are calls; notifications, responses and standing streams are not. Calls without a tenant are not recorded.
 #[derive(Clone)]
 pub struct Metered<U> {
     upstream: U,
@@ -31,14 +31,14 @@ struct Shared {
     metrics: Metrics,
     name: Box<str>,
     tenant: fn(&Context) -> Option<&TenantMeter>,
-    /// By the numbers of tenants' meters: no name is looked up for a call.
+    /// By the numbers of tenants' meters, so that a call needs no lookup by name.
     calls: Slots<Arc<CallMeter>>,
     /// In the order of [`CallOutcome::ALL`].
     lists: [Counter; 6],
 }
 
 impl<U> Metered<U> {
-    /// Records the calls of `upstream`, which the configuration calls `name`. `tenant` tells whose a call is, from its
+    /// Records the calls of `upstream`, which the configuration calls `name`. `tenant` returns a call's tenant from its
     /// context.
     pub fn new(
         upstream: U,
@@ -53,7 +53,7 @@ impl<U> Metered<U> {
 }
 
 impl Shared {
-    /// A call of a tenant's has begun.
+    /// Records the start of a tenant's call.
     fn begin(&self, tenant: &TenantMeter, bytes: usize) -> MeteredCall {
         let make = || self.metrics.calls_of(tenant, &self.name);
         match self.calls.get_or_init(tenant.number(), make) {
@@ -101,12 +101,12 @@ impl Connection for MeteredLink {
     }
 }
 
-/// Whether a request is for a list, and for no later page of one.
+/// Whether a request is for the first page of a list.
 fn begins_list(message: &Message) -> bool {
     LISTS.iter().any(|list| message.is_method(list)) && message.member(Part::Params, "cursor").is_none()
 }
 
-/// Whether an error says that the call was not sent, as ours do where a credential is missing, and another gateway's.
+/// Whether an error says that the call was not sent, as this gateway's do for a missing credential, and another gateway's may.
 fn is_not_sent(error: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     struct Coded {
@@ -117,9 +117,9 @@ fn is_not_sent(error: &[u8]) -> bool {
 
 struct MeteredReply {
     reply: Reply,
-    /// `None` once it has ended.
+    /// `None` once the call has ended.
     call: Option<MeteredCall>,
-    /// Where it is counted too, of a list that has not ended.
+    /// The counters of list reads, for a request for a list that has not ended.
     list: Option<Arc<Shared>>,
 }
 
@@ -165,7 +165,7 @@ impl Stream for MeteredReply {
                     Outcome::Answered => CallOutcome::Refused,
                 }
             }
-            // It ends without a response only when it was cancelled.
+            // A reply ends without a response only if the call was cancelled.
             None => CallOutcome::Cancelled,
         };
         self.ended(outcome);

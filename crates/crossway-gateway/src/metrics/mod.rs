@@ -1,7 +1,7 @@
 //! Prometheus metrics, all from one [table](TABLE).
 //!
-//! Labels are bounded. A tenant, an upstream or a listener is what the configuration names; a reason, an outcome or a
-//! proof is what the code names. No user, tool, address or text of a request is ever in one.
+//! Labels are bounded. Tenants, upstreams and listeners are named by the configuration; reasons, outcomes and proofs are
+//! named by the code. No label ever contains a user, a tool, an address or a text of a request.
 
 mod calls;
 mod failures;
@@ -36,14 +36,14 @@ use crate::operations::{AuditStatus, SessionCount, UpstreamState, UpstreamStatus
 /// The `Content-Type` of [`Metrics::scrape`].
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
-/// How reading something anew has gone.
+/// The result of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reload {
-    /// It is in force.
+    /// The new contents are in force.
     Ok,
-    /// It says the same as before.
+    /// The contents have not changed.
     Unchanged,
-    /// It could not be taken over; what was in force stays.
+    /// The new contents could not be used; the previous ones stay in force.
     Failed,
 }
 
@@ -64,9 +64,9 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Registry,
     tenants: RwLock<HashMap<Box<str>, Arc<TenantMeter>>>,
-    /// How many tenants' meters were made. Each has a number of its own, also one of a tenant that was gone and is back.
+    /// The number of tenants' meters created so far. Each meter has its own number, even that of a tenant that was removed and added again.
     numbers: AtomicUsize,
-    /// One scrape at a time: states are taken over when they are asked for.
+    /// Allows one scrape at a time, since a scrape updates the series of states.
     scraping: Mutex<()>,
     calls: Series<Counter>,
     call_seconds: Series<Histogram>,
@@ -106,7 +106,7 @@ struct Inner {
 }
 
 impl Metrics {
-    /// All metrics, of which only those without labels have a series yet.
+    /// Creates all metrics. Only those without labels have a series yet.
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::default();
@@ -192,7 +192,7 @@ impl Metrics {
         }))
     }
 
-    /// What is recorded of a tenant, which has to be one that the configuration names.
+    /// Returns the meter of a tenant, which has to be named by the configuration.
     #[must_use]
     pub fn tenant(&self, name: &str) -> Arc<TenantMeter> {
         let tenants = self.0.tenants.read().unwrap_or_else(PoisonError::into_inner);
@@ -204,25 +204,25 @@ impl Metrics {
         Arc::clone(tenants.entry(name.into()).or_insert_with(|| Arc::new(TenantMeter::new(&self.0, name))))
     }
 
-    /// Where a tenant's calls to an upstream are recorded. Both have to be names that the configuration gives.
+    /// Returns the meter of a tenant's calls to an upstream. Both have to be named by the configuration.
     #[must_use]
     pub fn calls(&self, tenant: &str, upstream: &str) -> Arc<CallMeter> {
         self.calls_of(&self.tenant(tenant), upstream)
     }
 
-    /// The same, where the tenant's meter is at hand.
+    /// Like [`calls`](Self::calls), with the tenant's meter.
     #[must_use]
     pub fn calls_of(&self, tenant: &TenantMeter, upstream: &str) -> Arc<CallMeter> {
         tenant.calls(&self.0, upstream)
     }
 
-    /// Where it is recorded how often an upstream's lists are read anew. It has to be one that the configuration names.
+    /// Returns the counters of list reads of an upstream, which has to be named by the configuration.
     fn list_reads(&self, upstream: &str) -> [Counter; 6] {
         let name = Arc::from(upstream);
         CallOutcome::ALL.map(|outcome| self.0.list_reads.with([Value::from(&name), outcome.word().into()]))
     }
 
-    /// Forgets what was recorded of tenants and upstreams that the configuration names no more.
+    /// Removes the series of tenants and upstreams that the configuration no longer names.
     pub fn keep(&self, tenants: &HashSet<&str>, upstreams: &HashSet<&str>) {
         let inner = &*self.0;
         let (is_tenant, is_upstream) =
@@ -251,28 +251,28 @@ impl Metrics {
         inner.call_seconds.keep("upstream", is_upstream);
     }
 
-    /// Policy did not permit a call of a tenant's.
+    /// Counts a tenant's call that policy did not permit.
     pub fn denied(&self, tenant: &str, reason: &'static str) {
         self.0.denied.with([configured(tenant), reason.into()]).inc();
     }
 
-    /// A request had no valid identity.
+    /// Counts a request without a valid identity.
     pub fn identity_refused(&self, proof: &'static str, reason: &'static str) {
         self.0.identity_refusals.with([proof.into(), reason.into()]).inc();
     }
 
-    /// The keys of the authorization server were asked for.
+    /// Counts a fetch of the authorization server's keys.
     pub fn jwks_read(&self, result: Reload) {
         self.0.jwks_reads.with([result.word().into()]).inc();
     }
 
-    /// The configuration was read anew.
+    /// Counts a reload of the configuration.
     pub fn config_reloaded(&self, result: Reload) {
         self.0.reloads.with([result.word().into()]).inc();
         self.0.reload_ok.with([]).set(i64::from(result != Reload::Failed));
     }
 
-    /// A configuration with this hash is in force from now on, at the start or after a reload.
+    /// Records that the configuration with this hash is in force from now on, at the start or after a reload.
     pub fn config_in_force(&self, hash: &str) {
         self.0.config_info.clear();
         self.0.config_info.with([configured(hash)]).set(1);
@@ -281,28 +281,28 @@ impl Metrics {
         self.0.reloaded_at.with([]).set(now.as_secs_f64());
     }
 
-    /// Whether keys have changed since the start that hold from the next one on.
+    /// Records whether keys have changed that take effect only at the next start.
     pub fn config_pending(&self, is_pending: bool) {
         self.0.config_pending.with([]).set(i64::from(is_pending));
     }
 
-    /// The certificates of a listener had changed, and were read anew.
+    /// Counts a reload of a listener's certificates, which had changed.
     pub fn tls_reloaded(&self, listener: &str, is_ok: bool) {
         let result = if is_ok { "ok" } else { "failed" };
         self.0.tls_reloads.with([configured(listener), result.into()]).inc();
     }
 
-    /// A TLS handshake on a listener has failed.
+    /// Counts a failed TLS handshake on a listener.
     pub fn tls_failed(&self, listener: &str, reason: &'static str) {
         self.0.tls_failed.with([configured(listener), reason.into()]).inc();
     }
 
-    /// Spans or metrics could not be sent to a collector.
+    /// Counts spans or metrics that could not be sent to a collector.
     pub fn otlp_dropped(&self, signal: &'static str, count: usize) {
         self.0.otlp_dropped.with([signal.into()]).inc_by(count as u64);
     }
 
-    /// All metrics as text, in Prometheus' format 0.0.4, with the states of what is told.
+    /// Returns all metrics as text, in Prometheus' format 0.0.4, updated with these states.
     #[must_use]
     pub fn scrape(
         &self,

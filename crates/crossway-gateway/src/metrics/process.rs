@@ -1,6 +1,6 @@
 //! Process metrics from `/proc`; none on systems without it.
 
-/// This process, as it is now.
+/// The current state of this process.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(super) struct Process {
     pub(super) cpu_seconds: f64,
@@ -16,11 +16,11 @@ pub(super) struct Process {
 pub(super) fn look() -> Option<Process> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    // The folder that is being read is one of them.
+    // One of them is the descriptor of the folder being read.
     let open_fds = std::fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1);
     let ticks = rustix::param::clock_ticks_per_second();
     let page = rustix::param::page_size();
-    // Counted from now, for `/proc/stat`, which says when the machine was started, may be hidden (ProcSubset=pid).
+    // Computed from the uptime, because `/proc/stat`, which has the boot time, may be hidden (ProcSubset=pid).
     let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
     let booted = now.as_secs_f64() - (up.tv_sec as f64 + up.tv_nsec as f64 / 1e9);
@@ -33,12 +33,12 @@ pub(super) fn look() -> Option<Process> {
     None
 }
 
-/// Reads the files of proc(5).
+/// Parses the files of proc(5).
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there is no /proc"))]
 fn read(stat: &str, booted: f64, limits: &str, ticks: u64, page: usize) -> Option<Process> {
-    // The name is in parentheses and may have any in it.
+    // The name is in parentheses, and may contain parentheses.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    // proc(5) counts from 1, and two of them are before the parenthesis' end.
+    // proc(5) counts from 1, and two fields come before the closing parenthesis.
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
     let max_fds = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let max_fds = max_fds.and_then(|rest| rest.split_ascii_whitespace().next()?.parse().ok());

@@ -2,14 +2,13 @@
 
 use std::sync::OnceLock;
 
-/// How many slots the first segment has. Each has twice as many as the one before.
+/// The number of slots in the first segment. Each segment has twice as many as the previous one.
 const FIRST: usize = 32;
 
-/// How many segments there may be: numbers below four thousand millions have a slot.
+/// The number of segments: numbers below four thousand millions have a slot.
 const SEGMENTS: usize = 27;
 
-/// A value for each number that was asked for, which stays. Nothing moves when more are asked for, so that to find one takes two loads
-/// and no lock.
+/// A table with a value for each number that was looked up. Values stay and never move, so that a lookup takes two loads and no lock.
 pub(super) struct Slots<T>([OnceLock<Box<[OnceLock<T>]>>; SEGMENTS]);
 
 impl<T> Default for Slots<T> {
@@ -19,7 +18,7 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// The value of a number, made if there is none yet. `None` if the number is too large for one.
+    /// Returns the value of a number, creating it if needed, or `None` if the number is too large.
     pub(super) fn get_or_init(&self, number: usize, make: impl FnOnce() -> T) -> Option<&T> {
         let index = number.checked_add(FIRST)?;
         let at = (index.ilog2() - FIRST.ilog2()) as usize;

@@ -5,31 +5,31 @@ use super::limits::DURATION_BUCKETS;
 /// One metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
-    /// Its whole name, as it is scraped.
+    /// The full name, as scraped.
     pub name: &'static str,
-    /// How it moves.
+    /// The kind of metric.
     pub kind: Kind,
-    /// What it counts.
+    /// The unit.
     pub unit: Unit,
-    /// The names of its labels. Their values come from the configuration or from the code, never from a request.
+    /// The names of the labels. Their values come from the configuration or from the code, never from a request.
     pub labels: &'static [&'static str],
-    /// What it says, in one sentence.
+    /// A description in one sentence.
     pub help: &'static str,
 }
 
-/// How a metric moves.
+/// A kind of metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// Up only, until the process ends.
+    /// A number that only goes up, until the process ends.
     Counter,
-    /// Up and down.
+    /// A number that goes up and down.
     Gauge,
-    /// Observations, by upper bounds.
+    /// Observations in buckets with these upper bounds.
     Histogram(&'static [f64]),
 }
 
 impl Kind {
-    /// Its word, as Prometheus has it.
+    /// Prometheus' word for the kind.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl Kind {
     }
 }
 
-/// What a metric counts.
+/// The unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Things, or states.
@@ -52,7 +52,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Its word, as names have it; empty for [`Unit::One`].
+    /// The unit's word in metrics' names; empty for [`Unit::One`].
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -241,7 +241,7 @@ pub(super) const PROCESS_START: Row =
     Row::gauge("process_start_time_seconds", &[], "When this process was started.").in_seconds();
 pub(super) const PROCESS_THREADS: Row = Row::gauge("process_threads", &[], "Threads of this process.");
 
-/// All of them, in the order in which they are documented and scraped.
+/// All metrics, in the order in which they are documented and scraped.
 pub const TABLE: &[Row] = &[
     CALLS,
     CALL_SECONDS,

@@ -13,10 +13,10 @@ use super::failures::FailureLog;
 use super::family::Value;
 use super::{CallMeter, CallOutcome, Inner, signed};
 
-/// What a call, or a request of another kind, is refused for by a quota.
+/// The bound of a quota for which a call or another request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QuotaBound {
-    /// Requests per time, whatever they are about.
+    /// Requests of any kind per time.
     Requests,
     /// Calls per time.
     Calls,
@@ -26,9 +26,9 @@ pub enum QuotaBound {
     Bytes,
     /// Processes at once.
     Children,
-    /// Nothing at all may be used.
+    /// The quota allows nothing at all.
     Closed,
-    /// Counts of so many quotas can't be kept.
+    /// There are too many quotas to keep counts of.
     Keys,
 }
 
@@ -40,7 +40,7 @@ impl From<OverQuota> for QuotaBound {
             OverQuota::Bytes { .. } => Self::Bytes,
             OverQuota::Waiting | OverQuota::Waited => Self::InFlight,
             OverQuota::Closed => Self::Closed,
-            // The last that there is: the table of counts is full.
+            // The only other one: the table of counts is full.
             _ => Self::Keys,
         }
     }
@@ -50,7 +50,7 @@ impl QuotaBound {
     pub(super) const ALL: [Self; 7] =
         [Self::Requests, Self::Calls, Self::InFlight, Self::Bytes, Self::Children, Self::Closed, Self::Keys];
 
-    /// Its word, as the label has it.
+    /// The value of the label `bound`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -90,12 +90,12 @@ impl TenantMeter {
         }
     }
 
-    /// No other meter has it, and none that comes later.
+    /// A number that no other meter has, including later ones.
     pub(super) fn number(&self) -> usize {
         self.number
     }
 
-    /// Where calls to an upstream are recorded, which has to be one that the configuration names.
+    /// Returns the meter of calls to an upstream, which has to be named by the configuration.
     pub(super) fn calls(&self, inner: &Inner, upstream: &str) -> Arc<CallMeter> {
         let known = self.calls.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(meter) = known.get(upstream) {
@@ -121,17 +121,17 @@ impl TenantMeter {
         Arc::clone(known.entry(upstream.into()).or_insert(meter))
     }
 
-    /// Forgets the upstreams that are not to be kept.
+    /// Removes the meters of upstreams that are not to be kept.
     pub(super) fn keep(&self, is_kept: impl Fn(&str) -> bool) {
         self.calls.write().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_kept(name));
     }
 
-    /// A quota has refused a call, or a request of another kind.
+    /// Counts a call or another request that a quota refused.
     pub fn refused(&self, bound: QuotaBound) {
         self.refusals[bound as usize].inc();
     }
 
-    /// So many bytes of a reply are on their way to a client, until what this gives is dropped.
+    /// Counts bytes of a reply that are on their way to a client, until the returned value is dropped.
     pub fn hold_reply(&self, bytes: usize) -> HeldBytes {
         HeldBytes::new(&self.unsent, bytes)
     }

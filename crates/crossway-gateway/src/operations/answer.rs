@@ -8,7 +8,7 @@ use serde::Serialize;
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// What is said when something is wrong.
+/// The body of an error response.
 #[derive(Serialize)]
 struct Wrong<'a> {
     error: &'a str,
@@ -30,14 +30,14 @@ pub(super) fn wrong(status: StatusCode, error: &str) -> Answer {
     with(status, "application/json", text.into())
 }
 
-/// RFC 9110, section 15.5.6: the methods that there are have to be said.
+/// A 405 response, which has to list the allowed methods (RFC 9110, section 15.5.6).
 pub(super) fn not_allowed(allow: &'static str) -> Answer {
     let mut answer = wrong(StatusCode::METHOD_NOT_ALLOWED, &format!("the method here is {allow}"));
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     answer
 }
 
-/// RFC 9110, section 15.5.2: what would open has to be said.
+/// A 401 response, which has to contain a challenge (RFC 9110, section 15.5.2).
 pub(super) fn unauthorized(error: &str) -> Answer {
     let mut answer = wrong(StatusCode::UNAUTHORIZED, error);
     answer

@@ -12,11 +12,11 @@ use super::limits::ADMIN_KEY_BYTES;
 pub struct AdminKey([u8; 32]);
 
 impl AdminKey {
-    /// Takes a key.
+    /// Creates the digest of a key.
     ///
     /// # Errors
     ///
-    /// When it is shorter than [`ADMIN_KEY_BYTES`], or can't stand in a header.
+    /// When the key is shorter than [`ADMIN_KEY_BYTES`], or can't be sent in a header.
     pub fn new(key: &str) -> Result<Self, BadAdminKey> {
         if key.len() < ADMIN_KEY_BYTES {
             return Err(BadAdminKey::Short);
@@ -27,7 +27,7 @@ impl AdminKey {
         Ok(Self(sha256(key.as_bytes())))
     }
 
-    /// Whether a header's value is `Bearer` and this key (RFC 6750, section 2.1). It takes as long whatever the key is.
+    /// Whether a header's value is `Bearer` and this key (RFC 6750, section 2.1). The comparison takes the same time for any key.
     pub(super) fn opens(&self, authorization: &[u8]) -> bool {
         let Some((scheme, key)) = authorization.split_at_checked("Bearer ".len()) else { return false };
         scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(sha256(key).ct_eq(&self.0))
@@ -46,14 +46,14 @@ fn sha256(text: &[u8]) -> [u8; 32] {
     bytes
 }
 
-/// Why a key is none.
+/// Why a text is not accepted as an admin key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadAdminKey {
-    /// It could be guessed.
+    /// The key is so short that it could be guessed.
     #[error("an admin key has {ADMIN_KEY_BYTES} characters or more")]
     Short,
-    /// It can't stand in a header.
+    /// The key has characters that can't be sent in a header.
     #[error("an admin key has visible ASCII characters alone, no space")]
     Characters,
 }

@@ -12,21 +12,21 @@ const LISTENER: u8 = 4;
 const STOPPING: u8 = 8;
 const ALL: u8 = CONFIG | KEYS | LISTENER;
 
-/// Whether the gateway takes calls: once its configuration and keys are loaded and its listener is bound, and until it
-/// is asked to end. Clones share it.
+/// Whether the gateway accepts calls: once its configuration and keys are loaded and its listener is bound, and until it
+/// is asked to end. Clones share the state.
 ///
-/// Upstreams have no part in it: one that is down would take all replicas away from all the others.
+/// Upstreams do not affect readiness: one that is down would make all replicas unready for all other upstreams.
 #[derive(Clone, Default)]
 pub struct Readiness(Arc<AtomicU8>);
 
-/// What there is of readiness.
+/// The parts of readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ReadinessParts {
-    /// In one word.
+    /// The result of all parts.
     pub status: ReadinessStatus,
     /// Whether a configuration is in force.
     pub config: bool,
-    /// Whether the keys are loaded: of sessions, of identity.
+    /// Whether the keys for sessions and identity are loaded.
     pub keys: bool,
     /// Whether the listener is bound.
     pub listener: bool,
@@ -36,27 +36,27 @@ pub struct ReadinessParts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReadinessStatus {
-    /// Something is missing yet.
+    /// A part is still missing.
     Starting,
-    /// Calls are taken.
+    /// The gateway accepts calls.
     Ready,
-    /// The process was asked to end: what is in flight goes on, and no more should be sent.
+    /// The process was asked to end: calls in flight continue, and clients should send no more.
     Stopping,
 }
 
 impl Readiness {
-    /// Nothing is there yet.
+    /// Creates the state at the start, with no part ready.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A configuration is in force.
+    /// Records that a configuration is in force.
     pub fn config_loaded(&self) {
         self.set(CONFIG);
     }
 
-    /// Whether the keys are loaded. They are not any more where a reload asks for others.
+    /// Records whether the keys are loaded. After a reload that needs other keys, they no longer are.
     pub fn keys_loaded(&self, are: bool) {
         match are {
             true => self.set(KEYS),
@@ -64,23 +64,23 @@ impl Readiness {
         }
     }
 
-    /// The listener is bound.
+    /// Records that the listener is bound.
     pub fn listening(&self) {
         self.set(LISTENER);
     }
 
-    /// The process was asked to end. There is no way back.
+    /// Records that the process was asked to end. This is final.
     pub fn stopping(&self) {
         self.set(STOPPING);
     }
 
-    /// Whether calls are taken.
+    /// Whether the gateway accepts calls.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.parts().status == ReadinessStatus::Ready
     }
 
-    /// What there is.
+    /// Returns the parts.
     #[must_use]
     pub fn parts(&self) -> ReadinessParts {
         let bits = self.0.load(Ordering::Acquire);

@@ -36,8 +36,8 @@ struct Inner<S> {
 }
 
 impl<S: OperationsSource> Operations<S> {
-    /// Answers from `source`. `hosts` are the names that the listener goes by: addresses are always among them, for
-    /// probes and scrapers come by address, and DNS rebinding needs a name. Without a `key`, `/admin` is closed.
+    /// Answers from `source`. `hosts` are the allowed names of the listener. Addresses are always allowed, because probes
+    /// and scrapers use addresses, and DNS rebinding needs a name. Without a `key`, `/admin` is closed.
     pub fn new(
         source: S,
         readiness: Readiness,
@@ -83,7 +83,7 @@ where
     }
 }
 
-/// What `/readyz` says.
+/// The body of `/readyz`.
 #[derive(Serialize)]
 struct Ready<'a> {
     #[serde(flatten)]
@@ -180,8 +180,8 @@ impl<S: OperationsSource> Inner<S> {
         }
     }
 
-    /// Addresses are allowed besides the names: the kubelet and Prometheus ask by them, and a page whose name was made
-    /// to point here (DNS rebinding) still sends its name.
+    /// Returns a refusal unless the host is allowed. Addresses are allowed besides the names: the kubelet and Prometheus use
+    /// them, and a page whose name was made to point here (DNS rebinding) still sends its name.
     fn refuse_host(&self, headers: &HeaderMap, uri: &Uri) -> Option<Answer> {
         let refusal = self.hosts.check(headers, uri).err()?;
         let is_address = || {
@@ -211,8 +211,8 @@ impl<S: OperationsSource> Inner<S> {
     }
 }
 
-/// A body, or `None` when it is too long. Then what comes is thrown away for a while, so that the refusal is not lost
-/// in a reset connection.
+/// Reads a body, or returns `None` if it is too long. The rest is then discarded up to a bound, so that the refusal is not
+/// lost in a reset connection.
 async fn read<B: Body<Data = Bytes>>(body: B) -> Result<Option<Vec<u8>>, B::Error> {
     let (mut body, mut text, mut length) = (pin!(body), Vec::new(), 0);
     while let Some(frame) = body.frame().await {

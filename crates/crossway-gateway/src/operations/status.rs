@@ -5,37 +5,37 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// How an upstream is.
+/// The status of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UpstreamStatus {
     /// Its name in the configuration.
     pub name: String,
-    /// Whether it gets calls.
+    /// Whether the upstream gets calls.
     pub state: UpstreamState,
-    /// For how many seconds that has been so, where it is known.
+    /// How many seconds it has been in this state, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
-    /// How the last call that failed has failed: for operators, never for callers.
+    /// The error of the last failed call: for operators, never for callers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// How many connections with it are open, or processes of it running, where they are counted.
+    /// The number of open connections or running processes, if they are counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<usize>,
-    /// How many of its instances are in which state, where each scope has one of its own.
+    /// The number of instances by state, if each scope has its own instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instances: Option<InstanceCounts>,
 }
 
-/// How many instances of an upstream are in which state.
+/// The number of an upstream's instances by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct InstanceCounts {
-    /// They get calls.
+    /// Instances that get calls.
     pub up: usize,
-    /// They are being reached for the first time, or get one call.
+    /// Instances that are being reached for the first time, or get one call as a trial.
     pub trying: usize,
-    /// They are left alone for a while, or could not be reached.
+    /// Instances that get no calls for a while, or could not be reached.
     pub down: usize,
 }
 
@@ -43,20 +43,20 @@ pub struct InstanceCounts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpstreamState {
-    /// Nothing was asked of it yet, or not for long.
+    /// The upstream was not called yet, or not for long.
     Idle,
-    /// It gets calls.
+    /// The upstream gets calls.
     Up,
-    /// It is being reached for the first time, or gets one call, by which it is seen whether it is back.
+    /// The upstream is being reached for the first time, or gets one call to see whether it is back.
     Trying,
-    /// It is left alone for a while, or could not be reached.
+    /// The upstream gets no calls for a while, or could not be reached.
     Down,
 }
 
 impl UpstreamState {
     pub(crate) const ALL: [Self; 4] = [Self::Idle, Self::Up, Self::Trying, Self::Down];
 
-    /// Its word, as JSON and labels have it.
+    /// The word in JSON and labels.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ impl UpstreamState {
 }
 
 impl UpstreamStatus {
-    /// An upstream in this state, of which nothing else is known.
+    /// Creates the status of an upstream of which only the state is known.
     #[must_use]
     pub fn new(name: &str, state: UpstreamState) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl UpstreamStatus {
         }
     }
 
-    /// An upstream as its guard sees it.
+    /// Creates the status of an upstream from its guard's health.
     #[must_use]
     pub fn from_health(name: &str, health: &Health) -> Self {
         let state = match health.state {
@@ -98,21 +98,21 @@ impl UpstreamStatus {
     }
 }
 
-/// How many sessions a face has.
+/// The number of a face's sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SessionCount {
     /// The face: `streamable-http` or `http-sse`.
     pub face: &'static str,
-    /// How many are open.
+    /// The number of open sessions.
     pub open: usize,
 }
 
-/// How the audit log is.
+/// The status of the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AuditStatus {
-    /// Calls that have a place in it: they are in flight, or their records wait to be written.
+    /// Calls that have a place in the log: they are in flight, or their records wait to be written.
     pub places: usize,
-    /// How many places there are.
+    /// The number of places.
     pub most: usize,
     /// Records that were written.
     pub recorded: u64,
@@ -122,20 +122,20 @@ pub struct AuditStatus {
     pub refused: u64,
 }
 
-/// Where the operations listener asks. It is asked on the listener's own tasks, so that answers should come at once.
+/// The source of the operations listener's answers. Called on the listener's own tasks, so implementations should return at once.
 pub trait OperationsSource: Send + Sync + 'static {
-    /// All upstreams of the configuration, in its order.
+    /// Returns all upstreams, in the order of the configuration.
     fn upstreams(&self) -> Vec<UpstreamStatus>;
 
-    /// The sessions that are open, by face.
+    /// Returns the numbers of open sessions, by face.
     fn sessions(&self) -> Vec<SessionCount>;
 
-    /// The audit log, where there is one.
+    /// Returns the status of the audit log, if there is one.
     fn audit(&self) -> Option<AuditStatus> {
         None
     }
 
-    /// What policy would say to a question, which is any JSON value; the answer is one too.
+    /// Returns what policy would decide about a question. Both are JSON values.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ pub trait OperationsSource: Send + Sync + 'static {
 pub struct BadQuestion(Cow<'static, str>);
 
 impl BadQuestion {
-    /// Says what is wrong with it.
+    /// Creates the error from a description.
     pub fn new(what: impl Into<Cow<'static, str>>) -> Self {
         Self(what.into())
     }

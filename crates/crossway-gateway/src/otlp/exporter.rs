@@ -27,14 +27,14 @@ pub struct Exporter {
     spans: mpsc::Receiver<Span>,
     metrics: Metrics,
     started: String,
-    /// What tells this process from others of its service.
+    /// The id that tells this process from others of the same service.
     instance: Option<String>,
-    /// Whether the last request went well: its end and its return are told once.
+    /// Whether the last request succeeded, so that each change is logged once.
     is_well: bool,
 }
 
 impl Exporter {
-    /// An exporter, and the layer that gives it spans where traces are wanted.
+    /// Creates an exporter, and the layer that feeds it with spans if traces are sent.
     #[must_use]
     pub fn new(settings: Settings, metrics: Metrics) -> (Self, Option<SpanLayer>) {
         let (sender, spans) = mpsc::channel(SPANS_WAITING);
@@ -43,13 +43,13 @@ impl Exporter {
         (Self { settings, spans, metrics, started: now(), instance, is_well: true }, layer)
     }
 
-    /// Sends, until `shutdown` is ready; then once more. `scrape` gives the metrics as text.
+    /// Sends until `shutdown` is ready, and then once more. `scrape` returns the metrics as text.
     ///
-    /// What can't be sent is dropped and counted: tracing must cost no call anything.
+    /// What can't be sent is dropped and counted: tracing must not slow down calls.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends it; what waits is lost.
+    /// Dropping the future stops the exporter; queued spans are lost.
     pub async fn run(mut self, scrape: impl Fn() -> String, shutdown: impl Future<Output = ()>) {
         let moments = |every| {
             let mut moments = interval_at(Instant::now() + every, every);
@@ -142,7 +142,7 @@ impl fmt::Debug for Exporter {
     }
 }
 
-/// A UUID made by chance (RFC 9562, version 4), as OpenTelemetry recommends it for `service.instance.id`. Without randomness there is none.
+/// Returns a random UUID (RFC 9562, version 4), as OpenTelemetry recommends for `service.instance.id`, or `None` without randomness.
 fn chance_id() -> Option<String> {
     let mut bytes = [0; 16];
     SystemRandom::new().fill(&mut bytes).ok()?;

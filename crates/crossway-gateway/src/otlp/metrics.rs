@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::spans::Attribute;
 use crate::metrics::{Kind, Row, TABLE};
 
-/// Reads what `/metrics` says, which is the table's metrics, and writes the same in OTLP's JSON.
+/// Converts the text of `/metrics` to OTLP's JSON, for the metrics of the table.
 pub(super) fn of_text(text: &str, started: &str, now: &str) -> Vec<Value> {
     let mut series: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -54,12 +54,12 @@ pub(super) fn of_text(text: &str, started: &str, now: &str) -> Vec<Value> {
     TABLE.iter().filter_map(metric).collect()
 }
 
-/// The points of a histogram: Prometheus tells counts up to each bound, OTLP between them.
+/// Returns the points of a histogram. Prometheus has counts up to each bound, OTLP between bounds.
 fn histogram(row: &Row, bounds: &[f64], series: &HashMap<&str, Vec<(&str, &str)>>) -> Vec<Value> {
     let of = |suffix: &str| series.get(format!("{}{suffix}", row.name).as_str()).cloned().unwrap_or_default();
     let (sums, buckets) = (of("_sum"), of("_bucket"));
     let point = |(labels, count): &(&str, &str)| {
-        // The bound is the first label or the last, by the encoder's choice; the others come as in `_count`.
+        // The encoder puts the bound first or last; the other labels are in the same order as in `_count`.
         let own = buckets.iter().filter(|(bucket, _)| without_bound(bucket) == **labels);
         let up_to: Vec<u64> = own.filter_map(|(_, count)| count.parse().ok()).collect();
         if up_to.len() != bounds.len() + 1 {
@@ -79,7 +79,7 @@ fn histogram(row: &Row, bounds: &[f64], series: &HashMap<&str, Vec<(&str, &str)>
     of("_count").iter().filter_map(point).collect()
 }
 
-/// Labels as they are written, without the one that tells a bucket.
+/// Returns labels, still escaped, without the bucket's bound.
 fn without_bound(labels: &str) -> String {
     let kept: Vec<String> = pairs(labels)
         .into_iter()
@@ -93,7 +93,7 @@ fn attributes(labels: &str) -> Vec<Attribute> {
     pairs(labels).into_iter().map(|(name, value)| Attribute::new(name, unescaped(value))).collect()
 }
 
-/// A value as it was before it was written: each backslash belongs to what is behind it.
+/// Unescapes a label's value: each backslash escapes the character after it.
 fn unescaped(value: &str) -> String {
     let mut characters = value.chars();
     let next = || match characters.next()? {
@@ -103,7 +103,7 @@ fn unescaped(value: &str) -> String {
     std::iter::from_fn(next).collect()
 }
 
-/// `name="value"` with commas between them; values as they are written.
+/// Parses `name="value"` pairs with commas between them; values stay escaped.
 fn pairs(mut labels: &str) -> Vec<(&str, &str)> {
     let mut pairs = Vec::new();
     while let Some((name, rest)) = labels.split_once("=\"") {

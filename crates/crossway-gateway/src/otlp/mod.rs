@@ -1,7 +1,7 @@
 //! OTLP export of traces and metrics over HTTP as JSON (OpenTelemetry Protocol 1.x, "JSON Protobuf Encoding").
 //!
-//! Spans are those of the `trace` layer, with its ids, so that what upstreams are told of a trace is what the collector
-//! is told. Metrics are those that are scraped.
+//! Spans are those of the `trace` layer, with its ids, so that upstreams and the collector get the same trace context.
+//! Metrics are the scraped ones.
 
 mod exporter;
 pub mod limits;

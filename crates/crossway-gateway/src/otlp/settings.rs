@@ -10,7 +10,7 @@ use http::{HeaderMap, Uri};
 
 use super::limits::METRICS_EVERY;
 
-/// Where traces and metrics are sent.
+/// Where and how traces and metrics are sent.
 #[derive(Clone)]
 pub struct Settings {
     pub(super) traces: Option<Uri>,
@@ -18,38 +18,38 @@ pub struct Settings {
     pub(super) headers: HeaderMap,
     pub(super) proxies: Proxies,
     pub(super) service: String,
-    /// What else is said of this process, by the name of the attribute.
+    /// Further resource attributes of this process, by name.
     pub(super) resource: BTreeMap<String, String>,
     pub(super) metrics_every: Duration,
 }
 
-/// Why a variable is of no use. No value of a header is shown.
+/// Why a variable can't be used. Headers' values are never shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OtlpError {
-    /// It is no URL that can be sent to.
+    /// An endpoint is not an `http` or `https` URL.
     #[error("{0} is no URL with http or https")]
     Url(&'static str),
-    /// Another form of OTLP is wanted.
+    /// Another protocol than `http/json` is configured.
     #[error("OTEL_EXPORTER_OTLP_PROTOCOL is not http/json, which is what is spoken here")]
     Protocol,
-    /// The headers are not written as `name=value`, with commas between them.
+    /// The headers are not `name=value` pairs with commas between them.
     #[error("OTEL_EXPORTER_OTLP_HEADERS is not name=value,name=value")]
     Headers,
-    /// What is said of this process is not written as `name=value`, with commas between them.
+    /// The resource attributes are not `name=value` pairs with commas between them.
     #[error("OTEL_RESOURCE_ATTRIBUTES is not name=value,name=value")]
     Resource,
     /// A variable names no proxy that can be used.
     #[error(transparent)]
     Proxy(#[from] BadProxy),
-    /// It is no number of milliseconds.
+    /// The interval is not a number of milliseconds above 0.
     #[error("OTEL_METRIC_EXPORT_INTERVAL is not a number of milliseconds above 0")]
     Interval,
 }
 
 impl Settings {
-    /// Reads `OTEL_EXPORTER_OTLP_ENDPOINT` and its kin (OpenTelemetry specification, "OTLP Exporter Configuration"), by a
-    /// function that gives variables, and which outgoing proxy that goes through. Without an endpoint, nothing is sent.
+    /// Reads `OTEL_EXPORTER_OTLP_ENDPOINT` and related variables (OpenTelemetry specification, "OTLP Exporter Configuration"),
+    /// and the outgoing proxies, by a function that returns variables. Returns `None` if nothing is to be sent.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Settings {
 }
 
 impl fmt::Debug for Settings {
-    /// Headers have keys to collectors in them.
+    /// Leaves out the headers, which contain collectors' keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("traces", &self.traces)
@@ -118,7 +118,7 @@ fn uri(text: &str) -> Option<Uri> {
     (is_good && !uri.authority()?.as_str().contains('@')).then_some(uri)
 }
 
-/// `name=value` with commas between them, values percent-encoded (W3C Baggage).
+/// Parses `name=value` pairs with commas between them and percent-encoded values (W3C Baggage).
 fn pairs(text: &str) -> impl Iterator<Item = Option<(&str, Vec<u8>)>> {
     text.split(',').map(str::trim).filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=')?;

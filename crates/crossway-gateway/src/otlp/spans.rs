@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::limits::ATTRIBUTES;
 use crate::metrics::Metrics;
 
-/// A span, as OTLP has it in JSON: ids in hexadecimal, and 64-bit numbers as text.
+/// A span in OTLP's JSON: ids are hexadecimal, and 64-bit numbers are text.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Span {
@@ -32,7 +32,7 @@ pub(super) struct Span {
     status: Status,
 }
 
-/// An attribute with a text.
+/// An attribute with a text value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Attribute {
     pub(super) key: String,
@@ -57,7 +57,7 @@ impl Attribute {
     }
 }
 
-/// Takes the spans of calls. Each is put into a queue when it ends; when there is no room, it is dropped and counted.
+/// A layer that queues the spans of calls when they end. If the queue is full, a span is dropped and counted.
 pub struct SpanLayer {
     queue: mpsc::Sender<Span>,
     metrics: Metrics,
@@ -68,7 +68,7 @@ impl SpanLayer {
         Self { queue, metrics }
     }
 
-    /// Lets the spans of calls through, and nothing else: no other layer's filter is meant by it.
+    /// Adds a filter that passes only the spans of calls. Other layers are not affected.
     #[must_use]
     pub fn filtered<S>(self) -> impl Layer<S>
     where
@@ -117,12 +117,12 @@ impl fmt::Debug for SpanLayer {
     }
 }
 
-/// Nanoseconds since 1970.
+/// Returns the current time in nanoseconds since 1970.
 pub(super) fn now() -> String {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string()
 }
 
-/// Puts fields where OTLP has them.
+/// Writes a `tracing` span's fields to their places in an OTLP span.
 struct Fields<'a>(&'a mut Span);
 
 impl Fields<'_> {
@@ -132,7 +132,7 @@ impl Fields<'_> {
             "span_id" => self.0.span_id = value,
             "parent_span_id" => self.0.parent_span_id = value,
             name => {
-                // What a call ends with other than a result is an error of the call.
+                // These outcomes mark the call as failed.
                 if name == "outcome" && matches!(value.as_str(), "error" | "failed" | "no answer") {
                     self.0.status.code = 2;
                 }

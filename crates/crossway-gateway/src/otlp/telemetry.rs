@@ -3,19 +3,19 @@
 use super::{Exporter, OtlpError, Settings, SpanLayer};
 use crate::metrics::Metrics;
 
-/// The metrics of a process, and what sends them and its spans to a collector, if something is to.
+/// The metrics of a process, and the exporter to a collector, if one is configured.
 #[derive(Debug, Default)]
 pub struct Telemetry {
     /// The metrics.
     pub metrics: Metrics,
-    /// What sends.
+    /// The exporter of metrics and spans.
     pub exporter: Option<Exporter>,
-    /// Whether spans are wanted.
+    /// Whether spans are exported.
     pub is_traced: bool,
 }
 
 impl Telemetry {
-    /// As OpenTelemetry's variables say, by a function that gives them. The layer has to be among the subscriber's.
+    /// Reads OpenTelemetry's variables by a function that returns them. The returned layer has to be added to the subscriber.
     ///
     /// # Errors
     ///

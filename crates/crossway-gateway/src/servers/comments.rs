@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The text with spaces where it has comments (`//`, `/* */`) or a comma before `}` or `]`. All else keeps its place, for errors that tell
-/// line and column. A text without either is given back as it is.
+/// Replaces comments (`//`, `/* */`) and a comma before `}` or `]` by spaces. Everything else keeps its place, so that line and column in
+/// errors stay correct. A text without either is returned unchanged.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     let blanks = blanks(text.as_bytes());
     if blanks.is_empty() {
@@ -13,7 +13,7 @@ pub(super) fn plain(text: &str) -> Cow<'_, str> {
     let mut rest = 0;
     for (from, to) in blanks {
         plain.push_str(&text[rest..from]);
-        // As many bytes as before, and lines end where they did.
+        // Keeps the number of bytes and the ends of lines.
         plain.extend(text[from..to].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
         rest = to;
     }
@@ -21,10 +21,10 @@ pub(super) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// Where comments and last commas stand, in order. Both begin and end with ASCII, so that each is a slice of the text.
+/// Returns the ranges of comments and trailing commas, in order. Both begin and end with ASCII, so each range is a valid slice of the text.
 fn blanks(text: &[u8]) -> Vec<(usize, usize)> {
     let mut blanks: Vec<(usize, usize)> = Vec::new();
-    // The comma that may be a last one, with its place among the blanks; and whether a value has ended before here.
+    // The comma that may be a trailing one, with its place among the blanks; and whether a value has ended before this position.
     let (mut comma, mut after_value) = (None, false);
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
@@ -57,12 +57,12 @@ fn blanks(text: &[u8]) -> Vec<(usize, usize)> {
     blanks
 }
 
-/// How many bytes there are before `end`, or in all if it never comes.
+/// Returns the number of bytes before `end`, or the whole length without an `end`.
 fn length_until(text: &[u8], end: &[u8]) -> usize {
     text.windows(end.len()).position(|window| window == end).unwrap_or(text.len())
 }
 
-/// How long the string is that begins here, with its quotes.
+/// Returns the length of the string at the start of the text, with its quotes.
 fn string_length(text: &[u8]) -> usize {
     let mut escaped = false;
     let end = text.iter().skip(1).position(|&byte| {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// An object's members as they stand in the file, with raw values, which know where they stand.
+/// An object's members in the file's order, with raw values, whose positions can be found.
 #[derive(Debug)]
 pub(super) struct Entries<'a>(pub(super) Vec<(String, &'a RawValue)>);
 
@@ -31,7 +31,7 @@ impl<'de> Deserialize<'de> for Entries<'de> {
     }
 }
 
-/// Line and column, from 1 on, of a part of a text.
+/// Returns the line and column, counted from 1, of a part of a text.
 pub(super) fn position(text: &str, part: &str) -> (usize, usize) {
     let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len());
     let before = &text.as_bytes()[..offset];

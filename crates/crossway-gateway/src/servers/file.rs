@@ -24,15 +24,15 @@ use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan, http_url};
 /// The member that lists the servers.
 const LIST: &str = "mcpServers";
 
-/// What an entry has to have, one or the other.
+/// The members of which an entry needs one.
 const NEEDED: [&str; 2] = ["command", "url"];
 
-/// What a file says, checked whole.
+/// The contents of a file, fully checked.
 #[derive(Debug)]
 pub struct ServersFile {
     /// The servers that are not switched off, in the file's order.
     pub servers: Vec<Server>,
-    /// What the file says that means nothing here, for the log.
+    /// Members of the file that have no meaning here, for the log.
     pub ignored: Vec<String>,
 }
 
@@ -41,9 +41,9 @@ pub struct ServersFile {
 pub struct Server {
     /// Its name in the file.
     pub name: String,
-    /// How it is reached.
+    /// How to reach the server.
     pub upstream: UpstreamPlan,
-    /// The tools of it that are not there.
+    /// The tools that are hidden.
     pub disabled_tools: BTreeSet<String>,
 }
 
@@ -88,7 +88,7 @@ pub struct Entry {
 }
 
 impl std::fmt::Debug for Entry {
-    /// Values may be secrets.
+    /// Shows no values, because they may be secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry").finish_non_exhaustive()
     }
@@ -99,7 +99,7 @@ impl ServersFile {
     ///
     /// # Errors
     ///
-    /// When it can't be read, or can't be meant: with file, line and column.
+    /// When the file can't be read or is invalid, with file, line and column.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let unreadable = |error| FileError {
             file: path.to_owned(),
@@ -117,11 +117,11 @@ impl ServersFile {
         Self::parse(path, &text, |name| std::env::var(name).ok())
     }
 
-    /// Reads a file's text; `lookup` gives an environment variable's value.
+    /// Parses a file's text; `lookup` returns an environment variable's value.
     ///
     /// # Errors
     ///
-    /// When it can't be meant: with `path`, line and column.
+    /// When the text is invalid, with `path`, line and column.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -166,22 +166,22 @@ impl ServersFile {
 }
 
 impl Entry {
-    /// Whether it is switched off.
+    /// Whether the entry is switched off.
     pub(crate) fn is_disabled(&self) -> bool {
         self.disabled || self.enabled == Some(false)
     }
 
-    /// The tools that are not there.
+    /// The tools that are hidden.
     pub(crate) fn disabled_tools(&self) -> &BTreeSet<String> {
         &self.disabled_tools
     }
 
-    /// The members that mean nothing here.
+    /// The members that have no meaning here.
     pub(crate) fn ignored(&self) -> impl Iterator<Item = &str> {
         self.rest.keys().map(String::as_str)
     }
 
-    /// What it says, with `lookup` for variables.
+    /// Converts the entry to a plan; `lookup` returns a variable's value.
     pub(crate) fn upstream(
         self,
         name: &str,
@@ -247,7 +247,7 @@ impl Entry {
         }
     }
 
-    /// What the type says: nothing for commands, else that it is a URL, and perhaps which transport it speaks.
+    /// Returns `None` for a command, and `Some` for a URL, with the transport if the type specifies it.
     fn transport(&self, name: &str) -> Result<Option<Option<TransportArg>>, Problem> {
         let Some(kind) = &self.kind else {
             let said = self.http_url.as_ref().map(|_| TransportArg::StreamableHttp);
@@ -255,7 +255,7 @@ impl Entry {
         };
         match kind.to_ascii_lowercase().replace('_', "-").as_str() {
             "stdio" => Ok(None),
-            // Many files say "http" of servers that speak HTTP+SSE: it is found out.
+            // Many files say "http" for servers that speak HTTP+SSE, so the transport is detected.
             "http" => Ok(Some(None)),
             "streamable-http" | "streamablehttp" => Ok(Some(Some(TransportArg::StreamableHttp))),
             "sse" | "http-sse" => Ok(Some(Some(TransportArg::HttpSse))),
@@ -264,7 +264,7 @@ impl Entry {
     }
 }
 
-/// Reads a part of a text, with errors that tell the place in the whole.
+/// Deserializes a part of a text; errors have the position in the whole text.
 fn read_part<'a, T: Deserialize<'a>>(whole: &str, part: &'a str) -> Result<T, ((usize, usize), Problem)> {
     serde_json::from_str(part).map_err(|error| {
         let (line, column) = position(whole, part);
@@ -286,7 +286,7 @@ fn read_part<'a, T: Deserialize<'a>>(whole: &str, part: &'a str) -> Result<T, ((
     })
 }
 
-/// What is wrong with an entry: with which of its members, if it is one alone. Values are not shown.
+/// Returns the problem with an entry, with the faulty member if a single one is to blame. Values are not shown.
 fn in_entry(name: &str, entry: &str, problem: Problem) -> Problem {
     if !matches!(problem, Problem::NoObject) {
         return problem;
@@ -301,7 +301,7 @@ fn in_entry(name: &str, entry: &str, problem: Problem) -> Problem {
     let name = name.to_owned();
     match members.0.iter().find(is_wrong) {
         Some((member, _)) => Problem::WrongMember { name, member: member.clone(), wanted: wanted(member) },
-        // Each by itself can be read: two of them are the same under two names.
+        // Each member alone can be read, so two of them are the same under two names.
         None => Problem::WrongEntry {
             name,
             what: "a member is there twice, perhaps under another of its names".to_owned(),
@@ -309,7 +309,7 @@ fn in_entry(name: &str, entry: &str, problem: Problem) -> Problem {
     }
 }
 
-/// What a member has to be.
+/// Returns a description of a member's required type.
 fn wanted(member: &str) -> &'static str {
     match member {
         "args" => r#"a list of texts, such as ["-y", "server"]"#,

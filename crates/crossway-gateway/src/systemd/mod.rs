@@ -1,6 +1,6 @@
 //! systemd integration: readiness messages and socket activation.
 //!
-//! Both are told by the environment, and neither needs a file, a library or a bus of systemd's.
+//! Both are configured by environment variables, and neither needs a file, a library or a bus of systemd's.
 
 mod notify;
 mod sockets;

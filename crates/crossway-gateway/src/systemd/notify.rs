@@ -1,7 +1,7 @@
 //! Messages to the service manager: `sd_notify(3)`.
 //!
-//! The crates for it take the socket from this process's environment alone, and know no abstract names; what they would
-//! save is the sending of one datagram.
+//! The crates for this read the socket's address only from this process's environment, and do not support abstract names; all
+//! they would save is the sending of a datagram.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -14,32 +14,32 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
-/// Tells the service manager how this process is. Clones share the socket. Where no manager listens, nothing is told.
+/// Sends this process's state to the service manager. Clones share the socket. Without a manager, nothing is sent.
 ///
-/// What can't be told is logged, and is no reason to end.
+/// Failures are only logged.
 #[derive(Debug, Clone, Default)]
 pub struct Notifier {
     socket: Option<Arc<UnixDatagram>>,
     watchdog: Option<Duration>,
 }
 
-/// Why the service manager can't be told anything.
+/// Why the service manager can't be notified.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotifyError {
-    /// The socket's address is none.
+    /// The socket's address is invalid.
     #[error("NOTIFY_SOCKET is neither a path nor an abstract name")]
     Address,
     /// The socket can't be reached.
     #[error("the socket of NOTIFY_SOCKET can't be reached")]
     Socket(#[source] io::Error),
-    /// The time of the watchdog is none.
+    /// The time of the watchdog is invalid.
     #[error("WATCHDOG_USEC is not a number of microseconds")]
     Watchdog,
 }
 
 impl Notifier {
-    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, by a function that gives variables.
+    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` by a function that returns variables.
     ///
     /// # Errors
     ///
@@ -50,42 +50,41 @@ impl Notifier {
         Ok(Self { socket: Some(Arc::new(socket)), watchdog: watchdog(variable)? })
     }
 
-    /// The gateway takes calls: after a start, and after a reload.
+    /// Reports that the gateway accepts calls, after a start or a reload.
     pub fn ready(&self, status: &str) {
         self.send(format_args!("READY=1\nSTATUS={}\n", OneLine(status)));
     }
 
-    /// The configuration is being read anew; [`ready`](Self::ready) says that it is done. systemd wants to know when
-    /// that was (`Type=notify-reload`), by its own clock.
+    /// Reports that a reload of the configuration begins; [`ready`](Self::ready) reports its end. systemd needs the time of
+    /// this (`Type=notify-reload`), by its own clock.
     pub fn reloading(&self) {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let microseconds = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
         self.send(format_args!("RELOADING=1\nMONOTONIC_USEC={microseconds}\n"));
     }
 
-    /// The gateway ends: calls in flight may finish.
+    /// Reports that the gateway ends; calls in flight may finish.
     pub fn stopping(&self, status: &str) {
         self.send(format_args!("STOPPING=1\nSTATUS={}\n", OneLine(status)));
     }
 
-    /// What the gateway is doing, in a line for people.
+    /// Reports what the gateway is doing, in a line for people.
     pub fn status(&self, status: &str) {
         self.send(format_args!("STATUS={}\n", OneLine(status)));
     }
 
-    /// How often the manager wants to hear that this process lives, at the least.
+    /// The longest time that the manager waits for a sign of life.
     #[must_use]
     pub fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
 
-    /// Says that this process lives, twice as often as it has to be, and only while `is_alive` says so. Since this is a
-    /// task as all others, a runtime that has come to a halt says nothing either. Ends at once where no one wants to
-    /// hear.
+    /// Sends signs of life, twice as often as required, and only while `is_alive` returns `true`. Since this is an ordinary
+    /// task, a runtime that hangs sends none either. Returns at once if there is no watchdog.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends it; the manager then takes this process for dead in time.
+    /// Dropping the future ends the signs of life; after the watchdog's time, the manager takes this process for dead.
     pub async fn keep_alive(self, is_alive: impl Fn() -> bool) {
         let Some(watchdog) = self.watchdog else { return };
         let mut moments = interval(watchdog / 2);
@@ -106,7 +105,7 @@ impl Notifier {
     }
 }
 
-/// A path, or an abstract name, which begins with `@` (`sd_notify(3)`).
+/// Connects to a path, or to an abstract name, which begins with `@` (`sd_notify(3)`).
 fn connect(address: &[u8]) -> Result<UnixDatagram, NotifyError> {
     let socket = UnixDatagram::unbound().map_err(NotifyError::Socket)?;
     match address {
@@ -120,12 +119,12 @@ fn connect(address: &[u8]) -> Result<UnixDatagram, NotifyError> {
         _ => return Err(NotifyError::Address),
     }
     .map_err(NotifyError::Socket)?;
-    // A manager that does not read is no reason to stand still.
+    // A manager that does not read must not block this process.
     socket.set_nonblocking(true).map_err(NotifyError::Socket)?;
     Ok(socket)
 }
 
-/// `sd_watchdog_enabled(3)`: only what is meant for this process counts.
+/// Reads the watchdog's time, if it is meant for this process (`sd_watchdog_enabled(3)`).
 fn watchdog(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Duration>, NotifyError> {
     let number = |name| -> Result<Option<u64>, NotifyError> {
         let Some(text) = variable(name) else { return Ok(None) };
@@ -140,7 +139,7 @@ fn watchdog(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Durati
     }
 }
 
-/// A text without ends of lines, which would begin another assignment.
+/// A text that is shown without line breaks, which would begin another assignment.
 struct OneLine<'a>(&'a str);
 
 impl fmt::Display for OneLine<'_> {

@@ -7,11 +7,11 @@ use std::net::TcpListener;
 
 use listenfd::ListenFd;
 
-/// Sockets that were bound before this process was started, by name. A restart then loses no connection: the kernel
-/// keeps those that come in meanwhile.
+/// Sockets that were bound before this process was started, by name. A restart then loses no connections: the kernel
+/// queues those that arrive meanwhile.
 pub struct Sockets {
     taken_over: ListenFd,
-    /// In the order of the sockets. `None` for those that were taken.
+    /// In the order of the sockets. `None` for a socket that was taken.
     names: Vec<Option<String>>,
 }
 
@@ -19,7 +19,7 @@ pub struct Sockets {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocketError {
-    /// It is none that listens for TCP.
+    /// The socket is not a listening TCP socket.
     #[error("the socket {name} from the service manager is no TCP socket that listens")]
     Kind {
         /// Its name (`FileDescriptorName=`).
@@ -27,7 +27,7 @@ pub enum SocketError {
         /// Why, where the system says.
         source: io::Error,
     },
-    /// There are more than are served. Whoever connects to one of these would wait for an answer without end.
+    /// There are more sockets than are served. Clients of these would wait for an answer forever.
     #[error(
         "nobody would serve one more socket that is called {names}; pass one for operators (ListenStream=9808 takes IPv4 and IPv6), and call those for clients otherwise"
     )]
@@ -38,14 +38,14 @@ pub enum SocketError {
 }
 
 impl Sockets {
-    /// None.
+    /// Returns no sockets.
     #[must_use]
     pub fn none() -> Self {
         Self { taken_over: ListenFd::empty(), names: Vec::new() }
     }
 
-    /// Takes what `LISTEN_FDS` of this process's environment says, if `LISTEN_PID` is this process. To be called once,
-    /// at the start. `variable` gives the environment's variables.
+    /// Takes the sockets of `LISTEN_FDS` in this process's environment, if `LISTEN_PID` is this process. Call this once, at
+    /// the start. `variable` returns the environment's variables.
     #[must_use]
     pub fn from_env(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let text = |name: &str| variable(name)?.into_string().ok();
@@ -66,22 +66,22 @@ impl Sockets {
     ///
     /// # Errors
     ///
-    /// When it does not listen for TCP connections.
+    /// When the socket does not listen for TCP connections.
     pub fn take(&mut self, name: &str) -> Result<Option<TcpListener>, SocketError> {
         self.take_where(|it| it == name)
     }
 
-    /// Takes the first socket that is left whose name is not among those that mean something else. systemd names a
-    /// socket after its unit where `FileDescriptorName=` says nothing, so that the only one needs no name.
+    /// Takes the first remaining socket whose name is not among `names`, which have other meanings. Without
+    /// `FileDescriptorName=`, systemd names a socket after its unit, so that a single socket needs no name.
     ///
     /// # Errors
     ///
-    /// When it does not listen for TCP connections.
+    /// When the socket does not listen for TCP connections.
     pub fn take_other_than(&mut self, names: &[&str]) -> Result<Option<TcpListener>, SocketError> {
         self.take_where(|it| !names.contains(&it))
     }
 
-    /// The names of those that are left: nothing will take them.
+    /// The names of the remaining sockets.
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.names.iter().filter_map(Option::as_deref)
     }
@@ -95,7 +95,7 @@ impl Sockets {
             if !rustix::net::sockopt::socket_acceptconn(&listener)? {
                 return Err(io::ErrorKind::InvalidInput.into());
             }
-            // As tokio wants it.
+            // Required by tokio.
             listener.set_nonblocking(true)?;
             Ok(Some(listener))
         });

@@ -21,10 +21,10 @@ use super::limits::HANDSHAKE;
 use crate::identity::Connection;
 use crate::metrics::Metrics;
 
-/// TLS before a listener. Clones share its certificates.
+/// TLS of a listener. Clones share the certificates.
 ///
-/// Each request gets a [`Connection`] among its extensions, with the client's certificate where it had to show one.
-/// HTTP/2 and HTTP/1.1 are offered by ALPN.
+/// Each request gets a [`Connection`] among its extensions, with the client's certificate if one was required. HTTP/2
+/// and HTTP/1.1 are offered by ALPN.
 #[derive(Clone)]
 pub struct Tls(Arc<Inner>);
 
@@ -36,10 +36,10 @@ struct Inner {
     metrics: Metrics,
 }
 
-/// Digests of what the files have said.
+/// Digests of the files' contents.
 struct Seen {
     in_force: [u8; 32],
-    /// What could not be taken over, so that it is told once.
+    /// The contents that could not be used, so that the error is reported once.
     failed: Option<Failed>,
 }
 
@@ -50,11 +50,11 @@ enum Failed {
 }
 
 impl Tls {
-    /// Reads the files of a listener, which logs and metrics know as `listener`.
+    /// Reads the files of a listener, which is called `listener` in logs and metrics.
     ///
     /// # Errors
     ///
-    /// When one can't be read, or they do not serve together.
+    /// When a file can't be read, or they can't be used together.
     pub fn load(listener: &str, files: TlsFiles, metrics: Metrics) -> Result<Self, TlsError> {
         let contents = files.read()?;
         let config = RwLock::new(Arc::new(files.build(&contents)?));
@@ -62,13 +62,13 @@ impl Tls {
         Ok(Self(Arc::new(Inner { listener: listener.into(), files, config, seen, metrics })))
     }
 
-    /// Reads the files again. What they say holds for the next handshake, and sessions of before can't be resumed; open
-    /// connections stay. Gives whether anything has changed. Reads files, and so blocks for a moment.
+    /// Reads the files again, and returns whether anything has changed. New contents apply from the next handshake on, and
+    /// earlier TLS sessions can't be resumed; open connections stay. Blocks while it reads the files.
     ///
     /// # Errors
     ///
-    /// When they can't be taken over; what was in force stays. The same contents fail once: after that they are
-    /// unchanged, until they change again.
+    /// When the files can't be used; the previous certificates stay in force. The same contents fail only once: after that,
+    /// they count as unchanged until they change again.
     pub fn look(&self) -> Result<bool, TlsError> {
         let inner = &*self.0;
         let mut seen = inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,13 +98,13 @@ impl Tls {
         }
     }
 
-    /// Looks at the files again and again, until it is dropped.
+    /// Checks the files at an interval, until the future is dropped.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends it.
+    /// Dropping the future ends the checks.
     pub async fn watch(self, every: Duration) {
-        // Moments that were missed need no look of their own.
+        // Missed checks need not be made up for.
         let mut moments = interval_at(Instant::now() + every, every);
         moments.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -149,7 +149,7 @@ impl Accept for Tls {
             }
         };
         let mut connection = Connection::from_address(from);
-        // There is one only where it was asked for, and then it was verified.
+        // There is one only if it was requested, and then it was verified.
         if let Some([certificate, ..]) = stream.get_ref().1.peer_certificates() {
             connection = connection.with_certificate(ClientCertificate::from_verified_der(certificate));
         }
@@ -165,7 +165,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Why a handshake has failed, in a word.
+/// Returns a word for why a handshake has failed.
 fn reason(error: &io::Error) -> &'static str {
     let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
     match error {

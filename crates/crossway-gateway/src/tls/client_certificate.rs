@@ -8,23 +8,22 @@ use rustls::pki_types::CertificateDer;
 use super::limits::NAMES;
 use crate::hex::hex;
 
-/// A certificate that the client of a connection has proven to hold, and that was verified against the configured
-/// authorities.
+/// A certificate whose key the client has proven to have, verified against the configured authorities.
 ///
-/// It is in the [`Connection`](crate::identity::Connection) among the extensions of each request. Where TLS asks for no
-/// client certificate, there is none.
+/// Part of the [`Connection`](crate::identity::Connection) among the extensions of each request, if TLS requires client
+/// certificates.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientCertificate {
     /// The subject's alternative names that are DNS names or URIs (RFC 5280, section 4.2.1.6), as text: DNS names
-    /// first. The subject itself is not looked at: RFC 9525 has names in alternative names alone.
+    /// first. The subject itself is not used: RFC 9525 uses alternative names only.
     pub subject_alt_names: Vec<String>,
-    /// The SHA-256 of the certificate as it came (DER).
+    /// The SHA-256 of the certificate in DER.
     pub fingerprint: [u8; 32],
 }
 
 impl ClientCertificate {
-    /// Reads a certificate in DER that TLS has verified, and that the client has proven to have the key of.
+    /// Parses a certificate in DER that TLS has verified, and whose key the client has proven to have.
     #[must_use]
     pub fn from_verified_der(der: &[u8]) -> Self {
         let mut fingerprint = [0; 32];

@@ -14,18 +14,18 @@ use rustls::{RootCertStore, ServerConfig};
 
 use super::limits::FILE_BYTES;
 
-/// Where the certificates of a listener are, in PEM.
+/// The paths of a listener's certificates and key, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate and those that it is signed by, in their order.
+    /// The certificate and its chain of issuers, in order.
     pub certificate: PathBuf,
     /// The certificate's private key.
     pub key: PathBuf,
-    /// The authorities that sign clients' certificates. With it, clients need one (mTLS).
+    /// The authorities that sign clients' certificates. If set, clients need a certificate (mTLS).
     pub client_ca: Option<PathBuf>,
 }
 
-/// Why files are of no use for TLS. No error shows what is in them.
+/// Why files can't be used for TLS. Errors never show the contents.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -37,7 +37,7 @@ pub enum TlsError {
         /// Why.
         source: io::Error,
     },
-    /// A file is longer than such files are.
+    /// A file is too long.
     #[error("{path} has more than {FILE_BYTES} bytes", path = .0.display())]
     TooLong(PathBuf),
     /// A file has no certificate.
@@ -46,7 +46,7 @@ pub enum TlsError {
     /// A file has no private key.
     #[error("{path} has no private key in PEM", path = .0.display())]
     NoKey(PathBuf),
-    /// A file has something that is no authority's certificate.
+    /// A file has a certificate that can't be an authority's.
     #[error("{path} has a certificate that can't be an authority's", path = .path.display())]
     BadAuthority {
         /// The file.
@@ -54,7 +54,7 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
-    /// Key and certificate are not of each other.
+    /// The key does not belong to the certificate.
     #[error("{key} is not the key of {certificate}: name the key that the certificate was made with", key = .key.display(), certificate = .certificate.display())]
     NotItsKey {
         /// The file of the key.
@@ -74,7 +74,7 @@ pub enum TlsError {
     },
 }
 
-/// What the files say now.
+/// The contents of the files.
 pub(super) struct Contents {
     certificate: Vec<u8>,
     key: Vec<u8>,
@@ -82,16 +82,16 @@ pub(super) struct Contents {
 }
 
 impl TlsFiles {
-    /// Whether they can serve, as they are now.
+    /// Checks that the files can be used, as they are now.
     ///
     /// # Errors
     ///
-    /// When they can't.
+    /// When they can't be used.
     pub fn check(&self) -> Result<(), TlsError> {
         self.build(&self.read()?).map(drop)
     }
 
-    /// Reads all of them.
+    /// Reads all files.
     pub(super) fn read(&self) -> Result<Contents, TlsError> {
         Ok(Contents {
             certificate: read(&self.certificate)?,
@@ -100,7 +100,7 @@ impl TlsFiles {
         })
     }
 
-    /// Makes of their contents what handshakes are made by.
+    /// Builds the config for handshakes from the files' contents.
     pub(super) fn build(&self, contents: &Contents) -> Result<ServerConfig, TlsError> {
         let chain = certificates(&self.certificate, &contents.certificate)?;
         let key =
@@ -127,7 +127,7 @@ impl TlsFiles {
 }
 
 impl Contents {
-    /// Tells contents apart, and keeps nothing of them.
+    /// Returns a digest, which tells contents apart without keeping them.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut context = Context::new(&SHA256);
         for part in [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref()] {
@@ -152,7 +152,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     Ok(contents)
 }
 
-/// All certificates of a file; at least one.
+/// Parses all certificates of a file; there has to be at least one.
 fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     certificates
@@ -175,15 +175,15 @@ fn authorities(
     verifier.map_err(|_| TlsError::NoCertificate(path.to_owned()))
 }
 
-/// Whether a file has certificates.
+/// Checks that a file has certificates.
 ///
 /// # Errors
 ///
-/// When it has none, or can't be read.
+/// When the file has none, or can't be read.
 pub(crate) fn has_certificates(path: &Path) -> Result<(), TlsError> {
     match read(path) {
         Ok(pem) => certificates(path, &pem).map(drop),
-        // That bounds a listener's files alone.
+        // The bound is only for listeners' files.
         Err(TlsError::TooLong(_)) => Ok(()),
         Err(error) => Err(error),
     }

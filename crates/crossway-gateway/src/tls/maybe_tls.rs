@@ -11,10 +11,10 @@ use tokio_util::either::Either;
 use super::Tls;
 use crate::identity::Connection;
 
-/// TLS before a listener, or none. One type for both, so that all that serves connections is in the program once.
+/// A listener with or without TLS. One type for both, so that the code that serves connections is compiled once.
 #[derive(Debug, Clone)]
 pub enum MaybeTls {
-    /// Nothing in between, and nothing known of connections: that costs nothing.
+    /// No TLS, and nothing is recorded about connections, which costs nothing.
     Plain,
     /// No TLS; each request gets a [`Connection`] among its extensions.
     Tcp,
@@ -23,13 +23,13 @@ pub enum MaybeTls {
 }
 
 impl MaybeTls {
-    /// With TLS, where there is some.
+    /// Uses TLS if there is some, and plain TCP otherwise.
     #[must_use]
     pub fn of(tls: Option<Tls>) -> Self {
         tls.map_or(Self::Tcp, Self::Tls)
     }
 
-    /// Whether URLs begin with `https`.
+    /// Whether the listener's URLs begin with `https`.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         matches!(self, Self::Tls(_))

@@ -19,7 +19,7 @@ pub(crate) struct Connected {
     ends: Ends,
 }
 
-/// What is to be ended with a server.
+/// What to end together with a server.
 enum Ends {
     /// A command's children.
     Children(StdioUpstream),
@@ -29,13 +29,14 @@ enum Ends {
 }
 
 impl Connected {
-    /// A server in this process.
+    /// Creates a connection to a server in this process.
     #[cfg(test)]
     pub(crate) fn in_process(upstream: Arc<dyn Upstream>, speaks: EraSupport) -> Self {
         Self { upstream, speaks, ends: Ends::Nothing }
     }
 
-    /// Which eras it speaks: a command that is slow to start may turn out to be modern later, and what is at a URL may be upgraded.
+    /// Returns a function for the eras that the server speaks now. A slow command may turn out to be modern later, and the server at a URL may
+    /// be upgraded.
     pub(crate) fn speaks(&self) -> impl Fn() -> EraSupport + Send + Sync + use<> {
         let (speaks, children) = (self.speaks, self.children().cloned());
         let url = if let Ends::Sessions(server) = &self.ends { Some(server.clone()) } else { None };
@@ -46,7 +47,7 @@ impl Connected {
         }
     }
 
-    /// Says whether it has ever answered anything. What is at a URL has, by now.
+    /// Returns a function that tells whether the server has ever answered. A server at a URL always has by now.
     pub(crate) fn answered(&self) -> Box<dyn Fn() -> bool + Send + Sync> {
         match self.children() {
             Some(children) => Box::new(children.answered()),
@@ -54,7 +55,7 @@ impl Connected {
         }
     }
 
-    /// Says in the log that it is there, and which eras it speaks: of a command that has said nothing yet, once that is known.
+    /// Logs that the server is there, and which eras it speaks. For a command that has not answered yet, this waits until that is known.
     pub(crate) fn announce(&self, name: &str) {
         let answered = self.answered();
         let unknown = self.children().filter(|children| children.era().is_none() || !answered());
@@ -79,7 +80,7 @@ impl Connected {
         if let Ends::Children(children) = &self.ends { Some(children) } else { None }
     }
 
-    /// Ends what was started for it, and its sessions, and waits for that, some seconds at most.
+    /// Ends the server's processes or sessions, and waits for that, for some seconds at most.
     pub(crate) async fn close(&self) {
         match &self.ends {
             Ends::Children(children) => children.close().await,
@@ -89,12 +90,12 @@ impl Connected {
     }
 }
 
-/// What reaches the server of a name as its plan says: [`connect`], or what a test has instead.
+/// Connects to a named server by its plan: one of the functions below, or a substitute in tests.
 pub(crate) type Connect =
     Arc<dyn Fn(&str, UpstreamPlan) -> BoxFuture<'static, Result<Connected, RunError>> + Send + Sync>;
 
-/// What a command finds of this process's environment, beside the usual, where both are one user's: how the network is reached, without which
-/// `npx` and `uvx` install nothing in a company's. A proxy's URL may have a password in it.
+/// Further variables that a command inherits if it and this process belong to the same user: how to reach the network, without which `npx` and
+/// `uvx` can't install anything in many companies. A proxy's URL may contain a password.
 const NETWORK: [&str; 12] = [
     "HTTPS_PROXY",
     "HTTP_PROXY",
@@ -110,7 +111,7 @@ const NETWORK: [&str; 12] = [
     "REQUESTS_CA_BUNDLE",
 ];
 
-/// Reaches one user's own servers as their plans say.
+/// Connects to a single user's own servers.
 pub(crate) fn by_plan() -> Connect {
     Arc::new(|name, plan| {
         let plan = Named::new(name, plan);
@@ -118,13 +119,13 @@ pub(crate) fn by_plan() -> Connect {
     })
 }
 
-/// The same for the servers of a config, whose commands find no more of the environment than the config says.
+/// Connects to the servers of a config, whose commands inherit no variables besides the usual ones.
 pub(crate) fn by_plan_of_config() -> Connect {
     Arc::new(|name, plan| Box::pin(connect_with(Named::new(name, plan), Options::default(), &[])))
 }
 
-/// The same for those who share servers. What a server says on stderr as it dies may be about anybody who uses it, so no caller's error
-/// quotes it: it is in the log alone.
+/// Connects to servers that callers share. The last lines on a server's stderr may be about any of its users, so callers' errors do not
+/// quote them; they are only in the log.
 pub(crate) fn by_plan_unquoted() -> Connect {
     Arc::new(|name, plan| {
         let options = Options { quoted_lines: 0, ..Options::default() };
@@ -132,7 +133,7 @@ pub(crate) fn by_plan_unquoted() -> Connect {
     })
 }
 
-/// A plan, and what its server is called where there are several.
+/// A plan, with the server's name if there are several.
 struct Named {
     name: Option<Arc<str>>,
     plan: UpstreamPlan,
@@ -144,8 +145,8 @@ impl Named {
     }
 }
 
-/// Starts the user's command, asks the URL, or reads the API's document, and finds out which eras it speaks; unless the process is asked to end
-/// first: `None` then, once what was started for it has ended.
+/// Starts the user's command, connects to the URL, or reads the API's document, and detects the server's eras. If the process is asked to end
+/// first, returns `None` once the started command has ended.
 pub(crate) async fn connect_unless_asked(
     plan: UpstreamPlan,
     asked: impl Future<Output = std::io::Result<()>>,
@@ -168,7 +169,7 @@ async fn connect_with(named: Named, options: Options, inherited: &[&str]) -> Res
     connect_as(named, options, inherited, &mut None).await
 }
 
-/// Reaches what the plan names. A command is there as `started` as soon as it is.
+/// Connects by the plan. Sets `started` as soon as a command is started.
 async fn connect_as(
     Named { name, plan }: Named,
     options: Options,
@@ -199,7 +200,7 @@ async fn connect_as(
     }
 }
 
-/// Which revisions an era has, as the log says it.
+/// Returns the revisions of these eras, for the log.
 fn revisions(speaks: EraSupport) -> &'static str {
     match speaks {
         EraSupport::Modern => "2026-07-28",

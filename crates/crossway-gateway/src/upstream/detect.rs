@@ -25,7 +25,7 @@ pub enum DetectError {
     /// The URL or a header can't be used with HTTP+SSE.
     #[error(transparent)]
     SseConfig(#[from] crossway_http_sse::OptionsError),
-    /// The server could not be asked.
+    /// The server could not be probed.
     #[error("{url}")]
     Probe {
         /// The URL.
@@ -41,12 +41,12 @@ pub enum DetectError {
     Neither {
         /// The URL.
         url: String,
-        /// How a POST was answered.
+        /// The status of the answer to a POST.
         status: u16,
-        /// Why a GET did not help.
+        /// Why a GET opened no stream.
         source: OpenError,
     },
-    /// HTTP+SSE was asked for, and is not there.
+    /// HTTP+SSE was configured, and the URL does not speak it.
     #[error("{url} opens no HTTP+SSE stream{}", wants(source))]
     NotSse {
         /// The URL.
@@ -56,7 +56,7 @@ pub enum DetectError {
     },
 }
 
-/// What to do about a server that wants to know who asks.
+/// Returns the advice for a server that requires authorization.
 fn wants(error: &OpenError) -> &'static str {
     match error {
         OpenError::Status { status, .. } if status.as_u16() == 401 => {
@@ -67,7 +67,7 @@ fn wants(error: &OpenError) -> &'static str {
 }
 
 impl DetectError {
-    /// Whether nothing was there that could be asked.
+    /// Whether the server could not be reached.
     pub(crate) fn is_unreachable(&self) -> bool {
         match self {
             Self::Probe { source: ProbeError::Failed(error), .. } => {
@@ -101,7 +101,7 @@ impl AtUrl {
         Self { transport: Transport::HttpSse(upstream), speaks: EraSupport::Legacy }
     }
 
-    /// It as an upstream.
+    /// Returns the server as an upstream.
     #[must_use]
     pub fn upstream(&self) -> Arc<dyn Upstream> {
         match &self.transport {
@@ -110,7 +110,7 @@ impl AtUrl {
         }
     }
 
-    /// The eras that it speaks.
+    /// The eras that the server speaks.
     #[must_use]
     pub fn speaks(&self) -> EraSupport {
         self.speaks
@@ -123,7 +123,7 @@ impl AtUrl {
         }
     }
 
-    /// Ends its sessions, and waits until it was told, for some seconds at most. Those over HTTP+SSE end with their connections.
+    /// Ends the sessions, and waits until the server was told, for some seconds at most. Sessions over HTTP+SSE end with their connections.
     pub async fn close(&self) {
         if let Transport::StreamableHttp(upstream) = &self.transport {
             upstream.close().await;
@@ -131,7 +131,7 @@ impl AtUrl {
     }
 }
 
-/// Connects to a URL as [`connect_url`] does, and once more when the server refuses what it spoke.
+/// Connects to a URL like [`connect_url`], and detects again when the server refuses what it spoke before.
 pub(crate) async fn reach_url(plan: UrlPlan) -> Result<RedetectingUpstream, DetectError> {
     let found = find(plan.clone()).await?;
     let find: Find = Arc::new(move || Box::pin(find(plan.clone())));
@@ -148,7 +148,7 @@ async fn find(plan: UrlPlan) -> Result<Found, DetectError> {
     found.await.map(Found::from)
 }
 
-/// Connects to a URL: finds out what it speaks unless that was said, and keeps to it.
+/// Connects to a URL. Detects the transport and era unless they were specified, and then keeps to them.
 ///
 /// 2026-07-28, basic/transports/streamable-http, Backward Compatibility: a modern request, then `initialize`, and if
 /// both are refused with 400, 404 or 405, a GET that expects an `endpoint` event. A GET alone would not do: some
@@ -156,7 +156,7 @@ async fn find(plan: UrlPlan) -> Result<Found, DetectError> {
 ///
 /// # Errors
 ///
-/// When the server can't be reached, wants authorization, or speaks neither transport.
+/// When the server can't be reached, requires authorization, or speaks neither transport.
 pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
     let address = plan.url.as_str();
     let url = shown(&plan.url);
@@ -196,7 +196,7 @@ pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
                 Err(source) => Err(DetectError::Neither { url, status, source }),
             }
         }
-        // It was said to be Streamable HTTP, and may be so later.
+        // Specified as Streamable HTTP, which it may speak later.
         Ok(_) => Ok(AtUrl::streamable(streamable(Era::Unknown)?, EraSupport::Both)),
         Err(source) => Err(DetectError::Probe { url, source }),
     }

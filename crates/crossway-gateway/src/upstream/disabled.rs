@@ -9,15 +9,15 @@ use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A server without some of its tools: they are in no list, and calling one says what calling a tool says that there is not. It stands
-/// before the server, so that all faces have the same.
+/// A server without some of its tools: they are not listed, and calling one gives the error for an unknown tool. Wraps the server, so
+/// that all faces hide the same tools.
 pub(crate) struct Without {
     upstream: Arc<dyn Upstream>,
     tools: Arc<BTreeSet<String>>,
 }
 
 impl Without {
-    /// The server as it is, if nothing of it is disabled.
+    /// Wraps a server, or returns it unchanged if no tool is disabled.
     pub(crate) fn around(upstream: Arc<dyn Upstream>, tools: &BTreeSet<String>) -> Arc<dyn Upstream> {
         if tools.is_empty() {
             return upstream;
@@ -59,7 +59,7 @@ impl Connection for WithoutLink {
     }
 }
 
-/// A list's page without the tools. One that can't be read has none.
+/// Removes these tools from a page of the list. Items that can't be read are removed as well.
 fn filtered(mut page: Message, tools: &BTreeSet<String>) -> Message {
     #[derive(Deserialize)]
     struct Named<'a> {

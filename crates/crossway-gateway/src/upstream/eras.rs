@@ -8,14 +8,14 @@ use crossway_service::Upstream;
 use crate::upstream::connect::Connected;
 use crate::upstream::redetect::RedetectingUpstream;
 
-/// Serves clients of both eras on a URL. Nobody is known to a bridge, so all stateless clients of a legacy server share
-/// its sessions, as far as that is safe.
+/// Serves the server at a URL to clients of both eras. A bridge does not identify its clients, so all stateless clients
+/// of a legacy server share its sessions, as far as that is safe.
 pub(crate) fn any_era(name: &str, url: RedetectingUpstream) -> AnyEra {
     let upstream = Arc::new(url.clone());
     following(name, upstream, move || url.speaks(), ToLegacyOptions::default())
 }
 
-/// The same of a server that has been reached, through `upstream`, which leads to it; `to_legacy` says who shares its sessions.
+/// Serves a connected server to clients of both eras, through `upstream`; `to_legacy` decides who shares its sessions.
 pub(crate) fn any_era_of(
     name: &str,
     upstream: Arc<dyn Upstream>,

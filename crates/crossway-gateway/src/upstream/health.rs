@@ -8,19 +8,19 @@ use tokio::time::Instant;
 
 use crate::operations::{UpstreamState, UpstreamStatus};
 
-/// How one server is. It is told by whoever reaches it, and asked for operators; calls pay nothing for it.
+/// The health of a server, updated by the connecting task and read for operators. It costs calls nothing.
 pub(crate) struct UpstreamHealth {
     guard: OnceLock<(Guard<Arc<dyn Upstream>>, Answered)>,
     reaching: Mutex<Reaching>,
 }
 
-/// Says whether it has ever answered anything.
+/// Returns whether the server has ever answered.
 type Answered = Box<dyn Fn() -> bool + Send + Sync>;
 
-/// How it is as long as it was never reached.
+/// The state of a server that was never reached.
 struct Reaching {
     since: Instant,
-    /// Why it could not be reached the last time.
+    /// Why the last attempt failed.
     why: Option<String>,
 }
 
@@ -31,13 +31,13 @@ impl Default for UpstreamHealth {
 }
 
 impl UpstreamHealth {
-    /// It is there. From now on its guard knows how it is, once it has answered something.
+    /// Records that the server was reached. From now on its guard provides the health, once the server has answered.
     pub(crate) fn reached(&self, guard: Guard<Arc<dyn Upstream>>, answered: Answered) {
-        // It is reached once.
+        // Called once only.
         let _ = self.guard.set((guard, answered));
     }
 
-    /// It could not be reached, and is tried again.
+    /// Records that the server could not be reached, and will be tried again.
     pub(crate) fn failed(&self, why: String) {
         let mut reaching = self.reaching.lock().unwrap_or_else(PoisonError::into_inner);
         if reaching.why.replace(why).is_none() {
@@ -45,11 +45,11 @@ impl UpstreamHealth {
         }
     }
 
-    /// How it is now.
+    /// Returns the current status.
     pub(crate) fn status(&self, name: &str) -> UpstreamStatus {
         if let Some((guard, answered)) = self.guard.get() {
             let mut status = UpstreamStatus::from_health(name, &guard.health());
-            // A command that was started and says nothing is not up, though few calls may have failed by now.
+            // A command that was started and has not answered is not up, even if too few calls have failed so far.
             if status.state == UpstreamState::Up && !answered() {
                 let has_failed = status.last_error.is_some();
                 status.state = if has_failed { UpstreamState::Down } else { UpstreamState::Trying };

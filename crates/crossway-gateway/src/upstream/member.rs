@@ -16,7 +16,7 @@ use crate::upstream::eras::any_era_of;
 use crate::upstream::health::UpstreamHealth;
 use crate::upstream::pending::{PendingUpstream, UpstreamReady};
 
-/// One server, which is being reached or has been.
+/// A server, connected or being connected.
 pub(crate) struct Member {
     server: Server,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
@@ -25,8 +25,8 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Begins to reach a server, and says when it is there. Gives it in the modern shape, for routers, and for clients of both
-    /// eras. `to_legacy` says who shares sessions with one that is legacy.
+    /// Starts to connect to a server, and calls `arrived` once it is connected. Returns the server in the modern shape, for
+    /// routers, and for clients of both eras. `to_legacy` decides who shares sessions with a legacy server.
     pub(crate) fn start(
         connect: Connect,
         server: Server,
@@ -56,7 +56,7 @@ impl Member {
         &self.server.name
     }
 
-    /// How it is.
+    /// The server's health.
     pub(crate) fn vitals(&self) -> &Arc<UpstreamHealth> {
         &self.vitals
     }
@@ -65,7 +65,7 @@ impl Member {
         &self.server
     }
 
-    /// Ends it once calls in flight have had their time.
+    /// Closes the server once calls in flight have had this much time.
     pub(crate) fn retire(self, drain: Duration) {
         tokio::spawn(async move {
             tokio::time::sleep(drain).await;
@@ -73,7 +73,7 @@ impl Member {
         });
     }
 
-    /// Ends it.
+    /// Stops connecting, and closes the server.
     pub(crate) async fn close(self) {
         self.connecting.abort();
         let connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -102,7 +102,7 @@ impl Connecting {
             match (self.connect)(name, self.server.upstream.clone()).await {
                 Ok(connected) => {
                     connected.announce(name);
-                    // One that fails or is slow is left alone for a while: it is not to hold up the others.
+                    // A server that fails or is slow gets no calls for a while, so that it does not hold up the others.
                     let upstream =
                         Without::around(Arc::clone(&connected.upstream), &self.server.disabled_tools);
                     let guarded = Guard::new(upstream, self.guard.clone());
@@ -113,7 +113,7 @@ impl Connecting {
                     self.modern.arrive(any_era.modern());
                     self.any_era.arrive(Arc::new(any_era));
                     arrived();
-                    // The arrivals are to stay.
+                    // Keeps both senders alive.
                     return std::future::pending().await;
                 }
                 Err(error) => {

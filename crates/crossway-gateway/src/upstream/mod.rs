@@ -1,4 +1,4 @@
-//! Connects to an upstream: finds out what it speaks, follows changes of that, and puts the router's parts around it.
+//! Connects to an upstream: detects what it speaks, follows changes of that, and wraps it in the router's parts.
 
 pub mod apis;
 pub(crate) mod connect;

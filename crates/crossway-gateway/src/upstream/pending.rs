@@ -1,4 +1,4 @@
-//! Upstreams that become available later: calls wait for them.
+//! Upstreams that become available later; calls wait for them.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,18 +8,18 @@ use tokio::sync::watch;
 
 use crate::limits::UPSTREAM_PATIENCE;
 
-/// An upstream that becomes known later: calls wait for it, bounded, and are told why it is not there.
+/// An upstream that becomes available later. Calls wait for it, for a bounded time, and fail with the reason for its absence.
 #[derive(Clone)]
 pub(crate) struct PendingUpstream(watch::Receiver<State>);
 
-/// What makes a [`PendingUpstream`] upstream known. Dropping it lets its calls fail.
+/// Sets the upstream of a [`PendingUpstream`]. Dropping it makes waiting calls fail.
 pub(crate) struct UpstreamReady(watch::Sender<State>);
 
 #[derive(Clone)]
 enum State {
-    /// Nothing is known yet.
+    /// Not connected yet, and no attempt has failed.
     Waiting,
-    /// It could not be reached; it is tried again.
+    /// The last attempt failed; there will be another.
     Failing(String),
     Here(Arc<dyn Upstream>),
 }
@@ -37,7 +37,7 @@ impl PendingUpstream {
         }
     }
 
-    /// Waits until the upstream is there, or is known not to be.
+    /// Waits until the upstream is available, or an attempt has failed.
     async fn arrived(mut self) -> Result<Arc<dyn Upstream>, Reason> {
         let state = tokio::time::timeout(
             UPSTREAM_PATIENCE,
@@ -56,12 +56,12 @@ impl PendingUpstream {
 }
 
 impl UpstreamReady {
-    /// The upstream is there: waiting calls go to it.
+    /// Sets the upstream, and sends waiting calls to it.
     pub(crate) fn arrive(&self, upstream: Arc<dyn Upstream>) {
         self.0.send_replace(State::Here(upstream));
     }
 
-    /// It could not be reached this time: waiting calls are told why.
+    /// Records a failed attempt. Waiting calls fail with the reason.
     pub(crate) fn fail(&self, why: String) {
         self.0.send_replace(State::Failing(why));
     }

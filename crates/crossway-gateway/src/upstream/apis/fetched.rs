@@ -23,28 +23,28 @@ pub struct Fetched {
     url: Url,
     uri: Uri,
     options: ApiOptions,
-    /// What the options are made of.
+    /// The source of the options, for comparison.
     said: String,
     attached: Attached,
     filled: Filled,
-    /// How often it is fetched again; zero for never.
+    /// The interval of refreshes; zero for never.
     refresh: Duration,
     state: Mutex<State>,
 }
 
-/// How far the document is known.
+/// The state of the document.
 #[derive(Default)]
 enum State {
-    /// Nobody has asked for it.
+    /// The document was not needed yet.
     #[default]
     Unknown,
-    /// It can't be had, and whoever asks is told so until it is time to try again.
+    /// The document could not be read; callers get the same error until `again`.
     Failed { again: Instant, pause: Duration, why: ApiPlanError },
-    /// It is there, and kept up to date.
+    /// The document was read, and is refreshed.
     Here { api: CurrentApi, _keeping: Option<Keeping> },
 }
 
-/// What fetches a document again, until this is dropped.
+/// The task that refreshes a document. Dropping this aborts it.
 struct Keeping(AbortHandle);
 
 impl Drop for Keeping {
@@ -53,15 +53,15 @@ impl Drop for Keeping {
     }
 }
 
-/// The document as it was fetched last: by what the server knows it, and by what we do.
+/// Identifies the last fetched document: the server's validators, and a digest of the text.
 struct Seen {
     validators: Validators,
     digest: Digest,
 }
 
-/// Where documents come from: the web, or what a test has instead.
+/// A source of documents: the web, or a substitute in tests.
 trait Source: Send + Sync + 'static {
-    /// The document; `None` if it is still the one that it was.
+    /// Returns the document, or `None` if it has not changed since `before`.
     fn get(
         &self,
         fetched: &Fetched,
@@ -85,12 +85,12 @@ impl Source for Web {
 }
 
 impl Fetched {
-    /// An API whose document is at a URL, and is fetched again whenever `refresh` is over, unless that is zero. `said` tells options
-    /// apart; `filled` is told of, and holds nobody up.
+    /// Creates an API whose document is at a URL, and is fetched again every `refresh`, unless that is zero. `said` tells options
+    /// apart; `filled` is used for warnings only.
     ///
     /// # Errors
     ///
-    /// When the URL can't be asked for.
+    /// When the URL can't be requested.
     pub fn new(
         url: Url,
         options: ApiOptions,
@@ -104,13 +104,13 @@ impl Fetched {
         Ok(Self { url, uri, options, said, attached, filled, refresh, state: Mutex::default() })
     }
 
-    /// Whether the same is fetched, as often, and becomes the same.
+    /// Whether both fetch the same document, at the same interval, with the same options.
     pub(super) fn is_as(&self, other: &Self) -> bool {
         (&self.url, &self.said, &self.attached, self.refresh)
             == (&other.url, &other.said, &other.attached, other.refresh)
     }
 
-    /// The API, for all who call it. One whose document can't be had is not asked for it by each of them.
+    /// Returns the API, which all callers share. After a failure, calls return the same error for a while instead of fetching again.
     pub(super) async fn api(
         self: &Arc<Self>,
         client: &HttpClient,
@@ -137,7 +137,7 @@ impl Fetched {
                 *state = State::Here { api: api.clone(), _keeping: keeping };
                 Ok(api)
             }
-            // Where nothing was before there is nothing that it could still be.
+            // Can't happen: without an earlier document, the source has nothing to compare with.
             Ok(None) => Err(ApiPlanError::Ended(self.origin())),
             Err(why) => {
                 *state = State::Failed { again: Instant::now() + pause, pause, why: why.clone() };
@@ -146,7 +146,7 @@ impl Fetched {
         }
     }
 
-    /// What is there now, checked whole; `None` if it is what it was `before`.
+    /// Fetches and checks the document. Returns `None` if it has not changed since `before`.
     async fn read(
         &self,
         source: &impl Source,
@@ -159,7 +159,7 @@ impl Fetched {
         let Some((text, validators)) = got else { return Ok(None) };
         let (options, ended) = (self.options.clone(), ApiPlanError::Ended(origin.clone()));
         let known = before.map(|before| before.digest);
-        // A long one takes a few hundred milliseconds.
+        // A long document takes a few hundred milliseconds.
         let read = tokio::task::spawn_blocking(move || {
             let digest = digest(&SHA256, &text);
             if known.is_some_and(|known| known.as_ref() == digest.as_ref()) {
@@ -188,13 +188,13 @@ impl Fetched {
         }
     }
 
-    /// Where it is, as far as that may be told.
+    /// The origin of the URL, which may be shown.
     fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
     }
 }
 
-/// Fetches a document again and again. What can't be had or used changes nothing, and is tried again sooner than what can.
+/// Refreshes a document at an interval. If it can't be fetched or used, nothing changes, and the next attempt comes sooner.
 async fn keep(
     fetched: Weak<Fetched>,
     source: impl Source,
@@ -226,7 +226,7 @@ async fn keep(
 }
 
 impl fmt::Debug for Fetched {
-    /// Its origin: a URL's path and query may hold secrets.
+    /// Shows the origin only: a URL's path and query may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Fetched").field(&self.origin()).finish()
     }

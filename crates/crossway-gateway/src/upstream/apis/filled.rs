@@ -1,4 +1,4 @@
-//! Parameters that credentials fill, so that they are no arguments of a tool.
+//! Parameters that credentials fill, so that they are not arguments of a tool.
 
 use std::collections::BTreeSet;
 
@@ -7,19 +7,19 @@ use crossway_policy::config::CredentialRule;
 use http::header::COOKIE;
 use http::{HeaderName, HeaderValue};
 
-/// Where requests of an upstream carry something, for one caller or for all.
+/// The parts of an upstream's requests that are filled in, for one caller or for all.
 #[derive(Debug, Clone, Default)]
 pub struct Filled {
     /// Names in lower case.
     headers: BTreeSet<String>,
     query: BTreeSet<String>,
     cookies: BTreeSet<String>,
-    /// Whether there are cookies whose names are known to a secret alone.
+    /// Whether there are cookies whose names come from a secret.
     has_secret_cookies: bool,
 }
 
 impl Filled {
-    /// What the upstream's own headers fill, and those rules about credentials that are for it.
+    /// Collects what the upstream's own headers and its credential rules fill.
     #[must_use]
     pub fn new<'a>(
         headers: impl Iterator<Item = &'a (HeaderName, HeaderValue)>,
@@ -45,7 +45,7 @@ impl Filled {
         filled
     }
 
-    /// The cookies of a header `Cookie`: `sid={secret}; lang=de`. In a template, one that has a place in its name may be any.
+    /// Adds the cookies of a `Cookie` header: `sid={secret}; lang=de`. In a template, a cookie with a placeholder in its name may be any.
     fn cookies(&mut self, value: &str, is_template: bool) {
         for pair in value.split(';') {
             let name = pair.split('=').next().unwrap_or_default().trim();
@@ -57,14 +57,14 @@ impl Filled {
         }
     }
 
-    /// Where that is, as far as it is known before a secret is.
+    /// Returns the filled places, as far as they are known without the secrets.
     pub fn places(&self) -> impl Iterator<Item = SecurityPlace> {
         let headers = self.headers.iter().cloned().map(SecurityPlace::Header);
         let query = self.query.iter().cloned().map(SecurityPlace::Query);
         headers.chain(query).chain(self.cookies.iter().cloned().map(SecurityPlace::Cookie))
     }
 
-    /// Whether something is there. A cookie is if the header `Cookie` names it, or is all a secret's to say.
+    /// Whether a place is filled. A cookie is filled if the `Cookie` header names it, or if a secret provides cookies' names.
     #[must_use]
     pub fn has(&self, place: &SecurityPlace) -> bool {
         match place {

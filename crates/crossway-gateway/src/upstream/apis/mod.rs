@@ -1,4 +1,4 @@
-//! Upstreams that speak no MCP: REST APIs by their OpenAPI documents, and webhooks.
+//! Upstreams that do not speak MCP: REST APIs with OpenAPI documents, and webhooks.
 
 mod fetched;
 mod filled;
@@ -16,34 +16,34 @@ use crossway_service::Upstream;
 pub use fetched::Fetched;
 pub use filled::Filled;
 
-/// A REST API, or webhooks, as they are to be called.
+/// How to call a REST API or webhooks.
 #[derive(Clone)]
 pub struct ApiPlan {
-    /// What is called.
+    /// The API or webhooks to call.
     pub kind: ApiKind,
-    /// What every request carries.
+    /// What is attached to every request.
     pub attached: Attached,
-    /// How long an answer may take.
+    /// The timeout of an answer.
     pub time: Duration,
-    /// How long an answer may be.
+    /// The longest answer, in bytes.
     pub answer_bytes: usize,
-    /// What its requests go through.
+    /// The outgoing proxies for requests.
     proxies: Proxies,
-    /// Shared by all callers of it, each of whom has requests with credentials of their own.
+    /// Shared by all callers, whose requests have their own credentials.
     client: HttpClient,
 }
 
-/// What is called.
+/// The kind of API, with what is needed to call it.
 #[derive(Clone)]
 pub enum ApiKind {
     /// An API whose document was read with the config.
     Read {
-        /// It.
+        /// The API.
         api: Api,
-        /// Another whenever the document, or what is made of it, is another.
+        /// A version that differs whenever the document or its options differ.
         version: String,
     },
-    /// An API whose document is fetched when it is called first, for all who call, and then again and again.
+    /// An API whose document is fetched at its first use, for all callers, and then refreshed.
     Fetched(Arc<Fetched>),
     /// Webhooks under a name.
     Webhooks(String, Arc<[WebhookTool]>),
@@ -53,55 +53,55 @@ pub enum ApiKind {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiPlanError {
-    /// Its document can't be had.
+    /// The document can't be fetched.
     #[error("the document of {origin} can't be fetched")]
     Fetch {
-        /// Where it is.
+        /// The document's origin.
         origin: String,
         /// Why.
         source: FetchError,
     },
-    /// Its document can't be used.
+    /// The document can't be used.
     #[error("the document of {origin} can't be used")]
     Document {
-        /// Where it is.
+        /// The document's origin.
         origin: String,
         /// Why.
         source: DocumentError,
     },
-    /// It gives no tools.
+    /// The document gives no tools.
     #[error("the document of {origin} gives no tools")]
     Api {
-        /// Where it is.
+        /// The document's origin.
         origin: String,
         /// Why.
         source: ApiError,
     },
-    /// Reading it was ended.
+    /// Reading the document was cancelled.
     #[error("reading the document of {0} was ended")]
     Ended(String),
 }
 
 impl ApiPlan {
-    /// Calls this with what is attached.
+    /// Creates a plan without proxies.
     #[must_use]
     pub fn new(kind: ApiKind, attached: Attached, time: Duration, answer_bytes: usize) -> Self {
         let (proxies, client) = (Proxies::none(), HttpClient::default());
         Self { kind, attached, time, answer_bytes, proxies, client }
     }
 
-    /// The same through these outgoing proxies, the document as well.
+    /// Uses these outgoing proxies, for the document as well.
     #[must_use]
     pub fn through(self, proxies: Proxies) -> Self {
         let client = HttpClient::default().through(proxies.clone());
         Self { proxies, client, ..self }
     }
 
-    /// The upstream.
+    /// Returns the upstream.
     ///
     /// # Errors
     ///
-    /// When a document that is to be fetched can't be, or can't be used.
+    /// When the document has to be fetched and can't be fetched or used.
     pub(crate) async fn connect(self) -> Result<Arc<dyn Upstream>, ApiPlanError> {
         let Self { kind, attached, time, answer_bytes, client, .. } = self;
         let options = CallOptions::new().client(client.clone()).attached(attached);
@@ -117,7 +117,7 @@ impl ApiPlan {
 }
 
 impl PartialEq for ApiPlan {
-    /// Whether it is called the same way: what was fetched meanwhile does not count.
+    /// Whether both are called the same way. What was fetched meanwhile is not compared.
     fn eq(&self, other: &Self) -> bool {
         let kinds = match (&self.kind, &other.kind) {
             (ApiKind::Read { version, .. }, ApiKind::Read { version: of_other, .. }) => version == of_other,

@@ -1,15 +1,15 @@
 //! Re-detects a URL whose server changes its transport or era.
 //!
-//! What a URL speaks is found out once, and holds for as long as the server does. One that is upgraded in place, or taken back,
-//! refuses what the one before it took. Such a refusal is a suspicion only: it is asked once more what is there, and the
-//! answer counts. How often, is bounded: a server that refuses for other reasons is not asked each time.
+//! What a URL speaks is detected once. A server that is upgraded in place, or rolled back, refuses what the previous one
+//! accepted. Such a refusal is only a hint: the URL is then probed again, and the result decides. The number of probes is
+//! bounded, so that a server that refuses for other reasons is not probed each time.
 //!
-//! | what was refused | and is something else there now |
+//! | refused | if another server is there now |
 //! |---|---|
-//! | `initialize` | it is made there |
-//! | a request in a session | the session has ended; the next one is opened there |
-//! | a modern request, by what shows that it was not handled | it is made there, or is an era's that the server no longer speaks |
-//! | another one | its client has the refusal, and the next one is made there |
+//! | `initialize` | it is sent to that server |
+//! | a request in a session | the session has ended; the next one is opened with that server |
+//! | a modern request, with an error that shows that it was not handled | it is sent to that server, or fails if that speaks legacy only |
+//! | another request | the client gets the refusal, and the next request is sent to that server |
 
 mod limits;
 mod pauses;
@@ -26,11 +26,11 @@ use crate::{AtUrl, DetectError};
 use pauses::Pauses;
 use watched::{Course, Watched};
 
-/// What a URL was found to speak.
+/// The transport and eras that a URL was found to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     HttpSse,
-    /// Streamable HTTP of these eras.
+    /// Streamable HTTP, in these eras.
     Streamable(EraSupport),
 }
 
@@ -43,12 +43,12 @@ impl Kind {
     }
 }
 
-/// A server, and what it speaks.
+/// A server, with what it speaks.
 #[derive(Clone)]
 pub(crate) struct Found {
     upstream: Arc<dyn Upstream>,
     kind: Kind,
-    /// What has to be ended with it.
+    /// The server to close.
     server: Option<Arc<AtUrl>>,
 }
 
@@ -58,7 +58,7 @@ impl From<AtUrl> for Found {
     }
 }
 
-/// Finds out what is there.
+/// Probes the URL.
 pub(crate) type Find = Arc<dyn Fn() -> BoxFuture<'static, Result<Found, DetectError>> + Send + Sync>;
 
 /// An upstream at a URL that is probed again when the server seems to have changed. Clones share it.
@@ -67,27 +67,27 @@ pub(crate) struct RedetectingUpstream(Arc<Shared>);
 
 struct Shared {
     find: Find,
-    /// What was found last, and how many were before it.
+    /// The server that was found last, and the number of those before it.
     found: RwLock<(u64, Found)>,
     pauses: Mutex<Pauses>,
-    /// Held by who looks: the others wait for what comes of it.
+    /// Held while probing; others wait for the result.
     looking: tokio::sync::Mutex<()>,
 }
 
 impl RedetectingUpstream {
-    /// `find` has found `found`, and is asked again when that no longer seems to be there.
+    /// Creates an upstream for `found`. `find` is called again when that server no longer seems to be there.
     pub(crate) fn new(found: Found, find: Find) -> Self {
         let (found, pauses, looking) =
             (RwLock::new((0, found)), Mutex::default(), tokio::sync::Mutex::default());
         Self(Arc::new(Shared { find, found, pauses, looking }))
     }
 
-    /// Which eras the server speaks now.
+    /// The eras that the server speaks now.
     pub(crate) fn speaks(&self) -> EraSupport {
         self.0.speaks()
     }
 
-    /// Ends the sessions with the server that is there now, and waits until it was told, for some seconds at most.
+    /// Ends the sessions with the current server, and waits until it was told, for some seconds at most.
     pub(crate) async fn close(&self) {
         let (_, found) = self.0.found();
         if let Some(server) = found.server {
@@ -98,7 +98,7 @@ impl RedetectingUpstream {
 
 impl Shared {
     fn found(&self) -> (u64, Found) {
-        // It is replaced as a whole.
+        // Only replaced as a whole, so a poisoned value is intact.
         self.found.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -110,9 +110,9 @@ impl Shared {
         self.found.read().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Whether something else is there than what was found as the `number`th: looks, unless somebody has just done so.
+    /// Whether another server is there than the one found as `number`. Probes, unless another call has just done so.
     async fn is_another(self: Arc<Self>, number: u64) -> bool {
-        // In a task of its own: whoever looks leaves no session behind.
+        // In its own task, so that a dropped call does not leave a session behind.
         tokio::spawn(async move { self.look(number).await }).await.unwrap_or(false)
     }
 
@@ -126,7 +126,7 @@ impl Shared {
         }
         let was = self.found().1.kind;
         match (self.find)().await {
-            // It was said to be Streamable HTTP, and is nothing at the moment.
+            // Specified as Streamable HTTP, and speaks nothing at the moment.
             Ok(found) if found.kind == was || found.kind == Kind::Streamable(EraSupport::Both) => false,
             Ok(found) => {
                 tracing::warn!(?was, is = ?found.kind, "the MCP server at a URL speaks something else than before");
@@ -145,7 +145,7 @@ impl Shared {
     }
 
     fn pauses(&self) -> MutexGuard<'_, Pauses> {
-        // Each step leaves them whole.
+        // Each step leaves the value intact.
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -162,14 +162,14 @@ impl fmt::Debug for RedetectingUpstream {
     }
 }
 
-/// One connection, to one server after the other.
+/// A connection, which may lead to several servers in turn.
 struct Way {
     shared: Arc<Shared>,
     scope: Scope,
     there: Mutex<Option<There>>,
 }
 
-/// A link to one of the servers.
+/// A link to one of these servers.
 #[derive(Clone)]
 struct There {
     number: u64,
@@ -178,7 +178,7 @@ struct There {
 }
 
 impl Way {
-    /// Where a call goes. A session stays where it was opened.
+    /// Returns the link for a call. A session stays with the server that opened it.
     fn there(&self, begins: bool) -> There {
         let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(there) = &*there

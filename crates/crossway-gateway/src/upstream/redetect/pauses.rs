@@ -6,17 +6,17 @@ use tokio::time::Instant;
 
 use super::limits::{FIRST_PAUSE, LONGEST_PAUSE, NEWS};
 
-/// When it may be looked again.
+/// Decides when a URL may be probed again.
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
-    /// When it was looked last, and for how long not again.
+    /// The time of the last probe, and the pause after it.
     last: Option<(Instant, Duration)>,
-    /// How often something new was found since there was none for long.
+    /// How often a probe has found a change since the last long time without probes.
     news: u32,
 }
 
 impl Pauses {
-    /// Whether it may be looked now; then the next pause begins.
+    /// Whether a probe may be made now. If so, the next pause begins.
     pub(super) fn is_over(&mut self) -> bool {
         let now = Instant::now();
         let pause = match self.last {
@@ -33,7 +33,7 @@ impl Pauses {
         true
     }
 
-    /// Something new was found: it may be looked again at once.
+    /// Records that a probe has found a change. The next probe may follow at once, up to [`NEWS`] times.
     pub(super) fn note_news(&mut self) {
         self.news += 1;
         if self.news <= NEWS {
@@ -41,7 +41,7 @@ impl Pauses {
         }
     }
 
-    /// Nothing was there to be looked at: the pause is the first again.
+    /// Records that the server could not be reached. The pause starts over with the shortest.
     pub(super) fn forget(&mut self) {
         self.last = self.last.map(|(last, _)| (last, FIRST_PAUSE));
     }

@@ -15,15 +15,15 @@ use super::{Kind, Way};
 
 type Item = Result<Message, CallError>;
 
-/// What a request is in the course of.
+/// The context of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Course {
-    /// It opens a session.
+    /// Opens a session.
     Opening,
     InSession,
-    /// By itself.
+    /// A modern request, outside of any session.
     Modern,
-    /// The same, and each modern server knows its method.
+    /// A modern request with a method that all modern servers know.
     Discovery,
 }
 
@@ -41,10 +41,10 @@ impl Course {
         }
     }
 
-    /// What the end of a request of this kind shows.
+    /// Returns what the reply to such a request shows about the server.
     fn shown(self, of: Kind, item: &Item) -> Shown {
         if self == Self::Opening && of == Kind::Streamable(EraSupport::Modern) {
-            // It need not take sessions.
+            // Modern servers need not accept sessions.
             return Shown::Nothing;
         }
         match item {
@@ -52,7 +52,7 @@ impl Course {
                 // "400 Bad Request", "404 Not Found" or "405 Method Not Allowed" (2025-11-25, basic/transports, Backwards
                 // Compatibility); 406 of a server that has nothing of the kind that is asked for.
                 Reason::Refused { status: 400 | 404 | 405 | 406, .. } => Shown::WasNotHandled,
-                // There is no stream of events, or nothing at all.
+                // There is no event stream, or no server at all.
                 Reason::Unavailable(_) if of == Kind::HttpSse && self == Self::Opening => {
                     Shown::WasNotHandled
                 }
@@ -60,14 +60,14 @@ impl Course {
                 _ => Shown::Nothing,
             },
             Ok(message) if message.error().is_some() => match (self, code_of(message)) {
-                // No session has begun, and nothing was done.
+                // No session was opened, and nothing was done.
                 (Self::Opening | Self::Discovery, _) => Shown::WasNotHandled,
                 (_, Some(ErrorCode::UNSUPPORTED_PROTOCOL_VERSION)) => Shown::WasNotHandled,
                 // "The JSON sent is not a valid Request object" (JSON-RPC 2.0, section 5.1), such as one without a session.
                 (Self::Modern, Some(ErrorCode::INVALID_REQUEST)) => Shown::WasNotHandled,
-                // The headers that it misses are those of modern requests.
+                // The server misses the headers of modern requests.
                 (Self::InSession, Some(ErrorCode::HEADER_MISMATCH)) => Shown::WasNotHandled,
-                // The SDKs' legacy servers say these of a request without a session. So may a tool.
+                // The SDKs' legacy servers answer a request without a session so. A tool may, too.
                 (_, Some(ErrorCode::INVALID_REQUEST | NO_SESSION)) if self == Self::Modern => {
                     Shown::MayHaveBeen
                 }
@@ -78,17 +78,17 @@ impl Course {
     }
 }
 
-/// What the SDKs have for what went wrong below JSON-RPC.
+/// The SDKs' error code for failures below JSON-RPC.
 const NO_SESSION: ErrorCode = ErrorCode(-32000);
 
-/// What a reply shows of the server.
+/// What a reply shows about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shown {
-    /// Nothing out of the ordinary.
+    /// Nothing unusual.
     Nothing,
-    /// Another may be there, which has not done what was asked.
+    /// Another server may be there, and the request was not handled.
     WasNotHandled,
-    /// Another may be there, or the call has failed in its course.
+    /// Another server may be there, or the call itself has failed.
     MayHaveBeen,
 }
 
@@ -104,28 +104,28 @@ fn code_of(error: &Message) -> Option<ErrorCode> {
 pub(super) struct Watched {
     way: Arc<Way>,
     course: Course,
-    /// Which server it was made of, and what that speaks.
+    /// The number of the server that the call was sent to, and what it speaks.
     to: (u64, Kind),
-    /// To be made again; `None` once its client has heard something, or it was.
+    /// The call, for sending it again; `None` once it was sent again, or the client got a message.
     call: Option<Call>,
     reply: Reply,
-    /// It is being looked whether another server is there, and this is what its client has otherwise.
+    /// The probe for another server, and the item for the client if there is none.
     looking: Option<(BoxFuture<'static, bool>, Box<Item>)>,
 }
 
 impl Watched {
-    /// Makes a call.
+    /// Sends a call.
     pub(super) fn new(way: Arc<Way>, course: Course, call: Call) -> Self {
         let there = way.there(course != Course::InSession);
         let (to, reply) = ((there.number, there.kind), there.link.call(call.clone()));
         Self { way, course, to, call: Some(call), reply, looking: None }
     }
 
-    /// Another server is there. Gives what the client gets, if the call is not made there.
+    /// Reacts to another server. Returns the item for the client, unless the call was sent to that server.
     fn turn(&mut self, refused: Item) -> Option<Item> {
         let Some(call) = self.call.take() else { return Some(refused) };
         match self.course {
-            // Whoever has it opens another.
+            // The client opens another session.
             Course::InSession => Some(Err(CallError::answered(Reason::SessionEnded))),
             Course::Modern | Course::Discovery if self.way.shared.speaks() == EraSupport::Legacy => {
                 Some(Err(CallError::not_sent(Reason::LegacyOnly)))
@@ -170,7 +170,7 @@ impl Stream for Watched {
                 }
                 shown => {
                     if shown == Shown::MayHaveBeen {
-                        // For the next one.
+                        // For the next request.
                         tokio::spawn(shared.is_another(number));
                     }
                     this.call = None;
