@@ -1,8 +1,8 @@
 //! The config of `crossway serve`: parsed, validated as a whole, then built.
 //!
-//! A file of any format becomes a tree whose values know their places ([`Format`]); the tree becomes the types that the
-//! JSON Schema is made of ([`mod@file`]), with all that is wrong at once; these become [`Loaded`]. Each finding has file, line,
-//! column and the key's path.
+//! A file of any format is parsed into a tree with positions ([`Format`]); the tree is deserialized into the types that
+//! the JSON Schema is generated from ([`mod@file`]), collecting all errors; these are checked and become [`Loaded`]. Each
+//! finding has file, line, column and the key's path.
 
 mod checks;
 pub mod file;
@@ -50,7 +50,7 @@ use read::{Context, Found};
 use reload::Stamps;
 use tree::{Node, Step, Value};
 
-/// A config that can be used, with everything in its place.
+/// A valid config, ready for use.
 #[derive(Debug)]
 pub struct Loaded {
     /// The clients' listener.
@@ -59,42 +59,42 @@ pub struct Loaded {
     pub openapi: Option<ToolsAsOpenApiFile>,
     /// The operators' listener.
     pub operations: Option<Operations>,
-    /// What session ids are sealed with, if other processes have it too.
+    /// The keys for sealing session ids, if they are shared with other processes.
     pub keyring: Option<Arc<Keyring>>,
     /// The upstreams: those of `upstreams` by name, then those of `mcpServers` by name.
     pub upstreams: Vec<UpstreamSpec>,
-    /// Which outgoing proxy is asked for what has none of its own.
+    /// The outgoing proxies for everything that has none of its own.
     pub proxies: Proxies,
-    /// How it is found out who calls.
+    /// The authentication of callers.
     pub identity: Identity,
-    /// The tenants, and that of those who prove nothing.
+    /// The tenants, including that of anonymous callers.
     pub tenants: Vec<TenantName>,
-    /// Who may see and call what, with whose credentials, and how much.
+    /// The policy: permissions, credentials and quotas.
     pub policy: Policy,
-    /// Where it is recorded who did what.
+    /// The audit log, if there is one.
     pub audit: Option<Audit>,
-    /// How much the gateway takes on.
+    /// The gateway's limits.
     pub limits: LimitsFile,
-    /// What is logged.
+    /// The settings of the log.
     pub log: LogFile,
-    /// What can be meant, and is likely not.
+    /// Warnings: settings that are valid, but probably not intended.
     pub warnings: Vec<Finding>,
-    /// The files that were read, the config and those of secrets, as they were before that. A change of any of them is a change of the
-    /// config.
+    /// The files that were read, the config and those of secrets, in their state before that. A change of any of them is a change of
+    /// the config.
     files: Stamps,
-    /// What the keys say that hold from the start to the end of a process.
+    /// The keys that only take effect at the start of a process.
     pub fixed: Fixed,
-    /// A hash of all that was read, secrets and documents too: another one where anything says something else.
+    /// A hash of everything that was read, including secrets and documents. It changes with any of them.
     pub says: u64,
-    /// A hash of the file as it was read: the same on all replicas that have the same, whatever their secrets are.
+    /// A hash of the file's text: the same on all replicas with the same file, whatever their secrets are.
     pub hash: String,
 }
 
-/// What the keys say that hold from the start to the end of a process, as hashes.
+/// Hashes of the values of the keys that only take effect at the start of a process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fixed([u64; FIXED.len()]);
 
-/// The keys that hold from the start to the end of a process.
+/// The keys that only take effect at the start of a process.
 const FIXED: [&str; 9] =
     ["listen", "allow_hosts", "allow_origins", "tls", "operations", "session_keys", "audit", "limits", "log"];
 
@@ -109,7 +109,7 @@ impl Fixed {
         }))
     }
 
-    /// The keys that say something else in another config. It holds from the next start on.
+    /// Returns the keys whose values differ in another config. They take effect at the next start.
     #[must_use]
     pub fn changed_in(&self, other: &Self) -> Vec<&'static str> {
         let pairs = FIXED.iter().zip(self.0.iter().zip(&other.0));
@@ -122,9 +122,9 @@ impl Fixed {
 pub struct Listening {
     /// Its address.
     pub address: SocketAddr,
-    /// The names that it may be called by.
+    /// The allowed host names.
     pub hosts: AllowedHosts,
-    /// The web origins that may call.
+    /// The allowed web origins.
     pub origins: AllowedOrigins,
     /// Its TLS.
     pub tls: Option<TlsFiles>,
@@ -135,9 +135,9 @@ pub struct Listening {
 pub struct Operations {
     /// Its address.
     pub address: SocketAddr,
-    /// The host names by which operators may call: those of the clients' listener.
+    /// The allowed host names: those of the clients' listener.
     pub hosts: AllowedHosts,
-    /// The key for administration; none without it.
+    /// The key for administration. Without one, there is no administration.
     pub admin_key: Option<AdminKey>,
     /// Its TLS.
     pub tls: Option<TlsFiles>,
@@ -146,59 +146,59 @@ pub struct Operations {
 /// The audit log.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    /// Where it goes.
+    /// Where the records go.
     pub to: AuditTo,
-    /// What becomes of calls that there is no room to record.
+    /// What to do with calls that can't be recorded for lack of room.
     pub overflow: OverflowFile,
-    /// For how many calls there is room, if that was said.
+    /// The number of calls that there is room for, if configured.
     pub calls: Option<NonZeroUsize>,
-    /// What arguments are hashed under; one of the process's own if none was said.
+    /// The key for hashing arguments. Without one, the process uses its own.
     pub key: Option<Secret>,
 }
 
-/// Where the audit log goes.
+/// The target of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditTo {
     /// Standard error.
     Stderr,
-    /// The end of this file. Its folder was there when the config was checked.
+    /// This file, which is appended to. Its folder existed when the config was checked.
     File(PathBuf),
 }
 
-/// An upstream, as it is to be run.
+/// The settings of an upstream.
 #[derive(Debug, Clone)]
 pub struct UpstreamSpec {
     /// Its name in URLs and grants.
     pub name: String,
-    /// What its tools' and prompts' names begin with where upstreams are merged.
+    /// The prefix of its tools' and prompts' names where upstreams are merged.
     pub prefix: String,
-    /// Where it is.
+    /// How to reach it.
     pub plan: UpstreamPlan,
-    /// Who shares it.
+    /// The callers who share an instance.
     pub scope: ScopeFile,
-    /// Whether what it says of its tools is believed.
+    /// Whether its annotations of tools are trusted.
     pub is_trusted: bool,
-    /// Whether what it tells models is cleaned.
+    /// Whether its texts for models are sanitized.
     pub sanitize: bool,
     /// Whether clients get its instructions.
     pub instructions: bool,
-    /// Its bounds, breaker, retries and times.
+    /// Its bounds, circuit breaker, retries and timeouts.
     pub guard: GuardOptions,
-    /// The most processes of it, or sessions with it.
+    /// The highest number of its processes or sessions.
     pub sessions: usize,
-    /// How long one is kept that nobody uses.
+    /// How long an unused process or session is kept.
     pub session_idle: Duration,
-    /// How long one gets new calls.
+    /// How long a process or session gets new calls.
     pub session_age: Duration,
-    /// The tools of it that are not there, whatever is granted.
+    /// The tools that are hidden, whatever is granted.
     pub disabled_tools: BTreeSet<String>,
 }
 
-/// Reads and checks a config. Reads the files of secrets, and the environment.
+/// Reads and checks a config, including the files of secrets and the environment.
 ///
 /// # Errors
 ///
-/// When it can't be used: with all that is wrong, and the warnings.
+/// When the config can't be used: all errors and warnings.
 pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     let mut files = Stamps::new();
     load_with(path, &mut files, None).map(|loaded| Loaded { files, ..loaded })
@@ -234,12 +234,12 @@ fn hash_of(text: &str) -> String {
     hex(&digest.as_ref()[..8])
 }
 
-/// Checks a config's text; `lookup` gives an environment variable's value. Relative paths begin at `path`'s folder, and its
-/// ending tells the format.
+/// Checks a config's text; `lookup` returns an environment variable's value. Relative paths are resolved against `path`'s
+/// folder, and its extension decides the format.
 ///
 /// # Errors
 ///
-/// When it can't be used: with all that is wrong, and the warnings.
+/// When the config can't be used: all errors and warnings.
 pub fn parse(
     path: &Path,
     text: &str,
@@ -262,7 +262,7 @@ fn parse_with(
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut context = Context::new(&lookup, folder);
     context.policy_before = before;
-    // Each value stays where it stands, whatever comes in its place.
+    // Values keep their positions when variables are expanded.
     let wrong = read::expand_all(&mut root, &context);
     let file = match read::read::<ConfigFile>(&root, &context, wrong) {
         Ok(file) => file,
@@ -286,7 +286,7 @@ fn parse_with(
     Ok(loaded)
 }
 
-/// The tree of a config's text, which is never empty.
+/// Parses a config's text into a tree, which is never empty.
 fn root_of<'a>(text: &'a str, places: &Places<'_>) -> Result<Node<'a>, Vec<Finding>> {
     let Some(format) = Format::of(places.file) else {
         return Err(vec![places.finding(None, Severity::Error, &[], Problem::UnknownFormat)]);
@@ -299,14 +299,14 @@ fn root_of<'a>(text: &'a str, places: &Places<'_>) -> Result<Node<'a>, Vec<Findi
         let finding = |(at, what)| places.finding(Some(at), Severity::Error, &[], problem(what));
         faults.into_iter().map(finding).collect::<Vec<_>>()
     })?;
-    // It would be one that grants nothing: more likely it is about to be written.
+    // An empty config would grant nothing, but more likely it is just being written.
     if root.is_empty() {
         return Err(vec![places.finding(None, Severity::Error, &[], Problem::Empty)]);
     }
     Ok(root)
 }
 
-/// Tells where in its file something is.
+/// Locates findings in the file.
 struct Places<'a> {
     file: &'a Path,
     lines: tree::Lines<'a>,
@@ -323,7 +323,7 @@ impl Places<'_> {
         }
     }
 
-    /// What keeps a tree from being a config.
+    /// Returns the errors of deserializing a tree.
     fn unreadable(&self, wrong: Vec<(Vec<Step>, Problem)>, root: &Node<'_>) -> Vec<Finding> {
         let finding = |(steps, problem): (Vec<Step>, Problem)| {
             let at = place(root, &steps, &problem);
@@ -334,7 +334,7 @@ impl Places<'_> {
         findings
     }
 
-    /// What the checks have found, and where secrets stand in the file itself.
+    /// Returns the checks' findings, and warnings about secrets in the file itself.
     fn findings(&self, found: Findings, literal: BTreeSet<usize>, root: &Node<'_>) -> Vec<Finding> {
         let of_checks = found.0.into_iter().map(|(severity, steps, problem)| {
             let problem = unless_shown(problem, &steps, root);
@@ -350,7 +350,7 @@ impl Places<'_> {
     }
 }
 
-/// Where a problem is shown: at the key that is wrong, or at the value.
+/// Returns the offset at which to show a problem: that of the faulty key, or of the value.
 fn place(root: &Node<'_>, steps: &[Step], problem: &Problem) -> Option<usize> {
     match problem {
         Problem::More { .. } => None,
@@ -359,8 +359,8 @@ fn place(root: &Node<'_>, steps: &[Step], problem: &Problem) -> Option<usize> {
     }
 }
 
-/// The problem, unless it shows what the environment has given for a value: that may be a secret in the wrong place. Paths of
-/// files are shown, for nobody would find the file otherwise.
+/// Returns the problem, or another one if it shows a value from the environment, which may be a secret in the wrong place. Paths
+/// are shown, because nobody would find the file otherwise.
 fn unless_shown(problem: Problem, steps: &[Step], root: &Node<'_>) -> Problem {
     let node = root.find(steps);
     let Some(Value::Text(text)) = node.map(|node| &node.value) else { return problem };
@@ -372,10 +372,10 @@ fn unless_shown(problem: Problem, steps: &[Step], root: &Node<'_>) -> Problem {
             | Problem::Source(SourceProblem::NoFile(_) | SourceProblem::NoFolder(_))
             | Problem::Place(PlaceProblem::NoAuditFile { .. })
     );
-    // A header's name is shown in lower case.
+    // Messages show headers' names in lower case.
     let (told, shown) = (problem.to_string().to_lowercase(), text.text.to_lowercase());
     let quoted = format!("{shown:?}");
-    // Of a filter a word is shown.
+    // Messages show a word of the filter.
     let is_shown = matches!(problem, Problem::Place(PlaceProblem::BadFilter(_)))
         || told.contains(&shown)
         || told.contains(quoted.trim_matches('"'));
@@ -385,7 +385,7 @@ fn unless_shown(problem: Problem, steps: &[Step], root: &Node<'_>) -> Problem {
     problem
 }
 
-/// In the file's order; what is about the whole file comes last.
+/// Sorts findings by position. Those about the whole file come last.
 fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| (finding.at.is_none(), finding.at, finding.path.clone()));
 }

@@ -1,6 +1,6 @@
 //! Finds the known word that is closest to a mistyped one.
 
-/// The nearest of the known words, if one is near: a third of its letters may differ, written in whatever case, with `_` or `-`.
+/// Returns the nearest of the known words, if one is near: up to a third of its letters may differ. Case, `_` and `-` are ignored.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace(['_', '-', ' '], "");
     let wanted = plain(word);

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use super::file::in_words;
 use super::nearest::nearest;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// It can be meant, and is likely not.
+    /// The config is valid, but probably not intended so.
     Warning,
     /// The config can't be used.
     Error,
@@ -25,18 +25,18 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One thing that is wrong, and where. `Display` gives one line: `FILE:LINE:COLUMN: error: PATH: what is wrong; what to do`.
+/// An error or warning, with its place. `Display` prints one line: `FILE:LINE:COLUMN: error: PATH: what is wrong; what to do`.
 #[derive(Debug)]
 pub struct Finding {
     /// The file.
     pub file: PathBuf,
-    /// Line and column, from 1 on; `None` where it is about the whole file.
+    /// Line and column, counted from 1; `None` if it concerns the whole file.
     pub at: Option<(usize, usize)>,
-    /// Whether the config can be used all the same.
+    /// Whether the config can still be used.
     pub severity: Severity,
-    /// What it is about, such as `grants[3].tools[0]`; empty for the whole file.
+    /// The path of the key, such as `grants[3].tools[0]`; empty for the whole file.
     pub path: String,
-    /// What is wrong.
+    /// The problem.
     pub problem: Problem,
 }
 
@@ -55,15 +55,15 @@ impl fmt::Display for Finding {
 }
 
 impl Finding {
-    /// What is wrong, and what to do, in one line.
+    /// Returns what is wrong and what to do, in one line.
     #[must_use]
     pub fn message(&self) -> String {
-        // Others' messages may have several lines, and one line is what editors read.
+        // Messages of other crates may have several lines, but editors read one.
         self.problem.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
 
-/// All that is wrong with a config: at least one error, and the warnings.
+/// All findings of an invalid config: at least one error, and the warnings.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", lines(.0))]
 pub struct ConfigErrors(pub Vec<Finding>);
@@ -72,52 +72,52 @@ fn lines(findings: &[Finding]) -> String {
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// What is wrong. No value is shown that may be a secret.
+/// A problem with a config. Values that may be secret are not shown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// The file can't be read.
     #[error("can't be read: {}{}", .0, if_missing(.0))]
     Unreadable(#[source] std::io::Error),
-    /// The file is too large to be one.
+    /// The file is larger than any config.
     #[error("has more than {}, which no config has", in_words(*.0))]
     TooLarge(u64),
     /// The file is not UTF-8.
     #[error("is not UTF-8 text; save it as UTF-8")]
     NotText,
-    /// The file says nothing: it is empty, or nothing but comments.
+    /// The file is empty, or has only comments.
     #[error("there is nothing in it; `crossway schema` says what there can be")]
     Empty,
-    /// The format is not known.
+    /// The file's extension is unknown.
     #[error("name the file .yaml, .yml, .toml or .json: that tells what it is written in")]
     UnknownFormat,
-    /// The format is broken here.
+    /// The text is not valid in its format.
     #[error("this is not {format}: {message}")]
     Syntax {
         /// The format.
         format: &'static str,
-        /// What its parser says.
+        /// The parser's message.
         message: String,
     },
-    /// Too many levels.
+    /// The nesting is too deep.
     #[error("is nested more than {limit} levels deep")]
     TooDeep {
-        /// How many there may be.
+        /// The highest possible number.
         limit: usize,
     },
-    /// Too many values.
+    /// There are too many values.
     #[error("has more than {limit} values, what aliases stand for counted each time")]
     TooMany {
-        /// How many there may be.
+        /// The highest possible number.
         limit: usize,
     },
-    /// More is wrong than is told.
+    /// There are more problems than are shown.
     #[error("more is wrong; these are the first {shown}")]
     More {
-        /// How many are told.
+        /// The number of problems shown.
         shown: usize,
     },
-    /// A key without a value.
+    /// A key has no value.
     #[error("nothing stands here; give the key its value (`[]` or `{{}}` for none), or take it away")]
     NoValue,
     /// A key is there twice.
@@ -128,51 +128,51 @@ pub enum Problem {
         /// The line of the first.
         line: usize,
     },
-    /// A key that nothing reads.
+    /// A key is unknown.
     #[error("there is no key {key:?} here; {}", instead(key, known))]
     UnknownKey {
         /// The key.
         key: String,
-        /// Those that there are.
+        /// The known keys.
         known: &'static [&'static str],
     },
-    /// A word that is none of those that can stand here.
+    /// A word is not among the possible ones.
     #[error("{word:?} can't stand here; {}", instead(word, known))]
     UnknownWord {
         /// The word.
         word: String,
-        /// Those that can.
+        /// The possible words.
         known: &'static [&'static str],
     },
-    /// Something of another kind has to stand here.
+    /// A value has the wrong type.
     #[error("{found} stands here, where {wanted} is wanted{hint}")]
     WrongKind {
-        /// What stands here.
+        /// The type of the value.
         found: &'static str,
-        /// What has to.
+        /// The required type.
         wanted: String,
-        /// What to do, with what leads to it.
+        /// Advice, with its separator; may be empty.
         hint: &'static str,
     },
-    /// A key has to be there.
+    /// A required key is missing.
     #[error("needs the key {key:?}; add it")]
     Missing {
         /// The key.
         key: &'static str,
     },
-    /// What a type says of a value that it does not take.
+    /// A type does not accept a value, with its message.
     #[error("{0}")]
     Refused(String),
-    /// A value from the environment is not taken. It is not shown.
+    /// A value from the environment is not accepted. It is not shown.
     #[error("what the environment gives for this can't stand here: {wanted} is wanted")]
     BadExpansion {
-        /// What is wanted.
+        /// The required type.
         wanted: String,
     },
-    /// Variables in a text.
+    /// A variable in a text can't be expanded.
     #[error("{0}")]
     Variable(#[from] crate::expand::ExpandError),
-    /// A file that holds a secret.
+    /// The file of a secret can't be used.
     #[error("the secret's file {} can't be used: {reason}", file.display())]
     SecretFile {
         /// The file.
@@ -180,40 +180,40 @@ pub enum Problem {
         /// Why.
         reason: String,
     },
-    /// A secret stands in the file itself.
+    /// A secret is in the config file itself.
     #[error(
         "the secret stands in this file, for all who may read it; write \"${{NAME}}\" for an environment variable, or \
          \"file:PATH\" for a file's content"
     )]
     LiteralSecret,
-    /// A secret of no bytes.
+    /// A secret is empty.
     #[error("the secret is empty")]
     EmptySecret,
-    /// A variable, or an upstream's own `proxy`, names none that can be used.
+    /// A variable, or an upstream's own `proxy`, has no usable proxy's URL.
     #[error("{0}")]
     Proxy(crossway_dial::BadProxy),
-    /// Something is wrong with how the gateway is to be reached.
+    /// A problem with listeners, limits, the audit file or session keys.
     #[error(transparent)]
     Place(#[from] super::PlaceProblem),
     /// The one for whom documents are belongs to no tenant.
     #[error("it belongs to no tenant: nobody gets a document")]
     DocumentForNobody,
-    /// Something is wrong with who may do what.
+    /// A problem with the policy.
     #[error("{0}")]
     Policy(crossway_policy::Problem),
-    /// Something is wrong with how it is proven who calls.
+    /// A problem with the proof of identity.
     #[error("{0}")]
     Identity(crate::identity::IdentityError),
-    /// It can hardly be meant how it is proven who calls.
+    /// A warning about the proof of identity.
     #[error("{0}")]
     IdentityWarning(crate::identity::IdentityWarning),
-    /// Something is wrong with the files of TLS.
+    /// A problem with the files of TLS.
     #[error("{}", crate::error::told(.0))]
     Tls(crate::tls::TlsError),
-    /// What a credential is taken from is not there.
+    /// A problem with the source of a credential.
     #[error(transparent)]
     Source(#[from] super::SourceProblem),
-    /// Something is wrong with an upstream.
+    /// A problem with an upstream.
     #[error(transparent)]
     Upstream(#[from] super::UpstreamProblem),
 }
@@ -227,7 +227,7 @@ fn if_missing(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// The nearest of those that there are, or all of them.
+/// Suggests the nearest known word, or lists all.
 fn instead(word: &str, known: &[&str]) -> String {
     match nearest(word, known.iter().copied()) {
         Some(nearest) => format!("is {nearest:?} meant?"),

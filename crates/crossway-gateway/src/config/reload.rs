@@ -13,32 +13,32 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::limits::{LOOK, SETTLED, UNSETTLED};
 use super::{ConfigErrors, Loaded, load_with};
 
-/// Tells when a config has changed: the file itself, a file of a secret, or when SIGHUP says so.
+/// Detects changes of a config: of the file itself, of a file of a secret, or by SIGHUP.
 ///
-/// Files are asked for once in [`LOOK`], since that sees through links that are turned elsewhere, as Kubernetes turns those
-/// of a ConfigMap or a Secret, and works on all file systems. What has changed is read once it has been the same for
-/// [`SETTLED`]: whoever writes it may not be done.
+/// Files are polled every [`LOOK`], since that notices redirected links, such as Kubernetes' for a ConfigMap or a Secret,
+/// and works on all file systems. A changed file is read once it has stayed the same for [`SETTLED`], since it may still
+/// be being written.
 #[derive(Debug)]
 pub struct Reloads {
     path: PathBuf,
     seen: Stamps,
-    /// What was given last: the next one has much of it.
+    /// The policy of the last config that was returned, of which the next one reuses much.
     policy: Policy,
     #[cfg(unix)]
     hangup: Signal,
 }
 
-/// Why the config is read anew.
+/// The reason for a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     BySignal,
     ByChange,
 }
 
-/// The state that each file had when it was looked at.
+/// The state of each file when it was last checked.
 pub(super) type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 
-/// What tells one state of a file from another without reading it: where links lead, when it was changed, and its length.
+/// The state of a file, without its contents: the target of links, the time of its last change, and its length.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Stamp {
     leads_to: PathBuf,
@@ -47,7 +47,7 @@ pub(super) struct Stamp {
 }
 
 impl Reloads {
-    /// Watches what `loaded` was read from. What has changed since it was read is seen with the first look.
+    /// Watches the files that `loaded` was read from. Changes since then are noticed at the first check.
     ///
     /// # Errors
     ///
@@ -62,16 +62,16 @@ impl Reloads {
         })
     }
 
-    /// Waits until something has changed, or SIGHUP came, and reads the config anew. TLS certificates and the files of
-    /// `credentials` are watched by those who use them.
+    /// Waits until something has changed or SIGHUP came, and reads the config again. TLS certificates and the files of
+    /// `credentials` are watched elsewhere.
     ///
     /// # Errors
     ///
-    /// When what is there now can't be used: nothing is to change then, and the next change is waited for by calling again.
+    /// When the new config can't be used. Keep the previous one in force, and call this again for the next change.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a change that was not given is seen by the next call. A signal may be lost.
+    /// Cancel safe: the next call notices a change that was not returned. A signal may be lost.
     pub async fn next(&mut self) -> Result<Loaded, ConfigErrors> {
         loop {
             let asked = self.changed().await;
@@ -81,10 +81,10 @@ impl Reloads {
                 let mut files = Stamps::new();
                 (load_with(&path, &mut files, Some(&policy)), files)
             });
-            // Nothing of it panics; if it did, the next change would be the next try.
+            // This does not panic; if it did, the next change would cause the next attempt.
             let nothing = |_| (Err(ConfigErrors(Vec::new())), stamps(self.seen.keys().cloned()));
             let (read, files) = read.await.unwrap_or_else(nothing);
-            // What was written while it was read may have been read in part.
+            // A file that was written meanwhile may have been read in part.
             if asked == Asked::BySignal || stamps(files.keys().cloned()) == files {
                 self.seen = files;
                 if let Ok(loaded) = &read {
@@ -95,7 +95,7 @@ impl Reloads {
         }
     }
 
-    /// Waits until the files are others and are not being written any more, or a signal came: who sends it has written all.
+    /// Waits until the files have changed and are no longer being written, or a signal came: its sender has finished writing.
     async fn changed(&mut self) -> Asked {
         let mut before: Option<Stamps> = None;
         let mut unsettled = Duration::ZERO;
@@ -112,14 +112,14 @@ impl Reloads {
                 tracing::warn!(%file, "the config, or a file of a secret, is written again and again, and not read before that ends; SIGHUP has it read at once");
             }
             before = (now != self.seen).then_some(now);
-            // A half of a config may be one that can be used, without what denies.
+            // Half of a config may be valid, but without its deny rules.
             if is_settled && before.is_some() {
                 return Asked::ByChange;
             }
         }
     }
 
-    /// Whether a signal came before it is time to look.
+    /// Waits for a pause, or returns `true` if a signal comes before its end.
     #[cfg(unix)]
     async fn asked(&mut self, pause: Duration) -> bool {
         tokio::select! {
@@ -135,7 +135,7 @@ impl Reloads {
     }
 }
 
-/// The state of files.
+/// Returns the states of files.
 fn stamps(files: impl Iterator<Item = PathBuf>) -> Stamps {
     files
         .map(|file| {
@@ -145,7 +145,7 @@ fn stamps(files: impl Iterator<Item = PathBuf>) -> Stamps {
         .collect()
 }
 
-/// The state of a file; `None` if there is none.
+/// Returns the state of a file, or `None` if it does not exist.
 pub(super) fn stamp(file: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(file).ok()?;
     Some(Stamp {

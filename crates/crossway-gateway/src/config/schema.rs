@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::file::ConfigFile;
 use super::read::PLAIN;
 
-/// The JSON Schema of the config (draft 2020-12), made of the types in [`mod@super::file`], as text.
+/// Returns the JSON Schema of the config (draft 2020-12), generated from the types in [`mod@super::file`], as text.
 #[must_use]
 pub fn schema() -> String {
     let mut schema = schemars::schema_for!(ConfigFile).to_value();
@@ -16,11 +16,11 @@ pub fn schema() -> String {
     format!("{schema:#}")
 }
 
-/// What a text with a variable in it matches.
+/// A pattern that matches texts with a variable.
 const VARIABLE: &str = r"\$\{";
 
-/// Has `${NAME}` stand for numbers, truths, words and texts of a form, wherever variables are put in the place of their names. A type that is
-/// met elsewhere too stays as it is.
+/// Allows `${NAME}` in place of numbers, booleans, words and texts with a pattern, wherever variables are expanded. Types that are also
+/// used elsewhere stay unchanged.
 fn take_variables(schema: &mut Value) {
     let mut plain = BTreeSet::new();
     PLAIN.iter().for_each(|key| references(&schema["properties"][key], schema, &mut plain));
@@ -30,7 +30,7 @@ fn take_variables(schema: &mut Value) {
     }
 }
 
-/// The names of the types that a part of the schema refers to.
+/// Collects the names of the types that a part of the schema refers to.
 fn references(part: &Value, schema: &Value, found: &mut BTreeSet<String>) {
     match part {
         Value::Array(list) => list.iter().for_each(|part| references(part, schema, found)),
@@ -77,16 +77,16 @@ fn or_variable(part: &mut Value) {
     }
 }
 
-/// Types of the schema in which `null` has a meaning of its own.
+/// The schema's types in which `null` has a meaning.
 const NULLABLE: [&str; 2] = ["ClaimNames", "HeaderNames"];
 
-/// Takes `null` out of a schema, which stands there for each key that may be left out: a key without a value is refused.
+/// Removes `null` from a schema, which schemars allows for each optional key, because a key without a value is refused.
 fn take_null(schema: &mut Value) {
     match schema {
         Value::Array(list) => list.iter_mut().for_each(take_null),
         Value::Object(members) => {
             members.retain(|key, value| key != "default" || !value.is_null());
-            // What is there twice is taken once.
+            // Duplicates count once.
             members.remove("uniqueItems");
             if let Some(Value::Array(kinds)) = members.get_mut("type") {
                 kinds.retain(|kind| kind != "null");

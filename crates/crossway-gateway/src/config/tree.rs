@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// A value and where it stands: the offset of its first byte in the file. Its texts are those of the file, but where that has them written
-/// otherwise than they are.
+/// A value with its position: the offset of its first byte in the file. Texts are borrowed from the file, unless they had to be decoded.
 #[derive(Clone)]
 pub(super) struct Node<'a> {
     pub(super) at: usize,
     pub(super) value: Value<'a>,
 }
 
-/// What can stand in a file of any of the formats.
+/// A value in a file of any format.
 #[derive(Clone)]
 pub(super) enum Value<'a> {
     Null,
@@ -23,7 +22,7 @@ pub(super) enum Value<'a> {
     Text(Text<'a>),
     List(Vec<Node<'a>>),
     Map(Vec<Entry<'a>>),
-    /// Something was wrong with it, and was told: it is passed over.
+    /// A faulty value that was reported, and is skipped from now on.
     Removed,
 }
 
@@ -31,14 +30,14 @@ pub(super) enum Value<'a> {
 #[derive(Clone)]
 pub(super) struct Text<'a> {
     pub(super) text: Cow<'a, str>,
-    /// Whether some of it came from the environment.
+    /// Whether a part of it came from the environment.
     pub(super) is_expanded: bool,
-    /// Whether the file has a default for that.
+    /// Whether the file has a default for that part.
     pub(super) has_default: bool,
 }
 
 impl Text<'_> {
-    /// Whether the file itself says it, or a part of it.
+    /// Whether the text, or a part of it, is in the file itself.
     pub(super) fn is_literal(&self) -> bool {
         !self.is_expanded || self.has_default
     }
@@ -53,7 +52,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// The same for nodes that say the same, wherever that stands. `contents` are hashes of the files that texts stand for, by their offsets.
+    /// Hashes a node, independent of its position. `contents` are hashes of the files that texts refer to, by the texts' offsets.
     pub(super) fn hash_into(&self, contents: &BTreeMap<usize, u64>, hasher: &mut impl Hasher) {
         std::mem::discriminant(&self.value).hash(hasher);
         match &self.value {
@@ -78,7 +77,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether it says nothing.
+    /// Whether the node is null, an empty list or an empty map.
     pub(super) fn is_empty(&self) -> bool {
         match &self.value {
             Value::Null => true,
@@ -92,7 +91,7 @@ impl<'a> Node<'a> {
         Self { at, value: Value::Text(Text { text: text.into(), is_expanded: false, has_default: false }) }
     }
 
-    /// What is at a path below this one.
+    /// Returns the node at a path below this one.
     pub(super) fn find(&self, path: &[Step]) -> Option<&Self> {
         path.iter().try_fold(self, |node, step| match (&node.value, step) {
             (Value::List(list), Step::Index(index)) => list.get(*index),
@@ -113,7 +112,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Where a path's end stands: its key, or else its value. Of one that is not there, as much as is there.
+    /// Returns the offset of a path's last key or element, or that of the longest part of the path that exists.
     pub(super) fn place(&self, path: &[Step]) -> usize {
         let (mut node, mut at) = (self, self.at);
         for step in path {
@@ -131,14 +130,14 @@ impl<'a> Node<'a> {
     }
 }
 
-/// One step of a path.
+/// A step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Key(String),
     Index(usize),
 }
 
-/// A path as people read it: `grants[3].tools[0]`. A key with other characters than `A-Z a-z 0-9 _ - $` stands in quotes.
+/// Formats a path for people: `grants[3].tools[0]`. A key with other characters than `A-Z a-z 0-9 _ - $` is quoted.
 pub(super) struct Path<'a>(pub(super) &'a [Step]);
 
 impl fmt::Display for Path<'_> {
@@ -160,7 +159,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// Reads a path as [`Path`] writes it, and as policies write theirs: keys with dots in them are found in the tree.
+/// Parses a path in the form of [`Path`] or of policies, whose keys with dots are looked up in the tree.
 pub(super) fn parse_path(root: &Node<'_>, text: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut rest = text;
@@ -185,7 +184,7 @@ pub(super) fn parse_path(root: &Node<'_>, text: &str) -> Vec<Step> {
     steps
 }
 
-/// The longest key of a map that the text begins with; otherwise all up to the next dot or bracket.
+/// Splits off the longest key of the map that the text begins with, or everything up to the next dot or bracket.
 fn longest_key<'a>(node: Option<&Node<'_>>, text: &'a str) -> (&'a str, &'a str) {
     let known = match node.map(|node| &node.value) {
         Some(Value::Map(entries)) => entries
@@ -204,12 +203,12 @@ fn longest_key<'a>(node: Option<&Node<'_>>, text: &'a str) -> (&'a str, &'a str)
     text.split_at(end)
 }
 
-/// The path to the text that stands at an offset.
+/// Returns the path to the text at an offset.
 pub(super) fn path_to(root: &Node<'_>, at: usize) -> Vec<Step> {
     search(root, &|child| child.at == at && matches!(child.value, Value::Text(_))).unwrap_or_default()
 }
 
-/// The path to a text below a path, one of the environment if there is one. Header names are written in any case.
+/// Returns the path to a text below a path, preferring one from the environment. Ignores case, because of header names.
 pub(super) fn path_to_text(root: &Node<'_>, below: &[Step], wanted: &str) -> Option<Vec<Step>> {
     let node = root.find(below)?;
     let find = |from_environment: bool| {
@@ -222,9 +221,9 @@ pub(super) fn path_to_text(root: &Node<'_>, below: &[Step], wanted: &str) -> Opt
     Some([below, &inside].concat())
 }
 
-/// The path to the first node below another one that is meant.
+/// Returns the path to the first matching node below another one.
 fn search(node: &Node<'_>, is_meant: &dyn Fn(&Node<'_>) -> bool) -> Option<Vec<Step>> {
-    /// The last step first: nothing is made of what leads elsewhere.
+    /// Returns the path with the last step first, so that nothing is allocated for other branches.
     fn backwards(node: &Node<'_>, is_meant: &dyn Fn(&Node<'_>) -> bool) -> Option<Vec<Step>> {
         let inside = |child: &Node<'_>| match is_meant(child) {
             true => Some(Vec::new()),
@@ -248,7 +247,7 @@ fn search(node: &Node<'_>, is_meant: &dyn Fn(&Node<'_>) -> bool) -> Option<Vec<S
     Some(path)
 }
 
-/// Where the lines of a text begin.
+/// The offsets of a text's lines.
 pub(super) struct Lines<'a> {
     text: &'a str,
     begin: Vec<usize>,
@@ -260,7 +259,7 @@ impl<'a> Lines<'a> {
         Self { text, begin: std::iter::once(0).chain(after).collect() }
     }
 
-    /// Line and column, from 1 on, of an offset. Columns are counted in characters.
+    /// Returns the line and column of an offset, counted from 1. Columns are in characters.
     pub(super) fn find(&self, at: usize) -> (usize, usize) {
         let mut at = at.min(self.text.len());
         while !self.text.is_char_boundary(at) {

@@ -35,8 +35,8 @@ impl Connected {
         Self { upstream, speaks, ends: Ends::Nothing }
     }
 
-    /// Returns a function for the eras that the server speaks now. A slow command may turn out to be modern later, and the server at a URL may
-    /// be upgraded.
+    /// Returns a function for the eras that the server speaks now. A slow command may turn out to be modern later, and the server at a URL
+    /// may be upgraded.
     pub(crate) fn speaks(&self) -> impl Fn() -> EraSupport + Send + Sync + use<> {
         let (speaks, children) = (self.speaks, self.children().cloned());
         let url = if let Ends::Sessions(server) = &self.ends { Some(server.clone()) } else { None };
@@ -94,8 +94,8 @@ impl Connected {
 pub(crate) type Connect =
     Arc<dyn Fn(&str, UpstreamPlan) -> BoxFuture<'static, Result<Connected, RunError>> + Send + Sync>;
 
-/// Further variables that a command inherits if it and this process belong to the same user: how to reach the network, without which `npx` and
-/// `uvx` can't install anything in many companies. A proxy's URL may contain a password.
+/// Further variables that a command inherits if it and this process belong to the same user: how to reach the network, without which
+/// `npx` and `uvx` can't install anything in many companies. A proxy's URL may contain a password.
 const NETWORK: [&str; 12] = [
     "HTTPS_PROXY",
     "HTTP_PROXY",
@@ -145,8 +145,8 @@ impl Named {
     }
 }
 
-/// Starts the user's command, connects to the URL, or reads the API's document, and detects the server's eras. If the process is asked to end
-/// first, returns `None` once the started command has ended.
+/// Starts the user's command, connects to the URL, or reads the API's document, and detects the server's eras. If the process is asked
+/// to end first, returns `None` once the started command has ended.
 pub(crate) async fn connect_unless_asked(
     plan: UpstreamPlan,
     asked: impl Future<Output = std::io::Result<()>>,

@@ -26,10 +26,10 @@ use super::upstreams::{UpstreamProblem, headers, with};
 use crate::hex::hex;
 use crate::upstream::apis::{ApiKind, ApiPlan, Fetched, Filled};
 
-/// How many operations that are left out are told, and how many that want what nothing fills.
+/// The most warnings about operations that are left out, and about security schemes that nothing fills.
 const TOLD: usize = 10;
 
-/// What is wrong with a REST API or with webhooks.
+/// A problem with a REST API or with webhooks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiProblem {
@@ -47,7 +47,7 @@ pub enum ApiProblem {
     /// The document gives no tools.
     #[error("{0}")]
     Api(ApiError),
-    /// An operation is no tool.
+    /// An operation can't be a tool.
     #[error("{operation} is no tool: {why}")]
     LeftOut {
         /// The operation.
@@ -55,44 +55,44 @@ pub enum ApiProblem {
         /// Why.
         why: Unusable,
     },
-    /// More operations are no tools than are told.
+    /// Further operations that can't be tools.
     #[error("{0} more operations are no tools")]
     More(usize),
-    /// Operations want what no credential fills.
+    /// Operations need a security scheme that no credential fills.
     #[error("{0}; add it to `credentials`")]
     Unfilled(Unfilled),
-    /// A pattern is none.
+    /// A pattern is invalid.
     #[error("{0}")]
     Pattern(BadPattern),
-    /// A method that operations do not have.
+    /// A method that operations can't have.
     #[error("{0:?} is no method of an operation; there are GET, HEAD, POST, PUT, PATCH and DELETE")]
     Method(String),
     /// The URL of a document or of an API can't be used.
     #[error("can't be used as a URL: {0}")]
     Url(Cow<'static, str>),
-    /// A document would be fetched again too often.
+    /// The interval for refreshing a document is too short.
     #[error("has to be at least {} s, or 0s for never", .0.as_secs())]
     TooOften(Duration),
-    /// A file is to be fetched again.
+    /// `refresh` is set for a document in a file.
     #[error("is for a document at a URL; a file is read again when it changes, so take it away")]
     RefreshOfFile,
-    /// A time is longer than another one that ends calls.
+    /// A timeout is longer than a limit that ends calls before.
     #[error("is longer than `limits.{0}`, which ends a call before; make that as long")]
     EndedBefore(&'static str),
     /// A header can't be sent.
     #[error("{0}")]
     Header(BadCredential),
-    /// There is no tool.
+    /// There is no webhook.
     #[error(
         "there is no webhook; add one, such as tools: {{ ask: {{ description: .., url: \"https://..\" }} }}"
     )]
     NoTool,
-    /// There are too many.
+    /// There are too many webhooks.
     #[error("there are {found} webhooks, and there may be {limit}")]
     TooMany {
-        /// How many there are.
+        /// The number of webhooks.
         found: usize,
-        /// How many there may be.
+        /// The highest possible number.
         limit: usize,
     },
     /// A webhook has no URL.
@@ -101,12 +101,12 @@ pub enum ApiProblem {
     /// A webhook can't be a tool.
     #[error("{0}")]
     Tool(BadTool),
-    /// What says where the result stands says it of nothing.
+    /// The place of the result in an answer is invalid.
     #[error("{0}")]
     Output(BadOutput),
 }
 
-/// What is to be called.
+/// Builds the plan for calling a REST API or webhooks.
 pub(super) fn plan(
     at: &[Step],
     name: &str,
@@ -119,7 +119,7 @@ pub(super) fn plan(
     let headers = headers(at, upstream, findings);
     let rules: Vec<_> = rules.iter().filter(|rule| rule.upstream == name).collect();
     let filled = Filled::new(headers.iter(), rules.iter().copied());
-    // What all calls carry. A document is fetched for everybody, and so with what callers have as credentials too.
+    // The headers of calls. A document is fetched for all callers, and so also with headers that callers' credentials replace in calls.
     let mut of_calls = Attached::new();
     for (name, value) in headers {
         match attached.clone().header_value(name.clone(), value.clone()) {
@@ -142,7 +142,7 @@ pub(super) fn plan(
     Some(ApiPlan::new(kind, of_calls, file.timeout.0, file.answer.0))
 }
 
-/// Tells of a time for answers that was written down, and that another one ends before.
+/// Warns if the configured timeout of answers is longer than a limit that ends calls before.
 fn times(at: &[Step], upstream: &UpstreamFile, findings: &mut Findings) {
     let of_api = upstream.openapi.as_ref().map(|file| ("openapi", file.timeout.0, calling::CALL_TIME));
     let of_webhook =
@@ -157,8 +157,8 @@ fn times(at: &[Step], upstream: &UpstreamFile, findings: &mut Findings) {
     }
 }
 
-/// How long a call may be without a sign of life from an API that has so long for its answer. There is none before the answer: if nothing
-/// else is said, the longer time counts.
+/// Returns how long a call to an API with this timeout may be silent. An API sends nothing before its answer, so the default is the
+/// longer of both times.
 pub(super) fn idle(file: &UpstreamLimitsFile, timeout: Duration) -> Duration {
     let idle = file.idle.0;
     if idle == limits::CALL_IDLE { idle.max(timeout) } else { idle }
@@ -302,7 +302,7 @@ fn webhooks(at: &[Step], file: &WebhookFile, findings: &mut Findings) -> Arc<[We
     tools.collect()
 }
 
-/// A webhook as a tool, or the key that is wrong.
+/// Builds a webhook's tool. An error comes with the faulty key.
 fn one(
     name: &str,
     file: &WebhookToolFile,

@@ -15,10 +15,10 @@ use super::upstreams::{UpstreamProblem, with};
 use super::{Findings, steps};
 use crate::plan::UpstreamPlan;
 
-/// Checks all rules whose upstreams can be used. Of one that names no place, or several, the policy tells.
+/// Checks all rules whose upstreams can be used. The policy reports rules that name no place or several.
 ///
-/// A credential that is put where nothing takes it from would never be sent, and whoever is called would take what the config says for
-/// everybody for the caller's own.
+/// A credential in a place that the upstream does not have would never be sent, and the upstream would take the config's credential for
+/// everybody as the caller's own.
 pub(super) fn check(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Findings) {
     for (index, rule) in file.credentials.iter().enumerate() {
         let Some(spec) = specs.iter().find(|spec| spec.name == rule.upstream) else { continue };
@@ -56,7 +56,7 @@ pub(super) fn check_scope(
     findings.warning(with(at, "scope"), problem);
 }
 
-/// The header that a rule's credential goes into, in lower case.
+/// Returns the header for a rule's credential, in lower case.
 pub(super) fn header_of(rule: &CredentialRule) -> Option<Cow<'_, str>> {
     let fixed = rule.bearer || rule.basic.is_some();
     match &rule.header {
@@ -65,7 +65,7 @@ pub(super) fn header_of(rule: &CredentialRule) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Each place that a rule names, by the key that names it.
+/// Returns all places that a rule names, each with the key that names it.
 fn places(rule: &CredentialRule) -> Vec<(&'static str, Place)> {
     let key = match () {
         () if rule.header.is_some() => "header",
@@ -78,7 +78,7 @@ fn places(rule: &CredentialRule) -> Vec<(&'static str, Place)> {
     [header, query, variable].into_iter().flatten().collect()
 }
 
-/// What upstreams a place is of, unless this one has it.
+/// Returns the kinds of upstreams that have a place, or `None` if this one has it.
 fn of(place: &Place, plan: &UpstreamPlan) -> Option<&'static str> {
     match (place, plan) {
         (Place::Variable(_), UpstreamPlan::Command(_)) | (Place::Query(_), UpstreamPlan::Api(_)) => None,
@@ -89,12 +89,12 @@ fn of(place: &Place, plan: &UpstreamPlan) -> Option<&'static str> {
     }
 }
 
-/// Whether the config itself puts something there, for everybody.
+/// Whether the config itself fills a place for all callers.
 fn is_taken(place: &Place, plan: &UpstreamPlan, file: Option<&UpstreamFile>) -> bool {
     match (place, plan) {
         (Place::Variable(name), UpstreamPlan::Command(command)) => {
             command.env.iter().any(|(known, _)| match known.to_str() {
-                // Variables of Windows are the same in capital letters.
+                // Variables' names ignore case on Windows.
                 Some(known) if cfg!(windows) => known.eq_ignore_ascii_case(name),
                 known => known == Some(name),
             })
@@ -103,7 +103,7 @@ fn is_taken(place: &Place, plan: &UpstreamPlan, file: Option<&UpstreamFile>) -> 
             url.headers.iter().any(|(known, _)| *known.as_str() == **name)
         }
         (Place::Header(name), UpstreamPlan::Api(_)) => file.is_some_and(|file| {
-            // A document at a URL is fetched with them, and no call is made with one that a credential stands in place of.
+            // Headers are also for fetching a document at a URL; calls leave out those that a credential replaces.
             let is_for_document = file.openapi.as_ref().is_some_and(is_fetched);
             !is_for_document && file.headers.keys().any(|known| known.trim().eq_ignore_ascii_case(name))
         }),

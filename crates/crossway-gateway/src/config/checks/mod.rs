@@ -25,7 +25,7 @@ use super::read::Context;
 use super::tree::{Node, Step};
 use super::{Listening, Loaded};
 
-/// What checks find, each at its path.
+/// The problems that checks find, each with its path.
 #[derive(Default)]
 pub(super) struct Findings(pub(super) Vec<(Severity, Vec<Step>, Problem)>);
 
@@ -34,7 +34,7 @@ impl Findings {
         self.0.push((Severity::Error, path, problem.into()));
     }
 
-    /// Of a file that is used from the start on: what a reload finds there holds up nothing else.
+    /// Adds a problem with a file that is used from the start on: an error then, and a warning at a reload, which it must not hold up.
     fn at_start(&mut self, context: &Context<'_>, path: Vec<Step>, problem: impl Into<Problem>) {
         match context.policy_before {
             Some(_) => self.warning(path, problem),
@@ -47,7 +47,7 @@ impl Findings {
     }
 }
 
-/// A path's steps.
+/// Builds a path from its steps.
 macro_rules! steps {
     ($($step:expr),* $(,)?) => { vec![$($crate::config::tree::Step::from($step)),*] };
 }
@@ -71,8 +71,8 @@ impl From<usize> for Step {
     }
 }
 
-/// Checks all of it. `None` when identity or policy can't be used; of the rest, what can't be made is told, and is missing in what is
-/// given.
+/// Checks the whole config. Returns `None` if identity or policy can't be used; other invalid parts are reported, and left out of the
+/// result.
 pub(super) fn check(
     mut file: ConfigFile,
     root: &Node<'_>,

@@ -1,5 +1,5 @@
-//! Finds rules that name tools and prompts as clients see them, and not as their upstreams call them. Such a rule matches nothing, and a
-//! deny rule would fail unnoticed.
+//! Finds rules with clients' names of tools and prompts in place of the upstreams' own. Such a rule matches nothing, and a deny rule
+//! would fail unnoticed.
 
 use super::super::UpstreamSpec;
 use super::super::file::ConfigFile;
@@ -7,10 +7,10 @@ use super::super::tree::Step;
 use super::upstreams::UpstreamProblem;
 use super::{Findings, steps};
 
-/// Tells of all rules whose patterns begin as the names do by which clients know an upstream's tools and prompts.
+/// Warns about all rules whose patterns begin with an upstream's prefix, which only clients' names of tools and prompts have.
 pub(super) fn check(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Findings) {
     let prefix = |upstream: Option<&str>, pattern: &str| {
-        // A pattern of upstreams may mean any.
+        // A pattern may stand for any upstream.
         let named = specs.iter().find(|spec| Some(spec.name.as_str()) == upstream);
         let meant = named.map_or(specs, std::slice::from_ref);
         let mut prefixes = meant.iter().map(|spec| format!("{}__", spec.prefix));

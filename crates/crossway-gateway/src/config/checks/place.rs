@@ -20,42 +20,42 @@ use crate::operations::{AdminKey, BadAdminKey};
 use crate::secret::Secret;
 use crate::tls::{TlsError, TlsFiles};
 
-/// What is wrong with how the gateway is to be reached.
+/// A problem with listeners, limits, the audit file or session keys.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlaceProblem {
-    /// Listening beyond loopback without names.
+    /// Listening beyond loopback without allowed host names.
     #[error(
         "{0} can be reached from other machines: name in allow_hosts what clients call it by, such as \
          allow_hosts: [gateway.example.com]"
     )]
     NoAllowedHost(SocketAddr),
-    /// A host name that is none.
+    /// A host name is invalid.
     #[error("{0:?} is not a host name; one is written as gateway.example.com, or gateway.example.com:8443")]
     BadHost(String),
-    /// An origin that is none.
+    /// An origin is invalid.
     #[error("{0:?} is not an origin; one is written as https://chat.example.com")]
     BadOrigin(String),
-    /// Both listeners have one address.
+    /// Both listeners have the same address.
     #[error("{0} is the address of the clients' listener too; take another port")]
     SameAddress(SocketAddr),
-    /// Administration that everybody reaches.
+    /// Administration without TLS on an address that other machines can reach.
     #[error(
         "{0} can be reached from other machines, and what goes there can be read on its way; give it tls, or a loopback address"
     )]
     AdminInTheOpen(SocketAddr),
-    /// A key for administration that is none.
+    /// The admin key is invalid.
     #[error("{0}; `openssl rand -base64 32` prints one")]
     BadAdminKey(BadAdminKey),
-    /// A key that anybody could try out.
+    /// A key is so short that it can be guessed.
     #[error(
         "the key has {0} bytes, and can be guessed; take 32 random ones, as `openssl rand -base64 32` prints them"
     )]
     ShortKey(usize),
-    /// A key for sessions that is none.
+    /// A session key is invalid.
     #[error("{0}")]
     BadKey(KeyError),
-    /// A file that can't be added to, or made.
+    /// The audit file can't be appended to or created.
     #[error("records can't be written to {}: {reason}", file.display())]
     NoAuditFile {
         /// The file.
@@ -63,23 +63,23 @@ pub enum PlaceProblem {
         /// Why.
         reason: std::io::Error,
     },
-    /// A log filter that is none.
+    /// The log filter is invalid.
     #[error("{0}")]
     BadFilter(LogFilterError),
-    /// More threads than there can be of use.
+    /// More threads than can be of use.
     #[error("at most {THREADS} threads can serve")]
     TooManyThreads,
-    /// Messages that could not even begin a session.
+    /// The bound of messages is too low even for opening a session.
     #[error(
         "less than {MESSAGE_LEAST} bytes lets no client in; a message takes some hundreds, and results take thousands"
     )]
     ShortMessages,
 }
 
-/// The fewest bytes of a key: what can't be tried out, even if only letters and digits were taken.
+/// The fewest bytes of a key: too many to try out, even if it has only letters and digits.
 const KEY_BYTES: usize = 16;
 
-/// The names by which clients may call.
+/// Checks the allowed host names and origins, and the log filter.
 pub(super) fn names(file: &ConfigFile, findings: &mut Findings) -> (AllowedHosts, AllowedOrigins) {
     let mut hosts = AllowedHosts::loopback();
     for (index, host) in file.allow_hosts.iter().enumerate() {
@@ -105,18 +105,18 @@ pub(super) fn names(file: &ConfigFile, findings: &mut Findings) -> (AllowedHosts
     (hosts, origins)
 }
 
-/// How much the gateway takes on, beside what has to be one at least.
+/// Checks the gateway's limits, except those that only have to be at least one.
 pub(super) fn limits(file: &LimitsFile, findings: &mut Findings) {
     if file.threads.is_some_and(|threads| threads.get() > THREADS) {
         findings.error(steps!["limits", "threads"], PlaceProblem::TooManyThreads);
     }
-    // None at all is told as for the others.
+    // Zero is reported like that of the other limits.
     if (1..MESSAGE_LEAST).contains(&file.message.0) {
         findings.error(steps!["limits", "message"], PlaceProblem::ShortMessages);
     }
 }
 
-/// TLS of a listener, whose files have to serve.
+/// Checks that the files of a listener's TLS can be used.
 pub(super) fn tls(
     file: Option<&TlsFile>,
     at: &str,
@@ -150,7 +150,7 @@ pub(super) fn tls(
     Some(files)
 }
 
-/// The operators' listener.
+/// Checks the operators' listener.
 pub(super) fn operations(
     file: &ConfigFile,
     hosts: &AllowedHosts,
@@ -176,8 +176,8 @@ pub(super) fn operations(
     Some(Operations { address, hosts: hosts.clone(), admin_key, tls })
 }
 
-/// The audit log. Its file has to be one that can be added to; it is made if it is not there. A gateway that runs has it open, and
-/// takes a config up all the same.
+/// Checks the audit log. It must be possible to append to its file or to create it. A running gateway has the file open, so at a reload
+/// this is only a warning.
 pub(super) fn audit(
     file: Option<&AuditFile>,
     context: &Context<'_>,
@@ -200,11 +200,11 @@ pub(super) fn audit(
     Some(Audit { to, overflow: file.on_overflow, calls: file.calls, key: file.key.clone() })
 }
 
-/// Whether a file can be added to; one that is not there is not made for that.
+/// Checks that a file can be appended to, or created if it does not exist. Does not create it.
 fn can_append(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        // Opening what is no file, such as a pipe, may wait, or do something.
+        // Opening something other than a file, such as a pipe, may block or have effects.
         Ok(found) if found.is_file() => OpenOptions::new().append(true).open(path).map(drop),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -218,7 +218,7 @@ fn can_append(path: &Path) -> io::Result<()> {
 #[cfg(unix)]
 fn can_add(folder: &Path) -> io::Result<()> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
-    // As it would be asked when the file is made: a process may have other rights than who started it.
+    // By the effective ids, as when the file is created: a process may have other rights than the user who started it.
     let wanted = Access::WRITE_OK | Access::EXEC_OK;
     Ok(accessat(CWD, folder, wanted, AtFlags::EACCESS)?)
 }
@@ -228,7 +228,7 @@ fn can_add(folder: &Path) -> io::Result<()> {
     fs::metadata(folder).map(drop)
 }
 
-/// The keys of sessions, as one ring.
+/// Builds a keyring of the session keys.
 pub(super) fn keyring(keys: &[Secret], findings: &mut Findings) -> Option<Arc<Keyring>> {
     let mut all = String::new();
     for (index, key) in keys.iter().enumerate() {

@@ -51,7 +51,7 @@ pub(super) fn check(
         let path = parse_path(root, &finding.path);
         match finding.severity {
             Severity::Warning => findings.warning(path, Problem::Policy(finding.what)),
-            // What future severities mean is not known: they are taken seriously.
+            // Severities of future versions count as errors.
             _ => findings.error(path, Problem::Policy(finding.what)),
         }
     }
@@ -61,11 +61,11 @@ pub(super) fn check(
     policy
 }
 
-/// A policy whose files begin at the config's folder.
+/// Resolves the policy's relative paths against the config's folder.
 fn placed(mut policy: PolicyConfig, folder: &Path) -> PolicyConfig {
     let within = |folder: &str, path: &str| Path::new(folder).join(path).to_string_lossy().into_owned();
     let plain = folder.to_string_lossy();
-    // Paths are templates, and the folder is not.
+    // Paths are templates, but the folder is not.
     let escaped = plain.replace('{', "{{").replace('}', "}}");
     for source in policy.credentials.iter_mut().filter_map(|rule| rule.from.as_mut()) {
         match source {
@@ -94,7 +94,7 @@ pub(super) fn document_for(file: &ConfigFile, policy: &Policy, findings: &mut Fi
     }
 }
 
-/// The identity edge, if it can be made.
+/// Builds the identity edge, if its config is valid.
 pub(super) fn identity(
     file: &ConfigFile,
     root: &Node<'_>,
@@ -106,13 +106,13 @@ pub(super) fn identity(
         *path = context.folder.join(&*path);
         context.watch(path);
     }
-    // Where a text stands that is shown.
+    // The path to a text that the message shows.
     let of_text = |text: &str, or: Vec<Step>| path_to_text(root, &["identity".into()], text).unwrap_or(or);
     for warning in config.warnings() {
         let path = match &warning {
             IdentityWarning::ShortSecret { field, .. } => parse_path(root, &format!("identity.{field}")),
             IdentityWarning::WideNetwork(text) => of_text(text, steps!["identity", "fence", "networks"]),
-            // What is left is about the whole.
+            // The others concern the whole section.
             _ => steps!["identity"],
         };
         findings.warning(path, Problem::IdentityWarning(warning));

@@ -1,4 +1,4 @@
-//! Finds rules that ask for what the configured proof never says. Such a rule matches nobody, and a deny rule would
+//! Finds rules that test what the configured proof never provides. Such a rule matches nobody, and a deny rule would
 //! fail unnoticed.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use super::super::tree::{Node, parse_path};
 use super::Findings;
 use crate::identity::{HeadersConfig, IdentityConfig, IdentityWarning, Said};
 
-/// Tells of all rules that ask for what the proof can't say. With none at all, that is told by itself.
+/// Warns about all rules that test what the proof can't provide. For the proof `none`, there is a separate warning.
 pub(super) fn check(file: &ConfigFile, root: &Node<'_>, config: &IdentityConfig, findings: &mut Findings) {
     if let IdentityConfig::Headers(HeadersConfig { fence, .. }) = config {
         let has_ca = file.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
@@ -35,7 +35,7 @@ pub(super) fn check(file: &ConfigFile, root: &Node<'_>, config: &IdentityConfig,
     }
 }
 
-/// All that rules ask for, and where.
+/// Returns all attributes that rules test, each with the rule's path.
 fn asked(file: &ConfigFile) -> BTreeSet<(String, Said)> {
     let mut asked = BTreeSet::new();
     let mut ask = |path: String, what| _ = asked.insert((path, what));
@@ -84,7 +84,7 @@ fn asked(file: &ConfigFile) -> BTreeSet<(String, Said)> {
     asked
 }
 
-/// The templates of a rule, each at its key.
+/// Returns the templates of a rule, each with its key.
 fn templates(rule: &CredentialRule) -> Vec<(&'static str, &str)> {
     let value = rule.value.as_deref().map(|value| ("value", value));
     let basic = rule.basic.as_ref().map(|basic| ("basic.user", basic.user.as_str()));
@@ -99,8 +99,8 @@ fn templates(rule: &CredentialRule) -> Vec<(&'static str, &str)> {
     value.into_iter().chain(basic).chain(from).collect()
 }
 
-/// What a condition or a place of a template asks for: `user.groups`, `user.claims.org`, `user.claims["org"]`. It is read as text, which is enough
-/// for a warning: a condition that means something else by these words is told of for nothing.
+/// Returns the attributes in a condition or a template's placeholder: `user.groups`, `user.claims.org`, `user.claims["org"]`. A search
+/// in the text is enough for a warning: at worst, a condition in which these words mean something else gets a needless one.
 fn mentioned(text: &str) -> Vec<Said> {
     let is_of_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
     let word = |text: &str| text.split(|letter| !is_of_name(letter)).next().unwrap_or_default().to_owned();

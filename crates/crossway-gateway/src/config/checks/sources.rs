@@ -1,5 +1,5 @@
-//! Looks whether there is what credentials are taken from, and whether a secret fits that a file or a variable has for everybody. Nobody is
-//! asked, and nothing is run.
+//! Checks that the sources of credentials exist, and that shared secrets in files and variables are usable. Makes no requests, and runs no
+//! programs.
 
 use std::io;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
@@ -13,23 +13,23 @@ use super::super::read::Context;
 use super::super::tree::Step;
 use super::{Findings, steps};
 
-/// What a credential is taken from, and is not there. Whoever needs the credential is refused until it is.
+/// A problem with the source of a credential. Callers who need the credential are refused until it is fixed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceProblem {
-    /// An environment variable.
+    /// An environment variable is not set, or empty.
     #[error("the environment variable {0} is not set, or empty: it gives nobody a credential")]
     NoVariable(String),
-    /// A file.
+    /// A file does not exist.
     #[error("{} is no file: it gives nobody a credential", .0.display())]
     NoFile(PathBuf),
-    /// A folder.
+    /// A folder does not exist.
     #[error("{} is no folder: it gives nobody a credential", .0.display())]
     NoFolder(PathBuf),
-    /// A program.
+    /// A program does not exist.
     #[error("there is no program {0:?}: it gives nobody a credential")]
     NoProgram(String),
-    /// What a file has, or a variable.
+    /// The secret in a file or a variable can't be used.
     #[error("{what} can't be used: {why}; it gives nobody a credential")]
     Unusable {
         /// The file or the variable.
@@ -37,12 +37,12 @@ pub enum SourceProblem {
         /// Why not.
         why: SourceFailed,
     },
-    /// A source of the program that embeds the gateway.
+    /// A named source, which only a program that embeds the gateway can provide.
     #[error("this program has no sources of its own, such as {0:?}: it gives nobody a credential")]
     NoNamed(String),
 }
 
-/// Tells of all sources that are not there. Of rules whose paths begin at the config's folder.
+/// Warns about all sources that do not exist. The rules' paths have to be resolved against the config's folder.
 pub(super) fn check(rules: &[CredentialRule], context: &Context<'_>, findings: &mut Findings) {
     let no_variable = |name: &String| {
         let is_set = (context.lookup)(name).is_some_and(|value| !value.is_empty());
@@ -73,7 +73,7 @@ pub(super) fn check(rules: &[CredentialRule], context: &Context<'_>, findings: &
             Source::Named(name) => (&["named"][..], Some(SourceProblem::NoNamed(name.clone()))),
         };
         if let Some(problem) = problem {
-            // At the text itself, so that one of the environment is not shown.
+            // At the text itself, so that a value from the environment is not shown.
             let mut at = steps!["credentials", index, "from"];
             at.extend(keys.iter().map(|key| Step::from(*key)));
             findings.warning(at, Problem::Source(problem));
@@ -81,7 +81,7 @@ pub(super) fn check(rules: &[CredentialRule], context: &Context<'_>, findings: &
     }
 }
 
-/// Tells of secrets that fit nowhere, of rules that one secret is for. A file that can't be read may be readable for the gateway.
+/// Warns about unusable secrets of rules with one secret for everybody. A file that can't be read here may be readable for the gateway.
 pub(super) fn check_secrets(
     rules: &[CredentialRule],
     policy: &Policy,
@@ -116,7 +116,7 @@ pub(super) fn check_secrets(
     }
 }
 
-/// The path that a template stands for, unless that depends on the tenant.
+/// Returns the path of a template, unless it has placeholders.
 fn fixed(template: &str) -> Option<PathBuf> {
     let plain = template.replace("{{", "\u{1}").replace("}}", "\u{2}");
     (!plain.contains('{')).then(|| unescaped(&plain))
@@ -126,7 +126,8 @@ fn unescaped(plain: &str) -> PathBuf {
     PathBuf::from(plain.replace('\u{1}', "{").replace('\u{2}', "}"))
 }
 
-/// Whether a path leads to nothing, or to something else. What may not be looked at may be there: the gateway may be another user's.
+/// Whether a path leads to nothing, or to something of another kind. Without permission to look, it may exist: the gateway may run as
+/// another user.
 fn is_missing(path: &Path, is_it: fn(&Path) -> bool) -> bool {
     match path.metadata() {
         Ok(_) => !is_it(path),
@@ -134,7 +135,7 @@ fn is_missing(path: &Path, is_it: fn(&Path) -> bool) -> bool {
     }
 }
 
-/// What a template of a path leads to, or of one that depends on the tenant the folder before that.
+/// Checks the path of a template, or, if it has placeholders, the folder before the first one.
 fn missing(
     template: &str,
     is_it: fn(&Path) -> bool,
@@ -151,7 +152,7 @@ fn missing(
     (is_named && is_missing(&folder, Path::is_dir)).then_some(SourceProblem::NoFolder(folder))
 }
 
-/// A program that is where nothing is, or in no folder of the path. On Windows endings are tried that are not known here.
+/// Checks that a program exists at its path or in a folder of `PATH`. Not on Windows, which tries extensions that are not known here.
 fn no_program(program: &str, context: &Context<'_>) -> Option<SourceProblem> {
     let is_there = match Path::new(program).components().count() {
         _ if cfg!(windows) => true,

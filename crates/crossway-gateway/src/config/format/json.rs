@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Result<Node<'_>, Fault> {
     Walk { text, at: 0, budget: Budget::default() }.node(0)
 }
 
-/// A way through a text that is known to be JSON.
+/// A walk through a text that is known to be valid JSON.
 struct Walk<'a> {
     text: &'a str,
     at: usize,
@@ -76,7 +76,7 @@ impl<'a> Walk<'a> {
         Ok(Value::List(nodes))
     }
 
-    /// Goes on to what is no white space, and gives its first byte.
+    /// Skips white space, and returns the next byte without consuming it.
     fn next(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.at..];
         let blanks = rest.iter().take_while(|byte| b" \t\r\n".contains(byte)).count();
@@ -84,12 +84,12 @@ impl<'a> Walk<'a> {
         rest.get(blanks).copied()
     }
 
-    /// Goes on behind a mark, if it comes next.
+    /// Consumes a mark, if it comes next.
     fn pass(&mut self, mark: u8) {
         self.at += usize::from(self.next() == Some(mark));
     }
 
-    /// Goes on behind a string, and gives it as it is written.
+    /// Consumes a string, and returns it as written.
     fn string(&mut self) -> &'a str {
         let rest = &self.text[self.at..];
         let mut end = 1;
@@ -104,7 +104,7 @@ impl<'a> Walk<'a> {
         &rest[..end]
     }
 
-    /// Goes on behind a number, `true`, `false` or `null`, and gives it.
+    /// Consumes and returns a number, `true`, `false` or `null`.
     fn word(&mut self) -> &'a str {
         let rest = &self.text[self.at..];
         let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-' | '.');
@@ -113,7 +113,7 @@ impl<'a> Walk<'a> {
         &rest[..end]
     }
 
-    /// The text that a string stands for.
+    /// Decodes a string.
     fn decoded(&self, raw: &'a str) -> Result<Cow<'a, str>, Fault> {
         match memchr(b'\\', raw.as_bytes()) {
             Some(_) => part(self.text, raw).map(Cow::Owned),
@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Reads a part of a text, with errors that tell their place in the whole.
+/// Deserializes a part of a text; errors have the position in the whole text.
 fn part<'a, T: Deserialize<'a>>(whole: &str, text: &'a str) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(|error| {
         let start =

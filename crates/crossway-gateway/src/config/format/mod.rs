@@ -13,7 +13,7 @@ use super::limits;
 use super::problem::Problem;
 use super::tree::{Entry, Node, Value};
 
-/// What a config can be written in, told by the ending of its name.
+/// The format of a config, by its file's extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `.yaml`, `.yml`: YAML 1.2.
@@ -25,7 +25,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format of a file.
+    /// Returns the format of a file, if its extension is known.
     #[must_use]
     pub fn of(file: &Path) -> Option<Self> {
         match file.extension()?.to_str()?.to_ascii_lowercase().as_str() {
@@ -36,7 +36,7 @@ impl Format {
         }
     }
 
-    /// Makes a tree of a text. What is wrong is told with its offset; some formats tell several things at once.
+    /// Parses a text into a tree. Errors have their offset; some formats report several at once.
     pub(super) fn parse(self, text: &str) -> Result<Node<'_>, Vec<Fault>> {
         match self {
             Self::Yaml => yaml::parse(text).map_err(|fault| vec![fault]),
@@ -46,14 +46,14 @@ impl Format {
     }
 }
 
-/// What is wrong with a text, and at which offset.
+/// An error in a text, with its offset.
 pub(super) type Fault = (usize, What);
 
-/// What is wrong with a text.
+/// An error in a text.
 pub(super) enum What {
     /// A problem.
     Problem(Problem),
-    /// A key that stands at this offset too.
+    /// A duplicate key, whose first occurrence is at this offset.
     Twice(String, usize),
 }
 
@@ -63,14 +63,14 @@ impl From<Problem> for What {
     }
 }
 
-/// Counts what a tree costs.
+/// Counts the values of a tree, to bound it.
 #[derive(Default)]
 struct Budget {
     values: usize,
 }
 
 impl Budget {
-    /// Another value, at this depth.
+    /// Counts another value, at this depth.
     fn take(&mut self, at: usize, depth: usize) -> Result<(), Fault> {
         self.values += 1;
         if self.values > limits::VALUES {
@@ -83,19 +83,19 @@ impl Budget {
     }
 }
 
-/// The entries of a map, of which no two have one key.
+/// The entries of a map, without duplicate keys.
 #[derive(Default)]
 struct Entries<'a> {
     entries: Vec<Entry<'a>>,
-    /// Where keys stand, once there are many of them.
+    /// The offsets of keys, once there are more than [`FEW`].
     seen: HashMap<Cow<'a, str>, usize>,
 }
 
-/// How many keys are compared with one after the other: that is cheaper than a table, and most maps have less.
+/// Up to this many keys are searched one by one, which is cheaper than a table, and most maps have fewer.
 const FEW: usize = 16;
 
 impl<'a> Entries<'a> {
-    /// Where an entry of this key stands.
+    /// Returns the offset of the entry with this key.
     fn find(&self, key: &str) -> Option<usize> {
         match self.entries.len() {
             ..=FEW => self.entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_at),
@@ -103,7 +103,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// One more, unless its key is there already.
+    /// Adds an entry, unless its key is there already.
     fn add(&mut self, entry: Entry<'a>) -> Result<(), Fault> {
         if let Some(first) = self.find(&entry.key) {
             return Err((entry.key_at, What::Twice(entry.key.into_owned(), first)));
@@ -117,7 +117,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// A map without entries, for files that say nothing.
+/// An empty map, for empty files.
 fn empty() -> Node<'static> {
     Node { at: 0, value: Value::Map(Vec::new()) }
 }

@@ -29,7 +29,7 @@ fn table<'a>(at: usize, table: DeTable<'a>, depth: usize, budget: &mut Budget) -
         let value = node(value, depth + 1, budget)?;
         entries.add(Entry { key: key.into_inner(), key_at, value })?;
     }
-    // The crate gives them in the order of their names.
+    // The crate sorts them by name.
     entries.entries.sort_by_key(|entry| entry.key_at);
     Ok(Node { at, value: Value::Map(entries.entries) })
 }
@@ -47,7 +47,7 @@ fn node<'a>(value: Spanned<DeValue<'a>>, depth: usize, budget: &mut Budget) -> R
             budget.take(at, depth)?;
             return Ok(Node::text(at, text));
         }
-        // Nothing in a config is a time.
+        // A config has no times.
         DeValue::Datetime(time) => {
             budget.take(at, depth)?;
             return Ok(Node::text(at, time.to_string()));

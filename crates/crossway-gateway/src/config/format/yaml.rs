@@ -32,7 +32,7 @@ struct Tree<'a> {
     root: Option<Node<'a>>,
 }
 
-/// A list or a map whose end has not come.
+/// A list or a map that has not ended yet.
 struct Open<'a> {
     at: usize,
     anchor: usize,
@@ -85,7 +85,7 @@ impl<'a> Tree<'a> {
     }
 
     fn remember(&mut self, anchor: usize, node: impl FnOnce() -> Node<'a>) {
-        // 0 stands for none.
+        // 0 means no anchor.
         if anchor != 0 {
             self.anchors.insert(anchor, node());
         }
@@ -161,7 +161,7 @@ impl<'a> Tree<'a> {
             let key = text.text.clone();
             return self.key(key, at);
         }
-        // Counted before it is copied: aliases of aliases would be many.
+        // Counted before it is copied, since aliases of aliases grow quickly.
         let mut rest = vec![(node, self.open.len())];
         while let Some((node, depth)) = rest.pop() {
             self.budget.take(at, depth)?;
@@ -176,7 +176,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Whether a scalar is a text, whatever it looks like.
+/// Whether a scalar is a text regardless of its form.
 fn is_text(style: ScalarStyle, tag: Option<&Tag>, at: usize) -> Result<bool, Fault> {
     match tag {
         Some(tag) if tag.is_yaml_core_schema_tag("str") => Ok(true),
@@ -185,7 +185,7 @@ fn is_text(style: ScalarStyle, tag: Option<&Tag>, at: usize) -> Result<bool, Fau
     }
 }
 
-/// What a scalar is that stands there without quotes.
+/// Returns the value of a scalar without quotes.
 fn plain(text: Cow<'_, str>) -> Value<'_> {
     match &*text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -220,7 +220,7 @@ fn offset(mark: &Marker) -> usize {
     mark.byte_offset().unwrap_or_default()
 }
 
-/// What the parser says. In a map in braces the `}` of a variable ends the map, which the parser can't know.
+/// Returns the parser's error, with a hint where a variable's `}` may have ended a map in braces, which the parser can't know.
 fn broken(text: &str, at: usize, message: &str) -> Fault {
     let line = text.get(..at).and_then(|before| before.lines().last()).unwrap_or_default();
     if line.contains("${") || line.ends_with('$') {

@@ -14,7 +14,7 @@ use super::Context;
 use super::de::De;
 use super::error::ReadError;
 
-/// A list's elements, without those that were taken away.
+/// A list's elements, except removed ones.
 pub(super) struct Elements<'a> {
     list: std::iter::Enumerate<Iter<'a, Node<'a>>>,
     context: &'a Context<'a>,
@@ -38,7 +38,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
     }
 }
 
-/// A map's entries, without those that were taken away, and without one that was read already.
+/// A map's entries, except removed ones and one that was read already.
 pub(super) struct Entries<'a> {
     entries: Iter<'a, Entry<'a>>,
     without: Option<&'static str>,
@@ -79,17 +79,17 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     }
 }
 
-/// What an empty map is called.
+/// The name of an empty map in errors.
 pub(super) const EMPTY: &str = "an empty map";
 
-/// One of several words: alone, as the only key of a map that has its value, or as the value of a key whose map has the rest.
+/// An enum's variant: a word alone, the only key of a map with the variant's value, or the value of a tag in a map with the rest.
 pub(super) struct OneOf<'a> {
     word: &'a str,
     value: Of<'a>,
     context: &'a Context<'a>,
 }
 
-/// What a word is of.
+/// Where a variant's value is.
 enum Of<'a> {
     Nothing,
     Entry(&'a Entry<'a>),
@@ -120,7 +120,7 @@ impl<'a> OneOf<'a> {
         Err(ReadError::new(Problem::WrongKind { found, wanted: wanted(), hint: "" }))
     }
 
-    /// The word that a map has under `tag`; the rest of the map is its value.
+    /// Reads the variant under `tag` in a map; the rest of the map is its value.
     pub(super) fn tagged(de: De<'a>, tag: &'static str) -> Result<Self, ReadError> {
         let Value::Map(entries) = &de.node.value else {
             let problem = Problem::WrongKind { found: "no map", wanted: "a map".to_owned(), hint: "" };

@@ -10,16 +10,16 @@ use super::error::ReadError;
 use super::{Context, HIDDEN, secret};
 use crate::secret::SECRET;
 
-/// What the name of an enum begins with whose words stand under a key of the map that has the rest. Serde's own way of reading
-/// those forgets where things stand, and what they are asked for as.
+/// The prefix of the name of an internally tagged enum; the tag follows. Serde's own implementation of these loses positions and
+/// the requested types.
 pub(in crate::config) const TAGGED: &str = "$crossway::tagged by ";
 
-/// A value that is read.
+/// A deserializer for a value.
 #[derive(Clone, Copy)]
 pub(super) struct De<'a> {
     pub(super) node: &'a Node<'a>,
     pub(super) context: &'a Context<'a>,
-    /// A key of the map that was read already.
+    /// A key of the map to skip, because it was read already.
     pub(super) without: Option<&'static str>,
 }
 
@@ -28,7 +28,7 @@ impl<'a> De<'a> {
         Self { node, context, without: None }
     }
 
-    /// A text from the environment, where a number or a truth is wanted.
+    /// Parses a text from the environment as a number or boolean.
     fn expanded<T: std::str::FromStr>(self) -> Option<T> {
         match &self.node.value {
             Value::Text(Text { text, is_expanded: true, .. }) => text.trim().parse().ok(),
@@ -94,7 +94,7 @@ impl<'de> Deserializer<'de> for De<'_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match self.node.value {
-            // A rule whose `group:` lost its value is no rule for everybody.
+            // A rule whose `group:` lost its value must not become a rule for everybody.
             Value::Null => Err(ReadError::new(Problem::NoValue)),
             Value::Removed => visitor.visit_none(),
             _ => visitor.visit_some(self),
@@ -137,7 +137,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        // A list would be read as the fields in their order.
+        // Serde would read a list as the fields in their order.
         if let Value::List(_) = self.node.value {
             return Err(ReadError::invalid_type(Unexpected::Seq, &visitor));
         }

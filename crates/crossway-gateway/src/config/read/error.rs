@@ -8,7 +8,7 @@ use super::super::problem::Problem;
 use super::super::tree::Step;
 use super::Wrong;
 
-/// An error on its way out: each list and map that it passes adds its step.
+/// An error on its way out of the tree: each list and map adds its step to the path.
 #[derive(Debug)]
 pub(in crate::config) struct ReadError {
     problem: Box<Problem>,
@@ -26,7 +26,7 @@ impl ReadError {
         self
     }
 
-    /// About a text that came from the environment: nothing of it is shown.
+    /// Marks the error as about a text from the environment, which must not be shown.
     pub(super) fn of_expanded(mut self) -> Self {
         if self.path.is_empty() {
             let wanted = match *self.problem {
@@ -56,7 +56,7 @@ impl std::error::Error for ReadError {}
 impl serde::de::Error for ReadError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         let message = message.to_string();
-        // What serde says of `#[serde(untagged)]`.
+        // Serde's message for `#[serde(untagged)]`.
         if message.starts_with("data did not match any variant") {
             let message = "has none of the forms that can stand here; `crossway schema` has them";
             return Self::new(Problem::Refused(message.to_owned()));
@@ -101,12 +101,12 @@ impl serde::de::Error for ReadError {
     }
 }
 
-/// Whether a text would be something else without its quotation marks.
+/// Whether a text would have another type without its quotation marks.
 fn is_quoted(text: &str) -> bool {
     text.parse::<f64>().is_ok() || ["true", "false", "yes", "no", "on", "off"].contains(&text)
 }
 
-/// What stands there, without its value.
+/// Returns the type of what was found, without its value.
 fn kind(found: Unexpected<'_>) -> &'static str {
     match found {
         Unexpected::Bool(true) => "true",
@@ -123,7 +123,7 @@ fn kind(found: Unexpected<'_>) -> &'static str {
     }
 }
 
-/// What serde's derived code calls what it wants, in the words of those who write configs.
+/// Translates serde's names of types for authors of configs.
 fn in_words(wanted: &str) -> String {
     let words = match wanted {
         "a string" | "a string or byte array" => "a text",

@@ -27,27 +27,27 @@ pub(super) use de::TAGGED;
 pub(super) use secret::HIDDEN;
 pub(super) use variables::{PLAIN, expand_all};
 
-/// What reading needs beside the tree, and what it finds.
+/// The context of deserializing a tree, and what is recorded meanwhile.
 pub(super) struct Context<'a> {
-    /// Gives an environment variable's value.
+    /// Returns an environment variable's value.
     pub(super) lookup: &'a dyn Fn(&str) -> Option<String>,
-    /// What relative paths begin at.
+    /// The folder of relative paths.
     pub(super) folder: &'a Path,
-    /// The policy that is in force meanwhile.
+    /// The policy in force during a reload.
     pub(super) policy_before: Option<&'a Policy>,
     found: RefCell<Found>,
 }
 
-/// What was found beside the values.
+/// What was recorded besides the values.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Where secrets stand in the file itself: their offsets.
+    /// The offsets of secrets in the file itself.
     pub(super) literal: BTreeSet<usize>,
-    /// The files that were read, as they were before that.
+    /// The files that were read, in their state before that.
     pub(super) files: Stamps,
-    /// Of what they hold.
+    /// The hasher of their contents.
     pub(super) hasher: DefaultHasher,
-    /// Of what texts stand for that name a file, by their offsets.
+    /// The hashes of the contents of files that texts refer to, by the texts' offsets.
     pub(super) contents: BTreeMap<usize, u64>,
 }
 
@@ -56,7 +56,7 @@ impl<'a> Context<'a> {
         Self { lookup, folder, policy_before: None, found: RefCell::default() }
     }
 
-    /// Has a change of a file be a change of the config. It is to be read after this, also when it can't be: it may come.
+    /// Watches a file: its change is a change of the config. Call this before reading the file, even one that does not exist yet.
     pub(super) fn watch(&self, file: &Path) {
         let stamp = stamp(file);
         let found = &mut *self.found.borrow_mut();
@@ -64,11 +64,11 @@ impl<'a> Context<'a> {
         found.files.entry(file.to_owned()).or_insert(stamp);
     }
 
-    /// Reads a file, the first `at_most` bytes of it. A change of what it holds is a change of the config.
+    /// Reads the first `at_most` bytes of a file. A change of its contents is a change of the config.
     pub(super) fn read(&self, file: &Path, at_most: u64) -> io::Result<Vec<u8>> {
         self.found.borrow_mut().files.entry(file.to_owned()).or_insert_with(|| stamp(file));
         let mut bytes = Vec::new();
-        // To open a pipe would wait for whoever writes to it.
+        // Opening a pipe would block until it has a writer.
         let metadata = file.metadata()?;
         if !metadata.is_file() && !metadata.is_dir() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
@@ -78,7 +78,7 @@ impl<'a> Context<'a> {
         Ok(bytes)
     }
 
-    /// Notes what the text at an offset stands for, which is another one as soon as this is.
+    /// Records the contents that the text at an offset refers to, so that their change counts as a change of the text.
     fn stands_for(&self, at: usize, content: &str) {
         let mut hasher = DefaultHasher::new();
         content.hash(&mut hasher);
@@ -90,11 +90,11 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Something that is wrong, at a path.
+/// A problem at a path.
 pub(super) type Wrong = (Vec<Step>, Problem);
 
-/// Makes a value of a tree. Serde ends at the first error: what it is about is taken away, and the rest is read again, until
-/// nothing is wrong with what is left. `wrong` is what is wrong so far and was taken away.
+/// Deserializes a tree. Serde stops at the first error: the faulty node is then removed, and the rest is read again, until there
+/// are no more errors. `wrong` has the earlier errors, whose nodes were removed already.
 pub(super) fn read<T: DeserializeOwned>(
     root: &Node<'_>,
     context: &Context<'_>,
@@ -133,7 +133,7 @@ pub(super) fn read<T: DeserializeOwned>(
     }
 }
 
-/// Whether something is wrong at a path only since what is at another was taken away.
+/// Whether a problem is only a consequence of the removal of another node.
 fn follows(path: &[Step], problem: &Problem, gone: &[Step]) -> bool {
     let Some(inside) = gone.strip_prefix(path).filter(|inside| !inside.is_empty()) else { return false };
     match problem {

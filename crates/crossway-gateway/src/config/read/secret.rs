@@ -6,17 +6,17 @@ use super::super::tree::Text;
 use super::Context;
 use super::error::ReadError;
 
-/// The name under which a type asks for what may be a secret: `file:PATH` is read.
+/// The newtype name of values that may be secret, for which `file:PATH` is resolved.
 pub(in crate::config) const HIDDEN: &str = "$crossway::Hidden";
 
-/// What a text stands for.
+/// Returns the value that a text stands for.
 pub(super) fn value(
     text: &Text<'_>,
     at: usize,
     is_secret: bool,
     context: &Context<'_>,
 ) -> Result<String, ReadError> {
-    // `file:///..` is a URL, as databases have them.
+    // `file:///..` is a URL, such as databases have.
     if let Some(path) = text.text.strip_prefix("file:").filter(|path| !path.starts_with("//")) {
         let value = from_file(path, context)?;
         context.stands_for(at, &value);
@@ -44,7 +44,7 @@ fn from_file(path: &str, context: &Context<'_>) -> Result<String, ReadError> {
         }
         Ok(Ok(text)) => text,
     };
-    // Editors begin a file with a byte order mark and, as `echo`, end it with a line break: neither is a part of the secret.
+    // Editors may add a byte order mark at the start and, like `echo`, a line break at the end: neither belongs to the secret.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end_matches(['\r', '\n']);
     if text.is_empty() { fail("it is empty".to_owned()) } else { Ok(text.to_owned()) }
 }

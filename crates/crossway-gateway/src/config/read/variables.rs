@@ -5,10 +5,10 @@ use super::super::tree::{Node, Step, Value};
 use super::{Context, Wrong};
 use crate::expand::expanded;
 
-/// What is the same in each environment: who may do what. `mcpServers` is expanded by what reads it.
+/// The keys without variables: permissions are the same in each environment, and `mcpServers` is expanded by its own reader.
 pub(in crate::config) const PLAIN: [&str; 5] = ["tenants", "grants", "quotas", "endpoints", "mcpServers"];
 
-/// Puts variables in the place of their names in all texts but those of [`PLAIN`]. What can't be is taken away, and told.
+/// Expands variables in all texts except those of [`PLAIN`]. Texts that can't be expanded are removed, and returned as errors.
 pub(in crate::config) fn expand_all(root: &mut Node<'_>, context: &Context<'_>) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     if let Value::Map(entries) = &mut root.value {
