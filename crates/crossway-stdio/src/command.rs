@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::StartError;
 
-/// What a child may know of this process's environment: what programs need to find their files and to speak the
-/// user's language. Everything else, secrets above all, it gets only if it is [given](Command::env).
+/// The variables that a child inherits from this process: what programs need to find their files and to use the user's
+/// language. Everything else, above all secrets, has to be [given](Command::env) to it.
 #[cfg(not(windows))]
 const INHERITED: &[&str] = &["PATH", "HOME", "LANG", "TERM", "TMPDIR", "USER", "LOGNAME", "SHELL", "TZ"];
 #[cfg(windows)]
@@ -35,13 +35,13 @@ const INHERITED: &[&str] = &[
 /// The locale's categories.
 const INHERITED_PREFIX: &str = "LC_";
 
-/// A program that is an MCP server on its stdin and stdout, with its arguments and surroundings.
+/// A program that is an MCP server on its stdin and stdout, with its arguments, environment and working directory.
 ///
-/// Of this process's environment the child sees `PATH`, `HOME`, `LANG`, `LC_*`, `TERM`, `TMPDIR`, `USER`, `LOGNAME`,
-/// `SHELL` and `TZ` (on Windows: the usual ones in their place), and what [`env`](Self::env) and
+/// The child's environment has this process's `PATH`, `HOME`, `LANG`, `LC_*`, `TERM`, `TMPDIR`, `USER`, `LOGNAME`,
+/// `SHELL` and `TZ` (on Windows: the usual equivalents), and what [`env`](Self::env) and
 /// [`inherit`](Self::inherit) add.
 ///
-/// `Debug` tells neither arguments nor values: they may be secrets.
+/// `Debug` shows neither arguments nor values, because they may be secret.
 #[derive(Clone)]
 pub struct Command {
     program: OsString,
@@ -55,7 +55,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// A program: a path, or a name to be looked for in `PATH`.
+    /// Creates a command from a program: a path, or a name to search in `PATH`.
     pub fn new(program: impl Into<OsString>) -> Self {
         let (args, env, inherited) = Default::default();
         Self {
@@ -91,22 +91,21 @@ impl Command {
         self
     }
 
-    /// Lets the child see one more variable of this process's environment.
+    /// Lets the child inherit another variable of this process's environment.
     #[must_use]
     pub fn inherit(mut self, name: impl Into<OsString>) -> Self {
         self.inherited.push(name.into());
         self
     }
 
-    /// Sets the directory that the child runs in. A program that is given by a relative path is looked for from
-    /// there.
+    /// Sets the child's working directory. A relative path to the program is resolved from there.
     #[must_use]
     pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.cwd = Some(directory.into());
         self
     }
 
-    /// Sets what the server is called in the log, as the field `upstream`: what it says on stderr among it.
+    /// Sets the server's name in the log, the field `upstream`, also for its lines on stderr.
     #[must_use]
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
@@ -120,24 +119,24 @@ impl Command {
         self
     }
 
-    /// Sets what errors and the log show in place of the program: for one that has a secret in it.
+    /// Sets the text that errors and the log show in place of a program whose name contains a secret.
     #[must_use]
     pub fn shown_as(mut self, text: &'static str) -> Self {
         self.shown = Some(text);
         self
     }
 
-    /// The program, or what stands for it in errors and in the log.
+    /// The program, or the text shown in its place.
     pub(crate) fn shown(&self) -> &OsStr {
         self.shown.map_or(&self.program, OsStr::new)
     }
 
-    /// An executable file of the program's, the same way.
+    /// The program's executable file, or the text shown in its place.
     pub(crate) fn shown_path(&self, path: PathBuf) -> PathBuf {
         self.shown.map_or(path, PathBuf::from)
     }
 
-    /// What the server is called in the log.
+    /// The server's name in the log.
     #[must_use]
     pub fn name(&self) -> Option<&Arc<str>> {
         self.name.as_ref()
@@ -155,11 +154,11 @@ impl Command {
         &self.program
     }
 
-    /// Looks whether the command could be started, without starting it: gives the executable's path.
+    /// Checks whether the command could be started, without starting it. Returns the executable's path.
     ///
     /// # Errors
     ///
-    /// When there is no such program, when it can't be executed, when the working directory is none.
+    /// When there is no such program, it can't be executed, or the working directory does not exist.
     pub fn check(&self) -> Result<PathBuf, StartError> {
         if let Some(cwd) = self.cwd.as_ref().filter(|cwd| !cwd.is_dir()) {
             return Err(StartError::WorkingDirectory { path: cwd.clone() });
@@ -179,11 +178,11 @@ impl Command {
         Err(refused.map_or_else(not_found, |path| StartError::NotExecutable { path: self.shown_path(path) }))
     }
 
-    /// The command as the system's, its streams not yet set.
+    /// Converts to a `tokio` command, without its streams. Also returns the executable's path.
     pub(crate) fn to_tokio(&self) -> Result<(tokio::process::Command, PathBuf), StartError> {
         let path = self.check()?;
         let mut command = tokio::process::Command::new(&path);
-        // Programs that go by many names look at the one that they were called by.
+        // Programs with several names look at the one that they were called by.
         #[cfg(unix)]
         command.arg0(&self.program);
         command.args(&self.args).env_clear().envs(self.environment());
@@ -193,7 +192,7 @@ impl Command {
         Ok((command, path))
     }
 
-    /// The child's environment; of a name that comes twice the last value holds.
+    /// The child's environment. If a name occurs twice, the last value counts.
     fn environment(&self) -> impl Iterator<Item = (OsString, OsString)> + '_ {
         let ours = std::env::vars_os().filter(|(name, value)| {
             let is_listed = name.to_str().is_some_and(is_inherited) || self.inherited.contains(name);
@@ -203,7 +202,7 @@ impl Command {
         ours.chain(self.env.iter().cloned())
     }
 
-    /// Where the program may be, in the order in which to look.
+    /// The possible paths of the program, in the order of the search.
     fn candidates(&self) -> Vec<PathBuf> {
         let base = self.cwd.clone().unwrap_or_default();
         let base = std::path::absolute(&base).or_else(|_| std::env::current_dir()).unwrap_or(base);
@@ -214,7 +213,7 @@ impl Command {
         } else {
             let path = self.environment().filter(|(name, _)| is_name(name, "PATH")).last();
             let path = path.map(|(_, path)| path).unwrap_or_default();
-            // An empty entry would be the working directory, which nobody means who has it.
+            // An empty entry would mean the working directory, which is hardly ever intended.
             let folders = std::env::split_paths(&path).filter(|folder| !folder.as_os_str().is_empty());
             folders.map(|folder| base.join(folder)).collect()
         };
@@ -238,7 +237,7 @@ fn is_inherited(name: &str) -> bool {
     name.starts_with(INHERITED_PREFIX) || INHERITED.iter().any(|listed| is_name(OsStr::new(name), listed))
 }
 
-/// Whether a variable has this name. Windows knows no case there.
+/// Whether a variable has this name. On Windows, names ignore case.
 fn is_name(name: &OsStr, wanted: &str) -> bool {
     if cfg!(windows) { name.eq_ignore_ascii_case(wanted) } else { name == wanted }
 }
@@ -272,7 +271,7 @@ fn with_extensions(path: PathBuf, _: impl Iterator<Item = (OsString, OsString)>)
     vec![path]
 }
 
-/// `npx` is `npx.cmd` there: the file as named, then with each extension of `PATHEXT`.
+/// `npx` is `npx.cmd` on Windows: returns the file as named, then with each extension of `PATHEXT`.
 #[cfg(windows)]
 fn with_extensions(path: PathBuf, environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<PathBuf> {
     let listed = environment.filter(|(name, _)| is_name(name, "PATHEXT")).last();
@@ -283,7 +282,7 @@ fn with_extensions(path: PathBuf, environment: impl Iterator<Item = (OsString, O
         name.push(extension);
         PathBuf::from(name)
     });
-    // A name without an extension is a script for another shell, in all likelihood.
+    // A file without an extension is most likely a script for another shell.
     let as_named = path.extension().is_some().then(|| path.clone());
     as_named.into_iter().chain(extended).collect()
 }

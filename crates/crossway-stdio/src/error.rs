@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crossway_service::ErrorText;
 
-/// What may be wrong with a command that is not there.
+/// Returns a hint about a command that was not found.
 fn hint(program: &str) -> &'static str {
     match program {
         _ if program.starts_with("http://") || program.starts_with("https://") => ": it is a URL",
@@ -36,31 +36,31 @@ pub enum StartError {
         /// The file.
         path: PathBuf,
     },
-    /// The working directory is none.
+    /// The working directory does not exist.
     #[error("the working directory {} is not a directory that can be entered", path.display())]
     WorkingDirectory {
         /// The directory as it was given.
         path: PathBuf,
     },
-    /// The system refused to start it; so it does if the interpreter that a script names is not there.
+    /// The system refused to start the program; also if the interpreter that a script names does not exist.
     #[error("{} could not be started", path.display())]
     Spawn {
         /// The executable file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: Arc<io::Error>,
     },
-    /// It ran and ended before it said what it is.
+    /// The child ran, and ended before its era was known.
     #[error("the MCP server ended: {0}")]
     Exited(Exit),
-    /// The upstream was closed meanwhile.
+    /// The upstream was closed.
     #[error("the bridge is closing")]
     Closing,
 }
 
 impl StartError {
-    /// The error with its cause in one sentence, for those who see nothing but a text.
+    /// Returns the error with its cause as one text.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Spawn { source, .. } => format!("{self}: {source}"),
@@ -68,7 +68,7 @@ impl StartError {
         }
     }
 
-    /// What calls that wait for the child fail with.
+    /// The error text of calls that wait for the child.
     pub(crate) fn why(&self) -> ErrorText {
         match self {
             Self::Exited(exit) if exit.last_lines.is_empty() => ErrorText::public(self.to_string()),
@@ -77,7 +77,7 @@ impl StartError {
     }
 }
 
-/// How a child ended, with its last words.
+/// A child's exit: its status, and its last lines on stderr.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exit {
     status: Option<ExitStatus>,
@@ -89,7 +89,7 @@ impl Exit {
         Self { status, last_lines }
     }
 
-    /// What calls in flight fail with: how it ended is nobody's secret, what it said may be.
+    /// The error text of calls in flight. The status may be shown to anybody; the last lines may contain secrets.
     pub(crate) fn why(&self) -> ErrorText {
         if self.last_lines.is_empty() { ErrorText::public(self.to_string()) } else { self.to_string().into() }
     }
@@ -100,7 +100,7 @@ impl Exit {
         self.status
     }
 
-    /// What it said last on stderr, without control characters; at most
+    /// The child's last lines on stderr, without control characters; at most
     /// [`Options::quoted_lines`](crate::Options).
     #[must_use]
     pub fn last_lines(&self) -> &[String] {

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use crossway_proto::line::LineDecoder;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Reads once, straight into the decoder's buffer, and gives the buffer back where there is nothing to read: a
-/// connection that has gone quiet holds no memory. Ready with 0 at the end.
+/// Reads once, directly into the decoder's buffer, and releases the buffer if there is nothing to read, so that a quiet
+/// connection holds no memory. Ready with 0 at the end.
 pub(crate) fn poll_fill<R: AsyncRead + Unpin>(
     reader: &mut R,
     lines: &mut LineDecoder,

@@ -9,11 +9,11 @@ use smallvec::SmallVec;
 
 use crate::limits::SLICES_PER_WRITE;
 
-/// One message on its way out.
+/// A message to be written, as a line.
 #[derive(Debug)]
 pub(crate) struct Line {
     left: Slices,
-    /// The call that the line asks for.
+    /// The call, if the line is a request.
     call: Option<CallKey>,
     is_begun: bool,
 }
@@ -28,14 +28,14 @@ impl Line {
     }
 }
 
-/// How far writing went.
+/// The result of writing.
 #[cfg(unix)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
     All,
-    /// There is no room for more.
+    /// The writer is full.
     UntilFull,
-    /// There may be room for more, but others have a right to their turn.
+    /// The writer may have room, but others must have their turn.
     InPart,
 }
 
@@ -62,12 +62,12 @@ impl Queue {
         self.lines.is_empty()
     }
 
-    /// How many bytes wait.
+    /// The number of queued bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Puts lines that were taken out back in front of those that came meanwhile.
+    /// Puts lines back in front of those that were queued meanwhile.
     #[cfg(unix)]
     pub(crate) fn put_back(&mut self, mut earlier: Self) {
         earlier.bytes += self.bytes;
@@ -75,7 +75,7 @@ impl Queue {
         *self = earlier;
     }
 
-    /// Forgets the request of a call, if no byte of it was written. Tells whether it did.
+    /// Removes the request of a call, if no byte of it was written. Returns whether it was removed.
     pub(crate) fn remove(&mut self, call: CallKey) -> bool {
         let found = self.lines.iter().position(|line| line.call == Some(call) && !line.is_begun);
         let Some(line) = found.and_then(|at| self.lines.remove(at)) else { return false };
@@ -88,13 +88,13 @@ impl Queue {
         self.lines.iter().filter(|line| !line.is_begun).filter_map(|line| line.call)
     }
 
-    /// What the next vectored write is to take.
+    /// The slices for the next vectored write.
     pub(crate) fn slices(&self) -> SmallVec<[IoSlice<'_>; SLICES_PER_WRITE]> {
         let slices = self.lines.iter().flat_map(|line| line.left.iter());
         slices.take(SLICES_PER_WRITE).map(|slice| IoSlice::new(slice)).collect()
     }
 
-    /// Notes that so many bytes were written.
+    /// Removes bytes that were written.
     pub(crate) fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
         while let Some(line) = self.lines.front_mut().filter(|_| written > 0) {
@@ -106,13 +106,13 @@ impl Queue {
                 self.lines.pop_front();
             }
         }
-        // A connection that has gone quiet holds no memory.
+        // A quiet connection holds no memory.
         if self.lines.is_empty() && self.lines.capacity() > SLICES_PER_WRITE {
             self.lines = VecDeque::new();
         }
     }
 
-    /// Writes until all is written, nothing more is taken, or others have waited long enough.
+    /// Writes until everything is written, the writer is full, or others have to have their turn.
     #[cfg(unix)]
     pub(crate) fn write(
         &mut self,
@@ -134,7 +134,7 @@ impl Queue {
         Ok(Written::InPart)
     }
 
-    /// Writes until all is written.
+    /// Writes until everything is written.
     pub(crate) fn poll_write<W: tokio::io::AsyncWrite + Unpin>(
         &mut self,
         writer: &mut W,
@@ -152,7 +152,7 @@ impl Queue {
     }
 }
 
-/// The call that a message cancels.
+/// Returns the call that a message cancels.
 pub(crate) fn cancelled_call(message: &Message) -> Option<CallKey> {
     let is_cancellation =
         message.kind() == Kind::Notification && message.is_method("notifications/cancelled");

@@ -11,25 +11,25 @@ use crate::child::{self, Plan};
 use crate::shared::{Handle, SharedConnection};
 use crate::{Command, Options, StartError};
 
-/// Which kind of revisions a server speaks (2026-07-28, basic/versioning).
+/// The kind of revisions that a server speaks (2026-07-28, basic/versioning).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Era {
-    /// 2026-07-28 or later; it may speak earlier ones as well.
+    /// 2026-07-28 or later, and maybe earlier ones as well.
     Modern,
-    /// Only such as open with `initialize`.
+    /// Only revisions that begin with `initialize`.
     Legacy,
 }
 
 /// An MCP server that is started as a child process and spoken to on its stdin and stdout.
 ///
-/// Each [`Scope::Session`], and each [`Scope::Pooled`], has a child of its own, which is not started anew: the session is over with it. All links
-/// of [`Scope::Shared`] share one child, which is: after a crash, with pauses that grow as long as it answers no
-/// call. Before its first call the shared child is asked for its era, and if it is a legacy one, all calls on such
-/// links fail with [`Reason::LegacyOnly`](crossway_service::Reason::LegacyOnly).
+/// Each [`Scope::Session`] and each [`Scope::Pooled`] has its own child, which is not restarted: its end is the end of
+/// the session. All links of [`Scope::Shared`] share one child, which is restarted after a crash, with pauses that grow
+/// as long as it answers no call. Before its first call, the shared child is probed for its era; if it is legacy, all
+/// calls on such links fail with [`Reason::LegacyOnly`](crossway_service::Reason::LegacyOnly).
 ///
-/// A child is ended with all its descendants when its last link is dropped, or closed: its stdin is closed, then
-/// they get SIGTERM, then SIGKILL. What is left when the runtime goes is killed. (On Windows, where there are no such
-/// signals, a job object ends them. That half is compiled, but was never run.)
+/// A child and all its descendants are ended when its last link is dropped or closed: its stdin is closed, then they get
+/// SIGTERM, then SIGKILL. Those that are left when the runtime ends are killed. (On Windows, which has no such signals, a
+/// job object ends them. That half is compiled, but was never run.)
 ///
 /// Clones share the shared child.
 #[derive(Clone)]
@@ -39,13 +39,13 @@ pub struct StdioUpstream {
 }
 
 impl StdioUpstream {
-    /// An upstream that runs `command`. Nothing is started yet.
+    /// Creates an upstream that runs `command`. Nothing is started yet.
     #[must_use]
     pub fn new(command: Command, options: Options) -> Self {
         Self { plan: Arc::new(Plan::new(command, options)), shared: Arc::default() }
     }
 
-    /// Looks whether the command could be started, without starting it: gives the executable's path.
+    /// Checks whether the command could be started, without starting it. Returns the executable's path.
     ///
     /// # Errors
     ///
@@ -54,19 +54,19 @@ impl StdioUpstream {
         self.plan.command.check()
     }
 
-    /// Starts the shared child and finds out its era, so that the first client need not wait for that. A modern
-    /// child is kept for the calls that come, a legacy one is ended. The verdict is remembered.
+    /// Starts the shared child and detects its era, so that the first client need not wait for that. A modern child is
+    /// kept for calls, a legacy one is ended. The result is remembered.
     ///
-    /// It takes [`Options::probe_timeout`] at most for a child that runs; one that has exited is tried a second
-    /// time, as legacy servers may exit when they are asked what they do not know.
+    /// This takes at most [`Options::probe_timeout`] for a running child; a child that exits is tried a second time,
+    /// because legacy servers may exit on an unknown method.
     ///
     /// # Errors
     ///
-    /// When the child can't be started, or exits at once: with its status and its last words.
+    /// When the child can't be started, or exits at once: with its status and its last lines on stderr.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the search goes on without whoever asked for it.
+    /// Cancel safe: the detection continues in the background.
     ///
     /// # Panics
     ///
@@ -76,15 +76,15 @@ impl StdioUpstream {
         handle.shared().era().await
     }
 
-    /// The era that the server was found to be of; `None` as long as that is not known for sure. A server that is slow to
-    /// start is taken for a legacy one at first, by [`probe`](StdioUpstream::probe) too, and may turn out to be modern.
+    /// The detected era of the server; `None` until it is known for sure. A server that is slow to start is taken for legacy
+    /// at first, also by [`probe`](StdioUpstream::probe), and may turn out to be modern.
     #[must_use]
     pub fn era(&self) -> Option<Era> {
         self.plan.era()
     }
 
-    /// The same, once it is known for sure; `None` if it is not by the time that the upstream is gone. The future does not hold the
-    /// upstream.
+    /// Waits until the era is known for sure; `None` if the upstream is dropped before. The future does not keep the upstream
+    /// alive.
     ///
     /// # Cancel safety
     ///
@@ -93,15 +93,15 @@ impl StdioUpstream {
         self.plan.era_when_known()
     }
 
-    /// Says whether a child has ever answered anything: a command that runs may be no MCP server, or one that is slow to start. What says so
-    /// does not hold the upstream.
+    /// Returns a function that tells whether a child has ever answered: a running command may not be an MCP server, or be slow to start.
+    /// The function does not keep the upstream alive.
     pub fn answered(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let answered = Arc::clone(self.plan.answered());
         move || answered.load(Ordering::Relaxed)
     }
 
-    /// Ends all children with their descendants, those of sessions too, and waits for that. Links give errors from
-    /// then on.
+    /// Ends all children with their descendants, including those of sessions, and waits for that. From then on, links
+    /// return errors.
     pub async fn close(&self) {
         let handle = self.shared.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(handle) = handle {

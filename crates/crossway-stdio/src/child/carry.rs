@@ -1,5 +1,5 @@
-//! Reads a child's stdout and writes its stdin, neither of which waits for the other. A child that blocks on its stdout
-//! until it is read goes on reading its stdin after that.
+//! Reads a child's stdout and writes its stdin, neither of which waits for the other. A child that blocks on a full stdout
+//! continues to read its stdin once its stdout was read.
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ use super::{Stdin, Stdout};
 use crate::fill::poll_fill;
 use crate::limits::EXIT_GRACE;
 
-/// Carries messages until the child's stdout ends, or some time after its stdin has.
+/// Carries messages until the child's stdout ends, or for some time after its stdin was closed.
 pub(super) async fn carry(
     stdin: Stdin,
     stdout: Stdout,
@@ -30,7 +30,7 @@ pub(super) async fn carry(
     let writing = pin!(outbox.drive(stdin));
     match select(reading.as_mut(), writing).await {
         Either::Left(((), _)) => {}
-        // Our side is closed: what the child still says is read, so that it does not block but exits.
+        // Our side is closed: the rest of the child's output is read, so that it exits instead of blocking.
         Either::Right((Ok(()), _)) => reading.await,
         // The child has closed its side, and most likely exits.
         Either::Right((Err(_), _)) => drop(timeout(EXIT_GRACE, reading).await),

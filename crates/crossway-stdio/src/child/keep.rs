@@ -84,14 +84,14 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
     Ended { how: Ok(exit), answers }
 }
 
-/// Fails what is in flight and all that comes, and closes the child's stdin.
+/// Fails all calls, those in flight and later ones, and closes the child's stdin.
 fn end_calls(mux: &Mux<ChildOutlet>, reason: Reason) {
     let unsent = mux.outlet().outbox.close(reason.clone());
     mux.end(reason, |call| unsent.contains(&call));
 }
 
-/// Waits for the child's exit, if it has closed its stdin or stdout, and then until all that it has said was read:
-/// to the end of its output, or, where a descendant holds that open, until nothing more comes.
+/// Waits for the exit of a child that has closed its stdin or stdout, and then until its output was read: to the end,
+/// or, if a descendant holds it open, until nothing more comes.
 async fn last_words(
     tree: &mut Tree,
     carrying: Pin<&mut impl FusedFuture>,
@@ -117,7 +117,7 @@ async fn last_words(
     }
 }
 
-/// Waits until the child no longer listens, where that can be told.
+/// Waits until the child no longer reads its stdin, on systems where that can be detected.
 #[cfg(unix)]
 fn deaf(stdin: &Stdin) -> impl Future<Output = ()> + use<> {
     let stdin = Arc::clone(stdin);
@@ -136,13 +136,13 @@ async fn rest_of(future: Pin<&mut impl FusedFuture>) {
     }
 }
 
-/// Polls a future beside others; never ready.
+/// Polls a future alongside others, and is never ready itself.
 async fn forever(future: Pin<&mut impl FusedFuture>) {
     rest_of(future).await;
     std::future::pending().await
 }
 
-/// Ends a task when it is dropped.
+/// Aborts a task when dropped.
 struct Aborts(AbortHandle);
 
 impl Drop for Aborts {

@@ -1,7 +1,7 @@
 //! A child process and the connection with it.
 //!
-//! Two tasks stand behind a child. One, which is busy, reads stdout and writes what senders could not
-//! ([`carry`]). The other sleeps: it follows stderr, waits for the exit, and ends the child ([`keep`]).
+//! Each child has two tasks. The busy one reads stdout and writes what senders could not ([`carry`]). The other is
+//! mostly asleep: it follows stderr, waits for the exit, and ends the child ([`keep`]).
 
 mod carry;
 mod intake;
@@ -43,18 +43,18 @@ type Stdout = tokio::net::unix::pipe::Receiver;
 #[cfg(not(unix))]
 type Stdout = tokio::process::ChildStdout;
 
-/// What all children of an upstream have in common.
+/// The state that all children of an upstream share.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) command: Command,
     pub(crate) options: Options,
     /// Whether all children are to end.
     closing: watch::Sender<bool>,
-    /// How many there are.
+    /// The number of children.
     alive: watch::Sender<usize>,
-    /// What the server was found to speak.
+    /// The detected era of the server.
     era: watch::Sender<Option<Era>>,
-    /// Whether a child has ever answered anything.
+    /// Whether a child has ever answered.
     answered: Arc<AtomicBool>,
 }
 
@@ -78,7 +78,7 @@ impl Plan {
         *self.era.borrow()
     }
 
-    /// Ready when that is known; `None` if it never will be.
+    /// Waits until the era is known; `None` if it never will be.
     pub(crate) fn era_when_known(&self) -> impl Future<Output = Option<Era>> + Send + use<> {
         let mut era = self.era.subscribe();
         async move { era.wait_for(Option::is_some).await.ok().and_then(|era| *era) }
@@ -91,12 +91,12 @@ impl Plan {
     /// Ends all children, and waits for that.
     pub(crate) async fn close(&self) {
         self.closing.send_replace(true);
-        // The sender is ours, so the channel is open.
+        // `self` has the sender, so the channel is open.
         let _ = self.alive.subscribe().wait_for(|alive| *alive == 0).await;
     }
 }
 
-/// A child that is being counted.
+/// Counts a child until dropped.
 struct Alive(Arc<Plan>);
 
 impl Alive {
@@ -112,16 +112,16 @@ impl Drop for Alive {
     }
 }
 
-/// How a child's time went.
+/// The result of a child's run.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) how: Result<Exit, StartError>,
-    /// How many results and errors it gave.
+    /// The number of results and errors from the child.
     pub(crate) answers: u64,
 }
 
-/// Starts a child and gives the connection with it; the child is started by a task, so that nobody waits. What goes
-/// wrong is told by the link's replies, and to whoever waits for the task.
+/// Starts a child in a task, and returns the connection with it at once. Errors are reported by the link's replies and
+/// by the task's result.
 ///
 /// # Panics
 ///

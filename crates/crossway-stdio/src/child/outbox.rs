@@ -11,10 +11,10 @@ use crossway_service::Reason;
 use super::pipe::{Pipe, SHORT};
 use crate::queue::{Line, Queue, Written, cancelled_call};
 
-/// The lines on their way to a child. Sending never waits, and never for reading.
+/// The queue of lines to a child. Sending never waits, not even for the child to read.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// The most bytes that wait.
+    /// The most bytes that may be queued.
     limit: usize,
     state: Mutex<State>,
 }
@@ -31,25 +31,25 @@ struct State {
 /// Whether a message may be held back for a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Haste {
-    /// The child has nothing else to do.
+    /// Send now: the child has nothing else to do.
     Now,
-    /// It has, so that one write, and one wake-up of the child, may do for this message and for those that others are
-    /// about to send.
+    /// The child is busy, so one write, and one wake-up of the child, may do for this message and for those that others
+    /// are about to send.
     WithOthers,
 }
 
-/// Whose turn it is to write. The others queue, so that one write takes the lines of many.
+/// Who may write now. Everybody else queues lines, so that one write takes those of many senders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// Nobody writes, and nothing waits.
+    /// Nobody writes, and the queue is empty.
     Free,
     /// A sender is writing.
     Sender,
-    /// What waits does so for others to go out with it: the driver writes, once it has let those go first who are ready.
+    /// Queued lines wait for others to be sent with them: the driver writes after all ready tasks have had their turn.
     Gathering,
-    /// The pipe is full, or not there yet: the driver writes when it has room.
+    /// The pipe is full or not open yet: the driver writes when there is room.
     Driver,
-    /// The child has closed its stdin. What comes waits for the end, which tells it as not sent.
+    /// The child has closed its stdin. Further lines stay queued until the end, which reports them as not sent.
     Broken(io::ErrorKind),
 }
 
@@ -60,14 +60,14 @@ impl Outbox {
         Self { limit, state: Mutex::new(state) }
     }
 
-    /// Takes a message.
+    /// Sends or queues a message.
     ///
     /// # Errors
     ///
-    /// When the connection is closed, or when too much waits: the message was not taken.
+    /// When the connection is closed, or too much is queued: the message was not accepted.
     pub(super) fn send(&self, message: &Message, haste: Haste) -> Result<(), Reason> {
         let cancelled = cancelled_call(message);
-        // What is short is made a line only if it has to wait; what is long, before anybody waits for the lock.
+        // A short message is encoded only if it has to be queued; a long one before taking the lock.
         let line = || Line::new(message, Calls::<()>::key_of(message));
         let long = (message.len() > SHORT).then(line);
         let mut state = self.state();
@@ -100,7 +100,7 @@ impl Outbox {
             return Ok(());
         }
         if cancelled.is_some_and(|call| state.queue.remove(call)) {
-            // The child will never have heard of the call.
+            // The child will never see the call.
             return Ok(());
         }
         // A cancellation is small, comes once for a call, and may be what makes the child read again.
@@ -111,7 +111,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Gives the outbox its pipe; [`drive`](Self::drive) has to be polled from then on.
+    /// Sets the outbox's pipe; [`drive`](Self::drive) has to be polled from then on.
     pub(super) fn open(&self, pipe: Arc<Pipe>) {
         let mut state = self.state();
         if state.closed.is_none() {
@@ -119,8 +119,8 @@ impl Outbox {
         }
     }
 
-    /// Refuses all that comes from now on with `reason`, and lets go of the pipe. Tells the calls whose requests
-    /// never left.
+    /// Refuses all further messages with `reason`, and drops the pipe. Returns the calls whose requests were never
+    /// sent.
     pub(super) fn close(&self, reason: Reason) -> HashSet<CallKey> {
         let mut state = self.state();
         state.closed.get_or_insert(reason);
@@ -141,12 +141,12 @@ impl Outbox {
     pub(super) async fn drive(&self, pipe: Arc<Pipe>) -> io::Result<()> {
         while std::future::poll_fn(|cx| self.poll_turn(cx)).await? {
             if self.takes_over() {
-                // Behind all tasks that are ready to run: those that have something to send do it now.
+                // Lets all ready tasks run first: those that have something to send do it now.
                 tokio::task::yield_now().await;
             }
             match self.write(self.state(), &pipe)? {
                 Written::All => {}
-                // Reading has its turn.
+                // Gives reading a turn.
                 Written::InPart => tokio::task::yield_now().await,
                 Written::UntilFull => {
                     let mut writable = std::pin::pin!(pipe.writable());
@@ -161,15 +161,15 @@ impl Outbox {
         Ok(())
     }
 
-    /// Writes what waits, and leaves the rest to the driver.
+    /// Writes queued lines, and leaves the rest to the driver.
     fn write_as_sender<'a>(&'a self, state: MutexGuard<'a, State>, pipe: &Pipe) {
-        // An error is the driver's to tell.
+        // The driver reports errors.
         if !matches!(self.write(state, pipe), Ok(Written::All)) {
             self.state().wake_driver();
         }
     }
 
-    /// Writes what waits, for whoever's turn it is; then it is the driver's, or nobody's if nothing is left.
+    /// Writes queued lines, in the caller's turn. The next turn is the driver's, or nobody's if nothing is left.
     fn write<'a>(&'a self, mut state: MutexGuard<'a, State>, pipe: &Pipe) -> io::Result<Written> {
         let mut written = Ok(Written::All);
         if !state.queue.is_empty() {
@@ -191,7 +191,7 @@ impl Outbox {
         written
     }
 
-    /// Ready with true when the driver is to write, with false once the outbox is closed.
+    /// Ready with `true` when the driver is to write, and with `false` once the outbox is closed.
     fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut state = self.state();
         match state.turn {
@@ -202,7 +202,7 @@ impl Outbox {
         }
     }
 
-    /// Makes what was held back the driver's to write, and tells whether there is something of that kind.
+    /// Gives the driver the turn to write lines that were held back. Returns whether there are any.
     fn takes_over(&self) -> bool {
         let mut state = self.state();
         let was_gathering = state.turn == Turn::Gathering;
@@ -269,7 +269,7 @@ mod tests {
         (outbox, child.into())
     }
 
-    /// What the child can read now.
+    /// The ids of the messages that the child can read now.
     fn ids(child: &mut std::fs::File) -> Vec<u64> {
         let mut text = vec![0; 4096];
         let read = child.read(&mut text).unwrap_or(0);

@@ -15,19 +15,19 @@ use tokio::io::AsyncWrite;
 use super::Stdin;
 use crate::queue::{Line, Queue, cancelled_call};
 
-/// Whether a message may be held back for a moment. All of them wait for the driver here.
+/// Whether a message may be held back for a moment. Here, all messages wait for the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Haste {
-    /// The child has nothing else to do.
+    /// Send now: the child has nothing else to do.
     Now,
-    /// It has.
+    /// The child is busy.
     WithOthers,
 }
 
-/// The lines on their way to a child. Sending never waits, and never for reading.
+/// The queue of lines to a child. Sending never waits, not even for the child to read.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// The most bytes that wait.
+    /// The most bytes that may be queued.
     limit: usize,
     state: Mutex<State>,
 }
@@ -44,11 +44,11 @@ impl Outbox {
         Self { limit, state: Mutex::default() }
     }
 
-    /// Takes a message.
+    /// Queues a message.
     ///
     /// # Errors
     ///
-    /// When the connection is closed, or when too much waits: the message was not taken.
+    /// When the connection is closed, or too much is queued: the message was not accepted.
     pub(super) fn send(&self, message: &Message, _: Haste) -> Result<(), Reason> {
         let line = Line::new(message, Calls::<()>::key_of(message));
         let cancelled = cancelled_call(message);
@@ -67,7 +67,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Refuses all that comes from now on with `reason`. Tells the calls whose requests never left.
+    /// Refuses all further messages with `reason`. Returns the calls whose requests were never sent.
     pub(super) fn close(&self, reason: Reason) -> HashSet<CallKey> {
         let mut state = self.state();
         state.closed.get_or_insert(reason);
@@ -79,7 +79,7 @@ impl Outbox {
         self.state().closed.is_some()
     }
 
-    /// Writes what was sent, until the outbox is closed.
+    /// Writes queued lines until the outbox is closed.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The `Mux`'s way out to a child.
+//! The `Mux`'s outlet to a child.
 
 use crossway_proto::Message;
 use crossway_service::{Closing, Context, Outlet, Reason};
@@ -6,11 +6,11 @@ use tokio::sync::watch;
 
 use super::outbox::{Haste, Outbox};
 
-/// The way out to a child.
+/// The outlet to a child.
 pub(super) struct ChildOutlet {
     pub(super) outbox: Outbox,
     stop: watch::Sender<bool>,
-    /// Its sender is dropped when the child and its descendants are gone.
+    /// Closed when the child and its descendants are gone: the sender is dropped then.
     gone: watch::Receiver<()>,
 }
 
@@ -19,7 +19,7 @@ impl ChildOutlet {
         Self { outbox, stop: watch::Sender::new(false), gone }
     }
 
-    /// Turns true when the child is to end.
+    /// A receiver that turns `true` when the child is to end.
     pub(super) fn stopping(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
     }

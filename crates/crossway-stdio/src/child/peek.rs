@@ -1,24 +1,24 @@
 //! Finds the request id in a line that can't be parsed, from its head or tail.
 //!
-//! A call whose answer is lost must not wait for ever. So where a line is too long, or not valid, the id of the call
-//! is looked for in what is known of it.
+//! A call whose answer is lost must not wait forever. So if a line is too long or invalid, the call's id is searched in
+//! the part that is known.
 
 use crossway_proto::RequestId;
 
-/// What the first bytes of a line tell.
+/// What the first bytes of a line show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Head {
-    /// It is an object with this id, and with no method as far as can be seen.
+    /// An object with this id, and without a method as far as can be seen.
     Answer(RequestId),
-    /// It is a request or a notification of the server's, with its id if that was seen.
+    /// A request or a notification of the server, with its id if that was seen.
     Asked(Option<RequestId>),
-    /// It is an object or an array, and what it is for can't be seen.
+    /// An object or an array whose purpose can't be seen.
     Unknown,
-    /// It is no JSON structure.
+    /// Not a JSON structure.
     Noise,
 }
 
-/// Looks at the members of the outermost object, as far as the head goes.
+/// Classifies a line by the members of its outermost object, as far as the head goes.
 pub(super) fn head(head: &[u8]) -> Head {
     let mut look = Look { text: head, at: 0 };
     match look.token() {
@@ -44,7 +44,7 @@ pub(super) fn head(head: &[u8]) -> Head {
     }
 }
 
-/// The id, where it is the last member of the outermost object: `...,"id":7}`.
+/// Returns the id if it is the last member of the outermost object: `...,"id":7}`.
 pub(super) fn tail(tail: &[u8]) -> Option<RequestId> {
     let number_end = tail.trim_ascii_end().strip_suffix(b"}")?.trim_ascii_end();
     let digits = number_end.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
@@ -68,7 +68,7 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    /// The next bracket, string or bare word; `None` where the text ends within it.
+    /// Returns the next bracket, string or bare word; `None` if the text ends within it.
     fn token(&mut self) -> Option<Token<'a>> {
         while let b' ' | b'\t' | b',' | b':' | b'\r' | b'\n' = self.text.get(self.at)? {
             self.at += 1;
@@ -122,7 +122,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Walks over a value; to the end of the text if that comes first.
+    /// Skips a value, or the rest of the text if that ends first.
     fn value(&mut self) {
         let mut depth = 0_usize;
         loop {

@@ -7,10 +7,10 @@ use crossway_proto::Message;
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
 
-/// A line of this length and its end go into a pipe as a whole or not at all (POSIX, write: `PIPE_BUF`).
+/// The length up to which a line and its end are written to a pipe as a whole or not at all (POSIX, write: `PIPE_BUF`).
 pub(super) const SHORT: usize = rustix::pipe::PIPE_BUF - 1;
 
-/// A pipe that grows when a message does not fit.
+/// A pipe that is enlarged when a message does not fit.
 #[derive(Debug)]
 pub(super) struct Pipe {
     sender: pipe::Sender,
@@ -27,7 +27,7 @@ impl Pipe {
         })
     }
 
-    /// Writes as much as there is room for.
+    /// Writes as much as fits.
     pub(super) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let written = self.sender.try_write_vectored(slices)?;
         #[cfg(target_os = "linux")]
@@ -39,11 +39,11 @@ impl Pipe {
         Ok(written)
     }
 
-    /// Writes a message of at most [`SHORT`] bytes as a line, and tells whether it did: wholly or not at all.
+    /// Writes a message of at most [`SHORT`] bytes as a line, as a whole or not at all. Returns whether it was written.
     pub(super) fn try_write_short(&self, message: &Message) -> bool {
         let mut line = Vec::with_capacity(message.len() + 1);
         message.write_to(&mut line);
-        // Newlines are whitespace between tokens, and nothing else: within strings JSON has them escaped.
+        // Newlines are only whitespace between tokens: within strings, JSON escapes them.
         line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
         line.push(b'\n');
         self.sender.try_write(&line).is_ok()
@@ -53,19 +53,19 @@ impl Pipe {
         self.sender.writable().await
     }
 
-    /// Waits until nobody can read any more what is written.
+    /// Waits until nobody can read the pipe any more.
     pub(super) async fn deaf(&self) {
         if self.sender.ready(Interest::ERROR).await.is_err() {
-            // Then it can't be told; the next write does.
+            // Can't be detected here; the next write will.
             std::future::pending().await
         }
     }
 }
 
-/// Enlarges a pipe. Where the user has used up the share of pipe memory that the system allows, it stays as it is.
+/// Enlarges a pipe. If the user has used up the pipe memory that the system allows, the pipe stays as it is.
 ///
-/// Done once a message has not fit, and not for each child: that share is 64 MiB for all of a user's processes,
-/// and those that come too late for it get pipes of two pages.
+/// Done only once a message has not fit, and not for each child: the system allows 64 MiB for all of a user's
+/// processes, and after that, new pipes have two pages.
 #[cfg(target_os = "linux")]
 pub(super) fn grow(pipe: impl std::os::fd::AsFd) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, crate::limits::PIPE_BYTES);

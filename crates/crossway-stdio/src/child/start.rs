@@ -14,7 +14,7 @@ use super::tree::Tree;
 use super::{Stdin, Stdout};
 use crate::{Command, StartError};
 
-/// A child that runs.
+/// A running child.
 pub(super) struct Started {
     pub(super) tree: Tree,
     pub(super) stdin: Stdin,
@@ -22,7 +22,7 @@ pub(super) struct Started {
     pub(super) stderr: ChildStderr,
 }
 
-/// Starts a command as the leader of a process group (on Windows: in a job object) of its own.
+/// Starts a command as the leader of its own process group (on Windows: in its own job object).
 pub(super) fn start(command: &Command) -> Result<Started, StartError> {
     let (tokio, path) = command.to_tokio()?;
     spawn(tokio)
@@ -38,7 +38,7 @@ fn spawn(mut command: tokio::process::Command) -> std::io::Result<Started> {
     command.stdin(childs_in).stdout(childs_out).stderr(Stdio::piped());
     let mut wrapped = CommandWrap::from(command);
     let mut child = wrapped.wrap(ProcessGroup::leader()).spawn()?;
-    // It holds the child's ends of the pipes, which have to be the child's alone.
+    // It still has the child's ends of the pipes, which only the child may have.
     drop(wrapped);
     let stderr = child.stderr().take();
     let tree = Tree::new(child)?;

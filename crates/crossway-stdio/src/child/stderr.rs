@@ -23,7 +23,7 @@ struct Kept {
 }
 
 impl LastLines {
-    /// Keeps at most so many lines, and no more than [`QUOTED_BYTES`].
+    /// Keeps at most this many lines, and at most [`QUOTED_BYTES`].
     pub(super) fn new(most: usize) -> Self {
         Self { most, kept: Mutex::default() }
     }
@@ -70,15 +70,15 @@ pub(super) async fn follow(
     }
 }
 
-/// Text as it may stand in a log: without escape sequences and control characters, so that no line can pass for
-/// another or play with a terminal.
+/// Removes escape sequences and control characters, so that no line of the log can pass for another or manipulate a
+/// terminal.
 pub(super) fn printable(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line);
     let mut text = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
     while let Some(char) = chars.next() {
         match char {
-            // A control sequence goes to its final byte (ECMA-48, section 5.4).
+            // A control sequence extends to its final byte (ECMA-48, section 5.4).
             '\u{1b}' if chars.next_if_eq(&'[').is_some() => {
                 while chars.next_if(|char| !('@'..='~').contains(char)).is_some() {}
                 chars.next();

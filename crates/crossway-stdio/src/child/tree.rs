@@ -1,4 +1,4 @@
-//! A child's process tree (process group, or job object on Windows), and how it is ended.
+//! A child's process tree (process group, or job object on Windows), and its end.
 
 use std::io;
 use std::process::ExitStatus;
@@ -11,9 +11,9 @@ use crate::limits::KILL_WAIT;
 #[cfg(unix)]
 use crate::limits::{GROUP_POLL_FIRST, GROUP_POLL_MOST};
 
-/// A process group (on Windows: a job object) of which our child is the first. Dropping it kills what is left of it.
+/// A process group (on Windows: a job object) with our child as its first process. Dropping it kills what is left of it.
 ///
-/// A descendant that leaves the group on purpose (`setsid`, as daemons do) is no longer known as one.
+/// A descendant that leaves the group on purpose (`setsid`, like daemons) is no longer tracked.
 pub(super) struct Tree {
     child: Box<dyn ChildWrapper>,
     #[cfg(unix)]
@@ -39,12 +39,12 @@ impl Tree {
         })
     }
 
-    /// The child's process id, as long as it runs.
+    /// The child's process id, while it runs.
     pub(super) fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// How the child itself ended, if it has.
+    /// The child's own exit status, if it has exited.
     pub(super) fn status(&self) -> Option<ExitStatus> {
         self.status
     }
@@ -52,7 +52,7 @@ impl Tree {
     /// Waits for the child itself. Cancel safe.
     pub(super) async fn wait(&mut self) {
         if self.status.is_none() {
-            // Not the wrapper's own wait, which is for all that the group has.
+            // Not the wrapper's own wait, which waits for the whole group.
             match self.child.inner_mut().wait().await {
                 Ok(status) => self.status = Some(status),
                 Err(error) => tracing::warn!(%error, "can't wait for a child"),
@@ -60,8 +60,8 @@ impl Tree {
         }
     }
 
-    /// Ends the tree: waits for the child, whose stdin has been closed; then asks all that is left to terminate;
-    /// then kills it (2025-11-25, basic/lifecycle, Shutdown, stdio).
+    /// Ends the tree: waits for the child, whose stdin was closed; then asks the remaining processes to terminate; then
+    /// kills them (2025-11-25, basic/lifecycle, Shutdown, stdio).
     pub(super) async fn end(&mut self, close_wait: Duration, term_wait: Duration) {
         let _ = timeout(close_wait, self.wait()).await;
         if self.terminate() && self.is_gone_within(term_wait).await {
@@ -80,7 +80,7 @@ impl Tree {
 
 #[cfg(unix)]
 impl Tree {
-    /// Asks whatever is left to terminate; also tells whether that can be asked.
+    /// Asks the remaining processes to terminate. Returns whether the system supports that.
     fn terminate(&mut self) -> bool {
         if !self.is_gone() {
             let _ = rustix::process::kill_process_group(self.group, rustix::process::Signal::TERM);
@@ -105,12 +105,12 @@ impl Tree {
 
     /// Whether no process of the group is left.
     ///
-    /// As long as there is one, its number names no other group; once there is none we signal no more.
+    /// While a process is left, the group's number can't be reused; once there is none, no more signals are sent.
     fn is_gone(&mut self) -> bool {
         if self.is_gone || self.status.is_none() {
             return self.is_gone;
         }
-        // Descendants whose parents are gone are ours where we are the first process, as in containers.
+        // If this is the first process, as in containers, descendants whose parents are gone become its children.
         let reap = || rustix::process::waitpgid(self.group, rustix::process::WaitOptions::NOHANG);
         while let Ok(Some(_)) = reap() {}
         self.is_gone =
@@ -119,8 +119,8 @@ impl Tree {
     }
 }
 
-/// Whether all processes of a group have ended and merely wait to be counted by their parents, which some first
-/// processes of containers never do.
+/// Whether all processes of a group have ended and only wait to be reaped by their parents, which the first processes
+/// of some containers never do.
 #[cfg(target_os = "linux")]
 fn has_only_dead(group: rustix::process::Pid) -> bool {
     let Ok(processes) = std::fs::read_dir("/proc") else { return false };
@@ -131,7 +131,7 @@ fn has_only_dead(group: rustix::process::Pid) -> bool {
             continue;
         }
         let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
-        // The name before it may hold anything: `12 (name) S 1 12 ...` are state, parent and group.
+        // `12 (name) S 1 12 ...`: state, parent and group come after the name, which may contain anything.
         let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
         let (state, its_group) = (fields.next(), fields.nth(1));
         match state {
@@ -140,7 +140,7 @@ fn has_only_dead(group: rustix::process::Pid) -> bool {
             _ => return false,
         }
     }
-    // Where none is to be seen, nothing is known.
+    // If no process is visible, nothing is known.
     dead > 0
 }
 
@@ -151,7 +151,7 @@ fn has_only_dead(_: rustix::process::Pid) -> bool {
 
 #[cfg(not(unix))]
 impl Tree {
-    /// There is no way to ask.
+    /// Not supported on this system.
     fn terminate(&mut self) -> bool {
         false
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Pauses that double up to a bound, each lengthened by up to a quarter so that many do not come back at once.
+/// Pauses that double up to a bound, each lengthened by up to a quarter so that many children do not restart at once.
 #[derive(Debug, Clone)]
 pub(super) struct Backoff {
     first: Duration,
@@ -15,7 +15,7 @@ impl Backoff {
         Self { first, most, next: first }
     }
 
-    /// The pause that is due; `chance` is any number.
+    /// Returns the next pause; `chance` is a random number.
     pub(super) fn pause(&mut self, chance: u32) -> Duration {
         let pause = self.next;
         self.next = pause.saturating_mul(2).min(self.most);
@@ -23,15 +23,15 @@ impl Backoff {
         (pause + quarter.mul_f64(f64::from(chance) / f64::from(u32::MAX))).min(self.most)
     }
 
-    /// The child has been of use: the next pause is the first one again.
+    /// Starts over with the first pause, after a child that was useful.
     pub(super) fn reset(&mut self) {
         self.next = self.first;
     }
 }
 
-/// Any number.
+/// Returns a random number.
 pub(super) fn chance() -> u32 {
-    // Without a source of chance all pauses are the shortest, which harms nobody.
+    // Without randomness, all pauses are the shortest, which does no harm.
     getrandom::u32().unwrap_or(0)
 }
 

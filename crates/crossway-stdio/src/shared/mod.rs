@@ -14,30 +14,30 @@ use crate::child::Plan;
 use crate::{Era, StartError};
 use backoff::Backoff;
 
-/// What stands between stateless requests and their child.
+/// The state of the shared child of stateless requests.
 pub(crate) struct Shared {
     plan: Arc<Plan>,
     phase: watch::Sender<Phase>,
     backoff: Mutex<Backoff>,
-    /// Open as long as a supervisor is at work.
+    /// Open while a supervisor is running.
     supervisor: Mutex<Option<watch::Receiver<()>>>,
 }
 
-/// How it stands with the child.
+/// The phase of the shared child.
 #[derive(Clone)]
 enum Phase {
-    /// Nobody has asked yet.
+    /// The child was not needed yet.
     Idle,
-    /// It is being found out whether the child starts, and what it speaks.
+    /// The child is being started and probed.
     Starting,
-    /// The child is there and modern.
+    /// The child is running and modern.
     Up(Link),
-    /// The child has ended. It is started anew at a given time: by its supervisor, or, if it has none, by the first
-    /// call from then on.
+    /// The child has ended. It is restarted at `until`: by its supervisor, or, without one, by the first call after
+    /// that.
     Down { error: StartError, until: Instant, is_supervised: bool },
-    /// The server is of a legacy revision: there is no child.
+    /// The server is legacy: there is no shared child.
     Legacy,
-    /// No more calls.
+    /// Closed: no more calls.
     Closed,
 }
 
@@ -63,8 +63,8 @@ impl Shared {
         }
     }
 
-    /// Stateless requests have no standing stream (2026-07-28: `subscriptions/listen` is a request), so nothing is
-    /// said on it until the end.
+    /// Stateless requests have no standing stream (2026-07-28: `subscriptions/listen` is a request), so this one stays
+    /// silent until the end.
     fn listen(&self) -> Reply {
         let mut phase = self.phase.subscribe();
         Reply::pending(async move {
@@ -73,7 +73,7 @@ impl Shared {
         })
     }
 
-    /// Where a call goes, or why it goes nowhere; `None` if that is not known yet.
+    /// Returns the link for a call, or why there is none; `None` if that is not known yet.
     fn verdict(&self) -> Result<Link, Option<CallError>> {
         let reason = match &*self.phase.borrow() {
             Phase::Up(link) => return Ok(link.clone()),
@@ -89,7 +89,7 @@ impl Shared {
         Err(Some(CallError::not_sent(reason)))
     }
 
-    /// Finds out which era the server is of, unless that is known. What starts for it goes on to serve calls.
+    /// Returns the era of the server, detecting it if necessary. A modern child that is started for that then serves calls.
     pub(crate) async fn era(self: &Arc<Self>) -> Result<Era, StartError> {
         self.start();
         self.settled().await;
@@ -101,7 +101,7 @@ impl Shared {
         }
     }
 
-    /// Starts the child, unless that has been done or has to wait.
+    /// Starts the child, unless it was started already or the pause is not over.
     fn start(self: &Arc<Self>) {
         let is_due = self.phase.send_if_modified(|phase| {
             let is_due = match phase {
@@ -127,11 +127,11 @@ impl Shared {
 
     async fn settled(&self) {
         let mut phase = self.phase.subscribe();
-        // The sender is ours, so the channel is open.
+        // `self` has the sender, so the channel is open.
         let _ = phase.wait_for(|phase| !matches!(phase, Phase::Starting)).await;
     }
 
-    /// Ends the child; nothing is started any more.
+    /// Ends the child, and starts no more.
     pub(crate) fn close(&self) -> Closing {
         self.phase.send_replace(Phase::Closed);
         let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -147,7 +147,7 @@ impl Shared {
     }
 }
 
-/// A hold on the shared child, which ends with the last of them.
+/// A handle of the shared child. Dropping the last one ends the child.
 pub(crate) struct Handle(Arc<Shared>);
 
 impl Handle {
@@ -172,7 +172,7 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // The supervisor sees to the rest.
+        // The supervisor does the rest.
         drop(self.0.close());
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::Era;
 
-/// Asks a server for its era.
+/// Sends `server/discover`, to find out the era.
 pub(super) fn discover(link: &Link) -> Reply {
     let params = serde_json::json!({
         "_meta": {
@@ -23,7 +23,7 @@ pub(super) fn discover(link: &Link) -> Reply {
     ask(link, "server/discover", &params)
 }
 
-/// Asks a server as legacy clients do.
+/// Sends `initialize`, like legacy clients.
 pub(super) fn initialize(link: &Link) -> Reply {
     let params = serde_json::json!({
         "protocolVersion": Revision::LATEST_LEGACY.as_str(),
@@ -33,7 +33,7 @@ pub(super) fn initialize(link: &Link) -> Reply {
     ask(link, "initialize", &params)
 }
 
-/// Waits for the response, past whatever comes before it.
+/// Waits for the response, skipping messages before it.
 pub(super) async fn response(reply: &mut Reply) -> Result<Message, Option<CallError>> {
     loop {
         match reply.next().await {
@@ -45,7 +45,7 @@ pub(super) async fn response(reply: &mut Reply) -> Result<Message, Option<CallEr
     }
 }
 
-/// What an answer to [`discover`] tells.
+/// Returns the era that an answer to [`discover`] shows.
 pub(super) fn judge(answer: &Message) -> Era {
     let is_modern = match answer.kind() {
         Kind::Result => answer.result().is_some_and(is_discover_result),
@@ -55,7 +55,7 @@ pub(super) fn judge(answer: &Message) -> Era {
     if is_modern { Era::Modern } else { Era::Legacy }
 }
 
-/// Some servers answer whatever they do not know with an empty result: the versions make the difference.
+/// Whether this is the result of a modern server. Some legacy servers answer unknown methods with an empty result, so the versions decide.
 fn is_discover_result(result: &[u8]) -> bool {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -67,7 +67,7 @@ fn is_discover_result(result: &[u8]) -> bool {
         .is_ok_and(|result| result.supported_versions.iter().any(is_modern))
 }
 
-/// 2026-07-28, basic/index, Error Codes: these are defined from this revision on.
+/// Whether an error is one of those that this revision has introduced (2026-07-28, basic/index, Error Codes).
 fn is_modern_error(error: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct ErrorMember {
@@ -89,7 +89,7 @@ fn ask(link: &Link, method: &str, params: &serde_json::Value) -> Reply {
     let text = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     match Message::parse(Bytes::from(text.to_string()), &Limits::default()) {
         Ok(request) => link.call(Call::message(request, Context::new(Origin::unique(), None))),
-        // Not reached: the text is a request. An ended reply is no verdict.
+        // Not reached: the text is a request. An ended reply decides nothing.
         Err(_) => Reply::accepted(),
     }
 }

@@ -15,26 +15,26 @@ use crate::child::{self, Ended};
 use crate::limits::LATE_VERDICT;
 use crate::{Era, StartError};
 
-/// What a child makes of a question.
+/// A child's reaction to a request.
 enum Heard {
     Answer(Message),
-    /// It lives and says nothing, for as long as that is waited for.
+    /// The child runs, and has not answered in time.
     Silence,
-    /// It has ended before it was taken for a silent one.
+    /// The child has ended before its silence was taken for a legacy server's.
     Death(StartError),
-    /// It has ended after that.
+    /// The child has ended after that.
     LateDeath(StartError),
 }
 
 impl Shared {
-    /// Sees to the child until it need not be seen to any more.
+    /// Supervises the child until it is closed or found to be legacy, or fails before its era is known.
     pub(super) async fn supervise(self: Arc<Self>) {
         let mut phase = self.phase.subscribe();
         let closed = async move {
             // The sender outlives this future.
             let _ = phase.wait_for(|phase| matches!(phase, Phase::Closed)).await;
         };
-        // The children are told by their links, which this drops.
+        // Dropping their links tells the children.
         let mut current = None;
         tokio::select! {
             biased;
@@ -77,13 +77,13 @@ impl Shared {
         }
     }
 
-    /// Finds out which era the child is of, and remembers it.
+    /// Detects the child's era, and records it.
     async fn probe(&self, link: &Link, keeper: &mut JoinHandle<Ended>) -> Result<Era, StartError> {
         let era = match self.ask(probe::discover(link), keeper).await {
             Heard::Answer(answer) => probe::judge(&answer),
             Heard::Silence => Era::Legacy,
             Heard::Death(error @ StartError::Exited(_)) => self.probe_another(error).await?,
-            // A crash tells nothing of the next child.
+            // A crash shows nothing about the next child.
             Heard::Death(error) | Heard::LateDeath(error) => return Err(error),
         };
         self.plan.set_era(era);
@@ -93,8 +93,8 @@ impl Shared {
         Ok(era)
     }
 
-    /// The child has ended: because it always does, or because there are legacy servers that exit when they are asked
-    /// what they do not know. Another child that is asked as they expect makes the difference, if it agrees.
+    /// The child has ended, either because it always does, or because it is one of the legacy servers that exit on an
+    /// unknown method. Another child that gets `initialize` first tells which: a result means legacy.
     async fn probe_another(&self, error: StartError) -> Result<Era, StartError> {
         let (link, mut keeper) = child::connect(&self.plan, Overflow::Fail);
         let heard = self.ask(probe::initialize(&link), &mut keeper).await;
@@ -106,7 +106,7 @@ impl Shared {
         }
     }
 
-    /// Waits for a child's answer. One that says nothing is taken for a legacy one, as long as it does not turn out otherwise.
+    /// Waits for a child's answer. A silent child is taken for legacy until it turns out otherwise.
     async fn ask(&self, mut reply: Reply, keeper: &mut JoinHandle<Ended>) -> Heard {
         let mut response = pin!(probe::response(&mut reply));
         match timeout(self.plan.options.probe_timeout, response.as_mut()).await {
@@ -147,12 +147,12 @@ impl Shared {
     }
 }
 
-/// Why a child has ended, and how many answers it gave.
+/// Returns why a child has ended, and the number of its answers.
 fn explain(ended: Result<Ended, tokio::task::JoinError>) -> (StartError, u64) {
     match ended {
         Ok(Ended { how: Ok(exit), answers }) => (StartError::Exited(exit), answers),
         Ok(Ended { how: Err(error), answers }) => (error, answers),
-        // Its task was cancelled with the runtime.
+        // The task was cancelled with the runtime.
         Err(_) => (StartError::Closing, 0),
     }
 }
