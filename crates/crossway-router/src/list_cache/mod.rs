@@ -105,7 +105,7 @@ pub(crate) struct ListChange {
 pub(crate) struct Asker<'a> {
     request: &'a Message,
     context: &'a Context,
-    /// See [`Access::lasting`].
+    /// See [`Access::background_context`].
     lasting: Option<Context>,
 }
 

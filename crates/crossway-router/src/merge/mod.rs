@@ -9,12 +9,11 @@
 //! | `completion/complete` | the upstream of the prompt or resource in `ref` |
 //! | `subscriptions/listen` | none for changes of lists, which the caches report; the upstreams of the resources |
 //!
-//! URIs stay as they are. Where two upstreams have the same one, or templates that can fit the same one, the later upstream's is
-//! `crossway://upstream/` and the URI itself. So is one that a tool or a prompt links to, or embeds, if it would lead to another upstream
-//! than the one that has given it, or to none. What names and URIs force on messages: `params.name`, `params.uri` and `params.ref` of
-//! requests; `uri` of the resources in results of `tools/call` and `prompts/get`, in the contents that were read, and in
-//! `notifications/resources/updated`, all only where the URI is such a one. Nothing else is changed, and arguments and other results are not
-//! looked at.
+//! URIs stay unchanged, except where two upstreams have the same URI, or templates that can match the same URI: the later upstream's
+//! becomes `crossway://upstream/` plus the URI itself. So does a URI that a tool or prompt links to or embeds, if it would lead to
+//! another upstream than the one that gave it, or to none. Messages change only for names and such URIs: in `params.name`, `params.uri`
+//! and `params.ref` of requests, and in `uri` of the resources in results of `tools/call` and `prompts/get`, in contents that were
+//! read, and in `notifications/resources/updated`. Nothing else is changed, and arguments and other results are not looked at.
 //!
 //! A client gets the instructions of the upstreams that have listed an item for it, or for another client with the same rights, each
 //! under a heading with its upstream's name. Together they are at most
