@@ -52,7 +52,7 @@ impl Upstream for Ready {
 
 impl Connection for Ready {
     fn call(&self, call: Call) -> Reply {
-        let Ask::Message(request) = call.ask else { return Reply::accepted() };
+        let Ask::Message(request) = call.ask else { return Reply::silent() };
         let mut answer =
             if request.is_method("tools/call") { self.answer.clone() } else { self.list.clone() };
         if let Some(id) = request.id() {

@@ -23,7 +23,7 @@ impl Upstream for Schemed {
 
 impl Connection for Schemed {
     fn call(&self, call: Call) -> Reply {
-        let Ask::Message(message) = call.ask else { return Reply::accepted() };
+        let Ask::Message(message) = call.ask else { return Reply::silent() };
         let result = format!(r#"{{"tools":[{{"name":"t","inputSchema":{}}}]}}"#, self.0);
         Reply::once(Message::result_of(&message.id().unwrap(), result.as_bytes()).unwrap())
     }

@@ -19,6 +19,19 @@ pub type Closing = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// The connection ends when its last [`Link`] is dropped.
 pub trait Connection: Send + Sync + 'static {
     /// Takes a call. Never waits: what has to wait does so in the reply.
+    ///
+    /// What the reply has to be depends on what is [asked](crate::Ask):
+    ///
+    /// - **A request**: interim messages that belong to it, if there are any, then one response with its id, or a failure. Only the reply of a
+    ///   request that was cancelled may end without a response.
+    /// - **A notification or a response**: [`Reply::accepted`], or a failure if it can't be delivered.
+    /// - **[`Ask::Listen`](crate::Ask::Listen)**: messages that belong to no call, for as long as the connection lasts. The end of this reply
+    ///   says that the connection has ended, and clients are told so: a connection that has nothing to say gives [`Reply::silent`].
+    ///
+    /// Cancellations come in two ways, and an implementation that works for long has to heed both. The reply is dropped when nobody
+    /// waits for it any more: a modern client has closed its request, a session has ended, or a layer has given up. A legacy client
+    /// sends `notifications/cancelled` instead, which comes as a call of its own, with the [origin](crate::Context::origin) of the
+    /// request's call; its transport's server keeps the reply until that ends. [`Mux`](crate::Mux) does both.
     fn call(&self, call: Call) -> Reply;
 
     /// Ends the session: calls in flight fail, a child process is ended, an HTTP session is deleted. The future is

@@ -379,7 +379,7 @@ impl Connection for Inspecting {
         let params = call.context.extensions.get::<ParamHeaders>().expect("always there").0.clone();
         let params: Vec<_> =
             params.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect();
-        let Ask::Message(message) = call.ask else { return Reply::accepted() };
+        let Ask::Message(message) = call.ask else { return Reply::silent() };
         let result = serde_json::json!({ "params": params, "owner": call.context.extensions.get::<u8>() });
         Reply::once(Message::result_of(&message.id().unwrap(), result.to_string().as_bytes()).unwrap())
     }
