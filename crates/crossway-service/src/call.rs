@@ -57,6 +57,10 @@ pub struct Context {
     /// The revision that the client speaks, where it is known.
     pub revision: Option<Revision>,
     /// When the client stops waiting.
+    ///
+    /// Upstreams that speak Streamable HTTP or call REST APIs and webhooks end a call then, and so do `TimeoutLayer` of `crossway-layers` and
+    /// `Guard` of `crossway-router`. Nothing else heeds it: not stdio, HTTP+SSE, `ToLegacy` or `rmcp`. Put one of these two around such
+    /// an upstream.
     pub deadline: Option<Instant>,
     /// What layers and transports tell each other, by type.
     pub extensions: Extensions,
