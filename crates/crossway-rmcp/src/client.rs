@@ -10,7 +10,8 @@ use rmcp::RoleClient;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 
-use crate::convert::{ConvertError, from_message, refusal, to_message};
+use crate::ConvertError;
+use crate::convert::{from_message, refusal, to_message};
 
 /// A [`Link`] as the transport of an rmcp client: `().serve(ClientTransport::new(link))`.
 ///

@@ -13,7 +13,8 @@ use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::{RoleServer, ServerHandler, ServiceExt};
 
-use crate::convert::{ConvertError, from_message, refusal, to_message};
+use crate::ConvertError;
+use crate::convert::{from_message, refusal, to_message};
 use crate::limits::PIPE_MESSAGES;
 
 /// An rmcp handler as an upstream: each session is served by a handler of its own, and so is each stateless request

@@ -2,7 +2,9 @@
 
 #[cfg(feature = "client")]
 mod client;
+#[cfg(any(feature = "client", feature = "server"))]
 mod convert;
+mod error;
 #[cfg(feature = "server")]
 mod handler;
 #[cfg(feature = "server")]
@@ -10,6 +12,6 @@ mod limits;
 
 #[cfg(feature = "client")]
 pub use client::ClientTransport;
-pub use convert::ConvertError;
+pub use error::ConvertError;
 #[cfg(feature = "server")]
 pub use handler::HandlerUpstream;
