@@ -20,20 +20,28 @@ async fn main() -> anyhow::Result<()> {
     }
     let upstream =
         StdioUpstream::new(Command::new(std::env::current_exe()?).arg("child"), Options::default());
+    let endpoint = StreamableHttp::new(upstream.clone(), Config::default());
     let app = Router::new()
         .route("/", get(|| async { "an application of your own" }))
-        .route_service("/tools/mcp", StreamableHttp::new(upstream.clone(), Config::default()));
+        .route_service("/tools/mcp", endpoint.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/tools/mcp", listener.local_addr()?);
-    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    // Axum waits for the streams that are open, and some of them end only when they are told to.
+    let drained = async move {
+        let _ = stopped.await;
+        endpoint.drain();
+    };
+    let server = tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(drained).into_future());
 
     let link = StreamableHttpUpstream::new(&url, ClientOptions::default())?.connect(Scope::Session);
     let client = ().serve(crossway::rmcp::ClientTransport::new(link)).await?;
     let tools = client.list_all_tools().await?;
     println!("{url} has the tools {:?}", tools.iter().map(|tool| &*tool.name).collect::<Vec<_>>());
 
+    let _ = stop.send(());
+    server.await??;
     client.cancel().await?;
-    server.abort();
     upstream.close().await;
     Ok(())
 }
