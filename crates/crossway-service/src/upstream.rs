@@ -47,6 +47,11 @@ impl<U: Upstream + ?Sized> Upstream for Box<U> {
 }
 
 /// An upstream with a `tower` layer around each of its connections.
+///
+/// The future of a layer's service is over when the [`Reply`] is there, and that is at once: what a call waits for is in the reply. So a
+/// layer that was written for services whose future is the whole call may compile and have no effect. Tower's `ConcurrencyLimit`
+/// limits nothing: it gives its permit back before the server has answered. Use the layers of `crossway-layers`, which hold on to the
+/// reply, or write a layer that wraps the reply.
 #[derive(Debug, Clone)]
 pub struct Layered<U, L> {
     upstream: U,
