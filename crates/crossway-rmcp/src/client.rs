@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_proto::Message;
-use crossway_service::{CallError, Limits, Link, Pump, Reason};
+use crossway_service::{CallError, Extensions, Limits, Link, Pump, Reason};
 use rmcp::RoleClient;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -25,7 +25,14 @@ impl ClientTransport {
     /// A transport over `link`.
     #[must_use]
     pub fn new(link: Link) -> Self {
-        Self { pump: Arc::new(Mutex::new(Pump::new(link, Limits::default()))) }
+        Self::with_extensions(link, Extensions::new())
+    }
+
+    /// A transport whose client layers and transports are to know something of, such as who it is, from its first call on.
+    #[must_use]
+    pub fn with_extensions(link: Link, extensions: impl Into<Extensions>) -> Self {
+        let pump = Pump::with_extensions(link, Limits::default(), extensions);
+        Self { pump: Arc::new(Mutex::new(pump)) }
     }
 
     fn pump(&self) -> MutexGuard<'_, Pump> {

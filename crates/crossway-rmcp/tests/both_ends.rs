@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use crossway_proto::{Limits, Message};
 use crossway_rmcp::{ClientTransport, HandlerUpstream};
-use crossway_service::{Ask, Call, Connection, Context, Link, Reply, Scope, Upstream};
+use crossway_service::{Ask, Call, Connection, Context, Extensions, Link, Reply, Scope, Upstream};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities, ServerConfig,
 };
@@ -51,6 +51,17 @@ async fn ask(link: &Link, text: &str) -> String {
     let mut reply = link.call(Call::message(message, context));
     let answer = reply.next().await.unwrap().unwrap();
     String::from_utf8(answer.to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_handler_hears_what_is_known_of_the_client_of_a_transport() {
+    let mut known = Extensions::new();
+    known.insert("alice");
+    let link = HandlerUpstream::new(|| Echo).connect(Scope::Session);
+    let client = ().serve(ClientTransport::with_extensions(link, known)).await.unwrap();
+    let result = client.call_tool(CallToolRequestParams::new("hello")).await.unwrap();
+    assert!(serde_json::to_string(&result).unwrap().contains("hello alice"));
+    client.cancel().await.unwrap();
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ mod serving;
 
 use std::io;
 
-use crossway_service::Link;
+use crossway_service::{Extensions, Link, Pump};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::ServeOptions;
@@ -44,7 +44,32 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let mut serving = Serving::new(reader, writer, link.clone(), options);
+    serve_with_extensions(reader, writer, link, options, Extensions::new()).await
+}
+
+/// Serves one client of whom layers and transports are to know something, such as who it is, from its first call on. Otherwise as
+/// [`serve`].
+///
+/// # Cancel safety
+///
+/// As [`serve`].
+///
+/// # Errors
+///
+/// As [`serve`].
+pub async fn serve_with_extensions<R, W>(
+    reader: R,
+    writer: W,
+    link: Link,
+    options: ServeOptions,
+    extensions: impl Into<Extensions>,
+) -> io::Result<Served>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let pump = Pump::with_extensions(link.clone(), options.service, extensions);
+    let mut serving = Serving::new(reader, writer, pump, options);
     let served = serving.run().await;
     drop(serving);
     let _ = tokio::time::timeout(crossway_service::Limits::CLOSE, link.close()).await;
@@ -54,7 +79,8 @@ where
     }
 }
 
-/// Serves one client on this process's own stdin and stdout, as [`OwnStdio`] does from the first.
+/// Serves one client on this process's own stdin and stdout, as [`OwnStdio`] does from the first; its
+/// [`with_extensions`](OwnStdio::with_extensions) says who the client is.
 ///
 /// # Errors
 ///

@@ -4,10 +4,10 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 
-use crossway_service::Link;
+use crossway_service::{Extensions, Link};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, BufWriter};
 
-use super::{Served, serve};
+use super::{Served, serve_with_extensions};
 use crate::ServeOptions;
 use crate::limits::READ_AHEAD_BYTES;
 
@@ -21,6 +21,7 @@ pub struct OwnStdio {
     /// What the client has said so far.
     ahead: Vec<u8>,
     has_left: bool,
+    extensions: Extensions,
 }
 
 impl OwnStdio {
@@ -31,7 +32,20 @@ impl OwnStdio {
     /// Outside of a tokio runtime with I/O and time.
     #[must_use]
     pub fn open() -> Self {
-        Self { input: input(), output: output(), ahead: Vec::new(), has_left: false }
+        Self {
+            input: input(),
+            output: output(),
+            ahead: Vec::new(),
+            has_left: false,
+            extensions: Extensions::new(),
+        }
+    }
+
+    /// What layers and transports are to know of the client, such as who it is, from its first call on.
+    #[must_use]
+    pub fn with_extensions(mut self, extensions: impl Into<Extensions>) -> Self {
+        self.extensions = extensions.into();
+        self
     }
 
     /// Reads ahead, up to 1 MiB, and is ready when the client has closed its side. What was read is kept for [`serve`](Self::serve).
@@ -65,12 +79,13 @@ impl OwnStdio {
     ///
     /// As [`serve`](crate::serve).
     pub async fn serve(self, link: Link, options: ServeOptions) -> io::Result<Served> {
-        let Self { input, output, ahead, has_left } = self;
-        if ahead.is_empty() && !has_left {
-            return serve(input, output, link, options).await;
-        }
-        let rest: Input = if has_left { Box::pin(tokio::io::empty()) } else { input };
-        serve(io::Cursor::new(ahead).chain(rest), output, link, options).await
+        let Self { input, output, ahead, has_left, extensions } = self;
+        let input: Input = match (ahead.is_empty(), has_left) {
+            (true, false) => input,
+            (_, true) => Box::pin(io::Cursor::new(ahead)),
+            (false, false) => Box::pin(io::Cursor::new(ahead).chain(input)),
+        };
+        serve_with_extensions(input, output, link, options, extensions).await
     }
 }
 

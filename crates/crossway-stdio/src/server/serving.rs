@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use crossway_proto::line::LineDecoder;
 use crossway_proto::{ErrorCode, ErrorObject, Incoming, Limits, Message, ParseError, RequestId, Revision};
-use crossway_service::{Link, Pump};
+use crossway_service::Pump;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -46,13 +46,13 @@ enum State {
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
-    pub(super) fn new(reader: R, writer: W, link: Link, options: ServeOptions) -> Self {
+    pub(super) fn new(reader: R, writer: W, pump: Pump, options: ServeOptions) -> Self {
         Self {
             reader,
             writer,
             limits: options.messages,
             lines: LineDecoder::new(options.messages.message_bytes),
-            pump: Pump::new(link, options.service),
+            pump,
             batches: Batches::default(),
             listening: Vec::new(),
             out: Queue::default(),

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crossway_proto::Limits;
-use crossway_service::{Scope, Upstream};
-use crossway_stdio::{ServeOptions, Served, serve};
+use crossway_proto::{Limits, Message};
+use crossway_service::{Call, Connection, Extensions, Link, Reply, Scope, Upstream};
+use crossway_stdio::{ServeOptions, Served, serve, serve_with_extensions};
 use crossway_testkit::corpus::{NOT_MESSAGES, ODD_REQUESTS};
 use crossway_testkit::{Scripted, Server};
 use serde_json::{Value, json};
@@ -67,6 +67,37 @@ async fn bench() -> Bench {
 }
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
+
+/// Answers each request with who makes it.
+struct WhoCalls;
+
+impl Connection for WhoCalls {
+    fn call(&self, call: Call) -> Reply {
+        let Some(id) = call.request().and_then(Message::id) else { return Reply::silent() };
+        let who = json!(call.context.extensions.get::<&str>()).to_string();
+        Reply::once(Message::result_of(&id, who.as_bytes()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn calls_of_a_client_have_what_is_known_of_it() {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let (read, write) = tokio::io::split(theirs);
+    let mut known = Extensions::new();
+    known.insert("alice");
+    let served = serve_with_extensions(read, write, Link::new(WhoCalls), ServeOptions::default(), known);
+    let client = async {
+        let (read, mut write) = tokio::io::split(ours);
+        write.write_all(format!("{PING}\n").as_bytes()).await.unwrap();
+        let mut line = String::new();
+        BufReader::new(read).read_line(&mut line).await.unwrap();
+        line
+    };
+    tokio::select! {
+        _ = served => panic!("the client is still there"),
+        line = client => assert_eq!(line, "{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"result\":\"alice\"}\n"),
+    }
+}
 
 #[tokio::test]
 async fn messages_pass_both_ways_unchanged() {
