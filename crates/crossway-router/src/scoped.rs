@@ -42,6 +42,10 @@ use crate::limits::{FULL_RETRY, POOL_SWEEP, SCOPED_AGE, SCOPED_IDLE, SCOPED_INST
 ///   clients subscribe again.
 ///
 /// Clones share the instances.
+///
+/// # Panics
+///
+/// Calls panic outside of a tokio runtime with time.
 #[derive(Clone)]
 pub struct Scoped(Arc<Shared>);
 

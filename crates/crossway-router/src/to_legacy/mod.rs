@@ -136,6 +136,10 @@ impl ToLegacyOptions {
 ///
 /// Each request goes to a session of a pool, translated by [`crossway_era::to_legacy`]. `name` tells upstreams apart in
 /// the state that clients bring back, and in logs.
+///
+/// # Panics
+///
+/// Calls, and replies that are polled or dropped, panic outside of a tokio runtime with time.
 #[derive(Clone)]
 pub struct ToLegacy(Arc<Pool>);
 

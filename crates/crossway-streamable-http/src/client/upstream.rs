@@ -27,6 +27,12 @@ use super::{ConfigError, Era, Limits, Options, headers, limits, post};
 /// An MCP server at a URL, spoken to over Streamable HTTP.
 ///
 /// Clones share its connections.
+///
+/// A reply that is dropped outside of a tokio runtime tells the server nothing: its call is cancelled within a runtime only.
+///
+/// # Panics
+///
+/// Replies panic when they are polled outside of a tokio runtime with I/O and time.
 #[derive(Clone)]
 pub struct StreamableHttpUpstream(Arc<Shared>);
 
