@@ -1,6 +1,7 @@
 //! Errors and warnings of a policy.
 
 use std::fmt;
+use std::ops::Deref;
 
 use crate::condition::BadCondition;
 use crate::pattern::BadPattern;
@@ -220,9 +221,40 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The findings so far. A path is formatted only when something is found: most rules are fine.
-#[derive(Default)]
-pub(crate) struct Findings(pub(crate) Vec<Finding>);
+/// All findings of a policy that can't be used: at least one of them is an error. Its text is a finding a line.
+// A path is formatted only when something is found: most rules are fine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findings(pub(crate) Vec<Finding>);
+
+impl std::error::Error for Findings {}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, finding) in self.0.iter().enumerate() {
+            let end = if index > 0 { "\n" } else { "" };
+            let warning = if finding.severity == Severity::Warning { "warning: " } else { "" };
+            write!(f, "{end}{warning}{finding}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Findings {
+    type Target = [Finding];
+
+    fn deref(&self) -> &[Finding] {
+        &self.0
+    }
+}
+
+impl IntoIterator for Findings {
+    type Item = Finding;
+    type IntoIter = std::vec::IntoIter<Finding>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
 
 impl Findings {
     pub(crate) fn error(&mut self, path: impl fmt::Display, what: Problem) {
@@ -265,6 +297,17 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_findings_are_one_error() {
+        let mut findings = Findings::default();
+        findings.error("grants[0]", Problem::Nothing);
+        findings.warning("tenants.acme", Problem::NoGrants);
+        let error: Box<dyn std::error::Error + Send + Sync> = findings.clone().into();
+        let lines = "grants[0]: it names no tools, prompts or resources\nwarning: tenants.acme: nothing is granted to it";
+        assert_eq!(error.to_string(), lines);
+        assert_eq!((findings.len(), findings[1].severity), (2, Severity::Warning));
+    }
 
     #[test]
     fn the_nearest_name_is_told_if_it_is_near() {

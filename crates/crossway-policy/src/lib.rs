@@ -32,7 +32,7 @@ pub use credentials::{Credential, CredentialMissing, Credentials, MissingReason,
 pub use denied::{Denied, DenyReason};
 pub use explain::{ExplainedCredential, ExplainedQuota, ExplainedRule, Explanation};
 pub use file_name::file_name;
-pub use finding::{Finding, Problem, Severity};
+pub use finding::{Finding, Findings, Problem, Severity};
 pub use item::{Hints, Item, Kind};
 pub use names::{InvalidTenantName, TenantName};
 pub use pattern::BadPattern;

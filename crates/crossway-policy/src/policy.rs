@@ -49,7 +49,7 @@ impl Policy {
     /// # Errors
     ///
     /// All findings, if at least one is an error. Otherwise the warnings are in [`findings`](Self::findings).
-    pub fn compile(config: &PolicyConfig, upstreams: &[UpstreamFacts]) -> Result<Self, Vec<Finding>> {
+    pub fn compile(config: &PolicyConfig, upstreams: &[UpstreamFacts]) -> Result<Self, Findings> {
         Self::compile_after(config, upstreams, None)
     }
 
@@ -63,7 +63,7 @@ impl Policy {
         config: &PolicyConfig,
         upstreams: &[UpstreamFacts],
         before: Option<&Self>,
-    ) -> Result<Self, Vec<Finding>> {
+    ) -> Result<Self, Findings> {
         let mut findings = Findings::default();
         let upstreams = Upstreams::new(upstreams, &mut findings);
         let tenants = Tenants::compile(config, &mut findings);
@@ -73,7 +73,7 @@ impl Policy {
         let credentials = CredentialRules::compile(config, &upstreams, &tenants, &mut findings);
         let quotas = QuotaRules::compile(config, &upstreams, &tenants, &mut findings);
         if findings.has_errors() {
-            return Err(findings.0);
+            return Err(findings);
         }
         check(config, &rules, &upstreams, &mut findings);
         let mut compiled = Compiled {

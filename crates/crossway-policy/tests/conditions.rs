@@ -12,7 +12,7 @@ fn compile(grants: Value) -> Result<Policy, Problem> {
     let config = json!({ "tenants": { "acme": { "everyone": true } }, "grants": grants });
     let config: PolicyConfig = serde_json::from_value(config).unwrap();
     let upstream = UpstreamFacts { name: "github".to_owned(), trusted: false };
-    Policy::compile(&config, &[upstream]).map_err(|mut findings| findings.remove(0).what)
+    Policy::compile(&config, &[upstream]).map_err(|findings| findings[0].what.clone())
 }
 
 fn alice() -> Principal {

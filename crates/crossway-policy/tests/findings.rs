@@ -12,7 +12,7 @@ fn found(config: Value) -> Vec<String> {
     let upstreams = [upstream("github", false), upstream("wiki", true)];
     let findings = match Policy::compile(&config, &upstreams) {
         Ok(policy) => policy.findings().to_vec(),
-        Err(findings) => findings,
+        Err(findings) => findings.to_vec(),
     };
     let mark = |severity| if severity == Severity::Error { "!" } else { "" };
     findings.iter().map(|finding| format!("{}{finding}", mark(finding.severity))).collect()

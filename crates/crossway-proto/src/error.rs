@@ -89,7 +89,8 @@ impl ErrorCode {
 }
 
 /// A JSON-RPC error as it stands in a response.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct ErrorObject {
     /// The code.
     pub code: ErrorCode,

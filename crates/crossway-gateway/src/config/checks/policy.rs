@@ -45,7 +45,7 @@ pub(super) fn check(
             let found = policy.findings().to_vec();
             (Some(policy), found)
         }
-        Err(found) => (None, found),
+        Err(found) => (None, found.to_vec()),
     };
     for finding in found {
         let path = parse_path(root, &finding.path);
