@@ -106,8 +106,7 @@ impl Message {
 
 /// The members of a result that is being written, in their order: [`Message::result_with`].
 ///
-/// Values are JSON text, and must be valid: nobody reads them. `protocolVersion` can't be among them, for that would have to be
-/// read.
+/// Values are JSON text, and must be valid: nobody reads them.
 #[derive(Debug)]
 pub struct ResultMembers {
     text: BytesMut,
@@ -125,13 +124,18 @@ impl ResultMembers {
 
     /// Adds a member whose value `write` appends.
     pub fn write(&mut self, name: &str, write: impl FnOnce(&mut BytesMut)) {
-        debug_assert!(!["_meta", "protocolVersion"].contains(&name));
-        self.append(name, write);
+        let value = self.append(name, write);
+        let Envelope { meta, version, .. } = &mut self.envelope;
+        match name {
+            "_meta" => *meta = value,
+            "protocolVersion" => *version = value,
+            _ => {}
+        }
     }
 
-    /// Adds `_meta`, an object that has no subscription id: readers would not see that.
+    /// Adds `_meta`, an object that has no subscription id: [`subscription_id`](Message::subscription_id) would not see that.
     pub fn put_meta(&mut self, object: &[u8]) {
-        self.envelope.meta = self.append("_meta", |text| text.put_slice(object));
+        self.put("_meta", object);
     }
 
     fn append(&mut self, name: &str, write: impl FnOnce(&mut BytesMut)) -> Span {
@@ -271,6 +275,12 @@ mod tests {
         assert_eq!(made.member(Part::Meta, "k"), Some(&br#"{"n":1}"#[..]));
         made.set_id(&RequestId::from("longer"));
         assert_eq!(made.member(Part::Meta, "k"), Some(&br#"{"n":1}"#[..]));
+        let put = Message::result_with(&RequestId::from(7), 0, |result| {
+            result.put("protocolVersion", b"\"2025-11-25\"");
+            result.put("_meta", br#"{"k":1}"#);
+        });
+        assert_eq!(put.initialize_version().as_deref(), Some("2025-11-25"));
+        assert_eq!(put.meta(), Some(&br#"{"k":1}"#[..]));
         made.edit(Part::Result, &["_meta", "ttlMs"], &[]).unwrap();
         assert_eq!(made.to_bytes(), r#"{"jsonrpc":"2.0","id":"longer","result":{"tools":[]}}"#);
     }

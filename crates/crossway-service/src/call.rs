@@ -49,6 +49,10 @@ pub enum Ask {
 }
 
 /// Who asks, and how. Never sent upstream as it is.
+///
+/// The default is one and the same client wherever it is made: its `origin` is 0. That is right for a program with one client on a connection.
+/// Where several share a connection and choose their ids by themselves, each needs an [`Origin::unique`] of its own, or a
+/// cancellation of one may reach a call of another.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Context {

@@ -25,7 +25,7 @@ use serde::Serialize;
 #[non_exhaustive]
 pub enum BadCondition {
     /// The program is built without the feature `cel`.
-    #[error("can't be used: this program is built without conditions")]
+    #[error("can't be used: this program is built without the feature `cel` of crossway-policy")]
     NotBuilt,
     /// The condition is longer than a condition may be.
     #[error("has more than {limit} bytes")]
