@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bytes::Bytes;
 use crossway_proto::line::{LineDecoder, LineTooLong};
 use crossway_proto::{CallKey, ErrorCode, ErrorObject, Incoming, Limits, Message, RequestId};
-use crossway_service::{CallError, Mux, Outlet, Reason};
+use crossway_service::{CallError, ErrorText, Mux, Outlet, Reason};
 
 use super::Plan;
 use super::peek::{self, Head};
@@ -202,5 +202,5 @@ impl<'a, O: Outlet> Intake<'a, O> {
 }
 
 fn lost(why: &str) -> CallError {
-    CallError::unknown(Reason::InvalidAnswer(why.to_owned().into()))
+    CallError::unknown(Reason::InvalidAnswer(ErrorText::public(why.to_owned())))
 }

@@ -39,7 +39,7 @@ pub(super) async fn read(
     if matches!(head.status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
         body.let_go();
         let what = format!("HTTP status {} without an answer", head.status.as_u16());
-        return Err(invalid(what));
+        return Err(invalid(ErrorText::public(what)));
     }
     if let Some(coding) = coding(&head.headers) {
         body.let_go();
@@ -51,7 +51,7 @@ pub(super) async fn read(
             let decoder = SseDecoder::new(session.shared.limits.message.message_bytes);
             Ok(Answer::Stream(Box::new(Events::new(Arc::clone(session), body, decoder))))
         }
-        BodyKind::Unsaid => Err(invalid("it has no content type".to_owned())),
+        BodyKind::Unsaid => Err(invalid("it has no content type")),
         _ => Err(invalid(format!(
             "its content type is {}, neither application/json nor text/event-stream",
             printable(head.headers.get(header::CONTENT_TYPE))
@@ -68,12 +68,12 @@ async fn whole(session: &Arc<Session>, id: &RequestId, mut body: ResponseBody) -
             Ok(answer) => Ok(Answer::Final(answer)),
             Err(_) => {
                 session.shared.stray("an answer to another request");
-                Err(invalid("it answers another request".to_owned()))
+                Err(invalid("it answers another request"))
             }
         },
         Ok(Incoming::Batch(messages)) if session.allows_batches() => Ok(Answer::Batch(messages)),
-        Ok(Incoming::Batch(_)) => Err(invalid("it is a batch, which its revision does not allow".to_owned())),
-        Err(error) => Err(invalid(error.to_string())),
+        Ok(Incoming::Batch(_)) => Err(invalid("it is a batch, which its revision does not allow")),
+        Err(error) => Err(invalid(ErrorText::public(error.to_string()))),
     }
 }
 
@@ -189,7 +189,7 @@ pub(super) fn broken(error: BodyError) -> CallError {
     })
 }
 
-pub(super) fn invalid(what: String) -> CallError {
+pub(super) fn invalid(what: impl Into<ErrorText>) -> CallError {
     CallError::unknown(Reason::InvalidAnswer(what.into()))
 }
 

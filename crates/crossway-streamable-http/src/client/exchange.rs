@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crossway_proto::{Kind, Message, RequestId};
-use crossway_service::{CallError, Reason};
+use crossway_service::{CallError, ErrorText, Reason};
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep};
 
@@ -108,7 +108,7 @@ impl Exchange {
                         }
                     }
                     None => {
-                        let error = answer::invalid("the batch has no answer to the request".to_owned());
+                        let error = answer::invalid("the batch has no answer to the request");
                         return Poll::Ready(Err(End::Failed(error)));
                     }
                 },
@@ -120,7 +120,9 @@ impl Exchange {
                     }
                     Event::Endpoint => self.ticket.session.shared.stray("an endpoint event"),
                     Event::TooLarge(error) => {
-                        return Poll::Ready(Err(End::Failed(answer::invalid(error.to_string()))));
+                        return Poll::Ready(Err(End::Failed(answer::invalid(ErrorText::public(
+                            error.to_string(),
+                        )))));
                     }
                     Event::Ended(error) => {
                         if let Err(error) = self.take_up(error) {
@@ -186,8 +188,11 @@ impl Exchange {
         // "Resumable SSE streams via `Last-Event-ID` are not supported." (2026-07-28,
         // basic/transports/streamable-http)
         if self.kind.is_modern || events.last_event_id().is_none() {
-            let why = error.map(|error| format!("({error})")).unwrap_or_default();
-            return Err(open::unanswered(&why));
+            return Err(open::unanswered(match error {
+                None => ErrorText::public(""),
+                Some(error @ BodyError::Broken(_)) => format!("({error})").into(),
+                Some(error) => ErrorText::public(format!("({error})")),
+            }));
         }
         if events.was_good(limits::STREAM_LIVED) {
             self.retry.succeeded();

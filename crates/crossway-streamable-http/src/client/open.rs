@@ -7,7 +7,7 @@ use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::names::LAST_EVENT_ID;
 use crossway_proto::sse::SseDecoder;
 use crossway_proto::{ErrorCode, Kind, Message, RequestId};
-use crossway_service::{CallError, Reason, TraceContext};
+use crossway_service::{CallError, ErrorText, Reason, TraceContext};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::answer::{self, Answer};
@@ -108,7 +108,7 @@ pub(super) async fn ask_once(
     };
     let response = session.shared.http.send(outbound).await?;
     if matches!(manner, Manner::Initialize) && response.head.status.is_success() {
-        let id = session::session_id(&response.head.headers).map_err(|what| answer::invalid(what.into()))?;
+        let id = session::session_id(&response.head.headers).map_err(answer::invalid)?;
         if let Some(id) = id {
             session.assign(id);
         }
@@ -180,7 +180,8 @@ pub(super) async fn resume(
             session.lost(&badge);
             return Err(CallError::unknown(Reason::SessionEnded));
         }
-        return Err(unanswered(&format!("and is not resumed (HTTP status {})", status.as_u16())));
+        let status = format!("and is not resumed (HTTP status {})", status.as_u16());
+        return Err(unanswered(ErrorText::public(status)));
     }
 }
 
@@ -194,7 +195,8 @@ pub(super) fn is_transient(status: StatusCode) -> bool {
 }
 
 /// The failure of a call whose stream ended too early.
-pub(super) fn unanswered(more: &str) -> CallError {
-    let what = format!("the stream ended without the answer {more}");
-    CallError::unknown(Reason::Ended(what.trim_end().to_owned().into()))
+pub(super) fn unanswered(more: impl Into<ErrorText>) -> CallError {
+    let more = more.into();
+    let what = format!("the stream ended without the answer {more}").trim_end().to_owned();
+    CallError::unknown(Reason::Ended(if more.is_public() { ErrorText::public(what) } else { what.into() }))
 }

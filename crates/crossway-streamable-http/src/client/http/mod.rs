@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crossway_dial::Forward;
 use crossway_proto::{Message, Slices};
-use crossway_service::{CallError, Outcome, Reason};
+use crossway_service::{CallError, ErrorText, Outcome, Reason};
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
 use tokio::time::Instant;
 
@@ -102,7 +102,7 @@ impl HttpClient {
             target = Some(self.redirect(target.as_ref(), &response, &outbound.method)?);
             response.body.let_go();
         }
-        Err(invalid(format!("it redirects more than {} times", limits::REDIRECTS)))
+        Err(invalid(ErrorText::public(format!("it redirects more than {} times", limits::REDIRECTS))))
     }
 
     /// Where a redirect leads to.
@@ -119,7 +119,8 @@ impl HttpClient {
             response.head.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
         let target = location.and_then(|location| from.unwrap_or(&self.endpoint).resolve(location));
         let Some(target) = target else {
-            return Err(invalid(format!("it redirects (HTTP status {}) to nowhere", status.as_u16())));
+            let what = format!("it redirects (HTTP status {}) to nowhere", status.as_u16());
+            return Err(invalid(ErrorText::public(what)));
         };
         if !target.has_origin_of(&self.endpoint) {
             return Err(invalid(format!(
@@ -129,10 +130,10 @@ impl HttpClient {
         }
         let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
         if !keeps_method && *method != Method::GET {
-            return Err(invalid(format!(
+            return Err(invalid(ErrorText::public(format!(
                 "it redirects with HTTP status {}, which does not keep a {method}; use the URL that it redirects to",
                 status.as_u16()
-            )));
+            ))));
         }
         Ok(target)
     }
@@ -303,6 +304,6 @@ fn limits_for(purpose: Purpose, limits: &Limits) -> Option<std::time::Duration> 
     (purpose == Purpose::Call).then_some(limits.read_idle).flatten()
 }
 
-fn invalid(what: String) -> CallError {
+fn invalid(what: impl Into<ErrorText>) -> CallError {
     CallError::new(Reason::InvalidAnswer(what.into()), Outcome::Answered)
 }

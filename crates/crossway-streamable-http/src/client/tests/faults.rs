@@ -138,6 +138,23 @@ async fn an_answer_without_a_content_type_is_invalid() {
 }
 
 #[tokio::test]
+async fn callers_may_see_what_is_wrong_unless_it_quotes_the_server() {
+    const JSON: &str = "Content-Type: application/json\r\n";
+    for (head, body, is_public) in [
+        ("", result(1), true),
+        (JSON, result(7), true),
+        (JSON, "{".to_owned(), true),
+        ("Content-Type: text/html\r\n", "<html>".to_owned(), false),
+    ] {
+        let answer =
+            answered_by(async |exchange: Exchange| exchange.respond("200 OK", head, &body).await).await;
+        let error = answer.unwrap_err();
+        let Reason::InvalidAnswer(what) = error.reason() else { panic!("{error}") };
+        assert_eq!(what.is_public(), is_public, "{what}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_is_encoded_is_named_as_such() {
     for kind in ["application/json", "text/event-stream"] {
         let head = format!("Content-Type: {kind}\r\nContent-Encoding: gzip\r\n");
@@ -189,6 +206,7 @@ async fn a_stream_that_ends_without_the_answer_leaves_the_outcome_unknown() {
     });
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert!(error.to_string().contains("the stream ended without the answer"), "{error}");
+    assert!(matches!(error.reason(), Reason::Ended(what) if what.is_public()), "{error:?}");
 }
 
 #[tokio::test]
