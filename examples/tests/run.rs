@@ -38,6 +38,16 @@ fn axum_bridge_lists_the_tools_of_a_stdio_server() {
 }
 
 #[test]
+fn streamable_client_calls_a_server_of_either_era() {
+    let said = run(env!("CARGO_BIN_EXE_streamable_client"));
+    for era in ["the server is Legacy", "the server is Modern"] {
+        let (_, of_era) = said.split_once(era).unwrap();
+        assert!(of_era.contains(r#""name":"shout""#), "{said}");
+        assert!(of_era.contains("notifications/progress") && of_era.contains("HELLO"), "{said}");
+    }
+}
+
+#[test]
 fn rmcp_http_sse_calls_a_tool() {
     let said = run(env!("CARGO_BIN_EXE_rmcp_http_sse"));
     assert!(said.contains("HELLO"), "{said}");
