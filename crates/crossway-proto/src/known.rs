@@ -71,11 +71,13 @@ impl Message {
     /// put in. Few have, and who looks for these need not walk through the others.
     #[must_use]
     pub fn has_rare_members(&self) -> bool {
-        let (part, rare) = match self.is_response() {
-            true => (Part::Result, &RARE_IN_RESULTS[..]),
-            false => (Part::Params, &RARE_IN_PARAMS[..]),
-        };
-        self.envelope.has_rare || rare.iter().any(|name| self.put_member(part, name).is_some())
+        let puts = |part, rare: &[&str]| rare.iter().any(|name| self.put_member(part, name).is_some());
+        self.envelope.has_rare
+            || !self.edits.is_empty()
+                && match self.is_response() {
+                    true => puts(Part::Result, &RARE_IN_RESULTS),
+                    false => puts(Part::Params, &RARE_IN_PARAMS),
+                }
     }
 
     /// The token under which a request wants progress, or of which a progress notification tells.
@@ -144,10 +146,7 @@ impl Message {
     /// Writes `name` in the place of what the request is about (`params.name`, or `params.uri` for methods on
     /// resources). Without effect on a message that has none.
     pub fn set_name(&mut self, name: &str) {
-        let known = self.named();
-        if !self.current(known).is_empty() {
-            self.replace(known, Text::quoted(name));
-        }
+        self.replace(self.named(), |_| true, || Text::quoted(name));
     }
 
     /// Writes `token` in the place of the progress token. Without effect on a message that has none.
@@ -197,41 +196,56 @@ impl Message {
     }
 
     /// A member's value as it will be written; empty if it is absent.
+    #[inline]
     fn current(&self, known: Known) -> &[u8] {
-        let came = &self.text[known.span.range()];
-        if self.edits.is_empty() {
-            return came;
+        match self.edits.is_empty() {
+            true => &self.text[known.span.range()],
+            false => self.current_of_edited(known),
         }
+    }
+
+    // Apart from the short way, which is taken for most messages.
+    #[inline(never)]
+    fn current_of_edited(&self, known: Known) -> &[u8] {
         // No edit is within another one's stretch.
         match self.edits.iter().find(|edit| known.span.is_within(edit.span)) {
             Some(edit) if edit.span == known.span => &edit.with,
-            None if !known.span.is_absent() => came,
+            None if !known.span.is_absent() => &self.text[known.span.range()],
             // It was taken away or never came: it is there if it was put in.
             _ => self.put_member(known.part, known.name).unwrap_or_default(),
         }
     }
 
     /// A member of what was put into a part.
+    #[inline]
     pub(crate) fn put_member(&self, part: Part, name: &str) -> Option<&[u8]> {
+        if self.edits.is_empty() { None } else { self.put_member_of_edited(part, name) }
+    }
+
+    #[inline(never)]
+    fn put_member_of_edited(&self, part: Part, name: &str) -> Option<&[u8]> {
         let put = self.put_in(part);
+        if put.is_empty() {
+            return None;
+        }
         let member = scan::bare_members(put).into_iter().rfind(|member| is_named(put, member, name));
         member.map(|member| &put[member.value.range()])
     }
 
     fn splice(&mut self, known: Known, id: &RequestId) {
         // What is neither an id nor null stays: it names nothing that could be known by another name.
-        if is_id(self.current(known)) {
-            self.replace(known, Text::copied(id.as_json()));
-        }
+        self.replace(known, is_id, || Text::copied(id.as_json()));
     }
 
-    /// Writes a value in the place of a member's that is there.
-    fn replace(&mut self, known: Known, value: Text) {
-        if known.span.is_absent() || self.is_gone(known.span) {
+    /// Writes a value in the place of a member's, if the member is there and `may_go` allows it.
+    fn replace(&mut self, known: Known, may_go: fn(&[u8]) -> bool, value: impl FnOnce() -> Text) {
+        if !known.span.is_absent() && !self.is_gone(known.span) {
+            if may_go(&self.text[known.span.range()]) {
+                self.record(known.span, value());
+            }
+        } else if self.put_member(known.part, known.name).is_some_and(may_go) {
             // It was put in, and so there is an object that it was put into.
-            let _ = self.edit(known.part, &[], &[(known.name, &value)]);
-        } else {
-            self.record(known.span, value);
+            let _ = self.edit(known.part, &[], &[(known.name, &value())]);
         }
     }
 }
