@@ -157,6 +157,9 @@ impl Access for PolicyAccess {
             note.inspect(|note| {
                 note.went_to(upstream, Some(thing.name));
                 note.not_sent();
+                note.failed_because(
+                    "what its server lists is not known: the log, or the caller's credential, says why",
+                );
             });
             return false;
         }

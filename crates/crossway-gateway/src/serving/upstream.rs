@@ -7,7 +7,6 @@ use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
 use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
 use crossway_openapi::Attached;
-use crossway_policy::TenantName;
 use crossway_router::{
     Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, SharedBy, ToLegacyOptions, Unprefixed,
 };
@@ -72,7 +71,8 @@ impl Served {
             if let UpstreamPlan::Command(command) = &mut made.plan
                 && ruled.get().scopes.get(&made.name) != Some(&ScopeFile::Shared)
             {
-                command.tenant = context.extensions.get::<TenantName>().map(|tenant| tenant.as_str().into());
+                let actor = context.extensions.get::<Actor>();
+                command.tenant = actor.map(|actor| actor.rights().tenant().as_str().into());
             }
             Box::new(Instance::new(&made, to_legacy, &supplied, Arc::clone(&connect), &shown, ends.expect()))
         };

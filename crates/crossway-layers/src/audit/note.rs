@@ -82,7 +82,8 @@ impl AuditNote {
         self.noted().is_not_sent = true;
     }
 
-    /// Notes why the call is not sent, in words without a secret, an argument or a result.
+    /// Notes why the call is not sent, in words without a secret, an argument or a result. For a call that is answered: the error of one that is
+    /// not has words of its own.
     pub fn failed_because(&self, why: impl Into<Arc<str>>) {
         self.noted().why = Some(why.into());
     }

@@ -167,7 +167,7 @@ impl Record {
         line.put("code", self.end.code);
         line.put_word("sent", self.end.sent);
         if self.end.sent.is_some() {
-            line.put("why", noted.why.as_deref().or(self.why.as_deref()).map(short));
+            line.put("why", self.why.as_deref().or(noted.why.as_deref()).map(short));
         }
         line.put("milliseconds", Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
         line.put_word("trace", self.trace.as_ref().map(|trace| hex(trace.trace().to_be_bytes())));
