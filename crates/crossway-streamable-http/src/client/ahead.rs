@@ -1,8 +1,8 @@
-//! Opens a session's standing stream before its client listens, if the client can be asked.
+//! Opens a session's standing stream before its client listens, if the client accepts requests of the server.
 //!
-//! A client opens its stream and makes its first call at once, on two connections, of which either can come first. Its
-//! server asks on the stream what belongs to no call, and a question that finds no stream is lost with many servers. So
-//! the stream is opened as soon as the session is initialized, calls let it go first, and whoever listens takes it over.
+//! A client opens its stream and makes its first call at once, on two connections, of which either can arrive first. The
+//! server sends requests that belong to no call on the stream, and with many servers, a request without a stream is lost.
+//! So the stream is opened as soon as the session is initialized, calls wait for it, and the listener takes it over.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use super::limits;
 use super::listen::{self, Opened, Opening};
 use super::session::Session;
 
-/// How far the stream is.
+/// The state of opening the stream ahead.
 #[derive(Default)]
 pub(super) enum Ahead {
-    /// Nobody opens it ahead, or its listener has it.
+    /// The stream is not being opened ahead, or its listener has taken it over.
     #[default]
     None,
     Opening,
-    /// It took too long: whoever listens goes on with it.
+    /// Opening took too long: the listener continues it.
     Begun(Opening),
     Ready(Opened),
 }
 
-/// Whether the client of this `initialize` may be asked something: the capabilities of 2025-11-25, basic/lifecycle.
+/// Whether the client of this `initialize` accepts requests of the server, by its capabilities (2025-11-25, basic/lifecycle).
 pub(super) fn may_be_asked(initialize: &Message) -> bool {
     let params = initialize.params().and_then(|params| serde_json::from_slice::<Params>(params).ok());
     params.is_some_and(|Params { capabilities: declared }| {
@@ -48,7 +48,7 @@ struct Capabilities {
     sampling: Option<IgnoredAny>,
 }
 
-/// Opens the stream in a task. Without a runtime it is left to the listener.
+/// Opens the stream in a task. Without a runtime, this is left to the listener.
 pub(super) fn open(session: &Arc<Session>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     if !session.begin_ahead() {
@@ -64,11 +64,11 @@ pub(super) fn open(session: &Arc<Session>) {
         match opened {
             Ok(opened) => {
                 session.put_ahead(&badge, opened);
-                // Unread, it would hold up what the server sends there.
+                // Unread, the stream would hold up what the server sends on it.
                 sleep_until(until).await;
                 session.drop_ahead(&badge);
             }
-            // Some servers give no head before there is an event, and that may never come.
+            // Some servers send no head before the first event, which may never come.
             Err(_) => session.hand_ahead(&badge, opening),
         }
     });

@@ -7,12 +7,12 @@ use http::{HeaderValue, Uri};
 
 use super::ConfigError;
 
-/// The URL of an MCP endpoint, in the forms in which HTTP wants it.
+/// The URL of an MCP endpoint, in the forms that HTTP needs.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Endpoint {
-    /// As HTTP/2 and the connector take it. Without the default port.
+    /// The absolute form, for HTTP/2 and the connector. Without the default port.
     pub(super) absolute: Uri,
-    /// As HTTP/1.1 takes it: path and query.
+    /// Path and query, for HTTP/1.1.
     pub(super) path: Uri,
     /// `Host`: always the URL's own. Servers behind name-based routing, and those that guard against DNS rebinding,
     /// accept no other.
@@ -61,13 +61,13 @@ impl Endpoint {
         self.absolute.scheme() == Some(&Scheme::HTTPS)
     }
 
-    /// The host without brackets, as DNS and TLS know it.
+    /// The host without brackets, for DNS and TLS.
     pub(super) fn host_name(&self) -> &str {
         let host = self.absolute.host().unwrap_or_default();
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
-    /// Scheme, host and port: what errors may name. Paths and queries may hold secrets.
+    /// Scheme, host and port, which errors may show. Paths and queries may contain secrets.
     pub(super) fn origin(&self) -> Origin<'_> {
         Origin(self)
     }
@@ -78,7 +78,7 @@ impl Endpoint {
             && authority(&self.absolute) == authority(&other.absolute)
     }
 
-    /// Where a `Location` of this endpoint's points to. `None` if it is no HTTP URL.
+    /// Resolves a `Location` from this endpoint. Returns `None` if it is not an HTTP URL.
     pub(super) fn resolve(&self, location: &str) -> Option<Self> {
         let location = location.split('#').next().unwrap_or_default();
         let base = &self.absolute;

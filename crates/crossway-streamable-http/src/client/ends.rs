@@ -1,4 +1,4 @@
-//! Ends all sessions of an upstream, and waits for it.
+//! Ends all sessions of an upstream, and waits until the server was told.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::session::Session;
 use super::upstream::Shared;
 
-/// An upstream's links, and how much is being told of their ends.
+/// An upstream's links, and the number of messages about their ends in flight.
 #[derive(Default)]
 pub(super) struct Ends {
     links: Mutex<Links>,
@@ -22,37 +22,37 @@ struct Links {
 }
 
 impl Ends {
-    /// Takes up a link. Gives its key, and whether the upstream is closed.
+    /// Adds a link. Returns its key, and whether the upstream is closed.
     pub(super) fn enter(&self, session: &Weak<Session>) -> (usize, bool) {
         let mut links = self.links();
         (links.open.insert(Weak::clone(session)), links.is_closed)
     }
 
-    /// A link is gone.
+    /// Removes a link.
     pub(super) fn leave(&self, key: usize) {
         self.links().open.try_remove(key);
     }
 
-    /// Closes the upstream. Gives the links that there are.
+    /// Closes the upstream, and returns its links.
     pub(super) fn close(&self) -> Vec<Arc<Session>> {
         let mut links = self.links();
         links.is_closed = true;
         links.open.iter().filter_map(|(_, session)| session.upgrade()).collect()
     }
 
-    /// Ready when nothing is being told.
+    /// Waits until no messages about ends are in flight.
     pub(super) async fn told(&self) {
-        // The sender is ours, so the channel is open.
+        // `self` has the sender, so the channel is open.
         let _ = self.ending.subscribe().wait_for(|ending| *ending == 0).await;
     }
 
     fn links(&self) -> MutexGuard<'_, Links> {
-        // Each step leaves the table whole.
+        // Each step leaves the table intact.
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Something is being told.
+/// Counts messages about ends as in flight until dropped.
 pub(super) struct Ending(Arc<Shared>);
 
 impl Ending {

@@ -1,9 +1,9 @@
 //! Which eras an upstream speaks.
 
-/// Which revisions an upstream speaks, as far as that is known; see [`probe`](super::probe()).
+/// The revisions that an upstream speaks, as far as known; see [`probe`](super::probe()).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Era {
-    /// Not known: each message is passed on, and the upstream says whether it speaks its revision.
+    /// Not known: all messages are passed on, and the upstream decides whether it speaks their revision.
     #[default]
     Unknown,
     /// Revisions before 2026-07-28 only. Modern requests are refused at once, so that clients fall back to

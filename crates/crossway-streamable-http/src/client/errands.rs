@@ -12,7 +12,7 @@ use super::session::Badge;
 use super::upstream::Shared;
 use super::{headers, limits};
 
-/// Something to tell an upstream, whose answer does not matter.
+/// A message to an upstream whose answer does not matter.
 pub(super) enum Errand {
     /// `notifications/cancelled` for a call whose reply was dropped.
     Cancel(Badge, RequestId),
@@ -20,7 +20,7 @@ pub(super) enum Errand {
     Delete(Badge),
 }
 
-/// What is to be told, and how many tasks are telling.
+/// The queue of errands, and the number of tasks that run them.
 #[derive(Default)]
 pub(super) struct Errands(Mutex<State>);
 
@@ -38,8 +38,8 @@ impl Errands {
 }
 
 impl Shared {
-    /// Runs an errand in the background. Without a runtime, or when there are far too many of them, it is dropped:
-    /// the upstream finds out by itself.
+    /// Runs an errand in the background. Without a runtime, or when there are far too many errands, it is dropped:
+    /// the upstream will notice by itself.
     pub(super) fn run(self: &Arc<Self>, errand: Errand) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let mut state = self.errands.state();
@@ -48,7 +48,7 @@ impl Shared {
             return;
         }
         match errand {
-            // Work can be saved while a session's end has time.
+            // A cancellation saves work, while a session's end can wait.
             Errand::Cancel(..) => state.queue.push_front(errand),
             Errand::Delete(_) => state.queue.push_back(errand),
         }

@@ -24,14 +24,14 @@ pub(super) struct Events {
     pub(super) has_events: bool,
 }
 
-/// What an event stream gives.
+/// An item of an event stream.
 pub(super) enum Event {
     Message(Message),
-    /// The event that makes a stream one of HTTP+SSE (2024-11-05).
+    /// The `endpoint` event, which shows that a stream is HTTP+SSE (2024-11-05).
     Endpoint,
-    /// An event has more bytes than allowed, and is lost.
+    /// An event was too large, and is lost.
     TooLarge(sse::EventTooLarge),
-    /// The connection has ended, by an error or without one.
+    /// The connection has ended, with or without an error.
     Ended(Option<BodyError>),
 }
 
@@ -40,7 +40,7 @@ impl Events {
         Self { session, body, decoder, batch: VecDeque::new(), opened: Instant::now(), has_events: false }
     }
 
-    /// The next message. What is no message is counted and skipped.
+    /// Polls for the next message. Invalid ones are counted and skipped.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
             if let Some(message) = self.batch.pop_front() {
@@ -75,7 +75,7 @@ impl Events {
         }
     }
 
-    /// Waits for the answer to a request of our own; what comes before it is of no interest.
+    /// Waits for the answer to a request of this client, and ignores everything before it.
     pub(super) async fn answer_to(mut self, id: &RequestId) -> Option<Message> {
         loop {
             match std::future::poll_fn(|cx| self.poll_next(cx)).await {
@@ -91,23 +91,23 @@ impl Events {
         }
     }
 
-    /// Whether the stream was of use: its loss is not the next in a row of failures.
+    /// Whether the stream was useful, so that its end does not count as another failure in a row.
     pub(super) fn was_good(&self, lived: std::time::Duration) -> bool {
         self.has_events || self.opened.elapsed() >= lived
     }
 
-    /// The id of the last event, by which the stream can be taken up again.
+    /// The id of the last event, with which the stream can be resumed.
     pub(super) fn last_event_id(&self) -> Option<&[u8]> {
         self.decoder.last_event_id()
     }
 
-    /// What is left of a stream that has ended: where it was, and how long to wait.
+    /// Returns the decoder of a stream that has ended, which has the last event id and the time to wait.
     pub(super) fn into_decoder(mut self) -> SseDecoder {
         self.decoder.finish();
         self.decoder
     }
 
-    /// The answer has been read. What is here already is looked at; what comes later is not waited for.
+    /// Releases the stream after the answer. Counts messages that are there already, but does not wait for more.
     pub(super) fn let_go(mut self) {
         while let Ok(Some(event)) = self.decoder.next_event() {
             if event.event == sse::MESSAGE && !event.data.is_empty() {

@@ -22,7 +22,7 @@ use super::session::{Fate, Ticket};
 
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>;
 
-/// The reply to a request: one POST, its response read as it is polled for.
+/// The reply to a request: one POST, whose response is read as the reply is polled.
 ///
 /// Dropping it before its end drops the HTTP response, which cancels a modern request ("Closing the SSE response
 /// stream **MUST** be treated by the server as cancellation of that request", 2026-07-28,
@@ -33,7 +33,7 @@ pub(super) struct Exchange {
     stage: Stage,
     kind: Asked,
     retry: Retry,
-    /// How long the session's standing stream may still go first.
+    /// The rest of the time in which the request waits for the session's standing stream.
     held: Option<Pin<Box<Sleep>>>,
     deadline: Option<(Duration, Pin<Box<Sleep>>)>,
 }
@@ -48,15 +48,15 @@ enum Stage {
     Done,
 }
 
-/// What has to be known of the request when its answer comes.
+/// Facts about the request that are needed when its answer comes.
 struct Asked {
     is_modern: bool,
     is_initialize: bool,
-    /// The tools in the answer are to be looked at for parameters that are mirrored in headers.
+    /// Whether to search the tools in the answer for parameters that are mirrored in headers.
     lists_tools: bool,
 }
 
-/// What a poll ends with, short of an interim message.
+/// The end of a reply.
 enum End {
     Answer(Message),
     Failed(CallError),
@@ -142,8 +142,8 @@ impl Exchange {
         }
     }
 
-    /// Ready when the request may go out. A server's questions that belong to no stream come on the standing stream, so
-    /// that a call which might cause one must not overtake it.
+    /// Ready when the request may be sent. A server sends requests that belong to no call on the standing stream, so a call
+    /// that might cause one must not overtake it.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.ticket.is_held() {
             return Poll::Ready(());
@@ -160,7 +160,7 @@ impl Exchange {
         Poll::Ready(())
     }
 
-    /// Tells what a message of the response is: the answer, one that comes before it, or none of this call's.
+    /// Classifies a message of the response: the answer, one before it, or one that does not belong to this call.
     fn sort(&mut self, message: Message) -> Option<Result<Message, End>> {
         let shared = &self.ticket.session.shared;
         match message.kind() {
@@ -182,7 +182,7 @@ impl Exchange {
         }
     }
 
-    /// The stream has ended without the answer: takes it up again, where that can be done.
+    /// Resumes a stream that has ended without the answer, if possible.
     fn take_up(&mut self, error: Option<BodyError>) -> Result<(), CallError> {
         let Stage::Reading(events) = std::mem::replace(&mut self.stage, Stage::Done) else { return Ok(()) };
         // "Resumable SSE streams via `Last-Event-ID` are not supported." (2026-07-28,
@@ -202,7 +202,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// The answer is here: what follows from it, before the client has it.
+    /// Processes the answer before the client gets it.
     fn conclude(&mut self, answer: Message) -> Message {
         if let Stage::Reading(events) = std::mem::replace(&mut self.stage, Stage::Done) {
             events.let_go();
@@ -217,7 +217,7 @@ impl Exchange {
         answer
     }
 
-    /// Whether the upstream has to be told when nobody waits for the answer any more.
+    /// Whether the upstream has to be told that nobody waits for the answer any more.
     ///
     /// "The `initialize` request **MUST NOT** be cancelled by clients" (2025-11-25, basic/utilities/cancellation).
     fn needs_cancellation(&self) -> bool {
@@ -244,7 +244,7 @@ impl Stream for Exchange {
         }
         match this.ticket.fate(cx) {
             Fate::Open(_) => {}
-            // Who cancelled it has told the upstream.
+            // The canceller has told the upstream.
             Fate::Cancelled => {
                 this.stage = Stage::Done;
                 return Poll::Ready(None);

@@ -19,9 +19,9 @@ pub(super) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/even
 /// (2025-11-25, basic/transports; the same in 2026-07-28).
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
-/// What is the same in each POST to an endpoint.
+/// Returns the headers that all POSTs to an endpoint share.
 pub(super) fn base(endpoint: &Endpoint, options: &Options) -> HeaderMap {
-    // Room for the session's own, so that copies do not grow.
+    // With room for the session's headers, so that copies do not grow.
     let mut headers = HeaderMap::with_capacity(16);
     headers.insert(header::HOST, endpoint.host.clone());
     headers.insert(header::ACCEPT, BOTH);
@@ -48,22 +48,22 @@ pub(super) fn without_body(mut headers: HeaderMap, accept: Option<HeaderValue>) 
     headers
 }
 
-/// The revision that a modern message is made in; `None` for a legacy one.
+/// Returns the revision of a modern message; `None` for a legacy one.
 ///
-/// Its own `_meta` decides. Where that says nothing, what the client's side knows of it does.
+/// The message's own `_meta` decides, or, without a version there, the revision from the call's context.
 pub(super) fn modern_version(message: &Message, revision: Option<Revision>) -> Option<HeaderValue> {
     if let Some(version) = message.meta_version() {
         let value = HeaderValue::from_str(&version);
-        // A version that can't stand in a header is sent without, and refused by the upstream.
+        // A version that can't be sent in a header is left out, and the upstream refuses the message.
         return Some(value.unwrap_or_else(|_| HeaderValue::from_static("")));
     }
     let revision = revision.filter(|revision| revision.is_modern())?;
     Some(HeaderValue::from_static(revision.as_str()))
 }
 
-/// Adds what mirrors a modern message: its revision, its method and its name.
+/// Adds the headers that mirror a modern message: its revision, method and name.
 ///
-/// What can't stand in a header is left out: the upstream then refuses the message, and says why.
+/// Values that can't be sent in a header are left out: the upstream then refuses the message, and says why.
 pub(super) fn mirror(headers: &mut HeaderMap, message: &Message, version: &HeaderValue) {
     if !version.is_empty() {
         headers.insert(MCP_PROTOCOL_VERSION.clone(), version.clone());
@@ -82,7 +82,7 @@ pub(super) fn mirror(headers: &mut HeaderMap, message: &Message, version: &Heade
     }
 }
 
-/// Adds where a call stands in a trace, if that is known: what is between here and the server reads headers alone.
+/// Adds a call's trace context, if known: intermediaries on the way to the server only read headers.
 pub(super) fn trace(headers: &mut HeaderMap, trace: Option<&TraceContext>) {
     let Some(trace) = trace else { return };
     if let Ok(parent) = HeaderValue::from_bytes(&trace.to_traceparent()) {
@@ -99,12 +99,12 @@ struct Task {
     task_id: String,
 }
 
-/// Whether a body is a stream of events that can be read.
+/// Whether a body is a readable event stream.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     BodyKind::of(headers) == BodyKind::EventStream && content_encoding::coding(headers).is_none()
 }
 
-/// Whether a body is said to be JSON.
+/// Whether a body is declared as JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     BodyKind::of(headers) == BodyKind::Json
 }

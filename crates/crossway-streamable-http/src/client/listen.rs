@@ -23,8 +23,8 @@ use super::retry::Retry;
 use super::session::{Fate, Phase, Session, Ticket};
 use super::{headers, limits};
 
-/// One who reads the standing stream of a session. There is one stream for all of them, and it is the newest one's turn, since an older
-/// one may be of a client's stream that is broken and does not know it.
+/// A listener of a session's standing stream. All listeners share one stream, and the newest reads it, since an older one may belong to
+/// a client's stream that is broken without anybody knowing.
 pub(super) struct Listening {
     ticket: Ticket,
     number: u64,
@@ -34,17 +34,17 @@ pub(super) struct Listening {
 
 /// The standing stream: opened by GET once the session is initialized, and again whenever it ends.
 ///
-/// An upstream without one (405) is no failure: the replies then wait for the connection's end.
+/// An upstream without such a stream (405) is not an error: the replies then wait for the connection's end.
 pub(super) struct Standing {
     session: Arc<Session>,
     stage: Stage,
     retry: Retry,
-    /// Whether the upstream has ever given the stream in this session.
+    /// Whether the upstream has ever opened the stream in this session.
     was_open: bool,
 }
 
 enum Stage {
-    /// For `notifications/initialized` to be accepted, or for what is being opened ahead.
+    /// Waiting until `notifications/initialized` is accepted, or the stream was opened ahead.
     Waiting,
     Opening(Opening),
     Reading(Box<Events>),
@@ -53,13 +53,13 @@ enum Stage {
     Parked,
 }
 
-/// A GET that is being made.
+/// A GET in flight.
 pub(super) type Opening = Pin<Box<dyn Future<Output = Opened> + Send>>;
 
-/// What came of a GET.
+/// The result of a GET.
 pub(super) enum Opened {
     Stream(Box<Events>),
-    /// Not now; maybe later.
+    /// Failed for now, with the time that the server asks to wait.
     Failed(Box<SseDecoder>, Option<Duration>),
     /// The upstream has no such stream.
     None(StatusCode),
@@ -73,7 +73,7 @@ impl Listening {
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
-        // It is whole between two stages.
+        // The value is intact between two stages.
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,7 +88,7 @@ impl Standing {
         self.stage = Stage::Opening(Box::pin(open(session, decoder, self.was_open)));
     }
 
-    /// The next message; `None` when the session is lost.
+    /// Polls for the next message; `None` when the session is lost.
     fn poll_stage(&mut self, cx: &mut Context<'_>, phase: Phase) -> Poll<Option<Message>> {
         loop {
             match &mut self.stage {
@@ -121,7 +121,7 @@ impl Standing {
                     }
                     Event::Message(message) => return Poll::Ready(Some(message)),
                     Event::TooLarge(error) => self.session.shared.stray(&error.to_string()),
-                    // n8n answers a GET here with a stream of HTTP+SSE, which is none of this session's.
+                    // n8n answers a GET here with a stream of HTTP+SSE, which does not belong to this session.
                     Event::Endpoint => self.stage = Stage::Parked,
                     Event::Ended(_) => self.reopen(),
                 },
@@ -135,7 +135,7 @@ impl Standing {
         }
     }
 
-    /// Goes on with what came of a GET, unless the session is over.
+    /// Continues with the result of a GET; breaks if the session is lost.
     fn opened(&mut self, opened: Opened) -> ControlFlow<()> {
         match opened {
             Opened::Stream(events) => {
@@ -153,7 +153,7 @@ impl Standing {
         ControlFlow::Continue(())
     }
 
-    /// The stream has ended: it is opened again where it was.
+    /// Reopens a stream that has ended, from its last event on.
     fn reopen(&mut self) {
         if let Stage::Reading(events) = std::mem::replace(&mut self.stage, Stage::Parked) {
             if events.was_good(limits::STREAM_LIVED) {
@@ -163,14 +163,14 @@ impl Standing {
         }
     }
 
-    /// Waits before the next attempt. There is no last one: the client still listens, and attempts are rare.
+    /// Waits before the next attempt. Attempts never stop: the client still listens, and they are rare.
     fn pause(&mut self, decoder: Box<SseDecoder>, asked: Option<Duration>) {
         let asked = asked.or(decoder.retry().map(Duration::from_millis));
         let wait = self.retry.failed(asked);
         self.stage = Stage::Pausing(Box::pin(tokio::time::sleep(wait)), decoder);
     }
 
-    /// Where the stream was last.
+    /// The stream's last event id.
     fn last_event_id(&self) -> Option<&[u8]> {
         match &self.stage {
             Stage::Reading(events) => events.last_event_id(),
@@ -191,7 +191,7 @@ pub(super) async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, wa
     let Ok(mut response) = get(decoder.last_event_id()).await else {
         return Opened::Failed(decoder, None);
     };
-    // What is refused may be the id alone: servers forget where a stream was. It begins anew then.
+    // The server may have refused only the id, because it no longer knows it. The stream then starts over.
     if decoder.last_event_id().is_some() && may_be_of_the_id(response.head.status) {
         response.body.let_go();
         decoder.set_last_event_id(Vec::new());
@@ -211,8 +211,8 @@ pub(super) async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, wa
         return Opened::Failed(decoder, asked);
     }
     if status == StatusCode::NOT_FOUND && badge.session.is_some() {
-        // Frameworks answer 404 where no handler for GET is, some of them in JSON. It tells of the session's end if the stream was
-        // there before, or if the server says so in its own words.
+        // Frameworks answer 404 if there is no handler for GET, some of them in JSON. It only means the session's end if the stream
+        // was open before, or if the server says so with an error of its own.
         if was_open || answer::error_in(&session, &response.head.headers, response.body).await.is_some() {
             session.lost(&badge);
             return Opened::Lost;
@@ -227,7 +227,7 @@ pub(super) async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, wa
     Opened::None(status)
 }
 
-/// Whether a status may refuse the `Last-Event-ID` of a GET, and nothing else of it.
+/// Whether a status may mean that only the `Last-Event-ID` of a GET was refused.
 fn may_be_of_the_id(status: StatusCode) -> bool {
     let of_others = [
         StatusCode::UNAUTHORIZED,
@@ -245,11 +245,11 @@ impl Stream for Listening {
         if self.is_over {
             return Poll::Ready(None);
         }
-        // Its waker is woken as well when the turn is passed on.
+        // This registers the waker, which is also woken when the turn is passed on.
         let end = match self.ticket.fate(cx) {
             Fate::Open(Phase::Lost) => Some(Err(CallError::unknown(Reason::SessionEnded))),
             Fate::Open(phase) => {
-                // Asked under the lock: a newer one that has the turn by then has its waker in the stream.
+                // Checked under the lock: a newer listener with the turn has registered its waker in the stream by then.
                 let mut standing = self.standing();
                 if !self.ticket.session.has_turn(self.number) {
                     return Poll::Pending;
@@ -267,7 +267,7 @@ impl Stream for Listening {
 }
 
 impl Drop for Listening {
-    /// The next listener of the session goes on where this one stopped: with the stream itself, if there is one already.
+    /// Lets the session's next listener continue where this one stopped, with the stream itself if there is such a listener already.
     fn drop(&mut self) {
         let session = &self.ticket.session;
         if session.leave(self.number) {

@@ -18,13 +18,13 @@ use super::open::{self, Manner};
 use super::session::{Badge, Session};
 use super::upstream::Shared;
 
-/// Which parameters an upstream wants in headers, by tool.
+/// The parameters that an upstream wants in headers, by tool.
 ///
-/// Only tools that have any are kept. A call that came over HTTP brings its headers along, and needs none of this.
+/// Only tools with such parameters are kept. A call that came over HTTP brings its headers along, and does not need this.
 #[derive(Default)]
 pub(super) struct Mirrored(Mutex<HashMap<String, Arc<mirror::ParamHeaders>>>);
 
-/// As much of a tool list as matters here.
+/// The members of a tool list that matter here.
 #[derive(Deserialize)]
 struct Tools<'a> {
     #[serde(borrow)]
@@ -45,7 +45,7 @@ const ANNOTATION: &[u8] = b"x-mcp-header";
 impl Mirrored {
     /// Adds the `Mcp-Param-*` headers of a call.
     ///
-    /// An argument that no header can hold is left out: the upstream then refuses the call, and says why.
+    /// An argument that can't be sent in a header is left out: the upstream then refuses the call, and says why.
     pub(super) fn add_headers(&self, request: &Message, headers: &mut HeaderMap) {
         if !request.is_method("tools/call") {
             return;
@@ -53,14 +53,14 @@ impl Mirrored {
         let Some(known) = request.name().and_then(|name| self.tools().get(name.as_ref()).cloned()) else {
             return;
         };
-        // Those that are there twice are for the upstream to refuse.
+        // The upstream is to refuse duplicate arguments.
         let arguments = request.arguments().ok().flatten();
         if let Err(error) = known.add_headers(headers, arguments) {
             tracing::debug!(%error, "an argument can't be mirrored in a header");
         }
     }
 
-    /// Looks at an answer to `tools/list`, remembers what it says, and leaves out the tools that say it wrongly.
+    /// Learns from an answer to `tools/list`, and removes the tools with invalid annotations.
     ///
     /// "Clients using the Streamable HTTP transport **MUST** reject tool definitions where any `x-mcp-header` value
     /// violates these constraints. Rejection means the client **MUST** exclude the invalid tool from the result of
@@ -88,7 +88,7 @@ impl Mirrored {
         }
     }
 
-    /// Whether a tool may stay in its list.
+    /// Learns from a tool. Returns whether it may stay in the list.
     fn learn_tool(&self, tool: &RawValue, shared: &Shared) -> bool {
         let Ok(Tool { name, input_schema }) = serde_json::from_str::<Tool<'_>>(tool.get()) else {
             return true;
@@ -126,10 +126,10 @@ impl Mirrored {
     }
 }
 
-/// The text of a tool list with the `kept` ones of its `tools` alone. Everything else stays as it is.
+/// Returns the text of a tool list with only the `kept` ones of its `tools`. Everything else stays unchanged.
 fn without(whole: &Bytes, tools: &[&RawValue], kept: &[&RawValue], result: &[u8]) -> Option<Bytes> {
-    // Where a tool stands in the result; and where the result stands in the message, which is not the same buffer if
-    // the message's id was replaced.
+    // The position of a tool in the result, and of the result in the message, which is not the same buffer if the message's
+    // id was replaced.
     let offset = memmem::find(whole, result)?;
     let span = |tool: &RawValue| -> Range<usize> {
         let start = tool.get().as_ptr() as usize - result.as_ptr() as usize;
@@ -149,7 +149,7 @@ fn without(whole: &Bytes, tools: &[&RawValue], kept: &[&RawValue], result: &[u8]
     Some(text.freeze())
 }
 
-/// Asks for the tools again, in the name of a call that was refused for its headers. Whether that went well.
+/// Lists the tools again, on behalf of a call that was refused for its headers. Returns whether that succeeded.
 pub(super) async fn learn_anew(session: &Arc<Session>, call: &Message, manner: &Manner) -> bool {
     let Some(meta) = call.meta() else { return false };
     let mut cursor: Option<Box<RawValue>> = None;

@@ -1,18 +1,18 @@
 //! The client: connects to an MCP server at a URL as an upstream.
 //!
-//! [`StreamableHttpUpstream`] speaks Streamable HTTP with it: a session of its own for each
-//! [`Scope::Session`](crossway_service::Scope) link of a legacy client, and stateless requests for modern ones, on
-//! either scope. [`probe()`] finds out which of both a server takes.
+//! [`StreamableHttpUpstream`] speaks Streamable HTTP with it: each [`Scope::Session`](crossway_service::Scope) link of a
+//! legacy client has its own session, and modern clients make stateless requests, on either scope. [`probe()`] detects
+//! which of both a server accepts.
 //!
 //! # Ids
 //!
-//! Each request is an HTTP exchange of its own, so ids and progress tokens go out as they came. A legacy server tells
-//! the requests of a session apart by their ids: give each client a session link of its own.
+//! Each request is a separate HTTP exchange, so ids and progress tokens are sent unchanged. A legacy server tells the
+//! requests of a session apart by their ids: give each client its own session link.
 //!
 //! # Replies
 //!
-//! No task stands behind a reply: it drives its connection while it is polled. A reader that stalls holds up its own
-//! response by TCP, and nobody else's.
+//! A reply has no task: it drives its connection while it is polled. A reader that stalls holds up only its own response,
+//! by TCP.
 
 mod ahead;
 mod answer;

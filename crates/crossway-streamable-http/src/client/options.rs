@@ -8,7 +8,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::{Era, Limits};
 
-/// How an upstream is spoken to.
+/// Options of an upstream.
 ///
 /// ```
 /// use crossway_streamable_http::client::{Era, Options};
@@ -32,7 +32,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// When the name or the value can't stand in a header, or when the header is the transport's own to write.
+    /// When the name or the value is not valid in a header, or the transport writes the header itself.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
         let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
             return Err(ConfigError::HeaderName { name: name.to_owned() });
@@ -52,11 +52,11 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// When one of them is the transport's own to write.
+    /// When the transport writes one of them itself.
     pub fn headers(mut self, headers: HeaderMap) -> Result<Self, ConfigError> {
         let mut name = None;
         for (next, mut value) in headers {
-            // A name is given with the first of its values only.
+            // The iterator returns a name only with the first of its values.
             name = next.or(name);
             let Some(name) = name.clone() else { continue };
             if is_reserved(&name) {
@@ -68,7 +68,7 @@ impl Options {
         Ok(self)
     }
 
-    /// Says which revisions the upstream speaks.
+    /// Sets the revisions that the upstream speaks.
     #[must_use]
     pub fn era(mut self, era: Era) -> Self {
         self.era = era;
@@ -82,17 +82,17 @@ impl Options {
         self
     }
 
-    /// Sets how TLS is spoken, for example with roots or a client certificate of one's own. Without this, servers
-    /// are verified against the platform's roots.
+    /// Sets the TLS config, for example with custom roots or a client certificate. Without this, servers are verified
+    /// against the platform's roots.
     #[must_use]
     pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
         self.tls = Some(config);
         self
     }
 
-    /// Sets which outgoing proxy requests go through. Without this, none: the environment is not looked at.
+    /// Sets the outgoing proxies. Without this, there are none: the environment is not read.
     ///
-    /// The time for connecting is that for proxy, tunnel and TLS together.
+    /// The timeout for connecting covers proxy, tunnel and TLS together.
     #[must_use]
     pub fn proxies(mut self, proxies: Proxies) -> Self {
         self.proxies = proxies;
@@ -141,7 +141,7 @@ fn is_reserved(name: &HeaderName) -> bool {
         || name.as_str().starts_with("mcp-param-")
 }
 
-/// What can be wrong with a URL or an option.
+/// An error in a URL or an option.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {

@@ -12,8 +12,8 @@ use super::http::{Outbound, Purpose};
 use super::open::Manner;
 use super::session::{Badge, Session};
 
-/// POSTs a message and waits for its being accepted: "the server **MUST** return HTTP status code 202 Accepted with
-/// no body" (2025-11-25, basic/transports). Any success will do, and a body is not looked at.
+/// POSTs a message and waits until it is accepted: "the server **MUST** return HTTP status code 202 Accepted with
+/// no body" (2025-11-25, basic/transports). Any success status is accepted, and a body is ignored.
 pub(super) async fn post(session: Arc<Session>, message: Message, manner: Manner) -> Result<(), CallError> {
     session.check(manner.is_modern())?;
     let badge = if manner.is_modern() { Badge::default() } else { session.badge() };
@@ -33,7 +33,7 @@ pub(super) async fn post(session: Arc<Session>, message: Message, manner: Manner
     let response = session.shared.http.send(outbound).await?;
     let status = response.head.status;
     if !status.is_success() {
-        // It never gives an answer here: there is no id that it could have.
+        // This never returns an answer here, since there is no id for one.
         return answer::refusal(&session, &badge, None, status, &response.head.headers, response.body)
             .await
             .map(drop);

@@ -14,7 +14,7 @@ use super::http::{Outbound, Purpose, Response};
 use super::session::{Badge, Session};
 use super::{ConfigError, Options, StreamableHttpUpstream, headers, limits, session};
 
-/// What a server at a URL speaks.
+/// The transport and revisions that a server at a URL speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -32,22 +32,22 @@ pub enum Verdict {
     },
 }
 
-/// Why it can't be told what a server speaks.
+/// Why a probe failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProbeError {
     /// The URL can't be an MCP endpoint's.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The server wants to know who asks.
+    /// The server requires authorization.
     #[error("the MCP server wants authorization (HTTP status 401); add a header, `Authorization: {scheme} ...`{sent}", sent = sent_hint(*.was_sent))]
     Unauthorized {
-        /// The scheme that it asks for.
+        /// The scheme that the server asks for.
         scheme: String,
-        /// Whether an `Authorization` header was sent, and was not good enough.
+        /// Whether an `Authorization` header was sent, and not accepted.
         was_sent: bool,
     },
-    /// The server could not be asked, or gave no answer that could be read.
+    /// The server could not be reached, or its answer could not be read.
     #[error(transparent)]
     Failed(#[from] CallError),
 }
@@ -56,28 +56,28 @@ fn sent_hint(was_sent: bool) -> &'static str {
     if was_sent { "; the one that was sent is not accepted" } else { "" }
 }
 
-/// Finds out what the server at `url` speaks, with at most two requests and no traces.
+/// Detects what the server at `url` speaks, with at most two requests and without leaving a session behind.
 ///
-/// As 2026-07-28, basic/transports/streamable-http, Backward Compatibility says: a modern request first, which
+/// Follows 2026-07-28, basic/transports/streamable-http, Backward Compatibility: a modern request first, which
 /// either succeeds or is refused with an error that only modern servers know; else `initialize`, whose session is
-/// ended at once. A server where both fail with 400, 404 or 405 may be one of HTTP+SSE, which is not tried here.
+/// ended at once. A server that refuses with 400, 404 or 405 may speak HTTP+SSE, which is not tried here.
 ///
-/// The verdict holds for as long as the server does: keep it, and hand it on as [`Options::era`].
+/// The verdict is valid until the server changes: keep it, and pass it on as [`Options::era`].
 ///
 /// # Errors
 ///
-/// When the server can't be reached or wants authorization; when it answers neither request in time or in a form
-/// that can be read.
+/// When the server can't be reached or requires authorization, or when it answers neither request in time and in a
+/// readable form.
 pub async fn probe(url: &str, options: &Options) -> Result<Verdict, ProbeError> {
     let upstream = StreamableHttpUpstream::new(url, options.clone())?;
     upstream.probe().await
 }
 
-/// Whoever polls a future of a type that it knows holds the code of it, here an HTTP client, once more. So it is boxed.
+/// Boxed, because code that polls an unboxed future would contain another copy of its code, here an HTTP client.
 type Probing<'a> = Pin<Box<dyn Future<Output = Result<Verdict, ProbeError>> + Send + 'a>>;
 
 impl StreamableHttpUpstream {
-    /// Finds out what this upstream speaks; see [`probe()`].
+    /// Detects what this upstream speaks; see [`probe()`].
     ///
     /// # Errors
     ///
@@ -98,16 +98,16 @@ struct Prober {
     session: Arc<Session>,
 }
 
-/// What came back to a probe.
+/// The response to a probe.
 struct Probed {
     status: StatusCode,
     session: Option<HeaderValue>,
-    /// The answer if there was one, or why it could not be read.
+    /// The answer, or why there is none.
     answer: Result<Message, CallError>,
 }
 
 impl Prober {
-    /// Asks as a modern client does. Gives the revisions that the server names, if it is a modern one.
+    /// Sends `server/discover`, like a modern client. Returns the revisions that the server names, if it is modern.
     async fn discover(&self) -> Result<Option<Vec<String>>, ProbeError> {
         let version = Revision::LATEST.as_str();
         let params = format!(
@@ -116,7 +116,7 @@ impl Prober {
         let version = Some(HeaderValue::from_static(version));
         let probed = match self.ask("server/discover", &params, version, limits::PROBE).await {
             Ok(probed) => probed,
-            // Legacy servers may never answer what they do not know.
+            // Legacy servers may never answer unknown methods.
             Err(ProbeError::Failed(error)) if matches!(error.reason(), Reason::TimedOut(_)) => {
                 return Ok(None);
             }
@@ -125,7 +125,7 @@ impl Prober {
         Ok(probed.answer.ok().and_then(|answer| modern(&answer)))
     }
 
-    /// Asks as a legacy client does.
+    /// Sends `initialize`, like a legacy client.
     async fn initialize(&self) -> Result<Verdict, ProbeError> {
         let version = Revision::LATEST_LEGACY.as_str();
         let params =
@@ -150,7 +150,7 @@ impl Prober {
                 status @ (StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED),
                 _,
             ) => Ok(Verdict::NotStreamable { status: status.as_u16() }),
-            // Also an error: whoever answers a POST in JSON-RPC speaks this transport.
+            // Also for an error: a server that answers a POST with JSON-RPC speaks this transport.
             (_, Ok(_)) => Ok(Verdict::LegacyStreamable),
             (_, Err(error)) => Err(error.into()),
         }
@@ -222,14 +222,14 @@ impl Prober {
 
 const CLIENT_INFO: &str = concat!(r#"{"name":"crossway","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
 
-/// The revisions that a modern server names in its answer; `None` if the answer is not a modern server's.
+/// Returns the revisions that a modern server names in its answer; `None` if the answer is not from a modern server.
 ///
 /// "If the body contains a recognized modern JSON-RPC error, the server speaks a modern version of MCP" (2026-07-28,
 /// basic/transports/streamable-http, Backward Compatibility). A `-32601` is not among them here: a modern server must
 /// know `server/discover`.
 fn modern(answer: &Message) -> Option<Vec<String>> {
     let names_modern = |names: &[String]| {
-        // A revision after those that we know is a modern one: their names are dates.
+        // Names of revisions are dates, so unknown later ones are modern.
         names.iter().any(|name| name.as_str() >= Revision::V2026_07_28.as_str() && name.starts_with("20"))
     };
     if answer.kind() == Kind::Result {

@@ -4,24 +4,24 @@ use std::time::Duration;
 
 use super::limits;
 
-/// Counts failures in a row, and tells how long to wait after each.
+/// Counts failures in a row, and computes the wait after each.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Retry {
     failures: u32,
 }
 
 impl Retry {
-    /// How many failures there were in a row.
+    /// The number of failures in a row.
     pub(super) fn failures(self) -> u32 {
         self.failures
     }
 
-    /// The last attempt was a good one.
+    /// Records a successful attempt.
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// How long to wait before the next attempt, the last one having failed.
+    /// Records a failed attempt, and returns how long to wait before the next one.
     ///
     /// "The client **MUST** respect the `retry` field, waiting the given number of milliseconds before attempting to
     /// reconnect." (2025-11-25, basic/transports) So what the server asks for is kept to exactly at first; after
@@ -37,12 +37,12 @@ impl Retry {
         let base = asked.unwrap_or(limits::RETRY).max(Duration::from_millis(1));
         let backed_off =
             base.saturating_mul(1 << (self.failures - 1).min(16)).min(limits::RETRY_MAX.max(base));
-        // From the whole of it to a quarter more.
+        // Up to a quarter more.
         backed_off + backed_off.mul_f64(random() / 4.0)
     }
 }
 
-/// From 0 to 1. Not for secrets.
+/// Returns a random number from 0 to 1. Not for secrets.
 fn random() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     let bits = RandomState::new().hash_one(()) >> 40;

@@ -15,10 +15,10 @@ use super::errands::Errand;
 use super::listen::{Opened, Opening, Standing};
 use super::upstream::Shared;
 
-/// One link's session with an upstream, or the lack of one: stateless requests need none.
+/// The state of a link, with its session if it has one: stateless requests need none.
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
-    /// Its place among the upstream's.
+    /// The key of this link in the upstream's table.
     key: usize,
     call_limit: usize,
     state: Mutex<State>,
@@ -28,44 +28,44 @@ pub(super) struct Session {
 struct State {
     phase: Phase,
     badge: Badge,
-    /// 2025-03-26 alone allows batches.
+    /// Only 2025-03-26 allows batches.
     allows_batches: bool,
     calls: Slab<Slot>,
-    /// Whether the session's first standing stream is on its way: calls let it go first.
+    /// Whether the session's first standing stream is being opened; calls wait for that.
     is_opening: bool,
     /// Whether the session has had a listener, or a stream opened ahead of one.
     had_listener: bool,
-    /// Whether its client has declared that it can be asked.
+    /// Whether the client has declared that it accepts requests of the server.
     may_be_asked: bool,
     ahead: Ahead,
-    /// Those who listen, by their numbers; the newest is the last.
+    /// The numbers of the listeners; the newest is the last.
     listeners: Vec<u64>,
     next_listener: u64,
-    /// The stream that they share.
+    /// The stream that the listeners share.
     standing: Weak<Mutex<Standing>>,
-    /// Where the standing stream was when it was last let go.
+    /// The last event id of the standing stream, kept for the next listener.
     last_event_id: Option<Vec<u8>>,
-    /// The last link is gone; the session ends with the last reply.
+    /// Whether the last link was dropped; the session ends with the last reply.
     is_abandoned: bool,
 }
 
-/// How far a legacy session has come (2025-11-25, basic/lifecycle).
+/// The phase of a legacy session (2025-11-25, basic/lifecycle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Phase {
     /// No session.
     #[default]
     Fresh,
-    /// `initialize` has its answer.
+    /// `initialize` was answered.
     Opened,
     /// `notifications/initialized` was accepted: the standing stream may open.
     Initialized,
     /// The upstream no longer knows the session.
     Lost,
-    /// We have closed it.
+    /// Closed by us.
     Closed,
 }
 
-/// What each request of a session shows: its id, and the negotiated revision.
+/// The session id and the negotiated revision, which each request of a session sends.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Badge {
     pub(super) session: Option<HeaderValue>,
@@ -107,7 +107,7 @@ impl Session {
         })
     }
 
-    /// Takes up a request, or a listener, which has no id.
+    /// Adds a request, or a listener, which has no id.
     pub(super) fn open(
         self: &Arc<Self>,
         origin: u64,
@@ -130,12 +130,12 @@ impl Session {
         Ok(Ticket { session: Arc::clone(self), key, may_be_held })
     }
 
-    /// Whether a message can be sent.
+    /// Checks that a message can be sent.
     pub(super) fn check(&self, is_modern: bool) -> Result<(), CallError> {
         self.state().check(is_modern)
     }
 
-    /// Readies the link for `initialize`, which goes out without a session. One that was open before is ended.
+    /// Prepares the link for `initialize`, which is sent without a session. An earlier session is ended.
     pub(super) fn renew(self: &Arc<Self>, initialize: &Message) {
         let mut state = self.state();
         if state.phase == Phase::Closed {
@@ -154,7 +154,7 @@ impl Session {
         }
     }
 
-    /// The session's first standing stream has opened, or won't soon: calls go out.
+    /// Releases waiting calls: the session's first standing stream has opened, or won't soon.
     pub(super) fn release(&self) {
         let mut state = self.state();
         if std::mem::take(&mut state.is_opening) {
@@ -162,12 +162,12 @@ impl Session {
         }
     }
 
-    /// The upstream has given the session an id.
+    /// Sets the session id from the upstream.
     pub(super) fn assign(&self, id: HeaderValue) {
         self.state().badge.session = Some(id);
     }
 
-    /// `initialize` has its answer.
+    /// Processes the answer to `initialize`.
     pub(super) fn negotiated(&self, answer: &Message) {
         let mut state = self.state();
         let version = answer.initialize_version().filter(|_| answer.result().is_some());
@@ -182,7 +182,7 @@ impl Session {
         }
     }
 
-    /// `notifications/initialized` was accepted.
+    /// Records that `notifications/initialized` was accepted.
     pub(super) fn initialized(self: &Arc<Self>) {
         let mut state = self.state();
         if matches!(state.phase, Phase::Fresh | Phase::Opened) {
@@ -193,7 +193,7 @@ impl Session {
         }
     }
 
-    /// Whether the standing stream is to be opened ahead of its listener: calls let it go first from now on.
+    /// Decides whether to open the standing stream ahead of its listener. If so, calls wait for it from now on.
     pub(super) fn begin_ahead(&self) -> bool {
         let mut state = self.state();
         let begins = state.may_be_asked && !state.had_listener;
@@ -205,7 +205,7 @@ impl Session {
         begins
     }
 
-    /// What came of opening it, for whoever listens; dropped if the session with this badge is no more.
+    /// Stores the stream opened ahead for the listener, or drops it if the session with this badge is gone.
     pub(super) fn put_ahead(&self, badge: &Badge, opened: Opened) {
         let mut state = self.state();
         if matches!(state.ahead, Ahead::Opening) && state.badge.session == badge.session {
@@ -214,7 +214,7 @@ impl Session {
         }
     }
 
-    /// What is still to come of opening it, for whoever listens already; dropped if nobody does.
+    /// Passes the unfinished opening on to the listener, or drops it if there is none.
     pub(super) fn hand_ahead(&self, badge: &Badge, opening: Opening) {
         let mut state = self.state();
         if matches!(state.ahead, Ahead::Opening) && state.badge.session == badge.session {
@@ -225,7 +225,7 @@ impl Session {
         }
     }
 
-    /// What was opened ahead, for the session's listener.
+    /// Takes the stream opened ahead, for the session's listener.
     pub(super) fn take_ahead(&self) -> Ahead {
         let mut state = self.state();
         match state.ahead {
@@ -234,12 +234,12 @@ impl Session {
         }
     }
 
-    /// Nobody has come for what was opened ahead.
+    /// Drops a stream opened ahead that no listener has taken.
     pub(super) fn drop_ahead(&self, badge: &Badge) {
         let mut state = self.state();
         if state.badge.session == badge.session {
             let unused = std::mem::take(&mut state.ahead);
-            // Who comes later opens the session's first stream.
+            // A later listener opens the session's first stream.
             state.had_listener &= matches!(unused, Ahead::None);
             state.wake(|slot| slot.id.is_none());
             drop(state);
@@ -247,10 +247,10 @@ impl Session {
         }
     }
 
-    /// The upstream does not know the session with this badge, or no longer.
+    /// Records that the upstream does not know the session with this badge, or no longer does.
     pub(super) fn lost(&self, badge: &Badge) {
         let mut state = self.state();
-        // It may have been told of the session before this one.
+        // The badge may be that of an earlier session.
         if state.badge.session == badge.session && state.phase != Phase::Closed {
             state.phase = Phase::Lost;
             state.badge = Badge::default();
@@ -261,7 +261,7 @@ impl Session {
         }
     }
 
-    /// Ends the call with this id, and tells whether it is a modern one. `None` if there is no such call.
+    /// Cancels the call with this id. Returns whether it is modern, or `None` if there is no such call.
     pub(super) fn cancel(&self, origin: u64, id: &RequestId) -> Option<bool> {
         let mut state = self.state();
         let mut slots = state.calls.iter_mut().map(|(_, slot)| slot);
@@ -275,7 +275,7 @@ impl Session {
         Some(is_modern)
     }
 
-    /// Closes the link. Gives the badge of the session that is to be ended, if there is one.
+    /// Closes the link. Returns the badge of the session to end, if there is one.
     pub(super) fn close(&self) -> Option<Badge> {
         let mut state = self.state();
         state.phase = Phase::Closed;
@@ -284,7 +284,7 @@ impl Session {
         Some(std::mem::take(&mut state.badge)).filter(|badge| badge.session.is_some())
     }
 
-    /// The last link is gone: the session ends with the last reply.
+    /// Records that the last link was dropped: the session ends with the last reply.
     pub(super) fn abandon(&self) {
         let mut state = self.state();
         state.is_abandoned = true;
@@ -306,7 +306,7 @@ impl Session {
         self.state().allows_batches
     }
 
-    /// Gives a new listener its number, and the stream that it shares with those before it.
+    /// Adds a listener. Returns its number, and the stream that it shares with earlier ones.
     pub(super) fn enter(self: &Arc<Self>) -> (u64, Arc<Mutex<Standing>>) {
         let mut state = self.state();
         state.next_listener += 1;
@@ -320,12 +320,12 @@ impl Session {
         (number, standing)
     }
 
-    /// Whether a listener is the newest.
+    /// Whether a listener is the newest, and so reads the stream.
     pub(super) fn has_turn(&self, number: u64) -> bool {
         self.state().listeners.last() == Some(&number)
     }
 
-    /// A listener has gone away: passes its turn on. Tells whether nobody is left.
+    /// Removes a listener, and passes its turn on. Returns whether none is left.
     pub(super) fn leave(&self, number: u64) -> bool {
         let mut state = self.state();
         state.listeners.retain(|listener| *listener != number);
@@ -333,7 +333,7 @@ impl Session {
         state.listeners.is_empty()
     }
 
-    /// Where the standing stream was last.
+    /// Takes the last event id of the standing stream.
     pub(super) fn take_last_event_id(&self) -> Option<Vec<u8>> {
         self.state().last_event_id.take()
     }
@@ -369,7 +369,7 @@ impl State {
         }
     }
 
-    /// Whether it has a listener.
+    /// Whether there is a listener.
     fn is_heard(&self) -> bool {
         self.calls.iter().any(|(_, slot)| slot.id.is_none())
     }
@@ -384,7 +384,7 @@ impl State {
         }
     }
 
-    /// The session to end, if nobody is left who could use it.
+    /// Closes the link if nobody is left who could use it. Returns the session to end.
     fn leave(&mut self) -> Option<Badge> {
         if !self.is_abandoned || !self.calls.is_empty() || self.phase == Phase::Closed {
             return None;
@@ -395,7 +395,7 @@ impl State {
     }
 }
 
-/// What has become of a call from outside, while it waited.
+/// What has happened to a waiting call from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Open(Phase),
@@ -403,16 +403,16 @@ pub(super) enum Fate {
     Closed,
 }
 
-/// A call's place in its session's table; it leaves the table with it.
+/// A call's place in its session's table, from which dropping this removes it.
 pub(super) struct Ticket {
     pub(super) session: Arc<Session>,
     key: usize,
-    /// Whether the standing stream was on its way when the call was made.
+    /// Whether the standing stream was being opened when the call was made.
     may_be_held: bool,
 }
 
 impl Ticket {
-    /// What has become of the call. `cx` is woken when that changes.
+    /// Returns what has happened to the call. `cx` is woken when that changes.
     pub(super) fn fate(&self, cx: &Context<'_>) -> Fate {
         let mut state = self.session.state();
         let phase = state.phase;
@@ -432,7 +432,7 @@ impl Ticket {
 }
 
 impl Ticket {
-    /// Whether the call is to let the session's first standing stream go first. Asked after [`fate`](Ticket::fate),
+    /// Whether the call has to wait for the session's first standing stream. Call this after [`fate`](Ticket::fate),
     /// whose waker is woken when that changes.
     pub(super) fn is_held(&self) -> bool {
         self.may_be_held && self.session.state().is_opening
@@ -443,7 +443,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.session.state();
         state.calls.try_remove(self.key);
-        // An idle session holds no table: sessions are many.
+        // An idle session holds no table, since there are many sessions.
         if state.calls.is_empty() && state.calls.capacity() > 16 {
             state.calls.shrink_to_fit();
         }
@@ -453,11 +453,11 @@ impl Drop for Ticket {
     }
 }
 
-/// Reads the session id that an upstream gives.
+/// Reads the session id of an upstream.
 pub(super) fn session_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, &'static str> {
     let id =
         rules::session_id(headers).map_err(|_| "its session id is not one of visible ASCII characters")?;
-    // A copy: the original shares the buffer of the whole response's head.
+    // Copied, because the original shares the buffer of the whole response's head.
     let Some(mut id) = id.and_then(|id| HeaderValue::from_str(id).ok()) else { return Ok(None) };
     id.set_sensitive(true);
     Ok(Some(id))

@@ -26,7 +26,7 @@ use super::{ConfigError, Era, Limits, Options, headers, limits, post};
 
 /// An MCP server at a URL, spoken to over Streamable HTTP.
 ///
-/// Clones share its connections.
+/// Clones share the connections.
 ///
 /// A reply that is dropped outside of a tokio runtime tells the server nothing: its call is cancelled within a runtime only.
 ///
@@ -36,23 +36,23 @@ use super::{ConfigError, Era, Limits, Options, headers, limits, post};
 #[derive(Clone)]
 pub struct StreamableHttpUpstream(Arc<Shared>);
 
-/// What all links of an upstream share.
+/// The state that all links of an upstream share.
 pub(super) struct Shared {
     pub(super) http: HttpClient,
-    /// What is the same in each POST.
+    /// The headers that all POSTs share.
     pub(super) headers: HeaderMap,
     pub(super) era: Era,
     pub(super) limits: Limits,
     pub(super) mirrored: Mirrored,
     pub(super) errands: Errands,
     pub(super) ends: Ends,
-    /// Whether a session's standing stream was once waited for in vain.
+    /// Whether waiting for a session's standing stream has ever timed out.
     pub(super) heads_are_late: AtomicBool,
     strays: AtomicU64,
 }
 
 impl StreamableHttpUpstream {
-    /// The server at `url`, which is that of its MCP endpoint. Connects when it is called first.
+    /// Creates an upstream for the server whose MCP endpoint is `url`. Connects at the first call.
     ///
     /// # Errors
     ///
@@ -76,18 +76,18 @@ impl StreamableHttpUpstream {
         }))
     }
 
-    /// How many messages of the upstream belonged to nobody: answers to no question, second answers, what is no
-    /// message at all.
+    /// The number of the upstream's messages that belonged to no call: unexpected answers, second answers, and invalid
+    /// messages.
     #[must_use]
     pub fn strays(&self) -> u64 {
         self.0.strays.load(Ordering::Relaxed)
     }
 
-    /// Ends all sessions, and waits until the server was told, for 5 seconds at most. Links give errors from then on.
+    /// Ends all sessions, and waits until the server was told, for 5 seconds at most. From then on, links return errors.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: what was begun goes on.
+    /// Cancel safe: the sessions' ends continue in the background.
     pub async fn close(&self) {
         for session in self.0.ends.close() {
             if let Some(badge) = session.close() {
@@ -117,14 +117,14 @@ impl std::fmt::Debug for StreamableHttpUpstream {
 }
 
 impl Shared {
-    /// Counts what belongs to nobody, and says what it was: never what it said.
+    /// Counts a message that belongs to no call, and logs its kind, never its content.
     pub(super) fn stray(&self, what: &str) {
         self.strays.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(upstream = %self.http.endpoint().origin(), what, "dropped a message of the server");
     }
 }
 
-/// What links hold.
+/// The connection behind a link.
 struct Handle(Arc<Session>);
 
 impl Connection for Handle {
@@ -161,7 +161,7 @@ impl Handle {
         if manner.is_modern() && shared.era == Era::Legacy {
             return Err(CallError::not_sent(Reason::LegacyOnly));
         }
-        // A request has one by its kind.
+        // A request always has an id.
         let Some(id) = request.id() else { return Ok(Reply::accepted()) };
         if matches!(manner, Manner::Initialize) {
             self.0.renew(&request);
@@ -175,7 +175,7 @@ impl Handle {
         if message.kind() == Kind::Notification && message.is_method("notifications/cancelled") {
             let id = message.cancelled_id();
             match id.and_then(|id| self.0.cancel(context.origin.as_u64(), &id)) {
-                // The response is dropped with its call, and that says it: "no `notifications/cancelled` message is
+                // Dropping the response with its call is the cancellation: "no `notifications/cancelled` message is
                 // expected" (2026-07-28, basic/transports/streamable-http).
                 Some(true) => return Reply::accepted(),
                 Some(false) => manner = Manner::Legacy { trace: None },
@@ -201,7 +201,7 @@ impl Handle {
     }
 }
 
-/// A future that is done also when nobody waits for it: then in a task.
+/// A future that is completed in a task if it is dropped before its end.
 struct ToTheEnd(Option<Closing>);
 
 impl Future for ToTheEnd {
@@ -234,7 +234,7 @@ impl Drop for Handle {
 fn manner(message: &Message, context: &Context) -> Manner {
     let trace = context.extensions.get::<TraceContext>().cloned();
     if let Some(version) = headers::modern_version(message, context.revision) {
-        // Those of a call are its own. What a router asks for on behalf of a caller comes with the context of some request of it.
+        // The headers belong to a call only. A router's own requests carry the context of some request of their caller.
         let params =
             context.extensions.get::<crate::ParamHeaders>().filter(|_| message.is_method("tools/call"));
         let params = params.map(|params| params.0.clone());

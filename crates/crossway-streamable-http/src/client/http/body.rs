@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use crossway_proto::Slices;
 use http_body::{Body, Frame, SizeHint};
 
-/// A body that is here already. One frame, written with one vectored write; nothing of it is copied.
+/// A complete body: one frame, written with one vectored write and without a copy.
 pub(in crate::client) struct Outgoing(Option<Slices>);
 
 impl Outgoing {

@@ -26,7 +26,7 @@ pub(super) struct Connector {
     pub(super) memory: Option<tokio::sync::mpsc::Sender<tokio::io::DuplexStream>>,
 }
 
-/// A connection, and which HTTP is spoken on it.
+/// A connection, with its version of HTTP.
 pub(super) struct Connected {
     pub(super) io: Io,
     pub(super) is_http2: bool,
@@ -48,7 +48,7 @@ impl Connector {
         }
     }
 
-    /// Connects. Whatever fails here, nothing has been sent yet.
+    /// Connects. If this fails, nothing was sent.
     pub(super) async fn connect(&self, endpoint: &Endpoint) -> Result<Connected, Reason> {
         #[cfg(test)]
         if let Some(memory) = &self.memory {
@@ -99,7 +99,7 @@ pub(super) fn unavailable(endpoint: &Endpoint, what: &str) -> Reason {
     Reason::Unavailable(format!("{}: {what}", endpoint.origin()).into())
 }
 
-/// An error with its causes, in one line.
+/// Formats an error and its causes as one line.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,12 +1,12 @@
-//! One connection attempt at a time, whose failure all who wait share.
+//! One connection attempt at a time, whose failure all waiting calls share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossway_service::Reason;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// One attempt at a time. Whoever waits while one fails has that failure: else the last of many would wait for as many
-/// timeouts.
+/// Allows one attempt at a time. Calls that wait while one fails get the same failure: otherwise the last of many would
+/// wait for as many timeouts.
 #[derive(Default)]
 pub(super) struct Connecting {
     last: Mutex<Option<Failure>>,
@@ -14,23 +14,23 @@ pub(super) struct Connecting {
 }
 
 struct Failure {
-    /// Counts the failures from 1.
+    /// The number of this failure, counted from 1.
     number: u64,
     reason: Reason,
 }
 
-/// The right to connect. Others wait for it until it is dropped.
+/// The right to connect. Others wait until it is dropped.
 pub(super) struct Turn<'a> {
     last: MutexGuard<'a, Option<Failure>>,
     failures: &'a AtomicU64,
 }
 
 impl Connecting {
-    /// Waits for the attempts that others make.
+    /// Waits for earlier attempts.
     ///
     /// # Errors
     ///
-    /// With the failure of one that was made meanwhile.
+    /// The failure of an attempt that was made meanwhile.
     pub(super) async fn turn(&self) -> Result<Turn<'_>, Reason> {
         let before = self.failures.load(Ordering::Acquire);
         let last = self.last.lock().await;
@@ -42,7 +42,7 @@ impl Connecting {
 }
 
 impl Turn<'_> {
-    /// Tells those who wait how the attempt failed.
+    /// Passes the failure to all that wait.
     pub(super) fn failed(&mut self, reason: &Reason) {
         let number = self.failures.fetch_add(1, Ordering::AcqRel) + 1;
         *self.last = Some(Failure { number, reason: reason.clone() });

@@ -12,19 +12,19 @@ use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use super::body::Outgoing;
 use super::io::Io;
 
-/// A connection without a task of its own.
+/// A connection without its own task.
 ///
 /// The reply that waits for a response polls the connection as well, so a call costs no wake-ups between tasks, a
 /// reader that stalls holds up its own connection by TCP alone, and dropping the reply closes the connection.
 pub(super) struct Http1 {
     sender: SendRequest<Outgoing>,
-    /// `None` once it has ended. Dropped then at once: that resolves what still waits for it.
+    /// `None` once the connection has ended. It is dropped at once then, which resolves everything that waits for it.
     connection: Option<Connection<Io, Outgoing>>,
-    /// Whether it has carried a response already.
+    /// Whether the connection has carried a response already.
     pub(super) is_used: bool,
-    /// For how long the server keeps it open without a request, if it said so.
+    /// How long the server keeps an idle connection open, if it said so.
     pub(super) kept_for: Option<Duration>,
-    /// Whether it may be kept for another request.
+    /// Whether the connection may be kept for another request.
     pub(super) is_poolable: bool,
 }
 
@@ -33,22 +33,22 @@ impl Http1 {
         let (sender, connection) = Builder::new().max_buf_size(buffer).handshake(io).await?;
         let connection = Some(connection);
         let mut opened = Box::new(Self { sender, connection, is_used: false, kept_for: None, is_poolable });
-        // It takes its first request after it has been polled.
+        // The connection accepts its first request after it was polled.
         std::future::poll_fn(|cx| opened.poll_ready(cx)).await;
         Ok(opened)
     }
 
-    /// Lets the connection read and write. `cx` is woken when there is more to do.
+    /// Polls the connection to read and write. `cx` is woken when there is more to do.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
         if let Some(connection) = &mut self.connection {
-            // How it ended is told to whoever waits for the response or its body.
+            // The response or its body reports how the connection ended.
             if Pin::new(connection).poll(cx).is_ready() {
                 self.connection = None;
             }
         }
     }
 
-    /// Ready once the connection takes a request, or has ended.
+    /// Ready once the connection accepts a request, or has ended.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.drive(cx);
         if self.connection.is_none() {
@@ -57,12 +57,12 @@ impl Http1 {
         self.sender.poll_ready(cx).map(drop)
     }
 
-    /// Whether the connection takes a request now: the last response has been read, and the server has not hung up.
+    /// Whether the connection accepts a request now: the last response was read, and the server has not closed it.
     pub(super) fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
         self.poll_ready(cx).is_ready() && self.connection.is_some()
     }
 
-    /// Sends a request and waits for the head of its response. An error that holds the request tells that nothing of
+    /// Sends a request and waits for the head of its response. An error that contains the request means that nothing of
     /// it was written.
     pub(super) async fn send(
         &mut self,
@@ -75,7 +75,7 @@ impl Http1 {
             {
                 self.connection = None;
             }
-            // Only the connection, just driven, makes it ready: no waker is needed.
+            // Only polling the connection, as above, makes this ready, so no waker is needed.
             response.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         });
         let response = sent.await?;

@@ -1,4 +1,4 @@
-//! HTTP/2 connections. Each carries at most as many exchanges as both sides allow. One too many would wait within the
+//! HTTP/2 connections. Each carries at most as many exchanges as both sides allow. One more would wait within the
 //! connection for a stream to end, and hold up all that come after it.
 
 use std::error::Error;
@@ -19,11 +19,11 @@ use super::connect::explain;
 use super::io::Io;
 use crate::client::limits;
 
-/// A connection, as the pool keeps it. It ends once this is dropped and its last exchange is over.
+/// A connection in the pool. It is closed once this is dropped and its last exchange has ended.
 pub(super) struct Http2 {
     sender: SendRequest<Outgoing>,
     load: Arc<Load>,
-    /// Since when the pool has seen it without an exchange.
+    /// Since when the pool has seen the connection idle.
     pub(super) idle_since: Option<Instant>,
 }
 
@@ -33,24 +33,24 @@ pub(super) struct Stream {
     pub(super) place: Place,
 }
 
-/// Counts as an exchange of its connection until it is dropped.
+/// Counts as an exchange of its connection until dropped.
 pub(super) struct Place(Arc<Load>);
 
 struct Load {
     open: AtomicUsize,
-    /// How many the server allows, as it said last.
+    /// The number of exchanges that the server allows, by its latest settings.
     allowed: AtomicUsize,
 }
 
 impl Http2 {
-    /// Speaks HTTP/2 on a new connection, once the server has said how many exchanges it allows.
+    /// Begins HTTP/2 on a new connection, and waits until the server has said how many exchanges it allows.
     pub(super) async fn open(io: Io) -> Result<Self, String> {
         let tasks = Tasks::default();
         let (sender, mut connection) = Builder::new(tasks.clone())
             .timer(TokioTimer::new())
             .keep_alive_interval(limits::HTTP2_PING)
             .keep_alive_timeout(limits::HTTP2_PONG)
-            // Until it has said so.
+            // Until the server has said so.
             .initial_max_send_streams(0)
             .handshake(io)
             .await
@@ -70,7 +70,7 @@ impl Http2 {
         let allowed = AtomicUsize::new(connection.current_max_send_streams());
         let load = Arc::new(Load { open: AtomicUsize::new(0), allowed });
         let told = Arc::clone(&load);
-        // One task for all requests: their streams share it. It ends with its last sender.
+        // One task for the connection, which all streams share. It ends with the last sender.
         tokio::spawn(std::future::poll_fn(move |cx| {
             let polled = Pin::new(&mut connection).poll(cx);
             told.allowed.store(connection.current_max_send_streams(), Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl Http2 {
         self.load.open.load(Ordering::Acquire) < allowed
     }
 
-    /// Takes room for an exchange. The pool's lock is held, or nobody else has this connection yet.
+    /// Reserves room for an exchange. The caller holds the pool's lock, or is the connection's only owner.
     pub(super) fn take(&mut self) -> Stream {
         self.idle_since = None;
         self.load.open.fetch_add(1, Ordering::AcqRel);
@@ -101,7 +101,7 @@ impl Http2 {
 }
 
 impl Place {
-    /// The server takes nothing more on this connection.
+    /// Marks that the server accepts nothing more on this connection.
     pub(super) fn retire(&self) {
         self.0.allowed.store(0, Ordering::Relaxed);
     }
@@ -113,7 +113,7 @@ impl Drop for Place {
     }
 }
 
-/// Whether the server says that it has not looked at a request.
+/// Whether, and why, the server says that it has not processed a request.
 ///
 /// "The GOAWAY mechanism indicates the highest stream number that can be processed. Requests on streams with higher
 /// numbers are therefore guaranteed to be safe to retry", and a stream with `REFUSED_STREAM` "is being closed prior to
@@ -127,16 +127,16 @@ pub(super) fn unprocessed(error: &hyper::Error) -> Option<Unprocessed> {
     }
 }
 
-/// Why a server has not looked at a request.
+/// Why a server has not processed a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unprocessed {
-    /// It ends the connection.
+    /// The server is closing the connection.
     GoesAway,
     Refused,
 }
 
-/// Runs what a connection consists of. After each step of it, whoever opens the connection looks at how far it is:
-/// nothing else tells that the server's settings are here.
+/// Runs a connection's tasks, and wakes the code that opens the connection after each step: nothing else tells that the
+/// server's settings have arrived.
 #[derive(Clone, Default)]
 struct Tasks {
     stepped: Arc<AtomicWaker>,

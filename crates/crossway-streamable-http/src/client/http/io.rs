@@ -9,12 +9,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// What a connection reads from and writes to.
+/// The byte stream of a connection.
 pub(in crate::client) enum Io {
     Tcp(TokioIo<TcpStream>),
-    /// Boxed: TLS state is large, and most upstreams of a bridge are near.
+    /// Boxed, because TLS state is large and most upstreams of a bridge do not use TLS.
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
-    /// For tests in which time is paused: sockets take real time.
+    /// For tests with paused time, since sockets take real time.
     #[cfg(test)]
     Memory(TokioIo<tokio::io::DuplexStream>),
 }

@@ -35,21 +35,21 @@ pub(super) struct HttpClient {
     connector: Connector,
     pool: Arc<Pool>,
     connecting: Connecting,
-    /// Where a proxy makes the requests.
+    /// Set if a proxy makes the requests.
     forward: Option<Forward>,
     limits: Limits,
 }
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// A response that ends.
     Call,
-    /// A stream that stays open, and is silent for most of the time.
+    /// A stream that stays open, and is mostly silent.
     Listen,
 }
 
-/// What to send. Headers are made anew for each attempt: most requests have one.
+/// A request to send. Headers are built for each attempt, since most requests need only one.
 pub(super) struct Outbound<'a, H> {
     pub(super) method: Method,
     pub(super) headers: H,
@@ -85,7 +85,7 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// With the outcome that is certain: a request of which nothing was written is *not sent*.
+    /// With an outcome that is certain: a request of which nothing was written is *not sent*.
     pub(super) async fn send<H>(&self, outbound: Outbound<'_, H>) -> Result<Response, CallError>
     where
         H: Fn() -> HeaderMap,
@@ -105,7 +105,7 @@ impl HttpClient {
         Err(invalid(ErrorText::public(format!("it redirects more than {} times", limits::REDIRECTS))))
     }
 
-    /// Where a redirect leads to.
+    /// Returns the target of a redirect.
     ///
     /// Another origin is refused: the message, and the headers with their credentials, were meant for this one.
     fn redirect(
@@ -155,7 +155,7 @@ impl HttpClient {
                             let body = ResponseBody::on_http1(incoming, wire, Arc::clone(&self.pool), idle);
                             return Ok(Response { head, body });
                         }
-                        // The server hung up on a connection that had waited, and has seen nothing of this request.
+                        // The server has closed an idle connection, and has seen nothing of this request.
                         Err(error) if error.message().is_some() && was_used => {}
                         Err(error) => return Err(self.failed(error.message().is_some(), error.error())),
                     }
@@ -164,7 +164,7 @@ impl HttpClient {
                     let mut request = request;
                     *request.uri_mut() = target.absolute.clone();
                     *request.version_mut() = Version::HTTP_2;
-                    // `:authority` says it.
+                    // `:authority` replaces it.
                     request.headers_mut().remove(header::HOST);
                     match Box::pin(sender.try_send_request(request)).await {
                         Ok(response) => {
@@ -221,25 +221,25 @@ impl HttpClient {
         CallError::unknown(Reason::Ended(what.into()))
     }
 
-    /// A connection that takes a request now.
+    /// Returns a connection that accepts a request now.
     async fn wire(&self, purpose: Purpose) -> Result<Wire, CallError> {
         if let Some(stream) = self.pool.http2() {
             return Ok(Wire::Http2(stream));
         }
-        // Streams that stay open have connections of their own, with small buffers.
+        // Streams that stay open have their own connections, with small buffers.
         if purpose == Purpose::Call {
             let kept = std::future::poll_fn(|cx| std::task::Poll::Ready(self.pool.take(cx))).await;
             if let Some(wire) = kept {
                 return Ok(Wire::Http1(wire));
             }
         }
-        // Boxed, as is all that few calls need: the future of each call is moved to where it is kept.
+        // Boxed, like everything that few calls need, since each call's future is moved.
         Box::pin(self.open(purpose)).await
     }
 
-    /// A new connection.
+    /// Opens a new connection.
     async fn open(&self, purpose: Purpose) -> Result<Wire, CallError> {
-        // Where HTTP/2 may be spoken, calls that come at once wait for a connection that they can share.
+        // If HTTP/2 is possible, simultaneous calls wait for a connection that they can share.
         if !self.pool.may_be_http2() {
             return self.connect(purpose).await.map_err(CallError::not_sent);
         }
@@ -258,7 +258,7 @@ impl HttpClient {
         connected.map_err(CallError::not_sent)
     }
 
-    /// Name resolution, TCP, TLS and the beginning of HTTP, within the time for all of them.
+    /// Resolves the name, opens TCP and TLS and begins HTTP, within the time for all of them.
     async fn connect(&self, purpose: Purpose) -> Result<Wire, Reason> {
         let until = Instant::now() + self.limits.connect;
         let Connected { io, is_http2 } = self.connector.connect(&self.endpoint).await?;
@@ -285,7 +285,7 @@ impl HttpClient {
         Ok(stream)
     }
 
-    /// Connects through memory, by ends that the test gets.
+    /// Connects through memory; the test gets the other ends.
     #[cfg(test)]
     pub(super) fn in_memory(mut self) -> (Self, tokio::sync::mpsc::Receiver<tokio::io::DuplexStream>) {
         let (memory, connections) = tokio::sync::mpsc::channel(16);
@@ -299,7 +299,7 @@ impl HttpClient {
     }
 }
 
-/// Listening streams may be silent for as long as they like.
+/// Returns the idle timeout. Listening streams have none.
 fn limits_for(purpose: Purpose, limits: &Limits) -> Option<std::time::Duration> {
     (purpose == Purpose::Call).then_some(limits.read_idle).flatten()
 }

@@ -13,21 +13,21 @@ use super::http2::{Http2, Stream};
 use super::response;
 use crate::client::limits;
 
-/// Connections with one origin. The newest is taken first, so that the others may go when they are not needed.
+/// Connections with one origin. The newest is taken first, so that the others can expire when they are not needed.
 pub(super) struct Pool {
     kept: Mutex<Kept>,
     idle: Duration,
     capacity: usize,
-    /// Whether the upstream may speak HTTP/2: over TLS, until it chooses something else.
+    /// Whether the upstream may speak HTTP/2: over TLS, until it negotiates something else.
     may_be_http2: AtomicBool,
 }
 
 #[derive(Default)]
 struct Kept {
     http1: Vec<Idle>,
-    /// The first that has room carries the next exchange, so that the others may go when they are not needed.
+    /// The first one with room carries the next exchange, so that the others can expire when they are not needed.
     http2: Vec<Http2>,
-    /// For how long the server keeps connections, as it said last. Node says so with other answers than event streams.
+    /// How long the server keeps idle connections, by its latest answer that says so. Node's answers do, except event streams.
     said: Option<Duration>,
     has_reaper: bool,
 }
@@ -35,7 +35,7 @@ struct Kept {
 struct Idle {
     wire: Box<Http1>,
     until: Instant,
-    /// The rest of a response whose answer has been read: servers commonly end an event stream a moment later.
+    /// The rest of a response whose answer was read already: servers commonly end an event stream a moment later.
     rest: Option<Incoming>,
 }
 
@@ -44,7 +44,7 @@ impl Pool {
         Arc::new(Self { kept: Mutex::default(), idle, capacity, may_be_http2: AtomicBool::new(false) })
     }
 
-    /// A connection that takes a request now.
+    /// Takes a connection that accepts a request now.
     pub(super) fn take(&self, cx: &mut Context<'_>) -> Option<Box<Http1>> {
         let now = Instant::now();
         let mut unfinished = Vec::new();
@@ -62,7 +62,7 @@ impl Pool {
                 }
                 continue;
             }
-            // A server that hung up meanwhile is noticed here, before anything is sent.
+            // A connection that the server has closed meanwhile is noticed here, before anything is sent.
             if idle.wire.is_ready(cx) {
                 break Some(idle.wire);
             }
@@ -73,7 +73,7 @@ impl Pool {
         found
     }
 
-    /// Keeps a connection, whose last response may not have ended yet.
+    /// Keeps a connection. Its last response may not have ended yet.
     pub(super) fn put(self: &Arc<Self>, wire: Box<Http1>, rest: Option<Incoming>) {
         if !wire.is_poolable {
             return;
@@ -98,7 +98,7 @@ impl Pool {
         self.may_be_http2.store(may_be, Ordering::Relaxed);
     }
 
-    /// Room for an exchange on a connection that is open.
+    /// Reserves room for an exchange on an open connection, if there is any.
     pub(super) fn http2(&self) -> Option<Stream> {
         if !self.may_be_http2() {
             return None;
@@ -114,7 +114,7 @@ impl Pool {
         self.watch(&mut kept);
     }
 
-    /// Sees to it that connections which nobody takes are closed. One task, while there are any.
+    /// Starts the task that closes unused connections, unless it is running. It ends when there are none left.
     fn watch(self: &Arc<Self>, kept: &mut Kept) {
         if kept.has_reaper {
             return;
@@ -156,7 +156,7 @@ async fn reap(pool: Weak<Pool>, idle: Duration) {
     }
 }
 
-/// Whether a connection has had no exchange for this long. One that is closed counts as well.
+/// Whether a connection was idle for this long, or is closed.
 fn is_unused(connection: &mut Http2, now: Instant, idle: Duration) -> bool {
     if !connection.is_idle() {
         connection.idle_since = None;

@@ -1,4 +1,4 @@
-//! A response with the connection that it comes on.
+//! A response with its connection.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::http2::Place;
 use super::pool::Pool;
 use crate::client::limits;
 
-/// A response whose body is still to be read.
+/// A response whose body was not read yet.
 pub(in crate::client) struct Response {
     pub(in crate::client) head: Parts,
     pub(in crate::client) body: ResponseBody,
@@ -30,16 +30,16 @@ pub(in crate::client) struct ResponseBody {
     incoming: Incoming,
     /// `None` for HTTP/2, and once the connection went back to the pool.
     wire: Option<Box<Http1>>,
-    /// Where it stands on an HTTP/2 connection; given back after the stream was.
+    /// The place on an HTTP/2 connection, which is released after the stream.
     _place: Option<Place>,
     pool: Arc<Pool>,
     idle: Option<Idle>,
 }
 
-/// How long nothing may come. Most bodies come with their heads, and never wait.
+/// The idle timeout. Most bodies come with their heads, and need no timer.
 struct Idle {
     limit: Duration,
-    /// `None` until the body is waited for.
+    /// `None` until the body has to be waited for.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -75,7 +75,7 @@ impl ResponseBody {
         Self { incoming, wire: None, _place: Some(place), pool, idle }
     }
 
-    /// The next bytes; `None` at the end.
+    /// Polls for the next bytes; `None` at the end.
     pub(in crate::client) fn poll_data(
         &mut self,
         cx: &mut Context<'_>,
@@ -103,7 +103,7 @@ impl ResponseBody {
         }
     }
 
-    /// The whole body in one piece. What came in one piece is not copied.
+    /// Reads the whole body. A body that comes in one piece is not copied.
     pub(in crate::client) async fn collect(&mut self, limit: usize) -> Result<Bytes, BodyError> {
         let announced = self.incoming.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         if announced.is_some_and(|length| length > limit) {
@@ -130,8 +130,8 @@ impl ResponseBody {
         Ok(if whole.is_empty() { first } else { whole.freeze() })
     }
 
-    /// Lets go of a body of which nothing more is wanted, though its end may not have come. The connection is kept
-    /// if the end comes soon.
+    /// Releases a body of which nothing more is needed, though it may not have ended. The connection is kept if the end
+    /// comes soon.
     pub(in crate::client) fn let_go(mut self) {
         let mut cx = Context::from_waker(Waker::noop());
         if let Some(mut wire) = self.wire.take() {
@@ -162,7 +162,7 @@ type Frame = Option<Result<http_body::Frame<Bytes>, hyper::Error>>;
 
 fn poll_frame(incoming: &mut Incoming, wire: Option<&mut Http1>, cx: &mut Context<'_>) -> Poll<Frame> {
     let Some(wire) = wire else { return Pin::new(incoming).poll_frame(cx) };
-    // Frames come by driving the connection only, which is done here: no waker is needed.
+    // Only driving the connection, as here, yields frames, so no waker is needed.
     let mut unwoken = Context::from_waker(Waker::noop());
     if let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(&mut unwoken) {
         return Poll::Ready(frame);
@@ -171,7 +171,7 @@ fn poll_frame(incoming: &mut Incoming, wire: Option<&mut Http1>, cx: &mut Contex
     Pin::new(incoming).poll_frame(&mut unwoken)
 }
 
-/// Whether a response that nobody reads any more has ended; a little more of it is skipped to find out.
+/// Whether a response that nobody reads any more has ended. Skips a few frames to find out.
 pub(super) fn is_over(rest: &mut Incoming, wire: &mut Http1, cx: &mut Context<'_>) -> bool {
     const FRAMES: usize = 4;
     for _ in 0..FRAMES {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
 
-/// What the platform trusts; read when the first https upstream is connected to, and then once for all of them.
+/// The config with the platform's roots, read once for all https upstreams, when connecting to the first.
 static PLATFORM: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
 
 pub(super) async fn platform() -> Result<Arc<ClientConfig>, String> {
@@ -37,7 +37,7 @@ fn load() -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(config))
 }
 
-/// The same configuration, offering HTTP/2 and HTTP/1.1 unless it offers something already.
+/// Adds ALPN for HTTP/2 and HTTP/1.1 to a configuration, unless it has ALPN already.
 pub(super) fn with_alpn(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
     if !config.alpn_protocols.is_empty() {
         return config;
@@ -47,12 +47,12 @@ pub(super) fn with_alpn(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// Whether an error, or what caused it, is a certificate that does not verify.
+/// Whether an error or one of its causes is a certificate that does not verify.
 pub(super) fn is_unverified(error: &(dyn Error + 'static)) -> bool {
     matches!(of_tls(error), Some(rustls::Error::InvalidCertificate(_)))
 }
 
-/// An error with its causes, in one line, and what to do about it where that is known.
+/// Formats an error and its causes as one line, with advice if there is any.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> String {
     let told = super::connect::explain(error);
     match of_tls(error) {
@@ -64,11 +64,11 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// What TLS says of an error, or of what caused it.
+/// Finds the TLS error among an error and its causes.
 fn of_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
-        // `io::Error` does not count what it wraps as its source.
+        // `io::Error` does not return the error that it wraps as its source.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         let tls = error.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref());
         if tls.is_some() {
