@@ -111,7 +111,7 @@ pub enum PlanError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file of keys can't be parsed.
+    /// The file of keys has none that can be used.
     #[error("{}: {error}", file.display())]
     Key {
         /// The file.

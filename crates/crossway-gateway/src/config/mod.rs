@@ -204,8 +204,8 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     load_with(path, &mut files, None).map(|loaded| Loaded { files, ..loaded })
 }
 
-/// The same. `files` is told what was read, also of a config that can't be used, each file in the state before that. `before` is the policy
-/// that is in force meanwhile, if there is one.
+/// Like [`load`]. Adds the files that were read to `files`, in their state before that, even if the config can't be used. `before` is the
+/// policy in force during a reload.
 fn load_with(path: &Path, files: &mut Stamps, before: Option<&Policy>) -> Result<Loaded, ConfigErrors> {
     let whole = |problem| {
         ConfigErrors(vec![Finding {

@@ -15,7 +15,7 @@ fn scrape(metrics: &Metrics) -> String {
     metrics.scrape(&[], &[], None)
 }
 
-/// One series' value.
+/// Returns the value of a series.
 #[track_caller]
 fn value(text: &str, series: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));

@@ -43,7 +43,7 @@ pub struct InstanceCounts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpstreamState {
-    /// The upstream was not called yet, or not for long.
+    /// The upstream was not called yet, or not for a long time.
     Idle,
     /// The upstream gets calls.
     Up,

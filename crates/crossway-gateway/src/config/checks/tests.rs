@@ -1,11 +1,11 @@
-//! What is told of configs that can be used.
+//! Warnings about valid configs.
 
 use std::path::Path;
 
 use crate::config;
 use crate::plan::UpstreamPlan;
 
-/// The warnings about a config, a line each, without those that nothing proves who calls and that nothing is granted.
+/// Returns the warnings about a config, one per line, except those about the proof `none` and missing grants.
 fn warned(text: &str) -> Vec<String> {
     let lookup = |name: &str| match name {
         "SET" => Some("0123456789abcdef0123456789abcdef".to_owned()),
@@ -19,7 +19,7 @@ fn warned(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The paths of the warnings that say this.
+/// Returns the paths of the warnings that contain a text.
 fn warned_of(text: &str, what: &str) -> Vec<String> {
     let lines = warned(text);
     let paths = lines

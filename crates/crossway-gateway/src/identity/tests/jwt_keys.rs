@@ -1,4 +1,4 @@
-//! Keys at a URL, as a real server gives them; and what clients are told.
+//! Keys at the URL of a real server, and the metadata for clients.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -17,7 +17,7 @@ use super::*;
 use crate::identity::Identified;
 use crate::metrics::Metrics;
 
-/// Says who calls.
+/// A service that answers with the caller.
 #[derive(Clone)]
 struct WhoCalls;
 

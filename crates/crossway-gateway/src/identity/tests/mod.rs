@@ -43,12 +43,12 @@ fn check(identity: &Identity, builder: Builder) -> Result<Caller, Refusal> {
     identity.check(&parts(builder), &Connection::default(), now())
 }
 
-/// Who was let in.
+/// Returns the subject of an accepted caller.
 fn subject(checked: Result<Caller, Refusal>) -> String {
     checked.unwrap().principal().subject().to_owned()
 }
 
-/// In one word why nobody was let in.
+/// Returns the word for why a request was refused.
 fn reason(checked: Result<Caller, Refusal>) -> &'static str {
     checked.unwrap_err().reason()
 }

@@ -15,7 +15,7 @@ use super::tokens::{KEY, SECRET, hs256, statement};
 use super::*;
 use crate::identity::Identified;
 
-/// Keeps what reaches it.
+/// A service that keeps the requests that reach it.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<Request<()>>>>);
 

@@ -137,7 +137,7 @@ impl Fetched {
                 *state = State::Here { api: api.clone(), _keeping: keeping };
                 Ok(api)
             }
-            // Can't happen: without an earlier document, the source has nothing to compare with.
+            // Without an earlier document, there is none that could be unchanged.
             Ok(None) => Err(ApiPlanError::Ended(self.origin())),
             Err(why) => {
                 *state = State::Failed { again: Instant::now() + pause, pause, why: why.clone() };

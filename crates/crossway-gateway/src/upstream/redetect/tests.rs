@@ -23,7 +23,7 @@ fn call(link: &Link, text: &'static str) -> Reply {
     link.call(Call::message(message, Context::default()))
 }
 
-/// A server that says the same to everything but notifications.
+/// A server that answers everything but notifications in the same way.
 #[derive(Clone)]
 struct Saying(Result<&'static str, CallError>);
 
@@ -65,7 +65,7 @@ const RESULT: &str = r#"{"jsonrpc":"2.0","id":0,"result":{}}"#;
 const UNSUPPORTED: &str = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"m"}}"#;
 const OF_A_TOOL: &str = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"m"}}"#;
 
-/// A URL where one server is after the other, each when it is looked for; the last stays. With how often it was looked.
+/// A URL at which each probe finds the next server, and the last one stays. Also returns the number of probes.
 fn anew(servers: impl IntoIterator<Item = Found>) -> (RedetectingUpstream, Arc<AtomicUsize>) {
     let mut servers: VecDeque<_> = servers.into_iter().collect();
     let first = servers.pop_front().unwrap();

@@ -10,7 +10,7 @@ use crate::client::{Limits, Options, StreamableHttpUpstream};
 
 const LEGACY: Revision = Revision::V2025_11_25;
 
-/// What a call gets when its request is answered by a script; and that the next call is served.
+/// Returns the result of a call whose request a script answers, and checks that the next call is served.
 async fn answered_by(script: impl AsyncFn(Exchange)) -> Result<String, CallError> {
     let mut peer = Peer::new().await;
     let link = peer.session(LEGACY).await;

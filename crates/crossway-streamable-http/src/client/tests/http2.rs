@@ -26,7 +26,7 @@ use crate::client::{Limits, Options, StreamableHttpUpstream};
 
 const NOTIFICATION: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
-/// A server of HTTP/2 that allows so many streams on each connection. It answers calls, and keeps subscriptions open.
+/// An HTTP/2 server that allows a number of streams on each connection. It answers calls, and keeps subscriptions open.
 struct Server {
     upstream: StreamableHttpUpstream,
     connections: Arc<AtomicUsize>,
@@ -153,7 +153,7 @@ async fn connections_without_exchanges_end() {
     assert_eq!(server.ended.recv().await, Some(1));
 }
 
-/// What a scripted server says when a request comes: a frame.
+/// Encodes a frame, which a scripted server sends when a request comes.
 fn frame(kind: u8, stream: u32, payload: &[u32]) -> Vec<u8> {
     let length = u32::try_from(payload.len() * 4).unwrap();
     let mut frame = length.to_be_bytes()[1..].to_vec();
@@ -171,7 +171,7 @@ fn go_away(last_stream: u32, reason: h2::Reason) -> Vec<u8> {
     frame(7, 0, &[last_stream, reason.into()])
 }
 
-/// A server whose first connection says what the script has for each of its requests, by the number of its stream. The
+/// A server whose first connection sends what the script returns for each request, by the number of its stream. The
 /// other connections answer. Counts the requests of the first.
 async fn scripted(script: impl Fn(u32) -> Vec<u8> + Send + 'static) -> (Link, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

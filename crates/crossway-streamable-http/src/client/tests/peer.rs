@@ -100,7 +100,7 @@ impl Peer {
         self.session_with(revision, "{}").await
     }
 
-    /// The same, of a client with these capabilities.
+    /// Like [`session`](Self::session), for a client with these capabilities.
     pub(super) async fn session_with(&mut self, revision: Revision, capabilities: &str) -> Link {
         let link = self.link();
         let request = initialize(revision).replace("{}", capabilities);

@@ -6,7 +6,7 @@ use super::peer::{Peer, initialized, message};
 use crate::client::{Options, ProbeError, Verdict, probe};
 use crossway_proto::Revision;
 
-/// What is found when both requests are answered by a script: status, headers, and the body after its id.
+/// Returns the verdict on a server whose answers to both requests a script gives.
 async fn verdict(discover: (&str, &str), initialize: Option<(&str, &str)>) -> Result<Verdict, ProbeError> {
     let mut peer = Peer::new().await;
     let url = peer.url.clone();

@@ -5,7 +5,7 @@ use super::*;
 
 type Answer = Result<Option<(Bytes, Validators)>, FetchError>;
 
-/// A source that answers what a test says, when it does.
+/// A source whose answers a test gives.
 struct Scripted(mpsc::Sender<oneshot::Sender<Answer>>);
 
 impl Source for Scripted {
@@ -16,11 +16,11 @@ impl Source for Scripted {
     }
 }
 
-/// What a source is asked, and when.
+/// The requests to a source, and the time of the last one.
 struct Asked(mpsc::Receiver<oneshot::Sender<Answer>>, Instant);
 
 impl Asked {
-    /// Waits until it is asked, and answers. Gives how long it was not.
+    /// Waits for a request, and answers it. Returns the time since the last one.
     async fn answer(&mut self, answer: Answer) -> Duration {
         let asked = self.0.recv().await.unwrap();
         let after = self.1.elapsed();
@@ -72,7 +72,7 @@ async fn a_document_is_fetched_again_and_its_tools_are_taken_up() {
     let (fetched, api, mut asked) = here(REFRESH).await;
     assert_eq!(tools(&api), ["a"]);
     assert_eq!(asked.document(&["a", "b"]).await, REFRESH);
-    // It is the server's, or our, to see that nothing has changed.
+    // Either the server or the client notices that nothing has changed.
     assert_eq!(asked.answer(Ok(None)).await, REFRESH);
     assert_eq!(tools(&api), ["a", "b"]);
     assert_eq!(asked.document(&["a", "b"]).await, REFRESH);
@@ -112,7 +112,7 @@ async fn a_document_that_is_not_there_yet_is_asked_for_once_for_all_with_a_pause
         let (source, mut asked) = scripted();
         let first = fetched.api_of(source);
         let (first, _) = tokio::join!(first, asked.answer(Err(FetchError::Status(StatusCode::NOT_FOUND))));
-        // Who comes meanwhile is told the same, and nobody is asked.
+        // Calls in between get the same error, without a request.
         let (source, mut asked) = scripted();
         let second = fetched.api_of(source).await;
         assert_eq!(told(&first.unwrap_err()), told(&second.unwrap_err()));
