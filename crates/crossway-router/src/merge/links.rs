@@ -113,8 +113,8 @@ impl Asked {
             let uri: String = serde_json::from_str(token).ok()?;
             let known =
                 (number < looked_up).then(|| self.router.known_owner(&uri, &owners, &self.context)).flatten();
-            // Clients may fetch these themselves.
-            if known.is_none() && is_of_the_web(&uri) {
+            // Clients fetch these themselves, or know them by their scheme.
+            if known.is_none() && clients_know(&uri) {
                 return None;
             }
             let owner = known.or_else(|| owners.only(&uri));
@@ -126,9 +126,11 @@ impl Asked {
     }
 }
 
-fn is_of_the_web(uri: &str) -> bool {
+/// Whether clients look at the scheme of a URI: they fetch what is on the web without a server's help, and show what a server gives
+/// them as `ui:` (MCP Apps) in a view of its own.
+fn clients_know(uri: &str) -> bool {
     let scheme = uri.split(':').next().unwrap_or_default();
-    ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web))
+    ["http", "https", "ui"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 /// The URIs of the resources in a result of `tools/call` or `prompts/get`, as JSON text, in their order.
@@ -200,8 +202,8 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_fetch_themselves_begins_with_a_scheme_of_the_web() {
-        assert!(is_of_the_web("http://x") && is_of_the_web("HTTPS://x"));
-        assert!(!is_of_the_web("file:///x") && !is_of_the_web("httpx:/x") && !is_of_the_web(""));
+    fn what_clients_know_begins_with_one_of_three_schemes() {
+        assert!(clients_know("http://x") && clients_know("HTTPS://x") && clients_know("ui://w/x"));
+        assert!(!clients_know("file:///x") && !clients_know("httpx:/x") && !clients_know(""));
     }
 }
