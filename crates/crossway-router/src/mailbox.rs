@@ -1,36 +1,54 @@
-//! A per-call mailbox: messages and cancellation that arrive outside its reply stream.
+//! A per-call mailbox: messages, cancellation and failure that arrive outside its reply stream.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use crossway_proto::Message;
+use crossway_service::CallError;
 
 use crate::limits::MAIL;
 
-/// A call's mailbox: messages for it, and whether it is cancelled.
+/// A call's mailbox: messages for it, and whether it has ended.
 #[derive(Default)]
 pub(crate) struct Mailbox(Mutex<Mail>);
 
 #[derive(Default)]
 struct Mail {
-    is_cancelled: bool,
+    end: Option<End>,
     is_closed: bool,
     messages: VecDeque<Message>,
     waker: Option<Waker>,
 }
 
+/// Why a call ends before its answer.
+#[derive(Clone)]
+enum End {
+    Cancelled,
+    Failed(CallError),
+}
+
 /// The content of a call's mailbox.
 pub(crate) enum Found {
     Nothing,
-    Cancelled,
+    /// It has ended: its client has cancelled it, or it has failed.
+    Ended(Option<CallError>),
     Message(Box<Message>),
 }
 
 impl Mailbox {
     pub(crate) fn cancel(&self) {
+        self.end(End::Cancelled);
+    }
+
+    /// Ends the call with an error, unless its client has cancelled it before.
+    pub(crate) fn fail(&self, error: CallError) {
+        self.end(End::Failed(error));
+    }
+
+    fn end(&self, end: End) {
         let mut mail = self.mail();
-        mail.is_cancelled = true;
+        mail.end.get_or_insert(end);
         mail.wake();
     }
 
@@ -71,8 +89,10 @@ impl Mailbox {
             Some(waker) => waker.clone_from(cx.waker()),
             waker => *waker = Some(cx.waker().clone()),
         }
-        if mail.is_cancelled {
-            return Found::Cancelled;
+        match &mail.end {
+            Some(End::Cancelled) => return Found::Ended(None),
+            Some(End::Failed(error)) => return Found::Ended(Some(error.clone())),
+            None => {}
         }
         mail.messages.pop_front().map_or(Found::Nothing, |message| Found::Message(Box::new(message)))
     }

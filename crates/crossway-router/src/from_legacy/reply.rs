@@ -28,6 +28,8 @@ pub(super) struct CallReply {
     /// Whether the server has received a round of the call.
     was_seen: bool,
     is_over: bool,
+    /// What it ends with behind the queue, if it has failed.
+    failure: Option<CallError>,
 }
 
 impl CallReply {
@@ -44,6 +46,7 @@ impl CallReply {
             asked: Vec::new(),
             was_seen: false,
             is_over: false,
+            failure: None,
         }
     }
 
@@ -107,9 +110,10 @@ impl Stream for CallReply {
         loop {
             if !this.is_over {
                 match this.cell.look(cx) {
-                    Found::Cancelled => {
+                    Found::Ended(failure) => {
                         this.call.handle_cancelled();
                         this.end();
+                        this.failure = failure;
                     }
                     Found::Message(response) => {
                         let step = this.call.handle_response(&response);
@@ -125,7 +129,7 @@ impl Stream for CallReply {
                 return Poll::Ready(Some(Ok(message)));
             }
             if this.is_over {
-                return Poll::Ready(None);
+                return Poll::Ready(this.failure.take().map(Err));
             }
             let Some(reply) = &mut this.reply else { return Poll::Pending };
             let step = match Pin::new(reply).poll_next(cx) {

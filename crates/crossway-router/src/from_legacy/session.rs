@@ -168,6 +168,7 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends the session. Its calls fail, for their clients wait for answers; whether the server has done what they ask is not known.
     fn close(&self) {
         let cells: Vec<_> = {
             let mut state = self.state();
@@ -175,7 +176,7 @@ impl Session {
             state.calls.drain().filter_map(|(_, cell)| cell.upgrade()).collect()
         };
         for cell in cells {
-            cell.cancel();
+            cell.fail(CallError::unknown(Reason::Closing));
         }
         self.listeners.want(Hearing::Over);
     }

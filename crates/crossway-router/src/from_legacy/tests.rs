@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use crossway_proto::{Kind, Limits, Message, RequestId};
-use crossway_service::{Call, Context, Reply};
+use crossway_service::{Call, Context, Outcome, Reason, Reply};
 use crossway_testkit::{Scripted, Server};
 use tokio::sync::mpsc::Receiver;
 
@@ -141,12 +141,15 @@ async fn what_is_modern_passes_untouched_on_the_same_connection() {
 }
 
 #[tokio::test]
-async fn a_closed_session_takes_no_more_calls() {
+async fn a_closed_session_fails_its_calls_and_takes_no_more() {
     let (link, server, _servers) = open().await;
     let mut reply = call(&link, TOOL);
     server.expect("tools/call").await;
     link.close().await;
+    let error = reply.next().await.unwrap().unwrap_err();
+    assert_eq!((error.reason(), error.outcome()), (&Reason::Closing, Outcome::Unknown));
     assert!(reply.next().await.is_none());
+    assert!(server.receive().await.unwrap().is_method("notifications/cancelled"));
     assert!(call(&link, TOOL).next().await.unwrap().is_err());
 }
 

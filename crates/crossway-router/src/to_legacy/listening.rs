@@ -171,7 +171,7 @@ impl Noted {
 
     async fn cancelled(&self) {
         std::future::poll_fn(|cx| match self.cell.look(cx) {
-            Found::Cancelled => std::task::Poll::Ready(()),
+            Found::Ended(_) => std::task::Poll::Ready(()),
             Found::Nothing | Found::Message(_) => std::task::Poll::Pending,
         })
         .await;

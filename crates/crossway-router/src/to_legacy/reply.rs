@@ -409,9 +409,9 @@ impl Stream for CallReply {
                 return Poll::Ready(None);
             }
             let next = match (this.cell.look(cx), &this.phase) {
-                (Found::Cancelled, _) => {
+                (Found::Ended(error), _) => {
                     this.finish(Ended::Unanswered);
-                    ControlFlow::Break(None)
+                    ControlFlow::Break(error.map(Err))
                 }
                 (Found::Message(message), _) => this.found(*message),
                 (Found::Nothing, Phase::Opening(_)) => ready!(this.poll_opening(cx)),
