@@ -238,12 +238,17 @@ async fn draining_ends_idle_streams_at_once_and_others_after_their_answers() {
 }
 
 #[tokio::test]
-async fn closing_ends_all_streams_and_cancels_what_is_in_flight() {
+async fn closing_fails_what_is_in_flight_and_ends_all_streams() {
     let (service, address, mut connections) = scripted(Config::default()).await;
     let (mut stream, endpoint, server) = open(address, &mut connections).await;
     assert_eq!(post(address, &endpoint, &ping("1")).await, 202);
     server.expect("ping").await;
     service.close();
+    let error = stream.message().await;
+    assert!(
+        error.contains(r#""id":1,"error":{"code":-31002,"#) && error.contains("sent, unknown"),
+        "{error}"
+    );
     assert!(stream.event().await.is_none());
     assert!(server.receive().await.unwrap().is_method("notifications/cancelled"));
     assert!(server.receive().await.is_none());

@@ -112,6 +112,19 @@ impl Pump {
         true
     }
 
+    /// Ends all calls with errors, which are the last that the client is told: those that were handed on with an unknown outcome, those that
+    /// wait as not sent. The upstream is told that they are cancelled. Nothing may be handed to it any more.
+    pub fn fail_all(&mut self, reason: &Reason) {
+        let (sent, waiting) = (CallError::unknown(reason.clone()), CallError::not_sent(reason.clone()));
+        let of_calls = self.calls.iter().filter_map(|call| call.id.as_ref());
+        self.refused.extend(of_calls.map(|id| sent.to_message(Some(id))));
+        let requests = self.inbox.iter().filter(|(message, _)| message.is_request());
+        self.refused.extend(requests.map(|(message, _)| waiting.to_message(message.id().as_ref())));
+        self.calls.clear();
+        self.inbox.clear();
+        (self.inbox_bytes, self.notifying, self.opening, self.listening) = (0, None, None, None);
+    }
+
     /// Whether [`handle`](Pump::handle) would accept this message. If not, a request is answered with an error and any other message is
     /// dropped.
     ///
@@ -270,7 +283,7 @@ fn is_urgent(message: &Message) -> bool {
 /// has ended that opens the session, or in whose course the upstream has asked something.
 struct InFlight {
     number: u64,
-    /// `None` for what has no answer.
+    /// `None` for what has no answer, or has had it.
     id: Option<RequestId>,
     reply: Reply,
     is_end_told: bool,
@@ -289,6 +302,9 @@ impl Stream for InFlight {
             Some(Ok(message)) => Some(message),
             None => None,
         };
+        if message.as_ref().is_none_or(Message::is_response) {
+            self.id = None;
+        }
         self.is_end_told |= message.as_ref().is_some_and(Message::is_request);
         self.is_over = message.is_none();
         let is_told = !self.is_over || self.is_end_told;

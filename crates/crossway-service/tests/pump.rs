@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use crossway_proto::{Limits as Bounds, Message, Revision};
-use crossway_service::{Ask, Call, Connection, Limits, Link, Pump, Reply, Scope, Upstream};
+use crossway_service::{Ask, Call, Connection, Limits, Link, Pump, Reason, Reply, Scope, Upstream};
 use crossway_testkit::{Scripted, Server};
 
 fn message(text: &str) -> Message {
@@ -264,4 +264,23 @@ async fn urgent_messages_have_a_bound_too() {
         pump.handle(response.clone());
     }
     assert!(!pump.takes(&response));
+}
+
+#[tokio::test]
+async fn at_the_end_each_call_without_an_answer_has_an_error_with_its_outcome() {
+    let limits = Limits { inbox_messages: 2, ..Limits::default() };
+    let (mut pump, server) = serving(limits).await;
+    for id in 1..=3 {
+        pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
+    }
+    let id = server.expect("m").await;
+    server.expect("m").await;
+    server.answer(&id, "{}");
+    assert_eq!(text(&mut pump).await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    pump.fail_all(&Reason::Closing);
+    // The third one has waited for its turn.
+    let told = [text(&mut pump).await, text(&mut pump).await];
+    assert!(told[0].contains(r#""id":2,"error""#) && told[0].contains("sent, unknown"), "{told:?}");
+    assert!(told[1].contains(r#""id":3,"error""#) && told[1].contains("not sent"), "{told:?}");
+    assert!(poll_fn(|cx| pump.poll_next(cx)).await.is_none());
 }

@@ -65,7 +65,7 @@ impl HttpSse {
         self.shared.sessions.drain(false);
     }
 
-    /// Ends all streams, and cancels the calls in flight.
+    /// Ends all streams. Calls that are in flight are cancelled, and each client is told that the outcome of its calls is not known.
     pub fn close(&self) {
         self.shared.sessions.drain(true);
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::{Message, RequestId};
-use crossway_service::{CallError, Link, Pump, SessionOwner, SessionPermit};
+use crossway_service::{CallError, Link, Pump, Reason, SessionOwner, SessionPermit};
 use http::Extensions;
 
 use super::sessions::Sessions;
@@ -146,12 +146,16 @@ impl Session {
         }
     }
 
-    /// The next message for the client; `None` once there will be no more.
+    /// The next message for the client; `None` once there will be no more. When the server is closed, calls without an answer fail first.
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         let mut state = self.state();
         let Some(pump) = &mut state.pump else { return Poll::Ready(None) };
         if let Poll::Ready(next) = pump.poll_next(cx) {
             return Poll::Ready(next);
+        }
+        if self.sessions.is_closed() {
+            pump.fail_all(&Reason::Closing);
+            return pump.poll_next(cx);
         }
         let is_idle = pump.is_idle();
         match &mut state.waker {
@@ -159,8 +163,7 @@ impl Session {
             slot => *slot = Some(cx.waker().clone()),
         }
         drop(state);
-        let is_stopping = self.sessions.is_closed() || is_idle && self.sessions.is_draining();
-        if is_stopping { Poll::Ready(None) } else { Poll::Pending }
+        if is_idle && self.sessions.is_draining() { Poll::Ready(None) } else { Poll::Pending }
     }
 
     /// Ends the session: cancels its calls, and ends the upstream's session.
